@@ -1,0 +1,107 @@
+"""The store (tenant) and operator account; everything else belongs to the apps."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower, Now
+from phonenumbers import SUPPORTED_REGIONS
+
+from contacts.constraints import one_of
+
+
+class BusinessProfile(models.TextChoices):
+    RETAIL = "retail"
+    GYM = "gym"
+    APPOINTMENTS = "appointments"
+    HOTEL = "hotel"
+    OTHER = "other"
+
+
+class SubscriptionStatus(models.TextChoices):
+    """Only an `active` store may send."""
+
+    ACTIVE = "active"
+    TRIALING = "trialing"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    INCOMPLETE = "incomplete"
+    PAUSED = "paused"
+    INACTIVE = "inactive"
+    CANCELLED = "cancelled"
+
+
+def validate_timezone(value: str) -> None:
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(f"{value!r} is not an IANA time zone such as Europe/Athens")
+
+
+def validate_region(value: str) -> None:
+    if value not in SUPPORTED_REGIONS:
+        raise ValidationError(f"{value!r} is not a two-letter country code such as GR")
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.full_clean(exclude=["password"])
+        user.save()
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A store owner, or an operator (`is_staff`), who signs in with an e-mail address."""
+
+    email = models.EmailField(unique=True)
+    sender_name = models.CharField(
+        max_length=11,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9]{3,11}$", "Use 3 to 11 letters and digits.")],
+        help_text="Sender ID on the customers' phones: 3 to 11 letters and digits.",
+    )
+    company = models.CharField(max_length=160, blank=True)
+    timezone = models.CharField(max_length=50, default="UTC", validators=[validate_timezone])
+    phone_region = models.CharField(
+        max_length=2,
+        blank=True,
+        validators=[validate_region],
+        help_text="Country of phone numbers written without a country code; empty: the default.",
+    )
+    business_profile = models.CharField(
+        max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
+    )
+    subscription_status = models.CharField(
+        max_length=20, choices=SubscriptionStatus.choices, default=SubscriptionStatus.ACTIVE
+    )
+    billing_hold = models.BooleanField(default=False, help_text="Blocks all sending.")
+    billing_hold_reason = models.CharField(max_length=255, blank=True)
+    billing_hold_at = models.DateTimeField(null=True, blank=True)
+    is_staff = models.BooleanField(default=False, help_text="May use the admin.")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    USERNAME_FIELD = "email"
+    objects = UserManager()
+
+    class Meta:
+        verbose_name = "store"
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_any_case"),
+            one_of("business_profile", BusinessProfile, "user_business_profile_known"),
+            one_of("subscription_status", SubscriptionStatus, "user_subscription_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.company or self.email

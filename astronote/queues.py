@@ -1,0 +1,84 @@
+"""The catalogue of named RQ queues and their options (overview, Queue Configuration).
+
+Settings, workers, `manage.py serve`, the timetable and the README read it; nothing is enqueued here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """One named queue.
+
+    `attempts` counts runs of a job that raises; between them the worker waits `backoff_ms`,
+    doubled each time. Finished and failed jobs are kept for so many seconds and at most so many
+    of them (`keep_count`). `timeout` is the longest a job may run, in seconds.
+    """
+
+    name: str
+    purpose: str
+    concurrency_variable: str | None = None
+    attempts: int = 1
+    backoff_ms: int = 0
+    keep_finished: int = DAY
+    keep_failed: int = 7 * DAY
+    keep_count: int | None = None
+    timeout: int = 10 * MINUTE
+
+
+QUEUES = [
+    QueueOptions(
+        "sms",
+        "sends batches of messages through Mitto",
+        "WORKER_CONCURRENCY",
+        keep_finished=HOUR,
+        keep_count=1000,
+    ),
+    QueueOptions(
+        "scheduler",
+        "starts scheduled campaigns",
+        "SCHEDULER_CONCURRENCY",
+        keep_finished=0,
+        timeout=HOUR,
+    ),
+    QueueOptions(
+        "contact_import",
+        "reads customer lists",
+        "CONTACT_IMPORT_CONCURRENCY",
+        keep_finished=HOUR,
+        keep_failed=DAY,
+        timeout=6 * HOUR,
+    ),
+    QueueOptions("birthday", "sends birthday and welcome messages", keep_count=100, timeout=HOUR),
+    QueueOptions(
+        "status_refresh",
+        "asks Mitto about messages long without a final status",
+        "STATUS_REFRESH_CONCURRENCY",
+        keep_finished=0,
+    ),
+    QueueOptions(
+        "delivery_status_poller",
+        "applies delivery receipts and asks Mitto about young messages",
+        "DELIVERY_STATUS_POLLER_CONCURRENCY",
+        attempts=3,
+        backoff_ms=5000,
+        keep_count=100,
+    ),
+    QueueOptions(
+        "watchdog",
+        "finds and mends stuck campaigns and batches",
+        "WATCHDOG_CONCURRENCY",
+        attempts=3,
+        backoff_ms=5000,
+        keep_count=100,
+    ),
+    QueueOptions(
+        "pii_retention", "removes personal data that is past its time", keep_count=100, timeout=6 * HOUR
+    ),
+]
+
+BY_NAME = {queue.name: queue for queue in QUEUES}

@@ -1,0 +1,151 @@
+"""Django settings; every value that differs between installations comes from `environment.py`."""
+
+import sys
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from astronote import environment, queues
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environment.read(BASE_DIR)
+EMBEDDED_POSTGRES = not env["DATABASE_URL"]
+EMBEDDED_REDIS = not env["REDIS_URL"]
+
+SECRET_KEY = env["SECRET_KEY"]
+PHONE_HASH_KEY = env["PHONE_HASH_KEY"]
+DEBUG = env["DEBUG"]
+ALLOWED_HOSTS = env["ALLOWED_HOSTS"]
+PUBLIC_WEB_BASE_URL = env["PUBLIC_WEB_BASE_URL"]
+
+INSTALLED_APPS = [
+    "astronote",
+    "contacts",
+    "messaging",
+    "campaigns",
+    "compliance",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_rq",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "astronote.urls"
+WSGI_APPLICATION = "astronote.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+try:
+    DATABASES = {"default": environ.Env.db_url_config(environment.database_url(env))}
+except (ValueError, KeyError, ImproperlyConfigured):
+    raise ImproperlyConfigured(
+        "DATABASE_URL cannot be read: expected postgres://user:password@host:port/name"
+    ) from None
+if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must be a PostgreSQL address (postgres://…)")
+DATABASES["default"].update(
+    CONN_MAX_AGE=env["DATABASE_CONN_MAX_AGE"],
+    CONN_HEALTH_CHECKS=True,
+)
+DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 10
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "astronote.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+REDIS_URL = environment.redis_url(env)
+if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise ImproperlyConfigured("REDIS_URL cannot be read: expected redis://host:port/0")
+QUEUE_DISABLED = env["QUEUE_DISABLED"]
+RQ_QUEUES = {
+    queue.name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": queue.timeout} for queue in queues.QUEUES
+}
+RQ = {
+    "WORKER_CLASS": "astronote.workers.Worker",
+    "SCHEDULER_CLASS": "astronote.recurrence.Scheduler",
+}
+
+TIME_ZONE = "UTC"  # rq-scheduler's cron follows it; store-local times are converted explicitly
+USE_TZ = True
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / ".astronote" / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env["HTTPS"]
+SECURE_HSTS_SECONDS = 31536000 if env["HTTPS"] else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env["HTTPS"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env["HTTPS"] else None
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/"]
+X_FRAME_OPTIONS = "DENY"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        app: {"handlers": ["stderr"], "level": env["LOG_LEVEL"], "propagate": False}
+        for app in ("astronote", "contacts", "messaging", "campaigns", "compliance")
+    },
+}
+
+MITTO_API_BASE = env["MITTO_API_BASE"]
+MITTO_API_VERSION = env["MITTO_API_VERSION"]
+MITTO_API_KEY = env["MITTO_API_KEY"]
+MITTO_TRAFFIC_ACCOUNT_ID = env["MITTO_TRAFFIC_ACCOUNT_ID"]
+MITTO_SENDER = env["MITTO_SENDER"]
+MITTO_CONNECT_TIMEOUT = env["MITTO_CONNECT_TIMEOUT"]
+MITTO_READ_TIMEOUT = env["MITTO_READ_TIMEOUT"]
+MITTO_SANDBOX_PORT = env["MITTO_SANDBOX_PORT"]
+WEBHOOK_SECRETS = env["WEBHOOK_SECRET"]
+
+SMS_BATCH_SIZE = env["SMS_BATCH_SIZE"]
+QUEUE_ATTEMPTS = env["QUEUE_ATTEMPTS"]
+QUEUE_BACKOFF_MS = env["QUEUE_BACKOFF_MS"]
+QUEUE_RATE_MAX = env["QUEUE_RATE_MAX"]
+QUEUE_RATE_DURATION_MS = env["QUEUE_RATE_DURATION_MS"]
+CREDIT_RESERVATION_TTL_MINUTES = env["CREDIT_RESERVATION_TTL_MINUTES"]
+DEFAULT_PHONE_REGION = env["DEFAULT_PHONE_REGION"]
+STUCK_SENDING_MINUTES = env["STUCK_SENDING_MINUTES"]
+STUCK_LOCKED_MINUTES = env["STUCK_LOCKED_MINUTES"]
+IMPORT_MAX_MB = env["IMPORT_MAX_MB"]
+IMPORT_FILE_RETENTION_HOURS = env["IMPORT_FILE_RETENTION_HOURS"]
+PII_RETENTION_DAYS = env["PII_RETENTION_DAYS"]

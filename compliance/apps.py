@@ -1,0 +1,7 @@
+"""Proof and cleaning: retention of personal data."""
+
+from django.apps import AppConfig
+
+
+class ComplianceConfig(AppConfig):
+    name = "compliance"

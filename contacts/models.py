@@ -1,0 +1,241 @@
+"""Contacts, their consent, lists, suppressions and imports (data model, section 4)."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import ExtractDay, ExtractMonth, Now
+
+from contacts.constraints import one_of
+
+
+class MessageType(models.TextChoices):
+    """What a message is for; each kind has its own consent."""
+
+    MARKETING = "marketing"
+    SERVICE = "service"
+
+
+class Gender(models.TextChoices):
+    MALE = "male"
+    FEMALE = "female"
+    OTHER = "other"
+    PREFER_NOT_TO_SAY = "prefer_not_to_say"
+
+
+class ConsentEventType(models.TextChoices):
+    UNSUBSCRIBED = "unsubscribed"
+    RESUBSCRIBED = "resubscribed"
+    SERVICE_ALLOWED = "service_allowed"
+    SERVICE_REVOKED = "service_revoked"
+
+
+class ImportStatus(models.TextChoices):
+    """`processing` survives a dead worker: the import goes on at its checkpoint."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Contact(models.Model):
+    """A customer of one store. `phone` is E.164 and empty only once anonymised."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
+    phone = models.CharField(max_length=16, null=True)
+    email = models.EmailField(max_length=320, blank=True)
+    first_name = models.CharField(max_length=120, blank=True)
+    last_name = models.CharField(max_length=120, blank=True)
+    gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
+    birthday = models.DateField(null=True, blank=True)
+    is_subscribed = models.BooleanField(db_default=True, help_text="Consent to marketing.")
+    service_allowed = models.BooleanField(db_default=True, help_text="Consent to service messages.")
+    unsubscribed_at = models.DateTimeField(null=True, blank=True)
+    gdpr_consent_at = models.DateTimeField(null=True, blank=True)
+    gdpr_consent_source = models.CharField(max_length=80, blank=True, db_default="")
+    gdpr_consent_version = models.CharField(max_length=80, blank=True, db_default="")
+    sms_consent_status = models.CharField(max_length=40, blank=True, db_default="")
+    sms_consent_at = models.DateTimeField(null=True, blank=True)
+    sms_consent_source = models.CharField(max_length=80, blank=True, db_default="")
+    consent_evidence = models.JSONField(null=True, blank=True)
+    anonymised_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "phone"], name="contact_phone_once_per_store"),
+            models.CheckConstraint(
+                condition=Q(phone__regex=r"^\+[1-9][0-9]{6,14}$")
+                | Q(phone__isnull=True, anonymised_at__isnull=False),
+                name="contact_phone_is_e164",
+            ),
+            models.CheckConstraint(
+                condition=Q(gender__isnull=True) | Q(gender__in=Gender.values),
+                name="contact_gender_known",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                ExtractMonth("birthday"),
+                ExtractDay("birthday"),
+                F("owner"),
+                name="contact_birthday",
+                condition=Q(birthday__isnull=False, is_subscribed=True),
+            ),
+            models.Index(
+                fields=["unsubscribed_at"],
+                name="contact_retention",
+                condition=Q(unsubscribed_at__isnull=False, anonymised_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"contact {self.pk}"
+
+
+class ConsentEvent(models.Model):
+    """One change of a contact's consent; append-only."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    contact = models.ForeignKey(Contact, models.CASCADE)
+    type = models.CharField(max_length=20, choices=ConsentEventType.choices)
+    source = models.CharField(max_length=80)
+    meta = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [one_of("type", ConsentEventType, "consentevent_type_known")]
+
+
+class Suppression(models.Model):
+    """A number that must not be marketed to, as a keyed hash so that it outlives the contact.
+
+    Without an owner it holds for every store.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
+    phone_hash = models.CharField(max_length=64)
+    reason = models.CharField(max_length=80)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["phone_hash", "owner"],
+                name="suppression_once",
+                nulls_distinct=False,
+            )
+        ]
+
+
+class List(models.Model):
+    """A named set of contacts. With a filter it is dynamic, else its members are chosen."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
+    name = models.CharField(max_length=160)
+    description = models.CharField(max_length=400, blank=True)
+    filter_gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
+    filter_age_min = models.PositiveSmallIntegerField(null=True, blank=True)
+    filter_age_max = models.PositiveSmallIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="list_name_once_per_store")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListMembership(models.Model):
+    list = models.ForeignKey(List, models.CASCADE, db_index=False)
+    contact = models.ForeignKey(Contact, models.CASCADE)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["list", "contact"], name="listmembership_once")
+        ]
+
+
+class ContactImport(models.Model):
+    """One uploaded customer list and how far its reading has come.
+
+    Always: processed = created + updated + unchanged + duplicate + rejected. `processed` is the
+    checkpoint: it is committed with the rows it counts.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    list = models.ForeignKey(List, models.SET_NULL, null=True, blank=True)
+    file_name = models.CharField(max_length=255)
+    file_size = models.BigIntegerField(help_text="bytes")
+    file_sha256 = models.CharField(max_length=64)
+    status = models.CharField(
+        max_length=20, choices=ImportStatus.choices, default=ImportStatus.PENDING
+    )
+    processed = models.IntegerField(default=0)
+    created = models.IntegerField(default=0)
+    updated = models.IntegerField(default=0)
+    unchanged = models.IntegerField(default=0)
+    duplicate = models.IntegerField(default=0)
+    rejected = models.IntegerField(default=0)
+    mapping = models.JSONField(null=True, blank=True, help_text="column heading to contact field")
+    error = models.CharField(max_length=500, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            one_of("status", ImportStatus, "contactimport_status_known"),
+            models.CheckConstraint(
+                condition=Q(
+                    processed=F("created")
+                    + F("updated")
+                    + F("unchanged")
+                    + F("duplicate")
+                    + F("rejected")
+                ),
+                name="contactimport_every_row_counted",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"import {self.pk} of {self.file_name}"
+
+
+class ImportFileChunk(models.Model):
+    """A piece of an uploaded file: workers on other machines share only the database."""
+
+    contact_import = models.ForeignKey(ContactImport, models.CASCADE, db_index=False)
+    number = models.IntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["contact_import", "number"], name="importfilechunk_once"
+            )
+        ]
+
+
+class RejectedRow(models.Model):
+    """A row that an import could not use: where, what and why, and the row itself."""
+
+    contact_import = models.ForeignKey(ContactImport, models.CASCADE, db_index=False)
+    line = models.IntegerField(help_text="line in the file, the header being 1")
+    column = models.CharField(max_length=200, blank=True)
+    value = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=200)
+    row = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["contact_import", "line"], name="rejectedrow_once")
+        ]

@@ -1,0 +1,47 @@
+#!/usr/bin/env python
+"""Entry point of every command; turns start-up and connection failures into one clear line."""
+
+import os
+import sys
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "astronote.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        print("astronote: Django is not installed here; run `make .venv` first", file=sys.stderr)
+        return 1
+
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import OperationalError
+    from redis.exceptions import ConnectionError as RedisConnectionError
+
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - reading one setting loads them all
+        execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, OperationalError, RedisConnectionError) as error:
+        if os.environ.get("ASTRONOTE_TRACEBACK"):
+            raise
+        print(f"astronote: {explain(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def explain(error: Exception) -> str:
+    """One line for the operator: what was wrong, with what, what to do."""
+    from redis.exceptions import ConnectionError as RedisConnectionError
+
+    from astronote import environment
+
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if type(error).__name__ == "ImproperlyConfigured":
+        return first_line
+    if isinstance(error, RedisConnectionError):
+        return environment.unreachable("Redis", "REDIS_URL", first_line)
+    return environment.unreachable("PostgreSQL", "DATABASE_URL", first_line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The text of an SMS: placeholders, and the parts it is sent and charged in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+GSM_BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+GSM_EXTENSION = "^{}\\[~]|€\f"
+_GSM = re.compile(f"[{re.escape(GSM_BASIC + GSM_EXTENSION)}]*")
+_EXTENSION = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
+
+# Placeholders by their lower-cased name without underscores, so that firstName and first_name
+# are one (behaviours, rule 27).
+FIELDS = {"firstname": "first_name", "lastname": "last_name", "email": "email"}
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
+_SPACES = re.compile(r"[^\S\n]+")
+_AROUND_BREAK = re.compile(r" *\n *")
+
+
+def parts(text: str) -> int:
+    """How many SMS the text takes, which is its price in credits.
+
+    160 characters of the GSM 03.38 alphabet fit one SMS, 153 each of several; with any other
+    character UCS-2 is used: 70, then 67. A character of two units is never split between parts.
+    """
+    if _GSM.fullmatch(text):
+        return _count(text, _EXTENSION, single=160, several=153)
+    return _count(text, _WIDE, single=70, several=67)
+
+
+def _count(text: str, double: re.Pattern[str], *, single: int, several: int) -> int:
+    doubles = [match.start() for match in double.finditer(text)]
+    units = len(text) + len(doubles)
+    if units <= single:
+        return 1
+    if not doubles:
+        return -(-units // several)
+    # A double unit that would straddle a boundary leaves the last place of its part empty.
+    taken, before = 0, 0
+    for position in doubles:
+        taken += position - before
+        if taken % several == several - 1:
+            taken += 1
+        taken += 2
+        before = position + 1
+    return -(-(taken + len(text) - before) // several)
+
+
+def compile_template(template: str) -> Callable[[Mapping[str, str]], str]:
+    """Return a function that fills the template's placeholders from a contact's fields.
+
+    Missing values become empty, unknown placeholders stay, runs of spaces collapse, line breaks
+    are kept.
+    """
+    pieces = _PLACEHOLDER.split(template)
+    # split() alternates literal text and placeholder name.
+    literals, names = pieces[::2], pieces[1::2]
+    fields = [FIELDS.get(name.replace("_", "").lower()) for name in names]
+    if not any(fields):
+        fixed = _tidy(template)
+        return lambda contact: fixed
+
+    def fill(contact: Mapping[str, str]) -> str:
+        filled = [literals[0]]
+        for name, field, literal in zip(names, fields, literals[1:], strict=True):
+            filled.append(contact[field] if field else "{{" + name + "}}")
+            filled.append(literal)
+        return _tidy("".join(filled))
+
+    return fill
+
+
+def unknown_placeholders(template: str) -> list[str]:
+    """Placeholders that would stay in the text as they are."""
+    names = _PLACEHOLDER.findall(template)
+    return [name for name in names if name.replace("_", "").lower() not in FIELDS]
+
+
+def _tidy(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _AROUND_BREAK.sub("\n", _SPACES.sub(" ", text)).strip()
