@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from astronote import environment, queues
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environment.read(BASE_DIR)
+env = ENV = environment.read(BASE_DIR)
 EMBEDDED_POSTGRES = not env["DATABASE_URL"]
 EMBEDDED_REDIS = not env["REDIS_URL"]
 

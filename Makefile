@@ -1,0 +1,28 @@
+# Everything a newcomer types. The virtual environment is made on first use.
+PYTHON ?= python3
+RUN = .venv/bin/python
+
+.PHONY: demo test lint bench chaos clean
+
+.venv: requirements.lock
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --require-hashes -r requirements.lock
+	touch .venv
+
+demo: .venv
+	$(RUN) manage.py demo $(if $(ONCE),--once)
+
+test: .venv
+	$(RUN) -m pytest
+
+lint: .venv
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	$(RUN) manage.py makemigrations --check --dry-run
+
+bench chaos: .venv
+	@echo "not there yet"; exit 1
+
+clean:
+	rm -rf .venv .astronote .pytest_cache .ruff_cache

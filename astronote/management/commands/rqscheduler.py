@@ -1,0 +1,37 @@
+"""`manage.py rqscheduler`: registers the timetable and runs delayed and recurring jobs."""
+
+import sys
+import time
+
+import django_rq
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from astronote import recurrence
+
+
+class Command(BaseCommand):
+    help = "Run the scheduler: registers the timetable, then moves due jobs to their queues."
+
+    def add_arguments(self, parser):
+        parser.add_argument("-i", "--interval", type=int, default=1, help="seconds between looks")
+
+    def handle(self, *, interval, **options):
+        if settings.QUEUE_DISABLED:
+            sys.exit("astronote: QUEUE_DISABLED is set: the scheduler does not start")
+        scheduler = django_rq.get_scheduler("scheduler", interval=interval)
+        scheduler.connection.ping()
+        scheduler.connection.set_retry(Retry(ConstantBackoff(1), 60))
+        recurrence.register(scheduler)
+        for entry in recurrence.run_on_start():
+            django_rq.get_queue(entry.queue).enqueue(entry.task)
+        self.stdout.write("Scheduler running")
+        while True:
+            try:
+                scheduler.run()
+            except RedisConnectionError as error:
+                self.stderr.write(f"Redis cannot be reached, trying again: {error}")
+                time.sleep(1)

@@ -1,0 +1,93 @@
+"""The timetable of recurring jobs, and the scheduler that turns its entries into jobs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+from django_rq.queues import DjangoScheduler
+from rq.job import Job
+
+
+log = logging.getLogger(__name__)
+PREFIX = "recurring-"
+
+
+@dataclass(frozen=True)
+class Recurring:
+    """A job that recurs, by `cron` (UTC) or every `interval` seconds."""
+
+    name: str
+    queue: str
+    task: str
+    interval: float | None = None
+    cron: str | None = None
+
+
+def timetable() -> list[Recurring]:
+    """What recurs, and when, under the present settings."""
+    env = settings.ENV
+    return [
+        Recurring("watchdog", "watchdog", "campaigns.tasks.run_watchdog",
+                  interval=env["WATCHDOG_INTERVAL"] / 1000),
+        Recurring("apply_receipts", "delivery_status_poller", "messaging.tasks.apply_receipts",
+                  interval=60),
+        Recurring("pii_retention", "pii_retention", "compliance.tasks.run_pii_retention",
+                  cron=env["PII_RETENTION_CRON"]),
+    ]  # fmt: skip
+
+
+def register(scheduler: Scheduler) -> None:
+    """Make the scheduler's recurring entries those of the timetable; safe to repeat."""
+    wanted = {PREFIX + entry.name: entry for entry in timetable()}
+    for job_id in scheduler.connection.zrange(scheduler.scheduled_jobs_key, 0, -1):
+        name = job_id.decode()
+        if name.startswith(PREFIX) and name not in wanted:
+            scheduler.cancel(name)
+    for job_id, entry in wanted.items():
+        common = {"id": job_id, "queue_name": entry.queue, "result_ttl": -1}
+        if entry.cron:
+            scheduler.cron(entry.cron, entry.task, **common)
+            continue
+        present = scheduler.connection.zscore(scheduler.scheduled_jobs_key, job_id)
+        when = timezone.now()
+        if present is not None and present > when.timestamp():
+            when = timezone.datetime.fromtimestamp(present, tz=when.tzinfo)
+        scheduler.schedule(when, entry.task, interval=entry.interval, **common)
+
+
+class Scheduler(DjangoScheduler):
+    """Each recurrence becomes a job of its own, so that kept results can be counted.
+
+    One that still waits in its queue is not doubled.
+    """
+
+    def enqueue_job(self, job: Job) -> None:
+        if not job.id.startswith(PREFIX):
+            super().enqueue_job(job)
+            return
+        queue = self.get_queue_for_job(job)
+        waiting_key = f"astronote:{job.id}"
+        waiting = self.connection.get(waiting_key)
+        if not waiting or waiting.decode() not in queue.job_ids:
+            fresh = queue.enqueue(job.func_name)
+            self.connection.set(waiting_key, fresh.id, ex=86400)
+        entry = {PREFIX + entry.name: entry for entry in timetable()}.get(job.id)
+        self.connection.zrem(self.scheduled_jobs_key, job.id)
+        if entry is None:
+            return
+        if entry.interval:
+            due = timezone.now().timestamp() + entry.interval
+            self.connection.zadd(self.scheduled_jobs_key, {job.id: due})
+        else:
+            self.cron(entry.cron, entry.task, id=job.id, queue_name=entry.queue)
+
+
+def run_on_start() -> list[Recurring]:
+    """Recurring jobs that also run when the scheduler starts, by their variables."""
+    flags = {"pii_retention": "RUN_PII_RETENTION_ON_START"}
+    return [e for e in timetable() if e.name in flags and settings.ENV[flags[e.name]]]
+
+

@@ -1,0 +1,58 @@
+"""The RQ worker: one persistent process per slot, with the catalogue's options applied."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import timedelta
+
+import django_rq
+from django.conf import settings
+from django.db import close_old_connections
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+from rq import SimpleWorker
+from rq.job import Job
+from rq.registry import FailedJobRegistry, FinishedJobRegistry
+
+from astronote.queues import BY_NAME
+
+log = logging.getLogger(__name__)
+
+
+class Worker(SimpleWorker):
+    """Runs jobs in its own process; database connections are kept, and replaced when broken."""
+
+    def work(self, *args, **kwargs) -> bool:
+        if settings.QUEUE_DISABLED:
+            sys.exit("astronote: QUEUE_DISABLED is set: workers do not start")
+        self.connection.set_retry(Retry(ConstantBackoff(1), 60))
+        return super().work(*args, **kwargs)
+
+    def execute_job(self, job: Job, queue) -> None:
+        options = BY_NAME[queue.name]
+        job.result_ttl, job.failure_ttl = options.keep_finished, options.keep_failed
+        close_old_connections()
+        try:
+            super().execute_job(job, queue)
+        finally:
+            close_old_connections()
+            if options.keep_count is not None:
+                for registry in (FinishedJobRegistry, FailedJobRegistry):
+                    _trim(registry(queue=queue), options.keep_count)
+
+    def handle_job_failure(self, job: Job, queue, *args, **kwargs) -> None:
+        super().handle_job_failure(job, queue, *args, **kwargs)
+        options = BY_NAME[queue.name]
+        attempt = job.meta.get("attempt", 1)
+        if attempt < options.attempts:
+            wait = timedelta(milliseconds=options.backoff_ms * 2 ** (attempt - 1))
+            # rq's own delayed retries need rq's own scheduler; ours is rq-scheduler.
+            django_rq.get_scheduler(queue.name).enqueue_in(
+                wait, job.func_name, *job.args, meta={"attempt": attempt + 1}
+            )
+
+
+def _trim(registry, keep: int) -> None:
+    for job_id in registry.get_job_ids(0, -keep - 1) if registry.count > keep else []:
+        registry.remove(job_id, delete_job=True)

@@ -1,0 +1,24 @@
+"""`manage.py mitto_sandbox`: a stand-in for Mitto on this machine."""
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from messaging import sandbox
+
+
+class Command(BaseCommand):
+    help = "Run a server that behaves as Mitto does, with faults on request, until Ctrl-C."
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        secrets = settings.WEBHOOK_SECRETS
+        sandbox.add_arguments(
+            parser,
+            port=settings.MITTO_SANDBOX_PORT,
+            key=settings.MITTO_API_KEY,
+            secret=secrets[0] if secrets else "",
+        )
+        parser.set_defaults(webhook=f"{settings.PUBLIC_WEB_BASE_URL}/webhooks/mitto/delivery")
+
+    def handle(self, **options):
+        sandbox.run(options)
