@@ -63,7 +63,9 @@ def _answers(path: Path) -> bool:
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise EmbeddedError(f"the package {name} is not installed; install it or set the server URL")
+        raise EmbeddedError(
+            f"the package {name} is not installed; install it or set the server URL"
+        )
     return Path(spec.origin).parent
 
 

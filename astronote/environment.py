@@ -156,10 +156,16 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("WORKER_CONCURRENCY", whole(1, 256), "5", "processes on the sms queue"),
         Variable("SCHEDULER_CONCURRENCY", whole(1, 256), "2", "processes on the scheduler queue"),
         Variable(
-            "CONTACT_IMPORT_CONCURRENCY", whole(1, 256), "1", "processes on the contact_import queue"
+            "CONTACT_IMPORT_CONCURRENCY",
+            whole(1, 256),
+            "1",
+            "processes on the contact_import queue",
         ),
         Variable(
-            "STATUS_REFRESH_CONCURRENCY", whole(1, 256), "1", "processes on the status_refresh queue"
+            "STATUS_REFRESH_CONCURRENCY",
+            whole(1, 256),
+            "1",
+            "processes on the status_refresh queue",
         ),
         Variable(
             "DELIVERY_STATUS_POLLER_CONCURRENCY",
@@ -185,7 +191,9 @@ SECTIONS: dict[str, list[Variable]] = {
             "attempts of an SMS batch; above 1 a send without an answer is repeated: duplicates",
         ),
         Variable("QUEUE_BACKOFF_MS", whole(0), "3000", "first wait before another attempt, ms"),
-        Variable("QUEUE_RATE_MAX", whole(1), "20", "calls to Mitto per window, all workers together"),
+        Variable(
+            "QUEUE_RATE_MAX", whole(1), "20", "calls to Mitto per window, all workers together"
+        ),
         Variable("QUEUE_RATE_DURATION_MS", whole(1), "1000", "length of that window, ms"),
     ],
     "Mitto": [
@@ -208,7 +216,9 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("MITTO_SENDER", text, "", "sender ID for stores that have none"),
         Variable("MITTO_CONNECT_TIMEOUT", seconds, "5", "wait for a connection, s"),
         Variable("MITTO_READ_TIMEOUT", seconds, "30", "wait for an answer, s"),
-        Variable("MITTO_SANDBOX_PORT", whole(1, 65535), "8025", "port of `manage.py mitto_sandbox`"),
+        Variable(
+            "MITTO_SANDBOX_PORT", whole(1, 65535), "8025", "port of `manage.py mitto_sandbox`"
+        ),
         Variable(
             "WEBHOOK_SECRET",
             words,
@@ -218,11 +228,15 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
     ],
     "Sending": [
-        Variable("SMS_BATCH_SIZE", whole(1, 5000), "1000", "messages in a batch, one provider call"),
+        Variable(
+            "SMS_BATCH_SIZE", whole(1, 5000), "1000", "messages in a batch, one provider call"
+        ),
         Variable(
             "CREDIT_RESERVATION_TTL_MINUTES", minutes, "1440", "life of a credit reservation, min"
         ),
-        Variable("DEFAULT_PHONE_REGION", text, "GR", "country of national phone numbers of a store"),
+        Variable(
+            "DEFAULT_PHONE_REGION", text, "GR", "country of national phone numbers of a store"
+        ),
     ],
     "Watchdog": [
         Variable("STUCK_SENDING_MINUTES", minutes, "10", "a campaign is stuck after, min"),

@@ -77,7 +77,10 @@ QUEUES = [
         keep_count=100,
     ),
     QueueOptions(
-        "pii_retention", "removes personal data that is past its time", keep_count=100, timeout=6 * HOUR
+        "pii_retention",
+        "removes personal data that is past its time",
+        keep_count=100,
+        timeout=6 * HOUR,
     ),
 ]
 

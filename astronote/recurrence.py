@@ -10,7 +10,6 @@ from django.utils import timezone
 from django_rq.queues import DjangoScheduler
 from rq.job import Job
 
-
 log = logging.getLogger(__name__)
 PREFIX = "recurring-"
 
@@ -89,5 +88,3 @@ def run_on_start() -> list[Recurring]:
     """Recurring jobs that also run when the scheduler starts, by their variables."""
     flags = {"pii_retention": "RUN_PII_RETENTION_ON_START"}
     return [e for e in timetable() if e.name in flags and settings.ENV[flags[e.name]]]
-
-

@@ -291,9 +291,7 @@ class ConversionEvent(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     contact = models.ForeignKey(Contact, models.CASCADE)
     campaign = models.ForeignKey(Campaign, models.SET_NULL, null=True, blank=True)
-    campaign_message = models.ForeignKey(
-        CampaignMessage, models.SET_NULL, null=True, blank=True
-    )
+    campaign_message = models.ForeignKey(CampaignMessage, models.SET_NULL, null=True, blank=True)
     nfc_tag = models.ForeignKey(NfcTag, models.CASCADE)
     metadata = models.JSONField(null=True, blank=True)
     occurred_at = models.DateTimeField(db_default=Now(), db_index=True)

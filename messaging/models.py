@@ -293,7 +293,9 @@ class CreditReservation(models.Model):
         constraints = [
             one_of("status", ReservationStatus, "creditreservation_status_known"),
             models.CheckConstraint(
-                condition=Q(charged__gte=0, released__gte=0, amount__gte=F("charged") + F("released")),
+                condition=Q(
+                    charged__gte=0, released__gte=0, amount__gte=F("charged") + F("released")
+                ),
                 name="creditreservation_within_amount",
             ),
         ]
@@ -348,7 +350,5 @@ class WebhookEvent(models.Model):
             models.UniqueConstraint(fields=["provider", "event_id"], name="webhookevent_once"),
         ]
         indexes = [
-            models.Index(
-                fields=["id"], name="webhookevent_waiting", condition=Q(status="received")
-            )
+            models.Index(fields=["id"], name="webhookevent_waiting", condition=Q(status="received"))
         ]

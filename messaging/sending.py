@@ -184,9 +184,7 @@ def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult)
     return word
 
 
-def _defer(
-    batch: Batch, messages: Sequence[Prepared], result: mitto.NotTaken, context: str
-) -> str:
+def _defer(batch: Batch, messages: Sequence[Prepared], result: mitto.NotTaken, context: str) -> str:
     """Mitto did not take the batch: wait and try again, as long as its credits are reserved."""
     backoff = settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(batch.deferrals, 20)
     wait = max(

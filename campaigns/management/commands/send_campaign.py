@@ -1,0 +1,63 @@
+"""`manage.py send_campaign`: a campaign now, or at a time."""
+
+import json
+import time
+from datetime import datetime
+
+from django.core.management.base import BaseCommand, CommandError
+
+from campaigns import enqueue, schedule
+from campaigns.models import ENDED, AgeGroup, Campaign, CampaignStatus
+from campaigns.reporting import report
+from contacts.models import Gender, List
+from contacts.stores import find_store
+
+
+class Command(BaseCommand):
+    help = "Send a text to a list, or to customers by gender and age group."
+
+    def add_arguments(self, parser):
+        parser.add_argument("store", help="e-mail address or id")
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--text", required=True, help="may hold {{first_name}} and the like")
+        parser.add_argument("--list", dest="list_name")
+        parser.add_argument("--gender", choices=Gender.values)
+        parser.add_argument("--age-group", choices=AgeGroup.values)
+        parser.add_argument("--at", type=datetime.fromisoformat, help="store-local, or with zone")
+        parser.add_argument("--wait", action="store_true", help="until the campaign has ended")
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *, store, name, text, list_name, at, wait, **options):
+        owner = find_store(store)
+        target = None
+        if list_name:
+            target = List.objects.filter(owner=owner, name=list_name).first()
+            if target is None:
+                raise CommandError(f"the store has no list {list_name!r}")
+        elif not (options["gender"] or options["age_group"]):
+            raise CommandError("say who it is for: --list, --gender or --age-group")
+        campaign = Campaign.objects.create(
+            owner=owner,
+            created_by=owner,
+            name=name,
+            message_text=text,
+            list=target,
+            filter_gender=options["gender"],
+            filter_age_group=options["age_group"],
+        )
+        try:
+            schedule.schedule(campaign, at) if at else enqueue.start(campaign.pk)
+        except (enqueue.Blocked, ValueError) as error:
+            raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
+        campaign.refresh_from_db()
+        while wait and campaign.status not in ENDED:
+            time.sleep(0.2)
+            campaign.refresh_from_db()
+        answer = report(campaign)
+        self.stdout.write(
+            json.dumps(answer)
+            if options["json"]
+            else f"campaign {campaign.pk}: {campaign.status}, {campaign.total} messages"
+        )
+        if wait and campaign.status != CampaignStatus.COMPLETED:
+            raise CommandError(f"the campaign ended as {campaign.status}")

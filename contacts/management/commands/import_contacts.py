@@ -1,0 +1,42 @@
+"""`manage.py import_contacts`: a customer list from a file."""
+
+import json
+import time
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from contacts import csv_import
+from contacts.models import ImportStatus
+from contacts.stores import find_store
+
+COUNTERS = ("processed", "created", "updated", "unchanged", "duplicate", "rejected")
+OPEN = (ImportStatus.PENDING, ImportStatus.PROCESSING)
+
+
+class Command(BaseCommand):
+    help = "Store a CSV file of customers and enqueue its import."
+
+    def add_arguments(self, parser):
+        parser.add_argument("store", help="e-mail address or id of the store")
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--list", dest="list_name", help="also put the contacts on this list")
+        parser.add_argument("--wait", action="store_true", help="until the import has ended")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    def handle(self, *, store, file, list_name, wait, **options):
+        owner = find_store(store)
+        try:
+            job = csv_import.store_file(owner.pk, file, list_name)
+        except (csv_import.ImportRefused, OSError) as error:
+            raise CommandError(str(error)) from None
+        while wait and job.status in OPEN:
+            time.sleep(0.2)
+            job.refresh_from_db()
+        result = {name: getattr(job, name) for name in ("id", "status", *COUNTERS)}
+        if options["json"]:
+            self.stdout.write(json.dumps(result))
+        else:
+            self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
+        if job.status == ImportStatus.FAILED:
+            raise CommandError(job.error)

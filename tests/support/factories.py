@@ -1,0 +1,34 @@
+"""Small builders of test data; every number is invented."""
+
+from __future__ import annotations
+
+from astronote.models import User
+from campaigns.models import Campaign
+from contacts.models import Contact, List, ListMembership
+from messaging import credits
+
+
+def make_store(name: str = "alice", *, balance: int = 1000, **fields) -> User:
+    fields.setdefault("sender_name", "TESTSHOP")
+    store = User.objects.create_user(f"{name}@example.com", **fields)
+    if balance:
+        credits.top_up(store.pk, balance, reason="test", key=f"test:{store.pk}")
+    return store
+
+
+def make_list(store: User, size: int, *, name: str = "all", **fields) -> List:
+    """A list of so many new contacts, +306900000000 and on."""
+    contacts = Contact.objects.bulk_create(
+        Contact(owner=store, phone=f"+30690{n:07}", first_name=f"Name{n}", **fields)
+        for n in range(size)
+    )
+    target = List.objects.create(owner=store, name=name)
+    ListMembership.objects.bulk_create(ListMembership(list=target, contact=c) for c in contacts)
+    return target
+
+
+def make_campaign(store: User, target: List | None, **fields) -> Campaign:
+    fields.setdefault("message_text", "Hello {{first_name}}")
+    return Campaign.objects.create(
+        owner=store, created_by=store, name="Spring", list=target, **fields
+    )
