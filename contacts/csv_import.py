@@ -34,7 +34,8 @@ IMPORT_CONTACTS = "contacts.tasks.import_contacts"
 CHUNK_ROWS = 5000
 FILE_CHUNK = 1 << 20
 HEADINGS = {
-    "phone": "phone phonenumber mobile mobilephone mobilenumber cell telephone tel msisdn τηλεφωνο κινητο",
+    "phone": "phone phonenumber mobile mobilephone mobilenumber cell telephone tel msisdn τηλεφωνο "
+    "κινητο",
     "first_name": "firstname first givenname forename ονομα vorname prenom nombre nome",
     "last_name": "lastname last surname familyname επωνυμο nachname nom apellido cognome",
     "email": "email emailaddress mail",
@@ -192,7 +193,10 @@ def _encoding(sample: bytes) -> str:
         best = charset_normalizer.from_bytes(
             sample, cp_isolation=["cp1252", "cp1253", "iso8859_7", "latin_1"]
         ).best()
-        return best.encoding if best else "cp1252"
+        found = best.encoding if best else "cp1252"
+        # Both Greek encodings differ in few letters; only ISO writes the accented capital alpha
+        # as B6, which is a pilcrow in Windows-1253.
+        return "cp1253" if found == "iso8859_7" and b"\xb6" not in sample else found
 
 
 def _simplified(heading: str) -> str:

@@ -1,8 +1,8 @@
 """How every app puts a job on a named queue: after commit, with ids as arguments.
 
 Tasks are named by their dotted path, so that the code that enqueues need not import the tasks,
-which import it. A job is only a hint that a row is waiting, so a Redis that cannot be reached delays the work (the
-watchdog finds the row) and never fails the caller.
+which import it. A job is only a hint that a row is waiting, so a Redis that cannot be reached
+delays the work (the watchdog finds the row) and never fails the caller.
 """
 
 from __future__ import annotations

@@ -1,0 +1,85 @@
+"""Child processes of `serve` and `demo`: started together, replaced when they die, stopped at once.
+
+They get a signal from the kernel when their parent dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_libc = ctypes.CDLL(None)
+STOP_SECONDS = 30
+MANAGE = str(Path(__file__).resolve().parent.parent / "manage.py")
+
+
+def manage(*arguments: str) -> list[str]:
+    """The command line of a management command."""
+    return [sys.executable, MANAGE, *arguments]
+
+
+def web(port: int, processes: int) -> list[str]:
+    """The command line of the web server."""
+    return [
+        sys.executable, "-m", "gunicorn", "astronote.wsgi:application", "--bind",
+        f"127.0.0.1:{port}", "--workers", str(processes), "--threads", "4",
+        "--log-level", "warning", "--no-control-socket",
+    ]  # fmt: skip
+
+
+class Processes:
+    """A group of child processes by name."""
+
+    def __init__(self, log: Path | None = None, **environment: str) -> None:
+        self.environment = os.environ | environment
+        self.log = log
+        self._running: dict[str, tuple[list[str], subprocess.Popen]] = {}
+
+    def start(self, name: str, command: list[str]) -> None:
+        parent = os.getpid()
+
+        def prepare() -> None:
+            _libc.prctl(1, int(signal.SIGTERM))
+            if os.getppid() != parent:
+                os._exit(1)
+
+        output = open(self.log, "ab") if self.log else None
+        try:
+            process = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, preexec_fn=prepare, start_new_session=True,
+            )  # fmt: skip
+        finally:
+            if output:
+                output.close()
+        self._running[name] = (command, process)
+
+    def dead(self) -> list[str]:
+        """Names of those that have ended."""
+        return [name for name, (_, process) in self._running.items() if process.poll() is not None]
+
+    def replace_dead(self) -> list[str]:
+        """Start again what has ended; return the names."""
+        names = self.dead()
+        for name in names:
+            self.start(name, self._running[name][0])
+        return names
+
+    def stop(self) -> None:
+        """Let each finish what it has in hand; kill what takes too long."""
+        for _, process in self._running.values():
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for _, process in self._running.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()

@@ -1,0 +1,73 @@
+"""Contacts, consent, lists and imports in the admin."""
+
+from django.contrib import admin
+
+from contacts import models
+from contacts.listing import Listing, ReadOnlyListing
+
+
+@admin.register(models.Contact)
+class ContactAdmin(Listing):
+    list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
+    list_filter = ["is_subscribed", "gender"]
+    list_select_related = ["owner"]
+    search_fields = ["phone__startswith", "email__startswith"]
+    autocomplete_fields = ["owner"]
+    readonly_fields = ["is_subscribed", "service_allowed", "unsubscribed_at", "anonymised_at"]
+
+
+@admin.register(models.List)
+class ListAdmin(Listing):
+    list_display = ["name", "owner", "filter_gender", "filter_age_min", "filter_age_max"]
+    list_select_related = ["owner"]
+    search_fields = ["name"]
+    autocomplete_fields = ["owner"]
+
+
+@admin.register(models.ListMembership)
+class ListMembershipAdmin(ReadOnlyListing):
+    list_display = ["list", "contact", "created_at"]
+    list_select_related = ["list", "contact"]
+
+
+@admin.register(models.ConsentEvent)
+class ConsentEventAdmin(ReadOnlyListing):
+    list_display = ["contact", "type", "source", "created_at"]
+    list_filter = ["type"]
+    list_select_related = ["contact"]
+
+
+@admin.register(models.Suppression)
+class SuppressionAdmin(ReadOnlyListing):
+    list_display = ["id", "owner", "reason", "created_at"]
+    list_select_related = ["owner"]
+
+
+class RejectedRowInline(admin.TabularInline):
+    model = models.RejectedRow
+    fields = readonly_fields = ["line", "column", "value", "reason"]
+    extra = max_num = 0
+    can_delete = False
+
+    def get_queryset(self, request):
+        first = super().get_queryset(request).order_by("line")
+        # The first hundred are shown; the list of rejected rows has them all.
+        wanted = request.resolver_match.kwargs.get("object_id")
+        shown = first.filter(contact_import=wanted).values("pk")[:100] if wanted else []
+        return first.filter(pk__in=shown)
+
+
+@admin.register(models.ContactImport)
+class ContactImportAdmin(ReadOnlyListing):
+    list_display = [
+        "id", "owner", "file_name", "status", "processed", "created", "updated", "unchanged",
+        "duplicate", "rejected", "created_at",
+    ]  # fmt: skip
+    list_filter = ["status"]
+    list_select_related = ["owner"]
+    inlines = [RejectedRowInline]
+
+
+@admin.register(models.RejectedRow)
+class RejectedRowAdmin(ReadOnlyListing):
+    list_display = ["contact_import_id", "line", "column", "value", "reason"]

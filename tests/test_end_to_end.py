@@ -1,0 +1,131 @@
+"""Whole campaigns through real `rqworker` processes and the sandbox over HTTP."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from astronote import processes
+from campaigns import enqueue, schedule, watchdog
+from contacts import jobs
+from messaging.models import Batch
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def worker(sandbox):
+    """Starts `manage.py rqworker QUEUE` against the test's database; ends with the test."""
+    started = []
+    host, name = connection.settings_dict["HOST"], connection.settings_dict["NAME"]
+    environment = os.environ | {
+        "DATABASE_URL": f"postgres://app@/{name}?host={host}&port=5432",
+        "MITTO_API_BASE": sandbox.url,
+    }
+
+    def start(*command):
+        process = subprocess.Popen(processes.manage(*command), env=environment)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition, seconds=40):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def ended(campaign):
+    campaign.refresh_from_db()
+    return campaign.status == "completed"
+
+
+def new_campaign(size, settings):
+    settings.SMS_BATCH_SIZE = 10
+    store = make_store()
+    return make_campaign(store, make_list(store, size))
+
+
+def test_a_campaign_goes_out_through_two_workers(worker, sandbox, settings):
+    campaign = enqueue.start(new_campaign(200, settings).pk)
+    for _ in range(2):
+        worker("rqworker", "sms")
+    wait_until(lambda: ended(campaign))
+    assert (campaign.sent, sandbox.summary()["accepted"]) == (200, 200)
+
+
+def test_redis_flushed_in_the_middle_loses_nothing(worker, sandbox, settings):
+    sandbox.behave(latency_ms=100)
+    campaign = enqueue.start(new_campaign(200, settings).pk)
+    worker("rqworker", "sms")
+    wait_until(lambda: sandbox.summary()["calls"] > 2)
+    jobs.queue("sms").connection.flushdb()
+    watchdog.run()
+    wait_until(lambda: ended(campaign))
+    summary = sandbox.summary()
+    assert (summary["accepted"], summary["duplicates"], campaign.sent) == (200, 0, 200)
+
+
+def test_a_worker_killed_during_the_call_repeats_nothing(worker, sandbox, settings):
+    sandbox.behave(latency_ms=1500)
+    campaign = enqueue.start(new_campaign(30, settings).pk)
+    first = worker("rqworker", "sms")
+    wait_until(lambda: sandbox.summary()["calls"] == 1)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    wait_until(lambda: sandbox.summary()["accepted"] == 10)
+    sandbox.behave(latency_ms=0)
+    worker("rqworker", "sms")
+    wait_until(lambda: Batch.objects.filter(status="settled").count() == 2)
+    settings.STUCK_LOCKED_MINUTES = 0
+    assert watchdog.run()["given_up_as_unknown"] == 1
+    wait_until(lambda: ended(campaign))
+    summary = sandbox.summary()
+    assert (campaign.sent, campaign.unknown) == (20, 10)
+    assert (summary["accepted"], summary["duplicates"]) == (30, 0)
+
+
+def test_a_worker_killed_before_the_call_delays_its_batch(worker, sandbox, settings):
+    campaign = enqueue.start(new_campaign(20, settings).pk)
+    # The same state as a SIGKILL between claim and call leaves.
+    from messaging import sending
+
+    assert sending.claim(Batch.objects.order_by("pk").first().pk)
+    worker("rqworker", "sms")
+    wait_until(lambda: Batch.objects.filter(status="settled").count() == 1)
+    settings.STUCK_LOCKED_MINUTES = 0
+    watchdog.run()
+    wait_until(lambda: ended(campaign))
+    assert (campaign.sent, sandbox.summary()["duplicates"]) == (20, 0)
+
+
+def test_the_same_job_twice_sends_once(worker, sandbox, settings):
+    campaign = enqueue.start(new_campaign(20, settings).pk)
+    ids = list(Batch.objects.values_list("pk", flat=True))
+    jobs.enqueue_each("sms", "messaging.tasks.send_batch", ids)
+    process = worker("rqworker", "sms", "--burst")
+    assert process.wait(60) == 0
+    assert ended(campaign)
+    assert sandbox.summary()["accepted"] == 20
+
+
+def test_a_scheduled_campaign_starts_at_its_time(worker, sandbox, settings):
+    campaign = new_campaign(20, settings)
+    at = timezone.now() + timezone.timedelta(seconds=6)
+    schedule.schedule(campaign, at)
+    for command in (["rqworker", "scheduler"], ["rqworker", "sms"], ["rqscheduler"]):
+        worker(*command)
+    wait_until(lambda: ended(campaign))
+    assert campaign.started_at >= at
+    assert campaign.sent == 20
