@@ -1,6 +1,6 @@
 """The catalogue of named RQ queues and their options (overview, Queue Configuration).
 
-Settings, workers, `manage.py serve`, the timetable and the README read it; nothing is enqueued here.
+Settings, workers and `manage.py serve` read it; nothing is enqueued here.
 """
 
 from __future__ import annotations

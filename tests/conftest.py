@@ -1,55 +1,18 @@
-"""Real servers for the tests: PostgreSQL and Redis of their own, never a developer's."""
-
-import os
-import tempfile
-from pathlib import Path
+"""Fixtures of all tests; the servers they run against are in `support/servers.py`."""
 
 import pytest
 
-# Settings are read when Django is set up, so the servers' addresses are decided here; every
-# variable is given, so that no developer's .env has a say.
-from astronote import embedded, environment
-
-ROOT = Path(os.environ.setdefault("ASTRONOTE_TEST_ROOT", tempfile.mkdtemp(prefix="astest-")))
-NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-for variable in environment.variables():
-    os.environ[variable.name] = variable.local or variable.default or ""
-os.environ |= {
-    "DATABASE_URL": embedded.database_url(ROOT),
-    "REDIS_URL": embedded.redis_url(ROOT).replace("db=0", f"db={NUMBER}"),
-    "SECRET_KEY": "only for tests",
-    "PHONE_HASH_KEY": "only for tests",
-    "PUBLIC_WEB_BASE_URL": "http://127.0.0.1:1",
-    "QUEUE_BACKOFF_MS": "100",
-}
-_services = embedded.EmbeddedServices(ROOT, durable=False)
-
-
-def pytest_configure(config):
-    if not hasattr(config, "workerinput"):
-        ROOT.chmod(0o755)
-        _services.start()
-
-
-def pytest_unconfigure(config):
-    if not hasattr(config, "workerinput"):
-        import shutil
-
-        _services.stop()
-        shutil.rmtree(ROOT, ignore_errors=True)
+from contacts import jobs
+from tests.support.sandbox import SandboxProcess
 
 
 @pytest.fixture(autouse=True)
 def empty_redis():
-    from contacts import jobs
-
     jobs.queue("sms").connection.flushdb()
 
 
 @pytest.fixture
 def sandbox(settings):
-    from tests.support.sandbox import SandboxProcess
-
     with SandboxProcess() as process:
         settings.MITTO_API_BASE = process.url
         yield process

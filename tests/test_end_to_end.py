@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def worker(sandbox):
     """Starts `manage.py rqworker QUEUE` against the test's database; ends with the test."""
     started = []
-    host, name = connection.settings_dict["HOST"], connection.settings_dict["NAME"]
+    name = connection.settings_dict["NAME"]
     environment = os.environ | {
-        "DATABASE_URL": f"postgres://app@/{name}?host={host}&port=5432",
+        "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?", f"/{name}?"),
         "MITTO_API_BASE": sandbox.url,
     }
 
