@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -52,6 +52,8 @@ def enqueue_each(name: str, task: str, ids: Sequence[int]) -> None:
 
 def enqueue_at(name: str, when: datetime, task: str, pk: int, job_id: str) -> None:
     """Put the job on the queue at an aware time; the same `job_id` replaces the earlier one."""
+    if when.microsecond:  # rq-scheduler cuts fractions off: the job would come too early
+        when = when.replace(microsecond=0) + timedelta(seconds=1)
     _after_commit(name, lambda: _scheduler(name).enqueue_at(when, task, pk, job_id=job_id))
 
 

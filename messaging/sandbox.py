@@ -102,6 +102,8 @@ class Sandbox:
 
     async def _send(self, request: web.Request, *, bulk: bool) -> web.StreamResponse:
         behaviour = self.behaviour
+        # Read first: a caller that hangs up afterwards has sent its messages all the same.
+        data = await request.read()
         self.calls += 1
         fault = self._draw_fault()
         if behaviour.latency_ms:
@@ -121,7 +123,7 @@ class Sandbox:
             await asyncio.sleep(behaviour.timeout_ms / 1000)
             return _error(504, "too late")
         try:
-            body = orjson.loads(await request.read())
+            body = orjson.loads(data)
             entries = body["messages"] if bulk else [body]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return _error(400, "the body cannot be read")
