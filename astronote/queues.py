@@ -84,4 +84,26 @@ QUEUES = [
     ),
 ]
 
+
+def markdown_table() -> str:
+    """The README's table of queues."""
+    lines = [
+        "| Queue | What its jobs do | Processes | Attempts | Finished kept | Failed kept |",
+        "|---|---|---|---|---|---|",
+    ]
+    for queue in QUEUES:
+        backoff = f", {queue.backoff_ms} ms doubled between" if queue.attempts > 1 else ""
+        count = f", at most {queue.keep_count}" if queue.keep_count else ""
+        processes = f"`{queue.concurrency_variable}`" if queue.concurrency_variable else "1"
+        lines.append(
+            f"| `{queue.name}` | {queue.purpose} | {processes} | {queue.attempts}{backoff} "
+            f"| {_hours(queue.keep_finished)}{count} | {_hours(queue.keep_failed)}{count} |"
+        )
+    return "\n".join(lines)
+
+
+def _hours(seconds: int) -> str:
+    return f"{seconds // HOUR} h" if seconds else "no"
+
+
 BY_NAME = {queue.name: queue for queue in QUEUES}

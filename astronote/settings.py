@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "astronote.dashboard.QueueDashboardGuard",
 ]
 ROOT_URLCONF = "astronote.urls"
 WSGI_APPLICATION = "astronote.wsgi.application"
@@ -100,7 +101,6 @@ LANGUAGE_CODE = "en"
 USE_I18N = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / ".astronote" / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 

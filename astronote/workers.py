@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import multiprocessing
+import signal
 import sys
 from datetime import timedelta
 
@@ -26,6 +29,8 @@ class Worker(SimpleWorker):
     def work(self, *args, **kwargs) -> bool:
         if settings.QUEUE_DISABLED:
             sys.exit("astronote: QUEUE_DISABLED is set: workers do not start")
+        if multiprocessing.parent_process():  # of a pool: end with it, however it dies
+            ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))
         self.connection.set_retry(Retry(ConstantBackoff(1), 60))
         return super().work(*args, **kwargs)
 

@@ -30,8 +30,8 @@ E164 = re.compile(r"\+[1-9]\d{6,14}")
 SENDER = re.compile(r"[A-Za-z0-9]{3,11}|\+\d{7,15}")
 FAULTS = [
     "none", "unauthorized", "bad_request", "too_many", "too_many_bare", "unavailable",
-    "unavailable_bare", "error_before", "error_after", "drop_before", "drop_after",
-    "timeout_before", "timeout_after", "not_json", "missing_items", "extra_items",
+    "unavailable_bare", "unavailable_after", "error_before", "error_after", "drop_before",
+    "drop_after", "timeout_before", "timeout_after", "not_json", "missing_items", "extra_items",
     "reordered_items", "no_bulk_id",
 ]  # fmt: skip
 RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
@@ -75,7 +75,7 @@ class Sandbox:
         self.key, self.seed, self.webhook, self.secret = key, seed, webhook, secret
         self.behaviour = behaviour
         self.messages: dict[str, Message] = {}
-        self.calls = 0
+        self.calls = self.asked = 0
         self.posted = {"Sent": 0, "Delivered": 0, "Failure": 0}
         self.failed_posts = 0
         self._due: list[tuple[float, int, dict]] = []
@@ -132,8 +132,10 @@ class Sandbox:
         answer = self._accept(entries, fault)
         if answer is None:
             return _error(400, "no message of the call is valid")
-        if fault == "error_after":
-            return _error(500, "internal error")
+        if behaviour.receipts == "early":
+            await self._post_due_now()
+        if fault in ("error_after", "unavailable_after"):
+            return _error(500 if fault == "error_after" else 503, "internal error")
         if fault == "drop_after":
             return _drop(request)
         if fault == "timeout_after":
@@ -197,7 +199,9 @@ class Sandbox:
         if self.behaviour.status_latency_ms:
             await asyncio.sleep(self.behaviour.status_latency_ms / 1000)
         message = self.messages.get(request.match_info["id"])
-        if message is None or random.random() < self.behaviour.status_404_share:
+        self.asked += 1
+        draw = random.Random(f"{self.seed}:asked:{self.asked}").random()
+        if message is None or draw < self.behaviour.status_404_share:
             return _error(404, "no such message")
         age = (time.time() - message.accepted_at) * 1000
         word = "Sent"
@@ -245,6 +249,14 @@ class Sandbox:
                     if len(chunk) == self.behaviour.receipts_per_call:
                         break
                 await self._post(session, chunk)
+
+    async def _post_due_now(self) -> None:
+        """Post all that is due before the caller gets its answer."""
+        receipts = [heapq.heappop(self._due)[2] for _ in range(len(self._due))]
+        size = self.behaviour.receipts_per_call
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+            for start in range(0, len(receipts), size):
+                await self._post(session, receipts[start : start + size])
 
     async def _post(self, session: aiohttp.ClientSession, receipts: list[dict]) -> None:
         body = orjson.dumps(receipts)

@@ -1,9 +1,16 @@
 """Every list in the admin opens, in a number of queries that does not grow with its rows."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.contrib import admin
+from django.core.management import call_command
+from django.db import connection
 from django.urls import reverse
 
+from astronote.models import User
 from campaigns import enqueue
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
@@ -23,5 +30,36 @@ def test_every_list_opens(admin_client, django_assert_max_num_queries):
             assert admin_client.get(url).status_code == 200, url
 
 
-def test_the_queue_dashboard_is_reachable(admin_client):
-    assert admin_client.get("/admin/django_rq/dashboard/").status_code == 200
+def test_the_queue_dashboard_is_for_those_who_may_see_it(admin_client, client):
+    url = "/admin/django_rq/dashboard/"
+    assert admin_client.get(url).status_code == 200
+    client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
+    assert client.get("/admin/").status_code == 200
+    assert client.get(url).status_code == 403
+
+
+def test_the_queue_dashboard_says_so_when_redis_is_down(tmp_path):
+    """In a process of its own, since its Redis is one that does not answer."""
+    script = """
+import django; django.setup()
+from django.test import Client
+from astronote.models import User
+client = Client()
+client.force_login(User.objects.get(email="root@example.com"))
+answer = client.get("/admin/django_rq/dashboard/", secure=True, HTTP_HOST="localhost")
+print(answer.status_code, answer.content.decode()[:26])
+"""
+    User.objects.create_superuser("root@example.com", "x")
+    database = connection.settings_dict["NAME"]
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True,
+        env=os.environ | {"REDIS_URL": f"unix://{tmp_path}/none.sock?db=0",
+                          "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?",
+                                                                             f"/{database}?"),
+                          "DJANGO_SETTINGS_MODULE": "astronote.settings"},
+    )  # fmt: skip
+    assert done.stdout.strip() == "503 Redis cannot be reached, s", done.stderr
+
+
+def test_the_migrations_are_those_of_the_models():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

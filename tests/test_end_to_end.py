@@ -1,15 +1,17 @@
 """Whole campaigns through real `rqworker` processes and the sandbox over HTTP."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
-from astronote import processes
+from astronote import environment, processes
 from campaigns import enqueue, schedule, watchdog
 from contacts import jobs
 from messaging.models import Batch
@@ -96,6 +98,37 @@ def test_a_worker_killed_during_the_call_repeats_nothing(worker, sandbox, settin
     assert (summary["accepted"], summary["duplicates"]) == (30, 0)
 
 
+def test_a_worker_killed_after_the_answer_repeats_nothing(worker, sandbox, settings):
+    sandbox.behave(latency_ms=700)
+    campaign = enqueue.start(new_campaign(10, settings).pk)
+    process = worker("rqworker", "sms")
+    wait_until(lambda: sandbox.summary()["calls"] == 1)
+    with transaction.atomic():
+        # Holds up the worker once it has the answer and wants to write it down.
+        Batch.objects.select_for_update().get()
+        wait_until(lambda: sandbox.summary()["accepted"] == 10)
+        wait_until(lambda: waits_for_a_lock())
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    sandbox.behave(latency_ms=0)
+    worker("rqworker", "sms")
+    settings.STUCK_LOCKED_MINUTES = 0
+    assert watchdog.run()["given_up_as_unknown"] == 1
+    wait_until(lambda: ended(campaign))
+    summary = sandbox.summary()
+    assert (campaign.unknown, campaign.sent) == (10, 0)
+    assert (summary["accepted"], summary["duplicates"]) == (10, 0)
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0]
+
+
 def test_a_worker_killed_before_the_call_delays_its_batch(worker, sandbox, settings):
     campaign = enqueue.start(new_campaign(20, settings).pk)
     # The same state as a SIGKILL between claim and call leaves.
@@ -129,3 +162,29 @@ def test_a_scheduled_campaign_starts_at_its_time(worker, sandbox, settings):
     wait_until(lambda: ended(campaign))
     assert campaign.started_at >= at
     assert campaign.sent == 20
+
+
+def test_the_demo_ends_with_every_count_right(tmp_path):
+    """In a copy of the project, so that nobody's data is touched."""
+    copy = tmp_path / "project"
+    ignored = shutil.ignore_patterns(".venv", ".git", ".astronote", ".env", "__pycache__")
+    shutil.copytree(environment.ROOT, copy, ignore=ignored)
+    for folder in (copy, *list(copy.parents)[:3]):
+        folder.chmod(0o755)
+    own = {variable.name for variable in environment.variables()} | {"DJANGO_SETTINGS_MODULE"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--once", "--contacts", "500"], cwd=copy,
+        env={name: value for name, value in os.environ.items() if name not in own},
+        capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = dict(
+        (cells[0].strip(), cells[-1].strip())
+        for cells in (line.strip("│┃ ").split("│") for line in done.stdout.splitlines())
+        if len(cells) == 2
+    )
+    assert (rows["customers read"], rows["– rejected"], rows["total"]) == ("500", "5", "495")
+    assert int(rows["delivered"]) + int(rows["failed"]) == 495
+    assert (rows["accepted by Mitto"], rows["accepted twice"]) == ("495", "0")
+    left = subprocess.run(["pgrep", "-f", str(copy)], capture_output=True, text=True)
+    assert left.stdout == ""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from astronote import environment
+from astronote import environment, queues
 from astronote.processes import MANAGE
 
 
@@ -23,6 +23,10 @@ def test_env_example_is_what_the_declaration_says():
 
 def test_the_readme_lists_every_variable():
     assert environment.markdown_table() in (environment.ROOT / "README.md").read_text()
+
+
+def test_the_readme_lists_every_queue():
+    assert queues.markdown_table() in (environment.ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

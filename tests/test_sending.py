@@ -49,6 +49,7 @@ def test_an_accepted_batch_is_sent_and_charged_once(sandbox):
         ("unavailable", "deferred", "queued", 0, 5),
         ("unavailable_bare", "unknown", "unknown", 0, 5),
         ("error_before", "unknown", "unknown", 0, 5),
+        ("unavailable_after", "unknown", "unknown", 5, 5),
         ("error_after", "unknown", "unknown", 5, 5),
         ("drop_before", "unknown", "unknown", 0, 5),
         ("drop_after", "unknown", "unknown", 5, 5),

@@ -17,7 +17,6 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from astronote import processes
@@ -27,6 +26,7 @@ from campaigns.models import ENDED, Campaign
 from campaigns.reporting import report
 from contacts import csv_import
 from contacts.models import ContactImport, ImportStatus
+from contacts.progress import follow
 from messaging import credits
 
 LOGIN, PASSWORD = "demo@example.com", "astronote-demo"
@@ -150,26 +150,12 @@ class Command(BaseCommand):
         }
         return [label for label, right in checks.items() if not right]
 
-    def _watch(self, label: str, total: int, done) -> None:
-        """Show progress until all is done; complain once it takes too long."""
-        deadline = time.monotonic() + LONGEST_SECONDS
-        columns = (
-            TextColumn("{task.description:9}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(label, total=total)
-            while True:
-                count, ended = done()
-                progress.update(task, completed=count)
-                if ended:
-                    return
-                if time.monotonic() > deadline:
-                    log = settings.BASE_DIR / ".astronote" / "demo.log"
-                    raise CommandError(f"{label} has not ended at {count} of {total}; see {log}")
-                time.sleep(0.1)
+    def _watch(self, label: str, total: int, look) -> None:
+        try:
+            follow(label, total, look, longest_seconds=LONGEST_SECONDS)
+        except TimeoutError as error:
+            log = settings.BASE_DIR / ".astronote" / "demo.log"
+            raise CommandError(f"{error}; see {log}") from None
 
 
 def _import_progress(job: ContactImport) -> tuple[int, bool]:

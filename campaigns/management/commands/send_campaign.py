@@ -1,7 +1,6 @@
 """`manage.py send_campaign`: a campaign now, or at a time."""
 
 import json
-import time
 from datetime import datetime
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,6 +9,7 @@ from campaigns import enqueue, schedule
 from campaigns.models import ENDED, AgeGroup, Campaign, CampaignStatus
 from campaigns.reporting import report
 from contacts.models import Gender, List
+from contacts.progress import follow
 from contacts.stores import find_store
 
 
@@ -50,9 +50,8 @@ class Command(BaseCommand):
         except (enqueue.Blocked, ValueError) as error:
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()
-        while wait and campaign.status not in ENDED:
-            time.sleep(0.2)
-            campaign.refresh_from_db()
+        if wait:
+            follow("Sending", campaign.total or None, lambda: _progress(campaign))
         answer = report(campaign)
         self.stdout.write(
             json.dumps(answer)
@@ -61,3 +60,8 @@ class Command(BaseCommand):
         )
         if wait and campaign.status != CampaignStatus.COMPLETED:
             raise CommandError(f"the campaign ended as {campaign.status}")
+
+
+def _progress(campaign: Campaign) -> tuple[int, bool]:
+    campaign.refresh_from_db()
+    return campaign.processed, campaign.status in ENDED

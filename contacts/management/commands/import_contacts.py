@@ -1,13 +1,13 @@
 """`manage.py import_contacts`: a customer list from a file."""
 
 import json
-import time
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
 from contacts import csv_import
-from contacts.models import ImportStatus
+from contacts.models import ContactImport, ImportStatus
+from contacts.progress import follow
 from contacts.stores import find_store
 
 COUNTERS = ("processed", "created", "updated", "unchanged", "duplicate", "rejected")
@@ -30,9 +30,8 @@ class Command(BaseCommand):
             job = csv_import.store_file(owner.pk, file, list_name)
         except (csv_import.ImportRefused, OSError) as error:
             raise CommandError(str(error)) from None
-        while wait and job.status in OPEN:
-            time.sleep(0.2)
-            job.refresh_from_db()
+        if wait:
+            follow("Import", None, lambda: _progress(job))
         result = {name: getattr(job, name) for name in ("id", "status", *COUNTERS)}
         if options["json"]:
             self.stdout.write(json.dumps(result))
@@ -40,3 +39,8 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
         if job.status == ImportStatus.FAILED:
             raise CommandError(job.error)
+
+
+def _progress(job: ContactImport) -> tuple[int, bool]:
+    job.refresh_from_db()
+    return job.processed, job.status not in OPEN

@@ -1,0 +1,41 @@
+"""Guards the queue dashboard: who may see it, and what it says when Redis is down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from redis.exceptions import RedisError
+
+PREFIX = "/admin/django_rq/"
+PERMISSION = "django_rq.admin"
+
+
+class QueueDashboardGuard:
+    """Middleware: being staff is not enough to read jobs or empty queues."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> None:
+        if (
+            request.path.startswith(PREFIX)
+            and request.user.is_authenticated
+            and not request.user.has_perm(PERMISSION)
+        ):
+            raise PermissionDenied
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if request.path.startswith(PREFIX) and isinstance(error, RedisError):
+            return HttpResponse(
+                "Redis cannot be reached, so the queues cannot be shown. Nothing is lost: what "
+                "waits is in PostgreSQL and is enqueued again once Redis is back.",
+                status=503,
+                content_type="text/plain",
+            )
+        return None
