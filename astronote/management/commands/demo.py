@@ -45,7 +45,8 @@ class Command(BaseCommand):
         parser.add_argument("--contacts", type=int, default=5000)
 
     def handle(self, *, once, contacts, **options):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had SIGINT ignored
+            signal.signal(number, signal.default_int_handler)
         self.console = Console()
         if not settings.EMBEDDED_POSTGRES:
             raise CommandError("the demo writes invented data: unset DATABASE_URL to run it")

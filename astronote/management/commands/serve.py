@@ -16,7 +16,8 @@ class Command(BaseCommand):
     help = "Run the web server and, unless START_WORKER=0, all workers and the scheduler."
 
     def handle(self, **options):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had SIGINT ignored
+            signal.signal(number, signal.default_int_handler)
         env = settings.ENV
         services = EmbeddedServices(
             settings.BASE_DIR,

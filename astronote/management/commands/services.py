@@ -17,7 +17,8 @@ class Command(BaseCommand):
     def handle(self, **options):
         if not settings.EMBEDDED_POSTGRES and not settings.EMBEDDED_REDIS:
             raise CommandError("DATABASE_URL and REDIS_URL are set: nothing to run")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had SIGINT ignored
+            signal.signal(number, signal.default_int_handler)
         services = EmbeddedServices(
             settings.BASE_DIR,
             postgres=settings.EMBEDDED_POSTGRES,
