@@ -151,6 +151,7 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("WEB_CONCURRENCY", whole(1, 64), "2", "web processes of `manage.py serve`"),
         Variable("PORT", whole(1, 65535), "8000", "port of `manage.py serve`"),
         Variable("LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least severe"),
+        Variable("LOG_FORMAT", one_of("text", "json"), "text", "form of log lines"),
     ],
     "Workers": [
         Variable("WORKER_CONCURRENCY", whole(1, 256), "5", "processes on the sms queue"),
@@ -175,6 +176,18 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable("WATCHDOG_CONCURRENCY", whole(1, 256), "1", "processes on the watchdog queue"),
         Variable("START_WORKER", boolean, "1", "`manage.py serve` also runs workers and scheduler"),
+        Variable(
+            "SCHEDULE_SWEEP_INTERVAL_MS",
+            whole(1000),
+            "60000",
+            "between looks for due campaigns, ms",
+        ),
+        Variable(
+            "BIRTHDAY_AUTOMATION_CRON", cron, "0 0 * * *", "when birthday messages go out (UTC)"
+        ),
+        Variable(
+            "DELIVERY_POLL_INTERVAL_MS", whole(1000), "300000", "between delivery status polls, ms"
+        ),
         Variable("STATUS_REFRESH_ENABLED", boolean, "1", "status refresh recurs"),
         Variable("STATUS_REFRESH_INTERVAL", whole(1000), "600000", "between status refreshes, ms"),
         Variable("RUN_BIRTHDAY_ON_START", boolean, "0", "run birthdays when the scheduler starts"),
@@ -217,6 +230,15 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("MITTO_CONNECT_TIMEOUT", seconds, "5", "wait for a connection, s"),
         Variable("MITTO_READ_TIMEOUT", seconds, "30", "wait for an answer, s"),
         Variable(
+            "STATUS_RATE_MAX", whole(1), "200", "status queries to Mitto a second, all together"
+        ),
+        Variable(
+            "RATE_LIMIT_TRAFFIC_ACCOUNT_MAX", whole(0), "0", "messages a second, all; 0: no limit"
+        ),
+        Variable(
+            "RATE_LIMIT_TENANT_MAX", whole(0), "0", "messages a second of one store; 0: no limit"
+        ),
+        Variable(
             "MITTO_SANDBOX_PORT", whole(1, 65535), "8025", "port of `manage.py mitto_sandbox`"
         ),
         Variable(
@@ -233,6 +255,20 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "CREDIT_RESERVATION_TTL_MINUTES", minutes, "1440", "life of a credit reservation, min"
+        ),
+        Variable(
+            "CAMPAIGN_LIFE_HOURS", whole(1), "72", "what is delayed longer than that is skipped, h"
+        ),
+        Variable("QUIET_HOURS_ENABLED", boolean, "0", "nothing goes out in quiet hours"),
+        Variable("QUIET_HOURS_START", clock, "22:00", "their begin, in the store's time zone"),
+        Variable("QUIET_HOURS_END", clock, "09:00", "their end; the same as the begin: none"),
+        Variable("QUIET_HOURS_ALLOW_MARKETING", boolean, "0", "marketing goes out all the same"),
+        Variable("QUIET_HOURS_ALLOW_SERVICE", boolean, "0", "service messages go out all the same"),
+        Variable("OWNER_SMS_PER_MINUTE", whole(0), "0", "messages of a store; 0: no limit"),
+        Variable("OWNER_SMS_PER_DAY", whole(0), "0", "messages of a store in 24 h; 0: no limit"),
+        Variable("CONTACT_MARKETING_PER_DAY", whole(0), "0", "to one contact in 24 h; 0: no limit"),
+        Variable(
+            "CONTACT_MARKETING_PER_WEEK", whole(0), "0", "to one contact in 7 days; 0: no limit"
         ),
         Variable(
             "DEFAULT_PHONE_REGION", text, "GR", "country of national phone numbers of a store"

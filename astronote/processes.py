@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 _libc = ctypes.CDLL(None)
-STOP_SECONDS = 30
+STOP_SECONDS = 45  # longer than a call to Mitto may take
 MANAGE = str(Path(__file__).resolve().parent.parent / "manage.py")
 
 

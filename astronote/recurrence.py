@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils import timezone
 from django_rq.queues import DjangoScheduler
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
 log = logging.getLogger(__name__)
 PREFIX = "recurring-"
+REGISTER_SECONDS = 10
+HEARTBEAT = "astronote:scheduler-heartbeat"
 
 
 @dataclass(frozen=True)
@@ -28,40 +32,85 @@ class Recurring:
 def timetable() -> list[Recurring]:
     """What recurs, and when, under the present settings."""
     env = settings.ENV
-    return [
+    entries = [
         Recurring("watchdog", "watchdog", "campaigns.tasks.run_watchdog",
                   interval=env["WATCHDOG_INTERVAL"] / 1000),
+        Recurring("due_campaigns", "scheduler", "campaigns.tasks.start_due_campaigns",
+                  interval=env["SCHEDULE_SWEEP_INTERVAL_MS"] / 1000),
         Recurring("apply_receipts", "delivery_status_poller", "messaging.tasks.apply_receipts",
                   interval=60),
+        Recurring("delivery_status_poller", "delivery_status_poller",
+                  "messaging.tasks.poll_delivery_status",
+                  interval=env["DELIVERY_POLL_INTERVAL_MS"] / 1000),
+        Recurring("birthday", "birthday", "campaigns.tasks.run_birthdays",
+                  cron=env["BIRTHDAY_AUTOMATION_CRON"]),
+        Recurring("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60),
         Recurring("pii_retention", "pii_retention", "compliance.tasks.run_pii_retention",
                   cron=env["PII_RETENTION_CRON"]),
     ]  # fmt: skip
+    if env["STATUS_REFRESH_ENABLED"]:
+        entries.append(
+            Recurring("status_refresh", "status_refresh", "messaging.tasks.refresh_status",
+                      interval=env["STATUS_REFRESH_INTERVAL"] / 1000)
+        )  # fmt: skip
+    return entries
 
 
 def register(scheduler: Scheduler) -> None:
     """Make the scheduler's recurring entries those of the timetable; safe to repeat."""
     wanted = {PREFIX + entry.name: entry for entry in timetable()}
+    scheduler.remove_unreadable()
     for job_id in scheduler.connection.zrange(scheduler.scheduled_jobs_key, 0, -1):
         name = job_id.decode()
         if name.startswith(PREFIX) and name not in wanted:
             scheduler.cancel(name)
     for job_id, entry in wanted.items():
         common = {"id": job_id, "queue_name": entry.queue, "result_ttl": -1}
-        if entry.cron:
-            scheduler.cron(entry.cron, entry.task, **common)
-            continue
         present = scheduler.connection.zscore(scheduler.scheduled_jobs_key, job_id)
+        if entry.cron:
+            if present is None or _cron_of(scheduler, job_id) != entry.cron:
+                scheduler.cron(entry.cron, entry.task, **common)
+            continue
         when = timezone.now()
         if present is not None and present > when.timestamp():
             when = timezone.datetime.fromtimestamp(present, tz=when.tzinfo)
         scheduler.schedule(when, entry.task, interval=entry.interval, **common)
 
 
+def _cron_of(scheduler: Scheduler, job_id: str) -> str | None:
+    return Job.fetch(job_id, connection=scheduler.connection).meta.get("cron_string")
+
+
 class Scheduler(DjangoScheduler):
     """Each recurrence becomes a job of its own, so that kept results can be counted.
 
-    One that still waits in its queue is not doubled.
+    One that still waits in its queue is not doubled. The timetable is registered again every
+    REGISTER_SECONDS, in case Redis lost it.
     """
+
+    _registered_at = 0.0
+
+    def enqueue_jobs(self) -> list[Job]:
+        if time.monotonic() - self._registered_at > REGISTER_SECONDS:
+            register(self)
+            self._registered_at = time.monotonic()
+        return super().enqueue_jobs()
+
+    def heartbeat(self) -> None:
+        super().heartbeat()
+        self.connection.set(HEARTBEAT, int(time.time()), ex=60)
+
+    def remove_unreadable(self) -> None:
+        """Take out entries whose job cannot be read, which would end the scheduler."""
+        for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
+            try:
+                Job.fetch(job_id.decode(), connection=self.connection)
+            except NoSuchJobError:
+                self.connection.zrem(self.scheduled_jobs_key, job_id)
+            except Exception:
+                log.exception("the scheduled job %s cannot be read and is removed", job_id)
+                self.connection.zrem(self.scheduled_jobs_key, job_id)
+                self.connection.delete(Job.key_for(job_id.decode()))
 
     def enqueue_job(self, job: Job) -> None:
         if not job.id.startswith(PREFIX):
@@ -86,5 +135,8 @@ class Scheduler(DjangoScheduler):
 
 def run_on_start() -> list[Recurring]:
     """Recurring jobs that also run when the scheduler starts, by their variables."""
-    flags = {"pii_retention": "RUN_PII_RETENTION_ON_START"}
+    flags = {
+        "pii_retention": "RUN_PII_RETENTION_ON_START",
+        "birthday": "RUN_BIRTHDAY_ON_START",
+    }
     return [e for e in timetable() if e.name in flags and settings.ENV[flags[e.name]]]

@@ -108,17 +108,22 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env["HTTPS"]
 SECURE_HSTS_SECONDS = 31536000 if env["HTTPS"] else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env["HTTPS"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env["HTTPS"] else None
-SECURE_REDIRECT_EXEMPT = [r"^webhooks/"]
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^(healthz|readyz|metrics)$"]
 X_FRAME_OPTIONS = "DENY"
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "text": {"()": "contacts.logs.TextFormatter"},
+        "json": {"()": "contacts.logs.JsonFormatter"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "formatter": env["LOG_FORMAT"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
@@ -127,25 +132,18 @@ LOGGING = {
     },
 }
 
-MITTO_API_BASE = env["MITTO_API_BASE"]
-MITTO_API_VERSION = env["MITTO_API_VERSION"]
-MITTO_API_KEY = env["MITTO_API_KEY"]
-MITTO_TRAFFIC_ACCOUNT_ID = env["MITTO_TRAFFIC_ACCOUNT_ID"]
-MITTO_SENDER = env["MITTO_SENDER"]
-MITTO_CONNECT_TIMEOUT = env["MITTO_CONNECT_TIMEOUT"]
-MITTO_READ_TIMEOUT = env["MITTO_READ_TIMEOUT"]
-MITTO_SANDBOX_PORT = env["MITTO_SANDBOX_PORT"]
 WEBHOOK_SECRETS = env["WEBHOOK_SECRET"]
-
-SMS_BATCH_SIZE = env["SMS_BATCH_SIZE"]
-QUEUE_ATTEMPTS = env["QUEUE_ATTEMPTS"]
-QUEUE_BACKOFF_MS = env["QUEUE_BACKOFF_MS"]
-QUEUE_RATE_MAX = env["QUEUE_RATE_MAX"]
-QUEUE_RATE_DURATION_MS = env["QUEUE_RATE_DURATION_MS"]
-CREDIT_RESERVATION_TTL_MINUTES = env["CREDIT_RESERVATION_TTL_MINUTES"]
-DEFAULT_PHONE_REGION = env["DEFAULT_PHONE_REGION"]
-STUCK_SENDING_MINUTES = env["STUCK_SENDING_MINUTES"]
-STUCK_LOCKED_MINUTES = env["STUCK_LOCKED_MINUTES"]
-IMPORT_MAX_MB = env["IMPORT_MAX_MB"]
-IMPORT_FILE_RETENTION_HOURS = env["IMPORT_FILE_RETENTION_HOURS"]
-PII_RETENTION_DAYS = env["PII_RETENTION_DAYS"]
+# Read by the apps under their own names.
+for _name in (
+    "MITTO_API_BASE", "MITTO_API_VERSION", "MITTO_API_KEY", "MITTO_TRAFFIC_ACCOUNT_ID",
+    "MITTO_SENDER", "MITTO_CONNECT_TIMEOUT", "MITTO_READ_TIMEOUT", "MITTO_SANDBOX_PORT",
+    "STATUS_RATE_MAX", "RATE_LIMIT_TRAFFIC_ACCOUNT_MAX", "RATE_LIMIT_TENANT_MAX",
+    "SMS_BATCH_SIZE", "CAMPAIGN_LIFE_HOURS", "QUEUE_ATTEMPTS", "QUEUE_BACKOFF_MS",
+    "QUEUE_RATE_MAX", "QUEUE_RATE_DURATION_MS", "CREDIT_RESERVATION_TTL_MINUTES",
+    "QUIET_HOURS_ENABLED", "QUIET_HOURS_START", "QUIET_HOURS_END", "QUIET_HOURS_ALLOW_MARKETING",
+    "QUIET_HOURS_ALLOW_SERVICE", "OWNER_SMS_PER_MINUTE", "OWNER_SMS_PER_DAY",
+    "CONTACT_MARKETING_PER_DAY", "CONTACT_MARKETING_PER_WEEK", "DEFAULT_PHONE_REGION",
+    "STUCK_SENDING_MINUTES", "STUCK_LOCKED_MINUTES", "BIRTHDAY_AUTOMATION_CRON", "IMPORT_MAX_MB",
+    "IMPORT_FILE_RETENTION_HOURS", "PII_RETENTION_DAYS",
+):  # fmt: skip
+    globals()[_name] = env[_name]

@@ -5,12 +5,17 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from astronote import health
+
 admin.site.site_header = admin.site.site_title = "Astronote"
 admin.site.index_title = "Operations"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("favicon.ico", RedirectView.as_view(url=static("astronote/favicon.svg"))),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.prometheus),
     path("", include("messaging.urls")),
     path("admin/", admin.site.urls),
 ]

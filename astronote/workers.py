@@ -19,6 +19,7 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 
 from astronote.queues import BY_NAME
+from contacts import jobs
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +27,19 @@ log = logging.getLogger(__name__)
 class Worker(SimpleWorker):
     """Runs jobs in its own process; database connections are kept, and replaced when broken."""
 
+    def __init__(self, *args, **kwargs) -> None:
+        kwargs["exception_handlers"] = [jobs.rerun_abandoned]
+        super().__init__(*args, **kwargs)
+
     def work(self, *args, **kwargs) -> bool:
         if settings.QUEUE_DISABLED:
             sys.exit("astronote: QUEUE_DISABLED is set: workers do not start")
+        if settings.QUEUE_ATTEMPTS > 1 and "sms" in self.queue_names():
+            log.warning(
+                "QUEUE_ATTEMPTS=%s: batches that Mitto does not answer are SENT AGAIN, and "
+                "customers may get messages twice; set it to 1 to never repeat a message",
+                settings.QUEUE_ATTEMPTS,
+            )
         if multiprocessing.parent_process():  # of a pool: end with it, however it dies
             ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))
         self.connection.set_retry(Retry(ConstantBackoff(1), 60))

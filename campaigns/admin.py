@@ -1,15 +1,48 @@
 """Campaigns, automations and their messages in the admin."""
 
-from django.contrib import admin
+from collections.abc import Callable
+from typing import Any
 
-from campaigns import models
+from django.contrib import admin, messages
+from django.template.response import TemplateResponse
+
+from campaigns import control, enqueue, models, schedule
 from contacts.listing import Listing, ReadOnlyListing
+from messaging import unknown
+from messaging.credits import InsufficientCredits
+from messaging.models import MessageStatus
+from messaging.standing import Blocked
 
 COUNTERS = ["total", "queued", "sent", "delivered", "failed", "skipped", "unknown"]
 
 
+def _do(function: Callable[[models.Campaign, Any], Any], label: str, done: str):
+    """An admin action that does one thing to each chosen campaign and says what came of it."""
+
+    @admin.action(description=label, permissions=["change"])
+    def action(self, request, queryset):
+        for campaign in queryset.select_related("owner"):
+            try:
+                function(campaign, request.user)
+            except (ValueError, Blocked) as error:
+                self.message_user(request, f"{campaign}: {error}", messages.ERROR)
+            else:
+                self.message_user(request, f"{campaign}: {done}", messages.SUCCESS)
+
+    action.__name__ = label.split()[0].lower()
+    return action
+
+
 @admin.register(models.Campaign)
 class CampaignAdmin(Listing):
+    actions = [
+        _do(lambda campaign, by: enqueue.start(campaign.pk), "Start now", "started"),
+        _do(lambda campaign, by: control.pause(campaign, by=by), "Pause", "paused"),
+        _do(lambda campaign, by: control.resume(campaign, by=by), "Resume", "going on"),
+        _do(lambda campaign, by: control.cancel(campaign, by=by), "Cancel for good", "cancelled"),
+        _do(lambda campaign, by: schedule.unschedule(campaign, by=by), "Unschedule", "a draft"),
+        _do(lambda campaign, by: control.duplicate(campaign, by=by), "Duplicate", "copied"),
+    ]
     list_display = ["id", "name", "owner", "status", "scheduled_at", *COUNTERS, "block_reason"]
     list_display_links = ["id", "name"]
     list_filter = ["status", "message_type"]
@@ -22,7 +55,49 @@ class CampaignAdmin(Listing):
     ]  # fmt: skip
 
 
+def _settle(function: Callable[..., int], label: str):
+    """An admin action that settles the chosen messages whose fate is unknown."""
+
+    @admin.action(description=label, permissions=["settle"])
+    def action(self, request, queryset):
+        try:
+            done = function(
+                self.model, list(queryset.values_list("pk", flat=True)), by=request.user
+            )
+        except InsufficientCredits as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, f"{label}: {done} messages", messages.SUCCESS)
+
+    action.__name__ = function.__name__
+    return action
+
+
+def _resend(self, request, queryset):
+    """Asks first: Mitto may have taken them."""
+    if request.POST.get("confirmed"):
+        return _settle(unknown.resend, "Sent again")(self, request, queryset)
+    chosen = queryset.filter(status=MessageStatus.UNKNOWN)
+    context = {
+        **self.admin_site.each_context(request),
+        "title": "Send unknown messages again?",
+        "count": chosen.count(),
+        "chosen": chosen.values_list("pk", flat=True),
+        "opts": self.model._meta,
+    }
+    return TemplateResponse(request, "campaigns/confirm_resend.html", context)
+
+
 class MessageAdmin(ReadOnlyListing):
+    actions = [
+        _settle(unknown.mark_delivered, "Unknown: mark delivered"),
+        _settle(unknown.mark_failed, "Unknown: mark failed and give credits back"),
+        admin.action(description="Unknown: send again", permissions=["settle"])(_resend),
+    ]
+
+    def has_settle_permission(self, request):
+        return request.user.has_perm("campaigns.change_campaign")
+
     list_filter = ["status"]
     list_select_related = ["owner"]
     search_fields = ["=to", "=provider_message_id"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from contacts.constraints import one_of
 from contacts.models import Contact, Gender, List, MessageType
-from messaging.models import Batch, MessageStatus, OutboundMessage, StatusChange
+from messaging.models import Batch, MessageStatus, OutboundMessage, StatusChange, Verdict
 
 
 class AgeGroup(models.TextChoices):
@@ -140,6 +143,7 @@ class CampaignMessage(OutboundMessage):
 
     # (campaign, contact) serves the lookup by campaign.
     campaign = models.ForeignKey(Campaign, models.CASCADE, db_index=False)
+    source_column = "campaign_id"
 
     class Meta(OutboundMessage.Meta):
         constraints = [
@@ -150,9 +154,13 @@ class CampaignMessage(OutboundMessage):
         ]
 
     @classmethod
-    def held_back(cls, batch: Batch) -> str:
+    def verdict(cls, batch: Batch) -> Verdict:
         status = Campaign.objects.values_list("status", flat=True).get(pk=batch.source_id)
-        return "" if status == CampaignStatus.SENDING else f"the campaign is {status}"
+        return Verdict(
+            status == CampaignStatus.SENDING,
+            f"the campaign is {status}",
+            for_good=status == CampaignStatus.CANCELLED,
+        )
 
     @classmethod
     def outcomes_changed(cls, changes: list[StatusChange]) -> None:
@@ -172,14 +180,17 @@ class CampaignMessage(OutboundMessage):
 _COUNTS = ", ".join(f"{name} = {name} + moved.d_{name}" for name in COUNTED)
 _DONE = " + ".join(f"c.{name} + moved.d_{name}" for name in COUNTED)
 _MOVED = ", ".join(f"%s AS d_{name}" for name in COUNTED)
-# A campaign of which nothing at all went out has failed; one that was cancelled stays so.
+# A campaign of which nothing at all went out has failed; one that was cancelled stays so; one that
+# has ended goes on when an operator has messages sent again.
 COUNT_OUTCOMES = f"""
     UPDATE campaigns_campaign c SET {_COUNTS},
         status = CASE
+            WHEN c.status IN ('completed', 'failed') AND {_DONE} < total THEN 'sending'
             WHEN c.status NOT IN ('sending', 'paused') OR {_DONE} < total THEN c.status
             WHEN c.failed + moved.d_failed = total THEN 'failed'
             ELSE 'completed' END,
         finished_at = CASE
+            WHEN c.status IN ('completed', 'failed') AND {_DONE} < total THEN NULL
             WHEN c.status NOT IN ('sending', 'paused') OR {_DONE} < total THEN finished_at
             ELSE now() END,
         updated_at = now()
@@ -194,6 +205,9 @@ class Automation(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     type = models.CharField(max_length=20, choices=AutomationType.choices)
     is_active = models.BooleanField(default=False)
+    last_run_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its due messages were last written"
+    )
     message_body = models.TextField(max_length=2000, default="Hello!")
     message_type = models.CharField(
         max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
@@ -211,14 +225,21 @@ class Automation(models.Model):
     def __str__(self) -> str:
         return self.get_type_display()
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Switched on, it begins with the next run, not with one that is past."""
+        if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
+            self.last_run_at = timezone.now()
+        super().save(*args, **kwargs)
+
 
 class AutomationMessage(OutboundMessage):
-    """One automatic message; `occurrence_key` (a local date, or `welcome`) makes it happen once."""
+    """One automatic message; `occurrence_key` (a year, or `welcome`) makes it happen once."""
 
     batch_kind = "automation"
 
     automation = models.ForeignKey(Automation, models.CASCADE, db_index=False)
     occurrence_key = models.CharField(max_length=20)
+    source_column = "automation_id"
 
     class Meta(OutboundMessage.Meta):
         constraints = [

@@ -14,6 +14,12 @@ class ContactAdmin(Listing):
     search_fields = ["phone__startswith", "email__startswith"]
     autocomplete_fields = ["owner"]
     readonly_fields = ["is_subscribed", "service_allowed", "unsubscribed_at", "anonymised_at"]
+    exclude = ["awaits_welcome"]
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            obj.awaits_welcome = True
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(models.List)
@@ -41,6 +47,14 @@ class ConsentEventAdmin(ReadOnlyListing):
 class SuppressionAdmin(ReadOnlyListing):
     list_display = ["id", "owner", "reason", "created_at"]
     list_select_related = ["owner"]
+
+
+@admin.register(models.AuditEntry)
+class AuditEntryAdmin(ReadOnlyListing):
+    list_display = ["at", "actor_name", "action", "subject", "owner", "details"]
+    list_filter = ["actor_name", "action"]
+    list_select_related = ["owner"]
+    search_fields = ["=subject"]
 
 
 class RejectedRowInline(admin.TabularInline):

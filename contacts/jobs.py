@@ -18,6 +18,9 @@ from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
 from rq import Queue
+from rq.exceptions import AbandonedJobError
+from rq.job import Job
+from rq.registry import clean_registries
 
 log = logging.getLogger(__name__)
 
@@ -40,21 +43,58 @@ def enqueue(name: str, task: str, *args: Any) -> None:
 
 def enqueue_each(name: str, task: str, ids: Sequence[int]) -> None:
     """Put one job per id on the queue once the transaction commits, in few round trips."""
-
-    def put() -> None:
-        for start in range(0, len(ids), 500):
-            queue(name).enqueue_many(
-                [Queue.prepare_data(task, args=(pk,)) for pk in ids[start : start + 500]]
-            )
-
-    _after_commit(name, put)
+    _after_commit(name, lambda: _put_many(name, task, [(pk,) for pk in ids]))
 
 
-def enqueue_at(name: str, when: datetime, task: str, pk: int, job_id: str) -> None:
+def enqueue_times(name: str, task: str, count: int) -> None:
+    """Put so many equal jobs on the queue once the transaction commits."""
+    _after_commit(name, lambda: _put_many(name, task, [()] * count))
+
+
+def _put_many(name: str, task: str, arguments: Sequence[tuple]) -> None:
+    for start in range(0, len(arguments), 500):
+        queue(name).enqueue_many(
+            [Queue.prepare_data(task, args=args) for args in arguments[start : start + 500]]
+        )
+
+
+def enqueue_at(name: str, when: datetime, task: str, *args: Any, job_id: str) -> None:
     """Put the job on the queue at an aware time; the same `job_id` replaces the earlier one."""
     if when.microsecond:  # rq-scheduler cuts fractions off: the job would come too early
         when = when.replace(microsecond=0) + timedelta(seconds=1)
-    _after_commit(name, lambda: _scheduler(name).enqueue_at(when, task, pk, job_id=job_id))
+    _after_commit(name, lambda: _scheduler(name).enqueue_at(when, task, *args, job_id=job_id))
+
+
+def cancel(name: str, job_id: str) -> None:
+    """Take back a delayed job once the transaction commits; one that is gone is no matter."""
+    _after_commit(name, lambda: _scheduler(name).cancel(job_id))
+
+
+def waiting(name: str) -> int:
+    """How many jobs are on the queue."""
+    return 0 if settings.QUEUE_DISABLED else queue(name).count
+
+
+def rerun_abandoned(job: Job, kind: type, *_: Any) -> bool:
+    """An exception handler of workers: the job of a worker that died is put on its queue anew.
+
+    Every task does nothing the second time, so running one again is always safe.
+    """
+    if issubclass(kind, AbandonedJobError):
+        queue(job.origin).enqueue(job.func_name, *job.args)
+        log.warning("a worker died in %s; it is run again", job.func_name)
+    return True
+
+
+def clean_up(name: str) -> None:
+    """Find the jobs of dead workers on the queue."""
+    if not settings.QUEUE_DISABLED:
+        clean_registries(queue(name), [rerun_abandoned])
+
+
+def redis() -> Any:
+    """The connection to Redis, kept open."""
+    return queue("sms").connection
 
 
 def _after_commit(name: str, put: Callable[[], Any]) -> None:
@@ -79,11 +119,11 @@ def first_in(key: str, seconds: int) -> bool:
     if settings.QUEUE_DISABLED:
         return False
     try:
-        return bool(queue("watchdog").connection.set(key, 1, nx=True, ex=seconds))
+        return bool(redis().set(key, 1, nx=True, ex=seconds))
     except RedisError:
         return True
 
 
 def forget(key: str) -> None:
     """Make the next `first_in` of this key true."""
-    queue("watchdog").connection.delete(key)
+    redis().delete(key)

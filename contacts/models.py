@@ -62,6 +62,9 @@ class Contact(models.Model):
     sms_consent_source = models.CharField(max_length=80, blank=True, db_default="")
     consent_evidence = models.JSONField(null=True, blank=True)
     anonymised_at = models.DateTimeField(null=True, blank=True)
+    awaits_welcome = models.BooleanField(
+        db_default=False, help_text="New, and not yet considered for the welcome message."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
 
@@ -84,12 +87,15 @@ class Contact(models.Model):
                 ExtractDay("birthday"),
                 F("owner"),
                 name="contact_birthday",
-                condition=Q(birthday__isnull=False, is_subscribed=True),
+                condition=Q(birthday__isnull=False),
             ),
             models.Index(
                 fields=["unsubscribed_at"],
                 name="contact_retention",
                 condition=Q(unsubscribed_at__isnull=False, anonymised_at__isnull=True),
+            ),
+            models.Index(
+                fields=["owner"], name="contact_welcome", condition=Q(awaits_welcome=True)
             ),
         ]
 
@@ -239,3 +245,26 @@ class RejectedRow(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["contact_import", "line"], name="rejectedrow_once")
         ]
+
+
+class AuditEntry(models.Model):
+    """Something an operator or the watchdog did; append-only, without personal data."""
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    actor_name = models.CharField(max_length=80, help_text="an account's id, or a program")
+    action = models.CharField(max_length=60)
+    subject = models.CharField(max_length=60, blank=True, help_text="such as: campaign 12")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name}: {self.action}"

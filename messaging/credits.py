@@ -8,7 +8,8 @@ in the order reservation, wallet.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -62,30 +63,93 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     return wallet
 
 
-def reserve(owner_id: int, batches: Sequence[tuple[int, int]]) -> None:
-    """Hold credits for new batches, given as (batch id, parts); all of them or none.
+def affordable(needs: Mapping[int, int]) -> set[int]:
+    """Which of these stores can pay so many credits; their wallets are locked."""
+    return {owner for owner, free in _lock_wallets(needs).items() if free >= needs[owner]}
+
+
+def reserve(batches: Sequence[tuple[int, int, int]]) -> None:
+    """Hold credits for new batches, given as (store, batch, parts); all of them or none.
 
     Raises:
-        InsufficientCredits: if the wallet has too few that are free.
+        InsufficientCredits: if a wallet has too few that are free.
     """
-    needed = sum(amount for _, amount in batches)
-    wallet_of(owner_id)
-    wallet = Wallet.objects.select_for_update().get(owner_id=owner_id)
-    if wallet.available < needed:
-        raise InsufficientCredits(needed, wallet.available)
-    wallet.reserved_balance += needed
-    wallet.save()
+    needs: Counter[int] = Counter()
+    for owner_id, _, amount in batches:
+        needs[owner_id] += amount
+    for owner_id, free in _lock_wallets(needs).items():
+        if free < needs[owner_id]:
+            raise InsufficientCredits(needs[owner_id], free)
     expires_at = timezone.now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
     with connection.cursor() as cursor:
         cursor.execute(
             """
+            UPDATE messaging_wallet w
+            SET reserved_balance = reserved_balance + t.amount, updated_at = now()
+            FROM unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount)
+            WHERE w.owner_id = t.owner_id
+            """,
+            [list(needs), list(needs.values())],
+        )
+        cursor.execute(
+            """
             INSERT INTO messaging_creditreservation
                 (owner_id, batch_id, amount, charged, released, status, expires_at)
-            SELECT %s, batch_id, amount, 0, 0, 'reserved', %s
-            FROM unnest(%s::bigint[], %s::int[]) AS new (batch_id, amount)
+            SELECT owner_id, batch_id, amount, 0, 0, 'reserved', %s
+            FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS new (owner_id, batch_id, amount)
             """,
-            [owner_id, expires_at, [batch for batch, _ in batches], [n for _, n in batches]],
+            [expires_at, *(list(column) for column in zip(*batches, strict=True))],
         )
+
+
+def _lock_wallets(needs: Iterable[int]) -> dict[int, int]:
+    """Free credits by store, with the wallets locked in the order of stores."""
+    owners = sorted(needs)
+    Wallet.objects.bulk_create([Wallet(owner_id=owner) for owner in owners], ignore_conflicts=True)
+    wallets = Wallet.objects.select_for_update().filter(owner__in=owners).order_by("owner")
+    return {wallet.owner_id: wallet.available for wallet in wallets}
+
+
+def expire(batch_ids: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Give back what these batches still hold; returns (store, batch, credits) of each.
+
+    For batches that are settled, whose unknown messages no receipt has settled in time.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(EXPIRE, [list(batch_ids)])
+        expired = cursor.fetchall()
+        back: Counter[int] = Counter()
+        for owner_id, _, amount in expired:
+            back[owner_id] += amount
+        owners = sorted(back)
+        _lock_wallets(owners)
+        cursor.execute(
+            """
+            UPDATE messaging_wallet w
+            SET reserved_balance = reserved_balance - t.amount, updated_at = now()
+            FROM unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount)
+            WHERE w.owner_id = t.owner_id
+            """,
+            [owners, [back[owner] for owner in owners]],
+        )
+    return expired
+
+
+# The batch is looked at again under the reservation's lock: an operator may have had its messages
+# sent once more.
+EXPIRE = """
+    WITH old AS (
+        SELECT r.id, r.amount - r.charged - r.released AS held
+        FROM messaging_creditreservation r JOIN messaging_batch b ON b.id = r.batch_id
+        WHERE r.batch_id = ANY(%s) AND r.status = 'reserved' AND r.expires_at < now()
+            AND b.status IN ('settled', 'cancelled')
+        ORDER BY r.id
+        FOR UPDATE OF r)
+    UPDATE messaging_creditreservation r
+    SET status = 'expired', released = released + old.held, closed_at = now()
+    FROM old WHERE r.id = old.id
+    RETURNING r.owner_id, r.batch_id, old.held
+"""
 
 
 def settle(owner_id: int, batch_id: int, *, charge: int, release: int) -> None:

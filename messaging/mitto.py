@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -131,19 +131,7 @@ class MittoClient:
         answer = self._call("GET", f"/{message_id}", None)
         if not isinstance(answer, requests.Response):
             return answer
-        if answer.status_code == 404:
-            return NotFound()
-        problem = _problem(answer)
-        if problem is not None:
-            return problem
-        body = _json(answer)
-        if not isinstance(body, dict):
-            return Ambiguous("the answer cannot be read")
-        return MessageReport(
-            str(body.get("deliveryStatus") or ""),
-            mask(str(body.get("description") or "")),
-            parse_time(str(body.get("updatedAt") or "")),
-        )
+        return read_status(answer.status_code, answer.headers, answer.content)
 
     def _body(self, message: OutgoingSms) -> dict[str, Any]:
         return {
@@ -156,8 +144,8 @@ class MittoClient:
         answer = self._call("POST", path, orjson.dumps(body))
         if not isinstance(answer, requests.Response):
             return answer
-        problem = _problem(answer)
-        return problem if problem is not None else _read_items(_json(answer), count)
+        problem = _problem(answer.status_code, answer.headers, answer.content)
+        return problem if problem is not None else _read_items(_json(answer.content), count)
 
     def _call(
         self, method: str, path: str, data: bytes | None
@@ -191,15 +179,33 @@ def _before_sending(error: requests.ConnectionError) -> bool:
     )
 
 
-def _problem(answer: requests.Response) -> Refused | NotTaken | Ambiguous | None:
-    code = answer.status_code
+def read_status(code: int, headers: Mapping[str, str], content: bytes) -> StatusResult:
+    """What an answer to a status query means."""
+    if code == 404:
+        return NotFound()
+    problem = _problem(code, headers, content)
+    if problem is not None:
+        return problem
+    body = _json(content)
+    if not isinstance(body, dict):
+        return Ambiguous("the answer cannot be read")
+    return MessageReport(
+        str(body.get("deliveryStatus") or ""),
+        mask(str(body.get("description") or "")),
+        parse_time(str(body.get("updatedAt") or "")),
+    )
+
+
+def _problem(
+    code: int, headers: Mapping[str, str], content: bytes
+) -> Refused | NotTaken | Ambiguous | None:
     if code == 200:
         return None
-    retry_after = _retry_after(answer.headers.get("Retry-After"))
-    if code == 429 or (code == 503 and "Retry-After" in answer.headers):
+    retry_after = _retry_after(headers.get("Retry-After"))
+    if code == 429 or (code == 503 and "Retry-After" in headers):
         return NotTaken(f"asks to wait ({code})", retry_after)
     if 400 <= code < 500 and code not in AMBIGUOUS_4XX:
-        return Refused(code, _words(answer))
+        return Refused(code, _words(content))
     return Ambiguous(f"answered {code}")
 
 
@@ -221,19 +227,19 @@ def _read_items(body: Any, count: int) -> Accepted | Ambiguous:
     return Accepted(read, str(bulk_id)[:64] if bulk_id else None)
 
 
-def _json(answer: requests.Response) -> Any:
+def _json(content: bytes) -> Any:
     try:
-        return orjson.loads(answer.content)
+        return orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
 
 
-def _words(answer: requests.Response) -> str:
-    body = _json(answer)
+def _words(content: bytes) -> str:
+    body = _json(content)
     if isinstance(body, dict):
         words = body.get("message") or body.get("error") or body.get("errors") or ""
     else:
-        words = answer.text
+        words = content.decode(errors="replace")
     return mask(str(words))[:500]
 
 

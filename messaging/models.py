@@ -57,6 +57,14 @@ NOT_CHARGED = (MessageStatus.QUEUED, MessageStatus.UNKNOWN)
 ACCEPTED = (MessageStatus.SENT, MessageStatus.DELIVERED)
 
 
+class Verdict(NamedTuple):
+    """Whether a batch that is due may go out; if not, why, and whether it never may."""
+
+    may_send: bool
+    reason: str = ""
+    for_good: bool = False
+
+
 class StatusChange(NamedTuple):
     """So many messages of one source went from one status to another."""
 
@@ -73,7 +81,7 @@ class Batch(models.Model):
     `claim_token` is fresh for each attempt, so that a worker that lost its claim finds out.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     kind = models.CharField(max_length=20)
     source_id = models.BigIntegerField(null=True, blank=True)
     message_type = models.CharField(
@@ -84,6 +92,9 @@ class Batch(models.Model):
     status = models.CharField(
         max_length=20, choices=BatchStatus.choices, default=BatchStatus.PENDING
     )
+    turn = models.BigIntegerField(
+        default=0, help_text="the lowest goes first; batches of one campaign have one turn each"
+    )
     claim_token = models.UUIDField(null=True, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
@@ -92,7 +103,14 @@ class Batch(models.Model):
     deferrals = models.IntegerField(default=0, help_text="times Mitto did not take it")
     provider_bulk_id = models.CharField(max_length=64, null=True, blank=True)
     error = models.CharField(max_length=500, blank=True, db_default="")
+    submitted_at = models.DateTimeField(null=True, blank=True, help_text="last call to Mitto")
     settled_at = models.DateTimeField(null=True, blank=True)
+    awaiting = models.IntegerField(
+        default=0, db_default=0, help_text="messages sent and without a final receipt"
+    )
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when Mitto was last asked about them"
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -104,11 +122,16 @@ class Batch(models.Model):
         ]
         indexes = [
             models.Index(fields=["kind", "source_id"], name="batch_source"),
+            models.Index(fields=["owner", "submitted_at"], name="batch_submitted"),
             models.Index(
-                fields=["owner", "id"],
-                name="batch_open",
-                condition=Q(status__in=["pending", "claimed", "submitting"]),
+                fields=["turn", "id"], name="batch_waiting", condition=Q(status="pending")
             ),
+            models.Index(
+                fields=["claimed_at"],
+                name="batch_in_flight",
+                condition=Q(status__in=["claimed", "submitting"]),
+            ),
+            models.Index(fields=["checked_at"], name="batch_awaiting", condition=Q(awaiting__gt=0)),
         ]
 
     def __str__(self) -> str:
@@ -127,6 +150,9 @@ class OutboundMessage(models.Model):
     """
 
     batch_kind: str
+    # Whether each message is to a contact whose consent counts, and must mind quiet hours and
+    # caps. A test that an operator sends to one number is not.
+    to_contacts = True
 
     # No database constraint on owner and batch: both are written by the engine alone, and two
     # checks a row would cost more than the row.
@@ -173,9 +199,9 @@ class OutboundMessage(models.Model):
         return f"message {self.pk}"
 
     @classmethod
-    def held_back(cls, batch: Batch) -> str:
-        """Why this batch must wait although it is due, or an empty string."""
-        return ""
+    def verdict(cls, batch: Batch) -> Verdict:
+        """Whether the batch may go out now; asked just before it does."""
+        return Verdict(True)
 
     @classmethod
     def outcomes_changed(cls, changes: list[StatusChange]) -> None:
@@ -199,6 +225,7 @@ class DirectMessage(OutboundMessage):
     """A single message to one number, such as a test send; `idempotency_key` sends it once."""
 
     batch_kind = "direct"
+    to_contacts = False
 
     idempotency_key = models.CharField(max_length=128)
 

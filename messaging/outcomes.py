@@ -65,6 +65,7 @@ def record(message_class: type[OutboundMessage], outcomes: Sequence[Outcome]) ->
                 [list(column) for column in zip(*outcomes, strict=True)],
             )
             moved = [Moved(*row) for row in cursor.fetchall()]
+        _count_awaiting(moved)
         _settle_credits(moved)
         counts: Counter[tuple[int | None, str, str]] = Counter()
         for row in moved:
@@ -74,6 +75,23 @@ def record(message_class: type[OutboundMessage], outcomes: Sequence[Outcome]) ->
                 [StatusChange(*key, count) for key, count in counts.items()]
             )
     return sum(row.count for row in moved)
+
+
+def _count_awaiting(moved: list[Moved]) -> None:
+    """Keep the number of each batch's messages that wait for a receipt."""
+    change: Counter[int] = Counter()
+    for row in moved:
+        change[row.batch_id] += row.count * (
+            (row.after == MessageStatus.SENT) - (row.before == MessageStatus.SENT)
+        )
+    ids = sorted(batch_id for batch_id, delta in change.items() if delta)
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE messaging_batch b SET awaiting = b.awaiting + t.delta "
+                "FROM unnest(%s::bigint[], %s::int[]) AS t (id, delta) WHERE b.id = t.id",
+                [ids, [change[batch_id] for batch_id in ids]],
+            )
 
 
 def _settle_credits(moved: list[Moved]) -> None:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from contacts import jobs
+from contacts.locks import only_one
 from messaging import outcomes
 from messaging.mitto import parse_time
 from messaging.models import (
@@ -98,11 +99,13 @@ def apply_waiting() -> dict[str, int]:
     Returns:
         Counts of events applied, still waiting and given up as unmatched.
     """
-    jobs.forget(WAKE_KEY)
     counts = {"applied": 0, "waiting": 0, "unmatched": 0}
-    last_id = 0
-    while chunk := _apply_chunk(after=last_id, counts=counts):
-        last_id = chunk
+    # One at a time: two would wait for each other's messages and counters.
+    with only_one("receipts", wait=True):
+        jobs.forget(WAKE_KEY)
+        last_id = 0
+        while chunk := _apply_chunk(after=last_id, counts=counts):
+            last_id = chunk
     return counts
 
 

@@ -10,26 +10,29 @@ import logging
 import random
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F, Q
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from contacts import jobs
 from contacts.consent import CONSENT_COLUMN, sending_window, suppressed
+from contacts.logs import log_context
 from contacts.models import MessageType
-from messaging import mitto, outcomes
+from messaging import guards, metrics, mitto, outcomes, rate_limits
+from messaging.guards import NotYet
 from messaging.models import Batch, BatchStatus, MessageStatus
 from messaging.outcomes import Outcome
 
 log = logging.getLogger(__name__)
 
-SEND_BATCH = "messaging.tasks.send_batch"
+SEND_NEXT = "messaging.tasks.send_next_batch"
 LONGEST_WAIT_SECONDS = 900
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Prepared(NamedTuple):
@@ -40,47 +43,129 @@ class Prepared(NamedTuple):
     text: str
 
 
-def send_batch(batch_id: int) -> str:
-    """Send a batch if it is due; return in a word what became of it.
-
-    `not claimed` means that another worker has it, it is done, or it must not go out yet.
-    """
-    batch = claim(batch_id)
+def send_next() -> str:
+    """Send the waiting batch whose turn it is; return in a word what became of it."""
+    batch = claim()
     if batch is None:
-        return "not claimed"
-    if reason := batch.message_class.held_back(batch):
-        put_back(batch, reason=reason)
-        return "held back"
+        return "nothing waits"
+    with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
+        verdict = batch.message_class.verdict(batch)
+        if verdict.for_good:
+            drop([batch.pk], code="cancelled")
+            return "dropped"
+        if not verdict.may_send:
+            put_back(batch, reason=verdict.reason, until=FOREVER)
+            return "held back"
+        try:
+            return _send(batch)
+        except NotYet as early:
+            return _delay(batch, early)
+
+
+def _send(batch: Batch) -> str:
+    if batch.message_class.to_contacts:
+        guards.check_quiet_hours(batch)
+    rate_limits.wait_for_turn(batch)
     with sending_window(batch.owner_id):
         messages = begin_submitting(batch)
         if not messages:
             return "nothing to send"
-        result = mitto_client().send_bulk(
-            [mitto.OutgoingSms(message.to, message.text, batch.sender) for message in messages]
-        )
+        sms = [mitto.OutgoingSms(message.to, message.text, batch.sender) for message in messages]
+        with metrics.timed_call() as call:
+            result = call.result = mitto_client().send_bulk(sms)
         return settle(batch, messages, result)
 
 
-def claim(batch_id: int) -> Batch | None:
-    """Take a pending, due batch with a fresh token, or return None."""
-    now = timezone.now()
-    token = uuid.uuid4()
-    taken = (
-        Batch.objects.filter(pk=batch_id, status=BatchStatus.PENDING)
-        .filter(Q(not_before=None) | Q(not_before__lte=now))
-        .update(status=BatchStatus.CLAIMED, claim_token=token, claimed_at=now, waiting_for="")
-    )
-    if not taken:
-        return None
-    # Read by the token: if it is gone already, somebody took the claim back.
-    return Batch.objects.filter(pk=batch_id, claim_token=token).first()
+def claim() -> Batch | None:
+    """Take the waiting batch whose turn it is, with a fresh token; None if none is due."""
+    return next(iter(Batch.objects.raw(CLAIM, [uuid.uuid4()])), None)
 
 
-def put_back(batch: Batch, *, reason: str, until: datetime | None = None, **changes) -> bool:
-    """Return a batch that was not sent to the waiting ones; it is tried again at `until`.
+# One row, by the partial index on turn. A batch that somebody else is taking is passed over.
+CLAIM = """
+    UPDATE messaging_batch
+    SET status = 'claimed', claim_token = %s, claimed_at = now(), waiting_for = ''
+    WHERE id = (
+        SELECT id FROM messaging_batch
+        WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
+        ORDER BY turn, id
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED)
+    RETURNING *
+"""
 
-    Without a time somebody else enqueues it, as resuming a campaign does.
+
+def next_turn() -> int:
+    """The turn of a batch that joins the line now.
+
+    The batches of a campaign get turns one after the other from here on, so that campaigns take
+    turns: one with a thousand batches does not hold up another's single one.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE(min(turn), 0) FROM messaging_batch "
+            "WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())"
+        )
+        return cursor.fetchone()[0]
+
+
+def release(**of: Any) -> int:
+    """Let the waiting batches with these fields go on now, in the order of their turns."""
+    with transaction.atomic():
+        ids = list(
+            Batch.objects.select_for_update()
+            .filter(status=BatchStatus.PENDING, **of)
+            .order_by("turn", "pk")
+            .values_list("pk", flat=True)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE messaging_batch b SET not_before = NULL, waiting_for = '', turn = t.turn "
+                "FROM unnest(%s::bigint[], %s::bigint[]) AS t (id, turn) WHERE b.id = t.id",
+                [ids, list(range(start := next_turn(), start + len(ids)))],
+            )
+        jobs.enqueue_times("sms", SEND_NEXT, len(ids))
+    return len(ids)
+
+
+def hold(reason: str, **of: Any) -> int:
+    """Let the waiting batches with these fields wait until they are released."""
+    return Batch.objects.filter(status=BatchStatus.PENDING, **of).update(
+        not_before=FOREVER, waiting_for=reason[:200]
+    )
+
+
+def drop(batch_ids: Sequence[int], *, code: str) -> int:
+    """End batches that were not sent: their messages are skipped and their credits given back.
+
+    A batch being prepared is taken from its worker; one that is being submitted is left alone.
+    """
+    dropped = 0
+    for batch_id in batch_ids:
+        with transaction.atomic():
+            held = Batch.objects.select_for_update().filter(
+                pk=batch_id, status__in=[BatchStatus.PENDING, BatchStatus.CLAIMED]
+            )
+            batch = held.first()
+            if batch is None:
+                continue
+            queued = batch.message_class.objects.filter(batch=batch, status=MessageStatus.QUEUED)
+            outcomes.record(
+                batch.message_class,
+                [
+                    Outcome(pk, MessageStatus.SKIPPED, error_code=code)
+                    for pk in queued.values_list("pk", flat=True)
+                ],
+            )
+            Batch.objects.filter(pk=batch_id).update(
+                status=BatchStatus.CANCELLED, settled_at=timezone.now(), waiting_for=""
+            )
+            dropped += 1
+    return dropped
+
+
+def put_back(batch: Batch, *, reason: str, until: datetime, **changes) -> bool:
+    """Return a batch that was not sent to the waiting ones; it is tried again at `until`."""
     returned = Batch.objects.filter(
         pk=batch.pk,
         claim_token=batch.claim_token,
@@ -89,45 +174,75 @@ def put_back(batch: Batch, *, reason: str, until: datetime | None = None, **chan
         status=BatchStatus.PENDING,
         claim_token=None,
         claimed_at=None,
+        submitted_at=None,
         not_before=until,
         waiting_for=reason[:200],
         **changes,
     )
-    if returned and until:
-        jobs.enqueue_at("sms", until, SEND_BATCH, batch.pk, job_id=f"batch-{batch.pk}")
+    if returned and until != FOREVER:
+        jobs.enqueue_at("sms", until, SEND_NEXT, job_id=f"batch-{batch.pk}")
     return bool(returned)
 
 
+def _delay(batch: Batch, early: NotYet) -> str:
+    """Put back what a guard delays; what it delays beyond the batch's life is skipped."""
+    life = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS)
+    if early.until > batch.created_at + life:
+        drop([batch.pk], code="too_late")
+        log.warning("skipped: it %s, longer than its life", early)
+        return "too late"
+    put_back(batch, reason=early.reason, until=early.until)
+    log.info("%s", early)
+    return "delayed"
+
+
 def begin_submitting(batch: Batch) -> list[Prepared]:
-    """Skip those who opted out since enqueue, mark the rest as being submitted, return them.
+    """Skip those who must not be messaged, mark the rest as being submitted, return them.
 
     An empty list means that nothing is left to send, or that the claim was lost.
+
+    Raises:
+        NotYet: if a cap of the store delays the batch.
     """
+    model = batch.message_class
     with transaction.atomic():
         held = Batch.objects.select_for_update().filter(
             pk=batch.pk, claim_token=batch.claim_token, status=BatchStatus.CLAIMED
         )
         if not held.exists():
             return []
+        if guards.caps_apply():
+            guards.lock_caps(batch.owner_id)
+            guards.check_owner_caps(batch)
         column = CONSENT_COLUMN[batch.message_type]
         rows = list(
-            batch.message_class.objects.filter(batch=batch, status=MessageStatus.QUEUED)
+            model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
             .order_by("pk")
-            .values_list("pk", "to", "text", f"contact__{column}", "contact__phone")
+            .values_list("pk", "to", "text", "contact", f"contact__{column}", "contact__phone")
         )
         barred: set[str] = set()
+        over: set[int] = set()
         if batch.message_type == MessageType.MARKETING:
-            barred = suppressed(batch.owner_id, (to for _, to, *_ in rows))
+            barred = suppressed(batch.owner_id, (row[1] for row in rows))
+            if model.to_contacts:
+                over = guards.over_contact_caps([row[3] for row in rows])
         messages, skipped = [], []
-        for pk, to, text, consents, phone in rows:
+        for pk, to, text, contact_id, consents, phone in rows:
             # A contact that was anonymised, or given another number, must not be messaged.
-            if consents and phone == to and to not in barred:
-                messages.append(Prepared(pk, to, text))
-            else:
+            if to in barred or (model.to_contacts and not (consents and phone == to)):
                 skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code="opted_out"))
-        outcomes.record(batch.message_class, skipped)
+            elif contact_id in over:
+                skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=guards.CONTACT_CAP))
+            else:
+                messages.append(Prepared(pk, to, text))
+        outcomes.record(model, skipped)
         if messages:
-            held.update(status=BatchStatus.SUBMITTING, attempts=F("attempts") + 1)
+            batch.attempts += 1
+            held.update(
+                status=BatchStatus.SUBMITTING,
+                attempts=batch.attempts,
+                submitted_at=timezone.now(),
+            )
         else:
             held.update(status=BatchStatus.SETTLED, settled_at=timezone.now())
     return messages
@@ -135,10 +250,11 @@ def begin_submitting(batch: Batch) -> list[Prepared]:
 
 def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult) -> str:
     """Write down what Mitto answered, for the whole batch in one transaction."""
-    context = f"batch {batch.pk} of {batch.kind} {batch.source_id}, store {batch.owner_id}"
     match result:
         case mitto.NotTaken():
-            return _defer(batch, messages, result, context)
+            return _defer(batch, messages, result)
+        case mitto.Ambiguous() if batch.attempts < settings.QUEUE_ATTEMPTS:
+            return _resend(batch, result)
         case mitto.Accepted():
             recorded = [
                 Outcome(message.id, MessageStatus.SENT, item.message_id)
@@ -154,14 +270,14 @@ def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult)
                 for message in messages
             ]
             word = "refused"
-            log.warning("%s: Mitto refused it (%s): %s", context, code, result.error)
+            log.warning("Mitto refused it (%s): %s", code, result.error)
         case mitto.Ambiguous():
             recorded = [
                 Outcome(message.id, MessageStatus.UNKNOWN, None, "no_answer", result.error)
                 for message in messages
             ]
             word = "unknown"
-            log.warning("%s: no clear answer, its messages are unknown: %s", context, result.error)
+            log.warning("no clear answer, the messages are unknown: %s", result.error)
     with transaction.atomic():
         # A batch that was given up meanwhile is settled already and keeps our token; what Mitto
         # said late is still the truth about its messages.
@@ -171,7 +287,7 @@ def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult)
             status__in=[BatchStatus.SUBMITTING, BatchStatus.SETTLED],
         )
         if not held.exists():
-            log.error("%s: claim lost after the call to Mitto", context)
+            log.error("claim lost after the call to Mitto")
             return "claim lost"
         outcomes.record(batch.message_class, recorded)
         held.update(
@@ -180,34 +296,51 @@ def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult)
             provider_bulk_id=getattr(result, "bulk_id", None),
             error=getattr(result, "error", "")[:500],
         )
-    log.info("%s: %s, %s messages", context, word, len(messages))
+    log.info("%s, %s messages", word, len(messages))
     return word
 
 
-def _defer(batch: Batch, messages: Sequence[Prepared], result: mitto.NotTaken, context: str) -> str:
+def _defer(batch: Batch, messages: Sequence[Prepared], result: mitto.NotTaken) -> str:
     """Mitto did not take the batch: wait and try again, as long as its credits are reserved."""
-    backoff = settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(batch.deferrals, 20)
-    wait = max(
-        result.retry_after or 0,
-        min(backoff, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0),
+    until = timezone.now() + max(
+        timedelta(seconds=result.retry_after or 0), _backoff(batch.deferrals)
     )
-    until = timezone.now() + timedelta(seconds=wait)
-    expires_at = batch.creditreservation.expires_at
-    if until >= expires_at:
+    if until >= batch.creditreservation.expires_at:
         _give_up(batch, messages, result.error)
-        log.error("%s: Mitto did not take it before its credits ran out", context)
+        log.error("Mitto did not take it before its credits ran out")
         return "given up"
     if not put_back(
         batch,
         reason=f"Mitto: {result.error}",
         until=until,
-        attempts=F("attempts") - 1,
+        attempts=batch.attempts - 1,
         deferrals=F("deferrals") + 1,
     ):
         _give_up(batch, messages, result.error)
         return "given up"
-    log.info("%s: not taken (%s), again in %.1f s", context, result.error, wait)
+    log.info("not taken (%s), again at %s", result.error, until)
     return "deferred"
+
+
+def _resend(batch: Batch, result: mitto.Ambiguous) -> str:
+    """QUEUE_ATTEMPTS above 1: send again what Mitto may have taken, knowing that it repeats."""
+    until = timezone.now() + _backoff(batch.attempts - 1)
+    if not put_back(batch, reason=f"attempt {batch.attempts + 1}: {result.error}", until=until):
+        log.error("claim lost after the call to Mitto")
+        return "claim lost"
+    log.warning(
+        "no clear answer (%s): attempt %s of %s follows and may repeat messages",
+        result.error,
+        batch.attempts + 1,
+        settings.QUEUE_ATTEMPTS,
+    )
+    return "resent later"
+
+
+def _backoff(tries: int) -> timedelta:
+    """Doubled with each try, with jitter, at most LONGEST_WAIT_SECONDS."""
+    wait = min(settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(tries, 20), LONGEST_WAIT_SECONDS)
+    return timedelta(seconds=wait * random.uniform(0.5, 1.0))
 
 
 def _give_up(batch: Batch, messages: Sequence[Prepared], error: str) -> None:

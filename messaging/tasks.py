@@ -1,18 +1,18 @@
-"""Jobs of the sms and delivery_status_poller queues; each loads, calls and logs."""
+"""Jobs of the sms, delivery_status_poller and status_refresh queues; each loads, calls and logs."""
 
 from __future__ import annotations
 
 import logging
 
-from messaging import receipts, sending
+from messaging import polling, receipts, sending
 
 log = logging.getLogger(__name__)
 
 
-def send_batch(batch_id: int) -> str:
-    """Queue sms: send one batch through Mitto."""
-    result = sending.send_batch(batch_id)
-    log.debug("batch %s: %s", batch_id, result)
+def send_next_batch() -> str:
+    """Queue sms: send the batch whose turn it is through Mitto."""
+    result = sending.send_next()
+    log.debug("batch: %s", result)
     return result
 
 
@@ -22,3 +22,13 @@ def apply_receipts() -> dict[str, int]:
     if any(counts.values()):
         log.info("receipts: %s", counts)
     return counts
+
+
+def poll_delivery_status() -> dict[str, int]:
+    """Queue delivery_status_poller: ask Mitto about young messages without a receipt."""
+    return polling.poll_young()
+
+
+def refresh_status() -> dict[str, int]:
+    """Queue status_refresh: ask Mitto about messages long without a receipt."""
+    return polling.refresh_old()

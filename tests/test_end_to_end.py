@@ -15,6 +15,7 @@ from astronote import environment, processes
 from campaigns import enqueue, schedule, watchdog
 from contacts import jobs
 from messaging.models import Batch
+from messaging.sending import SEND_NEXT
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,7 +135,7 @@ def test_a_worker_killed_before_the_call_delays_its_batch(worker, sandbox, setti
     # The same state as a SIGKILL between claim and call leaves.
     from messaging import sending
 
-    assert sending.claim(Batch.objects.order_by("pk").first().pk)
+    assert sending.claim()
     worker("rqworker", "sms")
     wait_until(lambda: Batch.objects.filter(status="settled").count() == 1)
     settings.STUCK_LOCKED_MINUTES = 0
@@ -146,7 +147,7 @@ def test_a_worker_killed_before_the_call_delays_its_batch(worker, sandbox, setti
 def test_the_same_job_twice_sends_once(worker, sandbox, settings):
     campaign = enqueue.start(new_campaign(20, settings).pk)
     ids = list(Batch.objects.values_list("pk", flat=True))
-    jobs.enqueue_each("sms", "messaging.tasks.send_batch", ids)
+    jobs.enqueue_times("sms", SEND_NEXT, len(ids))
     process = worker("rqworker", "sms", "--burst")
     assert process.wait(60) == 0
     assert ended(campaign)
@@ -156,7 +157,7 @@ def test_the_same_job_twice_sends_once(worker, sandbox, settings):
 def test_a_scheduled_campaign_starts_at_its_time(worker, sandbox, settings):
     campaign = new_campaign(20, settings)
     at = timezone.now() + timezone.timedelta(seconds=6)
-    schedule.schedule(campaign, at)
+    schedule.schedule(campaign, at, by="test")
     for command in (["rqworker", "scheduler"], ["rqworker", "sms"], ["rqscheduler"]):
         worker(*command)
     wait_until(lambda: ended(campaign))

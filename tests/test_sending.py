@@ -29,8 +29,8 @@ def ledger_balances(store):
 def test_an_accepted_batch_is_sent_and_charged_once(sandbox):
     store, campaign, batch = started()
     assert Wallet.objects.get(owner=store).reserved_balance == 5
-    assert sending.send_batch(batch.pk) == "accepted"
-    assert sending.send_batch(batch.pk) == "not claimed"
+    assert sending.send_next() == "accepted"
+    assert sending.send_next() == "nothing waits"
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent, sandbox.summary()["accepted"]) == ("completed", 5, 5)
     wallet = Wallet.objects.get(owner=store)
@@ -66,7 +66,7 @@ def test_each_answer_of_mitto_has_its_outcome(
     settings.MITTO_READ_TIMEOUT = 1.0
     store, campaign, batch = started()
     sandbox.behave(fault=fault)
-    assert sending.send_batch(batch.pk) == word
+    assert sending.send_next() == word
     statuses = set(campaign.campaignmessage_set.values_list("status", flat=True))
     assert statuses == {status}
     assert sandbox.summary()["accepted"] == accepted
@@ -79,7 +79,7 @@ def test_each_answer_of_mitto_has_its_outcome(
 def test_no_connection_defers_the_batch(settings):
     settings.MITTO_API_BASE = "http://127.0.0.1:1"
     _, _, batch = started()
-    assert sending.send_batch(batch.pk) == "deferred"
+    assert sending.send_next() == "deferred"
     batch.refresh_from_db()
     assert batch.status == "pending" and batch.not_before and batch.attempts == 0
 
@@ -88,7 +88,7 @@ def test_nobody_is_messaged_after_opting_out(sandbox):
     store, campaign, batch = started()
     leaver = Contact.objects.filter(owner=store).first()
     change_consent(leaver.pk, "unsubscribed", source="owner_update")
-    sending.send_batch(batch.pk)
+    sending.send_next()
     assert leaver.phone not in [m["destination"] for m in sandbox.messages()]
     campaign.refresh_from_db()
     assert (campaign.skipped, campaign.sent, campaign.status) == (1, 4, "completed")
@@ -98,19 +98,19 @@ def test_nobody_is_messaged_after_opting_out(sandbox):
 def test_a_claim_whose_worker_died_before_the_call_is_sent_again(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     _, campaign, batch = started()
-    assert sending.claim(batch.pk)
+    assert sending.claim()
     assert watchdog.run()["claims_taken_back"] == 1
-    assert sending.send_batch(batch.pk) == "accepted"
+    assert sending.send_next() == "accepted"
     assert sandbox.summary()["duplicates"] == 0
 
 
 def test_a_batch_whose_worker_died_during_the_call_is_never_sent_again(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     store, campaign, batch = started()
-    claimed = sending.claim(batch.pk)
+    claimed = sending.claim()
     messages = sending.begin_submitting(claimed)
     assert watchdog.run()["given_up_as_unknown"] == 1
-    assert sending.send_batch(batch.pk) == "not claimed"
+    assert sending.send_next() == "nothing waits"
     campaign.refresh_from_db()
     assert (campaign.unknown, campaign.status) == (5, "completed")
     # The answer that comes late is still the truth.
@@ -128,7 +128,8 @@ def test_a_batch_whose_job_is_lost_is_enqueued_again():
     assert watchdog.run()["batches_enqueued"] == 0
     jobs.queue("sms").connection.flushdb()
     assert watchdog.run()["batches_enqueued"] == 1
-    assert jobs.queue("sms").get_jobs()[0].args == (batch.pk,)
+    assert jobs.waiting("sms") == 1
+    assert sending.claim() == batch
 
 
 def test_a_campaign_that_cannot_pay_leaves_no_messages():
@@ -143,7 +144,7 @@ def test_a_campaign_that_cannot_pay_leaves_no_messages():
 
 def test_receipts_settle_messages_by_the_providers_time(sandbox, client):
     _, campaign, batch = started()
-    sending.send_batch(batch.pk)
+    sending.send_next()
     ids = list(campaign.campaignmessage_set.values_list("provider_message_id", flat=True))
     events = [
         {"messageId": ids[0], "deliveryStatus": "Delivered", "updatedAt": "2031-01-01T00:00:02Z"},
@@ -167,8 +168,8 @@ def test_two_stores_with_the_same_customers_stay_apart(sandbox):
     for name in ("alice", "bob"):
         store = make_store(name, sender_name=name.upper())
         campaigns.append(enqueue.start(make_campaign(store, make_list(store, 3)).pk))
-    for batch in Batch.objects.all():
-        sending.send_batch(batch.pk)
+    for _ in campaigns:
+        sending.send_next()
     senders = sorted(m["sender"] for m in sandbox.messages())
     assert senders == ["ALICE"] * 3 + ["BOB"] * 3
     assert [w.balance for w in Wallet.objects.all()] == [997, 997]

@@ -25,7 +25,6 @@ class Command(BaseCommand):
         scheduler = django_rq.get_scheduler("scheduler", interval=interval)
         scheduler.connection.ping()
         scheduler.connection.set_retry(Retry(ConstantBackoff(1), 60))
-        recurrence.register(scheduler)
         for entry in recurrence.run_on_start():
             django_rq.get_queue(entry.queue).enqueue(entry.task)
         self.stdout.write("Scheduler running")

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             filter_age_group=options["age_group"],
         )
         try:
-            schedule.schedule(campaign, at) if at else enqueue.start(campaign.pk)
+            schedule.schedule(campaign, at, by="command line") if at else enqueue.start(campaign.pk)
         except (enqueue.Blocked, ValueError) as error:
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()

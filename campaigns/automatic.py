@@ -1,0 +1,117 @@
+"""Writing the messages of automations that are due, through the same batches as campaigns.
+
+Who is due is asked by `birthday.py` and `welcome.py`; here the texts are made and the credits held,
+for many stores at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+from django.db import transaction
+
+from campaigns.enqueue import FIELDS
+from campaigns.models import AutomationMessage
+from contacts import audit, jobs
+from contacts.consent import suppressed
+from messaging import batching, credits, guards
+from messaging.sending import SEND_NEXT, next_turn
+from messaging.text import compile_template, parts
+
+log = logging.getLogger(__name__)
+
+CHUNK = 5000
+
+
+class Due(NamedTuple):
+    """A contact that is due a message of an automation."""
+
+    owner_id: int
+    automation_id: int
+    message_body: str
+    message_type: str
+    sender: str
+    contact_id: int
+    phone: str
+    first_name: str
+    last_name: str
+    email: str
+
+
+def send(
+    due: Iterable[Due],
+    occurrence_key: str,
+    *,
+    also: Callable[[list[Due]], None] = lambda written: None,
+) -> dict[str, int]:
+    """Write and enqueue the messages of these contacts, in chunks; each chunk commits.
+
+    Args:
+        due: neighbours by automation; none that has a message of this occurrence.
+        also: called in the transaction of each chunk with those it wrote.
+
+    Returns:
+        Counts of messages, and of stores that could not pay.
+    """
+    counts = {"messages": 0, "stores_without_credit": 0}
+    rows = iter(due)
+    while chunk := list(islice(rows, CHUNK)):
+        with transaction.atomic():
+            written, poor = _write(chunk, occurrence_key)
+            also(written)
+        counts["messages"] += len(written)
+        counts["stores_without_credit"] += len(poor)
+        for owner_id, needed in poor.items():
+            audit.record("automation not sent", by="automation", owner_id=owner_id, credits=needed)
+            log.warning("store %s lacks credits for %s parts", owner_id, needed)
+    return counts
+
+
+def _write(chunk: list[Due], occurrence_key: str) -> tuple[list[Due], Mapping[int, int]]:
+    """Write a chunk; return those written, and the stores that could not pay with their need."""
+    lines = list(_lines(chunk))
+    needs: Counter[int] = Counter()
+    for line in lines:
+        needs[line.owner_id] += 0 if line.skip else line.segments
+    rich = credits.affordable(needs)
+    lines = [line for line in lines if line.owner_id in rich]
+    sources = {row.automation_id: batching.Source(row.sender, row.message_type) for row in chunk}
+    batches = batching.write(
+        AutomationMessage,
+        lines,
+        sources,
+        first_turn=next_turn(),
+        made=Counter(),
+        extra={"occurrence_key": occurrence_key},
+    )
+    if batches:
+        credits.reserve(batches)
+        jobs.enqueue_times("sms", SEND_NEXT, len(batches))
+    poor = {owner: needed for owner, needed in needs.items() if owner not in rich}
+    ids = {line.contact_id for line in lines}
+    return [row for row in chunk if row.contact_id in ids], poor
+
+
+def _lines(chunk: list[Due]) -> Iterator[batching.Line]:
+    over = guards.over_contact_caps([row.contact_id for row in chunk])
+    barred: dict[int, set[str]] = {}
+    fills: dict[int, Callable[[Mapping[str, str]], str]] = {}
+    phones: dict[int, list[str]] = {}
+    for row in chunk:
+        phones.setdefault(row.owner_id, []).append(row.phone)
+    for row in chunk:
+        if row.automation_id not in fills:
+            fills[row.automation_id] = compile_template(row.message_body)
+        if row.owner_id not in barred:
+            barred[row.owner_id] = suppressed(row.owner_id, phones[row.owner_id])
+        if row.phone in barred[row.owner_id]:
+            continue
+        text = fills[row.automation_id]({name: getattr(row, name) for name in FIELDS})
+        skip = guards.CONTACT_CAP if row.contact_id in over else ""
+        yield batching.Line(
+            row.owner_id, row.automation_id, row.contact_id, row.phone, text, parts(text), skip
+        )

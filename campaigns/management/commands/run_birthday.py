@@ -1,0 +1,24 @@
+"""`manage.py run_birthday`: the day's birthday messages now."""
+
+import json
+from datetime import date
+
+from django.core.management.base import BaseCommand, CommandError
+
+from campaigns import birthday
+
+
+class Command(BaseCommand):
+    help = "Send the birthday messages of each store's local day; nobody gets two in a year."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--date", type=date.fromisoformat, help="this day for every store")
+        parser.add_argument("--dry-run", action="store_true", help="only count who is due")
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *, date, dry_run, **options):
+        counts = birthday.run(day=date, dry_run=dry_run)
+        if not counts:
+            raise CommandError("a birthday run is at work already")
+        line = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+        self.stdout.write(json.dumps(counts) if options["json"] else line)

@@ -1,0 +1,133 @@
+"""Asking Mitto about messages whose receipt has not come (overview, sections 5 and 6).
+
+Batches tell where such messages are; what Mitto says goes the way that receipts go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+
+import aiohttp
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from contacts.locks import only_one
+from messaging import mitto, outcomes, rate_limits
+from messaging.models import Batch, MessageStatus, message_classes
+from messaging.outcomes import Outcome
+from messaging.receipts import status_of
+
+log = logging.getLogger(__name__)
+
+YOUNGEST = timedelta(minutes=10)
+YOUNG = timedelta(hours=2)
+OLDEST = timedelta(hours=72)
+# A batch is asked about again once a sixth of its age has gone by since the last time.
+PATIENCE = 6
+BATCHES, MESSAGES = 200, 5000
+IN_FLIGHT = 100
+
+
+def poll_young() -> dict[str, int]:
+    """Ask about messages sent between ten minutes and two hours ago."""
+    now = timezone.now()
+    with only_one("delivery status poller") as mine:
+        waiting = Batch.objects.filter(settled_at__gt=now - YOUNG, settled_at__lte=now - YOUNGEST)
+        return _ask(waiting) if mine else {}
+
+
+def refresh_old() -> dict[str, int]:
+    """Ask about older messages at growing intervals; after 72 hours no longer."""
+    now = timezone.now()
+    with only_one("status refresh") as mine:
+        due = Q(checked_at=None) | Q(checked_at__lt=now - (now - F("settled_at")) / PATIENCE)
+        waiting = Batch.objects.filter(
+            due, settled_at__gt=now - OLDEST, settled_at__lte=now - YOUNG
+        )
+        return _ask(waiting) if mine else {}
+
+
+def _ask(waiting) -> dict[str, int]:
+    """Ask about the batches asked least recently; return counts by what was learnt."""
+    batches = list(
+        waiting.filter(awaiting__gt=0).order_by(F("checked_at").asc(nulls_first=True))[:BATCHES]
+    )
+    counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
+    for model in message_classes():
+        ids = [batch.pk for batch in batches if batch.kind == model.batch_kind]
+        rows = list(
+            model.objects.filter(batch__in=ids, status=MessageStatus.SENT)
+            .order_by(F("delivery_last_checked_at").asc(nulls_first=True), "pk")
+            .values_list("pk", "provider_message_id")[:MESSAGES]
+        )
+        if rows:
+            _learn(model, rows, counts)
+    Batch.objects.filter(pk__in=[batch.pk for batch in batches]).update(checked_at=timezone.now())
+    if counts["asked"]:
+        log.info("asked Mitto about messages: %s", counts)
+    return counts
+
+
+def _learn(model, rows: list[tuple[int, str]], counts: dict[str, int]) -> None:
+    answers = asyncio.run(_questions([provider_id for _, provider_id in rows]))
+    learnt, missing = [], []
+    for (pk, _), answer in zip(rows, answers, strict=True):
+        counts["asked"] += 1
+        match answer:
+            case mitto.MessageReport():
+                status = status_of(answer.delivery_status)
+                failed = status == MessageStatus.FAILED
+                counts["final"] += status != MessageStatus.SENT
+                learnt.append(
+                    Outcome(
+                        pk,
+                        status,
+                        None,
+                        "undelivered" if failed else "",
+                        answer.description if failed else "",
+                        answer.delivery_status.strip().lower()[:40],
+                        answer.updated_at or timezone.now(),
+                    )
+                )
+            case mitto.NotFound():
+                counts["not_found"] += 1
+                missing.append(pk)
+            case _:
+                counts["unanswered"] += 1
+    outcomes.record(model, learnt)
+    checked = model.objects.filter(pk__in=[pk for pk, _ in rows])
+    checked.update(delivery_last_checked_at=timezone.now())
+    # Mitto may not know a message for a while, so that word is never final.
+    model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
+
+
+async def _questions(provider_ids: list[str]) -> list[mitto.StatusResult]:
+    """Ask about all of them, IN_FLIGHT at a time, at most STATUS_RATE_MAX a second."""
+    timeout = aiohttp.ClientTimeout(
+        connect=settings.MITTO_CONNECT_TIMEOUT, total=settings.MITTO_READ_TIMEOUT
+    )
+    base = f"{settings.MITTO_API_BASE}/api/{settings.MITTO_API_VERSION}/Messages"
+    answers: list[mitto.StatusResult] = []
+    async with aiohttp.ClientSession(
+        timeout=timeout,
+        headers={"X-Mitto-API-Key": settings.MITTO_API_KEY},
+        connector=aiohttp.TCPConnector(limit=IN_FLIGHT),
+    ) as session:
+        for start in range(0, len(provider_ids), IN_FLIGHT):
+            some = provider_ids[start : start + IN_FLIGHT]
+            cost = len(some) * 1000 / settings.STATUS_RATE_MAX
+            time.sleep(rate_limits.take({"status": cost}, 60_000) / 1000)
+            answers += await asyncio.gather(*(_question(session, base, one) for one in some))
+    return answers
+
+
+async def _question(session: aiohttp.ClientSession, base: str, one: str) -> mitto.StatusResult:
+    try:
+        async with session.get(f"{base}/{one}", allow_redirects=False) as answer:
+            return mitto.read_status(answer.status, answer.headers, await answer.read())
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return mitto.Ambiguous(type(error).__name__)
