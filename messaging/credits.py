@@ -74,6 +74,8 @@ def reserve(batches: Sequence[tuple[int, int, int]]) -> None:
     Raises:
         InsufficientCredits: if a wallet has too few that are free.
     """
+    if not batches:
+        return
     needs: Counter[int] = Counter()
     for owner_id, _, amount in batches:
         needs[owner_id] += amount

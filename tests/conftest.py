@@ -1,7 +1,12 @@
 """Fixtures of all tests; the servers they run against are in `support/servers.py`."""
 
-import pytest
+import os
+import subprocess
 
+import pytest
+from django.db import connection
+
+from astronote import processes
 from contacts import jobs
 from tests.support.sandbox import SandboxProcess
 
@@ -16,3 +21,31 @@ def sandbox(settings):
     with SandboxProcess() as process:
         settings.MITTO_API_BASE = process.url
         yield process
+
+
+@pytest.fixture
+def environment_of_processes(sandbox):
+    """Variables with which another process works on the test's database and sandbox."""
+    name = connection.settings_dict["NAME"]
+    return os.environ | {
+        "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?", f"/{name}?"),
+        "MITTO_API_BASE": sandbox.url,
+    }
+
+
+@pytest.fixture
+def worker(environment_of_processes):
+    """Starts a command such as `manage.py rqworker QUEUE`; it ends with the test."""
+    started = []
+
+    def start(*command, **variables):
+        process = subprocess.Popen(
+            processes.manage(*command), env=environment_of_processes | variables
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

@@ -5,48 +5,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from astronote import environment, processes
+from astronote import environment
 from campaigns import enqueue, schedule, watchdog
 from contacts import jobs
 from messaging.models import Batch
 from messaging.sending import SEND_NEXT
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def worker(sandbox):
-    """Starts `manage.py rqworker QUEUE` against the test's database; ends with the test."""
-    started = []
-    name = connection.settings_dict["NAME"]
-    environment = os.environ | {
-        "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?", f"/{name}?"),
-        "MITTO_API_BASE": sandbox.url,
-    }
-
-    def start(*command):
-        process = subprocess.Popen(processes.manage(*command), env=environment)
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-def wait_until(condition, seconds=40):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def ended(campaign):

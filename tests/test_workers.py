@@ -1,0 +1,331 @@
+"""Workers, scheduler and supervisor as real processes, each option of the overview in force."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+import requests
+from django.utils import timezone
+from rq import Worker
+from rq.registry import FailedJobRegistry, FinishedJobRegistry
+
+from astronote import processes, recurrence
+from astronote.queues import BY_NAME, QUEUES
+from campaigns import enqueue
+from campaigns.models import Campaign
+from contacts import jobs
+from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOTHING = "campaigns.tasks.start_due_campaigns"
+FAILS = "campaigns.tasks.no_such_task"
+
+
+def burst(environment, queue, **variables):
+    done = subprocess.run(
+        processes.manage("rqworker", queue, "--burst"), env=environment | variables,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_the_queues_keep_jobs_as_the_overview_says():
+    options = {
+        name: (q.attempts, q.backoff_ms, q.keep_finished, q.keep_failed, q.keep_count)
+        for name, q in BY_NAME.items()
+    }
+    hour, day = 3600, 86400
+    assert options["scheduler"][0] == 1 and options["scheduler"][2] == 0
+    assert options["contact_import"][2:4] == (hour, day)
+    assert options["status_refresh"][2] == 0
+    for name in ("delivery_status_poller", "watchdog"):
+        assert options[name][:2] == (3, 5000) and options[name][4] == 100
+    assert options["sms"][0] == 1
+
+
+def test_finished_jobs_are_kept_by_age_and_by_count(environment_of_processes):
+    jobs.enqueue_times("watchdog", NOTHING, 103)
+    jobs.enqueue("scheduler", NOTHING)
+    jobs.enqueue("contact_import", NOTHING)
+    for queue in ("watchdog", "scheduler", "contact_import"):
+        burst(environment_of_processes, queue)
+    finished = {
+        name: FinishedJobRegistry(queue=jobs.queue(name)).get_job_ids()
+        for name in ("watchdog", "scheduler", "contact_import")
+    }
+    assert len(finished["watchdog"]) == 100 and finished["scheduler"] == []
+    kept = jobs.redis().ttl(f"rq:job:{finished['contact_import'][0]}")
+    assert 3500 < kept <= 3600
+
+
+def test_failed_jobs_are_kept_for_their_time(environment_of_processes):
+    jobs.enqueue("contact_import", FAILS)
+    burst(environment_of_processes, "contact_import")
+    registry = FailedJobRegistry(queue=jobs.queue("contact_import"))
+    (job_id,) = registry.get_job_ids()
+    left = jobs.redis().zscore(registry.key, job_id) - time.time()
+    assert 23 * 3600 < left <= 24 * 3600
+
+
+@pytest.mark.parametrize(("queue", "attempts"), [("watchdog", 3), ("scheduler", 1)])
+def test_a_job_that_fails_is_tried_as_often_as_its_queue_says(
+    environment_of_processes, queue, attempts
+):
+    import django_rq
+
+    scheduler = django_rq.get_scheduler(queue)
+    jobs.enqueue(queue, FAILS)
+    waits = []
+    for _ in range(5):
+        burst(environment_of_processes, queue)
+        delayed = list(scheduler.get_jobs(with_times=True))
+        if not delayed:
+            break
+        ((job, due),) = delayed
+        waits.append((due - timezone.now().replace(tzinfo=None)).total_seconds())
+        scheduler.enqueue_job(job)
+    assert len(waits) == attempts - 1
+    for wait, expected in zip(waits, (5, 10), strict=False):
+        assert expected - 3 < wait <= expected + 1
+    failed = FailedJobRegistry(queue=jobs.queue(queue)).count
+    assert failed == attempts
+
+
+def test_the_job_of_a_killed_worker_is_run_again(worker, sandbox):
+    """The task blocks in PostgreSQL while its worker is killed."""
+    from django.db import connection
+
+    from campaigns import watchdog
+    from contacts.locks import only_one
+
+    with only_one("receipts"):
+        jobs.enqueue("delivery_status_poller", "messaging.tasks.apply_receipts")
+        process = worker("rqworker", "delivery_status_poller")
+        wait_until(lambda: _waits_for_advisory_lock(connection))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    queue = jobs.queue("delivery_status_poller")
+    for key in jobs.redis().zrange(queue.started_job_registry.key, 0, -1):
+        jobs.redis().zadd(queue.started_job_registry.key, {key: time.time() - 1})
+    watchdog.run()
+    assert [job.func_name for job in queue.get_jobs()] == ["messaging.tasks.apply_receipts"]
+
+
+def _waits_for_advisory_lock(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()[0]
+
+
+def test_more_than_one_attempt_is_said_loudly_at_start(environment_of_processes):
+    assert "SENT AGAIN" in burst(environment_of_processes, "sms", QUEUE_ATTEMPTS="2")
+    assert "SENT AGAIN" not in burst(environment_of_processes, "sms")
+
+
+@pytest.mark.parametrize("command", [("rqworker", "sms"), ("rqscheduler",)])
+def test_with_queues_disabled_workers_say_so_and_end(environment_of_processes, command):
+    done = subprocess.run(
+        processes.manage(*command), env=environment_of_processes | {"QUEUE_DISABLED": "1"},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1 and "QUEUE_DISABLED is set" in done.stderr
+
+
+def test_what_waits_while_queues_are_disabled_is_picked_up_later(settings, sandbox):
+    from campaigns import watchdog
+
+    settings.QUEUE_DISABLED = True
+    store = make_store()
+    campaign = enqueue.start(make_campaign(store, make_list(store, 3)).pk)
+    assert campaign.status == "sending" and jobs.redis().dbsize() == 0
+    settings.QUEUE_DISABLED = False
+    watchdog.run()
+    assert jobs.waiting("sms") == 1
+
+
+def timetable(settings, **variables):
+    settings.ENV = settings.ENV | variables
+    return {entry.name: entry for entry in recurrence.timetable()}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name", "expected"),
+    [
+        ("STATUS_REFRESH_INTERVAL", 120_000, "status_refresh", 120),
+        ("WATCHDOG_INTERVAL", 60_000, "watchdog", 60),
+        ("SCHEDULE_SWEEP_INTERVAL_MS", 30_000, "due_campaigns", 30),
+        ("DELIVERY_POLL_INTERVAL_MS", 90_000, "delivery_status_poller", 90),
+    ],
+)
+def test_intervals_are_those_of_their_variables(settings, variable, value, name, expected):
+    assert timetable(settings, **{variable: value})[name].interval == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("BIRTHDAY_AUTOMATION_CRON", "birthday"), ("PII_RETENTION_CRON", "pii_retention")],
+)
+def test_times_are_those_of_their_variables(settings, variable, name):
+    assert timetable(settings, **{variable: "7 5 * * *"})[name].cron == "7 5 * * *"
+
+
+def test_birthdays_go_out_at_midnight_utc_by_default(settings):
+    assert timetable(settings)["birthday"].cron == "0 0 * * *"
+
+
+def test_status_refresh_can_be_switched_off(settings):
+    assert "status_refresh" in timetable(settings)
+    assert "status_refresh" not in timetable(settings, STATUS_REFRESH_ENABLED=False)
+
+
+def entries():
+    import django_rq
+
+    key = django_rq.get_scheduler("scheduler").scheduled_jobs_key
+    return {job_id.decode() for job_id in jobs.redis().zrange(key, 0, -1)}
+
+
+def test_a_flushed_redis_gets_its_timetable_back(worker):
+    worker("rqscheduler")
+    expected = {recurrence.PREFIX + entry.name for entry in recurrence.timetable()}
+    wait_until(lambda: expected <= entries())
+    jobs.redis().flushdb()
+    wait_until(lambda: expected <= entries())
+
+
+def test_two_schedulers_run_a_recurring_job_once(worker):
+    for _ in range(2):
+        worker("rqscheduler", STATUS_REFRESH_INTERVAL="3000")
+    waiting = jobs.queue("status_refresh")
+    wait_until(lambda: waiting.count)
+    wait_until(lambda: jobs.redis().get(recurrence.HEARTBEAT))
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline:
+        assert waiting.count <= 1
+        time.sleep(0.1)
+
+
+def test_a_changed_interval_takes_effect_at_the_next_start(worker):
+    import django_rq
+
+    def interval():
+        for job in django_rq.get_scheduler("scheduler").get_jobs():
+            if job.id == "recurring-status_refresh":
+                return job.meta.get("interval")
+
+    worker("rqscheduler", STATUS_REFRESH_INTERVAL="600000")
+    wait_until(lambda: interval() == 600)
+    worker("rqscheduler", STATUS_REFRESH_INTERVAL="5000")
+    wait_until(lambda: interval() == 5)
+
+
+def test_a_corrupt_scheduled_job_does_not_end_the_scheduler(worker):
+    import django_rq
+
+    scheduler = django_rq.get_scheduler("scheduler")
+    jobs.redis().zadd(scheduler.scheduled_jobs_key, {"broken": time.time()})
+    jobs.redis().hset("rq:job:broken", mapping={"data": b"\x00", "created_at": "never"})
+    process = worker("rqscheduler")
+    wait_until(lambda: "recurring-watchdog" in entries())
+    assert process.poll() is None and "broken" not in entries()
+
+
+@pytest.mark.parametrize(
+    ("variable", "queue"),
+    [("RUN_BIRTHDAY_ON_START", "birthday"), ("RUN_PII_RETENTION_ON_START", "pii_retention")],
+)
+def test_run_on_start_runs_at_the_start_only_if_asked(worker, variable, queue):
+    worker("rqscheduler")
+    wait_until(lambda: jobs.redis().get(recurrence.HEARTBEAT))
+    wait_until(lambda: "recurring-watchdog" in entries())
+    tasks = {"birthday": "campaigns.tasks.run_birthdays",
+             "pii_retention": "compliance.tasks.run_pii_retention"}  # fmt: skip
+
+    def enqueued():
+        return tasks[queue] in [job.func_name for job in jobs.queue(queue).get_jobs()]
+
+    assert not enqueued()
+    worker("rqscheduler", **{variable: "1"})
+    wait_until(enqueued)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.fixture
+def serve(worker):
+    """Starts `manage.py serve` and returns its process and address once the web answers."""
+
+    def start(**variables):
+        few = {queue.concurrency_variable: "1" for queue in QUEUES if queue.concurrency_variable}
+        port = free_port()
+        process = worker("serve", **few | {"PORT": port, "WEB_CONCURRENCY": "1"} | variables)
+        url = f"http://127.0.0.1:{port}"
+
+        def up():
+            try:
+                return requests.get(f"{url}/healthz", timeout=5).text == "ok\n"
+            except requests.RequestException:
+                return False
+
+        wait_until(up)
+        return process, url
+
+    return start
+
+
+def count(queue):
+    return Worker.count(queue=jobs.queue(queue))
+
+
+def test_serve_runs_as_many_workers_as_the_variables_say_and_replaces_the_dead(serve, sandbox):
+    process, url = serve(
+        WORKER_CONCURRENCY="2", SCHEDULER_CONCURRENCY="2", CONTACT_IMPORT_CONCURRENCY="2",
+        STATUS_REFRESH_CONCURRENCY="2", DELIVERY_STATUS_POLLER_CONCURRENCY="2",
+        WATCHDOG_CONCURRENCY="2",
+    )  # fmt: skip
+    for queue in QUEUES:
+        expected = 2 if queue.concurrency_variable else 1
+        wait_until(lambda: count(queue.name) == expected, seconds=90)  # noqa: B023
+    wait_until(lambda: requests.get(f"{url}/readyz", timeout=5).status_code == 200)
+    victim = Worker.all(queue=jobs.queue("sms"))[0]
+    os.kill(victim.pid, signal.SIGKILL)
+    names = {found.name for found in Worker.all(queue=jobs.queue("sms"))}
+    wait_until(lambda: {w.name for w in Worker.all(queue=jobs.queue("sms"))} - names, seconds=60)
+    figures = requests.get(f"{url}/metrics", timeout=5).text
+    assert 'astronote_workers{queue="scheduler"} 2.0' in figures
+
+    sandbox.behave(latency_ms=1500)
+    store = make_store()
+    campaign = enqueue.start(make_campaign(store, make_list(store, 4)).pk)
+    wait_until(lambda: sandbox.summary()["calls"] == 1)
+    process.terminate()
+    assert process.wait(60) == 0
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.sent) == ("completed", 4)
+    assert not [w for w in Worker.all(connection=jobs.redis()) if w.pid and _alive(w.pid)]
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("variables", [{"START_WORKER": "0"}, {"QUEUE_DISABLED": "1"}])
+def test_serve_can_run_the_web_alone(serve, variables):
+    process, url = serve(**variables)
+    assert subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "rqworker|rqscheduler"], capture_output=True
+    ).stdout == b""  # fmt: skip
+    assert requests.get(f"{url}/admin/login/", timeout=5).status_code == 200
+    assert Campaign.objects.count() == 0
