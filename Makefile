@@ -21,7 +21,10 @@ lint: .venv
 	.venv/bin/lint-imports
 
 bench: .venv
-	$(RUN) -m pytest tests/benchmarks -n 0 -s
+	@echo "no benchmark yet"
+
+chaos: .venv
+	$(RUN) -m tests.chaos --rounds $(or $(ROUNDS),30) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf .venv .astronote .pytest_cache .ruff_cache

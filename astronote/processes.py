@@ -59,6 +59,10 @@ class Processes:
                 output.close()
         self._running[name] = (command, process)
 
+    def pids(self) -> dict[str, int]:
+        """Process ids of those that run, by name."""
+        return {name: p.pid for name, (_, p) in self._running.items() if p.poll() is None}
+
     def dead(self) -> list[str]:
         """Names of those that have ended."""
         return [name for name, (_, process) in self._running.items() if process.poll() is not None]

@@ -104,6 +104,7 @@ class Sandbox:
         behaviour = self.behaviour
         # Read first: a caller that hangs up afterwards has sent its messages all the same.
         data = await request.read()
+        arrived = time.time()
         self.calls += 1
         fault = self._draw_fault()
         if behaviour.latency_ms:
@@ -129,7 +130,7 @@ class Sandbox:
             return _error(400, "the body cannot be read")
         if len(entries) > behaviour.bulk_cap:
             return _error(400, f"more than {behaviour.bulk_cap} messages")
-        answer = self._accept(entries, fault)
+        answer = self._accept(entries, fault, arrived)
         if answer is None:
             return _error(400, "no message of the call is valid")
         if behaviour.receipts == "early":
@@ -156,9 +157,8 @@ class Sandbox:
             behaviour.fault_count -= 1
         return behaviour.fault
 
-    def _accept(self, entries: list[dict], fault: str) -> dict | None:
+    def _accept(self, entries: list[dict], fault: str, now: float) -> dict | None:
         """Write the valid messages to the ledger, then answer; None if none is valid."""
-        now = time.time()
         bulk_id = f"bulk-{self.calls}-{int(now * 1000)}"
         items, lines, accepted = [], [], []
         for entry in entries:

@@ -1,0 +1,352 @@
+"""`make chaos`: stores at work on real processes while a seeded driver breaks everything.
+
+python -m tests.chaos --rounds 200 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from tests.chaos.installation import Installation
+
+QUIET_SECONDS = 180
+SANDBOX_FAULTS = [
+    "unauthorized", "bad_request", "too_many", "too_many_bare", "unavailable", "unavailable_bare",
+    "unavailable_after", "error_before", "error_after", "drop_before", "drop_after",
+    "timeout_before", "timeout_after", "not_json", "missing_items", "extra_items", "no_bulk_id",
+]  # fmt: skip
+RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
+
+
+class Chaos:
+    def __init__(self, place: Installation, seed: int) -> None:
+        self.place, self.draw = place, random.Random(seed)
+        self.done: Counter[str] = Counter()
+        self.stopped: list[tuple[float, int]] = []
+        self.numbers = 0
+        self.files = 0
+
+    # Setting up
+
+    def stores(self) -> None:
+        from campaigns.models import Automation
+        from tests.support.factories import make_store
+
+        self.owners = [
+            make_store(name, sender_name=name.upper(), balance=balance, phone_region="GR")
+            for name, balance in (("alice", 100_000), ("robert", 100_000), ("charlie", 300))
+        ]
+        for owner in self.owners:
+            Automation.objects.create(
+                owner=owner, type="birthday_message", is_active=True,
+                message_body="Birthday {{first_name}}",
+            )  # fmt: skip
+        for owner in self.owners:
+            self.import_file(owner, 120)
+        self.quiet(lambda: self.rules.unfinished() == [], "the first imports")
+
+    # Work
+
+    def import_file(self, owner: Any, rows: int = 0) -> None:
+        """A file of new customers, the same numbers in every store, with a bad row."""
+        from contacts import csv_import
+
+        rows = rows or self.draw.randrange(20, 60)
+        self.files += 1
+        path = self.place.root / f"customers-{self.files}.csv"
+        today = date.today()
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["phone", "first name", "birthday"])
+            for number in range(rows):
+                phone = f"+30690{number if rows == 120 else self.numbers:07}"
+                self.numbers += rows != 120
+                day = today if number % 10 == 0 else today - timedelta(days=30)
+                day = day.replace(day=min(day.day, 28))
+                writer.writerow([phone, f"N{number}", day.replace(year=1990)])
+                self.evidence.imported.add((owner.pk, phone))
+            writer.writerow(["12", "Bad", ""])
+        csv_import.store_file(owner.pk, path, "all")
+
+    def campaign(self, scheduled: bool = False) -> None:
+        from campaigns import enqueue, schedule
+        from contacts.models import List
+        from messaging.standing import Blocked
+        from tests.support.factories import make_campaign
+
+        owner = self.draw.choice(self.owners)
+        self.numbers += 1
+        campaign = make_campaign(
+            owner, List.objects.get(owner=owner),
+            message_text=f"Offer {self.numbers} {{{{first_name}}}}",
+        )  # fmt: skip
+        if scheduled:
+            at = time.time() + self.draw.uniform(0.5, 3)
+            from datetime import UTC, datetime
+
+            schedule.schedule(campaign, datetime.fromtimestamp(at, UTC), by="chaos")
+            return
+        try:
+            enqueue.start(campaign.pk)
+        except Blocked:
+            campaign.delete()
+
+    def operate(self) -> None:
+        from campaigns import control
+        from campaigns.models import Campaign
+
+        campaigns = list(Campaign.objects.filter(status__in=["sending", "paused"]))
+        if not campaigns:
+            return
+        campaign = self.draw.choice(campaigns)
+        todo = "resume" if campaign.status == "paused" else self.draw.choice(["pause", "cancel"])
+        try:
+            getattr(control, todo)(campaign, by="chaos")
+        except ValueError:
+            return
+        self.done[todo] += 1
+
+    def opt_out(self) -> None:
+        from contacts.consent import change_consent
+        from contacts.models import Contact
+
+        owner = self.draw.choice(self.owners)
+        ids = list(
+            Contact.objects.filter(owner=owner, is_subscribed=True).values_list("pk", "phone")[:200]
+        )
+        pk, phone = self.draw.choice(ids)
+        change_consent(pk, "unsubscribed", source="chaos")
+        self.evidence.opted_out[owner.sender_name, phone] = time.time()
+
+    def birthdays(self) -> None:
+        from contacts import jobs
+
+        jobs.enqueue("birthday", "campaigns.tasks.run_birthdays")
+
+    def repeat(self) -> None:
+        """Jobs that nobody needs, and some for the second time."""
+        from campaigns.models import Campaign
+        from contacts import jobs
+        from contacts.models import ContactImport
+
+        jobs.enqueue_times("sms", "messaging.tasks.send_next_batch", 5)
+        for name, task, model in (
+            ("scheduler", "campaigns.tasks.start_campaign", Campaign),
+            ("scheduler", "campaigns.tasks.finish_cancelling", Campaign),
+            ("contact_import", "contacts.tasks.import_contacts", ContactImport),
+        ):
+            jobs.enqueue_each(name, task, list(model.objects.values_list("pk", flat=True)[:20]))
+
+    # Faults
+
+    def kill(self) -> None:
+        name, pid = self.draw.choice(sorted(self.place.group.pids().items()))
+        os.kill(pid, signal.SIGKILL)
+        self.done[f"SIGKILL {name.split('-')[0]}"] += 1
+
+    def stop(self) -> None:
+        """SIGSTOP for longer than a claim is good for."""
+        name, pid = self.draw.choice(sorted(self.place.group.pids().items()))
+        os.kill(pid, signal.SIGSTOP)
+        self.stopped.append((time.monotonic() + self.draw.uniform(1, 9), pid))
+        self.done["SIGSTOP"] += 1
+
+    def go_on(self, everything: bool = False) -> None:
+        for entry in list(self.stopped):
+            if everything or entry[0] < time.monotonic():
+                self.stopped.remove(entry)
+                try:
+                    os.kill(entry[1], signal.SIGCONT)
+                except ProcessLookupError:
+                    continue
+
+    def flush(self) -> None:
+        from contacts import jobs
+
+        jobs.redis().flushall()
+        self.done["FLUSHALL"] += 1
+
+    def restart_redis(self) -> None:
+        self.place.restart("redis", signal.SIGKILL)
+        self.done["Redis killed"] += 1
+
+    def crash_postgres(self) -> None:
+        self.place.restart("postgres", signal.SIGQUIT)
+        self.done["PostgreSQL crashed"] += 1
+
+    def trouble_mitto(self) -> None:
+        fault = self.draw.choice(SANDBOX_FAULTS)
+        receipts = self.draw.choice(RECEIPTS)
+        self.behave(fault=fault, fault_count=self.draw.randrange(1, 4), retry_after_s=1,
+                    timeout_ms=2500, receipts=receipts, late_ms=2000)  # fmt: skip
+        self.done[f"Mitto {fault}"] += 1
+        self.done[f"receipts {receipts}"] += 1
+
+    def behave(self, **switches: Any) -> None:
+        requests.put(
+            f"{self.place.sandbox_url}/_sandbox/behaviour", json=switches, timeout=10
+        ).raise_for_status()
+
+    # The run
+
+    def insist(self, what: Callable[[], Any]) -> None:
+        """Do it, again while a server is away, as a person at a screen would."""
+        from django.db import DatabaseError, connection
+        from redis.exceptions import RedisError
+
+        for _ in range(100):
+            try:
+                return what()
+            except (DatabaseError, RedisError):
+                connection.close()
+                time.sleep(0.1)
+        raise TimeoutError("a server did not come back")
+
+    def round(self) -> None:
+        work = self.draw.choices(
+            [self.campaign, lambda: self.campaign(scheduled=True), self.operate, self.opt_out,
+             self.birthdays, self.repeat, lambda: self.import_file(self.draw.choice(self.owners))],
+            weights=[5, 2, 3, 4, 1, 1, 1], k=3,
+        )  # fmt: skip
+        for something in work:
+            self.insist(something)
+        for fault in self.draw.choices(
+            [self.kill, self.stop, self.flush, self.restart_redis, self.crash_postgres,
+             self.trouble_mitto],
+            weights=[6, 3, 1, 1, 1, 4], k=self.draw.randrange(1, 3),
+        ):  # fmt: skip
+            self.insist(fault)
+        until = time.monotonic() + self.draw.uniform(0.2, 1.5)
+        while time.monotonic() < until:
+            self.look_after()
+            time.sleep(0.1)
+
+    def look_after(self) -> None:
+        """What a supervisor does, and a look at everybody's size."""
+        self.go_on()
+        self.place.group.replace_dead()
+        for pid in self.place.group.pids().values():
+            try:
+                with open(f"/proc/{pid}/status") as status:
+                    size = next((x for x in status if x.startswith("VmHWM")), "VmHWM: 0 kB")
+            except OSError:
+                continue
+            megabytes = int(size.split()[1]) / 1024
+            self.evidence.largest_mb = max(self.evidence.largest_mb, megabytes)
+
+    def quiet(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + QUIET_SECONDS
+        while True:
+            self.look_after()
+            result: list[bool] = []
+            self.insist(lambda: result.append(condition()))  # noqa: B023
+            if result[-1]:
+                return
+            if time.monotonic() > deadline:
+                print(f"chaos: no quiet after {QUIET_SECONDS} s: {what}:", self.rules.unfinished())
+                return
+            time.sleep(0.2)
+
+    def settle(self) -> None:
+        """End the faults, let everything come to rest, then run every job once more."""
+        from campaigns import control
+        from campaigns.models import Campaign
+
+        self.go_on(everything=True)
+        self.behave(fault="none", receipts="normal", latency_ms=0)
+        for campaign in Campaign.objects.filter(status="paused"):
+            self.insist(lambda: control.resume(campaign, by="chaos"))  # noqa: B023
+        self.quiet(lambda: self.rules.unfinished() == [], "work")
+        self.quiet(self._receipts_are_in, "receipts")
+        before = self.rules.state()
+        accepted = self._summary()["accepted"]
+        self.insist(self.repeat)
+        self.insist(self.birthdays)
+        self.quiet(self._queues_are_empty, "repeated jobs")
+        self.quiet(lambda: self.rules.unfinished() == [], "repeated work")
+        after = self.rules.state()
+        self.evidence.changed_by_repetition = int(before != after) + int(
+            accepted != self._summary()["accepted"]
+        )
+
+    def _receipts_are_in(self) -> bool:
+        from messaging.models import WebhookEvent
+
+        waiting = WebhookEvent.objects.filter(status="received", attempts=0)
+        return not self._summary()["receipts_pending"] and not waiting.exists()
+
+    def _queues_are_empty(self) -> bool:
+        from contacts import jobs
+
+        names = ("sms", "scheduler", "contact_import", "birthday")
+        busy = sum(len(jobs.queue(name).started_job_registry.get_job_ids()) for name in names)
+        return not busy and not sum(jobs.waiting(name) for name in names)
+
+    def _summary(self) -> dict[str, Any]:
+        return requests.get(f"{self.place.sandbox_url}/_sandbox/summary", timeout=30).json()
+
+    def run(self, rounds: int) -> None:
+        from tests.chaos import rules
+
+        self.rules, self.evidence = rules, rules.Evidence()
+        self.insist(self.stores)
+        for _ in track(range(rounds), "Chaos", console=Console(stderr=True)):
+            self.round()
+        self.settle()
+        while True:
+            page = requests.get(
+                f"{self.place.sandbox_url}/_sandbox/messages",
+                params={"after": len(self.evidence.ledger)}, timeout=60,
+            ).json()  # fmt: skip
+            self.evidence.ledger += page
+            if not page:
+                return
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    with Installation() as place:
+        chaos = Chaos(place, options.seed)
+        chaos.run(options.rounds)
+        from campaigns.models import Campaign, CampaignMessage
+
+        faults = ", ".join(f"{name} {count}" for name, count in sorted(chaos.done.items()))
+        outcomes = Counter(CampaignMessage.objects.values_list("status", flat=True))
+        print(f"seed {options.seed}, rounds {options.rounds}")
+        print(f"faults: {faults}")
+        print(
+            f"campaigns {Campaign.objects.count()}, accepted {len(chaos.evidence.ledger)}, "
+            f"opt-outs {len(chaos.evidence.opted_out)}, largest process "
+            f"{chaos.evidence.largest_mb:.0f} MB; {dict(sorted(outcomes.items()))}"
+        )
+        table = Table("rule", "violations")
+        violations = {name: rule(chaos.evidence) for name, rule in chaos.rules.RULES.items()}
+        for name, count in violations.items():
+            table.add_row(name, str(count))
+        Console(width=100).print(table)
+        if any(violations.values()):
+            print(f"the log is {place.log}")
+            raise SystemExit(1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""What must always hold (design, Always true), counted as violations after a chaos run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from django.db.models import F
+
+from astronote.models import User
+from campaigns.models import ENDED, AutomationMessage, Campaign, CampaignMessage
+from contacts.models import Contact, ContactImport
+from messaging.models import Batch, CreditTransaction, Wallet
+
+LARGEST_WORKER_MB = 250
+
+
+class Evidence:
+    """What the run promised and what the sandbox's ledger holds."""
+
+    def __init__(self) -> None:
+        self.ledger: list[dict[str, Any]] = []
+        self.opted_out: dict[tuple[str, str], float] = {}  # (sender, phone): committed at
+        self.imported: set[tuple[int, str]] = set()  # (store, phone) in files
+        self.largest_mb = 0.0
+        self.changed_by_repetition = 0
+
+
+def twice(evidence: Evidence) -> int:
+    seen = Counter((m["sender"], m["destination"], m["text"]) for m in evidence.ledger)
+    return sum(count - 1 for count in seen.values())
+
+
+def lost(evidence: Evidence) -> int:
+    """Messages without an outcome, campaigns and imports without an end, accepted without a row."""
+    queued = sum(
+        model.objects.filter(status="queued").count()
+        for model in (CampaignMessage, AutomationMessage)
+    )
+    going = Campaign.objects.exclude(status__in=ENDED).filter(block_reason="").count()
+    counted = sum(
+        campaign.total != campaign.campaignmessage_set.count() or campaign.queued != 0
+        for campaign in Campaign.objects.filter(status__in=ENDED)
+    )
+    imports = ContactImport.objects.exclude(status="completed").count()
+    have = set(Contact.objects.values_list("owner_id", "phone"))
+    rows = _rows()
+    ids = {row[3] for row in rows.values()}
+    no_row = 0
+    for message in evidence.ledger:
+        row = rows.get((message["sender"], message["destination"], message["text"]))
+        # Accepted means: not skipped, not given up as never taken.
+        no_row += row is None or row[2] in ("queued", "skipped") or row[4] == "not_taken"
+    known = {message["id"] for message in evidence.ledger}
+    invented = sum(1 for provider_id in ids if provider_id and provider_id not in known)
+    return queued + going + counted + imports + len(evidence.imported - have) + no_row + invented
+
+
+def _rows() -> dict[tuple, tuple]:
+    """(owner, parts, status, provider id, error code) by (sender, number, text)."""
+    rows = {}
+    for model in (CampaignMessage, AutomationMessage):
+        for sender, to, text, *rest in model.objects.values_list(
+            "batch__sender", "to", "text", "owner_id", "segments", "status",
+            "provider_message_id", "error_code",
+        ):  # fmt: skip
+            rows[sender, to, text] = tuple(rest)
+    return rows
+
+
+def after_opting_out(evidence: Evidence) -> int:
+    return sum(
+        message["accepted_at"] > evidence.opted_out[message["sender"], message["destination"]]
+        for message in evidence.ledger
+        if (message["sender"], message["destination"]) in evidence.opted_out
+    )
+
+
+def across_stores(evidence: Evidence) -> int:
+    """Messages to, from or paid by another store than their own."""
+    owners = dict(User.objects.exclude(sender_name="").values_list("sender_name", "pk"))
+    rows = _rows()
+    wrong = sum(
+        rows.get((m["sender"], m["destination"], m["text"]), [None])[0] != owners[m["sender"]]
+        for m in evidence.ledger
+    )
+    for model in (CampaignMessage, AutomationMessage):
+        table = model._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*) FROM {table} m LEFT JOIN contacts_contact c"
+                " ON c.id = m.contact_id LEFT JOIN messaging_batch b ON b.id = m.batch_id"
+                " WHERE c.owner_id <> m.owner_id OR b.owner_id <> m.owner_id"
+            )
+            wrong += cursor.fetchone()[0]
+    wrong += CreditTransaction.objects.exclude(batch=None).exclude(batch__owner=F("owner")).count()
+    return wrong
+
+
+def unbalanced(evidence: Evidence) -> int:
+    """Stores whose wallet, ledger, reservations and messages do not agree to the credit."""
+    with connection.cursor() as cursor:
+        cursor.execute(BALANCES)
+        wrong = cursor.fetchall()
+    return len(wrong) + Wallet.objects.filter(balance__lt=0).count()
+
+
+BALANCES = """
+    SELECT w.owner_id FROM messaging_wallet w
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(sum(CASE type WHEN 'credit' THEN amount ELSE -amount END), 0) AS balance,
+            COALESCE(sum(amount) FILTER (WHERE type = 'debit'), 0) AS debited
+        FROM messaging_credittransaction WHERE owner_id = w.owner_id) ledger
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(sum(amount - charged - released) FILTER (WHERE status = 'reserved'), 0)
+            AS held,
+            COALESCE(sum(charged), 0) AS charged
+        FROM messaging_creditreservation WHERE owner_id = w.owner_id) reservations
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(sum(segments) FILTER (WHERE status IN ('sent', 'delivered')
+                OR status = 'failed' AND provider_message_id IS NOT NULL), 0) AS accepted,
+            COALESCE(sum(segments) FILTER (WHERE status = 'unknown'), 0) AS unknown
+        FROM (SELECT segments, status, provider_message_id, owner_id FROM campaigns_campaignmessage
+            UNION ALL SELECT segments, status, provider_message_id, owner_id
+            FROM campaigns_automationmessage) m
+        WHERE owner_id = w.owner_id) messages
+    WHERE w.balance <> ledger.balance OR w.reserved_balance <> reservations.held
+        OR ledger.debited <> messages.accepted OR reservations.charged <> messages.accepted
+        OR reservations.held <> messages.unknown
+"""
+
+
+def grown(evidence: Evidence) -> int:
+    return int(evidence.largest_mb > LARGEST_WORKER_MB)
+
+
+def changed_by_repetition(evidence: Evidence) -> int:
+    return evidence.changed_by_repetition
+
+
+RULES: dict[str, Callable[[Evidence], int]] = {
+    "1 Mitto never receives a message twice": twice,
+    "2 no message, campaign or import is lost": lost,
+    "3 nobody is messaged after opting out": after_opting_out,
+    "4 no store touches another's anything": across_stores,
+    "5 the ledger balances to the credit": unbalanced,
+    f"6 no worker is larger than {LARGEST_WORKER_MB} MB": grown,
+    "7 a job run twice, late or by two changes nothing": changed_by_repetition,
+}
+
+
+def state() -> tuple:
+    """A digest of everything that a job repeated must leave as it is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT count(*) FROM contacts_contact),
+                (SELECT sum(balance) FROM messaging_wallet),
+                (SELECT sum(reserved_balance) FROM messaging_wallet),
+                (SELECT count(*) FROM messaging_credittransaction),
+                (SELECT md5(string_agg(id || status || COALESCE(provider_message_id, ''), ','
+                    ORDER BY id)) FROM campaigns_campaignmessage),
+                (SELECT count(*) FROM campaigns_automationmessage),
+                (SELECT string_agg(id || status || total || sent || delivered || failed, ','
+                    ORDER BY id) FROM campaigns_campaign)
+            """
+        )
+        return cursor.fetchone()
+
+
+def unfinished() -> list[str]:
+    """What the run still waits for, in words."""
+    found = {
+        "open batches": Batch.objects.filter(status__in=["pending", "claimed", "submitting"]),
+        "campaigns": Campaign.objects.filter(status__in=["sending", "paused", "scheduled"]).filter(
+            block_reason=""
+        ),
+        "imports": ContactImport.objects.filter(status__in=["pending", "processing"]),
+    }
+    return [f"{rows.count()} {name}" for name, rows in found.items() if rows.exists()]
