@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 SEND_NEXT = "messaging.tasks.send_next_batch"
 LONGEST_WAIT_SECONDS = 900
+# Between reading consent and calling Mitto; far less than an opt-out waits for a call to end.
+STALE_SECONDS = 30
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -67,10 +70,14 @@ def _send(batch: Batch) -> str:
         guards.check_quiet_hours(batch)
     rate_limits.wait_for_turn(batch)
     with sending_window(batch.owner_id):
+        began = time.monotonic()
         messages = begin_submitting(batch)
         if not messages:
             return "nothing to send"
         sms = [mitto.OutgoingSms(message.to, message.text, batch.sender) for message in messages]
+        if time.monotonic() - began > STALE_SECONDS:
+            # This process was stopped: by now an opt-out may have gone on without us.
+            return settle(batch, messages, mitto.NotTaken("the worker was stopped before the call"))
         with metrics.timed_call() as call:
             result = call.result = mitto_client().send_bulk(sms)
         return settle(batch, messages, result)

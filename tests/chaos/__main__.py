@@ -6,11 +6,13 @@ python -m tests.chaos --rounds 200 --seed 1
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import os
 import random
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -166,14 +168,15 @@ class Chaos:
         self.stopped.append((time.monotonic() + self.draw.uniform(1, 9), pid))
         self.done["SIGSTOP"] += 1
 
-    def go_on(self, everything: bool = False) -> None:
-        for entry in list(self.stopped):
-            if everything or entry[0] < time.monotonic():
-                self.stopped.remove(entry)
-                try:
-                    os.kill(entry[1], signal.SIGCONT)
-                except ProcessLookupError:
-                    continue
+    def let_go_on(self) -> None:
+        """Let stopped processes go on when their time has come; runs beside the driver."""
+        while True:
+            for entry in list(self.stopped):
+                if entry[0] < time.monotonic():
+                    self.stopped.remove(entry)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(entry[1], signal.SIGCONT)
+            time.sleep(0.1)
 
     def flush(self) -> None:
         from contacts import jobs
@@ -238,7 +241,6 @@ class Chaos:
 
     def look_after(self) -> None:
         """What a supervisor does, and a look at everybody's size."""
-        self.go_on()
         self.place.group.replace_dead()
         for pid in self.place.group.pids().values():
             try:
@@ -267,7 +269,6 @@ class Chaos:
         from campaigns import control
         from campaigns.models import Campaign
 
-        self.go_on(everything=True)
         self.behave(fault="none", receipts="normal", latency_ms=0)
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(lambda: control.resume(campaign, by="chaos"))  # noqa: B023
@@ -304,6 +305,7 @@ class Chaos:
         from tests.chaos import rules
 
         self.rules, self.evidence = rules, rules.Evidence()
+        threading.Thread(target=self.let_go_on, daemon=True).start()
         self.insist(self.stores)
         for _ in track(range(rounds), "Chaos", console=Console(stderr=True)):
             self.round()
