@@ -272,7 +272,12 @@ class Chaos:
         self.behave(fault="none", receipts="normal", latency_ms=0)
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(lambda: control.resume(campaign, by="chaos"))  # noqa: B023
+        for campaign in Campaign.objects.filter(status="scheduled").exclude(block_reason=""):
+            self.insist(lambda: control.cancel(campaign, by="chaos"))  # noqa: B023
         self.quiet(lambda: self.rules.unfinished() == [], "work")
+        self.insist(self.birthdays)
+        self.quiet(self._queues_are_empty, "the last birthdays")
+        self.quiet(lambda: self.rules.unfinished() == [], "their batches")
         self.quiet(self._receipts_are_in, "receipts")
         before = self.rules.state()
         accepted = self._summary()["accepted"]
@@ -292,11 +297,15 @@ class Chaos:
         return not self._summary()["receipts_pending"] and not waiting.exists()
 
     def _queues_are_empty(self) -> bool:
+        from rq import Worker
+
         from contacts import jobs
 
-        names = ("sms", "scheduler", "contact_import", "birthday")
-        busy = sum(len(jobs.queue(name).started_job_registry.get_job_ids()) for name in names)
-        return not busy and not sum(jobs.waiting(name) for name in names)
+        if any(jobs.waiting(name) for name in ("sms", "scheduler", "contact_import", "birthday")):
+            return False
+        alive = set(self.place.group.pids().values())
+        workers = Worker.all(connection=jobs.redis())
+        return not any(w.pid in alive and w.get_state() == "busy" for w in workers)
 
     def _summary(self) -> dict[str, Any]:
         return requests.get(f"{self.place.sandbox_url}/_sandbox/summary", timeout=30).json()
