@@ -15,4 +15,4 @@ def test_a_short_chaos_breaks_no_rule():
         env={name: value for name, value in os.environ.items() if name not in own},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("│ 0 ") == 7
+    assert done.stdout.count("│ 0 ") == 8

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import requests
@@ -66,12 +67,15 @@ class Chaos:
 
     def import_file(self, owner: Any, rows: int = 0) -> None:
         """A file of new customers, the same numbers in every store, with a bad row."""
+        from django.db import transaction
+
         from contacts import csv_import
 
         rows = rows or self.draw.randrange(20, 60)
         self.files += 1
         path = self.place.root / f"customers-{self.files}.csv"
         today = date.today()
+        promised: set[tuple[int, str]] = set()
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["phone", "first name", "birthday"])
@@ -81,9 +85,10 @@ class Chaos:
                 day = today if number % 10 == 0 else today - timedelta(days=30)
                 day = day.replace(day=min(day.day, 28))
                 writer.writerow([phone, f"N{number}", day.replace(year=1990)])
-                self.evidence.imported.add((owner.pk, phone))
+                promised.add((owner.pk, phone))
             writer.writerow(["12", "Bad", ""])
         csv_import.store_file(owner.pk, path, "all")
+        transaction.on_commit(lambda: self.evidence.imported.update(promised))
 
     def campaign(self, scheduled: bool = False) -> None:
         from campaigns import enqueue, schedule
@@ -227,7 +232,7 @@ class Chaos:
             weights=[5, 2, 3, 4, 1, 1, 1], k=3,
         )  # fmt: skip
         for something in work:
-            self.insist(something)
+            self.insist(something if something == self.opt_out else partial(slowly, something))
         for fault in self.draw.choices(
             [self.kill, self.stop, self.flush, self.restart_redis, self.crash_postgres,
              self.trouble_mitto],
@@ -326,7 +331,17 @@ class Chaos:
             ).json()  # fmt: skip
             self.evidence.ledger += page
             if not page:
-                return
+                break
+        self.evidence.log = self.place.log.read_text(errors="replace")
+
+
+def slowly(work: Callable[[], Any]) -> None:
+    """Do it in a transaction that takes its time to commit."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        work()
+        time.sleep(0.05)
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from django.db.models import F
 from astronote.models import User
 from campaigns.models import ENDED, AutomationMessage, Campaign, CampaignMessage
 from contacts.models import Contact, ContactImport
-from messaging.models import Batch, CreditTransaction, Wallet
+from messaging.models import Batch, CreditReservation, CreditTransaction
 
 LARGEST_WORKER_MB = 250
 
@@ -26,6 +26,7 @@ class Evidence:
         self.imported: set[tuple[int, str]] = set()  # (store, phone) in files
         self.largest_mb = 0.0
         self.changed_by_repetition = 0
+        self.log = ""
 
 
 def twice(evidence: Evidence) -> int:
@@ -104,7 +105,8 @@ def unbalanced(evidence: Evidence) -> int:
     with connection.cursor() as cursor:
         cursor.execute(BALANCES)
         wrong = cursor.fetchall()
-    return len(wrong) + Wallet.objects.filter(balance__lt=0).count()
+    early = CreditReservation.objects.filter(status="expired", closed_at__lt=F("batch__settled_at"))
+    return len(wrong) + early.count()
 
 
 BALANCES = """
@@ -128,12 +130,16 @@ BALANCES = """
         WHERE owner_id = w.owner_id) messages
     WHERE w.balance <> ledger.balance OR w.reserved_balance <> reservations.held
         OR ledger.debited <> messages.accepted OR reservations.charged <> messages.accepted
-        OR reservations.held <> messages.unknown
+        OR reservations.held > messages.unknown
 """
 
 
 def grown(evidence: Evidence) -> int:
     return int(evidence.largest_mb > LARGEST_WORKER_MB)
+
+
+def ran_before_commit(evidence: Evidence) -> int:
+    return evidence.log.count("DoesNotExist")
 
 
 def changed_by_repetition(evidence: Evidence) -> int:
@@ -148,6 +154,7 @@ RULES: dict[str, Callable[[Evidence], int]] = {
     "5 the ledger balances to the credit": unbalanced,
     f"6 no worker is larger than {LARGEST_WORKER_MB} MB": grown,
     "7 a job run twice, late or by two changes nothing": changed_by_repetition,
+    "– no job comes before its row is committed": ran_before_commit,
 }
 
 
