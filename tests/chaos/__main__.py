@@ -27,7 +27,7 @@ from rich.table import Table
 
 from tests.chaos.installation import Installation
 
-QUIET_SECONDS = 180
+QUIET_SECONDS = 90
 SANDBOX_FAULTS = [
     "unauthorized", "bad_request", "too_many", "too_many_bare", "unavailable", "unavailable_bare",
     "unavailable_after", "error_before", "error_after", "drop_before", "drop_after",
@@ -43,6 +43,7 @@ class Chaos:
         self.stopped: list[tuple[float, int]] = []
         self.numbers = 0
         self.files = 0
+        self.restless = False
 
     # Setting up
 
@@ -257,7 +258,7 @@ class Chaos:
             self.evidence.largest_mb = max(self.evidence.largest_mb, megabytes)
 
     def quiet(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + QUIET_SECONDS
+        deadline = time.monotonic() + (0 if self.restless else QUIET_SECONDS)
         while True:
             self.look_after()
             result: list[bool] = []
@@ -265,6 +266,7 @@ class Chaos:
             if result[-1]:
                 return
             if time.monotonic() > deadline:
+                self.restless = True  # it will not come to rest: count what is broken
                 print(f"chaos: no quiet after {QUIET_SECONDS} s: {what}:", self.rules.unfinished())
                 return
             time.sleep(0.2)
