@@ -230,7 +230,7 @@ class Chaos:
         work = self.draw.choices(
             [self.campaign, lambda: self.campaign(scheduled=True), self.operate, self.opt_out,
              self.birthdays, self.repeat, lambda: self.import_file(self.draw.choice(self.owners))],
-            weights=[5, 2, 3, 4, 1, 1, 1], k=3,
+            weights=[5, 2, 3, 4, 1, 1, 3], k=3,
         )  # fmt: skip
         for something in work:
             self.insist(something if something == self.opt_out else partial(slowly, something))
@@ -343,7 +343,7 @@ def slowly(work: Callable[[], Any]) -> None:
 
     with transaction.atomic():
         work()
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def main() -> int:
