@@ -10,14 +10,16 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
 
 from campaigns.enqueue import FIELDS
 from campaigns.models import AutomationMessage
 from contacts import audit, jobs
-from contacts.consent import suppressed
+from contacts.consent import suppressed_pairs
 from messaging import batching, credits, guards
 from messaging.sending import SEND_NEXT, next_turn
 from messaging.text import compile_template, parts
@@ -40,6 +42,35 @@ class Due(NamedTuple):
     first_name: str
     last_name: str
     email: str
+
+
+def find(condition: str, occurrence_key: str, **parameters: Any) -> Iterator[Due]:
+    """Contacts that may be messaged, meet an SQL condition on contact c, automation a and store u,
+    and have no message of this occurrence; read in chunks, neighbours by automation.
+    """
+    query = DUE.format(users=get_user_model()._meta.db_table, condition=condition)
+    common = {"sender": settings.MITTO_SENDER, "key": occurrence_key}
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(query, common | parameters)
+        while rows := cursor.fetchmany(CHUNK):
+            yield from (Due(*row) for row in rows)
+
+
+DUE = """
+    SELECT a.owner_id, a.id, a.message_body, a.message_type,
+        COALESCE(NULLIF(u.sender_name, ''), %(sender)s),
+        c.id, c.phone, c.first_name, c.last_name, c.email
+    FROM contacts_contact c
+    JOIN campaigns_automation a ON a.owner_id = c.owner_id
+    JOIN {users} u ON u.id = a.owner_id
+    WHERE {condition} AND c.phone IS NOT NULL
+        AND CASE a.message_type WHEN 'marketing' THEN c.is_subscribed ELSE c.service_allowed END
+        AND COALESCE(NULLIF(u.sender_name, ''), %(sender)s) <> ''
+        AND NOT EXISTS (
+            SELECT FROM campaigns_automationmessage m
+            WHERE m.automation_id = a.id AND m.contact_id = c.id AND m.occurrence_key = %(key)s)
+    ORDER BY a.id, c.id
+"""
 
 
 def send(
@@ -98,17 +129,12 @@ def _write(chunk: list[Due], occurrence_key: str) -> tuple[list[Due], Mapping[in
 
 def _lines(chunk: list[Due]) -> Iterator[batching.Line]:
     over = guards.over_contact_caps([row.contact_id for row in chunk])
-    barred: dict[int, set[str]] = {}
+    barred = suppressed_pairs((row.owner_id, row.phone) for row in chunk)
     fills: dict[int, Callable[[Mapping[str, str]], str]] = {}
-    phones: dict[int, list[str]] = {}
-    for row in chunk:
-        phones.setdefault(row.owner_id, []).append(row.phone)
     for row in chunk:
         if row.automation_id not in fills:
             fills[row.automation_id] = compile_template(row.message_body)
-        if row.owner_id not in barred:
-            barred[row.owner_id] = suppressed(row.owner_id, phones[row.owner_id])
-        if row.phone in barred[row.owner_id]:
+        if (row.owner_id, row.phone) in barred:
             continue
         text = fills[row.automation_id]({name: getattr(row, name) for name in FIELDS})
         skip = guards.CONTACT_CAP if row.contact_id in over else ""

@@ -10,8 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 
 from crontab import CronTab
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.db import connection
 from django.utils import timezone
 
 from campaigns import automatic
@@ -79,32 +77,21 @@ def days_kept(day: date) -> list[int]:
 
 def _due(day: date, automations: list[int]) -> Iterator[automatic.Due]:
     """Adults whose birthday it is and who have no message of this year yet, by automation."""
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(
-            DUE.format(users=get_user_model()._meta.db_table),
-            [settings.MITTO_SENDER, automations, day.month, days_kept(day),
-             years_before(day, ADULT), settings.MITTO_SENDER, _key(day)],
-        )  # fmt: skip
-        while rows := cursor.fetchmany(automatic.CHUNK):
-            yield from (automatic.Due(*row) for row in rows)
+    return automatic.find(
+        DUE,
+        _key(day),
+        automations=automations,
+        month=day.month,
+        days=days_kept(day),
+        adult=years_before(day, ADULT),
+    )
 
 
 # By the index on month, day and store.
 DUE = """
-    SELECT a.owner_id, a.id, a.message_body, a.message_type,
-        COALESCE(NULLIF(u.sender_name, ''), %s),
-        c.id, c.phone, c.first_name, c.last_name, c.email
-    FROM contacts_contact c
-    JOIN campaigns_automation a ON a.owner_id = c.owner_id AND a.id = ANY(%s)
-    JOIN {users} u ON u.id = a.owner_id
-    WHERE EXTRACT(MONTH FROM c.birthday) = %s AND EXTRACT(DAY FROM c.birthday) = ANY(%s::numeric[])
-        AND c.birthday IS NOT NULL AND c.birthday <= %s AND c.phone IS NOT NULL
-        AND CASE a.message_type WHEN 'marketing' THEN c.is_subscribed ELSE c.service_allowed END
-        AND COALESCE(NULLIF(u.sender_name, ''), %s) <> ''
-        AND NOT EXISTS (
-            SELECT FROM campaigns_automationmessage m
-            WHERE m.automation_id = a.id AND m.contact_id = c.id AND m.occurrence_key = %s)
-    ORDER BY a.id, c.id
+    a.id = ANY(%(automations)s) AND c.birthday IS NOT NULL AND c.birthday <= %(adult)s
+    AND EXTRACT(MONTH FROM c.birthday) = %(month)s
+    AND EXTRACT(DAY FROM c.birthday) = ANY(%(days)s::numeric[])
 """
 
 

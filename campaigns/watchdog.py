@@ -329,10 +329,11 @@ def enqueue_missed_birthdays(dry_run: bool) -> int:
 
 def rerun_jobs_of_dead_workers(dry_run: bool) -> int:
     """RQ notices a dead worker only when somebody looks."""
+    found = sum(jobs.abandoned(name) for name in settings.RQ_QUEUES)
     if not dry_run:
         for name in settings.RQ_QUEUES:
             jobs.clean_up(name)
-    return 0
+    return found
 
 
 DUTIES: dict[str, Callable[[bool], int]] = {

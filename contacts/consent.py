@@ -33,12 +33,24 @@ def reachable(message_type: str) -> Q:
 
 def suppressed(owner_id: int, phones: Iterable[str]) -> set[str]:
     """Which of these numbers the store, or all stores, must not market to."""
-    entries = Suppression.objects.filter(Q(owner=owner_id) | Q(owner=None))
-    if not entries.exists():
+    return {phone for _, phone in suppressed_pairs((owner_id, phone) for phone in phones)}
+
+
+def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which of these (store, number) must not be marketed to, for many stores at once."""
+    if not Suppression.objects.exists():
         return set()
-    by_hash = {phone_hash(phone): phone for phone in phones}
-    found = entries.filter(phone_hash__in=by_hash).values_list("phone_hash", flat=True)
-    return {by_hash[digest] for digest in found}
+    hashed = [(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
+    entries = Suppression.objects.filter(
+        Q(owner__in={owner_id for owner_id, *_ in hashed}) | Q(owner=None),
+        phone_hash__in={digest for *_, digest in hashed},
+    )
+    found = set(entries.values_list("owner", "phone_hash"))
+    return {
+        (owner_id, phone)
+        for owner_id, phone, digest in hashed
+        if (owner_id, digest) in found or (None, digest) in found
+    }
 
 
 @contextmanager

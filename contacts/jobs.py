@@ -86,8 +86,15 @@ def rerun_abandoned(job: Job, kind: type, *_: Any) -> bool:
     return True
 
 
+def abandoned(name: str) -> int:
+    """How many jobs of dead workers the queue has."""
+    if settings.QUEUE_DISABLED:
+        return 0
+    return len(queue(name).started_job_registry.get_expired_job_ids())
+
+
 def clean_up(name: str) -> None:
-    """Find the jobs of dead workers on the queue."""
+    """Run the jobs of dead workers on the queue anew."""
     if not settings.QUEUE_DISABLED:
         clean_registries(queue(name), [rerun_abandoned])
 

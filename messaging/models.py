@@ -150,6 +150,7 @@ class OutboundMessage(models.Model):
     """
 
     batch_kind: str
+    source_column: str  # of a campaign's or automation's id
     # Whether each message is to a contact whose consent counts, and must mind quiet hours and
     # caps. A test that an operator sends to one number is not.
     to_contacts = True

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import birthday, watchdog, welcome
+from campaigns import automatic, birthday, watchdog, welcome
 from campaigns.models import Automation, AutomationMessage
 from contacts import jobs
 from contacts.models import Contact
@@ -98,8 +98,6 @@ def test_stores_that_may_not_send_are_left_out():
 
 
 def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
-    from campaigns import automatic
-
     store = make_store()
     automation(store)
     for number in range(6):
@@ -147,8 +145,15 @@ def test_birthdays_are_found_by_index():
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE contacts_contact")
         cursor.execute(
-            "EXPLAIN " + birthday.DUE.format(users="astronote_user"),
-            ["", [mine.pk], 5, [17], date(2008, 5, 17), "", "2026"],
+            "EXPLAIN " + automatic.DUE.format(users="astronote_user", condition=birthday.DUE),
+            {
+                "sender": "",
+                "key": "2026",
+                "automations": [mine.pk],
+                "month": 5,
+                "days": [17],
+                "adult": date(2008, 5, 17),
+            },
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "contact_birthday" in plan and "Seq Scan on contacts_contact" not in plan

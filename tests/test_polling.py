@@ -35,11 +35,11 @@ def sent(sandbox, settings):
 
 
 def test_young_messages_are_asked_about_after_ten_minutes(sent, sandbox):
+    sandbox.behave(receipt_delay_ms=0)
     campaign = sent()
     Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=9))
     assert polling.poll_young()["asked"] == 0
     Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=11))
-    time.sleep(0.25)  # the sandbox's receipt delay
     assert polling.poll_young() == {"asked": 5, "final": 5, "not_found": 0, "unanswered": 0}
     campaign.refresh_from_db()
     assert campaign.delivered == 5
