@@ -21,7 +21,7 @@ lint: .venv
 	.venv/bin/lint-imports
 
 bench: .venv
-	@echo "no benchmark yet"
+	$(RUN) -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE))
 
 chaos: .venv
 	$(RUN) -m tests.chaos --rounds $(or $(ROUNDS),30) $(if $(SEED),--seed $(SEED))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from datetime import UTC
 
 from django.conf import settings
 from django.utils import timezone
 from django_rq.queues import DjangoScheduler
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
+from rq_scheduler.utils import get_next_scheduled_time
 
 log = logging.getLogger(__name__)
 PREFIX = "recurring-"
@@ -68,12 +70,14 @@ def register(scheduler: Scheduler) -> None:
         common = {"id": job_id, "queue_name": entry.queue, "result_ttl": -1}
         present = scheduler.connection.zscore(scheduler.scheduled_jobs_key, job_id)
         if entry.cron:
-            if present is None or _cron_of(scheduler, job_id) != entry.cron:
+            following = get_next_scheduled_time(entry.cron).timestamp()
+            if present is None or present > following or _cron_of(scheduler, job_id) != entry.cron:
                 scheduler.cron(entry.cron, entry.task, **common)
             continue
-        when = timezone.now()
-        if present is not None and present > when.timestamp():
-            when = timezone.datetime.fromtimestamp(present, tz=when.tzinfo)
+        # Never further off than its interval: the clock may have been set back since.
+        now = timezone.now().timestamp()
+        due = now if present is None else min(max(present, now), now + entry.interval)
+        when = timezone.datetime.fromtimestamp(due, tz=UTC)
         scheduler.schedule(when, entry.task, interval=entry.interval, **common)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.template.response import TemplateResponse
 
-from campaigns import control, enqueue, models, schedule
+from campaigns import control, enqueue, models, reporting, schedule
 from contacts.listing import Listing, ReadOnlyListing
 from messaging import unknown
 from messaging.credits import InsufficientCredits
@@ -43,16 +43,25 @@ class CampaignAdmin(Listing):
         _do(lambda campaign, by: schedule.unschedule(campaign, by=by), "Unschedule", "a draft"),
         _do(lambda campaign, by: control.duplicate(campaign, by=by), "Duplicate", "copied"),
     ]
-    list_display = ["id", "name", "owner", "status", "scheduled_at", *COUNTERS, "block_reason"]
+    list_display = ["id", "name", "owner", "status", "scheduled_at", *COUNTERS, "waits_for"]
     list_display_links = ["id", "name"]
     list_filter = ["status", "message_type"]
     list_select_related = ["owner"]
     search_fields = ["name"]
     autocomplete_fields = ["owner", "created_by", "list"]
     readonly_fields = [
-        "status", "scheduled_at", "started_at", "finished_at", *COUNTERS, "conversions",
-        "block_reason", "retry_after",
+        "status", "waits_for", "scheduled_at", "started_at", "finished_at", *COUNTERS,
+        "conversions",
     ]  # fmt: skip
+    exclude = ["block_reason", "retry_after"]
+
+    def get_queryset(self, request):
+        return reporting.with_next_batch(super().get_queryset(request))
+
+    @admin.display(description="waits for")
+    def waits_for(self, campaign):
+        # A campaign that is being made has neither.
+        return reporting.waits_for(campaign) if campaign.pk else ""
 
 
 def _settle(function: Callable[..., int], label: str):

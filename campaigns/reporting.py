@@ -1,20 +1,25 @@
-"""What a campaign has come to, for commands and the demo."""
+"""What a campaign has come to and what it waits for, for commands, the admin and the demo."""
 
-from django.db.models import Sum
+from zoneinfo import ZoneInfo
 
-from campaigns.models import Campaign, CampaignMessage
-from messaging.models import Batch, CreditTransaction
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.utils import timezone
+
+from campaigns.models import Campaign, CampaignMessage, CampaignStatus
+from messaging.models import Batch, BatchStatus, CreditTransaction
+from messaging.sending import FOREVER
 
 
 def report(campaign: Campaign) -> dict:
     """The campaign's state, counts by status and credits charged."""
     batches = Batch.objects.filter(kind=CampaignMessage.batch_kind, source_id=campaign.pk)
     debits = CreditTransaction.objects.filter(batch__in=batches, type="debit")
+    campaign = with_next_batch(Campaign.objects.select_related("owner")).get(pk=campaign.pk)
     return {
         "id": campaign.pk,
         "name": campaign.name,
         "status": campaign.status,
-        "block_reason": campaign.block_reason,
+        "waits_for": waits_for(campaign),
         **{
             name: getattr(campaign, name)
             for name in (
@@ -23,3 +28,36 @@ def report(campaign: Campaign) -> dict:
         },
         "credits": debits.aggregate(Sum("amount"))["amount__sum"] or 0,
     }  # fmt: skip
+
+
+def with_next_batch(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
+    """Campaigns with the time and the reason of the batch that is next to go out."""
+    following = Batch.objects.filter(
+        kind=CampaignMessage.batch_kind, source_id=OuterRef("pk"), status=BatchStatus.PENDING
+    ).order_by(F("not_before").asc(nulls_first=True))
+
+    def of_next(field: str) -> Case:
+        return Case(When(status=CampaignStatus.SENDING, then=Subquery(following.values(field)[:1])))
+
+    return campaigns.annotate(next_at=of_next("not_before"), next_reason=of_next("waiting_for"))
+
+
+def waits_for(campaign: Campaign) -> str:
+    """What keeps a campaign of `with_next_batch` from going on, and until when; empty: nothing.
+
+    Times are the store's own.
+    """
+    now = timezone.now()
+    zone = ZoneInfo(campaign.owner.timezone)
+
+    def clock(time) -> str:
+        local = time.astimezone(zone)
+        today = local.date() == now.astimezone(zone).date()
+        return f"{local:%H:%M}" if today else f"{local:%Y-%m-%d %H:%M}"
+
+    if campaign.block_reason:
+        again = f"; tried again at {clock(campaign.retry_after)}" if campaign.retry_after else ""
+        return campaign.block_reason + again
+    if campaign.next_at and now < campaign.next_at < FOREVER:
+        return f"waiting for {campaign.next_reason} until {clock(campaign.next_at)}"
+    return ""

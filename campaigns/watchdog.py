@@ -92,7 +92,7 @@ def _give_up(batch_id: int) -> bool:
     error = "the worker died during the call"
     if batch.attempts < settings.QUEUE_ATTEMPTS:
         sending.put_back(
-            batch, reason=f"attempt {batch.attempts + 1}: {error}", until=timezone.now()
+            batch, reason=f"attempt {batch.attempts + 1} ({error})", until=timezone.now()
         )
         audit.record("batch to be sent again", batch, by=NAME, attempt=batch.attempts + 1)
         return True

@@ -71,8 +71,13 @@ class Rejection(NamedTuple):
     reason: str
 
 
-def store_file(owner_id: int, path: Path, list_name: str | None = None) -> ContactImport:
+def store_file(
+    owner_id: int, path: Path, list_name: str | None = None, *, welcome: bool = False
+) -> ContactImport:
     """Keep a file in the database and enqueue its import.
+
+    Args:
+        welcome: whether new contacts may get the store's welcome message.
 
     Raises:
         ImportRefused: if the file is empty or larger than IMPORT_MAX_MB.
@@ -90,8 +95,9 @@ def store_file(owner_id: int, path: Path, list_name: str | None = None) -> Conta
         if list_name:
             target = List.objects.get_or_create(owner_id=owner_id, name=list_name)[0]
         job = ContactImport.objects.create(
-            owner_id=owner_id, list=target, file_name=path.name, file_size=size, file_sha256=""
-        )
+            owner_id=owner_id, list=target, file_name=path.name, file_size=size, file_sha256="",
+            welcome=welcome,
+        )  # fmt: skip
         digest = hashlib.sha256()
         for number, data in enumerate(iter(lambda: file.read(FILE_CHUNK), b"")):
             digest.update(data)
@@ -290,7 +296,7 @@ def _upsert(job: ContactImport, rows: list[Row]) -> tuple[int, int]:
         with cursor.copy("COPY staging FROM STDIN") as copy:
             for row in rows:
                 copy.write_row((*row, row.phone not in barred))
-        cursor.execute(UPSERT, [job.owner_id])
+        cursor.execute(UPSERT, [job.owner_id, job.welcome])
         written = [row[0] for row in cursor.fetchall()]
         if job.list_id:
             cursor.execute(
@@ -306,8 +312,8 @@ def _upsert(job: ContactImport, rows: list[Row]) -> tuple[int, int]:
 # xmax is 0 only on a row that this statement inserted.
 UPSERT = """
     INSERT INTO contacts_contact AS c (owner_id, phone, email, first_name, last_name, gender,
-        birthday, is_subscribed)
-    SELECT %s, phone, email, first_name, last_name, gender, birthday, subscribed
+        birthday, is_subscribed, awaits_welcome)
+    SELECT %s, phone, email, first_name, last_name, gender, birthday, subscribed, %s
     FROM staging ORDER BY phone
     ON CONFLICT (owner_id, phone) DO UPDATE SET
         email = COALESCE(NULLIF(excluded.email, ''), c.email),

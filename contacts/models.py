@@ -192,6 +192,9 @@ class ContactImport(models.Model):
     duplicate = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
     mapping = models.JSONField(null=True, blank=True, help_text="column heading to contact field")
+    welcome = models.BooleanField(
+        default=False, help_text="New contacts are considered for the welcome message."
+    )
     error = models.CharField(max_length=500, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

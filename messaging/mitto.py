@@ -203,7 +203,7 @@ def _problem(
         return None
     retry_after = _retry_after(headers.get("Retry-After"))
     if code == 429 or (code == 503 and "Retry-After" in headers):
-        return NotTaken(f"asks to wait ({code})", retry_after)
+        return NotTaken(f"asks to wait, {code}", retry_after)
     if 400 <= code < 500 and code not in AMBIGUOUS_4XX:
         return Refused(code, _words(content))
     return Ambiguous(f"answered {code}")

@@ -318,7 +318,7 @@ def _defer(batch: Batch, messages: Sequence[Prepared], result: mitto.NotTaken) -
         return "given up"
     if not put_back(
         batch,
-        reason=f"Mitto: {result.error}",
+        reason=f"Mitto ({result.error})",
         until=until,
         attempts=batch.attempts - 1,
         deferrals=F("deferrals") + 1,
@@ -332,7 +332,7 @@ def _defer(batch: Batch, messages: Sequence[Prepared], result: mitto.NotTaken) -
 def _resend(batch: Batch, result: mitto.Ambiguous) -> str:
     """QUEUE_ATTEMPTS above 1: send again what Mitto may have taken, knowing that it repeats."""
     until = timezone.now() + _backoff(batch.attempts - 1)
-    if not put_back(batch, reason=f"attempt {batch.attempts + 1}: {result.error}", until=until):
+    if not put_back(batch, reason=f"attempt {batch.attempts + 1} ({result.error})", until=until):
         log.error("claim lost after the call to Mitto")
         return "claim lost"
     log.warning(

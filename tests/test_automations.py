@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns import automatic, birthday, watchdog, welcome
 from campaigns.models import Automation, AutomationMessage
-from contacts import jobs
+from contacts import csv_import, jobs
 from contacts.models import Contact
 from messaging import sending
 from tests.support.factories import make_store
@@ -177,6 +177,19 @@ def test_new_contacts_are_welcomed_once_and_imported_ones_are_not(sandbox, admin
         "/admin/contacts/contact/add/",
         {"owner": store.pk, "phone": "+306900000007", "first_name": "Nina"},
     )
+    for _ in range(2):
+        welcome.run()
+    assert sending.send_next() == "accepted"
+    assert [m["text"] for m in sandbox.messages()] == ["Welcome Nina"]
+
+
+def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
+    store = make_store()
+    automation(store, "welcome_message", message_body="Welcome {{first_name}}")
+    contact(store, 1)
+    path = tmp_path / "new.csv"
+    path.write_text("phone,first name\n+306900000001,Old\n+306900000002,Nina\n")
+    csv_import.run(csv_import.store_file(store.pk, path, welcome=True).pk)
     for _ in range(2):
         welcome.run()
     assert sending.send_next() == "accepted"

@@ -29,6 +29,26 @@ def test_the_readme_lists_every_queue():
     assert queues.markdown_table() in (environment.ROOT / "README.md").read_text()
 
 
+def test_env_files_of_the_project_and_two_folders_above_are_read_the_nearest_first(tmp_path):
+    project = tmp_path / "apps" / "worker"
+    project.mkdir(parents=True)
+    for folder, number in ((tmp_path, 1), (project.parent, 2), (project, 3)):
+        (folder / ".env").write_text(f"STATUS_RATE_MAX={number}\nMITTO_SENDER=FROM{number}\n")
+    (tmp_path / ".env").write_text("WATCHDOG_INTERVAL=7000\nSTATUS_RATE_MAX=1\n")
+    script = (
+        "import pathlib, sys; from astronote import environment;"
+        "env = environment.read(pathlib.Path(sys.argv[1]));"
+        "print(env['STATUS_RATE_MAX'], env['WATCHDOG_INTERVAL'], env['MITTO_SENDER'])"
+    )
+    unset = ("STATUS_RATE_MAX", "WATCHDOG_INTERVAL")
+    given = {name: value for name, value in os.environ.items() if name not in unset}
+    done = subprocess.run(
+        [sys.executable, "-c", script, project], capture_output=True, text=True,
+        cwd=environment.ROOT, env=given | {"MITTO_SENDER": "PROCESS"},
+    )  # fmt: skip
+    assert done.stdout == "3 7000 PROCESS\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("SECRET_KEY", ""), ("MITTO_API_KEY", ""), ("QUEUE_RATE_MAX", "many"), ("DEBUG", "perhaps"),

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
@@ -184,13 +185,16 @@ def test_queue_backoff_ms_decides_how_long_a_deferred_batch_waits(sandbox, setti
     assert backoff_ms / 1000 * 0.5 - 1 < wait <= backoff_ms / 1000
 
 
-def test_retry_after_is_honoured_and_the_wait_is_shown(sandbox):
-    started()
+def test_retry_after_is_honoured_and_the_wait_is_shown(sandbox, admin_client):
+    _, campaign, _ = started()
     sandbox.behave(fault="too_many", retry_after_s=90)
     sending.send_next()
     batch = Batch.objects.get()
     assert 85 < (batch.not_before - timezone.now()).total_seconds() <= 90
-    assert batch.waiting_for == "Mitto: asks to wait (429)"
+    until = f"{batch.not_before.astimezone(ZoneInfo(campaign.owner.timezone)):%H:%M}"
+    for page in ("", f"{campaign.pk}/change/"):
+        html = admin_client.get(f"/admin/campaigns/campaign/{page}").content.decode()
+        assert f"waiting for Mitto (asks to wait, 429) until {until}" in html
 
 
 def test_deferral_ends_with_the_reservations_life(sandbox):

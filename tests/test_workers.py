@@ -14,7 +14,7 @@ from rq.registry import FailedJobRegistry, FinishedJobRegistry
 
 from astronote import processes, recurrence
 from astronote.queues import BY_NAME, QUEUES
-from campaigns import enqueue
+from campaigns import enqueue, schedule
 from campaigns.models import Campaign
 from contacts import jobs
 from tests.support.factories import make_campaign, make_list, make_store
@@ -195,6 +195,35 @@ def test_a_flushed_redis_gets_its_timetable_back(worker):
     wait_until(lambda: expected <= entries())
     jobs.redis().flushdb()
     wait_until(lambda: expected <= entries())
+
+
+def test_a_clock_set_back_does_not_hold_up_what_recurs(worker):
+    """Its entries then lie as far in the future as the clock was set back."""
+    import django_rq
+
+    key = django_rq.get_scheduler("scheduler").scheduled_jobs_key
+    first = worker("rqscheduler")
+    names = [recurrence.PREFIX + entry.name for entry in recurrence.timetable()]
+    wait_until(lambda: set(names) <= entries())
+    first.kill()
+    first.wait()
+    before = {name: jobs.redis().zscore(key, name) for name in names}
+    for name, due in before.items():
+        jobs.redis().zadd(key, {name: due + 2 * 86400})
+    worker("rqscheduler")
+    wait_until(lambda: all(jobs.redis().zscore(key, n) <= before[n] + 700 for n in names))
+
+
+def test_a_clock_that_runs_ahead_starts_no_campaign_early(worker):
+    store = make_store()
+    campaign = make_campaign(store, make_list(store, 1))
+    schedule.schedule(campaign, timezone.now() + timezone.timedelta(hours=1), by="test")
+    jobs.enqueue("scheduler", schedule.START_CAMPAIGN, campaign.pk)  # as it would come too early
+    assert worker("rqworker", "scheduler", "--burst").wait(60) == 0
+    campaign.refresh_from_db()
+    assert campaign.status == "scheduled"
+    Campaign.objects.update(scheduled_at=timezone.now())
+    assert schedule.enqueue_due() == 1
 
 
 def test_two_schedulers_run_a_recurring_job_once(worker):

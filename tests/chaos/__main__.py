@@ -25,9 +25,27 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.chaos.installation import Installation
+from tests.support.installation import Installation
 
 QUIET_SECONDS = 90
+QUEUES = ["sms", "sms", "sms", "scheduler", "contact_import", "birthday",
+          "delivery_status_poller", "status_refresh", "watchdog"]  # fmt: skip
+COMMANDS = [*(f"rqworker {queue}" for queue in QUEUES), "rqscheduler", "rqscheduler"]
+SANDBOX = ["--latency-ms", "150", "--undelivered-share", "0.05", "--receipt-delay-ms", "300"]
+# Short, so that minutes of an operator's life pass in seconds; a claim outlives a call's time-out.
+HASTE = {
+    "SMS_BATCH_SIZE": "20",
+    "QUEUE_RATE_MAX": "1000",
+    "QUEUE_BACKOFF_MS": "200",
+    "MITTO_READ_TIMEOUT": "1.5",
+    "MITTO_CONNECT_TIMEOUT": "1",
+    "STUCK_LOCKED_MINUTES": "0.1",
+    "STUCK_SENDING_MINUTES": "0.05",
+    "WATCHDOG_INTERVAL": "2000",
+    "SCHEDULE_SWEEP_INTERVAL_MS": "2000",
+    "CREDIT_RESERVATION_TTL_MINUTES": "0.3",
+    "LOG_LEVEL": "WARNING",
+}
 SANDBOX_FAULTS = [
     "unauthorized", "bad_request", "too_many", "too_many_bare", "unavailable", "unavailable_bare",
     "unavailable_after", "error_before", "error_after", "drop_before", "drop_after",
@@ -201,15 +219,10 @@ class Chaos:
     def trouble_mitto(self) -> None:
         fault = self.draw.choice(SANDBOX_FAULTS)
         receipts = self.draw.choice(RECEIPTS)
-        self.behave(fault=fault, fault_count=self.draw.randrange(1, 4), retry_after_s=1,
+        self.place.behave(fault=fault, fault_count=self.draw.randrange(1, 4), retry_after_s=1,
                     timeout_ms=2500, receipts=receipts, late_ms=2000)  # fmt: skip
         self.done[f"Mitto {fault}"] += 1
         self.done[f"receipts {receipts}"] += 1
-
-    def behave(self, **switches: Any) -> None:
-        requests.put(
-            f"{self.place.sandbox_url}/_sandbox/behaviour", json=switches, timeout=10
-        ).raise_for_status()
 
     # The run
 
@@ -278,7 +291,7 @@ class Chaos:
         from campaigns.models import Campaign
         from messaging.models import CreditReservation
 
-        self.behave(fault="none", receipts="normal", latency_ms=0)
+        self.place.behave(fault="none", receipts="normal", latency_ms=0)
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(lambda: control.resume(campaign, by="chaos"))  # noqa: B023
         for campaign in Campaign.objects.filter(status="scheduled").exclude(block_reason=""):
@@ -291,21 +304,21 @@ class Chaos:
         self.quiet(lambda: self.rules.unfinished() == [], "their batches")
         self.quiet(self._receipts_are_in, "receipts")
         before = self.rules.state()
-        accepted = self._summary()["accepted"]
+        accepted = self.place.summary()["accepted"]
         self.insist(self.repeat)
         self.insist(self.birthdays)
         self.quiet(self._queues_are_empty, "repeated jobs")
         self.quiet(lambda: self.rules.unfinished() == [], "repeated work")
         after = self.rules.state()
         self.evidence.changed_by_repetition = int(before != after) + int(
-            accepted != self._summary()["accepted"]
+            accepted != self.place.summary()["accepted"]
         )
 
     def _receipts_are_in(self) -> bool:
         from messaging.models import WebhookEvent
 
         waiting = WebhookEvent.objects.filter(status="received", attempts=0)
-        return not self._summary()["receipts_pending"] and not waiting.exists()
+        return not self.place.summary()["receipts_pending"] and not waiting.exists()
 
     def _queues_are_empty(self) -> bool:
         from rq import Worker
@@ -317,9 +330,6 @@ class Chaos:
         alive = set(self.place.group.pids().values())
         workers = Worker.all(connection=jobs.redis())
         return not any(w.pid in alive and w.get_state() == "busy" for w in workers)
-
-    def _summary(self) -> dict[str, Any]:
-        return requests.get(f"{self.place.sandbox_url}/_sandbox/summary", timeout=30).json()
 
     def run(self, rounds: int) -> None:
         from tests.chaos import rules
@@ -355,7 +365,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
-    with Installation() as place:
+    with Installation(commands=COMMANDS, sandbox=SANDBOX, variables=HASTE) as place:
         chaos = Chaos(place, options.seed)
         chaos.run(options.rounds)
         from campaigns.models import Campaign, CampaignMessage

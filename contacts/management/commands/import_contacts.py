@@ -21,13 +21,16 @@ class Command(BaseCommand):
         parser.add_argument("store", help="e-mail address or id of the store")
         parser.add_argument("file", type=Path)
         parser.add_argument("--list", dest="list_name", help="also put the contacts on this list")
+        parser.add_argument(
+            "--welcome", action="store_true", help="new contacts may get the welcome message"
+        )
         parser.add_argument("--wait", action="store_true", help="until the import has ended")
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    def handle(self, *, store, file, list_name, wait, **options):
+    def handle(self, *, store, file, list_name, welcome, wait, **options):
         owner = find_store(store)
         try:
-            job = csv_import.store_file(owner.pk, file, list_name)
+            job = csv_import.store_file(owner.pk, file, list_name, welcome=welcome)
         except (csv_import.ImportRefused, OSError) as error:
             raise CommandError(str(error)) from None
         if wait:

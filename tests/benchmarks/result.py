@@ -1,0 +1,50 @@
+"""One figure of a benchmark, beside the bare minimum and the way most people would write it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Result:
+    """`ours`, `bare` and `naive` are rates, `unit` a second; what was not measured is None.
+
+    `peak_mb` is the largest size of the process that did the work.
+    """
+
+    scenario: str
+    what: str
+    size: int
+    unit: str
+    ours: float | None = None
+    bare: float | None = None
+    naive: float | None = None
+    peak_mb: float | None = None
+    also: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def to_bare(self) -> float | None:
+        return self.ours / self.bare if self.ours and self.bare else None
+
+    @property
+    def to_naive(self) -> float | None:
+        return self.ours / self.naive if self.ours and self.naive else None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"ours_to_bare": self.to_bare, "ours_to_naive": self.to_naive}
+
+    def cells(self) -> list[str]:
+        """The row of the report's table."""
+
+        def rate(value: float | None) -> str:
+            return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+        def ratio(value: float | None) -> str:
+            return "" if value is None else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+        return [
+            self.scenario, f"{self.what} ({self.unit})", f"{self.size:,}", rate(self.ours),
+            rate(self.bare), ratio(self.to_bare), rate(self.naive), ratio(self.to_naive),
+            rate(self.peak_mb), ", ".join(f"{name} {value}" for name, value in self.also.items()),
+        ]  # fmt: skip
