@@ -47,6 +47,8 @@ def timetable() -> list[Recurring]:
         Recurring("birthday", "birthday", "campaigns.tasks.run_birthdays",
                   cron=env["BIRTHDAY_AUTOMATION_CRON"]),
         Recurring("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60),
+        Recurring("import_files", "contact_import", "contacts.tasks.delete_import_files",
+                  interval=3600),
         Recurring("pii_retention", "pii_retention", "compliance.tasks.run_pii_retention",
                   cron=env["PII_RETENTION_CRON"]),
     ]  # fmt: skip

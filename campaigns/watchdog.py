@@ -18,9 +18,9 @@ from django.utils import timezone
 from campaigns import birthday, control, schedule
 from campaigns.models import COUNTED, Campaign, CampaignMessage, CampaignStatus
 from contacts import audit, jobs
-from contacts.csv_import import IMPORT_CONTACTS
+from contacts.importing.run import IMPORT_CONTACTS
 from contacts.locks import only_one
-from contacts.models import ContactImport, ImportStatus
+from contacts.models import IMPORT_OPEN, ContactImport
 from messaging import credits, outcomes, sending
 from messaging.models import (
     Batch,
@@ -308,9 +308,7 @@ WRONG_WALLETS = """
 
 def enqueue_stopped_imports(dry_run: bool) -> int:
     """Imports whose job was lost; one that is being read takes no second reader."""
-    waiting = ContactImport.objects.filter(
-        status__in=[ImportStatus.PENDING, ImportStatus.PROCESSING]
-    )
+    waiting = ContactImport.objects.filter(status__in=IMPORT_OPEN)
     if dry_run or jobs.waiting("contact_import"):
         return waiting.count() if dry_run else 0
     ids = list(waiting.values_list("pk", flat=True))

@@ -2,7 +2,10 @@
 
 from django.contrib import admin
 
-from contacts import models
+from contacts import (
+    import_admin,  # noqa: F401 - registers itself
+    models,
+)
 from contacts.listing import Listing, ReadOnlyListing
 
 
@@ -55,31 +58,6 @@ class AuditEntryAdmin(ReadOnlyListing):
     list_filter = ["actor_name", "action"]
     list_select_related = ["owner"]
     search_fields = ["=subject"]
-
-
-class RejectedRowInline(admin.TabularInline):
-    model = models.RejectedRow
-    fields = readonly_fields = ["line", "column", "value", "reason"]
-    extra = max_num = 0
-    can_delete = False
-
-    def get_queryset(self, request):
-        first = super().get_queryset(request).order_by("line")
-        # The first hundred are shown; the list of rejected rows has them all.
-        wanted = request.resolver_match.kwargs.get("object_id")
-        shown = first.filter(contact_import=wanted).values("pk")[:100] if wanted else []
-        return first.filter(pk__in=shown)
-
-
-@admin.register(models.ContactImport)
-class ContactImportAdmin(ReadOnlyListing):
-    list_display = [
-        "id", "owner", "file_name", "status", "processed", "created", "updated", "unchanged",
-        "duplicate", "rejected", "created_at",
-    ]  # fmt: skip
-    list_filter = ["status"]
-    list_select_related = ["owner"]
-    inlines = [RejectedRowInline]
 
 
 @admin.register(models.RejectedRow)

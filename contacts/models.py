@@ -25,6 +25,9 @@ class Gender(models.TextChoices):
 
 
 class ConsentEventType(models.TextChoices):
+    """`subscribed` is a first consent, `resubscribed` one after an opt-out."""
+
+    SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
     RESUBSCRIBED = "resubscribed"
     SERVICE_ALLOWED = "service_allowed"
@@ -34,11 +37,23 @@ class ConsentEventType(models.TextChoices):
 class ImportStatus(models.TextChoices):
     """`processing` survives a dead worker: the import goes on at its checkpoint."""
 
-    PENDING = "pending"
-    PROCESSING = "processing"
+    UPLOADED = "uploaded", "uploaded: waiting for somebody to confirm how it is read"
+    PENDING = "pending", "pending: waiting for a worker"
+    PROCESSING = "processing", "processing: being read, or to be gone on with"
     COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    FAILED = "failed", "failed: the file as a whole cannot be used"
+    CANCELLED = "cancelled", "cancelled: what was read before stays"
+
+
+IMPORT_OPEN = (ImportStatus.PENDING, ImportStatus.PROCESSING)
+
+
+class DateOrder(models.TextChoices):
+    """In which order a file writes its dates."""
+
+    ISO = "iso", "1990-12-31"
+    DMY = "dmy", "31/12/1990"
+    MDY = "mdy", "12/31/1990"
 
 
 class Contact(models.Model):
@@ -191,10 +206,25 @@ class ContactImport(models.Model):
     unchanged = models.IntegerField(default=0)
     duplicate = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
-    mapping = models.JSONField(null=True, blank=True, help_text="column heading to contact field")
+    layout = models.JSONField(null=True, blank=True, help_text="how the file is read")
+    mapping = models.JSONField(
+        null=True, blank=True, help_text="contact field to positions of columns, preferred first"
+    )
+    date_order = models.CharField(max_length=3, choices=DateOrder.choices, blank=True, default="")
+    update_existing = models.BooleanField(
+        default=True, help_text="Customers whom the store knows are updated; else left as they are."
+    )
+    consent_source = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="Where they agreed to marketing; empty: they are stored and not marketed to.",
+    )
+    consent_at = models.DateTimeField(null=True, blank=True, help_text="when they agreed")
     welcome = models.BooleanField(
         default=False, help_text="New contacts are considered for the welcome message."
     )
+    share_read = models.FloatField(default=0, help_text="of the file, 0 to 1")
     error = models.CharField(max_length=500, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

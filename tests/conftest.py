@@ -8,6 +8,7 @@ from django.db import connection
 
 from astronote import processes
 from contacts import jobs
+from tests.support.browser import Browser
 from tests.support.sandbox import SandboxProcess
 
 
@@ -21,6 +22,17 @@ def sandbox(settings):
     with SandboxProcess() as process:
         settings.MITTO_API_BASE = process.url
         yield process
+
+
+@pytest.fixture
+def browser(live_server, tmp_path):
+    """Chromium on a live server of the test's database; a test with a problem on a page fails."""
+    opened = Browser(live_server.url, tmp_path)
+    try:
+        yield opened
+        assert opened.problems() == []
+    finally:
+        opened.close()
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from campaigns import automatic, birthday, watchdog, welcome
 from campaigns.models import Automation, AutomationMessage
-from contacts import csv_import, jobs
+from contacts import jobs
+from contacts.importing import run as importing
 from contacts.models import Contact
 from messaging import sending
 from tests.support.factories import make_store
@@ -189,7 +190,8 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     contact(store, 1)
     path = tmp_path / "new.csv"
     path.write_text("phone,first name\n+306900000001,Old\n+306900000002,Nina\n")
-    csv_import.run(csv_import.store_file(store.pk, path, welcome=True).pk)
+    job = importing.store_file(store.pk, path, welcome=True, consent_source="a form")
+    importing.run(job.pk)
     for _ in range(2):
         welcome.run()
     assert sending.send_next() == "accepted"

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from campaigns import enqueue, schedule, watchdog
 from campaigns.models import Campaign, CampaignMessage
-from contacts import csv_import, jobs
+from contacts import jobs
+from contacts.importing.run import store_file
 from contacts.models import AuditEntry
 from messaging import sending
 from messaging.models import Batch, CreditReservation, Wallet
@@ -138,7 +139,7 @@ def test_an_overdue_campaign_is_started_although_its_job_is_lost():
 def test_an_import_whose_job_is_lost_is_enqueued_again(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("phone\n+306900000001\n")
-    job = csv_import.store_file(make_store().pk, path)
+    job = store_file(make_store().pk, path)
     jobs.redis().flushdb()
     assert watchdog.run()["imports_enqueued"] == 1
     assert jobs.queue("contact_import").get_jobs()[0].args == (job.pk,)

@@ -19,7 +19,7 @@ from tests.benchmarks.result import Result
 from tests.support.installation import Installation
 
 # Each is a module of this package with SIZES and `run(place, size)`.
-SCENARIOS = {"fairness": "fairness"}
+SCENARIOS = {"fairness": "fairness", "import": "import_contacts"}
 REPORT = Path(".astronote") / "bench.json"
 VARIABLES = {"LOG_LEVEL": "WARNING", "QUEUE_RATE_MAX": "100000", "SMS_BATCH_SIZE": "1000"}
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.support.installation import Installation
+from tests.support.installation import Installation, peak_mb
 
 QUIET_SECONDS = 90
 QUEUES = ["sms", "sms", "sms", "scheduler", "contact_import", "birthday",
@@ -88,7 +88,7 @@ class Chaos:
         """A file of new customers, the same numbers in every store, with a bad row."""
         from django.db import transaction
 
-        from contacts import csv_import
+        from contacts.importing.run import store_file
 
         rows = rows or self.draw.randrange(20, 60)
         self.files += 1
@@ -106,7 +106,7 @@ class Chaos:
                 writer.writerow([phone, f"N{number}", day.replace(year=1990)])
                 promised.add((owner.pk, phone))
             writer.writerow(["12", "Bad", ""])
-        csv_import.store_file(owner.pk, path, "all")
+        store_file(owner.pk, path, "all", consent_source="chaos")
         transaction.on_commit(lambda: self.evidence.imported.update(promised))
 
     def campaign(self, scheduled: bool = False) -> None:
@@ -262,26 +262,26 @@ class Chaos:
         """What a supervisor does, and a look at everybody's size."""
         self.place.group.replace_dead()
         for pid in self.place.group.pids().values():
-            try:
-                with open(f"/proc/{pid}/status") as status:
-                    size = next((x for x in status if x.startswith("VmHWM")), "VmHWM: 0 kB")
-            except OSError:
-                continue
-            megabytes = int(size.split()[1]) / 1024
-            self.evidence.largest_mb = max(self.evidence.largest_mb, megabytes)
+            with contextlib.suppress(OSError):
+                self.evidence.largest_mb = max(self.evidence.largest_mb, peak_mb(pid))
 
     def quiet(self, condition: Callable[[], bool], what: str) -> None:
-        deadline, calm = time.monotonic() + (0 if self.restless else QUIET_SECONDS), 0
+        """Wait until all has come to rest; give up when nothing moves on for QUIET_SECONDS."""
+        deadline, calm, done = time.monotonic() + (0 if self.restless else QUIET_SECONDS), 0, 0
         while True:
             self.look_after()
             result: list[bool] = []
             self.insist(lambda: result.append(condition()))  # noqa: B023
+            if not self.restless and done < (now_done := self.rules.ended()):
+                deadline, done = time.monotonic() + QUIET_SECONDS, now_done
             calm = calm + 1 if result[-1] else 0
             if calm == 3:  # not only between two steps of something
                 return
             if time.monotonic() > deadline:
                 self.restless = True  # it will not come to rest: count what is broken
-                print(f"chaos: no quiet after {QUIET_SECONDS} s: {what}:", self.rules.unfinished())
+                print(
+                    f"chaos: nothing moves for {QUIET_SECONDS} s: {what}:", self.rules.unfinished()
+                )
                 return
             time.sleep(0.2)
 

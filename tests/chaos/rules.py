@@ -187,3 +187,12 @@ def unfinished() -> list[str]:
         "imports": ContactImport.objects.filter(status__in=["pending", "processing"]),
     }
     return [f"{rows.count()} {name}" for name, rows in found.items() if rows.exists()]
+
+
+def ended() -> int:
+    """How many batches, campaigns and imports have ended: it grows as long as work goes on."""
+    return (
+        Batch.objects.filter(status__in=["settled", "cancelled"]).count()
+        + Campaign.objects.filter(status__in=ENDED).count()
+        + ContactImport.objects.filter(status="completed").count()
+    )

@@ -28,6 +28,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def peak_mb(pid: int) -> float:
+    """The largest size that a process has had, in megabytes."""
+    with open(f"/proc/{pid}/status") as status:
+        size = next((line for line in status if line.startswith("VmHWM")), "VmHWM: 0 kB")
+    return int(size.split()[1]) / 1024
+
+
 class Installation:
     """Starts everything on entering and leaves nothing behind but, after an error, its data.
 

@@ -24,7 +24,7 @@ from astronote.embedded import EmbeddedError, EmbeddedServices
 from campaigns import enqueue
 from campaigns.models import ENDED, Campaign
 from campaigns.reporting import report
-from contacts import csv_import
+from contacts.importing import run as importing
 from contacts.models import ContactImport, ImportStatus
 from contacts.progress import follow
 from messaging import credits
@@ -107,7 +107,7 @@ class Command(BaseCommand):
         path = folder / "demo-customers.csv"
         bad = _write_customers(path, size)
         name = f"Demo {time.strftime('%Y-%m-%d %H:%M:%S')}"
-        job = csv_import.store_file(owner.pk, path, name)
+        job = importing.store_file(owner.pk, path, name, consent_source="the demo says so")
         self._watch("Import", size, lambda: _import_progress(job))
         job.refresh_from_db()
         campaign = Campaign.objects.create(

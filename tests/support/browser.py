@@ -1,0 +1,115 @@
+"""A real headless Chromium, which fails a test on a console error or a request to another host."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+SECONDS = 20
+DESKTOP, PHONE = (1280, 900), (390, 844)
+
+
+def chromium() -> tuple[str, str]:
+    """Paths of the browser and its driver; skips the test without them, fails it in CI."""
+    paths = shutil.which("chromium"), shutil.which("chromedriver")
+    if all(paths):
+        return paths
+    missing = "Chromium and chromedriver are not installed (Debian: chromium chromium-driver)"
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+class Browser:
+    """The pages of one live server, as a person in front of a screen has them."""
+
+    def __init__(self, site: str, folder: Path) -> None:
+        binary, driver = chromium()
+        options = webdriver.ChromeOptions()
+        options.binary_location = binary
+        for argument in (
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={folder}/profile",
+        ):  # fmt: skip
+            options.add_argument(argument)
+        options.add_experimental_option(
+            "prefs", {"download.default_directory": str(folder), "intl.accept_languages": "en"}
+        )
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.site, self.folder = site, folder
+        self.driver = webdriver.Chrome(options, webdriver.ChromeService(driver))
+        self.driver.set_window_size(*DESKTOP)
+
+    def open(self, path: str) -> None:
+        self.driver.get(self.site + path)
+
+    def login(self, email: str, password: str) -> None:
+        self.open("/admin/")
+        self.type("username", email)
+        self.type("password", password)
+        self.click("Log in")
+        self.wait_for("Operations")
+
+    def find(self, selector: str):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def type(self, name: str, text: str) -> None:
+        """Fill the field of this name."""
+        field = self.find(f"[name={name!r}]")
+        if field.get_attribute("type") != "file":
+            field.clear()
+        field.send_keys(text)
+
+    def choose(self, name: str, value: str) -> None:
+        """Choose an option, by its value, of the select of this name."""
+        Select(self.find(f"select[name={name!r}]")).select_by_value(value)
+
+    def click(self, label: str) -> None:
+        """Click the button or link with this text."""
+        path = (
+            f"//button[normalize-space()={label!r}] | //a[normalize-space()={label!r}]"
+            f" | //input[@type='submit' and @value={label!r}]"
+        )
+        self.driver.find_element(By.XPATH, path).click()
+
+    @property
+    def text(self) -> str:
+        return self.find("body").text
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the page shows the text."""
+        WebDriverWait(self.driver, SECONDS, ignored_exceptions=[Exception]).until(
+            lambda _: text.lower() in self.text.lower(), f"{text!r} is not on the page"
+        )
+
+    def screenshot(self, path: Path, size: tuple[int, int] = DESKTOP) -> None:
+        self.driver.set_window_size(*size)
+        self.driver.save_screenshot(str(path))
+
+    def problems(self) -> list[str]:
+        """Console errors, and requests to other hosts, since the last call."""
+        found = [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] in ("SEVERE", "WARNING")
+        ]
+        own = urlsplit(self.site).netloc
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                url = message["params"]["request"]["url"]
+                if url.startswith("http") and urlsplit(url).netloc != own:
+                    found.append(f"request to another host: {url}")
+        return found
+
+    def close(self) -> None:
+        self.driver.quit()
