@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import multiprocessing
@@ -15,6 +16,7 @@ from django.db import close_old_connections
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from rq import SimpleWorker
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 
@@ -71,4 +73,5 @@ class Worker(SimpleWorker):
 
 def _trim(registry, keep: int) -> None:
     for job_id in registry.get_job_ids(0, -keep - 1) if registry.count > keep else []:
-        registry.remove(job_id, delete_job=True)
+        with contextlib.suppress(NoSuchJobError):  # another worker trims at the same time
+            registry.remove(job_id, delete_job=True)

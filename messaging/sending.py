@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from contacts import jobs
@@ -299,7 +300,7 @@ def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult)
         outcomes.record(batch.message_class, recorded)
         held.update(
             status=BatchStatus.SETTLED,
-            settled_at=timezone.now(),
+            settled_at=Coalesce("settled_at", Now()),
             provider_bulk_id=getattr(result, "bulk_id", None),
             error=getattr(result, "error", "")[:500],
         )
@@ -363,7 +364,11 @@ def _give_up(batch: Batch, messages: Sequence[Prepared], error: str) -> None:
                 batch.message_class,
                 [Outcome(m.id, MessageStatus.FAILED, None, "not_taken", error) for m in messages],
             )
-            held.update(status=BatchStatus.SETTLED, settled_at=timezone.now(), error=error[:500])
+            held.update(
+                status=BatchStatus.SETTLED,
+                settled_at=Coalesce("settled_at", Now()),
+                error=error[:500],
+            )
 
 
 def mitto_client() -> mitto.MittoClient:

@@ -79,7 +79,7 @@ def test_the_rows_country_counts_for_its_national_numbers():
         ("28.2.1990", "dmy", date(1990, 2, 28)), ("2/28/1990", "mdy", date(1990, 2, 28)),
         ("28 / 02 / 1990 ", "dmy", date(1990, 2, 28)), ("1990/2/28", "mdy", date(1990, 2, 28)),
         ("05/05/1990", "iso", date(1990, 5, 5)), ("29.02.1992", "dmy", date(1992, 2, 29)),
-        ("", "dmy", None), ("0000-00-00", "dmy", None),
+        ("", "dmy", None), ("0000-00-00", "dmy", None), ("12/31", "mdy", None),
     ],
 )  # fmt: skip
 def test_a_birthday_is_the_day_as_written(text, order, expected):

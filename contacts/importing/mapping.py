@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from contacts.importing.cells import is_day_of_year, is_email
 from contacts.importing.reading import ImportRefused
 from contacts.importing.validating import simplified
 from contacts.models import DateOrder
+from contacts.phones import normalise
 
 # For each field the headings that name it, the preferred first, in English, Greek, German, French,
 # Spanish and Italian, as `simplified` writes them.
@@ -16,8 +18,8 @@ HEADINGS = {
     "phone": "sms mobile mobilephone mobilenumber mobilephonenumber cell cellphone cellphonenumber "
     "handy handynummer mobil mobilnummer mobiltelefon κινητο κινητοτηλεφωνο portable "
     "telephoneportable movil telefonomovil celular cellulare telefonocellulare whatsapp "
-    "phone phonenumber smsphonenumber telephone telephonenumber tel telno msisdn number "
-    "τηλεφωνο αριθμος telefon telefonnummer rufnummer telefono numerotelefono "
+    "phone phonenumber smsphonenumber telephone telephonenumber tel telno msisdn "
+    "τηλεφωνο telefon telefonnummer rufnummer telefono numerotelefono "
     "numerodetelephone numerodetelefono numeroditelefono billingphone shippingphone "
     "addressphone phone1 phone2",
     "first_name": "firstname first givenname forename name1 ονομα μικροονομα vorname prenom nombre "
@@ -28,7 +30,7 @@ HEADINGS = {
     "nomcomplet nombrecompleto nomecompleto kunde client cliente πελατης",
     "email": "email emailaddress mail mailaddress emailadresse adressemail adresseemail correo "
     "correoelectronico indirizzoemail courriel billingemail ηλεκτρονικηδιευθυνση",
-    "gender": "gender sex salutation φυλο geschlecht anrede sexe genre civilite sexo genero sesso "
+    "gender": "gender sex φυλο geschlecht sexe genre sexo genero sesso "
     "genere",
     "birthday": "birthday birthdate dateofbirth dob birth γενεθλια ημερομηνιαγεννησης ημγεννησης "
     "geburtstag geburtsdatum datedenaissance naissance anniversaire fechadenacimiento nacimiento "
@@ -46,13 +48,11 @@ _RANK = {
 }
 # Words before a heading that do not change what the column holds.
 _PREFIXES = re.compile(r"^(customer|client|contact|primary|default|defaultaddress|address|kunden)+")
-_PHONE = re.compile(r"'?(\+|00)?[\d\s()./-]{7,20}")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE = re.compile(r"(\d{1,4})\s*[./\- ]\s*(\d{1,2})\s*[./\- ]\s*(\d{1,4})(?:\D.*)?")
-_NO_YEAR = re.compile(r"\d{1,2}[./-]\d{1,2}\.?")
 
 # So many times more dates must be of one order than of the other, which are then mistakes.
 CLEARLY = 20
+CONTENT_ROWS = 200
 
 
 class Guess(NamedTuple):
@@ -62,8 +62,8 @@ class Guess(NamedTuple):
     notes: list[str]
 
 
-def guess(headings: Sequence[str], sample: Sequence[Sequence[str]]) -> Guess:
-    """Find the columns that hold the fields we know."""
+def guess(headings: Sequence[str], sample: Sequence[Sequence[str]], region: str) -> Guess:
+    """Find the columns that hold the fields we know; the region is that of national numbers."""
     found: dict[str, list[tuple[int, int]]] = {}
     for position, heading in enumerate(headings):
         word = simplified(heading)
@@ -80,12 +80,15 @@ def guess(headings: Sequence[str], sample: Sequence[Sequence[str]]) -> Guess:
     if "first_name" in fields or "last_name" in fields:
         fields.pop("full_name", None)
     if "phone" not in fields:
-        fields |= _by_content(sample, taken={at for places in fields.values() for at in places})
+        taken = {at for places in fields.values() for at in places}
+        fields |= _by_content(sample[:CONTENT_ROWS], taken, region)
     return _without_yearless(fields, headings, sample)
 
 
-def _by_content(sample: Sequence[Sequence[str]], taken: set[int]) -> dict[str, list[int]]:
-    """Columns whose cells nearly all look like phone numbers, addresses, dates or names."""
+def _by_content(
+    sample: Sequence[Sequence[str]], taken: set[int], region: str
+) -> dict[str, list[int]]:
+    """Columns whose cells mostly are phone numbers, addresses, dates or names."""
     fields: dict[str, list[int]] = {}
     texts: list[int] = []
     for position in range(max((len(row) for row in sample), default=0)):
@@ -93,8 +96,11 @@ def _by_content(sample: Sequence[Sequence[str]], taken: set[int]) -> dict[str, l
         cells = [cell for cell in cells if cell]
         if position in taken or not cells:
             continue
-        for field, pattern in (("birthday", _DATE), ("email", _EMAIL), ("phone", _PHONE)):
-            if sum(1 for cell in cells if pattern.fullmatch(cell)) >= 0.8 * len(cells):
+        for field, fits in (
+            ("birthday", _DATE.fullmatch), ("email", is_email),
+            ("phone", lambda cell: normalise(cell, region)),
+        ):  # fmt: skip
+            if sum(1 for cell in cells if fits(cell)) >= 0.6 * len(cells):
                 fields.setdefault(field, [position])
                 break
         else:
@@ -113,7 +119,7 @@ def _without_yearless(
     notes = []
     for at in fields.get("birthday", []):
         cells = [row[at].strip() for row in sample if len(row) > at and row[at].strip()]
-        if cells and all(_NO_YEAR.fullmatch(cell) for cell in cells):
+        if cells and all(map(is_day_of_year, cells)):
             notes.append(f"{headings[at]}: the dates have no year, so they are not used")
             fields = {field: places for field, places in fields.items() if field != "birthday"}
     return Guess(fields, notes)
@@ -131,9 +137,10 @@ def date_order(values: Iterable[str]) -> str:
         if not match or len(match[1]) == 4:
             continue
         first, second = int(match[1]), int(match[2])
-        day_first += first > 12 >= second
+        # Dots are written where the day comes first.
+        day_first += (first > 12 or "." in value) and second <= 12
         month_first += second > 12 >= first
-        either += first <= 12 and second <= 12 and first != second
+        either += first <= 12 and second <= 12 and first != second and "." not in value
     choose = "choose how dates are written (--dates dmy for 31/12/1990, --dates mdy for 12/31/1990)"
     if 0 < min(day_first, month_first) * CLEARLY > max(day_first, month_first):
         raise ImportRefused(f"the file writes birthdays in both orders: {choose}")

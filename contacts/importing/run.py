@@ -144,7 +144,8 @@ def plan(
     layout = reading.detect(path, has_header=has_header, largest_bytes=_largest())
     sample = list(islice(reading.Reader(path, layout), SAMPLE_ROWS))
     notes: list[str] = []
-    found = mapping.guess(layout.headings, [cells for _, cells in sample])
+    region = region_of(owner)
+    found = mapping.guess(layout.headings, [cells for _, cells in sample], region)
     fields, notes = found.fields, list(found.notes)
     if chosen is not None:
         fields = {name: list(positions) for name, positions in chosen.items() if positions}
@@ -161,7 +162,7 @@ def plan(
             problem = str(refused)
     verdicts = []
     if not problem:
-        judge = judge_of(layout.headings, fields, date_order, region_of(owner))
+        judge = judge_of(layout.headings, fields, date_order, region)
         verdicts = _verdicts(owner.pk, sample[:PREVIEW_ROWS], judge)
     return Preview(layout, fields, date_order, notes, problem, verdicts)
 
@@ -181,7 +182,7 @@ def _largest() -> int:
 
 
 def _remembered(owner_id: int, layout: Layout) -> dict[str, list[int]] | None:
-    headings = layout.headings
+    headings = list(layout.headings)
     if headings[-1:] == [REASON]:  # rejected rows that were corrected
         headings = headings[:-1]
     earlier = ContactImport.objects.filter(

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from phonenumbers import SUPPORTED_REGIONS
 
+from contacts.importing.cells import is_day_of_year
 from contacts.models import DateOrder, Gender
 from contacts.phones import normalise
 
@@ -224,8 +225,8 @@ def _consents(text: str) -> bool | None:
 
 
 def _birthday(text: str, order: str, today: date) -> date | None:
-    """The date as written, never moved by a time zone; None for an empty cell."""
-    if not text or not text.strip("0./- :"):
+    """The date as written, never moved by a time zone; None for an empty cell or without a year."""
+    if not text or not text.strip("0./- :") or is_day_of_year(text):
         return None
     if match := _ISO_DATE.fullmatch(text):
         year, month, day = match.groups()

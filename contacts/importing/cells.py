@@ -1,0 +1,43 @@
+"""What the text of one cell looks like: a phone number, an e-mail address, a date."""
+
+from __future__ import annotations
+
+import re
+
+DATE = re.compile(
+    r"(?P<first>\d{1,4})(?P<separator>[-/.])(?P<second>\d{1,2})(?P=separator)(?P<third>\d{1,4})"
+    r"(?:[T ].*)?"
+)
+_DAY_OF_YEAR = re.compile(r"(?:--)?\d{1,2}[-/.]\d{1,2}\.?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"\+?[\d(][\d\s()./-]*")
+_IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+
+
+def is_phone(text: str) -> bool:
+    """Whether the text could be a phone number of some country, as people and programs write it."""
+    text = text.strip().lstrip("'=\"").rstrip('"')
+    return (
+        _PHONE.fullmatch(text) is not None
+        and 7 <= sum(map(str.isdigit, text)) <= 15
+        and not is_date(text)
+        and _IP_ADDRESS.fullmatch(text) is None
+    )
+
+
+def is_email(text: str) -> bool:
+    """Whether the text has the form of an e-mail address."""
+    return _EMAIL.fullmatch(text.strip()) is not None
+
+
+def is_date(text: str) -> bool:
+    """Whether the text is a date with a year of two or four digits, a time behind it or not."""
+    found = DATE.fullmatch(text.strip())
+    return found is not None and sorted(map(len, found.group("first", "third"))) in (
+        [1, 2], [2, 2], [1, 4], [2, 4],
+    )  # fmt: skip
+
+
+def is_day_of_year(text: str) -> bool:
+    """Whether the text is a day and a month without a year."""
+    return _DAY_OF_YEAR.fullmatch(text.strip()) is not None
