@@ -140,7 +140,8 @@ def test_headings_of_several_languages_are_known(heading, field):
     ("dates", "order"),
     [
         (["1990-12-31", ""], DateOrder.ISO), (["31/12/1990", "1/2/1990"], DateOrder.DMY),
-        (["1/2/1990", "12/31/1990"], DateOrder.MDY), (["1.2.1990"], DateOrder.DMY), (["5/5/1990"], DateOrder.ISO),
+        (["1/2/1990", "12/31/1990"], DateOrder.MDY), (["1.2.1990"], DateOrder.DMY),
+        (["5/5/1990"], DateOrder.ISO),
         (["31/12/1990"] * 30 + ["1/13/1990"], DateOrder.DMY), (["spring"], DateOrder.ISO),
     ],
 )  # fmt: skip
