@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from campaigns.enqueue import FIELDS
 from campaigns.models import RUNNING, STARTABLE, Campaign, CampaignMessage, CampaignStatus
 from contacts import audit, jobs
-from contacts.phones import normalise
+from contacts.phones import normalise, region_of
 from messaging import direct, sending
 from messaging.models import BATCH_OPEN, Batch, BatchStatus, DirectMessage
 from messaging.text import compile_template
@@ -112,7 +111,7 @@ def send_test(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
         ValueError: if the number is not valid.
         Blocked: if the store may not send or cannot pay.
     """
-    region = campaign.owner.phone_region or settings.DEFAULT_PHONE_REGION
+    region = region_of(campaign.owner)
     phone = normalise(to, region)
     if phone is None:
         raise ValueError(f"{to} is not a valid phone number (country if none is given: {region})")

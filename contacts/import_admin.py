@@ -18,7 +18,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from contacts.importing import files, rejected, run
+from contacts.importing import files, planning, rejected, run
 from contacts.importing.mapping import FIELDS
 from contacts.importing.reading import ImportRefused
 from contacts.listing import ReadOnlyListing
@@ -52,7 +52,7 @@ class UploadForm(forms.ModelForm):
             data["owner"].pk, data["file"].name, data["file"].chunks(files.CHUNK_BYTES),
             list_name=data["list_name"], **options,
         )  # fmt: skip
-        run.look(self.instance)
+        planning.look(self.instance)
         self.save_m2m = lambda: None
         return self.instance
 
@@ -188,11 +188,11 @@ def _plan(job: ContactImport, chosen: QueryDict | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _look(job: ContactImport, form: QueryDict | None) -> run.Preview:
+def _look(job: ContactImport, form: QueryDict | None) -> planning.Preview:
     """Plan the file with what the form says of columns, heading and dates, and keep that."""
     had_header, before = job.layout["has_header"], job.mapping
     if form is None:
-        return run.look(job, has_header=had_header, chosen=before, date_order=job.date_order)
+        return planning.look(job, has_header=had_header, chosen=before, date_order=job.date_order)
     chosen: dict[str, list[int]] | None = {}
     for name, field in form.items():
         if name.startswith("column-") and field in FIELDS:
@@ -204,7 +204,7 @@ def _look(job: ContactImport, form: QueryDict | None) -> run.Preview:
     if has_header != had_header:
         chosen = None  # other headings: guess anew
     order = form.get("date_order", "")
-    return run.look(
+    return planning.look(
         job, has_header=has_header, chosen=chosen,
         date_order=order if order in DateOrder.values else "",
     )  # fmt: skip

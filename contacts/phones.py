@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Any
 
 import phonenumbers
 from django.conf import settings
@@ -12,6 +13,11 @@ from contacts.phone_patterns import international, national
 
 # What the library skips within a number, whatever stands around it.
 _PUNCTUATION = str.maketrans("", "", " -./()\u00a0")
+
+
+def region_of(owner: Any) -> str:
+    """The country of a store's national phone numbers."""
+    return owner.phone_region or settings.DEFAULT_PHONE_REGION
 
 
 def normalise(text: str, region: str) -> str | None:

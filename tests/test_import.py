@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from contacts.consent import change_consent
-from contacts.importing import files, rejected
+from contacts.importing import files, planning, rejected
 from contacts.importing import run as importing
 from contacts.models import (
     AuditEntry,
@@ -212,9 +212,9 @@ def test_a_chosen_mapping_is_remembered_for_the_same_columns(tmp_path):
     call_command("import_contacts", store.email, path, map=["phone=B", "last_name=A"])
     importing.run(ContactImport.objects.get().pk)
     assert Contact.objects.get().last_name == "Anna"
-    planned = importing.plan(path, store)
+    planned = planning.plan(path, store)
     assert planned.mapping == {"phone": [1], "last_name": [0]}
-    assert importing.plan(path, make_store("bob")).mapping != planned.mapping
+    assert planning.plan(path, make_store("bob")).mapping != planned.mapping
 
 
 def test_birthdays_in_an_order_that_nobody_can_tell_are_asked_for(tmp_path):

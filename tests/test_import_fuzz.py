@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contacts.importing import reading, writing
+from contacts.importing import planning, reading, writing
 from contacts.importing import run as importing
 from contacts.importing.reading import ImportRefused
 from contacts.importing.validating import judge_of
@@ -86,7 +86,7 @@ def test_no_row_of_a_mutated_file_is_unaccounted_for(place):
     def check(data: bytes) -> None:
         place.write_bytes(data)
         try:
-            planned = importing.plan(place, owner)
+            planned = planning.plan(place, owner)
             if planned.problem:
                 return
             order = planned.date_order or "iso"

@@ -1,4 +1,4 @@
-"""The life of an import: stored, looked at, started, read in chunks to its end, or cancelled.
+"""The life of an import: stored, started, read in chunks to its end, or cancelled.
 
 A chunk's contacts, rejected rows, counters and checkpoint commit together, so an import that is
 killed anywhere goes on at its checkpoint and ends as if it had not been.
@@ -11,51 +11,27 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from contacts import audit, jobs
-from contacts.importing import files, mapping, reading, writing
+from contacts.importing import files, planning, reading, writing
 from contacts.importing.reading import ImportRefused, Layout
-from contacts.importing.rejected import REASON
 from contacts.importing.validating import Rejection, Row, judge_of
 from contacts.locks import only_one
-from contacts.models import IMPORT_OPEN, Contact, ContactImport, DateOrder, ImportStatus, List
+from contacts.models import IMPORT_OPEN, ContactImport, DateOrder, ImportStatus, List
+from contacts.phones import region_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 IMPORT_CONTACTS = "contacts.tasks.import_contacts"
 CHUNK_ROWS = 10_000
-SAMPLE_ROWS = 10_000
-PREVIEW_ROWS = 20
-
-
-class Verdict(NamedTuple):
-    """What would become of one row: `new`, `known`, `duplicate`, or why it is rejected."""
-
-    line: int
-    cells: list[str]
-    word: str
-    column: str = ""
-    reason: str = ""
-
-
-class Preview(NamedTuple):
-    """How a file would be read, and its first rows; `problem` says what must be chosen first."""
-
-    layout: Layout
-    mapping: dict[str, list[int]]
-    date_order: str
-    notes: list[str]
-    problem: str
-    verdicts: list[Verdict]
 
 
 def upload(
@@ -121,102 +97,6 @@ def _move(job: ContactImport, before: list, after: str, problem: str, **changes:
         raise ValueError(f"import {job.pk} {problem}: it is {job.status}")
 
 
-def region_of(owner: Any) -> str:
-    """The country of a store's national phone numbers."""
-    return owner.phone_region or settings.DEFAULT_PHONE_REGION
-
-
-def plan(
-    path: Path,
-    owner: Any,
-    *,
-    has_header: bool | None = None,
-    chosen: Mapping[str, Sequence[int]] | None = None,
-    date_order: str = "",
-) -> Preview:
-    """How a file would be read and mapped, with verdicts on its first rows; nothing is written.
-
-    What is not chosen is what the store last used for the same columns, or else a guess.
-
-    Raises:
-        ImportRefused: if the file as a whole cannot be used.
-    """
-    layout = reading.detect(path, has_header=has_header, largest_bytes=_largest())
-    sample = list(islice(reading.Reader(path, layout), SAMPLE_ROWS))
-    notes: list[str] = []
-    region = region_of(owner)
-    found = mapping.guess(layout.headings, [cells for _, cells in sample], region)
-    fields, notes = found.fields, list(found.notes)
-    if chosen is not None:
-        fields = {name: list(positions) for name, positions in chosen.items() if positions}
-    elif remembered := _remembered(owner.pk, layout):
-        fields, notes = remembered, [*notes, "mapped as in the last import of these columns"]
-    problem = ""
-    if "phone" not in fields:
-        names = ", ".join(heading[:30] for heading in layout.headings[:10])
-        problem = f"no column holds the phone number; the file has: {names}"
-    elif not date_order:
-        try:
-            date_order = _date_order(fields, sample)
-        except ImportRefused as refused:
-            problem = str(refused)
-    verdicts = []
-    if not problem:
-        judge = judge_of(layout.headings, fields, date_order, region)
-        verdicts = _verdicts(owner.pk, sample[:PREVIEW_ROWS], judge)
-    return Preview(layout, fields, date_order, notes, problem, verdicts)
-
-
-def look(job: ContactImport, **choices: Any) -> Preview:
-    """Plan an uploaded file with the choices of `plan`, and keep the plan on the import."""
-    with files.local_copy(job.pk) as path:
-        planned = plan(path, job.owner, **choices)
-    job.layout, job.mapping = planned.layout.as_json(), planned.mapping
-    job.date_order = choices.get("date_order", "")
-    job.save(update_fields=["layout", "mapping", "date_order"])
-    return planned
-
-
-def _largest() -> int:
-    return settings.IMPORT_MAX_MB * 10_000_000
-
-
-def _remembered(owner_id: int, layout: Layout) -> dict[str, list[int]] | None:
-    headings = list(layout.headings)
-    if headings[-1:] == [REASON]:  # rejected rows that were corrected
-        headings = headings[:-1]
-    earlier = ContactImport.objects.filter(
-        owner=owner_id, status=ImportStatus.COMPLETED, layout__headings=headings
-    ).order_by("-pk")
-    return earlier.values_list("mapping", flat=True).first()
-
-
-def _date_order(fields: Mapping[str, Sequence[int]], sample: list[tuple[int, list[str]]]) -> str:
-    positions = fields.get("birthday", ())
-    return mapping.date_order(
-        cells[at] for _, cells in sample for at in positions if at < len(cells)
-    )
-
-
-def _verdicts(
-    owner_id: int, rows: list[tuple[int, list[str]]], judge: Callable[[list[str]], Row | Rejection]
-) -> list[Verdict]:
-    judged = [(line, cells, judge(cells)) for line, cells in rows]
-    phones = {row.phone for *_, row in judged if isinstance(row, Row)}
-    known = set(
-        Contact.objects.filter(owner=owner_id, phone__in=phones).values_list("phone", flat=True)
-    )
-    verdicts, seen = [], set()
-    for line, cells, row in judged:
-        if isinstance(row, Rejection):
-            verdicts.append(Verdict(line, cells, "rejected", row.column, row.reason))
-        else:
-            word = "known" if row.phone in known else "new"
-            verdicts.append(Verdict(line, cells, "duplicate" if row.phone in seen else word))
-            seen.add(row.phone)
-    return verdicts
-
-
 def run(import_id: int) -> ContactImport:
     """Read a started import from its checkpoint to its end; one that has ended is left alone."""
     with only_one(f"import {import_id}") as mine:
@@ -240,7 +120,7 @@ def _settle_plan(job: ContactImport, path: Path) -> None:
     if job.layout is not None and job.mapping is not None and job.date_order:
         return
     layout = Layout.from_json(job.layout) if job.layout else None
-    planned = plan(
+    planned = planning.plan(
         path, job.owner, has_header=layout.has_header if layout else None, chosen=job.mapping,
         date_order=job.date_order,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from contacts.importing import run
+from contacts.importing import planning, run
 from contacts.importing.mapping import FIELDS
 from contacts.importing.reading import ImportRefused
 from contacts.models import IMPORT_OPEN, ContactImport, DateOrder, ImportStatus
@@ -54,11 +54,11 @@ class Command(BaseCommand):
     def handle(self, *, store, file, dry_run, no_header, wait, **options):
         owner = find_store(store)
         try:
-            planned = run.plan(
+            planned = planning.plan(
                 file, owner, has_header=False if no_header else None, date_order=options["dates"]
             )
             if options["map"]:
-                planned = run.plan(
+                planned = planning.plan(
                     file, owner, has_header=planned.layout.has_header, date_order=options["dates"],
                     chosen=_chosen(options["map"], planned),
                 )  # fmt: skip
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         if job.status == ImportStatus.FAILED:
             raise CommandError(job.error)
 
-    def _show(self, planned: run.Preview, *, as_json: bool) -> None:
+    def _show(self, planned: planning.Preview, *, as_json: bool) -> None:
         columns = {
             field: [planned.layout.headings[at] for at in positions]
             for field, positions in planned.mapping.items()
@@ -111,7 +111,7 @@ class Command(BaseCommand):
             self.stdout.write(f"line {verdict.line}: {verdict.word}{why}: {cells}")
 
 
-def _chosen(pairs: list[str], planned: run.Preview) -> dict[str, list[int]]:
+def _chosen(pairs: list[str], planned: planning.Preview) -> dict[str, list[int]]:
     """Columns by field: those of FIELD=COLUMN pairs, and of the plan what these do not touch."""
     headings = planned.layout.headings
     chosen: dict[str, list[int]] = {}
