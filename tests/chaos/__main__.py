@@ -109,6 +109,9 @@ class Chaos:
         store_file(owner.pk, path, "all", consent_source="chaos")
         transaction.on_commit(lambda: self.evidence.imported.update(promised))
 
+    def next_import(self) -> None:
+        self.import_file(self.draw.choice(self.owners))
+
     def campaign(self, scheduled: bool = False) -> None:
         from campaigns import enqueue, schedule
         from contacts.models import List
@@ -242,11 +245,15 @@ class Chaos:
     def round(self) -> None:
         work = self.draw.choices(
             [self.campaign, lambda: self.campaign(scheduled=True), self.operate, self.opt_out,
-             self.birthdays, self.repeat, lambda: self.import_file(self.draw.choice(self.owners))],
+             self.birthdays, self.repeat, self.next_import],
             weights=[5, 2, 3, 4, 1, 1, 3], k=3,
         )  # fmt: skip
         for something in work:
-            self.insist(something if something == self.opt_out else partial(slowly, something))
+            # A worker that is given an import too early stumbles over the missing row.
+            seconds = 0.5 if something == self.next_import else 0.1
+            self.insist(
+                something if something == self.opt_out else partial(slowly, something, seconds)
+            )
         for fault in self.draw.choices(
             [self.kill, self.stop, self.flush, self.restart_redis, self.crash_postgres,
              self.trouble_mitto],
@@ -351,13 +358,13 @@ class Chaos:
         self.evidence.log = self.place.log.read_text(errors="replace")
 
 
-def slowly(work: Callable[[], Any]) -> None:
+def slowly(work: Callable[[], Any], seconds: float) -> None:
     """Do it in a transaction that takes its time to commit."""
     from django.db import transaction
 
     with transaction.atomic():
         work()
-        time.sleep(0.1)
+        time.sleep(seconds)
 
 
 def main() -> int:
