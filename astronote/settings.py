@@ -73,7 +73,15 @@ DATABASES["default"].update(
     CONN_MAX_AGE=env["DATABASE_CONN_MAX_AGE"],
     CONN_HEALTH_CHECKS=True,
 )
-DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 10
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+_options["connect_timeout"] = 10
+# A machine that is cut off is noticed within about a minute, by PostgreSQL too: until then its
+# open transaction keeps its locks. Sockets on the same machine ignore these.
+_options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_options["options"] = (
+    f"{_options.get('options', '')} -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10"
+    " -c tcp_keepalives_count=3 -c tcp_user_timeout=60000"
+).strip()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "astronote.User"
 AUTH_PASSWORD_VALIDATORS = [

@@ -40,6 +40,10 @@ KINDS = ["general_desc", "fixed_line", "mobile", "toll_free", "premium_rate", "s
         ("690 000 000", "GR", None),
         ("690 000 0001" + " " * 250 + "1", "GR", None),
         ("+21 690 000 0001", "GR", None),
+        # A prefix, or a calling code without plus, is taken off only where the rest allows it.
+        ("+1 13109921", "US", None),
+        ("55800092294", "BR", None),
+        ("358300201", "AX", "+358300201"),
         ("6900000001", "XX", None),
         ("", "GR", None),
     ],

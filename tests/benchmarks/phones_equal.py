@@ -58,9 +58,9 @@ def _speed() -> Table:
     mixed = [_mobile(draw, region) for region in COUNTRIES * 3_000]
     greek = [_mobile(draw, "GR")[3:] for _ in range(18_000)]
     files = {
-        f"+ of {', '.join(COUNTRIES)}": mixed,
-        "GR, spaces, no code": [f"{n[:3]} {n[3:6]} {n[6:]}" for n in greek],
-        "the same with 00": ["00" + number[1:] for number in mixed],
+        f"+ form, {', '.join(COUNTRIES)}": mixed,
+        "GR national, spaces": [f"{n[:3]} {n[3:6]} {n[6:]}" for n in greek],
+        "00 form, same numbers": ["00" + number[1:] for number in mixed],
     }
     table = Table("18,000 valid numbers")
     for heading in ("a second", "by library", "times", "library not asked"):
