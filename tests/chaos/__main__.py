@@ -81,6 +81,7 @@ class Chaos:
         for owner in self.owners:
             self.import_file(owner, 120)
         self.quiet(lambda: self.rules.unfinished() == [], "the first imports")
+        self.hold_a_campaign()
 
     # Work
 
@@ -108,6 +109,33 @@ class Chaos:
             writer.writerow(["12", "Bad", ""])
         store_file(owner.pk, path, "all", consent_source="chaos")
         transaction.on_commit(lambda: self.evidence.imported.update(promised))
+
+    def hold_a_campaign(self) -> None:
+        """One that stays paused beyond the life of its credit reservations."""
+        from django.db import transaction
+
+        from campaigns import control, enqueue
+        from contacts.models import List
+        from tests.support.factories import make_campaign
+
+        owner = self.owners[0]
+        with transaction.atomic():
+            self.held = make_campaign(
+                owner, List.objects.get(owner=owner), message_text="Held back {{first_name}}"
+            )
+            control.pause(enqueue.start(self.held.pk), by="chaos")
+
+    def held_has_outlived_its_credits(self) -> bool:
+        """Whether the watchdog has had its time to expire what is still to be sent."""
+        from datetime import UTC, datetime
+
+        from messaging.models import CreditReservation
+
+        of_held = CreditReservation.objects.filter(
+            batch__kind="campaign", batch__source_id=self.held.pk
+        )
+        long_ago = datetime.now(UTC) - timedelta(seconds=5)
+        return not of_held.filter(expires_at__gt=long_ago).exists()
 
     def next_import(self) -> None:
         self.import_file(self.draw.choice(self.owners))
@@ -139,7 +167,8 @@ class Chaos:
         from campaigns import control
         from campaigns.models import Campaign
 
-        campaigns = list(Campaign.objects.filter(status__in=["sending", "paused"]))
+        going = Campaign.objects.filter(status__in=["sending", "paused"])
+        campaigns = list(going.exclude(pk=self.held.pk))
         if not campaigns:
             return
         campaign = self.draw.choice(campaigns)
@@ -299,6 +328,7 @@ class Chaos:
         from messaging.models import CreditReservation
 
         self.place.behave(fault="none", receipts="normal", latency_ms=0)
+        self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(lambda: control.resume(campaign, by="chaos"))  # noqa: B023
         for campaign in Campaign.objects.filter(status="scheduled").exclude(block_reason=""):
