@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -33,6 +33,10 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"ours_to_bare": self.to_bare, "ours_to_naive": self.to_naive}
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> Result:
+        return cls(**{each.name: row[each.name] for each in fields(cls)})
 
     def cells(self) -> list[str]:
         """The row of the report's table."""
