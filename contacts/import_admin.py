@@ -88,8 +88,9 @@ class ContactImportAdmin(ReadOnlyListing):
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context=None):
+        one_way_on = {"show_save_and_add_another": False, "show_save_and_continue": False}
         try:
-            return super().add_view(request, form_url, extra_context)
+            return super().add_view(request, form_url, one_way_on)
         except ImportRefused as refused:
             self.message_user(request, str(refused), messages.ERROR)
             return redirect(request.path)
@@ -183,7 +184,8 @@ def _plan(job: ContactImport, chosen: QueryDict | None) -> dict[str, Any]:
         for verdict in planned.verdicts
     ]
     return {
-        "planned": planned, "columns": columns, "rows": rows, "fields": FIELDS,
+        "planned": planned, "columns": columns, "rows": rows,
+        "fields": [(name, name.replace("_", " ")) for name in FIELDS],
         "orders": DateOrder.choices,
     }  # fmt: skip
 
