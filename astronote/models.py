@@ -61,15 +61,21 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
+# Mitto, section 5.
+SENDER = r"^([A-Za-z0-9]{3,11}|\+[0-9]{7,15})\Z"
+SENDER_MEANS = "3 to 11 letters and digits, or a number with + and country code"
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A store owner, or an operator (`is_staff`), who signs in with an e-mail address."""
 
     email = models.EmailField(unique=True)
     sender_name = models.CharField(
-        max_length=11,
+        max_length=16,
         blank=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9]{3,11}$", "Use 3 to 11 letters and digits.")],
-        help_text="Sender ID on the customers' phones: 3 to 11 letters and digits.",
+        validators=[RegexValidator(SENDER, f"Use {SENDER_MEANS}.")],
+        help_text=f"Sender ID on the customers' phones: {SENDER_MEANS}; only a number can be "
+        "answered.",
     )
     company = models.CharField(max_length=160, blank=True)
     timezone = models.CharField(max_length=50, default="UTC", validators=[validate_timezone])

@@ -41,6 +41,8 @@ def timetable() -> list[Recurring]:
                   interval=env["SCHEDULE_SWEEP_INTERVAL_MS"] / 1000),
         Recurring("apply_receipts", "delivery_status_poller", "messaging.tasks.apply_receipts",
                   interval=60),
+        Recurring("apply_inbound", "delivery_status_poller", "messaging.tasks.apply_inbound",
+                  interval=60),
         Recurring("delivery_status_poller", "delivery_status_poller",
                   "messaging.tasks.poll_delivery_status",
                   interval=env["DELIVERY_POLL_INTERVAL_MS"] / 1000),

@@ -17,5 +17,6 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", health.prometheus),
     path("", include("messaging.urls")),
+    path("", include("campaigns.urls")),
     path("admin/", admin.site.urls),
 ]

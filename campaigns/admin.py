@@ -5,8 +5,10 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
-from campaigns import control, enqueue, models, reporting, schedule
+from campaigns import control, enqueue, models, report_admin, reporting, schedule
 from contacts.listing import Listing, ReadOnlyListing
 from messaging import unknown
 from messaging.credits import InsufficientCredits
@@ -43,17 +45,34 @@ class CampaignAdmin(Listing):
         _do(lambda campaign, by: schedule.unschedule(campaign, by=by), "Unschedule", "a draft"),
         _do(lambda campaign, by: control.duplicate(campaign, by=by), "Duplicate", "copied"),
     ]
-    list_display = ["id", "name", "owner", "status", "scheduled_at", *COUNTERS, "waits_for"]
+    list_display = [
+        "id",
+        "name",
+        "owner",
+        "status",
+        "scheduled_at",
+        *COUNTERS,
+        "waits_for",
+        "report",
+    ]
     list_display_links = ["id", "name"]
     list_filter = ["status", "message_type"]
     list_select_related = ["owner"]
     search_fields = ["name"]
     autocomplete_fields = ["owner", "created_by", "list"]
     readonly_fields = [
-        "status", "waits_for", "scheduled_at", "started_at", "finished_at", *COUNTERS,
+        "status", "waits_for", "report", "scheduled_at", "started_at", "finished_at", *COUNTERS,
         "conversions",
     ]  # fmt: skip
     exclude = ["block_reason", "retry_after"]
+
+    def get_urls(self):
+        return [*report_admin.urls(self.admin_site), *super().get_urls()]
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if db_field.name == "offer_url":
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request):
         return reporting.with_next_batch(super().get_queryset(request))
@@ -62,6 +81,13 @@ class CampaignAdmin(Listing):
     def waits_for(self, campaign):
         # A campaign that is being made has neither.
         return reporting.waits_for(campaign) if campaign.pk else ""
+
+    @admin.display(description="report")
+    def report(self, campaign):
+        if not campaign.pk:
+            return ""
+        address = reverse("admin:campaigns_campaign_report", args=[campaign.pk])
+        return format_html('<a href="{}">Report</a>', address)
 
 
 def _settle(function: Callable[..., int], label: str):

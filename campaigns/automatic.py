@@ -16,13 +16,13 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
-from campaigns.enqueue import FIELDS
 from campaigns.models import AutomationMessage
+from campaigns.wording import FIELDS, fillers_of
 from contacts import audit, jobs
 from contacts.consent import suppressed_pairs
 from messaging import batching, credits, guards
 from messaging.sending import SEND_NEXT, next_turn
-from messaging.text import compile_template, parts
+from messaging.text import parts
 
 log = logging.getLogger(__name__)
 
@@ -130,14 +130,20 @@ def _write(chunk: list[Due], occurrence_key: str) -> tuple[list[Due], Mapping[in
 def _lines(chunk: list[Due]) -> Iterator[batching.Line]:
     over = guards.over_contact_caps([row.contact_id for row in chunk])
     barred = suppressed_pairs((row.owner_id, row.phone) for row in chunk)
-    fills: dict[int, Callable[[Mapping[str, str]], str]] = {}
-    for row in chunk:
-        if row.automation_id not in fills:
-            fills[row.automation_id] = compile_template(row.message_body)
+    fills = fillers_of({row.automation_id: (row.owner_id, row.message_body) for row in chunk})
+    codes = batching.new_tracking_ids(len(chunk))
+    for code, row in zip(codes, chunk, strict=True):
         if (row.owner_id, row.phone) in barred:
             continue
         text = fills[row.automation_id]({name: getattr(row, name) for name in FIELDS})
         skip = guards.CONTACT_CAP if row.contact_id in over else ""
         yield batching.Line(
-            row.owner_id, row.automation_id, row.contact_id, row.phone, text, parts(text), skip
+            row.owner_id,
+            row.automation_id,
+            row.contact_id,
+            row.phone,
+            text,
+            parts(text),
+            code,
+            skip,
         )

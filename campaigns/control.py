@@ -8,13 +8,12 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.enqueue import FIELDS
 from campaigns.models import RUNNING, STARTABLE, Campaign, CampaignMessage, CampaignStatus
+from campaigns.wording import FIELDS, OFFER, filler_of
 from contacts import audit, jobs
 from contacts.phones import normalise, region_of
-from messaging import direct, sending
+from messaging import direct, links, sending
 from messaging.models import BATCH_OPEN, Batch, BatchStatus, DirectMessage
-from messaging.text import compile_template
 
 FINISH_CANCELLING = "campaigns.tasks.finish_cancelling"
 SAMPLE = dict(zip(FIELDS, ("Maria", "Papadopoulou", "maria@example.com"), strict=True))
@@ -95,6 +94,7 @@ def duplicate(campaign: Campaign, *, by: Any) -> Campaign:
         created_by_id=getattr(by, "pk", campaign.created_by_id),
         name=f"{campaign.name[:190]} (copy)",
         message_text=campaign.message_text,
+        offer_url=campaign.offer_url,
         message_type=campaign.message_type,
         list_id=campaign.list_id,
         filter_gender=campaign.filter_gender,
@@ -108,14 +108,15 @@ def send_test(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
     """Send the campaign's text, filled for an invented customer, to one number; charged.
 
     Raises:
-        ValueError: if the number is not valid.
+        ValueError: if the number is not valid, or the text cannot be filled.
         Blocked: if the store may not send or cannot pay.
     """
     region = region_of(campaign.owner)
     phone = normalise(to, region)
     if phone is None:
         raise ValueError(f"{to} is not a valid phone number (country if none is given: {region})")
-    text = compile_template(campaign.message_text)(SAMPLE)
+    offer = links.Wording(campaign.owner_id, campaign.pk, campaign.offer_url)
+    text = filler_of(campaign)(SAMPLE | {OFFER: links.shorten({0: offer})[0]})
     message = direct.send_one(campaign.owner, phone, text, key=f"test:{secrets.token_hex(8)}")
     audit.record("test", campaign, by=by, message=message.pk)
     return message

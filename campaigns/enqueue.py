@@ -11,22 +11,22 @@ from itertools import islice
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns import schedule
+from campaigns import schedule, wording
 from campaigns.audience import audience
 from campaigns.models import STARTABLE, Campaign, CampaignMessage, CampaignStatus
+from campaigns.wording import FIELDS
 from contacts import jobs
 from contacts.consent import suppressed
 from contacts.logs import log_context
 from contacts.models import MessageType
-from messaging import batching, credits, guards
+from messaging import batching, credits, guards, links
 from messaging.sending import SEND_NEXT, next_turn
 from messaging.standing import Blocked, check_store
-from messaging.text import compile_template, parts
+from messaging.text import parts
 
 log = logging.getLogger(__name__)
 
 CHUNK = 10_000
-FIELDS = ("first_name", "last_name", "email")
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -99,7 +99,10 @@ def _write_messages(campaign: Campaign, sender: str) -> tuple[list[batching.NewB
 
     The audience is read by a server-side cursor in chunks, so memory stays flat.
     """
-    fill = compile_template(campaign.message_text)
+    try:
+        fill = wording.filler_of(campaign)
+    except ValueError as error:
+        raise Hopeless(str(error)) from None
     rows = (
         audience(campaign)
         .order_by("pk")
@@ -112,12 +115,14 @@ def _write_messages(campaign: Campaign, sender: str) -> tuple[list[batching.NewB
     first_turn, total, skipped = next_turn(), 0, 0
     for recipients, over in _chunks(rows, campaign):
         lines = []
-        for contact_id, phone, *values in recipients:
-            text = fill(dict(zip(FIELDS, values, strict=True)))
+        codes = batching.new_tracking_ids(len(recipients))
+        for code, (contact_id, phone, *values) in zip(codes, recipients, strict=True):
+            own = links.address(code)
+            text = fill(dict(zip(FIELDS, values, strict=True)) | {wording.OFFER: own})
             skip = guards.CONTACT_CAP if contact_id in over else ""
             lines.append(
                 batching.Line(
-                    campaign.owner_id, campaign.pk, contact_id, phone, text, parts(text), skip
+                    campaign.owner_id, campaign.pk, contact_id, phone, text, parts(text), code, skip
                 )
             )
         batches += batching.write(CampaignMessage, lines, sources, first_turn=first_turn, made=made)

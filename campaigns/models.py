@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import URLValidator
 from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -53,6 +54,10 @@ class Campaign(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     message_text = models.TextField(max_length=2000)
+    offer_url = models.URLField(
+        max_length=2000, blank=True, default="", validators=[URLValidator(["http", "https"])],
+        help_text="Where {{offer_link}} leads; a text without it ends with it.",
+    )  # fmt: skip
     message_type = models.CharField(
         max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
@@ -273,11 +278,18 @@ class OfferViewEvent(models.Model):
     """A customer opened the offer link of a message."""
 
     campaign_message = models.ForeignKey(CampaignMessage, models.CASCADE)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    campaign = models.ForeignKey(Campaign, models.CASCADE, db_index=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     ip_address = models.CharField(max_length=45, null=True, blank=True)
     user_agent = models.CharField(max_length=500, null=True, blank=True)
     device_type = models.CharField(max_length=50, null=True, blank=True)
     viewed_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["campaign", "viewed_at"], name="offerviewevent_campaign"),
+            models.Index(fields=["owner", "viewed_at"], name="offerviewevent_owner"),
+        ]
 
 
 class NfcTag(models.Model):

@@ -2,18 +2,17 @@
 
 from zoneinfo import ZoneInfo
 
-from django.db.models import Case, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
 from django.utils import timezone
 
+from campaigns import analytics
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus
-from messaging.models import Batch, BatchStatus, CreditTransaction
+from messaging.models import Batch, BatchStatus
 from messaging.sending import FOREVER
 
 
 def report(campaign: Campaign) -> dict:
-    """The campaign's state, counts by status and credits charged."""
-    batches = Batch.objects.filter(kind=CampaignMessage.batch_kind, source_id=campaign.pk)
-    debits = CreditTransaction.objects.filter(batch__in=batches, type="debit")
+    """The campaign's state, counts by status, and what it came to."""
     campaign = with_next_batch(Campaign.objects.select_related("owner")).get(pk=campaign.pk)
     return {
         "id": campaign.pk,
@@ -26,7 +25,7 @@ def report(campaign: Campaign) -> dict:
                 "total", "queued", "sent", "delivered", "failed", "skipped", "unknown",
             )
         },
-        "credits": debits.aggregate(Sum("amount"))["amount__sum"] or 0,
+        **analytics.of_campaign(campaign).as_dict(),
     }  # fmt: skip
 
 

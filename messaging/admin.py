@@ -58,6 +58,14 @@ class CreditTransactionAdmin(ReadOnlyListing):
 
 @admin.register(models.WebhookEvent)
 class WebhookEventAdmin(ReadOnlyListing):
-    list_display = ["id", "event_type", "provider_message_id", "status", "attempts", "received_at"]
+    list_display = [
+        "id",
+        "event_type",
+        "owner",
+        "word",
+        "status",
+        "provider_message_id",
+        "received_at",
+    ]
     list_filter = ["status"]
     search_fields = ["=provider_message_id"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 
-from messaging import guards
-from messaging.models import MessageStatus, OutboundMessage
+from messaging import guards, tallies
+from messaging.models import MessageStatus, OutboundMessage, TallyOf
+
+TRACKING_BYTES, TRACKING_LENGTH = 9, 12
 
 
 class Line(NamedTuple):
@@ -22,7 +26,16 @@ class Line(NamedTuple):
     to: str
     text: str
     segments: int
+    tracking_id: str
     skip: str = ""
+
+
+def new_tracking_ids(count: int) -> list[str]:
+    """So many codes of 72 random bits: nobody guesses another message's links."""
+    drawn = base64.urlsafe_b64encode(secrets.token_bytes(TRACKING_BYTES * count)).decode()
+    return [
+        drawn[start : start + TRACKING_LENGTH] for start in range(0, len(drawn), TRACKING_LENGTH)
+    ]
 
 
 class Source(NamedTuple):
@@ -86,10 +99,18 @@ def write(
             for batch_id, group in zip(ids, groups, strict=True):
                 for line in group:
                     row = (*line[:6], batch_id, MessageStatus.QUEUED.value, "")
-                    copy.write_row((*row, secrets.token_urlsafe(9), *values))
+                    copy.write_row((*row, line.tracking_id, *values))
             for line in skipped:
                 row = (*line[:6], None, MessageStatus.SKIPPED.value, line.skip)
-                copy.write_row((*row, secrets.token_urlsafe(9), *values))
+                copy.write_row((*row, line.tracking_id, *values))
+    slot = tallies.slot_of(timezone.now())
+    tallies.add(
+        Counter(
+            tallies.Place(line.owner_id, model.batch_kind, line.source_id, slot,
+                          TallyOf.SKIPPED.value, line.skip)
+            for line in skipped
+        )
+    )  # fmt: skip
     return batches
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from django.db import transaction
@@ -11,6 +10,7 @@ from contacts import jobs
 from contacts.consent import suppressed
 from contacts.models import MessageType
 from messaging import credits
+from messaging.batching import new_tracking_ids
 from messaging.models import Batch, DirectMessage
 from messaging.sending import SEND_NEXT, next_turn
 from messaging.standing import Blocked, check_store
@@ -43,7 +43,7 @@ def send_one(owner: Any, to: str, text: str, *, key: str) -> DirectMessage:
             to=to,
             text=text,
             segments=parts(text),
-            tracking_id=secrets.token_urlsafe(9),
+            tracking_id=new_tracking_ids(1)[0],
             idempotency_key=key,
         )
         try:

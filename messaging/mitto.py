@@ -270,6 +270,6 @@ def parse_time(text: str) -> datetime | None:
     base, fraction, zone = match.groups()
     try:
         time = datetime.fromisoformat(base + (fraction or "")[:7] + (zone or "Z"))
-    except ValueError:
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC)

@@ -47,8 +47,22 @@ class TransactionType(models.TextChoices):
 class WebhookEventStatus(models.TextChoices):
     RECEIVED = "received", "received: not yet applied"
     PROCESSED = "processed"
-    UNMATCHED = "unmatched", "unmatched: no message has this id"
+    UNMATCHED = "unmatched", "unmatched: no message or customer belongs to it"
     FAILED = "failed", "failed: it cannot be read"
+
+
+class WebhookEventType(models.TextChoices):
+    RECEIPT = "dlr", "delivery receipt"
+    POLL = "poll", "answer to a status query"
+    INBOUND = "inbound", "message from a customer"
+
+
+class TallyOf(models.TextChoices):
+    ACCEPTED = "accepted", "accepted by Mitto"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    OPTED_OUT = "opted_out", "opted out"
 
 
 BATCH_OPEN = (BatchStatus.PENDING, BatchStatus.CLAIMED, BatchStatus.SUBMITTING)
@@ -179,8 +193,8 @@ class OutboundMessage(models.Model):
     delivery_last_checked_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True, db_default="")
     last_error = models.CharField(max_length=500, blank=True, db_default="")
-    sent_at = models.DateTimeField(null=True, blank=True)
-    delivered_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="when we knew Mitto took it")
+    delivered_at = models.DateTimeField(null=True, blank=True, help_text="by Mitto's clock")
     failed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -261,10 +275,12 @@ class ShortLink(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     short_code = models.CharField(max_length=16, unique=True)
-    kind = models.CharField(max_length=20, default="generic")
+    kind = models.CharField(max_length=20, default="message")
     target_url = models.TextField()
     long_url_hash = models.CharField(max_length=64)
-    campaign_id = models.BigIntegerField(null=True, blank=True)
+    campaign_id = models.BigIntegerField(
+        null=True, blank=True, help_text="whose text holds it; a store's automations share theirs"
+    )
     click_count = models.IntegerField(default=0)
     last_clicked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -272,9 +288,15 @@ class ShortLink(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["owner", "kind", "long_url_hash"], name="shortlink_once_per_target"
+                fields=["owner", "kind", "long_url_hash", "campaign_id"],
+                name="shortlink_once_per_target",
+                nulls_distinct=False,
             )
         ]
+        indexes = [models.Index(fields=["campaign_id"], name="shortlink_campaign")]
+
+    def __str__(self) -> str:
+        return self.short_code
 
 
 class Wallet(models.Model):
@@ -357,26 +379,78 @@ class CreditTransaction(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """The inbox: one event as the provider sent it, kept until it is applied."""
+    """The inbox: one event as the provider sent it, and what was read from it at the door.
+
+    It also keeps the answers to status queries that changed something, so that each change of a
+    message has its source. Events of a message begin their `event_id` with its provider id.
+    """
 
     provider = models.CharField(max_length=20, default="mitto")
-    event_id = models.CharField(max_length=160)
-    event_type = models.CharField(max_length=20)
+    event_id = models.CharField(max_length=200)
+    event_type = models.CharField(max_length=20, choices=WebhookEventType.choices)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, db_index=False,
+        verbose_name="store", help_text="whose customer wrote an inbound message",
+    )  # fmt: skip
     provider_message_id = models.CharField(max_length=64, blank=True)
+    word = models.CharField(
+        max_length=40, blank=True, db_default="",
+        help_text="the provider's status of the message, or what an inbound message asks for",
+    )  # fmt: skip
+    occurred_at = models.DateTimeField(
+        null=True, blank=True, help_text="the provider's time of it, if it gave one"
+    )
+    error_code = models.CharField(max_length=40, blank=True, db_default="")
+    error = models.CharField(max_length=200, blank=True, db_default="")
     payload = models.JSONField(null=True)
     status = models.CharField(
         max_length=12, choices=WebhookEventStatus.choices, default=WebhookEventStatus.RECEIVED
     )
-    attempts = models.SmallIntegerField(default=0, db_default=0)
-    error = models.CharField(max_length=200, blank=True, db_default="")
     received_at = models.DateTimeField(db_default=Now())
+    retry_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its message is looked for again"
+    )
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
+            one_of("event_type", WebhookEventType, "webhookevent_type_known"),
             one_of("status", WebhookEventStatus, "webhookevent_status_known"),
             models.UniqueConstraint(fields=["provider", "event_id"], name="webhookevent_once"),
         ]
         indexes = [
-            models.Index(fields=["id"], name="webhookevent_waiting", condition=Q(status="received"))
+            models.Index(
+                fields=["id"], name="webhookevent_waiting", condition=Q(status="received")
+            ),
+            models.Index(
+                fields=["owner", "id"], name="webhookevent_owner", condition=Q(owner__isnull=False)
+            ),
         ]
+
+
+class Tally(models.Model):
+    """How many messages of one campaign or automation came to something in five minutes.
+
+    `detail` tells why for `failed` and `skipped`, and for `delivered` which of WAITS it took from
+    sending. Always: what counting the messages themselves would give.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
+    kind = models.CharField(max_length=20)
+    source_id = models.BigIntegerField(null=True, blank=True)
+    slot = models.DateTimeField(help_text="the beginning of the five minutes")
+    what = models.CharField(max_length=12, choices=TallyOf.choices)
+    detail = models.CharField(max_length=40, blank=True, db_default="")
+    count = models.IntegerField()
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [
+            one_of("what", TallyOf, "tally_what_known"),
+            models.UniqueConstraint(
+                fields=["kind", "source_id", "slot", "what", "detail"],
+                name="tally_once",
+                nulls_distinct=False,
+            ),
+        ]
+        indexes = [models.Index(fields=["owner", "slot"], name="tally_of_store")]

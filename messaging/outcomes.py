@@ -7,19 +7,20 @@ same transaction settles the credits and moves the counters of whoever the messa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection, transaction
 
-from messaging import credits
+from messaging import credits, tallies
 from messaging.models import (
     ACCEPTED,
     NOT_CHARGED,
     MessageStatus,
     OutboundMessage,
     StatusChange,
+    TallyOf,
 )
 
 
@@ -40,21 +41,29 @@ class Outcome(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """So many messages, of so many parts, of one batch changed status."""
+    """So many messages, of so many parts, of one batch that changed in the same way.
+
+    The slots and details are where tallies counted them, and where they do now.
+    """
 
     owner_id: int
     batch_id: int
     source_id: int | None
     before: str
+    slot_before: datetime | None
+    detail_before: str
     after: str
+    slot: datetime | None
+    detail: str
+    sent_slot: datetime | None  # only if they were not known to be sent before
     count: int
     parts: int
 
 
 def record(message_class: type[OutboundMessage], outcomes: Sequence[Outcome]) -> int:
-    """Apply outcomes of messages of one class; return how many messages changed status.
+    """Apply outcomes of messages of one class, one each; return how many changed status.
 
-    Locks are taken in the order messages (by id), reservations and wallets, campaigns.
+    Locks are taken in the order messages (by id), reservations and wallets, campaigns, tallies.
     """
     if not outcomes:
         return 0
@@ -64,7 +73,8 @@ def record(message_class: type[OutboundMessage], outcomes: Sequence[Outcome]) ->
                 RECORD.format(table=message_class._meta.db_table),
                 [list(column) for column in zip(*outcomes, strict=True)],
             )
-            moved = [Moved(*row) for row in cursor.fetchall()]
+            changed = [Moved(*row) for row in cursor.fetchall()]
+        moved = [row for row in changed if row.before != row.after]
         _count_awaiting(moved)
         _settle_credits(moved)
         counts: Counter[tuple[int | None, str, str]] = Counter()
@@ -74,7 +84,40 @@ def record(message_class: type[OutboundMessage], outcomes: Sequence[Outcome]) ->
             message_class.outcomes_changed(
                 [StatusChange(*key, count) for key, count in counts.items()]
             )
+        _tally(message_class.batch_kind, changed)
     return sum(row.count for row in moved)
+
+
+def best(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The one outcome of each message that decides, whatever their order.
+
+    A final word is stronger than one that is not; among equals the later by the provider's time.
+    """
+    decides: dict[int, Outcome] = {}
+    for outcome in outcomes:
+        known = decides.get(outcome.message_id)
+        if known is None or _strength(outcome) > _strength(known):
+            decides[outcome.message_id] = outcome
+    return list(decides.values())
+
+
+def _strength(outcome: Outcome) -> tuple:
+    final = outcome.status in FINAL
+    return final, outcome.at, outcome.status, outcome.word, outcome.error_code, outcome.error
+
+
+def _tally(kind: str, changed: list[Moved]) -> None:
+    """Count messages where they now belong, and no longer where they did."""
+    counts: Counter[tallies.Place] = Counter()
+    for row in changed:
+        of = (row.owner_id, kind, row.source_id)
+        if row.sent_slot:
+            counts[tallies.Place(*of, row.sent_slot, TallyOf.ACCEPTED.value, "")] += row.count
+        if row.slot_before:
+            counts[tallies.Place(*of, row.slot_before, row.before, row.detail_before)] -= row.count
+        if row.slot:
+            counts[tallies.Place(*of, row.slot, row.after, row.detail)] += row.count
+    tallies.add(counts)
 
 
 def _count_awaiting(moved: list[Moved]) -> None:
@@ -123,11 +166,13 @@ _Q, _S, _D, _F, _K, _U = (
 _NEXT = _pairs(
     (_Q, _S), (_Q, _F), (_Q, _K), (_Q, _U), (_S, _D), (_S, _F), (_U, _S), (_U, _D), (_U, _F)
 )
-# The provider's final word yields only to a later one about a message that it did take.
-_REVISION = _pairs((_D, _F), (_F, _D))
+FINAL = (_D, _F)
+_FINAL = ", ".join(f"'{status.value}'" for status in FINAL)
 
 # The messages are found and joined by primary key alone: a condition on status beside it makes
 # the planner join the whole batch with itself when its statistics are stale.
+# What the provider says of a message that it took is decided by its own time: the latest final word
+# holds, whatever came when, and no other word changes it. Of two at once, failed is later.
 RECORD = f"""
     WITH incoming AS (
         SELECT * FROM unnest(
@@ -135,12 +180,18 @@ RECORD = f"""
             (%s)::timestamptz[]
         ) AS t (id, status, provider_message_id, error_code, error, word, at)
     ), judged AS (
-        SELECT i.*, m.status AS before,
+        SELECT i.*, m.status AS before, m.sent_at AS sent_before, m.error_code AS code_before,
+            m.delivered_at AS delivered_before, m.failed_at AS failed_before,
             (m.status, i.status) IN ({_NEXT}) OR (
-                (m.status, i.status) IN ({_REVISION})
-                AND m.provider_message_id IS NOT NULL AND i.at > m.delivery_status_at
+                m.status IN ({_FINAL}) AND i.status IN ({_FINAL})
+                AND m.provider_message_id IS NOT NULL AND i.word <> ''
+                AND (i.at, i.status, i.word, i.error_code, i.error) > (
+                    COALESCE(m.delivery_status_at, '-infinity'), m.status, m.delivery_status,
+                    m.error_code, m.last_error)
             ) AS moves,
-            i.word <> '' AND (m.delivery_status_at IS NULL OR i.at > m.delivery_status_at) AS newer
+            m.status = 'sent' AND i.status = 'sent' AND i.word <> ''
+                AND (i.at, i.word) > (
+                    COALESCE(m.delivery_status_at, '-infinity'), m.delivery_status) AS newer
         FROM {{table}} m JOIN incoming i ON i.id = m.id
         ORDER BY m.id
         FOR NO KEY UPDATE OF m
@@ -148,23 +199,38 @@ RECORD = f"""
         UPDATE {{table}} m SET
             status = CASE WHEN j.moves THEN j.status ELSE m.status END,
             provider_message_id = COALESCE(j.provider_message_id, m.provider_message_id),
-            delivery_status = CASE WHEN j.newer THEN j.word ELSE m.delivery_status END,
-            delivery_status_at = CASE WHEN j.newer THEN j.at ELSE m.delivery_status_at END,
+            delivery_status = CASE WHEN j.word <> '' THEN j.word ELSE m.delivery_status END,
+            delivery_status_at = CASE WHEN j.word <> '' THEN j.at ELSE m.delivery_status_at END,
             error_code = CASE WHEN j.moves THEN j.error_code ELSE m.error_code END,
             last_error = CASE WHEN j.moves THEN j.error ELSE m.last_error END,
             sent_at = CASE WHEN j.moves AND j.status IN ('sent', 'delivered')
                 THEN COALESCE(m.sent_at, now()) ELSE m.sent_at END,
-            delivered_at = CASE WHEN j.moves AND j.status = 'delivered'
-                THEN COALESCE(j.at, now()) ELSE m.delivered_at END,
-            failed_at = CASE WHEN j.moves AND j.status = 'failed'
-                THEN COALESCE(j.at, now()) ELSE m.failed_at END
+            delivered_at = CASE WHEN NOT j.moves THEN m.delivered_at
+                WHEN j.status = 'delivered' THEN COALESCE(j.at, now()) END,
+            failed_at = CASE WHEN NOT j.moves THEN m.failed_at
+                WHEN j.status = 'failed' THEN COALESCE(j.at, now()) END
         FROM judged j
         WHERE m.id = j.id AND (j.moves OR j.newer)
-        RETURNING m.owner_id, m.batch_id, j.before, m.status AS after, m.segments
+        RETURNING m.owner_id, m.batch_id, j.moves, m.segments,
+            j.before,
+            CASE j.before WHEN 'delivered' THEN j.delivered_before
+                WHEN 'failed' THEN j.failed_before END AS ended_before,
+            CASE j.before WHEN 'delivered'
+                THEN {tallies.wait_sql("j.sent_before", "j.delivered_before")}
+                WHEN 'failed' THEN j.code_before ELSE '' END AS detail_before,
+            m.status AS after,
+            CASE m.status WHEN 'delivered' THEN m.delivered_at WHEN 'failed' THEN m.failed_at
+                WHEN 'skipped' THEN now() END AS ended,
+            CASE m.status WHEN 'delivered' THEN {tallies.wait_sql("m.sent_at", "m.delivered_at")}
+                WHEN 'sent' THEN '' ELSE m.error_code END AS detail,
+            CASE WHEN j.sent_before IS NULL THEN m.sent_at END AS first_sent
     )
-    SELECT c.owner_id, c.batch_id, b.source_id, c.before, c.after, count(*), sum(c.segments)
+    SELECT c.owner_id, c.batch_id, b.source_id,
+        c.before, {tallies.slot_sql("c.ended_before")}, c.detail_before,
+        c.after, {tallies.slot_sql("c.ended")}, c.detail, {tallies.slot_sql("c.first_sent")},
+        count(*), sum(c.segments)
     FROM changed c JOIN messaging_batch b ON b.id = c.batch_id
-    WHERE c.before <> c.after
-    GROUP BY 1, 2, 3, 4, 5
+    WHERE c.moves
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ORDER BY 1, 2
 """

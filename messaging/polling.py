@@ -9,17 +9,25 @@ import asyncio
 import logging
 import time
 from datetime import timedelta
+from typing import NamedTuple
 
 import aiohttp
 from django.conf import settings
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from contacts.locks import only_one
-from messaging import mitto, outcomes, rate_limits
-from messaging.models import Batch, MessageStatus, message_classes
-from messaging.outcomes import Outcome
-from messaging.receipts import status_of
+from messaging import mitto, outcomes, rate_limits, receipts
+from messaging.models import (
+    Batch,
+    MessageStatus,
+    OutboundMessage,
+    WebhookEventStatus,
+    WebhookEventType,
+    message_classes,
+)
+from messaging.receipts import InboxRow
 
 log = logging.getLogger(__name__)
 
@@ -51,55 +59,93 @@ def refresh_old() -> dict[str, int]:
         return _ask(waiting) if mine else {}
 
 
-def _ask(waiting) -> dict[str, int]:
+def _ask(waiting: QuerySet[Batch]) -> dict[str, int]:
     """Ask about the batches asked least recently; return counts by what was learnt."""
-    batches = list(
-        waiting.filter(awaiting__gt=0).order_by(F("checked_at").asc(nulls_first=True))[:BATCHES]
-    )
+    now = timezone.now()
+    batches = _least_recently_asked(waiting)
     counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
     for model in message_classes():
-        ids = [batch.pk for batch in batches if batch.kind == model.batch_kind]
-        rows = list(
-            model.objects.filter(batch__in=ids, status=MessageStatus.SENT)
-            .order_by(F("delivery_last_checked_at").asc(nulls_first=True), "pk")
-            .values_list("pk", "provider_message_id")[:MESSAGES]
-        )
+        of_class = [batch.pk for batch in batches if batch.kind == model.batch_kind]
+        rows = _questionable(model, of_class)
         if rows:
-            _learn(model, rows, counts)
-    Batch.objects.filter(pk__in=[batch.pk for batch in batches]).update(checked_at=timezone.now())
+            answers = asyncio.run(_questions([row.provider_message_id for row in rows]))
+            record_answers(model, rows, answers, counts)
+    Batch.objects.filter(pk__in=[batch.pk for batch in batches]).update(checked_at=now)
     if counts["asked"]:
         log.info("asked Mitto about messages: %s", counts)
     return counts
 
 
-def _learn(model, rows: list[tuple[int, str]], counts: dict[str, int]) -> None:
-    answers = asyncio.run(_questions([provider_id for _, provider_id in rows]))
-    learnt, missing = [], []
-    for (pk, _), answer in zip(rows, answers, strict=True):
+def _least_recently_asked(waiting: QuerySet[Batch]) -> list[Batch]:
+    """Batches with messages enough for one run."""
+    chosen, messages = [], 0
+    in_order = waiting.filter(awaiting__gt=0).order_by(F("checked_at").asc(nulls_first=True), "pk")
+    for batch in in_order[:BATCHES]:
+        if messages >= MESSAGES:
+            break
+        chosen.append(batch)
+        messages += batch.awaiting
+    return chosen
+
+
+class Question(NamedTuple):
+    """A message to be asked about, and the provider's word that we have of it."""
+
+    pk: int
+    provider_message_id: str
+    word: str
+
+
+def _questionable(model: type[OutboundMessage], batch_ids: list[int]) -> list[Question]:
+    """Messages without a final word, those of which nothing is known first."""
+    columns = ("pk", "provider_message_id", "delivery_status")
+    unknown = receipts.unknown(model).filter(provider_message_id__isnull=False)
+    sent = model.objects.filter(batch__in=batch_ids, status=MessageStatus.SENT)
+    least_recent = (F("delivery_last_checked_at").asc(nulls_first=True), "pk")
+    rows = [
+        Question(*row)
+        for some in (unknown, sent)
+        for row in some.order_by(*least_recent).values_list(*columns)[:MESSAGES]
+    ]
+    return rows[:MESSAGES]
+
+
+def record_answers(
+    model: type[OutboundMessage],
+    rows: list[Question],
+    answers: list[mitto.StatusResult],
+    counts: dict[str, int],
+) -> None:
+    """Record what Mitto says of these messages, and keep each answer that changes something."""
+    learnt, news, missing = [], [], []
+    for row, answer in zip(rows, answers, strict=True):
         counts["asked"] += 1
         match answer:
             case mitto.MessageReport():
-                status = status_of(answer.delivery_status)
-                failed = status == MessageStatus.FAILED
-                counts["final"] += status != MessageStatus.SENT
-                learnt.append(
-                    Outcome(
-                        pk,
-                        status,
-                        None,
-                        "undelivered" if failed else "",
-                        answer.description if failed else "",
-                        answer.delivery_status.strip().lower()[:40],
-                        answer.updated_at or timezone.now(),
-                    )
+                event = InboxRow.read(
+                    {
+                        "messageId": row.provider_message_id,
+                        "deliveryStatus": answer.delivery_status,
+                        "updatedAt": (answer.updated_at or timezone.now()).isoformat(),
+                        "description": answer.description,
+                    }
                 )
+                if not event.word:
+                    counts["unanswered"] += 1
+                    continue
+                learnt.append(event.outcome(row.pk))
+                counts["final"] += learnt[-1].status in outcomes.FINAL
+                if event.word != row.word:
+                    news.append(event._replace(status=WebhookEventStatus.PROCESSED.value))
             case mitto.NotFound():
                 counts["not_found"] += 1
-                missing.append(pk)
+                missing.append(row.pk)
             case _:
                 counts["unanswered"] += 1
-    outcomes.record(model, learnt)
-    checked = model.objects.filter(pk__in=[pk for pk, _ in rows])
+    with transaction.atomic():
+        receipts.insert(news, WebhookEventType.POLL)
+        outcomes.record(model, learnt)
+    checked = model.objects.filter(pk__in=[row.pk for row in rows])
     checked.update(delivery_last_checked_at=timezone.now())
     # Mitto may not know a message for a while, so that word is never final.
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import orjson
 from django.db import connection, transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from contacts import jobs
 from contacts.locks import only_one
 from messaging import outcomes
-from messaging.mitto import parse_time
+from messaging.mitto import mask, parse_time
 from messaging.models import (
+    BatchStatus,
     MessageStatus,
+    OutboundMessage,
+    ReservationStatus,
     WebhookEvent,
     WebhookEventStatus,
+    WebhookEventType,
     message_classes,
 )
 from messaging.outcomes import Outcome
@@ -27,9 +33,11 @@ log = logging.getLogger(__name__)
 
 APPLY_RECEIPTS = "messaging.tasks.apply_receipts"
 CHUNK = 5000
-# An event may overtake the answer that tells us its message's id; it is tried again this often.
-MOST_ATTEMPTS = 20
 WAKE_KEY, WAKE_SECONDS = "astronote:receipts-waiting", 5
+# A receipt may overtake the answer that tells us its message's id, and that answer may be late.
+FIRST_RETRY, GIVE_UP = timedelta(seconds=5), timedelta(hours=1)
+# By then every call that was under way has ended, and its messages have their ids.
+CALLS_ARE_OVER = timedelta(minutes=5)
 
 # Mitto's words and those of carriers that it passes on (behaviours, rules 17 and 19). A word in
 # neither set is not final.
@@ -46,6 +54,14 @@ FAILED_WORDS = {
     "deleted",
     "error",
 }
+# Names of a field in the messaging family's JSON and in templates of the classic one (Mitto,
+# sections 3 and 6).
+ID_FIELDS = ("messageId", "id", "msgid")
+WORD_FIELDS = ("deliveryStatus", "status")
+TIME_FIELDS = ("updatedAt", "timestamp", "sendtimestamp", "sendtime")
+CODE_FIELDS = ("errorcode", "errorCode")
+REASON_FIELDS = ("description", "error")
+RECEIVER_FIELDS = ("destination", "receiver", "to")
 
 
 def status_of(word: str) -> str:
@@ -58,46 +74,131 @@ def status_of(word: str) -> str:
     return MessageStatus.SENT
 
 
-def store(events: Iterable[dict[str, Any]]) -> int:
-    """Keep delivery events as they came, each once; return how many were new.
+def field(event: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The first of these fields that the event has, as text; empty if none."""
+    for name in names:
+        value = event.get(name)
+        if isinstance(value, (str, int)) and value != "":
+            return str(value).strip()
+    return ""
+
+
+def time_of(event: Mapping[str, Any]) -> datetime | None:
+    """The provider's time of an event: ISO, or seconds or milliseconds since 1970."""
+    text = field(event, TIME_FIELDS)
+    if text.isascii() and text.isdigit() and len(text) in (10, 13):
+        return datetime.fromtimestamp(int(text) / (1 if len(text) == 10 else 1000), UTC)
+    return parse_time(text)
+
+
+def as_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """The event and its JSON, without the NUL characters that PostgreSQL cannot keep."""
+    body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
+    if r"\u0000" in body:
+        event = _without_nul(event)
+        body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
+    return event, body
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(each) for name, each in value.items()}
+    return value
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class InboxRow(NamedTuple):
+    """A receipt as it is stored."""
+
+    event_id: str
+    provider_message_id: str
+    word: str
+    occurred_at: datetime | None
+    error_code: str
+    error: str
+    payload: str
+    status: str
+
+    @classmethod
+    def read(cls, event: Mapping[str, Any]) -> InboxRow:
+        """What an event says, whichever family's names it uses."""
+        event, body = as_json(event)
+        provider_id, word = field(event, ID_FIELDS)[:64], field(event, WORD_FIELDS).lower()[:40]
+        when = field(event, TIME_FIELDS)[:40]
+        which = when or digest(body)[:16]
+        if not (provider_id and word):
+            return cls(
+                f"unreadable:{digest(body)}", provider_id, word, None, "",
+                "no message id or no status", body, WebhookEventStatus.FAILED.value,
+            )  # fmt: skip
+        failed = status_of(word) == MessageStatus.FAILED
+        code = (field(event, CODE_FIELDS)[:40] or "undelivered") if failed else ""
+        return cls(
+            f"{provider_id}:{word}:{which}:{code}",
+            provider_id,
+            word,
+            time_of(event),
+            code,
+            mask(field(event, REASON_FIELDS))[:200] if failed else "",
+            body,
+            WebhookEventStatus.RECEIVED.value,
+        )
+
+    def outcome(self, message_id: int) -> Outcome:
+        """What it makes of a message."""
+        return Outcome(
+            message_id, status_of(self.word), None, self.error_code, self.error, self.word,
+            self.occurred_at,
+        )  # fmt: skip
+
+
+def store(events: Iterable[Mapping[str, Any]]) -> int:
+    """Keep delivery receipts as they came, each once; return how many were new.
 
     One insert, whatever their number; a job that applies them is enqueued.
     """
-    rows = []
-    for event in events:
-        provider_id = str(event.get("messageId") or event.get("id") or "")[:64]
-        word = str(event.get("deliveryStatus") or event.get("status") or "")
-        time = str(event.get("updatedAt") or event.get("timestamp") or "")
-        body = json.dumps(event, sort_keys=True)
-        digest = hashlib.sha256(body.encode()).hexdigest()[:16]
-        event_id = f"{provider_id}:{word.lower()[:40]}:{time or digest}"[:160]
-        status = WebhookEventStatus.RECEIVED if provider_id and word else WebhookEventStatus.FAILED
-        rows.append((event_id, provider_id, body, status))
-    if not rows:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(STORE, [list(column) for column in zip(*rows, strict=True)])
-        stored = cursor.rowcount
+    stored = insert([InboxRow.read(event) for event in events], WebhookEventType.RECEIPT)
     if stored and jobs.first_in(WAKE_KEY, WAKE_SECONDS):
         jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
     return stored
 
 
-STORE = """
+def insert(rows: Sequence[InboxRow], event_type: WebhookEventType) -> int:
+    """Write rows that are not known yet; return how many."""
+    if not rows:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT, [event_type.value, *(list(column) for column in zip(*rows, strict=True))]
+        )
+        return cursor.rowcount
+
+
+INSERT = """
     INSERT INTO messaging_webhookevent
-        (provider, event_type, event_id, provider_message_id, payload, status)
-    SELECT 'mitto', 'dlr', event_id, provider_id, payload::jsonb, status
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-        AS t (event_id, provider_id, payload, status)
+        (provider, event_type, event_id, provider_message_id, word, occurred_at, error_code, error,
+        payload, status)
+    SELECT 'mitto', %s, event_id, provider_id, word, occurred_at, code, error, payload::jsonb,
+        status
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[],
+        %s::text[], %s::text[])
+        AS t (event_id, provider_id, word, occurred_at, code, error, payload, status)
     ON CONFLICT (provider, event_id) DO NOTHING
 """
 
 
 def apply_waiting() -> dict[str, int]:
-    """Apply every event that waits; events whose message is not known yet wait for the next run.
+    """Apply every receipt that waits; those whose message is not known yet are tried again later.
 
     Returns:
-        Counts of events applied, still waiting and given up as unmatched.
+        Counts of receipts applied, still waiting and given up as unmatched.
     """
     counts = {"applied": 0, "waiting": 0, "unmatched": 0}
     # One at a time: two would wait for each other's messages and counters.
@@ -109,98 +210,142 @@ def apply_waiting() -> dict[str, int]:
     return counts
 
 
-class Event(NamedTuple):
+class Receipt(NamedTuple):
+    """A receipt that waits to be applied."""
+
     id: int
     provider_message_id: str
-    payload: dict[str, Any]
-    attempts: int
+    word: str
+    at: datetime
+    error_code: str
+    error: str
+    received_at: datetime
+
+    def outcome(self, message_id: int, provider_message_id: str | None = None) -> Outcome:
+        """What it makes of a message; with an id, of one that had none."""
+        return Outcome(
+            message_id, status_of(self.word), provider_message_id, self.error_code, self.error,
+            self.word, self.at,
+        )  # fmt: skip
 
 
 def _apply_chunk(*, after: int, counts: dict[str, int]) -> int | None:
-    """Apply the next events in one transaction; return the last one's id, or None at the end."""
+    """Apply the next receipts in one transaction; return the last one's id, or None at the end."""
+    now = timezone.now()
     with transaction.atomic():
         waiting = (
-            WebhookEvent.objects.select_for_update(skip_locked=True)
-            .filter(status=WebhookEventStatus.RECEIVED, pk__gt=after)
-            .order_by("pk")
-            .values_list("pk", "provider_message_id", "payload", "attempts")[:CHUNK]
-        )
-        events = [Event(*row) for row in waiting]
-        if not events:
-            return None
-        known: set[str] = set()
-        provider_ids = list({event.provider_message_id for event in events})
-        for model in message_classes():
-            ids = dict(
-                model.objects.filter(provider_message_id__in=provider_ids).values_list(
-                    "provider_message_id", "pk"
-                )
+            WebhookEvent.objects.filter(
+                status=WebhookEventStatus.RECEIVED,
+                event_type=WebhookEventType.RECEIPT,
+                pk__gt=after,
             )
-            known.update(ids)
-            for one_each in _rounds([e for e in events if e.provider_message_id in ids]):
-                outcomes.record(
-                    model, [_outcome(ids[e.provider_message_id], e.payload) for e in one_each]
-                )
-        _mark(events, known, counts)
-    return events[-1].id
+            .order_by("pk")
+            .values_list(
+                "pk", "provider_message_id", "word", Coalesce("occurred_at", "received_at"),
+                "error_code", "error", "received_at", "retry_at",
+            )[:CHUNK]
+        )  # fmt: skip
+        rows = list(waiting)
+        if not rows:
+            return None
+        due = [Receipt(*row[:-1]) for row in rows if row[-1] is None or row[-1] <= now]
+        strange = _apply(due)
+        if strange:
+            known = _apply_to_unknown([r for r in strange if r.received_at < now - CALLS_ARE_OVER])
+            strange = [receipt for receipt in strange if receipt.id not in known]
+        left = {receipt.id for receipt in strange}
+        applied = [receipt.id for receipt in due if receipt.id not in left]
+        given_up = [receipt.id for receipt in strange if receipt.received_at < now - GIVE_UP]
+        _mark(applied, WebhookEventStatus.PROCESSED)
+        _mark(given_up, WebhookEventStatus.UNMATCHED)
+        _try_again([receipt.id for receipt in strange if receipt.received_at >= now - GIVE_UP])
+    counts["applied"] += len(applied)
+    counts["unmatched"] += len(given_up)
+    counts["waiting"] += len(rows) - len(applied) - len(given_up)
+    return rows[-1][0]
 
 
-def _rounds(events: list[Event]) -> list[list[Event]]:
-    """Split events so that each round has at most one of a message, in the provider's order."""
-    events.sort(key=lambda event: _time(event.payload) or timezone.now())
-    rounds: list[list[Event]] = []
-    seen: dict[str, int] = {}
-    for event in events:
-        turn = seen.get(event.provider_message_id, 0)
-        seen[event.provider_message_id] = turn + 1
-        if turn == len(rounds):
-            rounds.append([])
-        rounds[turn].append(event)
-    return rounds
+def _apply(due: Sequence[Receipt]) -> list[Receipt]:
+    """Apply receipts to the messages that have their ids; return those that no message has."""
+    strange = list(due)
+    for model in message_classes():
+        wanted = list({receipt.provider_message_id for receipt in strange})
+        if not wanted:
+            break
+        having = model.objects.filter(provider_message_id__in=wanted)
+        ids = dict(having.values_list("provider_message_id", "pk"))
+        matching = [receipt for receipt in strange if receipt.provider_message_id in ids]
+        outcomes.record(
+            model, outcomes.best(r.outcome(ids[r.provider_message_id]) for r in matching)
+        )
+        strange = [receipt for receipt in strange if receipt.provider_message_id not in ids]
+    return strange
 
 
-def _time(payload: dict[str, Any]):
-    return parse_time(str(payload.get("updatedAt") or payload.get("timestamp") or ""))
+def _apply_to_unknown(strange: Sequence[Receipt]) -> set[int]:
+    """Apply receipts of messages whose call had no answer, so that we never learnt their ids.
+
+    A receipt that names its receiver belongs to the one unknown message to that number that was
+    being sent before; if there are several, or several such ids, nobody can say. Returns the ids
+    of the receipts applied.
+    """
+    applied: set[int] = set()
+    if not strange:
+        return applied
+    of_id: dict[str, list[Receipt]] = {}
+    for receipt in strange:
+        of_id.setdefault(receipt.provider_message_id, []).append(receipt)
+    ids_to: dict[str, set[str]] = {}
+    payloads = WebhookEvent.objects.filter(pk__in=[receipt.id for receipt in strange])
+    for provider_id, payload in payloads.values_list("provider_message_id", "payload"):
+        digits = field(payload or {}, RECEIVER_FIELDS).removeprefix("+").removeprefix("00")
+        if digits.isascii() and digits.isdigit():
+            ids_to.setdefault(f"+{digits}", set()).add(provider_id)
+    certain = {to: next(iter(ids)) for to, ids in ids_to.items() if len(ids) == 1}
+    messages: dict[str, list[tuple[type[OutboundMessage], int, datetime]]] = {}
+    for model in message_classes():
+        for pk, to, since in (
+            unknown(model).filter(to__in=certain).values_list("pk", "to", "batch__submitted_at")
+        ):
+            messages.setdefault(to, []).append((model, pk, since))
+    for to, candidates in messages.items():
+        receipts = of_id[certain[to]]
+        model, pk, since = candidates[0]
+        if len(candidates) > 1 or min(receipt.received_at for receipt in receipts) < since:
+            continue
+        outcomes.record(
+            model, outcomes.best(r.outcome(pk, r.provider_message_id) for r in receipts)
+        )
+        applied.update(receipt.id for receipt in receipts)
+    return applied
 
 
-def _outcome(message_id: int, payload: dict[str, Any]) -> Outcome:
-    word = str(payload.get("deliveryStatus") or payload.get("status") or "")
-    status = status_of(word)
-    failed = status == MessageStatus.FAILED
-    code = str(payload.get("errorcode") or "")[:40]
-    return Outcome(
-        message_id,
-        status,
-        None,
-        (code or "undelivered") if failed else "",
-        str(payload.get("description") or "")[:500] if failed else "",
-        word.strip().lower()[:40],
-        _time(payload) or timezone.now(),
+def unknown(model: type[OutboundMessage]):
+    """The messages of a class whose fate nobody knows, found through the credits they hold."""
+    return model.objects.filter(
+        status=MessageStatus.UNKNOWN,
+        batch__status=BatchStatus.SETTLED,
+        batch__creditreservation__status=ReservationStatus.RESERVED,
     )
 
 
-def _mark(events: list[Event], known: set[str], counts: dict[str, int]) -> None:
-    applied = [event.id for event in events if event.provider_message_id in known]
-    strange = [event for event in events if event.provider_message_id not in known]
-    given_up = [event.id for event in strange if event.attempts + 1 >= MOST_ATTEMPTS]
-    waiting = [event.id for event in strange if event.attempts + 1 < MOST_ATTEMPTS]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE messaging_webhookevent e SET
-                status = t.status,
-                attempts = e.attempts + 1,
-                processed_at = CASE WHEN t.status = 'received' THEN NULL ELSE now() END
-            FROM unnest(%s::bigint[], %s::text[]) AS t (id, status)
-            WHERE e.id = t.id
-            """,
-            [
-                [*applied, *given_up, *waiting],
-                ["processed"] * len(applied)
-                + ["unmatched"] * len(given_up)
-                + ["received"] * len(waiting),
-            ],
-        )
-    counts["applied"] += len(applied)
-    counts["unmatched"] += len(given_up)
-    counts["waiting"] += len(waiting)
+def _mark(ids: Sequence[int], status: WebhookEventStatus) -> None:
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE messaging_webhookevent SET status = %s, processed_at = now()"
+                " WHERE id = ANY(%s)",
+                [status.value, list(ids)],
+            )
+
+
+def _try_again(ids: Sequence[int]) -> None:
+    """Later and later: after half as long again as the receipt has waited."""
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE messaging_webhookevent"
+                " SET retry_at = now() + greatest(%s, (now() - received_at) / 2)"
+                " WHERE id = ANY(%s)",
+                [FIRST_RETRY, list(ids)],
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from messaging import polling, receipts, sending
+from messaging import inbound, polling, receipts, sending
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,14 @@ def apply_receipts() -> dict[str, int]:
     counts = receipts.apply_waiting()
     if any(counts.values()):
         log.info("receipts: %s", counts)
+    return counts
+
+
+def apply_inbound() -> dict[str, int]:
+    """Queue delivery_status_poller: act on what customers wrote."""
+    counts = inbound.apply_waiting()
+    if any(counts.values()):
+        log.info("inbound messages: %s", counts)
     return counts
 
 

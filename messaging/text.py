@@ -16,7 +16,12 @@ _WIDE = re.compile("[\U00010000-\U0010ffff]")
 
 # Placeholders by their lower-cased name without underscores, so that firstName and first_name
 # are one (behaviours, rule 27).
-FIELDS = {"firstname": "first_name", "lastname": "last_name", "email": "email"}
+FIELDS = {
+    "firstname": "first_name",
+    "lastname": "last_name",
+    "email": "email",
+    "offerlink": "offer_link",
+}
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_BREAK = re.compile(r" *\n *")
@@ -60,7 +65,7 @@ def compile_template(template: str) -> Callable[[Mapping[str, str]], str]:
     pieces = _PLACEHOLDER.split(template)
     # split() alternates literal text and placeholder name.
     literals, names = pieces[::2], pieces[1::2]
-    fields = [FIELDS.get(name.replace("_", "").lower()) for name in names]
+    fields = [FIELDS.get(_plain(name)) for name in names]
     if not any(fields):
         fixed = _tidy(template)
         return lambda contact: fixed
@@ -75,10 +80,19 @@ def compile_template(template: str) -> Callable[[Mapping[str, str]], str]:
     return fill
 
 
+def placeholders(template: str) -> set[str]:
+    """The names, from FIELDS, of what the template is filled with."""
+    found = {FIELDS.get(_plain(name)) for name in _PLACEHOLDER.findall(template)}
+    return {name for name in found if name}
+
+
 def unknown_placeholders(template: str) -> list[str]:
     """Placeholders that would stay in the text as they are."""
-    names = _PLACEHOLDER.findall(template)
-    return [name for name in names if name.replace("_", "").lower() not in FIELDS]
+    return [name for name in _PLACEHOLDER.findall(template) if _plain(name) not in FIELDS]
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def _tidy(text: str) -> str:

@@ -354,7 +354,7 @@ class Chaos:
     def _receipts_are_in(self) -> bool:
         from messaging.models import WebhookEvent
 
-        waiting = WebhookEvent.objects.filter(status="received", attempts=0)
+        waiting = WebhookEvent.objects.filter(status="received", retry_at=None)
         return not self.place.summary()["receipts_pending"] and not waiting.exists()
 
     def _queues_are_empty(self) -> bool:

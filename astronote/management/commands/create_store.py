@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.models import SENDER_MEANS
 from messaging.credits import wallet_of
 
 
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("email")
         parser.add_argument("--company", default="")
-        parser.add_argument("--sender", default="", help="sender ID: 3 to 11 letters and digits")
+        parser.add_argument("--sender", default="", help=f"sender ID: {SENDER_MEANS}")
         parser.add_argument("--timezone", default="UTC", help="such as Europe/Athens")
         parser.add_argument("--region", default="", help="country of national numbers, such as GR")
         parser.add_argument("--json", action="store_true")
