@@ -26,10 +26,15 @@ def manage(*arguments: str) -> list[str]:
 def web(port: int, processes: int) -> list[str]:
     """The command line of the web server."""
     return [
-        sys.executable, "-m", "gunicorn", "astronote.wsgi:application", "--bind",
-        f"127.0.0.1:{port}", "--workers", str(processes), "--threads", "4",
-        "--log-level", "warning", "--no-control-socket",
+        sys.executable, "-m", "granian", "astronote.wsgi:application", "--interface", "wsgi",
+        "--host", "127.0.0.1", "--port", str(port), "--workers", str(processes),
+        "--blocking-threads", "32", "--respawn-failed-workers", "--log-level", "error",
     ]  # fmt: skip
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends, however it does."""
+    _libc.prctl(1, int(signal.SIGTERM))
 
 
 class Processes:

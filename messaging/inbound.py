@@ -47,12 +47,11 @@ TEXT_FIELDS = ("text", "message", "body")
 TO_FIELDS = ("to", "destination", "receiver")
 
 
-def store(events: Iterable[Mapping[str, Any]]) -> int:
-    """Keep inbound messages as they came, each once; return how many were new."""
+def store(events: Iterable[Mapping[str, Any]]) -> None:
+    """Keep inbound messages as they came, each once; a job that acts on them is enqueued."""
     stored = insert([_row(event) for event in events], WebhookEventType.INBOUND)
     if stored and jobs.first_in(WAKE_KEY, WAKE_SECONDS):
         jobs.enqueue("delivery_status_poller", APPLY_INBOUND)
-    return stored
 
 
 def _row(event: Mapping[str, Any]) -> InboxRow:

@@ -7,7 +7,7 @@ same transaction settles the credits and moves the counters of whoever the messa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -60,19 +60,38 @@ class Moved(NamedTuple):
     parts: int
 
 
-def record(message_class: type[OutboundMessage], outcomes: Sequence[Outcome]) -> int:
-    """Apply outcomes of messages of one class, one each; return how many changed status.
+def record(
+    message_class: type[OutboundMessage], outcomes: Sequence[Outcome], *, locked: bool = False
+) -> int:
+    """Apply outcomes of messages of one class; return how many messages changed status.
 
-    Locks are taken in the order messages (by id), reservations and wallets, campaigns, tallies.
+    Args:
+        locked: whether the caller holds the rows of their batches.
     """
     if not outcomes:
         return 0
+    columns = [list(column) for column in zip(*outcomes, strict=True)]
+    return record_from(message_class, GIVEN, columns, locked=locked)
+
+
+def record_from(
+    message_class: type[OutboundMessage], source: str, values: Sequence, *, locked: bool = False
+) -> int:
+    """Apply the outcomes that an SQL query selects, with the columns of Outcome, `id` first.
+
+    Of several of one message the one that decides is applied, whatever their order: a final word is
+    stronger than another, and the later by the provider's time stronger than the earlier.
+
+    Locks are taken in the order batches (by id, in place of their messages), reservations and
+    wallets, campaigns, tallies.
+    """
+    table = message_class._meta.db_table
+    source = source.format(table=table)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(
-                RECORD.format(table=message_class._meta.db_table),
-                [list(column) for column in zip(*outcomes, strict=True)],
-            )
+            if not locked:
+                cursor.execute(LOCK.format(table=table, source=source), values)
+            cursor.execute(RECORD.format(table=table, source=source), values)
             changed = [Moved(*row) for row in cursor.fetchall()]
         moved = [row for row in changed if row.before != row.after]
         _count_awaiting(moved)
@@ -86,24 +105,6 @@ def record(message_class: type[OutboundMessage], outcomes: Sequence[Outcome]) ->
             )
         _tally(message_class.batch_kind, changed)
     return sum(row.count for row in moved)
-
-
-def best(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """The one outcome of each message that decides, whatever their order.
-
-    A final word is stronger than one that is not; among equals the later by the provider's time.
-    """
-    decides: dict[int, Outcome] = {}
-    for outcome in outcomes:
-        known = decides.get(outcome.message_id)
-        if known is None or _strength(outcome) > _strength(known):
-            decides[outcome.message_id] = outcome
-    return list(decides.values())
-
-
-def _strength(outcome: Outcome) -> tuple:
-    final = outcome.status in FINAL
-    return final, outcome.at, outcome.status, outcome.word, outcome.error_code, outcome.error
 
 
 def _tally(kind: str, changed: list[Moved]) -> None:
@@ -169,16 +170,30 @@ _NEXT = _pairs(
 FINAL = (_D, _F)
 _FINAL = ", ".join(f"'{status.value}'" for status in FINAL)
 
+GIVEN = """
+    SELECT * FROM unnest(
+        (%s)::bigint[], (%s)::text[], (%s)::text[], (%s)::text[], (%s)::text[], (%s)::text[],
+        (%s)::timestamptz[]
+    ) AS t (id, status, provider_message_id, error_code, error, word, at)
+"""
+# Whoever changes messages holds their batches: that is a row to lock for a thousand, and the
+# messages then need no order.
+LOCK = """
+    SELECT FROM messaging_batch
+    WHERE id = ANY(ARRAY(
+        SELECT DISTINCT m.batch_id FROM {table} m JOIN ({source}) i ON i.id = m.id))
+    ORDER BY id
+    FOR NO KEY UPDATE
+"""
 # The messages are found and joined by primary key alone: a condition on status beside it makes
 # the planner join the whole batch with itself when its statistics are stale.
 # What the provider says of a message that it took is decided by its own time: the latest final word
 # holds, whatever came when, and no other word changes it. Of two at once, failed is later.
 RECORD = f"""
     WITH incoming AS (
-        SELECT * FROM unnest(
-            (%s)::bigint[], (%s)::text[], (%s)::text[], (%s)::text[], (%s)::text[], (%s)::text[],
-            (%s)::timestamptz[]
-        ) AS t (id, status, provider_message_id, error_code, error, word, at)
+        SELECT DISTINCT ON (id) * FROM ({{source}}) every
+        ORDER BY id, status IN ({_FINAL}) DESC, at DESC, status DESC, word DESC, error_code DESC,
+            error DESC
     ), judged AS (
         SELECT i.*, m.status AS before, m.sent_at AS sent_before, m.error_code AS code_before,
             m.delivered_at AS delivered_before, m.failed_at AS failed_before,
@@ -193,8 +208,6 @@ RECORD = f"""
                 AND (i.at, i.word) > (
                     COALESCE(m.delivery_status_at, '-infinity'), m.delivery_status) AS newer
         FROM {{table}} m JOIN incoming i ON i.id = m.id
-        ORDER BY m.id
-        FOR NO KEY UPDATE OF m
     ), changed AS (
         UPDATE {{table}} m SET
             status = CASE WHEN j.moves THEN j.status ELSE m.status END,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -28,12 +29,14 @@ from messaging.models import (
     message_classes,
 )
 from messaging.outcomes import Outcome
+from messaging.together import Together
 
 log = logging.getLogger(__name__)
 
 APPLY_RECEIPTS = "messaging.tasks.apply_receipts"
 CHUNK = 5000
 WAKE_KEY, WAKE_SECONDS = "astronote:receipts-waiting", 5
+GATHER_SECONDS = 0.5
 # A receipt may overtake the answer that tells us its message's id, and that answer may be late.
 FIRST_RETRY, GIVE_UP = timedelta(seconds=5), timedelta(hours=1)
 # By then every call that was under way has ended, and its messages have their ids.
@@ -159,25 +162,33 @@ class InboxRow(NamedTuple):
         )  # fmt: skip
 
 
-def store(events: Iterable[Mapping[str, Any]]) -> int:
-    """Keep delivery receipts as they came, each once; return how many were new.
+def store(events: Iterable[Mapping[str, Any]]) -> None:
+    """Keep delivery receipts as they came, each once.
 
-    One insert, whatever their number; a job that applies them is enqueued.
+    One insert, whatever their number, and one for all requests of a moment; a job that applies them
+    is enqueued.
     """
-    stored = insert([InboxRow.read(event) for event in events], WebhookEventType.RECEIPT)
-    if stored and jobs.first_in(WAKE_KEY, WAKE_SECONDS):
+    rows = [InboxRow.read(event) for event in events]
+    if rows:
+        _store_together(rows)
+
+
+def _store(rows: list[InboxRow]) -> None:
+    if insert(rows, WebhookEventType.RECEIPT) and jobs.first_in(WAKE_KEY, WAKE_SECONDS):
         jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
-    return stored
+
+
+_store_together = Together(_store)
 
 
 def insert(rows: Sequence[InboxRow], event_type: WebhookEventType) -> int:
     """Write rows that are not known yet; return how many."""
     if not rows:
         return 0
+    # As one JSON text: eight arrays cost the client more than the server saves.
+    body = orjson.dumps([row._asdict() | {"payload": orjson.Fragment(row.payload)} for row in rows])
     with connection.cursor() as cursor:
-        cursor.execute(
-            INSERT, [event_type.value, *(list(column) for column in zip(*rows, strict=True))]
-        )
+        cursor.execute(INSERT, [event_type.value, body.decode()])
         return cursor.rowcount
 
 
@@ -185,11 +196,10 @@ INSERT = """
     INSERT INTO messaging_webhookevent
         (provider, event_type, event_id, provider_message_id, word, occurred_at, error_code, error,
         payload, status)
-    SELECT 'mitto', %s, event_id, provider_id, word, occurred_at, code, error, payload::jsonb,
-        status
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[],
-        %s::text[], %s::text[])
-        AS t (event_id, provider_id, word, occurred_at, code, error, payload, status)
+    SELECT 'mitto', %s, t.*
+    FROM jsonb_to_recordset(%s::jsonb) AS t (
+        event_id text, provider_message_id text, word text, occurred_at timestamptz,
+        error_code text, error text, payload jsonb, status text)
     ON CONFLICT (provider, event_id) DO NOTHING
 """
 
@@ -204,14 +214,15 @@ def apply_waiting() -> dict[str, int]:
     # One at a time: two would wait for each other's messages and counters.
     with only_one("receipts", wait=True):
         jobs.forget(WAKE_KEY)
-        last_id = 0
-        while chunk := _apply_chunk(after=last_id, counts=counts):
-            last_id = chunk
+        last_id, size = 0, CHUNK
+        # What comes while a chunk that was not full is applied has a job of its own by now.
+        while size == CHUNK:
+            last_id, size = _apply_chunk(after=last_id, counts=counts)
     return counts
 
 
 class Receipt(NamedTuple):
-    """A receipt that waits to be applied."""
+    """A receipt that no message has claimed yet."""
 
     id: int
     provider_message_id: str
@@ -221,65 +232,82 @@ class Receipt(NamedTuple):
     error: str
     received_at: datetime
 
-    def outcome(self, message_id: int, provider_message_id: str | None = None) -> Outcome:
-        """What it makes of a message; with an id, of one that had none."""
+    def outcome(self, message_id: int) -> Outcome:
+        """What it makes of a message that had no provider's id."""
         return Outcome(
-            message_id, status_of(self.word), provider_message_id, self.error_code, self.error,
+            message_id, status_of(self.word), self.provider_message_id, self.error_code, self.error,
             self.word, self.at,
         )  # fmt: skip
 
 
-def _apply_chunk(*, after: int, counts: dict[str, int]) -> int | None:
-    """Apply the next receipts in one transaction; return the last one's id, or None at the end."""
+def _apply_chunk(*, after: int, counts: dict[str, int]) -> tuple[int, int]:
+    """Apply the next receipts in one transaction; return the last one's id, and how many."""
     now = timezone.now()
     with transaction.atomic():
-        waiting = (
-            WebhookEvent.objects.filter(
-                status=WebhookEventStatus.RECEIVED,
-                event_type=WebhookEventType.RECEIPT,
-                pk__gt=after,
-            )
-            .order_by("pk")
-            .values_list(
-                "pk", "provider_message_id", "word", Coalesce("occurred_at", "received_at"),
-                "error_code", "error", "received_at", "retry_at",
-            )[:CHUNK]
-        )  # fmt: skip
-        rows = list(waiting)
-        if not rows:
-            return None
-        due = [Receipt(*row[:-1]) for row in rows if row[-1] is None or row[-1] <= now]
-        strange = _apply(due)
-        if strange:
-            known = _apply_to_unknown([r for r in strange if r.received_at < now - CALLS_ARE_OVER])
-            strange = [receipt for receipt in strange if receipt.id not in known]
-        left = {receipt.id for receipt in strange}
-        applied = [receipt.id for receipt in due if receipt.id not in left]
-        given_up = [receipt.id for receipt in strange if receipt.received_at < now - GIVE_UP]
-        _mark(applied, WebhookEventStatus.PROCESSED)
-        _mark(given_up, WebhookEventStatus.UNMATCHED)
-        _try_again([receipt.id for receipt in strange if receipt.received_at >= now - GIVE_UP])
-    counts["applied"] += len(applied)
-    counts["unmatched"] += len(given_up)
-    counts["waiting"] += len(rows) - len(applied) - len(given_up)
-    return rows[-1][0]
-
-
-def _apply(due: Sequence[Receipt]) -> list[Receipt]:
-    """Apply receipts to the messages that have their ids; return those that no message has."""
-    strange = list(due)
-    for model in message_classes():
-        wanted = list({receipt.provider_message_id for receipt in strange})
-        if not wanted:
-            break
-        having = model.objects.filter(provider_message_id__in=wanted)
-        ids = dict(having.values_list("provider_message_id", "pk"))
-        matching = [receipt for receipt in strange if receipt.provider_message_id in ids]
-        outcomes.record(
-            model, outcomes.best(r.outcome(ids[r.provider_message_id]) for r in matching)
+        waiting = WebhookEvent.objects.filter(
+            status=WebhookEventStatus.RECEIVED, event_type=WebhookEventType.RECEIPT, pk__gt=after
         )
-        strange = [receipt for receipt in strange if receipt.provider_message_id not in ids]
-    return strange
+        ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:CHUNK])
+        if not ids:
+            return after, 0
+        due = {"after": after, "last": ids[-1], "now": now}
+        for model in message_classes():
+            outcomes.record_from(model, DUE, due)
+        with connection.cursor() as cursor:
+            cursor.execute(MARK_APPLIED.format(has_message=_has_message()), due)
+            applied = cursor.rowcount
+        counts["applied"] += applied
+        if applied < len(ids):
+            _keep_strangers(waiting.filter(pk__lte=ids[-1]), now, counts)
+    return ids[-1], len(ids)
+
+
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in sorted(words))
+
+
+# Receipts of a class's messages, as outcomes; what they say is read at the door.
+DUE = f"""
+    SELECT m.id, CASE WHEN e.word IN ({_words(DELIVERED_WORDS)}) THEN 'delivered'
+            WHEN e.word IN ({_words(FAILED_WORDS)}) THEN 'failed' ELSE 'sent' END AS status,
+        NULL::text AS provider_message_id, e.error_code, e.error, e.word,
+        COALESCE(e.occurred_at, e.received_at) AS at
+    FROM messaging_webhookevent e JOIN {{table}} m USING (provider_message_id)
+    WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s AND e.id <= %(last)s
+        AND (e.retry_at IS NULL OR e.retry_at <= %(now)s)
+"""
+MARK_APPLIED = """
+    UPDATE messaging_webhookevent e SET status = 'processed', processed_at = now()
+    WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s AND e.id <= %(last)s
+        AND (e.retry_at IS NULL OR e.retry_at <= %(now)s) AND ({has_message})
+"""
+
+
+def _has_message() -> str:
+    """SQL of whether any class has the message of receipt e."""
+    return " OR ".join(
+        f"EXISTS (SELECT FROM {model._meta.db_table} m"
+        " WHERE m.provider_message_id = e.provider_message_id)"
+        for model in message_classes()
+    )
+
+
+def _keep_strangers(left: QuerySet[WebhookEvent], now: datetime, counts: dict[str, int]) -> None:
+    """What becomes of receipts that no message has claimed; those not due simply wait."""
+    rows = left.filter(Q(retry_at=None) | Q(retry_at__lte=now)).values_list(
+        "pk", "provider_message_id", "word", Coalesce("occurred_at", "received_at"), "error_code",
+        "error", "received_at",
+    )  # fmt: skip
+    strange = [Receipt(*row) for row in rows]
+    known = _apply_to_unknown([r for r in strange if r.received_at < now - CALLS_ARE_OVER])
+    strange = [receipt for receipt in strange if receipt.id not in known]
+    given_up = [receipt.id for receipt in strange if receipt.received_at < now - GIVE_UP]
+    _mark(sorted(known), WebhookEventStatus.PROCESSED)
+    _mark(given_up, WebhookEventStatus.UNMATCHED)
+    _try_again([receipt.id for receipt in strange if receipt.received_at >= now - GIVE_UP])
+    counts["applied"] += len(known)
+    counts["unmatched"] += len(given_up)
+    counts["waiting"] += left.count()
 
 
 def _apply_to_unknown(strange: Sequence[Receipt]) -> set[int]:
@@ -313,9 +341,7 @@ def _apply_to_unknown(strange: Sequence[Receipt]) -> set[int]:
         model, pk, since = candidates[0]
         if len(candidates) > 1 or min(receipt.received_at for receipt in receipts) < since:
             continue
-        outcomes.record(
-            model, outcomes.best(r.outcome(pk, r.provider_message_id) for r in receipts)
-        )
+        outcomes.record(model, [receipt.outcome(pk) for receipt in receipts])
         applied.update(receipt.id for receipt in receipts)
     return applied
 

@@ -164,6 +164,7 @@ def drop(batch_ids: Sequence[int], *, code: str) -> int:
                     Outcome(pk, MessageStatus.SKIPPED, error_code=code)
                     for pk in queued.values_list("pk", flat=True)
                 ],
+                locked=True,
             )
             Batch.objects.filter(pk=batch_id).update(
                 status=BatchStatus.CANCELLED, settled_at=timezone.now(), waiting_for=""
@@ -243,7 +244,7 @@ def begin_submitting(batch: Batch) -> list[Prepared]:
                 skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=guards.CONTACT_CAP))
             else:
                 messages.append(Prepared(pk, to, text))
-        outcomes.record(model, skipped)
+        outcomes.record(model, skipped, locked=True)
         if messages:
             batch.attempts += 1
             held.update(
@@ -297,7 +298,7 @@ def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult)
         if not held.exists():
             log.error("claim lost after the call to Mitto")
             return "claim lost"
-        outcomes.record(batch.message_class, recorded)
+        outcomes.record(batch.message_class, recorded, locked=True)
         held.update(
             status=BatchStatus.SETTLED,
             settled_at=Coalesce("settled_at", Now()),
@@ -363,6 +364,7 @@ def _give_up(batch: Batch, messages: Sequence[Prepared], error: str) -> None:
             outcomes.record(
                 batch.message_class,
                 [Outcome(m.id, MessageStatus.FAILED, None, "not_taken", error) for m in messages],
+                locked=True,
             )
             held.update(
                 status=BatchStatus.SETTLED,

@@ -33,7 +33,9 @@ def mark_failed(model: type[OutboundMessage], ids: Sequence[int], *, by: Any) ->
 def _mark(model: type[OutboundMessage], ids: Sequence[int], status: str, *, by: Any) -> int:
     rows = _lock_unknown(model, ids)
     code = "by_operator" if status == MessageStatus.FAILED else ""
-    moved = outcomes.record(model, [Outcome(row.pk, status, None, code) for row in rows])
+    moved = outcomes.record(
+        model, [Outcome(row.pk, status, None, code) for row in rows], locked=True
+    )
     _keep(f"unknown marked {status}", model, rows, by)
     return moved
 
@@ -74,10 +76,13 @@ def resend(model: type[OutboundMessage], ids: Sequence[int], *, by: Any) -> int:
 
 
 def _lock_unknown(model: type[OutboundMessage], ids: Sequence[int]) -> list[OutboundMessage]:
+    """Whoever changes messages holds their batches."""
     unknown = model.objects.filter(pk__in=ids, status=MessageStatus.UNKNOWN)
-    rows = list(
-        unknown.select_related("batch").select_for_update(of=["self"]).order_by("batch", "pk")
-    )
+    batches = Batch.objects.filter(pk__in=unknown.values("batch")).order_by("pk")
+    held = {batch.pk: batch for batch in batches.select_for_update()}
+    rows = list(unknown.filter(batch__in=held).order_by("batch", "pk"))
+    for row in rows:
+        row.batch = held[row.batch_id]
     return rows
 
 

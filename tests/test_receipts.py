@@ -5,6 +5,7 @@ import hmac
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -207,7 +208,8 @@ def classic_get(client, values):
 
 
 def classic_form(client, values):
-    return client.post(f"{URL}/sandbox", values)
+    form = "application/x-www-form-urlencoded"
+    return client.post(f"{URL}/sandbox", urlencode(values), form)
 
 
 def relayed_json(client, values):

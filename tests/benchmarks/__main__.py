@@ -21,7 +21,12 @@ from tests.benchmarks.result import Result
 from tests.support.installation import Installation
 
 # Each is a module of this package with SIZES and `run(place, size)`.
-SCENARIOS = {"fairness": "fairness", "import": "import_contacts"}
+SCENARIOS = {
+    "fairness": "fairness",
+    "import": "import_contacts",
+    "receipts": "receipts",
+    "polling": "polling",
+}
 REPORT = Path(".astronote") / "bench.json"
 VARIABLES = {"LOG_LEVEL": "WARNING", "QUEUE_RATE_MAX": "100000", "SMS_BATCH_SIZE": "1000"}
 
@@ -55,7 +60,8 @@ def _scenario(name: str) -> ModuleType:
 
 def _run(name: str, size: int) -> list[Result]:
     variables = VARIABLES | getattr(_scenario(name), "VARIABLES", {})
-    with Installation(web=False, variables=variables) as place:
+    with_web = getattr(_scenario(name), "WEB", False)
+    with Installation(web=with_web, variables=variables) as place:
         return _scenario(name).run(place, size)
 
 
