@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from campaigns import control, enqueue, models, report_admin, reporting, schedule
+from contacts.finding import contacts_with
 from contacts.listing import Listing, ReadOnlyListing
 from messaging import unknown
 from messaging.credits import InsufficientCredits
@@ -135,12 +136,28 @@ class MessageAdmin(ReadOnlyListing):
 
     list_filter = ["status"]
     list_select_related = ["owner"]
-    search_fields = ["=to", "=provider_message_id"]
+    search_fields = ["provider_message_id"]
+    search_help_text = "A whole number with + and country code, or Mitto's id."
     list_display = ["id", "owner", "to", "status", "delivery_status", "error_code", "sent_at"]
 
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if term.startswith("+"):
+            return queryset.filter(contact__in=contacts_with(term), to=term), False
+        return queryset.filter(provider_message_id=term), False
 
-admin.site.register(models.CampaignMessage, MessageAdmin)
+
 admin.site.register(models.AutomationMessage, MessageAdmin)
+
+
+@admin.register(models.CampaignMessage)
+class CampaignMessageAdmin(MessageAdmin):
+    def get_ordering(self, request):
+        # Of one campaign in the order of the index that finds them, not by sorting a million.
+        one_campaign = "campaign__id__exact" in request.GET
+        return ["contact"] if one_campaign else super().get_ordering(request)
 
 
 @admin.register(models.Automation)

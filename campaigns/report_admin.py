@@ -65,7 +65,7 @@ def _figures(campaign: Campaign, report: analytics.CampaignReport) -> list[tuple
         "unknown": campaign.unknown, "clicks": report.clicks, "opted out": report.opted_out,
         "credits": report.credits,
     }  # fmt: skip
-    waits = [(f"delivered within, {p} %", f"{wait:g} s") for p, wait in report.waits.items()]
+    waits = [(f"{p} % delivered within", f"{wait:g} s") for p, wait in report.waits.items()]
     return [
         *((name, intcomma(count)) for name, count in counts.items()),
         ("delivery rate", rate),

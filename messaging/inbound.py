@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
 
 from contacts import jobs
 from contacts.consent import change_consent
+from contacts.finding import by_phone_sql
 from contacts.locks import only_one
 from contacts.models import ConsentEventType, Contact
 from messaging import tallies
@@ -129,22 +129,19 @@ class Conversation(NamedTuple):
 
 def _conversations(number: str) -> list[Conversation]:
     """The stores that know the number, the one that messaged it last coming first."""
-    users = get_user_model()._meta.db_table
     last = " UNION ALL ".join(
         f"SELECT m.sent_at, m.batch_id FROM {model._meta.db_table} m"
         " WHERE m.contact_id = c.id AND m.sent_at IS NOT NULL"
         for model in message_classes()
     )
     with connection.cursor() as cursor:
-        cursor.execute(CONVERSATIONS.format(users=users, last=last), [number])
+        cursor.execute(CONVERSATIONS.format(stores=by_phone_sql(), last=last), [number])
         return [Conversation(*row) for row in cursor.fetchall()]
 
 
-# A store's contact is found by the unique (owner, phone): nothing else needs an index on phone.
 CONVERSATIONS = """
     SELECT c.owner_id, c.id, last.sent_at, COALESCE(b.sender, ''), COALESCE(b.kind, ''), b.source_id
-    FROM {users} u
-    JOIN contacts_contact c ON c.owner_id = u.id AND c.phone = %s
+    FROM {stores}
     LEFT JOIN LATERAL (SELECT * FROM ({last}) sent ORDER BY sent_at DESC LIMIT 1) last ON true
     LEFT JOIN messaging_batch b ON b.id = last.batch_id
     ORDER BY last.sent_at DESC NULLS LAST, c.owner_id

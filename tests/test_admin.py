@@ -12,6 +12,9 @@ from django.urls import reverse
 
 from astronote.models import User
 from campaigns import enqueue
+from campaigns.models import CampaignMessage
+from contacts import listing
+from messaging import sending
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -63,3 +66,28 @@ print(answer.status_code, answer.content.decode()[:26])
 
 def test_the_migrations_are_those_of_the_models():
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_messages_are_found_by_number_by_id_and_by_campaign(admin_client, sandbox):
+    campaigns = []
+    for name in ("anna", "bella"):
+        store = make_store(name)
+        campaigns.append(enqueue.start(make_campaign(store, make_list(store, 3)).pk))
+    while sending.send_next() != "nothing waits":
+        pass
+    message = CampaignMessage.objects.filter(campaign=campaigns[1]).first()
+    found = {
+        "": 6, "q=%2B306900000001": 2, "q=%2B306900000009": 0, "q=nobody": 0,
+        f"q={message.provider_message_id}": 1, f"campaign__id__exact={campaigns[0].pk}": 3,
+    }  # fmt: skip
+    for query, count in found.items():
+        answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")
+        assert answer.context["cl"].result_count == count, query
+
+
+def test_a_long_list_is_not_counted_to_its_end(admin_client, monkeypatch):
+    monkeypatch.setattr(listing, "MOST_COUNTED", 60)
+    make_list(make_store(), 100)
+    first = admin_client.get("/admin/contacts/contact/")
+    assert first.context["cl"].result_count == 60
+    assert len(admin_client.get("/admin/contacts/contact/?p=2").context["cl"].result_list) == 10

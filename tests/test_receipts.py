@@ -290,6 +290,17 @@ def test_whatever_is_posted_gets_an_answer(body, status, client):
     receipts.apply_waiting()
 
 
+def test_a_receipt_that_cannot_be_stored_is_asked_for_again(client):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE messaging_webhookevent RENAME TO elsewhere")
+    try:
+        answer = post(client, {"messageId": "a", "status": "Sent"})
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO messaging_webhookevent")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+
+
 def test_the_same_receipt_twice_is_one(sandbox, client):
     [message] = messages_of(sent_campaign(size=1))
     for _ in range(2):
