@@ -126,6 +126,12 @@ SECTIONS: dict[str, list[Variable]] = {
             "SECRET_KEY", text, None, "signs sessions and links; long and random", local=GENERATED
         ),
         Variable(
+            "SECRET_KEY_FALLBACKS",
+            words,
+            "",
+            "earlier SECRET_KEYs, by comma, whose sessions and links still hold",
+        ),
+        Variable(
             "PHONE_HASH_KEY",
             text,
             None,
@@ -252,6 +258,12 @@ SECTIONS: dict[str, list[Variable]] = {
     "Sending": [
         Variable(
             "SMS_BATCH_SIZE", whole(1, 5000), "1000", "messages in a batch, one provider call"
+        ),
+        Variable(
+            "OPT_OUT_LINE",
+            text,
+            "Opt out: {{unsubscribe_link}}",
+            "what marketing texts end with, such as: Reply STOP to opt out",
         ),
         Variable(
             "CREDIT_RESERVATION_TTL_MINUTES", minutes, "1440", "life of a credit reservation, min"

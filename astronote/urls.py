@@ -18,5 +18,6 @@ urlpatterns = [
     path("metrics", health.prometheus),
     path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
+    path("", include("compliance.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -22,7 +22,7 @@ from contacts import audit, jobs
 from contacts.consent import suppressed_pairs
 from messaging import batching, credits, guards
 from messaging.sending import SEND_NEXT, next_turn
-from messaging.text import parts
+from messaging.text import MOST_PARTS, parts
 
 log = logging.getLogger(__name__)
 
@@ -130,13 +130,17 @@ def _write(chunk: list[Due], occurrence_key: str) -> tuple[list[Due], Mapping[in
 def _lines(chunk: list[Due]) -> Iterator[batching.Line]:
     over = guards.over_contact_caps([row.contact_id for row in chunk])
     barred = suppressed_pairs((row.owner_id, row.phone) for row in chunk)
-    fills = fillers_of({row.automation_id: (row.owner_id, row.message_body) for row in chunk})
+    fills = fillers_of(
+        {row.automation_id: (row.owner_id, row.message_body, row.message_type) for row in chunk}
+    )
     codes = batching.new_tracking_ids(len(chunk))
     for code, row in zip(codes, chunk, strict=True):
         if (row.owner_id, row.phone) in barred:
             continue
-        text = fills[row.automation_id]({name: getattr(row, name) for name in FIELDS})
+        text = fills[row.automation_id]({name: getattr(row, name) for name in FIELDS}, code)
         skip = guards.CONTACT_CAP if row.contact_id in over else ""
+        if parts(text) > MOST_PARTS:
+            skip = "too_long"
         yield batching.Line(
             row.owner_id,
             row.automation_id,

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaigns.models import RUNNING, STARTABLE, Campaign, CampaignMessage, CampaignStatus
-from campaigns.wording import FIELDS, OFFER, filler_of
+from campaigns.wording import FIELDS, SAMPLE_CODE, filler_of
 from contacts import audit, jobs
 from contacts.phones import normalise, region_of
 from messaging import direct, links, sending
@@ -115,8 +115,10 @@ def send_test(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
     phone = normalise(to, region)
     if phone is None:
         raise ValueError(f"{to} is not a valid phone number (country if none is given: {region})")
+    # The offer's link leads there, though there is no recipient to count.
     offer = links.Wording(campaign.owner_id, campaign.pk, campaign.offer_url)
-    text = filler_of(campaign)(SAMPLE | {OFFER: links.shorten({0: offer})[0]})
+    own, shared = links.address(SAMPLE_CODE), links.shorten({0: offer})[0]
+    text = filler_of(campaign)(SAMPLE, SAMPLE_CODE).replace(own, shared)
     message = direct.send_one(campaign.owner, phone, text, key=f"test:{secrets.token_hex(8)}")
     audit.record("test", campaign, by=by, message=message.pk)
     return message

@@ -19,10 +19,10 @@ from contacts import jobs
 from contacts.consent import suppressed
 from contacts.logs import log_context
 from contacts.models import MessageType
-from messaging import batching, credits, guards, links
+from messaging import batching, credits, guards
 from messaging.sending import SEND_NEXT, next_turn
 from messaging.standing import Blocked, check_store
-from messaging.text import parts
+from messaging.text import MOST_PARTS, parts
 
 log = logging.getLogger(__name__)
 
@@ -117,17 +117,19 @@ def _write_messages(campaign: Campaign, sender: str) -> tuple[list[batching.NewB
         lines = []
         codes = batching.new_tracking_ids(len(recipients))
         for code, (contact_id, phone, *values) in zip(codes, recipients, strict=True):
-            own = links.address(code)
-            text = fill(dict(zip(FIELDS, values, strict=True)) | {wording.OFFER: own})
+            text = fill(dict(zip(FIELDS, values, strict=True)), code)
+            taken = parts(text)
             skip = guards.CONTACT_CAP if contact_id in over else ""
+            if taken > MOST_PARTS:
+                skip = "too_long"
             lines.append(
                 batching.Line(
-                    campaign.owner_id, campaign.pk, contact_id, phone, text, parts(text), code, skip
+                    campaign.owner_id, campaign.pk, contact_id, phone, text, taken, code, skip
                 )
             )
         batches += batching.write(CampaignMessage, lines, sources, first_turn=first_turn, made=made)
         total += len(lines)
-        skipped += len(over)
+        skipped += sum(1 for line in lines if line.skip)
     return batches, total, skipped
 
 

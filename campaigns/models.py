@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import connection, models
 from django.db.models import F, Q
@@ -14,6 +15,7 @@ from django.utils import timezone
 from contacts.constraints import one_of
 from contacts.models import Contact, Gender, List, MessageType
 from messaging.models import Batch, MessageStatus, OutboundMessage, StatusChange, Verdict
+from messaging.text import placeholders
 
 
 class AgeGroup(models.TextChoices):
@@ -229,6 +231,10 @@ class Automation(models.Model):
 
     def __str__(self) -> str:
         return self.get_type_display()
+
+    def clean(self) -> None:
+        if "offer_link" in placeholders(self.message_body):
+            raise ValidationError({"message_body": "An automation has no offer to link to."})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Switched on, it begins with the next run, not with one that is past."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import re
 import secrets
 import string
 from collections.abc import Hashable, Mapping
+from functools import cache
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
+from django.utils.crypto import salted_hmac
 
 from messaging.batching import TRACKING_LENGTH
 from messaging.models import ShortLink
@@ -35,6 +39,35 @@ class Wording(NamedTuple):
 def address(code: str) -> str:
     """The short link of a code."""
     return f"{settings.PUBLIC_WEB_BASE_URL}/s/{code}"
+
+
+def unsubscribe_address(tracking_id: str) -> str:
+    """The page on which who got the message opts out."""
+    signed = tracking_id + _signature(tracking_id, settings.SECRET_KEY)
+    return f"{settings.PUBLIC_WEB_BASE_URL}/u/{signed}"
+
+
+def tracking_id_of(token: str) -> str | None:
+    """The tracking id in the address of an unsubscribe page; None if it was altered."""
+    tracking_id, signature = token[:TRACKING_LENGTH], token[TRACKING_LENGTH:]
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
+            return tracking_id
+    return None
+
+
+def _signature(tracking_id: str, secret: str) -> str:
+    """48 bits: the address has to fit an SMS, and its id alone is beyond guessing.
+
+    Signed, so that the link to an offer, which people forward, opts nobody out.
+    """
+    digest = hmac.digest(_signing_key(secret), tracking_id.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:6]).decode()
+
+
+@cache
+def _signing_key(secret: str) -> bytes:
+    return salted_hmac("messaging.links", "unsubscribe", secret, algorithm="sha256").digest()
 
 
 def is_tracking_id(code: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+MOST_PARTS = 10  # longer texts are put together badly by some phones, and cost as many credits
 GSM_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -21,6 +22,7 @@ FIELDS = {
     "lastname": "last_name",
     "email": "email",
     "offerlink": "offer_link",
+    "unsubscribelink": "unsubscribe_link",
 }
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
 _SPACES = re.compile(r"[^\S\n]+")

@@ -43,7 +43,7 @@ def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
     for _ in range(2):
         birthday.run(day=DAY)
     assert sending.send_next() == "accepted"
-    assert [m["text"] for m in sandbox.messages()] == ["Happy birthday N1"]
+    assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Happy birthday N1"]
     Contact.objects.filter(phone="+306900000001").update(birthday=date(1990, 5, 18))
     assert birthday.run(day=DAY + timedelta(days=1))["messages"] == 1
     assert AutomationMessage.objects.count() == 2
@@ -181,7 +181,7 @@ def test_new_contacts_are_welcomed_once_and_imported_ones_are_not(sandbox, admin
     for _ in range(2):
         welcome.run()
     assert sending.send_next() == "accepted"
-    assert [m["text"] for m in sandbox.messages()] == ["Welcome Nina"]
+    assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
 
 def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
@@ -195,7 +195,7 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     for _ in range(2):
         welcome.run()
     assert sending.send_next() == "accepted"
-    assert [m["text"] for m in sandbox.messages()] == ["Welcome Nina"]
+    assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
 
 def test_a_welcome_is_off_by_default_and_never_comes_late():

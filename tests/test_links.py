@@ -16,6 +16,11 @@ LONG = "https://shop.example/spring/sale?utm_source=sms&utm_campaign=spring"
 AGENT = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0) Mobile/15E148"}
 
 
+@pytest.fixture(autouse=True)
+def no_opt_out_line(settings):
+    settings.OPT_OUT_LINE = ""
+
+
 def start(text, size=3, **fields):
     store = make_store()
     return enqueue.start(

@@ -1,0 +1,71 @@
+"""The page on which a customer opts out of a store's messages."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import get_language_from_request
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from compliance import unsubscribe
+
+# Nothing but our own style sheet; nobody keeps the page, and no site learns its address.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+ACTIONS = {"opt_out": unsubscribe.opt_out, "opt_in": unsubscribe.opt_in}
+WORDS = {
+    "en": {
+        "title": "Messages from",
+        "ask": "You get messages with offers from this shop. Do you want no more of them?",
+        "opt_out": "Stop the messages",
+        "done": "Done. You will get no more offers from this shop.",
+        "regret": "It was a mistake?",
+        "opt_in": "Get the messages again",
+        "unknown": "This link does not work",
+        "help": "It is old, or was not copied whole. Tap it again in the message you got, answer"
+        " the message with STOP, or ask the shop.",
+    },
+    "el": {
+        "title": "Μηνύματα από",
+        "ask": "Λαμβάνετε μηνύματα με προσφορές από αυτό το κατάστημα. Θέλετε να σταματήσουν;",
+        "opt_out": "Διακοπή μηνυμάτων",
+        "done": "Έγινε. Δεν θα λαμβάνετε πια προσφορές από αυτό το κατάστημα.",
+        "regret": "Έγινε κατά λάθος;",
+        "opt_in": "Να λαμβάνω ξανά τα μηνύματα",
+        "unknown": "Ο σύνδεσμος δεν λειτουργεί",
+        "help": "Έληξε ή δεν αντιγράφηκε ολόκληρος. Πατήστε τον ξανά στο μήνυμα που λάβατε,"
+        " απαντήστε στο μήνυμα με ΣΤΟΠ ή ρωτήστε το κατάστημα.",
+    },
+}
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Show what can be done; do it only when asked by POST, since programs follow links too.
+
+    The address itself is the proof, so there is no cookie and no log-in.
+    """
+    language = get_language_from_request(request)[:2]
+    words = WORDS.get(language, WORDS["en"])
+    context = {"words": words, "language": language if language in WORDS else "en"}
+    message = unsubscribe.message_of(token)
+    if message is None:
+        return TemplateResponse(
+            request, "compliance/unknown_link.html", context, status=404, headers=HEADERS
+        )
+    if request.method == "POST":
+        ACTIONS.get(request.POST.get("action", ""), unsubscribe.opt_out)(message)
+        if message.contact:
+            message.contact.refresh_from_db()
+    context |= {
+        "shop": message.owner.company or message.owner.sender_name,
+        "opted_out": unsubscribe.has_opted_out(message),
+    }
+    return TemplateResponse(request, "compliance/unsubscribe.html", context, headers=HEADERS)
