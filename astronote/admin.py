@@ -15,7 +15,7 @@ class StoreAdmin(UserAdmin):
     fieldsets = [
         (None, {"fields": ["email", "password"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
-                              "business_profile"]}),
+                              "retention_days", "business_profile"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
         ("Access", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
     ]  # fmt: skip

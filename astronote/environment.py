@@ -299,6 +299,18 @@ SECTIONS: dict[str, list[Variable]] = {
     ],
     "Privacy": [
         Variable("PII_RETENTION_DAYS", whole(1), "90", "after an opt-out or event, days"),
+        Variable(
+            "PII_INACTIVE_DAYS",
+            whole(0),
+            "0",
+            "customers neither messaged nor changed for so many days go too; 0: they stay",
+        ),
+        Variable(
+            "PII_RETENTION_ACTION",
+            one_of("anonymise", "delete"),
+            "anonymise",
+            "what becomes of a customer past his time; statistics stay either way",
+        ),
         Variable("PII_RETENTION_CRON", cron, "0 2 * * *", "when retention runs (UTC)"),
     ],
 }

@@ -79,6 +79,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     company = models.CharField(max_length=160, blank=True)
     timezone = models.CharField(max_length=50, default="UTC", validators=[validate_timezone])
+    retention_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="After an opt-out, if shorter than PII_RETENTION_DAYS."
+    )
     phone_region = models.CharField(
         max_length=2,
         blank=True,

@@ -77,6 +77,12 @@ class Contact(models.Model):
     sms_consent_source = models.CharField(max_length=80, blank=True, db_default="")
     consent_evidence = models.JSONField(null=True, blank=True)
     anonymised_at = models.DateTimeField(null=True, blank=True)
+    erase_on = models.DateField(
+        null=True, blank=True, help_text="The day on which retention erases them, whatever else."
+    )
+    legal_hold = models.BooleanField(
+        db_default=False, help_text="Retention leaves them alone, as in a legal dispute."
+    )
     awaits_welcome = models.BooleanField(
         db_default=False, help_text="New, and not yet considered for the welcome message."
     )
