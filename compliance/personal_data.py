@@ -34,7 +34,7 @@ PERSONAL = [
             "messages that a customer agreed to, by name and on his birthday", UNTIL_RETENTION),
     Holding("contacts.Contact", "consent_evidence", "proof of consent",
             f"{UNTIL_RETENTION}; addresses and browsers {PERIOD}"),
-    Holding("contacts.Suppression", "phone_hash", "that an opt-out is never forgotten; keyed hashes",
+    Holding("contacts.Suppression", "phone_hash", "that no opt-out is forgotten; keyed hashes",
             "for good"),
     Holding("contacts.ImportFileChunk", "data", "a customer list while it is read", FILES),
     Holding("contacts.RejectedRow", "value row", "rows for the store to correct", PERIOD),

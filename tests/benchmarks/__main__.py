@@ -26,6 +26,7 @@ SCENARIOS = {
     "import": "import_contacts",
     "receipts": "receipts",
     "polling": "polling",
+    "retention": "retention",
 }
 REPORT = Path(".astronote") / "bench.json"
 VARIABLES = {"LOG_LEVEL": "WARNING", "QUEUE_RATE_MAX": "100000", "SMS_BATCH_SIZE": "1000"}
