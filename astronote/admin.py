@@ -20,3 +20,18 @@ class StoreAdmin(UserAdmin):
         ("Access", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
     ]  # fmt: skip
     add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
+
+    def get_readonly_fields(self, request, obj=None):
+        """Nobody makes himself an administrator."""
+        own = super().get_readonly_fields(request, obj)
+        access = ("is_active", "is_staff", "is_superuser", "groups")
+        return own if request.user.is_superuser else (*own, *access)
+
+    def has_change_permission(self, request, obj=None):
+        """Accounts of operators are changed by superusers, so that nobody takes one over."""
+        foreign = obj is not None and obj.is_staff and not request.user.is_superuser
+        return not foreign and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        foreign = obj is not None and obj.is_staff and not request.user.is_superuser
+        return not foreign and super().has_delete_permission(request, obj)

@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "astronote.headers.ContentSecurityPolicy",
     "astronote.dashboard.QueueDashboardGuard",
 ]
 ROOT_URLCONF = "astronote.urls"

@@ -6,9 +6,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from astronote import health
+from astronote.login import ThrottledLogin
 
 admin.site.site_header = admin.site.site_title = "Astronote"
 admin.site.index_title = "Operations"
+admin.site.login_form = ThrottledLogin
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),

@@ -42,8 +42,8 @@ class Rule(NamedTuple):
 # own; who was neither messaged nor changed for PII_INACTIVE_DAYS. Not who is under a legal hold.
 CONTACT_IS_DUE = """
     t.anonymised_at IS NULL AND NOT t.legal_hold AND (
-        t.unsubscribed_at IS NOT NULL AND t.unsubscribed_at < %(now)s - make_interval(days => LEAST(%(days)s, (
-            SELECT u.retention_days FROM {users} u WHERE u.id = t.owner_id)))
+        (t.unsubscribed_at IS NOT NULL AND t.unsubscribed_at < %(now)s - make_interval(days =>
+            LEAST(%(days)s, (SELECT u.retention_days FROM {users} u WHERE u.id = t.owner_id))))
         OR t.erase_on <= %(now)s::date
         OR (%(inactive)s > 0 AND t.updated_at < %(inactive_since)s AND {unmessaged}))
 """
