@@ -8,7 +8,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from campaigns import control, enqueue, models, report_admin, reporting, schedule
+from campaigns import control, models, report_admin, reporting, schedule
 from contacts.finding import contacts_with
 from contacts.listing import Listing, ReadOnlyListing
 from messaging import unknown
@@ -19,14 +19,14 @@ from messaging.standing import Blocked
 COUNTERS = ["total", "queued", "sent", "delivered", "failed", "skipped", "unknown"]
 
 
-def _do(function: Callable[[models.Campaign, Any], Any], label: str, done: str):
+def _do(function: Callable[..., Any], label: str, done: str):
     """An admin action that does one thing to each chosen campaign and says what came of it."""
 
     @admin.action(description=label, permissions=["change"])
     def action(self, request, queryset):
         for campaign in queryset.select_related("owner"):
             try:
-                function(campaign, request.user)
+                function(campaign, by=request.user)
             except (ValueError, Blocked) as error:
                 self.message_user(request, f"{campaign}: {error}", messages.ERROR)
             else:
@@ -39,12 +39,12 @@ def _do(function: Callable[[models.Campaign, Any], Any], label: str, done: str):
 @admin.register(models.Campaign)
 class CampaignAdmin(Listing):
     actions = [
-        _do(lambda campaign, by: enqueue.start(campaign.pk), "Start now", "started"),
-        _do(lambda campaign, by: control.pause(campaign, by=by), "Pause", "paused"),
-        _do(lambda campaign, by: control.resume(campaign, by=by), "Resume", "going on"),
-        _do(lambda campaign, by: control.cancel(campaign, by=by), "Cancel for good", "cancelled"),
-        _do(lambda campaign, by: schedule.unschedule(campaign, by=by), "Unschedule", "a draft"),
-        _do(lambda campaign, by: control.duplicate(campaign, by=by), "Duplicate", "copied"),
+        "start",
+        _do(control.pause, "Pause", "paused"),
+        _do(control.resume, "Resume", "going on"),
+        _do(control.cancel, "Cancel for good", "cancelled"),
+        _do(schedule.unschedule, "Unschedule", "a draft"),
+        _do(control.duplicate, "Duplicate", "copied"),
     ]
     list_display = [
         "id",
@@ -66,6 +66,26 @@ class CampaignAdmin(Listing):
         "conversions",
     ]  # fmt: skip
     exclude = ["block_reason", "retry_after"]
+
+    @admin.action(description="Start now", permissions=["change"])
+    def start(self, request, queryset):
+        """Asks first, saying to how many and for how much."""
+        if request.POST.get("confirmed"):
+            return _do(control.start, "Start now", "started")(self, request, queryset)
+        chosen = []
+        for campaign in queryset.select_related("owner__wallet"):
+            try:
+                recipients, credits = control.cost(campaign)
+                chosen.append((campaign, recipients, credits, ""))
+            except ValueError as error:
+                chosen.append((campaign, 0, 0, str(error)))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Start now?",
+            "chosen": chosen,
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "campaigns/confirm_start.html", context)
 
     def get_urls(self):
         return [*report_admin.urls(self.admin_site), *super().get_urls()]

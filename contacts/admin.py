@@ -9,6 +9,22 @@ from contacts import (
 from contacts.listing import Listing, ReadOnlyListing
 
 
+class ConsentHistory(admin.TabularInline):
+    """What a contact agreed to and withdrew, and how."""
+
+    model = models.ConsentEvent
+    fields = readonly_fields = ["created_at", "type", "source", "meta"]
+    ordering = ["-pk"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
 @admin.register(models.Contact)
 class ContactAdmin(Listing):
     list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
@@ -18,6 +34,7 @@ class ContactAdmin(Listing):
     autocomplete_fields = ["owner"]
     readonly_fields = ["is_subscribed", "service_allowed", "unsubscribed_at", "anonymised_at"]
     exclude = ["awaits_welcome"]
+    inlines = [ConsentHistory]
 
     def save_model(self, request, obj, form, change):
         if not change:

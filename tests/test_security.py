@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from astronote import login, roles
 from astronote.models import User
 from campaigns.models import Campaign
-from contacts.models import Contact, ContactImport
+from contacts.models import AuditEntry, Contact, ContactImport
 from messaging.models import WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -101,9 +101,14 @@ def test_an_operator_works_and_does_not_erase_or_promote(store, client):
     client.force_login(account)
     campaign = Campaign.objects.get()
     chosen = {"action": "start", "_selected_action": [campaign.pk]}
-    client.post("/admin/campaigns/campaign/", chosen)
+    asked = client.post("/admin/campaigns/campaign/", chosen)
+    assert "About so many credits" in asked.text
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+    client.post("/admin/campaigns/campaign/", chosen | {"confirmed": "1"})
     campaign.refresh_from_db()
     assert campaign.status == "sending"
+    assert AuditEntry.objects.filter(actor=account, action="start").count() == 1
     contact = Contact.objects.first()
     client.post("/admin/contacts/contact/", {"action": "erase_person", "confirmed": "1",
                                              "_selected_action": [contact.pk]})  # fmt: skip

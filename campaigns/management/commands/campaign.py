@@ -5,13 +5,13 @@ from datetime import datetime
 
 from django.core.management.base import BaseCommand, CommandError
 
-from campaigns import control, enqueue, schedule
+from campaigns import control, schedule
 from campaigns.models import Campaign
 from campaigns.reporting import report
 from messaging.standing import Blocked
 
 ACTIONS = {
-    "start": lambda campaign, by, **_: enqueue.start(campaign.pk),
+    "start": lambda campaign, by, **_: control.start(campaign, by=by),
     "pause": lambda campaign, by, **_: control.pause(campaign, by=by),
     "resume": lambda campaign, by, **_: control.resume(campaign, by=by),
     "cancel": lambda campaign, by, **_: control.cancel(campaign, by=by),
