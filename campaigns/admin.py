@@ -129,27 +129,43 @@ def _settle(function: Callable[..., int], label: str):
     return action
 
 
-def _resend(self, request, queryset):
-    """Asks first: Mitto may have taken them."""
-    if request.POST.get("confirmed"):
-        return _settle(unknown.resend, "Sent again")(self, request, queryset)
-    chosen = queryset.filter(status=MessageStatus.UNKNOWN)
-    context = {
-        **self.admin_site.each_context(request),
-        "title": "Send unknown messages again?",
-        "count": chosen.count(),
-        "chosen": chosen.values_list("pk", flat=True),
-        "opts": self.model._meta,
-    }
-    return TemplateResponse(request, "campaigns/confirm_resend.html", context)
+def _asks_first(action: Callable, name: str, title: str, warning: str):
+    """The same action once the operator has confirmed what it costs or cannot take back."""
+
+    @admin.action(description=action.short_description, permissions=["settle"])
+    def asking(self, request, queryset):
+        if request.POST.get("confirmed"):
+            return action(self, request, queryset)
+        chosen = queryset.filter(status=MessageStatus.UNKNOWN)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "warning": warning,
+            "action": name,
+            "count": chosen.count(),
+            "chosen": chosen.values_list("pk", flat=True),
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "campaigns/confirm_settle.html", context)
+
+    asking.__name__ = name
+    return asking
 
 
 class MessageAdmin(ReadOnlyListing):
     actions = [
-        _settle(unknown.mark_delivered, "Unknown: mark delivered"),
+        _asks_first(
+            _settle(unknown.mark_delivered, "Unknown: mark delivered"), "mark_delivered",
+            "Mark unknown messages delivered?", "Their credits are charged for good.",
+        ),
         _settle(unknown.mark_failed, "Unknown: mark failed and give credits back"),
-        admin.action(description="Unknown: send again", permissions=["settle"])(_resend),
-    ]
+        _asks_first(
+            _settle(unknown.resend, "Unknown: send again"), "resend",
+            "Send unknown messages again?",
+            "Mitto never said whether it took them. Look them up in Mitto's portal first: sending "
+            "them again repeats each one that it did take.",
+        ),
+    ]  # fmt: skip
 
     def has_settle_permission(self, request):
         return request.user.has_perm("campaigns.change_campaign")

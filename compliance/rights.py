@@ -1,4 +1,4 @@
-"""What a person may ask for: access, erasure and objection (GDPR, articles 15, 17 and 21)."""
+"""What a person may ask for: access, erasure and objection (GDPR, articles 15 to 17 and 21)."""
 
 from __future__ import annotations
 
@@ -103,6 +103,29 @@ def erase(phone: str, owner_id: int | None = None, *, by: Any) -> dict[str, int]
         counts["pieces_of_files"] = files.delete()[0]
         audit.record("personal data erased", by=by, owner_id=owner_id, **counts)
     return counts
+
+
+CORRECTABLE = ("first_name", "last_name", "email", "birthday", "gender")
+
+
+def correct(phone: str, changes: dict[str, Any], owner_id: int | None = None, *, by: Any) -> int:
+    """Correct what is known of a number's person (GDPR, article 16); return at how many stores.
+
+    Raises:
+        ValidationError: if a value is not possible; then nothing is changed.
+    """
+    with transaction.atomic():
+        found = list(contacts_of(phone, owner_id))
+        for contact in found:
+            for name, value in changes.items():
+                setattr(contact, name, value)
+            contact.full_clean()
+            contact.save(update_fields=[*changes, "updated_at"])
+        audit.record(
+            "personal data corrected", by=by, owner_id=owner_id, fields=sorted(changes),
+            contacts=len(found),
+        )  # fmt: skip
+    return len(found)
 
 
 def object_to(phone: str, owner_id: int | None = None, *, by: Any) -> int:

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import (
+    Http404,
     HttpRequest,
     HttpResponse,
     JsonResponse,
@@ -103,7 +104,9 @@ class ContactImportAdmin(ReadOnlyListing):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         """How the file would be read until it is started, then how far it is."""
-        job = get_object_or_404(ContactImport.objects.select_related("owner"), pk=object_id)
+        job = self.get_object(request, object_id)
+        if job is None:
+            raise Http404("there is no such import")
         if not self.has_view_permission(request, job):
             raise PermissionDenied
         context = {

@@ -241,7 +241,7 @@ def test_unknown_messages_are_sent_again_only_when_an_operator_says_so(
 def test_the_admin_asks_before_it_sends_again(without_answer, admin_client):
     _, campaign, ids = without_answer
     url = "/admin/campaigns/campaignmessage/"
-    form = {"action": "_resend", "_selected_action": ids}
+    form = {"action": "resend", "_selected_action": ids}
     page = admin_client.post(url, form)
     assert b"Send unknown messages again?" in page.content
     campaign.refresh_from_db()

@@ -116,6 +116,18 @@ def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
     assert not WebhookEvent.objects.filter(status="received").exists()
 
 
+def test_what_is_wrong_is_corrected(stores, capsys):
+    call_command("person", "correct", PHONE, "--set", "first_name=Maria", "--set", "gender=")
+    assert "corrected at 2 stores" in capsys.readouterr().out
+    assert set(Contact.objects.filter(phone=PHONE).values_list("first_name", flat=True)) == {
+        "Maria"
+    }
+    with pytest.raises(CommandError, match="valid email"):
+        call_command("person", "correct", PHONE, "--set", "email=nonsense")
+    with pytest.raises(CommandError, match="expected first_name"):
+        call_command("person", "correct", PHONE, "--set", "is_subscribed=1")
+
+
 def test_an_objection_ends_marketing_and_service(stores, capsys):
     Contact.objects.update(is_subscribed=True)
     call_command("person", "object", PHONE)

@@ -3,6 +3,7 @@
 import json
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from compliance import rights
@@ -12,13 +13,31 @@ from contacts.stores import find_store
 BY = "command line"
 
 
+def _changes(pairs: list[str]) -> dict[str, str | None]:
+    changes: dict[str, str | None] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name not in rights.CORRECTABLE:
+            raise CommandError(
+                f"--set {pair}: expected {' or '.join(rights.CORRECTABLE)}, = and it"
+            )
+        changes[name] = value or (None if name in ("birthday", "gender") else "")
+    if not changes:
+        raise CommandError("say what is right: --set first_name=Maria")
+    return changes
+
+
 class Command(BaseCommand):
-    help = "Export, erase or opt out everything that is held on a phone number."
+    help = "Export, correct, erase or opt out everything that is held on a phone number."
 
     def add_arguments(self, parser):
-        parser.add_argument("action", choices=["export", "erase", "object"])
+        parser.add_argument("action", choices=["export", "correct", "erase", "object"])
         parser.add_argument("number", help="with + and country code, or of DEFAULT_PHONE_REGION")
         parser.add_argument("--store", help="e-mail address or id; without it, at every store")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="FIELD=VALUE",
+            help=f"correct: one of {', '.join(rights.CORRECTABLE)}",
+        )  # fmt: skip
         parser.add_argument("--yes", action="store_true", help="erase without asking")
 
     def handle(self, *, action, number, store, yes, **options):
@@ -29,6 +48,13 @@ class Command(BaseCommand):
         if action == "export":
             held = rights.export(phone, owner_id, by=BY)
             self.stdout.write(json.dumps(held, cls=rights.JSON, ensure_ascii=False, indent=2))
+        elif action == "correct":
+            changes = _changes(options["set"])
+            try:
+                done = rights.correct(phone, changes, owner_id, by=BY)
+            except ValidationError as error:
+                raise CommandError("; ".join(error.messages)) from None
+            self.stdout.write(f"corrected at {done} stores")
         elif action == "object":
             self.stdout.write(f"{rights.object_to(phone, owner_id, by=BY)} consents withdrawn")
         else:
