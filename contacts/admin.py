@@ -1,5 +1,6 @@
 """Contacts, consent, lists and imports in the admin."""
 
+from django import forms
 from django.contrib import admin
 
 from contacts import (
@@ -7,6 +8,22 @@ from contacts import (
     models,
 )
 from contacts.listing import Listing, ReadOnlyListing
+from contacts.phones import normalise, region_of
+
+
+class ContactForm(forms.ModelForm):
+    """Takes a number as people write it, of the store's country if it names none."""
+
+    def clean(self):
+        cleaned = super().clean()
+        owner, phone = cleaned.get("owner"), cleaned.get("phone")
+        if owner and phone:
+            region = region_of(owner)
+            cleaned["phone"] = normalise(phone, region)
+            if cleaned["phone"] is None:
+                problem = f"not a valid phone number (country if none is given: {region})"
+                self.add_error("phone", problem)
+        return cleaned
 
 
 class ConsentHistory(admin.TabularInline):
@@ -27,14 +44,24 @@ class ConsentHistory(admin.TabularInline):
 
 @admin.register(models.Contact)
 class ContactAdmin(Listing):
+    form = ContactForm
     list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
     list_filter = ["is_subscribed", "gender"]
     list_select_related = ["owner"]
     search_fields = ["phone__startswith", "email__startswith"]
     autocomplete_fields = ["owner"]
-    readonly_fields = ["is_subscribed", "service_allowed", "unsubscribed_at", "anonymised_at"]
-    exclude = ["awaits_welcome"]
-    inlines = [ConsentHistory]
+
+    # A contact that is being made has none of these yet: the database gives them.
+    STATE = ("is_subscribed", "service_allowed", "unsubscribed_at", "anonymised_at")
+
+    def get_readonly_fields(self, request, obj=None):
+        return self.STATE if obj else ()
+
+    def get_exclude(self, request, obj=None):
+        return ("awaits_welcome",) if obj else ("awaits_welcome", *self.STATE)
+
+    def get_inlines(self, request, obj):
+        return [ConsentHistory] if obj else []
 
     def save_model(self, request, obj, form, change):
         if not change:

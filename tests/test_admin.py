@@ -14,6 +14,8 @@ from astronote.models import User
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts import listing
+from contacts.consent import change_consent
+from contacts.models import Contact
 from messaging import sending
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
@@ -83,6 +85,21 @@ def test_messages_are_found_by_number_by_id_and_by_campaign(admin_client, sandbo
     for query, count in found.items():
         answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")
         assert answer.context["cl"].result_count == count, query
+
+
+def test_a_contact_is_made_and_a_mistake_is_explained(admin_client):
+    store = make_store(phone_region="GR")
+    url = "/admin/contacts/contact/add/"
+    refused = admin_client.post(url, {"owner": store.pk, "phone": "12", "first_name": "Nina"})
+    assert (refused.status_code, Contact.objects.count()) == (200, 0)
+    assert "not a valid phone number" in refused.text
+    for phone in ("690 000 0007", "+306900000007"):
+        admin_client.post(url, {"owner": store.pk, "phone": phone, "first_name": "Nina"})
+    contact = Contact.objects.get()
+    assert (contact.phone, contact.is_subscribed) == ("+306900000007", True)
+    change_consent(contact.pk, "unsubscribed", source="test")
+    page = admin_client.get(f"/admin/contacts/contact/{contact.pk}/change/")
+    assert "unsubscribed" in page.text
 
 
 def test_a_long_list_is_not_counted_to_its_end(admin_client, monkeypatch):
