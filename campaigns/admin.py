@@ -152,6 +152,21 @@ def _asks_first(action: Callable, name: str, title: str, warning: str):
     return asking
 
 
+class TroubleFilter(admin.SimpleListFilter):
+    """Messages that did not arrive: the few that an index of their own finds among millions."""
+
+    title = "what went wrong"
+    parameter_name = "trouble"
+
+    def lookups(self, request, model_admin):
+        wrong = (MessageStatus.FAILED, MessageStatus.SKIPPED, MessageStatus.UNKNOWN)
+        return [(status.value, status.label) for status in wrong]
+
+    def queryset(self, request, queryset):
+        chosen = self.value()
+        return queryset.filter(status=chosen).exclude(error_code="") if chosen else queryset
+
+
 class MessageAdmin(ReadOnlyListing):
     actions = [
         _asks_first(
@@ -170,7 +185,7 @@ class MessageAdmin(ReadOnlyListing):
     def has_settle_permission(self, request):
         return request.user.has_perm("campaigns.change_campaign")
 
-    list_filter = ["status"]
+    list_filter = [TroubleFilter]
     list_select_related = ["owner"]
     search_fields = ["provider_message_id"]
     search_help_text = "A whole number with + and country code, or Mitto's id."

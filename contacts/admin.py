@@ -1,12 +1,14 @@
 """Contacts, consent, lists and imports in the admin."""
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 
 from contacts import (
     import_admin,  # noqa: F401 - registers itself
     models,
 )
+from contacts.finding import contacts_with
 from contacts.listing import Listing, ReadOnlyListing
 from contacts.phones import normalise, region_of
 
@@ -46,9 +48,10 @@ class ConsentHistory(admin.TabularInline):
 class ContactAdmin(Listing):
     form = ContactForm
     list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
-    list_filter = ["is_subscribed", "gender"]
+    list_filter = ["is_subscribed"]
     list_select_related = ["owner"]
-    search_fields = ["phone__startswith", "email__startswith"]
+    search_fields = ["phone"]
+    search_help_text = "A whole number, as people write it."
     autocomplete_fields = ["owner"]
 
     # A contact that is being made has none of these yet: the database gives them.
@@ -62,6 +65,12 @@ class ContactAdmin(Listing):
 
     def get_inlines(self, request, obj):
         return [ConsentHistory] if obj else []
+
+    def get_search_results(self, request, queryset, search_term):
+        if not search_term.strip():
+            return queryset, False
+        phone = normalise(search_term, settings.DEFAULT_PHONE_REGION)
+        return queryset.filter(pk__in=contacts_with(phone) if phone else []), False
 
     def save_model(self, request, obj, form, change):
         if not change:

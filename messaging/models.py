@@ -191,7 +191,12 @@ class OutboundMessage(models.Model):
         null=True, blank=True, help_text="the provider's time of that word"
     )
     delivery_last_checked_at = models.DateTimeField(null=True, blank=True)
-    error_code = models.CharField(max_length=40, blank=True, db_default="")
+    error_code = models.CharField(
+        max_length=40,
+        blank=True,
+        db_default="",
+        help_text="why it failed, was skipped or is unknown",
+    )
     last_error = models.CharField(max_length=500, blank=True, db_default="")
     sent_at = models.DateTimeField(null=True, blank=True, help_text="when we knew Mitto took it")
     delivered_at = models.DateTimeField(null=True, blank=True, help_text="by Mitto's clock")
@@ -208,6 +213,10 @@ class OutboundMessage(models.Model):
                 name="%(class)s_provider_id_once",
                 condition=Q(provider_message_id__isnull=False),
             ),
+        ]
+        # Few rows are in it, and a delivered message's update stays within its page.
+        indexes = [
+            models.Index(fields=["id"], name="%(class)s_trouble", condition=~Q(error_code="")),
         ]
 
     def __str__(self) -> str:

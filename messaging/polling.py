@@ -42,10 +42,14 @@ IN_FLIGHT = 100
 
 def poll_young() -> dict[str, int]:
     """Ask about messages sent between ten minutes and two hours ago."""
-    now = timezone.now()
     with only_one("delivery status poller") as mine:
-        waiting = Batch.objects.filter(settled_at__gt=now - YOUNG, settled_at__lte=now - YOUNGEST)
-        return _ask(waiting) if mine else {}
+        return _ask(young()) if mine else {}
+
+
+def young() -> QuerySet[Batch]:
+    """The batches that the poller asks about."""
+    now = timezone.now()
+    return Batch.objects.filter(settled_at__gt=now - YOUNG, settled_at__lte=now - YOUNGEST)
 
 
 def refresh_old() -> dict[str, int]:
@@ -62,11 +66,11 @@ def refresh_old() -> dict[str, int]:
 def _ask(waiting: QuerySet[Batch]) -> dict[str, int]:
     """Ask about the batches asked least recently; return counts by what was learnt."""
     now = timezone.now()
-    batches = _least_recently_asked(waiting)
+    batches = least_recently_asked(waiting)
     counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
     for model in message_classes():
         of_class = [batch.pk for batch in batches if batch.kind == model.batch_kind]
-        rows = _questionable(model, of_class)
+        rows = questionable(model, of_class)
         if rows:
             answers = asyncio.run(_questions([row.provider_message_id for row in rows]))
             record_answers(model, rows, answers, counts)
@@ -76,7 +80,7 @@ def _ask(waiting: QuerySet[Batch]) -> dict[str, int]:
     return counts
 
 
-def _least_recently_asked(waiting: QuerySet[Batch]) -> list[Batch]:
+def least_recently_asked(waiting: QuerySet[Batch]) -> list[Batch]:
     """Batches with messages enough for one run."""
     chosen, messages = [], 0
     in_order = waiting.filter(awaiting__gt=0).order_by(F("checked_at").asc(nulls_first=True), "pk")
@@ -96,7 +100,7 @@ class Question(NamedTuple):
     word: str
 
 
-def _questionable(model: type[OutboundMessage], batch_ids: list[int]) -> list[Question]:
+def questionable(model: type[OutboundMessage], batch_ids: list[int]) -> list[Question]:
     """Messages without a final word, those of which nothing is known first."""
     columns = ("pk", "provider_message_id", "delivery_status")
     unknown = receipts.unknown(model).filter(provider_message_id__isnull=False)

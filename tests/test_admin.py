@@ -16,7 +16,7 @@ from campaigns.models import CampaignMessage
 from contacts import listing
 from contacts.consent import change_consent
 from contacts.models import Contact
-from messaging import sending
+from messaging import receipts, sending
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -85,6 +85,28 @@ def test_messages_are_found_by_number_by_id_and_by_campaign(admin_client, sandbo
     for query, count in found.items():
         answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")
         assert answer.context["cl"].result_count == count, query
+
+
+def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
+    store = make_store()
+    target = make_list(store, 4)
+    started = enqueue.start(make_campaign(store, target).pk)
+    change_consent(Contact.objects.first().pk, "unsubscribed", source="test")
+    sending.send_next()
+    sent = CampaignMessage.objects.filter(status="sent").first()
+    receipts.store([{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}])
+    receipts.apply_waiting()
+    for trouble, count in {"failed": 1, "skipped": 1, "unknown": 0}.items():
+        query = f"campaign__id__exact={started.pk}&trouble={trouble}"
+        answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")
+        assert answer.context["cl"].result_count == count, trouble
+
+
+def test_a_contact_is_found_by_its_number_however_it_is_written(admin_client):
+    make_list(make_store(), 3)
+    for term, count in {"+306900000001": 1, "690 000 0001": 1, "6900000009": 0, "x": 0}.items():
+        answer = admin_client.get("/admin/contacts/contact/", {"q": term})
+        assert answer.context["cl"].result_count == count, term
 
 
 def test_a_contact_is_made_and_a_mistake_is_explained(admin_client):

@@ -27,6 +27,7 @@ SCENARIOS = {
     "receipts": "receipts",
     "polling": "polling",
     "retention": "retention",
+    "pages": "pages",
 }
 REPORT = Path(".astronote") / "bench.json"
 VARIABLES = {"LOG_LEVEL": "WARNING", "QUEUE_RATE_MAX": "100000", "SMS_BATCH_SIZE": "1000"}
@@ -60,10 +61,14 @@ def _scenario(name: str) -> ModuleType:
 
 
 def _run(name: str, size: int) -> list[Result]:
-    variables = VARIABLES | getattr(_scenario(name), "VARIABLES", {})
-    with_web = getattr(_scenario(name), "WEB", False)
-    with Installation(web=with_web, variables=variables) as place:
-        return _scenario(name).run(place, size)
+    scenario = _scenario(name)
+    place = Installation(
+        web=getattr(scenario, "WEB", False),
+        variables=VARIABLES | getattr(scenario, "VARIABLES", {}),
+        postgres=getattr(scenario, "POSTGRES", None),
+    )
+    with place:
+        return scenario.run(place, size)
 
 
 def _run_apart(name: str, size: int) -> list[Result]:

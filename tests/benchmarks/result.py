@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class Result:
-    """`ours`, `bare` and `naive` are rates, `unit` a second; what was not measured is None.
+    """`ours`, `bare` and `naive` are in `unit`; what was not measured is None.
 
     `peak_mb` is the largest size of the process that did the work.
     """
