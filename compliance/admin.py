@@ -42,7 +42,7 @@ class PersonAdmin(ContactAdmin):
             if contact.phone:
                 rights.erase(contact.phone, contact.owner_id, by=request.user)
 
-    @admin.action(description="Export all that is held on them", permissions=["view"])
+    @admin.action(description="Export all that is held on them", permissions=["change"])
     def export_person(self, request, queryset):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:

@@ -189,7 +189,9 @@ def put_back(batch: Batch, *, reason: str, until: datetime, **changes) -> bool:
         **changes,
     )
     if returned and until != FOREVER:
-        jobs.enqueue_at("sms", until, SEND_NEXT, job_id=f"batch-{batch.pk}")
+        # One job for each attempt: an earlier one of this batch may still be another's only hint.
+        job_id = f"batch-{batch.pk}-{batch.claim_token}"
+        jobs.enqueue_at("sms", until, SEND_NEXT, job_id=job_id)
     return bool(returned)
 
 

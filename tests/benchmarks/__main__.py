@@ -29,6 +29,7 @@ SCENARIOS = {
     "retention": "retention",
     "pages": "pages",
 }
+NUMBERS = ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "peak MB")
 REPORT = Path(".astronote") / "bench.json"
 VARIABLES = {"LOG_LEVEL": "WARNING", "QUEUE_RATE_MAX": "100000", "SMS_BATCH_SIZE": "1000"}
 
@@ -79,12 +80,15 @@ def _run_apart(name: str, size: int) -> list[Result]:
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table("scenario", "what")
-    for heading in ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "peak MB"):
-        table.add_column(heading, justify="right")
-    table.add_column("also")
-    for result in results:
-        table.add_row(*result.cells())
+    """Without the columns that no result fills."""
+    headings = ("scenario", "what", *NUMBERS, "also")
+    rows = [result.cells() for result in results]
+    filled = [n for n in range(len(headings)) if any(row[n] for row in rows)]
+    table = Table()
+    for n in filled:
+        table.add_column(headings[n], justify="right" if headings[n] in NUMBERS else "left")
+    for row in rows:
+        table.add_row(*(row[n] for n in filled))
     return table
 
 
