@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
+import django_rq
 from django.conf import settings
 from django.utils import timezone
 from django_rq.queues import DjangoScheduler
@@ -81,8 +82,20 @@ def register(scheduler: Scheduler) -> None:
         # Never further off than its interval: the clock may have been set back since.
         now = timezone.now().timestamp()
         due = now if present is None else min(max(present, now), now + entry.interval)
-        when = timezone.datetime.fromtimestamp(due, tz=UTC)
+        when = datetime.fromtimestamp(due, tz=UTC)
         scheduler.schedule(when, entry.task, interval=entry.interval, **common)
+
+
+def next_runs() -> list[tuple[str, datetime | None]]:
+    """When each entry of the timetable is due next; None: the scheduler has not registered it."""
+    scheduler = django_rq.get_scheduler("scheduler")
+    entries = timetable()
+    keys = [PREFIX + entry.name for entry in entries]
+    scores = scheduler.connection.zmscore(scheduler.scheduled_jobs_key, keys)
+    return [
+        (entry.name, None if score is None else datetime.fromtimestamp(score, tz=UTC))
+        for entry, score in zip(entries, scores, strict=True)
+    ]
 
 
 def _cron_of(scheduler: Scheduler, job_id: str) -> str | None:

@@ -9,7 +9,7 @@ OURS = ("astronote", "contacts", "messaging", "campaigns", "compliance")
 # What an operator works on; everything else is the system's, or an administrator's.
 WORK = {
     "astronote": ["user"],
-    "contacts": ["contact", "contactimport", "list"],
+    "contacts": ["contact", "contactimport", "list", "suppression"],
     "messaging": ["messagetemplate"],
     "campaigns": ["campaign", "automation", "nfctag"],
 }

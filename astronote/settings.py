@@ -6,7 +6,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from astronote import environment, queues
+from astronote import environment, queues, theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = ENV = environment.read(BASE_DIR)
@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "messaging",
     "campaigns",
     "compliance",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -111,6 +112,8 @@ USE_TZ = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("el", "Ελληνικά")]  # of pages for customers
 USE_I18N = True
+
+UNFOLD = theme.UNFOLD
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True

@@ -5,11 +5,10 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from astronote import health
+from astronote import health, home, store_page
 from astronote.login import ThrottledLogin
 
-admin.site.site_header = admin.site.site_title = "Astronote"
-admin.site.index_title = "Operations"
+admin.site.index_title = "Home"
 admin.site.login_form = ThrottledLogin
 
 urlpatterns = [
@@ -21,5 +20,8 @@ urlpatterns = [
     path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
     path("", include("compliance.urls")),
+    path("admin/live/", admin.site.admin_view(home.live), name="live"),
+    path("admin/top-up/<int:pk>/", admin.site.admin_view(store_page.top_up), name="top_up"),
+    path("admin/run/<str:name>/", admin.site.admin_view(home.run_now), name="run_now"),
     path("admin/", admin.site.urls),
 ]

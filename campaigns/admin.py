@@ -1,114 +1,23 @@
-"""Campaigns, automations and their messages in the admin."""
+"""Automations, messages and what customers did, in the admin."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
-from django.utils.html import format_html
+from django.urls import path
 
-from campaigns import control, models, report_admin, reporting, schedule
+from campaigns import (
+    automations,
+    campaign_admin,  # noqa: F401 - registers itself
+    models,
+)
 from contacts.finding import contacts_with
 from contacts.listing import Listing, ReadOnlyListing
 from messaging import unknown
 from messaging.credits import InsufficientCredits
 from messaging.models import MessageStatus
-from messaging.standing import Blocked
-
-COUNTERS = ["total", "queued", "sent", "delivered", "failed", "skipped", "unknown"]
-
-
-def _do(function: Callable[..., Any], label: str, done: str):
-    """An admin action that does one thing to each chosen campaign and says what came of it."""
-
-    @admin.action(description=label, permissions=["change"])
-    def action(self, request, queryset):
-        for campaign in queryset.select_related("owner"):
-            try:
-                function(campaign, by=request.user)
-            except (ValueError, Blocked) as error:
-                self.message_user(request, f"{campaign}: {error}", messages.ERROR)
-            else:
-                self.message_user(request, f"{campaign}: {done}", messages.SUCCESS)
-
-    action.__name__ = label.split()[0].lower()
-    return action
-
-
-@admin.register(models.Campaign)
-class CampaignAdmin(Listing):
-    actions = [
-        "start",
-        _do(control.pause, "Pause", "paused"),
-        _do(control.resume, "Resume", "going on"),
-        _do(control.cancel, "Cancel for good", "cancelled"),
-        _do(schedule.unschedule, "Unschedule", "a draft"),
-        _do(control.duplicate, "Duplicate", "copied"),
-    ]
-    list_display = [
-        "id",
-        "name",
-        "owner",
-        "status",
-        "scheduled_at",
-        *COUNTERS,
-        "waits_for",
-        "report",
-    ]
-    list_display_links = ["id", "name"]
-    list_filter = ["status", "message_type"]
-    list_select_related = ["owner"]
-    search_fields = ["name"]
-    autocomplete_fields = ["owner", "created_by", "list"]
-    readonly_fields = [
-        "status", "waits_for", "report", "scheduled_at", "started_at", "finished_at", *COUNTERS,
-        "conversions",
-    ]  # fmt: skip
-    exclude = ["block_reason", "retry_after"]
-
-    @admin.action(description="Start now", permissions=["change"])
-    def start(self, request, queryset):
-        """Asks first, saying to how many and for how much."""
-        if request.POST.get("confirmed"):
-            return _do(control.start, "Start now", "started")(self, request, queryset)
-        chosen = []
-        for campaign in queryset.select_related("owner__wallet"):
-            try:
-                recipients, credits = control.cost(campaign)
-                chosen.append((campaign, recipients, credits, ""))
-            except ValueError as error:
-                chosen.append((campaign, 0, 0, str(error)))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Start now?",
-            "chosen": chosen,
-            "opts": self.model._meta,
-        }
-        return TemplateResponse(request, "campaigns/confirm_start.html", context)
-
-    def get_urls(self):
-        return [*report_admin.urls(self.admin_site), *super().get_urls()]
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        if db_field.name == "offer_url":
-            kwargs["assume_scheme"] = "https"
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-    def get_queryset(self, request):
-        return reporting.with_next_batch(super().get_queryset(request))
-
-    @admin.display(description="waits for")
-    def waits_for(self, campaign):
-        # A campaign that is being made has neither.
-        return reporting.waits_for(campaign) if campaign.pk else ""
-
-    @admin.display(description="report")
-    def report(self, campaign):
-        if not campaign.pk:
-            return ""
-        address = reverse("admin:campaigns_campaign_report", args=[campaign.pk])
-        return format_html('<a href="{}">Report</a>', address)
 
 
 def _settle(function: Callable[..., int], label: str):
@@ -217,6 +126,23 @@ class AutomationAdmin(Listing):
     list_filter = ["type", "is_active"]
     list_select_related = ["owner"]
     autocomplete_fields = ["owner"]
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.switch_view)
+        return [
+            path("<int:pk>/switch/", view, name="campaigns_automation_switch"),
+            *super().get_urls(),
+        ]
+
+    def switch_view(self, request, pk):
+        """On if it is off, off if it is on; back to the store's page."""
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        automation = get_object_or_404(models.Automation, pk=pk)
+        on = not automation.is_active
+        automations.switch(automation, on, by=request.user)
+        messages.success(request, f"{automation}: switched {'on' if on else 'off'}")
+        return redirect("admin:astronote_user_change", automation.owner_id)
 
 
 @admin.register(models.NfcTag)

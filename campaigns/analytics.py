@@ -104,6 +104,12 @@ def of_campaign(campaign: Campaign) -> CampaignReport:
     )
 
 
+def links_of(campaign: Campaign) -> list[tuple[str, int]]:
+    """Where the campaign's shared links lead, and how often each was opened."""
+    links = ShortLink.objects.filter(campaign_id=campaign.pk).order_by("-click_count")
+    return list(links.values_list("target_url", "click_count"))
+
+
 STEPS = [timedelta(minutes=m) for m in (5, 15, 60, 240, 1440, 10080)]
 MOST_BARS = 100
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-WIDTH, HEIGHT, GAP = 720, 180, 0.15
+WIDTH, HEIGHT, GAP, WIDEST = 720, 180, 0.15, 60
 
 
 class Bar(NamedTuple):
@@ -44,7 +44,7 @@ def bars(
     highest = max((value for _, values in points for value in values), default=0)
     if not highest:
         return None
-    step = WIDTH / len(points)
+    step = min(WIDTH / len(points), WIDEST)
     each = step * (1 - GAP) / len(names)
     drawn = [
         Bar(

@@ -9,17 +9,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaigns import enqueue
-from campaigns.audience import audience
 from campaigns.models import RUNNING, STARTABLE, Campaign, CampaignMessage, CampaignStatus
-from campaigns.wording import FIELDS, SAMPLE_CODE, filler_of
+from campaigns.wording import SAMPLE, SAMPLE_CODE, filler_of
 from contacts import audit, jobs
 from contacts.phones import normalise, region_of
 from messaging import direct, links, sending
 from messaging.models import BATCH_OPEN, Batch, BatchStatus, DirectMessage
-from messaging.text import parts
 
 FINISH_CANCELLING = "campaigns.tasks.finish_cancelling"
-SAMPLE = dict(zip(FIELDS, ("Maria", "Papadopoulou", "maria@example.com"), strict=True))
 
 
 def start(campaign: Campaign, *, by: Any) -> None:
@@ -32,16 +29,6 @@ def start(campaign: Campaign, *, by: Any) -> None:
     started = enqueue.start(campaign.pk)
     if started.status != before:
         audit.record("start", campaign, by=by, messages=started.total)
-
-
-def cost(campaign: Campaign) -> tuple[int, int]:
-    """How many recipients a campaign has, and about how many credits that takes.
-
-    Raises:
-        ValueError: if its text cannot be sent.
-    """
-    recipients = audience(campaign).count()
-    return recipients, recipients * parts(filler_of(campaign)(SAMPLE, SAMPLE_CODE))
 
 
 def pause(campaign: Campaign, *, by: Any) -> None:

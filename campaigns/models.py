@@ -133,6 +133,12 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        if self.list and self.owner_id and self.list.owner_id != self.owner_id:
+            raise ValidationError({"list": "This list is another store's."})
+        if self.list and (self.filter_gender or self.filter_age_group):
+            raise ValidationError({"list": "Choose a list or filters, not both."})
+
     @property
     def processed(self) -> int:
         """Messages that have an outcome."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,7 +18,8 @@ from django.urls import URLPattern, path
 
 from campaigns import analytics, charts, reporting
 from campaigns.audience import local_today
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignMessage
+from messaging.models import Batch
 
 DAYS = 30
 LONGEST = timedelta(days=400)
@@ -25,7 +28,6 @@ LONGEST = timedelta(days=400)
 def urls(site: admin.AdminSite) -> list[URLPattern]:
     """Addresses below the list of campaigns."""
     views = {
-        "<int:pk>/report/": (campaign_report, "campaign_report"),
         "<int:pk>/report.csv": (campaign_report_csv, "campaign_report_csv"),
         "stores/<int:pk>/report/": (store_report, "store_report"),
         "stores/<int:pk>/report.csv": (store_report_csv, "store_report_csv"),
@@ -36,24 +38,24 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
     ]
 
 
-def campaign_report(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
-    campaign = _campaign(request, pk)
+def page_of(campaign: Campaign) -> dict[str, Any]:
+    """What a campaign's page shows of how it goes and what it came to."""
     report = analytics.of_campaign(campaign)
     zone = ZoneInfo(campaign.owner.timezone)
-    context = {
-        **site.each_context(request),
-        "title": f"Report of {campaign}",
+    batches = Batch.objects.filter(kind=CampaignMessage.batch_kind, source_id=campaign.pk)
+    return {
         "campaign": campaign,
-        "waits": reporting.waits_for(campaign),
+        "progress": reporting.progress_of(Campaign.objects.filter(pk=campaign.pk))[0],
         "figures": _figures(campaign, report),
         "reasons": [("Failed", report.failed), ("Skipped", report.skipped)],
+        "links": analytics.links_of(campaign),
+        "batches": batches.values_list("status").annotate(Count("pk")).order_by("status"),
         "chart": charts.bars(
             "Messages over time",
             ["accepted", "delivered", "failed"],
             analytics.over_time(report.moments, zone),
         ),
     }
-    return TemplateResponse(request, "campaigns/campaign_report.html", context)
 
 
 def _figures(campaign: Campaign, report: analytics.CampaignReport) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ FIELDS = ("first_name", "last_name", "email")
 # From a contact's FIELDS and the message's tracking id to its text.
 Fill = Callable[[Mapping[str, str], str], str]
 NOBODY = dict.fromkeys(FIELDS, "")
+SAMPLE = dict(zip(FIELDS, ("Maria", "Papadopoulou", "maria@example.com"), strict=True))
 SAMPLE_CODE = "x" * 12
 
 
@@ -68,6 +69,15 @@ def filler_of(campaign: Campaign) -> Fill:
     """
     wording = Wording(campaign.owner_id, campaign.pk, whole(campaign))
     return _filler(links.shorten({0: wording})[0])
+
+
+def draft_filler(campaign: Campaign) -> Fill:
+    """The same for a look at it: its short links lead nowhere, and none is made.
+
+    Raises:
+        ValueError: as `whole`.
+    """
+    return _filler(links.as_if_shortened(whole(campaign)))
 
 
 def fillers_of(bodies: Mapping[int, tuple[int, str, str]]) -> dict[int, Fill]:

@@ -3,10 +3,12 @@
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from unfold.admin import TabularInline
 
 from contacts import (
     import_admin,  # noqa: F401 - registers itself
     models,
+    suppression_admin,  # noqa: F401 - registers itself
 )
 from contacts.finding import contacts_with
 from contacts.listing import Listing, ReadOnlyListing
@@ -28,7 +30,7 @@ class ContactForm(forms.ModelForm):
         return cleaned
 
 
-class ConsentHistory(admin.TabularInline):
+class ConsentHistory(TabularInline):
     """What a contact agreed to and withdrew, and how."""
 
     model = models.ConsentEvent
@@ -54,14 +56,26 @@ class ContactAdmin(Listing):
     search_help_text = "A whole number, as people write it."
     autocomplete_fields = ["owner"]
 
-    # A contact that is being made has none of these yet: the database gives them.
-    STATE = ("is_subscribed", "service_allowed", "unsubscribed_at", "anonymised_at")
+    PERSON = ["owner", "phone", "first_name", "last_name", "email", "gender", "birthday"]
+    # Changed by `change_consent` alone, which keeps who did it and how.
+    CONSENT = [
+        "is_subscribed", "service_allowed", "unsubscribed_at", "gdpr_consent_at",
+        "gdpr_consent_source", "gdpr_consent_version", "sms_consent_status", "sms_consent_at",
+        "sms_consent_source", "consent_evidence",
+    ]  # fmt: skip
+    readonly_fields = [*CONSENT, "anonymised_at"]
 
-    def get_readonly_fields(self, request, obj=None):
-        return self.STATE if obj else ()
-
-    def get_exclude(self, request, obj=None):
-        return ("awaits_welcome",) if obj else ("awaits_welcome", *self.STATE)
+    def get_fieldsets(self, request, obj=None):
+        """A contact that is being made has no consent yet, and nothing to keep it by."""
+        person = (None, {"fields": self.PERSON})
+        if obj is None:
+            return [person]
+        kept = ["erase_on", "legal_hold", "anonymised_at"]
+        return [
+            person,
+            ("How long it is kept", {"fields": kept}),
+            ("Consent", {"fields": self.CONSENT}),
+        ]
 
     def get_inlines(self, request, obj):
         return [ConsentHistory] if obj else []
@@ -97,12 +111,6 @@ class ConsentEventAdmin(ReadOnlyListing):
     list_display = ["contact", "type", "source", "created_at"]
     list_filter = ["type"]
     list_select_related = ["contact"]
-
-
-@admin.register(models.Suppression)
-class SuppressionAdmin(ReadOnlyListing):
-    list_display = ["id", "owner", "reason", "created_at"]
-    list_select_related = ["owner"]
 
 
 @admin.register(models.AuditEntry)

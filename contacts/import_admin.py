@@ -18,6 +18,7 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
 
 from contacts.importing import files, planning, rejected, run
 from contacts.importing.mapping import FIELDS
@@ -31,9 +32,11 @@ SHOWN_REJECTED = 100
 class UploadForm(forms.ModelForm):
     """A file and the questions that are asked once per import."""
 
-    file = forms.FileField(help_text="CSV in any shape, or .xlsx; also gzipped.")
+    file = forms.FileField(
+        help_text="CSV in any shape, or .xlsx; also gzipped.", widget=UnfoldAdminFileFieldWidget
+    )
     list_name = forms.CharField(
-        max_length=160, required=False, label="List",
+        max_length=160, required=False, label="List", widget=UnfoldAdminTextInputWidget,
         help_text="Also put the customers on this list; a new name makes a new list.",
     )  # fmt: skip
 
@@ -113,6 +116,7 @@ class ContactImportAdmin(ReadOnlyListing):
             **self.admin_site.each_context(request),
             "opts": self.model._meta,
             "title": str(job),
+            "original": job,
             "job": job,
             "may_act": self.has_add_permission(request),
         }

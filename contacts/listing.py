@@ -1,8 +1,8 @@
 """What the admin lists of every app share."""
 
-from django.contrib import admin
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
 
 MOST_COUNTED = 10_000
 
@@ -15,11 +15,12 @@ class BoundedPaginator(Paginator):
         return self.object_list.order_by()[:MOST_COUNTED].count()
 
 
-class Listing(admin.ModelAdmin):
+class Listing(ModelAdmin):
     """A list for big tables: no full count, related rows in one query, newest first."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
+    list_fullwidth = True
     list_per_page = 50
     ordering = ["-pk"]
 

@@ -16,6 +16,7 @@ from django.db import connection
 
 from contacts.models import Suppression
 from contacts.phones import normalise, phone_hash
+from contacts.spreadsheet import csv_line
 
 CHUNK = 5000
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -58,14 +59,13 @@ ADD = """
 
 def take_out(file: TextIO, owner_id: int | None) -> int:
     """Write one store's suppressions, or those of all stores, as CSV; return how many."""
-    writer = csv.writer(file)
-    writer.writerow(["phone_hash", "reason", "since"])
-    return sum(1 for row in _rows(owner_id) if writer.writerow(row))
+    return sum(bool(file.write(line)) for line in csv_lines(owner_id)) - 1
 
 
-def _rows(owner_id: int | None) -> Iterator[tuple[str, str, str]]:
+def csv_lines(owner_id: int | None) -> Iterator[str]:
+    """The same, a line at a time, the heading first."""
+    yield csv_line(["phone_hash", "reason", "since"])
     entries = Suppression.objects.filter(owner=owner_id).order_by("pk")
-    for digest, reason, since in entries.values_list(
-        "phone_hash", "reason", "created_at"
-    ).iterator():
-        yield digest, reason, since.isoformat()
+    rows = entries.values_list("phone_hash", "reason", "created_at")
+    for digest, reason, since in rows.iterator():
+        yield csv_line([digest, reason, since.isoformat()])

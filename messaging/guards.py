@@ -47,17 +47,23 @@ def quiet_until(now: datetime, zone: str, start: time, end: time) -> datetime | 
     return datetime.combine(day, end, ZoneInfo(zone))
 
 
-def check_quiet_hours(batch: Batch) -> None:
-    """Raise NotYet if the batch's store has quiet hours now."""
+def quiet_hours_end(message_type: str, zone: str) -> datetime | None:
+    """Until when messages of this type wait in a time zone now; None: they need not."""
     exempt = {
         MessageType.MARKETING: settings.QUIET_HOURS_ALLOW_MARKETING,
         MessageType.SERVICE: settings.QUIET_HOURS_ALLOW_SERVICE,
     }
-    if not settings.QUIET_HOURS_ENABLED or exempt[MessageType(batch.message_type)]:
+    if not settings.QUIET_HOURS_ENABLED or exempt[MessageType(message_type)]:
+        return None
+    return quiet_until(timezone.now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END)
+
+
+def check_quiet_hours(batch: Batch) -> None:
+    """Raise NotYet if the batch's store has quiet hours now."""
+    if not settings.QUIET_HOURS_ENABLED:
         return
     zone = get_user_model().objects.values_list("timezone", flat=True).get(pk=batch.owner_id)
-    until = quiet_until(timezone.now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END)
-    if until:
+    if until := quiet_hours_end(batch.message_type, zone):
         raise NotYet("the end of quiet hours", until)
 
 

@@ -8,7 +8,7 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -95,13 +95,21 @@ def shorten(wordings: Mapping[Key, Wording]) -> dict[Key, str]:
         for url in _long_urls(of.text)
     }
     links = _links(wanted)
-    shortened = {}
-    for key, of in wordings.items():
-        text = of.text
-        for url in sorted(_long_urls(text), key=len, reverse=True):
-            text = text.replace(url, links[of.owner_id, of.campaign_id, url])
-        shortened[key] = text
-    return shortened
+    return {
+        key: _replaced(of.text, lambda url, of=of: links[of.owner_id, of.campaign_id, url])
+        for key, of in wordings.items()
+    }
+
+
+def as_if_shortened(text: str) -> str:
+    """The text as long as `shorten` makes it, with links that lead nowhere; writes nothing."""
+    return _replaced(text, lambda _: address("x" * CODE_LENGTH))
+
+
+def _replaced(text: str, link_of: Callable[[str], str]) -> str:
+    for url in sorted(_long_urls(text), key=len, reverse=True):
+        text = text.replace(url, link_of(url))
+    return text
 
 
 def _long_urls(text: str) -> set[str]:

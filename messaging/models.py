@@ -462,4 +462,7 @@ class Tally(models.Model):
                 nulls_distinct=False,
             ),
         ]
-        indexes = [models.Index(fields=["owner", "slot"], name="tally_of_store")]
+        indexes = [
+            models.Index(fields=["owner", "slot"], name="tally_of_store"),
+            models.Index(fields=["slot"], name="tally_slot"),
+        ]

@@ -29,6 +29,11 @@ _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_BREAK = re.compile(r" *\n *")
 
 
+def encoding(text: str) -> str:
+    """How the text goes out: `GSM-7`, or `UCS-2` with room for less than half."""
+    return "GSM-7" if _GSM.fullmatch(text) else "UCS-2"
+
+
 def parts(text: str) -> int:
     """How many SMS the text takes, which is its price in credits.
 

@@ -121,7 +121,7 @@ def test_a_contact_is_made_and_a_mistake_is_explained(admin_client):
     assert (contact.phone, contact.is_subscribed) == ("+306900000007", True)
     change_consent(contact.pk, "unsubscribed", source="test")
     page = admin_client.get(f"/admin/contacts/contact/{contact.pk}/change/")
-    assert "unsubscribed" in page.text
+    assert "Unsubscribed" in page.text
 
 
 def test_a_long_list_is_not_counted_to_its_end(admin_client, monkeypatch):

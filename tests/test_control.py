@@ -255,7 +255,11 @@ def test_the_admin_actions_do_what_they_say(settings, admin_client):
     store, campaign = started(settings)
     url = "/admin/campaigns/campaign/"
     for action, status in (("pause", "paused"), ("resume", "sending"), ("cancel", "cancelled")):
-        admin_client.post(url, {"action": action, "_selected_action": [campaign.pk]})
+        form = {"action": action, "_selected_action": [campaign.pk]}
+        answer = admin_client.post(url, form)
+        if action == "cancel":
+            assert "This cannot be undone" in answer.text
+            admin_client.post(url, form | {"confirmed": "1"})
         campaign.refresh_from_db()
         assert campaign.status == status
 

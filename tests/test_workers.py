@@ -117,7 +117,10 @@ def test_the_job_of_a_killed_worker_is_run_again(worker, sandbox):
 
 def _waits_for_advisory_lock(connection):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE locktype = 'advisory' AND NOT granted AND d.datname = current_database()"
+        )
         return cursor.fetchone()[0]
 
 

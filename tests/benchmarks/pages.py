@@ -42,7 +42,10 @@ def _pages(store: Any, campaign: Any) -> Iterator[str]:
 
     message = CampaignMessage.objects.filter(campaign=campaign).first()
     yield reverse("admin:index")
-    yield reverse("admin:campaigns_campaign_report", args=[campaign.pk])
+    yield reverse("live")
+    yield reverse("admin:campaigns_campaign_progress", args=[campaign.pk])
+    yield reverse("admin:campaigns_campaign_act", args=[campaign.pk, "duplicate"])
+    yield reverse("admin:astronote_user_change", args=[store.pk])
     yield reverse("admin:campaigns_store_report", args=[store.pk])
     messages = reverse("admin:campaigns_campaignmessage_changelist")
     for query in (
@@ -159,7 +162,7 @@ def _write_plans(campaign: Any) -> None:
     client = _client()
     subjects = {
         "the campaign's page": lambda: client.get(f"{base}/change/"),
-        "the campaign's report": lambda: client.get(f"{base}/report/"),
+        "the home page": lambda: client.get("/admin/"),
         "its messages": lambda: client.get(
             f"/admin/campaigns/campaignmessage/?campaign__id__exact={campaign.pk}"
         ),

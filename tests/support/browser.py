@@ -1,19 +1,31 @@
-"""A real headless Chromium, which fails a test on a console error or a request to another host."""
+"""A real headless Chromium, which fails a test on a console error, a request to another host, or
+something on a page that not everybody can use.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import axe_core_python
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 SECONDS = 20
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+RUN_AXE = """
+    const done = arguments[arguments.length - 1];
+    axe.run().then(found => done(found.violations.map(
+        v => `${v.id} (${v.impact}): ${v.help}: ${v.nodes.map(n => n.html).join(" ").slice(0, 400)}`
+    )), error => done([String(error)]));
+"""
 DESKTOP, PHONE = (1280, 900), (390, 844)
 
 
@@ -48,6 +60,7 @@ class Browser:
         self.site, self.folder = site, folder
         self.driver = webdriver.Chrome(options, webdriver.ChromeService(driver))
         self.driver.set_window_size(*DESKTOP)
+        self.barriers: list[str] = []
 
     def open(self, path: str) -> None:
         self.driver.get(self.site + path)
@@ -56,11 +69,20 @@ class Browser:
         self.open("/admin/")
         self.type("username", email)
         self.type("password", password)
-        self.click("Log in")
-        self.wait_for("Operations")
+        self.find("#login-form [type=submit]").click()
+        self.wait_for("Going out now")
 
     def find(self, selector: str):
         return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def set_value(self, name: str, value: str) -> None:
+        """Give a field a value that is not typed letter by letter, such as a time."""
+        self.driver.execute_script(
+            "arguments[0].value = arguments[1]", self.find(f"[name={name!r}]"), value
+        )
 
     def type(self, name: str, text: str) -> None:
         """Fill the field of this name."""
@@ -79,7 +101,16 @@ class Browser:
             f"//button[normalize-space()={label!r}] | //a[normalize-space()={label!r}]"
             f" | //input[@type='submit' and @value={label!r}]"
         )
-        self.driver.find_element(By.XPATH, path).click()
+        self._click(self.driver.find_element(By.XPATH, path))
+
+    def press(self, selector: str) -> None:
+        """Click what the selector finds first."""
+        self._click(self.find(selector))
+
+    def _click(self, element: Any) -> None:
+        """In the middle of the screen, where no bar of the page's covers it."""
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
 
     @property
     def text(self) -> str:
@@ -90,14 +121,35 @@ class Browser:
         WebDriverWait(self.driver, SECONDS, ignored_exceptions=[Exception]).until(
             lambda _: text.lower() in self.text.lower(), f"{text!r} is not on the page"
         )
+        self.look_for_barriers()
+
+    def look_for_barriers(self) -> None:
+        """Note what axe-core finds wrong with the page as it is now."""
+        self.driver.execute_script(AXE)
+        where = urlsplit(self.driver.current_url).path
+        self.barriers += [
+            f"{where}: {found}" for found in self.driver.execute_async_script(RUN_AXE)
+        ]
+
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        """Wait until something on the page is so."""
+        WebDriverWait(self.driver, SECONDS, ignored_exceptions=[Exception]).until(
+            lambda _: condition(), "it did not become so"
+        )
+
+    def in_dark(self) -> None:
+        """The pages in their dark colours, as the system asks for them."""
+        features = [{"name": "prefers-color-scheme", "value": "dark"}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def screenshot(self, path: Path, size: tuple[int, int] = DESKTOP) -> None:
         self.driver.set_window_size(*size)
         self.driver.save_screenshot(str(path))
 
     def problems(self) -> list[str]:
-        """Console errors, and requests to other hosts, since the last call."""
-        found = [
+        """Console errors, requests to other hosts and barriers, since the last call."""
+        found, self.barriers = self.barriers, []
+        found += [
             entry["message"]
             for entry in self.driver.get_log("browser")
             if entry["level"] in ("SEVERE", "WARNING")

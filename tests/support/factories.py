@@ -28,7 +28,5 @@ def make_list(store: User, size: int, *, name: str = "all", **fields) -> List:
 
 
 def make_campaign(store: User, target: List | None, **fields) -> Campaign:
-    fields.setdefault("message_text", "Hello {{first_name}}")
-    return Campaign.objects.create(
-        owner=store, created_by=store, name="Spring", list=target, **fields
-    )
+    fields = {"message_text": "Hello {{first_name}}", "name": "Spring"} | fields
+    return Campaign.objects.create(owner=store, created_by=store, list=target, **fields)

@@ -3,12 +3,14 @@
 import json
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from campaigns import enqueue, schedule
 from campaigns.models import ENDED, AgeGroup, Campaign, CampaignStatus
+from campaigns.preview import Preview, preview
 from campaigns.reporting import report
-from contacts.models import Gender, List
+from contacts.models import Gender, List, MessageType
 from contacts.progress import follow
 from contacts.stores import find_store
 
@@ -23,6 +25,9 @@ class Command(BaseCommand):
         parser.add_argument("--list", dest="list_name")
         parser.add_argument("--gender", choices=Gender.values)
         parser.add_argument("--age-group", choices=AgeGroup.values)
+        parser.add_argument("--type", choices=MessageType.values, default=MessageType.MARKETING)
+        parser.add_argument("--offer", default="", help="address that {{offer_link}} leads to")
+        parser.add_argument("--preview", action="store_true", help="only say what it would be")
         parser.add_argument("--at", type=datetime.fromisoformat, help="store-local, or with zone")
         parser.add_argument("--wait", action="store_true", help="until the campaign has ended")
         parser.add_argument("--json", action="store_true")
@@ -36,15 +41,25 @@ class Command(BaseCommand):
                 raise CommandError(f"the store has no list {list_name!r}")
         elif not (options["gender"] or options["age_group"]):
             raise CommandError("say who it is for: --list, --gender or --age-group")
-        campaign = Campaign.objects.create(
+        campaign = Campaign(
             owner=owner,
             created_by=owner,
             name=name,
             message_text=text,
+            message_type=options["type"],
+            offer_url=options["offer"],
             list=target,
             filter_gender=options["gender"],
             filter_age_group=options["age_group"],
         )
+        try:
+            campaign.full_clean()
+        except ValidationError as error:
+            raise CommandError("; ".join(error.messages)) from None
+        if options["preview"]:
+            self._show(preview(campaign), as_json=options["json"])
+            return
+        campaign.save()
         try:
             schedule.schedule(campaign, at, by="command line") if at else enqueue.start(campaign.pk)
         except (enqueue.Blocked, ValueError) as error:
@@ -60,6 +75,11 @@ class Command(BaseCommand):
         )
         if wait and campaign.status != CampaignStatus.COMPLETED:
             raise CommandError(f"the campaign ended as {campaign.status}")
+
+    def _show(self, found: Preview, *, as_json: bool) -> None:
+        answer = found.as_dict()
+        lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
+        self.stdout.write(json.dumps(answer) if as_json else lines)
 
 
 def _progress(campaign: Campaign) -> tuple[int, bool]:
