@@ -46,11 +46,25 @@ class ConsentHistory(TabularInline):
         return False
 
 
+class OptedOutFilter(admin.SimpleListFilter):
+    """Who opted out and was not anonymised yet: the few that retention's index finds."""
+
+    title = "consent"
+    parameter_name = "opted_out"
+
+    def lookups(self, request, model_admin):
+        return [("1", "opted out")]
+
+    def queryset(self, request, queryset):
+        opted_out = queryset.filter(unsubscribed_at__isnull=False, anonymised_at=None)
+        return opted_out if self.value() else queryset
+
+
 @admin.register(models.Contact)
 class ContactAdmin(Listing):
     form = ContactForm
     list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
-    list_filter = ["is_subscribed"]
+    list_filter = [OptedOutFilter]
     list_select_related = ["owner"]
     search_fields = ["phone"]
     search_help_text = "A whole number, as people write it."

@@ -117,10 +117,13 @@ def check_owner_caps(batch: Batch) -> None:
             raise NotYet(f"the store's cap of {cap} messages a {name}", until)
 
 
-def over_contact_caps(contact_ids: Sequence[int]) -> set[int]:
+def over_contact_caps(contact_ids: Sequence[int], *, beside: int | None = None) -> set[int]:
     """Contacts that have had as many marketing messages as a day's or week's cap allows.
 
     Counted are messages that Mitto may have got, also those just being submitted.
+
+    Args:
+        beside: a batch that is not counted.
     """
     caps = (
         (settings.CONTACT_MARKETING_PER_DAY, timedelta(days=1)),
@@ -139,7 +142,7 @@ def over_contact_caps(contact_ids: Sequence[int]) -> set[int]:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT contact_id FROM ({counted}) AS m GROUP BY 1 HAVING count(*) >= %(cap)s",
-                {"contacts": list(contact_ids), "since": since, "cap": cap},
+                {"contacts": list(contact_ids), "since": since, "cap": cap, "beside": beside},
             )
             over.update(row[0] for row in cursor.fetchall())
     return over
@@ -152,5 +155,5 @@ COUNTED = """
         AND m.status NOT IN ('failed', 'skipped')
         AND b.submitted_at > %(since)s
         AND b.status IN ('submitting', 'settled')
-        AND b.message_type = 'marketing'
+        AND b.message_type = 'marketing' AND b.id IS DISTINCT FROM %(beside)s
 """

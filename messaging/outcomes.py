@@ -87,7 +87,7 @@ def record_from(
     """
     table = message_class._meta.db_table
     source = source.format(table=table)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         with connection.cursor() as cursor:
             if not locked:
                 cursor.execute(LOCK.format(table=table, source=source), values)

@@ -217,14 +217,18 @@ def begin_submitting(batch: Batch) -> list[Prepared]:
     """
     model = batch.message_class
     with transaction.atomic():
-        held = Batch.objects.select_for_update().filter(
-            pk=batch.pk, claim_token=batch.claim_token, status=BatchStatus.CLAIMED
-        )
-        if not held.exists():
-            return []
         if guards.caps_apply():
             guards.lock_caps(batch.owner_id)
             guards.check_owner_caps(batch)
+        mine = Batch.objects.filter(
+            pk=batch.pk, claim_token=batch.claim_token, status=BatchStatus.CLAIMED
+        )
+        if not mine.update(
+            status=BatchStatus.SUBMITTING,
+            attempts=batch.attempts + 1,
+            submitted_at=timezone.now(),
+        ):
+            return []
         column = CONSENT_COLUMN[batch.message_type]
         rows = list(
             model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
@@ -236,7 +240,7 @@ def begin_submitting(batch: Batch) -> list[Prepared]:
         if batch.message_type == MessageType.MARKETING:
             barred = suppressed(batch.owner_id, (row[1] for row in rows))
             if model.to_contacts:
-                over = guards.over_contact_caps([row[3] for row in rows])
+                over = guards.over_contact_caps([row[3] for row in rows], beside=batch.pk)
         messages, skipped = [], []
         for pk, to, text, contact_id, consents, phone in rows:
             # A contact that was anonymised, or given another number, must not be messaged.
@@ -249,13 +253,11 @@ def begin_submitting(batch: Batch) -> list[Prepared]:
         outcomes.record(model, skipped, locked=True)
         if messages:
             batch.attempts += 1
-            held.update(
-                status=BatchStatus.SUBMITTING,
-                attempts=batch.attempts,
-                submitted_at=timezone.now(),
-            )
         else:
-            held.update(status=BatchStatus.SETTLED, settled_at=timezone.now())
+            Batch.objects.filter(pk=batch.pk).update(
+                status=BatchStatus.SETTLED, settled_at=timezone.now(), attempts=batch.attempts,
+                submitted_at=batch.submitted_at,
+            )  # fmt: skip
     return messages
 
 
@@ -292,21 +294,20 @@ def settle(batch: Batch, messages: Sequence[Prepared], result: mitto.SendResult)
     with transaction.atomic():
         # A batch that was given up meanwhile is settled already and keeps our token; what Mitto
         # said late is still the truth about its messages.
-        held = Batch.objects.select_for_update().filter(
+        mine = Batch.objects.filter(
             pk=batch.pk,
             claim_token=batch.claim_token,
             status__in=[BatchStatus.SUBMITTING, BatchStatus.SETTLED],
         )
-        if not held.exists():
-            log.error("claim lost after the call to Mitto")
-            return "claim lost"
-        outcomes.record(batch.message_class, recorded, locked=True)
-        held.update(
+        if not mine.update(
             status=BatchStatus.SETTLED,
             settled_at=Coalesce("settled_at", Now()),
             provider_bulk_id=getattr(result, "bulk_id", None),
             error=getattr(result, "error", "")[:500],
-        )
+        ):
+            log.error("claim lost after the call to Mitto")
+            return "claim lost"
+        outcomes.record(batch.message_class, recorded, locked=True)
     log.info("%s, %s messages", word, len(messages))
     return word
 

@@ -1,6 +1,8 @@
 """A campaign from enqueue to settle against the real sandbox, with every kind of answer."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns import enqueue, watchdog
 from contacts.consent import change_consent
@@ -174,3 +176,12 @@ def test_two_stores_with_the_same_customers_stay_apart(sandbox):
     senders = sorted(m["sender"] for m in sandbox.messages())
     assert senders == ["ALICE"] * 3 + ["BOB"] * 3
     assert [w.balance for w in Wallet.objects.all()] == [997, 997]
+
+
+@pytest.mark.parametrize("size", [1, 400])
+def test_a_batch_takes_few_statements_whatever_its_size(sandbox, size):
+    """Transactions' own BEGIN and COMMIT included."""
+    started(size)
+    with CaptureQueriesContext(connection) as captured:
+        assert sending.send_next() == "accepted"
+    assert len(captured) < 20, [query["sql"][:80] for query in captured]

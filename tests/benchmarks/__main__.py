@@ -22,6 +22,9 @@ from tests.support.installation import Installation
 
 # Each is a module of this package with SIZES and `run(place, size)`.
 SCENARIOS = {
+    "enqueue": "enqueue",
+    "send": "send",
+    "birthday": "birthday",
     "fairness": "fairness",
     "import": "import_contacts",
     "receipts": "receipts",

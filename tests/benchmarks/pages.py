@@ -60,6 +60,7 @@ def _pages(store: Any, campaign: Any) -> Iterator[str]:
     contacts = reverse("admin:contacts_contact_changelist")
     yield f"{contacts}?q=%2B{message.to[1:]}"
     yield f"{contacts}?p=100"
+    yield f"{contacts}?opted_out=1"
     for model, model_admin in admin.site._registry.items():
         if not model._meta.managed:
             continue

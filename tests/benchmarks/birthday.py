@@ -1,0 +1,154 @@
+"""A birthday run over the contacts of a thousand stores, by the index on month and day."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.result import Result
+from tests.support.installation import Installation
+
+SIZES = [1_000_000]
+STORES = 1000
+DAY = date(2027, 5, 5)
+PLAN = Path(".astronote") / "birthday-plan.txt"
+NAIVE = 200
+
+
+def run(place: Installation, size: int) -> list[Result]:
+    from campaigns import birthday
+    from campaigns.models import AutomationMessage
+
+    _make_stores(size // STORES)
+    plan = _plan()
+    naive = _naive()
+    bare, rows = _bare()
+    began = time.monotonic()
+    counts = birthday.run(day=DAY)
+    seconds = time.monotonic() - began
+    assert counts["messages"] == rows == AutomationMessage.objects.count(), (counts, rows)
+    PLAN.parent.mkdir(exist_ok=True)
+    PLAN.write_text(plan)
+    full = "Seq Scan on contacts_contact" in plan
+    return [
+        Result("birthday", f"of {STORES:,} stores", size, "messages/s", ours=rows / seconds,
+               bare=rows / bare, naive=naive,
+               also={"due": f"{rows:,}", "run s": round(seconds, 2), "full scan": full})
+    ]  # fmt: skip
+
+
+def _make_stores(contacts_each: int) -> None:
+    """With credits, an active birthday automation, and birthdays spread over the year."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO astronote_user (password, is_superuser, email, sender_name, company,
+                timezone, phone_region, business_profile, subscription_status, billing_hold,
+                billing_hold_reason, is_staff, is_active)
+            SELECT '', false, 'store' || n || '@example.com', 'SHOP' || n, '', 'UTC', '', 'retail',
+                'active', false, '', false, true
+            FROM generate_series(1, %s) n
+            """,
+            [STORES],
+        )
+        cursor.execute(
+            "INSERT INTO messaging_wallet (owner_id, balance, reserved_balance, updated_at)"
+            " SELECT id, 100000, 0, now() FROM astronote_user"
+        )
+        cursor.execute(
+            "INSERT INTO campaigns_automation (owner_id, type, is_active, message_body,"
+            " message_type) SELECT id, 'birthday_message', true,"
+            " 'Happy birthday {{first_name}}!', 'marketing' FROM astronote_user"
+        )
+        cursor.execute(
+            """
+            INSERT INTO contacts_contact (owner_id, phone, first_name, last_name, email, birthday)
+            SELECT u.id, '+3069' || lpad(n::text, 8, '0'), 'Name' || n, '', '',
+                date '1980-01-01' + ((n * 7919 + u.id * 31) %% 365)::int
+            FROM generate_series(1, %s) n, astronote_user u
+            """,
+            [contacts_each],
+        )
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")
+
+
+def _due() -> tuple[str, dict[str, Any]]:
+    """The query that finds who is due, as the run asks it."""
+    from django.contrib.auth import get_user_model
+
+    from campaigns import automatic, birthday
+    from campaigns.audience import years_before
+    from campaigns.models import Automation
+
+    query = automatic.DUE.format(users=get_user_model()._meta.db_table, condition=birthday.DUE)
+    return query, {
+        "sender": "", "key": str(DAY.year), "month": DAY.month, "days": [DAY.day],
+        "automations": list(Automation.objects.values_list("pk", flat=True)),
+        "adult": years_before(DAY, birthday.ADULT),
+    }  # fmt: skip
+
+
+def _plan() -> str:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        query, values = _due()
+        cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {query}", values)
+        return "\n".join(row[0] for row in cursor.fetchall())
+
+
+def _bare() -> tuple[float, int]:
+    """Seconds of the query and of inserting its rows and their batches, and how many; undone."""
+    from django.db import connection, transaction
+
+    query, values = _due()
+    with connection.cursor() as cursor, transaction.atomic():
+        began = time.monotonic()
+        cursor.execute(query, values)
+        due = cursor.fetchall()
+        owners = sorted({row[0] for row in due})
+        cursor.execute(
+            "INSERT INTO messaging_batch (owner_id, kind, message_type, sender, size, status, turn,"
+            " attempts, deferrals) SELECT id, 'automation', 'marketing', sender_name, 1, 'pending',"
+            " 0, 0, 0 FROM astronote_user WHERE id = ANY(%s) RETURNING owner_id, id", [owners],
+        )  # fmt: skip
+        batch_of = dict(cursor.fetchall())
+        with cursor.copy(
+            'COPY campaigns_automationmessage (owner_id, automation_id, contact_id, "to", text,'
+            " segments, batch_id, status, tracking_id, occurrence_key) FROM STDIN"
+        ) as copy:
+            for place, row in enumerate(due):
+                copy.write_row(
+                    (row[0], row[1], row[5], row[6], f"Happy birthday {row[7]}!", 1,
+                     batch_of[row[0]], "queued", f"bare{place:08}", "2027")
+                )  # fmt: skip
+        cursor.execute(
+            "INSERT INTO messaging_creditreservation (owner_id, batch_id, amount, charged,"
+            " released, status, expires_at) SELECT owner_id, id, size, 0, 0, 'reserved',"
+            " now() + interval '1 day' FROM messaging_batch"
+        )
+        cursor.execute(
+            "UPDATE messaging_wallet SET reserved_balance = reserved_balance + 1"
+            " WHERE owner_id = ANY(%s)", [owners],
+        )  # fmt: skip
+        seconds = time.monotonic() - began
+        transaction.set_rollback(True)
+    return seconds, len(due)
+
+
+def _naive() -> float:
+    """A contact at a time, by the ORM: every contact of the store is looked at."""
+    from campaigns.models import Automation
+    from contacts.models import Contact
+
+    began, found = time.monotonic(), 0
+    for automation in Automation.objects.filter(is_active=True)[:NAIVE]:
+        for contact in Contact.objects.filter(owner=automation.owner_id):
+            if (contact.birthday.month, contact.birthday.day) == (DAY.month, DAY.day):
+                found += 1
+    return found / (time.monotonic() - began)

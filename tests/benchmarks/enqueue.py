@@ -1,0 +1,97 @@
+"""Recipients a second from a campaign to its messages, batches, credits and jobs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from typing import Any
+
+from tests.benchmarks.result import Result
+from tests.support.installation import Installation, peak_mb
+from tests.support.waiting import wait_until
+
+SIZES = [10_000, 100_000, 1_000_000]
+POSTGRES = {"max_wal_size": "4GB"}
+NAIVE = 1000
+COLUMNS = ('owner_id, campaign_id, contact_id, "to", text, segments, batch_id, status, error_code,'
+           " tracking_id")  # fmt: skip
+
+
+def run(place: Installation, size: int) -> list[Result]:
+    from tests.support.factories import make_store
+    from tests.support.volume import make_big_list
+
+    store = make_store(balance=2 * size)
+    target = make_big_list(store, size)
+    place.start("scheduler", "rqworker scheduler")
+    pid = place.group.pids()["scheduler"]
+    wait_until(lambda: peak_mb(pid) > 60)
+    idle = peak_mb(pid)
+    seconds, jobs = _start(store, target)
+    peak = peak_mb(pid)
+    bare = _bare()
+    return [
+        Result("enqueue", "recipients", size, "recipients/s", ours=size / seconds,
+               bare=size / bare, naive=_naive(store, target), peak_mb=peak,
+               also={"MB when idle": round(idle), "jobs": jobs})
+    ]  # fmt: skip
+
+
+def _start(store: Any, target: Any) -> tuple[float, int]:
+    """Seconds that a worker's job takes which starts the campaign, and the jobs it enqueued."""
+    from campaigns.schedule import START_CAMPAIGN
+    from contacts import jobs
+    from tests.support.factories import make_campaign
+
+    _quiet()
+    campaign = make_campaign(store, target)
+    job = jobs.queue("scheduler").enqueue(START_CAMPAIGN, campaign.pk, result_ttl=600)
+    wait_until(lambda: job.get_status(refresh=True) in ("finished", "failed"), seconds=600)
+    job.refresh()
+    campaign.refresh_from_db()
+    assert campaign.status == "sending", campaign.block_reason
+    count = jobs.waiting("sms")
+    jobs.queue("sms").empty()
+    return (job.ended_at - job.started_at).total_seconds(), count
+
+
+def _bare() -> float:
+    """Seconds of a COPY of the same rows into the same table with the same indexes."""
+    from django.db import connection
+
+    with connection.cursor() as cursor, tempfile.TemporaryFile() as file:
+        with cursor.copy(f"COPY campaigns_campaignmessage ({COLUMNS}) TO STDOUT") as copy:
+            for piece in copy:
+                file.write(piece)
+        cursor.execute("TRUNCATE campaigns_campaignmessage CASCADE")
+        _quiet()
+        file.seek(0)
+        began = time.monotonic()
+        with cursor.copy(f"COPY campaigns_campaignmessage ({COLUMNS}) FROM STDIN") as copy:
+            while piece := file.read(1 << 16):
+                copy.write(piece)
+        return time.monotonic() - began
+
+
+def _naive(store: Any, target: Any) -> float:
+    """A row at a time, by the ORM."""
+    from campaigns.models import CampaignMessage
+    from contacts.models import Contact
+    from tests.support.factories import make_campaign
+
+    campaign = make_campaign(store, target)
+    began = time.monotonic()
+    for contact in Contact.objects.filter(listmembership__list=target)[:NAIVE]:
+        text = f"Hello {contact.first_name}"
+        CampaignMessage.objects.create(
+            owner=store, campaign=campaign, contact=contact, to=contact.phone, text=text,
+            segments=1, tracking_id=f"n{contact.pk}",
+        )  # fmt: skip
+    return NAIVE / (time.monotonic() - began)
+
+
+def _quiet() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")

@@ -1,0 +1,250 @@
+"""Messages a second from claim to settle: one, two and four workers, at several latencies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import requests
+
+from tests.benchmarks.result import Result
+from tests.support.installation import Installation, peak_mb
+from tests.support.waiting import wait_until
+
+SIZES = [10_000, 100_000]
+VARIABLES = {"SMS_BATCH_SIZE": "1000"}
+NAIVE = 300
+# At each latency of the provider, in milliseconds, so many workers.
+CROWDS = {0: [1, 2, 4], 50: [1, 4], 200: [1, 2, 4]}
+# With latency each call takes its time: a tenth of the messages tell as much.
+SHARE_WITH_LATENCY = 10
+
+
+def run(place: Installation, size: int) -> list[Result]:
+    from tests.support.factories import make_store
+    from tests.support.volume import make_big_list
+
+    store = make_store(balance=50 * size)
+    target = make_big_list(store, size)
+    bare = _bare(_started(store, target), place.sandbox_url)
+    naive = _naive(_started(store, target), place.sandbox_url)
+    alone, results = 0.0, []
+    for latency, crowds in CROWDS.items():
+        few = target if not latency else _part_of(target, size // SHARE_WITH_LATENCY)
+        for workers in crowds:
+            place.behave(latency_ms=latency)
+            campaign = _started(store, few)
+            rate, peak = _send(place, campaign, workers)
+            also: dict[str, Any] = {}
+            plain = workers == 1 and not latency
+            if plain:
+                also["statements a batch"] = _statements(_started(store, few))
+            if workers == 1:
+                alone = rate
+            else:
+                also["of one worker"] = round(rate / alone, 2)
+            results.append(
+                Result("send", f"{workers} workers, {latency} ms", campaign.total, "messages/s",
+                       ours=rate, bare=bare if plain else None, naive=naive if plain else None,
+                       peak_mb=peak, also=also)
+            )  # fmt: skip
+    return results
+
+
+def _started(store: Any, target: Any) -> Any:
+    """A campaign whose batches wait."""
+    from django.db import connection
+
+    from campaigns import enqueue
+    from contacts import jobs
+    from messaging.models import Batch
+    from tests.support.factories import make_campaign
+
+    campaign = enqueue.start(make_campaign(store, target).pk)
+    jobs.queue("sms").empty()
+    campaign.batches = Batch.objects.filter(source_id=campaign.pk).count()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE campaigns_campaignmessage")
+        cursor.execute("CHECKPOINT")
+    return campaign
+
+
+def _part_of(target: Any, size: int) -> Any:
+    from contacts.models import List, ListMembership
+
+    part, made = List.objects.get_or_create(owner=target.owner, name=f"part of {size}")
+    if made:
+        members = ListMembership.objects.filter(list=target).values_list("contact", flat=True)
+        ListMembership.objects.bulk_create(
+            [ListMembership(list=part, contact_id=pk) for pk in members[:size]], batch_size=5000
+        )
+    return part
+
+
+def _send(place: Installation, campaign: Any, workers: int) -> tuple[float, float]:
+    """Messages a second from the first claim to the last settle, and the largest worker."""
+    from django.db.models import Max, Min
+
+    from contacts import jobs
+    from messaging.models import Batch
+    from messaging.sending import SEND_NEXT
+
+    names = [f"sms-{n}" for n in range(workers)]
+    for name in names:
+        place.start(name, "rqworker sms")
+    pids = [place.group.pids()[name] for name in names]
+    wait_until(lambda: all(peak_mb(pid) > 60 for pid in pids))
+    jobs.enqueue_times("sms", SEND_NEXT, campaign.batches)
+    batches = Batch.objects.filter(source_id=campaign.pk)
+    wait_until(lambda: not batches.filter(settled_at=None).exists(), seconds=1200)
+    times = batches.aggregate(first=Min("claimed_at"), last=Max("settled_at"))
+    peak = max(peak_mb(pid) for pid in pids)
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not set(names) & set(place.group.pids()))
+    return campaign.total / (times["last"] - times["first"]).total_seconds(), peak
+
+
+def _statements(campaign: Any) -> int:
+    """From claim to settle of one batch, BEGIN and COMMIT included; the rest is cancelled."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from campaigns import control
+    from messaging import sending
+
+    with CaptureQueriesContext(connection) as captured:
+        assert sending.send_next() == "accepted"
+    control.cancel(campaign, by="benchmark")
+    control.finish_cancelling(campaign.pk)
+    return len(captured)
+
+
+CLAIM = """
+    UPDATE messaging_batch SET status = 'claimed', claim_token = %s, claimed_at = now()
+    WHERE id = (SELECT id FROM messaging_batch WHERE status = 'pending' ORDER BY turn, id LIMIT 1
+        FOR UPDATE SKIP LOCKED)
+    RETURNING id, owner_id, source_id, sender
+"""
+READ = """
+    SELECT m.id, m.to, m.text FROM campaigns_campaignmessage m
+    JOIN contacts_contact c ON c.id = m.contact_id
+    WHERE m.batch_id = %s AND m.status = 'queued' AND c.is_subscribed ORDER BY m.id
+"""
+SETTLE = """
+    UPDATE campaigns_campaignmessage m SET status = 'sent', provider_message_id = t.provider_id,
+        sent_at = now()
+    FROM unnest(%s::bigint[], %s::text[]) AS t (id, provider_id) WHERE m.id = t.id
+"""
+TALLY = """
+    INSERT INTO messaging_tally (owner_id, kind, source_id, slot, what, detail, count)
+    VALUES (%s, 'campaign', %s, date_bin('5 minutes', now(), '2000-01-01+00'), 'accepted', '', %s)
+    ON CONFLICT (kind, source_id, slot, what, detail)
+        DO UPDATE SET count = messaging_tally.count + EXCLUDED.count
+"""
+
+
+def _bare(campaign: Any, sandbox: str) -> float:
+    """The same reads and writes with psycopg and requests and nothing else."""
+    from django.conf import settings
+    from django.db import connection, transaction
+
+    session = requests.Session()
+    session.headers["X-Mitto-API-Key"] = settings.MITTO_API_KEY
+    url = f"{sandbox}/api/{settings.MITTO_API_VERSION}/Messages/sendmessagesbulk"
+    account = settings.MITTO_TRAFFIC_ACCOUNT_ID
+    began = time.monotonic()
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(CLAIM, [uuid.uuid4()])
+            row = cursor.fetchone()
+            if row is None:
+                break
+            batch, owner, source, sender = row
+            cursor.execute(READ, [batch])
+            messages = cursor.fetchall()
+            cursor.execute(
+                "UPDATE messaging_batch SET status = 'submitting', attempts = 1,"
+                " submitted_at = now() WHERE id = %s", [batch],
+            )  # fmt: skip
+            body = {"messages": [
+                {"trafficAccountId": account, "destination": to,
+                 "sms": {"text": text, "sender": sender}} for _, to, text in messages
+            ]}  # fmt: skip
+            answer = session.post(url, data=orjson.dumps(body),
+                                  headers={"Content-Type": "application/json"})  # fmt: skip
+            items = orjson.loads(answer.content)["messages"]
+            count = len(messages)
+            with transaction.atomic():
+                cursor.execute(
+                    SETTLE, [[m[0] for m in messages], [item["messageId"] for item in items]]
+                )
+                cursor.execute(
+                    "UPDATE messaging_batch SET status = 'settled', settled_at = now(),"
+                    " awaiting = %s WHERE id = %s", [count, batch],
+                )  # fmt: skip
+                cursor.execute(
+                    "UPDATE messaging_creditreservation SET charged = amount,"
+                    " status = 'committed', closed_at = now() WHERE batch_id = %s", [batch],
+                )  # fmt: skip
+                cursor.execute(
+                    "UPDATE messaging_wallet SET balance = balance - %s,"
+                    " reserved_balance = reserved_balance - %s WHERE owner_id = %s"
+                    " RETURNING balance", [count, count, owner],
+                )  # fmt: skip
+                balance = cursor.fetchone()[0]
+                cursor.execute(
+                    "INSERT INTO messaging_credittransaction (owner_id, batch_id, type, amount,"
+                    " balance_after, reason, idempotency_key)"
+                    " VALUES (%s, %s, 'debit', %s, %s, 'messages sent', %s)",
+                    [owner, batch, count, balance, f"bare:{batch}"],
+                )
+                cursor.execute(
+                    "UPDATE campaigns_campaign SET sent = sent + %s WHERE id = %s", [count, source]
+                )
+                cursor.execute(TALLY, [owner, source, count])
+    return campaign.total / (time.monotonic() - began)
+
+
+def _naive(campaign: Any, sandbox: str) -> float:
+    """How most people would write it: a message at a time, by the ORM."""
+    from django.conf import settings
+    from django.db.models import F
+
+    from campaigns.models import Campaign, CampaignMessage
+    from contacts.models import Contact
+    from messaging.models import Batch, CreditTransaction, Wallet
+
+    url = f"{sandbox}/api/{settings.MITTO_API_VERSION}/Messages/send"
+    began = time.monotonic()
+    for pk in CampaignMessage.objects.filter(campaign=campaign).values_list("pk", flat=True)[
+        :NAIVE
+    ]:
+        message = CampaignMessage.objects.get(pk=pk)
+        if not Contact.objects.get(pk=message.contact_id).is_subscribed:
+            continue
+        answer = requests.post(
+            url, headers={"X-Mitto-API-Key": settings.MITTO_API_KEY},
+            json={"trafficAccountId": settings.MITTO_TRAFFIC_ACCOUNT_ID,
+                  "destination": message.to,
+                  "sms": {"text": message.text, "sender": "TESTSHOP"}},
+        )  # fmt: skip
+        message.status, message.sent_at = "sent", datetime.now(UTC)
+        message.provider_message_id = answer.json()["messageId"]
+        message.save()
+        Wallet.objects.filter(owner=message.owner_id).update(
+            balance=F("balance") - 1, reserved_balance=F("reserved_balance") - 1
+        )
+        CreditTransaction.objects.create(
+            owner_id=message.owner_id, batch_id=message.batch_id, type="debit", amount=1,
+            balance_after=0, reason="message sent", idempotency_key=f"naive:{pk}",
+        )  # fmt: skip
+        Campaign.objects.filter(pk=campaign.pk).update(sent=F("sent") + 1)
+    rate = NAIVE / (time.monotonic() - began)
+    Batch.objects.filter(source_id=campaign.pk).update(status="cancelled")
+    return rate
