@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import islice
 
@@ -113,24 +114,51 @@ def _write_messages(campaign: Campaign, sender: str) -> tuple[list[batching.NewB
     batches: list[batching.NewBatch] = []
     made: Counter[int] = Counter()
     first_turn, total, skipped = next_turn(), 0, 0
-    for recipients, over in _chunks(rows, campaign):
-        lines = []
-        codes = batching.new_tracking_ids(len(recipients))
-        for code, (contact_id, phone, *values) in zip(codes, recipients, strict=True):
-            text = fill(dict(zip(FIELDS, values, strict=True)), code)
-            taken = parts(text)
-            skip = guards.CONTACT_CAP if contact_id in over else ""
-            if taken > MOST_PARTS:
-                skip = "too_long"
-            lines.append(
-                batching.Line(
-                    campaign.owner_id, campaign.pk, contact_id, phone, text, taken, code, skip
-                )
-            )
+    chunks = (
+        (_lines, campaign, fill, recipients, over) for recipients, over in _chunks(rows, campaign)
+    )
+    for lines in _while_written(chunks):
         batches += batching.write(CampaignMessage, lines, sources, first_turn=first_turn, made=made)
         total += len(lines)
         skipped += sum(1 for line in lines if line.skip)
     return batches, total, skipped
+
+
+def _while_written(calls: Iterable[tuple]) -> Iterator[list[batching.Line]]:
+    """What each call returns, made by a thread while the caller writes what came before.
+
+    So the texts keep one processor busy and PostgreSQL another. The calls must not touch the
+    database, whose connection is the caller's.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        before = None
+        for function, *arguments in calls:
+            under_way = beside.submit(function, *arguments)
+            if before:
+                yield before.result()
+            before = under_way
+        if before:
+            yield before.result()
+
+
+def _lines(
+    campaign: Campaign, fill: wording.Fill, recipients: list[tuple], over: set[int]
+) -> list[batching.Line]:
+    """The recipients' messages; who is over a cap, or whose text is too long, is skipped."""
+    lines = []
+    codes = batching.new_tracking_ids(len(recipients))
+    for code, (contact_id, phone, *values) in zip(codes, recipients, strict=True):
+        text = fill(dict(zip(FIELDS, values, strict=True)), code)
+        taken = parts(text)
+        skip = guards.CONTACT_CAP if contact_id in over else ""
+        if taken > MOST_PARTS:
+            skip = "too_long"
+        lines.append(
+            batching.Line(
+                campaign.owner_id, campaign.pk, contact_id, phone, text, taken, code, skip
+            )
+        )
+    return lines
 
 
 def _chunks(rows: Iterator[tuple], campaign: Campaign) -> Iterator[tuple[list[tuple], set[int]]]:

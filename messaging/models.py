@@ -179,7 +179,7 @@ class OutboundMessage(models.Model):
     to = models.CharField(max_length=16)
     text = models.TextField()
     segments = models.SmallIntegerField(help_text="SMS parts, each one credit")
-    tracking_id = models.CharField(max_length=16, unique=True)
+    tracking_id = models.CharField(max_length=16)
     status = models.CharField(
         max_length=12, choices=MessageStatus.choices, default=MessageStatus.QUEUED
     )
@@ -208,6 +208,8 @@ class OutboundMessage(models.Model):
         constraints = [
             one_of("status", MessageStatus, "%(class)s_status_known"),
             models.CheckConstraint(condition=Q(segments__gt=0), name="%(class)s_has_parts"),
+            # A unique field would have a second index, for LIKE, that nobody asks.
+            models.UniqueConstraint(fields=["tracking_id"], name="%(class)s_tracking_id_once"),
             models.UniqueConstraint(
                 fields=["provider_message_id"],
                 name="%(class)s_provider_id_once",

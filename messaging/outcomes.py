@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -70,8 +70,32 @@ def record(
     """
     if not outcomes:
         return 0
-    columns = [list(column) for column in zip(*outcomes, strict=True)]
-    return record_from(message_class, GIVEN, columns, locked=locked)
+    return record_from(message_class, *_given(outcomes), locked=locked)
+
+
+def _given(outcomes: Sequence[Outcome]) -> tuple[str, list[Any]]:
+    """SQL of the outcomes as rows, and its values.
+
+    What they have in common is passed once: a thousand times the same word takes as long to write
+    down as a thousand different ones.
+    """
+    columns = list(zip(*outcomes, strict=True))
+    shared = {
+        name: column[0]
+        for name, column in zip(COLUMN_TYPES, columns, strict=True)
+        if name != "id" and len(set(column)) == 1
+    }
+    varied = {
+        name: list(column)
+        for name, column in zip(COLUMN_TYPES, columns, strict=True)
+        if name not in shared
+    }
+    selected = ", ".join(
+        f"(%s)::{kind} AS {name}" if name in shared else name for name, kind in COLUMN_TYPES.items()
+    )
+    arrays = ", ".join(f"(%s)::{COLUMN_TYPES[name]}[]" for name in varied)
+    source = f"SELECT {selected} FROM unnest({arrays}) AS t ({', '.join(varied)})"
+    return source, [*shared.values(), *varied.values()]
 
 
 def record_from(
@@ -170,12 +194,10 @@ _NEXT = _pairs(
 FINAL = (_D, _F)
 _FINAL = ", ".join(f"'{status.value}'" for status in FINAL)
 
-GIVEN = """
-    SELECT * FROM unnest(
-        (%s)::bigint[], (%s)::text[], (%s)::text[], (%s)::text[], (%s)::text[], (%s)::text[],
-        (%s)::timestamptz[]
-    ) AS t (id, status, provider_message_id, error_code, error, word, at)
-"""
+COLUMN_TYPES = {
+    "id": "bigint", "status": "text", "provider_message_id": "text", "error_code": "text",
+    "error": "text", "word": "text", "at": "timestamptz",
+}  # fmt: skip
 # Whoever changes messages holds their batches: that is a row to lock for a thousand, and the
 # messages then need no order.
 LOCK = """

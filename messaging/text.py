@@ -25,6 +25,7 @@ FIELDS = {
     "unsubscribelink": "unsubscribe_link",
 }
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
+_WORDS = re.compile(r"\S+(?: \S+)*")
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_BREAK = re.compile(r" *\n *")
 
@@ -69,22 +70,44 @@ def compile_template(template: str) -> Callable[[Mapping[str, str]], str]:
     Missing values become empty, unknown placeholders stay, runs of spaces collapse, line breaks
     are kept.
     """
-    pieces = _PLACEHOLDER.split(template)
-    # split() alternates literal text and placeholder name.
-    literals, names = pieces[::2], pieces[1::2]
-    fields = [FIELDS.get(_plain(name)) for name in names]
-    if not any(fields):
+    literals, fields = _split(template)
+    if not fields:
         fixed = _tidy(template)
         return lambda contact: fixed
+    # Most values are words with single spaces between: in a tidy template they leave nothing to
+    # tidy, and that is most of the time it takes.
+    tidy_literals, _ = _split(_tidy(template))
+    pattern = "%s".join(literal.replace("%", "%%") for literal in tidy_literals)
+    words = _WORDS.fullmatch
 
     def fill(contact: Mapping[str, str]) -> str:
+        values = [contact[field] for field in fields]
+        for value in values:
+            if not words(value):
+                break
+        else:
+            return pattern % tuple(values)
         filled = [literals[0]]
-        for name, field, literal in zip(names, fields, literals[1:], strict=True):
-            filled.append(contact[field] if field else "{{" + name + "}}")
-            filled.append(literal)
+        for value, literal in zip(values, literals[1:], strict=True):
+            filled += (value, literal)
         return _tidy("".join(filled))
 
     return fill
+
+
+def _split(template: str) -> tuple[list[str], list[str]]:
+    """What stands around the placeholders, and their fields; unknown ones are taken as text."""
+    # split() alternates literal text and placeholder name.
+    pieces = _PLACEHOLDER.split(template)
+    literals, fields = [pieces[0]], []
+    for name, literal in zip(pieces[1::2], pieces[2::2], strict=True):
+        field = FIELDS.get(_plain(name))
+        if field:
+            fields.append(field)
+            literals.append(literal)
+        else:
+            literals[-1] += "{{" + name + "}}" + literal
+    return literals, fields
 
 
 def placeholders(template: str) -> set[str]:

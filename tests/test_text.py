@@ -1,5 +1,7 @@
 """Placeholders and SMS parts."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,3 +28,19 @@ def test_placeholders_are_filled_and_line_breaks_kept():
     fill = compile_template("Hi  {{ FirstName }},\nfrom {{shop}} {{last_name}} !")
     contact = {"first_name": "$& Ann", "last_name": "", "email": ""}
     assert fill(contact) == "Hi $& Ann,\nfrom {{shop}} !"
+
+
+PIECES = st.lists(st.sampled_from(["{{first_name}}", "{{ lastName }}", "{{code}}", " ", "  ", "\n",
+                                   "a", "%s", "%", "{", "}}", "\t", ",", "\r\n"]))  # fmt: skip
+VALUES = st.text(st.sampled_from(" \n\ta%{}\u00a0é"), max_size=5)
+
+
+@given(PIECES, VALUES, VALUES)
+def test_a_filled_text_is_tidy_whatever_the_values(pieces, first, last):
+    """The same as filling in and tidying the whole."""
+    template = "".join(pieces)
+    expected = template.replace("{{first_name}}", "\0").replace("{{ lastName }}", "\1")
+    expected = expected.replace("\0", first).replace("\1", last)
+    expected = re.sub(r"[^\S\n]+", " ", expected.replace("\r\n", "\n").replace("\r", "\n"))
+    expected = re.sub(r" *\n *", "\n", expected).strip()
+    assert compile_template(template)({"first_name": first, "last_name": last}) == expected
