@@ -18,6 +18,7 @@ from campaigns import automations
 from campaigns.models import Automation
 from contacts import audit
 from messaging import credits
+from messaging.guards import owner_caps_in_words
 from messaging.models import CreditTransaction
 from messaging.standing import Blocked, check_store
 
@@ -51,11 +52,7 @@ def beside_the_fields(request: HttpRequest, store: User) -> dict[str, Any]:
 
 
 def _limits() -> Iterator[str]:
-    for limit, span in (
-        (settings.OWNER_SMS_PER_MINUTE, "minute"), (settings.OWNER_SMS_PER_DAY, "24 hours"),
-    ):  # fmt: skip
-        if limit:
-            yield f"At most {limit:,} messages per {span}."
+    yield from owner_caps_in_words()
     if settings.QUIET_HOURS_ENABLED:
         start, end = settings.QUIET_HOURS_START, settings.QUIET_HOURS_END
         yield f"Quiet hours from {start:%H:%M} to {end:%H:%M}, by the store's clock."

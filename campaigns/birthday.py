@@ -7,13 +7,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from crontab import CronTab
 from django.conf import settings
 from django.utils import timezone
 
 from campaigns import automatic
-from campaigns.audience import ADULT, local_today, years_before
+from campaigns.audience import ADULT, years_before
 from campaigns.models import Automation, AutomationType
 from contacts.locks import only_one
 
@@ -56,9 +57,10 @@ def _by_local_day(day: date | None) -> dict[date, list[int]]:
     automations = Automation.objects.filter(
         type=AutomationType.BIRTHDAY, is_active=True, owner__billing_hold=False,
         owner__subscription_status="active",
-    ).select_related("owner")  # fmt: skip
-    for automation in automations:
-        grouped[day or local_today(automation.owner)].append(automation.pk)
+    )  # fmt: skip
+    now = timezone.now()
+    for pk, zone in automations.values_list("pk", "owner__timezone"):
+        grouped[day or now.astimezone(ZoneInfo(zone)).date()].append(pk)
     return grouped
 
 

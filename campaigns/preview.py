@@ -13,7 +13,7 @@ from campaigns.models import Campaign
 from campaigns.wording import FIELDS, SAMPLE, SAMPLE_CODE, draft_filler
 from contacts.models import MessageType
 from messaging import credits
-from messaging.guards import quiet_hours_end
+from messaging.guards import owner_caps_in_words, quiet_hours_end
 from messaging.standing import Blocked, check_store
 from messaging.text import encoding, parts, unknown_placeholders
 
@@ -86,11 +86,7 @@ def _notes(campaign: Campaign) -> Iterator[str]:
     if until := quiet_hours_end(campaign.message_type, campaign.owner.timezone):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
         yield f"It is quiet hours at the store: what is started now goes out from {local:%H:%M} on."
-    for limit, span in (
-        (settings.OWNER_SMS_PER_MINUTE, "minute"), (settings.OWNER_SMS_PER_DAY, "24 hours"),
-    ):  # fmt: skip
-        if limit:
-            yield f"The store sends at most {limit:,} messages per {span}; the rest waits."
+    yield from owner_caps_in_words()
     if campaign.message_type == MessageType.MARKETING:
         for limit, span in (
             (settings.CONTACT_MARKETING_PER_DAY, "24 hours"),

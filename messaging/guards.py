@@ -79,6 +79,13 @@ def caps_apply() -> bool:
     )
 
 
+def owner_caps_in_words() -> list[str]:
+    """The caps of every store, as sentences."""
+    caps = ((settings.OWNER_SMS_PER_MINUTE, "minute"), (settings.OWNER_SMS_PER_DAY, "24 hours"))
+    sentence = "At most {:,} messages of a store go out per {}; the rest waits."
+    return [sentence.format(cap, span) for cap, span in caps if cap]
+
+
 def lock_caps(owner_id: int) -> None:
     """Let no other batch of the store be counted until this transaction ends."""
     with connection.cursor() as cursor:

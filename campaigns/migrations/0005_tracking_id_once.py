@@ -13,7 +13,14 @@ class Migration(migrations.Migration):
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
+    # Every message is changed once or twice soon after it is written: room for that in its own page
+    # costs a third of the time that going to another does.
     operations = [
+        migrations.RunSQL(
+            f"ALTER TABLE {table} SET (fillfactor = 70)", f"ALTER TABLE {table} RESET (fillfactor)"
+        )
+        for table in ("campaigns_campaignmessage", "campaigns_automationmessage")
+    ] + [
         migrations.AlterField(
             model_name='automationmessage',
             name='tracking_id',

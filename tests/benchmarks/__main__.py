@@ -17,6 +17,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import chart
 from tests.benchmarks.result import Result
 from tests.support.installation import Installation
 
@@ -24,6 +25,7 @@ from tests.support.installation import Installation
 SCENARIOS = {
     "enqueue": "enqueue",
     "send": "send",
+    "latency": "latency",
     "birthday": "birthday",
     "fairness": "fairness",
     "import": "import_contacts",
@@ -34,6 +36,7 @@ SCENARIOS = {
 }
 NUMBERS = ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "peak MB")
 REPORT = Path(".astronote") / "bench.json"
+CHART = Path(".astronote") / "bench.svg"
 VARIABLES = {"LOG_LEVEL": "WARNING", "QUEUE_RATE_MAX": "100000", "SMS_BATCH_SIZE": "1000"}
 
 
@@ -56,7 +59,8 @@ def main() -> int:
     REPORT.write_bytes(
         orjson.dumps([result.as_dict() for result in results], option=orjson.OPT_INDENT_2)
     )
-    console.print(f"The report is also in {REPORT}")
+    CHART.write_text(chart.svg(results))
+    console.print(f"The report is also in {REPORT}, and as a picture in {CHART}")
     return 0
 
 
