@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from campaigns import enqueue
 from campaigns.models import CampaignMessage, OfferViewEvent
@@ -73,14 +74,27 @@ def test_an_erasure_leaves_the_person_nowhere(stores, capsys):
     Contact.objects.filter(owner=stores[0], phone=PHONE).update(is_subscribed=False)
     before = Suppression.objects.count()
     assert any(list(rights.columns_with(secret)) for secret in SECRETS)
+    assert any(secret.encode() in dump_of_database() for secret in SECRETS)
     call_command("person", "erase", PHONE, "--yes")
     assert "the number is nowhere any more" in capsys.readouterr().out
     for secret in SECRETS:
         assert list(rights.columns_with(secret)) == []
+        assert secret.encode() not in dump_of_database()
+        assert secret.encode().hex().encode() not in dump_of_database()
         assert secret.encode() not in dump_of_redis()
     assert Suppression.objects.count() == before
     assert Contact.objects.count() == 4
     assert AuditEntry.objects.filter(action="personal data erased").count() == 1
+
+
+def dump_of_database():
+    """Every row of every table, as pg_dump would write its data; bytes are in hexadecimal."""
+    pieces = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            with cursor.copy(f'COPY "{table}" TO STDOUT') as copy:
+                pieces += map(bytes, copy)
+    return b"".join(pieces)
 
 
 def dump_of_redis():
