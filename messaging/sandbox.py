@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import gc
 import hashlib
 import heapq
 import hmac
@@ -78,7 +79,7 @@ class Sandbox:
         self.calls = self.asked = 0
         self.posted = {"Sent": 0, "Delivered": 0, "Failure": 0}
         self.failed_posts = 0
-        self._due: list[tuple[float, int, dict]] = []
+        self._due: list[tuple[float, int, Message, str, float]] = []
         self._order = itertools.count()
         self._wake = asyncio.Event()
         self._ledger_path = ledger
@@ -161,15 +162,14 @@ class Sandbox:
         """Write the valid messages to the ledger, then answer; None if none is valid."""
         bulk_id = f"bulk-{self.calls}-{int(now * 1000)}"
         items, lines, accepted = [], [], []
-        for entry in entries:
+        for entry, message_id in zip(entries, _new_ids(now, len(entries)), strict=True):
             problem = _invalid(entry)
             if problem:
                 items.append({"error": problem})
                 continue
             sms, destination = entry["sms"], entry["destination"]
-            fate = hashlib.sha256(f"{self.seed}:{destination}:{sms['text']}".encode()).digest()
-            fails = int.from_bytes(fate[:4]) / 2**32 < self.behaviour.undelivered_share
-            row = [_new_id(now), destination, sms["text"], sms["sender"], now, bulk_id, fails]
+            fails = self._fails(destination, sms["text"])
+            row = [message_id, destination, sms["text"], sms["sender"], now, bulk_id, fails]
             lines.append(orjson.dumps(row))
             accepted.append(Message(row))
             items.append({"messageId": row[0], "trafficAccountId": entry["trafficAccountId"]})
@@ -183,13 +183,20 @@ class Sandbox:
         if fault == "missing_items":
             items = items[:-1]
         elif fault == "extra_items":
-            items = [*items, {"messageId": _new_id(now)}]
+            items = [*items, {"messageId": _new_ids(now, 1)[0]}]
         elif fault == "reordered_items":
             items = items[::-1]
         answer = {"bulkId": bulk_id, "messages": items}
         if fault == "no_bulk_id":
             del answer["bulkId"]
         return answer
+
+    def _fails(self, destination: str, text: str) -> bool:
+        """Whether the message is never delivered; the same seed decides the same."""
+        if not self.behaviour.undelivered_share:
+            return False
+        fate = hashlib.sha256(f"{self.seed}:{destination}:{text}".encode()).digest()
+        return int.from_bytes(fate[:4]) / 2**32 < self.behaviour.undelivered_share
 
     # Status and receipts
 
@@ -221,16 +228,20 @@ class Sandbox:
         if behaviour.receipts == "late":
             delay += behaviour.late_ms / 1000
         due = now + delay
-        sent = (due, _receipt(message, "Sent", now))
-        done = (due, _receipt(message, final, now + 1))
+        done = (due, final, now + 1)
         planned = [done]
         if behaviour.receipts == "twice":
             planned = [done, done]
         elif behaviour.receipts == "reordered":
-            planned = [done, (due + 0.2, sent[1])]
-        for at, receipt in planned:
-            heapq.heappush(self._due, (at, next(self._order), receipt))
+            planned = [done, (due + 0.2, "Sent", now)]
+        for when, word, at in planned:
+            heapq.heappush(self._due, (when, next(self._order), message, word, at))
         self._wake.set()
+
+    def _next_receipt(self) -> dict:
+        """The one that is due first, taken from the list."""
+        _, _, message, word, at = heapq.heappop(self._due)
+        return _receipt(message, word, at)
 
     async def post_receipts(self) -> None:
         """Post what is due, by the list, for ever."""
@@ -245,14 +256,14 @@ class Sandbox:
                     continue
                 chunk = []
                 while self._due and self._due[0][0] <= now:
-                    chunk.append(heapq.heappop(self._due)[2])
+                    chunk.append(self._next_receipt())
                     if len(chunk) == self.behaviour.receipts_per_call:
                         break
                 await self._post(session, chunk)
 
     async def _post_due_now(self) -> None:
         """Post all that is due before the caller gets its answer."""
-        receipts = [heapq.heappop(self._due)[2] for _ in range(len(self._due))]
+        receipts = [self._next_receipt() for _ in range(len(self._due))]
         size = self.behaviour.receipts_per_call
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             for start in range(0, len(receipts), size):
@@ -362,10 +373,12 @@ def _receipt(message: Message, word: str, at: float) -> dict:
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def _new_id(now: float) -> str:
-    """26 letters that sort by time, as Mitto's ids do."""
-    number = (int(now * 1000) << 80) | random.getrandbits(80)
-    return "".join(_LETTERS[(number >> shift) & 31] for shift in range(125, -1, -5))
+def _new_ids(now: float, count: int) -> list[str]:
+    """So many ids of 26 letters that sort by time, as Mitto's do."""
+    milliseconds = int(now * 1000)
+    first = "".join(_LETTERS[(milliseconds >> shift) & 31] for shift in range(45, -1, -5))
+    drawn = "".join(random.choices(_LETTERS, k=16 * count))
+    return [first + drawn[start : start + 16] for start in range(0, len(drawn), 16)]
 
 
 def _error(status: int, message: str, headers: dict | None = None) -> web.Response:
@@ -403,6 +416,8 @@ def run(options: dict) -> None:
         ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
         if os.getppid() != parent:
             return
+    # It keeps every message it takes: to look through them for garbage is a quarter of its work.
+    gc.set_threshold(100_000, 100, 100)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(options))
 

@@ -27,6 +27,7 @@ def run(place: Installation, size: int) -> list[Result]:
     from tests.support.factories import make_store
     from tests.support.volume import make_big_list
 
+    place.behave(receipts="never")
     store = make_store(balance=50 * size)
     target = make_big_list(store, size)
     bare = _bare(_started(store, target), place.sandbox_url)
