@@ -107,9 +107,11 @@ def _write(chunk: list[Due], occurrence_key: str) -> tuple[list[Due], Mapping[in
     lines = list(_lines(chunk))
     needs: Counter[int] = Counter()
     for line in lines:
-        needs[line.owner_id] += 0 if line.skip else line.segments
-    rich = credits.affordable(needs)
-    lines = [line for line in lines if line.owner_id in rich]
+        if not line.skip:
+            needs[line.owner_id] += line.segments
+    held = credits.hold(needs)
+    poor = {owner: needed for owner, needed in needs.items() if owner not in held}
+    lines = [line for line in lines if line.owner_id not in poor]
     sources = {row.automation_id: batching.Source(row.sender, row.message_type) for row in chunk}
     batches = batching.write(
         AutomationMessage,
@@ -120,9 +122,8 @@ def _write(chunk: list[Due], occurrence_key: str) -> tuple[list[Due], Mapping[in
         extra={"occurrence_key": occurrence_key},
     )
     if batches:
-        credits.reserve(batches)
+        credits.keep(batches)
         jobs.enqueue_times("sms", SEND_NEXT, len(batches))
-    poor = {owner: needed for owner, needed in needs.items() if owner not in rich}
     ids = {line.contact_id for line in lines}
     return [row for row in chunk if row.contact_id in ids], poor
 
@@ -138,8 +139,9 @@ def _lines(chunk: list[Due]) -> Iterator[batching.Line]:
         if (row.owner_id, row.phone) in barred:
             continue
         text = fills[row.automation_id]({name: getattr(row, name) for name in FIELDS}, code)
+        taken = parts(text)
         skip = guards.CONTACT_CAP if row.contact_id in over else ""
-        if parts(text) > MOST_PARTS:
+        if taken > MOST_PARTS:
             skip = "too_long"
         yield batching.Line(
             row.owner_id,
@@ -147,7 +149,7 @@ def _lines(chunk: list[Due]) -> Iterator[batching.Line]:
             row.contact_id,
             row.phone,
             text,
-            parts(text),
+            taken,
             code,
             skip,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -89,6 +90,7 @@ def fillers_of(bodies: Mapping[int, tuple[int, str, str]]) -> dict[int, Fill]:
     return {pk: _filler(text) for pk, text in links.shorten(wordings).items()}
 
 
+@lru_cache(maxsize=1024)  # many stores have the same birthday text
 def _filler(text: str) -> Fill:
     fill = compile_template(text)
     own = {name: make for name, make in OWN_LINKS.items() if name in placeholders(text)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -63,36 +63,36 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     return wallet
 
 
-def affordable(needs: Mapping[int, int]) -> set[int]:
-    """Which of these stores can pay so many credits; their wallets are locked."""
-    return {owner for owner, free in _lock_wallets(needs).items() if free >= needs[owner]}
+def hold(needs: Mapping[int, int]) -> set[int]:
+    """Hold so many credits of each store's wallet, all of them or none; return who could pay.
 
-
-def reserve(batches: Sequence[tuple[int, int, int]]) -> None:
-    """Hold credits for new batches, given as (store, batch, parts); all of them or none.
-
-    Raises:
-        InsufficientCredits: if a wallet has too few that are free.
+    In the same transaction `keep` must write down which batches they are held for.
     """
-    if not batches:
-        return
-    needs: Counter[int] = Counter()
-    for owner_id, _, amount in batches:
-        needs[owner_id] += amount
-    for owner_id, free in _lock_wallets(needs).items():
-        if free < needs[owner_id]:
-            raise InsufficientCredits(needs[owner_id], free)
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [list(needs), list(needs.values())])
+        return {row[0] for row in cursor.fetchall()}
+
+
+# Wallets are locked in the order of stores; one that somebody else changes is looked at again.
+HOLD = """
+    WITH rich AS (
+        SELECT w.owner_id, t.amount
+        FROM messaging_wallet w
+        JOIN unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount) ON t.owner_id = w.owner_id
+        WHERE w.balance - w.reserved_balance >= t.amount
+        ORDER BY w.owner_id
+        FOR NO KEY UPDATE OF w)
+    UPDATE messaging_wallet w
+    SET reserved_balance = reserved_balance + rich.amount, updated_at = now()
+    FROM rich WHERE w.owner_id = rich.owner_id
+    RETURNING w.owner_id
+"""
+
+
+def keep(batches: Sequence[tuple[int, int, int]]) -> None:
+    """Write down which new batches held credits are for, as (store, batch, parts)."""
     expires_at = timezone.now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE messaging_wallet w
-            SET reserved_balance = reserved_balance + t.amount, updated_at = now()
-            FROM unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount)
-            WHERE w.owner_id = t.owner_id
-            """,
-            [list(needs), list(needs.values())],
-        )
         cursor.execute(
             """
             INSERT INTO messaging_creditreservation
@@ -104,12 +104,20 @@ def reserve(batches: Sequence[tuple[int, int, int]]) -> None:
         )
 
 
-def _lock_wallets(needs: Iterable[int]) -> dict[int, int]:
-    """Free credits by store, with the wallets locked in the order of stores."""
-    owners = sorted(needs)
-    Wallet.objects.bulk_create([Wallet(owner_id=owner) for owner in owners], ignore_conflicts=True)
-    wallets = Wallet.objects.select_for_update().filter(owner__in=owners).order_by("owner")
-    return {wallet.owner_id: wallet.available for wallet in wallets}
+def reserve(batches: Sequence[tuple[int, int, int]]) -> None:
+    """Hold credits for new batches of a store, given as (store, batch, parts); all or none.
+
+    Raises:
+        InsufficientCredits: if a wallet has too few that are free.
+    """
+    if not batches:
+        return
+    needs: Counter[int] = Counter()
+    for owner_id, _, amount in batches:
+        needs[owner_id] += amount
+    for owner_id in needs.keys() - hold(needs):
+        raise InsufficientCredits(needs[owner_id], wallet_of(owner_id).available)
+    keep(batches)
 
 
 def expire(batch_ids: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -124,7 +132,7 @@ def expire(batch_ids: Sequence[int]) -> list[tuple[int, int, int]]:
         for owner_id, _, amount in expired:
             back[owner_id] += amount
         owners = sorted(back)
-        _lock_wallets(owners)
+        list(Wallet.objects.select_for_update().filter(owner__in=owners).order_by("owner"))
         cursor.execute(
             """
             UPDATE messaging_wallet w
