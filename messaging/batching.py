@@ -15,6 +15,7 @@ from messaging import guards, tallies
 from messaging.models import MessageStatus, OutboundMessage, TallyOf
 
 TRACKING_BYTES, TRACKING_LENGTH = 9, 12
+ALIKE = 2
 
 
 class Line(NamedTuple):
@@ -31,10 +32,15 @@ class Line(NamedTuple):
 
 
 def new_tracking_ids(count: int) -> list[str]:
-    """So many codes of 72 random bits: nobody guesses another message's links."""
+    """So many codes of 72 random bits, 60 of them their own: nobody guesses another's links.
+
+    Codes made together begin alike, and so are neighbours in the index: among 20,000,000 older ones
+    they touch a few of its pages and not one each.
+    """
     drawn = base64.urlsafe_b64encode(secrets.token_bytes(TRACKING_BYTES * count)).decode()
     return [
-        drawn[start : start + TRACKING_LENGTH] for start in range(0, len(drawn), TRACKING_LENGTH)
+        drawn[:ALIKE] + drawn[start + ALIKE : start + TRACKING_LENGTH]
+        for start in range(0, len(drawn), TRACKING_LENGTH)
     ]
 
 

@@ -25,6 +25,7 @@ from tests.support.installation import Installation
 SCENARIOS = {
     "enqueue": "enqueue",
     "send": "send",
+    "growth": "growth",
     "latency": "latency",
     "birthday": "birthday",
     "fairness": "fairness",

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+
+def counted(call: Callable[[], Any]) -> tuple[Any, int]:
+    """What the call returns, and how many SQL statements it took, BEGIN and COMMIT included."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        returned = call()
+    return returned, len(captured)
 
 
 @dataclass
@@ -22,6 +33,11 @@ class Result:
     naive: float | None = None
     peak_mb: float | None = None
     also: dict[str, Any] = field(default_factory=dict)
+
+    def count_cpu(self, before: dict[str, float], after: dict[str, float]) -> None:
+        """Add to `also` the processor time, in µs a row or message, by process."""
+        for name, seconds in after.items():
+            self.also[f"{name} µs"] = round((seconds - before.get(name, 0)) / self.size * 1e6, 1)
 
     @property
     def to_bare(self) -> float | None:

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from tests.benchmarks.result import Result
+from tests.benchmarks.result import Result, counted
 from tests.support.installation import Installation
 
 SIZES = [1_000_000]
@@ -31,6 +31,7 @@ BARE = """
 
 
 def run(place: Installation, size: int) -> list[Result]:
+    from compliance import retention
     from tests.support.factories import make_store
     from tests.support.volume import make_contacts
 
@@ -47,9 +48,12 @@ def run(place: Installation, size: int) -> list[Result]:
     wet = _command()
     assert dry == wet == {"contacts_contact": done}, (dry, wet)
     seconds, actions = _took(started)
+    _expire()
+    _, statements = counted(retention.run)
     return [
         Result("retention", "contacts past their time", size, "contacts/s", ours=done / seconds,
-               bare=bare, peak_mb=_peak(), also={"due": f"{done:,}", "recorded actions": actions})
+               bare=bare, peak_mb=_peak(), also={"due": f"{done:,}", "recorded actions": actions,
+               "statements a thousand": round(statements / done * 1000, 1)})
     ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Imported before Django is set up, since it decides the environment.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -21,6 +22,8 @@ import requests
 from astronote import embedded, environment, processes
 from tests.support.waiting import wait_until
 
+TICKS = os.sysconf("SC_CLK_TCK")
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -33,6 +36,23 @@ def peak_mb(pid: int) -> float:
     with open(f"/proc/{pid}/status") as status:
         size = next((line for line in status if line.startswith("VmHWM")), "VmHWM: 0 kB")
     return int(size.split()[1]) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process and its descendants have used."""
+    used: dict[int, float] = {}
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            used[one := int(path.parent.name)] = sum(map(int, fields[11:15])) / TICKS
+            children.setdefault(int(fields[1]), []).append(one)
+    total, waiting = 0.0, [pid]
+    while waiting:
+        one = waiting.pop()
+        total += used.get(one, 0.0)
+        waiting += children.get(one, [])
+    return total
 
 
 class Installation:
@@ -111,6 +131,11 @@ class Installation:
     def summary(self) -> dict[str, Any]:
         """What the sandbox has accepted."""
         return requests.get(f"{self.sandbox_url}/_sandbox/summary", timeout=30).json()
+
+    def cpu(self) -> dict[str, float]:
+        """Processor seconds used so far by PostgreSQL, Redis and each process, by name."""
+        pids = {name: self.server_pid(name) for name in ("postgres", "redis")} | self.group.pids()
+        return {name: cpu_seconds(pid) for name, pid in pids.items()}
 
     def _sandbox_answers(self) -> bool:
         try:

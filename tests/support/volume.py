@@ -73,7 +73,9 @@ def make_history(store: User, size: int, *, contacts: int = 1_000_000) -> Campai
                 date_bin('5 minutes', b.at + n * interval '5 minutes', '2000-01-01+00'),
                 kind.what, kind.detail, 1000
             FROM campaigns_campaign c
-            JOIN (SELECT source_id, max(settled_at) AS at FROM messaging_batch GROUP BY 1) b
+            JOIN (
+                SELECT source_id, max(settled_at) AS at FROM messaging_batch
+                WHERE owner_id = %(store)s GROUP BY 1) b
                 ON b.source_id = c.id,
             generate_series(1, 300) AS n,
             (VALUES ('accepted', ''), ('delivered', '8'), ('delivered', '12'),
@@ -95,15 +97,18 @@ def make_history(store: User, size: int, *, contacts: int = 1_000_000) -> Campai
             INSERT INTO messaging_creditreservation (owner_id, batch_id, amount, charged, released,
                 status, expires_at)
             SELECT owner_id, id, size, size, 0, 'committed', settled_at FROM messaging_batch
-            """
+            WHERE owner_id = %s
+            """,
+            [store.pk],
         )
         cursor.execute(
             """
             INSERT INTO messaging_credittransaction (owner_id, batch_id, type, amount,
                 balance_after, reason, idempotency_key)
             SELECT owner_id, id, 'debit', size, 0, 'messages sent', 'batch:' || id
-            FROM messaging_batch
-            """
+            FROM messaging_batch WHERE owner_id = %s
+            """,
+            [store.pk],
         )
         cursor.execute("RESET session_replication_role")
         cursor.execute("RESET synchronous_commit")
