@@ -55,14 +55,20 @@ def main() -> int:
         for name in [options.only] if options.only else SCENARIOS:
             for size in [options.size] if options.size else _scenario(name).SIZES:
                 results += _run_apart(name, size)
+                _keep(results)
     Console(width=int(os.environ.get("COLUMNS", 120))).print(_table(results))
+    _keep(results)
+    console.print(f"The report is also in {REPORT}, and as a picture in {CHART}")
+    return 0
+
+
+def _keep(results: list[Result]) -> None:
+    """Write the files of the report; of a run that is stopped they hold what was measured."""
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_bytes(
         orjson.dumps([result.as_dict() for result in results], option=orjson.OPT_INDENT_2)
     )
     CHART.write_text(chart.svg(results))
-    console.print(f"The report is also in {REPORT}, and as a picture in {CHART}")
-    return 0
 
 
 def _scenario(name: str) -> ModuleType:

@@ -21,7 +21,8 @@ def counted(call: Callable[[], Any]) -> tuple[Any, int]:
 class Result:
     """`ours`, `bare` and `naive` are in `unit`; what was not measured is None.
 
-    `peak_mb` is the largest size of the process that did the work.
+    `peak_mb` is the largest size of the process that did the work; `plan`, PostgreSQL's of the
+    query that matters, is in the file of the report only.
     """
 
     scenario: str
@@ -33,6 +34,7 @@ class Result:
     naive: float | None = None
     peak_mb: float | None = None
     also: dict[str, Any] = field(default_factory=dict)
+    plan: str = ""
 
     def count_cpu(self, before: dict[str, float], after: dict[str, float]) -> None:
         """Add to `also` the processor time, in µs a row or message, by process."""
