@@ -1,11 +1,13 @@
-"""What a message costs, enqueue to settle: in small and large campaigns, and beside old ones."""
+"""What a message costs, enqueue to receipt: in small and large campaigns, and beside old ones."""
 
 from __future__ import annotations
 
 import sys
+import time
 from statistics import median
 from typing import Any, NamedTuple
 
+from tests.benchmarks.receipts import delivered_events, empty_inbox, fill_inbox, inbox_rows
 from tests.benchmarks.result import Result
 from tests.benchmarks.send import send_all, started
 from tests.support.installation import Installation
@@ -23,20 +25,23 @@ class Cost(NamedTuple):
 
     enqueue: float
     send: float
+    receipt: float
     peak_mb: float
 
     @property
     def whole(self) -> float:
-        return self.enqueue + self.send
+        return self.enqueue + self.send + self.receipt
 
 
 def run(place: Installation, size: int) -> list[Result]:
+    from astronote.workers import keep_what_is_loaded
     from tests.support.factories import make_store
     from tests.support.volume import make_big_list, make_history
 
     place.behave(receipts="never")
     stores = {n: make_store(f"store{n}", balance=10 * n) for n in (SMALL, MIDDLE, LARGE)}
     lists = {n: make_big_list(store, n) for n, store in stores.items()}
+    keep_what_is_loaded()
 
     def cost(n: int, times: int = REPEAT) -> Cost:
         measured = _cost(place, stores[n], lists[n], times)
@@ -49,13 +54,15 @@ def run(place: Installation, size: int) -> list[Result]:
     make_history(make_store("old", balance=0), size)
     old = f"{size:,} old messages"
     later, medium_later = cost(SMALL), cost(MIDDLE)
-    return [
+    results = [
         _result(SMALL, "no old messages", first),
         _result(MIDDLE, "no old messages", medium, first),
         _result(LARGE, "no old messages", large, first),
         _result(SMALL, old, later, first),
         _result(MIDDLE, old, medium_later, medium),
     ]
+    results[-1].also["bytes a message"] = _bytes_a_message()
+    return results
 
 
 def _cost(place: Installation, store: Any, target: Any, times: int) -> Cost:
@@ -64,14 +71,47 @@ def _cost(place: Installation, store: Any, target: Any, times: int) -> Cost:
     for _ in range(times):
         campaign = started(store, target)
         sent = send_all(place, campaign, 1)
-        costs.append(Cost(campaign.seconds / campaign.total * 1e6, 1e6 / sent.rate, sent.peak_mb))
+        enqueue, receipts = campaign.seconds, _apply_receipts(campaign)
+        each = 1e6 / campaign.total
+        costs.append(Cost(enqueue * each, 1e6 / sent.rate, receipts * each, sent.peak_mb))
     return Cost(*(median(column) for column in zip(*costs, strict=True)))
+
+
+def _apply_receipts(campaign: Any) -> float:
+    """Seconds, in this process, to apply a receipt of each message."""
+    from campaigns.models import CampaignMessage
+    from messaging.receipts import apply_waiting
+
+    ids = CampaignMessage.objects.filter(campaign=campaign).order_by("pk")
+    for start in range(0, campaign.total, MIDDLE):
+        some = ids.values_list("provider_message_id", flat=True)[start : start + MIDDLE]
+        fill_inbox(inbox_rows(delivered_events(list(some))))
+    began = time.monotonic()
+    counts = apply_waiting()
+    seconds = time.monotonic() - began
+    assert counts["applied"] == campaign.total, counts
+    empty_inbox()
+    return seconds
+
+
+def _bytes_a_message() -> int:
+    """On disk, with its indexes."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_total_relation_size(oid) / reltuples FROM pg_class"
+            " WHERE oid = 'campaigns_campaignmessage'::regclass"
+        )
+        return round(cursor.fetchone()[0])
 
 
 def _result(size: int, beside: str, cost: Cost, than: Cost | None = None) -> Result:
     """`than` is what it must not be much more than: the smallest size, or without old messages."""
-    also = {"enqueue": round(cost.enqueue, 1), "send": round(cost.send, 1)}
+    also = {name: round(getattr(cost, name), 1) for name in ("enqueue", "send", "receipt")}
     if than:
         also["times as much"] = round(cost.whole / than.whole, 2)
+        sending = (cost.enqueue + cost.send) / (than.enqueue + than.send)
+        also["without the receipt"] = round(sending, 2)
     return Result("growth", f"a message, {beside}", size, "µs", ours=cost.whole,
                   peak_mb=cost.peak_mb, also=also)  # fmt: skip

@@ -29,13 +29,8 @@ def run(place: Installation, size: int) -> list[Result]:
 
     campaign = make_sent_campaign(make_store(balance=0), size)
     ids = list(CampaignMessage.objects.order_by("pk").values_list("provider_message_id", flat=True))
-    began = datetime.now(UTC)
-    events = [
-        {"messageId": one, "deliveryStatus": "Delivered", "destination": f"+3069{n:08}",
-         "updatedAt": (began + timedelta(milliseconds=n)).isoformat(), "description": None}
-        for n, one in enumerate(ids)
-    ]  # fmt: skip
-    rows = _rows(events)
+    events = delivered_events(ids)
+    rows = inbox_rows(events)
     bare_insert = _bare_insert(rows)
     bare_update = _bare_update(ids)
     naive = _naive(ids)
@@ -43,10 +38,10 @@ def run(place: Installation, size: int) -> list[Result]:
     address = f"http://127.0.0.1:{place.web_port}/webhooks/mitto/delivery"
 
     # Applying alone: all of them wait already.
-    _fill_inbox(rows)
+    fill_inbox(rows)
     _, statements = counted(apply_waiting)
     _back_to_sent(campaign, size)
-    _fill_inbox(rows)
+    fill_inbox(rows)
     seconds, peak = _apply_all(place, size)
     applied = Result("receipts", "applied by one worker", size, "receipts/s", ours=size / seconds,
                      bare=bare_update, naive=naive, peak_mb=peak,
@@ -72,7 +67,17 @@ def run(place: Installation, size: int) -> list[Result]:
     return results
 
 
-def _rows(events: list[dict]) -> list[tuple]:
+def delivered_events(ids: list[str]) -> list[dict]:
+    """As Mitto posts them, a millisecond after each other."""
+    began = datetime.now(UTC)
+    return [
+        {"messageId": one, "deliveryStatus": "Delivered", "destination": f"+3069{n:08}",
+         "updatedAt": (began + timedelta(milliseconds=n)).isoformat(), "description": None}
+        for n, one in enumerate(ids)
+    ]  # fmt: skip
+
+
+def inbox_rows(events: list[dict]) -> list[tuple]:
     from messaging.receipts import InboxRow
 
     return [tuple(InboxRow.read(event)) for event in events]
@@ -95,11 +100,11 @@ def _bare_insert(rows: list[tuple]) -> float:
         for row in some:
             cursor.execute(INSERT, row)
     seconds = time.monotonic() - began
-    _empty_inbox()
+    empty_inbox()
     return len(some) / seconds
 
 
-def _fill_inbox(rows: list[tuple]) -> None:
+def fill_inbox(rows: list[tuple]) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -182,12 +187,12 @@ def _back_to_sent(campaign, size: int) -> None:
     Campaign.objects.filter(pk=campaign.pk).update(sent=size, delivered=0)
     Batch.objects.update(awaiting=1000)
     Tally.objects.all().delete()
-    _empty_inbox()
+    empty_inbox()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE campaigns_campaignmessage")
 
 
-def _empty_inbox() -> None:
+def empty_inbox() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
