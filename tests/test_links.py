@@ -7,6 +7,8 @@ from campaigns.analytics import of_campaign
 from campaigns.models import Automation, AutomationMessage, CampaignMessage, OfferViewEvent
 from campaigns.welcome import run as run_welcome
 from contacts.models import Contact
+from messaging.batching import new_tracking_ids
+from messaging.links import is_tracking_id
 from messaging.models import DirectMessage, ShortLink
 from messaging.standing import Blocked
 from tests.support.factories import make_campaign, make_list, make_store
@@ -34,6 +36,13 @@ def texts(campaign):
 
 def path_in(text):
     return text[text.index("/s/") :].split()[0]
+
+
+def test_codes_made_together_are_neighbours_in_an_index_and_all_different():
+    first, second = new_tracking_ids(10_000), new_tracking_ids(10_000)
+    assert len({*first, *second}) == 20_000 and all(map(is_tracking_id, first))
+    assert len({code[:2] for code in first}) == 1
+    assert len({code[2:] for code in first}) == 10_000
 
 
 def test_each_message_has_an_offer_link_of_its_own(client):
