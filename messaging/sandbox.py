@@ -416,7 +416,7 @@ def run(options: dict) -> None:
         ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
         if os.getppid() != parent:
             return
-    # It keeps every message it takes: to look through them for garbage is a quarter of its work.
+    # It keeps every message it takes: to look through them for garbage is a tenth of its work.
     gc.set_threshold(100_000, 100, 100)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(options))
