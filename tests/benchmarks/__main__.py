@@ -35,7 +35,7 @@ SCENARIOS = {
     "retention": "retention",
     "pages": "pages",
 }
-NUMBERS = ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "peak MB")
+NUMBERS = ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "SQL / 1,000", "peak MB")
 REPORT = Path(".astronote") / "bench.json"
 CHART = Path(".astronote") / "bench.svg"
 VARIABLES = {"LOG_LEVEL": "WARNING", "QUEUE_RATE_MAX": "100000", "SMS_BATCH_SIZE": "1000"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import date
 from statistics import median
 from typing import Any
 
 from tests.benchmarks.result import Result, counted
-from tests.support.installation import Installation
+from tests.support.installation import Installation, peak_mb
 
 SIZES = [1_000_000]
 STORES = 1000
@@ -43,9 +44,8 @@ def run(place: Installation, size: int) -> list[Result]:
     return [
         Result("birthday", f"of {STORES:,} stores", size, "messages/s",
                plan=plan, ours=median(rows) / seconds, bare=median(rows) / alone, naive=naive,
-               also={"due": f"{median(rows):,}",
-                     "statements a thousand": round(statements / median(rows) * 1000, 1),
-                     "run s": round(seconds, 2),
+               statements=statements / median(rows) * 1000, peak_mb=peak_mb(os.getpid()),
+               also={"due": f"{median(rows):,}", "run s": round(seconds, 2),
                      "bare s": round(alone, 2), "jobs of bare s": round(jobs, 2),
                      "of bare with its jobs": round((alone + jobs) / seconds, 2),
                      "full scan": "Seq Scan on contacts_contact" in plan})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import requests
 
 from tests.benchmarks.result import Result, counted
-from tests.support.installation import Installation
+from tests.support.installation import Installation, peak_mb
 
 SIZES = [5000]
 LATENCY_MS = 50
@@ -32,7 +33,7 @@ def run(place: Installation, size: int) -> list[Result]:
     return [
         Result("polling", f"status queries of {LATENCY_MS} ms", size, "queries/s",
                ours=size / seconds, naive=in_turn,
-               also={"statements a thousand": round(statements / size * 1000, 1)})
+               statements=statements / size * 1000, peak_mb=peak_mb(os.getpid()))
     ]  # fmt: skip
 
 

@@ -21,8 +21,9 @@ def counted(call: Callable[[], Any]) -> tuple[Any, int]:
 class Result:
     """`ours`, `bare` and `naive` are in `unit`; what was not measured is None.
 
-    `peak_mb` is the largest size of the process that did the work; `plan`, PostgreSQL's of the
-    query that matters, is in the file of the report only.
+    `statements` are SQL's for a thousand rows or messages, BEGIN and COMMIT included; `peak_mb` is
+    the largest size of the process that did the work; `plan`, PostgreSQL's of the query that
+    matters, is in the file of the report only.
     """
 
     scenario: str
@@ -32,6 +33,7 @@ class Result:
     ours: float | None = None
     bare: float | None = None
     naive: float | None = None
+    statements: float | None = None
     peak_mb: float | None = None
     also: dict[str, Any] = field(default_factory=dict)
     plan: str = ""
@@ -68,5 +70,6 @@ class Result:
         return [
             self.scenario, f"{self.what} ({self.unit})", f"{self.size:,}", rate(self.ours),
             rate(self.bare), ratio(self.to_bare), rate(self.naive), ratio(self.to_naive),
-            rate(self.peak_mb), ", ".join(f"{name} {value}" for name, value in self.also.items()),
+            rate(self.statements), rate(self.peak_mb),
+            ", ".join(f"{name} {value}" for name, value in self.also.items()),
         ]  # fmt: skip
