@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tests.benchmarks.receipts import delivered_events, empty_inbox, fill_inbox, inbox_rows
 from tests.benchmarks.result import Result
-from tests.benchmarks.send import send_all, started
+from tests.benchmarks.send import crowd, send_all, started
 from tests.support.installation import Installation
 
 # Old messages.
@@ -68,12 +68,13 @@ def run(place: Installation, size: int) -> list[Result]:
 def _cost(place: Installation, store: Any, target: Any, times: int) -> Cost:
     """Medians of so many campaigns to the list, sent by one worker, provider without latency."""
     costs = []
-    for _ in range(times):
-        campaign = started(store, target)
-        sent = send_all(place, campaign, 1)
-        enqueue, receipts = campaign.seconds, _apply_receipts(campaign)
-        each = 1e6 / campaign.total
-        costs.append(Cost(enqueue * each, 1e6 / sent.rate, receipts * each, sent.peak_mb))
+    with crowd(place, 1) as pids:
+        for _ in range(times):
+            campaign = started(store, target)
+            sent = send_all(place, campaign, pids)
+            enqueue, receipts = campaign.seconds, _apply_receipts(campaign)
+            each = 1e6 / campaign.total
+            costs.append(Cost(enqueue * each, 1e6 / sent.rate, receipts * each, sent.peak_mb))
     return Cost(*(median(column) for column in zip(*costs, strict=True)))
 
 

@@ -6,6 +6,8 @@ import os
 import signal
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -19,8 +21,9 @@ from tests.support.waiting import wait_until
 SIZES = [10_000, 100_000]
 VARIABLES = {"SMS_BATCH_SIZE": "1000"}
 NAIVE = 300
-# At each latency of the provider, in milliseconds, so many workers.
-CROWDS = {0: [1, 2, 4], 50: [1, 2, 4], 200: [1, 2, 4]}
+# So many workers, at each latency of the provider, in milliseconds.
+CROWDS = [1, 2, 4]
+LATENCIES = [0, 50, 200]
 
 
 def run(place: Installation, size: int) -> list[Result]:
@@ -32,27 +35,40 @@ def run(place: Installation, size: int) -> list[Result]:
     target = make_big_list(store, size)
     bare = _bare(started(store, target), place.sandbox_url)
     naive = _naive(started(store, target), place.sandbox_url)
-    alone, results = 0.0, []
-    for latency, crowds in CROWDS.items():
-        for workers in crowds:
-            place.behave(latency_ms=latency)
-            campaign = started(store, target)
-            sent = send_all(place, campaign, workers)
-            also: dict[str, Any] = {}
-            plain = workers == 1 and not latency
-            if workers == 1:
-                alone = sent.rate
-            else:
-                also["of one worker"] = round(sent.rate / alone, 2)
-            result = Result("send", f"{workers} workers, {latency} ms", campaign.total,
-                            "messages/s", ours=sent.rate, bare=bare if plain else None,
-                            naive=naive if plain else None, peak_mb=sent.peak_mb,
-                            also=also)  # fmt: skip
-            if plain:
-                result.statements = _statements(started(store, target))
-                result.count_cpu({}, sent.cpu)
-            results.append(result)
+    alone: dict[int, float] = {}
+    results = []
+    for workers in CROWDS:
+        with crowd(place, workers) as pids:
+            for latency in LATENCIES:
+                place.behave(latency_ms=latency)
+                campaign = started(store, target)
+                sent = send_all(place, campaign, pids)
+                plain = workers == 1 and not latency
+                alone.setdefault(latency, sent.rate)
+                result = Result("send", f"{workers} workers, {latency} ms", campaign.total,
+                                "messages/s", ours=sent.rate, bare=bare if plain else None,
+                                naive=naive if plain else None, peak_mb=sent.peak_mb)  # fmt: skip
+                if workers > 1:
+                    result.also["of one worker"] = round(sent.rate / alone[latency], 2)
+                if plain:
+                    result.statements = _statements(started(store, target))
+                    result.count_cpu({}, sent.cpu)
+                results.append(result)
     return results
+
+
+@contextmanager
+def crowd(place: Installation, workers: int) -> Iterator[list[int]]:
+    """So many workers of the queue sms; gives their process ids."""
+    names = [f"sms-{n}" for n in range(workers)]
+    for name in names:
+        place.start(name, "rqworker sms")
+    pids = [place.group.pids()[name] for name in names]
+    wait_until(lambda: all(peak_mb(pid) > 60 for pid in pids))
+    yield pids
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not set(names) & set(place.group.pids()))
 
 
 class Sent(NamedTuple):
@@ -86,19 +102,14 @@ def started(store: Any, target: Any) -> Any:
     return campaign
 
 
-def send_all(place: Installation, campaign: Any, workers: int) -> Sent:
-    """Have so many workers send a campaign's waiting batches."""
+def send_all(place: Installation, campaign: Any, pids: list[int]) -> Sent:
+    """Have these workers send a campaign's waiting batches."""
     from django.db.models import Max, Min
 
     from contacts import jobs
     from messaging.models import Batch
     from messaging.sending import SEND_NEXT
 
-    names = [f"sms-{n}" for n in range(workers)]
-    for name in names:
-        place.start(name, "rqworker sms")
-    pids = [place.group.pids()[name] for name in names]
-    wait_until(lambda: all(peak_mb(pid) > 60 for pid in pids))
     before = place.cpu()
     jobs.enqueue_times("sms", SEND_NEXT, campaign.batches)
     batches = Batch.objects.filter(source_id=campaign.pk)
@@ -106,9 +117,6 @@ def send_all(place: Installation, campaign: Any, workers: int) -> Sent:
     times = batches.aggregate(first=Min("claimed_at"), last=Max("settled_at"))
     after = place.cpu()
     peak = max(peak_mb(pid) for pid in pids)
-    for pid in pids:
-        os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not set(names) & set(place.group.pids()))
     rate = campaign.total / (times["last"] - times["first"]).total_seconds()
     return Sent(rate, peak, {name: after[name] - before[name] for name in after})
 
