@@ -20,6 +20,8 @@ from tests.support.waiting import wait_until
 
 SIZES = [10_000, 100_000]
 VARIABLES = {"SMS_BATCH_SIZE": "1000"}
+# The eleven campaigns of a run, a million messages in the end, fit into memory.
+POSTGRES = {"max_wal_size": "4GB", "shared_buffers": "1GB"}
 NAIVE = 300
 # So many workers, at each latency of the provider, in milliseconds.
 CROWDS = [1, 2, 4]
