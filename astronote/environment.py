@@ -118,7 +118,12 @@ class Variable:
 SECTIONS: dict[str, list[Variable]] = {
     "Servers": [
         Variable("DATABASE_URL", text, "", "PostgreSQL; empty: an embedded server is used"),
-        Variable("REDIS_URL", text, "", "Redis or Valkey; empty: an embedded server is used"),
+        Variable(
+            "REDIS_URL",
+            text,
+            "",
+            "Redis 6.2 or later, or Valkey; empty: an embedded server is used",
+        ),
         Variable("DATABASE_CONN_MAX_AGE", whole(0), "600", "seconds a connection is kept"),
     ],
     "Web": [

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import django_rq
 from django.conf import settings
@@ -23,6 +24,8 @@ from rq.job import Job
 from rq.registry import clean_registries
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 500  # so many jobs in one round trip
 
 
 @cache
@@ -43,19 +46,32 @@ def enqueue(name: str, task: str, *args: Any) -> None:
 
 def enqueue_each(name: str, task: str, ids: Sequence[int]) -> None:
     """Put one job per id on the queue once the transaction commits, in few round trips."""
-    _after_commit(name, lambda: _put_many(name, task, [(pk,) for pk in ids]))
+    _after_commit(name, lambda: _put_each(name, task, ids))
+
+
+def _put_each(name: str, task: str, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), AT_ONCE):
+        queue(name).enqueue_many(
+            [Queue.prepare_data(task, args=(pk,)) for pk in ids[start : start + AT_ONCE]]
+        )
 
 
 def enqueue_times(name: str, task: str, count: int) -> None:
     """Put so many equal jobs on the queue once the transaction commits."""
-    _after_commit(name, lambda: _put_many(name, task, [()] * count))
+    _after_commit(name, lambda: _put_copies(name, task, count))
 
 
-def _put_many(name: str, task: str, arguments: Sequence[tuple]) -> None:
-    for start in range(0, len(arguments), 500):
-        queue(name).enqueue_many(
-            [Queue.prepare_data(task, args=args) for args in arguments[start : start + 500]]
-        )
+def _put_copies(name: str, task: str, count: int) -> None:
+    """Redis copies the first job of each five hundred: making them here takes ten times as long."""
+    for start in range(0, count, AT_ONCE):
+        with queue(name).connection.pipeline() as together:
+            first = queue(name).enqueue(task, pipeline=together)
+            ids = [str(uuid4()) for _ in range(start + 1, min(start + AT_ONCE, count))]
+            for job_id in ids:
+                together.copy(first.key, Job.key_for(job_id))
+            if ids:
+                together.rpush(queue(name).key, *ids)
+            together.execute()
 
 
 def enqueue_at(name: str, when: datetime, task: str, *args: Any, job_id: str) -> None:

@@ -47,6 +47,14 @@ def test_the_queues_keep_jobs_as_the_overview_says():
     assert options["sms"][0] == 1
 
 
+@pytest.mark.parametrize("count", [0, 1, 500, 501, 1000])
+def test_so_many_equal_jobs_are_put_on_the_queue_each_of_its_own(environment_of_processes, count):
+    jobs.enqueue_times("watchdog", NOTHING, count)
+    put = jobs.queue("watchdog").jobs
+    assert len({job.id for job in put}) == len(put) == count
+    assert all(job.func_name == NOTHING and job.get_status() == "queued" for job in put)
+
+
 def test_finished_jobs_are_kept_by_age_and_by_count(environment_of_processes):
     jobs.enqueue_times("watchdog", NOTHING, 103)
     jobs.enqueue("scheduler", NOTHING)
