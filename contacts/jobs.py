@@ -62,7 +62,7 @@ def enqueue_times(name: str, task: str, count: int) -> None:
 
 
 def _put_copies(name: str, task: str, count: int) -> None:
-    """Redis copies the first job of each five hundred: making them here takes ten times as long."""
+    """Redis copies the first job: to make each of them here takes ten times as long."""
     for start in range(0, count, AT_ONCE):
         with queue(name).connection.pipeline() as together:
             first = queue(name).enqueue(task, pipeline=together)
