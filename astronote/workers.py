@@ -17,9 +17,9 @@ from django.db import close_old_connections
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from rq import SimpleWorker
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
-from rq.registry import FailedJobRegistry, FinishedJobRegistry
+from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
 from astronote.queues import BY_NAME
 from contacts import jobs
@@ -59,7 +59,7 @@ class Worker(SimpleWorker):
             close_old_connections()
             if options.keep_count is not None:
                 for registry in (FinishedJobRegistry, FailedJobRegistry):
-                    _trim(registry(queue=queue), options.keep_count)
+                    trim(registry(queue=queue), options.keep_count)
 
     def handle_job_failure(self, job: Job, queue, *args, **kwargs) -> None:
         super().handle_job_failure(job, queue, *args, **kwargs)
@@ -83,7 +83,12 @@ def keep_what_is_loaded() -> None:
     gc.set_threshold(20_000)
 
 
-def _trim(registry, keep: int) -> None:
-    for job_id in registry.get_job_ids(0, -keep - 1) if registry.count > keep else []:
-        with contextlib.suppress(NoSuchJobError):  # another worker trims at the same time
-            registry.remove(job_id, delete_job=True)
+def trim(registry: BaseRegistry, keep: int) -> None:
+    """Delete a registry's oldest jobs above so many; of several workers that do so at once, the one
+    that takes a job off deletes it.
+    """
+    redis = registry.connection
+    for job_id in redis.zrange(registry.key, 0, -keep - 1):
+        if redis.zrem(registry.key, job_id):
+            with contextlib.suppress(NoSuchJobError, InvalidJobOperation):  # it has just expired
+                Job.fetch(job_id.decode(), redis).delete(remove_from_queue=False)

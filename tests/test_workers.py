@@ -5,14 +5,16 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 from django.utils import timezone
 from rq import Worker
+from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 
-from astronote import processes, recurrence
+from astronote import processes, recurrence, workers
 from astronote.queues import BY_NAME, QUEUES
 from campaigns import enqueue, schedule
 from campaigns.models import Campaign
@@ -68,6 +70,23 @@ def test_finished_jobs_are_kept_by_age_and_by_count(environment_of_processes):
     assert len(finished["watchdog"]) == 100 and finished["scheduler"] == []
     kept = jobs.redis().ttl(f"rq:job:{finished['contact_import'][0]}")
     assert 3500 < kept <= 3600
+
+
+def test_workers_that_trim_the_same_jobs_at_once_do_not_get_in_each_others_way(
+    environment_of_processes,
+):
+    jobs.enqueue_times("watchdog", NOTHING, 300)
+    registry = FinishedJobRegistry(queue=jobs.queue("watchdog"))
+    finished = jobs.queue("watchdog").jobs
+    for age, job in enumerate(finished):
+        job.set_status("finished")
+        registry.add(job, ttl=3600 - age)
+    jobs.queue("watchdog").connection.delete(jobs.queue("watchdog").key)
+    with ThreadPoolExecutor(4) as together:
+        list(together.map(lambda keep: workers.trim(registry, keep), [100] * 4))
+    kept = registry.get_job_ids()
+    assert set(kept) == {job.id for job in finished[:100]}
+    assert sum(Job.exists(job.id, jobs.redis()) for job in finished) == 100
 
 
 def test_failed_jobs_are_kept_for_their_time(environment_of_processes):
