@@ -203,7 +203,7 @@ COLUMN_TYPES = {
 LOCK = """
     SELECT FROM messaging_batch
     WHERE id = ANY(ARRAY(
-        SELECT DISTINCT m.batch_id FROM {table} m JOIN ({source}) i ON i.id = m.id))
+        SELECT DISTINCT (SELECT batch_id FROM {table} WHERE id = i.id) FROM ({source}) i))
     ORDER BY id
     FOR NO KEY UPDATE
 """

@@ -266,13 +266,16 @@ def _words(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(words))
 
 
-# Receipts of a class's messages, as outcomes; what they say is read at the door.
+# Receipts of a class's messages, as outcomes; what they say is read at the door. LIMIT has each
+# message looked up by its id. Joined, they are found by reading all that have one while statistics
+# are older than the campaign: those count its messages when none had.
 DUE = f"""
     SELECT m.id, CASE WHEN e.word IN ({_words(DELIVERED_WORDS)}) THEN 'delivered'
             WHEN e.word IN ({_words(FAILED_WORDS)}) THEN 'failed' ELSE 'sent' END AS status,
         NULL::text AS provider_message_id, e.error_code, e.error, e.word,
         COALESCE(e.occurred_at, e.received_at) AS at
-    FROM messaging_webhookevent e JOIN {{table}} m USING (provider_message_id)
+    FROM messaging_webhookevent e, LATERAL (
+        SELECT id FROM {{table}} WHERE provider_message_id = e.provider_message_id LIMIT 1) m
     WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s AND e.id <= %(last)s
         AND (e.retry_at IS NULL OR e.retry_at <= %(now)s)
 """
@@ -284,10 +287,10 @@ MARK_APPLIED = """
 
 
 def _has_message() -> str:
-    """SQL of whether any class has the message of receipt e."""
+    """SQL of whether any class has the message of receipt e; looked up, as in DUE."""
     return " OR ".join(
-        f"EXISTS (SELECT FROM {model._meta.db_table} m"
-        " WHERE m.provider_message_id = e.provider_message_id)"
+        f"(SELECT true FROM {model._meta.db_table}"
+        " WHERE provider_message_id = e.provider_message_id)"
         for model in message_classes()
     )
 

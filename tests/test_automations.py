@@ -33,13 +33,6 @@ def contact(store, number, birthday=date(1990, 5, 17), **fields):
     )  # fmt: skip
 
 
-def test_a_cursor_is_planned_to_be_read_to_its_end():
-    """Else PostgreSQL takes a plan that finds the first rows soon, six times as slow here."""
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW cursor_tuple_fraction")
-        assert cursor.fetchone() == ("1",)
-
-
 def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
     store = make_store()
     automation(store)
