@@ -39,7 +39,7 @@ def run(place: Installation, size: int) -> list[Result]:
     from tests.support.volume import make_big_list, make_history
 
     place.behave(receipts="never")
-    stores = {n: make_store(f"store{n}", balance=20 * n) for n in (SMALL, MIDDLE, LARGE)}
+    stores = {n: make_store(f"store{n}", balance=30 * n) for n in (SMALL, MIDDLE, LARGE)}
     lists = {n: make_big_list(store, n) for n, store in stores.items()}
     keep_what_is_loaded()
 
@@ -48,32 +48,33 @@ def run(place: Installation, size: int) -> list[Result]:
         print(f"  {n:,}: {measured.whole:.0f} µs a message", file=sys.stderr)
         return measured
 
+    def small_and_medium() -> list[Cost]:
+        return [cost(SMALL), cost(MIDDLE)]
+
     cost(SMALL)  # the first fills the caches
-    first, medium, large = cost(SMALL), cost(MIDDLE), cost(LARGE, times=1)
+    first, large = small_and_medium(), cost(LARGE, times=1)
+    _remove_messages()
+    between = small_and_medium()
     print(f"  writing {size:,} old messages", file=sys.stderr)
     make_history(make_store("old", balance=0), size)
-    old = f"{size:,} old messages"
-    later, medium_later = cost(SMALL), cost(MIDDLE)
+    beside = small_and_medium()
     each = _bytes_a_message()
-    print("  removing all messages", file=sys.stderr)
     _remove_messages()
-    last, medium_last = cost(SMALL), cost(MIDDLE)
-    without, medium_without = _between(first, last), _between(medium, medium_last)
-    results = [
-        _result(SMALL, "no old messages", first),
-        _result(MIDDLE, "no old messages", medium, first),
-        _result(LARGE, "no old messages", large, first),
-        _result(SMALL, old, later, without),
-        _result(MIDDLE, old, medium_later, medium_without),
-        _result(SMALL, "old messages removed", last),
-        _result(MIDDLE, "old messages removed", medium_last, last),
-    ]
-    results[4].also["bytes a message"] = each
+    last = small_and_medium()
+    results = [_result(LARGE, "no old messages", large, _mean(first[0], between[0]))]
+    for n, *costs in zip((SMALL, MIDDLE), first, between, beside, last, strict=True):
+        results += [
+            _result(n, "no old messages, at first", costs[0], first[0]),
+            _result(n, f"no old messages, after {LARGE:,}", costs[1]),
+            _result(n, f"{size:,} old messages", costs[2], _mean(costs[1], costs[3])),
+            _result(n, "no old messages, in the end", costs[3]),
+        ]
+        results[-2].also["bytes a message"] = each
     return results
 
 
-def _between(before: Cost, after: Cost) -> Cost:
-    """The mean of what was measured before there were old messages and after they were gone.
+def _mean(before: Cost, after: Cost) -> Cost:
+    """Of what was measured in empty tables before and after that which is compared with it.
 
     A machine's speed changes in the quarter of an hour that it takes to write and send them all.
     """
@@ -83,6 +84,7 @@ def _between(before: Cost, after: Cost) -> Cost:
 def _remove_messages() -> None:
     from django.db import connection
 
+    print("  removing all messages", file=sys.stderr)
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE campaigns_campaign, campaigns_campaignmessage, messaging_batch,"
@@ -133,9 +135,7 @@ def _bytes_a_message() -> int:
 
 
 def _result(size: int, beside: str, cost: Cost, than: Cost | None = None) -> Result:
-    """`than` is what it must not be much more than: the smallest size, or without old messages, of
-    which the mean of before and after is taken.
-    """
+    """`than` is what it must not be much more than."""
     also = {name: round(getattr(cost, name), 1) for name in ("enqueue", "send", "receipt")}
     if than:
         also["times as much"] = round(cost.whole / than.whole, 2)
