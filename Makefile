@@ -2,30 +2,45 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 
-.PHONY: demo test lint bench chaos clean
+.PHONY: help demo test test-fast lint docs bench chaos mutants clean
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .venv: requirements.lock
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --require-hashes -r requirements.lock
 	touch .venv
 
-demo: .venv
+demo: .venv ## Run everything with invented data; ONCE=1 ends after the summary
 	$(RUN) manage.py demo $(if $(ONCE),--once)
 
-test: .venv
+test: .venv ## Run all tests
 	$(RUN) -m pytest
 
-lint: .venv
+test-fast: .venv ## Run the tests without browsers and processes, in less than a minute
+	$(RUN) -m pytest -m "not browser and not end_to_end and not chaos"
+
+lint: .venv ## Check style, types, imports, documents and known weaknesses of packages
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	.venv/bin/lint-imports
-	@$(RUN) -m tests.advisories
+	$(RUN) manage.py generate_docs --check
+	@$(RUN) -m tests.support.advisories
 
-bench: .venv
+docs: .venv ## Write the generated documents anew
+	$(RUN) manage.py generate_docs
+
+bench: .venv ## Measure beside the bare minimum; ONLY=send SIZE=10000 chooses
 	$(RUN) -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE))
 
-chaos: .venv
+chaos: .venv ## Break a running installation and count violated rules; ROUNDS=200 SEED=1
 	$(RUN) -m tests.chaos --rounds $(or $(ROUNDS),30) $(if $(SEED),--seed $(SEED))
 
-clean:
-	rm -rf .venv .astronote .pytest_cache .ruff_cache
+mutants: .venv ## Break lines and see whether a test notices; SEED=1 SAMPLE=60
+	$(RUN) -m tests.mutants $(if $(SEED),--seed $(SEED)) $(if $(SAMPLE),--sample $(SAMPLE))
+
+clean: ## Remove the virtual environment, data and caches
+	rm -rf .venv .astronote .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

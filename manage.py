@@ -6,6 +6,7 @@ import sys
 
 
 def main() -> int:
+    """Run the command; return its exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "astronote.settings")
     try:
         from django.core.management import execute_from_command_line

@@ -1,0 +1,1 @@
+"""The project package and ground floor: accounts, queues, operations and processes."""

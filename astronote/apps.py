@@ -1,8 +1,18 @@
-"""The project itself: the store's account, queues, timetable and servers."""
+"""The ground floor: accounts, queues, operations and processes, which every app stands on."""
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class AstronoteConfig(AppConfig):
+    """Registers what the ground floor and the apps bring to its pages, checks and jobs."""
+
     name = "astronote"
     verbose_name = "Stores"
+
+    def ready(self) -> None:
+        """Import each app's `operations.py`, after registering the ground floor's own."""
+        from astronote.operations import ground_floor
+
+        ground_floor.register()
+        autodiscover_modules("operations")

@@ -1,7 +1,7 @@
 """Every environment variable: its type, default and meaning, declared once.
 
-The settings read their values here; `.env.example` and the README's table are written from here.
-What the values are used for is in `settings.py`.
+`settings.py` reads every value once. `.env.example` and `docs/configuration.md` are generated from
+here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import environ
 from crontab import CronTab
 from django.core.exceptions import ImproperlyConfigured
 
-from astronote import embedded
+from astronote.processes import embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUE_WORDS = {"1", "true", "yes", "on"}
@@ -29,19 +29,23 @@ FALSE_WORDS = {"0", "false", "no", "off", ""}
 
 
 def text(value: str) -> str:
+    """Any text."""
     return value
 
 
 def boolean(value: str) -> bool:
-    word = value.strip().lower()
-    if word in TRUE_WORDS:
+    """Yes or no, in one of the usual spellings."""
+    spelling = value.strip().lower()
+    if spelling in TRUE_WORDS:
         return True
-    if word in FALSE_WORDS:
+    if spelling in FALSE_WORDS:
         return False
     raise ValueError("expected 1 or 0 (true, false, yes, no, on, off)")
 
 
-def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+def integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds."""
+
     def parse(value: str) -> int:
         number = int(value)
         if number < minimum or (maximum is not None and number > maximum):
@@ -53,6 +57,7 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
 
 
 def minutes(value: str) -> float:
+    """A positive number of minutes."""
     number = float(value)
     if not 0 < number < 1e6:
         raise ValueError("expected a number of minutes above 0")
@@ -60,6 +65,7 @@ def minutes(value: str) -> float:
 
 
 def seconds(value: str) -> float:
+    """A positive number of seconds."""
     number = float(value)
     if not 0 < number < 1e6:
         raise ValueError("expected a number of seconds above 0")
@@ -67,6 +73,7 @@ def seconds(value: str) -> float:
 
 
 def cron(value: str) -> str:
+    """A cron expression of five fields."""
     try:
         CronTab(value)
     except ValueError:
@@ -74,18 +81,22 @@ def cron(value: str) -> str:
     return value
 
 
-def clock(value: str) -> time:
+def time_of_day(value: str) -> time:
+    """A time of day, such as 22:00."""
     try:
         return time.fromisoformat(value)
     except ValueError:
         raise ValueError("expected a time of day, such as 22:00") from None
 
 
-def words(value: str) -> list[str]:
-    return [word.strip() for word in value.split(",") if word.strip()]
+def comma_separated(value: str) -> list[str]:
+    """A list of texts, separated by commas."""
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
-def one_of(*allowed: str) -> Callable[[str], str]:
+def choice(*allowed: str) -> Callable[[str], str]:
+    """A parser that accepts one of the given texts."""
+
     def parse(value: str) -> str:
         if value not in allowed:
             raise ValueError(f"expected one of {', '.join(allowed)}")
@@ -94,7 +105,8 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def http_url(value: str) -> str:
+def web_address(value: str) -> str:
+    """An http or https address, returned without a final slash."""
     if not value.startswith(("http://", "https://")):
         raise ValueError("expected an address beginning with http:// or https://")
     return value.rstrip("/")
@@ -124,7 +136,12 @@ SECTIONS: dict[str, list[Variable]] = {
             "",
             "Redis 6.2 or later, or Valkey; empty: an embedded server is used",
         ),
-        Variable("DATABASE_CONN_MAX_AGE", whole(0), "600", "seconds a connection is kept"),
+        Variable(
+            "DATABASE_CONN_MAX_AGE",
+            integer(0),
+            "600",
+            "seconds that a database connection is reused",
+        ),
     ],
     "Web": [
         Variable(
@@ -132,9 +149,9 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "SECRET_KEY_FALLBACKS",
-            words,
+            comma_separated,
             "",
-            "earlier SECRET_KEYs, by comma, whose sessions and links still hold",
+            "earlier SECRET_KEYs, separated by commas, whose sessions and links are still accepted",
         ),
         Variable(
             "PHONE_HASH_KEY",
@@ -146,61 +163,74 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("DEBUG", boolean, "0", "Django's debug pages; never in production"),
         Variable(
             "ALLOWED_HOSTS",
-            words,
+            comma_separated,
             "",
-            "host names the site answers to, by comma",
+            "host names that the site answers to, separated by commas",
             local="localhost,127.0.0.1,[::1]",
         ),
         Variable(
             "PUBLIC_WEB_BASE_URL",
-            http_url,
+            web_address,
             None,
-            "address customers reach us at, for links in messages",
+            "address of the site for customers, used in the links of messages",
             local="http://127.0.0.1:8000",
         ),
         Variable("HTTPS", boolean, "1", "redirect to https and use secure cookies", local="0"),
-        Variable("WEB_CONCURRENCY", whole(1, 64), "2", "web processes of `manage.py serve`"),
-        Variable("PORT", whole(1, 65535), "8000", "port of `manage.py serve`"),
-        Variable("LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least severe"),
-        Variable("LOG_FORMAT", one_of("text", "json"), "text", "form of log lines"),
+        Variable("WEB_CONCURRENCY", integer(1, 64), "2", "web processes of `manage.py serve`"),
+        Variable("PORT", integer(1, 65535), "8000", "port of `manage.py serve`"),
+        Variable(
+            "LOG_LEVEL",
+            choice("DEBUG", "INFO", "WARNING", "ERROR"),
+            "INFO",
+            "least severe level that is logged",
+        ),
+        Variable("LOG_FORMAT", choice("text", "json"), "text", "format of log lines"),
     ],
     "Workers": [
-        Variable("WORKER_CONCURRENCY", whole(1, 256), "5", "processes on the sms queue"),
-        Variable("SCHEDULER_CONCURRENCY", whole(1, 256), "2", "processes on the scheduler queue"),
+        Variable("WORKER_CONCURRENCY", integer(1, 256), "5", "processes on the sms queue"),
+        Variable("SCHEDULER_CONCURRENCY", integer(1, 256), "2", "processes on the scheduler queue"),
         Variable(
             "CONTACT_IMPORT_CONCURRENCY",
-            whole(1, 256),
+            integer(1, 256),
             "1",
             "processes on the contact_import queue",
         ),
         Variable(
             "STATUS_REFRESH_CONCURRENCY",
-            whole(1, 256),
+            integer(1, 256),
             "1",
             "processes on the status_refresh queue",
         ),
         Variable(
             "DELIVERY_STATUS_POLLER_CONCURRENCY",
-            whole(1, 256),
+            integer(1, 256),
             "1",
             "processes on the delivery_status_poller queue",
         ),
-        Variable("WATCHDOG_CONCURRENCY", whole(1, 256), "1", "processes on the watchdog queue"),
+        Variable("WATCHDOG_CONCURRENCY", integer(1, 256), "1", "processes on the watchdog queue"),
         Variable("START_WORKER", boolean, "1", "`manage.py serve` also runs workers and scheduler"),
         Variable(
             "SCHEDULE_SWEEP_INTERVAL_MS",
-            whole(1000),
+            integer(1000),
             "60000",
-            "between looks for due campaigns, ms",
+            "interval between looks for due campaigns, ms",
         ),
         Variable(
-            "BIRTHDAY_AUTOMATION_CRON", cron, "0 0 * * *", "when birthday messages go out (UTC)"
+            "BIRTHDAY_AUTOMATION_CRON", cron, "0 0 * * *", "when birthday messages are sent (UTC)"
         ),
         Variable(
-            "DELIVERY_POLL_INTERVAL_MS", whole(1000), "300000", "between delivery status polls, ms"
+            "DELIVERY_POLL_INTERVAL_MS",
+            integer(1000),
+            "300000",
+            "interval between delivery status polls, ms",
         ),
         Variable("STATUS_REFRESH_ENABLED", boolean, "1", "status refresh recurs"),
-        Variable("STATUS_REFRESH_INTERVAL", whole(1000), "600000", "between status refreshes, ms"),
+        Variable(
+            "STATUS_REFRESH_INTERVAL",
+            integer(1000),
+            "600000",
+            "interval between status refreshes, ms",
+        ),
         Variable("RUN_BIRTHDAY_ON_START", boolean, "0", "run birthdays when the scheduler starts"),
         Variable(
             "RUN_PII_RETENTION_ON_START", boolean, "0", "run retention when the scheduler starts"
@@ -210,20 +240,25 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("QUEUE_DISABLED", boolean, "0", "nothing is enqueued and workers do not start"),
         Variable(
             "QUEUE_ATTEMPTS",
-            whole(1, 100),
+            integer(1, 100),
             "1",
             "attempts of an SMS batch; above 1 a send without an answer is repeated: duplicates",
         ),
-        Variable("QUEUE_BACKOFF_MS", whole(0), "3000", "first wait before another attempt, ms"),
         Variable(
-            "QUEUE_RATE_MAX", whole(1), "20", "calls to Mitto per window, all workers together"
+            "QUEUE_BACKOFF_MS",
+            integer(0),
+            "3000",
+            "wait before the second attempt, doubled for each further one, ms",
         ),
-        Variable("QUEUE_RATE_DURATION_MS", whole(1), "1000", "length of that window, ms"),
+        Variable(
+            "QUEUE_RATE_MAX", integer(1), "20", "calls to Mitto per window, all workers together"
+        ),
+        Variable("QUEUE_RATE_DURATION_MS", integer(1), "1000", "length of that window, ms"),
     ],
     "Mitto": [
         Variable(
             "MITTO_API_BASE",
-            http_url,
+            web_address,
             "https://messaging.mittoapi.com",
             "address of the Mitto API",
             local="http://127.0.0.1:8025",
@@ -241,80 +276,131 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("MITTO_CONNECT_TIMEOUT", seconds, "5", "wait for a connection, s"),
         Variable("MITTO_READ_TIMEOUT", seconds, "30", "wait for an answer, s"),
         Variable(
-            "STATUS_RATE_MAX", whole(1), "200", "status queries to Mitto a second, all together"
+            "STATUS_RATE_MAX",
+            integer(1),
+            "200",
+            "status queries to Mitto per second, all workers together",
         ),
         Variable(
-            "RATE_LIMIT_TRAFFIC_ACCOUNT_MAX", whole(0), "0", "messages a second, all; 0: no limit"
+            "RATE_LIMIT_TRAFFIC_ACCOUNT_MAX",
+            integer(0),
+            "0",
+            "messages per second of all stores; 0: no limit",
         ),
         Variable(
-            "RATE_LIMIT_TENANT_MAX", whole(0), "0", "messages a second of one store; 0: no limit"
+            "RATE_LIMIT_TENANT_MAX",
+            integer(0),
+            "0",
+            "messages per second of one store; 0: no limit",
         ),
         Variable(
-            "MITTO_SANDBOX_PORT", whole(1, 65535), "8025", "port of `manage.py mitto_sandbox`"
+            "MITTO_SANDBOX_PORT", integer(1, 65535), "8025", "port of `manage.py mitto_sandbox`"
         ),
         Variable(
             "WEBHOOK_SECRET",
-            words,
+            comma_separated,
             "",
-            "secrets that webhooks accept, by comma; empty: webhooks are closed",
+            "secrets that webhooks accept, separated by commas; empty: webhooks are closed",
             local="sandbox",
         ),
     ],
     "Sending": [
         Variable(
-            "SMS_BATCH_SIZE", whole(1, 5000), "1000", "messages in a batch, one provider call"
+            "SMS_BATCH_SIZE", integer(1, 5000), "1000", "messages in a batch, one provider call"
         ),
         Variable(
             "OPT_OUT_LINE",
             text,
             "Opt out: {{unsubscribe_link}}",
-            "what marketing texts end with, such as: Reply STOP to opt out",
+            "last line of marketing texts, such as: Reply STOP to opt out",
         ),
         Variable(
             "CREDIT_RESERVATION_TTL_MINUTES", minutes, "1440", "life of a credit reservation, min"
         ),
         Variable(
-            "CAMPAIGN_LIFE_HOURS", whole(1), "72", "what is delayed longer than that is skipped, h"
+            "CAMPAIGN_LIFE_HOURS",
+            integer(1),
+            "72",
+            "a batch that is delayed for longer is skipped, h",
         ),
-        Variable("QUIET_HOURS_ENABLED", boolean, "0", "nothing goes out in quiet hours"),
-        Variable("QUIET_HOURS_START", clock, "22:00", "their begin, in the store's time zone"),
-        Variable("QUIET_HOURS_END", clock, "09:00", "their end; the same as the begin: none"),
-        Variable("QUIET_HOURS_ALLOW_MARKETING", boolean, "0", "marketing goes out all the same"),
-        Variable("QUIET_HOURS_ALLOW_SERVICE", boolean, "0", "service messages go out all the same"),
-        Variable("OWNER_SMS_PER_MINUTE", whole(0), "0", "messages of a store; 0: no limit"),
-        Variable("OWNER_SMS_PER_DAY", whole(0), "0", "messages of a store in 24 h; 0: no limit"),
-        Variable("CONTACT_MARKETING_PER_DAY", whole(0), "0", "to one contact in 24 h; 0: no limit"),
+        Variable("QUIET_HOURS_ENABLED", boolean, "0", "nothing is sent in quiet hours"),
         Variable(
-            "CONTACT_MARKETING_PER_WEEK", whole(0), "0", "to one contact in 7 days; 0: no limit"
+            "QUIET_HOURS_START",
+            time_of_day,
+            "22:00",
+            "start of quiet hours, in the store's time zone",
+        ),
+        Variable(
+            "QUIET_HOURS_END",
+            time_of_day,
+            "09:00",
+            "end of quiet hours; equal to the start: no quiet hours",
+        ),
+        Variable(
+            "QUIET_HOURS_ALLOW_MARKETING", boolean, "0", "marketing is sent in quiet hours too"
+        ),
+        Variable(
+            "QUIET_HOURS_ALLOW_SERVICE",
+            boolean,
+            "0",
+            "service messages are sent in quiet hours too",
+        ),
+        Variable(
+            "OWNER_SMS_PER_MINUTE", integer(0), "0", "messages of a store per minute; 0: no limit"
+        ),
+        Variable("OWNER_SMS_PER_DAY", integer(0), "0", "messages of a store in 24 h; 0: no limit"),
+        Variable(
+            "CONTACT_MARKETING_PER_DAY",
+            integer(0),
+            "0",
+            "marketing messages to one contact in 24 h; 0: no limit",
+        ),
+        Variable(
+            "CONTACT_MARKETING_PER_WEEK",
+            integer(0),
+            "0",
+            "marketing messages to one contact in 7 days; 0: no limit",
         ),
         Variable(
             "DEFAULT_PHONE_REGION", text, "GR", "country of national phone numbers of a store"
         ),
     ],
     "Watchdog": [
-        Variable("STUCK_SENDING_MINUTES", minutes, "10", "a campaign is stuck after, min"),
+        Variable(
+            "STUCK_SENDING_MINUTES",
+            minutes,
+            "10",
+            "a campaign without progress is stuck after, min",
+        ),
         Variable("STUCK_LOCKED_MINUTES", minutes, "5", "a claimed batch is abandoned after, min"),
-        Variable("WATCHDOG_INTERVAL", whole(1000), "300000", "between watchdog runs, ms"),
+        Variable(
+            "WATCHDOG_INTERVAL", integer(1000), "300000", "interval between watchdog runs, ms"
+        ),
     ],
     "Import": [
-        Variable("IMPORT_MAX_MB", whole(1, 4096), "200", "largest file that is accepted, MB"),
+        Variable("IMPORT_MAX_MB", integer(1, 4096), "200", "largest file that is accepted, MB"),
         Variable(
-            "IMPORT_FILE_RETENTION_HOURS", whole(0), "24", "uploaded file is deleted after, h"
+            "IMPORT_FILE_RETENTION_HOURS", integer(0), "24", "uploaded files are deleted after, h"
         ),
     ],
     "Privacy": [
-        Variable("PII_RETENTION_DAYS", whole(1), "90", "after an opt-out or event, days"),
+        Variable(
+            "PII_RETENTION_DAYS",
+            integer(1),
+            "90",
+            "personal data is removed after an opt-out or event, days",
+        ),
         Variable(
             "PII_INACTIVE_DAYS",
-            whole(0),
+            integer(0),
             "0",
-            "customers neither messaged nor changed for so many days go too; 0: they stay",
+            "contacts neither messaged nor changed for this many days are removed too; 0: never",
         ),
         Variable(
             "PII_RETENTION_ACTION",
-            one_of("anonymise", "delete"),
+            choice("anonymise", "delete"),
             "anonymise",
-            "what becomes of a customer past his time; statistics stay either way",
+            "what happens to contacts past their retention; statistics stay either way",
         ),
         Variable("PII_RETENTION_CRON", cron, "0 2 * * *", "when retention runs (UTC)"),
     ],
@@ -327,11 +413,11 @@ def variables() -> Iterator[Variable]:
         yield from section
 
 
-def read(root: Path = ROOT) -> dict[str, Any]:
+def read_environment(root: Path = ROOT) -> dict[str, Any]:
     """Return every variable's value by name.
 
     `.env` files in `root` and its two parents fill in what the process environment leaves out,
-    the nearest first (overview, Notes).
+    the nearest first.
 
     Raises:
         ImproperlyConfigured: naming the variable that is missing or malformed.
@@ -364,14 +450,14 @@ def _value(variable: Variable, *, local: bool, root: Path) -> Any:
 
 
 def _generated(name: str, root: Path) -> str:
-    """A secret of an embedded installation: made once, kept beside its data."""
+    """A secret of an embedded installation: created once, stored beside its data."""
     path = root / ".astronote" / name.lower()
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:
             draft.write(secrets.token_urlsafe(50))
             draft.flush()
-            with contextlib.suppress(FileExistsError):  # another process was first
+            with contextlib.suppress(FileExistsError):  # another process created it first
                 os.link(draft.name, path)
     return path.read_text()
 
@@ -387,10 +473,12 @@ def unreachable(server: str, variable: str, detail: str) -> str:
 
 
 def database_url(values: dict[str, Any]) -> str:
+    """The address of PostgreSQL: DATABASE_URL, or that of the embedded server."""
     return values["DATABASE_URL"] or embedded.database_url(ROOT)
 
 
 def redis_url(values: dict[str, Any]) -> str:
+    """The address of Redis: REDIS_URL, or that of the embedded server."""
     return values["REDIS_URL"] or embedded.redis_url(ROOT)
 
 
@@ -414,7 +502,7 @@ def _quoted(value: str) -> str:
 
 
 def markdown_table() -> str:
-    """The README's table of variables."""
+    """The table of variables in `docs/configuration.md`."""
     lines = ["| Variable | Default | Meaning |", "|---|---|---|"]
     for title, section in SECTIONS.items():
         lines.append(f"| **{title}** | | |")

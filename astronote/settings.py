@@ -1,4 +1,8 @@
-"""Django settings; every value that differs between installations comes from `environment.py`."""
+"""Django settings.
+
+Every value that differs between installations is an environment variable, declared in
+`environment.py` and assigned here once.
+"""
 
 import sys
 from pathlib import Path
@@ -6,26 +10,17 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from astronote import environment, queues, theme
+from astronote import environment, theme
+from astronote.queues.catalogue import QUEUES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = ENV = environment.read(BASE_DIR)
-EMBEDDED_POSTGRES = not env["DATABASE_URL"]
-EMBEDDED_REDIS = not env["REDIS_URL"]
+env = environment.read_environment(BASE_DIR)
 
-SECRET_KEY = env["SECRET_KEY"]
-SECRET_KEY_FALLBACKS = env["SECRET_KEY_FALLBACKS"]
-PHONE_HASH_KEY = env["PHONE_HASH_KEY"]
-DEBUG = env["DEBUG"]
-ALLOWED_HOSTS = env["ALLOWED_HOSTS"]
-PUBLIC_WEB_BASE_URL = env["PUBLIC_WEB_BASE_URL"]
+# Apps
 
+PROJECT_APPS = ["astronote", "contacts", "messaging", "campaigns", "compliance"]
 INSTALLED_APPS = [
-    "astronote",
-    "contacts",
-    "messaging",
-    "campaigns",
-    "compliance",
+    *PROJECT_APPS,
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -46,8 +41,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "astronote.headers.ContentSecurityPolicy",
-    "astronote.dashboard.QueueDashboardGuard",
+    "astronote.common.content_security.ContentSecurityPolicy",
+    "astronote.operations.queue_dashboard.QueueDashboardGuard",
 ]
 ROOT_URLCONF = "astronote.urls"
 WSGI_APPLICATION = "astronote.wsgi.application"
@@ -65,6 +60,9 @@ TEMPLATES = [
     }
 ]
 
+# PostgreSQL
+
+EMBEDDED_POSTGRES = not env["DATABASE_URL"]
 try:
     DATABASES = {"default": environ.Env.db_url_config(environment.database_url(env))}
 except (ValueError, KeyError, ImproperlyConfigured):
@@ -82,16 +80,18 @@ _options["connect_timeout"] = 10
 # A machine that is cut off is noticed within about a minute, by PostgreSQL too: until then its
 # open transaction keeps its locks. Sockets on the same machine ignore these.
 _options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-# Whatever is read by a cursor is read to its end: no plan that only finds the first rows soon. What
-# is looked up is recent and so in memory, where a page costs the same wherever it lies: no plan
-# that reads a whole table for a thousand rows of it. And no plan is compiled: that takes longer
-# than it saves when receipts are applied.
+# cursor_tuple_fraction: cursors are read to their end, so plan for all rows, not for the first.
+# random_page_cost: looked-up rows are recent and in memory; do not read a table for 1,000 of them.
+# jit: compiling the plans of the receipt statements takes longer than it saves.
 _options["options"] = (
     f"{_options.get('options', '')} -c cursor_tuple_fraction=1 -c random_page_cost=1.1 -c jit=off"
     " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
     " -c tcp_user_timeout=60000"
 ).strip()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Accounts
+
 AUTH_USER_MODEL = "astronote.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -100,17 +100,69 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# Redis and queues
+
+EMBEDDED_REDIS = not env["REDIS_URL"]
 REDIS_URL = environment.redis_url(env)
 if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured("REDIS_URL cannot be read: expected redis://host:port/0")
-QUEUE_DISABLED = env["QUEUE_DISABLED"]
-RQ_QUEUES = {
-    queue.name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": queue.timeout} for queue in queues.QUEUES
-}
+RQ_QUEUES = {queue.name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": queue.timeout} for queue in QUEUES}
 RQ = {
-    "WORKER_CLASS": "astronote.workers.Worker",
-    "SCHEDULER_CLASS": "astronote.recurrence.Scheduler",
+    "WORKER_CLASS": "astronote.queues.workers.Worker",
+    "SCHEDULER_CLASS": "astronote.queues.recurring.Scheduler",
 }
+QUEUE_DISABLED = env["QUEUE_DISABLED"]
+QUEUE_ATTEMPTS = env["QUEUE_ATTEMPTS"]
+QUEUE_BACKOFF_MS = env["QUEUE_BACKOFF_MS"]
+QUEUE_RATE_MAX = env["QUEUE_RATE_MAX"]
+QUEUE_RATE_DURATION_MS = env["QUEUE_RATE_DURATION_MS"]
+
+# Workers and recurring jobs
+
+START_WORKER = env["START_WORKER"]
+WORKER_CONCURRENCY = env["WORKER_CONCURRENCY"]
+SCHEDULER_CONCURRENCY = env["SCHEDULER_CONCURRENCY"]
+CONTACT_IMPORT_CONCURRENCY = env["CONTACT_IMPORT_CONCURRENCY"]
+STATUS_REFRESH_CONCURRENCY = env["STATUS_REFRESH_CONCURRENCY"]
+DELIVERY_STATUS_POLLER_CONCURRENCY = env["DELIVERY_STATUS_POLLER_CONCURRENCY"]
+WATCHDOG_CONCURRENCY = env["WATCHDOG_CONCURRENCY"]
+SCHEDULE_SWEEP_INTERVAL_MS = env["SCHEDULE_SWEEP_INTERVAL_MS"]
+DELIVERY_POLL_INTERVAL_MS = env["DELIVERY_POLL_INTERVAL_MS"]
+STATUS_REFRESH_ENABLED = env["STATUS_REFRESH_ENABLED"]
+STATUS_REFRESH_INTERVAL = env["STATUS_REFRESH_INTERVAL"]
+WATCHDOG_INTERVAL = env["WATCHDOG_INTERVAL"]
+STUCK_SENDING_MINUTES = env["STUCK_SENDING_MINUTES"]
+STUCK_LOCKED_MINUTES = env["STUCK_LOCKED_MINUTES"]
+BIRTHDAY_AUTOMATION_CRON = env["BIRTHDAY_AUTOMATION_CRON"]
+RUN_BIRTHDAY_ON_START = env["RUN_BIRTHDAY_ON_START"]
+PII_RETENTION_CRON = env["PII_RETENTION_CRON"]
+RUN_PII_RETENTION_ON_START = env["RUN_PII_RETENTION_ON_START"]
+
+# Web
+
+SECRET_KEY = env["SECRET_KEY"]
+SECRET_KEY_FALLBACKS = env["SECRET_KEY_FALLBACKS"]
+DEBUG = env["DEBUG"]
+ALLOWED_HOSTS = env["ALLOWED_HOSTS"]
+PUBLIC_WEB_BASE_URL = env["PUBLIC_WEB_BASE_URL"]
+HTTPS = env["HTTPS"]
+WEB_CONCURRENCY = env["WEB_CONCURRENCY"]
+PORT = env["PORT"]
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^(healthz|readyz|metrics)$"]
+X_FRAME_OPTIONS = "DENY"
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+UNFOLD = theme.UNFOLD
+
+# Time and language
 
 TIME_ZONE = "UTC"  # rq-scheduler's cron follows it; store-local times are converted explicitly
 USE_TZ = True
@@ -118,25 +170,55 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("el", "Ελληνικά")]  # of pages for customers
 USE_I18N = True
 
-UNFOLD = theme.UNFOLD
+# Mitto
 
-STATIC_URL = "static/"
-WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = DEBUG
+MITTO_API_BASE = env["MITTO_API_BASE"]
+MITTO_API_VERSION = env["MITTO_API_VERSION"]
+MITTO_API_KEY = env["MITTO_API_KEY"]
+MITTO_TRAFFIC_ACCOUNT_ID = env["MITTO_TRAFFIC_ACCOUNT_ID"]
+MITTO_SENDER = env["MITTO_SENDER"]
+MITTO_CONNECT_TIMEOUT = env["MITTO_CONNECT_TIMEOUT"]
+MITTO_READ_TIMEOUT = env["MITTO_READ_TIMEOUT"]
+MITTO_SANDBOX_PORT = env["MITTO_SANDBOX_PORT"]
+STATUS_RATE_MAX = env["STATUS_RATE_MAX"]
+RATE_LIMIT_TRAFFIC_ACCOUNT_MAX = env["RATE_LIMIT_TRAFFIC_ACCOUNT_MAX"]
+RATE_LIMIT_TENANT_MAX = env["RATE_LIMIT_TENANT_MAX"]
+WEBHOOK_SECRET = env["WEBHOOK_SECRET"]
 
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env["HTTPS"]
-SECURE_HSTS_SECONDS = 31536000 if env["HTTPS"] else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env["HTTPS"]
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env["HTTPS"] else None
-SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^(healthz|readyz|metrics)$"]
-X_FRAME_OPTIONS = "DENY"
+# Sending
+
+SMS_BATCH_SIZE = env["SMS_BATCH_SIZE"]
+OPT_OUT_LINE = env["OPT_OUT_LINE"]
+CREDIT_RESERVATION_TTL_MINUTES = env["CREDIT_RESERVATION_TTL_MINUTES"]
+CAMPAIGN_LIFE_HOURS = env["CAMPAIGN_LIFE_HOURS"]
+QUIET_HOURS_ENABLED = env["QUIET_HOURS_ENABLED"]
+QUIET_HOURS_START = env["QUIET_HOURS_START"]
+QUIET_HOURS_END = env["QUIET_HOURS_END"]
+QUIET_HOURS_ALLOW_MARKETING = env["QUIET_HOURS_ALLOW_MARKETING"]
+QUIET_HOURS_ALLOW_SERVICE = env["QUIET_HOURS_ALLOW_SERVICE"]
+OWNER_SMS_PER_MINUTE = env["OWNER_SMS_PER_MINUTE"]
+OWNER_SMS_PER_DAY = env["OWNER_SMS_PER_DAY"]
+CONTACT_MARKETING_PER_DAY = env["CONTACT_MARKETING_PER_DAY"]
+CONTACT_MARKETING_PER_WEEK = env["CONTACT_MARKETING_PER_WEEK"]
+DEFAULT_PHONE_REGION = env["DEFAULT_PHONE_REGION"]
+
+# Import and privacy
+
+IMPORT_MAX_MB = env["IMPORT_MAX_MB"]
+IMPORT_FILE_RETENTION_HOURS = env["IMPORT_FILE_RETENTION_HOURS"]
+PHONE_HASH_KEY = env["PHONE_HASH_KEY"]
+PII_RETENTION_DAYS = env["PII_RETENTION_DAYS"]
+PII_INACTIVE_DAYS = env["PII_INACTIVE_DAYS"]
+PII_RETENTION_ACTION = env["PII_RETENTION_ACTION"]
+
+# Logs
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"()": "contacts.logs.TextFormatter"},
-        "json": {"()": "contacts.logs.JsonFormatter"},
+        "text": {"()": "astronote.common.logs.TextFormatter"},
+        "json": {"()": "astronote.common.logs.JsonFormatter"},
     },
     "handlers": {
         "stderr": {
@@ -148,23 +230,6 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         app: {"handlers": ["stderr"], "level": env["LOG_LEVEL"], "propagate": False}
-        for app in ("astronote", "contacts", "messaging", "campaigns", "compliance")
+        for app in PROJECT_APPS
     },
 }
-
-WEBHOOK_SECRETS = env["WEBHOOK_SECRET"]
-# Read by the apps under their own names.
-for _name in (
-    "MITTO_API_BASE", "MITTO_API_VERSION", "MITTO_API_KEY", "MITTO_TRAFFIC_ACCOUNT_ID",
-    "MITTO_SENDER", "MITTO_CONNECT_TIMEOUT", "MITTO_READ_TIMEOUT", "MITTO_SANDBOX_PORT",
-    "STATUS_RATE_MAX", "RATE_LIMIT_TRAFFIC_ACCOUNT_MAX", "RATE_LIMIT_TENANT_MAX",
-    "SMS_BATCH_SIZE", "OPT_OUT_LINE", "CAMPAIGN_LIFE_HOURS", "QUEUE_ATTEMPTS", "QUEUE_BACKOFF_MS",
-    "QUEUE_RATE_MAX", "QUEUE_RATE_DURATION_MS", "CREDIT_RESERVATION_TTL_MINUTES",
-    "QUIET_HOURS_ENABLED", "QUIET_HOURS_START", "QUIET_HOURS_END", "QUIET_HOURS_ALLOW_MARKETING",
-    "QUIET_HOURS_ALLOW_SERVICE", "OWNER_SMS_PER_MINUTE", "OWNER_SMS_PER_DAY",
-    "CONTACT_MARKETING_PER_DAY", "CONTACT_MARKETING_PER_WEEK", "DEFAULT_PHONE_REGION",
-    "STUCK_SENDING_MINUTES", "STUCK_LOCKED_MINUTES", "BIRTHDAY_AUTOMATION_CRON", "IMPORT_MAX_MB",
-    "IMPORT_FILE_RETENTION_HOURS", "PII_RETENTION_DAYS", "PII_INACTIVE_DAYS",
-    "PII_RETENTION_ACTION",
-):  # fmt: skip
-    globals()[_name] = env[_name]

@@ -5,8 +5,8 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from astronote import health, home, store_page
-from astronote.login import ThrottledLogin
+from astronote.accounts.login import ThrottledLogin
+from astronote.operations import health, home, metrics
 
 admin.site.index_title = "Home"
 admin.site.login_form = ThrottledLogin
@@ -16,12 +16,11 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("astronote/favicon.svg"))),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("metrics", health.prometheus),
+    path("metrics", metrics.prometheus),
     path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
     path("", include("compliance.urls")),
     path("admin/live/", admin.site.admin_view(home.live), name="live"),
-    path("admin/top-up/<int:pk>/", admin.site.admin_view(store_page.top_up), name="top_up"),
     path("admin/run/<str:name>/", admin.site.admin_view(home.run_now), name="run_now"),
     path("admin/", admin.site.urls),
 ]

@@ -9,19 +9,23 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 
-from astronote.processes import end_with_parent
+from astronote.processes.supervisor import end_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "astronote.settings")
-site = get_wsgi_application()
+django_application = get_wsgi_application()
 
-from messaging import webhooks  # noqa: E402 (its models need the settings)
+from astronote.operations import registry  # noqa: E402 (its models need the settings)
+
+PLAIN_APPLICATIONS = tuple((path.prefix, path.application) for path in registry.wsgi_paths)
 
 end_with_parent()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer a request; webhooks have a shorter way than pages."""
-    if environ.get("PATH_INFO", "").startswith(webhooks.PREFIX):
-        close_old_connections()  # as Django does at the beginning of each of its requests
-        return webhooks.application(environ, start_response)
-    return site(environ, start_response)
+    """Answer a request; registered prefixes skip Django's middleware."""
+    requested = environ.get("PATH_INFO", "")
+    for prefix, plain_application in PLAIN_APPLICATIONS:
+        if requested.startswith(prefix):
+            close_old_connections()  # as Django does at the beginning of each request
+            return plain_application(environ, start_response)
+    return django_application(environ, start_response)

@@ -1,7 +1,9 @@
-"""What is sent and when: campaigns, automations and their messages."""
+"""The app of campaigns, automations and their messages."""
 
 from django.apps import AppConfig
 
 
 class CampaignsConfig(AppConfig):
+    """Campaigns, automations and their messages."""
+
     name = "campaigns"

@@ -1,4 +1,4 @@
-"""Where a short link leads, and keeping that it was followed."""
+"""Where a short link leads, and counting the visits (rules.md#short-links)."""
 
 from __future__ import annotations
 
@@ -11,53 +11,60 @@ from campaigns.models import CampaignMessage, OfferViewEvent
 from messaging import links
 from messaging.models import ShortLink
 
-# Programs that open links to show a preview or to look for malware; nobody has seen the offer.
+# Programs that open links to show a preview or to look for malware: no person sees the offer.
 _ROBOT = re.compile(
-    r"bot\b|crawl|spider|preview|facebookexternalhit|whatsapp|scan|curl|wget|python|monitor", re.I
+    r"bot\b|crawl|spider|preview|facebookexternalhit|whatsapp|scan|curl|wget|python|monitor",
+    re.IGNORECASE,
 )
+_PHONE = re.compile(r"mobi|iphone|android", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
-_PHONE = re.compile(r"mobi|iphone|android", re.I)
 
 
-def follow(code: str, *, agent: str, address: str | None, counts: bool) -> str | None:
-    """The address that a link leads to; None if there is no such link.
+def visit_link(
+    code: str, *, user_agent: str, ip_address: str | None, is_visit: bool
+) -> str | None:  # fmt: skip
+    """The address that a short link leads to, None if there is no such link; counts the visit.
 
     Args:
-        agent: what the visitor's program calls itself.
-        address: the visitor's IP address.
-        counts: whether this is a visit rather than a look at whether the link works.
+        code: the last part of the short link.
+        user_agent: the name that the visitor's program gives itself.
+        ip_address: the visitor's address.
+        is_visit: False for a request that only checks the link; it is not counted.
     """
     if not _CODE.fullmatch(code):
         return None
-    counts = counts and device_of(agent) != "robot"
+    counted = is_visit and device_type_of(user_agent) != "robot"
     if links.is_tracking_id(code):
-        return _follow_offer(code, agent, address, counts)
+        return _visit_offer(code, user_agent, ip_address, counted=counted)
     link = ShortLink.objects.filter(short_code=code)
     target = link.values_list("target_url", flat=True).first()
-    if target and counts:
+    if target and counted:
         link.update(click_count=F("click_count") + 1, last_clicked_at=Now())
     return target
 
 
-def _follow_offer(code: str, agent: str, address: str | None, counts: bool) -> str | None:
+def _visit_offer(
+    tracking_id: str, user_agent: str, ip_address: str | None, *, counted: bool
+) -> str | None:
     message = (
-        CampaignMessage.objects.filter(tracking_id=code)
+        CampaignMessage.objects.filter(tracking_id=tracking_id)
         .select_related("campaign")
         .only("owner_id", "campaign__offer_url")
         .first()
     )
-    if message is None or not links.may_be_target(message.campaign.offer_url):
+    if message is None or not links.is_valid_target(message.campaign.offer_url):
         return None
-    if counts:
+    if counted:
         OfferViewEvent.objects.create(
             campaign_message=message, campaign=message.campaign, owner_id=message.owner_id,
-            ip_address=address, user_agent=agent[:500], device_type=device_of(agent),
+            ip_address=ip_address, user_agent=user_agent[:500],
+            device_type=device_type_of(user_agent),
         )  # fmt: skip
     return message.campaign.offer_url
 
 
-def device_of(agent: str) -> str:
-    """`robot`, `phone` or `computer`."""
-    if not agent or _ROBOT.search(agent):
+def device_type_of(user_agent: str) -> str:
+    """`robot`, `phone` or `computer`; a program without a name is a robot."""
+    if not user_agent or _ROBOT.search(user_agent):
         return "robot"
-    return "phone" if _PHONE.search(agent) else "computer"
+    return "phone" if _PHONE.search(user_agent) else "computer"

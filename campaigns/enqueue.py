@@ -1,175 +1,187 @@
-"""From a campaign to its messages and batches, in one transaction (design, Sending, step 1)."""
+"""The start of a campaign: its messages, batches and held credits (rules.md#campaign-start)."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import islice
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns import schedule, wording
-from campaigns.audience import audience
-from campaigns.models import STARTABLE, Campaign, CampaignMessage, CampaignStatus
-from campaigns.wording import FIELDS
-from contacts import jobs
-from contacts.consent import suppressed
-from contacts.logs import log_context
+from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.models import StoreId
+from astronote.common.logs import log_context
+from astronote.common.prefetch import prefetch
+from campaigns import message_text, schedule
+from campaigns.audience import campaign_audience
+from campaigns.message_text import CONTACT_FIELDS
+from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
+from campaigns.new_messages import new_message
+from contacts.consent import suppressed_phones
 from contacts.models import MessageType
-from messaging import batching, credits, guards
-from messaging.sending import SEND_NEXT, next_turn
-from messaging.standing import Blocked, check_store
-from messaging.text import MOST_PARTS, parts
+from messaging import batch_writing, credits, limits
+from messaging.batch_queue import next_turn, wake
 
 log = logging.getLogger(__name__)
 
 CHUNK = 10_000
-SHORTEST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
+MIN_RETRY_DELAY, MAX_RETRY_DELAY = timedelta(minutes=1), timedelta(hours=1)
 
 
-class Hopeless(Blocked):
-    """It can never start as it is: no audience, no text."""
+class CannotStart(SendingBlocked):
+    """The campaign can never start as it is: it has no audience, or its text cannot be sent."""
 
 
-def start(campaign_id: int, *, only_if_due: bool = False) -> Campaign:
-    """Start a campaign that is a draft or scheduled: write its messages, hold credits, go.
+def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False) -> Campaign:
+    """Start a draft or scheduled campaign: write messages and batches, hold credits, enqueue jobs.
 
-    Anything else is left alone, with `only_if_due` also one whose time has not come. It happens
-    wholly or not at all.
+    All of it commits together or not at all. A campaign in another status is left alone.
+
+    Args:
+        campaign_id: the campaign.
+        only_if_due: leave the campaign alone unless it is scheduled and its time has come.
 
     Raises:
-        Blocked: with the reason, after it was written on the campaign.
+        SendingBlocked: with the reason, after the reason was saved on the campaign.
+        CannotStart: likewise, after the campaign was marked failed.
     """
     with log_context(campaign=campaign_id):
         try:
-            return _start(campaign_id, only_if_due)
-        except Blocked as blocked:
-            _keep_waiting(campaign_id, blocked)
+            return _enqueue_locked(campaign_id, only_if_due)
+        except SendingBlocked as blocked:
+            _save_block(campaign_id, blocked)
             raise
 
 
-def _keep_waiting(campaign_id: int, blocked: Blocked) -> None:
-    """Write down why, and when it is tried again: the longer it has waited, the later."""
+def _save_block(campaign_id: int, blocked: SendingBlocked) -> None:
+    """Save why a campaign did not start; fail it if it never can, else set its next try.
+
+    A scheduled campaign is tried again after as long as it has waited, within limits.
+    """
     campaign = Campaign.objects.get(pk=campaign_id)
     now = timezone.now()
-    changes = {"block_reason": str(blocked)[:200], "retry_after": None}
-    if isinstance(blocked, Hopeless):
+    changes: dict[str, Any] = {"block_reason": str(blocked)[:200], "retry_after": None}
+    if isinstance(blocked, CannotStart):
         changes |= {"status": CampaignStatus.FAILED, "finished_at": now}
-    elif campaign.status == CampaignStatus.SCHEDULED:
+    elif campaign.status == CampaignStatus.SCHEDULED and campaign.scheduled_at:
         waited = now - campaign.scheduled_at
-        changes["retry_after"] = now + min(max(waited, SHORTEST_RETRY), LONGEST_RETRY)
-    Campaign.objects.filter(pk=campaign_id, status__in=STARTABLE).update(**changes)
+        changes["retry_after"] = now + min(max(waited, MIN_RETRY_DELAY), MAX_RETRY_DELAY)
+    Campaign.objects.filter(pk=campaign_id, status__in=STARTABLE_STATUSES).update(**changes)
 
 
 @transaction.atomic
-def _start(campaign_id: int, only_if_due: bool) -> Campaign:
+def _enqueue_locked(campaign_id: int, only_if_due: bool) -> Campaign:
     locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
     campaign = locked.get(pk=campaign_id)
-    if campaign.status not in STARTABLE:
+    if campaign.status not in STARTABLE_STATUSES:
         return campaign
-    if only_if_due and not schedule.due().filter(pk=campaign_id).exists():
+    if only_if_due and not schedule.due_campaigns().filter(pk=campaign_id).exists():
         return campaign
-    sender = check_store(campaign.owner)
+    sender = eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
-        raise Hopeless("the campaign has no text")
-    batches, total, skipped = _write_messages(campaign, sender)
-    if not total:
-        raise Hopeless("nobody in the audience may be messaged")
+        raise CannotStart("the campaign has no text")
+    written = _write_messages(campaign, sender)
+    if not written.message_count:
+        raise CannotStart("nobody in the audience may be messaged")
     try:
-        credits.reserve(batches)
+        credits.reserve_credits(written.batches)
     except credits.InsufficientCredits as error:
-        raise Blocked(str(error)) from None
+        raise SendingBlocked(str(error)) from None
     now = timezone.now()
     campaign.status, campaign.started_at = CampaignStatus.SENDING, now
-    campaign.total, campaign.skipped = total, skipped
+    campaign.total, campaign.skipped = written.message_count, written.skipped_count
     campaign.block_reason, campaign.retry_after = "", None
-    if not batches:
+    if not written.batches:
         campaign.status, campaign.finished_at = CampaignStatus.COMPLETED, now
     campaign.save()
-    jobs.enqueue_times("sms", SEND_NEXT, len(batches))
-    log.info("%s messages in %s batches", total, len(batches))
+    wake(len(written.batches))
+    log.info("%s messages in %s batches", written.message_count, len(written.batches))
     return campaign
 
 
-def _write_messages(campaign: Campaign, sender: str) -> tuple[list[batching.NewBatch], int, int]:
-    """Write messages and batches; return the batches, and how many messages in all and skipped.
+class WrittenMessages(NamedTuple):
+    """What was written for a campaign; skipped messages count as messages and are in no batch."""
 
-    The audience is read by a server-side cursor in chunks, so memory stays flat.
+    batches: list[credits.NewBatch]
+    message_count: int
+    skipped_count: int
+
+
+def _write_messages(campaign: Campaign, sender: str) -> WrittenMessages:
+    """Write the messages and batches of a campaign.
+
+    The audience is read by a server-side cursor in chunks, so memory does not grow with it.
     """
     try:
-        fill = wording.filler_of(campaign)
+        render = message_text.campaign_renderer(campaign)
     except ValueError as error:
-        raise Hopeless(str(error)) from None
-    rows = (
-        audience(campaign)
+        raise CannotStart(str(error)) from None
+    recipients = (
+        campaign_audience(campaign)
         .order_by("pk")
-        .values_list("pk", "phone", *FIELDS)
+        .values_list("pk", "phone", *CONTACT_FIELDS)
         .iterator(chunk_size=CHUNK)
     )
-    sources = {campaign.pk: batching.Source(sender, campaign.message_type)}
-    batches: list[batching.NewBatch] = []
-    made: Counter[int] = Counter()
-    first_turn, total, skipped = next_turn(), 0, 0
-    chunks = (
-        (_lines, campaign, fill, recipients, over) for recipients, over in _chunks(rows, campaign)
+    sources = {campaign.pk: batch_writing.BatchSource(sender, campaign.message_type)}
+    batches: list[credits.NewBatch] = []
+    batch_counts: Counter[int] = Counter()
+    first_turn, message_count, skipped_count = next_turn(), 0, 0
+    chunks = _recipient_chunks(recipients, campaign)
+    # Texts are rendered by a thread while PostgreSQL writes the messages before them.
+    rendered = prefetch(
+        (partial(_render_messages, campaign, render, chunk) for chunk in chunks), ahead=1
     )
-    for lines in _while_written(chunks):
-        batches += batching.write(CampaignMessage, lines, sources, first_turn=first_turn, made=made)
-        total += len(lines)
-        skipped += sum(1 for line in lines if line.skip)
-    return batches, total, skipped
-
-
-def _while_written(calls: Iterable[tuple]) -> Iterator[list[batching.Line]]:
-    """What each call returns, made by a thread while the caller writes what came before.
-
-    So the texts keep one processor busy and PostgreSQL another. The calls must not touch the
-    database, whose connection is the caller's.
-    """
-    with ThreadPoolExecutor(1) as beside:
-        before = None
-        for function, *arguments in calls:
-            under_way = beside.submit(function, *arguments)
-            if before:
-                yield before.result()
-            before = under_way
-        if before:
-            yield before.result()
-
-
-def _lines(
-    campaign: Campaign, fill: wording.Fill, recipients: list[tuple], over: set[int]
-) -> list[batching.Line]:
-    """The recipients' messages; who is over a cap, or whose text is too long, is skipped."""
-    lines = []
-    codes = batching.new_tracking_ids(len(recipients))
-    for code, (contact_id, phone, *values) in zip(codes, recipients, strict=True):
-        text = fill(dict(zip(FIELDS, values, strict=True)), code)
-        taken = parts(text)
-        skip = guards.CONTACT_CAP if contact_id in over else ""
-        if taken > MOST_PARTS:
-            skip = "too_long"
-        lines.append(
-            batching.Line(
-                campaign.owner_id, campaign.pk, contact_id, phone, text, taken, code, skip
-            )
+    for messages in rendered:
+        batches += batch_writing.write_messages(
+            CampaignMessage, messages, sources, first_turn=first_turn, batch_counts=batch_counts
         )
-    return lines
+        message_count += len(messages)
+        skipped_count += sum(1 for message in messages if message.skip_reason)
+    return WrittenMessages(batches, message_count, skipped_count)
 
 
-def _chunks(rows: Iterator[tuple], campaign: Campaign) -> Iterator[tuple[list[tuple], set[int]]]:
-    """Chunks of recipients, each with those that a cap leaves out."""
+class RecipientChunk(NamedTuple):
+    """Recipients as rows of contact id, phone and CONTACT_FIELDS, and who of them is over a cap."""
+
+    recipients: list[tuple[Any, ...]]
+    over_cap: set[int]
+
+
+def _recipient_chunks(
+    recipients: Iterator[tuple[Any, ...]], campaign: Campaign
+) -> Iterator[RecipientChunk]:
+    """Chunks of recipients; suppressed numbers are left out of marketing."""
     marketing = campaign.message_type == MessageType.MARKETING
-    while chunk := list(islice(rows, CHUNK)):
-        over: set[int] = set()
+    while chunk := list(islice(recipients, CHUNK)):
+        over_cap: set[int] = set()
         if marketing:
-            barred = suppressed(campaign.owner_id, [row[1] for row in chunk])
-            if barred:
-                chunk = [row for row in chunk if row[1] not in barred]
-            over = guards.over_contact_caps([row[0] for row in chunk])
+            suppressed = suppressed_phones(campaign.owner_id, [row[1] for row in chunk])
+            if suppressed:
+                chunk = [row for row in chunk if row[1] not in suppressed]
+            over_cap = limits.contacts_over_caps([row[0] for row in chunk])
         if chunk:
-            yield chunk, over
+            yield RecipientChunk(chunk, over_cap)
+
+
+def _render_messages(
+    campaign: Campaign, render: message_text.Renderer, chunk: RecipientChunk
+) -> list[batch_writing.NewMessage]:
+    """The recipients' messages; runs in a thread and must not query the database."""
+    owner_id, campaign_id, over_cap = StoreId(campaign.owner_id), campaign.pk, chunk.over_cap
+    tracking_ids = batch_writing.new_tracking_ids(len(chunk.recipients))
+    messages = []
+    for tracking_id, (contact_id, phone, *values) in zip(
+        tracking_ids, chunk.recipients, strict=True
+    ):
+        text = render(dict(zip(CONTACT_FIELDS, values, strict=True)), tracking_id)
+        message = new_message(
+            owner_id, campaign_id, contact_id, phone, text, tracking_id,
+            over_cap=contact_id in over_cap,
+        )  # fmt: skip
+        messages.append(message)
+    return messages

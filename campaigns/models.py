@@ -1,55 +1,69 @@
-"""Campaigns, automations, their messages and what customers did (data model, section 6)."""
+"""Campaigns, automations, their messages, and what customers did with offers."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter, defaultdict
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
-from django.db import connection, models
+from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from contacts.constraints import one_of
+from astronote.common.constraints import choice_constraint
+from astronote.common.sql import execute
 from contacts.models import Contact, Gender, List, MessageType
-from messaging.models import Batch, MessageStatus, OutboundMessage, StatusChange, Verdict
-from messaging.text import placeholders
+from messaging.models import Batch, OutboundMessage, SendDecision, StatusChange
+from messaging.statuses import COUNTED_STATUSES
+from messaging.text import Template
 
 
 class AgeGroup(models.TextChoices):
+    """Age groups of an audience, in completed years."""
+
     AGE_18_24 = "age_18_24", "18 to 24"
     AGE_25_39 = "age_25_39", "25 to 39"
     AGE_40_PLUS = "age_40_plus", "40 and over"
 
 
 class CampaignStatus(models.TextChoices):
-    DRAFT = "draft"
-    SCHEDULED = "scheduled"
-    SENDING = "sending"
-    PAUSED = "paused"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    """The status of a campaign (rules.md#campaign-status-transitions)."""
+
+    DRAFT = "draft", "draft"  # can be changed, scheduled or started
+    SCHEDULED = "scheduled", "scheduled"  # starts at `scheduled_at`
+    SENDING = "sending", "sending"  # its messages are written and not all have an outcome
+    PAUSED = "paused", "paused"  # its batches are held
+    COMPLETED = "completed", "completed"  # every message has an outcome
+    FAILED = "failed", "failed"  # it could not start, or every message failed
+    CANCELLED = "cancelled", "cancelled"  # by an operator; its unsent messages are skipped
 
 
 class AutomationType(models.TextChoices):
+    """What an automation is for."""
+
     WELCOME = "welcome_message", "welcome message"
     BIRTHDAY = "birthday_message", "birthday message"
 
 
-STARTABLE = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
-RUNNING = (CampaignStatus.SENDING, CampaignStatus.PAUSED)
-ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED, CampaignStatus.CANCELLED)
-COUNTED = [status.value for status in MessageStatus if status != MessageStatus.QUEUED]
+# The campaign was not started: it can be changed, started or deleted.
+STARTABLE_STATUSES = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
+# The campaign was started and not all of its messages have an outcome.
+RUNNING_STATUSES = (CampaignStatus.SENDING, CampaignStatus.PAUSED)
+FINAL_CAMPAIGN_STATUSES = (
+    CampaignStatus.COMPLETED,
+    CampaignStatus.FAILED,
+    CampaignStatus.CANCELLED,
+)
 
 
 class Campaign(models.Model):
     """One text to one audience.
 
-    The counters hold the number of messages in each status; what is left of `total` is queued.
-    `block_reason` says why a due campaign has not started, `retry_after` when it is tried again.
+    Each counter holds the number of messages in that status; the others of `total` are queued.
+    `block_reason` says why the campaign did not start, `retry_after` when that is tried again.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="campaigns")
@@ -88,8 +102,8 @@ class Campaign(models.Model):
 
     class Meta:
         constraints = [
-            one_of("status", CampaignStatus, "campaign_status_known"),
-            one_of("message_type", MessageType, "campaign_message_type_known"),
+            choice_constraint("status", CampaignStatus, "campaign_status_known"),
+            choice_constraint("message_type", MessageType, "campaign_message_type_known"),
             models.CheckConstraint(
                 condition=Q(filter_gender__isnull=True) | Q(filter_gender__in=Gender.values),
                 name="campaign_filter_gender_known",
@@ -134,27 +148,33 @@ class Campaign(models.Model):
         return self.name
 
     def clean(self) -> None:
+        """Check that the audience is a list of this store, or filters, and not both.
+
+        Raises:
+            ValidationError: if it is not.
+        """
         if self.list and self.owner_id and self.list.owner_id != self.owner_id:
-            raise ValidationError({"list": "This list is another store's."})
+            raise ValidationError({"list": "This list belongs to another store."})
         if self.list and (self.filter_gender or self.filter_age_group):
             raise ValidationError({"list": "Choose a list or filters, not both."})
 
     @property
     def processed(self) -> int:
-        """Messages that have an outcome."""
+        """The number of messages that have an outcome."""
         return self.sent + self.delivered + self.failed + self.skipped + self.unknown
 
     @property
     def queued(self) -> int:
+        """The number of messages that have no outcome yet."""
         return self.total - self.processed
 
 
 class CampaignMessage(OutboundMessage):
-    """One recipient's message of a campaign."""
+    """The message of a campaign to one contact."""
 
     batch_kind = "campaign"
 
-    # (campaign, contact) serves the lookup by campaign.
+    # The unique index on campaign and contact also serves the lookup by campaign.
     campaign = models.ForeignKey(Campaign, models.CASCADE, db_index=False)
     source_column = "campaign_id"
 
@@ -167,53 +187,54 @@ class CampaignMessage(OutboundMessage):
         ]
 
     @classmethod
-    def verdict(cls, batch: Batch) -> Verdict:
-        status = Campaign.objects.values_list("status", flat=True).get(pk=batch.source_id)
-        return Verdict(
+    def send_decision(cls, batch: Batch) -> SendDecision:
+        """Send batches of a sending campaign; drop those of a cancelled one; others wait."""
+        status = Campaign.objects.values_list("status", flat=True).get(
+            pk=cast(int, batch.source_id)  # a batch of a campaign has a source
+        )
+        return SendDecision(
             status == CampaignStatus.SENDING,
             f"the campaign is {status}",
-            for_good=status == CampaignStatus.CANCELLED,
+            drop=status == CampaignStatus.CANCELLED,
         )
 
     @classmethod
     def outcomes_changed(cls, changes: list[StatusChange]) -> None:
-        """Move the campaigns' counters; end those whose last message has an outcome."""
-        moved: dict[int, dict[str, int]] = {}
-        for source_id, before, after, count in changes:
-            counters = moved.setdefault(source_id, {})
-            counters[before] = counters.get(before, 0) - count
-            counters[after] = counters.get(after, 0) + count
-        with connection.cursor() as cursor:
-            # In order of id, so that two transactions never wait for each other's campaign.
-            for campaign_id in sorted(moved):
-                deltas = [moved[campaign_id].get(status, 0) for status in COUNTED]
-                cursor.execute(COUNT_OUTCOMES, [*deltas, campaign_id])
+        """Update the campaigns' counters; end campaigns whose last message has an outcome."""
+        deltas_by_campaign: dict[int, Counter[str]] = defaultdict(Counter)
+        for campaign_id, before, after, count in changes:
+            if campaign_id is not None:
+                deltas_by_campaign[campaign_id][before] -= count
+                deltas_by_campaign[campaign_id][after] += count
+        # In order of id, so that two transactions do not lock each other out.
+        for campaign_id, deltas in sorted(deltas_by_campaign.items()):
+            execute(COUNT_OUTCOMES, [*(deltas[status] for status in COUNTED_STATUSES), campaign_id])
 
 
-_COUNTS = ", ".join(f"{name} = {name} + moved.d_{name}" for name in COUNTED)
-_DONE = " + ".join(f"c.{name} + moved.d_{name}" for name in COUNTED)
-_MOVED = ", ".join(f"%s AS d_{name}" for name in COUNTED)
-# A campaign of which nothing at all went out has failed; one that was cancelled stays so; one that
-# has ended goes on when an operator has messages sent again.
+_ASSIGNMENTS = ", ".join(f"{name} = {name} + change.{name}_delta" for name in COUNTED_STATUSES)
+_PROCESSED = " + ".join(f"c.{name} + change.{name}_delta" for name in COUNTED_STATUSES)
+_DELTAS = ", ".join(f"%s AS {name}_delta" for name in COUNTED_STATUSES)
+# A campaign fails if all of its messages failed. A cancelled one stays cancelled. One that has
+# ended is sending again when an operator has unknown messages sent again. Locks the campaign's row.
 COUNT_OUTCOMES = f"""
-    UPDATE campaigns_campaign c SET {_COUNTS},
+    UPDATE campaigns_campaign c SET {_ASSIGNMENTS},
         status = CASE
-            WHEN c.status IN ('completed', 'failed') AND {_DONE} < total THEN 'sending'
-            WHEN c.status NOT IN ('sending', 'paused') OR {_DONE} < total THEN c.status
-            WHEN c.failed + moved.d_failed = total THEN 'failed'
+            WHEN c.status IN ('completed', 'failed') AND {_PROCESSED} < total THEN 'sending'
+            WHEN c.status NOT IN ('sending', 'paused') OR {_PROCESSED} < total THEN c.status
+            WHEN c.failed + change.failed_delta = total THEN 'failed'
             ELSE 'completed' END,
         finished_at = CASE
-            WHEN c.status IN ('completed', 'failed') AND {_DONE} < total THEN NULL
-            WHEN c.status NOT IN ('sending', 'paused') OR {_DONE} < total THEN finished_at
+            WHEN c.status IN ('completed', 'failed') AND {_PROCESSED} < total THEN NULL
+            WHEN c.status NOT IN ('sending', 'paused') OR {_PROCESSED} < total THEN finished_at
             ELSE now() END,
         updated_at = now()
-    FROM (SELECT {_MOVED}) moved
+    FROM (SELECT {_DELTAS}) change
     WHERE c.id = %s
 """
 
 
 class Automation(models.Model):
-    """A store's standing message: a welcome, or a birthday wish. Off until switched on."""
+    """A store's standing message: a welcome or a birthday message. Off until switched on."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     type = models.CharField(max_length=20, choices=AutomationType.choices)
@@ -230,27 +251,37 @@ class Automation(models.Model):
 
     class Meta:
         constraints = [
-            one_of("type", AutomationType, "automation_type_known"),
-            one_of("message_type", MessageType, "automation_message_type_known"),
+            choice_constraint("type", AutomationType, "automation_type_known"),
+            choice_constraint("message_type", MessageType, "automation_message_type_known"),
             models.UniqueConstraint(fields=["owner", "type"], name="automation_once_per_store"),
         ]
 
     def __str__(self) -> str:
         return self.get_type_display()
 
-    def clean(self) -> None:
-        if "offer_link" in placeholders(self.message_body):
-            raise ValidationError({"message_body": "An automation has no offer to link to."})
-
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Switched on, it begins with the next run, not with one that is past."""
+        """Save; an automation that is switched on counts as run now, so it begins with the next."""
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
             self.last_run_at = timezone.now()
         super().save(*args, **kwargs)
 
+    def clean(self) -> None:
+        """Check that the text has no tag that an automation cannot fill.
+
+        Raises:
+            ValidationError: if it has one.
+        """
+        if "offer_link" in Template(self.message_body).fields:
+            raise ValidationError(
+                {"message_body": "An automation has no offer: remove {{offer_link}}."}
+            )
+
 
 class AutomationMessage(OutboundMessage):
-    """One automatic message; `occurrence_key` (a year, or `welcome`) makes it happen once."""
+    """The message of an automation to one contact, once for each `occurrence_key`.
+
+    The key is a year, or `welcome`.
+    """
 
     batch_kind = "automation"
 
@@ -276,14 +307,20 @@ class Redemption(models.Model):
     evidence_json = models.JSONField(null=True, blank=True)
     redeemed_at = models.DateTimeField(db_default=Now())
 
+    def __str__(self) -> str:
+        return f"redemption of message {self.message_id}"
+
 
 class AutomationRedemption(models.Model):
-    """A customer used the offer of an automatic message."""
+    """A customer used the offer of an automation message."""
 
     message = models.OneToOneField(AutomationMessage, models.CASCADE, primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     evidence_json = models.JSONField(null=True, blank=True)
     redeemed_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"redemption of message {self.message_id}"
 
 
 class OfferViewEvent(models.Model):
@@ -302,6 +339,9 @@ class OfferViewEvent(models.Model):
             models.Index(fields=["campaign", "viewed_at"], name="offerviewevent_campaign"),
             models.Index(fields=["owner", "viewed_at"], name="offerviewevent_owner"),
         ]
+
+    def __str__(self) -> str:
+        return f"visit {self.pk}"
 
 
 class NfcTag(models.Model):
@@ -329,6 +369,9 @@ class NfcScan(models.Model):
     device_type = models.CharField(max_length=50, null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
+    def __str__(self) -> str:
+        return f"scan {self.pk}"
+
 
 class ConversionEvent(models.Model):
     """A customer of a campaign bought something in the shop."""
@@ -340,3 +383,6 @@ class ConversionEvent(models.Model):
     nfc_tag = models.ForeignKey(NfcTag, models.CASCADE)
     metadata = models.JSONField(null=True, blank=True)
     occurred_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    def __str__(self) -> str:
+        return f"conversion {self.pk}"

@@ -1,4 +1,4 @@
-"""What a campaign would be before it costs anything: sample, length, audience, price."""
+"""What a campaign would send and cost: sample text, parts, recipients, credits."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from campaigns.audience import audience
+from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from campaigns.audience import campaign_audience
+from campaigns.message_text import CONTACT_FIELDS, SAMPLE_CODE, SAMPLE_CONTACT, preview_renderer
 from campaigns.models import Campaign
-from campaigns.wording import FIELDS, SAMPLE, SAMPLE_CODE, draft_filler
 from contacts.models import MessageType
 from messaging import credits
-from messaging.guards import owner_caps_in_words, quiet_hours_end
-from messaging.standing import Blocked, check_store
-from messaging.text import encoding, parts, unknown_placeholders
+from messaging.limits import describe_store_caps, quiet_hours_end
+from messaging.text import Template, count_parts, sms_encoding
 
 
-class Preview(NamedTuple):
-    """`credits` is what all recipients take at the sample's length; `problem` is why it cannot go
-    out as it is, `notes` what else there is to know.
+class CampaignPreview(NamedTuple):
+    """What a campaign would send and cost.
+
+    `text` is the text for one recipient, and `credits` the cost if all texts have as many parts.
+    `recipients`, `credits` and `available` are None as long as the campaign has no store.
+    `problem` says why the campaign cannot be sent as it is, `notes` which limits apply.
     """
 
     text: str
     characters: int
     encoding: str
     parts: int
-    unknown: list[str]
+    unknown_tags: list[str]
     recipients: int | None
     credits: int | None
     available: int | None
@@ -35,62 +38,81 @@ class Preview(NamedTuple):
     notes: list[str]
 
     def as_dict(self) -> dict[str, Any]:
+        """The preview for JSON."""
         return self._asdict()
 
 
-def preview(campaign: Campaign) -> Preview:
-    """Look at a campaign, saved or not; without a store only its text is looked at."""
+def preview_campaign(campaign: Campaign) -> CampaignPreview:
+    """The preview of a campaign, saved or not; only of its text if it has no store yet.
+
+    Nothing is written.
+    """
     if campaign.owner_id is None:
-        return _of_text(campaign, SAMPLE, None, None, [])
-    contacts = audience(campaign)
-    someone = next(iter(contacts.values(*FIELDS)[:1]), SAMPLE)
-    available = credits.wallet_of(campaign.owner_id).available
-    return _of_text(campaign, someone, contacts.count(), available, list(_notes(campaign)))
+        return _preview_for(campaign, SAMPLE_CONTACT, None, [])
+    contacts = campaign_audience(campaign)
+    recipient = next(iter(contacts.values(*CONTACT_FIELDS)[:1]), SAMPLE_CONTACT)
+    budget = _Budget(contacts.count(), credits.wallet_of(campaign.owner_id).available)
+    return _preview_for(campaign, recipient, budget, list(_limit_notes(campaign)))
 
 
-def _of_text(
-    campaign: Campaign, sample: dict, recipients: int | None, available: int | None,
-    notes: list[str],
-) -> Preview:  # fmt: skip
+class _Budget(NamedTuple):
+    """The number of recipients, and the store's available credits."""
+
+    recipients: int
+    available: int
+
+
+def _preview_for(
+    campaign: Campaign, recipient: dict[str, str], budget: _Budget | None, notes: list[str]
+) -> CampaignPreview:
     text, problem = "", ""
     try:
-        text = draft_filler(campaign)(sample, SAMPLE_CODE) if campaign.message_text else ""
+        text = preview_renderer(campaign)(recipient, SAMPLE_CODE) if campaign.message_text else ""
     except ValueError as error:
         problem = str(error)
-    taken = parts(text) if text else 0
-    needed = None if recipients is None else recipients * taken
-    if not problem and recipients is not None:
-        problem = _problem(campaign, recipients, needed, available)
-    return Preview(
-        text, len(text), encoding(text), taken, unknown_placeholders(campaign.message_text),
-        recipients, needed, available, problem, notes,
-    )  # fmt: skip
+    part_count = count_parts(text) if text else 0
+    if budget and not problem:
+        problem = _problem(campaign, budget, part_count)
+    return CampaignPreview(
+        text=text,
+        characters=len(text),
+        encoding=sms_encoding(text),
+        parts=part_count,
+        unknown_tags=Template(campaign.message_text).unknown_tags,
+        recipients=budget.recipients if budget else None,
+        credits=budget.recipients * part_count if budget else None,
+        available=budget.available if budget else None,
+        problem=problem,
+        notes=notes,
+    )
 
 
-def _problem(campaign: Campaign, recipients: int, needed: int, available: int) -> str:
+def _problem(campaign: Campaign, budget: _Budget, part_count: int) -> str:
+    """Why the campaign cannot be sent as it is; empty if it can."""
     try:
-        check_store(campaign.owner)
-    except Blocked as blocked:
+        eligible_sender(campaign.owner)
+    except SendingBlocked as blocked:
         return str(blocked)
     if not campaign.message_text:
-        return "It has no text yet."
-    if not recipients:
+        return "The campaign has no text yet."
+    if not budget.recipients:
         return "Nobody in the audience may be messaged: choose a list, or a gender or an age."
-    if needed > available:
-        return f"The wallet lacks {needed - available:,} credits: top it up first."
+    missing = budget.recipients * part_count - budget.available
+    if missing > 0:
+        return f"The wallet lacks {missing:,} credits: top it up first."
     return ""
 
 
-def _notes(campaign: Campaign) -> Iterator[str]:
-    """Quiet hours and caps (behaviours, rules 30-32)."""
+def _limit_notes(campaign: Campaign) -> Iterator[str]:
+    """Quiet hours and caps, as sentences (rules.md#quiet-hours, rules.md#caps)."""
     if until := quiet_hours_end(campaign.message_type, campaign.owner.timezone):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
-        yield f"It is quiet hours at the store: what is started now goes out from {local:%H:%M} on."
-    yield from owner_caps_in_words()
+        yield f"The store has quiet hours: sending begins at {local:%H:%M %Z}."
+    yield from describe_store_caps()
     if campaign.message_type == MessageType.MARKETING:
-        for limit, span in (
+        for cap, period in (
             (settings.CONTACT_MARKETING_PER_DAY, "24 hours"),
             (settings.CONTACT_MARKETING_PER_WEEK, "7 days"),
         ):
-            if limit:
-                yield f"Who got {limit} marketing messages within {span} is left out."
+            if cap:
+                yield f"Contacts with {cap:,} marketing messages within {period} are skipped."

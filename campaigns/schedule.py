@@ -1,6 +1,6 @@
-"""When a campaign starts: scheduling one, and finding those that are due.
+"""When a campaign starts: scheduling one, and finding those that are due (rules.md#schedule).
 
-The row decides, by PostgreSQL's clock; the delayed job only makes it punctual.
+The row decides, by PostgreSQL's clock. The delayed job only makes the start punctual.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from campaigns.models import STARTABLE, Campaign, CampaignStatus
-from contacts import audit, jobs
+from astronote.common import audit
+from astronote.queues import jobs
+from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
 
 START_CAMPAIGN = "campaigns.tasks.start_campaign"
-DUE_AT_ONCE = 100
+MAX_STARTS_PER_SWEEP = 100
 
 
-def schedule(campaign: Campaign, at: datetime, *, by: Any) -> None:
-    """Let a draft or scheduled campaign start at a future time, or at another one.
+def schedule_campaign(campaign: Campaign, at: datetime, *, by: Any) -> None:
+    """Schedule a draft for a future time, or a scheduled campaign for another one.
 
     Args:
+        campaign: the campaign.
         at: aware, or naive in the store's own time zone.
+        by: who does it, for the audit trail.
 
     Raises:
         ValueError: if the time has passed or the campaign was started already.
@@ -35,16 +38,18 @@ def schedule(campaign: Campaign, at: datetime, *, by: Any) -> None:
     if at <= timezone.now():
         raise ValueError(f"{at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
     with transaction.atomic():
-        updated = Campaign.objects.filter(pk=campaign.pk, status__in=STARTABLE).update(
+        updated = Campaign.objects.filter(pk=campaign.pk, status__in=STARTABLE_STATUSES).update(
             status=CampaignStatus.SCHEDULED, scheduled_at=at, block_reason="", retry_after=None
         )
         if not updated:
             raise ValueError("only a draft or scheduled campaign can be scheduled")
-        audit.record("schedule", campaign, by=by, at=at.isoformat())
-        jobs.enqueue_at("scheduler", at, START_CAMPAIGN, campaign.pk, job_id=_job_id(campaign))
+        audit.write_entry("schedule", campaign, by=by, at=at.isoformat())
+        jobs.enqueue_at(
+            "scheduler", at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
+        )  # fmt: skip
 
 
-def unschedule(campaign: Campaign, *, by: Any) -> None:
+def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:
     """Make a scheduled campaign a draft again.
 
     Raises:
@@ -56,16 +61,17 @@ def unschedule(campaign: Campaign, *, by: Any) -> None:
         )
         if not updated:
             raise ValueError("only a scheduled campaign can be unscheduled")
-        audit.record("unschedule", campaign, by=by)
-        jobs.cancel("scheduler", _job_id(campaign))
+        audit.write_entry("unschedule", campaign, by=by)
+        jobs.cancel_delayed("scheduler", start_job_id(campaign))
 
 
-def _job_id(campaign: Campaign) -> str:
+def start_job_id(campaign: Campaign) -> str:
+    """The id of the delayed job that starts a scheduled campaign."""
     return f"campaign-{campaign.pk}"
 
 
-def due() -> QuerySet[Campaign]:
-    """Scheduled campaigns whose time has come and that do not wait for another try."""
+def due_campaigns() -> QuerySet[Campaign]:
+    """Scheduled campaigns whose time has come and that do not wait for their next try."""
     return Campaign.objects.filter(
         Q(retry_after=None) | Q(retry_after__lte=Now()),
         status=CampaignStatus.SCHEDULED,
@@ -73,8 +79,9 @@ def due() -> QuerySet[Campaign]:
     )
 
 
-def enqueue_due() -> int:
-    """Enqueue the start of each due campaign, a job each, so that none holds up another."""
-    ids = list(due().order_by("scheduled_at").values_list("pk", flat=True)[:DUE_AT_ONCE])
+def enqueue_due_campaigns() -> int:
+    """Enqueue a job for each due campaign, so that none delays another; return how many."""
+    due = due_campaigns().order_by("scheduled_at").values_list("pk", flat=True)
+    ids = list(due[:MAX_STARTS_PER_SWEEP])
     jobs.enqueue_each("scheduler", START_CAMPAIGN, ids)
     return len(ids)

@@ -1,43 +1,46 @@
-"""Jobs of the scheduler, birthday and watchdog queues; each loads, calls and logs."""
+"""The tasks of the queues scheduler, birthday and watchdog; each calls one function."""
 
 from __future__ import annotations
 
 import logging
 
-from campaigns import birthday, control, enqueue, schedule, watchdog, welcome
+from astronote.accounts.eligibility import SendingBlocked
+from astronote.operations import watchdog
+from campaigns import actions, enqueue, schedule
+from campaigns.automations import birthday, welcome
 
 log = logging.getLogger(__name__)
 
 
 def start_campaign(campaign_id: int) -> str:
-    """Queue scheduler: start a scheduled campaign whose time has come."""
+    """Queue scheduler: start a scheduled campaign that is due."""
     try:
-        return enqueue.start(campaign_id, only_if_due=True).status
-    except enqueue.Blocked as blocked:
+        return enqueue.enqueue_campaign(campaign_id, only_if_due=True).status
+    except SendingBlocked as blocked:
         log.warning("campaign %s cannot start: %s", campaign_id, blocked)
         return "blocked"
 
 
 def start_due_campaigns() -> int:
-    """Queue scheduler: find campaigns that are due although their job was lost."""
-    return schedule.enqueue_due()
+    """Queue scheduler: enqueue due campaigns, also those whose delayed job was lost."""
+    return schedule.enqueue_due_campaigns()
 
 
 def finish_cancelling(campaign_id: int) -> int:
-    """Queue scheduler: skip what a cancelled campaign has not sent."""
-    return control.finish_cancelling(campaign_id)
+    """Queue scheduler: drop the unsent batches of a cancelled campaign."""
+    return actions.drop_unsent_batches(campaign_id)
 
 
 def run_birthdays() -> dict[str, int]:
     """Queue birthday: send the birthday messages of the day."""
-    return birthday.run()
+    return birthday.send_birthday_messages()
 
 
 def run_welcomes() -> dict[str, int]:
-    """Queue birthday: welcome new contacts."""
-    return welcome.run()
+    """Queue birthday: send welcome messages to new contacts."""
+    return welcome.send_welcome_messages()
 
 
 def run_watchdog() -> dict[str, int]:
-    """Queue watchdog: find what is stuck and mend it."""
-    return watchdog.run()
+    """Queue watchdog: find what is stuck and repair it."""
+    return watchdog.run_watchdog()

@@ -1,4 +1,4 @@
-"""Addresses in messages."""
+"""The addresses of short links."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Pages for those who got a message."""
+"""The page behind the short links in messages."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from campaigns import clicks
 
-# The next site learns nothing of the link, and nobody keeps the answer in our stead.
+# Every visit reaches us, and the target does not learn the link, which identifies the message.
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -16,12 +16,12 @@ HEADERS = {
 
 @require_safe
 def follow_link(request: HttpRequest, code: str) -> HttpResponse:
-    """Lead on to where the short link leads."""
-    target = clicks.follow(
+    """Redirect to the target of a short link and count the visit."""
+    target = clicks.visit_link(
         code,
-        agent=request.headers.get("User-Agent", ""),
-        address=request.META.get("REMOTE_ADDR") or None,
-        counts=request.method == "GET",
+        user_agent=request.headers.get("User-Agent", ""),
+        ip_address=request.META.get("REMOTE_ADDR") or None,
+        is_visit=request.method == "GET",
     )
     if target is None:
         return render(request, "campaigns/no_such_link.html", status=404)

@@ -1,0 +1,1 @@
+"""Unsubscribe page, retention, and the rights of a person."""

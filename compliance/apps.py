@@ -1,7 +1,9 @@
-"""Proof and cleaning: retention of personal data."""
+"""The app of the unsubscribe page, retention, and the rights of a person."""
 
 from django.apps import AppConfig
 
 
 class ComplianceConfig(AppConfig):
+    """Unsubscribe page, retention, and the rights of a person."""
+
     name = "compliance"

@@ -1,27 +1,31 @@
-"""What retention did; no personal data is kept here (data model, section 7)."""
+"""Retention runs and actions; they hold no personal data."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
 
-from contacts.constraints import one_of
+from astronote.common.constraints import choice_constraint
 
 
 class RetentionStatus(models.TextChoices):
+    """Where a retention run is."""
+
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
 
 
 class ActionType(models.TextChoices):
+    """What retention does with rows."""
+
     NULLIFY = "nullify"
     ANONYMISE = "anonymise"
     DELETE = "delete"
 
 
 class RetentionRun(models.Model):
-    """One run of the retention job and its counts."""
+    """One run of retention, with the number of rows by table."""
 
     started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -35,11 +39,14 @@ class RetentionRun(models.Model):
     error = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        constraints = [one_of("status", RetentionStatus, "retentionrun_status_known")]
+        constraints = [choice_constraint("status", RetentionStatus, "retentionrun_status_known")]
+
+    def __str__(self) -> str:
+        return f"retention run {self.pk}"
 
 
 class RetentionAction(models.Model):
-    """One chunk of rows that a run changed."""
+    """One chunk of rows that a retention run changed."""
 
     run = models.ForeignKey(RetentionRun, models.CASCADE)
     table = models.CharField(max_length=80)
@@ -50,4 +57,7 @@ class RetentionAction(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        constraints = [one_of("action", ActionType, "retentionaction_action_known")]
+        constraints = [choice_constraint("action", ActionType, "retentionaction_action_known")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.rows} rows of {self.table}"

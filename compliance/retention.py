@@ -1,7 +1,8 @@
-"""Removing personal data that is past its time (GDPR, article 5(1)(e); overview, section 7).
+"""Retention: removing personal data that is past its period (GDPR, article 5(1)(e)).
 
-Each rule finds what is due by the primary key and changes it in chunks that commit, so that a run
-can be stopped anywhere: the next finds the rest. Counters and tallies tell of nobody and stay.
+Each rule finds due rows in the order of the primary key and changes them in chunks, each in its own
+transaction. So a run can be stopped anywhere, and the next one does the rest. Counters and tallies
+hold no personal data and stay. The rules are in rules.md#retention.
 """
 
 from __future__ import annotations
@@ -13,118 +14,155 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from compliance.erasing import anonymise, delete
+from astronote.common.locks import advisory_lock
+from astronote.common.sql import execute, rows
+from compliance.erasure import anonymise_contacts, delete_contacts
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
-from contacts.locks import only_one
 from messaging.models import message_classes
 
 log = logging.getLogger(__name__)
-CHUNK = 5000
+
+CHUNK_ROWS = 5000
 
 
-class Rule(NamedTuple):
-    """What goes when: rows `t` of a table that meet an SQL condition, and what is done with them.
+class RetentionRule(NamedTuple):
+    """Which rows of a table are due, and what is done with them.
 
-    The condition may use %(cutoff)s, the end of PII_RETENTION_DAYS. `change` is what SQL sets, or a
-    function of the ids.
+    `condition` is an SQL condition on a row t; it may use the parameters of `_sql_params`. `change`
+    is what an UPDATE sets, or a function of the ids; rows of a `delete` rule without a function are
+    deleted. `key` is the primary key.
     """
 
     table: str
     condition: str
     action: ActionType
-    change: str | Callable[[Sequence[int]], None]
+    change: str | Callable[[Sequence[int]], None] = ""
+    key: str = "id"
 
 
-# Who opted out too long ago, by the store's own period if that is shorter; who has a date of his
-# own; who was neither messaged nor changed for PII_INACTIVE_DAYS. Not who is under a legal hold.
+# A contact is due after the opt-out, by the store's own period if that is shorter; on its own
+# date; or PII_INACTIVE_DAYS after its last change and message. Never under a legal hold.
 CONTACT_IS_DUE = """
     t.anonymised_at IS NULL AND NOT t.legal_hold AND (
         (t.unsubscribed_at IS NOT NULL AND t.unsubscribed_at < %(now)s - make_interval(days =>
             LEAST(%(days)s, (SELECT u.retention_days FROM {users} u WHERE u.id = t.owner_id))))
         OR t.erase_on <= %(now)s::date
-        OR (%(inactive)s > 0 AND t.updated_at < %(inactive_since)s AND {unmessaged}))
+        OR (%(inactive)s > 0 AND t.updated_at < %(inactive_since)s AND {not_messaged}))
 """
-ACTIVE_UNTIL_MESSAGED = """
+NOT_MESSAGED = """
     NOT EXISTS (SELECT FROM {table} m WHERE m.contact_id = t.id AND m.sent_at >= %(inactive_since)s)
 """
-TRACES = "ip_address = NULL, user_agent = NULL, device_type = NULL"
-HAS_TRACES = "COALESCE(t.ip_address, t.user_agent, t.device_type) IS NOT NULL"
-# Keys of JSON columns that tell who or where somebody was (behaviours, section 8).
+CLEAR_VISITOR = "ip_address = NULL, user_agent = NULL, device_type = NULL"
+HAS_VISITOR = "COALESCE(t.ip_address, t.user_agent, t.device_type) IS NOT NULL"
+# Keys of JSON columns that show who or where somebody was.
 PERSONAL_KEYS = (
     "'{phone,ip,ipAddress,ip_address,userAgent,user_agent,agent,deviceType,device_type}'::text[]"
 )
+IMPORT_ENDED_BEFORE_CUTOFF = (
+    "(SELECT i.finished_at FROM contacts_contactimport i WHERE i.id = t.contact_import_id)"
+    " < %(cutoff)s"
+)
 
 
-def rules() -> list[Rule]:
+def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
-    unmessaged = " AND ".join(
-        ACTIVE_UNTIL_MESSAGED.format(table=model._meta.db_table) for model in message_classes()
-    )
-    due = CONTACT_IS_DUE.format(users=get_user_model()._meta.db_table, unmessaged=unmessaged)
-    deletes = settings.PII_RETENTION_ACTION == "delete"
     return [
-        Rule("contacts_contact", due, ActionType.DELETE if deletes else ActionType.ANONYMISE,
-             delete if deletes else anonymise),
-        _without_keys("contacts_contact", "consent_evidence", "sms_consent_at"),
-        Rule("campaigns_offerviewevent", f"t.viewed_at < %(cutoff)s AND {HAS_TRACES}",
-             ActionType.NULLIFY, TRACES),
-        Rule("campaigns_nfcscan", f"t.created_at < %(cutoff)s AND {HAS_TRACES}",
-             ActionType.NULLIFY, TRACES),
-        _without_keys("campaigns_conversionevent", "metadata", "occurred_at"),
-        _without_keys("campaigns_redemption", "evidence_json", "redeemed_at", key="message_id"),
-        _without_keys("campaigns_automationredemption", "evidence_json", "redeemed_at",
-                      key="message_id"),
-        Rule("messaging_webhookevent",
-             "t.received_at < %(cutoff)s AND t.payload IS NOT NULL AND t.status <> 'received'",
-             ActionType.NULLIFY, "payload = NULL"),
-        Rule("messaging_directmessage", """t.created_at < %(cutoff)s AND t."to" <> ''""",
-             ActionType.NULLIFY, """ "to" = '', text = ''"""),
-        Rule("contacts_rejectedrow",
-             "(SELECT i.finished_at FROM contacts_contactimport i WHERE i.id = t.contact_import_id)"
-             " < %(cutoff)s", ActionType.DELETE, ""),
-    ]  # fmt: skip
+        _contact_rule(),
+        _remove_personal_keys("contacts_contact", "consent_evidence", "sms_consent_at"),
+        RetentionRule(
+            "campaigns_offerviewevent",
+            f"t.viewed_at < %(cutoff)s AND {HAS_VISITOR}",
+            ActionType.NULLIFY,
+            CLEAR_VISITOR,
+        ),
+        RetentionRule(
+            "campaigns_nfcscan",
+            f"t.created_at < %(cutoff)s AND {HAS_VISITOR}",
+            ActionType.NULLIFY,
+            CLEAR_VISITOR,
+        ),
+        _remove_personal_keys("campaigns_conversionevent", "metadata", "occurred_at"),
+        _remove_personal_keys(
+            "campaigns_redemption", "evidence_json", "redeemed_at", key="message_id"
+        ),
+        _remove_personal_keys(
+            "campaigns_automationredemption", "evidence_json", "redeemed_at", key="message_id"
+        ),
+        RetentionRule(
+            "messaging_webhookevent",
+            "t.received_at < %(cutoff)s AND t.payload IS NOT NULL AND t.status <> 'received'",
+            ActionType.NULLIFY,
+            "payload = NULL",
+        ),
+        RetentionRule(
+            "messaging_directmessage",
+            """t.created_at < %(cutoff)s AND t."to" <> ''""",
+            ActionType.NULLIFY,
+            """ "to" = '', text = ''""",
+        ),
+        RetentionRule("contacts_rejectedrow", IMPORT_ENDED_BEFORE_CUTOFF, ActionType.DELETE),
+    ]
 
 
-def _without_keys(table: str, column: str, clock: str, *, key: str = "id") -> Rule:
-    condition = f"t.{clock} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS}"
+def _contact_rule() -> RetentionRule:
+    not_messaged = " AND ".join(
+        NOT_MESSAGED.format(table=model._meta.db_table) for model in message_classes()
+    )
+    users = get_user_model()._meta.db_table
+    condition = CONTACT_IS_DUE.format(users=users, not_messaged=not_messaged)
+    if settings.PII_RETENTION_ACTION == "delete":
+        return RetentionRule("contacts_contact", condition, ActionType.DELETE, delete_contacts)
+    return RetentionRule("contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts)
+
+
+def _remove_personal_keys(
+    table: str, column: str, time_column: str, *, key: str = "id"
+) -> RetentionRule:
+    """A rule that removes PERSONAL_KEYS from a JSON column."""
+    condition = f"t.{time_column} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS}"
     change = f"{column} = {column} - {PERSONAL_KEYS}"
-    return Rule(f"{table}:{key}", condition, ActionType.NULLIFY, change)
+    return RetentionRule(table, condition, ActionType.NULLIFY, change, key)
 
 
-def run(
-    *, dry_run: bool = False, progress: Callable[[int], Any] = lambda rows: None
+def run_retention(
+    *, dry_run: bool = False, progress: Callable[[int], Any] = lambda row_count: None
 ) -> RetentionRun:
-    """Apply every rule; what is done is kept with the run, and a dry run only counts.
+    """Apply every rule and store what was done as a retention run with its actions.
+
+    A run that was stopped before is marked as failed.
+
+    Args:
+        dry_run: only count the due rows.
+        progress: called with the number of rows after each chunk.
 
     Raises:
-        RuntimeError: if another run is under way.
+        RuntimeError: if another run is in progress.
     """
-    with only_one("retention") as mine:
-        if not mine:
+    with advisory_lock("retention") as acquired:
+        if not acquired:
             raise RuntimeError("another retention run is under way: wait for it to end")
         RetentionRun.objects.filter(status=RetentionStatus.RUNNING).update(
             status=RetentionStatus.FAILED, error="it was stopped; a later run does the rest"
         )
         now = timezone.now()
         cutoff = now - timedelta(days=settings.PII_RETENTION_DAYS)
-        record = RetentionRun.objects.create(
+        run = RetentionRun.objects.create(
             retention_days=settings.PII_RETENTION_DAYS, cutoff=cutoff, dry_run=dry_run
         )
-        for rule in rules():
-            table = rule.table.partition(":")[0]
-            done = _count(rule, now) if dry_run else _apply(rule, now, record, progress)
-            if done:
-                record.counts[table] = record.counts.get(table, 0) + done
-        record.status, record.finished_at = RetentionStatus.COMPLETED, timezone.now()
-        record.save()
-    log.info("retention run %s%s: %s", record.pk, " (dry)" if dry_run else "", record.counts)
-    return record
+        for rule in retention_rules():
+            count = _count_due(rule, now) if dry_run else _apply_rule(rule, now, run, progress)
+            if count:
+                run.counts[rule.table] = run.counts.get(rule.table, 0) + count
+        run.status, run.finished_at = RetentionStatus.COMPLETED, timezone.now()
+        run.save()
+    log.info("retention run %s%s: %s", run.pk, " (dry)" if dry_run else "", run.counts)
+    return run
 
 
-def _values(now: datetime) -> dict[str, Any]:
+def _sql_params(now: datetime) -> dict[str, Any]:
     days, inactive = settings.PII_RETENTION_DAYS, settings.PII_INACTIVE_DAYS
     return {
         "now": now, "days": days, "cutoff": now - timedelta(days=days),
@@ -132,39 +170,50 @@ def _values(now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _count(rule: Rule, now: datetime) -> int:
-    table = rule.table.partition(":")[0]
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table} t WHERE {rule.condition}", _values(now))
-        return cursor.fetchone()[0]
+def _count_due(rule: RetentionRule, now: datetime) -> int:
+    query = f"SELECT count(*) FROM {rule.table} t WHERE {rule.condition}"
+    return rows(query, _sql_params(now))[0][0]
 
 
-def _apply(rule: Rule, now: datetime, record: RetentionRun, progress: Callable[[int], Any]) -> int:
-    """Change what is due, a chunk a transaction; what somebody else holds waits for next time."""
-    table, _, key = rule.table.partition(":")
-    key = key or "id"
-    pick = (
-        f"SELECT t.{key} FROM {table} t WHERE t.{key} > %(after)s AND {rule.condition}"
-        f" ORDER BY t.{key} LIMIT {CHUNK} FOR UPDATE OF t SKIP LOCKED"
+def _apply_rule(
+    rule: RetentionRule, now: datetime, run: RetentionRun, progress: Callable[[int], Any]
+) -> int:
+    """Change the due rows in chunks; return how many.
+
+    Each chunk is one transaction with its retention action. Rows that another transaction has
+    locked are left to the next run.
+    """
+    lock_chunk = LOCK_DUE_ROWS.format(
+        key=rule.key, table=rule.table, condition=rule.condition, limit=CHUNK_ROWS
     )
-    done, after = 0, 0
+    changed, last_id = 0, 0
     while True:
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(pick, _values(now) | {"after": after})
-                ids = [row[0] for row in cursor.fetchall()]
-                if not ids:
-                    return done
-                if callable(rule.change):
-                    rule.change(ids)
-                elif rule.action == ActionType.DELETE:
-                    cursor.execute(f"DELETE FROM {table} WHERE {key} = ANY(%s)", [ids])
-                else:
-                    cursor.execute(f"UPDATE {table} SET {rule.change} WHERE {key} = ANY(%s)", [ids])
+            due = rows(lock_chunk, _sql_params(now) | {"last_id": last_id})
+            ids = [pk for (pk,) in due]
+            if not ids:
+                return changed
+            _change_rows(rule, ids)
             RetentionAction.objects.create(
-                run=record, table=table, action=rule.action, rows=len(ids), first_id=ids[0],
+                run=run, table=rule.table, action=rule.action, rows=len(ids), first_id=ids[0],
                 last_id=ids[-1],
             )  # fmt: skip
-        after = ids[-1]
-        done += len(ids)
+        last_id = ids[-1]
+        changed += len(ids)
         progress(len(ids))
+
+
+# Continues after the last chunk by the primary key, so a run looks at no row twice.
+LOCK_DUE_ROWS = """
+    SELECT t.{key} FROM {table} t WHERE t.{key} > %(last_id)s AND {condition}
+    ORDER BY t.{key} LIMIT {limit} FOR UPDATE OF t SKIP LOCKED
+"""
+
+
+def _change_rows(rule: RetentionRule, ids: list[int]) -> None:
+    if callable(rule.change):
+        rule.change(ids)
+    elif rule.action == ActionType.DELETE:
+        execute(f"DELETE FROM {rule.table} WHERE {rule.key} = ANY(%s)", [ids])
+    else:
+        execute(f"UPDATE {rule.table} SET {rule.change} WHERE {rule.key} = ANY(%s)", [ids])

@@ -1,19 +1,27 @@
-"""What a person may ask for: access, erasure and objection (GDPR, articles 15 to 17 and 21)."""
+"""The rights of a person: access, correction, erasure and objection (GDPR, articles 15 to 21).
+
+The rules are in rules.md#rights-of-a-person. Each function works at one store, or at all stores if
+`owner_id` is None.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 
+from astronote.accounts.models import User
+from astronote.common import audit
+from astronote.common.sql import rows
 from campaigns.models import OfferViewEvent
-from compliance.erasing import delete
-from contacts import audit
+from compliance.erasure import delete_contacts
 from contacts.consent import change_consent
-from contacts.finding import contacts_with
+from contacts.lookup import contact_ids_with_phone
 from contacts.models import (
     ConsentEvent,
     ConsentEventType,
@@ -24,43 +32,58 @@ from contacts.models import (
     Suppression,
 )
 from contacts.phones import phone_hash
-from messaging import inbound
+from messaging import replies
 from messaging.models import DirectMessage, WebhookEvent, message_classes
 
-JSON = DjangoJSONEncoder
-# So many last digits make a number one person's, however the rest was written.
-TELLING_DIGITS = 8
+# This many last digits identify a number, whatever country code or prefix is written before them.
+MATCHING_DIGITS = 8
+CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 
 
-def contacts_of(phone: str, owner_id: int | None) -> models.QuerySet[Contact]:
+def contacts_with_phone(phone: str, owner_id: int | None) -> models.QuerySet[Contact]:
     """The contacts with a number, at one store or at all."""
-    found = Contact.objects.filter(pk__in=contacts_with(phone))
-    return found.filter(owner=owner_id) if owner_id else found
+    contacts = Contact.objects.filter(pk__in=contact_ids_with_phone(phone))
+    return contacts.filter(owner=owner_id) if owner_id else contacts
 
 
-def export(phone: str, owner_id: int | None = None, *, by: Any) -> dict[str, Any]:
-    """Everything that is held on a number, at one store or at all; that somebody asked is kept."""
-    stores = [_held(contact) for contact in contacts_of(phone, owner_id).order_by("owner")]
-    hashed = Suppression.objects.filter(phone_hash=phone_hash(phone))
+def export_person(
+    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+) -> dict[str, Any]:
+    """All data held on a number; writes an audit entry.
+
+    Args:
+        phone: the number in E.164.
+        owner_id: a store, or None for all stores.
+        by: the account or program that asks.
+    """
+    contacts = contacts_with_phone(phone, owner_id).order_by("owner").select_related("owner")
+    stores = [_contact_data(contact) for contact in contacts]
+    suppressions = Suppression.objects.filter(phone_hash=phone_hash(phone))
     direct = DirectMessage.objects.filter(to=phone)
-    events = _events(phone, owner_id)
+    events = _events_with_phone(phone, owner_id)
     if owner_id:
-        hashed, direct = hashed.filter(owner=owner_id), direct.filter(owner=owner_id)
-    audit.record("personal data exported", by=by, owner_id=owner_id, contacts=len(stores))
+        suppressions, direct = suppressions.filter(owner=owner_id), direct.filter(owner=owner_id)
+    audit.write_entry("personal data exported", by=by, owner_id=owner_id, contacts=len(stores))
     return {
         "number": phone,
         "stores": stores,
         "messages_without_contact": list(direct.values("to", "text", "status", "created_at")),
         "inbound_and_receipts": list(events.values("event_type", "received_at", "payload")),
-        "opt_outs_by_hash": list(hashed.values("owner", "reason", "created_at")),
+        "opt_outs_by_hash": list(suppressions.values("owner", "reason", "created_at")),
     }
 
 
-def _held(contact: Contact) -> dict[str, Any]:
+def person_json(data: dict[str, Any]) -> str:
+    """The data of `export_person` as a JSON document."""
+    return json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
+
+
+def _contact_data(contact: Contact) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
     for model in message_classes():
-        rows = model.objects.filter(contact=contact).order_by("pk")
-        messages += rows.values("to", "text", "status", "sent_at", "delivered_at", "created_at")
+        sent = model.objects.filter(contact=contact).order_by("pk")
+        columns = ("to", "text", "status", "sent_at", "delivered_at", "created_at")
+        messages.extend(dict(row) for row in sent.values(*columns))
     views = OfferViewEvent.objects.filter(campaign_message__contact=contact)
     return {
         "store": str(contact.owner),
@@ -76,112 +99,146 @@ def _held(contact: Contact) -> dict[str, Any]:
     }
 
 
-def erase(phone: str, owner_id: int | None = None, *, by: Any) -> dict[str, int]:
-    """Erase a number and its person at one store or everywhere, now; opt-outs stay as hashes.
+def erase_person(
+    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+) -> dict[str, int]:
+    """Erase all data on a number; suppressions stay as hashes.
+
+    Applies waiting replies first and writes an audit entry.
+
+    Args:
+        phone: the number in E.164.
+        owner_id: a store, or None for all stores.
+        by: the account or program that asks.
 
     Returns:
-        How many rows of each kind went or were emptied.
+        How many rows of each kind were deleted or emptied.
     """
-    inbound.apply_waiting()  # a STOP that waits would lose its number
-    counts: dict[str, int] = {}
+    replies.apply_waiting_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
-        events = list(_events(phone, owner_id).values_list("pk", flat=True))
-        found = list(contacts_of(phone, owner_id).values_list("pk", flat=True))
-        delete(found)
-        counts["contacts"] = len(found)
+        event_ids = list(_events_with_phone(phone, owner_id).values_list("pk", flat=True))
+        contact_ids = list(contacts_with_phone(phone, owner_id).values_list("pk", flat=True))
+        delete_contacts(contact_ids)
         direct = DirectMessage.objects.filter(to=phone)
-        rejected = RejectedRow.objects.filter(pk__in=_rejected_rows(phone))
-        files = ImportFileChunk.objects.filter(contact_import__finished_at__isnull=False)
+        rejected = RejectedRow.objects.filter(pk__in=_rejected_row_ids(phone))
+        # Any file may hold the number; an import that is open still needs its file.
+        chunks = ImportFileChunk.objects.filter(contact_import__finished_at__isnull=False)
         if owner_id:
             direct = direct.filter(owner=owner_id)
             rejected = rejected.filter(contact_import__owner=owner_id)
-            files = files.filter(contact_import__owner=owner_id)
-        counts["messages_without_contact"] = direct.update(to="", text="")
-        named = WebhookEvent.objects.filter(pk__in=events)
-        counts["webhook_payloads"] = named.update(payload=None)
-        counts["rejected_rows"] = rejected.delete()[0]
-        counts["pieces_of_files"] = files.delete()[0]
-        audit.record("personal data erased", by=by, owner_id=owner_id, **counts)
+            chunks = chunks.filter(contact_import__owner=owner_id)
+        counts: dict[str, Any] = {
+            "contacts": len(contact_ids),
+            "messages_without_contact": direct.update(to="", text=""),
+            "webhook_payloads": WebhookEvent.objects.filter(pk__in=event_ids).update(payload=None),
+            "rejected_rows": rejected.delete()[0],
+            "import_file_chunks": chunks.delete()[0],
+        }
+        audit.write_entry("personal data erased", by=by, owner_id=owner_id, **counts)
     return counts
 
 
-CORRECTABLE = ("first_name", "last_name", "email", "birthday", "gender")
+def correct_person(
+    phone: str,
+    changes: dict[str, Any],
+    owner_id: int | None = None,
+    *,
+    by: User | AnonymousUser | str,
+) -> int:
+    """Correct the contacts with a number and write an audit entry (GDPR, article 16).
 
+    Args:
+        phone: the number in E.164.
+        changes: new values of CORRECTABLE_FIELDS.
+        owner_id: a store, or None for all stores.
+        by: the account or program that asks.
 
-def correct(phone: str, changes: dict[str, Any], owner_id: int | None = None, *, by: Any) -> int:
-    """Correct what is known of a number's person (GDPR, article 16); return at how many stores.
+    Returns:
+        The number of stores.
 
     Raises:
-        ValidationError: if a value is not possible; then nothing is changed.
+        ValidationError: if a value is not valid; then nothing is changed.
     """
     with transaction.atomic():
-        found = list(contacts_of(phone, owner_id))
-        for contact in found:
+        contacts = list(contacts_with_phone(phone, owner_id))
+        for contact in contacts:
             for name, value in changes.items():
                 setattr(contact, name, value)
             contact.full_clean()
             contact.save(update_fields=[*changes, "updated_at"])
-        audit.record(
+        audit.write_entry(
             "personal data corrected", by=by, owner_id=owner_id, fields=sorted(changes),
-            contacts=len(found),
+            contacts=len(contacts),
         )  # fmt: skip
-    return len(found)
+    return len(contacts)
 
 
-def object_to(phone: str, owner_id: int | None = None, *, by: Any) -> int:
-    """Opt a number out of everything, at one store or at all; return how many changes that took."""
+def record_objection(
+    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+) -> int:
+    """Withdraw both consents of a number's contacts and write an audit entry.
+
+    Args:
+        phone: the number in E.164.
+        owner_id: a store, or None for all stores.
+        by: the account or program that asks.
+
+    Returns:
+        The number of consents that changed.
+    """
     changed = 0
-    for pk in contacts_of(phone, owner_id).order_by("pk").values_list("pk", flat=True):
+    for pk in contacts_with_phone(phone, owner_id).order_by("pk").values_list("pk", flat=True):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             changed += change_consent(pk, event, source="objection")
-    audit.record("objection", by=by, owner_id=owner_id, changes=changed)
+    audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
     return changed
 
 
-def _events(phone: str, owner_id: int | None) -> models.QuerySet[WebhookEvent]:
-    """Webhook events whose payload names the number, of one store or of all.
+def _events_with_phone(phone: str, owner_id: int | None) -> models.QuerySet[WebhookEvent]:
+    """Webhook events whose payload contains the number, of one store or of all.
 
-    A receipt is of the store whose message it is about.
+    A receipt belongs to the store of its message.
     """
     events = WebhookEvent.objects.extra(
         where=["payload IS NOT NULL AND payload::text LIKE %s"], params=[f"%{phone[1:]}%"]
     )
     if owner_id is None:
         return events
-    ids = [
+    provider_ids = [
         provider_id
         for model in message_classes()
         for provider_id in model.objects.filter(
-            Q(contact__in=contacts_of(phone, owner_id)) | Q(to=phone, contact=None, owner=owner_id),
+            Q(contact__in=contacts_with_phone(phone, owner_id))
+            | Q(to=phone, contact=None, owner=owner_id),
             provider_message_id__in=events.values("provider_message_id"),
         ).values_list("provider_message_id", flat=True)
     ]
-    return events.filter(Q(owner=owner_id) | Q(provider_message_id__in=ids))
+    return events.filter(Q(owner=owner_id) | Q(provider_message_id__in=provider_ids))
 
 
-def _rejected_rows(phone: str) -> Sequence[int]:
-    """Rejected rows with the number's last digits, whatever stands between them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM contacts_rejectedrow"
-            r" WHERE regexp_replace(row::text || value, '\D', '', 'g') LIKE %s",
-            [f"%{phone[-TELLING_DIGITS:]}%"],
-        )
-        return [row[0] for row in cursor.fetchall()]
+def _rejected_row_ids(phone: str) -> Sequence[int]:
+    """Rejected rows that contain the number's last digits, with any punctuation between them."""
+    return [pk for (pk,) in rows(FIND_REJECTED_ROWS, [f"%{phone[-MATCHING_DIGITS:]}%"])]
 
 
-def columns_with(text: str) -> Iterator[str]:
-    """Every column of the database in which a text occurs: proof that an erasure was whole."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT table_name, column_name FROM information_schema.columns"
-            " WHERE table_schema = current_schema() AND data_type IN"
-            " ('text', 'character varying', 'character', 'json', 'jsonb', 'bytea', 'ARRAY')"
-            " ORDER BY 1, 2"
-        )
-        for table, column in cursor.fetchall():
-            cursor.execute(
-                f'SELECT FROM "{table}" WHERE "{column}"::text LIKE %s LIMIT 1', [f"%{text}%"]
-            )
-            if cursor.fetchone() is not None:
-                yield f"{table}.{column}"
+# Scans the table; an erasure is rare and rejected rows are removed by retention.
+FIND_REJECTED_ROWS = r"""
+    SELECT id FROM contacts_rejectedrow
+    WHERE regexp_replace(row::text || value, '\D', '', 'g') LIKE %s
+"""
+
+
+def columns_containing(text: str) -> Iterator[str]:
+    """Columns of the database that contain a text; after a complete erasure there are none."""
+    for table, column in rows(LIST_TEXT_COLUMNS):
+        query = f'SELECT 1 FROM "{table}" WHERE "{column}"::text LIKE %s LIMIT 1'
+        if rows(query, [f"%{text}%"]):
+            yield f"{table}.{column}"
+
+
+LIST_TEXT_COLUMNS = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = current_schema() AND data_type IN
+        ('text', 'character varying', 'character', 'json', 'jsonb', 'bytea', 'ARRAY')
+    ORDER BY 1, 2
+"""

@@ -4,5 +4,5 @@ from compliance import retention
 
 
 def run_pii_retention() -> dict[str, int]:
-    """Queue pii_retention: remove personal data that is past its time."""
-    return retention.run().counts
+    """Queue pii_retention: remove personal data that is past its period."""
+    return retention.run_retention().counts

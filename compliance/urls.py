@@ -1,4 +1,4 @@
-"""Addresses in messages that concern a customer's rights."""
+"""The address of the unsubscribe link in messages."""
 
 from django.urls import path
 

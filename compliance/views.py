@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import get_language_from_request
@@ -10,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from compliance import unsubscribe
 
-# Nothing but our own style sheet; nobody keeps the page, and no site learns its address.
-HEADERS = {
+# The page loads only our own style sheet; no cache stores it, and no site learns its address.
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -19,17 +21,17 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 ACTIONS = {"opt_out": unsubscribe.opt_out, "opt_in": unsubscribe.opt_in}
-WORDS = {
+PAGE_TEXTS = {
     "en": {
         "title": "Messages from",
-        "ask": "You get messages with offers from this shop. Do you want no more of them?",
+        "ask": "You get messages with offers from this shop. Do you want to stop them?",
         "opt_out": "Stop the messages",
         "done": "Done. You will get no more offers from this shop.",
-        "regret": "It was a mistake?",
+        "regret": "Was this a mistake?",
         "opt_in": "Get the messages again",
         "unknown": "This link does not work",
-        "help": "It is old, or was not copied whole. Tap it again in the message you got, answer"
-        " the message with STOP, or ask the shop.",
+        "help": "It has expired, or only a part of it was copied. Tap it again in the message that"
+        " you got, answer the message with STOP, or ask the shop.",
     },
     "el": {
         "title": "Μηνύματα από",
@@ -48,17 +50,20 @@ WORDS = {
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show what can be done; do it only when asked by POST, since programs follow links too.
+    """Show the buttons to opt out or in; change consent only by POST, since programs follow links.
 
-    The address itself is the proof, so there is no cookie and no log-in.
+    The token in the address authenticates the request, so there is no cookie and no log-in.
     """
     language = get_language_from_request(request)[:2]
-    words = WORDS.get(language, WORDS["en"])
-    context = {"words": words, "language": language if language in WORDS else "en"}
-    message = unsubscribe.message_of(token)
+    texts = PAGE_TEXTS.get(language, PAGE_TEXTS["en"])
+    context: dict[str, Any] = {
+        "texts": texts,
+        "language": language if language in PAGE_TEXTS else "en",
+    }
+    message = unsubscribe.message_for_token(token)
     if message is None:
         return TemplateResponse(
-            request, "compliance/unknown_link.html", context, status=404, headers=HEADERS
+            request, "compliance/unknown_link.html", context, status=404, headers=SECURITY_HEADERS
         )
     if request.method == "POST":
         ACTIONS.get(request.POST.get("action", ""), unsubscribe.opt_out)(message)
@@ -68,4 +73,6 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         "shop": message.owner.company or message.owner.sender_name,
         "opted_out": unsubscribe.has_opted_out(message),
     }
-    return TemplateResponse(request, "compliance/unsubscribe.html", context, headers=HEADERS)
+    return TemplateResponse(
+        request, "compliance/unsubscribe.html", context, headers=SECURITY_HEADERS
+    )

@@ -1,0 +1,1 @@
+"""Who may be messaged: contacts, consent, lists, suppressions and imports."""

@@ -1,7 +1,9 @@
-"""Who may be messaged: contacts, consent, lists and their import."""
+"""The app of contacts, their consent, lists, suppressions and imports."""
 
 from django.apps import AppConfig
 
 
 class ContactsConfig(AppConfig):
+    """Contacts and who may be messaged."""
+
     name = "contacts"

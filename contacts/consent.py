@@ -1,4 +1,7 @@
-"""Who may be messaged, and the one function that changes it."""
+"""Consent: who may be messaged, the one function that changes it, and the sending window.
+
+The rules are in rules.md#consent, rules.md#opt-outs and rules.md#suppressions.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,19 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from contacts.models import ConsentEvent, ConsentEventType, Contact, MessageType, Suppression
+from astronote.common.sql import execute
+from contacts.models import (
+    ConsentEvent,
+    ConsentEventType,
+    Contact,
+    MessageType,
+    SmsConsentStatus,
+    Suppression,
+)
 from contacts.phones import phone_hash
 
 log = logging.getLogger(__name__)
@@ -23,51 +34,59 @@ CONSENT_COLUMN = {
     MessageType.SERVICE.value: "service_allowed",
 }
 SENDING_LOCK = 0x5E4D  # first key of the advisory lock; the second is the store's id
-LONGEST_CALL_SECONDS = 90
+OPT_OUT_MAX_WAIT_SECONDS = 90
 
 
-def reachable(message_type: str) -> Q:
-    """Contacts that may get this type of message, as a condition on Contact."""
+def may_receive(message_type: str) -> Q:
+    """Contacts that may receive messages of this type, as a condition on Contact."""
     return Q(phone__isnull=False, **{CONSENT_COLUMN[message_type]: True})
 
 
-def suppressed(owner_id: int, phones: Iterable[str]) -> set[str]:
-    """Which of these numbers the store, or all stores, must not market to."""
+def suppressed_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
+    """Which of these numbers are suppressed at the store or at all stores.
+
+    Args:
+        owner_id: the store.
+        phones: numbers in E.164.
+    """
     return {phone for _, phone in suppressed_pairs((owner_id, phone) for phone in phones)}
 
 
 def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Which of these (store, number) must not be marketed to, for many stores at once."""
+    """Which of these (store id, number) pairs are suppressed; one query for many stores."""
     if not Suppression.objects.exists():
         return set()
-    hashed = [(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
-    entries = Suppression.objects.filter(
-        Q(owner__in={owner_id for owner_id, *_ in hashed}) | Q(owner=None),
-        phone_hash__in={digest for *_, digest in hashed},
+    hashed_pairs = [(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
+    suppressions = Suppression.objects.filter(
+        Q(owner__in={owner_id for owner_id, *_ in hashed_pairs}) | Q(owner=None),
+        phone_hash__in={digest for *_, digest in hashed_pairs},
     )
-    found = set(entries.values_list("owner", "phone_hash"))
+    suppressed = set(suppressions.values_list("owner", "phone_hash"))
     return {
         (owner_id, phone)
-        for owner_id, phone, digest in hashed
-        if (owner_id, digest) in found or (None, digest) in found
+        for owner_id, phone, digest in hashed_pairs
+        if (owner_id, digest) in suppressed or (None, digest) in suppressed
     }
 
 
 @contextmanager
 def sending_window(owner_id: int) -> Iterator[None]:
-    """Hold while consent is read and the provider is called.
+    """Hold the store's sending window open while consent is read and Mitto is called.
 
-    An opt-out waits until the window of its store is shut, so no message is accepted after the
-    opt-out was committed. It is a lock of the database session, not of a transaction: none is
-    open during the call, and it goes with the worker that dies.
+    An opt-out waits until all windows of its store are closed, so Mitto accepts no message after
+    the opt-out was committed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", [SENDING_LOCK, owner_id])
+    execute(OPEN_SENDING_WINDOW, [SENDING_LOCK, owner_id])
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock_shared(%s, %s)", [SENDING_LOCK, owner_id])
+        execute(CLOSE_SENDING_WINDOW, [SENDING_LOCK, owner_id])
+
+
+# Locks of the database session, not of a transaction: no transaction is open during the call, and
+# PostgreSQL releases the lock of a worker that dies.
+OPEN_SENDING_WINDOW = "SELECT pg_advisory_lock_shared(%s, %s)"
+CLOSE_SENDING_WINDOW = "SELECT pg_advisory_unlock_shared(%s, %s)"
 
 
 def change_consent(
@@ -78,12 +97,19 @@ def change_consent(
     at: datetime | None = None,
     meta: dict[str, Any] | None = None,
 ) -> bool:
-    """Change one contact's consent and record how; the only place that does.
+    """Change one contact's consent and write a consent event.
+
+    A withdrawal first waits for the store's open sending windows, at most
+    OPT_OUT_MAX_WAIT_SECONDS. An opt-out also writes the store's suppression, and a resubscription
+    deletes it. Besides this function, an import adds first consents in bulk, and anonymising a
+    contact ends its consent to marketing.
 
     Args:
+        contact_id: the contact.
+        event: the change. `subscribed` is for imports only.
         source: who or what changed it, such as `owner_update` or `inbound_stop`.
         at: when the person decided; a resubscription older than the opt-out changes nothing.
-        meta: evidence, kept with the event.
+        meta: evidence, stored with the event.
 
     Returns:
         Whether anything changed.
@@ -92,42 +118,38 @@ def change_consent(
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
-            _wait_for_calls_under_way(owner_id)
+            _wait_for_open_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
-        if not _apply(contact, event, at):
+        if contact.phone is None or not _set_consent_fields(contact, event, at):
             return False
         contact.sms_consent_at, contact.sms_consent_source = at, source
         contact.save()
         ConsentEvent.objects.create(
             owner_id=owner_id, contact=contact, type=event, source=source, meta=meta
         )
+        digest = phone_hash(contact.phone)
         if event == ConsentEventType.UNSUBSCRIBED:
             Suppression.objects.get_or_create(
-                owner_id=owner_id,
-                phone_hash=phone_hash(contact.phone),
-                defaults={"reason": source},
+                owner_id=owner_id, phone_hash=digest, defaults={"reason": source}
             )
         elif event == ConsentEventType.RESUBSCRIBED:
-            Suppression.objects.filter(
-                owner_id=owner_id, phone_hash=phone_hash(contact.phone)
-            ).delete()
+            Suppression.objects.filter(owner_id=owner_id, phone_hash=digest).delete()
     return True
 
 
-def _apply(contact: Contact, event: ConsentEventType, at: datetime) -> bool:
-    if contact.phone is None:
-        return False
+def _set_consent_fields(contact: Contact, event: ConsentEventType, at: datetime) -> bool:
+    """Set the fields that the event changes, without saving; return whether any changed."""
     match event:
         case ConsentEventType.UNSUBSCRIBED:
             if not contact.is_subscribed:
                 return False
             contact.is_subscribed, contact.unsubscribed_at = False, at
-            contact.sms_consent_status = "opted_out"
+            contact.sms_consent_status = SmsConsentStatus.OPTED_OUT
         case ConsentEventType.RESUBSCRIBED:
             if contact.is_subscribed or (contact.unsubscribed_at and at < contact.unsubscribed_at):
                 return False
             contact.is_subscribed, contact.unsubscribed_at = True, None
-            contact.sms_consent_status = "opted_in"
+            contact.sms_consent_status = SmsConsentStatus.OPTED_IN
         case ConsentEventType.SERVICE_ALLOWED | ConsentEventType.SERVICE_REVOKED:
             allowed = event == ConsentEventType.SERVICE_ALLOWED
             if contact.service_allowed == allowed:
@@ -136,12 +158,19 @@ def _apply(contact: Contact, event: ConsentEventType, at: datetime) -> bool:
     return True
 
 
-def _wait_for_calls_under_way(owner_id: int) -> None:
-    """Wait until no call of this store is under way, and let none begin before we commit."""
+def _wait_for_open_sending_windows(owner_id: int) -> None:
+    """Wait until no sending window of the store is open; none opens before we commit.
+
+    Gives up after OPT_OUT_MAX_WAIT_SECONDS: the call of a stopped worker was made long ago and
+    cannot be cancelled.
+    """
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LONGEST_CALL_SECONDS}s'")
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SENDING_LOCK, owner_id])
+        with transaction.atomic():
+            execute(f"SET LOCAL lock_timeout = '{OPT_OUT_MAX_WAIT_SECONDS}s'")
+            execute(LOCK_OUT_SENDING, [SENDING_LOCK, owner_id])
     except OperationalError:
-        # A stopped worker keeps its window; its call was made long ago and cannot be taken back.
-        log.warning("store %s: a call to Mitto has been open too long; opting out anyway", owner_id)
+        log.warning("store %s: a sending window was open too long; opting out anyway", owner_id)
+
+
+# Exclusive, so it waits for the shared locks of all open windows; released at the commit.
+LOCK_OUT_SENDING = "SELECT pg_advisory_xact_lock(%s, %s)"

@@ -1,4 +1,4 @@
-"""Contacts, their consent, lists, suppressions and imports (data model, section 4)."""
+"""Contacts, their consent, lists, suppressions and imports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import ExtractDay, ExtractMonth, Now
 
-from contacts.constraints import one_of
+from astronote.common.constraints import choice_constraint
 
 
 class MessageType(models.TextChoices):
@@ -18,6 +18,8 @@ class MessageType(models.TextChoices):
 
 
 class Gender(models.TextChoices):
+    """A contact's gender; unknown is NULL."""
+
     MALE = "male"
     FEMALE = "female"
     OTHER = "other"
@@ -25,7 +27,7 @@ class Gender(models.TextChoices):
 
 
 class ConsentEventType(models.TextChoices):
-    """`subscribed` is a first consent, `resubscribed` one after an opt-out."""
+    """How consent changes: `subscribed` is a first consent, `resubscribed` one after an opt-out."""
 
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
@@ -34,22 +36,31 @@ class ConsentEventType(models.TextChoices):
     SERVICE_REVOKED = "service_revoked"
 
 
+class SmsConsentStatus(models.TextChoices):
+    """The last change of consent to marketing; empty if there was none."""
+
+    OPTED_IN = "opted_in"
+    OPTED_OUT = "opted_out"
+
+
 class ImportStatus(models.TextChoices):
-    """`processing` survives a dead worker: the import goes on at its checkpoint."""
+    """Where an import is. If a worker dies, `processing` stays and a restart continues it."""
 
-    UPLOADED = "uploaded", "uploaded: waiting for somebody to confirm how it is read"
+    UPLOADED = "uploaded", "uploaded: waiting for confirmation of the mapping"
     PENDING = "pending", "pending: waiting for a worker"
-    PROCESSING = "processing", "processing: being read, or to be gone on with"
+    PROCESSING = "processing", "processing: being read, or waiting to continue"
     COMPLETED = "completed"
-    FAILED = "failed", "failed: the file as a whole cannot be used"
-    CANCELLED = "cancelled", "cancelled: what was read before stays"
+    FAILED = "failed", "failed: the file cannot be used"
+    CANCELLED = "cancelled", "cancelled: contacts written before stay"
 
 
-IMPORT_OPEN = (ImportStatus.PENDING, ImportStatus.PROCESSING)
+OPEN_IMPORT_STATUSES = (ImportStatus.PENDING, ImportStatus.PROCESSING)
+# Columns of ContactImport. `processed` is the sum of the others.
+IMPORT_COUNTERS = ("processed", "created", "updated", "unchanged", "duplicate", "rejected")
 
 
 class DateOrder(models.TextChoices):
-    """In which order a file writes its dates."""
+    """The order of day, month and year in a file's dates."""
 
     ISO = "iso", "1990-12-31"
     DMY = "dmy", "31/12/1990"
@@ -57,7 +68,7 @@ class DateOrder(models.TextChoices):
 
 
 class Contact(models.Model):
-    """A customer of one store. `phone` is E.164 and empty only once anonymised."""
+    """A customer of one store. `phone` is E.164, and NULL only after the contact was anonymised."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     phone = models.CharField(max_length=16, null=True)
@@ -78,13 +89,14 @@ class Contact(models.Model):
     consent_evidence = models.JSONField(null=True, blank=True)
     anonymised_at = models.DateTimeField(null=True, blank=True)
     erase_on = models.DateField(
-        null=True, blank=True, help_text="The day on which retention erases them, whatever else."
+        null=True, blank=True, help_text="Retention erases the contact on this day."
     )
     legal_hold = models.BooleanField(
-        db_default=False, help_text="Retention leaves them alone, as in a legal dispute."
+        db_default=False,
+        help_text="Retention never erases the contact, for example during a legal dispute.",
     )
     awaits_welcome = models.BooleanField(
-        db_default=False, help_text="New, and not yet considered for the welcome message."
+        db_default=False, help_text="New, and not yet checked for the welcome message."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
@@ -135,7 +147,10 @@ class ConsentEvent(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        constraints = [one_of("type", ConsentEventType, "consentevent_type_known")]
+        constraints = [choice_constraint("type", ConsentEventType, "consentevent_type_known")]
+
+    def __str__(self) -> str:
+        return f"{self.type} of contact {self.contact_id}"
 
 
 class Suppression(models.Model):
@@ -158,9 +173,15 @@ class Suppression(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"suppression {self.pk}"
+
 
 class List(models.Model):
-    """A named set of contacts. With a filter it is dynamic, else its members are chosen."""
+    """A named set of chosen contacts of a store.
+
+    The filter fields follow the Prisma schema; no code applies them.
+    """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     name = models.CharField(max_length=160)
@@ -181,6 +202,8 @@ class List(models.Model):
 
 
 class ListMembership(models.Model):
+    """A contact on a list."""
+
     list = models.ForeignKey(List, models.CASCADE, db_index=False)
     contact = models.ForeignKey(Contact, models.CASCADE)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -190,12 +213,15 @@ class ListMembership(models.Model):
             models.UniqueConstraint(fields=["list", "contact"], name="listmembership_once")
         ]
 
+    def __str__(self) -> str:
+        return f"contact {self.contact_id} on list {self.list_id}"
+
 
 class ContactImport(models.Model):
-    """One uploaded customer list and how far its reading has come.
+    """One uploaded customer list and how far it has been read (rules.md#import).
 
     Always: processed = created + updated + unchanged + duplicate + rejected. `processed` is the
-    checkpoint: it is committed with the rows it counts.
+    checkpoint: it is committed together with the rows that it counts.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
@@ -214,23 +240,24 @@ class ContactImport(models.Model):
     rejected = models.IntegerField(default=0)
     layout = models.JSONField(null=True, blank=True, help_text="how the file is read")
     mapping = models.JSONField(
-        null=True, blank=True, help_text="contact field to positions of columns, preferred first"
+        null=True, blank=True, help_text="positions of columns by contact field, preferred first"
     )
     date_order = models.CharField(max_length=3, choices=DateOrder.choices, blank=True, default="")
     update_existing = models.BooleanField(
-        default=True, help_text="Customers whom the store knows are updated; else left as they are."
+        default=True,
+        help_text="Update contacts that the store already has; otherwise leave them unchanged.",
     )
     consent_source = models.CharField(
         max_length=80,
         blank=True,
         default="",
-        help_text="Where they agreed to marketing; empty: they are stored and not marketed to.",
+        help_text="Where customers agreed to marketing. If empty, they are stored unsubscribed.",
     )
     consent_at = models.DateTimeField(null=True, blank=True, help_text="when they agreed")
     welcome = models.BooleanField(
-        default=False, help_text="New contacts are considered for the welcome message."
+        default=False, help_text="New contacts may receive the welcome message."
     )
-    share_read = models.FloatField(default=0, help_text="of the file, 0 to 1")
+    share_read = models.FloatField(default=0, help_text="share of the file that was read, 0 to 1")
     error = models.CharField(max_length=500, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -238,7 +265,7 @@ class ContactImport(models.Model):
 
     class Meta:
         constraints = [
-            one_of("status", ImportStatus, "contactimport_status_known"),
+            choice_constraint("status", ImportStatus, "contactimport_status_known"),
             models.CheckConstraint(
                 condition=Q(
                     processed=F("created")
@@ -256,7 +283,7 @@ class ContactImport(models.Model):
 
 
 class ImportFileChunk(models.Model):
-    """A piece of an uploaded file: workers on other machines share only the database."""
+    """A part of an uploaded file. Workers on other machines share only the database."""
 
     contact_import = models.ForeignKey(ContactImport, models.CASCADE, db_index=False)
     number = models.IntegerField()
@@ -269,12 +296,15 @@ class ImportFileChunk(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"chunk {self.number} of import {self.contact_import_id}"
+
 
 class RejectedRow(models.Model):
-    """A row that an import could not use: where, what and why, and the row itself."""
+    """A row that an import could not use: its line, the cell and reason, and all its cells."""
 
     contact_import = models.ForeignKey(ContactImport, models.CASCADE, db_index=False)
-    line = models.IntegerField(help_text="line in the file, the header being 1")
+    line = models.IntegerField(help_text="line in the file, counted from 1")
     column = models.CharField(max_length=200, blank=True)
     value = models.CharField(max_length=200, blank=True)
     reason = models.CharField(max_length=200)
@@ -285,25 +315,5 @@ class RejectedRow(models.Model):
             models.UniqueConstraint(fields=["contact_import", "line"], name="rejectedrow_once")
         ]
 
-
-class AuditEntry(models.Model):
-    """Something an operator or the watchdog did; append-only, without personal data."""
-
-    at = models.DateTimeField(db_default=Now(), editable=False)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
-    )
-    actor_name = models.CharField(max_length=80, help_text="an account's id, or a program")
-    action = models.CharField(max_length=60)
-    subject = models.CharField(max_length=60, blank=True, help_text="such as: campaign 12")
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", db_index=False
-    )
-    details = models.JSONField(default=dict)
-
-    class Meta:
-        verbose_name_plural = "audit entries"
-        indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
-
     def __str__(self) -> str:
-        return f"{self.actor_name}: {self.action}"
+        return f"line {self.line} of import {self.contact_import_id}"

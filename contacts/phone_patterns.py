@@ -1,12 +1,12 @@
-"""Regular expressions made of the library's metadata that know a valid phone number at once.
+"""Regular expressions, built from the library's metadata, that recognise valid phone numbers.
 
-`phonenumbers` takes a number apart step by step and tries a dozen patterns on it. All that it asks
-is put here into one expression for each calling code (or, for national forms, each region) and
-number of digits. What an expression accepts is certain, and so is what it rejects, except where
-the library would first take off or read something in a way not expressed here: then `unsure`
-matches, and the library is to be asked.
+`phonenumbers` parses a number step by step and tries a dozen patterns on it. This module combines
+these patterns into one expression for each calling code (or, for national forms, each region) and
+digit count. What an expression accepts is valid. What it does not accept is invalid, unless
+`needs_library` matches: then the library would first remove or interpret digits in a way that the
+expression does not cover, and the caller must ask the library.
 
-Each expression is made when the first such number is met.
+Each expression is built when the first such number is met.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
@@ -23,148 +23,170 @@ from phonenumbers import (
     PhoneNumberDesc,
 )
 
-_NOTHING = "(?!)"
+T = TypeVar("T")
+
+_NO_MATCH = "(?!)"
 
 
-class Rules(NamedTuple):
-    """How to judge the digits of a number: what `accept` does not match is valid only if `unsure`
-    matches and the library says so."""
+class NumberRules(NamedTuple):
+    """How to decide about the digits of a number.
+
+    Digits that `accept` does not match are valid only if `needs_library` matches and the library
+    accepts them.
+    """
 
     plus_code: str
     accept: Callable[[str], re.Match[str] | None]  # its last group is the national number
-    unsure: Callable[[str], re.Match[str] | None]
+    needs_library: Callable[[str], re.Match[str] | None]
 
 
 @functools.cache
-def international(beginning: str, length: int) -> Rules | None:
+def international_rules(first_digits: str, digit_count: int) -> NumberRules | None:
     """Rules for digits that begin with a calling code.
 
     Args:
-        beginning: the first three digits.
-        length: how many digits there are.
+        first_digits: the first three digits.
+        digit_count: how many digits there are, with the calling code.
 
     Returns:
         None if there is no such calling code.
     """
-    for end in (1, 2, 3):
-        code = beginning[:end]
+    for code_length in (1, 2, 3):
+        code = first_digits[:code_length]
         if not code.startswith("0") and int(code) in COUNTRY_CODE_TO_REGION_CODE:
-            return _after_code(int(code), length)
+            return _calling_code_rules(int(code), digit_count)
     return None
 
 
 @functools.cache
-def national(region: str, length: int) -> Rules | None:
+def national_rules(region: str, digit_count: int) -> NumberRules | None:
     """Rules for digits as they are dialled within a region.
+
+    Args:
+        region: two-letter code of the region.
+        digit_count: how many digits there are.
 
     Returns:
         None if there is no such region.
     """
     if region not in SUPPORTED_REGIONS:
         return None
-    metadata = PhoneMetadata.metadata_for_region(region)
-    code = metadata.country_code
-    dials_abroad = f"(?:{_plain(metadata.international_prefix)})"
-    prefix = f"(?:{_plain(metadata.national_prefix_for_parsing)})"
-    prefix_of_code = f"(?:{_plain(_metadata_of(code).national_prefix_for_parsing)})"
-    general = _general(metadata)
-    # The library takes digits that begin with the region's own calling code as national if that
+    metadata = _required(PhoneMetadata.metadata_for_region(region))
+    code = _required(metadata.country_code)
+    dial_out = f"(?:{_without_groups(metadata.international_prefix)})"
+    prefix = f"(?:{_without_groups(metadata.national_prefix_for_parsing)})"
+    main_metadata = _main_metadata(code)
+    main_prefix = f"(?:{_without_groups(main_metadata.national_prefix_for_parsing)})"
+    general = _general_pattern(metadata)
+    # The library reads digits that begin with the region's own calling code as national if that
     # is possible, else as an international number without its plus.
-    as_national = f"(?:(?!{code})|(?={general}))"
-    if _too_long(metadata, length):
-        as_national = f"(?!{code})"
-    return Rules(
+    read_as_national = f"(?:(?!{code})|(?={general}))"
+    if _is_too_long(metadata, digit_count):
+        read_as_national = f"(?!{code})"
+    return NumberRules(
         f"+{code}",
         re.compile(
-            f"(?!{dials_abroad})(?:{as_national}(?:{_number(metadata, length)})"
-            f"|(?!{general}){code}(?!{prefix}|{prefix_of_code})(?={general})"
-            f"({_valid(code, length - len(str(code)))}))"
+            f"(?!{dial_out})(?:{read_as_national}(?:{_number_pattern(metadata, code, digit_count)})"
+            f"|(?!{general}){code}(?!{prefix}|{main_prefix})(?={general})"
+            f"({_valid_pattern(code, digit_count - len(str(code)))}))"
         ).fullmatch,
-        re.compile(f"{dials_abroad}|{code}|{prefix}").match,
+        re.compile(f"{dial_out}|{code}|{prefix}").match,
     )
 
 
 @functools.cache
-def _after_code(code: int, length: int) -> Rules:
-    metadata = _metadata_of(code)
-    prefix = _plain(metadata.national_prefix_for_parsing)
-    number = _number(metadata, length - len(str(code)))
-    return Rules(
+def _calling_code_rules(code: int, digit_count: int) -> NumberRules:
+    metadata = _main_metadata(code)
+    prefix = _without_groups(metadata.national_prefix_for_parsing)
+    number = _number_pattern(metadata, code, digit_count - len(str(code)))
+    return NumberRules(
         f"+{code}",
         re.compile(f"{code}(?:{number})").fullmatch,
         re.compile(f"{code}(?:{prefix})").match,
     )
 
 
-def _number(metadata: PhoneMetadata, length: int) -> str:
-    """Matches a valid number with or without national prefix, where both are sure.
+def _number_pattern(metadata: PhoneMetadata, code: int, digit_count: int) -> str:
+    """Matches a valid number with or without national prefix, where both readings are certain.
 
-    A prefix is taken off unless the number is possible only with it, or of no possible length
-    without it.
+    The library removes a prefix unless the number is possible only with it, or has no possible
+    length without it.
     """
-    general = _general(metadata)
-    code = metadata.country_code
-    without = []
-    whole_if = [f"(?!{_plain(metadata.national_prefix_for_parsing)})"]
+    general = _general_pattern(metadata)
+    after_prefix = []
+    unprefixed_if = [f"(?!{_without_groups(metadata.national_prefix_for_parsing)})"]
     for prefix in _literal_prefixes(metadata):
-        rest = length - len(prefix)
-        if rest in metadata.general_desc.possible_length or _too_long(metadata, rest):
-            without.append(f"{prefix}(?={general})({_valid(code, rest)})")
-            whole_if.append(f"(?={prefix})(?!{prefix}{general})(?={general})")
+        remaining = digit_count - len(prefix)
+        possible_lengths = _required(metadata.general_desc).possible_length
+        if remaining in possible_lengths or _is_too_long(metadata, remaining):
+            after_prefix.append(f"{prefix}(?={general})({_valid_pattern(code, remaining)})")
+            unprefixed_if.append(f"(?={prefix})(?!{prefix}{general})(?={general})")
         else:
-            whole_if.append(f"(?={prefix})")
-    return "|".join([*without, f"(?:{'|'.join(whole_if)})({_valid(code, length)})"])
+            unprefixed_if.append(f"(?={prefix})")
+    unprefixed = f"(?:{'|'.join(unprefixed_if)})({_valid_pattern(code, digit_count)})"
+    return "|".join([*after_prefix, unprefixed])
 
 
-def _valid(code: int, length: int) -> str:
-    """Matches a national number that is valid in the region which it belongs to.
+def _valid_pattern(code: int, digit_count: int) -> str:
+    """Matches a national number that is valid in the region that it belongs to.
 
-    Regions sharing a calling code are asked in turn: one with leading digits decides about all
-    numbers that begin so, one without leaves what it does not know to the next.
+    The library asks regions that share a calling code in turn. A region with leading digits decides
+    about all numbers that begin with them. A region without leading digits passes the numbers that
+    it does not know on to the next region.
     """
     regions = COUNTRY_CODE_TO_REGION_CODE[code]
-    pattern = _NOTHING
+    pattern = _NO_MATCH
     for region in reversed(regions):
-        metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-        leading = metadata.leading_digits
-        if leading is None or len(regions) == 1:
-            pattern = f"{_of_known_type(metadata, length)}|{pattern}"
+        metadata = _required(PhoneMetadata.metadata_for_region_or_calling_code(code, region))
+        leading_digits = metadata.leading_digits
+        known = _known_types_pattern(metadata, digit_count)
+        if leading_digits is None or len(regions) == 1:
+            pattern = f"{known}|{pattern}"
         else:
-            known = _of_known_type(metadata, length)
-            pattern = f"(?={leading})(?:{known})|(?!{leading})(?:{pattern})"
+            pattern = f"(?={leading_digits})(?:{known})|(?!{leading_digits})(?:{pattern})"
     return pattern
 
 
-def _of_known_type(metadata: PhoneMetadata, length: int) -> str:
-    kinds = [
+def _known_types_pattern(metadata: PhoneMetadata, digit_count: int) -> str:
+    """Matches national numbers of all types of the region, such as mobile and fixed line."""
+    number_types = [
         metadata.fixed_line, metadata.toll_free, metadata.premium_rate, metadata.shared_cost,
         metadata.voip, metadata.personal_number, metadata.pager, metadata.uan, metadata.voicemail,
     ]  # fmt: skip
-    # Where both have one pattern, the library goes by the lengths of the fixed line alone.
+    # Where both have one pattern, the library uses the possible lengths of the fixed line alone.
     if not metadata.same_mobile_and_fixed_line_pattern:
-        kinds.insert(0, metadata.mobile)
-    patterns = [kind.national_number_pattern for kind in kinds if _may_be(kind, length)]
-    if not patterns or not _may_be(metadata.general_desc, length):
-        return _NOTHING
-    return f"(?={_general(metadata)})(?:{'|'.join(patterns)})"
+        number_types.insert(0, metadata.mobile)
+    patterns = [
+        number_type.national_number_pattern
+        for number_type in number_types
+        if number_type is not None
+        and number_type.national_number_pattern
+        and _has_possible_length(number_type, digit_count)
+    ]
+    general_desc = _required(metadata.general_desc)
+    if (
+        not patterns
+        or not general_desc.national_number_pattern
+        or not _has_possible_length(general_desc, digit_count)
+    ):
+        return _NO_MATCH
+    return f"(?={_general_pattern(metadata)})(?:{'|'.join(patterns)})"
 
 
-def _may_be(kind: PhoneNumberDesc | None, length: int) -> bool:
-    if kind is None or not kind.national_number_pattern:
-        return False
-    return not kind.possible_length or length in kind.possible_length
+def _has_possible_length(description: PhoneNumberDesc, digit_count: int) -> bool:
+    return not description.possible_length or digit_count in description.possible_length
 
 
-def _too_long(metadata: PhoneMetadata, length: int) -> bool:
-    return length > metadata.general_desc.possible_length[-1]
+def _is_too_long(metadata: PhoneMetadata, digit_count: int) -> bool:
+    return digit_count > _required(metadata.general_desc).possible_length[-1]
 
 
-def _general(metadata: PhoneMetadata) -> str:
-    return rf"(?:{metadata.general_desc.national_number_pattern})\Z"
+def _general_pattern(metadata: PhoneMetadata) -> str:
+    return rf"(?:{_required(metadata.general_desc).national_number_pattern})\Z"
 
 
 def _literal_prefixes(metadata: PhoneMetadata) -> list[str]:
-    """The national prefixes of a region, unless they are more than a few plain digits."""
+    """The national prefixes of a region; none if they are more than a few plain digits."""
     prefixes = (metadata.national_prefix_for_parsing or "").split("|")
     if metadata.national_prefix_transform_rule or not all(map(str.isdecimal, prefixes)):
         return []
@@ -172,12 +194,19 @@ def _literal_prefixes(metadata: PhoneMetadata) -> list[str]:
     return prefixes if exclusive else []
 
 
-def _plain(pattern: str | None) -> str:
-    """The pattern without capturing groups, so that those of a number are the only ones."""
-    return re.sub(r"\((?!\?)", "(?:", pattern) if pattern else _NOTHING
+def _without_groups(pattern: str | None) -> str:
+    """The pattern without capturing groups, so that only the numbers' own groups capture."""
+    return re.sub(r"\((?!\?)", "(?:", pattern) if pattern else _NO_MATCH
 
 
-def _metadata_of(code: int) -> PhoneMetadata:
-    """The metadata by which the library reads international numbers of a calling code."""
-    main = COUNTRY_CODE_TO_REGION_CODE[code][0]
-    return PhoneMetadata.metadata_for_region_or_calling_code(code, main)
+def _main_metadata(code: int) -> PhoneMetadata:
+    """The metadata with which the library reads international numbers of a calling code."""
+    main_region = COUNTRY_CODE_TO_REGION_CODE[code][0]
+    return _required(PhoneMetadata.metadata_for_region_or_calling_code(code, main_region))
+
+
+def _required(value: T | None) -> T:
+    """A value that the library's types make optional and its metadata always has."""
+    if value is None:
+        raise LookupError("the metadata of phonenumbers is incomplete")
+    return value

@@ -1,51 +1,67 @@
-"""Phone numbers: normalising to E.164, and the keyed hash by which a suppressed one is known."""
+"""Phone numbers: reading them as E.164, and the keyed hash of a suppressed number."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
+from typing import TYPE_CHECKING
 
 import phonenumbers
 from django.conf import settings
 
-from contacts.phone_patterns import international, national
+from contacts.phone_patterns import international_rules, national_rules
 
-# What the library skips within a number, whatever stands around it.
+if TYPE_CHECKING:
+    from astronote.accounts.models import User
+
+MIN_DIGITS = 5
+MAX_TEXT_LENGTH = 39
+
+# Characters within a number that the library always ignores.
 _PUNCTUATION = str.maketrans("", "", " -./()\u00a0")
 
 
-def region_of(owner: Any) -> str:
-    """The country of a store's national phone numbers."""
+def phone_region_of(owner: User) -> str:
+    """The country of a store's national phone numbers, as a two-letter code."""
     return owner.phone_region or settings.DEFAULT_PHONE_REGION
 
 
-def normalise(text: str, region: str) -> str | None:
-    """Return the number in E.164, or None if it is not a valid one.
+def to_e164(text: str, region: str) -> str | None:
+    """Return the number in E.164, or None if it is not valid (rules.md#phone-numbers).
 
     Args:
         text: the number as written; `00` and `+` forms of any country, or a national form.
         region: two-letter country of national forms.
     """
-    # The library takes some twenty times as long and is asked only where the answer is not plain.
+    # The library takes about twenty times as long, so it is asked only where the patterns are not
+    # certain.
     written = text.strip()
-    sign = 1 if written[:1] == "+" else 2 if written[:2] == "00" else 0
-    digits = written[sign:]
+    sign_length = 1 if written[:1] == "+" else 2 if written[:2] == "00" else 0
+    digits = written[sign_length:]
     if not digits.isdecimal():
         digits = digits.translate(_PUNCTUATION)
-    if not (digits.isascii() and digits.isdecimal() and len(digits) > 4 and len(written) < 40):
-        return _by_library(text, region)
-    rules = international(digits[:3], len(digits)) if sign else national(region, len(digits))
+    if not (
+        digits.isascii()
+        and digits.isdecimal()
+        and len(digits) >= MIN_DIGITS
+        and len(written) <= MAX_TEXT_LENGTH
+    ):
+        return _parse_with_library(text, region)
+    rules = (
+        international_rules(digits[:3], len(digits))
+        if sign_length
+        else national_rules(region, len(digits))
+    )
     if rules is None:
-        return _by_library(text, region)
-    plus_code, accept, unsure = rules
+        return _parse_with_library(text, region)
+    plus_code, accept, needs_library = rules
     match = accept(digits)
     if match:
-        return plus_code + match[match.lastindex]
-    return _by_library(text, region) if unsure(digits) else None
+        return plus_code + match[match.lastindex or 0]
+    return _parse_with_library(text, region) if needs_library(digits) else None
 
 
-def _by_library(text: str, region: str) -> str | None:
+def _parse_with_library(text: str, region: str) -> str | None:
     text = text.strip()
     if text.startswith("00"):
         text = "+" + text[2:]
@@ -59,5 +75,5 @@ def _by_library(text: str, region: str) -> str | None:
 
 
 def phone_hash(phone: str) -> str:
-    """The hash under which an E.164 number is suppressed: HMAC-SHA256 with PHONE_HASH_KEY."""
+    """The hash that suppresses an E.164 number: HMAC-SHA256 with PHONE_HASH_KEY."""
     return hmac.new(settings.PHONE_HASH_KEY.encode(), phone.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,1 @@
+"""Sending messages: batches, credits, Mitto, receipts and replies. See `docs/architecture.md`."""

@@ -1,7 +1,9 @@
-"""How messages go out: Mitto, batches, credits and receipts."""
+"""Sending messages: Mitto, batches, credits, receipts and replies."""
 
 from django.apps import AppConfig
 
 
 class MessagingConfig(AppConfig):
+    """Sending through Mitto; `operations.py` registers what other apps show and run."""
+
     name = "messaging"

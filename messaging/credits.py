@@ -1,8 +1,9 @@
 """Prepaid credits: the only code that changes wallets, reservations and the ledger.
 
-One credit pays one SMS part. A batch has one reservation; its ledger entries are keyed by the
-total charged so far, so that charging twice for the same messages is impossible. Locks are taken
-in the order reservation, wallet.
+One credit pays one SMS part. A batch has one reservation. Its ledger entries are keyed by the
+batch's total charge so far, so that the same messages cannot be charged twice. Reservations are
+locked before wallets. Rules: docs/rules.md#credits. When to charge or release is decided in
+`outcomes.py`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,38 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from messaging.models import CreditTransaction, TransactionType, Wallet
+from astronote.accounts.models import StoreId
+from astronote.common.sql import execute, rows
+from messaging.models import BatchId, CreditTransaction, Wallet
+from messaging.statuses import TransactionType
 
 log = logging.getLogger(__name__)
 
 
+class NewBatch(NamedTuple):
+    """A batch that is being written, and the parts of its messages."""
+
+    owner_id: StoreId
+    id: BatchId
+    parts: int
+
+
+class ExpiredReservation(NamedTuple):
+    """A reservation that expired, and the credits that it released."""
+
+    owner_id: StoreId
+    batch_id: BatchId
+    credits: int
+
+
 class InsufficientCredits(Exception):
-    """The wallet cannot pay; says how much is needed and how much is free."""
+    """A wallet has fewer available credits than are needed."""
 
     def __init__(self, needed: int, available: int) -> None:
         self.needed, self.available = needed, available
@@ -33,12 +54,12 @@ class InsufficientCredits(Exception):
 
 
 def wallet_of(owner_id: int) -> Wallet:
-    """The store's wallet; an empty one is made for a new store."""
+    """The store's wallet; creates an empty one if it has none."""
     return Wallet.objects.get_or_create(owner_id=owner_id)[0]
 
 
 def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
-    """Add credits to a store's wallet; the same `key` adds them once.
+    """Add credits to a store's wallet, once for each `key`, and write a ledger entry.
 
     Raises:
         ValueError: if the amount is not positive.
@@ -63,19 +84,25 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     return wallet
 
 
-def hold(needs: Mapping[int, int]) -> set[int]:
-    """Hold so many credits of each store's wallet, all of them or none; return who could pay.
+def hold_credits(needs: Mapping[StoreId, int]) -> set[StoreId]:
+    """Hold credits in the wallets of several stores.
 
-    In the same transaction `keep` must write down which batches they are held for.
+    Call `record_reservations` for the batches in the same transaction.
+
+    Args:
+        needs: credits by store. Each store's are held in full or not at all.
+
+    Returns:
+        The stores whose credits are held; the others have too few available.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(HOLD, [list(needs), list(needs.values())])
-        return {row[0] for row in cursor.fetchall()}
+    held = rows(HOLD_CREDITS, [list(needs), list(needs.values())])
+    return {owner_id for (owner_id,) in held}
 
 
-# Wallets are locked in the order of stores; one that somebody else changes is looked at again.
-HOLD = """
-    WITH rich AS (
+# Wallets are locked in the order of stores. FOR NO KEY UPDATE checks the condition again for a
+# wallet that another transaction has changed meanwhile.
+HOLD_CREDITS = """
+    WITH sufficient AS (
         SELECT w.owner_id, t.amount
         FROM messaging_wallet w
         JOIN unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount) ON t.owner_id = w.owner_id
@@ -83,72 +110,64 @@ HOLD = """
         ORDER BY w.owner_id
         FOR NO KEY UPDATE OF w)
     UPDATE messaging_wallet w
-    SET reserved_balance = reserved_balance + rich.amount, updated_at = now()
-    FROM rich WHERE w.owner_id = rich.owner_id
+    SET reserved_balance = reserved_balance + sufficient.amount, updated_at = now()
+    FROM sufficient WHERE w.owner_id = sufficient.owner_id
     RETURNING w.owner_id
 """
 
 
-def keep(batches: Sequence[tuple[int, int, int]]) -> None:
-    """Write down which new batches held credits are for, as (store, batch, parts)."""
+def record_reservations(batches: Sequence[NewBatch]) -> None:
+    """Write the reservations of new batches, whose credits the caller has held."""
     expires_at = timezone.now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO messaging_creditreservation
-                (owner_id, batch_id, amount, charged, released, status, expires_at)
-            SELECT owner_id, batch_id, amount, 0, 0, 'reserved', %s
-            FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS new (owner_id, batch_id, amount)
-            """,
-            [expires_at, *(list(column) for column in zip(*batches, strict=True))],
-        )
+    columns = [list(column) for column in zip(*batches, strict=True)]
+    execute(RECORD_RESERVATIONS, [expires_at, *columns])
 
 
-def reserve(batches: Sequence[tuple[int, int, int]]) -> None:
-    """Hold credits for new batches of a store, given as (store, batch, parts); all or none.
+RECORD_RESERVATIONS = """
+    INSERT INTO messaging_creditreservation
+        (owner_id, batch_id, amount, charged, released, status, expires_at)
+    SELECT owner_id, batch_id, amount, 0, 0, 'reserved', %s
+    FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS t (owner_id, batch_id, amount)
+"""
+
+
+def reserve_credits(batches: Sequence[NewBatch]) -> None:
+    """Hold credits for new batches and write their reservations; all or none.
 
     Raises:
-        InsufficientCredits: if a wallet has too few that are free.
+        InsufficientCredits: if a wallet has too few credits available. Roll back then: credits of
+            other stores are held already.
     """
     if not batches:
         return
-    needs: Counter[int] = Counter()
-    for owner_id, _, amount in batches:
-        needs[owner_id] += amount
-    for owner_id in needs.keys() - hold(needs):
+    needs: Counter[StoreId] = Counter()
+    for batch in batches:
+        needs[batch.owner_id] += batch.parts
+    for owner_id in needs.keys() - hold_credits(needs):
         raise InsufficientCredits(needs[owner_id], wallet_of(owner_id).available)
-    keep(batches)
+    record_reservations(batches)
 
 
-def expire(batch_ids: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Give back what these batches still hold; returns (store, batch, credits) of each.
+def expire_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:
+    """Expire the overdue reservations of ended batches and release what they still hold.
 
-    For batches that are settled, whose unknown messages no receipt has settled in time.
+    Their unknown messages have had no receipt in time.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(EXPIRE, [list(batch_ids)])
-        expired = cursor.fetchall()
-        back: Counter[int] = Counter()
-        for owner_id, _, amount in expired:
-            back[owner_id] += amount
-        owners = sorted(back)
+    with transaction.atomic():
+        expired = [ExpiredReservation(*row) for row in rows(EXPIRE_RESERVATIONS, [list(batch_ids)])]
+        released: Counter[StoreId] = Counter()
+        for reservation in expired:
+            released[reservation.owner_id] += reservation.credits
+        owners = sorted(released)
+        # Lock in the order of stores, as HOLD_CREDITS does.
         list(Wallet.objects.select_for_update().filter(owner__in=owners).order_by("owner"))
-        cursor.execute(
-            """
-            UPDATE messaging_wallet w
-            SET reserved_balance = reserved_balance - t.amount, updated_at = now()
-            FROM unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount)
-            WHERE w.owner_id = t.owner_id
-            """,
-            [owners, [back[owner] for owner in owners]],
-        )
+        execute(RELEASE_CREDITS, [owners, [released[owner_id] for owner_id in owners]])
     return expired
 
 
-# The batch is looked at again under the reservation's lock: an operator may have had its messages
-# sent once more.
-EXPIRE = """
-    WITH old AS (
+# The batch is checked under the reservation's lock: an operator may have sent its messages again.
+EXPIRE_RESERVATIONS = """
+    WITH overdue AS (
         SELECT r.id, r.amount - r.charged - r.released AS held
         FROM messaging_creditreservation r JOIN messaging_batch b ON b.id = r.batch_id
         WHERE r.batch_id = ANY(%s) AND r.status = 'reserved' AND r.expires_at < now()
@@ -156,33 +175,43 @@ EXPIRE = """
         ORDER BY r.id
         FOR UPDATE OF r)
     UPDATE messaging_creditreservation r
-    SET status = 'expired', released = released + old.held, closed_at = now()
-    FROM old WHERE r.id = old.id
-    RETURNING r.owner_id, r.batch_id, old.held
+    SET status = 'expired', released = released + overdue.held, closed_at = now()
+    FROM overdue WHERE r.id = overdue.id
+    RETURNING r.owner_id, r.batch_id, overdue.held
+"""
+RELEASE_CREDITS = """
+    UPDATE messaging_wallet w
+    SET reserved_balance = reserved_balance - t.amount, updated_at = now()
+    FROM unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount)
+    WHERE w.owner_id = t.owner_id
 """
 
 
-def settle(owner_id: int, batch_id: int, *, charge: int, release: int) -> None:
-    """Charge the parts Mitto accepted and give back those it will never send.
+def settle_reservation(owner_id: int, batch_id: int, *, charge: int, release: int) -> None:
+    """Charge or release held credits of a batch; a charge writes a ledger entry.
 
-    Called in the transaction that changes the messages' status, with each part passed once.
+    Call it in the transaction that changes the messages' statuses, once for each part. After the
+    reservation has expired, a charge is paid from the available credits, as far as they suffice.
+
+    Args:
+        owner_id: the batch's store.
+        batch_id: the batch.
+        charge: parts that Mitto accepted.
+        release: parts that will not be sent.
     """
     if not charge and not release:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(CLOSE_RESERVATION, [charge, release, charge, release, charge, batch_id])
-        row = cursor.fetchone()
-        if row is None:
-            _charge_after_expiry(cursor, owner_id, batch_id, charge)
-            return
-        charged_so_far = row[0]
-        cursor.execute(TAKE_FROM_WALLET, [charge, charge + release, owner_id])
-        balance = cursor.fetchone()[0]
-        if charge:
-            _write_debit(cursor, owner_id, batch_id, charge, balance, charged_so_far)
+    settled = rows(SETTLE_RESERVATION, [charge, release, charge, release, charge, batch_id])
+    if not settled:
+        _charge_expired(owner_id, batch_id, charge)
+        return
+    (total_charge,) = settled[0]
+    ((balance,),) = rows(DEDUCT_FROM_WALLET, [charge, charge + release, owner_id])
+    if charge:
+        _write_debit(owner_id, batch_id, charge, balance_after=balance, total_charge=total_charge)
 
 
-CLOSE_RESERVATION = """
+SETTLE_RESERVATION = """
     UPDATE messaging_creditreservation SET
         charged = charged + %s,
         released = released + %s,
@@ -194,7 +223,7 @@ CLOSE_RESERVATION = """
     WHERE batch_id = %s AND status = 'reserved'
     RETURNING charged
 """
-TAKE_FROM_WALLET = """
+DEDUCT_FROM_WALLET = """
     UPDATE messaging_wallet
     SET balance = balance - %s, reserved_balance = reserved_balance - %s, updated_at = now()
     WHERE owner_id = %s
@@ -202,18 +231,11 @@ TAKE_FROM_WALLET = """
 """
 
 
-def _charge_after_expiry(cursor, owner_id: int, batch_id: int, charge: int) -> None:
-    """A message proved accepted after its reservation ran out is paid from what is free."""
+def _charge_expired(owner_id: int, batch_id: int, charge: int) -> None:
+    """Charge messages that Mitto had accepted, after their reservation expired."""
     if not charge:
         return
-    cursor.execute(
-        """
-        UPDATE messaging_creditreservation SET charged = charged + %s, amount = amount + %s
-        WHERE batch_id = %s RETURNING charged
-        """,
-        [charge, charge, batch_id],
-    )
-    charged_so_far = cursor.fetchone()[0]
+    ((total_charge,),) = rows(CHARGE_EXPIRED_RESERVATION, [charge, charge, batch_id])
     wallet = Wallet.objects.select_for_update().get(owner_id=owner_id)
     paid = min(charge, wallet.available)
     if paid < charge:
@@ -227,17 +249,27 @@ def _charge_after_expiry(cursor, owner_id: int, batch_id: int, charge: int) -> N
     if paid:
         wallet.balance -= paid
         wallet.save()
-        _write_debit(cursor, owner_id, batch_id, paid, wallet.balance, charged_so_far)
+        _write_debit(
+            owner_id, batch_id, paid, balance_after=wallet.balance, total_charge=total_charge
+        )
+
+
+CHARGE_EXPIRED_RESERVATION = """
+    UPDATE messaging_creditreservation SET charged = charged + %s, amount = amount + %s
+    WHERE batch_id = %s RETURNING charged
+"""
 
 
 def _write_debit(
-    cursor, owner_id: int, batch_id: int, amount: int, balance: int, charged_so_far: int
+    owner_id: int, batch_id: int, amount: int, *, balance_after: int, total_charge: int
 ) -> None:
-    cursor.execute(
-        """
-        INSERT INTO messaging_credittransaction
-            (owner_id, batch_id, type, amount, balance_after, reason, idempotency_key)
-        VALUES (%s, %s, 'debit', %s, %s, 'messages sent', %s)
-        """,
-        [owner_id, batch_id, amount, balance, f"batch:{batch_id}:{charged_so_far}"],
-    )
+    """Write a ledger entry; the batch's total charge makes its key unique."""
+    key = f"batch:{batch_id}:{total_charge}"
+    execute(WRITE_DEBIT, [owner_id, batch_id, amount, balance_after, key])
+
+
+WRITE_DEBIT = """
+    INSERT INTO messaging_credittransaction
+        (owner_id, batch_id, type, amount, balance_after, reason, idempotency_key)
+    VALUES (%s, %s, 'debit', %s, %s, 'messages sent', %s)
+"""

@@ -1,40 +1,46 @@
-"""The words with which customers opt out and in again by SMS, in the languages of our stores."""
+"""The words by which customers opt out and in again by SMS, in the languages of the stores.
+
+What a request does is in `replies.py`. Rules: docs/rules.md#replies.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Whatever follows them, as in "stop please".
-STOP_FIRST = {
+from messaging.statuses import ConsentRequest
+
+# A request if the text begins with one of them, as in "stop please".
+STOP_PREFIXES = {
     "stop", "stopall", "unsubscribe", "stopp", "abmelden", "abbestellen", "desabonner",
     "desinscrire", "desabonnement", "baja", "disiscrivi", "disiscrivimi", "cancellami", "διαγραφη",
     "στοπ", "απεγγραφη",
 }  # fmt: skip
-# Words of everyday: only if they are all that was written.
-STOP_ALONE = {
+# Everyday words: a request only if they are the whole text.
+STOP_TEXTS = {
     "end", "cancel", "quit", "optout", "opt out", "stop all", "ende", "arret", "arreter", "fin",
     "parar", "alto", "cancelar", "detener", "ferma", "basta", "annulla", "cancella", "τελοσ",
     "ακυρωση", "σταματα", "σταματηστε", "διεγραψε με",
 }  # fmt: skip
-START = {
+START_TEXTS = {
     "start", "unstop", "subscribe", "optin", "opt in", "anmelden", "demarrer", "reprendre", "alta",
     "iniciar", "iscrivimi", "inizia", "εγγραφη", "εναρξη", "σταρτ",
 }  # fmt: skip
-LONGEST_REQUEST = 6  # words; more is a letter that happens to begin with one of ours
+MAX_REQUEST_WORDS = 6  # a longer text is no request, even if it begins with such a word
 
 
-def request_in(text: str) -> str:
-    """What a customer's text asks for: `stop`, `start`, or nothing (empty)."""
-    words = plain(text).split()
-    whole = " ".join(words)
-    if whole in STOP_ALONE or (words and words[0] in STOP_FIRST and len(words) <= LONGEST_REQUEST):
-        return "stop"
-    return "start" if whole in START else ""
+def consent_request_in(text: str) -> str:
+    """The consent request in a reply: a ConsentRequest, or empty if there is none."""
+    words = fold_text(text).split()
+    folded = " ".join(words)
+    begins_with_stop = bool(words) and words[0] in STOP_PREFIXES
+    if folded in STOP_TEXTS or (begins_with_stop and len(words) <= MAX_REQUEST_WORDS):
+        return ConsentRequest.STOP.value
+    return ConsentRequest.START.value if folded in START_TEXTS else ""
 
 
-def plain(text: str) -> str:
-    """The text in small letters, without accents and punctuation."""
+def fold_text(text: str) -> str:
+    """The text in lower case, without accents and punctuation."""
     decomposed = unicodedata.normalize("NFKD", text)
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return re.sub(r"[^\w]+", " ", bare.casefold()).strip()
+    without_accents = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return re.sub(r"[^\w]+", " ", without_accents.casefold()).strip()

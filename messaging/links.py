@@ -1,4 +1,8 @@
-"""Short links in texts: a message's own, made from its tracking id, and those that many share."""
+"""Short links in texts: a message's own, made from its tracking ID, and those that many share.
+
+Rules: docs/rules.md#short-links and docs/rules.md#unsubscribe-links. What a visit does is in
+`campaigns/clicks.py` and `compliance/unsubscribe.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,47 +12,57 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import connection
 from django.utils.crypto import salted_hmac
 
-from messaging.batching import TRACKING_LENGTH
+from astronote.accounts.models import StoreId
+from astronote.common.sql import rows
+from messaging.batch_writing import TRACKING_LENGTH
 from messaging.models import ShortLink
 
-CODE_LENGTH = 8  # unlike a tracking id's, which tells the two apart
-_LETTERS = string.ascii_letters + string.digits
+CODE_LENGTH = 8  # differs from TRACKING_LENGTH, so that codes and tracking IDs differ
+_CODE_CHARACTERS = string.ascii_letters + string.digits
+SAMPLE_CODE = "x" * CODE_LENGTH
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
-_NOT_ITS_END = ".,;:!?)]'\"»"
+_TRAILING_PUNCTUATION = ".,;:!?)]'\"»"
 
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Wording(NamedTuple):
-    """A text before its placeholders are filled, and the store and campaign it belongs to."""
+class OwnedText(NamedTuple):
+    """A text with its tags, and the store and campaign that it belongs to."""
 
-    owner_id: int
+    owner_id: StoreId
     campaign_id: int | None
     text: str
 
 
-def address(code: str) -> str:
-    """The short link of a code."""
+class _Link(NamedTuple):
+    """A URL that needs a short link; each campaign has its own, for its visits."""
+
+    owner_id: StoreId
+    campaign_id: int | None
+    url: str
+
+
+def short_url(code: str) -> str:
+    """The short link with a code or tracking ID."""
     return f"{settings.PUBLIC_WEB_BASE_URL}/s/{code}"
 
 
-def unsubscribe_address(tracking_id: str) -> str:
-    """The page on which who got the message opts out."""
+def unsubscribe_url(tracking_id: str) -> str:
+    """The address of the page on which the recipient of a message opts out."""
     signed = tracking_id + _signature(tracking_id, settings.SECRET_KEY)
     return f"{settings.PUBLIC_WEB_BASE_URL}/u/{signed}"
 
 
 def tracking_id_of(token: str) -> str | None:
-    """The tracking id in the address of an unsubscribe page; None if it was altered."""
+    """The tracking ID in the token of an unsubscribe page; None if its signature is wrong."""
     tracking_id, signature = token[:TRACKING_LENGTH], token[TRACKING_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
@@ -57,9 +71,9 @@ def tracking_id_of(token: str) -> str | None:
 
 
 def _signature(tracking_id: str, secret: str) -> str:
-    """48 bits: the address has to fit an SMS, and its id alone is beyond guessing.
+    """Sign a tracking ID, so that an offer link, which people forward, does not lead to an opt-out.
 
-    Signed, so that the link to an offer, which people forward, opts nobody out.
+    48 bits suffice: the URL must be short, and the tracking ID itself cannot be guessed.
     """
     digest = hmac.digest(_signing_key(secret), tracking_id.encode(), "sha256")
     return base64.urlsafe_b64encode(digest[:6]).decode()
@@ -71,12 +85,12 @@ def _signing_key(secret: str) -> bytes:
 
 
 def is_tracking_id(code: str) -> bool:
-    """Whether the code of a link is a message's own."""
+    """Whether the code in a short link is a tracking ID."""
     return len(code) == TRACKING_LENGTH
 
 
-def may_be_target(url: str) -> bool:
-    """Whether a link may lead there: an http or https address of some host."""
+def is_valid_target(url: str) -> bool:
+    """Whether a link may lead to this URL: http or https, with a host."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -84,61 +98,71 @@ def may_be_target(url: str) -> bool:
     return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
 
 
-def shorten(wordings: Mapping[Key, Wording]) -> dict[Key, str]:
-    """The texts with their addresses replaced by shared short links where that is shorter.
+def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
+    """Replace URLs in texts by shared short links where that is shorter; creates missing links.
 
-    One statement, however many the texts. An address with a placeholder in it stays.
+    Takes one statement for all texts. A URL that contains a tag is not replaced.
+
+    Returns:
+        The texts by the same keys.
     """
-    wanted = {
-        (of.owner_id, of.campaign_id, url)
-        for of in wordings.values()
-        for url in _long_urls(of.text)
-    }
-    links = _links(wanted)
+    short_urls = _short_urls(
+        {
+            _Link(text.owner_id, text.campaign_id, url)
+            for text in texts.values()
+            for url in _long_urls(text.text)
+        }
+    )
     return {
-        key: _replaced(of.text, lambda url, of=of: links[of.owner_id, of.campaign_id, url])
-        for key, of in wordings.items()
+        key: _replace_urls(
+            text.text,
+            {
+                url: short_urls[_Link(text.owner_id, text.campaign_id, url)]
+                for url in _long_urls(text.text)
+            },
+        )
+        for key, text in texts.items()
     }
 
 
-def as_if_shortened(text: str) -> str:
-    """The text as long as `shorten` makes it, with links that lead nowhere; writes nothing."""
-    return _replaced(text, lambda _: address("x" * CODE_LENGTH))
+def with_sample_links(text: str) -> str:
+    """The text with sample links of the same length as short links; creates no links."""
+    return _replace_urls(text, dict.fromkeys(_long_urls(text), short_url(SAMPLE_CODE)))
 
 
-def _replaced(text: str, link_of: Callable[[str], str]) -> str:
-    for url in sorted(_long_urls(text), key=len, reverse=True):
-        text = text.replace(url, link_of(url))
+def _replace_urls(text: str, short_urls: Mapping[str, str]) -> str:
+    # The longest first: one URL may begin with another.
+    for url in sorted(short_urls, key=len, reverse=True):
+        text = text.replace(url, short_urls[url])
     return text
 
 
 def _long_urls(text: str) -> set[str]:
-    longest = len(address("x" * CODE_LENGTH))
-    found = {match.rstrip(_NOT_ITS_END) for match in _URL.findall(text) if "{" not in match}
-    return {url for url in found if len(url) > longest and may_be_target(url)}
+    max_length = len(short_url(SAMPLE_CODE))
+    urls = {match.rstrip(_TRAILING_PUNCTUATION) for match in _URL.findall(text) if "{" not in match}
+    return {url for url in urls if len(url) > max_length and is_valid_target(url)}
 
 
-def _links(wanted: set[tuple[int, int | None, str]]) -> dict[tuple[int, int | None, str], str]:
-    """The short link of each (store, campaign, address), made where there is none yet."""
-    if not wanted:
+def _short_urls(links: set[_Link]) -> dict[_Link, str]:
+    """The short URLs of links; creates those that do not exist."""
+    if not links:
         return {}
-    rows = [
+    new_rows = [
         (
-            owner_id,
+            link.owner_id,
             _new_code(),
             "message",
-            url,
-            hashlib.sha256(url.encode()).hexdigest(),
-            campaign_id,
+            link.url,
+            hashlib.sha256(link.url.encode()).hexdigest(),
+            link.campaign_id,
         )
-        for owner_id, campaign_id, url in sorted(wanted, key=str)
+        for link in sorted(links, key=str)  # one order of locks in all transactions
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(MAKE, [list(column) for column in zip(*rows, strict=True)])
-        return {(owner, campaign, url): address(code) for owner, campaign, url, code in cursor}
+    columns = [list(column) for column in zip(*new_rows, strict=True)]
+    return {_Link(*link): short_url(code) for *link, code in rows(CREATE_LINKS, columns)}
 
 
-MAKE = f"""
+CREATE_LINKS = f"""
     INSERT INTO {ShortLink._meta.db_table} AS l
         (owner_id, short_code, kind, target_url, long_url_hash, campaign_id, click_count)
     SELECT *, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
@@ -150,4 +174,4 @@ MAKE = f"""
 
 
 def _new_code() -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(CODE_LENGTH))
+    return "".join(secrets.choice(_CODE_CHARACTERS) for _ in range(CODE_LENGTH))

@@ -1,4 +1,9 @@
-"""The client of Mitto's messaging API; what its answers mean for a batch is in `sending.py`."""
+"""The client of Mitto's messaging API, and what its answers mean.
+
+Rules: docs/rules.md#mitto-send-calls, docs/rules.md#mitto-send-answers and
+docs/rules.md#mitto-status-query. What an answer does to a batch is in `sending.py`. Status queries
+in bulk are in `polling.py`, webhooks in `webhooks.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +26,21 @@ from urllib3.exceptions import (
 )
 from urllib3.util.retry import Retry
 
-LONGEST_RETRY_AFTER = 86400.0
-# Statuses whose meaning is "perhaps": the call may have been taken.
+MAX_RETRY_AFTER_SECONDS = 86400.0
+# Client errors after which Mitto may still have accepted the call.
 AMBIGUOUS_4XX = {408, 425}
 
 
 class OutgoingSms(NamedTuple):
+    """One SMS to be sent: number as E.164, text and sender ID."""
+
     destination: str
     text: str
     sender: str
 
 
-class Item(NamedTuple):
-    """Mitto's answer about one message: its id, or the words of a refusal."""
+class SentItem(NamedTuple):
+    """Mitto's answer about one message: its ID, or None and the reason of the refusal."""
 
     message_id: str | None
     error: str = ""
@@ -41,15 +48,15 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Accepted:
-    """Mitto took the call; `items` are in the order of the messages."""
+    """Mitto accepted the call; `items` are in the order of the messages."""
 
-    items: list[Item]
+    items: list[SentItem]
     bulk_id: str | None = None
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A definite no; nothing was sent."""
+class CallRefused:
+    """Mitto refused the whole call; nothing was sent."""
 
     status_code: int
     error: str
@@ -57,7 +64,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class NotTaken:
-    """Certainly not taken; may be tried again after so many seconds."""
+    """Mitto did not accept the call; it may be repeated after `retry_after` seconds."""
 
     error: str
     retry_after: float | None = None
@@ -65,14 +72,14 @@ class NotTaken:
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Mitto may have taken it; it must not be sent again by itself."""
+    """Mitto may have accepted the call; repeating it may repeat the messages."""
 
     error: str
 
 
 @dataclass(frozen=True)
 class MessageReport:
-    """What Mitto knows of a message."""
+    """Mitto's answer to a status query."""
 
     delivery_status: str
     description: str
@@ -81,18 +88,19 @@ class MessageReport:
 
 @dataclass(frozen=True)
 class NotFound:
-    """Mitto knows no message of this id."""
+    """Mitto knows no message with this ID."""
 
 
-SendResult = Accepted | Refused | NotTaken | Ambiguous
-StatusResult = MessageReport | NotFound | Refused | NotTaken | Ambiguous
+SendResult = Accepted | CallRefused | NotTaken | Ambiguous
+StatusResult = MessageReport | NotFound | CallRefused | NotTaken | Ambiguous
 
 
 class MittoClient:
-    """One HTTP session with Mitto; use one per process. It never repeats a call by itself.
+    """One HTTP session with Mitto, for one process. It never repeats a call.
 
     Args:
-        connect_timeout, read_timeout: seconds.
+        connect_timeout: in seconds.
+        read_timeout: in seconds.
     """
 
     def __init__(
@@ -105,7 +113,7 @@ class MittoClient:
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
     ) -> None:
-        self._messages = f"{base_url.rstrip('/')}/api/{api_version}/Messages"
+        self._url = f"{base_url.rstrip('/')}/api/{api_version}/Messages"
         self._account = traffic_account_id
         self._timeout = (connect_timeout, read_timeout)
         self._session = requests.Session()
@@ -118,7 +126,7 @@ class MittoClient:
         self._session.mount("https://", adapter)
 
     def send_bulk(self, messages: Sequence[OutgoingSms]) -> SendResult:
-        """Send up to 5,000 messages in one call (mitto-api, section 3)."""
+        """Send up to 5,000 messages in one call."""
         body = {"messages": [self._body(message) for message in messages]}
         return self._send("/sendmessagesbulk", body, len(messages))
 
@@ -127,7 +135,7 @@ class MittoClient:
         return self._send("/send", self._body(message), 1)
 
     def message_status(self, message_id: str) -> StatusResult:
-        """Ask what became of a message."""
+        """Ask for the status of a message."""
         answer = self._call("GET", f"/{message_id}", None)
         if not isinstance(answer, requests.Response):
             return answer
@@ -144,7 +152,7 @@ class MittoClient:
         answer = self._call("POST", path, orjson.dumps(body))
         if not isinstance(answer, requests.Response):
             return answer
-        problem = _problem(answer.status_code, answer.headers, answer.content)
+        problem = _read_problem(answer.status_code, answer.headers, answer.content)
         return problem if problem is not None else _read_items(_json(answer.content), count)
 
     def _call(
@@ -152,11 +160,11 @@ class MittoClient:
     ) -> requests.Response | NotTaken | Ambiguous:
         try:
             return self._session.request(
-                method, self._messages + path, data=data, timeout=self._timeout,
+                method, self._url + path, data=data, timeout=self._timeout,
                 allow_redirects=False,
             )  # fmt: skip
         except requests.ConnectionError as error:
-            if _before_sending(error):
+            if _failed_before_sending(error):
                 return NotTaken("no connection to Mitto")
             return Ambiguous("the connection broke before an answer")
         except requests.Timeout:
@@ -165,25 +173,25 @@ class MittoClient:
             return Ambiguous(f"the answer cannot be read ({type(error).__name__})")
 
 
-def _before_sending(error: requests.ConnectionError) -> bool:
-    """Whether the failure came before a byte of the request was sent."""
+def _failed_before_sending(error: requests.ConnectionError) -> bool:
+    """Whether the connection failed before any of the request was sent."""
     if isinstance(error, requests.ConnectTimeout):
         return True
     cause: Any = error.args[0] if error.args else None
     if isinstance(cause, MaxRetryError):
         cause = cause.reason
-    early = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
-    # A TLS failure is early only while no certificate was agreed on, which is before the request.
-    return isinstance(cause, early) or (
+    connecting = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
+    # requests raises its own SSLError for the handshake, which precedes the request.
+    return isinstance(cause, connecting) or (
         isinstance(cause, SSLError) and isinstance(error, requests.exceptions.SSLError)
     )
 
 
 def read_status(code: int, headers: Mapping[str, str], content: bytes) -> StatusResult:
-    """What an answer to a status query means."""
+    """Read the answer to a status query."""
     if code == 404:
         return NotFound()
-    problem = _problem(code, headers, content)
+    problem = _read_problem(code, headers, content)
     if problem is not None:
         return problem
     body = _json(content)
@@ -191,40 +199,45 @@ def read_status(code: int, headers: Mapping[str, str], content: bytes) -> Status
         return Ambiguous("the answer cannot be read")
     return MessageReport(
         str(body.get("deliveryStatus") or ""),
-        mask(str(body.get("description") or "")),
+        mask_digits(str(body.get("description") or "")),
         parse_time(str(body.get("updatedAt") or "")),
     )
 
 
-def _problem(
+def _read_problem(
     code: int, headers: Mapping[str, str], content: bytes
-) -> Refused | NotTaken | Ambiguous | None:
+) -> CallRefused | NotTaken | Ambiguous | None:
+    """What an HTTP status other than 200 means; None for 200."""
     if code == 200:
         return None
     retry_after = _retry_after(headers.get("Retry-After"))
     if code == 429 or (code == 503 and "Retry-After" in headers):
         return NotTaken(f"asks to wait, {code}", retry_after)
     if 400 <= code < 500 and code not in AMBIGUOUS_4XX:
-        return Refused(code, _words(content))
+        return CallRefused(code, _error_text(content))
     return Ambiguous(f"answered {code}")
 
 
 def _read_items(body: Any, count: int) -> Accepted | Ambiguous:
+    """Read the answer to `count` messages; ambiguous unless it names each once, in order."""
     items = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return Ambiguous("the answer cannot be read")
     if len(items) != count:
         return Ambiguous(f"the answer names {len(items)} messages of {count}")
-    read = [
-        Item(str(item["messageId"])) if item.get("messageId")
-        else Item(None, mask(str(item.get("error") or item.get("message") or "refused"))[:500])
-        for item in items
-    ]  # fmt: skip
-    ids = [item.message_id for item in read if item.message_id]
+    sent_items = [_read_item(item) for item in items]
+    ids = [item.message_id for item in sent_items if item.message_id]
     if len(set(ids)) != len(ids):
         return Ambiguous("the answer names a message twice")
     bulk_id = body.get("bulkId")
-    return Accepted(read, str(bulk_id)[:64] if bulk_id else None)
+    return Accepted(sent_items, str(bulk_id)[:64] if bulk_id else None)
+
+
+def _read_item(item: Mapping[str, Any]) -> SentItem:
+    if item.get("messageId"):
+        return SentItem(str(item["messageId"]))
+    error = str(item.get("error") or item.get("message") or "refused")
+    return SentItem(None, mask_digits(error)[:500])
 
 
 def _json(content: bytes) -> Any:
@@ -234,36 +247,37 @@ def _json(content: bytes) -> Any:
         return None
 
 
-def _words(content: bytes) -> str:
+def _error_text(content: bytes) -> str:
+    """The error text of an answer, without phone numbers."""
     body = _json(content)
     if isinstance(body, dict):
-        words = body.get("message") or body.get("error") or body.get("errors") or ""
+        text = body.get("message") or body.get("error") or body.get("errors") or ""
     else:
-        words = content.decode(errors="replace")
-    return mask(str(words))[:500]
+        text = content.decode(errors="replace")
+    return mask_digits(str(text))[:500]
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from either form of the header."""
+    """Seconds to wait, from the header Retry-After with seconds or a date."""
     if not value:
         return None
     try:
-        wait = float(value)
+        seconds = float(value)
     except ValueError:
         try:
-            wait = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
         except (TypeError, ValueError):
             return None
-    return min(max(wait, 0.0), LONGEST_RETRY_AFTER)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def mask(text: str) -> str:
-    """Hide anything like a phone number."""
+def mask_digits(text: str) -> str:
+    """Replace everything that may be a phone number."""
     return re.sub(r"\+?\d{7,}", "+•••", text)
 
 
 def parse_time(text: str) -> datetime | None:
-    """A provider's time, with any number of decimals, as an aware one."""
+    """Read a time of Mitto, with any number of decimals, as UTC; None if it cannot be read."""
     match = re.fullmatch(r"(.+T\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", text)
     if not match:
         return None

@@ -1,8 +1,12 @@
-"""Batches, credits, receipts and links (data model, section 5; design, Sending and Credits)."""
+"""Tables of sending: batches, messages, templates, short links, credits, events and tallies.
+
+Only fields, constraints and indexes are here. The code that changes rows is in `batch_queue.py`,
+`outcomes.py`, `credits.py`, `inbox.py` and `tallies.py`; statuses are in `statuses.py`.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, NewType, Self
 
 from django.apps import apps
 from django.conf import settings
@@ -10,89 +14,44 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from contacts.constraints import one_of
+from astronote.common.constraints import choice_constraint
 from contacts.models import Contact, MessageType
+from messaging.statuses import (
+    BatchStatus,
+    MessageStatus,
+    ReservationStatus,
+    TallyEvent,
+    TransactionType,
+    WebhookEventStatus,
+    WebhookEventType,
+)
+
+BatchId = NewType("BatchId", int)
+MessageId = NewType("MessageId", int)  # unique within its message class
 
 
-class MessageStatus(models.TextChoices):
-    QUEUED = "queued", "queued: waiting in its batch"
-    SENT = "sent", "sent: Mitto gave an id"
-    DELIVERED = "delivered", "delivered: a receipt said so"
-    FAILED = "failed", "failed: refused by Mitto, or not delivered"
-    SKIPPED = "skipped", "skipped: not sent, for the reason given"
-    UNKNOWN = "unknown", "unknown: Mitto did not answer, never sent again"
-
-
-class BatchStatus(models.TextChoices):
-    PENDING = "pending", "pending: waiting for a worker"
-    CLAIMED = "claimed", "claimed: a worker is preparing it, nothing sent yet"
-    SUBMITTING = "submitting", "submitting: the call to Mitto may be under way"
-    SETTLED = "settled", "settled: every message has an outcome"
-    CANCELLED = "cancelled", "cancelled: never sent"
-
-
-class ReservationStatus(models.TextChoices):
-    RESERVED = "reserved", "reserved: part of it is still held"
-    COMMITTED = "committed", "committed: nothing held, some charged"
-    RELEASED = "released", "released: nothing held, nothing charged"
-    EXPIRED = "expired", "expired: what was still held went back"
-
-
-class TransactionType(models.TextChoices):
-    CREDIT = "credit"
-    DEBIT = "debit"
-    REFUND = "refund"
-
-
-class WebhookEventStatus(models.TextChoices):
-    RECEIVED = "received", "received: not yet applied"
-    PROCESSED = "processed"
-    UNMATCHED = "unmatched", "unmatched: no message or customer belongs to it"
-    FAILED = "failed", "failed: it cannot be read"
-
-
-class WebhookEventType(models.TextChoices):
-    RECEIPT = "dlr", "delivery receipt"
-    POLL = "poll", "answer to a status query"
-    INBOUND = "inbound", "message from a customer"
-
-
-class TallyOf(models.TextChoices):
-    ACCEPTED = "accepted", "accepted by Mitto"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    OPTED_OUT = "opted_out", "opted out"
-
-
-BATCH_OPEN = (BatchStatus.PENDING, BatchStatus.CLAIMED, BatchStatus.SUBMITTING)
-BATCH_IN_FLIGHT = (BatchStatus.CLAIMED, BatchStatus.SUBMITTING)
-NOT_CHARGED = (MessageStatus.QUEUED, MessageStatus.UNKNOWN)
-ACCEPTED = (MessageStatus.SENT, MessageStatus.DELIVERED)
-
-
-class Verdict(NamedTuple):
-    """Whether a batch that is due may go out; if not, why, and whether it never may."""
+class SendDecision(NamedTuple):
+    """Whether a due batch may be sent now; if not, why not, and whether it must be dropped."""
 
     may_send: bool
     reason: str = ""
-    for_good: bool = False
+    drop: bool = False
 
 
 class StatusChange(NamedTuple):
-    """So many messages of one source went from one status to another."""
+    """How many messages of one campaign or automation changed from one status to another."""
 
     source_id: int | None
     before: str
     after: str
-    count: int
+    messages: int
 
 
 class Batch(models.Model):
-    """The unit of sending: at most SMS_BATCH_SIZE messages of one store, one provider call.
+    """The unit of sending: at most SMS_BATCH_SIZE messages of one store, sent in one call to Mitto.
 
-    `kind` names the message class, `source_id` the campaign or automation of that class.
-    `claim_token` is fresh for each attempt, so that a worker that lost its claim finds out.
+    `kind` names the message class, `source_id` the campaign or automation. Each claim has a new
+    `claim_token`, so that a worker that lost its claim changes nothing.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
@@ -107,31 +66,36 @@ class Batch(models.Model):
         max_length=20, choices=BatchStatus.choices, default=BatchStatus.PENDING
     )
     turn = models.BigIntegerField(
-        default=0, help_text="the lowest goes first; batches of one campaign have one turn each"
+        default=0,
+        help_text="the lowest due turn is sent first; each batch of a campaign has its own turn",
     )
     claim_token = models.UUIDField(null=True, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     waiting_for = models.CharField(max_length=200, blank=True, db_default="")
     attempts = models.IntegerField(default=0, help_text="calls that may have reached Mitto")
-    deferrals = models.IntegerField(default=0, help_text="times Mitto did not take it")
+    deferrals = models.IntegerField(
+        default=0, help_text="calls that Mitto did not accept and that were repeated later"
+    )
     provider_bulk_id = models.CharField(max_length=64, null=True, blank=True)
     error = models.CharField(max_length=500, blank=True, db_default="")
-    submitted_at = models.DateTimeField(null=True, blank=True, help_text="last call to Mitto")
+    submitted_at = models.DateTimeField(
+        null=True, blank=True, help_text="time of the last call to Mitto"
+    )
     settled_at = models.DateTimeField(null=True, blank=True)
     awaiting = models.IntegerField(
-        default=0, db_default=0, help_text="messages sent and without a final receipt"
+        default=0, db_default=0, help_text="messages that are sent and have no final receipt"
     )
     checked_at = models.DateTimeField(
-        null=True, blank=True, help_text="when Mitto was last asked about them"
+        null=True, blank=True, help_text="time of the last status query for them"
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name_plural = "batches"
         constraints = [
-            one_of("status", BatchStatus, "batch_status_known"),
-            one_of("message_type", MessageType, "batch_message_type_known"),
+            choice_constraint("status", BatchStatus, "batch_status_known"),
+            choice_constraint("message_type", MessageType, "batch_message_type_known"),
             models.CheckConstraint(condition=Q(size__gt=0), name="batch_has_messages"),
         ]
         indexes = [
@@ -153,24 +117,27 @@ class Batch(models.Model):
 
     @property
     def message_class(self) -> type[OutboundMessage]:
+        """The class of the batch's messages."""
         return message_class(self.kind)
 
 
 class OutboundMessage(models.Model):
-    """One SMS to one number; concrete classes live where the reason for sending does.
+    """One SMS to one number. Concrete classes are here and in the apps that send.
 
-    The engine works on any subclass: it finds a batch's class by `batch_kind`, and tells the
-    class what became of its messages through the two methods below.
+    Sending works on any subclass. It finds a batch's class by `batch_kind`, asks `send_decision`
+    before each call and reports status changes to `outcomes_changed`.
     """
 
     batch_kind: str
-    source_column: str  # of a campaign's or automation's id
-    # Whether each message is to a contact whose consent counts, and must mind quiet hours and
-    # caps. A test that an operator sends to one number is not.
+    source_column: str  # the column with the id of the campaign or automation
+    # Whether the messages go to contacts, so that consent, quiet hours and caps apply. They do not
+    # apply to an operator's test message.
     to_contacts = True
 
-    # No database constraint on owner and batch: both are written by the engine alone, and two
-    # checks a row would cost more than the row.
+    objects: ClassVar[models.Manager[Self]]  # for mypy: Django adds it to concrete classes only
+
+    # No database constraint on owner and batch: only this app writes them, and checking both costs
+    # more than inserting the row.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, db_constraint=False
     )
@@ -185,10 +152,10 @@ class OutboundMessage(models.Model):
     )
     provider_message_id = models.CharField(max_length=64, null=True, blank=True)
     delivery_status = models.CharField(
-        max_length=40, blank=True, db_default="", help_text="the provider's last word"
+        max_length=40, blank=True, db_default="", help_text="the provider's status"
     )
     delivery_status_at = models.DateTimeField(
-        null=True, blank=True, help_text="the provider's time of that word"
+        null=True, blank=True, help_text="the provider's time of that status"
     )
     delivery_last_checked_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(
@@ -198,7 +165,9 @@ class OutboundMessage(models.Model):
         help_text="why it failed, was skipped or is unknown",
     )
     last_error = models.CharField(max_length=500, blank=True, db_default="")
-    sent_at = models.DateTimeField(null=True, blank=True, help_text="when we knew Mitto took it")
+    sent_at = models.DateTimeField(
+        null=True, blank=True, help_text="when Mitto's acceptance was recorded"
+    )
     delivered_at = models.DateTimeField(null=True, blank=True, help_text="by Mitto's clock")
     failed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -206,9 +175,9 @@ class OutboundMessage(models.Model):
     class Meta:
         abstract = True
         constraints = [
-            one_of("status", MessageStatus, "%(class)s_status_known"),
+            choice_constraint("status", MessageStatus, "%(class)s_status_known"),
             models.CheckConstraint(condition=Q(segments__gt=0), name="%(class)s_has_parts"),
-            # A unique field would have a second index, for LIKE, that nobody asks.
+            # Not unique=True, which would add a second index for LIKE that no query uses.
             models.UniqueConstraint(fields=["tracking_id"], name="%(class)s_tracking_id_once"),
             models.UniqueConstraint(
                 fields=["provider_message_id"],
@@ -216,7 +185,7 @@ class OutboundMessage(models.Model):
                 condition=Q(provider_message_id__isnull=False),
             ),
         ]
-        # Few rows are in it, and a delivered message's update stays within its page.
+        # Partial: few rows have an error code, and a delivered message's update can be HOT.
         indexes = [
             models.Index(fields=["id"], name="%(class)s_trouble", condition=~Q(error_code="")),
         ]
@@ -225,13 +194,13 @@ class OutboundMessage(models.Model):
         return f"message {self.pk}"
 
     @classmethod
-    def verdict(cls, batch: Batch) -> Verdict:
-        """Whether the batch may go out now; asked just before it does."""
-        return Verdict(True)
+    def send_decision(cls, batch: Batch) -> SendDecision:
+        """Whether the batch may be sent now; called just before each attempt."""
+        return SendDecision(True)
 
     @classmethod
     def outcomes_changed(cls, changes: list[StatusChange]) -> None:
-        """Called in the transaction in which messages changed status; keeps counters right."""
+        """Update counters; called in the transaction in which messages changed status."""
 
 
 def message_classes() -> list[type[OutboundMessage]]:
@@ -240,7 +209,11 @@ def message_classes() -> list[type[OutboundMessage]]:
 
 
 def message_class(kind: str) -> type[OutboundMessage]:
-    """The message class of a batch kind."""
+    """The message class of a batch kind.
+
+    Raises:
+        LookupError: if no message class has this kind.
+    """
     for model in message_classes():
         if model.batch_kind == kind:
             return model
@@ -248,7 +221,7 @@ def message_class(kind: str) -> type[OutboundMessage]:
 
 
 class DirectMessage(OutboundMessage):
-    """A single message to one number, such as a test send; `idempotency_key` sends it once."""
+    """A single message to one number, such as a test; one for each `idempotency_key` of a store."""
 
     batch_kind = "direct"
     to_contacts = False
@@ -263,7 +236,7 @@ class DirectMessage(OutboundMessage):
 
 
 class MessageTemplate(models.Model):
-    """A text to copy from; campaigns never refer to it."""
+    """A text to copy into a campaign; campaigns do not refer to it."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     name = models.CharField(max_length=160)
@@ -282,7 +255,7 @@ class MessageTemplate(models.Model):
 
 
 class ShortLink(models.Model):
-    """A link that several messages share; a message's own links are made from its tracking id."""
+    """A short link that several messages share; a message's own links need no row (`links.py`)."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     short_code = models.CharField(max_length=16, unique=True)
@@ -290,7 +263,9 @@ class ShortLink(models.Model):
     target_url = models.TextField()
     long_url_hash = models.CharField(max_length=64)
     campaign_id = models.BigIntegerField(
-        null=True, blank=True, help_text="whose text holds it; a store's automations share theirs"
+        null=True,
+        blank=True,
+        help_text="the campaign whose text has the link; empty for automations",
     )
     click_count = models.IntegerField(default=0)
     last_clicked_at = models.DateTimeField(null=True, blank=True)
@@ -311,7 +286,7 @@ class ShortLink(models.Model):
 
 
 class Wallet(models.Model):
-    """A store's prepaid credits: balance = sum of its ledger, reserved = what is held."""
+    """A store's prepaid credits: `balance` is the sum of its ledger, `reserved_balance` is held."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
     balance = models.IntegerField(default=0)
@@ -332,11 +307,12 @@ class Wallet(models.Model):
 
     @property
     def available(self) -> int:
+        """Credits that are not held."""
         return self.balance - self.reserved_balance
 
 
 class CreditReservation(models.Model):
-    """Credits held for one batch; `amount - charged - released` of them are still held."""
+    """Credits held for one batch, until its messages have outcomes or it expires."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     batch = models.OneToOneField(Batch, models.CASCADE)
@@ -352,7 +328,7 @@ class CreditReservation(models.Model):
 
     class Meta:
         constraints = [
-            one_of("status", ReservationStatus, "creditreservation_status_known"),
+            choice_constraint("status", ReservationStatus, "creditreservation_status_known"),
             models.CheckConstraint(
                 condition=Q(
                     charged__gte=0, released__gte=0, amount__gte=F("charged") + F("released")
@@ -368,13 +344,17 @@ class CreditReservation(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"reservation of batch {self.batch_id}"
+
     @property
     def held(self) -> int:
+        """Credits that are still held."""
         return self.amount - self.charged - self.released
 
 
 class CreditTransaction(models.Model):
-    """One entry of a store's ledger; append-only, never the same key twice."""
+    """One entry of a store's ledger; append-only, one for each `idempotency_key`."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     type = models.CharField(max_length=8, choices=TransactionType.choices)
@@ -386,14 +366,17 @@ class CreditTransaction(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        constraints = [one_of("type", TransactionType, "credittransaction_type_known")]
+        constraints = [choice_constraint("type", TransactionType, "credittransaction_type_known")]
+
+    def __str__(self) -> str:
+        return f"{self.type} of {self.amount} credits"
 
 
 class WebhookEvent(models.Model):
-    """The inbox: one event as the provider sent it, and what was read from it at the door.
+    """An event as Mitto sent it (`payload`), with the fields that were read when it was stored.
 
-    It also keeps the answers to status queries that changed something, so that each change of a
-    message has its source. Events of a message begin their `event_id` with its provider id.
+    Answers to status queries that changed a message are stored too, so that each change has its
+    source. The `event_id` of a receipt begins with the message's provider ID.
     """
 
     provider = models.CharField(max_length=20, default="mitto")
@@ -401,15 +384,20 @@ class WebhookEvent(models.Model):
     event_type = models.CharField(max_length=20, choices=WebhookEventType.choices)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, db_index=False,
-        verbose_name="store", help_text="whose customer wrote an inbound message",
+        verbose_name="store", help_text="the store to whose contact a reply belongs",
     )  # fmt: skip
     provider_message_id = models.CharField(max_length=64, blank=True)
-    word = models.CharField(
-        max_length=40, blank=True, db_default="",
-        help_text="the provider's status of the message, or what an inbound message asks for",
-    )  # fmt: skip
+    provider_status = models.CharField(
+        max_length=40,
+        blank=True,
+        db_default="",
+        help_text="the provider's status of the message, in lower case",
+    )
+    consent_request = models.CharField(
+        max_length=8, blank=True, db_default="", help_text="what a reply asks for: stop, start"
+    )
     occurred_at = models.DateTimeField(
-        null=True, blank=True, help_text="the provider's time of it, if it gave one"
+        null=True, blank=True, help_text="the provider's time of the event, if it gave one"
     )
     error_code = models.CharField(max_length=40, blank=True, db_default="")
     error = models.CharField(max_length=200, blank=True, db_default="")
@@ -419,14 +407,14 @@ class WebhookEvent(models.Model):
     )
     received_at = models.DateTimeField(db_default=Now())
     retry_at = models.DateTimeField(
-        null=True, blank=True, help_text="when its message is looked for again"
+        null=True, blank=True, help_text="when its message is searched again"
     )
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            one_of("event_type", WebhookEventType, "webhookevent_type_known"),
-            one_of("status", WebhookEventStatus, "webhookevent_status_known"),
+            choice_constraint("event_type", WebhookEventType, "webhookevent_type_known"),
+            choice_constraint("status", WebhookEventStatus, "webhookevent_status_known"),
             models.UniqueConstraint(fields=["provider", "event_id"], name="webhookevent_once"),
         ]
         indexes = [
@@ -438,28 +426,31 @@ class WebhookEvent(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.get_event_type_display()} {self.pk}"
+
 
 class Tally(models.Model):
-    """How many messages of one campaign or automation came to something in five minutes.
+    """How many messages of one campaign or automation had one event in five minutes.
 
-    `detail` tells why for `failed` and `skipped`, and for `delivered` which of WAITS it took from
-    sending. Always: what counting the messages themselves would give.
+    `detail` is the error code for `failed` and `skipped`. For `delivered` it is the index in
+    `tallies.WAIT_BOUNDS` of the time since sending. Counts equal what counting messages would give.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     kind = models.CharField(max_length=20)
     source_id = models.BigIntegerField(null=True, blank=True)
-    slot = models.DateTimeField(help_text="the beginning of the five minutes")
-    what = models.CharField(max_length=12, choices=TallyOf.choices)
+    slot = models.DateTimeField(help_text="start of the five minutes")
+    event = models.CharField(max_length=12, choices=TallyEvent.choices)
     detail = models.CharField(max_length=40, blank=True, db_default="")
     count = models.IntegerField()
 
     class Meta:
         verbose_name_plural = "tallies"
         constraints = [
-            one_of("what", TallyOf, "tally_what_known"),
+            choice_constraint("event", TallyEvent, "tally_event_known"),
             models.UniqueConstraint(
-                fields=["kind", "source_id", "slot", "what", "detail"],
+                fields=["kind", "source_id", "slot", "event", "detail", "owner"],
                 name="tally_once",
                 nulls_distinct=False,
             ),
@@ -468,3 +459,6 @@ class Tally(models.Model):
             models.Index(fields=["owner", "slot"], name="tally_of_store"),
             models.Index(fields=["slot"], name="tally_slot"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.event}"

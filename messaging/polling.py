@@ -1,6 +1,7 @@
-"""Asking Mitto about messages whose receipt has not come (overview, sections 5 and 6).
+"""Status queries about messages without a final receipt (docs/rules.md#status-queries).
 
-Batches tell where such messages are; what Mitto says goes the way that receipts go.
+Batches whose `awaiting` is above 0 have such messages. Answers are recorded like receipts. What an
+answer means is in `mitto.py`.
 """
 
 from __future__ import annotations
@@ -17,167 +18,187 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from contacts.locks import only_one
-from messaging import mitto, outcomes, rate_limits, receipts
-from messaging.models import (
-    Batch,
+from astronote.common.locks import advisory_lock
+from messaging import mitto, outcomes, rate_limits
+from messaging.inbox import NewEvent, insert_events
+from messaging.models import Batch, MessageId, OutboundMessage, message_classes
+from messaging.receipts import unknown_messages_of
+from messaging.statuses import (
+    FINAL_STATUSES,
     MessageStatus,
-    OutboundMessage,
     WebhookEventStatus,
     WebhookEventType,
-    message_classes,
 )
-from messaging.receipts import InboxRow
 
 log = logging.getLogger(__name__)
 
-YOUNGEST = timedelta(minutes=10)
-YOUNG = timedelta(hours=2)
-OLDEST = timedelta(hours=72)
-# A batch is asked about again once a sixth of its age has gone by since the last time.
-PATIENCE = 6
-BATCHES, MESSAGES = 200, 5000
-IN_FLIGHT = 100
+MIN_AGE = timedelta(minutes=10)
+MAX_RECENT_AGE = timedelta(hours=2)
+MAX_AGE = timedelta(hours=72)
+# An older batch is queried again when a sixth of its age has passed since the last query.
+INTERVALS_PER_AGE = 6
+MAX_BATCHES, MAX_MESSAGES = 200, 5000  # for each run
+CONCURRENT_QUERIES = 100
 
 
-def poll_young() -> dict[str, int]:
-    """Ask about messages sent between ten minutes and two hours ago."""
-    with only_one("delivery status poller") as mine:
-        return _ask(young()) if mine else {}
+def poll_recent() -> dict[str, int]:
+    """Ask about messages sent between 10 minutes and 2 hours ago, unless another process does."""
+    with advisory_lock("delivery status poller") as acquired:
+        return _query_batches(recent_batches()) if acquired else {}
 
 
-def young() -> QuerySet[Batch]:
-    """The batches that the poller asks about."""
+def recent_batches() -> QuerySet[Batch]:
+    """The batches that `poll_recent` asks about."""
     now = timezone.now()
-    return Batch.objects.filter(settled_at__gt=now - YOUNG, settled_at__lte=now - YOUNGEST)
+    return Batch.objects.filter(settled_at__gt=now - MAX_RECENT_AGE, settled_at__lte=now - MIN_AGE)
 
 
-def refresh_old() -> dict[str, int]:
-    """Ask about older messages at growing intervals; after 72 hours no longer."""
+def refresh_older() -> dict[str, int]:
+    """Ask about messages sent up to 72 hours ago, at growing intervals.
+
+    Does nothing while another process does the same.
+    """
     now = timezone.now()
-    with only_one("status refresh") as mine:
-        due = Q(checked_at=None) | Q(checked_at__lt=now - (now - F("settled_at")) / PATIENCE)
-        waiting = Batch.objects.filter(
-            due, settled_at__gt=now - OLDEST, settled_at__lte=now - YOUNG
+    with advisory_lock("status refresh") as acquired:
+        interval = (now - F("settled_at")) / INTERVALS_PER_AGE
+        due = Q(checked_at=None) | Q(checked_at__lt=now - interval)
+        older = Batch.objects.filter(
+            due, settled_at__gt=now - MAX_AGE, settled_at__lte=now - MAX_RECENT_AGE
         )
-        return _ask(waiting) if mine else {}
+        return _query_batches(older) if acquired else {}
 
 
-def _ask(waiting: QuerySet[Batch]) -> dict[str, int]:
-    """Ask about the batches asked least recently; return counts by what was learnt."""
+def _query_batches(batches: QuerySet[Batch]) -> dict[str, int]:
+    """Ask about the batches checked least recently and record the answers.
+
+    Returns:
+        Counts of messages asked about, and of answers by kind.
+    """
     now = timezone.now()
-    batches = least_recently_asked(waiting)
+    chosen = least_recently_checked(batches)
     counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
     for model in message_classes():
-        of_class = [batch.pk for batch in batches if batch.kind == model.batch_kind]
-        rows = questionable(model, of_class)
-        if rows:
-            answers = asyncio.run(_questions([row.provider_message_id for row in rows]))
-            record_answers(model, rows, answers, counts)
-    Batch.objects.filter(pk__in=[batch.pk for batch in batches]).update(checked_at=now)
+        batch_ids = [batch.pk for batch in chosen if batch.kind == model.batch_kind]
+        queries = messages_to_query(model, batch_ids)
+        if queries:
+            answers = asyncio.run(_query_all([query.provider_message_id for query in queries]))
+            record_answers(model, queries, answers, counts)
+    Batch.objects.filter(pk__in=[batch.pk for batch in chosen]).update(checked_at=now)
     if counts["asked"]:
         log.info("asked Mitto about messages: %s", counts)
     return counts
 
 
-def least_recently_asked(waiting: QuerySet[Batch]) -> list[Batch]:
-    """Batches with messages enough for one run."""
+def least_recently_checked(batches: QuerySet[Batch]) -> list[Batch]:
+    """The least recently checked of the batches, with about MAX_MESSAGES messages in all."""
     chosen, messages = [], 0
-    in_order = waiting.filter(awaiting__gt=0).order_by(F("checked_at").asc(nulls_first=True), "pk")
-    for batch in in_order[:BATCHES]:
-        if messages >= MESSAGES:
+    awaiting = batches.filter(awaiting__gt=0)
+    for batch in awaiting.order_by(F("checked_at").asc(nulls_first=True), "pk")[:MAX_BATCHES]:
+        if messages >= MAX_MESSAGES:
             break
         chosen.append(batch)
         messages += batch.awaiting
     return chosen
 
 
-class Question(NamedTuple):
-    """A message to be asked about, and the provider's word that we have of it."""
+class StatusQuery(NamedTuple):
+    """A message to ask about, and the provider status that is recorded for it."""
 
-    pk: int
+    pk: MessageId
     provider_message_id: str
-    word: str
+    provider_status: str
 
 
-def questionable(model: type[OutboundMessage], batch_ids: list[int]) -> list[Question]:
-    """Messages without a final word, those of which nothing is known first."""
+def messages_to_query(model: type[OutboundMessage], batch_ids: list[int]) -> list[StatusQuery]:
+    """The messages of a class to ask about, at most MAX_MESSAGES.
+
+    First all unknown messages with a provider ID, then the sent messages of the batches.
+    """
     columns = ("pk", "provider_message_id", "delivery_status")
-    unknown = receipts.unknown(model).filter(provider_message_id__isnull=False)
+    unknown = unknown_messages_of(model).filter(provider_message_id__isnull=False)
     sent = model.objects.filter(batch__in=batch_ids, status=MessageStatus.SENT)
     least_recent = (F("delivery_last_checked_at").asc(nulls_first=True), "pk")
-    rows = [
-        Question(*row)
-        for some in (unknown, sent)
-        for row in some.order_by(*least_recent).values_list(*columns)[:MESSAGES]
+    queries = [
+        StatusQuery(*row)
+        for messages in (unknown, sent)
+        for row in messages.order_by(*least_recent).values_list(*columns)[:MAX_MESSAGES]
     ]
-    return rows[:MESSAGES]
+    return queries[:MAX_MESSAGES]
 
 
 def record_answers(
     model: type[OutboundMessage],
-    rows: list[Question],
+    queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
     counts: dict[str, int],
 ) -> None:
-    """Record what Mitto says of these messages, and keep each answer that changes something."""
-    learnt, news, missing = [], [], []
-    for row, answer in zip(rows, answers, strict=True):
+    """Record the outcomes that Mitto reports, and store each answer with a new status as an event.
+
+    Args:
+        model: the class of the messages.
+        queries: the messages.
+        answers: Mitto's answers in the same order.
+        counts: is added to.
+    """
+    reported, new_events, missing = [], [], []
+    for query, answer in zip(queries, answers, strict=True):
         counts["asked"] += 1
         match answer:
             case mitto.MessageReport():
-                event = InboxRow.read(
+                event = NewEvent.from_receipt(
                     {
-                        "messageId": row.provider_message_id,
+                        "messageId": query.provider_message_id,
                         "deliveryStatus": answer.delivery_status,
                         "updatedAt": (answer.updated_at or timezone.now()).isoformat(),
                         "description": answer.description,
                     }
                 )
-                if not event.word:
+                if not event.provider_status:
                     counts["unanswered"] += 1
                     continue
-                learnt.append(event.outcome(row.pk))
-                counts["final"] += learnt[-1].status in outcomes.FINAL
-                if event.word != row.word:
-                    news.append(event._replace(status=WebhookEventStatus.PROCESSED.value))
+                reported.append(event.outcome(query.pk))
+                counts["final"] += reported[-1].status in FINAL_STATUSES
+                if event.provider_status != query.provider_status:
+                    new_events.append(event._replace(status=WebhookEventStatus.PROCESSED.value))
             case mitto.NotFound():
                 counts["not_found"] += 1
-                missing.append(row.pk)
+                missing.append(query.pk)
             case _:
                 counts["unanswered"] += 1
     with transaction.atomic():
-        receipts.insert(news, WebhookEventType.POLL)
-        outcomes.record(model, learnt)
-    checked = model.objects.filter(pk__in=[row.pk for row in rows])
+        insert_events(new_events, WebhookEventType.POLL)
+        outcomes.record_outcomes(model, reported)
+    checked = model.objects.filter(pk__in=[query.pk for query in queries])
     checked.update(delivery_last_checked_at=timezone.now())
-    # Mitto may not know a message for a while, so that word is never final.
+    # 404 is not final: Mitto may not know a message yet (docs/rules.md#mitto-status-query).
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
 
 
-async def _questions(provider_ids: list[str]) -> list[mitto.StatusResult]:
-    """Ask about all of them, IN_FLIGHT at a time, at most STATUS_RATE_MAX a second."""
+async def _query_all(provider_ids: list[str]) -> list[mitto.StatusResult]:
+    """Ask Mitto about messages, CONCURRENT_QUERIES at a time, at most STATUS_RATE_MAX a second."""
     timeout = aiohttp.ClientTimeout(
         connect=settings.MITTO_CONNECT_TIMEOUT, total=settings.MITTO_READ_TIMEOUT
     )
-    base = f"{settings.MITTO_API_BASE}/api/{settings.MITTO_API_VERSION}/Messages"
+    url = f"{settings.MITTO_API_BASE}/api/{settings.MITTO_API_VERSION}/Messages"
     answers: list[mitto.StatusResult] = []
     async with aiohttp.ClientSession(
         timeout=timeout,
         headers={"X-Mitto-API-Key": settings.MITTO_API_KEY},
-        connector=aiohttp.TCPConnector(limit=IN_FLIGHT),
+        connector=aiohttp.TCPConnector(limit=CONCURRENT_QUERIES),
     ) as session:
-        for start in range(0, len(provider_ids), IN_FLIGHT):
-            some = provider_ids[start : start + IN_FLIGHT]
-            cost = len(some) * 1000 / settings.STATUS_RATE_MAX
-            time.sleep(rate_limits.take({"status": cost}, 60_000) / 1000)
-            answers += await asyncio.gather(*(_question(session, base, one) for one in some))
+        for start in range(0, len(provider_ids), CONCURRENT_QUERIES):
+            chunk = provider_ids[start : start + CONCURRENT_QUERIES]
+            cost_ms = len(chunk) * 1000 / settings.STATUS_RATE_MAX
+            time.sleep(rate_limits.acquire_rate({"status": cost_ms}, 60_000) / 1000)
+            answers += await asyncio.gather(
+                *(_query_one(session, f"{url}/{provider_id}") for provider_id in chunk)
+            )
     return answers
 
 
-async def _question(session: aiohttp.ClientSession, base: str, one: str) -> mitto.StatusResult:
+async def _query_one(session: aiohttp.ClientSession, url: str) -> mitto.StatusResult:
     try:
-        async with session.get(f"{base}/{one}", allow_redirects=False) as answer:
+        async with session.get(url, allow_redirects=False) as answer:
             return mitto.read_status(answer.status, answer.headers, await answer.read())
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return mitto.Ambiguous(type(error).__name__)

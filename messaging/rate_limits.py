@@ -1,30 +1,32 @@
-"""Rate limits in Redis, shared by all processes on all machines.
+"""Rate limits in Redis, shared by all processes on all machines (docs/rules.md#rate-limits).
 
-Each limit is one number: the time at which it is free again. Whoever is let through moves it on by
-what the call costs, so in any window no more than the limit goes out, on average over batches.
-When Redis cannot be asked, sending waits.
+Each limit is one number: the time at which it is free again. A call moves it forward by its cost.
+So calls keep to the limit on average. Without Redis, sending waits. Quiet hours and caps are in
+`limits.py`.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from contacts import jobs
-from messaging.guards import NotYet
-from messaging.models import Batch, BatchStatus
+from astronote.queues import jobs
+from messaging.limits import Postponed
+from messaging.models import Batch
+from messaging.statuses import BatchStatus
 
-LONGEST_SLEEP_MS = 2000
-WITHOUT_REDIS_SECONDS = 5
-PREFIX = "astronote:rate:"
+MAX_SLEEP_MS = 2000
+REDIS_RETRY_SECONDS = 5
+KEY_PREFIX = "astronote:rate:"
 
-# Grants all limits or none: a refusal uses nothing up. Granted calls are made after the wait that
-# is returned, one behind the other, so nobody asks twice and nobody starves.
-TAKE = """
+# Acquires all limits or none. ARGV: the longest acceptable wait, then the cost of each key. Each
+# caller gets a time of its own for its call, so that no caller starves.
+ACQUIRE_RATE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local wait = 0
@@ -42,44 +44,47 @@ return {1, string.format('%.3f', wait)}
 """
 
 
-def wait_for_turn(batch: Batch) -> None:
-    """Return when the batch's call may be made; sleeps at most LONGEST_SLEEP_MS.
+def wait_for_rate_limit(batch: Batch) -> None:
+    """Wait until the batch's call may be made, sleeping at most MAX_SLEEP_MS.
 
     Raises:
-        NotYet: if the wait is longer, or Redis cannot be asked.
+        Postponed: if the wait is longer, or Redis cannot be reached.
     """
-    call = settings.QUEUE_RATE_DURATION_MS / settings.QUEUE_RATE_MAX
-    costs = {"calls": call}
+    costs = {"calls": settings.QUEUE_RATE_DURATION_MS / settings.QUEUE_RATE_MAX}
     if settings.RATE_LIMIT_TRAFFIC_ACCOUNT_MAX:
         costs["account"] = batch.size * 1000 / settings.RATE_LIMIT_TRAFFIC_ACCOUNT_MAX
     if settings.RATE_LIMIT_TENANT_MAX:
         costs[f"store:{batch.owner_id}"] = batch.size * 1000 / settings.RATE_LIMIT_TENANT_MAX
     try:
-        wait = take(costs, LONGEST_SLEEP_MS)
+        wait_ms = acquire_rate(costs, MAX_SLEEP_MS)
     except RedisError:
-        raise NotYet(
-            "Redis, which keeps the rate limits",
-            timezone.now() + timedelta(seconds=WITHOUT_REDIS_SECONDS),
+        raise Postponed(
+            "Redis, which has the rate limits",
+            timezone.now() + timedelta(seconds=REDIS_RETRY_SECONDS),
         ) from None
-    if wait <= LONGEST_SLEEP_MS:
-        time.sleep(wait / 1000)
+    if wait_ms <= MAX_SLEEP_MS:
+        time.sleep(wait_ms / 1000)
         return
-    # Those before it in line come first: each batch returns at about its own time.
-    ahead = Batch.objects.filter(status=BatchStatus.PENDING, turn__lt=batch.turn)
+    # Add the time of the batches before it, so that not all postponed batches return at once.
+    earlier = Batch.objects.filter(status=BatchStatus.PENDING, turn__lt=batch.turn)
     if not settings.RATE_LIMIT_TRAFFIC_ACCOUNT_MAX:
-        ahead = ahead.filter(owner=batch.owner_id)
-    wait += ahead.count() * max(costs.values())
-    raise NotYet("the rate limit", timezone.now() + timedelta(milliseconds=wait))
+        earlier = earlier.filter(owner=batch.owner_id)
+    wait_ms += earlier.count() * max(costs.values())
+    raise Postponed("the rate limit", timezone.now() + timedelta(milliseconds=wait_ms))
 
 
-def take(costs: dict[str, float], longest_ms: float) -> float:
-    """Use limits up by so many milliseconds each; return how long to wait, in milliseconds.
+def acquire_rate(costs_ms: Mapping[str, float], max_wait_ms: float) -> float:
+    """Acquire several limits at once; return how long to wait before the call, in milliseconds.
 
-    If the wait is longer than `longest_ms`, nothing was used up.
+    Args:
+        costs_ms: by limit, the milliseconds for which the call occupies it.
+        max_wait_ms: if the wait would be longer, nothing is acquired.
 
     Raises:
-        RedisError: if Redis cannot be asked.
+        RedisError: if Redis cannot be reached.
     """
-    keys = [PREFIX + name for name in costs]
-    _, wait = jobs.redis().eval(TAKE, len(keys), *keys, longest_ms, *costs.values())
-    return float(wait)
+    keys = [KEY_PREFIX + name for name in costs_ms]
+    _, wait_ms = jobs.redis_connection().eval(
+        ACQUIRE_RATE, len(keys), *keys, max_wait_ms, *costs_ms.values()
+    )
+    return float(wait_ms)

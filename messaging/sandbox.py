@@ -1,6 +1,7 @@
-"""A server that behaves as Mitto's messaging API, with a ledger of what it accepted and faults.
+"""The sandbox: a server that behaves like Mitto's messaging API, with faults on request.
 
-It knows nothing of Django; `manage.py mitto_sandbox` and `python -m messaging.sandbox` run it.
+`manage.py mitto_sandbox` and `python -m messaging.sandbox` run it, without Django. The client of
+Mitto is in `mitto.py`.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import random
 import re
 import signal
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
 from aiohttp import web
 
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 SENDER = re.compile(r"[A-Za-z0-9]{3,11}|\+\d{7,15}")
 FAULTS = [
@@ -40,7 +44,7 @@ RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
 
 @dataclass
 class Behaviour:
-    """The switches; each can be changed while the sandbox runs."""
+    """Switches that can be changed while the sandbox runs; times in milliseconds or seconds."""
 
     latency_ms: int = 0
     receipt_delay_ms: int = 200
@@ -59,16 +63,31 @@ class Behaviour:
 
 
 class Message:
-    """One accepted message; slots, since there may be millions."""
+    """An accepted message, from a row of the ledger; with slots, as there may be millions."""
 
     __slots__ = ("accepted_at", "bulk_id", "destination", "fails", "id", "sender", "text")
 
-    def __init__(self, row: list) -> None:
+    def __init__(self, row: list[Any]) -> None:
         self.id, self.destination, self.text, self.sender, self.accepted_at, self.bulk_id = row[:6]
         self.fails = row[6]
 
 
+class _Receipt(NamedTuple):
+    """A receipt to be posted at a time; `order` keeps equal times in their order."""
+
+    due: float
+    order: int
+    message: Message
+    provider_status: str
+    updated_at: float
+
+
 class Sandbox:
+    """The state of the sandbox, and its HTTP handlers.
+
+    The ledger is a file with one line for each accepted message. A restart reads it again.
+    """
+
     def __init__(
         self, *, key: str, seed: int, ledger: Path | None, webhook: str, secret: str,
         behaviour: Behaviour,
@@ -76,54 +95,48 @@ class Sandbox:
         self.key, self.seed, self.webhook, self.secret = key, seed, webhook, secret
         self.behaviour = behaviour
         self.messages: dict[str, Message] = {}
-        self.calls = self.asked = 0
+        self.calls = self.status_queries = 0
         self.posted = {"Sent": 0, "Delivered": 0, "Failure": 0}
         self.failed_posts = 0
-        self._due: list[tuple[float, int, Message, str, float]] = []
+        self._receipts: list[_Receipt] = []  # a heap, by time
         self._order = itertools.count()
         self._wake = asyncio.Event()
-        self._ledger_path = ledger
-        self._ledger = None
+        self._ledger = open(ledger, "ab", buffering=0) if ledger else None
         if ledger:
-            if ledger.exists():
-                with open(ledger, "rb") as file:
-                    for line in file:
-                        with contextlib.suppress(orjson.JSONDecodeError):  # cut off by a kill
-                            message = Message(orjson.loads(line))
-                            self.messages[message.id] = message
-            self._ledger = open(ledger, "ab", buffering=0)
+            self._read_ledger(ledger)
+
+    def _read_ledger(self, path: Path) -> None:
+        with open(path, "rb") as file:
+            for line in file:
+                # The last line is incomplete if the process was killed.
+                with contextlib.suppress(orjson.JSONDecodeError):
+                    message = Message(orjson.loads(line))
+                    self.messages[message.id] = message
 
     # Sending
 
-    async def bulk(self, request: web.Request) -> web.StreamResponse:
+    async def send_bulk(self, request: web.Request) -> web.StreamResponse:
+        """POST sendmessagesbulk."""
         return await self._send(request, bulk=True)
 
-    async def single(self, request: web.Request) -> web.StreamResponse:
+    async def send_one(self, request: web.Request) -> web.StreamResponse:
+        """POST send."""
         return await self._send(request, bulk=False)
 
     async def _send(self, request: web.Request, *, bulk: bool) -> web.StreamResponse:
         behaviour = self.behaviour
-        # Read first: a caller that hangs up afterwards has sent its messages all the same.
+        # Read first: a caller that closes the connection afterwards has still sent its messages.
         data = await request.read()
-        arrived = time.time()
+        received_at = time.time()
         self.calls += 1
         fault = self._draw_fault()
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1000)
-        if fault == "unauthorized" or request.headers.get("X-Mitto-API-Key") != self.key:
+        if request.headers.get("X-Mitto-API-Key") != self.key:
             return _error(401, "the API key is missing or invalid")
-        if fault == "bad_request":
-            return _error(400, "the request is not valid")
-        if fault in ("too_many", "too_many_bare", "unavailable", "unavailable_bare"):
-            wait = {} if fault.endswith("bare") else {"Retry-After": str(behaviour.retry_after_s)}
-            return _error(429 if fault.startswith("too") else 503, "try again later", wait)
-        if fault == "error_before":
-            return _error(500, "internal error")
-        if fault == "drop_before":
-            return _drop(request)
-        if fault == "timeout_before":
-            await asyncio.sleep(behaviour.timeout_ms / 1000)
-            return _error(504, "too late")
+        failure = await self._fail_before_accepting(request, fault)
+        if failure is not None:
+            return failure
         try:
             body = orjson.loads(data)
             entries = body["messages"] if bulk else [body]
@@ -131,22 +144,56 @@ class Sandbox:
             return _error(400, "the body cannot be read")
         if len(entries) > behaviour.bulk_cap:
             return _error(400, f"more than {behaviour.bulk_cap} messages")
-        answer = self._accept(entries, fault, arrived)
+        answer = self._accept(entries, fault, received_at)
         if answer is None:
             return _error(400, "no message of the call is valid")
         if behaviour.receipts == "early":
-            await self._post_due_now()
-        if fault in ("error_after", "unavailable_after"):
-            return _error(500 if fault == "error_after" else 503, "internal error")
-        if fault == "drop_after":
-            return _drop(request)
-        if fault == "timeout_after":
-            await asyncio.sleep(behaviour.timeout_ms / 1000)
-        if fault == "not_json":
-            return web.Response(text="<html>OK</html>", content_type="text/html")
+            await self._post_all_receipts()
+        failure = await self._fail_after_accepting(request, fault)
+        if failure is not None:
+            return failure
         if not bulk:
             answer.pop("bulkId", None)
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
+
+    async def _fail_before_accepting(
+        self, request: web.Request, fault: str
+    ) -> web.StreamResponse | None:
+        """Answer as the fault demands, if it comes before any message is accepted."""
+        match fault:
+            case "unauthorized":
+                return _error(401, "the API key is missing or invalid")
+            case "bad_request":
+                return _error(400, "the request is not valid")
+            case "too_many" | "too_many_bare" | "unavailable" | "unavailable_bare":
+                retry_after = {"Retry-After": str(self.behaviour.retry_after_s)}
+                headers = {} if fault.endswith("bare") else retry_after
+                return _error(429 if fault.startswith("too") else 503, "try again later", headers)
+            case "error_before":
+                return _error(500, "internal error")
+            case "drop_before":
+                return _drop(request)
+            case "timeout_before":
+                await asyncio.sleep(self.behaviour.timeout_ms / 1000)
+                return _error(504, "too late")
+        return None
+
+    async def _fail_after_accepting(
+        self, request: web.Request, fault: str
+    ) -> web.StreamResponse | None:
+        """Answer as the fault demands, if it comes after the messages were accepted."""
+        match fault:
+            case "error_after":
+                return _error(500, "internal error")
+            case "unavailable_after":
+                return _error(503, "internal error")
+            case "drop_after":
+                return _drop(request)
+            case "timeout_after":
+                await asyncio.sleep(self.behaviour.timeout_ms / 1000)
+            case "not_json":
+                return web.Response(text="<html>OK</html>", content_type="text/html")
+        return None
 
     def _draw_fault(self) -> str:
         behaviour = self.behaviour
@@ -158,8 +205,12 @@ class Sandbox:
             behaviour.fault_count -= 1
         return behaviour.fault
 
-    def _accept(self, entries: list[dict], fault: str, now: float) -> dict | None:
-        """Write the valid messages to the ledger, then answer; None if none is valid."""
+    def _accept(self, entries: list[Any], fault: str, now: float) -> dict[str, Any] | None:
+        """Write valid messages to the ledger and schedule their receipts.
+
+        Returns:
+            The answer, or None if no message is valid.
+        """
         bulk_id = f"bulk-{self.calls}-{int(now * 1000)}"
         items, lines, accepted = [], [], []
         for entry, message_id in zip(entries, _new_ids(now, len(entries)), strict=True):
@@ -179,97 +230,99 @@ class Sandbox:
             self._ledger.write(b"\n".join(lines) + b"\n")
         for message in accepted:
             self.messages[message.id] = message
-            self._schedule(message, now)
+            self._schedule_receipts(message, now)
         if fault == "missing_items":
             items = items[:-1]
         elif fault == "extra_items":
             items = [*items, {"messageId": _new_ids(now, 1)[0]}]
         elif fault == "reordered_items":
             items = items[::-1]
-        answer = {"bulkId": bulk_id, "messages": items}
+        answer: dict[str, Any] = {"bulkId": bulk_id, "messages": items}
         if fault == "no_bulk_id":
             del answer["bulkId"]
         return answer
 
     def _fails(self, destination: str, text: str) -> bool:
-        """Whether the message is never delivered; the same seed decides the same."""
+        """Whether the message is not delivered, decided by seed, number and text."""
         if not self.behaviour.undelivered_share:
             return False
-        fate = hashlib.sha256(f"{self.seed}:{destination}:{text}".encode()).digest()
-        return int.from_bytes(fate[:4]) / 2**32 < self.behaviour.undelivered_share
+        digest = hashlib.sha256(f"{self.seed}:{destination}:{text}".encode()).digest()
+        return int.from_bytes(digest[:4]) / 2**32 < self.behaviour.undelivered_share
 
     # Status and receipts
 
     async def status(self, request: web.Request) -> web.StreamResponse:
+        """GET the status of a message."""
         if request.headers.get("X-Mitto-API-Key") != self.key:
             return _error(401, "the API key is missing or invalid")
         if self.behaviour.status_latency_ms:
             await asyncio.sleep(self.behaviour.status_latency_ms / 1000)
         message = self.messages.get(request.match_info["id"])
-        self.asked += 1
-        draw = random.Random(f"{self.seed}:asked:{self.asked}").random()
+        self.status_queries += 1
+        draw = random.Random(f"{self.seed}:asked:{self.status_queries}").random()
         if message is None or draw < self.behaviour.status_404_share:
             return _error(404, "no such message")
-        age = (time.time() - message.accepted_at) * 1000
-        word = "Sent"
-        if age >= self.behaviour.receipt_delay_ms:
-            word = "Failure" if message.fails else "Delivered"
-        body = _receipt(message, word, time.time()) | {"messageParts": 1}
+        age_ms = (time.time() - message.accepted_at) * 1000
+        provider_status = "Sent"
+        if age_ms >= self.behaviour.receipt_delay_ms:
+            provider_status = "Failure" if message.fails else "Delivered"
+        body = _report(message, provider_status, time.time()) | {"messageParts": 1}
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
-    def _schedule(self, message: Message, now: float) -> None:
+    def _schedule_receipts(self, message: Message, now: float) -> None:
         behaviour = self.behaviour
         if not self.webhook or behaviour.receipts == "never":
             return
-        final = "Failure" if message.fails else "Delivered"
+        final_status = "Failure" if message.fails else "Delivered"
         delay = behaviour.receipt_delay_ms / 1000
         if behaviour.receipts == "early":
             delay = 0
         if behaviour.receipts == "late":
             delay += behaviour.late_ms / 1000
         due = now + delay
-        done = (due, final, now + 1)
-        planned = [done]
+        final = (due, final_status, now + 1)
+        planned = [final]
         if behaviour.receipts == "twice":
-            planned = [done, done]
+            planned = [final, final]
         elif behaviour.receipts == "reordered":
-            planned = [done, (due + 0.2, "Sent", now)]
-        for when, word, at in planned:
-            heapq.heappush(self._due, (when, next(self._order), message, word, at))
+            planned = [final, (due + 0.2, "Sent", now)]
+        for when, provider_status, updated_at in planned:
+            receipt = _Receipt(when, next(self._order), message, provider_status, updated_at)
+            heapq.heappush(self._receipts, receipt)
         self._wake.set()
 
-    def _next_receipt(self) -> dict:
-        """The one that is due first, taken from the list."""
-        _, _, message, word, at = heapq.heappop(self._due)
-        return _receipt(message, word, at)
+    def _pop_receipt(self) -> dict[str, Any]:
+        """Remove the receipt that is due first, and return its body."""
+        receipt = heapq.heappop(self._receipts)
+        return _report(receipt.message, receipt.provider_status, receipt.updated_at)
 
     async def post_receipts(self) -> None:
-        """Post what is due, by the list, for ever."""
+        """Post receipts when they are due, until cancelled."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             while True:
                 self._wake.clear()
                 now = time.time()
-                if not self._due or self._due[0][0] > now:
-                    wait = self._due[0][0] - now if self._due else None
+                if not self._receipts or self._receipts[0].due > now:
+                    wait = self._receipts[0].due - now if self._receipts else None
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), wait)
                     continue
                 chunk = []
-                while self._due and self._due[0][0] <= now:
-                    chunk.append(self._next_receipt())
+                while self._receipts and self._receipts[0].due <= now:
+                    chunk.append(self._pop_receipt())
                     if len(chunk) == self.behaviour.receipts_per_call:
                         break
                 await self._post(session, chunk)
 
-    async def _post_due_now(self) -> None:
-        """Post all that is due before the caller gets its answer."""
-        receipts = [self._next_receipt() for _ in range(len(self._due))]
+    async def _post_all_receipts(self) -> None:
+        """Post all receipts, due or not."""
+        receipts = [self._pop_receipt() for _ in range(len(self._receipts))]
         size = self.behaviour.receipts_per_call
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             for start in range(0, len(receipts), size):
                 await self._post(session, receipts[start : start + size])
 
-    async def _post(self, session: aiohttp.ClientSession, receipts: list[dict]) -> None:
+    async def _post(self, session: aiohttp.ClientSession, receipts: list[dict[str, Any]]) -> None:
         body = orjson.dumps(receipts)
         headers = {
             "Content-Type": "application/json",
@@ -289,32 +342,32 @@ class Sandbox:
     # Control
 
     async def summary(self, request: web.Request) -> web.Response:
-        seen: dict[tuple, int] = {}
-        for m in self.messages.values():
-            key = (m.destination, m.text, m.sender)
-            seen[key] = seen.get(key, 0) + 1
+        """GET counts; messages with equal number, text and sender ID are duplicates."""
+        copies = Counter((m.destination, m.text, m.sender) for m in self.messages.values())
         return web.json_response(
             {
                 "accepted": len(self.messages),
                 "calls": self.calls,
-                "duplicates": sum(count - 1 for count in seen.values()),
+                "duplicates": sum(count - 1 for count in copies.values()),
                 "receipts_posted": self.posted,
-                "receipts_pending": len(self._due),
+                "receipts_pending": len(self._receipts),
                 "failed_posts": self.failed_posts,
             }
         )
 
-    async def listing(self, request: web.Request) -> web.Response:
-        wanted = request.query.get("destination")
+    async def list_messages(self, request: web.Request) -> web.Response:
+        """GET accepted messages, of one destination or all, from `after` on."""
+        destination = request.query.get("destination")
         rows = [
             {name: getattr(m, name) for name in Message.__slots__}
             for m in self.messages.values()
-            if wanted in (None, m.destination)
+            if destination in (None, m.destination)
         ]
         after, limit = int(request.query.get("after", 0)), int(request.query.get("limit", 10000))
         return web.json_response(rows[after : after + limit])
 
     async def behave(self, request: web.Request) -> web.Response:
+        """GET the switches, or PUT some of them."""
         if request.method == "PUT":
             changes = await request.json()
             known = {field.name for field in fields(Behaviour)}
@@ -325,22 +378,24 @@ class Sandbox:
         return web.json_response(asdict(self.behaviour))
 
     async def reset(self, request: web.Request) -> web.Response:
+        """POST: forget all messages, receipts and counts of calls."""
         self.messages.clear()
-        self._due.clear()
+        self._receipts.clear()
         self.calls = 0
         if self._ledger:
             self._ledger.truncate(0)
         return web.json_response({})
 
     def app(self) -> web.Application:
+        """The HTTP application."""
         app = web.Application(client_max_size=64 * 2**20)
         app.add_routes(
             [
-                web.post("/api/{version}/Messages/sendmessagesbulk", self.bulk),
-                web.post("/api/{version}/Messages/send", self.single),
+                web.post("/api/{version}/Messages/sendmessagesbulk", self.send_bulk),
+                web.post("/api/{version}/Messages/send", self.send_one),
                 web.get("/api/{version}/Messages/{id}", self.status),
                 web.get("/_sandbox/summary", self.summary),
-                web.get("/_sandbox/messages", self.listing),
+                web.get("/_sandbox/messages", self.list_messages),
                 web.get("/_sandbox/behaviour", self.behave),
                 web.put("/_sandbox/behaviour", self.behave),
                 web.post("/_sandbox/reset", self.reset),
@@ -349,7 +404,8 @@ class Sandbox:
         return app
 
 
-def _invalid(entry: dict) -> str:
+def _invalid(entry: Any) -> str:
+    """Why Mitto would refuse a message; empty if it would not."""
     sms = entry.get("sms") if isinstance(entry, dict) else None
     if not isinstance(sms, dict) or not entry.get("trafficAccountId"):
         return "trafficAccountId and sms are required"
@@ -360,46 +416,48 @@ def _invalid(entry: dict) -> str:
     return "" if sms.get("text") else "text is empty"
 
 
-def _receipt(message: Message, word: str, at: float) -> dict:
+def _report(message: Message, provider_status: str, updated_at: float) -> dict[str, Any]:
+    """The body of a receipt or of the answer to a status query."""
     return {
         "messageId": message.id,
-        "deliveryStatus": word,
-        "updatedAt": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
-        "description": "the subscriber cannot be reached" if word == "Failure" else None,
+        "deliveryStatus": provider_status,
+        "updatedAt": datetime.fromtimestamp(updated_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
+        "description": "the subscriber cannot be reached" if provider_status == "Failure" else None,
         "destination": message.destination,
     }
 
 
-_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ID_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def _new_ids(now: float, count: int) -> list[str]:
-    """So many ids of 26 letters that sort by time, as Mitto's do."""
+    """Create message IDs of 26 characters that sort by time, as Mitto's do."""
     milliseconds = int(now * 1000)
-    first = "".join(_LETTERS[(milliseconds >> shift) & 31] for shift in range(45, -1, -5))
-    drawn = "".join(random.choices(_LETTERS, k=16 * count))
-    return [first + drawn[start : start + 16] for start in range(0, len(drawn), 16)]
+    prefix = "".join(ID_CHARACTERS[(milliseconds >> shift) & 31] for shift in range(45, -1, -5))
+    random_text = "".join(random.choices(ID_CHARACTERS, k=16 * count))
+    return [prefix + random_text[start : start + 16] for start in range(0, len(random_text), 16)]
 
 
-def _error(status: int, message: str, headers: dict | None = None) -> web.Response:
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_response({"message": message}, status=status, headers=headers)
 
 
 def _drop(request: web.Request) -> web.StreamResponse:
+    """Close the connection without an answer."""
     if request.transport:
         request.transport.abort()
     return web.Response(status=500)
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, port: int, key: str, secret: str) -> None:
-    """The options of both entry points."""
+    """Add the options of the sandbox to a parser; `port`, `key` and `secret` are defaults."""
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=port, help="0 picks a free one")
     parser.add_argument("--key", default=key, help="API key that callers must send")
-    parser.add_argument("--secret", default=secret, help="secret of the receipts it posts")
+    parser.add_argument("--secret", default=secret, help="secret of the posted receipts")
     parser.add_argument("--webhook", default="", help="address that receipts are posted to")
-    parser.add_argument("--ledger", type=Path, help="file that keeps what was accepted")
-    parser.add_argument("--seed", type=int, default=1, help="decides fates and faults")
+    parser.add_argument("--ledger", type=Path, help="file in which accepted messages are stored")
+    parser.add_argument("--seed", type=int, default=1, help="decides which messages and calls fail")
     parser.add_argument("--die-with-parent", action="store_true")
     for field in fields(Behaviour):
         kind = {"float": float, "str": str}.get(str(field.type), int)
@@ -409,20 +467,24 @@ def add_arguments(parser: argparse.ArgumentParser, *, port: int, key: str, secre
         )
 
 
-def run(options: dict) -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+def run(options: dict[str, Any]) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        options: of `add_arguments`, by name.
+    """
     if options["die_with_parent"]:
         parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
         if os.getppid() != parent:
             return
-    # It keeps every message it takes: to look through them for garbage is a tenth of its work.
+    # All messages stay in memory; looking through them for garbage takes a tenth of the time.
     gc.set_threshold(100_000, 100, 100)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(options))
 
 
-async def _serve(options: dict) -> None:
+async def _serve(options: dict[str, Any]) -> None:
     sandbox = Sandbox(
         key=options["key"], seed=options["seed"], ledger=options["ledger"],
         webhook=options["webhook"], secret=options["secret"],
@@ -433,7 +495,7 @@ async def _serve(options: dict) -> None:
     site = web.TCPSite(runner, options["host"], options["port"], shutdown_timeout=0.5)
     await site.start()
     port = runner.addresses[0][1]
-    print(f"Mitto sandbox listening on http://{options['host']}:{port}", flush=True)
+    print(f"Mitto sandbox listening on http://{options['host']}:{port}", flush=True)  # noqa: T201
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

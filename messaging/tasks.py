@@ -1,47 +1,52 @@
-"""Jobs of the sms, delivery_status_poller and status_refresh queues; each loads, calls and logs."""
+"""Jobs of the queues sms, delivery_status_poller and status_refresh.
+
+Each calls one function of another module and logs what came of it.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 
-from messaging import inbound, polling, receipts, sending
+from messaging import polling, receipts, replies, sending
 
 log = logging.getLogger(__name__)
 
+GATHER_SECONDS = 0.5
+
 
 def send_next_batch() -> str:
-    """Queue sms: send the batch whose turn it is through Mitto."""
-    result = sending.send_next()
+    """Queue sms: send the due batch with the lowest turn."""
+    result = sending.send_next().value
     log.debug("batch: %s", result)
     return result
 
 
 def apply_receipts() -> dict[str, int]:
-    """Queue delivery_status_poller: apply the delivery receipts that wait in the inbox.
+    """Queue delivery_status_poller: apply the waiting receipts.
 
-    It lets them gather first: in a steady stream a job for each few would cost more than they do.
+    First waits GATHER_SECONDS, since applying many at once costs less for each.
     """
-    time.sleep(receipts.GATHER_SECONDS)
-    counts = receipts.apply_waiting()
+    time.sleep(GATHER_SECONDS)
+    counts = receipts.apply_waiting_receipts()
     if any(counts.values()):
         log.info("receipts: %s", counts)
     return counts
 
 
-def apply_inbound() -> dict[str, int]:
-    """Queue delivery_status_poller: act on what customers wrote."""
-    counts = inbound.apply_waiting()
+def apply_replies() -> dict[str, int]:
+    """Queue delivery_status_poller: apply the waiting replies."""
+    counts = replies.apply_waiting_replies()
     if any(counts.values()):
-        log.info("inbound messages: %s", counts)
+        log.info("replies: %s", counts)
     return counts
 
 
 def poll_delivery_status() -> dict[str, int]:
-    """Queue delivery_status_poller: ask Mitto about young messages without a receipt."""
-    return polling.poll_young()
+    """Queue delivery_status_poller: ask Mitto about recent messages without a final receipt."""
+    return polling.poll_recent()
 
 
 def refresh_status() -> dict[str, int]:
-    """Queue status_refresh: ask Mitto about messages long without a receipt."""
-    return polling.refresh_old()
+    """Queue status_refresh: ask Mitto about older messages without a final receipt."""
+    return polling.refresh_older()

@@ -1,130 +1,127 @@
-"""The text of an SMS: placeholders, and the parts it is sent and charged in."""
+"""The text of an SMS: tags such as `{{first_name}}`, and the parts it is sent and charged in.
+
+What a campaign adds to a text is in `campaigns/message_text.py`; short links are in `links.py`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-MOST_PARTS = 10  # longer texts are put together badly by some phones, and cost as many credits
+MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-GSM_EXTENSION = "^{}\\[~]|€\f"
+GSM_EXTENSION = "^{}\\[~]|€\f"  # two units each
 _GSM = re.compile(f"[{re.escape(GSM_BASIC + GSM_EXTENSION)}]*")
-_EXTENSION = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
-_WIDE = re.compile("[\U00010000-\U0010ffff]")
+_GSM_EXTENSION = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
+_SURROGATE_PAIR = re.compile("[\U00010000-\U0010ffff]")
 
-# Placeholders by their lower-cased name without underscores, so that firstName and first_name
-# are one (behaviours, rule 27).
-FIELDS = {
+# By lower-cased tag without underscores: {{firstName}} is {{first_name}} (docs/rules.md#text-tags).
+FIELD_BY_TAG = {
     "firstname": "first_name",
     "lastname": "last_name",
     "email": "email",
     "offerlink": "offer_link",
     "unsubscribelink": "unsubscribe_link",
 }
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
-_WORDS = re.compile(r"\S+(?: \S+)*")
+_TAG = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
+_SINGLE_SPACED = re.compile(r"\S+(?: \S+)*")
 _SPACES = re.compile(r"[^\S\n]+")
-_AROUND_BREAK = re.compile(r" *\n *")
+_AROUND_LINE_BREAK = re.compile(r" *\n *")
 
 
-def encoding(text: str) -> str:
-    """How the text goes out: `GSM-7`, or `UCS-2` with room for less than half."""
+def sms_encoding(text: str) -> str:
+    """The encoding in which the text is sent: `GSM-7`, or `UCS-2` if it has other characters."""
     return "GSM-7" if _GSM.fullmatch(text) else "UCS-2"
 
 
-def parts(text: str) -> int:
-    """How many SMS the text takes, which is its price in credits.
+def count_parts(text: str) -> int:
+    """The number of SMS parts of the text; each costs one credit (docs/rules.md#parts).
 
-    160 characters of the GSM 03.38 alphabet fit one SMS, 153 each of several; with any other
-    character UCS-2 is used: 70, then 67. A character of two units is never split between parts.
+    GSM-7: 160 characters in a single part, 153 in each of several. UCS-2: 70, or 67. A character
+    of two units is not split between parts.
     """
     if _GSM.fullmatch(text):
-        return _count(text, _EXTENSION, single=160, several=153)
-    return _count(text, _WIDE, single=70, several=67)
+        return _count_parts(text, _GSM_EXTENSION, single=160, several=153)
+    return _count_parts(text, _SURROGATE_PAIR, single=70, several=67)
 
 
-def _count(text: str, double: re.Pattern[str], *, single: int, several: int) -> int:
-    doubles = [match.start() for match in double.finditer(text)]
-    units = len(text) + len(doubles)
+def _count_parts(text: str, two_units: re.Pattern[str], *, single: int, several: int) -> int:
+    """Count parts: one of `single` units, or more of `several`; `two_units` matches long ones."""
+    positions = [match.start() for match in two_units.finditer(text)]
+    units = len(text) + len(positions)
     if units <= single:
         return 1
-    if not doubles:
+    if not positions:
         return -(-units // several)
-    # A double unit that would straddle a boundary leaves the last place of its part empty.
-    taken, before = 0, 0
-    for position in doubles:
-        taken += position - before
-        if taken % several == several - 1:
-            taken += 1
-        taken += 2
-        before = position + 1
-    return -(-(taken + len(text) - before) // several)
+    # Where two units would cross the boundary of a part, the part's last unit stays empty.
+    used, next_position = 0, 0
+    for position in positions:
+        used += position - next_position
+        if used % several == several - 1:
+            used += 1
+        used += 2
+        next_position = position + 1
+    return -(-(used + len(text) - next_position) // several)
 
 
-def compile_template(template: str) -> Callable[[Mapping[str, str]], str]:
-    """Return a function that fills the template's placeholders from a contact's fields.
+class Template:
+    """A text with tags, parsed once and rendered for many contacts.
 
-    Missing values become empty, unknown placeholders stay, runs of spaces collapse, line breaks
-    are kept.
+    Attributes:
+        fields: names of the fields that the text uses, values of FIELD_BY_TAG.
+        unknown_tags: tags that are no field; they stay in the text as they are.
     """
-    literals, fields = _split(template)
-    if not fields:
-        fixed = _tidy(template)
-        return lambda contact: fixed
-    # Most values are words with single spaces between: in a tidy template they leave nothing to
-    # tidy, and that is most of the time it takes.
-    tidy_literals, _ = _split(_tidy(template))
-    pattern = "%s".join(literal.replace("%", "%%") for literal in tidy_literals)
-    words = _WORDS.fullmatch
 
-    def fill(contact: Mapping[str, str]) -> str:
-        values = [contact[field] for field in fields]
-        for value in values:
-            if not words(value):
+    __slots__ = ("_field_order", "_format", "_literals", "_static_text", "fields", "unknown_tags")
+
+    def __init__(self, text: str) -> None:
+        self._literals, self._field_order, self.unknown_tags = _parse(text)
+        self.fields = frozenset(self._field_order)
+        self._static_text = "" if self._field_order else _collapse_spaces(text)
+        collapsed_literals, _, _ = _parse(_collapse_spaces(text))
+        self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed_literals)
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """Fill in the values of the fields. Runs of spaces collapse, line breaks are kept.
+
+        Raises:
+            KeyError: if `values` lacks one of `fields`.
+        """
+        if not self._field_order:
+            return self._static_text
+        filled = [values[field] for field in self._field_order]
+        single_spaced = _SINGLE_SPACED.fullmatch
+        for value in filled:
+            if not single_spaced(value):
                 break
         else:
-            return pattern % tuple(values)
-        filled = [literals[0]]
-        for value, literal in zip(values, literals[1:], strict=True):
-            filled += (value, literal)
-        return _tidy("".join(filled))
+            # Such values add no spaces to collapse, and collapsing takes most of the time.
+            return self._format % tuple(filled)
+        pieces = [self._literals[0]]
+        for value, literal in zip(filled, self._literals[1:], strict=True):
+            pieces += (value, literal)
+        return _collapse_spaces("".join(pieces))
 
-    return fill
 
-
-def _split(template: str) -> tuple[list[str], list[str]]:
-    """What stands around the placeholders, and their fields; unknown ones are taken as text."""
-    # split() alternates literal text and placeholder name.
-    pieces = _PLACEHOLDER.split(template)
-    literals, fields = [pieces[0]], []
-    for name, literal in zip(pieces[1::2], pieces[2::2], strict=True):
-        field = FIELDS.get(_plain(name))
+def _parse(text: str) -> tuple[list[str], list[str], list[str]]:
+    """Split a text at its known tags: the literals around them, their fields, the unknown tags."""
+    # split() alternates literal text and tag.
+    pieces = _TAG.split(text)
+    literals, fields, unknown_tags = [pieces[0]], [], []
+    for tag, literal in zip(pieces[1::2], pieces[2::2], strict=True):
+        field = FIELD_BY_TAG.get(tag.replace("_", "").lower())
         if field:
             fields.append(field)
             literals.append(literal)
         else:
-            literals[-1] += "{{" + name + "}}" + literal
-    return literals, fields
+            unknown_tags.append(tag)
+            literals[-1] += "{{" + tag + "}}" + literal
+    return literals, fields, unknown_tags
 
 
-def placeholders(template: str) -> set[str]:
-    """The names, from FIELDS, of what the template is filled with."""
-    found = {FIELDS.get(_plain(name)) for name in _PLACEHOLDER.findall(template)}
-    return {name for name in found if name}
-
-
-def unknown_placeholders(template: str) -> list[str]:
-    """Placeholders that would stay in the text as they are."""
-    return [name for name in _PLACEHOLDER.findall(template) if _plain(name) not in FIELDS]
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
-def _tidy(text: str) -> str:
+def _collapse_spaces(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _AROUND_BREAK.sub("\n", _SPACES.sub(" ", text)).strip()
+    return _AROUND_LINE_BREAK.sub("\n", _SPACES.sub(" ", text)).strip()

@@ -1,11 +1,15 @@
-"""Addresses that Mitto calls."""
+"""URLs of Mitto's webhooks and of the page that tops up a wallet."""
 
-from django.urls import path
+from django.contrib import admin
+from django.urls import URLPattern, path
 
-from messaging import webhooks
+from messaging import views, webhooks
 
-urlpatterns = [
-    path(f"webhooks/mitto/{name}{token}", webhooks.view)
-    for name in webhooks.STORES
-    for token in ("", "/<str:token>")
+urlpatterns: list[URLPattern] = [
+    *(
+        path(f"webhooks/mitto/{name}{token}", webhooks.view)
+        for name in webhooks.HANDLERS
+        for token in ("", "/<str:token>")
+    ),
+    path("admin/top-up/<int:pk>/", admin.site.admin_view(views.top_up), name="top_up"),
 ]

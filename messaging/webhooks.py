@@ -1,11 +1,12 @@
-"""What Mitto calls: a request is authenticated, stored by one insert and answered.
+"""Mitto's webhooks: authenticate a request, store its events with one insert, answer 202.
 
-The messaging family posts JSON; the classic one calls an address with a query or a form whose names
-are those of the template in Mitto's portal (Mitto, section 6).
+JSON is posted; other requests have a query or a form, with the field names of the template in
+Mitto's portal. Rules: docs/rules.md#mitto-webhook-authentication. Reading and storing events is in
+`receipts.py`, `replies.py` and `inbox.py`.
 
-It is a WSGI application of its own, which the web server's calls directly: receipts come by the
-thousand a second, and Django's request and middleware would cost three times what storing one does.
-Its pages are also Django's, for servers and tests that know nothing else.
+This is a plain WSGI application that the web server calls directly. Mitto sends thousands of
+receipts a second, and Django's request and middleware cost three times what storing one does. The
+same pages exist as a Django view, for servers and tests that call only Django.
 """
 
 from __future__ import annotations
@@ -24,77 +25,89 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from messaging import inbound, receipts
+from messaging import receipts, replies
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/webhooks/mitto/"
-LARGEST_BODY = 2_000_000  # bytes
-SIGNATURES = ("HTTP_X_WEBHOOK_SIGNATURE", "HTTP_X_MITTO_SIGNATURE")
+MAX_BODY_BYTES = 2_000_000
+SIGNATURE_HEADERS = ("HTTP_X_WEBHOOK_SIGNATURE", "HTTP_X_MITTO_SIGNATURE")
 FORM = "application/x-www-form-urlencoded"
-STORES: dict[str, Callable[[Iterable[Mapping[str, Any]]], None]] = {
-    "delivery": receipts.store,
-    "inbound": inbound.store,
+# By name, the last part of the path.
+HANDLERS: dict[str, Callable[[Iterable[Mapping[str, Any]]], None]] = {
+    "delivery": receipts.store_receipts,
+    "inbound": replies.store_replies,
 }
 
 
-class Refused(Exception):
-    """A request is not taken: the status, and why in words."""
+class RequestRefused(Exception):
+    """A request is answered with this status and error text; nothing is stored."""
+
+    def __init__(self, status: HTTPStatus, error: str) -> None:
+        self.status, self.error = status, error
+        super().__init__(error)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Take delivery receipts or customers' messages; 202 once they are stored (WSGI)."""
+    """WSGI application that stores receipts or replies; answers 202 once they are stored."""
     headers = [("Content-Type", "application/json")]
-    status, answer = HTTPStatus.ACCEPTED, b""
+    status, body = HTTPStatus.ACCEPTED, b""
     try:
-        _take(environ)
-    except Refused as refused:
-        status, words = refused.args
-        answer = orjson.dumps({"error": words})
+        _store_events(environ)
+    except RequestRefused as refused:
+        status, body = refused.status, orjson.dumps({"error": refused.error})
     except DatabaseError as error:
         log.error("an event was not stored: %s", type(error).__name__)
-        status, answer = HTTPStatus.SERVICE_UNAVAILABLE, b'{"error":"try again"}'
+        status, body = HTTPStatus.SERVICE_UNAVAILABLE, b'{"error":"try again"}'
         headers.append(("Retry-After", "10"))
-    headers.append(("Content-Length", str(len(answer))))
+    headers.append(("Content-Length", str(len(body))))
     start_response(f"{status.value} {status.phrase}", headers)
-    return [answer]
+    return [body]
 
 
 @csrf_exempt
-def view(request: HttpRequest, **of_the_address: str) -> HttpResponse:
-    """The same as a page of Django's."""
-    answer = HttpResponse()
+def view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
+    """The same application as a Django view; it reads the path itself."""
+    response = HttpResponse()
 
     def start_response(status: str, headers: list[tuple[str, str]]) -> None:
-        answer.status_code = int(status.split()[0])
+        response.status_code = int(status.split()[0])
         for name, value in headers:
-            answer[name] = value
+            response[name] = value
 
-    answer.content = b"".join(application(request.META, start_response))
-    return answer
+    response.content = b"".join(application(request.META, start_response))
+    return response
 
 
-def _take(environ: Mapping[str, Any]) -> None:
+def _store_events(environ: Mapping[str, Any]) -> None:
+    """Check a request and store its events.
+
+    Raises:
+        RequestRefused: if the request is not valid or not authentic.
+    """
     name, _, token = environ.get("PATH_INFO", "").removeprefix(PREFIX).partition("/")
-    if name not in STORES:
-        raise Refused(HTTPStatus.NOT_FOUND, "there is no such webhook")
+    if name not in HANDLERS:
+        raise RequestRefused(HTTPStatus.NOT_FOUND, "there is no such webhook")
     if environ["REQUEST_METHOD"] not in ("GET", "POST"):
-        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "GET or POST it")
-    body = _body(environ)
-    if not authentic(environ, token, body):
-        raise Refused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
-    STORES[name](_events(environ, body))
+        raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, "use GET or POST")
+    body = _read_body(environ)
+    if not is_authentic(environ, token, body):
+        raise RequestRefused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
+    HANDLERS[name](_read_events(environ, body))
 
 
-def _body(environ: Mapping[str, Any]) -> bytes:
+def _read_body(environ: Mapping[str, Any]) -> bytes:
     length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > LARGEST_BODY:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {LARGEST_BODY} bytes")
-    return environ["wsgi.input"].read(int(length)) if int(length) else b""
+    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        raise RequestRefused(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes"
+        )
+    body: bytes = environ["wsgi.input"].read(int(length)) if int(length) else b""
+    return body
 
 
-def _events(environ: Mapping[str, Any], body: bytes) -> list[Mapping[str, Any]]:
-    """The events of a request, in whichever of the shapes."""
+def _read_events(environ: Mapping[str, Any], body: bytes) -> list[Mapping[str, Any]]:
+    """The events of a query, a form, or a JSON object or list."""
     if environ["REQUEST_METHOD"] == "GET":
         return [dict(parse_qsl(environ.get("QUERY_STRING", "")))]
     if environ.get("CONTENT_TYPE", "").startswith(FORM):
@@ -102,29 +115,34 @@ def _events(environ: Mapping[str, Any], body: bytes) -> list[Mapping[str, Any]]:
     try:
         events = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise Refused(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
     if isinstance(events, dict):
         events = [events]
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-        raise Refused(HTTPStatus.BAD_REQUEST, "expected an object or a list of objects")
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "expected an object or a list of objects")
     return events
 
 
-def authentic(environ: Mapping[str, Any], token: str, body: bytes) -> bool:
-    """Whether the request carries one of WEBHOOK_SECRET; without any nothing is authentic.
+def is_authentic(environ: Mapping[str, Any], token: str, body: bytes) -> bool:
+    """Whether the request has one of WEBHOOK_SECRET; without any, no request is authentic.
 
-    As a header, as the last part of the address, or as an HMAC-SHA256 of the raw body. Of a GET
-    only the first two count: the HMAC of its empty body would be the same for every query.
+    As a header, as the last part of the path, or as an HMAC-SHA256 of the raw body. The HMAC does
+    not count for GET: that of its empty body would be valid for every query.
+
+    Args:
+        environ: the request.
+        token: the last part of its path.
+        body: its raw body.
     """
     tokens = [token, environ.get("HTTP_X_WEBHOOK_TOKEN", "")]
-    signatures = [environ.get(name, "") for name in SIGNATURES]
+    signatures = [environ.get(name, "") for name in SIGNATURE_HEADERS]
     if environ["REQUEST_METHOD"] == "GET":
         signatures = []
-    found = False
-    for secret in map(str.encode, settings.WEBHOOK_SECRETS):
+    authentic = False
+    for secret in map(str.encode, settings.WEBHOOK_SECRET):
         for offered in filter(None, tokens):
-            found |= hmac.compare_digest(offered.encode(), secret)
+            authentic |= hmac.compare_digest(offered.encode(), secret)
         for offered in filter(None, signatures):
             expected = hmac.new(secret, body, hashlib.sha256).hexdigest()
-            found |= hmac.compare_digest(offered.encode(), expected.encode())
-    return found
+            authentic |= hmac.compare_digest(offered.encode(), expected.encode())
+    return authentic

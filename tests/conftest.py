@@ -6,15 +6,27 @@ import subprocess
 import pytest
 from django.db import connection
 
-from astronote import processes
-from contacts import jobs
+from astronote.processes import supervisor
+from astronote.queues import jobs
 from tests.support.browser import Browser
 from tests.support.sandbox import SandboxProcess
+
+PROCESS_FIXTURES = {"worker", "serve", "environment_of_processes"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests by what they start, so that the fast ones can be chosen."""
+    for item in items:
+        fixtures = set(item.fixturenames)
+        if "browser" in fixtures:
+            item.add_marker(pytest.mark.browser)
+        elif fixtures & PROCESS_FIXTURES:
+            item.add_marker(pytest.mark.end_to_end)
 
 
 @pytest.fixture(autouse=True)
 def empty_redis():
-    jobs.queue("sms").connection.flushdb()
+    jobs.get_queue("sms").connection.flushdb()
 
 
 @pytest.fixture
@@ -52,7 +64,7 @@ def worker(environment_of_processes):
 
     def start(*command, **variables):
         process = subprocess.Popen(
-            processes.manage(*command), env=environment_of_processes | variables
+            supervisor.manage_command(*command), env=environment_of_processes | variables
         )
         started.append(process)
         return process

@@ -1,0 +1,1 @@
+"""Reading customer lists and writing their contacts."""

@@ -1,10 +1,10 @@
-"""What the text of one cell looks like: a phone number, an e-mail address, a date."""
+"""Whether the text of one cell looks like a phone number, an e-mail address or a date."""
 
 from __future__ import annotations
 
 import re
 
-DATE = re.compile(
+_DATE = re.compile(
     r"(?P<first>\d{1,4})(?P<separator>[-/.])(?P<second>\d{1,2})(?P=separator)(?P<third>\d{1,4})"
     r"(?:[T ].*)?"
 )
@@ -15,7 +15,7 @@ _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 
 
 def is_phone(text: str) -> bool:
-    """Whether the text could be a phone number of some country, as people and programs write it."""
+    """Whether the text could be a phone number of any country, as people and programs write it."""
     text = text.strip().lstrip("'=\"").rstrip('"')
     return (
         _PHONE.fullmatch(text) is not None
@@ -31,9 +31,9 @@ def is_email(text: str) -> bool:
 
 
 def is_date(text: str) -> bool:
-    """Whether the text is a date with a year of two or four digits, a time behind it or not."""
-    found = DATE.fullmatch(text.strip())
-    return found is not None and sorted(map(len, found.group("first", "third"))) in (
+    """Whether the text is a date with a year of two or four digits, with or without a time."""
+    match = _DATE.fullmatch(text.strip())
+    return match is not None and sorted(map(len, match.group("first", "third"))) in (
         [1, 2], [2, 2], [1, 4], [2, 4],
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""An uploaded file in the database: workers on other machines share nothing else."""
+"""Uploaded files, stored in the database: workers on other machines share nothing else."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from contacts.importing.reading import ImportRefused
-from contacts.models import IMPORT_OPEN, ContactImport, ImportFileChunk
+from contacts.models import OPEN_IMPORT_STATUSES, ContactImport, ImportFileChunk
 
 CHUNK_BYTES = 1 << 20
+BYTES_PER_MB = 1_000_000
 
 
-def pieces_of(path: Path) -> Iterator[bytes]:
-    """A file's bytes in pieces."""
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """A file's bytes in chunks of CHUNK_BYTES."""
     with path.open("rb") as file:
         yield from iter(lambda: file.read(CHUNK_BYTES), b"")
 
 
-def keep(job: ContactImport, pieces: Iterable[bytes]) -> None:
-    """Store the file's bytes and note their size and hash; called in a transaction.
+def store_file_chunks(contact_import: ContactImport, chunks: Iterable[bytes]) -> None:
+    """Store the file's bytes, and its size and hash on the import; called in a transaction.
 
     Raises:
-        ImportRefused: if it is empty or larger than IMPORT_MAX_MB.
+        ImportRefused: if the file is empty or larger than IMPORT_MAX_MB.
     """
     digest, size = hashlib.sha256(), 0
-    for number, data in enumerate(pieces):
+    for number, data in enumerate(chunks):
         size += len(data)
-        if size > settings.IMPORT_MAX_MB * 1_000_000:
+        if size > settings.IMPORT_MAX_MB * BYTES_PER_MB:
             raise ImportRefused(
-                f"{job.file_name} has more than the {settings.IMPORT_MAX_MB} MB that are taken "
+                f"{contact_import.file_name} has more than {settings.IMPORT_MAX_MB} MB "
                 "(IMPORT_MAX_MB): split it into several files"
             )
         digest.update(data)
-        ImportFileChunk.objects.create(contact_import=job, number=number, data=data)
+        ImportFileChunk.objects.create(contact_import=contact_import, number=number, data=data)
     if not size:
-        raise ImportRefused(f"{job.file_name} is empty")
-    job.file_size, job.file_sha256 = size, digest.hexdigest()
-    job.save(update_fields=["file_size", "file_sha256"])
+        raise ImportRefused(f"{contact_import.file_name} is empty")
+    contact_import.file_size, contact_import.file_sha256 = size, digest.hexdigest()
+    contact_import.save(update_fields=["file_size", "file_sha256"])
 
 
 @contextmanager
 def local_copy(import_id: int) -> Iterator[Path]:
-    """The stored file on this machine's disk, for as long as the context lasts.
+    """A temporary copy of the stored file on this machine's disk.
 
     Raises:
-        ImportRefused: if it was deleted.
+        ImportRefused: if the stored file was deleted.
     """
     chunks = ImportFileChunk.objects.filter(contact_import=import_id).order_by("number")
     with tempfile.NamedTemporaryFile(prefix="astronote-import-") as file:
@@ -60,19 +61,21 @@ def local_copy(import_id: int) -> Iterator[Path]:
             file.write(data)
         file.flush()
         if not file.tell():
-            raise ImportRefused("the file was deleted after its time: upload it again")
+            raise ImportRefused(
+                "the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again"
+            )
         yield Path(file.name)
 
 
-def delete_old() -> int:
-    """Delete files of imports that ended, or were never begun, IMPORT_FILE_RETENTION_HOURS ago."""
-    before = timezone.now() - timedelta(hours=settings.IMPORT_FILE_RETENTION_HOURS)
+def delete_expired_files() -> int:
+    """Delete the files of imports that ended IMPORT_FILE_RETENTION_HOURS ago; return how many.
+
+    The file of an import that was never started is deleted as long after its upload.
+    """
+    cutoff = timezone.now() - timedelta(hours=settings.IMPORT_FILE_RETENTION_HOURS)
     has_file = ImportFileChunk.objects.filter(contact_import=OuterRef("pk"))
-    old = ContactImport.objects.filter(Exists(has_file)).exclude(status__in=IMPORT_OPEN)
-    ids = [
-        pk
-        for pk, ended, made in old.values_list("pk", "finished_at", "created_at")
-        if (ended or made) < before
-    ]
+    not_open = ContactImport.objects.exclude(status__in=OPEN_IMPORT_STATUSES)
+    times = not_open.filter(Exists(has_file)).values_list("pk", "finished_at", "created_at")
+    ids = [pk for pk, finished_at, created_at in times if (finished_at or created_at) < cutoff]
     ImportFileChunk.objects.filter(contact_import__in=ids).delete()
     return len(ids)

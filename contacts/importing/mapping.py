@@ -1,4 +1,4 @@
-"""Which column of a customer list holds what: guessed from its headings, or from its cells."""
+"""Mapping columns of a customer list to fields of a contact, by their headings or cells."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from contacts.importing.cells import is_day_of_year, is_email
 from contacts.importing.reading import ImportRefused
-from contacts.importing.validating import simplified
+from contacts.importing.validating import fold_text
 from contacts.models import DateOrder
-from contacts.phones import normalise
+from contacts.phones import to_e164
 
-# For each field the headings that name it, the preferred first, in English, Greek, German, French,
-# Spanish and Italian, as `simplified` writes them.
+# The headings of each field, preferred first, in English, Greek, German, French, Spanish and
+# Italian, as `fold_text` writes them.
 HEADINGS = {
     "phone": "sms mobile mobilephone mobilenumber mobilephonenumber cell cellphone cellphonenumber "
     "handy handynummer mobil mobilnummer mobiltelefon κινητο κινητοτηλεφωνο portable "
@@ -42,110 +42,130 @@ HEADINGS = {
     "country χωρα land pays pais paese",
 }  # fmt: skip
 FIELDS = tuple(HEADINGS)
-_RANK = {
-    field: {simplified(heading): rank for rank, heading in enumerate(names.split())}
+_HEADING_RANKS = {
+    field: {fold_text(heading): rank for rank, heading in enumerate(names.split())}
     for field, names in HEADINGS.items()
 }
-# Words before a heading that do not change what the column holds.
+# Prefixes of headings that do not change what the column holds.
 _PREFIXES = re.compile(r"^(customer|client|contact|primary|default|defaultaddress|address|kunden)+")
 _DATE = re.compile(r"(\d{1,4})\s*[./\- ]\s*(\d{1,2})\s*[./\- ]\s*(\d{1,4})(?:\D.*)?")
 
-# So many times more dates must be of one order than of the other, which are then mistakes.
-CLEARLY = 20
-CONTENT_ROWS = 200
+# Where the dates of one order are this many times as many as those of the other, the latter are
+# mistakes.
+DATE_ORDER_MAJORITY = 20
+CONTENT_SAMPLE_ROWS = 200
+# The shares of a column's cells that must look like values of a field, and like names.
+MIN_VALUE_SHARE = 0.6
+MIN_NAME_SHARE = 0.8
 
 
-class Guess(NamedTuple):
-    """Columns by field, of several the preferred first; `notes` say what a person should know."""
+class ColumnGuess(NamedTuple):
+    """Positions of columns by field, preferred first, and notes for the person who imports."""
 
     fields: dict[str, list[int]]
     notes: list[str]
 
 
-def guess(headings: Sequence[str], sample: Sequence[Sequence[str]], region: str) -> Guess:
-    """Find the columns that hold the fields we know; the region is that of national numbers."""
-    found: dict[str, list[tuple[int, int]]] = {}
+def guess_columns(
+    headings: Sequence[str], sample: Sequence[Sequence[str]], region: str
+) -> ColumnGuess:
+    """Guess which columns hold the fields of a contact.
+
+    Args:
+        headings: one for each column.
+        sample: cells of the first rows.
+        region: two-letter country of national phone numbers.
+    """
+    ranked_positions: dict[str, list[tuple[int, int]]] = {}
     for position, heading in enumerate(headings):
-        word = simplified(heading)
-        bare = _PREFIXES.sub("", word)
-        for field, ranks in _RANK.items():
-            rank = ranks.get(word, ranks.get(bare))
+        folded = fold_text(heading)
+        without_prefix = _PREFIXES.sub("", folded)
+        for field, ranks in _HEADING_RANKS.items():
+            rank = ranks.get(folded, ranks.get(without_prefix))
             if rank is not None:
-                # Of two headings that mean the same, the one without a prefix comes first.
-                found.setdefault(field, []).append((rank * 2 + (word not in ranks), position))
+                # Of two headings with the same meaning, the one without a prefix comes first.
+                rank = rank * 2 + (folded not in ranks)
+                ranked_positions.setdefault(field, []).append((rank, position))
                 break
-    fields = {field: [at for _, at in sorted(places)] for field, places in found.items()}
+    fields = {
+        field: [position for _, position in sorted(ranked)]
+        for field, ranked in ranked_positions.items()
+    }
     for field in fields.keys() - {"phone"}:
         fields[field] = fields[field][:1]
     if "first_name" in fields or "last_name" in fields:
         fields.pop("full_name", None)
     if "phone" not in fields:
-        taken = {at for places in fields.values() for at in places}
-        fields |= _by_content(sample[:CONTENT_ROWS], taken, region)
-    return _without_yearless(fields, headings, sample)
+        used_positions = {position for positions in fields.values() for position in positions}
+        fields |= _guess_by_cells(sample[:CONTENT_SAMPLE_ROWS], used_positions, region)
+    return _drop_yearless_birthdays(fields, headings, sample)
 
 
-def _by_content(
-    sample: Sequence[Sequence[str]], taken: set[int], region: str
+def _guess_by_cells(
+    sample: Sequence[Sequence[str]], used_positions: set[int], region: str
 ) -> dict[str, list[int]]:
-    """Columns whose cells mostly are phone numbers, addresses, dates or names."""
+    """Columns whose cells are mostly phone numbers, e-mail addresses, dates or names."""
     fields: dict[str, list[int]] = {}
-    texts: list[int] = []
+    name_columns: list[int] = []
     for position in range(max((len(row) for row in sample), default=0)):
         cells = [row[position].strip() for row in sample if len(row) > position]
         cells = [cell for cell in cells if cell]
-        if position in taken or not cells:
+        if position in used_positions or not cells:
             continue
-        for field, fits in (
+        for field, matches in (
             ("birthday", _DATE.fullmatch), ("email", is_email),
-            ("phone", lambda cell: normalise(cell, region)),
+            ("phone", lambda cell: to_e164(cell, region)),
         ):  # fmt: skip
-            if sum(1 for cell in cells if fits(cell)) >= 0.6 * len(cells):
+            if sum(1 for cell in cells if matches(cell)) >= MIN_VALUE_SHARE * len(cells):
                 fields.setdefault(field, [position])
                 break
         else:
-            if sum(1 for cell in cells if cell.replace(" ", "").isalpha()) >= 0.8 * len(cells):
-                texts.append(position)
-    if "phone" in fields and not taken and texts:
-        fields["first_name"] = texts[:1]
-        if len(texts) > 1:
-            fields["last_name"] = texts[1:2]
+            name_count = sum(1 for cell in cells if cell.replace(" ", "").isalpha())
+            if name_count >= MIN_NAME_SHARE * len(cells):
+                name_columns.append(position)
+    if "phone" in fields and not used_positions and name_columns:
+        fields["first_name"] = name_columns[:1]
+        if len(name_columns) > 1:
+            fields["last_name"] = name_columns[1:2]
     return fields
 
 
-def _without_yearless(
+def _drop_yearless_birthdays(
     fields: dict[str, list[int]], headings: Sequence[str], sample: Sequence[Sequence[str]]
-) -> Guess:
+) -> ColumnGuess:
     notes = []
-    for at in fields.get("birthday", []):
-        cells = [row[at].strip() for row in sample if len(row) > at and row[at].strip()]
+    for position in fields.get("birthday", []):
+        cells = [row[position].strip() for row in sample if len(row) > position]
+        cells = [cell for cell in cells if cell]
         if cells and all(map(is_day_of_year, cells)):
-            notes.append(f"{headings[at]}: the dates have no year, so they are not used")
-            fields = {field: places for field, places in fields.items() if field != "birthday"}
-    return Guess(fields, notes)
+            notes.append(f"{headings[position]}: the dates have no year, so they are not used")
+            fields = {
+                field: positions for field, positions in fields.items() if field != "birthday"
+            }
+    return ColumnGuess(fields, notes)
 
 
-def date_order(values: Iterable[str]) -> str:
-    """In which order a file writes its dates, a DateOrder; ISO if no value tells.
+def detect_date_order(values: Iterable[str]) -> str:
+    """The order of day and month in a file's dates, a DateOrder; ISO if no value shows it.
 
     Raises:
-        ImportRefused: if day and month cannot be told apart, or are written in both orders.
+        ImportRefused: if every date can be read in both orders, or both orders are common.
     """
-    day_first = month_first = either = 0
+    day_first = month_first = ambiguous = 0
     for value in values:
         match = _DATE.fullmatch(value.strip())
         if not match or len(match[1]) == 4:
             continue
         first, second = int(match[1]), int(match[2])
-        # Dots are written where the day comes first.
+        # Countries that write dots put the day first.
         day_first += (first > 12 or "." in value) and second <= 12
         month_first += second > 12 >= first
-        either += first <= 12 and second <= 12 and first != second and "." not in value
-    choose = "choose how dates are written (--dates dmy for 31/12/1990, --dates mdy for 12/31/1990)"
-    if 0 < min(day_first, month_first) * CLEARLY > max(day_first, month_first):
-        raise ImportRefused(f"the file writes birthdays in both orders: {choose}")
-    if either and not day_first and not month_first:
-        raise ImportRefused(f"birthdays such as 3/4/1990 may be March or April: {choose}")
+        ambiguous += first <= 12 and second <= 12 and first != second and "." not in value
+    advice = "choose how dates are written (--dates dmy for 31/12/1990, --dates mdy for 12/31/1990)"
+    if 0 < min(day_first, month_first) * DATE_ORDER_MAJORITY > max(day_first, month_first):
+        raise ImportRefused(f"the file writes birthdays in both orders: {advice}")
+    if ambiguous and not day_first and not month_first:
+        raise ImportRefused(f"birthdays such as 3/4/1990 may be March or April: {advice}")
     if day_first or month_first:
         return DateOrder.DMY if day_first > month_first else DateOrder.MDY
     return DateOrder.ISO

@@ -1,132 +1,169 @@
-"""How a file would be read and mapped, and the verdicts on its first rows; nothing is written."""
+"""Planning an import: layout, mapping and a preview of the first rows; no contact is written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
+from astronote.accounts.models import User
 from contacts.importing import files, mapping, reading
 from contacts.importing.reading import ImportRefused, Layout
-from contacts.importing.rejected import REASON
-from contacts.importing.validating import Rejection, Row, judge_of
+from contacts.importing.rejected import REASON_HEADING
+from contacts.importing.validating import ContactRow, Rejection, row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
-from contacts.phones import region_of
+from contacts.phones import phone_region_of
 
 SAMPLE_ROWS = 10_000
 PREVIEW_ROWS = 20
+# IMPORT_MAX_MB limits the file as it was uploaded. A compressed file or a workbook may unpack to
+# this many times as much: more than a customer list needs, and still a bound on a worker's time.
+MAX_UNPACKED_FACTOR = 10
 
 
-class Verdict(NamedTuple):
-    """What would become of one row: `new`, `known`, `duplicate`, or why it is rejected."""
+class RowResult(StrEnum):
+    """What an import would do with a row."""
+
+    NEW = "new"
+    KNOWN = "known"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+class RowPreview(NamedTuple):
+    """What an import would do with one row; a rejected row has the heading and the reason."""
 
     line: int
     cells: list[str]
-    word: str
+    result: RowResult
     column: str = ""
     reason: str = ""
 
 
-class Preview(NamedTuple):
-    """How a file would be read, and its first rows; `problem` says what must be chosen first."""
+class ImportPlan(NamedTuple):
+    """How a file would be imported; `problem` says what a person must choose first.
+
+    `mapping` has positions of columns by field. `date_order` is a DateOrder, or "" if unknown.
+    """
 
     layout: Layout
     mapping: dict[str, list[int]]
     date_order: str
     notes: list[str]
     problem: str
-    verdicts: list[Verdict]
+    preview_rows: list[RowPreview]
 
 
-def plan(
+def plan_import(
     path: Path,
-    owner: Any,
+    owner: User,
     *,
     has_header: bool | None = None,
     chosen: Mapping[str, Sequence[int]] | None = None,
     date_order: str = "",
-) -> Preview:
-    """How a file would be read and mapped, with verdicts on its first rows; nothing is written.
+) -> ImportPlan:
+    """Plan how a file would be read and mapped, with a preview of its first rows.
 
-    What is not chosen is what the store last used for the same columns, or else a guess.
+    What is not chosen is taken from the store's last import of the same columns, or guessed.
+
+    Args:
+        path: the file.
+        owner: the store.
+        has_header: whether the first row holds headings; None to decide by its cells.
+        chosen: positions of columns by field, instead of a guess.
+        date_order: the order of birthdays, a DateOrder; "" to detect it.
 
     Raises:
         ImportRefused: if the file as a whole cannot be used.
     """
-    layout = reading.detect(path, has_header=has_header, largest_bytes=_largest())
-    sample = list(islice(reading.Reader(path, layout), SAMPLE_ROWS))
-    notes: list[str] = []
-    region = region_of(owner)
-    found = mapping.guess(layout.headings, [cells for _, cells in sample], region)
-    fields, notes = found.fields, list(found.notes)
+    layout = reading.detect_layout(path, has_header=has_header, largest_bytes=_max_unpacked_bytes())
+    sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
+    region = phone_region_of(owner)
+    guess = mapping.guess_columns(layout.headings, [cells for _, cells in sample], region)
+    fields, notes = guess.fields, list(guess.notes)
     if chosen is not None:
         fields = {name: list(positions) for name, positions in chosen.items() if positions}
-    elif remembered := _remembered(owner.pk, layout):
-        fields, notes = remembered, [*notes, "mapped as in the last import of these columns"]
+    elif last_used := _last_used_mapping(owner.pk, layout):
+        fields, notes = last_used, [*notes, "mapped as in the last import of these columns"]
     problem = ""
     if "phone" not in fields:
         names = ", ".join(heading[:30] for heading in layout.headings[:10])
         problem = f"no column holds the phone number; the file has: {names}"
     elif not date_order:
         try:
-            date_order = _date_order(fields, sample)
-        except ImportRefused as refused:
-            problem = str(refused)
-    verdicts = []
+            date_order = _detect_date_order(fields, sample)
+        except ImportRefused as error:
+            problem = str(error)
+    preview_rows = []
     if not problem:
-        judge = judge_of(layout.headings, fields, date_order, region)
-        verdicts = _verdicts(owner.pk, sample[:PREVIEW_ROWS], judge)
-    return Preview(layout, fields, date_order, notes, problem, verdicts)
+        validate_row = row_validator(layout.headings, fields, date_order, region)
+        preview_rows = _preview_rows(owner.pk, sample[:PREVIEW_ROWS], validate_row)
+    return ImportPlan(layout, fields, date_order, notes, problem, preview_rows)
 
 
-def look(job: ContactImport, **choices: Any) -> Preview:
-    """Plan an uploaded file with the choices of `plan`, and keep the plan on the import."""
-    with files.local_copy(job.pk) as path:
-        planned = plan(path, job.owner, **choices)
-    job.layout, job.mapping = planned.layout.as_json(), planned.mapping
-    job.date_order = choices.get("date_order", "")
-    job.save(update_fields=["layout", "mapping", "date_order"])
-    return planned
+def plan_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
+    """Plan an uploaded file and store the plan on the import.
+
+    Args:
+        contact_import: the import.
+        choices: keyword arguments of `plan_import`.
+    """
+    with files.local_copy(contact_import.pk) as path:
+        plan = plan_import(path, contact_import.owner, **choices)
+    contact_import.layout, contact_import.mapping = plan.layout.as_json(), plan.mapping
+    contact_import.date_order = choices.get("date_order", "")
+    contact_import.save(update_fields=["layout", "mapping", "date_order"])
+    return plan
 
 
-def _largest() -> int:
-    return settings.IMPORT_MAX_MB * 10_000_000
+def _max_unpacked_bytes() -> int:
+    return settings.IMPORT_MAX_MB * files.BYTES_PER_MB * MAX_UNPACKED_FACTOR
 
 
-def _remembered(owner_id: int, layout: Layout) -> dict[str, list[int]] | None:
+def _last_used_mapping(owner_id: int, layout: Layout) -> dict[str, list[int]] | None:
+    """The mapping of the store's last completed import with the same headings."""
     headings = list(layout.headings)
-    if headings[-1:] == [REASON]:  # rejected rows that were corrected
+    if headings[-1:] == [REASON_HEADING]:  # a download of rejected rows
         headings = headings[:-1]
-    earlier = ContactImport.objects.filter(
+    completed = ContactImport.objects.filter(
         owner=owner_id, status=ImportStatus.COMPLETED, layout__headings=headings
     ).order_by("-pk")
-    return earlier.values_list("mapping", flat=True).first()
+    return completed.values_list("mapping", flat=True).first()
 
 
-def _date_order(fields: Mapping[str, Sequence[int]], sample: list[tuple[int, list[str]]]) -> str:
+def _detect_date_order(
+    fields: Mapping[str, Sequence[int]], sample: list[tuple[int, list[str]]]
+) -> str:
     positions = fields.get("birthday", ())
-    return mapping.date_order(
-        cells[at] for _, cells in sample for at in positions if at < len(cells)
+    return mapping.detect_date_order(
+        cells[position] for _, cells in sample for position in positions if position < len(cells)
     )
 
 
-def _verdicts(
-    owner_id: int, rows: list[tuple[int, list[str]]], judge: Callable[[list[str]], Row | Rejection]
-) -> list[Verdict]:
-    judged = [(line, cells, judge(cells)) for line, cells in rows]
-    phones = {row.phone for *_, row in judged if isinstance(row, Row)}
-    known = set(
+def _preview_rows(
+    owner_id: int,
+    rows: list[tuple[int, list[str]]],
+    validate_row: Callable[[list[str]], ContactRow | Rejection],
+) -> list[RowPreview]:
+    validated = [(line, cells, validate_row(cells)) for line, cells in rows]
+    phones = {row.phone for *_, row in validated if isinstance(row, ContactRow)}
+    known_phones = set(
         Contact.objects.filter(owner=owner_id, phone__in=phones).values_list("phone", flat=True)
     )
-    verdicts, seen = [], set()
-    for line, cells, row in judged:
+    previews: list[RowPreview] = []
+    seen_phones: set[str] = set()
+    for line, cells, row in validated:
         if isinstance(row, Rejection):
-            verdicts.append(Verdict(line, cells, "rejected", row.column, row.reason))
+            previews.append(RowPreview(line, cells, RowResult.REJECTED, row.column, row.reason))
+            continue
+        if row.phone in seen_phones:
+            result = RowResult.DUPLICATE
         else:
-            word = "known" if row.phone in known else "new"
-            verdicts.append(Verdict(line, cells, "duplicate" if row.phone in seen else word))
-            seen.add(row.phone)
-    return verdicts
+            result = RowResult.KNOWN if row.phone in known_phones else RowResult.NEW
+        previews.append(RowPreview(line, cells, result))
+        seen_phones.add(row.phone)
+    return previews

@@ -1,20 +1,20 @@
-"""Rejected rows as CSV: safe to open in a spreadsheet, to be corrected and imported again."""
+"""Rejected rows as CSV, to be corrected in a spreadsheet and imported again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from astronote.common.spreadsheet_csv import BOM, csv_line
 from contacts.models import ContactImport, RejectedRow
-from contacts.spreadsheet import BOM, csv_line
 
-REASON = "reason"
+REASON_HEADING = "reason"
 
 
-def lines(job: ContactImport) -> Iterator[str]:
-    """The heading of the imported file with a last column `reason`, then each rejected row."""
-    headings = (job.layout or {}).get("headings", [])
-    yield BOM + csv_line([*headings, REASON])
-    rows = RejectedRow.objects.filter(contact_import=job).order_by("line")
+def rejected_csv_lines(contact_import: ContactImport) -> Iterator[str]:
+    """The heading of the imported file with a last column `reason`, then the rejected rows."""
+    headings = (contact_import.layout or {}).get("headings", [])
+    yield BOM + csv_line([*headings, REASON_HEADING])
+    rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
     for cells, column, reason in rows.values_list("row", "column", "reason").iterator():
         padded = [*cells, *[""] * (len(headings) - len(cells))]
         yield csv_line([*padded, f"{column}: {reason}" if column else reason])

@@ -19,27 +19,29 @@ NAIVE = 200
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from astronote.workers import keep_what_is_loaded
-    from campaigns import birthday
+    from astronote.queues.workers import freeze_garbage_collector
+    from campaigns.automations import birthday
     from campaigns.models import AutomationMessage
 
     _make_stores(size // STORES)
     plan = _plan(DAYS[0])
     naive = _naive(DAYS[0])
-    keep_what_is_loaded()
+    freeze_garbage_collector()
     bare, bare_jobs, ours, rows = [], [], [], []
     for day in DAYS:
-        birthday.run(day=day, dry_run=True)  # so that the first who reads them is not at a loss
+        birthday.send_birthday_messages(
+            day=day, dry_run=True
+        )  # so that the first who reads them is not at a loss
         written, enqueued, count = _bare(day)
         began = time.monotonic()
-        counts = birthday.run(day=day)
+        counts = birthday.send_birthday_messages(day=day)
         ours.append(time.monotonic() - began)
         assert counts["messages"] == count == AutomationMessage.objects.count(), (counts, count)
         bare.append(written)
         bare_jobs.append(enqueued)
         rows.append(count)
         _undo()
-    _, statements = counted(lambda: birthday.run(day=DAYS[0]))
+    _, statements = counted(lambda: birthday.send_birthday_messages(day=DAYS[0]))
     seconds, alone, jobs = median(ours), median(bare), median(bare_jobs)
     return [
         Result("birthday", f"of {STORES:,} stores", size, "messages/s",
@@ -92,17 +94,15 @@ def _make_stores(contacts_each: int) -> None:
 
 def _due(day: date) -> tuple[str, dict[str, Any]]:
     """The query that finds who is due, as the run asks it."""
-    from django.contrib.auth import get_user_model
-
-    from campaigns import automatic, birthday
     from campaigns.audience import years_before
+    from campaigns.automations import birthday, due_messages
     from campaigns.models import Automation
 
-    query = automatic.DUE.format(users=get_user_model()._meta.db_table, condition=birthday.DUE)
+    query = due_messages.FIND_DUE_CONTACTS.format(condition=birthday.BIRTHDAY_IS_DUE)
     return query, {
-        "sender": "", "key": str(day.year), "month": day.month, "days": [day.day],
+        "key": str(day.year), "month": day.month, "days": [day.day],
         "automations": list(Automation.objects.values_list("pk", flat=True)),
-        "adult": years_before(day, birthday.ADULT),
+        "adult": years_before(day, birthday.ADULT_AGE),
     }  # fmt: skip
 
 
@@ -116,13 +116,15 @@ def _plan(day: date) -> str:
 
 
 def _bare(day: date) -> tuple[float, float, int]:
-    """Seconds of the query and of inserting its rows, batches and reservations, then of putting a
-    job per batch on a queue, and how many rows; undone.
+    """The bare minimum, undone afterwards.
+
+    Returns the seconds of the query and of inserting its rows, batches and reservations, the
+    seconds of putting a job per batch on a queue, and how many rows there were.
     """
     from django.db import connection, transaction
 
-    from contacts import jobs
-    from messaging.sending import SEND_NEXT
+    from astronote.queues import jobs
+    from messaging.batch_queue import SEND_NEXT
 
     query, values = _due(day)
     with connection.cursor() as cursor:
@@ -144,7 +146,7 @@ def _bare(day: date) -> tuple[float, float, int]:
             ) as copy:
                 for place, row in enumerate(due):
                     copy.write_row(
-                        (row[0], row[1], row[5], row[6], f"Happy birthday {row[7]}!", 1,
+                        (row[0], row[1], row[4], row[5], f"Happy birthday {row[6]}!", 1,
                          batch_of[row[0]], "queued", f"bare{place:08}", "2027")
                     )  # fmt: skip
             cursor.execute(
@@ -158,7 +160,7 @@ def _bare(day: date) -> tuple[float, float, int]:
             )  # fmt: skip
             cursor.execute("UPDATE campaigns_automation SET last_run_at = now()")
         written = time.monotonic()
-        jobs.enqueue_times("sms", SEND_NEXT, len(owners))
+        jobs.enqueue_copies("sms", SEND_NEXT, len(owners))
         enqueued = time.monotonic()
         _undo()
     return written - began, enqueued - written, len(due)
@@ -167,9 +169,9 @@ def _bare(day: date) -> tuple[float, float, int]:
 def _undo() -> None:
     from django.db import connection
 
-    from contacts import jobs
+    from astronote.queues import jobs
 
-    jobs.queue("sms").empty()
+    jobs.get_queue("sms").empty()
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE campaigns_automationmessage, messaging_creditreservation, messaging_batch"

@@ -15,7 +15,7 @@ VARIABLES = {"QUEUE_RATE_MAX": "20"}
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from campaigns import control, enqueue
+    from campaigns import actions, enqueue
     from messaging.models import Batch
     from tests.support.factories import make_campaign, make_list, make_store
     from tests.support.volume import make_big_list
@@ -28,7 +28,7 @@ def run(place: Installation, size: int) -> list[Result]:
 
     def seconds_of_bobs() -> float:
         began = time.monotonic()
-        campaign = enqueue.start(make_campaign(bob, target).pk)
+        campaign = enqueue.enqueue_campaign(make_campaign(bob, target).pk)
 
         def ended() -> bool:
             campaign.refresh_from_db()
@@ -41,12 +41,12 @@ def run(place: Installation, size: int) -> list[Result]:
     alice = make_store(sender_name="ALICE", balance=size)
     long = make_campaign(alice, make_big_list(alice, size))
     began = time.monotonic()
-    long = enqueue.start(long.pk)
+    long = enqueue.enqueue_campaign(long.pk)
     enqueued = time.monotonic() - began
     wait_until(lambda: Batch.objects.filter(source_id=long.pk, status="settled").count() >= 2)
     beside = sorted(seconds_of_bobs() for _ in range(5))[2]
     long.refresh_from_db()
-    control.cancel(long, by="benchmark")
+    actions.cancel_campaign(long, by="benchmark")
     also = {
         "alone s": round(alone, 2),
         f"beside {size:,} s": round(beside, 2),

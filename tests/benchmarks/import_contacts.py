@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+from contacts.importing import lifecycle
 from tests.benchmarks.result import Result, counted
 from tests.support.installation import Installation, peak_mb
 from tests.support.waiting import wait_until
@@ -46,12 +47,11 @@ def run(place: Installation, size: int) -> list[Result]:
 
 def _statements(path: Path, store) -> int:
     """Of an import of new contacts, in this process."""
-    from contacts import jobs
-    from contacts.importing import run as importing
+    from astronote.queues import jobs
 
-    job = importing.store_file(store.pk, path, consent_source="")
-    jobs.queue("contact_import").empty()
-    done, statements = counted(lambda: importing.run(job.pk))
+    job = lifecycle.import_file(store.pk, path, consent_source="")
+    jobs.get_queue("contact_import").empty()
+    done, statements = counted(lambda: lifecycle.run_import(job.pk))
     assert done.status == "completed", done.error
     _empty()
     return statements
@@ -111,9 +111,8 @@ def _bare(path: Path, store) -> float:
 
 
 def _ours(place: Installation, path: Path, store, **options) -> tuple[float, float]:
-    from contacts.importing import run as importing
 
-    job = importing.store_file(store.pk, path, **options)
+    job = lifecycle.import_file(store.pk, path, **options)
 
     def ended() -> bool:
         job.refresh_from_db()

@@ -31,7 +31,7 @@ def run(place: Installation, size: int) -> list[Result]:
     # The first of each worker opens its connections.
     for number in range(size + 4 * WORKERS):
         campaign = make_campaign(store, target, message_text=f"Hello {number}")
-        enqueue.start(campaign.pk)
+        enqueue.enqueue_campaign(campaign.pk)
         enqueued = time.time()
         wait_until(lambda number=number: place.summary()["accepted"] > number)
         messages = f"{place.sandbox_url}/_sandbox/messages"

@@ -44,7 +44,7 @@ def _pages(store: Any, campaign: Any) -> Iterator[str]:
     yield reverse("admin:index")
     yield reverse("live")
     yield reverse("admin:campaigns_campaign_progress", args=[campaign.pk])
-    yield reverse("admin:campaigns_campaign_act", args=[campaign.pk, "duplicate"])
+    yield reverse("admin:campaigns_campaign_action", args=[campaign.pk, "duplicate"])
     yield reverse("admin:astronote_user_change", args=[store.pk])
     yield reverse("admin:campaigns_store_report", args=[store.pk])
     messages = reverse("admin:campaigns_campaignmessage_changelist")
@@ -139,12 +139,12 @@ def _poll(campaign: Any, size: int) -> list[Result]:
     from messaging import polling
     from messaging.models import Batch
 
-    settled = timezone.now() - polling.YOUNGEST - timedelta(minutes=1)
+    settled = timezone.now() - polling.MIN_AGE - timedelta(minutes=1)
     Batch.objects.filter(source_id=campaign.pk).update(settled_at=settled)
-    times, batches = _timed(lambda: polling.least_recently_asked(polling.young()))
+    times, batches = _timed(lambda: polling.least_recently_checked(polling.recent_batches()))
     pick = _result("the poller's pick of batches", size, times, {"batches": len(batches)})
     ids = [batch.pk for batch in batches]
-    times, rows = _timed(lambda: polling.questionable(CampaignMessage, ids))
+    times, rows = _timed(lambda: polling.messages_to_query(CampaignMessage, ids))
     return [
         pick,
         _result("the poller's pick of messages", size, times, {"messages": len(rows)}),
@@ -168,8 +168,9 @@ def _write_plans(campaign: Any) -> None:
             f"/admin/campaigns/campaignmessage/?campaign__id__exact={campaign.pk}"
         ),
         "the newest messages": lambda: client.get("/admin/campaigns/campaignmessage/"),
-        "the poller's pick": lambda: polling.questionable(
-            CampaignMessage, [b.pk for b in polling.least_recently_asked(polling.young())]
+        "the poller's pick": lambda: polling.messages_to_query(
+            CampaignMessage,
+            [b.pk for b in polling.least_recently_checked(polling.recent_batches())],
         ),
     }
     PLANS.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Whether `normalise` reads numbers as the library does, and how much sooner.
+"""Whether `to_e164` reads numbers as the library does, and how much sooner.
 
 python -m tests.benchmarks.phones_equal --count 1000000
 """
@@ -66,7 +66,7 @@ def _speed() -> Table:
     for heading in ("a second", "by library", "times", "library not asked"):
         table.add_column(heading, justify="right")
     for what, numbers in files.items():
-        ours, library = _rate(phones.normalise, numbers), _rate(phones._by_library, numbers)
+        ours, library = _rate(phones.to_e164, numbers), _rate(phones._parse_with_library, numbers)
         share = 1 - _asked_of_library(numbers) / len(numbers)
         table.add_row(
             what, f"{ours:,.0f}", f"{library:,.0f}", f"{ours / library:.0f}", f"{share:.1%}"
@@ -99,8 +99,8 @@ def _rate(read: Callable[[str, str], str | None], numbers: list[str]) -> float:
 def _asked_of_library(numbers: list[str]) -> int:
     with cProfile.Profile() as profile:
         for number in numbers:
-            phones.normalise(number, "GR")
-    code = phones._by_library.__code__
+            phones.to_e164(number, "GR")
+    code = phones._parse_with_library.__code__
     return sum(entry.callcount for entry in profile.getstats() if entry.code is code)
 
 

@@ -23,7 +23,7 @@ VARIABLES = {"WEB_CONCURRENCY": "1"}
 
 def run(place: Installation, size: int) -> list[Result]:
     from campaigns.models import CampaignMessage
-    from messaging.receipts import apply_waiting
+    from messaging.receipts import apply_waiting_receipts
     from tests.support.factories import make_store
     from tests.support.volume import make_sent_campaign
 
@@ -39,7 +39,7 @@ def run(place: Installation, size: int) -> list[Result]:
 
     # Applying alone: all of them wait already.
     fill_inbox(rows)
-    _, statements = counted(apply_waiting)
+    _, statements = counted(apply_waiting_receipts)
     _back_to_sent(campaign, size)
     fill_inbox(rows)
     seconds, peak = _apply_all(place, size)
@@ -77,14 +77,14 @@ def delivered_events(ids: list[str]) -> list[dict]:
 
 
 def inbox_rows(events: list[dict]) -> list[tuple]:
-    from messaging.receipts import InboxRow
+    from messaging.inbox import NewEvent
 
-    return [tuple(InboxRow.read(event)) for event in events]
+    return [tuple(NewEvent.from_receipt(event)) for event in events]
 
 
 INSERT = """
-    INSERT INTO messaging_webhookevent (provider, event_type, event_id, provider_message_id, word,
-        occurred_at, error_code, error, payload, status)
+    INSERT INTO messaging_webhookevent (provider, event_type, event_id, provider_message_id,
+        provider_status, occurred_at, error_code, error, payload, status)
     VALUES ('mitto', 'dlr', %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
@@ -108,8 +108,8 @@ def fill_inbox(rows: list[tuple]) -> None:
 
     with connection.cursor() as cursor:
         with cursor.copy(
-            "COPY messaging_webhookevent (event_id, provider_message_id, word, occurred_at,"
-            " error_code, error, payload, status, provider, event_type) FROM STDIN"
+            "COPY messaging_webhookevent (event_id, provider_message_id, provider_status,"
+            " occurred_at, error_code, error, payload, status, provider, event_type) FROM STDIN"
         ) as copy:
             for row in rows:
                 copy.write_row((*row, "mitto", "dlr"))
@@ -127,9 +127,9 @@ def _bare_update(ids: list[str]) -> float:
             cursor.execute(
                 """
                 UPDATE campaigns_campaignmessage m SET status = t.status, delivered_at = t.at,
-                    delivery_status = t.word, delivery_status_at = t.at
+                    delivery_status = t.provider_status, delivery_status_at = t.at
                 FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[])
-                    AS t (provider_id, status, word, at)
+                    AS t (provider_id, status, provider_status, at)
                 WHERE m.provider_message_id = t.provider_id
                 """,
                 [some, ["delivered"] * len(some), ["delivered"] * len(some),
@@ -153,7 +153,7 @@ def _naive(ids: list[str]) -> float:
 
 def _apply_all(place: Installation, size: int) -> tuple[float, float]:
     """Seconds and the peak size of the worker that applies what waits."""
-    from contacts import jobs
+    from astronote.queues import jobs
     from messaging.models import WebhookEvent
     from messaging.receipts import APPLY_RECEIPTS
 

@@ -49,7 +49,7 @@ def run(place: Installation, size: int) -> list[Result]:
     assert dry == wet == {"contacts_contact": done}, (dry, wet)
     seconds, actions = _took(started)
     _expire()
-    _, statements = counted(retention.run)
+    _, statements = counted(retention.run_retention)
     return [
         Result("retention", "contacts past their time", size, "contacts/s", ours=done / seconds,
                bare=bare, peak_mb=_peak(), statements=statements / done * 1000,
@@ -78,10 +78,10 @@ def _command(*options: str) -> dict[str, int]:
     """`manage.py run_pii_retention` as an operator types it, in a process of its own."""
     import subprocess
 
-    from astronote import processes
+    from astronote.processes import supervisor
 
     done = subprocess.run(
-        processes.manage("run_pii_retention", "--json", *options),
+        supervisor.manage_command("run_pii_retention", "--json", *options),
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)

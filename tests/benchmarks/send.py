@@ -84,8 +84,10 @@ def crowd(place: Installation, workers: int, **variables: str) -> Iterator[list[
 
 
 class Sent(NamedTuple):
-    """Messages a second from the first claim to the last settle, the largest worker, and the
-    processor seconds that it took of each.
+    """What sending one campaign took.
+
+    `rate` is messages a second from the first claim to the last settle, `peak_mb` the largest
+    worker, `cpu` the processor seconds of each process.
     """
 
     rate: float
@@ -105,7 +107,7 @@ def started(store: Any, target: Any) -> Any:
     draft = make_campaign(store, target)
     began = time.monotonic()
     with override_settings(QUEUE_DISABLED=True):  # an idle worker would take the first batch
-        campaign = enqueue.start(draft.pk)
+        campaign = enqueue.enqueue_campaign(draft.pk)
     campaign.seconds = time.monotonic() - began
     campaign.batches = Batch.objects.filter(source_id=campaign.pk).count()
     with connection.cursor() as cursor:
@@ -118,12 +120,12 @@ def send_all(place: Installation, campaign: Any, pids: list[int]) -> Sent:
     """Have these workers send a campaign's waiting batches."""
     from django.db.models import Max, Min
 
-    from contacts import jobs
+    from astronote.queues import jobs
+    from messaging.batch_queue import SEND_NEXT
     from messaging.models import Batch
-    from messaging.sending import SEND_NEXT
 
     before = place.cpu()
-    jobs.enqueue_times("sms", SEND_NEXT, campaign.batches)
+    jobs.enqueue_copies("sms", SEND_NEXT, campaign.batches)
     batches = Batch.objects.filter(source_id=campaign.pk)
     wait_until(lambda: not batches.filter(settled_at=None).exists(), seconds=1200)
     times = batches.aggregate(first=Min("claimed_at"), last=Max("settled_at"))
@@ -134,16 +136,17 @@ def send_all(place: Installation, campaign: Any, pids: list[int]) -> Sent:
 
 
 def _statements(campaign: Any) -> int:
-    """From claim to settle of one batch of a thousand, BEGIN and COMMIT included; the rest is
-    cancelled.
+    """SQL statements from claim to settle of one batch of a thousand, with BEGIN and COMMIT.
+
+    The campaign's other batches are cancelled.
     """
-    from campaigns import control
+    from campaigns import actions
     from messaging import sending
 
     word, statements = counted(sending.send_next)
     assert word == "accepted"
-    control.cancel(campaign, by="benchmark")
-    control.finish_cancelling(campaign.pk)
+    actions.cancel_campaign(campaign, by="benchmark")
+    actions.drop_unsent_batches(campaign.pk)
     return statements
 
 
@@ -164,9 +167,9 @@ SETTLE = """
     FROM unnest(%s::bigint[], %s::text[]) AS t (id, provider_id) WHERE m.id = t.id
 """
 TALLY = """
-    INSERT INTO messaging_tally (owner_id, kind, source_id, slot, what, detail, count)
+    INSERT INTO messaging_tally (owner_id, kind, source_id, slot, event, detail, count)
     VALUES (%s, 'campaign', %s, date_bin('5 minutes', now(), '2000-01-01+00'), 'accepted', '', %s)
-    ON CONFLICT (kind, source_id, slot, what, detail)
+    ON CONFLICT (kind, source_id, slot, event, detail, owner_id)
         DO UPDATE SET count = messaging_tally.count + EXCLUDED.count
 """
 

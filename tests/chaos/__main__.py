@@ -89,7 +89,7 @@ class Chaos:
         """A file of new customers, the same numbers in every store, with a bad row."""
         from django.db import transaction
 
-        from contacts.importing.run import store_file
+        from contacts.importing.lifecycle import import_file
 
         rows = rows or self.draw.randrange(20, 60)
         self.files += 1
@@ -107,14 +107,14 @@ class Chaos:
                 writer.writerow([phone, f"N{number}", day.replace(year=1990)])
                 promised.add((owner.pk, phone))
             writer.writerow(["12", "Bad", ""])
-        store_file(owner.pk, path, "all", consent_source="chaos")
+        import_file(owner.pk, path, "all", consent_source="chaos")
         transaction.on_commit(lambda: self.evidence.imported.update(promised))
 
     def hold_a_campaign(self) -> None:
         """One that stays paused beyond the life of its credit reservations."""
         from django.db import transaction
 
-        from campaigns import control, enqueue
+        from campaigns import actions, enqueue
         from contacts.models import List
         from tests.support.factories import make_campaign
 
@@ -123,7 +123,7 @@ class Chaos:
             self.held = make_campaign(
                 owner, List.objects.get(owner=owner), message_text="Held back {{first_name}}"
             )
-            control.pause(enqueue.start(self.held.pk), by="chaos")
+            actions.pause_campaign(enqueue.enqueue_campaign(self.held.pk), by="chaos")
 
     def held_has_outlived_its_credits(self) -> bool:
         """Whether the watchdog has had its time to expire what is still to be sent."""
@@ -141,9 +141,9 @@ class Chaos:
         self.import_file(self.draw.choice(self.owners))
 
     def campaign(self, scheduled: bool = False) -> None:
+        from astronote.accounts.eligibility import SendingBlocked
         from campaigns import enqueue, schedule
         from contacts.models import List
-        from messaging.standing import Blocked
         from tests.support.factories import make_campaign
 
         owner = self.draw.choice(self.owners)
@@ -156,15 +156,15 @@ class Chaos:
             at = time.time() + self.draw.uniform(0.5, 3)
             from datetime import UTC, datetime
 
-            schedule.schedule(campaign, datetime.fromtimestamp(at, UTC), by="chaos")
+            schedule.schedule_campaign(campaign, datetime.fromtimestamp(at, UTC), by="chaos")
             return
         try:
-            enqueue.start(campaign.pk)
-        except Blocked:
+            enqueue.enqueue_campaign(campaign.pk)
+        except SendingBlocked:
             campaign.delete()
 
     def operate(self) -> None:
-        from campaigns import control
+        from campaigns import actions
         from campaigns.models import Campaign
 
         going = Campaign.objects.filter(status__in=["sending", "paused"])
@@ -174,7 +174,7 @@ class Chaos:
         campaign = self.draw.choice(campaigns)
         todo = "resume" if campaign.status == "paused" else self.draw.choice(["pause", "cancel"])
         try:
-            getattr(control, todo)(campaign, by="chaos")
+            getattr(actions, f"{todo}_campaign")(campaign, by="chaos")
         except ValueError:
             return
         self.done[todo] += 1
@@ -192,17 +192,17 @@ class Chaos:
         self.evidence.opted_out[owner.sender_name, phone] = time.time()
 
     def birthdays(self) -> None:
-        from contacts import jobs
+        from astronote.queues import jobs
 
         jobs.enqueue("birthday", "campaigns.tasks.run_birthdays")
 
     def repeat(self) -> None:
         """Jobs that nobody needs, and some for the second time."""
+        from astronote.queues import jobs
         from campaigns.models import Campaign
-        from contacts import jobs
         from contacts.models import ContactImport
 
-        jobs.enqueue_times("sms", "messaging.tasks.send_next_batch", 5)
+        jobs.enqueue_copies("sms", "messaging.tasks.send_next_batch", 5)
         for name, task, model in (
             ("scheduler", "campaigns.tasks.start_campaign", Campaign),
             ("scheduler", "campaigns.tasks.finish_cancelling", Campaign),
@@ -235,9 +235,9 @@ class Chaos:
             time.sleep(0.1)
 
     def flush(self) -> None:
-        from contacts import jobs
+        from astronote.queues import jobs
 
-        jobs.redis().flushall()
+        jobs.redis_connection().flushall()
         self.done["FLUSHALL"] += 1
 
     def restart_redis(self) -> None:
@@ -323,21 +323,22 @@ class Chaos:
 
     def settle(self) -> None:
         """End the faults, let everything come to rest, then run every job once more."""
-        from campaigns import birthday, control
+        from campaigns import actions
+        from campaigns.automations import birthday
         from campaigns.models import Campaign
         from messaging.models import CreditReservation
 
         self.place.behave(fault="none", receipts="normal", latency_ms=0)
         self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):
-            self.insist(lambda: control.resume(campaign, by="chaos"))  # noqa: B023
+            self.insist(lambda: actions.resume_campaign(campaign, by="chaos"))  # noqa: B023
         for campaign in Campaign.objects.filter(status="scheduled").exclude(block_reason=""):
-            self.insist(lambda: control.cancel(campaign, by="chaos"))  # noqa: B023
+            self.insist(lambda: actions.cancel_campaign(campaign, by="chaos"))  # noqa: B023
         self.quiet(lambda: self.rules.unfinished() == [], "work")
         # Credits of unknown messages come free in time, and with them what could not be paid.
         held = CreditReservation.objects.filter(status="reserved")
         self.quiet(lambda: not held.exists(), "reservations")
-        self.quiet(lambda: birthday.run().get("messages") == 0, "birthdays")
+        self.quiet(lambda: birthday.send_birthday_messages().get("messages") == 0, "birthdays")
         self.quiet(lambda: self.rules.unfinished() == [], "their batches")
         self.quiet(self._receipts_are_in, "receipts")
         before = self.rules.state()
@@ -360,12 +361,14 @@ class Chaos:
     def _queues_are_empty(self) -> bool:
         from rq import Worker
 
-        from contacts import jobs
+        from astronote.queues import jobs
 
-        if any(jobs.waiting(name) for name in ("sms", "scheduler", "contact_import", "birthday")):
+        if any(
+            jobs.waiting_count(name) for name in ("sms", "scheduler", "contact_import", "birthday")
+        ):
             return False
         alive = set(self.place.group.pids().values())
-        workers = Worker.all(connection=jobs.redis())
+        workers = Worker.all(connection=jobs.redis_connection())
         return not any(w.pid in alive and w.get_state() == "busy" for w in workers)
 
     def run(self, rounds: int) -> None:

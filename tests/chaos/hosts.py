@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 import requests
 
-from astronote import embedded, processes
+from astronote.processes import embedded, supervisor
 from tests.chaos.__main__ import HASTE
 from tests.support.installation import Installation
 from tests.support.waiting import wait_until
@@ -89,9 +89,9 @@ def send_and_cut(place: Installation) -> bool:
     from tests.support.factories import make_campaign, make_list, make_store
 
     store = make_store(balance=RECIPIENTS)
-    campaign = enqueue.start(make_campaign(store, make_list(store, RECIPIENTS)).pk)
+    campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, RECIPIENTS)).pk)
     for host in HOSTS:
-        command = ["ip", "netns", "exec", host, *processes.manage("rqworker", "sms")]
+        command = ["ip", "netns", "exec", host, *supervisor.manage_command("rqworker", "sms")]
         place.group.start(host, command)
     calls = Batch.objects.filter(status="submitting")
     wait_until(lambda: place.summary()["accepted"] >= ACCEPTED_AT_CUT and calls.count() == 2)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F
 
 from astronote.models import User
-from campaigns.models import ENDED, AutomationMessage, Campaign, CampaignMessage
+from campaigns.models import FINAL_CAMPAIGN_STATUSES, AutomationMessage, Campaign, CampaignMessage
 from contacts.models import Contact, ContactImport
 from messaging.models import Batch, CreditReservation, CreditTransaction
 
@@ -40,10 +40,12 @@ def lost(evidence: Evidence) -> int:
         model.objects.filter(status="queued").count()
         for model in (CampaignMessage, AutomationMessage)
     )
-    going = Campaign.objects.exclude(status__in=ENDED).filter(block_reason="").count()
+    going = (
+        Campaign.objects.exclude(status__in=FINAL_CAMPAIGN_STATUSES).filter(block_reason="").count()
+    )
     counted = sum(
         campaign.total != campaign.campaignmessage_set.count() or campaign.queued != 0
-        for campaign in Campaign.objects.filter(status__in=ENDED)
+        for campaign in Campaign.objects.filter(status__in=FINAL_CAMPAIGN_STATUSES)
     )
     imports = ContactImport.objects.exclude(status="completed").count()
     have = set(Contact.objects.values_list("owner_id", "phone"))
@@ -193,6 +195,6 @@ def ended() -> int:
     """How many batches, campaigns and imports have ended: it grows as long as work goes on."""
     return (
         Batch.objects.filter(status__in=["settled", "cancelled"]).count()
-        + Campaign.objects.filter(status__in=ENDED).count()
+        + Campaign.objects.filter(status__in=FINAL_CAMPAIGN_STATUSES).count()
         + ContactImport.objects.filter(status="completed").count()
     )

@@ -1,5 +1,6 @@
-"""A real headless Chromium, which fails a test on a console error, a request to another host, or
-something on a page that not everybody can use.
+"""A real headless Chromium.
+
+It fails a test on a console error, a request to another host, or an accessibility violation.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Browser:
         self.type("username", email)
         self.type("password", password)
         self.find("#login-form [type=submit]").click()
-        self.wait_for("Going out now")
+        self.wait_for("In progress")
 
     def find(self, selector: str):
         return self.driver.find_element(By.CSS_SELECTOR, selector)

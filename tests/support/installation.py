@@ -19,7 +19,8 @@ from typing import Any
 
 import requests
 
-from astronote import embedded, environment, processes
+from astronote import environment
+from astronote.processes import embedded, supervisor
 from tests.support.waiting import wait_until
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -104,23 +105,23 @@ class Installation:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        self.sandbox = processes.Processes(log=self.log)
+        self.sandbox = supervisor.ProcessGroup(log=self.log)
         self.sandbox.start(
             "sandbox",
-            processes.manage("mitto_sandbox", "--port", str(self.sandbox_port), "--ledger",
+            supervisor.manage_command("mitto_sandbox", "--port", str(self.sandbox_port), "--ledger",
                              str(self.root / "ledger.jsonl"), *self.sandbox_arguments),
         )  # fmt: skip
         wait_until(self._sandbox_answers)
-        self.group = processes.Processes(log=self.log)
+        self.group = supervisor.ProcessGroup(log=self.log)
         if self.web:
-            self.group.start("web", processes.web(self.web_port, 1))
+            self.group.start("web", supervisor.web_command(self.web_port, 1))
         for number, command in enumerate(self.commands):
             self.start(f"{command.split()[-1]}-{number}", command)
         return self
 
     def start(self, name: str, command: str) -> None:
         """Run a management command in a process of this name."""
-        self.group.start(name, processes.manage(*command.split()))
+        self.group.start(name, supervisor.manage_command(*command.split()))
 
     def behave(self, **switches: Any) -> None:
         """Change how the sandbox answers."""

@@ -23,6 +23,7 @@ class SandboxProcess:
     def __exit__(self, *exc: object) -> None:
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
 
     def behave(self, **switches: object) -> None:
         requests.put(f"{self.url}/_sandbox/behaviour", json=switches, timeout=5).raise_for_status()

@@ -8,7 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from astronote import embedded, environment
+from astronote import environment
+from astronote.processes import embedded
 
 ROOT = Path(os.environ.setdefault("ASTRONOTE_TEST_ROOT", tempfile.mkdtemp(prefix="astest-")))
 NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -22,7 +23,11 @@ os.environ |= {
     "PUBLIC_WEB_BASE_URL": "http://127.0.0.1:1",
     "QUEUE_BACKOFF_MS": "100",
 }
-_services = embedded.EmbeddedServices(ROOT, durable=False)
+# Another PostgreSQL than the embedded one, such as /usr/lib/postgresql/15/bin.
+BINARIES = os.environ.get("ASTRONOTE_TEST_POSTGRES")
+_services = embedded.EmbeddedServices(
+    ROOT, durable=False, postgres_binaries=Path(BINARIES) if BINARIES else None
+)
 
 
 def pytest_configure(config):

@@ -68,10 +68,10 @@ def make_history(store: User, size: int, *, contacts: int = 1_000_000) -> Campai
         campaign = _send(store, contacts)
         cursor.execute(
             """
-            INSERT INTO messaging_tally (owner_id, kind, source_id, slot, what, detail, count)
+            INSERT INTO messaging_tally (owner_id, kind, source_id, slot, event, detail, count)
             SELECT %(store)s, 'campaign', c.id,
                 date_bin('5 minutes', b.at + n * interval '5 minutes', '2000-01-01+00'),
-                kind.what, kind.detail, 1000
+                kind.event, kind.detail, 1000
             FROM campaigns_campaign c
             JOIN (
                 SELECT source_id, max(settled_at) AS at FROM messaging_batch
@@ -79,7 +79,7 @@ def make_history(store: User, size: int, *, contacts: int = 1_000_000) -> Campai
                 ON b.source_id = c.id,
             generate_series(1, 300) AS n,
             (VALUES ('accepted', ''), ('delivered', '8'), ('delivered', '12'),
-                ('failed', 'undelivered')) AS kind (what, detail)
+                ('failed', 'undelivered')) AS kind (event, detail)
             """,
             {"store": store.pk},
         )

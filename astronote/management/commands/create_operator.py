@@ -1,14 +1,15 @@
 """`manage.py create_operator`: an account for the admin, with a role."""
 
 import getpass
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from astronote import roles
+from astronote.accounts import roles
 
 
 class Command(BaseCommand):
@@ -17,13 +18,13 @@ class Command(BaseCommand):
         " an administrator also erases persons, deletes and sees the queues."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument("--role", choices=roles.ROLES, required=True)
         parser.add_argument("--password", help="asked for if it is not given")
 
     @transaction.atomic
-    def handle(self, *, email, role, password, **options):
+    def handle(self, *, email: str, role: str, password: str | None, **options: Any) -> None:
         password = password or getpass.getpass("Password: ")
         try:
             validate_password(password)

@@ -2,30 +2,31 @@
 
 import sys
 import time
+from typing import Any
 
 import django_rq
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from astronote import recurrence
+from astronote.queues import recurring
 
 
 class Command(BaseCommand):
     help = "Run the scheduler: registers the timetable, then moves due jobs to their queues."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("-i", "--interval", type=int, default=1, help="seconds between looks")
 
-    def handle(self, *, interval, **options):
+    def handle(self, *, interval: int, **options: Any) -> None:
         if settings.QUEUE_DISABLED:
             sys.exit("astronote: QUEUE_DISABLED is set: the scheduler does not start")
         scheduler = django_rq.get_scheduler("scheduler", interval=interval)
         scheduler.connection.ping()
         scheduler.connection.set_retry(Retry(ConstantBackoff(1), 60))
-        for entry in recurrence.run_on_start():
+        for entry in recurring.jobs_run_on_start():
             django_rq.get_queue(entry.queue).enqueue(entry.task)
         self.stdout.write("Scheduler running")
         while True:

@@ -2,19 +2,20 @@
 
 import signal
 import time
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.embedded import EmbeddedError, EmbeddedServices
+from astronote.processes.embedded import EmbeddedError, EmbeddedServices
 
 
 class Command(BaseCommand):
     help = "Run the embedded PostgreSQL and Redis until Ctrl-C, for commands typed one by one."
     requires_system_checks = []
 
-    def handle(self, **options):
+    def handle(self, **options: Any) -> None:
         if not settings.EMBEDDED_POSTGRES and not settings.EMBEDDED_REDIS:
             raise CommandError("DATABASE_URL and REDIS_URL are set: nothing to run")
         for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had SIGINT ignored

@@ -5,42 +5,54 @@ import json
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from campaigns import automations
+from astronote.accounts.lookup import find_store
+from astronote.models import User
+from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
-from contacts.stores import find_store
-from messaging.text import parts
+from messaging.text import count_parts
 
 TYPES = {"birthday": AutomationType.BIRTHDAY, "welcome": AutomationType.WELCOME}
 
 
 class Command(BaseCommand):
-    help = "Switch a store's birthday or welcome message on or off, word it, or look at it."
+    help = "Switch a store's birthday or welcome message on or off, change its text, or show it."
 
     def add_arguments(self, parser):
         parser.add_argument("action", choices=["on", "off", "show"])
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("type", choices=TYPES)
-        parser.add_argument("--text", help="its new text; may hold {{first_name}} and the like")
+        parser.add_argument("--text", help="new text; may have tags such as {{first_name}}")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, type, text, **options):
-        owner = find_store(store)
-        automation = Automation.objects.filter(owner=owner, type=TYPES[type]).first()
-        if automation is None and text is None:
-            raise CommandError(f"the store has no {type} message yet: give it a --text")
-        if text is not None:
-            automation = automation or Automation(owner=owner, type=TYPES[type], is_active=False)
-            automation.message_body = text
-            try:
-                automation.full_clean()
-            except ValidationError as error:
-                raise CommandError("; ".join(error.messages)) from None
-            automation.save()
+        automation = _get_or_change(find_store(store), type, text)
         if action != "show":
-            automations.switch(automation, action == "on", by="command line")
+            switching.switch_automation(automation, action == "on", by="command line")
             automation.refresh_from_db()
-        sample = automations.sample(automation)
-        answer = {"type": type, "on": automation.is_active, "text": sample, "parts": parts(sample)}
+        sample = switching.sample_text(automation)
+        answer = {
+            "type": type,
+            "on": automation.is_active,
+            "text": sample,
+            "parts": count_parts(sample),
+        }
         state = "on" if automation.is_active else "off"
         line = f"{type} message {state}, {answer['parts']} parts:\n{sample}"
         self.stdout.write(json.dumps(answer) if options["json"] else line)
+
+
+def _get_or_change(store: User, type_name: str, text: str | None) -> Automation:
+    """The store's automation of a type; with a text, change its text or create it switched off."""
+    automation = Automation.objects.filter(owner=store, type=TYPES[type_name]).first()
+    if text is None:
+        if automation is None:
+            raise CommandError(f"the store has no {type_name} message yet: give it a --text")
+        return automation
+    automation = automation or Automation(owner=store, type=TYPES[type_name], is_active=False)
+    automation.message_body = text
+    try:
+        automation.full_clean()
+    except ValidationError as error:
+        raise CommandError("; ".join(error.messages)) from None
+    automation.save()
+    return automation

@@ -1,26 +1,27 @@
 """`manage.py campaign`: what an operator does with a campaign."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from campaigns import control, schedule
+from astronote.accounts.eligibility import SendingBlocked
+from campaigns import actions, schedule
 from campaigns.models import Campaign
-from campaigns.reporting import report
-from messaging.standing import Blocked
+from campaigns.reports import campaign_summary
 
-ACTIONS = {
-    "start": lambda campaign, by, **_: control.start(campaign, by=by),
-    "pause": lambda campaign, by, **_: control.pause(campaign, by=by),
-    "resume": lambda campaign, by, **_: control.resume(campaign, by=by),
-    "cancel": lambda campaign, by, **_: control.cancel(campaign, by=by),
-    "schedule": lambda campaign, by, at, **_: schedule.schedule(campaign, at, by=by),
-    "unschedule": lambda campaign, by, **_: schedule.unschedule(campaign, by=by),
-    "duplicate": lambda campaign, by, **_: control.duplicate(campaign, by=by),
-    "test": lambda campaign, by, to, **_: control.send_test(campaign, to, by=by),
+ACTIONS: dict[str, Callable[..., Any]] = {
+    "start": actions.start_now,
+    "pause": actions.pause_campaign,
+    "resume": actions.resume_campaign,
+    "cancel": actions.cancel_campaign,
+    "schedule": schedule.schedule_campaign,
+    "unschedule": schedule.unschedule_campaign,
+    "duplicate": actions.duplicate_campaign,
+    "test": actions.send_test,
 }
-BY = "command line"
 
 
 class Command(BaseCommand):
@@ -37,17 +38,22 @@ class Command(BaseCommand):
         campaign = Campaign.objects.select_related("owner").filter(pk=id).first()
         if campaign is None:
             raise CommandError(f"there is no campaign {id}")
-        if action == "schedule" and at is None:
-            raise CommandError("say when: --at 2031-12-24T09:00")
-        if action == "test" and to is None:
-            raise CommandError("say to whom: --to +306900000000")
+        arguments: list[Any] = []
+        if action == "schedule":
+            if at is None:
+                raise CommandError("the time is missing: --at 2031-12-24T09:00")
+            arguments = [at]
+        elif action == "test":
+            if to is None:
+                raise CommandError("the number is missing: --to +306900000000")
+            arguments = [to]
         try:
-            made = ACTIONS[action](campaign, BY, at=at, to=to)
-        except (ValueError, Blocked) as error:
+            result = ACTIONS[action](campaign, *arguments, by="command line")
+        except (ValueError, SendingBlocked) as error:
             raise CommandError(str(error)) from None
         if action == "duplicate":
-            campaign = made
+            campaign = result
         campaign.refresh_from_db()
-        answer = report(campaign)
+        answer = campaign_summary(campaign)
         line = f"campaign {campaign.pk}: {campaign.status}"
         self.stdout.write(json.dumps(answer) if options["json"] else line)

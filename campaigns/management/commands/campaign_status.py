@@ -1,36 +1,35 @@
-"""`manage.py campaign_status`: what a campaign has come to."""
+"""`manage.py campaign_status`: the status, counters and report of a campaign."""
 
 import json
 
 from django.core.management.base import BaseCommand, CommandError
 
 from campaigns import message_csv
-from campaigns.analytics import campaign_csv, of_campaign
 from campaigns.models import Campaign
-from campaigns.reporting import report
+from campaigns.reports import campaign_report, campaign_report_csv, campaign_summary
 
 
 class Command(BaseCommand):
-    help = "Show a campaign's state, counts and report."
+    help = "Show a campaign's status, counters and report."
 
     def add_arguments(self, parser):
         parser.add_argument("id", type=int)
-        form = parser.add_mutually_exclusive_group()
-        form.add_argument("--json", action="store_true")
-        form.add_argument("--csv", action="store_true", help="also what happened when")
-        form.add_argument("--messages", action="store_true", help="each message, as CSV")
+        output = parser.add_mutually_exclusive_group()
+        output.add_argument("--json", action="store_true")
+        output.add_argument("--csv", action="store_true", help="the report with counts over time")
+        output.add_argument("--messages", action="store_true", help="each message, as CSV")
 
     def handle(self, *, id, **options):
         campaign = Campaign.objects.filter(pk=id).first()
         if campaign is None:
             raise CommandError(f"there is no campaign {id}")
         if options["messages"]:
-            for line in message_csv.lines(campaign.pk):
+            for line in message_csv.message_csv_lines(campaign.pk):
                 self.stdout.write(line, ending="")
             return
         if options["csv"]:
-            self.stdout.write(campaign_csv(of_campaign(campaign)), ending="")
+            self.stdout.write(campaign_report_csv(campaign_report(campaign)), ending="")
             return
-        answer = report(campaign)
+        answer = campaign_summary(campaign)
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if options["json"] else lines)

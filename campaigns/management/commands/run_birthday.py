@@ -1,11 +1,11 @@
-"""`manage.py run_birthday`: the day's birthday messages now."""
+"""`manage.py run_birthday`: sends the day's birthday messages now."""
 
 import json
 from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
 
-from campaigns import birthday
+from campaigns.automations import birthday
 
 
 class Command(BaseCommand):
@@ -17,8 +17,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, date, dry_run, **options):
-        counts = birthday.run(day=date, dry_run=dry_run)
+        counts = birthday.send_birthday_messages(day=date, dry_run=dry_run)
         if not counts:
-            raise CommandError("a birthday run is at work already")
+            raise CommandError("another process sends the birthday messages now")
         line = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
         self.stdout.write(json.dumps(counts) if options["json"] else line)

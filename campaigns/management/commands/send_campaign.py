@@ -1,4 +1,4 @@
-"""`manage.py send_campaign`: a campaign now, or at a time."""
+"""`manage.py send_campaign`: creates a campaign and starts or schedules it."""
 
 import json
 from datetime import datetime
@@ -6,30 +6,33 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.accounts.eligibility import SendingBlocked
+from astronote.accounts.lookup import find_store
+from astronote.common.progress import show_progress
 from campaigns import enqueue, schedule
-from campaigns.models import ENDED, AgeGroup, Campaign, CampaignStatus
-from campaigns.preview import Preview, preview
-from campaigns.reporting import report
+from campaigns.models import FINAL_CAMPAIGN_STATUSES, AgeGroup, Campaign, CampaignStatus
+from campaigns.preview import CampaignPreview, preview_campaign
+from campaigns.reports import campaign_summary
 from contacts.models import Gender, List, MessageType
-from contacts.progress import follow
-from contacts.stores import find_store
 
 
 class Command(BaseCommand):
-    help = "Send a text to a list, or to customers by gender and age group."
+    help = "Send a text to a list, or to contacts by gender and age group."
 
     def add_arguments(self, parser):
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("--name", required=True)
-        parser.add_argument("--text", required=True, help="may hold {{first_name}} and the like")
+        parser.add_argument("--text", required=True, help="may have tags such as {{first_name}}")
         parser.add_argument("--list", dest="list_name")
         parser.add_argument("--gender", choices=Gender.values)
         parser.add_argument("--age-group", choices=AgeGroup.values)
         parser.add_argument("--type", choices=MessageType.values, default=MessageType.MARKETING)
         parser.add_argument("--offer", default="", help="address that {{offer_link}} leads to")
-        parser.add_argument("--preview", action="store_true", help="only say what it would be")
+        parser.add_argument(
+            "--preview", action="store_true", help="only show text, recipients and cost"
+        )
         parser.add_argument("--at", type=datetime.fromisoformat, help="store-local, or with zone")
-        parser.add_argument("--wait", action="store_true", help="until the campaign has ended")
+        parser.add_argument("--wait", action="store_true", help="wait until the campaign has ended")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, name, text, list_name, at, wait, **options):
@@ -40,7 +43,7 @@ class Command(BaseCommand):
             if target is None:
                 raise CommandError(f"the store has no list {list_name!r}")
         elif not (options["gender"] or options["age_group"]):
-            raise CommandError("say who it is for: --list, --gender or --age-group")
+            raise CommandError("the audience is missing: give --list, --gender or --age-group")
         campaign = Campaign(
             owner=owner,
             created_by=owner,
@@ -57,17 +60,20 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
         if options["preview"]:
-            self._show(preview(campaign), as_json=options["json"])
+            self._print_preview(preview_campaign(campaign), as_json=options["json"])
             return
         campaign.save()
         try:
-            schedule.schedule(campaign, at, by="command line") if at else enqueue.start(campaign.pk)
-        except (enqueue.Blocked, ValueError) as error:
+            if at:
+                schedule.schedule_campaign(campaign, at, by="command line")
+            else:
+                enqueue.enqueue_campaign(campaign.pk)
+        except (SendingBlocked, ValueError) as error:
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()
         if wait:
-            follow("Sending", campaign.total or None, lambda: _progress(campaign))
-        answer = report(campaign)
+            show_progress("Sending", campaign.total or None, lambda: _progress(campaign))
+        answer = campaign_summary(campaign)
         self.stdout.write(
             json.dumps(answer)
             if options["json"]
@@ -76,12 +82,12 @@ class Command(BaseCommand):
         if wait and campaign.status != CampaignStatus.COMPLETED:
             raise CommandError(f"the campaign ended as {campaign.status}")
 
-    def _show(self, found: Preview, *, as_json: bool) -> None:
-        answer = found.as_dict()
+    def _print_preview(self, preview: CampaignPreview, *, as_json: bool) -> None:
+        answer = preview.as_dict()
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if as_json else lines)
 
 
 def _progress(campaign: Campaign) -> tuple[int, bool]:
     campaign.refresh_from_db()
-    return campaign.processed, campaign.status in ENDED
+    return campaign.processed, campaign.status in FINAL_CAMPAIGN_STATUSES

@@ -4,21 +4,21 @@ from datetime import date, timedelta
 
 from django.core.management.base import BaseCommand
 
-from campaigns.analytics import days_csv, of_store
+from astronote.accounts.lookup import find_store
 from campaigns.audience import local_today
-from contacts.stores import find_store
+from campaigns.reports import store_report, store_report_csv
 
 
 class Command(BaseCommand):
-    help = "Print what happened at a store on each of its days, as CSV."
+    help = "Print a store's messages, clicks and credits by day, in its time zone, as CSV."
 
     def add_arguments(self, parser):
         parser.add_argument("store", help="e-mail address or id")
-        parser.add_argument("--first", type=date.fromisoformat, help="30 days before the last")
-        parser.add_argument("--last", type=date.fromisoformat, help="today")
+        parser.add_argument("--first", type=date.fromisoformat, help="default: 30 days in all")
+        parser.add_argument("--last", type=date.fromisoformat, help="default: today")
 
     def handle(self, *, store, first, last, **options):
         owner = find_store(store)
         last = last or local_today(owner)
         first = first or last - timedelta(days=29)
-        self.stdout.write(days_csv(of_store(owner, first, last)), ending="")
+        self.stdout.write(store_report_csv(store_report(owner, first, last)), ending="")

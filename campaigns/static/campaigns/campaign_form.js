@@ -1,25 +1,25 @@
-// Keeps the preview below a campaign's form what the form, as it stands, would send.
+// Updates the preview below a campaign's form while the form is edited.
 "use strict";
 addEventListener("DOMContentLoaded", () => {
   const preview = document.getElementById("campaign-preview");
   const form = document.getElementById("campaign_form");
   if (!preview || !form) return;
-  let timer, asked = 0;
+  let timer, lastRequest = 0;
 
-  async function look() {
-    const number = ++asked;
+  async function updatePreview() {
+    const request = ++lastRequest;
     const answer = await fetch(preview.dataset.url, { method: "POST", body: new FormData(form) });
-    if (answer.ok && number === asked) preview.innerHTML = await answer.text();
+    if (answer.ok && request === lastRequest) preview.innerHTML = await answer.text();
   }
 
-  function soon() {
+  function schedulePreview() {
     clearTimeout(timer);
-    timer = setTimeout(look, 300);
+    timer = setTimeout(updatePreview, 300);
   }
 
-  form.addEventListener("input", soon);
-  form.addEventListener("change", soon);
-  // The fields that are searched in tell of a choice by jQuery alone.
-  django.jQuery(form).on("change", soon);
-  soon();
+  form.addEventListener("input", schedulePreview);
+  form.addEventListener("change", schedulePreview);
+  // Autocomplete fields report a choice as an event of jQuery only.
+  django.jQuery(form).on("change", schedulePreview);
+  schedulePreview();
 });

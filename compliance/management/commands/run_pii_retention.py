@@ -1,6 +1,10 @@
-"""`manage.py run_pii_retention`: remove personal data that is past its time, now."""
+"""`manage.py run_pii_retention`: run retention now."""
+
+from __future__ import annotations
 
 import json
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -11,25 +15,31 @@ from compliance import retention
 
 class Command(BaseCommand):
     help = (
-        "Anonymise or delete customers past their retention, and remove addresses, payloads and"
-        " rejected rows older than PII_RETENTION_DAYS."
+        "Anonymise or delete contacts that are past their period, and remove addresses, payloads"
+        " and rejected rows older than PII_RETENTION_DAYS."
     )
 
-    def add_arguments(self, parser):
-        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only count what would be removed"
+        )
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *, dry_run, **options):
+    def handle(self, *, dry_run: bool, **options: Any) -> None:
         columns = [TextColumn("Removing"), BarColumn(), MofNCompleteColumn(), TextColumn("rows")]
-        with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-            task = shown.add_task("", total=None)
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=None)
             try:
-                run = retention.run(dry_run=dry_run, progress=lambda n: shown.advance(task, n))
+                run = retention.run_retention(
+                    dry_run=dry_run, progress=lambda row_count: bar.advance(task, row_count)
+                )
             except RuntimeError as error:
                 raise CommandError(str(error)) from None
         if options["json"]:
             self.stdout.write(json.dumps(run.counts))
             return
-        self.stdout.write(f"run {run.pk}{', dry: nothing was changed' if dry_run else ''}")
-        for table, count in run.counts.items() or [("nothing is due", "")]:
-            self.stdout.write(f"{table}: {count}" if count else table)
+        self.stdout.write(f"run {run.pk}{' (dry run: nothing was changed)' if dry_run else ''}")
+        for table, count in run.counts.items():
+            self.stdout.write(f"{table}: {count:,}")
+        if not run.counts:
+            self.stdout.write("nothing is due")

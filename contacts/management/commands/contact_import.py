@@ -1,11 +1,15 @@
-"""`manage.py contact_import`: what an operator does with an uploaded import."""
+"""`manage.py contact_import`: start, cancel or show an uploaded import."""
+
+from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from contacts.importing import rejected, run
+from contacts.importing import lifecycle, rejected
 from contacts.models import ContactImport
 
 BY = "command line"
@@ -14,24 +18,26 @@ BY = "command line"
 class Command(BaseCommand):
     help = "Start or cancel an import, show how far it is, or print its rejected rows as CSV."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=["start", "cancel", "status", "rejected"])
         parser.add_argument("id", type=int)
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *, action, id, **options):
-        job = ContactImport.objects.filter(pk=id).first()
-        if job is None:
+    def handle(self, *, action: str, id: int, **options: Any) -> None:
+        contact_import = ContactImport.objects.filter(pk=id).first()
+        if contact_import is None:
             raise CommandError(f"there is no import {id}")
         if action == "rejected":
-            for line in rejected.lines(job):
+            for line in rejected.rejected_csv_lines(contact_import):
                 sys.stdout.write(line)
             return
         try:
-            if action in ("start", "cancel"):
-                getattr(run, action)(job, by=BY)
+            if action == "start":
+                lifecycle.start_import(contact_import, by=BY)
+            elif action == "cancel":
+                lifecycle.cancel_import(contact_import, by=BY)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        state = run.progress(job)
-        line = ", ".join(f"{name} {value}" for name, value in state.items())
-        self.stdout.write(json.dumps(state) if options["json"] else line)
+        progress = lifecycle.import_progress(contact_import)
+        line = ", ".join(f"{name} {value}" for name, value in progress.items())
+        self.stdout.write(json.dumps(progress) if options["json"] else line)

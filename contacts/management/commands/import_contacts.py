@@ -1,43 +1,51 @@
-"""`manage.py import_contacts`: a customer list from a file."""
+"""`manage.py import_contacts`: import a customer list from a file."""
+
+from __future__ import annotations
 
 import json
+from argparse import ArgumentParser
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from contacts.importing import planning, run
+from astronote.accounts.lookup import find_store
+from astronote.common.progress import show_progress
+from contacts.importing import lifecycle, planning
 from contacts.importing.mapping import FIELDS
 from contacts.importing.reading import ImportRefused
-from contacts.models import IMPORT_OPEN, ContactImport, DateOrder, ImportStatus
-from contacts.progress import follow
-from contacts.stores import find_store
-
-COUNTERS = ("processed", "created", "updated", "unchanged", "duplicate", "rejected")
+from contacts.models import (
+    IMPORT_COUNTERS,
+    OPEN_IMPORT_STATUSES,
+    ContactImport,
+    DateOrder,
+    ImportStatus,
+)
 
 
 class Command(BaseCommand):
     help = "Store a file of customers (CSV or .xlsx, also gzipped) and enqueue its import."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("store", help="e-mail address or id of the store")
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--dry-run", action="store_true", help="show how it would be read; write nothing"
+            "--dry-run", action="store_true", help="show how it would be imported; write nothing"
         )
-        parser.add_argument("--list", default="", help="also put the contacts on this list")
+        parser.add_argument("--list", default="", help="also add the contacts to this list")
         parser.add_argument(
             "--map", action="append", metavar="FIELD=COLUMN",
-            help=f"heading or number of the column that holds a field, instead of a guess; again "
-            f"for more; fields: {', '.join(FIELDS)}",
+            help="heading or number of the column that holds a field, instead of a guess; may be "
+            f"repeated; fields: {', '.join(FIELDS)}",
         )  # fmt: skip
         parser.add_argument("--no-header", action="store_true", help="the first row is a customer")
         parser.add_argument(
             "--dates", choices=DateOrder.values, default="", help="how dates are written"
         )
         parser.add_argument(
-            "--skip-existing", action="store_true", help="leave customers alone that are known"
+            "--skip-existing", action="store_true", help="leave known contacts unchanged"
         )
         parser.add_argument(
             "--consent", default="", metavar="SOURCE",
@@ -46,31 +54,40 @@ class Command(BaseCommand):
         )  # fmt: skip
         parser.add_argument("--consent-at", type=datetime.fromisoformat, help="when they agreed")
         parser.add_argument(
-            "--welcome", action="store_true", help="new contacts may get the welcome message"
+            "--welcome", action="store_true", help="new contacts may receive the welcome message"
         )
-        parser.add_argument("--wait", action="store_true", help="until the import has ended")
+        parser.add_argument("--wait", action="store_true", help="wait until the import has ended")
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    def handle(self, *, store, file, dry_run, no_header, wait, **options):
+    def handle(
+        self,
+        *,
+        store: str,
+        file: Path,
+        dry_run: bool,
+        no_header: bool,
+        wait: bool,
+        **options: Any,
+    ) -> None:
         owner = find_store(store)
         try:
-            planned = planning.plan(
+            plan = planning.plan_import(
                 file, owner, has_header=False if no_header else None, date_order=options["dates"]
             )
             if options["map"]:
-                planned = planning.plan(
-                    file, owner, has_header=planned.layout.has_header, date_order=options["dates"],
-                    chosen=_chosen(options["map"], planned),
+                plan = planning.plan_import(
+                    file, owner, has_header=plan.layout.has_header, date_order=options["dates"],
+                    chosen=_chosen_mapping(options["map"], plan),
                 )  # fmt: skip
             if dry_run:
-                self._show(planned, as_json=options["json"])
+                self._print_plan(plan, as_json=options["json"])
                 return
-            if planned.problem:
-                raise CommandError(planned.problem)
+            if plan.problem:
+                raise CommandError(plan.problem)
             at = options["consent_at"]
-            job = run.store_file(
-                owner.pk, file, options["list"], layout=planned.layout.as_json(),
-                mapping=planned.mapping, date_order=planned.date_order or DateOrder.ISO,
+            contact_import = lifecycle.import_file(
+                owner.pk, file, options["list"], layout=plan.layout.as_json(),
+                mapping=plan.mapping, date_order=plan.date_order or DateOrder.ISO,
                 update_existing=not options["skip_existing"], welcome=options["welcome"],
                 consent_source=options["consent"],
                 consent_at=timezone.make_aware(at) if at and at.tzinfo is None else at,
@@ -78,42 +95,53 @@ class Command(BaseCommand):
         except (ImportRefused, OSError) as error:
             raise CommandError(str(error)) from None
         if wait:
-            follow("Import", None, lambda: _progress(job))
-        result = {name: getattr(job, name) for name in ("id", "status", *COUNTERS)}
-        if options["json"]:
-            self.stdout.write(json.dumps(result))
-        else:
-            self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
-        if job.status == ImportStatus.FAILED:
-            raise CommandError(job.error)
+            show_progress("Import", None, lambda: _progress(contact_import))
+        self._print_result(contact_import, as_json=options["json"])
+        if contact_import.status == ImportStatus.FAILED:
+            raise CommandError(contact_import.error)
 
-    def _show(self, planned: planning.Preview, *, as_json: bool) -> None:
-        columns = {
-            field: [planned.layout.headings[at] for at in positions]
-            for field, positions in planned.mapping.items()
+    def _print_plan(self, plan: planning.ImportPlan, *, as_json: bool) -> None:
+        headings_by_field = {
+            field: [plan.layout.headings[position] for position in positions]
+            for field, positions in plan.mapping.items()
         }
         if as_json:
             self.stdout.write(
                 json.dumps(
-                    {"columns": columns, "dates": planned.date_order, "notes": planned.notes,
-                     "problem": planned.problem,
-                     "rows": [verdict._asdict() for verdict in planned.verdicts]}
+                    {
+                        "columns": headings_by_field,
+                        "dates": plan.date_order,
+                        "notes": plan.notes,
+                        "problem": plan.problem,
+                        "rows": [preview._asdict() for preview in plan.preview_rows],
+                    }
                 )
-            )  # fmt: skip
+            )
             return
-        for field, names in columns.items():
-            self.stdout.write(f"{field}: {', then '.join(names)}")
-        for line in filter(None, [*planned.notes, planned.problem]):
+        for field, headings in headings_by_field.items():
+            self.stdout.write(f"{field}: {', then '.join(headings)}")
+        for line in filter(None, [*plan.notes, plan.problem]):
             self.stdout.write(f"! {line}")
-        for verdict in planned.verdicts:
-            why = f" ({verdict.column}: {verdict.reason})" if verdict.reason else ""
-            cells = " | ".join(verdict.cells)
-            self.stdout.write(f"line {verdict.line}: {verdict.word}{why}: {cells}")
+        for preview in plan.preview_rows:
+            reason = f" ({preview.column}: {preview.reason})" if preview.reason else ""
+            cells = " | ".join(preview.cells)
+            self.stdout.write(f"line {preview.line}: {preview.result}{reason}: {cells}")
+
+    def _print_result(self, contact_import: ContactImport, *, as_json: bool) -> None:
+        columns = ("id", "status", *IMPORT_COUNTERS)
+        result = {name: getattr(contact_import, name) for name in columns}
+        if as_json:
+            self.stdout.write(json.dumps(result))
+        else:
+            self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
 
 
-def _chosen(pairs: list[str], planned: planning.Preview) -> dict[str, list[int]]:
-    """Columns by field: those of FIELD=COLUMN pairs, and of the plan what these do not touch."""
-    headings = planned.layout.headings
+def _chosen_mapping(pairs: list[str], plan: planning.ImportPlan) -> dict[str, list[int]]:
+    """Positions of columns by field: those of FIELD=COLUMN pairs, and the plan's for other fields.
+
+    A column that a pair names is removed from the plan's fields.
+    """
+    headings = plan.layout.headings
     chosen: dict[str, list[int]] = {}
     for pair in pairs:
         field, _, column = pair.partition("=")
@@ -129,15 +157,17 @@ def _chosen(pairs: list[str], planned: planning.Preview) -> dict[str, list[int]]
         else:
             raise CommandError(f"--map {pair}: the columns are {', '.join(headings)}")
         chosen.setdefault(field, []).append(position)
-    taken = {at for places in chosen.values() for at in places}
-    rest = {
-        field: [at for at in places if at not in taken]
-        for field, places in planned.mapping.items()
+    chosen_positions = {position for positions in chosen.values() for position in positions}
+    planned = {
+        field: [position for position in positions if position not in chosen_positions]
+        for field, positions in plan.mapping.items()
         if field not in chosen
     }
-    return chosen | rest
+    return chosen | planned
 
 
-def _progress(job: ContactImport) -> tuple[int, bool]:
-    job.refresh_from_db()
-    return job.processed, job.status not in IMPORT_OPEN
+def _progress(contact_import: ContactImport) -> tuple[int, bool]:
+    """How many rows are read, and whether the import has ended."""
+    contact_import.refresh_from_db()
+    has_ended = contact_import.status not in OPEN_IMPORT_STATUSES
+    return contact_import.processed, has_ended

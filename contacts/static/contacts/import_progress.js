@@ -1,25 +1,30 @@
-// Keeps an import's counters up to date until it has ended; then the page is loaded once more.
+// Updates the counters of an open import every second, and reloads the page when it has ended.
 "use strict";
 const section = document.getElementById("import");
-const open = ["pending", "processing"];
+const openStatuses = ["pending", "processing"];
 
-function show(state) {
-  for (const place of section.querySelectorAll("[data-value]")) {
-    const value = state[place.dataset.value];
-    place.textContent = value === null ? "–" : value;
-    if (place.dataset.value === "error") place.hidden = !value;
-  }
-  document.getElementById("bar").value = state.percent;
+function format(value) {
+  if (value === null) return "–";
+  return typeof value === "number" ? value.toLocaleString("en") : value;
 }
 
-async function look() {
-  const answer = await fetch(section.dataset.url);
-  if (answer.ok) {
-    const state = await answer.json();
-    show(state);
-    if (!open.includes(state.status)) return location.reload();
+function showProgress(progress) {
+  for (const element of section.querySelectorAll("[data-value]")) {
+    const value = progress[element.dataset.value];
+    element.textContent = format(value);
+    if (element.dataset.value === "error") element.hidden = !value;
   }
-  setTimeout(look, 1000);
+  document.getElementById("bar").value = progress.percent;
 }
 
-if (open.includes(section.querySelector("[data-value=status]").textContent)) setTimeout(look, 500);
+async function poll() {
+  const response = await fetch(section.dataset.url);
+  if (response.ok) {
+    const progress = await response.json();
+    showProgress(progress);
+    if (!openStatuses.includes(progress.status)) return location.reload();
+  }
+  setTimeout(poll, 1000);
+}
+
+if (openStatuses.includes(section.querySelector("[data-value=status]").textContent)) setTimeout(poll, 500);

@@ -1,4 +1,9 @@
-"""`manage.py mitto_sandbox`: a stand-in for Mitto on this machine."""
+"""`manage.py mitto_sandbox`: run the sandbox with the installation's settings."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -7,11 +12,11 @@ from messaging import sandbox
 
 
 class Command(BaseCommand):
-    help = "Run a server that behaves as Mitto does, with faults on request, until Ctrl-C."
+    help = "Run a server that behaves like Mitto, with faults on request, until Ctrl-C."
     requires_system_checks = []
 
-    def add_arguments(self, parser):
-        secrets = settings.WEBHOOK_SECRETS
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        secrets = settings.WEBHOOK_SECRET
         sandbox.add_arguments(
             parser,
             port=settings.MITTO_SANDBOX_PORT,
@@ -20,5 +25,5 @@ class Command(BaseCommand):
         )
         parser.set_defaults(webhook=f"{settings.PUBLIC_WEB_BASE_URL}/webhooks/mitto/delivery")
 
-    def handle(self, **options):
+    def handle(self, **options: Any) -> None:
         sandbox.run(options)

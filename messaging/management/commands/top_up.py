@@ -1,24 +1,28 @@
-"""`manage.py top_up`: credits for a store."""
+"""`manage.py top_up`: add credits to a store's wallet."""
+
+from __future__ import annotations
 
 import json
 import uuid
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from contacts.stores import find_store
+from astronote.accounts.lookup import find_store
 from messaging import credits
 
 
 class Command(BaseCommand):
     help = "Add prepaid credits to a store's wallet."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("credits", type=int)
-        parser.add_argument("--key", help="the same key adds the credits only once")
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--key", help="credits are added once for each key")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    def handle(self, *, store, key, **options):
+    def handle(self, *, store: str, key: str | None, **options: Any) -> None:
         owner = find_store(store)
         try:
             wallet = credits.top_up(

@@ -1,48 +1,52 @@
-"""`manage.py unknown`: settle messages whose fate is unknown, by hand."""
+"""`manage.py unknown`: mark unknown messages of a batch, or send them again."""
+
+from __future__ import annotations
 
 import json
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from messaging import unknown
+from messaging import unknown_messages
 from messaging.credits import InsufficientCredits
-from messaging.models import Batch, MessageStatus
+from messaging.models import Batch
+from messaging.statuses import MessageStatus
 
 ACTIONS = {
-    "delivered": unknown.mark_delivered,
-    "failed": unknown.mark_failed,
-    "resend": unknown.resend,
+    "delivered": unknown_messages.mark_delivered,
+    "failed": unknown_messages.mark_failed,
+    "resend": unknown_messages.resend_unknown,
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Say what became of a batch's messages that Mitto did not answer for: delivered (charged), "
-        "failed (credits given back), or resend (which repeats them if Mitto took them after all)."
+        "Mark the unknown messages of a batch as delivered (they are charged) or failed (their "
+        "credits are released), or send them again (which repeats those that Mitto accepted)."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=ACTIONS)
-        parser.add_argument("batch", type=int)
+        parser.add_argument("batch", type=int, help="id of the batch")
         parser.add_argument("--yes", action="store_true", help="do not ask before sending again")
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    def handle(self, *, action, batch, yes, **options):
+    def handle(self, *, action: str, batch: int, yes: bool, **options: Any) -> None:
         found = Batch.objects.filter(pk=batch).first()
         if found is None:
             raise CommandError(f"there is no batch {batch}")
         model = found.message_class
-        ids = list(
-            model.objects.filter(batch=found, status=MessageStatus.UNKNOWN).values_list(
-                "pk", flat=True
-            )
-        )
+        unknown = model.objects.filter(batch=found, status=MessageStatus.UNKNOWN)
+        ids = list(unknown.values_list("pk", flat=True))
         if action == "resend" and ids and not yes:
-            answer = input(f"Send {len(ids)} messages again, perhaps twice? Type yes: ")
+            answer = input(f"Send {len(ids)} messages again? Some may arrive twice. Type yes: ")
             if answer != "yes":
                 raise CommandError("nothing was sent")
         try:
-            done = ACTIONS[action](model, ids, by="command line")
+            count = ACTIONS[action](model, ids, by="command line")
         except InsufficientCredits as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(json.dumps({"messages": done}) if options["json"] else f"{done} messages")
+        self.stdout.write(
+            json.dumps({"messages": count}) if options["json"] else f"{count} messages"
+        )

@@ -1,0 +1,1 @@
+"""Accounts of stores and operators, roles, login and eligibility."""

@@ -1,0 +1,151 @@
+"""The store (tenant) and operator account; everything else belongs to the apps."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any, NewType, cast
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Coalesce, Lower, Now, NullIf
+from phonenumbers import SUPPORTED_REGIONS
+
+from astronote.common.constraints import choice_constraint
+
+StoreId = NewType("StoreId", int)
+
+
+class BusinessProfile(models.TextChoices):
+    """What kind of business a store is."""
+
+    RETAIL = "retail"
+    GYM = "gym"
+    APPOINTMENTS = "appointments"
+    HOTEL = "hotel"
+    OTHER = "other"
+
+
+class SubscriptionStatus(models.TextChoices):
+    """Only an `active` store may send."""
+
+    ACTIVE = "active"
+    TRIALING = "trialing"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    INCOMPLETE = "incomplete"
+    PAUSED = "paused"
+    INACTIVE = "inactive"
+    CANCELLED = "cancelled"
+
+
+def validate_timezone(value: str) -> None:
+    """Accept IANA time zones."""
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(f"{value!r} is not an IANA time zone such as Europe/Athens")
+
+
+def validate_region(value: str) -> None:
+    """Accept two-letter countries that have phone numbers."""
+    if value not in SUPPORTED_REGIONS:
+        raise ValidationError(f"{value!r} is not a two-letter country code such as GR")
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    """Queries for many stores at once."""
+
+    def eligible(self) -> UserQuerySet:
+        """Stores that may send, by the rule of `eligibility.eligible_sender`.
+
+        Each has `sender`, its sender ID.
+        """
+        default_sender = models.Value(settings.MITTO_SENDER)
+        own_sender = NullIf("sender_name", models.Value(""))
+        return (
+            self.filter(billing_hold=False, subscription_status=SubscriptionStatus.ACTIVE)
+            .annotate(sender=Coalesce(own_sender, default_sender))
+            .exclude(sender="")
+        )
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+    """Creates accounts; e-mail addresses are kept in lower case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create a store, or an operator with `is_staff`.
+
+        Raises:
+            ValidationError: if a field is not valid or the e-mail address is known.
+        """
+        user: User = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.full_clean(exclude=["password"])
+        user.save()
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create an operator with every permission."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """The account of an e-mail address in any case of letters."""
+        return cast("User", self.get(email=(username or "").strip().lower()))
+
+
+# rules.md#sender
+SENDER_PATTERN = r"^([A-Za-z0-9]{3,11}|\+[0-9]{7,15})\Z"
+SENDER_DESCRIPTION = "3 to 11 letters and digits, or a number with + and country code"
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A store owner, or an operator (`is_staff`), who signs in with an e-mail address."""
+
+    email = models.EmailField(unique=True)
+    sender_name = models.CharField(
+        max_length=16,
+        blank=True,
+        validators=[RegexValidator(SENDER_PATTERN, f"Use {SENDER_DESCRIPTION}.")],
+        help_text=f"Sender ID on the customers' phones: {SENDER_DESCRIPTION}; only a number can be "
+        "answered.",
+    )
+    company = models.CharField(max_length=160, blank=True)
+    timezone = models.CharField(max_length=50, default="UTC", validators=[validate_timezone])
+    retention_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="After an opt-out, if shorter than PII_RETENTION_DAYS."
+    )
+    phone_region = models.CharField(
+        max_length=2,
+        blank=True,
+        validators=[validate_region],
+        help_text="Country of phone numbers written without a country code; empty: the default.",
+    )
+    business_profile = models.CharField(
+        max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
+    )
+    subscription_status = models.CharField(
+        max_length=20, choices=SubscriptionStatus.choices, default=SubscriptionStatus.ACTIVE
+    )
+    billing_hold = models.BooleanField(default=False, help_text="Blocks all sending.")
+    billing_hold_reason = models.CharField(max_length=255, blank=True)
+    billing_hold_at = models.DateTimeField(null=True, blank=True)
+    is_staff = models.BooleanField(default=False, help_text="May use the admin.")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    USERNAME_FIELD = "email"
+    objects = UserManager()
+
+    class Meta:
+        verbose_name = "store"
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_any_case"),
+            choice_constraint("business_profile", BusinessProfile, "user_business_profile_known"),
+            choice_constraint(
+                "subscription_status", SubscriptionStatus, "user_subscription_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.company or self.email

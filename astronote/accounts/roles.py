@@ -1,0 +1,38 @@
+"""What operators may do: three roles, stored as Django groups."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q, QuerySet
+
+from astronote.operations import registry
+
+VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
+ROLES = (VIEWER, OPERATOR, ADMINISTRATOR)
+
+
+def permissions_of(role: str) -> QuerySet[Permission]:
+    """The permissions of a role.
+
+    A viewer looks. An operator also runs campaigns, imports and stores' settings: the models that
+    the apps registered. An administrator has every permission, erasing persons and managing queues
+    included.
+    """
+    if role == ADMINISTRATOR:
+        return Permission.objects.filter(
+            content_type__app_label__in=[*settings.PROJECT_APPS, "django_rq"]
+        )
+    allowed = Q(codename__startswith="view_")
+    if role == OPERATOR:
+        for app in registry.operator_models:
+            codenames = [f"{verb}_{model}" for model in app.models for verb in ("add", "change")]
+            allowed |= Q(content_type__app_label=app.app_label, codename__in=codenames)
+    return Permission.objects.filter(allowed, content_type__app_label__in=settings.PROJECT_APPS)
+
+
+def group_of(role: str) -> Group:
+    """The group of a role, created or updated to have exactly the role's permissions."""
+    group, _ = Group.objects.get_or_create(name=role)
+    group.permissions.set(permissions_of(role))
+    return group

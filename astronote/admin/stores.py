@@ -1,0 +1,69 @@
+"""Stores and operators in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from astronote.common.admin_lists import LargeTableAdmin
+from astronote.models import User
+from astronote.operations import store_page
+
+# Groups are the roles of `accounts/roles.py`; `create_operator` gives them.
+admin.site.unregister(Group)
+
+ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
+
+
+@admin.register(User)
+class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # both subclass ModelAdmin
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["email", "company", "sender_name", "subscription_status", "billing_hold"]
+    list_filter = ["subscription_status", "billing_hold", "is_staff"]
+    search_fields = ["email", "company"]
+    ordering = ("email",)  # type: ignore[misc]  # the stubs of the two bases disagree
+    fieldsets = [
+        (None, {"fields": ["email", "password"]}),
+        ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
+                              "retention_days", "business_profile"]}),
+        ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
+        ("Access", {"fields": ACCESS_FIELDS}),
+    ]  # fmt: skip
+    add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
+    change_form_outer_before_template = "astronote/store.html"
+    filter_horizontal = ()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        store = self.get_object(request, object_id)
+        panels: dict[str, Any] = {}
+        if store and not store.is_staff and self.has_view_permission(request, store):
+            panels = store_page.panels_context(request, store)
+        return super().change_view(request, object_id, form_url, panels)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Only superusers change roles and access."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if request.user.is_superuser else (*fields, *ACCESS_FIELDS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Only superusers change operators' accounts, so that nobody takes one over."""
+        return self._may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return self._may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+    def _may_touch(self, request: HttpRequest, account: User | None) -> bool:
+        return account is None or not account.is_staff or request.user.is_superuser

@@ -1,0 +1,65 @@
+"""The audit trail: who did what to which row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from astronote.accounts.models import User
+
+
+class AuditEntry(models.Model):
+    """Something an operator or the watchdog did; append-only, without personal data."""
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    actor_name = models.CharField(max_length=80, help_text="an account's id, or a program")
+    action = models.CharField(max_length=60)
+    subject = models.CharField(max_length=60, blank=True, help_text="such as: campaign 12")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name}: {self.action}"
+
+
+def write_entry(
+    action: str,
+    subject: models.Model | None = None,
+    *,
+    by: User | AnonymousUser | str,
+    owner_id: int | None = None,
+    **details: Any,
+) -> None:
+    """Write to the audit trail that somebody did something.
+
+    Args:
+        action: what was done, such as `pause`.
+        subject: the row it was done to; its store is taken from it unless `owner_id` is given.
+        by: an account, or a program's name.
+        owner_id: the store concerned.
+        details: plain values; never a phone number, a name or a text.
+    """
+    account = by if isinstance(by, models.Model) else None
+    AuditEntry.objects.create(
+        actor=account,
+        actor_name=f"account {account.pk}" if account else str(by),
+        action=action,
+        subject=f"{subject._meta.verbose_name} {subject.pk}" if subject else "",
+        owner_id=owner_id or getattr(subject, "owner_id", None),
+        details=details,
+    )

@@ -1,0 +1,33 @@
+"""Advisory locks of a database session, for work that must not run twice at once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from astronote.common.sql import execute, rows
+
+WORK_LOCK = 0x0A57  # first key of the advisory lock; the second is the work's
+
+
+@contextmanager
+def advisory_lock(work: str, *, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of this work and yield whether it was acquired.
+
+    PostgreSQL releases the lock of a process that dies.
+
+    Args:
+        work: name of the work, such as `watchdog`.
+        wait: wait until the lock is free; then it is always acquired.
+    """
+    key = zlib.crc32(work.encode()) - 2**31
+    if wait:
+        acquired = rows("SELECT true FROM pg_advisory_lock(%s, %s)", [WORK_LOCK, key])[0][0]
+    else:
+        acquired = rows("SELECT pg_try_advisory_lock(%s, %s)", [WORK_LOCK, key])[0][0]
+    try:
+        yield acquired
+    finally:
+        if acquired:
+            execute("SELECT pg_advisory_unlock(%s, %s)", [WORK_LOCK, key])

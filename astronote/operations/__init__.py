@@ -1,0 +1,1 @@
+"""Frames that the apps fill: home page, store page, health, metrics, watchdog, sidebar."""

@@ -1,0 +1,113 @@
+"""What the ground floor itself registers: servers, queues, accounts and the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from astronote.common.audit import AuditEntry
+from astronote.operations import queue_state, registry, watchdog
+from astronote.operations.registry import (
+    HealthCheck,
+    HomePanel,
+    MetricSource,
+    NoPersonalData,
+    OperatorModels,
+    PersonalData,
+    Repair,
+    SidebarLink,
+)
+from astronote.queues import jobs
+
+AUDIT_ENTRIES_SHOWN = 10
+
+
+def _postgresql_problem() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return ""
+
+
+def _migrations_problem() -> str:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(missing)} are not applied: run `manage.py migrate`" if missing else ""
+
+
+def _watchdog_context() -> dict[str, Any]:
+    entries = AuditEntry.objects.filter(actor_name=watchdog.NAME).order_by("-pk")
+    return {"entries": list(entries[:AUDIT_ENTRIES_SHOWN])}
+
+
+def _watchdog_metrics() -> Iterator[Metric]:
+    actions = CounterMetricFamily(
+        "astronote_watchdog_actions", "What the watchdog repaired", labels=["action"]
+    )
+    entries = AuditEntry.objects.filter(actor_name=watchdog.NAME).values_list("action")
+    for action, count in entries.annotate(Count("pk")).order_by():
+        actions.add_metric([action], count)
+    yield actions
+
+
+def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
+    """RQ notices a dead worker only when somebody looks."""
+    found = sum(jobs.abandoned_count(name) for name in settings.RQ_QUEUES)
+    if not dry_run:
+        for name in settings.RQ_QUEUES:
+            jobs.requeue_abandoned_jobs(name)
+    return found
+
+
+def register() -> None:
+    """Register the ground floor's own panels, checks, metrics, repairs and declarations."""
+    registry.health_checks.register(
+        HealthCheck("postgresql", _postgresql_problem),
+        HealthCheck("migrations", _migrations_problem),
+        HealthCheck("redis", queue_state.redis_problem),
+        HealthCheck("scheduler", queue_state.scheduler_problem, needs_queues=True),
+        HealthCheck("workers", queue_state.workers_problem, needs_queues=True),
+    )
+    registry.home_panels.register(
+        HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),
+        HomePanel("recurring", "astronote/panels/recurring.html",
+                  queue_state.recurring_context, 60),
+        HomePanel("watchdog", "astronote/panels/watchdog.html", _watchdog_context, 70),
+    )  # fmt: skip
+    registry.metric_sources.register(
+        MetricSource("watchdog", _watchdog_metrics),
+        MetricSource("queues", queue_state.queue_metrics),
+    )
+    registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))
+    registry.operator_models.register(OperatorModels("astronote", ("user",)))
+    registry.personal_data.register(
+        PersonalData("astronote.User", ("email",), "login of a store's owner or an operator",
+                     "as long as the account"),
+        PersonalData("astronote.User", ("company", "sender_name"), "the store's name",
+                     "as long as the account"),
+    )  # fmt: skip
+    registry.no_personal_data.register(
+        NoPersonalData(
+            "astronote.User", ("password", "timezone", "phone_region", "billing_hold_reason")
+        ),
+        NoPersonalData("astronote.AuditEntry", ("actor_name", "action", "subject", "details")),
+    )
+    registry.sidebar_links.register(
+        SidebarLink.to_list(
+            "", "Stores", "storefront", "astronote.user", 40, query="?is_staff__exact=0"
+        ),
+        SidebarLink.to_list(
+            "Privacy and proof", "Audit trail", "history", "astronote.auditentry", 360
+        ),
+        SidebarLink.to_list(
+            "More", "Operators", "badge", "astronote.user", 500, query="?is_staff__exact=1"
+        ),
+        SidebarLink(
+            "More", "Queues", "queue", "/admin/django_rq/dashboard/", "django_rq.admin", 510
+        ),
+    )

@@ -1,0 +1,31 @@
+"""Whether the web process is alive and the installation ready."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from astronote.operations import registry
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer `/healthz`: the web process is alive."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Answer `/readyz`: each check by name, and status 503 if one has a problem."""
+    state = {
+        check.name: _problem(check) or "ok"
+        for check in registry.health_checks
+        if not (check.needs_queues and settings.QUEUE_DISABLED)
+    }
+    ready = all(problem == "ok" for problem in state.values())
+    return JsonResponse(state, status=200 if ready else 503)
+
+
+def _problem(check: registry.HealthCheck) -> str:
+    try:
+        return check.problem()
+    except Exception as error:  # noqa: BLE001 - whatever a missing server raises is the finding
+        return f"{type(error).__name__}: cannot be asked"

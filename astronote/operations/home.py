@@ -1,0 +1,66 @@
+"""The admin's home page: the panels that the apps registered; it updates itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from astronote.common import audit
+from astronote.operations import registry
+from astronote.operations.queue_state import queue_alarm
+from astronote.queues import jobs
+from astronote.queues.recurring import find_recurring_job
+
+PERMISSION = "astronote.view_user"  # every role has it
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the panels to the context of the admin's index page."""
+    if request.user.has_perm(PERMISSION):
+        context |= _page(request)
+    return context
+
+
+def live(request: HttpRequest) -> HttpResponse:
+    """The part of the page that updates itself."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    return TemplateResponse(request, "astronote/live.html", _page(request))
+
+
+def _page(request: HttpRequest) -> dict[str, Any]:
+    panels = sorted(registry.home_panels, key=lambda panel: panel.order)
+    return {
+        "now": timezone.now(),
+        "alarm": queue_alarm(),
+        "panels": [render_to_string(p.template, dict(p.context()), request) for p in panels],
+    }
+
+
+def run_now(request: HttpRequest, name: str) -> HttpResponse:
+    """Run a recurring job at once; asks first and says what the job would do."""
+    job = find_recurring_job(name)
+    if job is None or job.run_now is None:
+        raise Http404
+    if not request.user.has_perm(job.run_now.permission):
+        raise PermissionDenied
+    if request.method == "POST":
+        jobs.enqueue(job.queue, job.task)
+        audit.write_entry("run now", by=request.user, job=name)
+        messages.success(request, f"{name.replace('_', ' ')}: enqueued")
+        return redirect("admin:index")
+    counts = {key.replace("_", " "): count for key, count in job.run_now.preview().items()}
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Run {name.replace('_', ' ')} now?",
+        "effect": job.run_now.effect,
+        "counts": counts,
+    }
+    return TemplateResponse(request, "astronote/run_now.html", context)

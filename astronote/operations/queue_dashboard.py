@@ -1,0 +1,43 @@
+"""Restricts the queue dashboard to a permission, and answers when Redis is down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from redis.exceptions import RedisError
+
+PREFIX = "/admin/django_rq/"
+PERMISSION = "django_rq.admin"
+
+
+class QueueDashboardGuard:
+    """Middleware: staff without the permission may not read jobs or empty queues."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:  # noqa: D102
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> None:
+        """Refuse the dashboard to accounts without the permission."""
+        if (
+            request.path.startswith(PREFIX)
+            and request.user.is_authenticated
+            and not request.user.has_perm(PERMISSION)
+        ):
+            raise PermissionDenied
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer 503 with an explanation if Redis cannot be reached."""
+        if request.path.startswith(PREFIX) and isinstance(error, RedisError):
+            return HttpResponse(
+                "Redis cannot be reached, so the queues cannot be shown. Nothing is lost: waiting "
+                "work is in PostgreSQL and is enqueued again once Redis is back.",
+                status=503,
+                content_type="text/plain",
+            )
+        return None

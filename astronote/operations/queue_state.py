@@ -1,0 +1,109 @@
+"""Queues, workers and recurring jobs as Redis has them: for the home page, health and metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily, Metric
+from redis.exceptions import RedisError
+from rq import Worker
+
+from astronote.queues import jobs
+from astronote.queues.catalogue import QUEUES
+from astronote.queues.recurring import HEARTBEAT_KEY, next_runs, recurring_jobs
+
+
+def queue_alarm() -> str:
+    """One sentence on what is wrong with Redis or the scheduler and what to do, or nothing."""
+    try:
+        if jobs.redis_connection().get(HEARTBEAT_KEY):
+            return ""
+    except RedisError as error:
+        return (
+            f"Redis cannot be reached ({type(error).__name__}). Nothing is lost: waiting work is"
+            " in PostgreSQL and continues once Redis is back."
+        )
+    return (
+        "No scheduler is running: recurring jobs and delayed work do not start."
+        " Run manage.py rqscheduler."
+    )
+
+
+def queues_context() -> dict[str, Any]:
+    """Each queue with its waiting jobs and workers; empty if Redis cannot be reached."""
+    try:
+        return {"queues": [_queue_row(name.name, name.purpose) for name in QUEUES]}
+    except RedisError:
+        return {"queues": []}
+
+
+def _queue_row(name: str, purpose: str) -> dict[str, Any]:
+    queue = jobs.get_queue(name)
+    workers = Worker.all(queue=queue)
+    return {
+        "name": name,
+        "purpose": purpose,
+        "waiting": queue.count,
+        "oldest": _oldest_age(name),
+        "workers": len(workers),
+        "busy": sum(worker.get_state() == "busy" for worker in workers),
+    }
+
+
+def _oldest_age(name: str) -> float | None:
+    """Seconds that the job waiting longest has waited; None if none waits."""
+    first = jobs.get_queue(name).get_jobs(0, 1)
+    if not first or first[0].enqueued_at is None:
+        return None
+    return (timezone.now() - first[0].enqueued_at).total_seconds()
+
+
+def recurring_context() -> dict[str, Any]:
+    """When each recurring job runs next, and which an operator may run at once."""
+    names = [job.name for job in recurring_jobs() if job.run_now]
+    try:
+        return {"recurring": next_runs(), "run_now": names}
+    except RedisError:
+        return {"recurring": [], "run_now": names}
+
+
+def redis_problem() -> str:
+    """Health check: raises if Redis does not answer."""
+    jobs.redis_connection().ping()
+    return ""
+
+
+def scheduler_problem() -> str:
+    """Health check: whether a scheduler runs."""
+    heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)
+    return "" if heartbeat else "no heartbeat for a minute: run `manage.py rqscheduler`"
+
+
+def workers_problem() -> str:
+    """Health check: whether every queue has a worker."""
+    idle = [queue.name for queue in QUEUES if not Worker.count(queue=jobs.get_queue(queue.name))]
+    return f"no worker on {', '.join(idle)}: run `manage.py rqworker QUEUE`" if idle else ""
+
+
+def queue_metrics() -> Iterator[Metric]:
+    """Waiting jobs, their age and workers by queue, and the scheduler's heartbeat."""
+    depth = GaugeMetricFamily("astronote_queue_jobs", "Jobs that wait", labels=["queue"])
+    age = GaugeMetricFamily(
+        "astronote_queue_oldest_seconds", "Age of the job waiting longest", labels=["queue"]
+    )
+    workers = GaugeMetricFamily("astronote_workers", "Workers alive", labels=["queue"])
+    for options in QUEUES:
+        queue = jobs.get_queue(options.name)
+        depth.add_metric([options.name], queue.count)
+        age.add_metric([options.name], _oldest_age(options.name) or 0)
+        workers.add_metric([options.name], Worker.count(queue=queue))
+    yield from (depth, age, workers)
+    heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)
+    yield GaugeMetricFamily(
+        "astronote_scheduler_heartbeat_age_seconds",
+        "Time since the scheduler's last heartbeat; -1 without any",
+        value=time.time() - int(heartbeat) if heartbeat else -1,
+    )

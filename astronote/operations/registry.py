@@ -1,0 +1,239 @@
+"""What the apps bring to the pages, checks and jobs of the ground floor.
+
+Each app registers in its `operations.py`, which Django imports at start (`AstronoteConfig.ready`).
+The frames (home page, store page, health, metrics, watchdog, recurring jobs, sidebar, record of
+processing, WSGI) read what is registered here and name no app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from django.http import HttpRequest
+from prometheus_client.core import Metric
+
+if TYPE_CHECKING:
+    from astronote.accounts.models import User
+
+
+class Named(Protocol):
+    """Anything that a registry tells apart by name."""
+
+    @property
+    def name(self) -> str:
+        """The name, unique within its registry."""
+
+
+Item = TypeVar("Item", bound=Named)
+
+
+class Registry(Generic[Item]):
+    """Items by name, in the order of registration, which is that of INSTALLED_APPS."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+
+    def register(self, *items: Item) -> None:
+        """Add items.
+
+        Raises:
+            ValueError: if an item of the same name is registered.
+        """
+        for item in items:
+            if item.name in self._items:
+                raise ValueError(f"{item.name!r} is registered twice")
+            self._items[item.name] = item
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def get(self, name: str) -> Item | None:
+        """The item of this name, or None."""
+        return self._items.get(name)
+
+
+@dataclass(frozen=True)
+class HomePanel:
+    """A card of the home page: a template and the function that gives its context.
+
+    Panels are shown by `order`, lowest first; each takes a fixed number of queries.
+    """
+
+    name: str
+    template: str
+    context: Callable[[], Mapping[str, Any]]
+    order: int
+
+
+@dataclass(frozen=True)
+class StorePanel:
+    """A card of a store's page: a template and the function that gives its context."""
+
+    name: str
+    template: str
+    context: Callable[[HttpRequest, User], Mapping[str, Any]]
+    order: int
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """A check of `/readyz`: `problem` returns what is wrong and what to do, or nothing.
+
+    Checks of workers are left out while QUEUE_DISABLED is set.
+    """
+
+    name: str
+    problem: Callable[[], str]
+    needs_queues: bool = False
+
+
+@dataclass(frozen=True)
+class MetricSource:
+    """Figures of `/metrics`; a source that reads Redis may raise RedisError."""
+
+    name: str
+    collect: Callable[[], Iterable[Metric]]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A duty of the watchdog: `run(dry_run)` returns how many stuck things it found.
+
+    A dry run changes nothing.
+    """
+
+    name: str
+    run: Callable[[bool], int]
+
+
+@dataclass(frozen=True)
+class RunNow:
+    """How an operator runs a recurring job at once.
+
+    `effect` completes "It would …"; `preview` returns counts by name of what the job would do.
+    """
+
+    permission: str
+    effect: str
+    preview: Callable[[], Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class RecurringJob:
+    """A job that recurs, by `cron` (UTC) or every `interval` seconds."""
+
+    name: str
+    queue: str
+    task: str
+    interval: float | None = None
+    cron: str | None = None
+    on_start: bool = False
+    run_now: RunNow | None = None
+
+
+@dataclass(frozen=True)
+class RecurringJobs:
+    """An app's recurring jobs under the present settings."""
+
+    name: str
+    jobs: Callable[[], Iterable[RecurringJob]]
+
+
+# Periods of personal data, as the record of processing prints them.
+UNTIL_CONTACT_RETENTION = "until the contact's retention"
+FOR_RETENTION_DAYS = "PII_RETENTION_DAYS"
+
+
+@dataclass(frozen=True)
+class PersonalData:
+    """Fields of one model that hold personal data, what for, and until when (GDPR, article 30)."""
+
+    model: str
+    fields: tuple[str, ...]
+    purpose: str
+    period: str
+
+    @property
+    def name(self) -> str:
+        """The name, unique within its registry."""
+        return f"{self.model}: {' '.join(self.fields)}"
+
+
+@dataclass(frozen=True)
+class NoPersonalData:
+    """Text fields of one model that say nothing about a person: codes, settings, public texts."""
+
+    model: str
+    fields: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name, unique within its registry."""
+        return self.model
+
+
+@dataclass(frozen=True)
+class WsgiPath:
+    """An address prefix that a plain WSGI application answers, without Django's middleware."""
+
+    name: str
+    prefix: str
+    application: Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class SidebarLink:
+    """An entry of the admin's sidebar, for those who have the permission.
+
+    `section` is "" for the entries on top; `url` is the name of a URL pattern, or a path.
+    """
+
+    section: str
+    title: str
+    icon: str
+    url: str
+    permission: str
+    order: int
+    query: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name, unique within its registry."""
+        return f"{self.section}: {self.title}"
+
+    @classmethod
+    def to_list(
+        cls, section: str, title: str, icon: str, model: str, order: int, query: str = ""
+    ) -> SidebarLink:
+        """A link to the admin's list of a model, such as `contacts.contact`, for its viewers."""
+        app_label, _, name = model.partition(".")
+        url = f"admin:{app_label}_{name}_changelist"
+        return cls(section, title, icon, url, f"{app_label}.view_{name}", order, query)
+
+
+@dataclass(frozen=True)
+class OperatorModels:
+    """Models of an app that the role `operator` may add and change, in lower case."""
+
+    app_label: str
+    models: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name, unique within its registry."""
+        return self.app_label
+
+
+home_panels: Registry[HomePanel] = Registry()
+store_panels: Registry[StorePanel] = Registry()
+health_checks: Registry[HealthCheck] = Registry()
+metric_sources: Registry[MetricSource] = Registry()
+repairs: Registry[Repair] = Registry()
+recurring_jobs: Registry[RecurringJobs] = Registry()
+personal_data: Registry[PersonalData] = Registry()
+no_personal_data: Registry[NoPersonalData] = Registry()
+wsgi_paths: Registry[WsgiPath] = Registry()
+sidebar_links: Registry[SidebarLink] = Registry()
+operator_models: Registry[OperatorModels] = Registry()

@@ -1,0 +1,45 @@
+"""The admin's sidebar, from the links that the apps registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from astronote.operations import registry
+from astronote.operations.registry import SidebarLink
+
+COLLAPSED_SECTIONS = {"More"}
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sections in the order of their first link, as the theme's settings want them."""
+    home = {"title": "Home", "icon": "home", "link": reverse("admin:index")}
+    sections: dict[str, list[dict[str, Any]]] = {"": [home]}
+    for link in sorted(registry.sidebar_links, key=lambda link: link.order):
+        sections.setdefault(link.section, []).append(_entry(link))
+    return [
+        {
+            "title": title or None,
+            "separator": bool(title),
+            "collapsible": title in COLLAPSED_SECTIONS,
+            "items": items,
+        }
+        for title, items in sections.items()
+    ]
+
+
+def _entry(link: SidebarLink) -> dict[str, Any]:
+    address = link.url if link.url.startswith("/") else reverse(link.url)
+    return {
+        "title": link.title,
+        "icon": link.icon,
+        "link": address + link.query,
+        "permission": _has_permission(link.permission),
+    }
+
+
+def _has_permission(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)

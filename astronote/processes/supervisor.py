@@ -1,0 +1,95 @@
+"""Child processes of `serve` and `demo`: starting, replacing and stopping them.
+
+The kernel signals them when their parent dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_libc = ctypes.CDLL(None)
+STOP_SECONDS = 45  # longer than a call to Mitto may take
+MANAGE = str(Path(__file__).resolve().parents[2] / "manage.py")
+
+
+def manage_command(*arguments: str) -> list[str]:
+    """The command line of a management command."""
+    return [sys.executable, MANAGE, *arguments]
+
+
+def web_command(port: int, processes: int) -> list[str]:
+    """The command line of the web server."""
+    return [
+        sys.executable, "-m", "granian", "astronote.wsgi:application", "--interface", "wsgi",
+        "--host", "127.0.0.1", "--port", str(port), "--workers", str(processes),
+        "--blocking-threads", "32", "--respawn-failed-workers", "--log-level", "error",
+    ]  # fmt: skip
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends, however it does."""
+    _libc.prctl(1, int(signal.SIGTERM))
+
+
+class ProcessGroup:
+    """A group of child processes by name."""
+
+    def __init__(self, log: Path | None = None, **environment: str) -> None:
+        self.environment = os.environ | environment
+        self.log = log
+        self._running: dict[str, tuple[list[str], subprocess.Popen[bytes]]] = {}
+
+    def start(self, name: str, command: list[str]) -> None:
+        """Start a process under a name; it ends with this one."""
+        parent = os.getpid()
+
+        def prepare() -> None:
+            _libc.prctl(1, int(signal.SIGTERM))
+            if os.getppid() != parent:
+                os._exit(1)
+
+        output = open(self.log, "ab") if self.log else None
+        try:
+            process = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, preexec_fn=prepare, start_new_session=True,
+            )  # fmt: skip
+        finally:
+            if output:
+                output.close()
+        self._running[name] = (command, process)
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of those that run, by name."""
+        return {name: p.pid for name, (_, p) in self._running.items() if p.poll() is None}
+
+    def dead(self) -> list[str]:
+        """Names of those that have ended."""
+        return [name for name, (_, process) in self._running.items() if process.poll() is not None]
+
+    def replace_dead(self) -> list[str]:
+        """Start again what has ended; return the names."""
+        names = self.dead()
+        for name in names:
+            self.start(name, self._running[name][0])
+        return names
+
+    def stop(self) -> None:
+        """Let each finish what it has in hand; kill what takes too long."""
+        for _, process in self._running.values():
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for _, process in self._running.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()

@@ -1,0 +1,1 @@
+"""Queues: their catalogue, enqueueing, workers and recurring jobs."""

@@ -1,0 +1,171 @@
+"""What an operator does with a campaign; each action can be taken at any moment and is audited."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from astronote.accounts.models import StoreId
+from astronote.common import audit
+from astronote.queues import jobs
+from campaigns import enqueue, schedule
+from campaigns.message_text import SAMPLE_CODE, SAMPLE_CONTACT, campaign_renderer
+from campaigns.models import (
+    RUNNING_STATUSES,
+    STARTABLE_STATUSES,
+    Campaign,
+    CampaignMessage,
+    CampaignStatus,
+)
+from contacts.phones import phone_region_of, to_e164
+from messaging import batch_queue, direct_messages, links
+from messaging.models import Batch, DirectMessage
+from messaging.statuses import UNSENT_BATCH_STATUSES, Reason
+
+FINISH_CANCELLING = "campaigns.tasks.finish_cancelling"
+
+
+def start_now(campaign: Campaign, *, by: Any) -> None:
+    """Start a campaign now.
+
+    Raises:
+        SendingBlocked: with the reason.
+    """
+    status_before = campaign.status
+    started = enqueue.enqueue_campaign(campaign.pk)
+    if started.status != status_before:
+        audit.write_entry("start", campaign, by=by, messages=started.total)
+
+
+def pause_campaign(campaign: Campaign, *, by: Any) -> None:
+    """Stop a sending campaign and hold its batches; batches being submitted still go out.
+
+    Raises:
+        ValueError: if it is not sending.
+    """
+    with transaction.atomic():
+        _change_status(campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending")
+        audit.write_entry("pause", campaign, by=by)
+        batch_queue.hold_batches("the campaign is paused", **_batches_of(campaign))
+
+
+def resume_campaign(campaign: Campaign, *, by: Any) -> None:
+    """Let a paused campaign go on and release its batches.
+
+    Raises:
+        ValueError: if it is not paused.
+    """
+    with transaction.atomic():
+        _change_status(campaign, [CampaignStatus.PAUSED], CampaignStatus.SENDING, "is not paused")
+        audit.write_entry("resume", campaign, by=by)
+        batch_queue.release_batches(**_batches_of(campaign), not_before=batch_queue.HELD)
+
+
+def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
+    """End a campaign; a job skips the messages that were not sent and releases their credits.
+
+    Batches being submitted still go out.
+
+    Raises:
+        ValueError: if it has ended already.
+    """
+    with transaction.atomic():
+        _change_status(
+            campaign,
+            [*STARTABLE_STATUSES, *RUNNING_STATUSES],
+            CampaignStatus.CANCELLED,
+            "has ended already",
+            finished_at=timezone.now(),
+        )
+        audit.write_entry("cancel", campaign, by=by)
+        jobs.cancel_delayed("scheduler", schedule.start_job_id(campaign))
+        jobs.enqueue("scheduler", FINISH_CANCELLING, campaign.pk)
+
+
+def drop_unsent_batches(campaign_id: int) -> int:
+    """Drop the unsent batches of a cancelled campaign; return how many.
+
+    Their messages are skipped and their credits released.
+    """
+    if not Campaign.objects.filter(pk=campaign_id, status=CampaignStatus.CANCELLED).exists():
+        return 0
+    unsent = Batch.objects.filter(
+        kind=CampaignMessage.batch_kind, source_id=campaign_id,
+        status__in=UNSENT_BATCH_STATUSES,
+    )  # fmt: skip
+    return batch_queue.drop_batches(
+        list(unsent.values_list("pk", flat=True)), reason=Reason.CANCELLED
+    )
+
+
+def cancelled_ids_with_unsent_batches() -> list[int]:
+    """The ids of cancelled campaigns that still have unsent batches."""
+    unsent = Batch.objects.filter(kind=CampaignMessage.batch_kind, status__in=UNSENT_BATCH_STATUSES)
+    return list(
+        Campaign.objects.filter(
+            status=CampaignStatus.CANCELLED, pk__in=unsent.values("source_id")
+        ).values_list("pk", flat=True)
+    )
+
+
+def duplicate_campaign(campaign: Campaign, *, by: Any) -> Campaign:
+    """Create a draft with the same text and audience."""
+    copy = Campaign.objects.create(
+        owner_id=campaign.owner_id,
+        created_by_id=getattr(by, "pk", campaign.created_by_id),
+        name=f"{campaign.name[:190]} (copy)",
+        message_text=campaign.message_text,
+        offer_url=campaign.offer_url,
+        message_type=campaign.message_type,
+        list_id=campaign.list_id,
+        filter_gender=campaign.filter_gender,
+        filter_age_group=campaign.filter_age_group,
+    )
+    audit.write_entry("duplicate", campaign, by=by, copy=copy.pk)
+    return copy
+
+
+def send_test(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
+    """Send the campaign's text, filled with sample fields, to one number; the store pays.
+
+    Raises:
+        ValueError: if the number is not valid, or the text cannot be sent.
+        SendingBlocked: if the store may not send or cannot pay.
+    """
+    region = phone_region_of(campaign.owner)
+    phone = to_e164(to, region)
+    if phone is None:
+        raise ValueError(f"{to} is not a valid phone number (country if none is given: {region})")
+    # A test has no message of the campaign, so a shared link to the offer replaces its own link.
+    offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
+    own_url, shared_url = links.short_url(SAMPLE_CODE), links.shorten_urls({0: offer})[0]
+    text = campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(own_url, shared_url)
+    message = direct_messages.send_direct_message(
+        campaign.owner, phone, text, key=f"test:{secrets.token_hex(8)}"
+    )
+    audit.write_entry("test", campaign, by=by, message=message.pk)
+    return message
+
+
+def _batches_of(campaign: Campaign) -> dict[str, Any]:
+    return {"kind": CampaignMessage.batch_kind, "source_id": campaign.pk}
+
+
+def _change_status(
+    campaign: Campaign,
+    allowed: Collection[str],
+    status: CampaignStatus,
+    problem: str,
+    **changes: Any,
+) -> None:
+    """Change the status of a campaign, and other columns, if its status is an allowed one."""
+    changed = Campaign.objects.filter(pk=campaign.pk, status__in=allowed).update(
+        status=status, **changes
+    )
+    campaign.refresh_from_db()
+    if not changed:
+        raise ValueError(f"campaign {campaign.pk} {problem}: it is {campaign.status}")

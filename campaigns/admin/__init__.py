@@ -1,0 +1,5 @@
+"""Campaigns, automations, their messages and their reports in the admin."""
+
+from campaigns.admin import automations, campaigns, customer_events, messages
+
+__all__ = ["automations", "campaigns", "customer_events", "messages"]

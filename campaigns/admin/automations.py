@@ -1,0 +1,37 @@
+"""Automations in the admin, and switching them on and off."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
+
+from astronote.common.admin_lists import LargeTableAdmin
+from campaigns.automations.switching import switch_automation
+from campaigns.models import Automation
+
+
+@admin.register(Automation)
+class AutomationAdmin(LargeTableAdmin):
+    list_display = ["owner", "type", "is_active"]
+    list_filter = ["type", "is_active"]
+    list_select_related = ["owner"]
+    autocomplete_fields = ["owner"]
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.switch_view)
+        return [
+            path("<int:pk>/switch/", view, name="campaigns_automation_switch"),
+            *super().get_urls(),
+        ]
+
+    def switch_view(self, request, pk):
+        """Switch an automation on or off, and go to the store's page."""
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        automation = get_object_or_404(Automation, pk=pk)
+        on = not automation.is_active
+        switch_automation(automation, on, by=request.user)
+        messages.success(request, f"{automation}: switched {'on' if on else 'off'}")
+        return redirect("admin:astronote_user_change", automation.owner_id)

@@ -1,0 +1,374 @@
+"""Campaigns in the admin: the form with its preview, the actions, and the progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+
+from astronote.accounts.eligibility import SendingBlocked
+from astronote.common.admin_lists import LargeTableAdmin
+from campaigns import actions, message_csv, reports, schedule
+from campaigns.admin import report_pages
+from campaigns.models import RUNNING_STATUSES, STARTABLE_STATUSES, Campaign, CampaignStatus
+from campaigns.preview import preview_campaign
+from messaging.statuses import MessageStatus
+
+TEXT_FIELDS = ["owner", "name", "message_type", "message_text", "offer_url"]
+AUDIENCE_FIELDS = ["list", "filter_gender", "filter_age_group"]
+FIELD_LABELS = {"owner": "Store", "message_text": "Text", "offer_url": "Offer address",
+                "filter_gender": "Gender", "filter_age_group": "Age"}  # fmt: skip
+TAGS_HELP = (
+    "May hold {{first_name}}, {{last_name}}, {{email}}, {{offer_link}} and {{unsubscribe_link}}."
+)
+BADGE_COLORS = {
+    CampaignStatus.SENDING: "info", CampaignStatus.PAUSED: "warning",
+    CampaignStatus.COMPLETED: "success", CampaignStatus.FAILED: "danger",
+    CampaignStatus.CANCELLED: "danger",
+}  # fmt: skip
+OUTCOME_WORDS = {
+    MessageStatus.QUEUED: "not sent yet",
+    MessageStatus.SENT: "accepted by Mitto",
+    MessageStatus.DELIVERED: "delivered",
+    MessageStatus.FAILED: "failed",
+    MessageStatus.SKIPPED: "skipped",
+    MessageStatus.UNKNOWN: "without a clear answer from Mitto",
+}
+
+
+class CampaignAction(NamedTuple):
+    """Something that an operator does with a campaign that has one of `statuses`.
+
+    With a `confirmation` a page shows it and asks first; without one the button acts at once.
+    `input_field` names what the operator has to enter: `at`, the time, or `to`, a number.
+    """
+
+    label: str
+    function: Callable[..., Any]
+    statuses: tuple[str, ...]
+    success: str
+    confirmation: str = ""
+    input_field: str = ""
+    shows_cost: bool = False
+    style: str = ""
+
+
+CAMPAIGN_ACTIONS = {
+    "start": CampaignAction(
+        "Send now", actions.start_now, STARTABLE_STATUSES, "started",
+        "Sending starts at once.", shows_cost=True, style="primary",
+    ),
+    "schedule": CampaignAction(
+        "Schedule", schedule.schedule_campaign, STARTABLE_STATUSES, "scheduled",
+        "Sending starts by itself at this time.", input_field="at", shows_cost=True,
+    ),
+    "test": CampaignAction(
+        "Send a test", actions.send_test, STARTABLE_STATUSES, "a test is on its way",
+        "The text, filled with sample fields, is sent to one number. The store pays for it.",
+        input_field="to",
+    ),
+    "unschedule": CampaignAction(
+        "Unschedule", schedule.unschedule_campaign, (CampaignStatus.SCHEDULED,), "a draft again",
+    ),
+    "pause": CampaignAction(
+        "Pause", actions.pause_campaign, (CampaignStatus.SENDING,), "paused",
+    ),
+    "resume": CampaignAction(
+        "Resume", actions.resume_campaign, (CampaignStatus.PAUSED,), "resumed", style="primary",
+    ),
+    "cancel": CampaignAction(
+        "Cancel", actions.cancel_campaign, (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
+        "cancelled",
+        "Messages that were not sent are skipped and not charged. This cannot be undone.",
+        style="danger",
+    ),
+    "duplicate": CampaignAction(
+        "Duplicate", actions.duplicate_campaign, tuple(CampaignStatus), "copied",
+    ),
+}  # fmt: skip
+
+
+class ScheduleForm(forms.Form):
+    """The time at which a campaign starts, in the store's time zone."""
+
+    at = forms.DateTimeField(
+        label="At",
+        widget=forms.DateTimeInput({"type": "datetime-local"}),
+        input_formats=["%Y-%m-%dT%H:%M"],
+    )
+
+    def clean_at(self) -> datetime:
+        """The time without a zone, which `schedule_campaign` takes as the store's."""
+        return self.cleaned_data["at"].replace(tzinfo=None)
+
+
+class TestForm(forms.Form):
+    """The number that gets a test."""
+
+    to = forms.CharField(label="Number", max_length=40, widget=forms.TextInput({"type": "tel"}))
+
+
+INPUT_FORMS: dict[str, type[forms.Form]] = {"at": ScheduleForm, "to": TestForm}
+
+
+def _list_action(name: str) -> Callable[..., HttpResponse | None]:
+    """Make the action of the list that performs a campaign action on the chosen campaigns."""
+    campaign_action = CAMPAIGN_ACTIONS[name]
+
+    @admin.action(description=campaign_action.label, permissions=["change"])
+    def perform_on_chosen(
+        self: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign]
+    ) -> HttpResponse | None:
+        if campaign_action.confirmation and not request.POST.get("confirmed"):
+            return _confirm_list_action(self, request, queryset, name)
+        for campaign in queryset.select_related("owner"):
+            _perform(request, campaign, campaign_action)
+        return None
+
+    perform_on_chosen.__name__ = name
+    return perform_on_chosen
+
+
+def _confirm_list_action(
+    model_admin: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign], name: str
+) -> HttpResponse:
+    """The page that asks before an action on several campaigns, with the cost of each."""
+    campaigns = queryset.select_related("owner__wallet")
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"{CAMPAIGN_ACTIONS[name].label}?",
+        "name": name,
+        "action": CAMPAIGN_ACTIONS[name],
+        "campaigns_with_previews": [
+            (campaign, preview_campaign(campaign)) for campaign in campaigns
+        ],
+        "opts": model_admin.model._meta,
+    }
+    return TemplateResponse(request, "campaigns/confirm_list_action.html", context)
+
+
+def _perform(
+    request: HttpRequest, campaign: Campaign, action: CampaignAction, *arguments: Any
+) -> Campaign:
+    """Perform an action and tell the operator how it went.
+
+    Returns:
+        The campaign to show next: the copy that the action created, else the same one.
+    """
+    try:
+        result = action.function(campaign, *arguments, by=request.user)
+    except (ValueError, SendingBlocked) as error:
+        messages.error(request, f"{campaign}: {error}")
+        return campaign
+    messages.success(request, f"{campaign}: {action.success}")
+    return result if isinstance(result, Campaign) else campaign
+
+
+@admin.register(Campaign)
+class CampaignAdmin(LargeTableAdmin):
+    actions = [
+        _list_action(name) for name, action in CAMPAIGN_ACTIONS.items() if not action.input_field
+    ]
+    list_display = ["name", "owner", "status_badge", "message_count", "outcome_counts",
+                    "local_start", "reason"]  # fmt: skip
+    list_filter = ["status", "message_type"]
+    list_select_related = ["owner"]
+    search_fields = ["name"]
+    autocomplete_fields = ["owner", "list"]
+    fieldsets = [
+        ("Text", {"fields": TEXT_FIELDS}),
+        ("Audience", {"fields": AUDIENCE_FIELDS}),
+    ]
+    change_form_outer_before_template = "campaigns/campaign_actions.html"
+    change_form_before_template = "campaigns/campaign_preview.html"
+
+    class Media:
+        js = ["campaigns/campaign_form.js"]
+
+    def get_urls(self) -> list[URLPattern]:
+        def named(route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(route, self.admin_site.admin_view(view), name=f"campaigns_campaign_{name}")
+
+        return [
+            named("preview/", self.preview_view, "preview"),
+            named("<int:pk>/do/<str:name>/", self.action_view, "action"),
+            named("<int:pk>/progress/", self.progress_view, "progress"),
+            named("<int:pk>/messages.csv", self.messages_view, "messages"),
+            *report_pages.report_urls(self.admin_site),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request):
+        return reports.with_next_batch(super().get_queryset(request).select_related("owner"))
+
+    def has_change_permission(self, request, obj=None):
+        """A campaign that was started cannot be changed."""
+        started = obj is not None and obj.status not in STARTABLE_STATUSES
+        return not started and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        """A campaign that was started, with its messages, cannot be deleted."""
+        started = obj is not None and obj.status not in STARTABLE_STATUSES
+        return not started and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request):
+        """Campaigns are deleted one by one, on the campaign's own page."""
+        list_actions = super().get_actions(request)
+        list_actions.pop("delete_selected", None)
+        return list_actions
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if db_field.name == "offer_url":
+            kwargs["assume_scheme"] = "https"
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name in FIELD_LABELS:
+            field.label = FIELD_LABELS[db_field.name]
+        if db_field.name == "message_text":
+            field.help_text = TAGS_HELP
+            field.widget.attrs["rows"] = 5
+        return field
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request, obj, post_url_continue=None):
+        """Go to the campaign's page, where it can be sent."""
+        messages.success(request, f"{obj}: saved as a draft; nothing is sent yet")
+        return redirect(_campaign_url("change", obj.pk))
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        """The form of a campaign that can be started, else the page with progress and report."""
+        campaign = self.get_object(request, object_id)
+        if campaign is None or not self.has_view_permission(request, campaign):
+            return super().change_view(request, object_id, form_url, extra_context)
+        common = {
+            "title": str(campaign),
+            "original": campaign,
+            "campaign_actions": self._actions_of(request, campaign),
+            "waiting_for": reports.waiting_for(campaign),
+        }
+        if campaign.status in STARTABLE_STATUSES:
+            return super().change_view(request, object_id, form_url, common)
+        context = {
+            **self.admin_site.each_context(request),
+            **common,
+            "opts": self.model._meta,
+            **report_pages.report_context(campaign),
+        }
+        return TemplateResponse(request, "campaigns/campaign_page.html", context)
+
+    def _actions_of(
+        self, request: HttpRequest, campaign: Campaign
+    ) -> list[tuple[str, CampaignAction]]:
+        """The actions that the operator can take now, by name."""
+        if not super().has_change_permission(request):
+            return []
+        return [
+            (name, action)
+            for name, action in CAMPAIGN_ACTIONS.items()
+            if campaign.status in action.statuses
+        ]
+
+    def action_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """Perform an action on POST; on GET show what it costs and ask for what it needs."""
+        if not super().has_change_permission(request):
+            raise PermissionDenied
+        campaign = get_object_or_404(self.get_queryset(request), pk=pk)
+        if name not in CAMPAIGN_ACTIONS:
+            raise Http404
+        action = CAMPAIGN_ACTIONS[name]
+        form = None
+        if action.input_field:
+            form = INPUT_FORMS[action.input_field](request.POST or None)
+        if request.method == "POST" and (form is None or form.is_valid()):
+            arguments = [form.cleaned_data[action.input_field]] if form else []
+            shown_next = _perform(request, campaign, action, *arguments)
+            return redirect(_campaign_url("change", shown_next.pk))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{action.label}: {campaign}",
+            "opts": self.model._meta,
+            "original": campaign,
+            "campaign": campaign,
+            "action": action,
+            "form": form,
+            "preview": preview_campaign(campaign) if action.shows_cost else None,
+        }
+        return TemplateResponse(request, "campaigns/confirm_action.html", context)
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """The preview of the campaign that the posted form describes, valid or not."""
+        if request.method != "POST" or not super().has_change_permission(request):
+            raise PermissionDenied
+        form = self.get_form(request)(request.POST)
+        form.is_valid()
+        values = {name: form.cleaned_data.get(name) for name in (*TEXT_FIELDS, *AUDIENCE_FIELDS)}
+        campaign = Campaign(**{name: value for name, value in values.items() if value is not None})
+        context = {"preview": preview_campaign(campaign)}
+        return TemplateResponse(request, "campaigns/preview.html", context)
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The part of a campaign's page that the browser fetches again every 2 seconds."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        campaign = get_object_or_404(self.get_queryset(request), pk=pk)
+        context = {
+            "campaign_actions": self._actions_of(request, campaign),
+            **report_pages.report_context(campaign),
+        }
+        return TemplateResponse(request, "campaigns/campaign_live.html", context)
+
+    def messages_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """The campaign's messages as a CSV file."""
+        if not request.user.has_perm("campaigns.view_campaignmessage"):
+            raise PermissionDenied
+        campaign = get_object_or_404(Campaign, pk=pk)
+        disposition = f'attachment; filename="campaign-{pk}-messages.csv"'
+        return StreamingHttpResponse(
+            message_csv.message_csv_lines(campaign.pk), content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": disposition},
+        )  # fmt: skip
+
+    @display(description="status", ordering="status", label=BADGE_COLORS)
+    def status_badge(self, campaign):
+        return campaign.status, campaign.get_status_display()
+
+    @admin.display(description="messages", ordering="total")
+    def message_count(self, campaign):
+        return f"{campaign.total:,}"
+
+    @admin.display(description="outcomes")
+    def outcome_counts(self, campaign):
+        counts = {status: getattr(campaign, status) for status in OUTCOME_WORDS}
+        return ", ".join(
+            f"{count:,} {OUTCOME_WORDS[status]}" for status, count in counts.items() if count
+        )
+
+    @admin.display(description="scheduled at", ordering="scheduled_at")
+    def local_start(self, campaign):
+        if campaign.scheduled_at is None:
+            return "–"
+        local = campaign.scheduled_at.astimezone(ZoneInfo(campaign.owner.timezone))
+        return f"{local:%Y-%m-%d %H:%M %Z}"
+
+    @admin.display(description="reason for waiting or failing")
+    def reason(self, campaign):
+        return reports.waiting_for(campaign)
+
+
+def _campaign_url(name: str, pk: int) -> str:
+    return reverse(f"admin:campaigns_campaign_{name}", args=[pk])

@@ -1,0 +1,128 @@
+"""Messages of campaigns and automations in the admin, and resolving unknown ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from astronote.common.admin_lists import ReadOnlyAdmin
+from campaigns.models import AutomationMessage, CampaignMessage
+from contacts.lookup import contact_ids_with_phone
+from messaging import unknown_messages
+from messaging.credits import InsufficientCredits
+from messaging.statuses import NOT_DELIVERED_STATUSES, MessageStatus, describe_reason
+
+Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
+
+
+def _unknown_action(function: Callable[..., int], name: str, label: str) -> Action:
+    """Make an admin action that resolves the unknown ones of the chosen messages."""
+
+    @admin.action(description=label, permissions=["resolve_unknown"])
+    def resolve(self, request, queryset):
+        ids = list(queryset.values_list("pk", flat=True))
+        try:
+            count = function(self.model, ids, by=request.user)
+        except InsufficientCredits as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, f"{label}: {count:,} messages", messages.SUCCESS)
+
+    resolve.__name__ = name
+    return resolve
+
+
+def _confirmed_unknown_action(
+    function: Callable[..., int], name: str, label: str, *, title: str, warning: str
+) -> Action:
+    """Make an admin action like `_unknown_action` that first warns on a page of its own."""
+    resolve = _unknown_action(function, name, label)
+
+    @admin.action(description=label, permissions=["resolve_unknown"])
+    def confirm_or_resolve(self, request, queryset):
+        if request.POST.get("confirmed"):
+            return resolve(self, request, queryset)
+        unknown = queryset.filter(status=MessageStatus.UNKNOWN)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "warning": warning,
+            "action_name": name,
+            "message_ids": list(unknown.values_list("pk", flat=True)),
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "campaigns/confirm_unknown_action.html", context)
+
+    confirm_or_resolve.__name__ = name
+    return confirm_or_resolve
+
+
+class NotDeliveredFilter(admin.SimpleListFilter):
+    """Messages that were not delivered, by the index on messages with an error code."""
+
+    title = "not delivered"
+    parameter_name = "trouble"
+
+    def lookups(self, request, model_admin):
+        return [(status.value, status.label) for status in NOT_DELIVERED_STATUSES]
+
+    def queryset(self, request, queryset):
+        status = self.value()
+        # The condition on the code lets PostgreSQL use the index.
+        return queryset.filter(status=status).exclude(error_code="") if status else queryset
+
+
+class MessageAdmin(ReadOnlyAdmin):
+    actions = [
+        _confirmed_unknown_action(
+            unknown_messages.mark_delivered, "mark_delivered", "Unknown: mark delivered",
+            title="Mark unknown messages delivered?",
+            warning="Their credits are charged. This cannot be undone.",
+        ),
+        _unknown_action(
+            unknown_messages.mark_failed, "mark_failed", "Unknown: mark failed and release credits",
+        ),
+        _confirmed_unknown_action(
+            unknown_messages.resend_unknown, "resend", "Unknown: send again",
+            title="Send unknown messages again?",
+            warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
+            "a message that Mitto did accept is sent twice.",
+        ),
+    ]  # fmt: skip
+    list_filter = [NotDeliveredFilter]
+    list_select_related = ["owner"]
+    search_fields = ["provider_message_id"]
+    search_help_text = "A complete number with + and country code, or Mitto's message id."
+    list_display = ["id", "owner", "to", "status", "delivery_status", "reason", "sent_at"]
+
+    def has_resolve_unknown_permission(self, request):
+        return request.user.has_perm("campaigns.change_campaign")
+
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if term.startswith("+"):
+            return queryset.filter(contact__in=contact_ids_with_phone(term), to=term), False
+        return queryset.filter(provider_message_id=term), False
+
+    @admin.display(description="reason")
+    def reason(self, message):
+        return describe_reason(message.error_code) if message.error_code else ""
+
+
+admin.site.register(AutomationMessage, MessageAdmin)
+
+
+@admin.register(CampaignMessage)
+class CampaignMessageAdmin(MessageAdmin):
+    def get_ordering(self, request):
+        # The messages of one campaign come in the order of the index that finds them: nothing is
+        # sorted, even for a million.
+        one_campaign = "campaign__id__exact" in request.GET
+        return ["contact"] if one_campaign else super().get_ordering(request)

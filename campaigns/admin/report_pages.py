@@ -1,0 +1,157 @@
+"""Pages of the admin with the reports of campaigns and stores."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from astronote.common import charts
+from astronote.models import User
+from campaigns import reports
+from campaigns.audience import local_today
+from campaigns.models import Campaign, CampaignMessage
+from messaging.models import Batch
+from messaging.statuses import BatchStatus, describe_reason
+
+DEFAULT_DAYS = 30
+MAX_PERIOD = timedelta(days=400)
+
+
+def report_urls(site: admin.AdminSite) -> list[URLPattern]:
+    """The addresses of the reports, below that of the list of campaigns."""
+    views = {
+        "<int:pk>/report.csv": (campaign_report_csv_view, "campaign_report_csv"),
+        "stores/<int:pk>/report/": (store_report_view, "store_report"),
+        "stores/<int:pk>/report.csv": (store_report_csv_view, "store_report_csv"),
+    }
+    return [
+        path(route, site.admin_view(view), {"site": site}, name=f"campaigns_{name}")
+        for route, (view, name) in views.items()
+    ]
+
+
+def report_context(campaign: Campaign) -> dict[str, Any]:
+    """The progress and report of a campaign, as its page shows them."""
+    report = reports.campaign_report(campaign)
+    zone = ZoneInfo(campaign.owner.timezone)
+    batches = Batch.objects.filter(kind=CampaignMessage.batch_kind, source_id=campaign.pk)
+    batch_counts = batches.values_list("status").annotate(Count("pk")).order_by("status")
+    return {
+        "campaign": campaign,
+        "progress": reports.campaign_progress(Campaign.objects.filter(pk=campaign.pk))[0],
+        "figures": _figures(campaign, report),
+        "reason_tables": [
+            ("Failed", _described(report.failed_by_reason)),
+            ("Skipped", _described(report.skipped_by_reason)),
+        ],
+        "links": reports.campaign_links(campaign),
+        "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
+        "chart": charts.bar_chart(
+            "Messages over time",
+            ["accepted", "delivered", "failed"],
+            reports.chart_points(report.slots, zone),
+        ),
+    }
+
+
+def _described(counts_by_reason: dict[str, int]) -> list[tuple[str, int]]:
+    return [(describe_reason(code), count) for code, count in counts_by_reason.items()]
+
+
+def _figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:
+    """The main figures with their names, as text."""
+    rate = "–" if report.delivery_rate is None else f"{100 * report.delivery_rate:.1f} %"
+    counts = {
+        "messages": campaign.total, "queued": campaign.queued, "accepted by Mitto": report.accepted,
+        "delivered": report.delivered, "failed": campaign.failed, "skipped": campaign.skipped,
+        "unknown": campaign.unknown, "clicks": report.clicks, "opted out": report.opted_out,
+        "credits": report.credits,
+    }  # fmt: skip
+    return [
+        *((name, intcomma(count)) for name, count in counts.items()),
+        ("delivery rate", rate),
+        *(
+            (f"{percentile} % delivered within", f"{seconds:g} s")
+            for percentile, seconds in report.delivery_seconds.items()
+        ),
+    ]
+
+
+def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
+    """The report of a campaign as a CSV file."""
+    report = reports.campaign_report(_campaign(request, pk))
+    return _csv_file(reports.campaign_report_csv(report), f"campaign-{pk}")
+
+
+def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
+    """The report of a store by day."""
+    store = _store(request, pk)
+    first, last = _requested_days(request, store)
+    days = reports.store_report(store, first, last)
+    context = {
+        **site.each_context(request),
+        "title": f"Report of {store}",
+        "store": store,
+        "first": first,
+        "last": last,
+        "columns": [name.replace("_", " ") for name in reports.StoreDay._fields[1:]],
+        "days": days[::-1],
+        "chart": charts.bar_chart(
+            "Messages a day",
+            ["accepted", "delivered", "failed"],
+            [
+                (f"{row.day:%a %d %b}", (row.accepted, row.delivered, row.failed)) for row in days
+            ],
+        ),
+    }  # fmt: skip
+    return TemplateResponse(request, "campaigns/store_report.html", context)
+
+
+def store_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
+    """The report of a store by day as a CSV file."""
+    store = _store(request, pk)
+    days = reports.store_report(store, *_requested_days(request, store))
+    return _csv_file(reports.store_report_csv(days), f"store-{pk}")
+
+
+def _campaign(request: HttpRequest, pk: int) -> Campaign:
+    if not request.user.has_perm("campaigns.view_campaign"):
+        raise PermissionDenied
+    return get_object_or_404(Campaign, pk=pk)
+
+
+def _store(request: HttpRequest, pk: int) -> User:
+    if not request.user.has_perm("campaigns.view_campaign"):
+        raise PermissionDenied
+    return get_object_or_404(User, pk=pk)
+
+
+def _requested_days(request: HttpRequest, store: User) -> tuple[date, date]:
+    """The first and last day of the query; the last DEFAULT_DAYS where it has none, or bad ones."""
+    today = local_today(store)
+    default_period = timedelta(days=DEFAULT_DAYS - 1)
+    try:
+        last = date.fromisoformat(request.GET.get("last") or today.isoformat())
+        default_first = last - default_period
+        first = date.fromisoformat(request.GET.get("first") or default_first.isoformat())
+    except (ValueError, OverflowError):
+        messages.error(request, f"These are not two days. Shown are the last {DEFAULT_DAYS} days.")
+        return today - default_period, today
+    return max(min(first, last), max(first, last) - MAX_PERIOD), max(first, last)
+
+
+def _csv_file(text: str, name: str) -> HttpResponse:
+    disposition = f'attachment; filename="{name}.csv"'
+    return HttpResponse(
+        text, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
+    )

@@ -1,0 +1,1 @@
+"""Automations: birthday and welcome messages, and how both are written."""

@@ -1,0 +1,116 @@
+"""Birthday messages: found by index, once per contact and year (rules.md#birthday)."""
+
+from __future__ import annotations
+
+import calendar
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from crontab import CronTab
+from django.conf import settings
+from django.utils import timezone
+
+from astronote.common.locks import advisory_lock
+from astronote.models import User
+from campaigns.audience import ADULT_AGE, years_before
+from campaigns.automations.due_messages import (
+    DueContact,
+    EligibleAutomation,
+    eligible_automations,
+    enqueue_due_messages,
+    find_due_contacts,
+)
+from campaigns.models import Automation, AutomationType
+
+log = logging.getLogger(__name__)
+
+RUN_BIRTHDAYS = "campaigns.tasks.run_birthdays"
+
+
+def send_birthday_messages(*, day: date | None = None, dry_run: bool = False) -> dict[str, int]:
+    """Enqueue the birthday messages of each store's local day; a second call sends nothing twice.
+
+    Args:
+        day: this day for every store instead of its own.
+        dry_run: only count who is due.
+
+    Returns:
+        Counts of stores, messages and stores that could not pay; empty if another process is
+        doing this now.
+    """
+    with advisory_lock("birthday") as acquired:
+        if not acquired:
+            return {}
+        began = timezone.now()
+        counts = {"stores": 0, "messages": 0, "stores_without_credit": 0}
+        for local_day, automations in _automations_by_local_day(day).items():
+            counts["stores"] += len(automations)
+            due_contacts = _find_birthdays(local_day, automations)
+            if dry_run:
+                counts["messages"] += sum(1 for _ in due_contacts)
+                continue
+            written = enqueue_due_messages(due_contacts, _occurrence_key(local_day))
+            for name, count in written.items():
+                counts[name] += count
+            ids = [automation.id for automation in automations]
+            Automation.objects.filter(pk__in=ids).update(last_run_at=began)
+    log.info("birthdays%s: %s", " (dry run)" if dry_run else "", counts)
+    return counts
+
+
+def _automations_by_local_day(day: date | None) -> dict[date, list[EligibleAutomation]]:
+    """The birthday automations that may send, by the present day in their stores' time zones."""
+    grouped: dict[date, list[EligibleAutomation]] = defaultdict(list)
+    now = timezone.now()
+    for automation in eligible_automations(AutomationType.BIRTHDAY):
+        local_day = now.astimezone(ZoneInfo(automation.timezone)).date()
+        grouped[day or local_day].append(automation)
+    return grouped
+
+
+def _occurrence_key(day: date) -> str:
+    return str(day.year)
+
+
+def birthday_days(day: date) -> list[int]:
+    """The days of the month whose birthdays are celebrated on this day.
+
+    A birthday on 29 February is celebrated on 28 February in common years.
+    """
+    last_of_common_february = (day.month, day.day) == (2, 28) and not calendar.isleap(day.year)
+    return [28, 29] if last_of_common_february else [day.day]
+
+
+def _find_birthdays(day: date, automations: list[EligibleAutomation]) -> Iterator[DueContact]:
+    """Adults whose birthday it is and who have no message of this year yet."""
+    return find_due_contacts(
+        automations,
+        BIRTHDAY_IS_DUE,
+        _occurrence_key(day),
+        month=day.month,
+        days=birthday_days(day),
+        adult=years_before(day, ADULT_AGE),
+    )
+
+
+# By the index on month, day and store.
+BIRTHDAY_IS_DUE = """
+    c.birthday IS NOT NULL AND c.birthday <= %(adult)s
+    AND EXTRACT(MONTH FROM c.birthday) = %(month)s
+    AND EXTRACT(DAY FROM c.birthday) = ANY(%(days)s::numeric[])
+"""
+
+
+def birthday_run_missed() -> bool:
+    """Whether an active automation has not been run since the last time it was due."""
+    seconds_since_due = CronTab(settings.BIRTHDAY_AUTOMATION_CRON).previous(
+        now=datetime.now(UTC), default_utc=True
+    )  # negative
+    last_due = timezone.now() + timedelta(seconds=seconds_since_due)
+    automations = Automation.objects.filter(
+        type=AutomationType.BIRTHDAY, is_active=True, last_run_at__lt=last_due
+    )
+    return automations.filter(owner__in=User.objects.eligible().values("pk")).exists()

@@ -1,0 +1,196 @@
+"""The messages of automations that are due, written through the same batches as campaigns.
+
+`birthday.py` and `welcome.py` decide who is due. Here the texts are made and the credits held, for
+many stores at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from astronote.accounts.models import StoreId, User
+from astronote.common import audit
+from campaigns.message_text import CONTACT_FIELDS, AutomationText, automation_renderers
+from campaigns.models import AutomationMessage, AutomationType
+from campaigns.new_messages import new_message
+from contacts.consent import suppressed_pairs
+from messaging import batch_writing, credits, limits
+from messaging.batch_queue import next_turn, wake
+
+log = logging.getLogger(__name__)
+
+CHUNK = 5000
+
+
+class DueContact(NamedTuple):
+    """A contact that is due a message of an automation."""
+
+    sender: str
+    owner_id: StoreId
+    automation_id: int
+    message_body: str
+    message_type: str
+    contact_id: int
+    phone: str
+    first_name: str
+    last_name: str
+    email: str
+
+
+class EligibleAutomation(NamedTuple):
+    """An active automation of a store that may send."""
+
+    id: int
+    sender: str
+    timezone: str
+
+
+def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
+    """The active automations of a type whose stores may send."""
+    stores = User.objects.eligible().filter(
+        automation__type=automation_type, automation__is_active=True
+    )
+    columns = ("automation__pk", "sender", "timezone")
+    return [EligibleAutomation(*row) for row in stores.values_list(*columns)]
+
+
+def find_due_contacts(
+    automations: Iterable[EligibleAutomation],
+    condition: str,
+    occurrence_key: str,
+    **parameters: Any,
+) -> Iterator[DueContact]:
+    """Read the contacts that are due a message of one of the automations, ordered by automation.
+
+    They have the consent that the message needs, meet the condition, and have no message of this
+    occurrence. They are read in chunks, so memory does not grow with their number.
+
+    Args:
+        automations: the automations that may send.
+        condition: SQL on contact `c` and automation `a`.
+        occurrence_key: what the message is for, such as the year of a birthday.
+        parameters: the parameters of the condition.
+    """
+    senders_by_automation = {automation.id: automation.sender for automation in automations}
+    query = FIND_DUE_CONTACTS.format(condition=condition)
+    common = {"automations": list(senders_by_automation), "key": occurrence_key}
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(query, common | parameters)
+        while chunk := cursor.fetchmany(CHUNK):
+            yield from (DueContact(senders_by_automation[row[1]], *row) for row in chunk)
+
+
+# By the index that serves the condition; whether a message exists is asked by its unique index.
+FIND_DUE_CONTACTS = """
+    SELECT a.owner_id, a.id, a.message_body, a.message_type,
+        c.id, c.phone, c.first_name, c.last_name, c.email
+    FROM contacts_contact c
+    JOIN campaigns_automation a ON a.owner_id = c.owner_id
+    WHERE a.id = ANY(%(automations)s) AND {condition} AND c.phone IS NOT NULL
+        AND CASE a.message_type WHEN 'marketing' THEN c.is_subscribed ELSE c.service_allowed END
+        AND NOT EXISTS (
+            SELECT FROM campaigns_automationmessage m
+            WHERE m.automation_id = a.id AND m.contact_id = c.id AND m.occurrence_key = %(key)s)
+    ORDER BY a.id, c.id
+"""
+
+
+def enqueue_due_messages(
+    due_contacts: Iterable[DueContact],
+    occurrence_key: str,
+    *,
+    after_write: Callable[[list[DueContact]], None] = lambda written: None,
+) -> dict[str, int]:
+    """Write messages and batches, hold their credits and enqueue jobs; each chunk commits.
+
+    A store that cannot pay a chunk gets none of that chunk's messages; the audit trail says so.
+
+    Args:
+        due_contacts: ordered by automation; none of them has a message of this occurrence.
+        occurrence_key: what the messages are for.
+        after_write: called in the transaction of each chunk with the contacts it wrote to.
+
+    Returns:
+        Counts of messages, and of stores that could not pay.
+    """
+    counts = {"messages": 0, "stores_without_credit": 0}
+    remaining = iter(due_contacts)
+    while chunk := list(islice(remaining, CHUNK)):
+        with transaction.atomic():
+            written = _write_chunk(chunk, occurrence_key)
+            after_write(written.contacts)
+        counts["messages"] += len(written.contacts)
+        counts["stores_without_credit"] += len(written.missing_credits_by_store)
+        for owner_id, needed in written.missing_credits_by_store.items():
+            audit.write_entry(
+                "automation not sent", by="automation", owner_id=owner_id, credits=needed
+            )
+            log.warning("store %s lacks credits for %s parts", owner_id, needed)
+    return counts
+
+
+class WrittenChunk(NamedTuple):
+    """The contacts that were written to, and what the stores that cannot pay would have needed."""
+
+    contacts: list[DueContact]
+    missing_credits_by_store: dict[StoreId, int]
+
+
+def _write_chunk(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
+    """Write the messages and batches of a chunk, hold their credits and enqueue jobs."""
+    messages = _new_messages(chunk)
+    needed_by_store: Counter[StoreId] = Counter()
+    for message in messages:
+        if not message.skip_reason:
+            needed_by_store[message.owner_id] += message.segments
+    paying = credits.hold_credits(needed_by_store)
+    missing = {owner: needed for owner, needed in needed_by_store.items() if owner not in paying}
+    messages = [message for message in messages if message.owner_id not in missing]
+    sources = {
+        row.automation_id: batch_writing.BatchSource(row.sender, row.message_type) for row in chunk
+    }
+    batches = batch_writing.write_messages(
+        AutomationMessage,
+        messages,
+        sources,
+        first_turn=next_turn(),
+        batch_counts=Counter(),
+        extra_columns={"occurrence_key": occurrence_key},
+    )
+    if batches:
+        credits.record_reservations(batches)
+        wake(len(batches))
+    contact_ids = {message.contact_id for message in messages}
+    return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
+
+
+def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
+    """The messages of a chunk; suppressed numbers are left out."""
+    over_cap = limits.contacts_over_caps([row.contact_id for row in chunk])
+    suppressed = suppressed_pairs((row.owner_id, row.phone) for row in chunk)
+    renderers = automation_renderers(
+        {
+            row.automation_id: AutomationText(row.owner_id, row.message_body, row.message_type)
+            for row in chunk
+        }
+    )
+    messages = []
+    for tracking_id, row in zip(
+        batch_writing.new_tracking_ids(len(chunk)), chunk, strict=True
+    ):  # fmt: skip
+        if (row.owner_id, row.phone) in suppressed:
+            continue
+        values = {name: getattr(row, name) for name in CONTACT_FIELDS}
+        text = renderers[row.automation_id](values, tracking_id)
+        message = new_message(
+            row.owner_id, row.automation_id, row.contact_id, row.phone, text, tracking_id,
+            over_cap=row.contact_id in over_cap,
+        )  # fmt: skip
+        messages.append(message)
+    return messages

@@ -1,0 +1,37 @@
+"""Switching a store's automations, and a sample of their texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from astronote.common import audit
+from campaigns.message_text import (
+    SAMPLE_CODE,
+    SAMPLE_CONTACT,
+    AutomationText,
+    automation_renderers,
+)
+from campaigns.models import Automation
+
+
+def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
+    """Switch an automation on or off and write an audit entry; return whether it was changed.
+
+    Switched on, it begins with the next run.
+    """
+    with transaction.atomic():
+        locked = Automation.objects.select_for_update().get(pk=automation.pk)
+        if locked.is_active == on:
+            return False
+        locked.is_active = on
+        locked.save()
+        audit.write_entry("switched on" if on else "switched off", locked, by=by)
+    return True
+
+
+def sample_text(automation: Automation) -> str:
+    """The text of an automation, filled with the fields of a sample contact."""
+    text = AutomationText(automation.owner_id, automation.message_body, automation.message_type)
+    return automation_renderers({automation.pk: text})[automation.pk](SAMPLE_CONTACT, SAMPLE_CODE)

@@ -1,0 +1,50 @@
+"""The welcome message: once per contact, when it is new (rules.md#welcome)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from astronote.common.locks import advisory_lock
+from campaigns.automations.due_messages import (
+    DueContact,
+    eligible_automations,
+    enqueue_due_messages,
+    find_due_contacts,
+)
+from campaigns.models import Automation, AutomationType
+from contacts.models import Contact
+
+OCCURRENCE_KEY = "welcome"
+MAX_CONTACT_AGE = timedelta(days=1)
+
+
+def send_welcome_messages() -> dict[str, int]:
+    """Enqueue messages to the contacts marked as awaiting a welcome, and remove the marks.
+
+    The mark is removed with the message. It is also removed, without a message, where the store
+    has no active welcome automation and where the contact is older than a day.
+
+    Returns:
+        Counts of messages, and of stores that could not pay; empty if nobody awaits a welcome or
+        another process is doing this now.
+    """
+    with advisory_lock("welcome") as acquired:
+        if not acquired or not Contact.objects.filter(awaits_welcome=True).exists():
+            return {}
+        automations = eligible_automations(AutomationType.WELCOME)
+        due_contacts = find_due_contacts(automations, "c.awaits_welcome", OCCURRENCE_KEY)
+        counts = enqueue_due_messages(due_contacts, OCCURRENCE_KEY, after_write=_remove_marks)
+        active = Automation.objects.filter(
+            owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
+        )
+        Contact.objects.filter(awaits_welcome=True).filter(
+            ~Exists(active) | Q(created_at__lt=timezone.now() - MAX_CONTACT_AGE)
+        ).update(awaits_welcome=False)
+        return counts
+
+
+def _remove_marks(written: list[DueContact]) -> None:
+    Contact.objects.filter(pk__in=[row.contact_id for row in written]).update(awaits_welcome=False)

@@ -1,0 +1,123 @@
+"""The texts that campaigns and automations send, with offer link, opt-out line and filled tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from django.conf import settings
+
+from astronote.accounts.models import StoreId
+from campaigns.models import Campaign
+from contacts.models import MessageType
+from messaging import links
+from messaging.links import OwnedText
+from messaging.text import MAX_PARTS, Template, count_parts
+
+OFFER, UNSUBSCRIBE = "offer_link", "unsubscribe_link"
+# How the links of a message are made from its tracking ID, by tag.
+MESSAGE_LINKS: dict[str, Callable[[str], str]] = {
+    OFFER: links.short_url,
+    UNSUBSCRIBE: links.unsubscribe_url,
+}
+CONTACT_FIELDS = ("first_name", "last_name", "email")
+# From the CONTACT_FIELDS of a contact and the tracking ID of its message to the text.
+Renderer = Callable[[Mapping[str, str], str], str]
+EMPTY_CONTACT = dict.fromkeys(CONTACT_FIELDS, "")
+SAMPLE_CONTACT = dict(
+    zip(CONTACT_FIELDS, ("Maria", "Papadopoulou", "maria@example.com"), strict=True)
+)
+SAMPLE_CODE = "x" * 12
+
+
+def full_text(campaign: Campaign) -> str:
+    """The campaign's text, ended by its offer link and the opt-out line where it lacks them.
+
+    See rules.md#offer-line and rules.md#opt-out-line.
+
+    Raises:
+        ValueError: if the text has {{offer_link}} and the campaign no offer address, or if the text
+            takes more than MAX_PARTS parts.
+    """
+    text = campaign.message_text
+    if OFFER in Template(text).fields:
+        if not campaign.offer_url:
+            raise ValueError("the text has {{offer_link}}, but the campaign has no offer address")
+    elif campaign.offer_url:
+        text += f"\n{{{{{OFFER}}}}}"
+    text = with_opt_out_line(text, campaign.message_type)
+    part_count = count_parts(_renderer(text)(EMPTY_CONTACT, SAMPLE_CODE))
+    if part_count > MAX_PARTS:
+        raise ValueError(
+            f"the text takes {part_count} SMS parts with its opt-out line, and at most {MAX_PARTS}"
+            " are sent: shorten it"
+        )
+    return text
+
+
+def with_opt_out_line(text: str, message_type: str) -> str:
+    """The text with OPT_OUT_LINE at its end, if it is marketing and has no way to opt out yet.
+
+    A marketing message must offer a free and simple way to object (ePrivacy directive, article
+    13(4)).
+    """
+    marketing = message_type == MessageType.MARKETING
+    if not marketing or UNSUBSCRIBE in Template(text).fields or settings.OPT_OUT_LINE in text:
+        return text
+    return f"{text}\n{settings.OPT_OUT_LINE}"
+
+
+def campaign_renderer(campaign: Campaign) -> Renderer:
+    """A renderer of the recipients' texts; creates the short links of the text's addresses.
+
+    Raises:
+        ValueError: as `full_text`.
+    """
+    owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, full_text(campaign))
+    return _renderer(links.shorten_urls({0: owned_text})[0])
+
+
+def preview_renderer(campaign: Campaign) -> Renderer:
+    """A renderer with placeholders of the same length for short links; creates none.
+
+    Raises:
+        ValueError: as `full_text`.
+    """
+    return _renderer(links.with_sample_links(full_text(campaign)))
+
+
+class AutomationText(NamedTuple):
+    """The text of an automation, with what decides on its short links and opt-out line."""
+
+    owner_id: int
+    message_body: str
+    message_type: str
+
+
+def automation_renderers(texts: Mapping[int, AutomationText]) -> dict[int, Renderer]:
+    """Renderers by automation, for many stores at once; creates the short links of their texts.
+
+    Args:
+        texts: by automation.
+    """
+    owned_texts = {
+        automation_id: OwnedText(
+            StoreId(text.owner_id), None, with_opt_out_line(text.message_body, text.message_type)
+        )
+        for automation_id, text in texts.items()
+    }
+    shortened = links.shorten_urls(owned_texts)
+    return {automation_id: _renderer(text) for automation_id, text in shortened.items()}
+
+
+@lru_cache(maxsize=1024)  # many stores have the same birthday text
+def _renderer(text: str) -> Renderer:
+    template = Template(text)
+    link_makers = {name: make for name, make in MESSAGE_LINKS.items() if name in template.fields}
+
+    def render(contact: Mapping[str, str], tracking_id: str) -> str:
+        message_links = {name: make(tracking_id) for name, make in link_makers.items()}
+        return template.render({**contact, **message_links})
+
+    return render

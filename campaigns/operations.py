@@ -1,0 +1,146 @@
+"""What campaigns registers for the pages, checks and jobs of the ground floor, and for contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db.models import Sum
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from astronote.operations import registry
+from astronote.operations.registry import (
+    FOR_RETENTION_DAYS,
+    UNTIL_CONTACT_RETENTION,
+    HomePanel,
+    MetricSource,
+    NoPersonalData,
+    OperatorModels,
+    PersonalData,
+    RecurringJob,
+    RecurringJobs,
+    Repair,
+    RunNow,
+    SidebarLink,
+    StorePanel,
+)
+from astronote.operations.watchdog import run_watchdog
+from campaigns import panels, repairs
+from campaigns.automations import birthday
+from campaigns.models import Campaign
+from contacts.contact_page import ContactPanel, contact_panels
+from messaging.operations import MESSAGE_CODES
+from messaging.statuses import COUNTED_STATUSES
+
+
+def _recurring_jobs() -> Iterator[RecurringJob]:
+    yield RecurringJob(
+        "watchdog",
+        "watchdog",
+        "campaigns.tasks.run_watchdog",
+        interval=settings.WATCHDOG_INTERVAL / 1000,
+        run_now=RunNow(
+            "campaigns.change_campaign",
+            "look for what is stuck and repair it",
+            lambda: run_watchdog(dry_run=True),
+        ),
+    )
+    yield RecurringJob(
+        "due_campaigns",
+        "scheduler",
+        "campaigns.tasks.start_due_campaigns",
+        interval=settings.SCHEDULE_SWEEP_INTERVAL_MS / 1000,
+    )
+    yield RecurringJob(
+        "birthday",
+        "birthday",
+        "campaigns.tasks.run_birthdays",
+        cron=settings.BIRTHDAY_AUTOMATION_CRON,
+        on_start=settings.RUN_BIRTHDAY_ON_START,
+        run_now=RunNow(
+            "campaigns.change_campaign",
+            "send today's birthday messages, which stores pay for",
+            lambda: birthday.send_birthday_messages(dry_run=True),
+        ),
+    )
+    yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
+
+
+def _message_metrics() -> Iterator[Metric]:
+    messages = GaugeMetricFamily(
+        "astronote_campaign_messages", "Messages of campaigns by status", labels=["status"]
+    )
+    counters = {name: Sum(name) for name in COUNTED_STATUSES}
+    sums = Campaign.objects.aggregate(total=Sum("total"), **counters)
+    for status in COUNTED_STATUSES:
+        messages.add_metric([status], sums[status] or 0)
+    counted = sum(sums[status] or 0 for status in COUNTED_STATUSES)
+    messages.add_metric(["queued"], (sums["total"] or 0) - counted)
+    yield messages
+
+
+registry.recurring_jobs.register(RecurringJobs("campaigns", _recurring_jobs))
+registry.home_panels.register(
+    HomePanel("in progress", "campaigns/panels/in_progress.html", panels.in_progress_context, 10),
+    HomePanel("scheduled", "campaigns/panels/scheduled.html", panels.scheduled_context, 20),
+    HomePanel("failures", "campaigns/panels/failures.html", panels.failures_context, 40),
+)
+registry.store_panels.register(
+    StorePanel("links", "campaigns/panels/store_links.html", panels.store_links_context, 30),
+    StorePanel(
+        "automations",
+        "campaigns/panels/store_automations.html",
+        panels.store_automations_context,
+        50,
+    ),
+)
+contact_panels.register(
+    ContactPanel("messages", "campaigns/panels/contact.html", panels.contact_context, 10)
+)
+registry.metric_sources.register(MetricSource("campaign messages", _message_metrics))
+registry.repairs.register(
+    Repair("held_batches_released", repairs.release_held_batches),
+    Repair("campaigns_started", repairs.enqueue_due_campaigns),
+    Repair("cancellings_finished", repairs.finish_cancelling),
+    Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
+    Repair("birthday_runs_enqueued", repairs.enqueue_missed_birthdays),
+)
+registry.operator_models.register(OperatorModels("campaigns", ("campaign", "automation", "nfctag")))
+
+VISITOR_FIELDS = ("ip_address", "user_agent", "device_type")
+registry.personal_data.register(
+    PersonalData("campaigns.CampaignMessage", ("to", "text"), "what was sent to whom",
+                 UNTIL_CONTACT_RETENTION),
+    PersonalData("campaigns.AutomationMessage", ("to", "text"), "what was sent to whom",
+                 UNTIL_CONTACT_RETENTION),
+    PersonalData("campaigns.OfferViewEvent", VISITOR_FIELDS, "telling people from programs",
+                 FOR_RETENTION_DAYS),
+    PersonalData("campaigns.NfcScan", VISITOR_FIELDS, "telling people from programs",
+                 FOR_RETENTION_DAYS),
+    PersonalData("campaigns.ConversionEvent", ("metadata",), "what led to a purchase",
+                 FOR_RETENTION_DAYS),
+    PersonalData("campaigns.Redemption", ("evidence_json",), "proof that an offer was used",
+                 FOR_RETENTION_DAYS),
+    PersonalData("campaigns.AutomationRedemption", ("evidence_json",),
+                 "proof that an offer was used", FOR_RETENTION_DAYS),
+)  # fmt: skip
+registry.no_personal_data.register(
+    NoPersonalData("campaigns.Campaign", ("name", "message_text", "offer_url", "block_reason")),
+    NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES),
+    NoPersonalData("campaigns.Automation", ("message_body",)),
+    NoPersonalData("campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key")),
+    NoPersonalData("campaigns.NfcTag", ("public_id", "label")),
+)
+registry.sidebar_links.register(
+    SidebarLink.to_list("", "Campaigns", "campaign", "campaigns.campaign", 10),
+    SidebarLink.to_list("Messages", "Campaign messages", "sms", "campaigns.campaignmessage", 100),
+    SidebarLink.to_list(
+        "Messages", "Automation messages", "cake", "campaigns.automationmessage", 110
+    ),
+    SidebarLink.to_list("More", "Automations", "bolt", "campaigns.automation", 400),
+    SidebarLink.to_list("More", "Offer views", "visibility", "campaigns.offerviewevent", 440),
+    SidebarLink.to_list("More", "NFC tags", "nfc", "campaigns.nfctag", 450),
+    SidebarLink.to_list("More", "NFC scans", "contactless", "campaigns.nfcscan", 460),
+    SidebarLink.to_list("More", "Conversions", "shopping_bag", "campaigns.conversionevent", 470),
+    SidebarLink.to_list("More", "Redemptions", "redeem", "campaigns.redemption", 480),
+)

@@ -1,0 +1,96 @@
+"""The panels of campaigns on the home page, on a store's page and on a contact's page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F
+from django.http import HttpRequest
+from django.utils import timezone
+
+from astronote.common.sql import rows
+from astronote.models import User
+from campaigns import reports
+from campaigns.automations.switching import sample_text
+from campaigns.models import (
+    RUNNING_STATUSES,
+    Automation,
+    AutomationMessage,
+    Campaign,
+    CampaignMessage,
+    CampaignStatus,
+    OfferViewEvent,
+)
+from contacts.importing.lifecycle import import_progress
+from contacts.models import OPEN_IMPORT_STATUSES, Contact, ContactImport, List
+from messaging.statuses import describe_reason
+
+ROWS_SHOWN = 10
+MESSAGES_SHOWN = 50
+
+
+def in_progress_context() -> dict[str, Any]:
+    """Campaigns that are sending or paused and imports that are being read, with progress."""
+    running = Campaign.objects.filter(status__in=RUNNING_STATUSES).order_by("-started_at")
+    imports = ContactImport.objects.filter(status__in=OPEN_IMPORT_STATUSES).select_related("owner")
+    return {
+        "running": reports.campaign_progress(running[:ROWS_SHOWN]),
+        "imports": [(job, import_progress(job)) for job in imports.order_by("-pk")[:ROWS_SHOWN]],
+    }
+
+
+def scheduled_context() -> dict[str, Any]:
+    """The campaigns that start next."""
+    scheduled = Campaign.objects.filter(status=CampaignStatus.SCHEDULED).select_related("owner")
+    return {"scheduled": list(scheduled.order_by("scheduled_at")[:ROWS_SHOWN])}
+
+
+def failures_context() -> dict[str, Any]:
+    """The reasons why messages failed in the last 24 hours, the most frequent first."""
+    yesterday = timezone.now() - timedelta(days=1)
+    counts = rows(COUNT_FAILURES, {"yesterday": yesterday, "shown": ROWS_SHOWN})
+    return {"failures": [(describe_reason(code), count) for code, count in counts]}
+
+
+# One day of tallies, of all stores.
+COUNT_FAILURES = """
+    SELECT detail, sum(count)::int FROM messaging_tally
+    WHERE slot >= %(yesterday)s AND event = 'failed'
+    GROUP BY detail HAVING sum(count) > 0 ORDER BY 2 DESC, 1 LIMIT %(shown)s
+"""
+
+
+def store_links_context(request: HttpRequest, store: User) -> dict[str, Any]:
+    """Nothing: the template links to the lists and report of the store."""
+    return {}
+
+
+def store_automations_context(request: HttpRequest, store: User) -> dict[str, Any]:
+    """A store's automations, each with a sample of its text."""
+    automations = Automation.objects.filter(owner=store).order_by("type")
+    return {
+        "automations": [(automation, sample_text(automation)) for automation in automations],
+        "may_switch": request.user.has_perm("campaigns.change_automation"),
+    }
+
+
+def contact_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
+    """The newest messages to a contact, its visits of offers and its lists."""
+    columns = ("created_at", "status", "error_code", "text")
+    messages: list[dict[str, Any]] = []
+    for model, source in (
+        (CampaignMessage, F("campaign__name")),
+        (AutomationMessage, F("automation__type")),
+    ):
+        newest = model.objects.filter(contact=contact).order_by("-pk")
+        messages += newest.annotate(source=source).values(*columns, "source")[:MESSAGES_SHOWN]
+    messages.sort(key=lambda row: row["created_at"], reverse=True)
+    for row in messages:
+        row["reason"] = describe_reason(row["error_code"]) if row["error_code"] else ""
+    lists = List.objects.filter(listmembership__contact=contact)
+    return {
+        "messages_sent": messages[:MESSAGES_SHOWN],
+        "offers_seen": OfferViewEvent.objects.filter(campaign_message__contact=contact).count(),
+        "list_names": list(lists.values_list("name", flat=True)),
+    }

@@ -1,0 +1,359 @@
+"""Reports and progress of campaigns and stores.
+
+Everything is read from counters, tallies, ledger and clicks. No report counts messages, so its time
+does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from zoneinfo import ZoneInfo
+
+from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.utils import timezone
+
+from astronote.common.sql import rows
+from astronote.models import User
+from campaigns.models import Campaign, CampaignMessage, CampaignStatus, OfferViewEvent
+from messaging.batch_queue import HELD
+from messaging.models import Batch, CreditTransaction, ShortLink, Tally
+from messaging.statuses import (
+    COUNTED_STATUSES,
+    BatchStatus,
+    TallyEvent,
+    TransactionType,
+    describe_reason,
+)
+from messaging.tallies import WAIT_BOUNDS
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+PERCENTILES = (50, 90, 99)
+
+
+class CampaignSlot(NamedTuple):
+    """What happened to a campaign's messages in five minutes from `slot` on."""
+
+    slot: datetime
+    accepted: int
+    delivered: int
+    failed: int
+
+
+class CampaignReport(NamedTuple):
+    """The results of a campaign so far.
+
+    `delivery_rate` is the share of the accepted messages, 0 to 1; None if none was accepted.
+    `delivery_seconds` holds the seconds from sending to delivery by percentile. `clicks` counts
+    visits of the campaign's links, `people_who_clicked` the recipients who opened their offer link.
+    """
+
+    accepted: int
+    delivered: int
+    failed_by_reason: dict[str, int]
+    skipped_by_reason: dict[str, int]
+    unknown: int
+    opted_out: int
+    clicks: int
+    people_who_clicked: int
+    credits: int
+    delivery_rate: float | None
+    delivery_seconds: dict[int, float]
+    slots: list[CampaignSlot]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures for JSON and CSV, without the slots."""
+        return {
+            "accepted": self.accepted,
+            "failed_by_reason": self.failed_by_reason,
+            "skipped_by_reason": self.skipped_by_reason,
+            "opted_out": self.opted_out,
+            "clicks": self.clicks,
+            "people_who_clicked": self.people_who_clicked,
+            "credits": self.credits,
+            "delivery_rate": self.delivery_rate and round(self.delivery_rate, 4),
+            "seconds_to_delivery": {
+                f"p{percentile}": seconds for percentile, seconds in self.delivery_seconds.items()
+            },
+        }
+
+
+def campaign_report(campaign: Campaign) -> CampaignReport:
+    """The results of a campaign so far."""
+    kind = CampaignMessage.batch_kind
+    details_by_event: dict[str, Counter[str]] = {event: Counter() for event in TallyEvent.values}
+    events_by_slot: dict[datetime, Counter[str]] = {}
+    tallies = Tally.objects.filter(kind=kind, source_id=campaign.pk)
+    for slot, event, detail, count in tallies.values_list("slot", "event", "detail", "count"):
+        details_by_event[event][detail] += count
+        events_by_slot.setdefault(slot, Counter())[event] += count
+    accepted = details_by_event[TallyEvent.ACCEPTED].total()
+    delivered = details_by_event[TallyEvent.DELIVERED].total()
+    views = OfferViewEvent.objects.filter(campaign=campaign).aggregate(
+        all=Count("pk"), people=Count("campaign_message", distinct=True)
+    )
+    links = ShortLink.objects.filter(campaign_id=campaign.pk).aggregate(clicks=Sum("click_count"))
+    batches = Batch.objects.filter(kind=kind, source_id=campaign.pk)
+    debits = CreditTransaction.objects.filter(batch__in=batches, type=TransactionType.DEBIT)
+    slots = [
+        CampaignSlot(slot, *(counts[event] for event in CHART_EVENTS))
+        for slot, counts in sorted(events_by_slot.items())
+    ]
+    return CampaignReport(
+        accepted=accepted,
+        delivered=delivered,
+        failed_by_reason=_most_frequent_first(details_by_event[TallyEvent.FAILED]),
+        skipped_by_reason=_most_frequent_first(details_by_event[TallyEvent.SKIPPED]),
+        unknown=campaign.unknown,
+        opted_out=details_by_event[TallyEvent.OPTED_OUT].total(),
+        clicks=views["all"] + (links["clicks"] or 0),
+        people_who_clicked=views["people"],
+        credits=debits.aggregate(charged=Sum("amount"))["charged"] or 0,
+        delivery_rate=delivered / accepted if accepted else None,
+        delivery_seconds=delivery_percentiles(details_by_event[TallyEvent.DELIVERED]),
+        slots=[slot for slot in slots if any(slot[1:])],
+    )
+
+
+# The events of a chart over time, in the order of CampaignSlot's counts.
+CHART_EVENTS = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
+
+
+def campaign_links(campaign: Campaign) -> list[tuple[str, int]]:
+    """The targets of the campaign's shared links, each with the number of visits."""
+    links = ShortLink.objects.filter(campaign_id=campaign.pk).order_by("-click_count")
+    return list(links.values_list("target_url", "click_count"))
+
+
+BAR_SPANS = [timedelta(minutes=minutes) for minutes in (5, 15, 60, 240, 1440, 10080)]
+MAX_BARS = 100
+
+
+def chart_points(slots: Sequence[CampaignSlot], zone: ZoneInfo) -> list[tuple[str, list[int]]]:
+    """Counts of CHART_EVENTS in at most MAX_BARS equal spans, each with its local time."""
+    if not slots:
+        return []
+    first, last = slots[0].slot, slots[-1].slot
+    span = next((span for span in BAR_SPANS if (last - first) / span < MAX_BARS), BAR_SPANS[-1])
+    counts = [[0] * len(CHART_EVENTS) for _ in range((last - first) // span + 1)]
+    for slot, *slot_counts in slots:
+        bar = counts[(slot - first) // span]
+        for position, count in enumerate(slot_counts):
+            bar[position] += count
+    return [
+        (f"{(first + span * position).astimezone(zone):%a %d %b %H:%M}", bar)
+        for position, bar in enumerate(counts)
+    ]
+
+
+def _most_frequent_first(counts: Counter[str]) -> dict[str, int]:
+    return {detail: count for detail, count in counts.most_common() if count}
+
+
+def delivery_percentiles(counts_by_class: Counter[str]) -> dict[int, float]:
+    """The seconds within which PERCENTILES per cent of the messages were delivered.
+
+    Within a class of WAIT_BOUNDS the times are assumed to be spread evenly.
+
+    Args:
+        counts_by_class: delivered messages by the index of their class, as tallies hold it.
+    """
+    counts = {int(index): count for index, count in counts_by_class.items() if index and count > 0}
+    total = sum(counts.values())
+    seconds: dict[int, float] = {}
+    for percentile in PERCENTILES if total else ():
+        remaining = total * percentile / 100
+        for index, count in sorted(counts.items()):
+            if remaining <= count:
+                low = WAIT_BOUNDS[index - 1] if index else 0
+                high = WAIT_BOUNDS[min(index, len(WAIT_BOUNDS) - 1)]
+                seconds[percentile] = round(low + (high - low) * remaining / count, 1)
+                break
+            remaining -= count
+    return seconds
+
+
+class StoreDay(NamedTuple):
+    """What happened at a store on a day of its own time zone."""
+
+    day: date
+    accepted: int = 0
+    delivered: int = 0
+    failed: int = 0
+    skipped: int = 0
+    opted_out: int = 0
+    clicks: int = 0
+    credits: int = 0
+
+
+def store_report(owner: User, first: date, last: date) -> list[StoreDay]:
+    """What happened at a store on each day from first to last, in its own time zone."""
+    zone = ZoneInfo(owner.timezone)
+    begin = datetime.combine(first, time(), zone)
+    end = datetime.combine(last + timedelta(days=1), time(), zone)
+    counts_by_day: dict[date, dict[str, int]] = {}
+    parameters = {"zone": owner.timezone, "owner": owner.pk, "begin": begin, "end": end}
+    for day, event, count in rows(COUNT_STORE_DAYS, parameters):
+        counts_by_day.setdefault(day, {})[event] = count
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return [StoreDay(day, **counts_by_day.get(day, {})) for day in days]
+
+
+# Each part reads the store's rows of the period by the index on owner and time.
+COUNT_STORE_DAYS = """
+    SELECT (slot AT TIME ZONE %(zone)s)::date, event, sum(count)
+    FROM messaging_tally
+    WHERE owner_id = %(owner)s AND slot >= %(begin)s AND slot < %(end)s
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT (viewed_at AT TIME ZONE %(zone)s)::date, 'clicks', count(*)
+    FROM campaigns_offerviewevent
+    WHERE owner_id = %(owner)s AND viewed_at >= %(begin)s AND viewed_at < %(end)s
+    GROUP BY 1
+    UNION ALL
+    SELECT (created_at AT TIME ZONE %(zone)s)::date, 'credits', sum(amount)
+    FROM messaging_credittransaction
+    WHERE owner_id = %(owner)s AND type = 'debit'
+        AND created_at >= %(begin)s AND created_at < %(end)s
+    GROUP BY 1
+"""
+
+
+def store_report_csv(days: Sequence[StoreDay]) -> str:
+    """A store's days as CSV."""
+    return _csv(StoreDay._fields, days)
+
+
+def campaign_report_csv(report: CampaignReport) -> str:
+    """A campaign's report as CSV: one figure a row, then one slot a row."""
+    lines: list[tuple[Any, ...]] = []
+    for name, value in report.as_dict().items():
+        if isinstance(value, dict):
+            by_reason = name.endswith("_by_reason")
+            lines += [
+                (name, detail, count, "", "", describe_reason(detail) if by_reason else "")
+                for detail, count in value.items()
+            ]
+        else:
+            lines.append((name, "", "" if value is None else value, "", "", ""))
+    lines += [("from", slot.isoformat(), *counts, "") for slot, *counts in report.slots]
+    return _csv(("figure", "detail", "value_or_accepted", "delivered", "failed", "reason"), lines)
+
+
+def _csv(headings: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(headings)
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def campaign_summary(campaign: Campaign) -> dict[str, Any]:
+    """The status, counters and report of a campaign, for JSON."""
+    campaign = with_next_batch(Campaign.objects.select_related("owner")).get(pk=campaign.pk)
+    return {
+        "id": campaign.pk,
+        "name": campaign.name,
+        "status": campaign.status,
+        "waiting_for": waiting_for(campaign),
+        "total": campaign.total,
+        "queued": campaign.queued,
+        **{name: getattr(campaign, name) for name in COUNTED_STATUSES},
+        **campaign_report(campaign).as_dict(),
+    }
+
+
+class CampaignProgress(NamedTuple):
+    """How far a campaign is.
+
+    `messages_per_second` is the rate of the last minute, None if no batch was settled in it.
+    """
+
+    campaign: Campaign
+    percent: int
+    messages_per_second: float | None
+    seconds_left: int | None
+    waiting_for: str
+
+
+RATE_PERIOD = timedelta(minutes=1)
+
+
+def campaign_progress(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
+    """How far each campaign is, in two queries."""
+    annotated = list(with_next_batch(campaigns.select_related("owner")))
+    now = timezone.now()
+    recent = Batch.objects.filter(
+        kind=CampaignMessage.batch_kind, source_id__in=[campaign.pk for campaign in annotated],
+        settled_at__gt=now - RATE_PERIOD,
+    )  # fmt: skip
+    settled_by_campaign = dict(recent.values_list("source_id").annotate(Sum("size")).order_by())
+    return [
+        _progress(campaign, settled_by_campaign.get(campaign.pk, 0), now) for campaign in annotated
+    ]
+
+
+def _progress(
+    campaign: CampaignWithNextBatch, settled_messages: int, now: datetime
+) -> CampaignProgress:
+    sending = campaign.status == CampaignStatus.SENDING
+    age = now - (campaign.started_at or now)
+    seconds = min(RATE_PERIOD, max(age, timedelta(seconds=1))).total_seconds()
+    rate = settled_messages / seconds if settled_messages and sending else None
+    return CampaignProgress(
+        campaign,
+        round(100 * campaign.processed / campaign.total) if campaign.total else 0,
+        rate,
+        round(campaign.queued / rate) if rate else None,
+        waiting_for(campaign),
+    )
+
+
+class NextBatch(TypedDict):
+    """What `with_next_batch` adds to a campaign."""
+
+    next_at: datetime | None
+    next_reason: str | None
+
+
+if TYPE_CHECKING:
+    CampaignWithNextBatch = WithAnnotations[Campaign, NextBatch]
+
+
+def with_next_batch(campaigns: QuerySet[Campaign]) -> QuerySet[CampaignWithNextBatch]:
+    """Annotate sending campaigns with the time of their next pending batch and why it waits."""
+    pending = Batch.objects.filter(
+        kind=CampaignMessage.batch_kind, source_id=OuterRef("pk"), status=BatchStatus.PENDING
+    ).order_by(F("not_before").asc(nulls_first=True))
+
+    def of_next_batch(field: str) -> Case:
+        return Case(When(status=CampaignStatus.SENDING, then=Subquery(pending.values(field)[:1])))
+
+    return campaigns.annotate(
+        next_at=of_next_batch("not_before"), next_reason=of_next_batch("waiting_for")
+    )
+
+
+def waiting_for(campaign: CampaignWithNextBatch) -> str:
+    """What delays a campaign and until when, in the store's time; empty if nothing does."""
+    now = timezone.now()
+    zone = ZoneInfo(campaign.owner.timezone)
+
+    def local_time(moment: datetime) -> str:
+        local = moment.astimezone(zone)
+        today = local.date() == now.astimezone(zone).date()
+        return f"{local:%H:%M %Z}" if today else f"{local:%Y-%m-%d %H:%M %Z}"
+
+    if campaign.block_reason:
+        if not campaign.retry_after:
+            return campaign.block_reason
+        return f"{campaign.block_reason}; tried again at {local_time(campaign.retry_after)}"
+    if campaign.next_at and now < campaign.next_at < HELD:
+        return f"waiting for {campaign.next_reason} until {local_time(campaign.next_at)}"
+    return ""

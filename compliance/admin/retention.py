@@ -1,0 +1,39 @@
+"""Retention runs and the record of processing in the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+
+from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.operations import registry
+from compliance import models
+
+
+@admin.register(models.RetentionRun)
+class RetentionRunAdmin(ReadOnlyAdmin):
+    list_display = ["id", "status", "dry_run", "counts", "started_at", "finished_at", "error"]
+
+    def get_urls(self) -> list:
+        view = self.admin_site.admin_view(self.personal_data_view)
+        return [path("personal-data/", view, name="personal_data"), *super().get_urls()]
+
+    def personal_data_view(self, request: HttpRequest) -> HttpResponse:
+        """The record of processing: where personal data is, what for, and how long."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Personal data held",
+            "opts": self.model._meta,
+            "declarations": list(registry.personal_data),
+        }
+        return TemplateResponse(request, "compliance/personal_data.html", context)
+
+
+@admin.register(models.RetentionAction)
+class RetentionActionAdmin(ReadOnlyAdmin):
+    list_display = ["run_id", "table", "action", "rows", "created_at"]

@@ -1,0 +1,69 @@
+"""The rights of a person as admin actions, for the list of contacts and a contact's page."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from astronote.accounts.models import User
+from compliance import rights
+from contacts.models import Contact
+
+
+def erase_contact(contact: Contact, by: User | AnonymousUser) -> None:
+    """Erase the person of a contact at its store."""
+    if contact.phone:
+        rights.erase_person(contact.phone, contact.owner_id, by=by)
+
+
+def export_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> HttpResponse:
+    """Download all data held on the selected contacts, one JSON file for each."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for contact in queryset:
+            if contact.phone:
+                data = rights.export_person(contact.phone, contact.owner_id, by=request.user)
+                file.writestr(f"contact-{contact.pk}.json", rights.person_json(data))
+    return HttpResponse(
+        archive.getvalue(),
+        content_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="personal-data.zip"'},
+    )
+
+
+def objection_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+    """Withdraw the selected contacts' consents to marketing and to service messages."""
+    changed = sum(
+        rights.record_objection(contact.phone, contact.owner_id, by=request.user)
+        for contact in queryset
+        if contact.phone
+    )
+    model_admin.message_user(request, f"{changed:,} consents withdrawn", messages.SUCCESS)
+
+
+def erasure_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> HttpResponse | None:
+    """Erase the persons of the selected contacts; ask for a confirmation first."""
+    selected = list(queryset.exclude(phone=None))
+    if not request.POST.get("confirmed"):
+        context = {
+            **model_admin.admin_site.each_context(request),
+            "title": "Erase for good?",
+            "contacts": selected,
+            "opts": model_admin.model._meta,
+        }
+        return TemplateResponse(request, "compliance/confirm_erasure.html", context)
+    for contact in selected:
+        erase_contact(contact, request.user)
+    model_admin.message_user(request, f"{len(selected):,} persons erased", messages.SUCCESS)
+    return None

@@ -1,0 +1,90 @@
+"""What the compliance app registers: retention, its pages, and actions of a contact's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from astronote.operations import registry
+from astronote.operations.registry import (
+    NoPersonalData,
+    RecurringJob,
+    RecurringJobs,
+    RunNow,
+    SidebarLink,
+)
+from compliance import contact_rights, retention
+from contacts.contact_page import (
+    ContactAction,
+    ContactErasure,
+    contact_actions,
+    contact_erasures,
+)
+
+
+def _recurring_jobs() -> Iterator[RecurringJob]:
+    yield RecurringJob(
+        "pii_retention",
+        "pii_retention",
+        "compliance.tasks.run_pii_retention",
+        cron=settings.PII_RETENTION_CRON,
+        on_start=settings.RUN_PII_RETENTION_ON_START,
+        run_now=RunNow(
+            "compliance.delete_retentionrun",
+            "remove personal data that is past its period, for good",
+            lambda: retention.run_retention(dry_run=True).counts,
+        ),
+    )
+
+
+registry.recurring_jobs.register(RecurringJobs("compliance", _recurring_jobs))
+contact_actions.register(
+    ContactAction(
+        "export_person",
+        "Export personal data",
+        "Export their personal data",
+        "change",
+        contact_rights.export_action,
+    ),
+    ContactAction(
+        "object_for_person",
+        "Opt out of all messages",
+        "Opt them out of all messages",
+        "change",
+        contact_rights.objection_action,
+    ),
+    ContactAction(
+        "erase_person",
+        "Erase",
+        "Erase them",
+        "delete",
+        contact_rights.erasure_action,
+        style="danger",
+    ),
+)
+contact_erasures.register(ContactErasure("person", contact_rights.erase_contact))
+registry.no_personal_data.register(
+    NoPersonalData("compliance.RetentionRun", ("counts", "error")),
+    NoPersonalData("compliance.RetentionAction", ("table",)),
+)
+registry.sidebar_links.register(
+    SidebarLink(
+        "Privacy and proof",
+        "Personal data held",
+        "inventory_2",
+        "admin:personal_data",
+        "compliance.view_retentionrun",
+        320,
+    ),
+    SidebarLink.to_list(
+        "Privacy and proof", "Retention runs", "auto_delete", "compliance.retentionrun", 330
+    ),
+    SidebarLink.to_list(
+        "Privacy and proof",
+        "Retention actions",
+        "delete_history",
+        "compliance.retentionaction",
+        340,
+    ),
+)

@@ -1,0 +1,194 @@
+"""Contacts, consent and lists in the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from unfold.admin import TabularInline
+
+from astronote.accounts.models import User
+from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
+from contacts import models
+from contacts.contact_page import contact_actions, contact_erasures, contact_panels
+from contacts.lookup import contact_ids_with_phone
+from contacts.phones import phone_region_of, to_e164
+
+
+class ContactForm(forms.ModelForm):
+    """Accepts a phone number as people write it and stores it in E.164."""
+
+    def clean(self) -> dict[str, Any]:
+        """Read the number as one of the store's country if it names no country."""
+        cleaned = super().clean() or self.cleaned_data
+        owner, phone = cleaned.get("owner"), cleaned.get("phone")
+        if owner and phone:
+            region = phone_region_of(owner)
+            cleaned["phone"] = to_e164(phone, region)
+            if cleaned["phone"] is None:
+                problem = (
+                    f"not a valid phone number (read as one of {region} without a country code)"
+                )
+                self.add_error("phone", problem)
+        return cleaned
+
+
+class ConsentHistory(TabularInline):
+    """The consent events of a contact, newest first."""
+
+    model = models.ConsentEvent
+    fields = readonly_fields = ["created_at", "type", "source", "meta"]
+    ordering = ["-pk"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+class OptedOutFilter(admin.SimpleListFilter):
+    """Contacts that opted out and are not anonymised yet, found by retention's small index."""
+
+    title = "consent"
+    parameter_name = "opted_out"
+
+    def lookups(self, request, model_admin):
+        return [("1", "opted out")]
+
+    def queryset(self, request, queryset):
+        opted_out = queryset.filter(unsubscribed_at__isnull=False, anonymised_at=None)
+        return opted_out if self.value() else queryset
+
+
+@admin.register(models.Contact)
+class ContactAdmin(LargeTableAdmin):
+    form = ContactForm
+    list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
+    list_filter = [OptedOutFilter]
+    list_select_related = ["owner"]
+    search_fields = ["phone"]
+    search_help_text = "A complete phone number."
+    autocomplete_fields = ["owner"]
+    change_form_outer_before_template = "contacts/contact_panels.html"
+
+    PERSON_FIELDS = ["owner", "phone", "first_name", "last_name", "email", "gender", "birthday"]
+    # Read-only, so that every change goes through `change_consent` and has a consent event.
+    CONSENT_FIELDS = [
+        "is_subscribed", "service_allowed", "unsubscribed_at", "gdpr_consent_at",
+        "gdpr_consent_source", "gdpr_consent_version", "sms_consent_status", "sms_consent_at",
+        "sms_consent_source", "consent_evidence",
+    ]  # fmt: skip
+    readonly_fields = [*CONSENT_FIELDS, "anonymised_at"]
+
+    def get_fieldsets(self, request, obj=None):
+        """A new contact has no consent and no retention fields yet."""
+        person = (None, {"fields": self.PERSON_FIELDS})
+        if obj is None:
+            return [person]
+        return [
+            person,
+            ("Retention", {"fields": ["erase_on", "legal_hold", "anonymised_at"]}),
+            ("Consent", {"fields": self.CONSENT_FIELDS}),
+        ]
+
+    def get_inlines(self, request, obj):
+        return [ConsentHistory] if obj else []
+
+    def get_search_results(self, request, queryset, search_term):
+        if not search_term.strip():
+            return queryset, False
+        phone = to_e164(search_term, settings.DEFAULT_PHONE_REGION)
+        return queryset.filter(pk__in=contact_ids_with_phone(phone) if phone else []), False
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            obj.awaits_welcome = True
+        super().save_model(request, obj, form, change)
+
+    def _get_base_actions(self) -> list[tuple[Callable[..., Any], str, str]]:
+        """The admin's own actions and those that the apps registered."""
+        registered = [
+            (action.function, action.name, action.list_label) for action in contact_actions
+        ]
+        return [*super()._get_base_actions(), *registered]
+
+    def _filter_actions_by_permissions(
+        self, request: HttpRequest, actions: Iterable[tuple[Callable[..., Any], str, str]]
+    ) -> list[tuple[Callable[..., Any], str, str]]:
+        allowed = super()._filter_actions_by_permissions(request, actions)
+        return [action for action in allowed if self._has_action_permission(request, action[1])]
+
+    def _has_action_permission(self, request: HttpRequest, name: str) -> bool:
+        action = contact_actions.get(name)
+        return action is None or getattr(self, f"has_{action.permission}_permission")(request)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The contact's fields, below the panels and actions that the apps registered."""
+        contact = self.get_object(request, object_id)
+        context: dict[str, Any] = {}
+        if contact and self.has_view_permission(request):
+            panels = sorted(contact_panels, key=lambda panel: panel.order)
+            context = {
+                "panels": [
+                    render_to_string(panel.template, dict(panel.context(request, contact)), request)
+                    for panel in panels
+                ],
+                "contact_actions": [
+                    action
+                    for action in contact_actions
+                    if self._has_action_permission(request, action.name)
+                ],
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    def delete_model(self, request: HttpRequest, obj: models.Contact) -> None:
+        """Erase the contact instead of deleting it: its messages would keep the number."""
+        assert isinstance(request.user, User)  # the admin has no anonymous users
+        for erasure in contact_erasures:
+            erasure.erase(obj, request.user)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[models.Contact]) -> None:
+        """Erase each contact."""
+        for contact in queryset:
+            self.delete_model(request, contact)
+
+
+@admin.register(models.List)
+class ListAdmin(LargeTableAdmin):
+    list_display = ["name", "owner", "filter_gender", "filter_age_min", "filter_age_max"]
+    list_select_related = ["owner"]
+    search_fields = ["name"]
+    autocomplete_fields = ["owner"]
+
+
+@admin.register(models.ListMembership)
+class ListMembershipAdmin(ReadOnlyAdmin):
+    list_display = ["list", "contact", "created_at"]
+    list_select_related = ["list", "contact"]
+
+
+@admin.register(models.ConsentEvent)
+class ConsentEventAdmin(ReadOnlyAdmin):
+    list_display = ["contact", "type", "source", "created_at"]
+    list_filter = ["type"]
+    list_select_related = ["contact"]
+
+
+@admin.register(models.RejectedRow)
+class RejectedRowAdmin(ReadOnlyAdmin):
+    list_display = ["contact_import_id", "line", "column", "value", "reason"]

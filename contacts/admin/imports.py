@@ -1,0 +1,272 @@
+"""Imports in the admin: upload, confirm the mapping, start, watch, download rejected rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    QueryDict,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
+
+from astronote.common.admin_lists import ReadOnlyAdmin
+from contacts.importing import files, lifecycle, planning, rejected
+from contacts.importing.mapping import FIELDS
+from contacts.importing.reading import ImportRefused
+from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
+
+REJECTED_ROWS_SHOWN = 100
+
+
+class UploadForm(forms.ModelForm):
+    """A file and the options of its import."""
+
+    file = forms.FileField(
+        help_text="CSV with any delimiter and encoding, or .xlsx; also gzipped.",
+        widget=UnfoldAdminFileFieldWidget,
+    )
+    list_name = forms.CharField(
+        max_length=160, required=False, label="List", widget=UnfoldAdminTextInputWidget,
+        help_text="Also add the contacts to this list; it is created if it does not exist.",
+    )  # fmt: skip
+
+    class Meta:
+        model = ContactImport
+        fields = ["owner", "file", "list_name", "consent_source", "consent_at", "update_existing",
+                  "welcome"]  # fmt: skip
+        labels = {"owner": "Store", "consent_source": "Consent", "consent_at": "Consent given at"}
+
+    def save(self, commit: bool = True) -> ContactImport:
+        """Store the file with its options and plan it, whatever `commit` says.
+
+        Raises:
+            ImportRefused: if the file as a whole cannot be used.
+        """
+        data = self.cleaned_data
+        options = {
+            name: data[name]
+            for name in ("consent_source", "consent_at", "update_existing", "welcome")
+        }
+        self.instance = lifecycle.upload_file(
+            data["owner"].pk, data["file"].name, data["file"].chunks(files.CHUNK_BYTES),
+            list_name=data["list_name"], **options,
+        )  # fmt: skip
+        planning.plan_upload(self.instance)
+        return self.instance
+
+    def save_m2m(self) -> None:
+        """Nothing: an import has no many-to-many fields."""
+
+
+@admin.register(ContactImport)
+class ContactImportAdmin(ReadOnlyAdmin):
+    form = UploadForm
+    autocomplete_fields = ["owner"]
+    list_display = [
+        "id", "owner", "file_name", "status", "processed", "created", "updated", "unchanged",
+        "duplicate", "rejected", "created_at",
+    ]  # fmt: skip
+    list_filter = ["status"]
+    list_select_related = ["owner"]
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Imports are added by upload, unlike other rows of a read-only list."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def get_urls(self) -> list:
+        def import_path(route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(
+                f"<int:pk>/{route}/",
+                self.admin_site.admin_view(view),
+                name=f"contact_import_{name}",
+            )
+
+        return [
+            import_path("start", self.start_view, "start"),
+            import_path("cancel", self.cancel_view, "cancel"),
+            import_path("progress", self.progress_view, "progress"),
+            import_path("rejected.csv", self.rejected_view, "rejected"),
+            *super().get_urls(),
+        ]
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        try:
+            return super().add_view(request, form_url, only_save)
+        except ImportRefused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return redirect(request.path)
+
+    def save_model(
+        self, request: HttpRequest, obj: ContactImport, form: forms.ModelForm, change: bool
+    ) -> None:
+        """Nothing: the form has stored the import."""
+
+    def response_add(
+        self, request: HttpRequest, obj: ContactImport, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return redirect(_import_url(obj))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The plan of an uploaded file, which a POST changes; the progress of a started import."""
+        contact_import = self.get_object(request, object_id)
+        if contact_import is None:
+            raise Http404("there is no such import")
+        if not self.has_view_permission(request, contact_import):
+            raise PermissionDenied
+        can_change = self.has_add_permission(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.model._meta,
+            "title": str(contact_import),
+            "original": contact_import,
+            "contact_import": contact_import,
+            "can_change": can_change,
+        }
+        if contact_import.status == ImportStatus.UPLOADED:
+            choices = request.POST if can_change and request.method == "POST" else None
+            context |= _plan_context(contact_import, choices)
+            return TemplateResponse(request, "contacts/import_plan.html", context)
+        rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
+        context |= {
+            "rejected_rows": rows[:REJECTED_ROWS_SHOWN],
+            "progress": lifecycle.import_progress(contact_import),
+        }
+        return TemplateResponse(request, "contacts/import_progress.html", context)
+
+    def start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Store the plan that the form shows and start the import."""
+        contact_import = self._get_import_to_change(request, pk)
+        try:
+            plan = _plan_with_choices(contact_import, request.POST)
+            if plan.problem:
+                raise ImportRefused(plan.problem)
+            contact_import.date_order = plan.date_order
+            contact_import.save(update_fields=["date_order"])
+            lifecycle.start_import(contact_import, by=request.user)
+        except (ImportRefused, ValueError) as error:
+            self.message_user(request, str(error), messages.ERROR)
+        return redirect(_import_url(contact_import))
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        contact_import = self._get_import_to_change(request, pk)
+        try:
+            lifecycle.cancel_import(contact_import, by=request.user)
+        except ValueError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        return redirect(_import_url(contact_import))
+
+    def _get_import_to_change(self, request: HttpRequest, pk: int) -> ContactImport:
+        if request.method != "POST" or not self.has_add_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(ContactImport.objects.select_related("owner"), pk=pk)
+
+    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        return JsonResponse(lifecycle.import_progress(self._get_import_to_view(request, pk)))
+
+    def rejected_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        contact_import = self._get_import_to_view(request, pk)
+        return StreamingHttpResponse(
+            rejected.rejected_csv_lines(contact_import), content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="import-{pk}-rejected.csv"'},
+        )  # fmt: skip
+
+    def _get_import_to_view(self, request: HttpRequest, pk: int) -> ContactImport:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(ContactImport, pk=pk)
+
+
+def _import_url(contact_import: ContactImport) -> str:
+    return reverse("admin:contacts_contactimport_change", args=[contact_import.pk])
+
+
+def _plan_context(contact_import: ContactImport, choices: QueryDict | None) -> dict[str, Any]:
+    """The context of the page of an uploaded file; stores the plan with the choices."""
+    try:
+        plan = _plan_with_choices(contact_import, choices)
+    except ImportRefused as error:
+        return {"error": str(error)}
+    field_by_position = {
+        position: field for field, positions in plan.mapping.items() for position in positions
+    }
+    columns = [
+        {"position": position, "heading": heading, "field": field_by_position.get(position, "")}
+        for position, heading in enumerate(plan.layout.headings)
+    ]
+    width = len(columns)
+    preview_rows = [
+        {"preview": preview, "cells": (preview.cells + [""] * width)[:width]}
+        for preview in plan.preview_rows
+    ]
+    return {
+        "plan": plan,
+        "columns": columns,
+        "preview_rows": preview_rows,
+        "fields": [(field, field.replace("_", " ")) for field in FIELDS],
+        "date_orders": DateOrder.choices,
+    }
+
+
+def _plan_with_choices(
+    contact_import: ContactImport, choices: QueryDict | None
+) -> planning.ImportPlan:
+    """Plan the file with the form's columns, heading and date order, and store the plan.
+
+    Without choices, it is planned with the plan that is stored.
+    """
+    had_header = (contact_import.layout or {}).get("has_header")
+    mapping_before: dict[str, list[int]] = contact_import.mapping or {}
+    if choices is None:
+        return planning.plan_upload(
+            contact_import, has_header=had_header, chosen=contact_import.mapping,
+            date_order=contact_import.date_order,
+        )  # fmt: skip
+    has_header = choices.get("has_header") != "0"
+    date_order = choices.get("date_order", "")
+    return planning.plan_upload(
+        contact_import,
+        has_header=has_header,
+        # With another heading the columns have other names, so they are guessed again.
+        chosen=_chosen_mapping(choices, mapping_before) if has_header == had_header else None,
+        date_order=date_order if date_order in DateOrder.values else "",
+    )
+
+
+def _chosen_mapping(
+    choices: QueryDict, mapping_before: dict[str, list[int]]
+) -> dict[str, list[int]]:
+    """The form's positions of columns by field; known positions keep their order of preference."""
+    chosen: dict[str, list[int]] = {}
+    for name, field in choices.items():
+        if name.startswith("column-") and field in FIELDS:
+            chosen.setdefault(str(field), []).append(int(name.removeprefix("column-")))
+    for field, positions in chosen.items():
+        before = mapping_before.get(field, [])
+        rank = {position: index for index, position in enumerate(before)}
+        chosen[field] = sorted(positions, key=lambda at: (rank.get(at, len(rank)), at))
+    return chosen

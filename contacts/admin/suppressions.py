@@ -1,0 +1,88 @@
+"""Suppressions in the admin: the list, and importing and exporting lists of numbers."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from astronote.accounts.models import User
+from astronote.common.admin_lists import ReadOnlyAdmin
+from contacts import suppressions
+from contacts.models import Suppression
+
+
+class SuppressionListForm(forms.Form):
+    file = forms.FileField(help_text="CSV in UTF-8, a number or its hash in the first column.")
+    store = forms.ModelChoiceField(
+        User.objects.filter(is_staff=False), required=False, empty_label="all stores"
+    )
+    reason = forms.CharField(max_length=80, initial="imported list")
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyAdmin):
+    list_display = ["id", "owner", "reason", "created_at"]
+    list_select_related = ["owner"]
+    list_before_template = "contacts/suppression_tools.html"
+
+    def get_urls(self) -> list:
+        view = self.admin_site.admin_view
+        return [
+            path("import/", view(self.import_view), name="contacts_suppression_import"),
+            path("export.csv", view(self.export_view), name="contacts_suppression_export"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        may_import = request.user.has_perm("contacts.add_suppression")
+        return super().changelist_view(request, {"may_import": may_import})
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.has_perm("contacts.add_suppression"):
+            raise PermissionDenied
+        form = SuppressionListForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                self._import_list(request, **form.cleaned_data)
+            except UnicodeDecodeError:
+                form.add_error("file", "The file is not in UTF-8: save it as CSV UTF-8.")
+            else:
+                return redirect(reverse("admin:contacts_suppression_changelist"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Import numbers that must not be marketed to",
+            "opts": self.model._meta,
+            "form": form,
+        }
+        return TemplateResponse(request, "contacts/import_suppressions.html", context)
+
+    def _import_list(
+        self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
+    ) -> None:
+        lines = codecs.iterdecode(file, "utf-8-sig")
+        counts = suppressions.import_list(lines, store, reason=reason, by=request.user)
+        messages.success(request, f"{counts['added']:,} added, {counts['known']:,} known before")
+        if counts["unreadable_lines"]:
+            messages.warning(request, suppressions.describe_unreadable_lines(counts))
+
+    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Download the suppressions of the store in `?store=`, or those of all stores."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        store_id = request.GET.get("store", "")
+        return StreamingHttpResponse(
+            suppressions.suppression_csv_lines(int(store_id) if store_id.isdecimal() else None),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},
+        )

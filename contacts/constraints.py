@@ -1,8 +1,0 @@
-"""Database constraints that models of every app share."""
-
-from django.db import models
-
-
-def one_of(field: str, choices: type[models.TextChoices], name: str) -> models.CheckConstraint:
-    """A check that `field` holds one of the enum's values."""
-    return models.CheckConstraint(condition=models.Q(**{f"{field}__in": choices.values}), name=name)

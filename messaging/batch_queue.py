@@ -1,0 +1,169 @@
+"""The queue of batches in PostgreSQL: claiming, turns, holding, releasing, dropping, returning.
+
+Each function may run twice, late or in two workers at once: the batch's row and its claim token
+decide who continues. Rules: docs/rules.md#batches. Sending a claimed batch is in `sending.py`,
+writing new ones in `batch_writing.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from astronote.common.sql import execute, rows
+from astronote.queues import jobs
+from messaging import outcomes
+from messaging.models import Batch, MessageId
+from messaging.outcomes import Outcome
+from messaging.statuses import (
+    IN_FLIGHT_BATCH_STATUSES,
+    UNSENT_BATCH_STATUSES,
+    BatchStatus,
+    MessageStatus,
+)
+
+SEND_NEXT = "messaging.tasks.send_next_batch"
+HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `not_before` of a held batch
+
+
+def wake(count: int) -> None:
+    """Enqueue jobs that send the next `count` batches, once the transaction commits."""
+    jobs.enqueue_copies("sms", SEND_NEXT, count)
+
+
+def claim_next_batch() -> Batch | None:
+    """Claim the due batch with the lowest turn, with a new token; None if none is due."""
+    return next(iter(Batch.objects.raw(CLAIM_BATCH, [uuid.uuid4()])), None)
+
+
+# Reads one row of the partial index on turn. Skips batches that other workers are claiming.
+CLAIM_BATCH = """
+    UPDATE messaging_batch
+    SET status = 'claimed', claim_token = %s, claimed_at = now(), waiting_for = ''
+    WHERE id = (
+        SELECT id FROM messaging_batch
+        WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
+        ORDER BY turn, id
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED)
+    RETURNING *
+"""
+
+
+def next_turn() -> int:
+    """The turn of a batch that is queued now: the lowest turn that is due.
+
+    A campaign's batches get consecutive turns from here on. So campaigns alternate, and one with a
+    thousand batches does not delay another's single batch.
+    """
+    turn: int = rows(LOWEST_DUE_TURN)[0][0]
+    return turn
+
+
+LOWEST_DUE_TURN = """
+    SELECT COALESCE(min(turn), 0) FROM messaging_batch
+    WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
+"""
+
+
+def release_batches(**filters: Any) -> int:
+    """Make the pending batches that match the filters due now, with new turns in the same order.
+
+    Enqueues a job for each. Returns how many there are.
+    """
+    with transaction.atomic():
+        ids = list(
+            Batch.objects.select_for_update()
+            .filter(status=BatchStatus.PENDING, **filters)
+            .order_by("turn", "pk")
+            .values_list("pk", flat=True)
+        )
+        first_turn = next_turn()
+        execute(RELEASE_BATCHES, [ids, list(range(first_turn, first_turn + len(ids)))])
+        wake(len(ids))
+    return len(ids)
+
+
+RELEASE_BATCHES = """
+    UPDATE messaging_batch b SET not_before = NULL, waiting_for = '', turn = t.turn
+    FROM unnest(%s::bigint[], %s::bigint[]) AS t (id, turn) WHERE b.id = t.id
+"""
+
+
+def hold_batches(reason: str, **filters: Any) -> int:
+    """Hold the pending batches that match the filters until they are released.
+
+    Returns how many there are.
+    """
+    return Batch.objects.filter(status=BatchStatus.PENDING, **filters).update(
+        not_before=HELD, waiting_for=reason[:200]
+    )
+
+
+def drop_batches(batch_ids: Sequence[int], *, reason: str) -> int:
+    """Cancel batches that were not sent: skip their messages and release their credits.
+
+    A claimed batch is dropped too, and its worker loses the claim. A batch that is being submitted
+    is not changed. Returns how many were dropped.
+    """
+    dropped = 0
+    for batch_id in batch_ids:
+        with transaction.atomic():
+            unsent = Batch.objects.select_for_update().filter(
+                pk=batch_id, status__in=UNSENT_BATCH_STATUSES
+            )
+            batch = unsent.first()
+            if batch is None:
+                continue
+            queued = batch.message_class.objects.filter(batch=batch, status=MessageStatus.QUEUED)
+            outcomes.record_outcomes(
+                batch.message_class,
+                [
+                    Outcome(MessageId(pk), MessageStatus.SKIPPED, error_code=reason)
+                    for pk in queued.values_list("pk", flat=True)
+                ],
+                batches_locked=True,
+            )
+            Batch.objects.filter(pk=batch_id).update(
+                status=BatchStatus.CANCELLED, settled_at=timezone.now(), waiting_for=""
+            )
+            dropped += 1
+    return dropped
+
+
+def return_to_queue(batch: Batch, *, reason: str, until: datetime, **changes: Any) -> bool:
+    """Make a claimed batch pending again, due at `until`, and enqueue a delayed job.
+
+    A batch that is held (`until` is HELD) gets no job.
+
+    Args:
+        batch: as it was claimed; its claim token must still hold.
+        reason: what the batch waits for, as operators see it.
+        until: when it is due again.
+        changes: further columns to change.
+
+    Returns:
+        Whether the worker still had the claim; if not, nothing has changed.
+    """
+    returned = Batch.objects.filter(
+        pk=batch.pk, claim_token=batch.claim_token, status__in=IN_FLIGHT_BATCH_STATUSES
+    ).update(
+        status=BatchStatus.PENDING,
+        claim_token=None,
+        claimed_at=None,
+        submitted_at=None,
+        not_before=until,
+        waiting_for=reason[:200],
+        **changes,
+    )
+    if returned and until != HELD:
+        # The job ID names the attempt: replacing an earlier job of this batch could take the only
+        # job of another batch.
+        job_id = f"batch-{batch.pk}-{batch.claim_token}"
+        jobs.enqueue_at("sms", until, SEND_NEXT, job_id=job_id)
+    return bool(returned)

@@ -1,0 +1,164 @@
+"""Writing messages and their batches by COPY, in the caller's transaction.
+
+Holding credits for the batches is in `credits.py`, enqueueing jobs in `batch_queue.py`. What to
+write is decided in `campaigns/enqueue.py` and `campaigns/automations/`.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from astronote.accounts.models import StoreId
+from astronote.common.sql import rows
+from messaging import limits, tallies
+from messaging.credits import NewBatch
+from messaging.models import BatchId, OutboundMessage
+from messaging.statuses import BatchStatus, MessageStatus, TallyEvent
+
+TRACKING_BYTES, TRACKING_LENGTH = 9, 12
+SHARED_PREFIX_LENGTH = 2
+
+
+class NewMessage(NamedTuple):
+    """A message to be written. With a `skip_reason` it is written as skipped, in no batch."""
+
+    owner_id: StoreId
+    source_id: int
+    contact_id: int
+    to: str
+    text: str
+    segments: int
+    tracking_id: str
+    skip_reason: str = ""
+
+
+class BatchSource(NamedTuple):
+    """What the batches of one campaign or automation have in common."""
+
+    sender: str
+    message_type: str
+
+
+def new_tracking_ids(count: int) -> list[str]:
+    """Create tracking IDs of 72 random bits, of which 12 are shared by all of this call.
+
+    With a common prefix they are neighbours in the index. So inserting them touches few of its
+    pages instead of one for each.
+    """
+    random_text = base64.urlsafe_b64encode(secrets.token_bytes(TRACKING_BYTES * count)).decode()
+    prefix = random_text[:SHARED_PREFIX_LENGTH]
+    return [
+        prefix + random_text[start + SHARED_PREFIX_LENGTH : start + TRACKING_LENGTH]
+        for start in range(0, len(random_text), TRACKING_LENGTH)
+    ]
+
+
+def write_messages(
+    model: type[OutboundMessage],
+    messages: Sequence[NewMessage],
+    sources: Mapping[int, BatchSource],
+    *,
+    first_turn: int,
+    batch_counts: Counter[int],
+    extra_columns: Mapping[str, Any] | None = None,
+) -> list[NewBatch]:
+    """Write messages and their batches, and count skipped messages in tallies.
+
+    Args:
+        model: the class of the messages.
+        messages: ordered so that messages of one source are neighbours.
+        sources: by ID of the campaign or automation.
+        first_turn: the turn of each source's first batch.
+        batch_counts: how many batches each source has already; increased by this call.
+        extra_columns: values, by column, that are the same for all messages.
+
+    Returns:
+        The batches, without those of skipped messages, which have none.
+    """
+    skipped = [message for message in messages if message.skip_reason]
+    groups = _group_into_batches([message for message in messages if not message.skip_reason])
+    batch_ids = _new_batch_ids(len(groups))
+    with connection.cursor() as cursor:
+        with cursor.copy(COPY_BATCHES) as copy:
+            for batch_id, group in zip(batch_ids, groups, strict=True):
+                owner_id, source_id = group[0][:2]
+                source = sources[source_id]
+                turn = first_turn + batch_counts[source_id]
+                batch_counts[source_id] += 1
+                copy.write_row(
+                    (batch_id, owner_id, model.batch_kind, source_id, source.message_type,
+                     source.sender, len(group), BatchStatus.PENDING.value, turn, 0, 0)
+                )  # fmt: skip
+        extra = dict(extra_columns or {})
+        constants = tuple(extra.values())
+        columns = ["owner_id", model.source_column, "contact_id", '"to"', "text", "segments",
+                   "batch_id", "status", "error_code", "tracking_id", *extra]  # fmt: skip
+        copy_messages = f"COPY {model._meta.db_table} ({', '.join(columns)}) FROM STDIN"
+        with cursor.copy(copy_messages) as copy:
+            for batch_id, group in zip(batch_ids, groups, strict=True):
+                batch = (batch_id, MessageStatus.QUEUED.value, "")
+                for message in group:
+                    copy.write_row((*message[:6], *batch, message.tracking_id, *constants))
+            for message in skipped:
+                no_batch = (None, MessageStatus.SKIPPED.value, message.skip_reason)
+                copy.write_row((*message[:6], *no_batch, message.tracking_id, *constants))
+    _count_skipped(model, skipped)
+    return [
+        NewBatch(group[0].owner_id, batch_id, sum(message.segments for message in group))
+        for batch_id, group in zip(batch_ids, groups, strict=True)
+    ]
+
+
+COPY_BATCHES = (
+    "COPY messaging_batch (id, owner_id, kind, source_id, message_type, sender, size, status, "
+    "turn, attempts, deferrals) FROM STDIN"
+)
+
+
+def _group_into_batches(messages: Sequence[NewMessage]) -> list[list[NewMessage]]:
+    """Group neighbouring messages of one source into batches of at most `max_batch_size`."""
+    max_size = limits.max_batch_size()
+    groups: list[list[NewMessage]] = []
+    for message in messages:
+        if (
+            not groups
+            or groups[-1][0].source_id != message.source_id
+            or len(groups[-1]) == max_size
+        ):
+            groups.append([])
+        groups[-1].append(message)
+    return groups
+
+
+def _new_batch_ids(count: int) -> list[BatchId]:
+    return [batch_id for (batch_id,) in rows(NEW_BATCH_IDS, [count])]
+
+
+NEW_BATCH_IDS = """
+    SELECT nextval(pg_get_serial_sequence('messaging_batch', 'id')) FROM generate_series(1, %s)
+"""
+
+
+def _count_skipped(model: type[OutboundMessage], skipped: Sequence[NewMessage]) -> None:
+    slot = tallies.slot_of(timezone.now())
+    event = TallyEvent.SKIPPED.value
+    tallies.add_counts(
+        Counter(
+            tallies.TallyKey(
+                message.owner_id,
+                model.batch_kind,
+                message.source_id,
+                slot,
+                event,
+                message.skip_reason,
+            )
+            for message in skipped
+        )
+    )

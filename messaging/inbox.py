@@ -1,0 +1,158 @@
+"""The inbox of events from Mitto: reading what they say, and storing each once.
+
+Receipts, replies and answers to status queries are stored here. Applying them is in `receipts.py`,
+`replies.py` and `polling.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from astronote.common.sql import execute
+from messaging.mitto import mask_digits, parse_time
+from messaging.models import MessageId
+from messaging.outcomes import Outcome
+from messaging.statuses import MessageStatus, Reason, WebhookEventStatus, WebhookEventType
+
+# Mitto's statuses and those of carriers that it passes on (docs/rules.md#provider-statuses). A
+# status in neither set is not final.
+DELIVERED_PROVIDER_STATUSES = {"delivered", "delivrd", "completed", "ok"}
+FAILED_PROVIDER_STATUSES = {
+    "failure", "failed", "undelivered", "undeliv", "undeliverable", "expired", "rejected",
+    "rejectd", "deleted", "error",
+}  # fmt: skip
+# Each field has several names: one in JSON, others in queries and forms
+# (docs/rules.md#mitto-webhook-fields).
+ID_FIELDS = ("messageId", "id", "msgid")
+STATUS_FIELDS = ("deliveryStatus", "status")
+TIME_FIELDS = ("updatedAt", "timestamp", "sendtimestamp", "sendtime")
+CODE_FIELDS = ("errorcode", "errorCode")
+REASON_FIELDS = ("description", "error")
+RECEIVER_FIELDS = ("destination", "receiver", "to")
+
+
+def message_status_of(provider_status: str) -> MessageStatus:
+    """The message status that corresponds to a provider status, in any case."""
+    provider_status = provider_status.strip().lower()
+    if provider_status in DELIVERED_PROVIDER_STATUSES:
+        return MessageStatus.DELIVERED
+    if provider_status in FAILED_PROVIDER_STATUSES:
+        return MessageStatus.FAILED
+    return MessageStatus.SENT
+
+
+def first_field(event: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The first of these fields that the event has, as text; empty if it has none."""
+    for name in names:
+        value = event.get(name)
+        if isinstance(value, (str, int)) and value != "":
+            return str(value).strip()
+    return ""
+
+
+def event_time(event: Mapping[str, Any]) -> datetime | None:
+    """The provider's time of an event: ISO 8601, or seconds or milliseconds since 1970."""
+    text = first_field(event, TIME_FIELDS)
+    if text.isascii() and text.isdigit() and len(text) in (10, 13):
+        return datetime.fromtimestamp(int(text) / (1 if len(text) == 10 else 1000), UTC)
+    return parse_time(text)
+
+
+def event_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """The event and its JSON, without NUL characters, which PostgreSQL cannot store."""
+    body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
+    if r"\u0000" in body:
+        event = _without_nul(event)
+        body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
+    return event, body
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(item) for name, item in value.items()}
+    return value
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class NewEvent(NamedTuple):
+    """An event to be stored; its fields are columns of WebhookEvent."""
+
+    event_id: str
+    provider_message_id: str
+    provider_status: str
+    occurred_at: datetime | None
+    error_code: str
+    error: str
+    payload: str
+    status: str
+    consent_request: str = ""  # of a reply: `stop`, `start` or empty
+
+    @classmethod
+    def from_receipt(cls, event: Mapping[str, Any]) -> NewEvent:
+        """Read a receipt; without a message ID or a status its status is `failed`."""
+        event, body = event_json(event)
+        provider_id = first_field(event, ID_FIELDS)[:64]
+        provider_status = first_field(event, STATUS_FIELDS).lower()[:40]
+        if not (provider_id and provider_status):
+            return cls(
+                f"unreadable:{digest(body)}", provider_id, provider_status, None, "",
+                "no message id or no status", body, WebhookEventStatus.FAILED.value,
+            )  # fmt: skip
+        time_or_digest = first_field(event, TIME_FIELDS)[:40] or digest(body)[:16]
+        error_code = error = ""
+        if message_status_of(provider_status) == MessageStatus.FAILED:
+            error_code = first_field(event, CODE_FIELDS)[:40] or Reason.UNDELIVERED.value
+            error = mask_digits(first_field(event, REASON_FIELDS))[:200]
+        return cls(
+            f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
+            provider_id,
+            provider_status,
+            event_time(event),
+            error_code,
+            error,
+            body,
+            WebhookEventStatus.RECEIVED.value,
+        )
+
+    def outcome(self, message_id: MessageId) -> Outcome:
+        """The outcome that the receipt reports for a message."""
+        return Outcome(
+            message_id, message_status_of(self.provider_status), None, self.error_code,
+            self.error, self.provider_status, self.occurred_at,
+        )  # fmt: skip
+
+
+def insert_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
+    """Store events that are not stored yet; return how many."""
+    if not events:
+        return 0
+    # One JSON text: encoding an array for each column costs more than it saves the server.
+    body = orjson.dumps(
+        [event._asdict() | {"payload": orjson.Fragment(event.payload)} for event in events]
+    )
+    return execute(INSERT_EVENTS, [event_type.value, body.decode()])
+
+
+INSERT_EVENTS = """
+    INSERT INTO messaging_webhookevent
+        (provider, event_type, event_id, provider_message_id, provider_status, occurred_at,
+        error_code, error, payload, status, consent_request)
+    SELECT 'mitto', %s, t.*
+    FROM jsonb_to_recordset(%s::jsonb) AS t (
+        event_id text, provider_message_id text, provider_status text, occurred_at timestamptz,
+        error_code text, error text, payload jsonb, status text, consent_request text)
+    ON CONFLICT (provider, event_id) DO NOTHING
+"""

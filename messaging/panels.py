@@ -1,0 +1,128 @@
+"""Panels of messaging on the home page and on a store's page: messages, wallets, the ledger.
+
+Templates are in `templates/messaging/panels/`; `operations.py` registers the panels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.models import User
+from astronote.common.charts import bar_chart
+from astronote.common.sql import rows
+from messaging import credits
+from messaging.limits import describe_store_caps
+from messaging.models import CreditTransaction
+from messaging.statuses import TallyEvent
+
+DAYS_SHOWN = 14
+ROWS_SHOWN = 10
+LOW_CREDITS = 100
+TOP_UP_PERMISSION = "messaging.add_credittransaction"
+EVENTS_SHOWN = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
+
+
+def last_days_context() -> dict[str, Any]:
+    """Messages accepted, delivered and failed on each of the last days (UTC)."""
+    now = timezone.now()
+    first_day = now.date() - timedelta(days=DAYS_SHOWN - 1)
+    counts_by_day: dict[date, Counter[str]] = {
+        first_day + timedelta(days=n): Counter() for n in range(DAYS_SHOWN)
+    }
+    since = datetime.combine(first_day, time(), tzinfo=now.tzinfo)
+    for day, event, count in rows(COUNTS_BY_DAY, {"since": since}):
+        if day in counts_by_day:
+            counts_by_day[day][event] = count
+    accepted = sum(counts[TallyEvent.ACCEPTED] for counts in counts_by_day.values())
+    delivered = sum(counts[TallyEvent.DELIVERED] for counts in counts_by_day.values())
+    points = [
+        (f"{day:%a %d %b}", [counts[event] for event in EVENTS_SHOWN])
+        for day, counts in counts_by_day.items()
+    ]
+    return {
+        "days": DAYS_SHOWN,
+        "accepted": accepted,
+        "delivered_percent": 100 * delivered / accepted if accepted else None,
+        "chart": bar_chart("Messages a day", [event.value for event in EVENTS_SHOWN], points),
+    }
+
+
+COUNTS_BY_DAY = """
+    SELECT (slot AT TIME ZONE 'UTC')::date, event, sum(count)::int FROM messaging_tally
+    WHERE slot >= %(since)s AND event IN ('accepted', 'delivered', 'failed') GROUP BY 1, 2
+"""
+
+
+class LowWallet(NamedTuple):
+    """A store with few credits; `spent` in the last week."""
+
+    store_id: int
+    store_name: str
+    available: int
+    spent: int
+
+
+def wallets_context() -> dict[str, Any]:
+    """Active stores with fewer credits than they spent in a week, or fewer than LOW_CREDITS."""
+    week_ago = timezone.now() - timedelta(days=7)
+    params = {"week_ago": week_ago, "low_credits": LOW_CREDITS, "limit": ROWS_SHOWN}
+    return {"wallets": [LowWallet(*row) for row in rows(LOW_WALLETS, params)]}
+
+
+LOW_WALLETS = """
+    SELECT u.id, COALESCE(NULLIF(u.company, ''), u.email) AS name,
+        w.balance - w.reserved_balance AS available, COALESCE(spent.credits, 0) AS spent
+    FROM messaging_wallet w
+    JOIN astronote_user u ON u.id = w.owner_id AND u.is_active AND NOT u.is_staff
+    CROSS JOIN LATERAL (
+        SELECT sum(amount) AS credits FROM messaging_credittransaction
+        WHERE owner_id = w.owner_id AND type = 'debit' AND created_at > %(week_ago)s) spent
+    WHERE w.balance - w.reserved_balance < greatest(spent.credits, %(low_credits)s)
+    ORDER BY 3 LIMIT %(limit)s
+"""
+
+
+def store_wallet_context(request: HttpRequest, store: User) -> dict[str, Any]:
+    """A store's wallet, and whether the operator may top it up."""
+    return {
+        "wallet": credits.wallet_of(store.pk),
+        "may_top_up": request.user.has_perm(TOP_UP_PERMISSION),
+    }
+
+
+def store_sending_context(request: HttpRequest, store: User) -> dict[str, Any]:
+    """Whether a store may send, as whom, and under which limits."""
+    sender, block_reason = "", ""
+    try:
+        sender = eligible_sender(store)
+    except SendingBlocked as blocked:
+        block_reason = str(blocked)
+    return {
+        "sender": sender,
+        "can_receive_replies": sender.startswith("+"),
+        "block_reason": block_reason,
+        "limits": list(_describe_limits()),
+        "retention_days": min(
+            store.retention_days or settings.PII_RETENTION_DAYS, settings.PII_RETENTION_DAYS
+        ),
+    }
+
+
+def _describe_limits() -> Iterator[str]:
+    yield from describe_store_caps()
+    if settings.QUIET_HOURS_ENABLED:
+        start, end = settings.QUIET_HOURS_START, settings.QUIET_HOURS_END
+        yield f"Quiet hours from {start:%H:%M} to {end:%H:%M} in the store's time zone."
+
+
+def store_ledger_context(request: HttpRequest, store: User) -> dict[str, Any]:
+    """The newest entries of a store's ledger."""
+    return {"ledger": CreditTransaction.objects.filter(owner=store).order_by("-pk")[:ROWS_SHOWN]}

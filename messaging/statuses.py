@@ -1,0 +1,133 @@
+"""Statuses of messages, batches, reservations and events, and the reasons of messages not sent.
+
+Each enum is followed by the named sets of its values. The transitions between message statuses are
+in `outcomes.py`, those between batch statuses in `batch_queue.py` and `sending.py`.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class MessageStatus(models.TextChoices):
+    """The state of a message; `delivered`, `failed` and `skipped` are its ends."""
+
+    QUEUED = "queued", "queued: waiting in its batch"
+    SENT = "sent", "sent: Mitto accepted it"
+    DELIVERED = "delivered", "delivered: a receipt says so"
+    FAILED = "failed", "failed: refused by Mitto, or not delivered"
+    SKIPPED = "skipped", "skipped: not sent, for the reason given"
+    UNKNOWN = "unknown", "unknown: Mitto did not answer, and it is not sent again"
+
+
+FINAL_STATUSES = (MessageStatus.DELIVERED, MessageStatus.FAILED)
+ACCEPTED_STATUSES = (MessageStatus.SENT, MessageStatus.DELIVERED)
+# Messages in these statuses still hold their credits.
+UNCHARGED_STATUSES = (MessageStatus.QUEUED, MessageStatus.UNKNOWN)
+NOT_DELIVERED_STATUSES = (MessageStatus.FAILED, MessageStatus.SKIPPED, MessageStatus.UNKNOWN)
+# A campaign has a counter for each of these; its other messages are queued.
+COUNTED_STATUSES = [status.value for status in MessageStatus if status != MessageStatus.QUEUED]
+
+
+class BatchStatus(models.TextChoices):
+    """The state of a batch, from waiting for a worker to settled or cancelled."""
+
+    PENDING = "pending", "pending: waiting for a worker"
+    CLAIMED = "claimed", "claimed: a worker is preparing it, nothing is sent yet"
+    SUBMITTING = "submitting", "submitting: the call to Mitto may be under way"
+    SETTLED = "settled", "settled: every message has an outcome"
+    CANCELLED = "cancelled", "cancelled: never sent"
+
+
+OPEN_BATCH_STATUSES = (BatchStatus.PENDING, BatchStatus.CLAIMED, BatchStatus.SUBMITTING)
+UNSENT_BATCH_STATUSES = (BatchStatus.PENDING, BatchStatus.CLAIMED)
+IN_FLIGHT_BATCH_STATUSES = (BatchStatus.CLAIMED, BatchStatus.SUBMITTING)
+ENDED_BATCH_STATUSES = (BatchStatus.SETTLED, BatchStatus.CANCELLED)
+# Mitto was called with the batch; its answer is pending or recorded.
+SUBMITTED_BATCH_STATUSES = (BatchStatus.SUBMITTING, BatchStatus.SETTLED)
+
+
+class ReservationStatus(models.TextChoices):
+    """The state of the credits held for a batch."""
+
+    RESERVED = "reserved", "reserved: part of it is still held"
+    COMMITTED = "committed", "committed: nothing is held, some was charged"
+    RELEASED = "released", "released: nothing is held, nothing was charged"
+    EXPIRED = "expired", "expired: what was still held was released"
+
+
+class TransactionType(models.TextChoices):
+    """What an entry of the ledger does to the balance."""
+
+    CREDIT = "credit", "credit: added"
+    DEBIT = "debit", "debit: messages charged"
+    REFUND = "refund", "refund: given back"
+
+
+class WebhookEventStatus(models.TextChoices):
+    """The state of an event from Mitto."""
+
+    RECEIVED = "received", "received: not yet applied"
+    PROCESSED = "processed", "processed: applied"
+    UNMATCHED = "unmatched", "unmatched: it belongs to no message or contact"
+    FAILED = "failed", "failed: it cannot be read"
+
+
+class WebhookEventType(models.TextChoices):
+    """The type of an event from Mitto."""
+
+    RECEIPT = "dlr", "delivery receipt"
+    POLL = "poll", "answer to a status query"
+    INBOUND = "inbound", "message from a customer"
+
+
+class ConsentRequest(models.TextChoices):
+    """What a reply asks for."""
+
+    STOP = "stop"
+    START = "start"
+
+
+class TallyEvent(models.TextChoices):
+    """What a tally counts."""
+
+    ACCEPTED = "accepted", "accepted by Mitto"
+    DELIVERED = "delivered", "delivered"
+    FAILED = "failed", "failed"
+    SKIPPED = "skipped", "skipped"
+    OPTED_OUT = "opted_out", "opted out"
+
+
+class Reason(models.TextChoices):
+    """Why a message failed, was skipped or is unknown: our codes, each with a sentence for people.
+
+    A message's `error_code` is one of these, `refused_<HTTP status>` or a carrier's own code.
+    """
+
+    OPTED_OUT = "opted_out", "the customer had opted out or changed number"
+    CONTACT_CAP = "contact_cap", "the customer had reached the cap on marketing messages"
+    TOO_LONG = "too_long", "the text has more SMS parts than a message may have"
+    TOO_LATE = "too_late", "the batch was delayed for longer than CAMPAIGN_LIFE_HOURS"
+    CANCELLED = "cancelled", "the campaign was cancelled"
+    REFUSED = "refused", "Mitto refused the message"
+    NOT_TAKEN = "not_taken", "Mitto did not accept it before its credit reservation expired"
+    UNDELIVERED = "undelivered", "the carrier did not deliver it"
+    NO_ANSWER = "no_answer", "Mitto gave no clear answer to the call"
+    BY_OPERATOR = "by_operator", "an operator marked it failed"
+
+
+REFUSED_PREFIX = "refused_"
+
+
+def refused_call_reason(http_status: int) -> str:
+    """The error code of a batch's messages when Mitto refused the call with this HTTP status."""
+    return f"{REFUSED_PREFIX}{http_status}"
+
+
+def describe_reason(code: str) -> str:
+    """Describe an error code, ours or a carrier's, in a sentence for people."""
+    if code in Reason.values:
+        return str(Reason(code).label)
+    if code.startswith(REFUSED_PREFIX):
+        return f"Mitto refused the call with status {code.removeprefix(REFUSED_PREFIX)}"
+    return f"the carrier reported error {code}" if code else "no reason given"

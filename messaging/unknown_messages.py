@@ -1,0 +1,125 @@
+"""What operators do with unknown messages after asking Mitto (docs/rules.md#unknown-messages).
+
+Each action writes audit entries. How messages become unknown is in `sending.py` and `repairs.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+
+from astronote.accounts.models import StoreId, User
+from astronote.common import audit
+from messaging import credits, outcomes
+from messaging.batch_queue import next_turn, wake
+from messaging.models import Batch, BatchId, OutboundMessage, StatusChange
+from messaging.outcomes import Outcome
+from messaging.statuses import MessageStatus, Reason
+
+
+def mark_delivered(
+    model: type[OutboundMessage], ids: Sequence[int], *, by: User | AnonymousUser | str
+) -> int:
+    """Mark unknown messages as delivered and charge them. Returns how many were unknown."""
+    return _mark(model, ids, MessageStatus.DELIVERED, by=by)
+
+
+def mark_failed(
+    model: type[OutboundMessage], ids: Sequence[int], *, by: User | AnonymousUser | str
+) -> int:
+    """Mark unknown messages as failed and release their credits. Returns how many were unknown."""
+    return _mark(model, ids, MessageStatus.FAILED, by=by)
+
+
+@transaction.atomic
+def _mark(
+    model: type[OutboundMessage], ids: Sequence[int], status: str, *, by: User | AnonymousUser | str
+) -> int:
+    messages = _lock_unknown(model, ids)
+    code = Reason.BY_OPERATOR if status == MessageStatus.FAILED else ""
+    changed = outcomes.record_outcomes(
+        model,
+        [Outcome(message.pk, status, None, code) for message in messages],
+        batches_locked=True,
+    )
+    _write_audit_entries(f"unknown marked {status}", model, messages, by)
+    return changed
+
+
+@transaction.atomic
+def resend_unknown(
+    model: type[OutboundMessage], ids: Sequence[int], *, by: User | AnonymousUser | str
+) -> int:
+    """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
+
+    A message that Mitto did accept is repeated. Its credits are held anew.
+
+    Raises:
+        InsufficientCredits: if a store has too few credits available.
+    """
+    messages = _lock_unknown(model, ids)
+    new_batches, changes = [], []
+    for _, group in groupby(messages, lambda message: message.batch_id):
+        in_batch = list(group)
+        old_batch = in_batch[0].batch
+        assert old_batch is not None  # _lock_unknown finds messages by their batches
+        parts = sum(message.segments for message in in_batch)
+        new_batch = Batch.objects.create(
+            owner_id=old_batch.owner_id,
+            kind=old_batch.kind,
+            source_id=old_batch.source_id,
+            message_type=old_batch.message_type,
+            sender=old_batch.sender,
+            size=len(in_batch),
+            turn=next_turn(),
+        )
+        credits.settle_reservation(old_batch.owner_id, old_batch.pk, charge=0, release=parts)
+        new_batches.append(
+            credits.NewBatch(StoreId(new_batch.owner_id), BatchId(new_batch.pk), parts)
+        )
+        model.objects.filter(pk__in=[message.pk for message in in_batch]).update(
+            batch=new_batch, status=MessageStatus.QUEUED, error_code="", last_error=""
+        )
+        changes.append(
+            StatusChange(
+                old_batch.source_id, MessageStatus.UNKNOWN, MessageStatus.QUEUED, len(in_batch)
+            )
+        )
+    if messages:
+        credits.reserve_credits(new_batches)
+        model.outcomes_changed(changes)
+        _write_audit_entries("unknown sent again", model, messages, by)
+        wake(len(new_batches))
+    return len(messages)
+
+
+def _lock_unknown(model: type[OutboundMessage], ids: Sequence[int]) -> list[OutboundMessage]:
+    """Lock the batches of messages and return those that are unknown, ordered by batch."""
+    unknown = model.objects.filter(pk__in=ids, status=MessageStatus.UNKNOWN)
+    batches = Batch.objects.filter(pk__in=unknown.values("batch")).order_by("pk")
+    locked = {batch.pk: batch for batch in batches.select_for_update()}
+    messages = []
+    for message in unknown.filter(batch__in=locked).order_by("batch", "pk"):
+        assert message.batch_id is not None
+        message.batch = locked[message.batch_id]
+        messages.append(message)
+    return messages
+
+
+def _write_audit_entries(
+    action: str,
+    model: type[OutboundMessage],
+    messages: list[OutboundMessage],
+    by: User | AnonymousUser | str,
+) -> None:
+    """Write an audit entry for each batch."""
+    counts = Counter((message.owner_id, message.batch_id) for message in messages)
+    for (owner_id, batch_id), count in counts.items():
+        audit.write_entry(
+            action, Batch(pk=batch_id), by=by, owner_id=owner_id,
+            kind=model.batch_kind, messages=count,
+        )  # fmt: skip

@@ -1,0 +1,55 @@
+"""The page of the admin on which an operator tops up a store's wallet.
+
+The webhooks' view is in `webhooks.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+
+from astronote.accounts.models import User
+from astronote.common import audit
+from messaging import credits
+from messaging.panels import TOP_UP_PERMISSION
+
+MAX_CREDITS = 100_000_000
+
+
+def top_up(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add credits to a store's wallet after a confirmation, and write an audit entry.
+
+    The confirmation page has a key: submitted twice, it adds the credits once.
+
+    Raises:
+        PermissionDenied: if the operator may not top up.
+    """
+    operator = request.user
+    if not (isinstance(operator, User) and operator.has_perm(TOP_UP_PERMISSION)):
+        raise PermissionDenied
+    store = get_object_or_404(User, pk=pk, is_staff=False)
+    params = request.POST if request.method == "POST" else request.GET
+    amount = params.get("credits", "")
+    if not (amount.isascii() and amount.isdecimal() and 0 < int(amount[:12]) <= MAX_CREDITS):
+        messages.error(request, f"Enter a number of credits from 1 to {MAX_CREDITS:,}.")
+    elif request.method == "POST":
+        key = f"top-up:{params.get('key', '')[:60] or uuid.uuid4()}"
+        wallet = credits.top_up(pk, int(amount), reason="top-up in the admin", key=key)
+        audit.write_entry("top up", store, by=operator, owner_id=pk, credits=int(amount))
+        messages.success(request, f"{store} has {wallet.available:,} credits available")
+    else:
+        context = {
+            **admin.site.each_context(request),
+            "title": f"Top up {store}?",
+            "store": store,
+            "credits": int(amount),
+            "wallet": credits.wallet_of(pk),
+            "key": uuid.uuid4(),
+        }
+        return TemplateResponse(request, "messaging/top_up.html", context)
+    return redirect("admin:astronote_user_change", pk)

@@ -1,0 +1,134 @@
+"""Every list in the admin opens, in a number of queries that does not grow with its rows."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.contrib import admin
+from django.core.management import call_command
+from django.db import connection
+from django.urls import reverse
+
+from astronote.common import admin_lists
+from astronote.models import User
+from campaigns import enqueue
+from campaigns.models import CampaignMessage
+from contacts.consent import change_consent
+from contacts.models import Contact
+from messaging import receipts, sending
+from messaging.models import Batch
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_every_list_opens(admin_client, django_assert_max_num_queries):
+    store = make_store()
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 30)).pk)
+    assert Batch.objects.exists()
+    for model in admin.site._registry:
+        if model._meta.app_label == "django_rq":
+            continue
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        with django_assert_max_num_queries(10):
+            assert admin_client.get(url).status_code == 200, url
+
+
+def test_the_queue_dashboard_is_for_those_who_may_see_it(admin_client, client):
+    url = "/admin/django_rq/dashboard/"
+    assert admin_client.get(url).status_code == 200
+    client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
+    assert client.get("/admin/").status_code == 200
+    assert client.get(url).status_code == 403
+
+
+def test_the_queue_dashboard_says_so_when_redis_is_down(tmp_path):
+    """In a process of its own, since its Redis is one that does not answer."""
+    script = """
+import django; django.setup()
+from django.test import Client
+from astronote.models import User
+client = Client()
+client.force_login(User.objects.get(email="root@example.com"))
+answer = client.get("/admin/django_rq/dashboard/", secure=True, HTTP_HOST="localhost")
+print(answer.status_code, answer.content.decode()[:26])
+"""
+    User.objects.create_superuser("root@example.com", "x")
+    database = connection.settings_dict["NAME"]
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True,
+        env=os.environ | {"REDIS_URL": f"unix://{tmp_path}/none.sock?db=0",
+                          "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?",
+                                                                             f"/{database}?"),
+                          "DJANGO_SETTINGS_MODULE": "astronote.settings"},
+    )  # fmt: skip
+    assert done.stdout.strip() == "503 Redis cannot be reached, s", done.stderr
+
+
+def test_the_migrations_are_those_of_the_models():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_messages_are_found_by_number_by_id_and_by_campaign(admin_client, sandbox):
+    campaigns = []
+    for name in ("anna", "bella"):
+        store = make_store(name)
+        campaigns.append(enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk))
+    while sending.send_next() != "none due":
+        pass
+    message = CampaignMessage.objects.filter(campaign=campaigns[1]).first()
+    found = {
+        "": 6, "q=%2B306900000001": 2, "q=%2B306900000009": 0, "q=nobody": 0,
+        f"q={message.provider_message_id}": 1, f"campaign__id__exact={campaigns[0].pk}": 3,
+    }  # fmt: skip
+    for query, count in found.items():
+        answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")
+        assert answer.context["cl"].result_count == count, query
+
+
+def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
+    store = make_store()
+    target = make_list(store, 4)
+    started = enqueue.enqueue_campaign(make_campaign(store, target).pk)
+    change_consent(Contact.objects.first().pk, "unsubscribed", source="test")
+    sending.send_next()
+    sent = CampaignMessage.objects.filter(status="sent").first()
+    receipts.store_receipts(
+        [{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}]
+    )
+    receipts.apply_waiting_receipts()
+    for trouble, count in {"failed": 1, "skipped": 1, "unknown": 0}.items():
+        query = f"campaign__id__exact={started.pk}&trouble={trouble}"
+        answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")
+        assert answer.context["cl"].result_count == count, trouble
+
+
+def test_a_contact_is_found_by_its_number_however_it_is_written(admin_client):
+    make_list(make_store(), 3)
+    for term, count in {"+306900000001": 1, "690 000 0001": 1, "6900000009": 0, "x": 0}.items():
+        answer = admin_client.get("/admin/contacts/contact/", {"q": term})
+        assert answer.context["cl"].result_count == count, term
+
+
+def test_a_contact_is_made_and_a_mistake_is_explained(admin_client):
+    store = make_store(phone_region="GR")
+    url = "/admin/contacts/contact/add/"
+    refused = admin_client.post(url, {"owner": store.pk, "phone": "12", "first_name": "Nina"})
+    assert (refused.status_code, Contact.objects.count()) == (200, 0)
+    assert "not a valid phone number" in refused.text
+    for phone in ("690 000 0007", "+306900000007"):
+        admin_client.post(url, {"owner": store.pk, "phone": phone, "first_name": "Nina"})
+    contact = Contact.objects.get()
+    assert (contact.phone, contact.is_subscribed) == ("+306900000007", True)
+    change_consent(contact.pk, "unsubscribed", source="test")
+    page = admin_client.get(f"/admin/contacts/contact/{contact.pk}/change/")
+    assert "Unsubscribed" in page.text
+
+
+def test_a_long_list_is_not_counted_to_its_end(admin_client, monkeypatch):
+    monkeypatch.setattr(admin_lists, "MAX_COUNTED", 60)
+    make_list(make_store(), 100)
+    first = admin_client.get("/admin/contacts/contact/")
+    assert first.context["cl"].result_count == 60
+    assert len(admin_client.get("/admin/contacts/contact/?p=2").context["cl"].result_list) == 10

@@ -1,0 +1,92 @@
+"""The embedded servers: their data survives, and they end with their parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+from astronote.processes import embedded
+
+STARTER = """
+import sys, time
+from astronote.embedded import EmbeddedServices
+with EmbeddedServices(sys.argv[1]) as services:
+    print("started", *services.started, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    return tmp_path
+
+
+def start(root):
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(root)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "started postgres redis\n"
+    return process
+
+
+def ask(root, query):
+    folder = embedded.socket_folder(root)
+    with psycopg.connect(host=str(folder), user="app", dbname="app", autocommit=True) as session:
+        answer = session.execute(query)
+        return answer.fetchone() if answer.description else None
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_servers_end_with_a_killed_parent_and_keep_their_data(root):
+    process = start(root)
+    ask(root, "CREATE TABLE kept AS SELECT 42 AS answer")
+    process.kill()
+    process.wait()
+    wait_until(lambda: not embedded.postgres_is_running(root))
+    wait_until(lambda: not embedded.redis_is_running(root))
+    with embedded.EmbeddedServices(root):
+        assert ask(root, "SELECT answer FROM kept") == (42,)
+
+
+def test_the_next_start_works_after_everything_was_killed(root):
+    process = start(root)
+    ask(root, "CREATE TABLE kept AS SELECT 42 AS answer")
+    pid = int((root / ".astronote" / "postgres" / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not embedded.postgres_is_running(root))
+    with embedded.EmbeddedServices(root):
+        assert ask(root, "SELECT answer FROM kept") == (42,)
+
+
+def test_two_checkouts_do_not_meet_and_a_second_starter_uses_what_runs(root):
+    first, second = root / "first", root / "second"
+    first.mkdir()
+    second.mkdir()
+    with embedded.EmbeddedServices(first) as one, embedded.EmbeddedServices(second) as two:
+        assert one.started == two.started == ["postgres", "redis"]
+        ask(first, "CREATE TABLE only_here (n int)")
+        assert ask(second, "SELECT to_regclass('only_here')") == (None,)
+        with embedded.EmbeddedServices(first) as again:
+            assert again.started == []
+        assert embedded.postgres_is_running(first)
+
+
+def test_an_interrupted_first_start_is_done_again(root):
+    (root / ".astronote" / "postgres.new").mkdir(parents=True)
+    (root / ".astronote" / "postgres.new" / "half").write_text("done")
+    with embedded.EmbeddedServices(root, redis=False):
+        assert ask(root, "SELECT 1") == (1,)

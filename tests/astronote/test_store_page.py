@@ -1,0 +1,147 @@
+"""A store's page: its own figures, and topping up its wallet once."""
+
+from datetime import time
+
+import pytest
+from django.core.management import call_command
+
+from astronote.models import AuditEntry, User
+from campaigns.models import Automation
+from messaging import credits
+from messaging.models import CreditTransaction
+from tests.support.factories import make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def root(client):
+    user = User.objects.create_superuser("root@example.com")
+    client.force_login(user)
+    return user
+
+
+def top_up(client, store, **form):
+    return client.post(f"/admin/top-up/{store.pk}/", form, follow=True)
+
+
+def available(store):
+    return credits.wallet_of(store.pk).available
+
+
+def page(client, store):
+    return client.get(f"/admin/astronote/user/{store.pk}/change/")
+
+
+def test_a_top_up_asks_first_and_is_then_audited(root, client):
+    store = make_store("alice", balance=5)
+    asked = client.get(f"/admin/top-up/{store.pk}/", {"credits": "250"})
+    assert asked.context["credits"] == 250 and available(store) == 5
+    answer = top_up(client, store, credits="250", key=str(asked.context["key"]))
+    assert "has 255 credits available" in answer.text
+    entry = CreditTransaction.objects.latest("pk")
+    assert (entry.type, entry.amount, entry.reason) == ("credit", 250, "top-up in the admin")
+    audited = AuditEntry.objects.get()
+    assert (audited.actor, audited.action, audited.owner) == (root, "top up", store)
+    assert audited.details == {"credits": 250}
+
+
+def test_the_same_page_sent_twice_adds_its_credits_once(root, client):
+    store = make_store("alice", balance=0)
+    for _ in range(2):
+        top_up(client, store, credits="10", key="one page")
+    assert available(store) == 10
+    top_up(client, store, credits="10", key="another page")
+    for _ in range(2):
+        top_up(client, store, credits="10")
+    assert available(store) == 40
+
+
+def test_each_question_has_a_key_of_its_own(root, client):
+    store = make_store("alice")
+    address = f"/admin/top-up/{store.pk}/?credits=1"
+    assert client.get(address).context["key"] != client.get(address).context["key"]
+
+
+@pytest.mark.parametrize(
+    "amount", ["0", "-5", "1.5", "", "many", "100000001", "١٠", "1000000000000000000000"]
+)
+def test_an_amount_that_is_none_is_refused(root, client, amount):
+    store = make_store("alice", balance=5)
+    answer = top_up(client, store, credits=amount)
+    assert "Enter a number of credits from 1 to 100,000,000." in answer.text
+    assert available(store) == 5 and not AuditEntry.objects.exists()
+
+
+def test_the_least_and_the_most_that_can_be_added(root, client):
+    store = make_store("alice", balance=0)
+    top_up(client, store, credits="1")
+    top_up(client, store, credits="100000000")
+    assert available(store) == 100_000_001
+
+
+def test_only_stores_have_wallets_to_top_up(root, client):
+    assert client.post(f"/admin/top-up/{root.pk}/", {"credits": "5"}).status_code == 404
+    assert client.post("/admin/top-up/0/", {"credits": "5"}).status_code == 404
+
+
+def test_an_operator_does_not_top_up(client):
+    store = make_store("alice", balance=5)
+    call_command("create_operator", "o@example.com", role="operator", password="a-long-one-9")
+    client.force_login(User.objects.get(email="o@example.com"))
+    assert client.post(f"/admin/top-up/{store.pk}/", {"credits": "5"}).status_code == 403
+    assert available(store) == 5
+    shown = page(client, store).context
+    assert (shown["may_top_up"], shown["may_switch"]) == (False, True)
+
+
+def test_the_page_shows_the_stores_own_ledger_newest_first_and_its_automations(root, client):
+    alice, bob = make_store("alice", balance=0), make_store("bob", balance=7)
+    for amount in range(1, 13):
+        credits.top_up(alice.pk, amount, reason="test", key=f"a{amount}")
+    credits.top_up(bob.pk, 99, reason="test", key="b")
+    Automation.objects.create(owner=alice, type="welcome_message", message_body="Hi")
+    Automation.objects.create(owner=bob, type="birthday_message", message_body="Hi")
+    shown = page(client, alice).context
+    assert [entry.amount for entry in shown["ledger"]] == list(range(12, 2, -1))
+    assert shown["wallet"].balance == 78
+    assert [automation.type for automation, _ in shown["automations"]] == ["welcome_message"]
+    assert (shown["may_top_up"], shown["may_switch"]) == (True, True)
+
+
+def test_the_page_says_whether_the_store_sends_and_whether_it_can_be_answered(root, client):
+    store = make_store("alice", sender_name="+306900000001")
+    shown = page(client, store).context
+    assert (shown["sender"], shown["can_receive_replies"]) == ("+306900000001", True)
+    shown = page(client, make_store("bob")).context
+    assert (shown["sender"], shown["can_receive_replies"], shown["block_reason"]) == (
+        "TESTSHOP",
+        False,
+        "",
+    )
+    User.objects.filter(pk=store.pk).update(subscription_status="paused")
+    shown = page(client, store).context
+    assert (shown["sender"], shown["block_reason"]) == ("", "the store's subscription is paused")
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, 90), (30, 30), (400, 90)])
+def test_the_shorter_time_of_keeping_personal_data_is_shown(root, client, settings, own, expected):
+    settings.PII_RETENTION_DAYS = 90
+    store = make_store("alice", retention_days=own)
+    assert page(client, store).context["retention_days"] == expected
+
+
+def test_the_limits_that_are_on_are_shown(root, client, settings):
+    settings.QUIET_HOURS_START, settings.QUIET_HOURS_END = time(22), time(9)
+    store = make_store("alice")
+    assert page(client, store).context["limits"] == []
+    settings.QUIET_HOURS_ENABLED = True
+    settings.OWNER_SMS_PER_DAY = 3000
+    assert page(client, store).context["limits"] == [
+        "At most 3,000 messages of a store are sent per 24 hours; others wait.",
+        "Quiet hours from 22:00 to 09:00 in the store's time zone.",
+    ]
+
+
+def test_the_page_of_an_operator_has_no_wallet(root, client):
+    assert "wallet" not in page(client, root).context

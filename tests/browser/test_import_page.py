@@ -1,0 +1,79 @@
+"""An operator's import, from the login on, in a real browser."""
+
+import pytest
+
+from astronote.models import User
+from contacts.models import Contact, ContactImport
+from tests.support.factories import make_store
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FILE = (
+    "Kunde;Handy;Tel;E-Mail\n"
+    "Anna;6900000001;2100000001;anna@example.com\nBob;6900000002;;\nBad;12;;\n"
+)
+
+
+def test_upload_correct_the_mapping_watch_fix_a_row_and_import_it_again(browser, worker, tmp_path):
+    User.objects.create_superuser("operator@example.com", "a-long-password")
+    store = make_store(phone_region="GR")
+    path = tmp_path / "kunden.csv"
+    path.write_text(FILE)
+    browser.login("operator@example.com", "a-long-password")
+    browser.open("/admin/contacts/contactimport/add/")
+    _pick_store(browser, store)
+    browser.type("file", str(path))
+    browser.type("consent_source", "paper form")
+    browser.click("Save")
+
+    browser.wait_for("Nothing has been written yet")
+    assert "not a valid phone number" in browser.text
+    browser.choose("column-0", "last_name")
+    browser.choose("column-2", "")
+    browser.click("Update preview")
+    browser.wait_for("Nothing has been written yet")
+    assert not Contact.objects.exists()
+    browser.click("Start import")
+    browser.wait_for("pending")
+    worker("rqworker", "contact_import")
+    browser.wait_for("completed")
+    assert Contact.objects.get(phone="+306900000001").last_name == "Anna"
+    assert set(Contact.objects.values_list("is_subscribed", flat=True)) == {True}
+
+    browser.click("Download all 1 as CSV")
+    download = tmp_path / f"import-{ContactImport.objects.get().pk}-rejected.csv"
+    wait_until(download.exists)
+    fixed = tmp_path / "fixed.csv"
+    fixed.write_text(download.read_text().replace("12,", "6900000003,"))
+    browser.open("/admin/contacts/contactimport/add/")
+    _pick_store(browser, store)
+    browser.type("file", str(fixed))
+    browser.click("Save")
+    browser.wait_for("Nothing has been written yet")
+    assert browser.find("[name=column-0]").get_attribute("value") == "last_name"
+    browser.click("Start import")
+    browser.wait_for("completed")
+    assert Contact.objects.get(phone="+306900000003").last_name == "Bad"
+
+
+def _pick_store(browser, store):
+    """The store's field is an autocomplete; its option is what the popup would add."""
+    browser.driver.execute_script(
+        "document.querySelector('[name=owner]').append(new Option(arguments[1], arguments[0],"
+        " true, true))",
+        store.pk, str(store),
+    )  # fmt: skip
+
+
+def test_a_file_that_is_none_is_refused_with_a_sentence(browser, tmp_path):
+    User.objects.create_superuser("operator@example.com", "a-long-password")
+    store = make_store()
+    path = tmp_path / "photo.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    browser.login("operator@example.com", "a-long-password")
+    browser.open("/admin/contacts/contactimport/add/")
+    _pick_store(browser, store)
+    browser.type("file", str(path))
+    browser.click("Save")
+    browser.wait_for("CSV or .xlsx")
+    assert not ContactImport.objects.exists()

@@ -1,0 +1,129 @@
+"""Who a campaign goes to: its store's reachable contacts, by filter or by list."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from campaigns.audience import campaign_audience, local_today, years_before
+from contacts.models import Contact, List, ListMembership
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice():
+    return make_store()
+
+
+def born(years, days=0):
+    """The birthday of somebody who is so many years old, and so many days."""
+    return years_before(timezone.now().date(), years) - timedelta(days=days)
+
+
+def contact(store, number=1, **fields):
+    fields = {"birthday": born(30), "gender": "female"} | fields
+    return Contact.objects.create(owner=store, phone=f"+30690{number:07}", **fields)
+
+
+def to_women(store, **fields):
+    return campaign_audience(make_campaign(store, None, filter_gender="female", **fields))
+
+
+def test_a_filter_by_gender_takes_that_gender_alone(alice):
+    woman = contact(alice, 1)
+    contact(alice, 2, gender="male")
+    contact(alice, 3, gender=None)
+    assert list(to_women(alice)) == [woman]
+
+
+def test_another_stores_contacts_are_not_messaged(alice):
+    contact(make_store("bob"))
+    assert not to_women(alice).exists()
+
+
+@pytest.mark.parametrize(
+    ("group", "ages"),
+    [("age_18_24", (18, 24)), ("age_25_39", (25, 39)), ("age_40_plus", (40, 90))],
+)
+def test_an_age_group_has_its_first_and_its_last_year(alice, group, ages):
+    youngest, oldest = ages
+    first = contact(alice, 1, birthday=born(youngest))
+    last = contact(alice, 2, birthday=born(oldest + 1, days=-1))
+    contact(alice, 3, birthday=born(youngest, days=-1))
+    if oldest < 90:
+        contact(alice, 4, birthday=born(oldest + 1))
+    contact(alice, 5, birthday=None)
+    found = campaign_audience(make_campaign(alice, None, filter_age_group=group))
+    assert set(found) == {first, last}
+
+
+def test_a_filter_by_gender_needs_a_birthday_that_proves_eighteen_years(alice):
+    adult = contact(alice, 1, birthday=born(18))
+    contact(alice, 2, birthday=born(18, days=-1))
+    contact(alice, 3, birthday=None)
+    assert list(to_women(alice)) == [adult]
+
+
+def test_both_filters_hold_together(alice):
+    both = contact(alice, 1, birthday=born(20))
+    contact(alice, 2, birthday=born(20), gender="male")
+    contact(alice, 3, birthday=born(50))
+    assert list(to_women(alice, filter_age_group="age_18_24")) == [both]
+
+
+def test_a_list_is_trusted_unless_a_birthday_disproves_it(alice):
+    target = List.objects.create(owner=alice, name="regulars")
+    known, unknown, child, _ = (
+        contact(alice, 1), contact(alice, 2, birthday=None), contact(alice, 3, birthday=born(17)),
+        contact(alice, 4),
+    )  # fmt: skip
+    for one in (known, unknown, child):
+        ListMembership.objects.create(list=target, contact=one)
+    assert set(campaign_audience(make_campaign(alice, target))) == {known, unknown}
+
+
+def test_a_member_of_another_list_is_not_messaged(alice):
+    make_list(alice, 3)
+    empty = List.objects.create(owner=alice, name="nobody")
+    assert not campaign_audience(make_campaign(alice, empty)).exists()
+
+
+def test_without_filter_and_list_there_is_no_audience(alice):
+    contact(alice)
+    assert not campaign_audience(make_campaign(alice, None)).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "consents", "reached"),
+    [("marketing", {"is_subscribed": False}, False), ("service", {"is_subscribed": False}, True),
+     ("marketing", {"service_allowed": False}, True),
+     ("service", {"service_allowed": False}, False)],
+)  # fmt: skip
+def test_each_type_of_campaign_asks_for_its_own_consent(alice, kind, consents, reached):
+    contact(alice, **consents)
+    assert to_women(alice, message_type=kind).exists() == reached
+
+
+def test_who_was_anonymised_has_no_number_to_message(alice):
+    one = contact(alice)
+    Contact.objects.filter(pk=one.pk).update(phone=None, anonymised_at=timezone.now())
+    assert not to_women(alice, message_type="service").exists()
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Midway"])
+def test_who_is_eighteen_is_decided_by_the_stores_own_day(zone):
+    """The two zones are never on the same day."""
+    store = make_store(timezone=zone)
+    today = datetime.now(ZoneInfo(zone)).date()
+    assert local_today(store) == today
+    adult = contact(store, 1, birthday=years_before(today, 18))
+    contact(store, 2, birthday=years_before(today, 18) + timedelta(days=1))
+    assert list(to_women(store)) == [adult]
+
+
+def test_on_29_february_years_are_completed_by_those_of_28_february():
+    assert years_before(date(2028, 2, 29), 18) == date(2010, 2, 28)
+    assert years_before(date(2028, 2, 29), 20) == date(2008, 2, 29)

@@ -1,0 +1,151 @@
+"""Reports: figures that are right, pages and files that show them."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.core.management import call_command
+
+from astronote.models import User
+from campaigns import enqueue, reports
+from campaigns.models import CampaignMessage
+from campaigns.reports import (
+    CampaignSlot,
+    campaign_report,
+    chart_points,
+    delivery_percentiles,
+    store_report,
+)
+from contacts.models import Contact
+from messaging import outcomes, sending
+from messaging.models import Batch, Tally
+from messaging.outcomes import Outcome
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def campaign(sandbox):
+    """Ten messages: one skipped, six delivered after 4 s to 9 min, two failed, one without word."""
+    store = make_store(timezone="Europe/Athens")
+    target = make_list(store, 10)
+    campaign = enqueue.enqueue_campaign(make_campaign(store, target).pk)
+    Contact.objects.filter(phone="+306900000000").update(is_subscribed=False)
+    while sending.send_next() != "none due":
+        pass
+    ids = list(CampaignMessage.objects.filter(status="sent").values_list("pk", flat=True))
+    now = CampaignMessage.objects.get(pk=ids[0]).sent_at
+    waits = [4, 10, 10, 25, 100, 540]
+    outcomes.record_outcomes(CampaignMessage, [
+        *(Outcome(pk, "delivered", provider_status="delivered", at=now + timedelta(seconds=wait))
+          for pk, wait in zip(ids, waits, strict=False)),
+        Outcome(ids[6], "failed", None, "21", "", "failure", now),
+        Outcome(ids[7], "failed", None, "21", "", "failure", now),
+    ])  # fmt: skip
+    campaign.refresh_from_db()
+    return campaign
+
+
+def test_a_campaigns_figures(campaign):
+    report = campaign_report(campaign)
+    assert (report.accepted, report.delivered, report.credits) == (9, 6, 9)
+    assert (report.failed_by_reason, report.skipped_by_reason) == ({"21": 2}, {"opted_out": 1})
+    assert report.delivery_rate == pytest.approx(6 / 9)
+    assert 8 <= report.delivery_seconds[50] <= 12
+    assert 300 <= report.delivery_seconds[99] <= 600
+    assert sum(slot.delivered for slot in report.slots) == 6
+
+
+def test_an_outcome_that_is_revised_is_counted_once(campaign):
+    message = CampaignMessage.objects.filter(status="delivered").first()
+    later = message.delivered_at + timedelta(hours=1)
+    outcomes.record_outcomes(
+        CampaignMessage, [Outcome(message.pk, "failed", None, "5", "", "failure", later)]
+    )
+    report = campaign_report(campaign)
+    assert (report.delivered, report.failed_by_reason) == (5, {"21": 2, "5": 1})
+    assert sum(slot.failed for slot in report.slots) == 3
+
+
+def test_a_store_sees_its_own_days(campaign):
+    today = datetime.now(ZoneInfo("Europe/Athens")).date()
+    other = make_store("bella")
+    yesterday, day = store_report(campaign.owner, today - timedelta(days=1), today)
+    assert yesterday == reports.StoreDay(today - timedelta(days=1))
+    assert day.accepted == 9
+    assert day.credits == 9
+    assert store_report(other, today, today) == [reports.StoreDay(today)]
+
+
+def test_a_day_begins_at_the_stores_midnight(campaign):
+    Tally.objects.all().delete()
+    Tally.objects.create(
+        owner=campaign.owner, kind="campaign", source_id=campaign.pk, event="delivered", count=3,
+        slot=datetime(2031, 6, 1, 22, 30, tzinfo=UTC),
+    )  # fmt: skip
+    first, second = store_report(campaign.owner, date(2031, 6, 1), date(2031, 6, 2))
+    assert (first.delivered, second.delivered) == (0, 3)
+
+
+def test_percentiles_of_counted_waits():
+    assert delivery_percentiles(Counter()) == {}
+    assert delivery_percentiles(Counter({"0": 10})) == {50: 0.5, 90: 0.9, 99: 1.0}
+    found = delivery_percentiles(Counter({"3": 90, "13": 10}))  # 3 to 5 s, and 180 to 300 s
+    assert 3 <= found[50] <= 5
+    assert 180 <= found[99] <= 300
+
+
+@pytest.mark.parametrize(("hours", "bars"), [(0, 1), (8, 97), (72, 73), (24 * 365, 53)])
+def test_a_chart_has_bars_enough_and_not_too_many(hours, bars):
+    begin = datetime(2031, 1, 1, tzinfo=UTC)
+    slots = [CampaignSlot(begin, 5, 0, 0), CampaignSlot(begin + timedelta(hours=hours), 0, 4, 1)]
+    points = chart_points(slots, ZoneInfo("UTC"))
+    assert len(points) == bars
+    assert [sum(values[n] for _, values in points) for n in range(3)] == [5, 4, 1]
+
+
+def test_reports_by_command(campaign, capsys):
+    call_command("campaign_status", campaign.pk, csv=True)
+    assert "failed_by_reason,21,2" in capsys.readouterr().out
+    call_command("store_report", str(campaign.owner_id))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("day,accepted,delivered")
+    assert len(lines) == 31
+
+
+def test_reports_ask_no_question_per_message(campaign, client, django_assert_max_num_queries):
+    User.objects.create_superuser("operator@example.com", "a-long-password")
+    client.login(username="operator@example.com", password="a-long-password")
+    for page in (f"{campaign.pk}/change/", f"stores/{campaign.owner_id}/report/"):
+        with django_assert_max_num_queries(14):
+            answer = client.get(f"/admin/campaigns/campaign/{page}")
+        assert answer.status_code == 200
+
+
+def test_reports_are_for_who_may_see_campaigns(campaign, client):
+    User.objects.create_user("clerk@example.com", "a-long-password", is_staff=True)
+    client.login(username="clerk@example.com", password="a-long-password")
+    own, store = str(campaign.pk), f"stores/{campaign.owner_id}"
+    for page in (f"{own}/change/", f"{own}/progress/", f"{own}/report.csv", f"{own}/messages.csv",
+                 f"{store}/report/", f"{store}/report.csv"):  # fmt: skip
+        assert client.get(f"/admin/campaigns/campaign/{page}").status_code == 403, page
+
+
+def test_an_operator_looks_at_a_campaign_and_its_store(campaign, browser):
+    User.objects.create_superuser("operator@example.com", "a-long-password")
+    browser.login("operator@example.com", "a-long-password")
+    browser.open("/admin/campaigns/campaign/")
+    browser.click(campaign.name)
+    browser.wait_for("delivery rate")
+    assert "66.7 %" in browser.text
+    assert browser.find("svg rect.series-1")
+    browser.click(str(campaign.owner))
+    browser.wait_for("opted out")
+    browser.click("Show")
+    browser.wait_for("Messages a day")
+
+
+def test_the_awaiting_count_of_batches_follows(campaign):
+    assert Batch.objects.get().awaiting == 1

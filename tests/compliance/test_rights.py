@@ -1,0 +1,168 @@
+"""Access, erasure and objection, at one store and everywhere."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from astronote.models import AuditEntry
+from astronote.queues import jobs
+from campaigns import enqueue
+from campaigns.models import CampaignMessage, OfferViewEvent
+from compliance import rights
+from contacts.importing import lifecycle
+from contacts.models import Contact, RejectedRow, Suppression
+from messaging import direct_messages, receipts, replies, sending
+from messaging.models import WebhookEvent
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PHONE, NAME = "+306900000001", "Unmistakable"
+SECRETS = (PHONE[1:], NAME, "unmistakable@example.com")
+
+
+@pytest.fixture
+def stores(sandbox, client, tmp_path):
+    """Two stores that know one person in every way there is."""
+    made = []
+    for name in ("anna", "bella"):
+        store = make_store(name)
+        target = make_list(store, 3)
+        Contact.objects.filter(owner=store, phone=PHONE).update(
+            first_name=NAME, email=SECRETS[2], consent_evidence={"name": NAME}
+        )
+        campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
+        enqueue.enqueue_campaign(campaign.pk)
+        direct_messages.send_direct_message(store, PHONE, f"Test for {NAME}", key="k")
+        while sending.send_next() != "none due":
+            pass
+        message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
+        OfferViewEvent.objects.create(
+            campaign_message=message, campaign=campaign, owner=store, ip_address="192.0.2.1"
+        )
+        receipts.store_receipts([{"messageId": message.provider_message_id, "status": "Delivered",
+                         "destination": PHONE}])  # fmt: skip
+        path = tmp_path / f"{name}.csv"
+        path.write_text(f"phone,first name,birthday\n690-000-0001,{NAME},31/31/1990\n")
+        lifecycle.run_import(lifecycle.import_file(store.pk, path).pk)
+        made.append(store)
+    replies.store_replies([{"from": PHONE, "text": f"STOP, {NAME} here"}])
+    receipts.apply_waiting_receipts()
+    replies.apply_waiting_replies()
+    assert RejectedRow.objects.count() == 2
+    return made
+
+
+def test_everything_held_is_handed_out(stores, capsys):
+    call_command("person", "export", PHONE)
+    held = json.loads(capsys.readouterr().out)
+    assert [one["store"] for one in held["stores"]] == ["anna@example.com", "bella@example.com"]
+    first = held["stores"][0]
+    assert first["contact"]["first_name"] == NAME
+    assert first["lists"] == [{"list__name": "all"}]
+    assert first["messages"][0]["text"].startswith(f"Hi {NAME}")
+    assert first["visits"][0]["ip_address"] == "192.0.2.1"
+    assert len(held["messages_without_contact"]) == 2
+    assert held["inbound_and_receipts"]
+    call_command("person", "export", PHONE, "--store", "bella@example.com")
+    assert len(json.loads(capsys.readouterr().out)["stores"]) == 1
+
+
+def test_an_erasure_leaves_the_person_nowhere(stores, capsys):
+    Contact.objects.filter(owner=stores[0], phone=PHONE).update(is_subscribed=False)
+    before = Suppression.objects.count()
+    assert any(list(rights.columns_containing(secret)) for secret in SECRETS)
+    assert any(secret.encode() in dump_of_database() for secret in SECRETS)
+    call_command("person", "erase", PHONE, "--yes")
+    assert "the number is nowhere any more" in capsys.readouterr().out
+    for secret in SECRETS:
+        assert list(rights.columns_containing(secret)) == []
+        assert secret.encode() not in dump_of_database()
+        assert secret.encode().hex().encode() not in dump_of_database()
+        assert secret.encode() not in dump_of_redis()
+    assert Suppression.objects.count() == before
+    assert Contact.objects.count() == 4
+    assert AuditEntry.objects.filter(action="personal data erased").count() == 1
+
+
+def dump_of_database():
+    """Every row of every table, as pg_dump would write its data; bytes are in hexadecimal."""
+    pieces = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            with cursor.copy(f'COPY "{table}" TO STDOUT') as copy:
+                pieces += map(bytes, copy)
+    return b"".join(pieces)
+
+
+def dump_of_redis():
+    redis = jobs.redis_connection()
+    return b"".join(key + redis.dump(key) for key in redis.scan_iter())
+
+
+def test_an_erasure_at_one_store_is_not_one_at_another(stores):
+    rights.erase_person(PHONE, stores[0].pk, by="test")
+    assert not Contact.objects.filter(owner=stores[0], phone=PHONE).exists()
+    other = Contact.objects.get(owner=stores[1], phone=PHONE)
+    assert other.first_name == NAME
+    assert RejectedRow.objects.count() == 1
+    payloads = WebhookEvent.objects.filter(event_type="dlr").order_by("pk")
+    assert [bool(event.payload) for event in payloads] == [False, True]
+    assert CampaignMessage.objects.filter(contact=other, text__contains=NAME).exists()
+
+
+def test_an_erasure_asks_first(stores, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    with pytest.raises(CommandError, match="nothing was erased"):
+        call_command("person", "erase", PHONE)
+    assert Contact.objects.filter(phone=PHONE).count() == 2
+
+
+def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
+    store = stores[1]
+    Suppression.objects.all().delete()
+    Contact.objects.update(is_subscribed=True)
+    replies.store_replies([{"from": PHONE, "text": "stop"}])
+    rights.erase_person(PHONE, by="test")
+    assert Suppression.objects.filter(owner=store).count() == 1
+    assert not WebhookEvent.objects.filter(status="received").exists()
+
+
+def test_what_is_wrong_is_corrected(stores, capsys):
+    call_command("person", "correct", PHONE, "--set", "first_name=Maria", "--set", "gender=")
+    assert "corrected at 2 stores" in capsys.readouterr().out
+    assert set(Contact.objects.filter(phone=PHONE).values_list("first_name", flat=True)) == {
+        "Maria"
+    }
+    with pytest.raises(CommandError, match="valid email"):
+        call_command("person", "correct", PHONE, "--set", "email=nonsense")
+    with pytest.raises(CommandError, match="expected first_name"):
+        call_command("person", "correct", PHONE, "--set", "is_subscribed=1")
+
+
+def test_an_objection_ends_marketing_and_service(stores, capsys):
+    Contact.objects.update(is_subscribed=True)
+    call_command("person", "object", PHONE)
+    assert "4 consents withdrawn" in capsys.readouterr().out
+    contacts = Contact.objects.filter(phone=PHONE)
+    assert not contacts.filter(is_subscribed=True).exists()
+    assert not contacts.filter(service_allowed=True).exists()
+
+
+def test_an_operator_downloads_and_erases(stores, admin_client):
+    contact = Contact.objects.get(owner=stores[0], phone=PHONE)
+    chosen = {"_selected_action": [contact.pk]}
+    url = "/admin/contacts/contact/"
+    answer = admin_client.post(url, chosen | {"action": "export_person"})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
+        held = json.loads(file.read(file.namelist()[0]))
+    assert held["stores"][0]["contact"]["first_name"] == NAME
+    asked = admin_client.post(url, chosen | {"action": "erase_person"})
+    assert "for good" in asked.text
+    assert Contact.objects.filter(pk=contact.pk).exists()
+    admin_client.post(url, chosen | {"action": "erase_person", "confirmed": "1"})
+    assert not Contact.objects.filter(pk=contact.pk).exists()
+    assert Contact.objects.filter(owner=stores[1], phone=PHONE).exists()

@@ -1,0 +1,208 @@
+"""What each change of a contact's consent does, and what it leaves alone."""
+
+import re
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from contacts.consent import change_consent, may_receive, sending_window, suppressed_pairs
+from contacts.models import ConsentEvent, Contact, Suppression
+from contacts.phones import phone_hash
+from tests.support.factories import make_store
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PHONE = "+306900000001"
+
+
+def make_contact(store, phone=PHONE, **fields):
+    return Contact.objects.create(owner=store, phone=phone, **fields)
+
+
+def in_another_session(work):
+    """Start the work in a thread, which has a database session of its own."""
+
+    def run():
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE locktype = 'advisory' AND NOT granted AND d.datname = current_database()"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("message_type", "expected"),
+    [("marketing", ["+306900000001", "+306900000003"]),
+     ("service", ["+306900000001", "+306900000002"])],
+)  # fmt: skip
+def test_each_type_of_message_needs_its_own_consent_and_a_number(message_type, expected):
+    store = make_store("alice")
+    make_contact(store)
+    make_contact(store, "+306900000002", is_subscribed=False)
+    make_contact(store, "+306900000003", service_allowed=False)
+    make_contact(store, None, anonymised_at=timezone.now())
+    found = Contact.objects.filter(may_receive(message_type)).order_by("phone")
+    assert list(found.values_list("phone", flat=True)) == expected
+
+
+def test_an_opt_out_records_when_how_and_why_and_counts_once():
+    contact = make_contact(make_store("alice"))
+    at = timezone.now() - timedelta(hours=2)
+    assert change_consent(contact.pk, "unsubscribed", source="test", at=at, meta={"form": 7})
+    contact.refresh_from_db()
+    assert (contact.is_subscribed, contact.unsubscribed_at) == (False, at)
+    assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_out", "test")
+    assert contact.sms_consent_at == at and contact.service_allowed
+    event = ConsentEvent.objects.get()
+    assert (event.owner_id, event.contact_id) == (contact.owner_id, contact.pk)
+    assert (event.type, event.source, event.meta) == ("unsubscribed", "test", {"form": 7})
+    assert Suppression.objects.get().reason == "test"
+    assert not change_consent(contact.pk, "unsubscribed", source="later")
+    contact.refresh_from_db()
+    assert contact.unsubscribed_at == at
+    assert ConsentEvent.objects.count() == 1
+
+
+def test_an_opt_out_at_one_store_leaves_the_other_store_alone():
+    alice, bob = make_store("alice"), make_store("bob")
+    at_alice, at_bob = make_contact(alice), make_contact(bob)
+    change_consent(at_alice.pk, "unsubscribed", source="test")
+    at_bob.refresh_from_db()
+    assert at_bob.is_subscribed
+    pairs = [(alice.pk, PHONE), (bob.pk, PHONE), (alice.pk, "+306900000002")]
+    assert suppressed_pairs(pairs) == {(alice.pk, PHONE)}
+
+
+def test_a_number_suppressed_for_every_store_is_suppressed_at_each():
+    alice, bob = make_store("alice"), make_store("bob")
+    Suppression.objects.create(owner=None, phone_hash=phone_hash(PHONE), reason="test")
+    pairs = {(alice.pk, PHONE), (bob.pk, PHONE)}
+    assert suppressed_pairs(pairs | {(bob.pk, "+306900000002")}) == pairs
+
+
+def test_who_subscribes_again_is_suppressed_no_more_at_that_store_only():
+    alice, bob = make_store("alice"), make_store("bob")
+    contacts = [make_contact(alice), make_contact(bob)]
+    for contact in contacts:
+        change_consent(contact.pk, "unsubscribed", source="test")
+    other = make_contact(alice, "+306900000002")
+    change_consent(other.pk, "unsubscribed", source="test")
+    Suppression.objects.create(owner=None, phone_hash="0" * 64, reason="test")
+    assert change_consent(contacts[0].pk, "resubscribed", source="owner_update")
+    contacts[0].refresh_from_db()
+    assert contacts[0].is_subscribed and contacts[0].unsubscribed_at is None
+    assert contacts[0].sms_consent_status == "opted_in"
+    kept = set(Suppression.objects.values_list("owner", "phone_hash"))
+    assert kept == {
+        (bob.pk, phone_hash(PHONE)), (alice.pk, phone_hash("+306900000002")), (None, "0" * 64),
+    }  # fmt: skip
+
+
+def test_a_subscription_older_than_the_opt_out_changes_nothing():
+    contact = make_contact(make_store("alice"))
+    at = timezone.now() - timedelta(hours=1)
+    change_consent(contact.pk, "unsubscribed", source="test", at=at)
+    before = at - timedelta(seconds=1)
+    assert not change_consent(contact.pk, "resubscribed", source="late", at=before)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed and Suppression.objects.exists()
+    assert change_consent(contact.pk, "resubscribed", source="new", at=at + timedelta(seconds=1))
+
+
+def test_who_is_subscribed_is_not_subscribed_again():
+    contact = make_contact(make_store("alice"))
+    assert not change_consent(contact.pk, "resubscribed", source="test")
+    assert not ConsentEvent.objects.exists()
+
+
+def test_service_messages_are_revoked_and_allowed_without_touching_marketing():
+    contact = make_contact(make_store("alice"))
+    assert not change_consent(contact.pk, "service_allowed", source="test")
+    assert change_consent(contact.pk, "service_revoked", source="test")
+    contact.refresh_from_db()
+    assert (contact.service_allowed, contact.is_subscribed) == (False, True)
+    assert not Suppression.objects.exists()
+    assert not change_consent(contact.pk, "service_revoked", source="test")
+    assert change_consent(contact.pk, "service_allowed", source="test")
+    contact.refresh_from_db()
+    assert contact.service_allowed
+    types = list(ConsentEvent.objects.order_by("pk").values_list("type", flat=True))
+    assert types == ["service_revoked", "service_allowed"]
+
+
+def test_an_anonymised_contact_has_no_consent_to_change():
+    contact = make_contact(make_store("alice"), None, anonymised_at=timezone.now())
+    assert not change_consent(contact.pk, "unsubscribed", source="test")
+    assert not ConsentEvent.objects.exists() and not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize("event", ["unsubscribed", "service_revoked"])
+def test_a_withdrawal_waits_for_the_call_of_its_own_store(event):
+    alice = make_store("alice")
+    contact = make_contact(alice)
+    with sending_window(alice.pk):
+        thread = in_another_session(lambda: change_consent(contact.pk, event, source="test"))
+        wait_until(waits_for_a_lock)
+        contact.refresh_from_db()
+        assert contact.is_subscribed and contact.service_allowed
+    thread.join(20)
+    assert ConsentEvent.objects.get().type == event
+
+
+def test_a_withdrawal_does_not_wait_for_the_call_of_another_store():
+    alice, bob = make_store("alice"), make_store("bob")
+    contact = make_contact(bob)
+    with sending_window(alice.pk):
+        work = lambda: change_consent(contact.pk, "unsubscribed", source="test")  # noqa: E731
+        thread = in_another_session(work)
+        thread.join(20)
+        contact.refresh_from_db()
+        assert not contact.is_subscribed
+
+
+def test_a_consent_that_is_given_waits_for_no_call():
+    alice = make_store("alice")
+    contact = make_contact(alice, service_allowed=False)
+    with sending_window(alice.pk):
+        work = lambda: change_consent(contact.pk, "service_allowed", source="test")  # noqa: E731
+        thread = in_another_session(work)
+        thread.join(20)
+        contact.refresh_from_db()
+        assert contact.service_allowed
+
+
+def test_a_window_is_shut_also_after_an_error():
+    alice = make_store("alice")
+    contact = make_contact(alice)
+    with pytest.raises(ZeroDivisionError), sending_window(alice.pk):
+        raise ZeroDivisionError
+    work = lambda: change_consent(contact.pk, "unsubscribed", source="test")  # noqa: E731
+    in_another_session(work).join(20)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed
+
+
+def test_an_opt_out_waits_as_long_as_a_call_may_take_and_not_much_longer(settings):
+    contact = make_contact(make_store("alice"))
+    with CaptureQueriesContext(connection) as queries:
+        change_consent(contact.pk, "unsubscribed", source="test")
+    said = "".join(query["sql"] for query in queries)
+    seconds = int(re.search(r"SET LOCAL lock_timeout = '(\d+)s'", said)[1])
+    longest_call = settings.MITTO_CONNECT_TIMEOUT + settings.MITTO_READ_TIMEOUT
+    assert longest_call < seconds <= 3 * longest_call

@@ -1,0 +1,143 @@
+"""What a row of a customer list becomes: a contact, or a reason that a person understands."""
+
+from datetime import date
+
+import pytest
+
+from contacts.importing.validating import Rejection, row_validator
+
+HEADINGS = ["Phone", "Mobile", "First", "Last", "Name", "Email", "Gender", "Born", "SMS", "Country"]
+MAPPING = {
+    "phone": [1, 0], "first_name": [2], "last_name": [3], "full_name": [4], "email": [5],
+    "gender": [6], "birthday": [7], "sms_consent": [8], "country": [9],
+}  # fmt: skip
+
+
+def judged(region="GR", date_order="dmy", **cells):
+    row = [cells.get(heading, "") for heading in HEADINGS]
+    return row_validator(HEADINGS, MAPPING, date_order, region)(row)
+
+
+def phone(text, region="GR"):
+    result = judged(region, Phone=text)
+    return result.reason if isinstance(result, Rejection) else result.phone
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "expected"),
+    [
+        ("690 000 0001", "GR", "+306900000001"),
+        ("0030 690 0000001", "GR", "+306900000001"),
+        ("'+306900000001", "GR", "+306900000001"),
+        ("07400 123456", "GB", "+447400123456"),
+        ("06 12 34 56 78", "FR", "+33612345678"),
+        # Damage that a spreadsheet does.
+        ("306900000001", "GR", "+306900000001"),
+        ("447400123456", "GR", "+447400123456"),
+        ("7400123456", "GB", "+447400123456"),
+        ("612345678", "FR", "+33612345678"),
+        ("306900000001.0", "GR", "+306900000001"),
+        ("3.06900000001E+11", "GR", "+306900000001"),
+        ("3,06900000001e11", "GR", "+306900000001"),
+        ("6.900000001E+09", "GR", "+306900000001"),
+    ],
+)
+def test_a_phone_number_is_read_and_repaired_where_that_is_certain(text, region, expected):
+    assert phone(text, region) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "missing"), ("12", "not a valid"), ("call me", "not a valid"),
+        ("3.069E+11", "cut the number short"), ("6.9E+09", "cut the number short"),
+        ("+3069000000011", "not a valid"), ("0000000000", "not a valid"),
+    ],
+)  # fmt: skip
+def test_a_phone_number_that_is_not_certain_is_refused(text, reason):
+    assert reason in phone(text)
+
+
+def test_the_preferred_column_that_is_filled_counts():
+    assert judged(Phone="6900000001", Mobile="6900000002").phone == "+306900000002"
+    assert judged(Phone="6900000001").phone == "+306900000001"
+    refused = judged(Phone="6900000001", Mobile="12")
+    assert (refused.column, refused.value) == ("Mobile", "12")
+
+
+def test_the_rows_country_counts_for_its_national_numbers():
+    assert judged(Phone="07400123456", Country="gb").phone == "+447400123456"
+    assert judged(Phone="6900000001", Country="Hellas").phone == "+306900000001"
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "expected"),
+    [
+        ("1990-02-28", "dmy", date(1990, 2, 28)),
+        ("1990-02-28T23:30:00-08:00", "dmy", date(1990, 2, 28)),
+        ("1990-02-28 00:00:00", "iso", date(1990, 2, 28)),
+        ("28.2.1990", "dmy", date(1990, 2, 28)), ("2/28/1990", "mdy", date(1990, 2, 28)),
+        ("28 / 02 / 1990 ", "dmy", date(1990, 2, 28)), ("1990/2/28", "mdy", date(1990, 2, 28)),
+        ("05/05/1990", "iso", date(1990, 5, 5)), ("29.02.1992", "dmy", date(1992, 2, 29)),
+        ("", "dmy", None), ("0000-00-00", "dmy", None), ("12/31", "mdy", None),
+    ],
+)  # fmt: skip
+def test_a_birthday_is_the_day_as_written(text, order, expected):
+    assert judged(date_order=order, Phone="6900000001", Born=text).birthday == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "reason"),
+    [
+        ("31.02.1990", "dmy", "no such day"), ("29.02.1991", "dmy", "no such day"),
+        ("28/2/90", "dmy", "four digits"), ("2/28/1990", "dmy", "no such day"),
+        ("3/4/1990", "iso", "day or month first"), ("spring", "dmy", "not a date"),
+        ("1.1.2190", "dmy", "not within"), ("1.1.1290", "dmy", "not within"),
+    ],
+)  # fmt: skip
+def test_a_birthday_that_is_not_certain_is_refused(text, order, reason):
+    result = judged(date_order=order, Phone="6900000001", Born=text)
+    assert reason in result.reason and (result.column, result.value) == ("Born", text)
+
+
+@pytest.mark.parametrize(
+    ("word", "gender"),
+    [("F", "female"), ("Herr", "male"), ("Γυναίκα", "female"), ("Άνδρας", "male"), ("", None),
+     ("prefer not to say", "prefer_not_to_say"), ("Divers", "other"), ("Féminin", "female")],
+)  # fmt: skip
+def test_gender_words_of_several_languages_are_known(word, gender):
+    assert judged(Phone="6900000001", Gender=word).gender == gender
+
+
+def test_other_cells_are_checked_and_tidied():
+    row = judged(Phone="6900000001", First="  Anna\n\tMaria\x07 ", Last="=cmd()", Email="a.b@c.gr")
+    assert (row.first_name, row.last_name, row.email) == ("Anna Maria", "=cmd()", "a.b@c.gr")
+    assert judged(Phone="6900000001", First="'=cmd()").first_name == "=cmd()"
+    assert len(judged(Phone="6900000001", First="x" * 500).first_name) == 120
+    assert "e-mail" in judged(Phone="6900000001", Email="a@b").reason
+    assert "e-mail" in judged(Phone="6900000001", Email=f"{'a' * 320}@example.com").reason
+    assert "gender" in judged(Phone="6900000001", Gender="robot").reason
+    assert "yes nor no" in judged(Phone="6900000001", SMS="perhaps").reason
+
+
+def test_a_full_name_is_split_unless_its_parts_are_given():
+    row = judged(Phone="6900000001", Name="Anna Maria Papadopoulou")
+    assert (row.first_name, row.last_name) == ("Anna Maria", "Papadopoulou")
+    assert judged(Phone="6900000001", Name="Anna").first_name == "Anna"
+    row = judged(Phone="6900000001", Name="Anna Papadopoulou", First="Anna")
+    assert (row.first_name, row.last_name) == ("Anna", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("Yes", True), ("SUBSCRIBED", True), ("no", False), ("ναι", True), ("", None)],
+)
+def test_what_the_person_said_to_marketing_is_read(word, said):
+    assert judged(Phone="6900000001", SMS=word).consents is said
+
+
+def test_rows_of_other_lengths_are_read_or_refused():
+    judge = row_validator(["Phone", "Name"], {"phone": [0], "full_name": [1]}, "dmy", "GR")
+    assert judge(["6900000001"]).first_name == ""
+    assert judge(["6900000001", "Anna", "", " "]).first_name == "Anna"
+    assert "3 cells" in judge(["6900000001", "Papa", "Anna"]).reason
