@@ -94,9 +94,10 @@ def drop_unsent_batches(campaign_id: int) -> int:
     if not Campaign.objects.filter(pk=campaign_id, status=CampaignStatus.CANCELLED).exists():
         return 0
     unsent = Batch.objects.filter(
-        kind=CampaignMessage.batch_kind, source_id=campaign_id,
+        kind=CampaignMessage.batch_kind,
+        source_id=campaign_id,
         status__in=UNSENT_BATCH_STATUSES,
-    )  # fmt: skip
+    )
     return batch_queue.drop_batches(
         list(unsent.values_list("pk", flat=True)), reason=Reason.CANCELLED
     )

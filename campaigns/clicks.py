@@ -20,9 +20,7 @@ _PHONE = re.compile(r"mobi|iphone|android", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def visit_link(
-    code: str, *, user_agent: str, ip_address: str | None, is_visit: bool
-) -> str | None:  # fmt: skip
+def visit_link(code: str, *, user_agent: str, ip_address: str | None, is_visit: bool) -> str | None:
     """The address that a short link leads to, None if there is no such link; counts the visit.
 
     Args:
@@ -56,10 +54,13 @@ def _visit_offer(
         return None
     if counted:
         OfferViewEvent.objects.create(
-            campaign_message=message, campaign=message.campaign, owner_id=message.owner_id,
-            ip_address=ip_address, user_agent=user_agent[:500],
+            campaign_message=message,
+            campaign=message.campaign,
+            owner_id=message.owner_id,
+            ip_address=ip_address,
+            user_agent=user_agent[:500],
             device_type=device_type_of(user_agent),
-        )  # fmt: skip
+        )
     return message.campaign.offer_url
 
 

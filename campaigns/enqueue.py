@@ -180,8 +180,13 @@ def _render_messages(
     ):
         text = render(dict(zip(CONTACT_FIELDS, values, strict=True)), tracking_id)
         message = new_message(
-            owner_id, campaign_id, contact_id, phone, text, tracking_id,
+            owner_id,
+            campaign_id,
+            contact_id,
+            phone,
+            text,
+            tracking_id,
             over_cap=contact_id in over_cap,
-        )  # fmt: skip
+        )
         messages.append(message)
     return messages

@@ -8,8 +8,17 @@ from astronote.common.spreadsheet_csv import BOM, csv_line
 from campaigns.models import CampaignMessage
 from messaging.statuses import describe_reason
 
-COLUMNS = ["to", "status", "segments", "error_code", "delivery_status", "provider_message_id",
-           "sent_at", "delivered_at", "failed_at"]  # fmt: skip
+COLUMNS = [
+    "to",
+    "status",
+    "segments",
+    "error_code",
+    "delivery_status",
+    "provider_message_id",
+    "sent_at",
+    "delivered_at",
+    "failed_at",
+]
 ERROR_CODE = COLUMNS.index("error_code")
 
 

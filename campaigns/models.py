@@ -71,9 +71,12 @@ class Campaign(models.Model):
     name = models.CharField(max_length=200)
     message_text = models.TextField(max_length=2000)
     offer_url = models.URLField(
-        max_length=2000, blank=True, default="", validators=[URLValidator(["http", "https"])],
+        max_length=2000,
+        blank=True,
+        default="",
+        validators=[URLValidator(["http", "https"])],
         help_text="Where {{offer_link}} leads; a text without it ends with it.",
-    )  # fmt: skip
+    )
     message_type = models.CharField(
         max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )

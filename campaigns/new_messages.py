@@ -9,9 +9,15 @@ from messaging.text import MAX_PARTS, count_parts
 
 
 def new_message(
-    owner_id: StoreId, source_id: int, contact_id: int, phone: str, text: str, tracking_id: str,
-    *, over_cap: bool,
-) -> NewMessage:  # fmt: skip
+    owner_id: StoreId,
+    source_id: int,
+    contact_id: int,
+    phone: str,
+    text: str,
+    tracking_id: str,
+    *,
+    over_cap: bool,
+) -> NewMessage:
     """A message to one contact; it is skipped if the contact is over a cap or the text too long.
 
     Args:

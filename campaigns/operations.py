@@ -109,21 +109,43 @@ registry.operator_models.register(OperatorModels("campaigns", ("campaign", "auto
 
 VISITOR_FIELDS = ("ip_address", "user_agent", "device_type")
 registry.personal_data.register(
-    PersonalData("campaigns.CampaignMessage", ("to", "text"), "what was sent to whom",
-                 UNTIL_CONTACT_RETENTION),
-    PersonalData("campaigns.AutomationMessage", ("to", "text"), "what was sent to whom",
-                 UNTIL_CONTACT_RETENTION),
-    PersonalData("campaigns.OfferViewEvent", VISITOR_FIELDS, "telling people from programs",
-                 FOR_RETENTION_DAYS),
-    PersonalData("campaigns.NfcScan", VISITOR_FIELDS, "telling people from programs",
-                 FOR_RETENTION_DAYS),
-    PersonalData("campaigns.ConversionEvent", ("metadata",), "what led to a purchase",
-                 FOR_RETENTION_DAYS),
-    PersonalData("campaigns.Redemption", ("evidence_json",), "proof that an offer was used",
-                 FOR_RETENTION_DAYS),
-    PersonalData("campaigns.AutomationRedemption", ("evidence_json",),
-                 "proof that an offer was used", FOR_RETENTION_DAYS),
-)  # fmt: skip
+    PersonalData(
+        "campaigns.CampaignMessage",
+        ("to", "text"),
+        "what was sent to whom",
+        UNTIL_CONTACT_RETENTION,
+    ),
+    PersonalData(
+        "campaigns.AutomationMessage",
+        ("to", "text"),
+        "what was sent to whom",
+        UNTIL_CONTACT_RETENTION,
+    ),
+    PersonalData(
+        "campaigns.OfferViewEvent",
+        VISITOR_FIELDS,
+        "telling people from programs",
+        FOR_RETENTION_DAYS,
+    ),
+    PersonalData(
+        "campaigns.NfcScan", VISITOR_FIELDS, "telling people from programs", FOR_RETENTION_DAYS
+    ),
+    PersonalData(
+        "campaigns.ConversionEvent", ("metadata",), "what led to a purchase", FOR_RETENTION_DAYS
+    ),
+    PersonalData(
+        "campaigns.Redemption",
+        ("evidence_json",),
+        "proof that an offer was used",
+        FOR_RETENTION_DAYS,
+    ),
+    PersonalData(
+        "campaigns.AutomationRedemption",
+        ("evidence_json",),
+        "proof that an offer was used",
+        FOR_RETENTION_DAYS,
+    ),
+)
 registry.no_personal_data.register(
     NoPersonalData("campaigns.Campaign", ("name", "message_text", "offer_url", "block_reason")),
     NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES),
@@ -133,9 +155,11 @@ registry.no_personal_data.register(
 )
 registry.sidebar_links.register(
     SidebarLink.to_list("", "Campaigns", "campaign", "campaigns.campaign", 10),
-    SidebarLink.to_list("Messages", "Campaign messages", "sms", "campaigns.campaignmessage", 100),
     SidebarLink.to_list(
-        "Messages", "Automation messages", "cake", "campaigns.automationmessage", 110
+        "SMS messages", "Campaign messages", "sms", "campaigns.campaignmessage", 100
+    ),
+    SidebarLink.to_list(
+        "SMS messages", "Automation messages", "cake", "campaigns.automationmessage", 110
     ),
     SidebarLink.to_list("More", "Automations", "bolt", "campaigns.automation", 400),
     SidebarLink.to_list("More", "Offer views", "visibility", "campaigns.offerviewevent", 440),

@@ -41,9 +41,11 @@ def release_held_batches(dry_run: bool) -> int:
     """Release batches that were put on hold while their campaign was being resumed."""
     sending = Campaign.objects.filter(status=CampaignStatus.SENDING, pk=OuterRef("source_id"))
     held = Batch.objects.filter(
-        Exists(sending), status=BatchStatus.PENDING, not_before=batch_queue.HELD,
+        Exists(sending),
+        status=BatchStatus.PENDING,
+        not_before=batch_queue.HELD,
         kind=CampaignMessage.batch_kind,
-    )  # fmt: skip
+    )
     campaign_ids = list(held.values_list("source_id", flat=True).distinct())
     if dry_run:
         return held.count()
@@ -84,9 +86,10 @@ def repair_stuck_campaigns(dry_run: bool) -> int:
     """
     unchanged_since = timezone.now() - timedelta(minutes=settings.STUCK_SENDING_MINUTES)
     open_batches = Batch.objects.filter(
-        kind=CampaignMessage.batch_kind, source_id=OuterRef("pk"),
+        kind=CampaignMessage.batch_kind,
+        source_id=OuterRef("pk"),
         status__in=OPEN_BATCH_STATUSES,
-    )  # fmt: skip
+    )
     stuck = Campaign.objects.filter(
         ~Exists(open_batches), status=CampaignStatus.SENDING, updated_at__lt=unchanged_since
     )
@@ -115,9 +118,13 @@ def _repair_campaign(campaign_id: int) -> None:
     )
     counters_changed = recount_campaign(campaign_id)
     audit.write_entry(
-        "stuck campaign repaired", campaign, by=NAME, messages_batched=batched_count,
-        messages_unknown=unknown_count, counters_changed=counters_changed,
-    )  # fmt: skip
+        "stuck campaign repaired",
+        campaign,
+        by=NAME,
+        messages_batched=batched_count,
+        messages_unknown=unknown_count,
+        counters_changed=counters_changed,
+    )
 
 
 def _put_into_batches(campaign: Campaign, without_batch: QuerySet[CampaignMessage]) -> int:
@@ -128,10 +135,14 @@ def _put_into_batches(campaign: Campaign, without_batch: QuerySet[CampaignMessag
     batched_count = 0
     while chunk := list(without_batch.values_list("pk", "segments")[: settings.SMS_BATCH_SIZE]):
         batch = Batch.objects.create(
-            owner_id=campaign.owner_id, kind=CampaignMessage.batch_kind, source_id=campaign.pk,
-            message_type=campaign.message_type, sender=_sender_id(campaign), size=len(chunk),
+            owner_id=campaign.owner_id,
+            kind=CampaignMessage.batch_kind,
+            source_id=campaign.pk,
+            message_type=campaign.message_type,
+            sender=_sender_id(campaign),
+            size=len(chunk),
             turn=batch_queue.next_turn(),
-        )  # fmt: skip
+        )
         try:
             part_count = sum(parts for _, parts in chunk)
             credits.reserve_credits(

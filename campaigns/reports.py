@@ -290,9 +290,10 @@ def campaign_progress(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
     annotated = list(with_next_batch(campaigns.select_related("owner")))
     now = timezone.now()
     recent = Batch.objects.filter(
-        kind=CampaignMessage.batch_kind, source_id__in=[campaign.pk for campaign in annotated],
+        kind=CampaignMessage.batch_kind,
+        source_id__in=[campaign.pk for campaign in annotated],
         settled_at__gt=now - RATE_PERIOD,
-    )  # fmt: skip
+    )
     settled_by_campaign = dict(recent.values_list("source_id").annotate(Sum("size")).order_by())
     return [
         _progress(campaign, settled_by_campaign.get(campaign.pk, 0), now) for campaign in annotated

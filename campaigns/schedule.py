@@ -44,9 +44,7 @@ def schedule_campaign(campaign: Campaign, at: datetime, *, by: Any) -> None:
         if not updated:
             raise ValueError("only a draft or scheduled campaign can be scheduled")
         audit.write_entry("schedule", campaign, by=by, at=at.isoformat())
-        jobs.enqueue_at(
-            "scheduler", at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
-        )  # fmt: skip
+        jobs.enqueue_at("scheduler", at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign))
 
 
 def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:

@@ -195,9 +195,13 @@ def _apply_rule(
                 return changed
             _change_rows(rule, ids)
             RetentionAction.objects.create(
-                run=run, table=rule.table, action=rule.action, rows=len(ids), first_id=ids[0],
+                run=run,
+                table=rule.table,
+                action=rule.action,
+                rows=len(ids),
+                first_id=ids[0],
                 last_id=ids[-1],
-            )  # fmt: skip
+            )
         last_id = ids[-1]
         changed += len(ids)
         progress(len(ids))

@@ -167,9 +167,12 @@ def correct_person(
             contact.full_clean()
             contact.save(update_fields=[*changes, "updated_at"])
         audit.write_entry(
-            "personal data corrected", by=by, owner_id=owner_id, fields=sorted(changes),
+            "personal data corrected",
+            by=by,
+            owner_id=owner_id,
+            fields=sorted(changes),
             contacts=len(contacts),
-        )  # fmt: skip
+        )
     return len(contacts)
 
 

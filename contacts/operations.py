@@ -66,8 +66,13 @@ registry.personal_data.register(
 registry.no_personal_data.register(
     NoPersonalData(
         "contacts.Contact",
-        ("gdpr_consent_source", "gdpr_consent_version", "sms_consent_status",
-         "sms_consent_source", "erase_on"),
+        (
+            "gdpr_consent_source",
+            "gdpr_consent_version",
+            "sms_consent_status",
+            "sms_consent_source",
+            "erase_on",
+        ),
     ),
     NoPersonalData("contacts.ConsentEvent", ("source", "meta")),
     NoPersonalData("contacts.Suppression", ("reason",)),
@@ -77,7 +82,7 @@ registry.no_personal_data.register(
         ("file_name", "file_sha256", "layout", "mapping", "consent_source", "error"),
     ),
     NoPersonalData("contacts.RejectedRow", ("column", "reason")),
-)  # fmt: skip
+)
 
 
 registry.sidebar_links.register(

@@ -150,9 +150,16 @@ def _valid_pattern(code: int, digit_count: int) -> str:
 def _known_types_pattern(metadata: PhoneMetadata, digit_count: int) -> str:
     """Matches national numbers of all types of the region, such as mobile and fixed line."""
     number_types = [
-        metadata.fixed_line, metadata.toll_free, metadata.premium_rate, metadata.shared_cost,
-        metadata.voip, metadata.personal_number, metadata.pager, metadata.uan, metadata.voicemail,
-    ]  # fmt: skip
+        metadata.fixed_line,
+        metadata.toll_free,
+        metadata.premium_rate,
+        metadata.shared_cost,
+        metadata.voip,
+        metadata.personal_number,
+        metadata.pager,
+        metadata.uan,
+        metadata.voicemail,
+    ]
     # Where both have one pattern, the library uses the possible lengths of the fixed line alone.
     if not metadata.same_mobile_and_fixed_line_pattern:
         number_types.insert(0, metadata.mobile)

@@ -57,9 +57,12 @@ def import_list(
     owner_id = store.pk if store else None
     counts = import_suppressions(lines, owner_id, region=region, reason=reason)
     audit.write_entry(
-        "suppressions imported", by=by, owner_id=owner_id, added=counts["added"],
+        "suppressions imported",
+        by=by,
+        owner_id=owner_id,
+        added=counts["added"],
         known=counts["known"],
-    )  # fmt: skip
+    )
     return counts
 
 

@@ -93,13 +93,35 @@ def write_messages(
                 turn = first_turn + batch_counts[source_id]
                 batch_counts[source_id] += 1
                 copy.write_row(
-                    (batch_id, owner_id, model.batch_kind, source_id, source.message_type,
-                     source.sender, len(group), BatchStatus.PENDING.value, turn, 0, 0)
-                )  # fmt: skip
+                    (
+                        batch_id,
+                        owner_id,
+                        model.batch_kind,
+                        source_id,
+                        source.message_type,
+                        source.sender,
+                        len(group),
+                        BatchStatus.PENDING.value,
+                        turn,
+                        0,
+                        0,
+                    )
+                )
         extra = dict(extra_columns or {})
         constants = tuple(extra.values())
-        columns = ["owner_id", model.source_column, "contact_id", '"to"', "text", "segments",
-                   "batch_id", "status", "error_code", "tracking_id", *extra]  # fmt: skip
+        columns = [
+            "owner_id",
+            model.source_column,
+            "contact_id",
+            '"to"',
+            "text",
+            "segments",
+            "batch_id",
+            "status",
+            "error_code",
+            "tracking_id",
+            *extra,
+        ]
         copy_messages = f"COPY {model._meta.db_table} ({', '.join(columns)}) FROM STDIN"
         with cursor.copy(copy_messages) as copy:
             for batch_id, group in zip(batch_ids, groups, strict=True):

@@ -23,9 +23,17 @@ from messaging.statuses import MessageStatus, Reason, WebhookEventStatus, Webhoo
 # status in neither set is not final.
 DELIVERED_PROVIDER_STATUSES = {"delivered", "delivrd", "completed", "ok"}
 FAILED_PROVIDER_STATUSES = {
-    "failure", "failed", "undelivered", "undeliv", "undeliverable", "expired", "rejected",
-    "rejectd", "deleted", "error",
-}  # fmt: skip
+    "failure",
+    "failed",
+    "undelivered",
+    "undeliv",
+    "undeliverable",
+    "expired",
+    "rejected",
+    "rejectd",
+    "deleted",
+    "error",
+}
 # Each field has several names: one in JSON, others in queries and forms
 # (docs/rules.md#mitto-webhook-fields).
 ID_FIELDS = ("messageId", "id", "msgid")
@@ -108,9 +116,15 @@ class NewEvent(NamedTuple):
         provider_status = first_field(event, STATUS_FIELDS).lower()[:40]
         if not (provider_id and provider_status):
             return cls(
-                f"unreadable:{digest(body)}", provider_id, provider_status, None, "",
-                "no message id or no status", body, WebhookEventStatus.FAILED.value,
-            )  # fmt: skip
+                f"unreadable:{digest(body)}",
+                provider_id,
+                provider_status,
+                None,
+                "",
+                "no message id or no status",
+                body,
+                WebhookEventStatus.FAILED.value,
+            )
         time_or_digest = first_field(event, TIME_FIELDS)[:40] or digest(body)[:16]
         error_code = error = ""
         if message_status_of(provider_status) == MessageStatus.FAILED:
@@ -130,9 +144,14 @@ class NewEvent(NamedTuple):
     def outcome(self, message_id: MessageId) -> Outcome:
         """The outcome that the receipt reports for a message."""
         return Outcome(
-            message_id, message_status_of(self.provider_status), None, self.error_code,
-            self.error, self.provider_status, self.occurred_at,
-        )  # fmt: skip
+            message_id,
+            message_status_of(self.provider_status),
+            None,
+            self.error_code,
+            self.error,
+            self.provider_status,
+            self.occurred_at,
+        )
 
 
 def insert_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:

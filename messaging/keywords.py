@@ -12,20 +12,66 @@ from messaging.statuses import ConsentRequest
 
 # A request if the text begins with one of them, as in "stop please".
 STOP_PREFIXES = {
-    "stop", "stopall", "unsubscribe", "stopp", "abmelden", "abbestellen", "desabonner",
-    "desinscrire", "desabonnement", "baja", "disiscrivi", "disiscrivimi", "cancellami", "διαγραφη",
-    "στοπ", "απεγγραφη",
-}  # fmt: skip
+    "stop",
+    "stopall",
+    "unsubscribe",
+    "stopp",
+    "abmelden",
+    "abbestellen",
+    "desabonner",
+    "desinscrire",
+    "desabonnement",
+    "baja",
+    "disiscrivi",
+    "disiscrivimi",
+    "cancellami",
+    "διαγραφη",
+    "στοπ",
+    "απεγγραφη",
+}
 # Everyday words: a request only if they are the whole text.
 STOP_TEXTS = {
-    "end", "cancel", "quit", "optout", "opt out", "stop all", "ende", "arret", "arreter", "fin",
-    "parar", "alto", "cancelar", "detener", "ferma", "basta", "annulla", "cancella", "τελοσ",
-    "ακυρωση", "σταματα", "σταματηστε", "διεγραψε με",
-}  # fmt: skip
+    "end",
+    "cancel",
+    "quit",
+    "optout",
+    "opt out",
+    "stop all",
+    "ende",
+    "arret",
+    "arreter",
+    "fin",
+    "parar",
+    "alto",
+    "cancelar",
+    "detener",
+    "ferma",
+    "basta",
+    "annulla",
+    "cancella",
+    "τελοσ",
+    "ακυρωση",
+    "σταματα",
+    "σταματηστε",
+    "διεγραψε με",
+}
 START_TEXTS = {
-    "start", "unstop", "subscribe", "optin", "opt in", "anmelden", "demarrer", "reprendre", "alta",
-    "iniciar", "iscrivimi", "inizia", "εγγραφη", "εναρξη", "σταρτ",
-}  # fmt: skip
+    "start",
+    "unstop",
+    "subscribe",
+    "optin",
+    "opt in",
+    "anmelden",
+    "demarrer",
+    "reprendre",
+    "alta",
+    "iniciar",
+    "iscrivimi",
+    "inizia",
+    "εγγραφη",
+    "εναρξη",
+    "σταρτ",
+}
 MAX_REQUEST_WORDS = 6  # a longer text is no request, even if it begins with such a word
 
 

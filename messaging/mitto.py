@@ -160,9 +160,12 @@ class MittoClient:
     ) -> requests.Response | NotTaken | Ambiguous:
         try:
             return self._session.request(
-                method, self._url + path, data=data, timeout=self._timeout,
+                method,
+                self._url + path,
+                data=data,
+                timeout=self._timeout,
                 allow_redirects=False,
-            )  # fmt: skip
+            )
         except requests.ConnectionError as error:
             if _failed_before_sending(error):
                 return NotTaken("no connection to Mitto")

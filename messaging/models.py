@@ -383,9 +383,14 @@ class WebhookEvent(models.Model):
     event_id = models.CharField(max_length=200)
     event_type = models.CharField(max_length=20, choices=WebhookEventType.choices)
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, db_index=False,
-        verbose_name="store", help_text="the store to whose contact a reply belongs",
-    )  # fmt: skip
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        db_index=False,
+        verbose_name="store",
+        help_text="the store to whose contact a reply belongs",
+    )
     provider_message_id = models.CharField(max_length=64, blank=True)
     provider_status = models.CharField(
         max_length=40,

@@ -121,8 +121,12 @@ registry.personal_data.register(
 )
 # Columns of every message class that hold no personal data.
 MESSAGE_CODES = (
-    "tracking_id", "provider_message_id", "delivery_status", "error_code", "last_error",
-)  # fmt: skip
+    "tracking_id",
+    "provider_message_id",
+    "delivery_status",
+    "error_code",
+    "last_error",
+)
 registry.no_personal_data.register(
     NoPersonalData(
         "messaging.Batch", ("kind", "sender", "waiting_for", "provider_bulk_id", "error")
@@ -133,17 +137,26 @@ registry.no_personal_data.register(
     NoPersonalData("messaging.CreditTransaction", ("reason", "idempotency_key")),
     NoPersonalData(
         "messaging.WebhookEvent",
-        ("provider", "event_id", "provider_message_id", "provider_status", "consent_request",
-         "error_code", "error"),
+        (
+            "provider",
+            "event_id",
+            "provider_message_id",
+            "provider_status",
+            "consent_request",
+            "error_code",
+            "error",
+        ),
     ),
     NoPersonalData("messaging.Tally", ("kind", "detail")),
-)  # fmt: skip
+)
 
 
 registry.sidebar_links.register(
-    SidebarLink.to_list("Messages", "Tests", "science", "messaging.directmessage", 120),
-    SidebarLink.to_list("Messages", "Batches", "stacks", "messaging.batch", 130),
-    SidebarLink.to_list("Messages", "Replies and receipts", "forum", "messaging.webhookevent", 140),
+    SidebarLink.to_list("SMS messages", "Tests", "science", "messaging.directmessage", 120),
+    SidebarLink.to_list("SMS messages", "Batches", "stacks", "messaging.batch", 130),
+    SidebarLink.to_list(
+        "SMS messages", "Replies and receipts", "forum", "messaging.webhookevent", 140
+    ),
     SidebarLink.to_list("Money", "Wallets", "account_balance_wallet", "messaging.wallet", 200),
     SidebarLink.to_list("Money", "Ledger", "receipt_long", "messaging.credittransaction", 210),
     SidebarLink.to_list("Money", "Reservations", "lock_clock", "messaging.creditreservation", 220),

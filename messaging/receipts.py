@@ -104,9 +104,14 @@ class UnmatchedReceipt(NamedTuple):
     def outcome(self, message_id: MessageId) -> Outcome:
         """The outcome that the receipt reports for a message whose provider ID is not known."""
         return Outcome(
-            message_id, message_status_of(self.provider_status), self.provider_message_id,
-            self.error_code, self.error, self.provider_status, self.at,
-        )  # fmt: skip
+            message_id,
+            message_status_of(self.provider_status),
+            self.provider_message_id,
+            self.error_code,
+            self.error,
+            self.provider_status,
+            self.at,
+        )
 
 
 def _apply_chunk(*, after: int, counts: dict[str, int]) -> tuple[int, int]:
@@ -176,9 +181,14 @@ def _apply_or_retry_unmatched(
     Receipts whose retry is not due yet are not changed.
     """
     rows = unmatched.filter(Q(retry_at=None) | Q(retry_at__lte=now)).values_list(
-        "pk", "provider_message_id", "provider_status", Coalesce("occurred_at", "received_at"),
-        "error_code", "error", "received_at",
-    )  # fmt: skip
+        "pk",
+        "provider_message_id",
+        "provider_status",
+        Coalesce("occurred_at", "received_at"),
+        "error_code",
+        "error",
+        "received_at",
+    )
     due = [UnmatchedReceipt(*row) for row in rows]
     applied = _apply_to_unknown([r for r in due if r.received_at < now - MAX_CALL_DURATION])
     still_unmatched = [receipt for receipt in due if receipt.id not in applied]

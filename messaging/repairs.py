@@ -122,9 +122,10 @@ def expire_reservations(dry_run: bool) -> int:
     Reservations of open batches do not expire.
     """
     overdue = CreditReservation.objects.filter(
-        status=ReservationStatus.RESERVED, expires_at__lt=timezone.now(),
+        status=ReservationStatus.RESERVED,
+        expires_at__lt=timezone.now(),
         batch__status__in=ENDED_BATCH_STATUSES,
-    ).order_by("pk")  # fmt: skip
+    ).order_by("pk")
     if dry_run:
         return overdue.count()
     expired = credits.expire_reservations(list(overdue.values_list("batch_id", flat=True)[:CHUNK]))

@@ -194,10 +194,12 @@ def _apply_request(conversation: Conversation, event: WebhookEvent) -> None:
     else:
         change = ConsentEventType.UNSUBSCRIBED
     changed = change_consent(
-        conversation.contact_id, change, source=CONSENT_SOURCES[request],
+        conversation.contact_id,
+        change,
+        source=CONSENT_SOURCES[request],
         at=event.occurred_at or event.received_at,
         meta={"event": event.pk, "kind": conversation.kind, "source": conversation.source_id},
-    )  # fmt: skip
+    )
     if changed and change == ConsentEventType.UNSUBSCRIBED:
         tallies.count_one(
             conversation.owner_id, conversation.kind, conversation.source_id, TallyEvent.OPTED_OUT

@@ -34,11 +34,26 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 SENDER = re.compile(r"[A-Za-z0-9]{3,11}|\+\d{7,15}")
 FAULTS = [
-    "none", "unauthorized", "bad_request", "too_many", "too_many_bare", "unavailable",
-    "unavailable_bare", "unavailable_after", "error_before", "error_after", "drop_before",
-    "drop_after", "timeout_before", "timeout_after", "not_json", "missing_items", "extra_items",
-    "reordered_items", "no_bulk_id",
-]  # fmt: skip
+    "none",
+    "unauthorized",
+    "bad_request",
+    "too_many",
+    "too_many_bare",
+    "unavailable",
+    "unavailable_bare",
+    "unavailable_after",
+    "error_before",
+    "error_after",
+    "drop_before",
+    "drop_after",
+    "timeout_before",
+    "timeout_after",
+    "not_json",
+    "missing_items",
+    "extra_items",
+    "reordered_items",
+    "no_bulk_id",
+]
 RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
 
 
@@ -89,9 +104,15 @@ class Sandbox:
     """
 
     def __init__(
-        self, *, key: str, seed: int, ledger: Path | None, webhook: str, secret: str,
+        self,
+        *,
+        key: str,
+        seed: int,
+        ledger: Path | None,
+        webhook: str,
+        secret: str,
         behaviour: Behaviour,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.key, self.seed, self.webhook, self.secret = key, seed, webhook, secret
         self.behaviour = behaviour
         self.messages: dict[str, Message] = {}
@@ -486,10 +507,13 @@ def run(options: dict[str, Any]) -> None:
 
 async def _serve(options: dict[str, Any]) -> None:
     sandbox = Sandbox(
-        key=options["key"], seed=options["seed"], ledger=options["ledger"],
-        webhook=options["webhook"], secret=options["secret"],
+        key=options["key"],
+        seed=options["seed"],
+        ledger=options["ledger"],
+        webhook=options["webhook"],
+        secret=options["secret"],
         behaviour=Behaviour(**{f.name: options[f.name] for f in fields(Behaviour)}),
-    )  # fmt: skip
+    )
     runner = web.AppRunner(sandbox.app(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, options["host"], options["port"], shutdown_timeout=0.5)

@@ -159,9 +159,11 @@ def begin_submitting(batch: Batch) -> list[PreparedMessage]:
         else:
             # There was no call: restore what counts calls.
             Batch.objects.filter(pk=batch.pk).update(
-                status=BatchStatus.SETTLED, settled_at=timezone.now(), attempts=batch.attempts,
+                status=BatchStatus.SETTLED,
+                settled_at=timezone.now(),
+                attempts=batch.attempts,
                 submitted_at=batch.submitted_at,
-            )  # fmt: skip
+            )
     return messages
 
 

@@ -20,9 +20,30 @@ from messaging.statuses import TallyEvent
 SLOT_SECONDS = 300
 # Upper bounds, in seconds, of the time from sending to delivery; longer times have the last index.
 WAIT_BOUNDS = (
-    1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800,
-    86400, 259200,
-)  # fmt: skip
+    1,
+    2,
+    3,
+    5,
+    8,
+    12,
+    20,
+    30,
+    45,
+    60,
+    90,
+    120,
+    180,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    28800,
+    86400,
+    259200,
+)
 
 
 class TallyKey(NamedTuple):

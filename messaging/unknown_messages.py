@@ -120,6 +120,10 @@ def _write_audit_entries(
     counts = Counter((message.owner_id, message.batch_id) for message in messages)
     for (owner_id, batch_id), count in counts.items():
         audit.write_entry(
-            action, Batch(pk=batch_id), by=by, owner_id=owner_id,
-            kind=model.batch_kind, messages=count,
-        )  # fmt: skip
+            action,
+            Batch(pk=batch_id),
+            by=by,
+            owner_id=owner_id,
+            kind=model.batch_kind,
+            messages=count,
+        )

@@ -18,7 +18,7 @@ WINDOW_SECONDS = 900
 
 
 class ThrottledLogin(AdminAuthenticationForm):
-    """Refuses after MOST_FAILURES in WINDOW_SECONDS of one account or one address, right or wrong.
+    """Refuses after MAX_FAILURES in WINDOW_SECONDS of one account or one address, right or wrong.
 
     The counters are in Redis under hashes; without Redis nobody is refused.
     """

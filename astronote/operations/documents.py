@@ -25,9 +25,16 @@ FOREIGN_COMMANDS = {
 COMMON_MEANINGS = {"json": "print the answer as JSON"}
 # Options that Django gives every command.
 COMMON_OPTIONS = {
-    "help", "version", "verbosity", "settings", "pythonpath", "traceback", "no_color",
-    "force_color", "skip_checks",
-}  # fmt: skip
+    "help",
+    "version",
+    "verbosity",
+    "settings",
+    "pythonpath",
+    "traceback",
+    "no_color",
+    "force_color",
+    "skip_checks",
+}
 
 
 def documents() -> dict[Path, str]:

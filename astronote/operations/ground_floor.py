@@ -75,10 +75,11 @@ def register() -> None:
     )
     registry.home_panels.register(
         HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),
-        HomePanel("recurring", "astronote/panels/recurring.html",
-                  queue_state.recurring_context, 60),
+        HomePanel(
+            "recurring", "astronote/panels/recurring.html", queue_state.recurring_context, 60
+        ),
         HomePanel("watchdog", "astronote/panels/watchdog.html", _watchdog_context, 70),
-    )  # fmt: skip
+    )
     registry.metric_sources.register(
         MetricSource("watchdog", _watchdog_metrics),
         MetricSource("queues", queue_state.queue_metrics),
@@ -86,11 +87,19 @@ def register() -> None:
     registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
     registry.personal_data.register(
-        PersonalData("astronote.User", ("email",), "login of a store's owner or an operator",
-                     "as long as the account"),
-        PersonalData("astronote.User", ("company", "sender_name"), "the store's name",
-                     "as long as the account"),
-    )  # fmt: skip
+        PersonalData(
+            "astronote.User",
+            ("email",),
+            "login of a store's owner or an operator",
+            "as long as the account",
+        ),
+        PersonalData(
+            "astronote.User",
+            ("company", "sender_name"),
+            "the store's name",
+            "as long as the account",
+        ),
+    )
     registry.no_personal_data.register(
         NoPersonalData(
             "astronote.User", ("password", "timezone", "phone_region", "billing_hold_reason")

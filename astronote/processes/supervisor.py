@@ -26,10 +26,24 @@ def manage_command(*arguments: str) -> list[str]:
 def web_command(port: int, processes: int) -> list[str]:
     """The command line of the web server."""
     return [
-        sys.executable, "-m", "granian", "astronote.wsgi:application", "--interface", "wsgi",
-        "--host", "127.0.0.1", "--port", str(port), "--workers", str(processes),
-        "--blocking-threads", "32", "--respawn-failed-workers", "--log-level", "error",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "granian",
+        "astronote.wsgi:application",
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        str(processes),
+        "--blocking-threads",
+        "32",
+        "--respawn-failed-workers",
+        "--log-level",
+        "error",
+    ]
 
 
 def end_with_parent() -> None:
@@ -57,9 +71,14 @@ class ProcessGroup:
         output = open(self.log, "ab") if self.log else None
         try:
             process = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, preexec_fn=prepare, start_new_session=True,
-            )  # fmt: skip
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=prepare,
+                start_new_session=True,
+            )
         finally:
             if output:
                 output.close()

@@ -1,4 +1,4 @@
-"""The catalogue of named RQ queues and their options (overview, Queue Configuration).
+"""The catalogue of named RQ queues and their options (docs/rules.md#queues).
 
 Settings, workers and `manage.py serve` read it; nothing is enqueued here.
 """

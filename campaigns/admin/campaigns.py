@@ -28,8 +28,13 @@ from messaging.statuses import MessageStatus
 
 TEXT_FIELDS = ["owner", "name", "message_type", "message_text", "offer_url"]
 AUDIENCE_FIELDS = ["list", "filter_gender", "filter_age_group"]
-FIELD_LABELS = {"owner": "Store", "message_text": "Text", "offer_url": "Offer address",
-                "filter_gender": "Gender", "filter_age_group": "Age"}  # fmt: skip
+FIELD_LABELS = {
+    "owner": "Store",
+    "message_text": "Text",
+    "offer_url": "Offer address",
+    "filter_gender": "Gender",
+    "filter_age_group": "Age",
+}
 TAGS_HELP = (
     "May hold {{first_name}}, {{last_name}}, {{email}}, {{offer_link}} and {{unsubscribe_link}}."
 )
@@ -181,8 +186,15 @@ class CampaignAdmin(LargeTableAdmin):
     actions = [
         _list_action(name) for name, action in CAMPAIGN_ACTIONS.items() if not action.input_field
     ]
-    list_display = ["name", "owner", "status_badge", "message_count", "outcome_counts",
-                    "local_start", "reason"]  # fmt: skip
+    list_display = [
+        "name",
+        "owner",
+        "status_badge",
+        "message_count",
+        "outcome_counts",
+        "local_start",
+        "reason",
+    ]
     list_filter = ["status", "message_type"]
     list_select_related = ["owner"]
     search_fields = ["name"]
@@ -339,9 +351,10 @@ class CampaignAdmin(LargeTableAdmin):
         campaign = get_object_or_404(Campaign, pk=pk)
         disposition = f'attachment; filename="campaign-{pk}-messages.csv"'
         return StreamingHttpResponse(
-            message_csv.message_csv_lines(campaign.pk), content_type="text/csv; charset=utf-8",
+            message_csv.message_csv_lines(campaign.pk),
+            content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": disposition},
-        )  # fmt: skip
+        )
 
     @display(description="status", ordering="status", label=BADGE_COLORS)
     def status_badge(self, campaign):

@@ -181,16 +181,19 @@ def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
         }
     )
     messages = []
-    for tracking_id, row in zip(
-        batch_writing.new_tracking_ids(len(chunk)), chunk, strict=True
-    ):  # fmt: skip
+    for tracking_id, row in zip(batch_writing.new_tracking_ids(len(chunk)), chunk, strict=True):
         if (row.owner_id, row.phone) in suppressed:
             continue
         values = {name: getattr(row, name) for name in CONTACT_FIELDS}
         text = renderers[row.automation_id](values, tracking_id)
         message = new_message(
-            row.owner_id, row.automation_id, row.contact_id, row.phone, text, tracking_id,
+            row.owner_id,
+            row.automation_id,
+            row.contact_id,
+            row.phone,
+            text,
+            tracking_id,
             over_cap=row.contact_id in over_cap,
-        )  # fmt: skip
+        )
         messages.append(message)
     return messages

@@ -83,10 +83,17 @@ class ContactAdmin(LargeTableAdmin):
     PERSON_FIELDS = ["owner", "phone", "first_name", "last_name", "email", "gender", "birthday"]
     # Read-only, so that every change goes through `change_consent` and has a consent event.
     CONSENT_FIELDS = [
-        "is_subscribed", "service_allowed", "unsubscribed_at", "gdpr_consent_at",
-        "gdpr_consent_source", "gdpr_consent_version", "sms_consent_status", "sms_consent_at",
-        "sms_consent_source", "consent_evidence",
-    ]  # fmt: skip
+        "is_subscribed",
+        "service_allowed",
+        "unsubscribed_at",
+        "gdpr_consent_at",
+        "gdpr_consent_source",
+        "gdpr_consent_version",
+        "sms_consent_status",
+        "sms_consent_at",
+        "sms_consent_source",
+        "consent_evidence",
+    ]
     readonly_fields = [*CONSENT_FIELDS, "anonymised_at"]
 
     def get_fieldsets(self, request, obj=None):

@@ -39,14 +39,24 @@ class UploadForm(forms.ModelForm):
         widget=UnfoldAdminFileFieldWidget,
     )
     list_name = forms.CharField(
-        max_length=160, required=False, label="List", widget=UnfoldAdminTextInputWidget,
+        max_length=160,
+        required=False,
+        label="List",
+        widget=UnfoldAdminTextInputWidget,
         help_text="Also add the contacts to this list; it is created if it does not exist.",
-    )  # fmt: skip
+    )
 
     class Meta:
         model = ContactImport
-        fields = ["owner", "file", "list_name", "consent_source", "consent_at", "update_existing",
-                  "welcome"]  # fmt: skip
+        fields = [
+            "owner",
+            "file",
+            "list_name",
+            "consent_source",
+            "consent_at",
+            "update_existing",
+            "welcome",
+        ]
         labels = {"owner": "Store", "consent_source": "Consent", "consent_at": "Consent given at"}
 
     def save(self, commit: bool = True) -> ContactImport:
@@ -61,9 +71,12 @@ class UploadForm(forms.ModelForm):
             for name in ("consent_source", "consent_at", "update_existing", "welcome")
         }
         self.instance = lifecycle.upload_file(
-            data["owner"].pk, data["file"].name, data["file"].chunks(files.CHUNK_BYTES),
-            list_name=data["list_name"], **options,
-        )  # fmt: skip
+            data["owner"].pk,
+            data["file"].name,
+            data["file"].chunks(files.CHUNK_BYTES),
+            list_name=data["list_name"],
+            **options,
+        )
         planning.plan_upload(self.instance)
         return self.instance
 
@@ -76,9 +89,18 @@ class ContactImportAdmin(ReadOnlyAdmin):
     form = UploadForm
     autocomplete_fields = ["owner"]
     list_display = [
-        "id", "owner", "file_name", "status", "processed", "created", "updated", "unchanged",
-        "duplicate", "rejected", "created_at",
-    ]  # fmt: skip
+        "id",
+        "owner",
+        "file_name",
+        "status",
+        "processed",
+        "created",
+        "updated",
+        "unchanged",
+        "duplicate",
+        "rejected",
+        "created_at",
+    ]
     list_filter = ["status"]
     list_select_related = ["owner"]
 
@@ -191,9 +213,10 @@ class ContactImportAdmin(ReadOnlyAdmin):
     def rejected_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         contact_import = self._get_import_to_view(request, pk)
         return StreamingHttpResponse(
-            rejected.rejected_csv_lines(contact_import), content_type="text/csv; charset=utf-8",
+            rejected.rejected_csv_lines(contact_import),
+            content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="import-{pk}-rejected.csv"'},
-        )  # fmt: skip
+        )
 
     def _get_import_to_view(self, request: HttpRequest, pk: int) -> ContactImport:
         if not self.has_view_permission(request):
@@ -243,9 +266,11 @@ def _plan_with_choices(
     mapping_before: dict[str, list[int]] = contact_import.mapping or {}
     if choices is None:
         return planning.plan_upload(
-            contact_import, has_header=had_header, chosen=contact_import.mapping,
+            contact_import,
+            has_header=had_header,
+            chosen=contact_import.mapping,
             date_order=contact_import.date_order,
-        )  # fmt: skip
+        )
     has_header = choices.get("has_header") != "0"
     date_order = choices.get("date_order", "")
     return planning.plan_upload(

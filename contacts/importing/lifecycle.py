@@ -63,9 +63,14 @@ def upload_file(
         if list_name:
             target_list = List.objects.get_or_create(owner_id=owner_id, name=list_name)[0]
         contact_import = ContactImport.objects.create(
-            owner_id=owner_id, list=target_list, file_name=name[:255], file_size=0, file_sha256="",
-            status=ImportStatus.UPLOADED, **options,
-        )  # fmt: skip
+            owner_id=owner_id,
+            list=target_list,
+            file_name=name[:255],
+            file_size=0,
+            file_sha256="",
+            status=ImportStatus.UPLOADED,
+            **options,
+        )
         files.store_file_chunks(contact_import, chunks)
     return contact_import
 
@@ -104,9 +109,12 @@ def cancel_import(contact_import: ContactImport, *, by: User | AnonymousUser | s
     """
     with transaction.atomic():
         _change_status(
-            contact_import, [ImportStatus.UPLOADED, *OPEN_IMPORT_STATUSES], ImportStatus.CANCELLED,
-            "has ended", finished_at=timezone.now(),
-        )  # fmt: skip
+            contact_import,
+            [ImportStatus.UPLOADED, *OPEN_IMPORT_STATUSES],
+            ImportStatus.CANCELLED,
+            "has ended",
+            finished_at=timezone.now(),
+        )
         audit.write_entry("import cancelled", contact_import, by=by, rows=contact_import.processed)
 
 
@@ -157,9 +165,12 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
     if layout is not None and mapping is not None and contact_import.date_order:
         return layout, mapping
     plan = planning.plan_import(
-        path, contact_import.owner, has_header=layout.has_header if layout else None,
-        chosen=mapping, date_order=contact_import.date_order,
-    )  # fmt: skip
+        path,
+        contact_import.owner,
+        has_header=layout.has_header if layout else None,
+        chosen=mapping,
+        date_order=contact_import.date_order,
+    )
     if plan.problem:
         raise ImportRefused(plan.problem)
     contact_import.layout, contact_import.mapping = plan.layout.as_json(), plan.mapping

@@ -15,9 +15,17 @@ from messaging.statuses import describe_reason
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin):
     list_display = [
-        "id", "owner", "kind", "source_id", "size", "status", "waiting_for", "not_before",
-        "attempts", "error",
-    ]  # fmt: skip
+        "id",
+        "owner",
+        "kind",
+        "source_id",
+        "size",
+        "status",
+        "waiting_for",
+        "not_before",
+        "attempts",
+        "error",
+    ]
     list_filter = ["status", "kind"]
     list_select_related = ["owner"]
     search_fields = ["=source_id"]

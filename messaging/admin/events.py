@@ -11,8 +11,14 @@ from messaging.models import WebhookEvent
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = [
-        "id", "event_type", "owner", "provider_status", "consent_request", "status",
-        "provider_message_id", "received_at",
-    ]  # fmt: skip
+        "id",
+        "event_type",
+        "owner",
+        "provider_status",
+        "consent_request",
+        "status",
+        "provider_message_id",
+        "received_at",
+    ]
     list_filter = ["status"]
     search_fields = ["=provider_message_id"]

@@ -57,12 +57,16 @@ print(answer.status_code, answer.content.decode()[:26])
     User.objects.create_superuser("root@example.com", "x")
     database = connection.settings_dict["NAME"]
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True,
-        env=os.environ | {"REDIS_URL": f"unix://{tmp_path}/none.sock?db=0",
-                          "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?",
-                                                                             f"/{database}?"),
-                          "DJANGO_SETTINGS_MODULE": "astronote.settings"},
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {
+            "REDIS_URL": f"unix://{tmp_path}/none.sock?db=0",
+            "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?", f"/{database}?"),
+            "DJANGO_SETTINGS_MODULE": "astronote.settings",
+        },
+    )
     assert done.stdout.strip() == "503 Redis cannot be reached, s", done.stderr
 
 

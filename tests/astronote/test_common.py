@@ -50,8 +50,9 @@ def test_punctuation_and_spaces_around_a_number_do_not_matter():
 @database
 def test_a_number_is_found_at_every_store_that_has_it():
     alice, bob, cleo = (make_store(name) for name in ("alice", "bob", "cleo"))
-    wanted = [Contact.objects.create(owner=owner, phone="+306900000001").pk for owner in
-              (alice, bob)]  # fmt: skip
+    wanted = [
+        Contact.objects.create(owner=owner, phone="+306900000001").pk for owner in (alice, bob)
+    ]
     Contact.objects.create(owner=cleo, phone="+306900000002")
     assert sorted(contact_ids_with_phone("+306900000001")) == wanted
     assert contact_ids_with_phone("+306900000009") == []
@@ -85,8 +86,9 @@ def test_an_entry_names_the_account_the_subject_and_its_store():
 def test_an_entry_of_a_program_has_no_account_and_may_have_no_subject():
     other = make_store("bob")
     audit.write_entry("mended", by="watchdog")
-    audit.write_entry("mended", make_campaign(make_store("alice"), None), by="watchdog",
-                 owner_id=other.pk)  # fmt: skip
+    audit.write_entry(
+        "mended", make_campaign(make_store("alice"), None), by="watchdog", owner_id=other.pk
+    )
     first, second = AuditEntry.objects.order_by("pk")
     assert (first.actor, first.actor_name, first.subject) == (None, "watchdog", "")
     assert (first.owner, first.details) == (None, {})

@@ -13,9 +13,11 @@ from astronote.processes.supervisor import MANAGE
 
 def check(**variables):
     return subprocess.run(
-        [sys.executable, MANAGE, "check"], env=os.environ | variables, capture_output=True,
+        [sys.executable, MANAGE, "check"],
+        env=os.environ | variables,
+        capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
 
 
 def test_the_generated_documents_are_up_to_date():
@@ -36,9 +38,12 @@ def test_env_files_of_the_project_and_two_folders_above_are_read_the_nearest_fir
     unset = ("STATUS_RATE_MAX", "WATCHDOG_INTERVAL")
     given = {name: value for name, value in os.environ.items() if name not in unset}
     done = subprocess.run(
-        [sys.executable, "-c", script, project], capture_output=True, text=True,
-        cwd=environment.ROOT, env=given | {"MITTO_SENDER": "PROCESS"},
-    )  # fmt: skip
+        [sys.executable, "-c", script, project],
+        capture_output=True,
+        text=True,
+        cwd=environment.ROOT,
+        env=given | {"MITTO_SENDER": "PROCESS"},
+    )
     assert done.stdout == "3 7000 PROCESS\n", done.stderr
 
 
@@ -57,10 +62,15 @@ def test_a_bad_variable_stops_the_start_with_its_name(name, value):
 def test_the_production_settings_pass_djangos_deployment_check():
     done = subprocess.run(
         [sys.executable, MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
-        env=os.environ | {"HTTPS": "1", "SECRET_KEY": "x" * 30 + "abcdefghijklmnopqrstuvwxyz",
-                          "ALLOWED_HOSTS": "sms.example.com"},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        env=os.environ
+        | {
+            "HTTPS": "1",
+            "SECRET_KEY": "x" * 30 + "abcdefghijklmnopqrstuvwxyz",
+            "ALLOWED_HOSTS": "sms.example.com",
+        },
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -68,7 +78,8 @@ def test_an_unreachable_server_gives_one_line():
     done = subprocess.run(
         [sys.executable, MANAGE, "campaign_status", "1"],
         env=os.environ | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/x"},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert "DATABASE_URL" in done.stderr and "Traceback" not in done.stderr

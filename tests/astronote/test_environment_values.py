@@ -21,9 +21,12 @@ def read(root, *names, **given):
     )
     clean = {name: value for name, value in os.environ.items() if name not in BY_NAME}
     done = subprocess.run(
-        [sys.executable, "-c", script, root, *names], capture_output=True, text=True,
-        cwd=environment.ROOT, env=clean | given,
-    )  # fmt: skip
+        [sys.executable, "-c", script, root, *names],
+        capture_output=True,
+        text=True,
+        cwd=environment.ROOT,
+        env=clean | given,
+    )
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
 
@@ -50,8 +53,12 @@ def test_a_newcomer_needs_no_variable_and_gets_secrets_that_stay(tmp_path):
 def test_with_a_database_of_ones_own_nothing_is_made_up(tmp_path):
     given = {"DATABASE_URL": "postgres://x@localhost/y"}
     assert "SECRET_KEY is not set" in read(tmp_path, "DEBUG", **given)
-    given |= {"SECRET_KEY": "s", "PHONE_HASH_KEY": "p", "PUBLIC_WEB_BASE_URL": "https://x.example/",
-              "MITTO_API_KEY": "k"}  # fmt: skip
+    given |= {
+        "SECRET_KEY": "s",
+        "PHONE_HASH_KEY": "p",
+        "PUBLIC_WEB_BASE_URL": "https://x.example/",
+        "MITTO_API_KEY": "k",
+    }
     assert "MITTO_TRAFFIC_ACCOUNT_ID is not set" in read(tmp_path, "DEBUG", **given)
     given["MITTO_TRAFFIC_ACCOUNT_ID"] = "a"
     names = ("HTTPS", "ALLOWED_HOSTS", "WEBHOOK_SECRET", "PUBLIC_WEB_BASE_URL", "MITTO_API_BASE")

@@ -31,15 +31,20 @@ def root(client):
 
 def tally(store, what, count, *, days_ago=0.0, detail=""):
     at = timezone.now() - timedelta(days=days_ago)
-    Tally.objects.create(owner=store, kind="campaign", slot=at, event=what, detail=detail,
-                         count=count)  # fmt: skip
+    Tally.objects.create(
+        owner=store, kind="campaign", slot=at, event=what, detail=detail, count=count
+    )
 
 
 def spend(store, credits, *, days_ago=0.0, kind="debit"):
     entry = CreditTransaction.objects.create(
-        owner=store, type=kind, amount=credits, balance_after=0, reason="test",
+        owner=store,
+        type=kind,
+        amount=credits,
+        balance_after=0,
+        reason="test",
         idempotency_key=f"{store.pk}:{kind}:{days_ago}",
-    )  # fmt: skip
+    )
     at = timezone.now() - timedelta(days=days_ago)
     CreditTransaction.objects.filter(pk=entry.pk).update(created_at=at)
 
@@ -97,15 +102,22 @@ def test_a_wallet_runs_low_below_a_hundred_credits_or_a_weeks_spending():
     make_store("few", balance=99)
     make_store("none", balance=0)
     Wallet.objects.create(owner=User.objects.get(email="none@example.com"))
-    for name, kind, days_ago in (("spent", "debit", 6.9), ("earlier", "debit", 7.1),
-                                 ("refund", "refund", 1)):  # fmt: skip
+    for name, kind, days_ago in (
+        ("spent", "debit", 6.9),
+        ("earlier", "debit", 7.1),
+        ("refund", "refund", 1),
+    ):
         spend(make_store(name, balance=500), 501, kind=kind, days_ago=days_ago)
     reserved = make_store("reserved", balance=150, company="Reserved Ltd")
     Wallet.objects.filter(owner=reserved).update(reserved_balance=51)
     make_store("closed", balance=5, is_active=False)
     make_store("staff", balance=5, is_staff=True)
-    assert low() == {"none@example.com": 0, "few@example.com": 0, "Reserved Ltd": 0,
-                     "spent@example.com": 501}  # fmt: skip
+    assert low() == {
+        "none@example.com": 0,
+        "few@example.com": 0,
+        "Reserved Ltd": 0,
+        "spent@example.com": 501,
+    }
     assert [wallet.available for wallet in panel("wallets")["wallets"]] == [0, 99, 99, 500]
 
 
@@ -127,14 +139,21 @@ def test_what_goes_out_and_what_comes_next_are_told_apart():
     target = make_list(store, 1)
     now = timezone.now()
     for minutes, status in enumerate(("sending", "paused", "draft", "completed", "cancelled")):
-        make_campaign(store, target, status=status, name=status,
-                      started_at=now - timedelta(minutes=minutes))  # fmt: skip
+        make_campaign(
+            store, target, status=status, name=status, started_at=now - timedelta(minutes=minutes)
+        )
     for days in (2, 1):
-        make_campaign(store, target, status="scheduled", name=f"in {days}",
-                      scheduled_at=now + timedelta(days=days))  # fmt: skip
+        make_campaign(
+            store,
+            target,
+            status="scheduled",
+            name=f"in {days}",
+            scheduled_at=now + timedelta(days=days),
+        )
     for status in ("uploaded", "pending", "processing", "completed", "failed", "cancelled"):
-        ContactImport.objects.create(owner=store, file_name=status, file_size=1, file_sha256="",
-                                     status=status)  # fmt: skip
+        ContactImport.objects.create(
+            owner=store, file_name=status, file_size=1, file_sha256="", status=status
+        )
     audit.write_entry("released batch", by="watchdog")
     audit.write_entry("start", by="command line")
     found = panel("in progress") | panel("scheduled") | panel("watchdog")
@@ -177,8 +196,9 @@ def test_the_page_costs_no_more_queries_for_more_rows(root, client):
         store = make_store(name, balance=1)
         target = make_list(store, 1)
         for status in ("sending", "scheduled"):
-            make_campaign(store, target, status=status, scheduled_at=timezone.now(),
-                          started_at=timezone.now())  # fmt: skip
+            make_campaign(
+                store, target, status=status, scheduled_at=timezone.now(), started_at=timezone.now()
+            )
         ContactImport.objects.create(owner=store, file_name="a", file_size=1, file_sha256="")
 
     more("alice")
@@ -200,8 +220,11 @@ def test_who_may_not_see_campaigns_sees_no_figures(client):
         assert "Alice&#x27;s" in client.get(address).text
 
 
-TASKS = {"watchdog": "campaigns.tasks.run_watchdog", "birthday": "campaigns.tasks.run_birthdays",
-         "pii_retention": "compliance.tasks.run_pii_retention"}  # fmt: skip
+TASKS = {
+    "watchdog": "campaigns.tasks.run_watchdog",
+    "birthday": "campaigns.tasks.run_birthdays",
+    "pii_retention": "compliance.tasks.run_pii_retention",
+}
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -152,10 +152,15 @@ jobs.enqueue_at("sms", __import__("datetime").datetime.now(), "x", job_id="a")
 print(jobs.first_in("key", 60))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True,
-        env=os.environ | {"REDIS_URL": f"unix://{tmp_path}/none.sock?db=0",
-                          "DJANGO_SETTINGS_MODULE": "astronote.settings"},
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {
+            "REDIS_URL": f"unix://{tmp_path}/none.sock?db=0",
+            "DJANGO_SETTINGS_MODULE": "astronote.settings",
+        },
+    )
     assert done.stdout == "True\n", done.stderr
     assert done.stderr.count("queue sms could not be reached") == 2
     assert "the watchdog will enqueue what waits" in done.stderr

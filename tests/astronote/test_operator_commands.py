@@ -24,9 +24,14 @@ def test_a_campaign_is_looked_at_before_it_is_made(capsys):
     store = make_store(balance=5)
     make_list(store, 8, name="regulars")
     found = told(
-        capsys, "send_campaign", str(store.pk), name="x", list_name="regulars", preview=True,
+        capsys,
+        "send_campaign",
+        str(store.pk),
+        name="x",
+        list_name="regulars",
+        preview=True,
         text="Γειά {{first_name}} {{what}} https://example.com/a/very/long/address/of/a/page/here",
-    )  # fmt: skip
+    )
     assert found["text"].startswith("Γειά Name")
     assert (found["encoding"], found["parts"], found["unknown_tags"]) == ("UCS-2", 2, ["what"])
     assert (found["recipients"], found["credits"], found["available"]) == (8, 16, 5)
@@ -38,8 +43,14 @@ def test_an_offer_that_is_no_address_is_refused():
     store = make_store()
     make_list(store, 1, name="regulars")
     with pytest.raises(CommandError, match="valid URL"):
-        call_command("send_campaign", str(store.pk), name="x", text="Hello", list_name="regulars",
-                     offer="javascript:alert(1)")  # fmt: skip
+        call_command(
+            "send_campaign",
+            str(store.pk),
+            name="x",
+            text="Hello",
+            list_name="regulars",
+            offer="javascript:alert(1)",
+        )
     assert not Campaign.objects.exists()
 
 
@@ -60,8 +71,11 @@ def test_a_store_is_shown_and_changed(capsys):
     assert found["sends"].startswith("no: the store is on billing hold")
     assert found["timezone"] == "Europe/Athens"
     assert AuditEntry.objects.get().details == {"settings": ["billing_hold", "timezone"]}
-    for wrong, why in (("timezone=Mars", "IANA"), ("is_staff=1", "SETTING=VALUE"),
-                       ("sender_name=!", "3 to 11 letters")):  # fmt: skip
+    for wrong, why in (
+        ("timezone=Mars", "IANA"),
+        ("is_staff=1", "SETTING=VALUE"),
+        ("sender_name=!", "3 to 11 letters"),
+    ):
         with pytest.raises(CommandError, match=why):
             call_command("store", store.email, set=[wrong])
 

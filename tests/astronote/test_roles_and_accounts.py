@@ -31,9 +31,17 @@ def test_a_viewer_may_view_everything_of_ours_and_nothing_else():
 
 def test_an_operator_also_adds_and_changes_what_operators_work_on():
     more = permissions("operator") - permissions("viewer")
-    work = ["astronote.{}_user", "contacts.{}_contact", "contacts.{}_contactimport",
-            "contacts.{}_list", "contacts.{}_suppression", "messaging.{}_messagetemplate",
-            "campaigns.{}_campaign", "campaigns.{}_automation", "campaigns.{}_nfctag"]  # fmt: skip
+    work = [
+        "astronote.{}_user",
+        "contacts.{}_contact",
+        "contacts.{}_contactimport",
+        "contacts.{}_list",
+        "contacts.{}_suppression",
+        "messaging.{}_messagetemplate",
+        "campaigns.{}_campaign",
+        "campaigns.{}_automation",
+        "campaigns.{}_nfctag",
+    ]
     assert more == {name.format(verb) for name in work for verb in ("add", "change")}
     assert permissions("viewer") < permissions("operator")
 
@@ -73,8 +81,15 @@ def test_an_operator_who_cannot_be_made_leaves_nothing_behind():
 
 
 def test_a_store_is_made_with_a_wallet_and_may_not_log_in(client, capsys):
-    call_command("create_store", "Alice@Example.com", company="Alice's", sender="ALICESHOP",
-                 timezone="Europe/Athens", region="GR", json=True)  # fmt: skip
+    call_command(
+        "create_store",
+        "Alice@Example.com",
+        company="Alice's",
+        sender="ALICESHOP",
+        timezone="Europe/Athens",
+        region="GR",
+        json=True,
+    )
     store = User.objects.get()
     assert json.loads(capsys.readouterr().out) == {"id": store.pk, "email": "alice@example.com"}
     assert (store.company, store.sender_name) == ("Alice's", "ALICESHOP")

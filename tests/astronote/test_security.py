@@ -31,9 +31,22 @@ from tests.support.factories import make_campaign, make_list, make_store
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
 # What is there for everybody: health (inside the network), customers' pages, providers' calls.
-OPEN = {"", "favicon.ico", "healthz", "readyz", "metrics", "s/x", "u/x", "webhooks/mitto/delivery",
-        "webhooks/mitto/delivery/x", "webhooks/mitto/inbound", "webhooks/mitto/inbound/x",
-        "admin/login/", "admin/logout/", "admin/jsi18n/"}  # fmt: skip
+OPEN = {
+    "",
+    "favicon.ico",
+    "healthz",
+    "readyz",
+    "metrics",
+    "s/x",
+    "u/x",
+    "webhooks/mitto/delivery",
+    "webhooks/mitto/delivery/x",
+    "webhooks/mitto/inbound",
+    "webhooks/mitto/inbound/x",
+    "admin/login/",
+    "admin/logout/",
+    "admin/jsi18n/",
+}
 # What an account that is let into the admin has without any role: an empty page, its own password.
 HARMLESS = {"admin", "admin/search", "admin/password_change", "admin/password_change/done"}
 
@@ -72,8 +85,13 @@ def outcome(answer):
     """In a word, what a visitor got."""
     if answer.request["PATH_INFO"] == "/admin/login/":
         return "asked to log in"
-    words = {200: "a page", 400: "wrong request", 403: "refused",
-             404: "nothing there", 405: "wrong method"}  # fmt: skip
+    words = {
+        200: "a page",
+        400: "wrong request",
+        403: "refused",
+        404: "nothing there",
+        405: "wrong method",
+    }
     return words.get(answer.status_code, "broken")
 
 
@@ -110,9 +128,16 @@ def rows_of_every_kind(store, sandbox):
     assert message.status == "unknown"
     automation = Automation.objects.create(owner=store, type="welcome_message", message_body="Hi")
     AutomationMessage.objects.create(
-        owner=store, automation=automation, batch=message.batch, contact=message.contact,
-        to=message.to, text="Hi", segments=1, tracking_id="tracking", status="unknown",
-    )  # fmt: skip
+        owner=store,
+        automation=automation,
+        batch=message.batch,
+        contact=message.contact,
+        to=message.to,
+        text="Hi",
+        segments=1,
+        tracking_id="tracking",
+        status="unknown",
+    )
     target = make_campaign(store, Campaign.objects.get().list, status="draft").list
     for status in ("sending", "paused", "scheduled"):
         make_campaign(store, target, status=status, scheduled_at=timezone.now())
@@ -155,8 +180,16 @@ def test_every_action_is_tried_by_who_may_not(who, store, client, sandbox):
     rows_of_every_kind(store, sandbox)
     every = list(actions())
     names = {name for *_, name in every}
-    assert {"start", "resume", "unschedule", "mark_delivered", "resend", "erase_person",
-            "export_person", "delete_selected"} <= names  # fmt: skip
+    assert {
+        "start",
+        "resume",
+        "unschedule",
+        "mark_delivered",
+        "resend",
+        "erase_person",
+        "export_person",
+        "delete_selected",
+    } <= names
     visitor(who, client)
     before = everything()
     got = Counter()
@@ -203,8 +236,10 @@ def test_an_operator_works_and_does_not_erase_or_promote(store, client):
     assert campaign.status == "sending"
     assert AuditEntry.objects.filter(actor=account, action="start").count() == 1
     contact = Contact.objects.first()
-    client.post("/admin/contacts/contact/", {"action": "erase_person", "confirmed": "1",
-                                             "_selected_action": [contact.pk]})  # fmt: skip
+    client.post(
+        "/admin/contacts/contact/",
+        {"action": "erase_person", "confirmed": "1", "_selected_action": [contact.pk]},
+    )
     assert Contact.objects.filter(pk=contact.pk).exists()
     address = f"/admin/astronote/user/{store.pk}/change/"
     initial = client.get(address).context["adminform"].form.initial
@@ -221,8 +256,10 @@ def test_an_operator_works_and_does_not_erase_or_promote(store, client):
 def test_an_administrator_erases_and_sees_the_queues(store, client):
     client.force_login(operator("administrator"))
     contact = Contact.objects.first()
-    client.post("/admin/contacts/contact/", {"action": "erase_person", "confirmed": "1",
-                                             "_selected_action": [contact.pk]})  # fmt: skip
+    client.post(
+        "/admin/contacts/contact/",
+        {"action": "erase_person", "confirmed": "1", "_selected_action": [contact.pk]},
+    )
     assert not Contact.objects.filter(pk=contact.pk).exists()
     assert client.get("/admin/django_rq/dashboard/").status_code == 200
 

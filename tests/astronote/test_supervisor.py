@@ -76,9 +76,11 @@ def test_a_child_ends_with_a_parent_that_is_killed(tmp_path):
         "print(group.pids()['a'], flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
-        [*python(script), tmp_path / "log"], stdout=subprocess.PIPE, text=True,
+        [*python(script), tmp_path / "log"],
+        stdout=subprocess.PIPE,
+        text=True,
         cwd=os.path.dirname(supervisor.MANAGE),
-    )  # fmt: skip
+    )
     try:
         child = int(parent.stdout.readline())
         wait_until(lambda: "up" in (tmp_path / "log").read_text())

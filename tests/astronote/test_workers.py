@@ -30,9 +30,12 @@ FAILS = "campaigns.tasks.no_such_task"
 
 def burst(environment, queue, **variables):
     done = subprocess.run(
-        supervisor.manage_command("rqworker", queue, "--burst"), env=environment | variables,
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        supervisor.manage_command("rqworker", queue, "--burst"),
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     return done.stdout + done.stderr
 
 
@@ -159,9 +162,12 @@ def test_more_than_one_attempt_is_said_loudly_at_start(environment_of_processes)
 @pytest.mark.parametrize("command", [("rqworker", "sms"), ("rqscheduler",)])
 def test_with_queues_disabled_workers_say_so_and_end(environment_of_processes, command):
     done = subprocess.run(
-        supervisor.manage_command(*command), env=environment_of_processes | {"QUEUE_DISABLED": "1"},
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        supervisor.manage_command(*command),
+        env=environment_of_processes | {"QUEUE_DISABLED": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 1 and "QUEUE_DISABLED is set" in done.stderr
 
 
@@ -311,8 +317,10 @@ def test_run_on_start_runs_at_the_start_only_if_asked(worker, variable, queue):
     worker("rqscheduler")
     wait_until(lambda: jobs.redis_connection().get(recurring.HEARTBEAT_KEY))
     wait_until(lambda: "recurring-watchdog" in entries())
-    tasks = {"birthday": "campaigns.tasks.run_birthdays",
-             "pii_retention": "compliance.tasks.run_pii_retention"}  # fmt: skip
+    tasks = {
+        "birthday": "campaigns.tasks.run_birthdays",
+        "pii_retention": "compliance.tasks.run_pii_retention",
+    }
 
     def enqueued():
         return tasks[queue] in [job.func_name for job in jobs.get_queue(queue).get_jobs()]
@@ -356,10 +364,13 @@ def count(queue):
 
 def test_serve_runs_as_many_workers_as_the_variables_say_and_replaces_the_dead(serve, sandbox):
     process, url = serve(
-        WORKER_CONCURRENCY="2", SCHEDULER_CONCURRENCY="2", CONTACT_IMPORT_CONCURRENCY="2",
-        STATUS_REFRESH_CONCURRENCY="2", DELIVERY_STATUS_POLLER_CONCURRENCY="2",
+        WORKER_CONCURRENCY="2",
+        SCHEDULER_CONCURRENCY="2",
+        CONTACT_IMPORT_CONCURRENCY="2",
+        STATUS_REFRESH_CONCURRENCY="2",
+        DELIVERY_STATUS_POLLER_CONCURRENCY="2",
         WATCHDOG_CONCURRENCY="2",
-    )  # fmt: skip
+    )
     for queue in QUEUES:
         expected = 2 if queue.concurrency_variable else 1
         wait_until(lambda: count(queue.name) == expected, seconds=90)  # noqa: B023
@@ -397,8 +408,11 @@ def _alive(pid):
 @pytest.mark.parametrize("variables", [{"START_WORKER": "0"}, {"QUEUE_DISABLED": "1"}])
 def test_serve_can_run_the_web_alone(serve, variables):
     process, url = serve(**variables)
-    assert subprocess.run(
-        ["pgrep", "-P", str(process.pid), "-f", "rqworker|rqscheduler"], capture_output=True
-    ).stdout == b""  # fmt: skip
+    assert (
+        subprocess.run(
+            ["pgrep", "-P", str(process.pid), "-f", "rqworker|rqscheduler"], capture_output=True
+        ).stdout
+        == b""
+    )
     assert requests.get(f"{url}/admin/login/", timeout=5).status_code == 200
     assert Campaign.objects.count() == 0

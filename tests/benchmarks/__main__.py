@@ -57,6 +57,8 @@ def main() -> int:
                 results += _run_apart(name, size)
                 _keep(results)
     Console(width=int(os.environ.get("COLUMNS", 120))).print(_table(results))
+    for remark in _remarks(results):
+        print(remark)
     _keep(results)
     console.print(f"The report is also in {REPORT}, and as a picture in {CHART}")
     return 0
@@ -94,16 +96,28 @@ def _run_apart(name: str, size: int) -> list[Result]:
 
 
 def _table(results: list[Result]) -> Table:
-    """Without the columns that no result fills."""
-    headings = ("scenario", "what", *NUMBERS, "also")
+    """Numbers only, without the columns that no result fills; the remarks are `_remarks`."""
+    headings = ("scenario", "what", *NUMBERS)
     rows = [result.cells() for result in results]
     filled = [n for n in range(len(headings)) if any(row[n] for row in rows)]
     table = Table()
     for n in filled:
-        table.add_column(headings[n], justify="right" if headings[n] in NUMBERS else "left")
+        is_number = headings[n] in NUMBERS
+        table.add_column(
+            headings[n], justify="right" if is_number else "left", min_width=0 if is_number else 12
+        )
     for row in rows:
         table.add_row(*(row[n] for n in filled))
     return table
+
+
+def _remarks(results: list[Result]) -> list[str]:
+    """What belongs to a result and is not in the table, a line each."""
+    return [
+        f"{scenario}, {what}: {also}"
+        for scenario, what, *_, also in (result.cells() for result in results)
+        if also
+    ]
 
 
 if __name__ == "__main__":

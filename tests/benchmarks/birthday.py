@@ -44,14 +44,27 @@ def run(place: Installation, size: int) -> list[Result]:
     _, statements = counted(lambda: birthday.send_birthday_messages(day=DAYS[0]))
     seconds, alone, jobs = median(ours), median(bare), median(bare_jobs)
     return [
-        Result("birthday", f"of {STORES:,} stores", size, "messages/s",
-               plan=plan, ours=median(rows) / seconds, bare=median(rows) / alone, naive=naive,
-               statements=statements / median(rows) * 1000, peak_mb=peak_mb(os.getpid()),
-               also={"due": f"{median(rows):,}", "run s": round(seconds, 2),
-                     "bare s": round(alone, 2), "jobs of bare s": round(jobs, 2),
-                     "of bare with its jobs": round((alone + jobs) / seconds, 2),
-                     "full scan": "Seq Scan on contacts_contact" in plan})
-    ]  # fmt: skip
+        Result(
+            "birthday",
+            f"of {STORES:,} stores",
+            size,
+            "messages/s",
+            plan=plan,
+            ours=median(rows) / seconds,
+            bare=median(rows) / alone,
+            naive=naive,
+            statements=statements / median(rows) * 1000,
+            peak_mb=peak_mb(os.getpid()),
+            also={
+                "due": f"{median(rows):,}",
+                "run s": round(seconds, 2),
+                "bare s": round(alone, 2),
+                "jobs of bare s": round(jobs, 2),
+                "of bare with its jobs": round((alone + jobs) / seconds, 2),
+                "full scan": "Seq Scan on contacts_contact" in plan,
+            },
+        )
+    ]
 
 
 def _make_stores(contacts_each: int) -> None:
@@ -146,9 +159,19 @@ def _bare(day: date) -> tuple[float, float, int]:
             ) as copy:
                 for place, row in enumerate(due):
                     copy.write_row(
-                        (row[0], row[1], row[4], row[5], f"Happy birthday {row[6]}!", 1,
-                         batch_of[row[0]], "queued", f"bare{place:08}", "2027")
-                    )  # fmt: skip
+                        (
+                            row[0],
+                            row[1],
+                            row[4],
+                            row[5],
+                            f"Happy birthday {row[6]}!",
+                            1,
+                            batch_of[row[0]],
+                            "queued",
+                            f"bare{place:08}",
+                            "2027",
+                        )
+                    )
             cursor.execute(
                 "INSERT INTO messaging_creditreservation (owner_id, batch_id, amount, charged,"
                 " released, status, expires_at) SELECT owner_id, id, size, 0, 0, 'reserved',"
@@ -156,8 +179,9 @@ def _bare(day: date) -> tuple[float, float, int]:
             )
             cursor.execute(
                 "UPDATE messaging_wallet SET reserved_balance = reserved_balance + 1"
-                " WHERE owner_id = ANY(%s)", [owners],
-            )  # fmt: skip
+                " WHERE owner_id = ANY(%s)",
+                [owners],
+            )
             cursor.execute("UPDATE campaigns_automation SET last_run_at = now()")
         written = time.monotonic()
         jobs.enqueue_copies("sms", SEND_NEXT, len(owners))

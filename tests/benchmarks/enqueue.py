@@ -13,8 +13,10 @@ from tests.support.waiting import wait_until
 SIZES = [10_000, 100_000, 1_000_000]
 POSTGRES = {"max_wal_size": "4GB"}
 NAIVE = 1000
-COLUMNS = ('owner_id, campaign_id, contact_id, "to", text, segments, batch_id, status, error_code,'
-           " tracking_id")  # fmt: skip
+COLUMNS = (
+    'owner_id, campaign_id, contact_id, "to", text, segments, batch_id, status, error_code,'
+    " tracking_id"
+)
 
 
 def run(place: Installation, size: int) -> list[Result]:
@@ -34,11 +36,19 @@ def run(place: Installation, size: int) -> list[Result]:
     again = make_campaign(store, target)
     _, statements = counted(lambda: enqueue.enqueue_campaign(again.pk))
     return [
-        Result("enqueue", "recipients", size, "recipients/s", ours=size / seconds,
-               bare=size / bare, naive=_naive(store, target), peak_mb=peak,
-               statements=statements / size * 1000,
-               also={"MB when idle": round(idle), "jobs": jobs})
-    ]  # fmt: skip
+        Result(
+            "enqueue",
+            "recipients",
+            size,
+            "recipients/s",
+            ours=size / seconds,
+            bare=size / bare,
+            naive=_naive(store, target),
+            peak_mb=peak,
+            statements=statements / size * 1000,
+            also={"MB when idle": round(idle), "jobs": jobs},
+        )
+    ]
 
 
 def _start(store: Any, target: Any) -> tuple[float, int]:
@@ -98,9 +108,14 @@ def _naive(store: Any, target: Any) -> float:
     for contact in Contact.objects.filter(listmembership__list=target)[:NAIVE]:
         text = f"Hello {contact.first_name}"
         CampaignMessage.objects.create(
-            owner=store, campaign=campaign, contact=contact, to=contact.phone, text=text,
-            segments=1, tracking_id=f"n{contact.pk}",
-        )  # fmt: skip
+            owner=store,
+            campaign=campaign,
+            contact=contact,
+            to=contact.phone,
+            text=text,
+            segments=1,
+            tracking_id=f"n{contact.pk}",
+        )
     return NAIVE / (time.monotonic() - began)
 
 

@@ -54,6 +54,13 @@ def run(place: Installation, size: int) -> list[Result]:
         "their enqueue s": round(enqueued, 1),
     }
     return [
-        Result("fairness", f"{SMALL} recipients of another store", size, "campaigns/s",
-               ours=1 / beside, bare=1 / alone, also=also)
-    ]  # fmt: skip
+        Result(
+            "fairness",
+            f"{SMALL} recipients of another store",
+            size,
+            "campaigns/s",
+            ours=1 / beside,
+            bare=1 / alone,
+            also=also,
+        )
+    ]

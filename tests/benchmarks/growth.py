@@ -141,5 +141,12 @@ def _result(size: int, beside: str, cost: Cost, than: Cost | None = None) -> Res
         also["times as much"] = round(cost.whole / than.whole, 2)
         sending = (cost.enqueue + cost.send) / (than.enqueue + than.send)
         also["without the receipt"] = round(sending, 2)
-    return Result("growth", f"a message, {beside}", size, "µs", ours=cost.whole,
-                  peak_mb=cost.peak_mb, also=also)  # fmt: skip
+    return Result(
+        "growth",
+        f"a message, {beside}",
+        size,
+        "µs",
+        ours=cost.whole,
+        peak_mb=cost.peak_mb,
+        also=also,
+    )

@@ -38,9 +38,18 @@ def run(place: Installation, size: int) -> list[Result]:
         naive = _naive(path, store)
         _empty()
         results.append(
-            Result("import", what, size, "rows/s", ours=ours, bare=bare, naive=naive, peak_mb=peak,
-                   also={"again, all unchanged": f"{again:,.0f}"})
-        )  # fmt: skip
+            Result(
+                "import",
+                what,
+                size,
+                "rows/s",
+                ours=ours,
+                bare=bare,
+                naive=naive,
+                peak_mb=peak,
+                also={"again, all unchanged": f"{again:,.0f}"},
+            )
+        )
     results[0].statements = statements / size * 1000
     return results
 
@@ -68,8 +77,16 @@ def write_file(path: Path, size: int) -> None:
             born = date(1950, 1, 1) + timedelta(days=draw.randrange(18000))
             phone = f"+3069{number * step % size:08}"
             email = f"c{number}@example.com" if number % 2 else ""
-            writer.writerow([phone, draw.choice(NAMES), f"No{number}", email, born,
-                             draw.choice(["male", "female", ""])])  # fmt: skip
+            writer.writerow(
+                [
+                    phone,
+                    draw.choice(NAMES),
+                    f"No{number}",
+                    email,
+                    born,
+                    draw.choice(["male", "female", ""]),
+                ]
+            )
 
 
 def _coprime(a: int, b: int) -> bool:
@@ -89,8 +106,9 @@ def _empty() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE contacts_contact, contacts_consentevent, contacts_rejectedrow"
-                       " CASCADE")  # fmt: skip
+        cursor.execute(
+            "TRUNCATE contacts_contact, contacts_consentevent, contacts_rejectedrow CASCADE"
+        )
         cursor.execute("CHECKPOINT")
 
 
@@ -100,10 +118,13 @@ def _bare(path: Path, store) -> float:
 
     _empty()
     began, count = time.monotonic(), 0
-    with connection.cursor() as cursor, cursor.copy(
-        "COPY contacts_contact (owner_id, phone, first_name, last_name, email, birthday, gender,"
-        " is_subscribed) FROM STDIN"
-    ) as copy:  # fmt: skip
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY contacts_contact (owner_id, phone, first_name, last_name, email, birthday,"
+            " gender, is_subscribed) FROM STDIN"
+        ) as copy,
+    ):
         for phone, first, last, email, born, gender in _rows(path):
             copy.write_row((store.pk, phone, first, last, email, born, gender or None, False))
             count += 1
@@ -137,9 +158,14 @@ def _naive(path: Path, store) -> float:
         Contact.objects.get_or_create(
             owner=store,
             phone=phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
-            defaults={"first_name": first, "last_name": last, "email": email, "birthday": born,
-                      "gender": gender or None},
-        )  # fmt: skip
+            defaults={
+                "first_name": first,
+                "last_name": last,
+                "email": email,
+                "birthday": born,
+                "gender": gender or None,
+            },
+        )
         if count == NAIVE_ROWS:
             break
     return count / (time.monotonic() - began)

@@ -39,7 +39,12 @@ def run(place: Installation, size: int) -> list[Result]:
         waits.append((message["accepted_at"] - enqueued) * 1000)
     waits = sorted(waits[4 * WORKERS :])
     return [
-        Result("latency", "from enqueue to Mitto's first call", size, "ms",
-               ours=statistics.median(waits),
-               also={"p90 ms": round(waits[int(size * 0.9)]), "worst ms": round(waits[-1])})
-    ]  # fmt: skip
+        Result(
+            "latency",
+            "from enqueue to Mitto's first call",
+            size,
+            "ms",
+            ours=statistics.median(waits),
+            also={"p90 ms": round(waits[int(size * 0.9)]), "worst ms": round(waits[-1])},
+        )
+    ]

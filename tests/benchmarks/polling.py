@@ -31,10 +31,17 @@ def run(place: Installation, size: int) -> list[Result]:
     seconds = time.monotonic() - began
     assert counts["asked"] == size, counts
     return [
-        Result("polling", f"status queries of {LATENCY_MS} ms", size, "queries/s",
-               ours=size / seconds, naive=in_turn,
-               statements=statements / size * 1000, peak_mb=peak_mb(os.getpid()))
-    ]  # fmt: skip
+        Result(
+            "polling",
+            f"status queries of {LATENCY_MS} ms",
+            size,
+            "queries/s",
+            ours=size / seconds,
+            naive=in_turn,
+            statements=statements / size * 1000,
+            peak_mb=peak_mb(os.getpid()),
+        )
+    ]
 
 
 def _in_turn(place: Installation, ids: list[str]) -> float:

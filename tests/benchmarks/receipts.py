@@ -43,23 +43,38 @@ def run(place: Installation, size: int) -> list[Result]:
     _back_to_sent(campaign, size)
     fill_inbox(rows)
     seconds, peak = _apply_all(place, size)
-    applied = Result("receipts", "applied by one worker", size, "receipts/s", ours=size / seconds,
-                     bare=bare_update, naive=naive, peak_mb=peak,
-                     statements=statements / size * 1000)  # fmt: skip
+    applied = Result(
+        "receipts",
+        "applied by one worker",
+        size,
+        "receipts/s",
+        ours=size / seconds,
+        bare=bare_update,
+        naive=naive,
+        peak_mb=peak,
+        statements=statements / size * 1000,
+    )
 
     # Accepting while they are applied, one in a request and many.
     results = [applied]
     for count, connections in SHAPES:
         _back_to_sent(campaign, size)
-        bodies = [orjson.dumps(events[n : n + count] if count > 1 else events[n])
-                  for n in range(0, size, count)]  # fmt: skip
+        bodies = [
+            orjson.dumps(events[n : n + count] if count > 1 else events[n])
+            for n in range(0, size, count)
+        ]
         before = place.cpu()
         posted: Posted = post_all(address, bodies, connections=connections, token="sandbox")
         assert not posted.refused, f"{posted.refused} were refused"
-        result = Result("receipts", f"accepted, {count} a request", size, "receipts/s",
-                        ours=size / posted.seconds, bare=bare_insert if count == 1 else None,
-                        also={"p50 ms": round(posted.p50 * 1000, 1),
-                              "p99 ms": round(posted.p99 * 1000, 1)})  # fmt: skip
+        result = Result(
+            "receipts",
+            f"accepted, {count} a request",
+            size,
+            "receipts/s",
+            ours=size / posted.seconds,
+            bare=bare_insert if count == 1 else None,
+            also={"p50 ms": round(posted.p50 * 1000, 1), "p99 ms": round(posted.p99 * 1000, 1)},
+        )
         wait_until(lambda: _delivered(campaign) == size, seconds=600)
         result.count_cpu(before, place.cpu())
         results.append(result)
@@ -70,10 +85,15 @@ def delivered_events(ids: list[str]) -> list[dict]:
     """As Mitto posts them, a millisecond after each other."""
     began = datetime.now(UTC)
     return [
-        {"messageId": one, "deliveryStatus": "Delivered", "destination": f"+3069{n:08}",
-         "updatedAt": (began + timedelta(milliseconds=n)).isoformat(), "description": None}
+        {
+            "messageId": one,
+            "deliveryStatus": "Delivered",
+            "destination": f"+3069{n:08}",
+            "updatedAt": (began + timedelta(milliseconds=n)).isoformat(),
+            "description": None,
+        }
         for n, one in enumerate(ids)
-    ]  # fmt: skip
+    ]
 
 
 def inbox_rows(events: list[dict]) -> list[tuple]:
@@ -132,9 +152,13 @@ def _bare_update(ids: list[str]) -> float:
                     AS t (provider_id, status, provider_status, at)
                 WHERE m.provider_message_id = t.provider_id
                 """,
-                [some, ["delivered"] * len(some), ["delivered"] * len(some),
-                 [datetime.now(UTC)] * len(some)],
-            )  # fmt: skip
+                [
+                    some,
+                    ["delivered"] * len(some),
+                    ["delivered"] * len(some),
+                    [datetime.now(UTC)] * len(some),
+                ],
+            )
     return len(ids) / (time.monotonic() - began)
 
 

@@ -51,10 +51,18 @@ def run(place: Installation, size: int) -> list[Result]:
     _expire()
     _, statements = counted(retention.run_retention)
     return [
-        Result("retention", "contacts past their time", size, "contacts/s", ours=done / seconds,
-               bare=bare, peak_mb=_peak(), statements=statements / done * 1000,
-               also={"due": f"{done:,}", "recorded actions": actions})
-    ]  # fmt: skip
+        Result(
+            "retention",
+            "contacts past their time",
+            size,
+            "contacts/s",
+            ours=done / seconds,
+            bare=bare,
+            peak_mb=_peak(),
+            statements=statements / done * 1000,
+            also={"due": f"{done:,}", "recorded actions": actions},
+        )
+    ]
 
 
 def _expire() -> None:
@@ -82,8 +90,10 @@ def _command(*options: str) -> dict[str, int]:
 
     done = subprocess.run(
         supervisor.manage_command("run_pii_retention", "--json", *options),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 

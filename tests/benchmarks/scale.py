@@ -107,9 +107,18 @@ def main() -> int:
     demand = measured(orjson.loads(REPORT.read_bytes()))
     table = Table(title=_sentence(demand))
     headings = (
-        "machines", "databases", "calls/s", "messages/s", "machines busy", "PostgreSQL", "Redis",
-        "provider's rate", "first to give", "price a million", "a month",
-    )  # fmt: skip
+        "machines",
+        "databases",
+        "calls/s",
+        "messages/s",
+        "machines busy",
+        "PostgreSQL",
+        "Redis",
+        "provider's rate",
+        "first to give",
+        "price a million",
+        "a month",
+    )
     for heading in headings:
         table.add_column(heading, justify="right")
     for site in SITES:
@@ -117,11 +126,15 @@ def main() -> int:
         hour = site.machines * options.cores * options.core_hour
         first = max(busy, key=busy.get)
         table.add_row(
-            str(site.machines), str(site.databases), str(site.calls or "any"), f"{rate:,.0f}",
+            str(site.machines),
+            str(site.databases),
+            str(site.calls or "any"),
+            f"{rate:,.0f}",
             *(f"{share:.0%}" for share in busy.values()),
             first if busy[first] > 0.85 else "the provider's latency",
-            f"{hour / rate / 3600 * 1e6:.4f}", f"{hour * HOURS_A_MONTH:,.0f}",
-        )  # fmt: skip
+            f"{hour / rate / 3600 * 1e6:.4f}",
+            f"{hour * HOURS_A_MONTH:,.0f}",
+        )
     Console(width=150).print(table)
     return 0
 

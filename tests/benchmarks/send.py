@@ -56,9 +56,16 @@ def run(place: Installation, size: int) -> list[Result]:
                 what = f"{workers} workers, {latency} ms"
                 if calls != UNLIMITED:
                     what += f", {calls} calls/s allowed"
-                result = Result("send", what, campaign.total, "messages/s", ours=sent.rate,
-                                bare=bare if plain else None, naive=naive if plain else None,
-                                peak_mb=sent.peak_mb)  # fmt: skip
+                result = Result(
+                    "send",
+                    what,
+                    campaign.total,
+                    "messages/s",
+                    ours=sent.rate,
+                    bare=bare if plain else None,
+                    naive=naive if plain else None,
+                    peak_mb=sent.peak_mb,
+                )
                 if workers > 1:
                     result.also["of one worker"] = round(sent.rate / alone[latency], 2)
                 if plain:
@@ -195,14 +202,22 @@ def _bare(campaign: Any, sandbox: str) -> float:
             messages = cursor.fetchall()
             cursor.execute(
                 "UPDATE messaging_batch SET status = 'submitting', attempts = 1,"
-                " submitted_at = now() WHERE id = %s", [batch],
-            )  # fmt: skip
-            body = {"messages": [
-                {"trafficAccountId": account, "destination": to,
-                 "sms": {"text": text, "sender": sender}} for _, to, text in messages
-            ]}  # fmt: skip
-            answer = session.post(url, data=orjson.dumps(body),
-                                  headers={"Content-Type": "application/json"})  # fmt: skip
+                " submitted_at = now() WHERE id = %s",
+                [batch],
+            )
+            body = {
+                "messages": [
+                    {
+                        "trafficAccountId": account,
+                        "destination": to,
+                        "sms": {"text": text, "sender": sender},
+                    }
+                    for _, to, text in messages
+                ]
+            }
+            answer = session.post(
+                url, data=orjson.dumps(body), headers={"Content-Type": "application/json"}
+            )
             items = orjson.loads(answer.content)["messages"]
             count = len(messages)
             with transaction.atomic():
@@ -211,17 +226,20 @@ def _bare(campaign: Any, sandbox: str) -> float:
                 )
                 cursor.execute(
                     "UPDATE messaging_batch SET status = 'settled', settled_at = now(),"
-                    " awaiting = %s WHERE id = %s", [count, batch],
-                )  # fmt: skip
+                    " awaiting = %s WHERE id = %s",
+                    [count, batch],
+                )
                 cursor.execute(
                     "UPDATE messaging_creditreservation SET charged = amount,"
-                    " status = 'committed', closed_at = now() WHERE batch_id = %s", [batch],
-                )  # fmt: skip
+                    " status = 'committed', closed_at = now() WHERE batch_id = %s",
+                    [batch],
+                )
                 cursor.execute(
                     "UPDATE messaging_wallet SET balance = balance - %s,"
                     " reserved_balance = reserved_balance - %s WHERE owner_id = %s"
-                    " RETURNING balance", [count, count, owner],
-                )  # fmt: skip
+                    " RETURNING balance",
+                    [count, count, owner],
+                )
                 balance = cursor.fetchone()[0]
                 cursor.execute(
                     "INSERT INTO messaging_credittransaction (owner_id, batch_id, type, amount,"
@@ -254,11 +272,14 @@ def _naive(campaign: Any, sandbox: str) -> float:
         if not Contact.objects.get(pk=message.contact_id).is_subscribed:
             continue
         answer = requests.post(
-            url, headers={"X-Mitto-API-Key": settings.MITTO_API_KEY},
-            json={"trafficAccountId": settings.MITTO_TRAFFIC_ACCOUNT_ID,
-                  "destination": message.to,
-                  "sms": {"text": message.text, "sender": "TESTSHOP"}},
-        )  # fmt: skip
+            url,
+            headers={"X-Mitto-API-Key": settings.MITTO_API_KEY},
+            json={
+                "trafficAccountId": settings.MITTO_TRAFFIC_ACCOUNT_ID,
+                "destination": message.to,
+                "sms": {"text": message.text, "sender": "TESTSHOP"},
+            },
+        )
         message.status, message.sent_at = "sent", datetime.now(UTC)
         message.provider_message_id = answer.json()["messages"][0]["messageId"]
         message.save()
@@ -266,9 +287,14 @@ def _naive(campaign: Any, sandbox: str) -> float:
             balance=F("balance") - 1, reserved_balance=F("reserved_balance") - 1
         )
         CreditTransaction.objects.create(
-            owner_id=message.owner_id, batch_id=message.batch_id, type="debit", amount=1,
-            balance_after=0, reason="message sent", idempotency_key=f"naive:{pk}",
-        )  # fmt: skip
+            owner_id=message.owner_id,
+            batch_id=message.batch_id,
+            type="debit",
+            amount=1,
+            balance_after=0,
+            reason="message sent",
+            idempotency_key=f"naive:{pk}",
+        )
         Campaign.objects.filter(pk=campaign.pk).update(sent=F("sent") + 1)
     rate = NAIVE / (time.monotonic() - began)
     Batch.objects.filter(source_id=campaign.pk).update(status="cancelled")

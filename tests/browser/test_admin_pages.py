@@ -55,22 +55,34 @@ def choose(browser, field, row):
 def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, worker, settings):
     settings.SMS_BATCH_SIZE = 10
     store = make_store(company="Anna's", balance=60)
-    make_campaign(store, None, status="scheduled", name="Later",
-                  scheduled_at=timezone.now() + timedelta(days=1))  # fmt: skip
+    make_campaign(
+        store,
+        None,
+        status="scheduled",
+        name="Later",
+        scheduled_at=timezone.now() + timedelta(days=1),
+    )
     sandbox.behave(latency_ms=300)
     target = make_list(store, 50)
     running = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     sending.send_next()
     sent = CampaignMessage.objects.filter(status="sent").first()
-    receipts.store_receipts([{"messageId": sent.provider_message_id, "deliveryStatus": "Failure",
-                     "statusCode": "21"}])  # fmt: skip
+    receipts.store_receipts(
+        [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
+    )
     receipts.apply_waiting_receipts()
     audit.write_entry("enqueued waiting batches", by="watchdog")
     call_command("create_operator", "operator@example.com", role="operator", password=PASSWORD)
     browser.login("operator@example.com", PASSWORD)
     browser.wait_for("10 of 50 (20 %)")
-    for text in ("Later", "Anna's", "wallets running low", "enqueued waiting batches",
-                 "No scheduler is alive", "failures since yesterday"):  # fmt: skip
+    for text in (
+        "Later",
+        "Anna's",
+        "wallets running low",
+        "enqueued waiting batches",
+        "No scheduler is alive",
+        "failures since yesterday",
+    ):
         assert text.lower() in browser.text.lower(), text
     assert browser.find("svg rect.series-0")
     worker("rqworker", "sms")
@@ -108,8 +120,9 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     browser.type("message_text", "Hello {{first_name}}, all is half price")
     browser.wait_until(lambda: "Unknown tags" not in browser.text)
     browser.wait_for("Hello Name0, all is half price")
-    figures = dict(zip(*(texts(browser, f"#campaign-preview {tag}") for tag in ("dt", "dd")),
-                       strict=True))  # fmt: skip
+    figures = dict(
+        zip(*(texts(browser, f"#campaign-preview {tag}") for tag in ("dt", "dd")), strict=True)
+    )
     assert (figures["SMS parts"], figures["recipients"]) == ("1", "40")
     assert (figures["credits, about"], figures["available credits"]) == ("40", "500")
     browser.click("Save")
@@ -147,8 +160,9 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     browser.wait_for("completed")
     assert sandbox.summary()["accepted"] == 41
     messages = CampaignMessage.objects.order_by("contact")
-    receipts.store_receipts([{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"}
-                    for m in messages[:30]])  # fmt: skip
+    receipts.store_receipts(
+        [{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"} for m in messages[:30]]
+    )
     receipts.apply_waiting_receipts()
     browser.open(campaign_page(campaign))
     browser.wait_for("75.0 %")
@@ -225,9 +239,11 @@ def test_a_store_is_topped_up_and_its_birthday_message_switched_on(browser):
     User.objects.create_superuser("root@example.com", PASSWORD)
     store = make_store(company="Anna's", balance=10)
     automation = Automation.objects.create(
-        owner=store, type="birthday_message", message_body="Happy birthday {{first_name}}!",
+        owner=store,
+        type="birthday_message",
+        message_body="Happy birthday {{first_name}}!",
         is_active=False,
-    )  # fmt: skip
+    )
     browser.login("root@example.com", PASSWORD)
     browser.open(reverse("admin:astronote_user_change", args=[store.pk]))
     browser.wait_for("Happy birthday Maria!")

@@ -61,8 +61,9 @@ def _pick_store(browser, store):
     browser.driver.execute_script(
         "document.querySelector('[name=owner]').append(new Option(arguments[1], arguments[0],"
         " true, true))",
-        store.pk, str(store),
-    )  # fmt: skip
+        store.pk,
+        str(store),
+    )
 
 
 def test_a_file_that_is_none_is_refused_with_a_sentence(browser, tmp_path):

@@ -148,10 +148,18 @@ def test_a_naive_time_is_the_stores_own(settings):
 
 def test_a_blocked_campaign_says_why_and_waits_longer_each_time():
     poor, rich = make_store(balance=0), make_store("bob")
-    blocked = make_campaign(poor, make_list(poor, 1), status="scheduled",
-                            scheduled_at=timezone.now() - timedelta(minutes=10))  # fmt: skip
-    fine = make_campaign(rich, make_list(rich, 1), status="scheduled",
-                         scheduled_at=timezone.now() - timedelta(minutes=1))  # fmt: skip
+    blocked = make_campaign(
+        poor,
+        make_list(poor, 1),
+        status="scheduled",
+        scheduled_at=timezone.now() - timedelta(minutes=10),
+    )
+    fine = make_campaign(
+        rich,
+        make_list(rich, 1),
+        status="scheduled",
+        scheduled_at=timezone.now() - timedelta(minutes=1),
+    )
     from campaigns.tasks import start_campaign
 
     assert [start_campaign(blocked.pk), start_campaign(fine.pk)] == ["blocked", "sending"]

@@ -166,8 +166,10 @@ def test_batches_of_automations_have_jobs_and_held_credits(alice, settings, sand
         contact(alice, number)
     birthday.send_birthday_messages(day=DAY)
     found = Batch.objects.order_by("pk").values_list("kind", "source_id", "size", "sender")
-    assert list(found) == [("automation", mine.pk, 2, "TESTSHOP"),
-                           ("automation", mine.pk, 1, "TESTSHOP")]  # fmt: skip
+    assert list(found) == [
+        ("automation", mine.pk, 2, "TESTSHOP"),
+        ("automation", mine.pk, 1, "TESTSHOP"),
+    ]
     assert jobs.waiting_count("sms") == 2
     assert Wallet.objects.get().reserved_balance == 3
     assert [sending.send_next(), sending.send_next()] == ["accepted", "accepted"]

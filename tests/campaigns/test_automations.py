@@ -29,9 +29,12 @@ def automation(store, kind="birthday_message", **fields):
 
 def contact(store, number, birthday=date(1990, 5, 17), **fields):
     return Contact.objects.create(
-        owner=store, phone=f"+30690{number:07}", first_name=f"N{number}", birthday=birthday,
+        owner=store,
+        phone=f"+30690{number:07}",
+        first_name=f"N{number}",
+        birthday=birthday,
         **fields,
-    )  # fmt: skip
+    )
 
 
 def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
@@ -140,10 +143,11 @@ def test_birthdays_are_found_by_index():
     store = make_store()
     mine = automation(store)
     Contact.objects.bulk_create(
-        Contact(owner=store, phone=f"+30691{n:07}",
-                birthday=date(1950, 1, 1) + timedelta(days=n * 5))
+        Contact(
+            owner=store, phone=f"+30691{n:07}", birthday=date(1950, 1, 1) + timedelta(days=n * 5)
+        )
         for n in range(4000)
-    )  # fmt: skip
+    )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE contacts_contact")
         cursor.execute(

@@ -148,8 +148,9 @@ def test_only_a_scheduled_campaign_is_unscheduled(alice, everybody, status):
 )  # fmt: skip
 def test_a_campaign_is_due_when_its_time_has_come_and_no_retry_is_set(alice, fields, due):
     times = {name: soon(seconds=v) for name, v in fields.items() if name != "status"}
-    make_campaign(alice, None, **({"status": "scheduled", "scheduled_at": ago(minutes=1)}
-                                  | fields | times))  # fmt: skip
+    make_campaign(
+        alice, None, **({"status": "scheduled", "scheduled_at": ago(minutes=1)} | fields | times)
+    )
     assert schedule.due_campaigns().exists() == due
 
 
@@ -165,10 +166,11 @@ def test_the_campaign_that_has_waited_longest_is_enqueued_first(alice):
 
 def test_at_most_a_hundred_due_campaigns_are_enqueued_at_once(alice):
     Campaign.objects.bulk_create(
-        Campaign(owner=alice, created_by=alice, name="x", status="scheduled",
-                 scheduled_at=ago(minutes=1))
+        Campaign(
+            owner=alice, created_by=alice, name="x", status="scheduled", scheduled_at=ago(minutes=1)
+        )
         for _ in range(101)
-    )  # fmt: skip
+    )
     assert schedule.enqueue_due_campaigns() == 100
     assert jobs.waiting_count("scheduler") == 100
 
@@ -364,14 +366,27 @@ def test_only_cancelled_campaigns_are_half_cancelled(alice, everybody, status):
 
 def test_a_duplicate_has_the_same_text_and_audience_and_a_new_name(alice, everybody, admin_user):
     original = make_campaign(
-        alice, None, name="n" * 200, message_text="Hi", offer_url="https://shop.example/a",
-        message_type="service", filter_gender="female", filter_age_group="age_18_24",
-    )  # fmt: skip
+        alice,
+        None,
+        name="n" * 200,
+        message_text="Hi",
+        offer_url="https://shop.example/a",
+        message_type="service",
+        filter_gender="female",
+        filter_age_group="age_18_24",
+    )
     copy = actions.duplicate_campaign(original, by=admin_user)
     assert copy.name == "n" * 190 + " (copy)"
     assert copy.created_by == admin_user
-    same = ("owner", "message_text", "offer_url", "message_type", "list", "filter_gender",
-            "filter_age_group")  # fmt: skip
+    same = (
+        "owner",
+        "message_text",
+        "offer_url",
+        "message_type",
+        "list",
+        "filter_gender",
+        "filter_age_group",
+    )
     for name in same:
         assert getattr(copy, name) == getattr(original, name), name
     listed = make_campaign(alice, everybody)

@@ -118,9 +118,14 @@ def test_progress_is_told_by_what_was_settled_within_the_last_minute(alice, ever
     Batch.objects.filter(pk=first.pk).update(status="settled", settled_at=ago(seconds=61))
     Batch.objects.filter(pk=second.pk).update(status="settled", settled_at=ago(seconds=30))
     Batch.objects.create(
-        owner=alice, kind="automation", source_id=campaign.pk, sender="x", size=600,
-        status="settled", settled_at=ago(seconds=30),
-    )  # fmt: skip
+        owner=alice,
+        kind="automation",
+        source_id=campaign.pk,
+        sender="x",
+        size=600,
+        status="settled",
+        settled_at=ago(seconds=30),
+    )
     seen = progress_of(campaign)
     assert (seen.percent, seen.seconds_left) == (50, 120)
     assert seen.messages_per_second == pytest.approx(1 / 60)
@@ -177,20 +182,32 @@ def test_a_report_is_of_its_own_campaign(alice, everybody, sandbox):
     assert [sending.send_next(), sending.send_next()] == ["accepted"] * 2
     for campaign, count in ((first, 3), (second, 5)):
         ShortLink.objects.create(
-            owner=alice, short_code=f"code{campaign.pk:04}", target_url=f"https://a.example/{count}",
-            long_url_hash=str(count), campaign_id=campaign.pk, click_count=count,
-        )  # fmt: skip
+            owner=alice,
+            short_code=f"code{campaign.pk:04}",
+            target_url=f"https://a.example/{count}",
+            long_url_hash=str(count),
+            campaign_id=campaign.pk,
+            click_count=count,
+        )
         one = CampaignMessage.objects.filter(campaign=campaign)[0]
         for _ in range(2):
             OfferViewEvent.objects.create(campaign_message=one, campaign=campaign, owner=alice)
         Tally.objects.create(
-            owner=alice, kind="campaign", source_id=campaign.pk, event="opted_out", count=count,
+            owner=alice,
+            kind="campaign",
+            source_id=campaign.pk,
+            event="opted_out",
+            count=count,
             slot=ago(minutes=1),
-        )  # fmt: skip
+        )
     Tally.objects.create(
-        owner=alice, kind="automation", source_id=first.pk, event="opted_out", count=50,
+        owner=alice,
+        kind="automation",
+        source_id=first.pk,
+        event="opted_out",
+        count=50,
         slot=ago(minutes=1),
-    )  # fmt: skip
+    )
     found = reports.campaign_report(first)
     assert (found.accepted, found.credits, found.opted_out) == (4, 12, 3)
     assert (found.clicks, found.people_who_clicked) == (5, 1)
@@ -221,9 +238,13 @@ def test_a_day_of_a_store_ends_at_its_own_midnight(alice):
             )
             for kind in ("debit", "refund"):
                 entry = CreditTransaction.objects.create(
-                    owner=owner, type=kind, amount=10, balance_after=0, reason="x",
+                    owner=owner,
+                    type=kind,
+                    amount=10,
+                    balance_after=0,
+                    reason="x",
                     idempotency_key=f"{owner}{kind}{number}",
-                )  # fmt: skip
+                )
                 CreditTransaction.objects.filter(pk=entry.pk).update(created_at=at)
     [found] = reports.store_report(alice, day, day)
     assert found == reports.StoreDay(day, delivered=2, clicks=2, credits=20)
@@ -232,9 +253,13 @@ def test_a_day_of_a_store_ends_at_its_own_midnight(alice):
 def test_shared_links_of_a_campaign_begin_with_the_one_most_followed(alice):
     for count in (1, 9, 4):
         ShortLink.objects.create(
-            owner=alice, short_code=f"code000{count}", target_url=str(count),
-            long_url_hash=str(count), campaign_id=7, click_count=count,
-        )  # fmt: skip
+            owner=alice,
+            short_code=f"code000{count}",
+            target_url=str(count),
+            long_url_hash=str(count),
+            campaign_id=7,
+            click_count=count,
+        )
     assert [n for _, n in reports.campaign_links(Campaign(pk=7))] == [9, 4, 1]
 
 

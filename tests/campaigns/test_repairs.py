@@ -55,8 +55,9 @@ def test_stuck_sending_minutes_decides_when_a_campaign_is_looked_at(settings, sa
     _, campaign, _ = started()
     sending.send_next()
     # As if the last batch had been settled without its campaign hearing of it.
-    Campaign.objects.update(status="sending", sent=0, finished_at=None,
-                            updated_at=ago(minutes=minutes - 1))  # fmt: skip
+    Campaign.objects.update(
+        status="sending", sent=0, finished_at=None, updated_at=ago(minutes=minutes - 1)
+    )
     assert run_watchdog()["campaigns_repaired"] == 0
     Campaign.objects.update(updated_at=ago(minutes=minutes, seconds=1))
     assert run_watchdog()["campaigns_repaired"] == 1

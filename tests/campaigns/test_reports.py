@@ -38,12 +38,19 @@ def campaign(sandbox):
     ids = list(CampaignMessage.objects.filter(status="sent").values_list("pk", flat=True))
     now = CampaignMessage.objects.get(pk=ids[0]).sent_at
     waits = [4, 10, 10, 25, 100, 540]
-    outcomes.record_outcomes(CampaignMessage, [
-        *(Outcome(pk, "delivered", provider_status="delivered", at=now + timedelta(seconds=wait))
-          for pk, wait in zip(ids, waits, strict=False)),
-        Outcome(ids[6], "failed", None, "21", "", "failure", now),
-        Outcome(ids[7], "failed", None, "21", "", "failure", now),
-    ])  # fmt: skip
+    outcomes.record_outcomes(
+        CampaignMessage,
+        [
+            *(
+                Outcome(
+                    pk, "delivered", provider_status="delivered", at=now + timedelta(seconds=wait)
+                )
+                for pk, wait in zip(ids, waits, strict=False)
+            ),
+            Outcome(ids[6], "failed", None, "21", "", "failure", now),
+            Outcome(ids[7], "failed", None, "21", "", "failure", now),
+        ],
+    )
     campaign.refresh_from_db()
     return campaign
 
@@ -82,9 +89,13 @@ def test_a_store_sees_its_own_days(campaign):
 def test_a_day_begins_at_the_stores_midnight(campaign):
     Tally.objects.all().delete()
     Tally.objects.create(
-        owner=campaign.owner, kind="campaign", source_id=campaign.pk, event="delivered", count=3,
+        owner=campaign.owner,
+        kind="campaign",
+        source_id=campaign.pk,
+        event="delivered",
+        count=3,
         slot=datetime(2031, 6, 1, 22, 30, tzinfo=UTC),
-    )  # fmt: skip
+    )
     first, second = store_report(campaign.owner, date(2031, 6, 1), date(2031, 6, 2))
     assert (first.delivered, second.delivered) == (0, 3)
 
@@ -128,8 +139,14 @@ def test_reports_are_for_who_may_see_campaigns(campaign, client):
     User.objects.create_user("clerk@example.com", "a-long-password", is_staff=True)
     client.login(username="clerk@example.com", password="a-long-password")
     own, store = str(campaign.pk), f"stores/{campaign.owner_id}"
-    for page in (f"{own}/change/", f"{own}/progress/", f"{own}/report.csv", f"{own}/messages.csv",
-                 f"{store}/report/", f"{store}/report.csv"):  # fmt: skip
+    for page in (
+        f"{own}/change/",
+        f"{own}/progress/",
+        f"{own}/report.csv",
+        f"{own}/messages.csv",
+        f"{store}/report/",
+        f"{store}/report.csv",
+    ):
         assert client.get(f"/admin/campaigns/campaign/{page}").status_code == 403, page
 
 

@@ -130,11 +130,17 @@ def test_a_real_run_writes_down_each_thing_that_it_mends_in_the_database(all_stu
     assert set(AuditEntry.objects.values_list("actor_name", "action")) >= {
         ("watchdog", action)
         for action in (
-            "claim taken back", "batch given up as unknown", "held batches released",
-            "lost jobs of batches enqueued", "cancelling finished", "stuck campaign repaired",
-            "reservation expired", "wallet and ledger disagree", "missed birthday run enqueued",
+            "claim taken back",
+            "batch given up as unknown",
+            "held batches released",
+            "lost jobs of batches enqueued",
+            "cancelling finished",
+            "stuck campaign repaired",
+            "reservation expired",
+            "wallet and ledger disagree",
+            "missed birthday run enqueued",
         )
-    }  # fmt: skip
+    }
 
 
 def test_a_watchdog_does_nothing_while_another_is_at_work(all_stuck):
@@ -338,9 +344,13 @@ def test_only_batches_held_for_good_of_campaigns_that_go_on_are_released(
     change(paused, status="paused")
     change(later, not_before=timezone.now() + timedelta(hours=1))
     automatic = Batch.objects.create(
-        owner=alice, kind="automation", source_id=going_on.pk, sender="TESTSHOP", size=1,
+        owner=alice,
+        kind="automation",
+        source_id=going_on.pk,
+        sender="TESTSHOP",
+        size=1,
         not_before=HELD,
-    )  # fmt: skip
+    )
     lose_jobs()
     assert run_watchdog(dry_run=True)["held_batches_released"] == 1
     assert run_watchdog()["held_batches_released"] == 1
@@ -632,13 +642,26 @@ def test_messages_of_automations_in_a_dead_call_become_unknown_too(alice):
     contact = Contact.objects.create(owner=alice, phone="+306900000001")
     welcome = Automation.objects.create(owner=alice, type="welcome_message", is_active=True)
     batch = Batch.objects.create(
-        owner=alice, kind="automation", source_id=welcome.pk, sender="TESTSHOP", size=1,
-        status="submitting", claimed_at=ago(minutes=6), attempts=1,
-    )  # fmt: skip
+        owner=alice,
+        kind="automation",
+        source_id=welcome.pk,
+        sender="TESTSHOP",
+        size=1,
+        status="submitting",
+        claimed_at=ago(minutes=6),
+        attempts=1,
+    )
     credits.reserve_credits([credits.NewBatch(alice.pk, batch.pk, 1)])
     AutomationMessage.objects.create(
-        owner=alice, batch=batch, contact=contact, to=contact.phone, text="Hi", segments=1,
-        tracking_id="a" * 12, automation=welcome, occurrence_key="welcome",
-    )  # fmt: skip
+        owner=alice,
+        batch=batch,
+        contact=contact,
+        to=contact.phone,
+        text="Hi",
+        segments=1,
+        tracking_id="a" * 12,
+        automation=welcome,
+        occurrence_key="welcome",
+    )
     assert run_watchdog()["given_up_as_unknown"] == 1
     assert AutomationMessage.objects.get().status == "unknown"

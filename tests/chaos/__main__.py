@@ -28,8 +28,17 @@ from rich.table import Table
 from tests.support.installation import Installation, peak_mb
 
 QUIET_SECONDS = 90
-QUEUES = ["sms", "sms", "sms", "scheduler", "contact_import", "birthday",
-          "delivery_status_poller", "status_refresh", "watchdog"]  # fmt: skip
+QUEUES = [
+    "sms",
+    "sms",
+    "sms",
+    "scheduler",
+    "contact_import",
+    "birthday",
+    "delivery_status_poller",
+    "status_refresh",
+    "watchdog",
+]
 COMMANDS = [*(f"rqworker {queue}" for queue in QUEUES), "rqscheduler", "rqscheduler"]
 SANDBOX = ["--latency-ms", "150", "--undelivered-share", "0.05", "--receipt-delay-ms", "300"]
 # Short, so that minutes of an operator's life pass in seconds; a claim outlives a call's time-out.
@@ -47,10 +56,24 @@ HASTE = {
     "LOG_LEVEL": "WARNING",
 }
 SANDBOX_FAULTS = [
-    "unauthorized", "bad_request", "too_many", "too_many_bare", "unavailable", "unavailable_bare",
-    "unavailable_after", "error_before", "error_after", "drop_before", "drop_after",
-    "timeout_before", "timeout_after", "not_json", "missing_items", "extra_items", "no_bulk_id",
-]  # fmt: skip
+    "unauthorized",
+    "bad_request",
+    "too_many",
+    "too_many_bare",
+    "unavailable",
+    "unavailable_bare",
+    "unavailable_after",
+    "error_before",
+    "error_after",
+    "drop_before",
+    "drop_after",
+    "timeout_before",
+    "timeout_after",
+    "not_json",
+    "missing_items",
+    "extra_items",
+    "no_bulk_id",
+]
 RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
 
 
@@ -75,9 +98,11 @@ class Chaos:
         ]
         for owner in self.owners:
             Automation.objects.create(
-                owner=owner, type="birthday_message", is_active=True,
+                owner=owner,
+                type="birthday_message",
+                is_active=True,
                 message_body="Birthday {{first_name}}",
-            )  # fmt: skip
+            )
         for owner in self.owners:
             self.import_file(owner, 120)
         self.quiet(lambda: self.rules.unfinished() == [], "the first imports")
@@ -149,9 +174,10 @@ class Chaos:
         owner = self.draw.choice(self.owners)
         self.numbers += 1
         campaign = make_campaign(
-            owner, List.objects.get(owner=owner),
+            owner,
+            List.objects.get(owner=owner),
             message_text=f"Offer {self.numbers} {{{{first_name}}}}",
-        )  # fmt: skip
+        )
         if scheduled:
             at = time.time() + self.draw.uniform(0.5, 3)
             from datetime import UTC, datetime
@@ -251,8 +277,14 @@ class Chaos:
     def trouble_mitto(self) -> None:
         fault = self.draw.choice(SANDBOX_FAULTS)
         receipts = self.draw.choice(RECEIPTS)
-        self.place.behave(fault=fault, fault_count=self.draw.randrange(1, 4), retry_after_s=1,
-                    timeout_ms=2500, receipts=receipts, late_ms=2000)  # fmt: skip
+        self.place.behave(
+            fault=fault,
+            fault_count=self.draw.randrange(1, 4),
+            retry_after_s=1,
+            timeout_ms=2500,
+            receipts=receipts,
+            late_ms=2000,
+        )
         self.done[f"Mitto {fault}"] += 1
         self.done[f"receipts {receipts}"] += 1
 
@@ -273,10 +305,18 @@ class Chaos:
 
     def round(self) -> None:
         work = self.draw.choices(
-            [self.campaign, lambda: self.campaign(scheduled=True), self.operate, self.opt_out,
-             self.birthdays, self.repeat, self.next_import],
-            weights=[5, 2, 3, 4, 1, 1, 3], k=3,
-        )  # fmt: skip
+            [
+                self.campaign,
+                lambda: self.campaign(scheduled=True),
+                self.operate,
+                self.opt_out,
+                self.birthdays,
+                self.repeat,
+                self.next_import,
+            ],
+            weights=[5, 2, 3, 4, 1, 1, 3],
+            k=3,
+        )
         for something in work:
             # A worker that is given an import too early stumbles over the missing row.
             seconds = 0.5 if something == self.next_import else 0.1
@@ -284,10 +324,17 @@ class Chaos:
                 something if something == self.opt_out else partial(slowly, something, seconds)
             )
         for fault in self.draw.choices(
-            [self.kill, self.stop, self.flush, self.restart_redis, self.crash_postgres,
-             self.trouble_mitto],
-            weights=[6, 3, 1, 1, 1, 4], k=self.draw.randrange(1, 3),
-        ):  # fmt: skip
+            [
+                self.kill,
+                self.stop,
+                self.flush,
+                self.restart_redis,
+                self.crash_postgres,
+                self.trouble_mitto,
+            ],
+            weights=[6, 3, 1, 1, 1, 4],
+            k=self.draw.randrange(1, 3),
+        ):
             self.insist(fault)
         until = time.monotonic() + self.draw.uniform(0.2, 1.5)
         while time.monotonic() < until:
@@ -383,8 +430,9 @@ class Chaos:
         while True:
             page = requests.get(
                 f"{self.place.sandbox_url}/_sandbox/messages",
-                params={"after": len(self.evidence.ledger)}, timeout=60,
-            ).json()  # fmt: skip
+                params={"after": len(self.evidence.ledger)},
+                timeout=60,
+            ).json()
             self.evidence.ledger += page
             if not page:
                 break

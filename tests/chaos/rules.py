@@ -66,9 +66,15 @@ def _rows() -> dict[tuple, tuple]:
     rows = {}
     for model in (CampaignMessage, AutomationMessage):
         for sender, to, text, *rest in model.objects.values_list(
-            "batch__sender", "to", "text", "owner_id", "segments", "status",
-            "provider_message_id", "error_code",
-        ):  # fmt: skip
+            "batch__sender",
+            "to",
+            "text",
+            "owner_id",
+            "segments",
+            "status",
+            "provider_message_id",
+            "error_code",
+        ):
             rows[sender, to, text] = tuple(rest)
     return rows
 

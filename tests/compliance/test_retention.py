@@ -162,18 +162,28 @@ def test_traces_payloads_and_rejected_rows_go_after_the_period(store, sandbox):
     )
     for days in (1, 100):
         OfferViewEvent.objects.create(
-            campaign_message=message, campaign=campaign, owner=store, viewed_at=days_ago(days),
+            campaign_message=message,
+            campaign=campaign,
+            owner=store,
+            viewed_at=days_ago(days),
             **traces,
-        )  # fmt: skip
+        )
         NfcScan.objects.create(tag=tag, owner=store, created_at=days_ago(days), **traces)
         WebhookEvent.objects.create(
-            event_id=str(days), event_type="dlr", status="processed", payload={"to": "+3069"},
+            event_id=str(days),
+            event_type="dlr",
+            status="processed",
+            payload={"to": "+3069"},
             received_at=days_ago(days),
-        )  # fmt: skip
+        )
         job = ContactImport.objects.create(
-            owner=store, file_name="a.csv", file_size=1, file_sha256="", finished_at=days_ago(days),
+            owner=store,
+            file_name="a.csv",
+            file_size=1,
+            file_sha256="",
+            finished_at=days_ago(days),
             status="completed",
-        )  # fmt: skip
+        )
         RejectedRow.objects.create(contact_import=job, line=2, reason="bad", row=["Secret"])
     assert retention.run_retention().counts == {
         "contacts_contact": 1, "campaigns_offerviewevent": 1, "campaigns_nfcscan": 1,
@@ -213,8 +223,9 @@ def test_a_run_that_was_killed_is_gone_on_with(store, monkeypatch):
     assert len(gone()) == 4
     assert retention.run_retention().counts == {"contacts_contact": 2}
     assert list(RetentionRun.objects.order_by("pk").values_list("status", flat=True)) == [
-        "failed", "completed",
-    ]  # fmt: skip
+        "failed",
+        "completed",
+    ]
 
 
 def test_two_runs_at_once_are_refused(store):

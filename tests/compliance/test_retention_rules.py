@@ -56,9 +56,12 @@ def run():
 def test_what_led_to_a_purchase_loses_what_tells_of_a_person(alice, message, age, stays):
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
     ConversionEvent.objects.create(
-        owner=alice, contact=message.contact, nfc_tag=tag, metadata=EVIDENCE,
+        owner=alice,
+        contact=message.contact,
+        nfc_tag=tag,
+        metadata=EVIDENCE,
         occurred_at=days_ago(age),
-    )  # fmt: skip
+    )
     assert run() == ({} if stays else {"campaigns_conversionevent": 1})
     assert ConversionEvent.objects.get().metadata == (EVIDENCE if stays else {"amount": 5})
 
@@ -76,9 +79,15 @@ def test_the_proof_that_an_offer_was_used_loses_what_tells_of_a_person(message, 
 def test_so_does_the_proof_of_an_automations_offer(alice, message, age, stays):
     mine = Automation.objects.create(owner=alice, type="welcome_message")
     automatic = AutomationMessage.objects.create(
-        owner=alice, contact=message.contact, to=message.to, text="Hi", segments=1,
-        tracking_id="a" * 12, automation=mine, occurrence_key="welcome",
-    )  # fmt: skip
+        owner=alice,
+        contact=message.contact,
+        to=message.to,
+        text="Hi",
+        segments=1,
+        tracking_id="a" * 12,
+        automation=mine,
+        occurrence_key="welcome",
+    )
     AutomationRedemption.objects.create(
         message=automatic, owner=alice, evidence_json=EVIDENCE, redeemed_at=days_ago(age)
     )
@@ -103,9 +112,12 @@ def test_visits_lose_their_traces_and_stay_as_visits(alice, message, age, stays)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
     NfcScan.objects.create(tag=tag, owner=alice, created_at=days_ago(age), **TRACES)
     OfferViewEvent.objects.create(
-        campaign_message=message, campaign=message.campaign, owner=alice,
-        viewed_at=days_ago(age), **TRACES,
-    )  # fmt: skip
+        campaign_message=message,
+        campaign=message.campaign,
+        owner=alice,
+        viewed_at=days_ago(age),
+        **TRACES,
+    )
     assert run() == ({} if stays else {"campaigns_offerviewevent": 1, "campaigns_nfcscan": 1})
     for model in (NfcScan, OfferViewEvent):
         assert model.objects.filter(**dict.fromkeys(TRACES)).exists() == (not stays)
@@ -118,9 +130,12 @@ def test_visits_lose_their_traces_and_stay_as_visits(alice, message, age, stays)
 )  # fmt: skip
 def test_a_webhooks_payload_goes_unless_it_is_still_to_be_applied(age, status, stays):
     WebhookEvent.objects.create(
-        event_id="e", event_type="dlr", status=status, payload={"to": "x"},
+        event_id="e",
+        event_type="dlr",
+        status=status,
+        payload={"to": "x"},
         received_at=days_ago(age),
-    )  # fmt: skip
+    )
     assert run() == ({} if stays else {"messaging_webhookevent": 1})
     assert WebhookEvent.objects.filter(payload__isnull=False).exists() == stays
 
@@ -128,9 +143,13 @@ def test_a_webhooks_payload_goes_unless_it_is_still_to_be_applied(age, status, s
 @pytest.mark.parametrize(("age", "stays"), [*AGES, (None, True)])
 def test_rejected_rows_are_deleted_so_long_after_their_import(alice, age, stays):
     one = ContactImport.objects.create(
-        owner=alice, file_name="a.csv", file_size=1, file_sha256="",
-        finished_at=age and days_ago(age), created_at=days_ago(400),
-    )  # fmt: skip
+        owner=alice,
+        file_name="a.csv",
+        file_size=1,
+        file_sha256="",
+        finished_at=age and days_ago(age),
+        created_at=days_ago(400),
+    )
     RejectedRow.objects.create(contact_import=one, line=2, reason="x", row=["x"])
     assert run() == ({} if stays else {"contacts_rejectedrow": 1})
     assert RejectedRow.objects.exists() == stays
@@ -143,8 +162,17 @@ def test_the_evidence_of_consent_loses_addresses_and_browsers(alice, age, stays)
     assert Contact.objects.get().consent_evidence == (EVIDENCE if stays else {"amount": 5})
 
 
-KEYS = ["phone", "ip", "ipAddress", "ip_address", "userAgent", "user_agent", "agent", "deviceType",
-        "device_type"]  # fmt: skip
+KEYS = [
+    "phone",
+    "ip",
+    "ipAddress",
+    "ip_address",
+    "userAgent",
+    "user_agent",
+    "agent",
+    "deviceType",
+    "device_type",
+]
 
 
 def test_every_key_that_tells_who_or_where_is_taken(alice):
@@ -198,9 +226,17 @@ def test_a_message_of_an_automation_makes_a_contact_active_too(alice, settings, 
     contact = Contact.objects.get()
     mine = Automation.objects.create(owner=alice, type="welcome_message")
     AutomationMessage.objects.create(
-        owner=alice, contact=contact, to=contact.phone, text="Hi", segments=1, status="sent",
-        tracking_id="a" * 12, automation=mine, occurrence_key="welcome", sent_at=days_ago(sent),
-    )  # fmt: skip
+        owner=alice,
+        contact=contact,
+        to=contact.phone,
+        text="Hi",
+        segments=1,
+        status="sent",
+        tracking_id="a" * 12,
+        automation=mine,
+        occurrence_key="welcome",
+        sent_at=days_ago(sent),
+    )
     Contact.objects.update(updated_at=days_ago(500))
     assert bool(run()) == goes
 
@@ -216,9 +252,12 @@ def test_a_contact_that_was_changed_lately_is_active(alice, settings, changed, g
 def test_a_dry_run_changes_nothing_but_its_own_record(alice, message):
     Contact.objects.update(erase_on="2020-01-01")
     OfferViewEvent.objects.create(
-        campaign_message=message, campaign=message.campaign, owner=alice,
-        viewed_at=days_ago(91), **TRACES,
-    )  # fmt: skip
+        campaign_message=message,
+        campaign=message.campaign,
+        owner=alice,
+        viewed_at=days_ago(91),
+        **TRACES,
+    )
     before = table_fingerprints()
     found = retention.run_retention(dry_run=True)
     assert found.counts == {"contacts_contact": 1, "campaigns_offerviewevent": 1}
@@ -234,9 +273,7 @@ def test_a_run_is_kept_with_what_it_changed(alice):
     ids = list(Contact.objects.order_by("pk").values_list("pk", flat=True))
     assert tasks.run_pii_retention() == {"contacts_contact": 3}
     kept = RetentionRun.objects.get()
-    assert (kept.status, kept.dry_run, kept.counts) == (
-        "completed", False, {"contacts_contact": 3}
-    )  # fmt: skip
+    assert (kept.status, kept.dry_run, kept.counts) == ("completed", False, {"contacts_contact": 3})
     assert kept.finished_at > days_ago(1)
     action = RetentionAction.objects.get()
     assert (action.run, action.table, action.action) == (kept, "contacts_contact", "anonymise")

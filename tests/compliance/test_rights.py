@@ -43,8 +43,15 @@ def stores(sandbox, client, tmp_path):
         OfferViewEvent.objects.create(
             campaign_message=message, campaign=campaign, owner=store, ip_address="192.0.2.1"
         )
-        receipts.store_receipts([{"messageId": message.provider_message_id, "status": "Delivered",
-                         "destination": PHONE}])  # fmt: skip
+        receipts.store_receipts(
+            [
+                {
+                    "messageId": message.provider_message_id,
+                    "status": "Delivered",
+                    "destination": PHONE,
+                }
+            ]
+        )
         path = tmp_path / f"{name}.csv"
         path.write_text(f"phone,first name,birthday\n690-000-0001,{NAME},31/31/1990\n")
         lifecycle.run_import(lifecycle.import_file(store.pk, path).pk)

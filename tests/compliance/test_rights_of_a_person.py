@@ -99,9 +99,13 @@ def test_an_export_holds_what_belongs_to_the_contact_alone(alice):
 
 def payload_of(store, provider_id=None, **fields):
     return WebhookEvent.objects.create(
-        event_id=f"{store}-{provider_id}-{WebhookEvent.objects.count()}", status="processed",
-        owner=store, provider_message_id=provider_id or "", payload={"to": PHONE}, **fields,
-    )  # fmt: skip
+        event_id=f"{store}-{provider_id}-{WebhookEvent.objects.count()}",
+        status="processed",
+        owner=store,
+        provider_message_id=provider_id or "",
+        payload={"to": PHONE},
+        **fields,
+    )
 
 
 def test_an_export_at_one_store_holds_its_own_receipts_and_replies(alice, bob):
@@ -139,10 +143,13 @@ def test_that_somebody_asked_is_kept(alice, bob, admin_user):
 def upload_of(store, *, open=False):
     """An import of the store with a rejected row of the person and a piece of its file."""
     one = ContactImport.objects.create(
-        owner=store, file_name="a.csv", file_size=1, file_sha256="",
+        owner=store,
+        file_name="a.csv",
+        file_size=1,
+        file_sha256="",
         status="processing" if open else "completed",
         finished_at=None if open else timezone.now(),
-    )  # fmt: skip
+    )
     ImportFileChunk.objects.create(contact_import=one, number=0, data=b"x")
     RejectedRow.objects.create(contact_import=one, line=2, reason="x", row=["690 000-00 01"])
     RejectedRow.objects.create(contact_import=one, line=3, reason="x", row=["690 000-00 99"])
@@ -221,14 +228,29 @@ def test_an_anonymised_contact_keeps_nothing_that_tells_of_a_person(alice):
     known_at(alice)
     contact = Contact.objects.get(phone=PHONE)
     Contact.objects.filter(pk=contact.pk).update(
-        first_name="Ann", last_name="Example", email="ann@example.com", gender="female",
-        birthday="1990-01-01", consent_evidence={"form": "shop"}, awaits_welcome=True,
+        first_name="Ann",
+        last_name="Example",
+        email="ann@example.com",
+        gender="female",
+        birthday="1990-01-01",
+        consent_evidence={"form": "shop"},
+        awaits_welcome=True,
         erase_on="2030-01-01",
-    )  # fmt: skip
+    )
     erasure.anonymise_contacts([contact.pk])
     contact.refresh_from_db()
-    told = ("phone", "email", "first_name", "last_name", "gender", "birthday", "consent_evidence",
-            "erase_on", "awaits_welcome", "is_subscribed")  # fmt: skip
+    told = (
+        "phone",
+        "email",
+        "first_name",
+        "last_name",
+        "gender",
+        "birthday",
+        "consent_evidence",
+        "erase_on",
+        "awaits_welcome",
+        "is_subscribed",
+    )
     assert [name for name in told if getattr(contact, name)] == []
     assert contact.anonymised_at > timezone.now() - timedelta(minutes=1)
     assert Contact.objects.filter(phone__isnull=False).count() == 2
@@ -264,8 +286,10 @@ def test_an_objection_at_one_store_is_none_at_another_and_is_kept(alice, bob, ad
     assert (mine.is_subscribed, mine.service_allowed) == (False, False)
     assert (others.is_subscribed, others.service_allowed) == (True, True)
     events = ConsentEvent.objects.order_by("pk").values_list("type", "source", "owner")
-    assert list(events) == [("unsubscribed", "objection", alice.pk),
-                            ("service_revoked", "objection", alice.pk)]  # fmt: skip
+    assert list(events) == [
+        ("unsubscribed", "objection", alice.pk),
+        ("service_revoked", "objection", alice.pk),
+    ]
     kept = AuditEntry.objects.filter(action="objection").order_by("pk")[0]
     assert (kept.actor, kept.owner, kept.details) == (admin_user, alice, {"changes": 2})
 

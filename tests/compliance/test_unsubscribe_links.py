@@ -65,8 +65,11 @@ def test_an_opt_out_by_an_automations_message_is_counted_for_the_automation(clie
     assert not Contact.objects.get().is_subscribed
     tally = Tally.objects.get(event="opted_out")
     assert (tally.owner, tally.kind, tally.source_id, tally.count) == (
-        store, "automation", mine.pk, 1
-    )  # fmt: skip
+        store,
+        "automation",
+        mine.pk,
+        1,
+    )
 
 
 def test_a_number_that_left_its_contact_is_not_opted_in_by_an_old_link(campaign, client):

@@ -69,9 +69,14 @@ def test_a_contact_made_by_hand_awaits_its_welcome_and_a_changed_one_does_not(ro
 def test_the_first_hundred_rejected_rows_are_on_the_page_of_an_import(root):
     store = make_store("alice")
     job = ContactImport.objects.create(
-        owner=store, file_name="a.csv", file_size=1, file_sha256="", status="completed",
-        processed=101, rejected=101,
-    )  # fmt: skip
+        owner=store,
+        file_name="a.csv",
+        file_size=1,
+        file_sha256="",
+        status="completed",
+        processed=101,
+        rejected=101,
+    )
     job.rejectedrow_set.bulk_create(
         job.rejectedrow_set.model(contact_import=job, line=line, reason="r", row=[])
         for line in range(101, 0, -1)

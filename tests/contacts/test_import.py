@@ -46,8 +46,10 @@ def counts(job):
 
 
 def many(rows, first=0):
-    lines = [f"+30690{n % 10_000_000:07},Name{n},1980-01-{n % 28 + 1:02}"
-             for n in range(first, first + rows)]  # fmt: skip
+    lines = [
+        f"+30690{n % 10_000_000:07},Name{n},1980-01-{n % 28 + 1:02}"
+        for n in range(first, first + rows)
+    ]
     return "phone,first name,birthday\n" + "\n".join(lines) + "\n"
 
 
@@ -144,8 +146,10 @@ def test_an_import_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, w
         "processed": 62_001, "created": 60_000, "duplicate": 2_000, "rejected": 1
     }  # fmt: skip
     fields = ("phone", "first_name", "birthday")
-    of = {store: Contact.objects.filter(owner=store).order_by("phone").values_list(*fields)
-          for store in (alice, bob)}  # fmt: skip
+    of = {
+        store: Contact.objects.filter(owner=store).order_by("phone").values_list(*fields)
+        for store in (alice, bob)
+    }
     assert list(of[alice]) == list(of[bob])
     assert ConsentEvent.objects.filter(owner=bob).count() == 60_000
     assert RejectedRow.objects.filter(contact_import=job).count() == 1
@@ -159,8 +163,10 @@ def _processed(job):
 def test_two_imports_of_one_store_at_once_neither_deadlock_nor_double(tmp_path, worker):
     store = make_store()
     texts = (many(40_000), many(40_000, first=20_000))
-    both = [lifecycle.import_file(store.pk, file_of(tmp_path, text, f"{n}.csv"), "all")
-            for n, text in enumerate(texts)]  # fmt: skip
+    both = [
+        lifecycle.import_file(store.pk, file_of(tmp_path, text, f"{n}.csv"), "all")
+        for n, text in enumerate(texts)
+    ]
     for _ in range(2):
         worker("rqworker", "contact_import")
     wait_until(lambda: ContactImport.objects.filter(status="completed").count() == 2)
@@ -185,8 +191,9 @@ def test_an_import_that_is_cancelled_stops_and_keeps_what_it_has(tmp_path, worke
         lifecycle.cancel_import(job, by="test")
     assert lifecycle.run_import(job.pk).status == "cancelled"
     assert list(AuditEntry.objects.values_list("action", flat=True)) == [
-        "import started", "import cancelled",
-    ]  # fmt: skip
+        "import started",
+        "import cancelled",
+    ]
 
 
 def test_rejected_rows_are_corrected_and_imported_again(tmp_path):

@@ -22,11 +22,44 @@ SEEDS = [
     for path in sorted((Path(__file__).parent.parent / "data" / "imports").iterdir())
 ]
 PIECES = [
-    b"", b"\0", b"\r", b"\n", b"\r\n", b'"', b'""', b"'", b",", b";", b"\t", b"|", b"\\", b"\\N",
-    b"\\.", b"\xff\xfe", b"\xef\xbb\xbf", b"\xb6", b"\x80", b"\xed\xa0\x80", b"\xe2\x80\xa8",
-    b"=1+1", b"+", b"00", b"1e9", b"3.0690E+11", b"31/12/1990", b"12/31/1990", b"0000-00-00",
-    b"9999-99-99", b"sep=;\n", b"phone", b"@", b"a" * 400, "٣".encode(), "Ά".encode(), b"-1",
-]  # fmt: skip
+    b"",
+    b"\0",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b'"',
+    b'""',
+    b"'",
+    b",",
+    b";",
+    b"\t",
+    b"|",
+    b"\\",
+    b"\\N",
+    b"\\.",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\xb6",
+    b"\x80",
+    b"\xed\xa0\x80",
+    b"\xe2\x80\xa8",
+    b"=1+1",
+    b"+",
+    b"00",
+    b"1e9",
+    b"3.0690E+11",
+    b"31/12/1990",
+    b"12/31/1990",
+    b"0000-00-00",
+    b"9999-99-99",
+    b"sep=;\n",
+    b"phone",
+    b"@",
+    b"a" * 400,
+    "٣".encode(),
+    "Ά".encode(),
+    b"-1",
+]
 
 
 @st.composite
@@ -82,8 +115,9 @@ def test_no_row_of_a_mutated_file_is_unaccounted_for(place):
     accepts = Accepts()
     owner = SimpleNamespace(pk=0, phone_region="GR")
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(mutated())
     def check(data: bytes) -> None:
         place.write_bytes(data)

@@ -223,8 +223,9 @@ def test_an_import_whose_file_is_gone_says_so():
     ImportFileChunk.objects.all().delete()
     job = lifecycle.run_import(job.pk)
     assert (job.status, job.error) == (
-        "failed", "the file was deleted after its time: upload it again"
-    )  # fmt: skip
+        "failed",
+        "the file was deleted after its time: upload it again",
+    )
 
 
 def test_progress_says_how_fast_it_is_and_how_long_it_will_take():
@@ -235,8 +236,15 @@ def test_progress_says_how_fast_it_is_and_how_long_it_will_take():
         "rows_per_second": 0, "seconds_left": None,
     }  # fmt: skip
     began = timezone.now() - timedelta(seconds=10)
-    moved(job, status="processing", started_at=began, share_read=0.25, processed=500, created=480,
-          rejected=20)  # fmt: skip
+    moved(
+        job,
+        status="processing",
+        started_at=began,
+        share_read=0.25,
+        processed=500,
+        created=480,
+        rejected=20,
+    )
     state = lifecycle.import_progress(job)
     assert (state["percent"], state["created"], state["rejected"]) == (25, 480, 20)
     assert state["rows_per_second"] in (49, 50) and 30 <= state["seconds_left"] <= 33
@@ -339,8 +347,9 @@ def test_a_file_is_deleted_so_many_hours_after_the_end_or_the_upload(settings, s
         jobs_of.append(job)
     assert tasks.delete_import_files() == 1
     assert [ImportFileChunk.objects.filter(contact_import=job).exists() for job in jobs_of] == [
-        False, True,
-    ]  # fmt: skip
+        False,
+        True,
+    ]
     assert tasks.delete_import_files() == 0
     assert ContactImport.objects.count() == 2
 
@@ -383,9 +392,16 @@ def test_the_options_of_the_import_command_reach_the_import(tmp_path, capsys):
     path = tmp_path / "customers.csv"
     path.write_text(TEXT)
     call_command(
-        "import_contacts", store.email, path, list="regulars", skip_existing=True, welcome=True,
-        consent="form", consent_at=timezone.datetime(2026, 5, 4, 12), json=True,
-    )  # fmt: skip
+        "import_contacts",
+        store.email,
+        path,
+        list="regulars",
+        skip_existing=True,
+        welcome=True,
+        consent="form",
+        consent_at=timezone.datetime(2026, 5, 4, 12),
+        json=True,
+    )
     told = json.loads(capsys.readouterr().out)
     job = ContactImport.objects.get()
     assert (told["id"], told["status"]) == (job.pk, "pending")

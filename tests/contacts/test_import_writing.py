@@ -52,8 +52,13 @@ def test_new_contacts_await_the_welcome_message_if_it_is_asked_for(welcome):
 
 def test_an_empty_cell_changes_nothing_and_a_filled_one_does():
     store = make_store("alice")
-    full = {"first_name": "Nina", "last_name": "Test", "email": "nina@example.com",
-            "gender": "female", "birthday": date(1990, 12, 31)}  # fmt: skip
+    full = {
+        "first_name": "Nina",
+        "last_name": "Test",
+        "email": "nina@example.com",
+        "gender": "female",
+        "birthday": date(1990, 12, 31),
+    }
     contact = Contact.objects.create(owner=store, phone=PHONE, **full)
     before = timezone.now() - timedelta(days=9)
     Contact.objects.update(updated_at=before)
@@ -61,8 +66,13 @@ def test_an_empty_cell_changes_nothing_and_a_filled_one_does():
     contact.refresh_from_db()
     assert {name: getattr(contact, name) for name in full} == full
     assert contact.updated_at == before, "an unchanged contact looked changed"
-    changes = {"first_name": "Lena", "last_name": "Other", "email": "lena@example.com",
-               "gender": "other", "birthday": date(1991, 1, 1)}  # fmt: skip
+    changes = {
+        "first_name": "Lena",
+        "last_name": "Other",
+        "email": "lena@example.com",
+        "gender": "other",
+        "birthday": date(1991, 1, 1),
+    }
     for number, (name, value) in enumerate(changes.items()):
         cells = [""] * number + [str(value)] + [""] * (5 - number)
         assert imported(store, f"{PHONE},{','.join(cells)}\n").updated == 1, name
@@ -128,8 +138,9 @@ def test_who_is_left_alone_gets_no_consent_either():
 @pytest.mark.parametrize("consent", ["", "form"])
 def test_an_import_takes_no_consent_away(consent):
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE, sms_consent_status="opted_in",
-                           sms_consent_source="web shop")  # fmt: skip
+    Contact.objects.create(
+        owner=store, phone=PHONE, sms_consent_status="opted_in", sms_consent_source="web shop"
+    )
     imported(store, f"{PHONE},Nina,,,,,no\n", consent_source=consent)
     contact = contact_of(store)
     assert (contact.first_name, contact.is_subscribed) == ("Nina", True)

@@ -15,8 +15,19 @@ from tests.support import phones
 from tests.support.phones import differing
 
 DIGITS = "0123456789"
-KINDS = ["general_desc", "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "voip",
-         "personal_number", "pager", "uan", "voicemail"]  # fmt: skip
+KINDS = [
+    "general_desc",
+    "fixed_line",
+    "mobile",
+    "toll_free",
+    "premium_rate",
+    "shared_cost",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+]
 
 
 @pytest.mark.parametrize(

@@ -147,10 +147,13 @@ def test_the_demo_ends_with_every_count_right(tmp_path):
         folder.chmod(0o755)
     own = {variable.name for variable in environment.variables()} | {"DJANGO_SETTINGS_MODULE"}
     done = subprocess.run(
-        [sys.executable, "manage.py", "demo", "--once", "--contacts", "500"], cwd=copy,
+        [sys.executable, "manage.py", "demo", "--once", "--contacts", "500"],
+        cwd=copy,
         env={name: value for name, value in os.environ.items() if name not in own},
-        capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {
         cells[0].strip(): cells[-1].strip()

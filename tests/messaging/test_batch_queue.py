@@ -326,8 +326,10 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
     sandbox.behave(latency_ms=0, fault="bad_request")
     sending.send_next()
     counts, seconds = call_metrics.read_calls()
-    assert {outcome: sum(n for (name, _), n in counts.items() if name == outcome)
-            for outcome, _ in counts} == {"accepted": 1, "refused": 1}  # fmt: skip
+    assert {
+        outcome: sum(n for (name, _), n in counts.items() if name == outcome)
+        for outcome, _ in counts
+    } == {"accepted": 1, "refused": 1}
     [bound] = [bucket for outcome, bucket in counts if outcome == "accepted"]
     assert float(bound) >= 0.12
     assert 0.12 <= seconds["accepted"] <= float(bound)

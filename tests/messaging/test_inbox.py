@@ -96,10 +96,15 @@ def test_what_is_known_already_wakes_nobody(post):
 def make_events(count, event_type, *, retry_at=None):
     """Events of others, which came before."""
     WebhookEvent.objects.bulk_create(
-        WebhookEvent(event_id=f"other-{n}", event_type=event_type, retry_at=retry_at,
-                     provider_message_id=f"other-{n}", payload={"from": "+306911111111"})
+        WebhookEvent(
+            event_id=f"other-{n}",
+            event_type=event_type,
+            retry_at=retry_at,
+            provider_message_id=f"other-{n}",
+            payload={"from": "+306911111111"},
+        )
         for n in range(count)
-    )  # fmt: skip
+    )
 
 
 def test_all_receipts_that_wait_are_applied_however_many_they_are(post):

@@ -91,10 +91,18 @@ def test_a_message_mitto_does_not_know_yet_is_not_failed(sent, sandbox):
 def test_a_receipt_leaves_nothing_to_ask(sent, client):
     campaign = sent(size=1)
     message = CampaignMessage.objects.get()
-    event = {"messageId": message.provider_message_id, "deliveryStatus": "Delivered",
-             "updatedAt": "2031-01-01T00:00:00Z"}  # fmt: skip
-    client.post("/webhooks/mitto/delivery", json.dumps(event), "application/json", secure=True,
-                headers={"X-Webhook-Token": "sandbox"})  # fmt: skip
+    event = {
+        "messageId": message.provider_message_id,
+        "deliveryStatus": "Delivered",
+        "updatedAt": "2031-01-01T00:00:00Z",
+    }
+    client.post(
+        "/webhooks/mitto/delivery",
+        json.dumps(event),
+        "application/json",
+        secure=True,
+        headers={"X-Webhook-Token": "sandbox"},
+    )
     receipts.apply_waiting_receipts()
     assert Batch.objects.get().awaiting == 0
     assert polling.poll_recent()["asked"] == 0

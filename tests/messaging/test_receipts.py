@@ -39,8 +39,12 @@ def sent_campaign(name="alice", size=3):
 
 def event(message, word, minutes=0.0, **more):
     at = BEGAN + timedelta(minutes=minutes)
-    return {"messageId": message.provider_message_id, "deliveryStatus": word,
-            "updatedAt": at.isoformat().replace("+00:00", "Z"), **more}  # fmt: skip
+    return {
+        "messageId": message.provider_message_id,
+        "deliveryStatus": word,
+        "updatedAt": at.isoformat().replace("+00:00", "Z"),
+        **more,
+    }
 
 
 WORDS = ["Sent", "Buffered", "Queued", "whatever", "Delivered", "DELIVRD", "Failure", "expired"]
@@ -65,10 +69,14 @@ def test_any_order_of_receipts_and_polls_ends_in_the_same_state(seed, sandbox, c
 
     messages = messages_of(ordered)
     for turn in range(max(map(len, histories))):
-        post(client, [
-            event(message, *history[turn][:2], errorcode=history[turn][2])
-            for message, history in zip(messages, histories, strict=True) if turn < len(history)
-        ])  # fmt: skip
+        post(
+            client,
+            [
+                event(message, *history[turn][:2], errorcode=history[turn][2])
+                for message, history in zip(messages, histories, strict=True)
+                if turn < len(history)
+            ],
+        )
         receipts.apply_waiting_receipts()
 
     messages = messages_of(shuffled)
@@ -127,8 +135,16 @@ def messages_of(campaign):
 
 def state(campaign):
     """Everything that receipts decide."""
-    columns = ("to", "status", "delivery_status", "delivery_status_at", "delivered_at", "failed_at",
-               "error_code", "last_error")  # fmt: skip
+    columns = (
+        "to",
+        "status",
+        "delivery_status",
+        "delivery_status_at",
+        "delivered_at",
+        "failed_at",
+        "error_code",
+        "last_error",
+    )
     rows = list(
         CampaignMessage.objects.filter(campaign=campaign).order_by("to").values_list(*columns)
     )
@@ -201,8 +217,13 @@ def test_each_change_is_kept_with_where_it_came_from(sandbox, client):
     assert starts == {message.provider_message_id}
 
 
-CLASSIC = {"msgid": "ID", "status": "DELIVERED", "errorcode": "0", "receiver": "306900000000",
-           "sendtimestamp": "1935403800"}  # fmt: skip
+CLASSIC = {
+    "msgid": "ID",
+    "status": "DELIVERED",
+    "errorcode": "0",
+    "receiver": "306900000000",
+    "sendtimestamp": "1935403800",
+}
 
 
 def classic_get(client, values):
@@ -215,8 +236,15 @@ def classic_form(client, values):
 
 
 def relayed_json(client, values):
-    return post(client, {"messageId": values["msgid"], "status": values["status"], "errorcode": "0",
-                         "sendtimestamp": values["sendtimestamp"]})  # fmt: skip
+    return post(
+        client,
+        {
+            "messageId": values["msgid"],
+            "status": values["status"],
+            "errorcode": "0",
+            "sendtimestamp": values["sendtimestamp"],
+        },
+    )
 
 
 @pytest.mark.parametrize("shape", [classic_get, classic_form, relayed_json])
@@ -358,8 +386,10 @@ def test_a_receipt_that_names_its_receiver_settles_an_unknown_message(
     unknown_message, sandbox, client
 ):
     [taken] = sandbox.messages()
-    post(client, {"messageId": taken["id"], "deliveryStatus": "Sent",
-                  "destination": taken["destination"]})  # fmt: skip
+    post(
+        client,
+        {"messageId": taken["id"], "deliveryStatus": "Sent", "destination": taken["destination"]},
+    )
     receipts.apply_waiting_receipts()
     assert CampaignMessage.objects.get().status == "unknown", "a call may still be under way"
     let_time_pass()
@@ -375,8 +405,10 @@ def test_a_receipt_that_names_its_receiver_settles_an_unknown_message(
 def test_it_does_not_if_it_may_be_another_messages(unknown_message, sandbox, client):
     [taken] = sandbox.messages()
     for provider_id in (taken["id"], "another"):
-        post(client, {"messageId": provider_id, "status": "Delivered",
-                      "destination": taken["destination"]})  # fmt: skip
+        post(
+            client,
+            {"messageId": provider_id, "status": "Delivered", "destination": taken["destination"]},
+        )
     let_time_pass()
     receipts.apply_waiting_receipts()
     assert CampaignMessage.objects.get().status == "unknown"
@@ -385,8 +417,10 @@ def test_it_does_not_if_it_may_be_another_messages(unknown_message, sandbox, cli
 def test_it_does_not_if_two_stores_wait_for_such_a_receipt(unknown_message, sandbox, client):
     sent_campaign("bella", 1)
     taken = sandbox.messages()[0]
-    post(client, {"messageId": taken["id"], "status": "Delivered",
-                  "destination": taken["destination"]})  # fmt: skip
+    post(
+        client,
+        {"messageId": taken["id"], "status": "Delivered", "destination": taken["destination"]},
+    )
     let_time_pass()
     receipts.apply_waiting_receipts()
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"unknown"}

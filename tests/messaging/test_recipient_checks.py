@@ -209,8 +209,12 @@ def test_a_store_may_use_its_cap_up_and_no_more(settings):
 
 def test_a_campaign_without_caps_counts_nothing(settings):
     assert not limits.caps_are_set()
-    for name in ("OWNER_SMS_PER_MINUTE", "OWNER_SMS_PER_DAY", "CONTACT_MARKETING_PER_DAY",
-                 "CONTACT_MARKETING_PER_WEEK"):  # fmt: skip
+    for name in (
+        "OWNER_SMS_PER_MINUTE",
+        "OWNER_SMS_PER_DAY",
+        "CONTACT_MARKETING_PER_DAY",
+        "CONTACT_MARKETING_PER_WEEK",
+    ):
         setattr(settings, name, 1)
         assert limits.caps_are_set(), name
         setattr(settings, name, 0)

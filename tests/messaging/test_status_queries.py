@@ -27,10 +27,17 @@ def make_batches(count, *, awaiting=1, minutes=11):
     """Batches that were settled so long ago, with so many messages that wait for a receipt."""
     store = make_store()
     return Batch.objects.bulk_create(
-        Batch(owner=store, kind="campaign", sender="TESTSHOP", size=awaiting, status="settled",
-              awaiting=awaiting, settled_at=ago(minutes=minutes))
+        Batch(
+            owner=store,
+            kind="campaign",
+            sender="TESTSHOP",
+            size=awaiting,
+            status="settled",
+            awaiting=awaiting,
+            settled_at=ago(minutes=minutes),
+        )
         for _ in range(count)
-    )  # fmt: skip
+    )
 
 
 def asked_about():
@@ -165,8 +172,12 @@ def test_each_answer_is_counted_and_its_time_kept(sent):
         mitto.Ambiguous("no answer in time"),
     )
     assert counts == {"asked": 4, "final": 2, "not_found": 0, "unanswered": 2}
-    assert words() == [("delivered", "delivered"), ("failed", "failure"), ("sent", ""),
-                       ("sent", "")]  # fmt: skip
+    assert words() == [
+        ("delivered", "delivered"),
+        ("failed", "failure"),
+        ("sent", ""),
+        ("sent", ""),
+    ]
     failed = CampaignMessage.objects.get(status="failed")
     assert (failed.error_code, failed.last_error) == ("undelivered", "no answer from +•••")
     assert failed.failed_at == now

@@ -31,8 +31,26 @@ def test_placeholders_are_filled_and_line_breaks_kept():
     assert template.render(contact) == "Hi $& Ann,\nfrom {{shop}} !"
 
 
-PIECES = st.lists(st.sampled_from(["{{first_name}}", "{{ lastName }}", "{{code}}", " ", "  ", "\n",
-                                   "a", "%s", "%", "{", "}}", "\t", ",", "\r\n"]))  # fmt: skip
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "{{first_name}}",
+            "{{ lastName }}",
+            "{{code}}",
+            " ",
+            "  ",
+            "\n",
+            "a",
+            "%s",
+            "%",
+            "{",
+            "}}",
+            "\t",
+            ",",
+            "\r\n",
+        ]
+    )
+)
 VALUES = st.text(st.sampled_from(" \n\ta%{}\u00a0é"), max_size=5)
 
 

@@ -159,8 +159,9 @@ def test_each_source_has_batches_of_its_own_with_turns_one_after_the_other(setti
         for owner, source in ((alice, 1), (alice, 2), (bob, 3))
         for n, skip in enumerate(["", "too_long", "", ""])
     ]
-    campaigns = [make_campaign(owner, None, pk=pk) for owner, pk in ((alice, 1), (alice, 2),
-                                                                     (bob, 3))]  # fmt: skip
+    campaigns = [
+        make_campaign(owner, None, pk=pk) for owner, pk in ((alice, 1), (alice, 2), (bob, 3))
+    ]
     sources = {c.pk: BatchSource(f"FROM{c.pk}", "marketing") for c in campaigns}
     made = {1: 0, 2: 0, 3: 5}
     batches = write_messages(CampaignMessage, lines, sources, first_turn=10, batch_counts=made)

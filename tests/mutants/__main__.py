@@ -130,8 +130,13 @@ def _as_json(verdicts: list[Verdict], seed: int, found: int) -> bytes:
             "ran": verdict.ran, "chosen": verdict.chosen, "seconds": verdict.seconds,
         })  # fmt: skip
     totals = Counter(verdict.outcome for verdict in verdicts)
-    whole = {"seed": seed, "found": found, "digest": measuring.digest(ROOT), "totals": totals,
-             "mutants": rows}  # fmt: skip
+    whole = {
+        "seed": seed,
+        "found": found,
+        "digest": measuring.digest(ROOT),
+        "totals": totals,
+        "mutants": rows,
+    }
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
 
 

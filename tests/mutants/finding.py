@@ -20,19 +20,50 @@ from tests.mutants.sql import Edit
 # Modules and packages, wherever they are, that are no product code or only its look.
 NOT_PRODUCT = {"migrations", "sandbox", "mitto_sandbox", "demo", "theme", "charts"}
 FOR_READERS = {
-    "description", "empty_value_display", "fields", "fieldsets", "help", "help_text", "icon",
-    "list_display", "list_display_links", "list_filter", "list_select_related", "ordering",
-    "readonly_fields", "search_fields", "search_help_text", "short_description", "title",
-    "verbose_name", "verbose_name_plural",
-}  # fmt: skip
+    "description",
+    "empty_value_display",
+    "fields",
+    "fieldsets",
+    "help",
+    "help_text",
+    "icon",
+    "list_display",
+    "list_display_links",
+    "list_filter",
+    "list_select_related",
+    "ordering",
+    "readonly_fields",
+    "search_fields",
+    "search_help_text",
+    "short_description",
+    "title",
+    "verbose_name",
+    "verbose_name_plural",
+}
 FUNCTIONS_FOR_READERS = {"__str__", "__repr__", "add_arguments"}
 # Calls through these names tell people something, or change nothing but speed.
 TELLING = {"log", "logger", "logging", "print", "console", "progress", "warnings", "gc"}
 NOT_LIMITS = {
-    "code", "status", "status_code", "exit_code", "returncode", "indent", "width", "columns",
-    "extra", "decimal_places", "verbosity", "year", "month", "day", "hour", "minute", "second",
-    "uid", "gid",
-}  # fmt: skip
+    "code",
+    "status",
+    "status_code",
+    "exit_code",
+    "returncode",
+    "indent",
+    "width",
+    "columns",
+    "extra",
+    "decimal_places",
+    "verbosity",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "uid",
+    "gid",
+}
 # How much is done in one go: more or less of it changes only speed.
 _PIECES = re.compile(r"_?(CHUNK|PIECE|BUFFER|AT_ONCE)\w*")
 WITHOUT_EFFECT = {"sleep", "add_argument", "__init__", "close"}

@@ -88,17 +88,29 @@ class Copy:
             process.wait()
 
     def pytest(
-        self, arguments: Sequence[str], tests: Sequence[str] = (), limit: float | None = None,
+        self,
+        arguments: Sequence[str],
+        tests: Sequence[str] = (),
+        limit: float | None = None,
         variables: dict[str, str] | None = None,
-    ) -> Run:  # fmt: skip
+    ) -> Run:
         """Run pytest with these tests, or all of them, for at most so many seconds."""
         place = Path(tempfile.mkdtemp(prefix="mutants-run-"))
         place.chmod(0o755)  # PostgreSQL may run as somebody else
         (place / "servers").mkdir()
         report = Path(tempfile.mkdtemp(prefix="report-", dir=self.folder))
         (report / "arguments").write_text("\n".join(tests))
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                   "-p", "tests.mutants.plugin", *arguments]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "tests.mutants.plugin",
+            *arguments,
+        ]
         if tests:
             command.append(f"@{report / 'arguments'}")
         own = {variable.name for variable in environment.variables()}
@@ -108,16 +120,21 @@ class Copy:
         try:
             with (report / "output").open("wb") as output:
                 process = self._process = subprocess.Popen(
-                    command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                    command,
+                    cwd=self.root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
                     start_new_session=True,
-                    env=inherited | {
+                    env=inherited
+                    | {
                         "TMPDIR": str(place),
                         "ASTRONOTE_TEST_ROOT": str(place / "servers"),
                         "MUTANTS_REPORT": str(report),
                         "PYTHONDONTWRITEBYTECODE": "1",
                         **(variables or {}),
                     },
-                )  # fmt: skip
+                )
             with contextlib.suppress(subprocess.TimeoutExpired):
                 exit_code = process.wait(limit)
         finally:

@@ -25,12 +25,49 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _OPPOSITE = {"=": "<>", "<>": "=", "!=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_CLAUSES = {"SELECT", "FROM", "WHERE", "ON", "HAVING", "SET", "VALUES", "RETURNING", "WHEN",
-            "THEN", "ELSE", "UPDATE", "INSERT", "USING", "DO"}  # fmt: skip
+_CLAUSES = {
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "ON",
+    "HAVING",
+    "SET",
+    "VALUES",
+    "RETURNING",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "UPDATE",
+    "INSERT",
+    "USING",
+    "DO",
+}
 _CONDITIONS = {"WHERE", "ON", "HAVING", "WHEN"}
-_ENDS_PREDICATE = {"AND", "OR", "ORDER", "GROUP", "LIMIT", "OFFSET", "FOR", "RETURNING", "HAVING",
-                   "WHERE", "FROM", "SET", "JOIN", "LEFT", "INNER", "CROSS", "UNION", "ON",
-                   "WINDOW", "WHEN", "THEN", "ELSE", "END"}  # fmt: skip
+_ENDS_PREDICATE = {
+    "AND",
+    "OR",
+    "ORDER",
+    "GROUP",
+    "LIMIT",
+    "OFFSET",
+    "FOR",
+    "RETURNING",
+    "HAVING",
+    "WHERE",
+    "FROM",
+    "SET",
+    "JOIN",
+    "LEFT",
+    "INNER",
+    "CROSS",
+    "UNION",
+    "ON",
+    "WINDOW",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+}
 _ENDS_ORDER = {"LIMIT", "OFFSET", "FOR", "RETURNING", "UNION", "ROWS", "RANGE"}
 _ROW_LOCK = re.compile(
     r"\bFOR\s+(?:NO\s+KEY\s+UPDATE|UPDATE|KEY\s+SHARE|SHARE)"

@@ -9,9 +9,16 @@ import subprocess
 import sys
 
 COMMAND = [
-    sys.executable, "-m", "pip_audit", "--requirement", "requirements.lock", "--no-deps",
-    "--disable-pip", "--progress-spinner", "off",
-]  # fmt: skip
+    sys.executable,
+    "-m",
+    "pip_audit",
+    "--requirement",
+    "requirements.lock",
+    "--no-deps",
+    "--disable-pip",
+    "--progress-spinner",
+    "off",
+]
 
 
 def main() -> int:

@@ -49,10 +49,18 @@ class Browser:
         options = webdriver.ChromeOptions()
         options.binary_location = binary
         for argument in (
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={folder}/profile",
-        ):  # fmt: skip
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            f"--user-data-dir={folder}/profile",
+        ):
             options.add_argument(argument)
         options.add_experimental_option(
             "prefs", {"download.default_directory": str(folder), "intl.accept_languages": "en"}

@@ -108,9 +108,15 @@ class Installation:
         self.sandbox = supervisor.ProcessGroup(log=self.log)
         self.sandbox.start(
             "sandbox",
-            supervisor.manage_command("mitto_sandbox", "--port", str(self.sandbox_port), "--ledger",
-                             str(self.root / "ledger.jsonl"), *self.sandbox_arguments),
-        )  # fmt: skip
+            supervisor.manage_command(
+                "mitto_sandbox",
+                "--port",
+                str(self.sandbox_port),
+                "--ledger",
+                str(self.root / "ledger.jsonl"),
+                *self.sandbox_arguments,
+            ),
+        )
         wait_until(self._sandbox_answers)
         self.group = supervisor.ProcessGroup(log=self.log)
         if self.web:

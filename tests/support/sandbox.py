@@ -11,10 +11,18 @@ import requests
 class SandboxProcess:
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "messaging.sandbox", "--port", "0", "--die-with-parent",
-             *arguments],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "messaging.sandbox",
+                "--port",
+                "0",
+                "--die-with-parent",
+                *arguments,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.url = self.process.stdout.readline().split()[-1]
 
     def __enter__(self) -> SandboxProcess:

@@ -122,9 +122,14 @@ def _send(
     """A campaign to contacts of the store, from that number on: just sent, or long delivered."""
     status = "delivered" if delivered else "sent"
     campaign = Campaign.objects.create(
-        owner=store, created_by=store, name=status, message_text="Hello", status="completed",
-        total=size, **{status: size},
-    )  # fmt: skip
+        owner=store,
+        created_by=store,
+        name=status,
+        message_text="Hello",
+        status="completed",
+        total=size,
+        **{status: size},
+    )
     values = {
         "store": store.pk, "campaign": campaign.pk, "batch_size": batch_size, "status": status,
         "batches": -(-size // batch_size), "phone": f"+3069{first:08}", "size": size,

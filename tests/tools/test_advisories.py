@@ -43,9 +43,11 @@ def advisories():
 def audit(url, tmp_path):
     source = {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": url}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.advisories"], capture_output=True, text=True,
+        [sys.executable, "-m", "tests.support.advisories"],
+        capture_output=True,
+        text=True,
         env=os.environ | source | {"XDG_CACHE_HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     return done.returncode, done.stdout
 
 

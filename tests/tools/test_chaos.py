@@ -11,8 +11,11 @@ def test_a_short_chaos_breaks_no_rule():
     own = {variable.name for variable in environment.variables()} | {"ASTRONOTE_TEST_ROOT"}
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos", "--rounds", "8", "--seed", "1"],
-        cwd=environment.ROOT, capture_output=True, text=True, timeout=500,
+        cwd=environment.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
         env={name: value for name, value in os.environ.items() if name not in own},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("│ 0 ") == 8

@@ -186,8 +186,12 @@ def test_effects():
     """
     effects = mutated(source, "effect")
     assert len(effects) == 4
-    for line in ('audit.record("sent", by=self)', 'message.status = "sent"',
-                 "message.tries += 1", "message.save()"):  # fmt: skip
+    for line in (
+        'audit.record("sent", by=self)',
+        'message.status = "sent"',
+        "message.tries += 1",
+        "message.save()",
+    ):
         assert dedent(source).strip().replace(line, "pass") in effects
 
 

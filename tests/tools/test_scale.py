@@ -6,8 +6,13 @@ import pytest
 
 from tests.benchmarks.scale import Demand, Site, simulate
 
-LIGHT = {"worker": 1e-6, "database": 1e-6, "redis": 1e-6, "receipts": 1e-6,
-         "receipts_database": 1e-6}  # fmt: skip
+LIGHT = {
+    "worker": 1e-6,
+    "database": 1e-6,
+    "redis": 1e-6,
+    "receipts": 1e-6,
+    "receipts_database": 1e-6,
+}
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,17 @@ class Command(BaseCommand):
             processes.start(
                 "sandbox",
                 supervisor.manage_command(
-                    "mitto_sandbox", "--port", str(sandbox_port), "--ledger", str(sandbox_ledger),
-                    "--latency-ms", "100", "--undelivered-share", "0.03",
+                    "mitto_sandbox",
+                    "--port",
+                    str(sandbox_port),
+                    "--ledger",
+                    str(sandbox_ledger),
+                    "--latency-ms",
+                    "100",
+                    "--undelivered-share",
+                    "0.03",
                 ),
-            )  # fmt: skip
+            )
             for number, queue in enumerate(WORKER_QUEUES):
                 processes.start(f"{queue}-{number}", supervisor.manage_command("rqworker", queue))
             processes.start("rqscheduler", supervisor.manage_command("rqscheduler"))

@@ -24,9 +24,12 @@ class Command(BaseCommand):
         parser.add_argument("number", help="with + and country code, or of DEFAULT_PHONE_REGION")
         parser.add_argument("--store", help="e-mail address or id; without it, at all stores")
         parser.add_argument(
-            "--set", action="append", default=[], metavar="FIELD=VALUE",
+            "--set",
+            action="append",
+            default=[],
+            metavar="FIELD=VALUE",
             help=f"correct: one of {', '.join(rights.CORRECTABLE_FIELDS)}",
-        )  # fmt: skip
+        )
         parser.add_argument("--yes", action="store_true", help="erase without asking")
 
     def handle(

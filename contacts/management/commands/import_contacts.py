@@ -36,10 +36,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--list", default="", help="also add the contacts to this list")
         parser.add_argument(
-            "--map", action="append", metavar="FIELD=COLUMN",
+            "--map",
+            action="append",
+            metavar="FIELD=COLUMN",
             help="heading or number of the column that holds a field, instead of a guess; may be "
             f"repeated; fields: {', '.join(FIELDS)}",
-        )  # fmt: skip
+        )
         parser.add_argument("--no-header", action="store_true", help="the first row is a customer")
         parser.add_argument(
             "--dates", choices=DateOrder.values, default="", help="how dates are written"
@@ -48,10 +50,12 @@ class Command(BaseCommand):
             "--skip-existing", action="store_true", help="leave known contacts unchanged"
         )
         parser.add_argument(
-            "--consent", default="", metavar="SOURCE",
+            "--consent",
+            default="",
+            metavar="SOURCE",
             help="where these customers agreed to marketing; without it they are stored, but not "
             "marketed to",
-        )  # fmt: skip
+        )
         parser.add_argument("--consent-at", type=datetime.fromisoformat, help="when they agreed")
         parser.add_argument(
             "--welcome", action="store_true", help="new contacts may receive the welcome message"
@@ -76,9 +80,12 @@ class Command(BaseCommand):
             )
             if options["map"]:
                 plan = planning.plan_import(
-                    file, owner, has_header=plan.layout.has_header, date_order=options["dates"],
+                    file,
+                    owner,
+                    has_header=plan.layout.has_header,
+                    date_order=options["dates"],
                     chosen=_chosen_mapping(options["map"], plan),
-                )  # fmt: skip
+                )
             if dry_run:
                 self._print_plan(plan, as_json=options["json"])
                 return
@@ -86,12 +93,17 @@ class Command(BaseCommand):
                 raise CommandError(plan.problem)
             at = options["consent_at"]
             contact_import = lifecycle.import_file(
-                owner.pk, file, options["list"], layout=plan.layout.as_json(),
-                mapping=plan.mapping, date_order=plan.date_order or DateOrder.ISO,
-                update_existing=not options["skip_existing"], welcome=options["welcome"],
+                owner.pk,
+                file,
+                options["list"],
+                layout=plan.layout.as_json(),
+                mapping=plan.mapping,
+                date_order=plan.date_order or DateOrder.ISO,
+                update_existing=not options["skip_existing"],
+                welcome=options["welcome"],
                 consent_source=options["consent"],
                 consent_at=timezone.make_aware(at) if at and at.tzinfo is None else at,
-            )  # fmt: skip
+            )
         except (ImportRefused, OSError) as error:
             raise CommandError(str(error)) from None
         if wait:

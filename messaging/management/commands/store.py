@@ -16,9 +16,17 @@ from astronote.common import audit
 from messaging.credits import wallet_of
 
 SETTINGS = (
-    "company", "sender_name", "timezone", "phone_region", "retention_days", "business_profile",
-    "subscription_status", "billing_hold", "billing_hold_reason", "is_active",
-)  # fmt: skip
+    "company",
+    "sender_name",
+    "timezone",
+    "phone_region",
+    "retention_days",
+    "business_profile",
+    "subscription_status",
+    "billing_hold",
+    "billing_hold_reason",
+    "is_active",
+)
 
 
 class Command(BaseCommand):
@@ -42,9 +50,12 @@ class Command(BaseCommand):
         if changes:
             owner.save(update_fields=list(changes))
             audit.write_entry(
-                "store changed", owner, by="command line", owner_id=owner.pk,
+                "store changed",
+                owner,
+                by="command line",
+                owner_id=owner.pk,
                 settings=sorted(changes),
-            )  # fmt: skip
+            )
         try:
             may_send = f"as {eligible_sender(owner)}"
         except SendingBlocked as blocked:
