@@ -13,7 +13,7 @@ from astronote.processes import embedded
 
 STARTER = """
 import sys, time
-from astronote.embedded import EmbeddedServices
+from astronote.processes.embedded import EmbeddedServices
 with EmbeddedServices(sys.argv[1]) as services:
     print("started", *services.started, flush=True)
     time.sleep(600)
@@ -31,7 +31,8 @@ def start(root):
     process = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(root)], stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "started postgres redis\n"
+    with process.stdout as output:
+        assert output.readline() == "started postgres redis\n"
     return process
 
 

@@ -146,10 +146,10 @@ def test_without_redis_nobody_fails_and_everybody_is_first(tmp_path):
     """In a process of its own, since its Redis is one that does not answer."""
     script = """
 import django; django.setup()
-from contacts import jobs
+from astronote.queues import jobs
 jobs.enqueue("sms", "messaging.tasks.send_next_batch")
 jobs.enqueue_at("sms", __import__("datetime").datetime.now(), "x", job_id="a")
-print(jobs.first_in("key", 60))
+print(jobs.start_debounce("key", 60))
 """
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -82,7 +82,8 @@ def test_a_child_ends_with_a_parent_that_is_killed(tmp_path):
         cwd=os.path.dirname(supervisor.MANAGE),
     )
     try:
-        child = int(parent.stdout.readline())
+        with parent.stdout as output:
+            child = int(output.readline())
         wait_until(lambda: "up" in (tmp_path / "log").read_text())
     finally:
         parent.kill()

@@ -80,7 +80,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
         "Anna's",
         "wallets running low",
         "enqueued waiting batches",
-        "No scheduler is alive",
+        "No scheduler is running",
         "failures since yesterday",
     ):
         assert text.lower() in browser.text.lower(), text
@@ -88,7 +88,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     worker("rqworker", "sms")
     worker("rqscheduler")
     browser.wait_for("No campaign is being sent")
-    browser.wait_until(lambda: "No scheduler is alive" not in browser.text)
+    browser.wait_until(lambda: "No scheduler is running" not in browser.text)
     assert "not registered" not in browser.text
     running.refresh_from_db()
     assert running.status == "completed"

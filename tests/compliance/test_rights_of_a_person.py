@@ -341,4 +341,4 @@ def test_a_contacts_page_shows_what_is_known_of_that_contact(alice, admin_client
     page = admin_client.get(f"/admin/contacts/contact/{contact.pk}/change/")
     assert [m["source"] for m in page.context["messages_sent"]] == ["Spring"]
     assert page.context["messages_sent"][0]["text"].startswith("Hello Name1")
-    assert (page.context["offers_seen"], page.context["on_lists"]) == (1, ["all"])
+    assert (page.context["offers_seen"], page.context["list_names"]) == (1, ["all"])
