@@ -207,7 +207,7 @@ class SidebarLink:
     def to_list(
         cls, section: str, title: str, icon: str, model: str, order: int, query: str = ""
     ) -> SidebarLink:
-        """A link to the admin's list of a model, such as `contacts.contact`, for its viewers."""
+        """A link to the admin's list of a model, `app_label.model_name`, for its viewers."""
         app_label, _, name = model.partition(".")
         url = f"admin:{app_label}_{name}_changelist"
         return cls(section, title, icon, url, f"{app_label}.view_{name}", order, query)
