@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from contacts.importing import lifecycle
 from tests.benchmarks.result import Result, counted
 from tests.support.installation import Installation, peak_mb
 from tests.support.waiting import wait_until
@@ -57,6 +56,7 @@ def run(place: Installation, size: int) -> list[Result]:
 def _statements(path: Path, store) -> int:
     """Of an import of new contacts, in this process."""
     from astronote.queues import jobs
+    from contacts.importing import lifecycle
 
     job = lifecycle.import_file(store.pk, path, consent_source="")
     jobs.get_queue("contact_import").empty()
@@ -132,6 +132,7 @@ def _bare(path: Path, store) -> float:
 
 
 def _ours(place: Installation, path: Path, store, **options) -> tuple[float, float]:
+    from contacts.importing import lifecycle
 
     job = lifecycle.import_file(store.pk, path, **options)
 

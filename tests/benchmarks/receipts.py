@@ -104,8 +104,8 @@ def inbox_rows(events: list[dict]) -> list[tuple]:
 
 INSERT = """
     INSERT INTO messaging_webhookevent (provider, event_type, event_id, provider_message_id,
-        provider_status, occurred_at, error_code, error, payload, status)
-    VALUES ('mitto', 'dlr', %s, %s, %s, %s, %s, %s, %s, %s)
+        provider_status, occurred_at, error_code, error, payload, status, consent_request)
+    VALUES ('mitto', 'dlr', %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -129,7 +129,8 @@ def fill_inbox(rows: list[tuple]) -> None:
     with connection.cursor() as cursor:
         with cursor.copy(
             "COPY messaging_webhookevent (event_id, provider_message_id, provider_status,"
-            " occurred_at, error_code, error, payload, status, provider, event_type) FROM STDIN"
+            " occurred_at, error_code, error, payload, status, consent_request, provider,"
+            " event_type) FROM STDIN"
         ) as copy:
             for row in rows:
                 copy.write_row((*row, "mitto", "dlr"))
