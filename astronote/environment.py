@@ -501,7 +501,7 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if " " in value else value
 
 
-def markdown_table() -> str:
+def variables_markdown_table() -> str:
     """The table of variables in `docs/configuration.md`."""
     lines = ["| Variable | Default | Meaning |", "|---|---|---|"]
     for title, section in SECTIONS.items():

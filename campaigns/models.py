@@ -190,7 +190,7 @@ class CampaignMessage(OutboundMessage):
         ]
 
     @classmethod
-    def send_decision(cls, batch: Batch) -> SendDecision:
+    def decision_by_status(cls, batch: Batch) -> SendDecision:
         """Send batches of a sending campaign; drop those of a cancelled one; others wait."""
         status = Campaign.objects.values_list("status", flat=True).get(
             pk=cast(int, batch.source_id)  # a batch of a campaign has a source

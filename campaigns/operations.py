@@ -81,7 +81,12 @@ def _message_metrics() -> Iterator[Metric]:
 
 registry.recurring_jobs.register(RecurringJobs("campaigns", _recurring_jobs))
 registry.home_panels.register(
-    HomePanel("in progress", "campaigns/panels/in_progress.html", panels.in_progress_context, 10),
+    HomePanel(
+        "in progress",
+        "campaigns/panels/in_progress.html",
+        panels.campaigns_and_imports_in_progress,
+        10,
+    ),
     HomePanel("scheduled", "campaigns/panels/scheduled.html", panels.scheduled_context, 20),
     HomePanel("failures", "campaigns/panels/failures.html", panels.failures_context, 40),
 )

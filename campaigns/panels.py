@@ -30,7 +30,7 @@ ROWS_SHOWN = 10
 MESSAGES_SHOWN = 50
 
 
-def in_progress_context() -> dict[str, Any]:
+def campaigns_and_imports_in_progress() -> dict[str, Any]:
     """Campaigns that are sending or paused and imports that are being read, with progress."""
     running = Campaign.objects.filter(status__in=RUNNING_STATUSES).order_by("-started_at")
     imports = ContactImport.objects.filter(status__in=OPEN_IMPORT_STATUSES).select_related("owner")

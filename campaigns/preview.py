@@ -52,7 +52,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     contacts = campaign_audience(campaign)
     recipient = next(iter(contacts.values(*CONTACT_FIELDS)[:1]), SAMPLE_CONTACT)
     budget = _Budget(contacts.count(), credits.wallet_of(campaign.owner_id).available)
-    return _preview_for(campaign, recipient, budget, list(_limit_notes(campaign)))
+    return _preview_for(campaign, recipient, budget, list(_quiet_hours_and_cap_notes(campaign)))
 
 
 class _Budget(NamedTuple):
@@ -103,7 +103,7 @@ def _problem(campaign: Campaign, budget: _Budget, part_count: int) -> str:
     return ""
 
 
-def _limit_notes(campaign: Campaign) -> Iterator[str]:
+def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
     """Quiet hours and caps, as sentences (rules.md#quiet-hours, rules.md#caps)."""
     if until := quiet_hours_end(campaign.message_type, campaign.owner.timezone):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))

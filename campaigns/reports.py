@@ -125,7 +125,7 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
 CHART_EVENTS = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
 
 
-def campaign_links(campaign: Campaign) -> list[tuple[str, int]]:
+def shared_link_clicks(campaign: Campaign) -> list[tuple[str, int]]:
     """The targets of the campaign's shared links, each with the number of visits."""
     links = ShortLink.objects.filter(campaign_id=campaign.pk).order_by("-click_count")
     return list(links.values_list("target_url", "click_count"))

@@ -20,7 +20,7 @@ def anonymise_contacts(contact_ids: Sequence[int]) -> None:
     Called in a transaction.
     """
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
-    _mask_messages(contact_ids)
+    _empty_messages(contact_ids)
 
 
 ANONYMISE_CONTACTS = """
@@ -37,7 +37,7 @@ def delete_contacts(contact_ids: Sequence[int]) -> None:
 
     Their messages stay, masked and without a contact. Called in a transaction.
     """
-    _mask_messages(contact_ids)
+    _empty_messages(contact_ids)
     ids = [list(contact_ids)]
     for relation in Contact._meta.related_objects:
         table, column = relation.related_model._meta.db_table, relation.field.column
@@ -48,7 +48,7 @@ def delete_contacts(contact_ids: Sequence[int]) -> None:
     execute("DELETE FROM contacts_contact WHERE id = ANY(%s)", ids)
 
 
-def _mask_messages(contact_ids: Sequence[int]) -> None:
+def _empty_messages(contact_ids: Sequence[int]) -> None:
     """Empty number and text of these contacts' messages, of those not sent yet, too.
 
     A message whose number is not that of its contact is never sent.

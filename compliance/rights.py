@@ -114,7 +114,7 @@ def erase_person(
     Returns:
         How many rows of each kind were deleted or emptied.
     """
-    replies.apply_waiting_replies()  # a STOP that waits would lose its number
+    replies.apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
         event_ids = list(_events_with_phone(phone, owner_id).values_list("pk", flat=True))
         contact_ids = list(contacts_with_phone(phone, owner_id).values_list("pk", flat=True))

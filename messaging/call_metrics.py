@@ -21,7 +21,7 @@ CALLS_KEY = "astronote:mitto-calls"
 RESULT_NAMES = {
     mitto.Accepted: "accepted",
     mitto.CallRefused: "refused",
-    mitto.NotTaken: "nottaken",
+    mitto.RetryLater: "nottaken",
     mitto.Ambiguous: "ambiguous",
 }
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # upper bounds, in seconds

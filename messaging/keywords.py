@@ -77,7 +77,7 @@ MAX_REQUEST_WORDS = 6  # a longer text is no request, even if it begins with suc
 
 def consent_request_in(text: str) -> str:
     """The consent request in a reply: a ConsentRequest, or empty if there is none."""
-    words = fold_text(text).split()
+    words = normalized_words(text).split()
     folded = " ".join(words)
     begins_with_stop = bool(words) and words[0] in STOP_PREFIXES
     if folded in STOP_TEXTS or (begins_with_stop and len(words) <= MAX_REQUEST_WORDS):
@@ -85,7 +85,7 @@ def consent_request_in(text: str) -> str:
     return ConsentRequest.START.value if folded in START_TEXTS else ""
 
 
-def fold_text(text: str) -> str:
+def normalized_words(text: str) -> str:
     """The text in lower case, without accents and punctuation."""
     decomposed = unicodedata.normalize("NFKD", text)
     without_accents = "".join(char for char in decomposed if not unicodedata.combining(char))

@@ -63,7 +63,7 @@ class CallRefused:
 
 
 @dataclass(frozen=True)
-class NotTaken:
+class RetryLater:
     """Mitto did not accept the call; it may be repeated after `retry_after` seconds."""
 
     error: str
@@ -91,8 +91,8 @@ class NotFound:
     """Mitto knows no message with this ID."""
 
 
-SendResult = Accepted | CallRefused | NotTaken | Ambiguous
-StatusResult = MessageReport | NotFound | CallRefused | NotTaken | Ambiguous
+SendResult = Accepted | CallRefused | RetryLater | Ambiguous
+StatusResult = MessageReport | NotFound | CallRefused | RetryLater | Ambiguous
 
 
 class MittoClient:
@@ -152,12 +152,12 @@ class MittoClient:
         answer = self._call("POST", path, orjson.dumps(body))
         if not isinstance(answer, requests.Response):
             return answer
-        problem = _read_problem(answer.status_code, answer.headers, answer.content)
+        problem = _problem_of_response(answer.status_code, answer.headers, answer.content)
         return problem if problem is not None else _read_items(_json(answer.content), count)
 
     def _call(
         self, method: str, path: str, data: bytes | None
-    ) -> requests.Response | NotTaken | Ambiguous:
+    ) -> requests.Response | RetryLater | Ambiguous:
         try:
             return self._session.request(
                 method,
@@ -168,7 +168,7 @@ class MittoClient:
             )
         except requests.ConnectionError as error:
             if _failed_before_sending(error):
-                return NotTaken("no connection to Mitto")
+                return RetryLater("no connection to Mitto")
             return Ambiguous("the connection broke before an answer")
         except requests.Timeout:
             return Ambiguous("no answer in time")
@@ -194,7 +194,7 @@ def read_status(code: int, headers: Mapping[str, str], content: bytes) -> Status
     """Read the answer to a status query."""
     if code == 404:
         return NotFound()
-    problem = _read_problem(code, headers, content)
+    problem = _problem_of_response(code, headers, content)
     if problem is not None:
         return problem
     body = _json(content)
@@ -207,15 +207,15 @@ def read_status(code: int, headers: Mapping[str, str], content: bytes) -> Status
     )
 
 
-def _read_problem(
+def _problem_of_response(
     code: int, headers: Mapping[str, str], content: bytes
-) -> CallRefused | NotTaken | Ambiguous | None:
+) -> CallRefused | RetryLater | Ambiguous | None:
     """What an HTTP status other than 200 means; None for 200."""
     if code == 200:
         return None
     retry_after = _retry_after(headers.get("Retry-After"))
     if code == 429 or (code == 503 and "Retry-After" in headers):
-        return NotTaken(f"asks to wait, {code}", retry_after)
+        return RetryLater(f"asks to wait, {code}", retry_after)
     if 400 <= code < 500 and code not in AMBIGUOUS_4XX:
         return CallRefused(code, _error_text(content))
     return Ambiguous(f"answered {code}")

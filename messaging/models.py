@@ -124,8 +124,8 @@ class Batch(models.Model):
 class OutboundMessage(models.Model):
     """One SMS to one number. Concrete classes are here and in the apps that send.
 
-    Sending works on any subclass. It finds a batch's class by `batch_kind`, asks `send_decision`
-    before each call and reports status changes to `outcomes_changed`.
+    Sending works on any subclass. It finds a batch's class by `batch_kind`, asks
+    `decision_by_status` before each call and reports status changes to `outcomes_changed`.
     """
 
     batch_kind: str
@@ -194,7 +194,7 @@ class OutboundMessage(models.Model):
         return f"message {self.pk}"
 
     @classmethod
-    def send_decision(cls, batch: Batch) -> SendDecision:
+    def decision_by_status(cls, batch: Batch) -> SendDecision:
         """Whether the batch may be sent now; called just before each attempt."""
         return SendDecision(True)
 

@@ -148,14 +148,14 @@ def record_outcomes_from(
         recorded = rows(RECORD_OUTCOMES.format(table=table, query=query), params)
         changed = [ChangedMessages(*row) for row in recorded]
         moved = [group for group in changed if group.status_before != group.status]
-        _update_awaiting(moved)
+        _update_receipts_awaited(moved)
         _settle_credits(moved)
         _report_changes(message_class, moved)
-        _update_tallies(message_class.batch_kind, changed)
+        _move_between_tallies(message_class.batch_kind, changed)
     return sum(group.messages for group in moved)
 
 
-def _update_awaiting(moved: list[ChangedMessages]) -> None:
+def _update_receipts_awaited(moved: list[ChangedMessages]) -> None:
     """Update each batch's number of sent messages that have no final receipt."""
     deltas: Counter[BatchId] = Counter()
     for group in moved:
@@ -196,7 +196,7 @@ def _report_changes(message_class: type[OutboundMessage], moved: list[ChangedMes
         )
 
 
-def _update_tallies(kind: str, changed: list[ChangedMessages]) -> None:
+def _move_between_tallies(kind: str, changed: list[ChangedMessages]) -> None:
     """Count the messages in their new tallies and subtract them from their earlier ones."""
     counts: Counter[tallies.TallyKey] = Counter()
     for group in changed:

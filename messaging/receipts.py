@@ -71,7 +71,7 @@ def _store(rows: list[NewEvent]) -> None:
 _store_coalesced = WriteCoalescer(_store)
 
 
-def apply_waiting_receipts() -> dict[str, int]:
+def apply_received_receipts() -> dict[str, int]:
     """Apply the waiting receipts; schedule a retry of those whose message is not known yet.
 
     Waits while another process does the same.

@@ -47,12 +47,12 @@ TO_FIELDS = ("to", "destination", "receiver")
 
 def store_replies(events: Iterable[Mapping[str, Any]]) -> None:
     """Store replies, each once, and enqueue a job that applies them."""
-    stored = insert_events([_new_reply(event) for event in events], WebhookEventType.INBOUND)
+    stored = insert_events([_event_from_reply(event) for event in events], WebhookEventType.INBOUND)
     if stored and jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
         jobs.enqueue("delivery_status_poller", APPLY_REPLIES)
 
 
-def _new_reply(event: Mapping[str, Any]) -> NewEvent:
+def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
     """Read a reply; without a sender's number its status is `failed`."""
     event, body = event_json(event)
     own_id, when = first_field(event, ID_FIELDS)[:64], first_field(event, TIME_FIELDS)[:40]
@@ -79,7 +79,7 @@ def sender_number(event: Mapping[str, Any]) -> str | None:
     return f"+{digits}" if is_number else None
 
 
-def apply_waiting_replies() -> dict[str, int]:
+def apply_received_replies() -> dict[str, int]:
     """Apply the waiting replies in the order in which they came.
 
     Waits while another process does the same, and for open sending windows before an opt-out.
@@ -119,7 +119,7 @@ def _apply_reply(event: WebhookEvent) -> str:
     if conversations and event.consent_request:
         reply_to = first_field(payload, TO_FIELDS)
         for conversation in addressed_conversations(conversations, reply_to):
-            _apply_request(conversation, event)
+            _apply_consent_request(conversation, event)
     event.processed_at = timezone.now()
     event.save(update_fields=["owner", "status", "processed_at"])
     return count_name
@@ -180,7 +180,7 @@ def _is_same_sender(sender: str, reply_to: str) -> bool:
     return bool(reply_to) and normalized(sender) == normalized(reply_to)
 
 
-def _apply_request(conversation: Conversation, event: WebhookEvent) -> None:
+def _apply_consent_request(conversation: Conversation, event: WebhookEvent) -> None:
     """Change the contact's consent and count an opt-out.
 
     A START changes nothing unless the last change of consent was a STOP by SMS.

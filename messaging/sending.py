@@ -71,13 +71,13 @@ class PreparedMessage(NamedTuple):
     text: str
 
 
-def send_next() -> BatchResult:
+def process_next_batch() -> BatchResult:
     """Claim the due batch with the lowest turn and send it, or hold, postpone or drop it."""
     batch = claim_next_batch()
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
-        decision = batch.message_class.send_decision(batch)
+        decision = batch.message_class.decision_by_status(batch)
         if decision.drop:
             drop_batches([batch.pk], reason=Reason.CANCELLED)
             return BatchResult.DROPPED
@@ -108,7 +108,7 @@ def _send(batch: Batch) -> BatchResult:
         if time.monotonic() - began > MAX_CONSENT_AGE_SECONDS:
             # The process was suspended: an opt-out may have stopped waiting for this window.
             return settle_batch(
-                batch, messages, mitto.NotTaken("the worker was stopped before the call")
+                batch, messages, mitto.RetryLater("the worker was stopped before the call")
             )
         with call_metrics.timed_call() as call:
             result = call.result = mitto_client().send_bulk(sms)
@@ -203,7 +203,7 @@ def settle_batch(
     What each answer means: docs/rules.md#mitto-send-answers.
     """
     match result:
-        case mitto.NotTaken():
+        case mitto.RetryLater():
             return _defer_or_give_up(batch, messages, result)
         case mitto.Ambiguous() if batch.attempts < settings.QUEUE_ATTEMPTS:
             return _queue_resend(batch, result)
@@ -258,7 +258,7 @@ def _same_outcome(
 
 
 def _defer_or_give_up(
-    batch: Batch, messages: Sequence[PreparedMessage], result: mitto.NotTaken
+    batch: Batch, messages: Sequence[PreparedMessage], result: mitto.RetryLater
 ) -> BatchResult:
     """Return a batch that Mitto did not accept to the queue, while its credits are reserved.
 

@@ -17,7 +17,7 @@ GATHER_SECONDS = 0.5
 
 def send_next_batch() -> str:
     """Queue sms: send the due batch with the lowest turn."""
-    result = sending.send_next().value
+    result = sending.process_next_batch().value
     log.debug("batch: %s", result)
     return result
 
@@ -28,7 +28,7 @@ def apply_receipts() -> dict[str, int]:
     First waits GATHER_SECONDS, since applying many at once costs less for each.
     """
     time.sleep(GATHER_SECONDS)
-    counts = receipts.apply_waiting_receipts()
+    counts = receipts.apply_received_receipts()
     if any(counts.values()):
         log.info("receipts: %s", counts)
     return counts
@@ -36,7 +36,7 @@ def apply_receipts() -> dict[str, int]:
 
 def apply_replies() -> dict[str, int]:
     """Queue delivery_status_poller: apply the waiting replies."""
-    counts = replies.apply_waiting_replies()
+    counts = replies.apply_received_replies()
     if any(counts.values()):
         log.info("replies: %s", counts)
     return counts

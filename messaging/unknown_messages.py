@@ -39,7 +39,7 @@ def mark_failed(
 def _mark(
     model: type[OutboundMessage], ids: Sequence[int], status: str, *, by: User | AnonymousUser | str
 ) -> int:
-    messages = _lock_unknown(model, ids)
+    messages = _unknown_with_batches_locked(model, ids)
     code = Reason.BY_OPERATOR if status == MessageStatus.FAILED else ""
     changed = outcomes.record_outcomes(
         model,
@@ -61,12 +61,12 @@ def resend_unknown(
     Raises:
         InsufficientCredits: if a store has too few credits available.
     """
-    messages = _lock_unknown(model, ids)
+    messages = _unknown_with_batches_locked(model, ids)
     new_batches, changes = [], []
     for _, group in groupby(messages, lambda message: message.batch_id):
         in_batch = list(group)
         old_batch = in_batch[0].batch
-        assert old_batch is not None  # _lock_unknown finds messages by their batches
+        assert old_batch is not None  # _unknown_with_batches_locked finds messages by their batches
         parts = sum(message.segments for message in in_batch)
         new_batch = Batch.objects.create(
             owner_id=old_batch.owner_id,
@@ -97,7 +97,9 @@ def resend_unknown(
     return len(messages)
 
 
-def _lock_unknown(model: type[OutboundMessage], ids: Sequence[int]) -> list[OutboundMessage]:
+def _unknown_with_batches_locked(
+    model: type[OutboundMessage], ids: Sequence[int]
+) -> list[OutboundMessage]:
     """Lock the batches of messages and return those that are unknown, ordered by batch."""
     unknown = model.objects.filter(pk__in=ids, status=MessageStatus.UNKNOWN)
     batches = Batch.objects.filter(pk__in=unknown.values("batch")).order_by("pk")

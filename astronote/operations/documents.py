@@ -78,11 +78,11 @@ the start with a message that names it.
 
 ## Variables
 
-{environment.markdown_table()}
+{environment.variables_markdown_table()}
 
 ## Queues
 
-{catalogue.markdown_table()}
+{catalogue.queues_markdown_table()}
 """
 
 

@@ -85,7 +85,7 @@ QUEUES = [
 ]
 
 
-def markdown_table() -> str:
+def queues_markdown_table() -> str:
     """The table of queues in the documentation."""
     lines = [
         "| Queue | What its jobs do | Processes | Attempts | Finished kept | Failed kept |",

@@ -54,7 +54,7 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
             ("Failed", _described(report.failed_by_reason)),
             ("Skipped", _described(report.skipped_by_reason)),
         ],
-        "links": reports.campaign_links(campaign),
+        "links": reports.shared_link_clicks(campaign),
         "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
         "chart": charts.bar_chart(
             "Messages over time",

@@ -79,7 +79,7 @@ def test_messages_are_found_by_number_by_id_and_by_campaign(admin_client, sandbo
     for name in ("anna", "bella"):
         store = make_store(name)
         campaigns.append(enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk))
-    while sending.send_next() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     message = CampaignMessage.objects.filter(campaign=campaigns[1]).first()
     found = {
@@ -96,12 +96,12 @@ def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
     target = make_list(store, 4)
     started = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     change_consent(Contact.objects.first().pk, "unsubscribed", source="test")
-    sending.send_next()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
     receipts.store_receipts(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}]
     )
-    receipts.apply_waiting_receipts()
+    receipts.apply_received_receipts()
     for trouble, count in {"failed": 1, "skipped": 1, "unknown": 0}.items():
         query = f"campaign__id__exact={started.pk}&trouble={trouble}"
         answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")

@@ -150,7 +150,7 @@ def _statements(campaign: Any) -> int:
     from campaigns import actions
     from messaging import sending
 
-    word, statements = counted(sending.send_next)
+    word, statements = counted(sending.process_next_batch)
     assert word == "accepted"
     actions.cancel_campaign(campaign, by="benchmark")
     actions.drop_unsent_batches(campaign.pk)

@@ -65,12 +65,12 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     sandbox.behave(latency_ms=300)
     target = make_list(store, 50)
     running = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.send_next()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
     receipts.store_receipts(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
     )
-    receipts.apply_waiting_receipts()
+    receipts.apply_received_receipts()
     audit.write_entry("enqueued waiting batches", by="watchdog")
     call_command("create_operator", "operator@example.com", role="operator", password=PASSWORD)
     browser.login("operator@example.com", PASSWORD)
@@ -163,7 +163,7 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     receipts.store_receipts(
         [{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"} for m in messages[:30]]
     )
-    receipts.apply_waiting_receipts()
+    receipts.apply_received_receipts()
     browser.open(campaign_page(campaign))
     browser.wait_for("75.0 %")
     browser.type("q", messages[0].to)
@@ -209,7 +209,7 @@ def test_a_contact_is_known_exported_and_erased(browser, sandbox, tmp_path):
     User.objects.create_superuser("root@example.com", PASSWORD)
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    sending.send_next()
+    sending.process_next_batch()
     contact = Contact.objects.first()
     browser.login("root@example.com", PASSWORD)
     browser.open("/admin/contacts/contact/")
@@ -283,7 +283,7 @@ def test_every_kind_of_page_is_for_everybody(browser, sandbox, dark, size):
     store = make_store(company="Anna's")
     target = make_list(store, 60)
     sent = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.send_next()
+    sending.process_next_batch()
     draft = make_campaign(store, target)
     Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
     if dark:

@@ -172,7 +172,7 @@ def test_batches_of_automations_have_jobs_and_held_credits(alice, settings, sand
     ]
     assert jobs.waiting_count("sms") == 2
     assert Wallet.objects.get().reserved_balance == 3
-    assert [sending.send_next(), sending.send_next()] == ["accepted", "accepted"]
+    assert [sending.process_next_batch(), sending.process_next_batch()] == ["accepted", "accepted"]
     assert Wallet.objects.get().balance == 997
     assert ledger_balances(alice)
 
@@ -221,7 +221,7 @@ def test_who_is_over_a_cap_is_skipped_and_costs_nothing(alice, settings, sandbox
     automation(alice)
     contact(alice)
     birthday.send_birthday_messages(day=DAY)
-    assert sending.send_next() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     birthday.send_birthday_messages(day=DAY.replace(year=2027))
     skipped = AutomationMessage.objects.order_by("-pk")[0]
     assert (skipped.status, skipped.error_code, skipped.batch) == ("skipped", "contact_cap", None)

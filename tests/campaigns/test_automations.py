@@ -46,7 +46,7 @@ def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
     contact(store, 4, date(2010, 5, 17))
     for _ in range(2):
         birthday.send_birthday_messages(day=DAY)
-    assert sending.send_next() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Happy birthday N1"]
     Contact.objects.filter(phone="+306900000001").update(birthday=date(1990, 5, 18))
     assert birthday.send_birthday_messages(day=DAY + timedelta(days=1))["messages"] == 1
@@ -184,7 +184,7 @@ def test_new_contacts_are_welcomed_once_and_imported_ones_are_not(sandbox, admin
     )
     for _ in range(2):
         welcome.send_welcome_messages()
-    assert sending.send_next() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
 
@@ -198,7 +198,7 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     lifecycle.run_import(job.pk)
     for _ in range(2):
         welcome.send_welcome_messages()
-    assert sending.send_next() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
 

@@ -179,7 +179,7 @@ def test_a_campaign_waits_for_the_batch_that_is_next_to_go_out(alice, everybody,
 def test_a_report_is_of_its_own_campaign(alice, everybody, sandbox):
     first = enqueue.enqueue_campaign(make_campaign(alice, everybody, message_text="x" * 300).pk)
     second = enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
-    assert [sending.send_next(), sending.send_next()] == ["accepted"] * 2
+    assert [sending.process_next_batch(), sending.process_next_batch()] == ["accepted"] * 2
     for campaign, count in ((first, 3), (second, 5)):
         ShortLink.objects.create(
             owner=alice,
@@ -211,7 +211,7 @@ def test_a_report_is_of_its_own_campaign(alice, everybody, sandbox):
     found = reports.campaign_report(first)
     assert (found.accepted, found.credits, found.opted_out) == (4, 12, 3)
     assert (found.clicks, found.people_who_clicked) == (5, 1)
-    assert reports.campaign_links(first) == [("https://a.example/3", 3)]
+    assert reports.shared_link_clicks(first) == [("https://a.example/3", 3)]
     assert reports.campaign_report(second).credits == 4
 
 
@@ -260,7 +260,7 @@ def test_shared_links_of_a_campaign_begin_with_the_one_most_followed(alice):
             campaign_id=7,
             click_count=count,
         )
-    assert [n for _, n in reports.campaign_links(Campaign(pk=7))] == [9, 4, 1]
+    assert [n for _, n in reports.shared_link_clicks(Campaign(pk=7))] == [9, 4, 1]
 
 
 def test_a_campaigns_csv_holds_its_own_messages_in_order_of_contacts(alice, everybody):

@@ -33,7 +33,7 @@ def campaign(sandbox):
     target = make_list(store, 10)
     campaign = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     Contact.objects.filter(phone="+306900000000").update(is_subscribed=False)
-    while sending.send_next() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     ids = list(CampaignMessage.objects.filter(status="sent").values_list("pk", flat=True))
     now = CampaignMessage.objects.get(pk=ids[0]).sent_at

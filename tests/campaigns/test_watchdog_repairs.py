@@ -431,7 +431,7 @@ def test_a_new_batch_of_a_stuck_campaign_is_as_a_first_one(alice, everybody, set
     ]
     assert jobs.waiting_count("sms") == 2
     assert Wallet.objects.get().reserved_balance == 4
-    assert [sending.send_next() for _ in range(3)] == ["accepted", "accepted", "none due"]
+    assert [sending.process_next_batch() for _ in range(3)] == ["accepted", "accepted", "none due"]
     assert sandbox.summary()["accepted"] == 4
     assert ledger_balances(alice)
 
@@ -573,7 +573,7 @@ def test_what_a_cancelled_batch_still_holds_expires(alice, everybody):
 
 def test_a_reservation_that_was_charged_does_not_expire(alice, everybody, sandbox):
     start(alice, everybody)
-    assert sending.send_next() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     CreditReservation.objects.update(expires_at=ago(minutes=1))
     assert run_watchdog(dry_run=True)["reservations_expired"] == 0
     assert run_watchdog()["reservations_expired"] == 0
@@ -604,7 +604,7 @@ def test_a_wallet_that_charges_and_holds_at_once_is_right(alice, everybody, sand
     """Of one batch two messages are charged, one is given back and one is still held."""
     start(alice, everybody)
     sandbox.behave(fault="drop_after")
-    sending.send_next()
+    sending.process_next_batch()
     ids = list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
     unknown_messages.mark_delivered(CampaignMessage, ids[:2], by="test")
     unknown_messages.mark_failed(CampaignMessage, ids[2:3], by="test")

@@ -37,7 +37,7 @@ def stores(sandbox, client, tmp_path):
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
         direct_messages.send_direct_message(store, PHONE, f"Test for {NAME}", key="k")
-        while sending.send_next() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
         OfferViewEvent.objects.create(
@@ -57,8 +57,8 @@ def stores(sandbox, client, tmp_path):
         lifecycle.run_import(lifecycle.import_file(store.pk, path).pk)
         made.append(store)
     replies.store_replies([{"from": PHONE, "text": f"STOP, {NAME} here"}])
-    receipts.apply_waiting_receipts()
-    replies.apply_waiting_replies()
+    receipts.apply_received_receipts()
+    replies.apply_received_replies()
     assert RejectedRow.objects.count() == 2
     return made
 

@@ -100,7 +100,7 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     batch = claim_next_batch()
     messages = sending.begin_submitting(batch)
     take_over(batch)
-    assert sending.settle_batch(batch, messages, mitto.NotTaken("busy")) == "given up"
+    assert sending.settle_batch(batch, messages, mitto.RetryLater("busy")) == "given up"
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
@@ -250,20 +250,20 @@ def test_the_wait_doubles_with_each_deferral_up_to_fifteen_minutes(
 ):
     settings.QUEUE_BACKOFF_MS = 1000
     start()
-    wait = wait_after(deferrals, mitto.NotTaken("busy"))
+    wait = wait_after(deferrals, mitto.RetryLater("busy"))
     assert longest / 2 <= wait <= longest + 3
 
 
 def test_a_longer_wait_that_mitto_asks_for_counts(start):
     start()
-    assert 3600 <= wait_after(0, mitto.NotTaken("busy", retry_after=3600)) < 3630
+    assert 3600 <= wait_after(0, mitto.RetryLater("busy", retry_after=3600)) < 3630
 
 
 def test_a_deferral_is_counted_and_is_no_attempt(start):
     start()
     for _ in range(2):
         batch = claim_next_batch()
-        sending.settle_batch(batch, sending.begin_submitting(batch), mitto.NotTaken("busy"))
+        sending.settle_batch(batch, sending.begin_submitting(batch), mitto.RetryLater("busy"))
         Batch.objects.update(not_before=None)
     batch = Batch.objects.get()
     assert (batch.deferrals, batch.attempts, batch.submitted_at) == (2, 0, None)
@@ -274,7 +274,7 @@ def test_a_batch_is_deferred_as_long_as_its_credits_are_held(start):
     CreditReservation.objects.update(expires_at=timezone.now() + timedelta(hours=2))
     batch = claim_next_batch()
     messages = sending.begin_submitting(batch)
-    answer = mitto.NotTaken("busy", retry_after=3 * 3600)
+    answer = mitto.RetryLater("busy", retry_after=3 * 3600)
     assert sending.settle_batch(batch, messages, answer) == "given up"
     assert statuses() == ["failed"]
     kept = Batch.objects.get()
@@ -296,7 +296,7 @@ def stopped_worker(monkeypatch):
             return result
 
         with connection.execute_wrapper(after_reading):
-            word = sending.send_next()
+            word = sending.process_next_batch()
         assert stood_still[0] == seconds
         return word
 
@@ -322,9 +322,9 @@ def test_a_worker_that_stood_still_for_a_moment_goes_on(sandbox, start, stopped_
 def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
     start(batches=2)
     sandbox.behave(latency_ms=120)
-    sending.send_next()
+    sending.process_next_batch()
     sandbox.behave(latency_ms=0, fault="bad_request")
-    sending.send_next()
+    sending.process_next_batch()
     counts, seconds = call_metrics.read_calls()
     assert {
         outcome: sum(n for (name, _), n in counts.items() if name == outcome)
@@ -338,6 +338,6 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
 def test_a_held_back_batch_of_a_cancelled_campaign_is_dropped(start, sandbox):
     campaign = start()
     actions.cancel_campaign(campaign, by="test")
-    assert sending.send_next() == "dropped"
+    assert sending.process_next_batch() == "dropped"
     assert sandbox.summary()["calls"] == 0
     assert statuses() == ["skipped"]

@@ -81,7 +81,7 @@ def test_retry_after_is_read_as_seconds_and_as_a_date(answering):
 def test_what_fails_before_a_byte_is_sent_was_not_taken(url, answering):
     if url.startswith("https"):
         url = answering(200, {}).replace("http:", "https:")
-    assert isinstance(client(url).send_one(SMS), mitto.NotTaken)
+    assert isinstance(client(url).send_one(SMS), mitto.RetryLater)
 
 
 def test_a_connection_that_breaks_after_the_request_is_ambiguous():

@@ -47,7 +47,7 @@ def write(client, text, sender=PHONE, **more):
     body = json.dumps({"from": sender, "text": text} | more)
     headers = {"X-Webhook-Token": "sandbox"}
     assert client.post(URL, body, "application/json", headers=headers).status_code == 202
-    return replies.apply_waiting_replies()
+    return replies.apply_received_replies()
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def messaged(db, sandbox):
     def send(name, days=0, **store):
         owner = make_store(name, **store)
         campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
-        while sending.send_next() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         CampaignMessage.objects.filter(campaign=campaign).update(
             sent_at=timezone.now() - timedelta(days=days)
@@ -152,5 +152,5 @@ def test_strangers_are_kept_and_shown(sender, messaged, client):
 def test_the_classic_shape_is_read(messaged, client):
     store = messaged("anna")
     assert client.get(f"{URL}/sandbox", {"msisdn": PHONE, "message": "STOP"}).status_code == 202
-    replies.apply_waiting_replies()
+    replies.apply_received_replies()
     assert not subscribed(store)
