@@ -192,6 +192,9 @@ class StoreDay(NamedTuple):
     credits: int = 0
 
 
+STORE_DAY_COUNTS = StoreDay._fields[1:]  # the report leaves out events that have no place here
+
+
 def store_report(owner: User, first: date, last: date) -> list[StoreDay]:
     """What happened at a store on each day from first to last, in its own time zone."""
     zone = ZoneInfo(owner.timezone)
@@ -200,7 +203,8 @@ def store_report(owner: User, first: date, last: date) -> list[StoreDay]:
     counts_by_day: dict[date, dict[str, int]] = {}
     parameters = {"zone": owner.timezone, "owner": owner.pk, "begin": begin, "end": end}
     for day, event, count in rows(COUNT_STORE_DAYS, parameters):
-        counts_by_day.setdefault(day, {})[event] = count
+        if event in STORE_DAY_COUNTS:
+            counts_by_day.setdefault(day, {})[event] = count
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     return [StoreDay(day, **counts_by_day.get(day, {})) for day in days]
 

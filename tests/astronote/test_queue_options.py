@@ -5,8 +5,10 @@ import time
 
 import django_rq
 import pytest
+from django.conf import settings
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
+from astronote import environment
 from astronote.processes import supervisor
 from astronote.queues import jobs, workers
 from astronote.queues.catalogue import QUEUES
@@ -56,6 +58,18 @@ def test_each_queue_that_may_have_several_processes_has_its_variable():
         "delivery_status_poller": "DELIVERY_STATUS_POLLER_CONCURRENCY",
         "watchdog": "WATCHDOG_CONCURRENCY", "pii_retention": None,
     }  # fmt: skip
+
+
+def test_the_procfile_starts_as_many_workers_of_each_queue_as_its_variable_says():
+    defaults = {variable.name: variable.default for variable in environment.variables()}
+    lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
+    commands = [line.partition(": ")[2] for line in lines]
+    assert sorted(command for command in commands if "manage.py rqworker" in command) == sorted(
+        f"python manage.py rqworker-pool {queue.name} --num-workers ${{{name}:-{defaults[name]}}}"
+        if (name := queue.concurrency_variable)
+        else f"python manage.py rqworker {queue.name}"
+        for queue in QUEUES
+    )
 
 
 def test_what_failed_is_tried_again_later_with_its_arguments(environment_of_processes):

@@ -177,13 +177,13 @@ def test_a_delayed_job_goes_to_its_queue_with_its_arguments_and_does_not_recur(s
 
 def test_a_lost_timetable_is_registered_again_within_seconds(scheduler):
     scheduler.enqueue_jobs()
-    assert len(due(scheduler)) == 10
+    assert len(due(scheduler)) == len(recurring.recurring_jobs())
     jobs.redis_connection().delete(scheduler.scheduled_jobs_key)
     scheduler.enqueue_jobs()
     assert due(scheduler) == {}, "not at every look"
     scheduler._registered_at -= 11
     scheduler.enqueue_jobs()
-    assert len(due(scheduler)) == 10
+    assert len(due(scheduler)) == len(recurring.recurring_jobs())
 
 
 def test_the_heartbeat_lasts_a_minute(scheduler):

@@ -86,6 +86,13 @@ def test_a_store_sees_its_own_days(campaign):
     assert store_report(other, today, today) == [reports.StoreDay(today)]
 
 
+def test_a_report_by_day_leaves_out_an_event_that_it_has_no_place_for(campaign, monkeypatch):
+    other_event = reports.COUNT_STORE_DAYS.replace("event, sum", "'expired', sum")
+    monkeypatch.setattr(reports, "COUNT_STORE_DAYS", other_event)
+    today = datetime.now(ZoneInfo("Europe/Athens")).date()
+    assert store_report(campaign.owner, today, today) == [reports.StoreDay(today, credits=9)]
+
+
 def test_a_day_begins_at_the_stores_midnight(campaign):
     Tally.objects.all().delete()
     Tally.objects.create(
