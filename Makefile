@@ -20,7 +20,7 @@ test: .venv ## Run all tests
 	$(RUN) -m pytest
 
 test-fast: .venv ## Run the tests without browsers and processes, in less than a minute
-	$(RUN) -m pytest -m "not browser and not end_to_end and not chaos"
+	$(RUN) -m pytest -m "not browser and not end_to_end and not chaos and not slow"
 
 lint: .venv ## Check style, types, imports, documents and known weaknesses of packages
 	.venv/bin/ruff check .

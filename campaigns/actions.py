@@ -21,7 +21,8 @@ from campaigns.models import (
     CampaignMessage,
     CampaignStatus,
 )
-from contacts.phones import phone_region_of, to_e164
+from contacts.importing.phone_cells import read_phone
+from contacts.phones import phone_region_of
 from messaging import batch_queue, direct_messages, links
 from messaging.models import Batch, DirectMessage
 from messaging.statuses import UNSENT_BATCH_STATUSES, Reason
@@ -134,13 +135,11 @@ def send_test(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
     """Send the campaign's text, filled with sample fields, to one number; the store pays.
 
     Raises:
-        ValueError: if the number is not valid, or the text cannot be sent.
+        ValueError: if the number is not valid or has two readings, or the text cannot be sent.
         SendingBlocked: if the store may not send or cannot pay.
     """
     region = phone_region_of(campaign.owner)
-    phone = to_e164(to, region)
-    if phone is None:
-        raise ValueError(f"{to} is not a valid phone number (country if none is given: {region})")
+    phone = read_phone(to, region)
     # A test has no message of the campaign, so a shared link to the offer replaces its own link.
     offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
     own_url, shared_url = links.short_url(SAMPLE_CODE), links.shorten_urls({0: offer})[0]

@@ -6,7 +6,7 @@ The rules are in rules.md#consent, rules.md#opt-outs and rules.md#suppressions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -101,8 +101,8 @@ def change_consent(
 
     A withdrawal first waits for the store's open sending windows, at most
     OPT_OUT_MAX_WAIT_SECONDS. An opt-out also writes the store's suppression, and a resubscription
-    deletes it. Besides this function, an import adds first consents in bulk, and anonymising a
-    contact ends its consent to marketing.
+    deletes it. Besides this function, an import writes first consents and opt-outs in bulk, and
+    anonymising a contact ends its consent to marketing.
 
     Args:
         contact_id: the contact.
@@ -135,6 +135,31 @@ def change_consent(
         elif event == ConsentEventType.RESUBSCRIBED:
             Suppression.objects.filter(owner_id=owner_id, phone_hash=digest).delete()
     return True
+
+
+def suppress_opted_out_phones(owner_id: int, phones: Sequence[str], *, reason: str) -> None:
+    """Suppress the numbers of people who said no, before their contacts are opted out.
+
+    Called in a transaction that opts them out. If one of them is subscribed, it first waits for the
+    store's open sending windows, as `change_consent` does.
+
+    Args:
+        owner_id: the store.
+        phones: numbers in E.164.
+        reason: stored with each new suppression.
+    """
+    known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
+    if known.exists():
+        _wait_for_open_sending_windows(owner_id)
+    execute(SUPPRESS_PHONES, [owner_id, reason, sorted(map(phone_hash, phones))])
+
+
+# The hashes are sorted, so two imports at once cannot deadlock on the unique index.
+SUPPRESS_PHONES = """
+    INSERT INTO contacts_suppression (owner_id, reason, phone_hash)
+    SELECT %s::bigint, %s, digest FROM unnest(%s::text[]) AS digest
+    ON CONFLICT DO NOTHING
+"""
 
 
 def _set_consent_fields(contact: Contact, event: ConsentEventType, at: datetime) -> bool:

@@ -55,8 +55,11 @@ class ImportStatus(models.TextChoices):
 
 
 OPEN_IMPORT_STATUSES = (ImportStatus.PENDING, ImportStatus.PROCESSING)
-# Columns of ContactImport. `processed` is the sum of the others.
-IMPORT_COUNTERS = ("processed", "created", "updated", "unchanged", "duplicate", "rejected")
+# Columns of ContactImport. `processed` is the sum of the next five; `kept_incomplete` counts some
+# of their rows again.
+IMPORT_COUNTERS = (
+    "processed", "created", "updated", "unchanged", "duplicate", "rejected", "kept_incomplete",
+)  # fmt: skip
 
 
 class DateOrder(models.TextChoices):
@@ -238,6 +241,12 @@ class ContactImport(models.Model):
     unchanged = models.IntegerField(default=0)
     duplicate = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
+    kept_incomplete = models.IntegerField(
+        default=0, help_text="Rows of which an unusable cell was left out; listed as rejected rows."
+    )
+    attempts = models.IntegerField(
+        default=0, help_text="How often a worker began to read since rows were last written."
+    )
     layout = models.JSONField(null=True, blank=True, help_text="how the file is read")
     mapping = models.JSONField(
         null=True, blank=True, help_text="positions of columns by contact field, preferred first"
@@ -301,7 +310,10 @@ class ImportFileChunk(models.Model):
 
 
 class RejectedRow(models.Model):
-    """A row that an import could not use: its line, the cell and reason, and all its cells."""
+    """A row that an import could not use, or not fully: line, cell and reason, and all its cells.
+
+    The reason of a row that was used without some of its cells begins with "kept without".
+    """
 
     contact_import = models.ForeignKey(ContactImport, models.CASCADE, db_index=False)
     line = models.IntegerField(help_text="line in the file, counted from 1")

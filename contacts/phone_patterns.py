@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 from phonenumbers import (
@@ -40,6 +40,15 @@ class NumberRules(NamedTuple):
     needs_library: Callable[[str], re.Match[str] | None]
 
 
+class KindRules(NamedTuple):
+    """How to tell mobile numbers and landlines of one length, in E.164 without the plus."""
+
+    code_length: int  # digits of the calling code
+    max_mobile_length: int  # digits of the country's longest mobile numbers, without the code
+    is_mobile: Callable[[str], re.Match[str] | None]
+    is_landline: Callable[[str], re.Match[str] | None]
+
+
 @functools.cache
 def international_rules(first_digits: str, digit_count: int) -> NumberRules | None:
     """Rules for digits that begin with a calling code.
@@ -56,6 +65,36 @@ def international_rules(first_digits: str, digit_count: int) -> NumberRules | No
         if not code.startswith("0") and int(code) in COUNTRY_CODE_TO_REGION_CODE:
             return _calling_code_rules(int(code), digit_count)
     return None
+
+
+@functools.cache
+def kind_rules(first_digits: str, digit_count: int) -> KindRules:
+    """Rules for valid numbers that begin with a calling code.
+
+    A number that may be either, as in North America, counts as mobile.
+
+    Args:
+        first_digits: the first three digits.
+        digit_count: how many digits there are, with the calling code.
+
+    Raises:
+        LookupError: if there is no such calling code.
+    """
+    for code_length in (1, 2, 3):
+        code = first_digits[:code_length]
+        if int(code) in COUNTRY_CODE_TO_REGION_CODE:
+            break
+    else:
+        raise LookupError(f"no calling code begins {first_digits}")
+    mobile, landline = _kind_patterns(int(code), digit_count - code_length)
+    main_mobile = _main_metadata(int(code)).mobile
+    lengths = main_mobile.possible_length if main_mobile else ()
+    return KindRules(
+        code_length,
+        max(lengths, default=0),
+        re.compile(f"{code}(?:{mobile})").fullmatch,
+        re.compile(f"{code}(?:{landline})").fullmatch,
+    )
 
 
 @functools.cache
@@ -147,10 +186,56 @@ def _valid_pattern(code: int, digit_count: int) -> str:
     return pattern
 
 
+def _kind_patterns(code: int, digit_count: int) -> tuple[str, str]:
+    """Match valid national numbers that are mobile, and those that are landlines.
+
+    The library asks the types in an order: special services first, then landlines that may also be
+    mobile, then mobiles.
+    """
+    mobile_pattern = landline_pattern = _NO_MATCH
+    regions = COUNTRY_CODE_TO_REGION_CODE[code]
+    for region in reversed(regions):
+        metadata = _required(PhoneMetadata.metadata_for_region_or_calling_code(code, region))
+        leading_digits = metadata.leading_digits
+        known = _known_types_pattern(metadata, digit_count)
+        special = _types_pattern(_special_types(metadata), digit_count)
+        fixed = _types_pattern([metadata.fixed_line], digit_count)
+        mobile = _types_pattern([metadata.mobile], digit_count)
+        if metadata.same_mobile_and_fixed_line_pattern:
+            mobile = fixed
+        mobile_here = f"(?!(?:{special})\\Z)(?={_general_pattern(metadata)})(?:{mobile})"
+        landline_here = f"(?!(?:{special}|{mobile})\\Z)(?={_general_pattern(metadata)})(?:{fixed})"
+        if leading_digits is None or len(regions) == 1:
+            elsewhere = f"(?!(?:{known})\\Z)"
+            mobile_pattern = f"{mobile_here}|{elsewhere}(?:{mobile_pattern})"
+            landline_pattern = f"{landline_here}|{elsewhere}(?:{landline_pattern})"
+        else:
+            here, elsewhere = f"(?={leading_digits})", f"(?!{leading_digits})"
+            mobile_pattern = f"{here}(?:{mobile_here})|{elsewhere}(?:{mobile_pattern})"
+            landline_pattern = f"{here}(?:{landline_here})|{elsewhere}(?:{landline_pattern})"
+    return mobile_pattern, landline_pattern
+
+
 def _known_types_pattern(metadata: PhoneMetadata, digit_count: int) -> str:
     """Matches national numbers of all types of the region, such as mobile and fixed line."""
-    number_types = [
-        metadata.fixed_line,
+    number_types = [metadata.fixed_line, *_special_types(metadata)]
+    # Where both have one pattern, the library uses the possible lengths of the fixed line alone.
+    if not metadata.same_mobile_and_fixed_line_pattern:
+        number_types.insert(0, metadata.mobile)
+    known = _types_pattern(number_types, digit_count)
+    general_desc = _required(metadata.general_desc)
+    if (
+        known == _NO_MATCH
+        or not general_desc.national_number_pattern
+        or not _has_possible_length(general_desc, digit_count)
+    ):
+        return _NO_MATCH
+    return f"(?={_general_pattern(metadata)})(?:{known})"
+
+
+def _special_types(metadata: PhoneMetadata) -> list[PhoneNumberDesc | None]:
+    """The types of numbers that are neither fixed lines nor mobiles."""
+    return [
         metadata.toll_free,
         metadata.premium_rate,
         metadata.shared_cost,
@@ -160,9 +245,9 @@ def _known_types_pattern(metadata: PhoneMetadata, digit_count: int) -> str:
         metadata.uan,
         metadata.voicemail,
     ]
-    # Where both have one pattern, the library uses the possible lengths of the fixed line alone.
-    if not metadata.same_mobile_and_fixed_line_pattern:
-        number_types.insert(0, metadata.mobile)
+
+
+def _types_pattern(number_types: Iterable[PhoneNumberDesc | None], digit_count: int) -> str:
     patterns = [
         number_type.national_number_pattern
         for number_type in number_types
@@ -170,14 +255,7 @@ def _known_types_pattern(metadata: PhoneMetadata, digit_count: int) -> str:
         and number_type.national_number_pattern
         and _has_possible_length(number_type, digit_count)
     ]
-    general_desc = _required(metadata.general_desc)
-    if (
-        not patterns
-        or not general_desc.national_number_pattern
-        or not _has_possible_length(general_desc, digit_count)
-    ):
-        return _NO_MATCH
-    return f"(?={_general_pattern(metadata)})(?:{'|'.join(patterns)})"
+    return "|".join(patterns) if patterns else _NO_MATCH
 
 
 def _has_possible_length(description: PhoneNumberDesc, digit_count: int) -> bool:

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import phonenumbers
 from django.conf import settings
 
-from contacts.phone_patterns import international_rules, national_rules
+from contacts.phone_patterns import (
+    NumberRules,
+    international_rules,
+    kind_rules,
+    national_rules,
+)
 
 if TYPE_CHECKING:
     from astronote.accounts.models import User
 
 MIN_DIGITS = 5
 MAX_TEXT_LENGTH = 39
+MAX_E164_LENGTH = 16  # the plus and 15 digits; the library's patterns allow more
+KEYPAD_LETTERS = 3  # so many letters make the library read them as keys of a telephone
 
 # Characters within a number that the library always ignores.
 _PUNCTUATION = str.maketrans("", "", " -./()\u00a0")
+
+
+class PhoneKind(StrEnum):
+    """What a number reaches, by the types of the `phonenumbers` library."""
+
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    OTHER = "other"
 
 
 def phone_region_of(owner: User) -> str:
@@ -54,10 +71,36 @@ def to_e164(text: str, region: str) -> str | None:
     )
     if rules is None:
         return _parse_with_library(text, region)
+    return _number_by_rules(rules, digits, text, region)
+
+
+def international_number(digits: str) -> str | None:
+    """The number in E.164 that begins with a calling code, or None if it is not valid.
+
+    Args:
+        digits: at least MIN_DIGITS digits of ASCII.
+    """
+    rules = international_rules(digits[:3], len(digits))
+    return _number_by_rules(rules, digits, "+" + digits, "") if rules else None
+
+
+def national_number(digits: str, region: str) -> str | None:
+    """The number in E.164 that the digits dial within a region, or None if it is not valid.
+
+    Args:
+        digits: at least MIN_DIGITS digits of ASCII.
+        region: two-letter code.
+    """
+    rules = national_rules(region, len(digits))
+    return _number_by_rules(rules, digits, digits, region) if rules else None
+
+
+def _number_by_rules(rules: NumberRules, digits: str, text: str, region: str) -> str | None:
     plus_code, accept, needs_library = rules
     match = accept(digits)
     if match:
-        return plus_code + match[match.lastindex or 0]
+        phone = plus_code + match[match.lastindex or 0]
+        return phone if len(phone) <= MAX_E164_LENGTH else None
     return _parse_with_library(text, region) if needs_library(digits) else None
 
 
@@ -71,7 +114,25 @@ def _parse_with_library(text: str, region: str) -> str | None:
         return None
     if not phonenumbers.is_valid_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # Letters are never dialled: a letter O for a zero would make the number another person's.
+    if sum(map(str.isalpha, text)) >= KEYPAD_LETTERS:
+        digits = "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
+        if phonenumbers.national_significant_number(number) not in digits:
+            return None
+    phone = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return phone if len(phone) <= MAX_E164_LENGTH else None
+
+
+def phone_kind(phone: str) -> PhoneKind:
+    """Whether a valid number in E.164 is a mobile, a landline or something else.
+
+    A number that may be either of the first two, as in North America, counts as mobile.
+    """
+    digits = phone[1:]
+    rules = kind_rules(digits[:3], len(digits))
+    if rules.is_mobile(digits):
+        return PhoneKind.MOBILE
+    return PhoneKind.LANDLINE if rules.is_landline(digits) else PhoneKind.OTHER
 
 
 def phone_hash(phone: str) -> str:

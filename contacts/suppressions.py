@@ -6,10 +6,10 @@ PHONE_HASH_KEY can import them.
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Protocol, TypedDict
 
 from django.conf import settings
@@ -19,11 +19,21 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.spreadsheet_csv import csv_line
 from astronote.common.sql import execute
+from contacts.consent import SUPPRESS_PHONES
+from contacts.importing.files import BYTES_PER_MB
+from contacts.importing.headings import Meaning, read_heading
+from contacts.importing.phone_cells import PhoneReader, detect_convention
+from contacts.importing.reading import FileReader, Layout, detect_layout
 from contacts.models import Suppression
-from contacts.phones import phone_hash, phone_region_of, to_e164
+from contacts.phones import phone_hash, phone_region_of
 
 CHUNK_LINES = 5000
 LINES_NAMED = 20
+SAMPLE_ROWS = 1000
+# A column without a telling heading holds numbers if so many of its cells do.
+MIN_NUMBER_SHARE = 0.6
+# What a heading may say of a column that holds numbers or hashes nevertheless.
+POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -43,19 +53,22 @@ class SuppressionCounts(TypedDict):
 
 
 def import_list(
-    lines: Iterable[str], store: User | None, *, reason: str, by: User | AnonymousUser | str
+    path: Path, store: User | None, *, reason: str, by: User | AnonymousUser | str
 ) -> SuppressionCounts:
     """Import a list as `import_suppressions` does and write an audit entry.
 
     Args:
-        lines: see `import_suppressions`.
+        path: see `import_suppressions`.
         store: the store, whose country is that of national numbers; None for all stores.
         reason: stored with each new suppression.
         by: the account or program that imports the list.
+
+    Raises:
+        ImportRefused: if the file as a whole cannot be read.
     """
     region = phone_region_of(store) if store else settings.DEFAULT_PHONE_REGION
     owner_id = store.pk if store else None
-    counts = import_suppressions(lines, owner_id, region=region, reason=reason)
+    counts = import_suppressions(path, owner_id, region=region, reason=reason)
     audit.write_entry(
         "suppressions imported",
         by=by,
@@ -67,47 +80,110 @@ def import_list(
 
 
 def import_suppressions(
-    lines: Iterable[str], owner_id: int | None, *, region: str, reason: str
+    path: Path, owner_id: int | None, *, region: str, reason: str
 ) -> SuppressionCounts:
     """Suppress the numbers or hashes of a list at one store or at all stores.
 
+    Every number of a row is suppressed, and of a number with several readings each.
+
     Args:
-        lines: CSV lines with the numbers or hashes in the first column; a heading is skipped.
+        path: a file as an import of customers reads it, with numbers in any columns. Numbers in its
+            headings count, too.
         owner_id: the store; None for all stores.
         region: two-letter country of numbers without a country code.
         reason: stored with each new suppression.
+
+    Raises:
+        ImportRefused: if the file as a whole cannot be read.
     """
+    layout = detect_layout(path, largest_bytes=settings.IMPORT_MAX_MB * BYTES_PER_MB)
+    rows = FileReader(path, layout)
+    columns = _NumberColumns(layout, list(islice(rows, SAMPLE_ROWS)), region)
     counts = SuppressionCounts(added=0, known=0, unreadable_lines=[])
-    numbered_rows = enumerate(csv.reader(lines), 1)
+    if layout.has_header:
+        _suppress(columns.digests_of(layout.headings), owner_id, reason, counts)
+    numbered_rows = iter(rows)
     while chunk := list(islice(numbered_rows, CHUNK_LINES)):
-        digests = set()
+        digests: set[str] = set()
         for line, cells in chunk:
-            cell = cells[0].strip() if cells else ""
-            digest = _digest_of(cell, region)
-            if digest:
-                digests.add(digest)
-            elif cell and line > 1:
+            found = columns.digests_of(cells)
+            digests |= found
+            if not found:
                 counts["unreadable_lines"].append(line)
-        added = execute(ADD_SUPPRESSIONS, [owner_id, reason, sorted(digests)])
-        counts["added"] += added
-        counts["known"] += len(digests) - added
+        _suppress(digests, owner_id, reason, counts)
     return counts
 
 
-# The digests are sorted, so two imports at once cannot deadlock on the unique index.
-ADD_SUPPRESSIONS = """
-    INSERT INTO contacts_suppression (owner_id, reason, phone_hash)
-    SELECT %s::bigint, %s, digest FROM unnest(%s::text[]) AS digest
-    ON CONFLICT DO NOTHING
-"""
+def _suppress(
+    digests: set[str], owner_id: int | None, reason: str, counts: SuppressionCounts
+) -> None:
+    added = execute(SUPPRESS_PHONES, [owner_id, reason, sorted(digests)])
+    counts["added"] += added
+    counts["known"] += len(digests) - added
 
 
-def _digest_of(cell: str, region: str) -> str | None:
-    """The hash that a cell holds, or that of its number; None if it holds neither."""
-    if _HASH.fullmatch(cell):
-        return cell
-    phone = to_e164(cell, region)
-    return phone_hash(phone) if phone else None
+class _NumberColumns:
+    """The columns of a list that hold numbers or hashes, and how they write them."""
+
+    def __init__(
+        self, layout: Layout, sample: Sequence[tuple[int, Sequence[str]]], region: str
+    ) -> None:
+        meanings = [
+            read_heading(heading).meaning if layout.has_header else Meaning.UNKNOWN
+            for heading in layout.headings
+        ]
+        cells = [
+            [row[at] for _, row in sample if at < len(row) and row[at].strip()]
+            for at in range(len(meanings))
+        ]
+        self.country_at = [at for at, each in enumerate(meanings) if each == Meaning.COUNTRY]
+        countries = [self._country(row) for _, row in sample]
+        self.readers = {}
+        for at in range(len(meanings)):
+            pairs = [
+                (row[at], country)
+                for (_, row), country in zip(sample, countries, strict=True)
+                if at < len(row)
+            ]
+            self.readers[at] = PhoneReader(region, detect_convention(pairs, region))
+        known = [at for at, each in enumerate(meanings) if each in (Meaning.PHONE, Meaning.SMS)]
+        self.positions = known or [
+            at
+            for at, each in enumerate(meanings)
+            if each in POSSIBLE_NUMBERS
+            and cells[at]
+            and sum(bool(self._digests(at, cell, "")) for cell in cells[at])
+            >= MIN_NUMBER_SHARE * len(cells[at])
+        ]
+        # Where no heading names the numbers, a row may hold its own elsewhere.
+        self.others = [
+            at
+            for at, each in enumerate(meanings)
+            if not known and each in POSSIBLE_NUMBERS and at not in self.positions
+        ]
+
+    def digests_of(self, cells: Sequence[str]) -> set[str]:
+        """The hashes that a row holds, and those of its numbers."""
+        country = self._country(cells)
+        for positions in (self.positions, self.others):
+            found = {
+                digest
+                for at in positions
+                if at < len(cells)
+                for digest in self._digests(at, cells[at], country)
+            }
+            if found:
+                return found
+        return set()
+
+    def _digests(self, at: int, cell: str, country: str) -> list[str]:
+        cell = cell.strip()
+        if _HASH.fullmatch(cell):
+            return [cell]
+        return list(map(phone_hash, self.readers[at].every_number(cell, country)))
+
+    def _country(self, cells: Sequence[str]) -> str:
+        return next((cells[at] for at in self.country_at if at < len(cells)), "")
 
 
 def describe_unreadable_lines(counts: SuppressionCounts) -> str:

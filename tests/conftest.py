@@ -12,6 +12,7 @@ from tests.support.browser import Browser
 from tests.support.sandbox import SandboxProcess
 
 PROCESS_FIXTURES = {"worker", "serve", "environment_of_processes"}
+PROCESS_FOLDERS = {"end_to_end", "tools"}
 
 
 def pytest_collection_modifyitems(items):
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items):
         fixtures = set(item.fixturenames)
         if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)
-        elif fixtures & PROCESS_FIXTURES:
+        elif fixtures & PROCESS_FIXTURES or item.path.parent.name in PROCESS_FOLDERS:
             item.add_marker(pytest.mark.end_to_end)
 
 

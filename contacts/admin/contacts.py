@@ -17,8 +17,10 @@ from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
+from contacts.importing.cells import UnusableCell
+from contacts.importing.phone_cells import PhoneReader, read_phone
 from contacts.lookup import contact_ids_with_phone
-from contacts.phones import phone_region_of, to_e164
+from contacts.phones import phone_region_of
 
 
 class ContactForm(forms.ModelForm):
@@ -29,13 +31,10 @@ class ContactForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         owner, phone = cleaned.get("owner"), cleaned.get("phone")
         if owner and phone:
-            region = phone_region_of(owner)
-            cleaned["phone"] = to_e164(phone, region)
-            if cleaned["phone"] is None:
-                problem = (
-                    f"not a valid phone number (read as one of {region} without a country code)"
-                )
-                self.add_error("phone", problem)
+            try:
+                cleaned["phone"] = read_phone(phone, phone_region_of(owner))
+            except UnusableCell as problem:
+                self.add_error("phone", str(problem))
         return cleaned
 
 
@@ -113,8 +112,9 @@ class ContactAdmin(LargeTableAdmin):
     def get_search_results(self, request, queryset, search_term):
         if not search_term.strip():
             return queryset, False
-        phone = to_e164(search_term, settings.DEFAULT_PHONE_REGION)
-        return queryset.filter(pk__in=contact_ids_with_phone(phone) if phone else []), False
+        phones = PhoneReader(settings.DEFAULT_PHONE_REGION).every_number(search_term)
+        ids = [pk for phone in phones for pk in contact_ids_with_phone(phone)]
+        return queryset.filter(pk__in=ids), False
 
     def save_model(self, request, obj, form, change):
         if not change:

@@ -20,7 +20,11 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts.importing import files, lifecycle, planning, rejected
@@ -29,6 +33,13 @@ from contacts.importing.reading import ImportRefused
 from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
 
 REJECTED_ROWS_SHOWN = 100
+REASONS_SHOWN = 20
+FIELD_LABELS = {
+    "sms_consent": "consent to SMS",
+    "sms_opt_out": "opt-out",
+    "other_consent": "consent to other messages",
+    "ignored": "set aside",
+}
 
 
 class UploadForm(forms.ModelForm):
@@ -46,6 +57,27 @@ class UploadForm(forms.ModelForm):
         help_text="Also add the contacts to this list; it is created if it does not exist.",
     )
 
+    encoding = forms.CharField(
+        max_length=40,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Of a text file, such as cp1253; detected if it is blank.",
+    )
+    sheet = forms.CharField(
+        max_length=80,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Of a workbook with several lists.",
+    )
+    has_header = forms.TypedChoiceField(
+        choices=[("", "detect"), ("1", "a row holds them"), ("0", "the first row is a customer")],
+        coerce=lambda value: value == "1",
+        empty_value=None,
+        required=False,
+        label="Headings",
+        widget=UnfoldAdminSelectWidget,
+    )
+
     class Meta:
         model = ContactImport
         fields = [
@@ -56,6 +88,9 @@ class UploadForm(forms.ModelForm):
             "consent_at",
             "update_existing",
             "welcome",
+            "encoding",
+            "sheet",
+            "has_header",
         ]
         labels = {"owner": "Store", "consent_source": "Consent", "consent_at": "Consent given at"}
 
@@ -77,7 +112,10 @@ class UploadForm(forms.ModelForm):
             list_name=data["list_name"],
             **options,
         )
-        planning.plan_upload(self.instance)
+        planning.plan_upload(
+            self.instance,
+            **{name: data[name] for name in ("encoding", "sheet", "has_header")},
+        )
         return self.instance
 
     def save_m2m(self) -> None:
@@ -244,13 +282,14 @@ def _plan_context(contact_import: ContactImport, choices: QueryDict | None) -> d
     width = len(columns)
     preview_rows = [
         {"preview": preview, "cells": (preview.cells + [""] * width)[:width]}
-        for preview in plan.preview_rows
+        for preview in [*plan.preview_rows, *plan.odd_rows]
     ]
     return {
         "plan": plan,
         "columns": columns,
         "preview_rows": preview_rows,
-        "fields": [(field, field.replace("_", " ")) for field in FIELDS],
+        "fields": [(field, FIELD_LABELS.get(field, field.replace("_", " "))) for field in FIELDS],
+        "reasons": (plan.totals.rejected + plan.totals.kept).most_common(REASONS_SHOWN),
         "date_orders": DateOrder.choices,
     }
 
@@ -271,14 +310,18 @@ def _plan_with_choices(
             chosen=contact_import.mapping,
             date_order=contact_import.date_order,
         )
-    has_header = choices.get("has_header") != "0"
+    has_header = choices.get("has_header") != "0" if "has_header" in choices else None
     date_order = choices.get("date_order", "")
+    encoding, sheet = choices.get("encoding", "").strip(), choices.get("sheet", "").strip()
+    is_same_table = has_header == had_header and not (encoding or sheet)
     return planning.plan_upload(
         contact_import,
         has_header=has_header,
-        # With another heading the columns have other names, so they are guessed again.
-        chosen=_chosen_mapping(choices, mapping_before) if has_header == had_header else None,
+        # Of another table the columns have other names, so they are guessed again.
+        chosen=_chosen_mapping(choices, mapping_before) if is_same_table else None,
         date_order=date_order if date_order in DateOrder.values else "",
+        encoding=encoding,
+        sheet=sheet,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -17,11 +18,12 @@ from django.urls import path, reverse
 from astronote.accounts.models import User
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts import suppressions
+from contacts.importing.reading import ImportRefused
 from contacts.models import Suppression
 
 
 class SuppressionListForm(forms.Form):
-    file = forms.FileField(help_text="CSV in UTF-8, a number or its hash in the first column.")
+    file = forms.FileField(help_text="CSV or .xlsx with numbers or their hashes, as for an import.")
     store = forms.ModelChoiceField(
         User.objects.filter(is_staff=False), required=False, empty_label="all stores"
     )
@@ -55,8 +57,8 @@ class SuppressionAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 self._import_list(request, **form.cleaned_data)
-            except UnicodeDecodeError:
-                form.add_error("file", "The file is not in UTF-8: save it as CSV UTF-8.")
+            except ImportRefused as problem:
+                form.add_error("file", str(problem))
             else:
                 return redirect(reverse("admin:contacts_suppression_changelist"))
         context = {
@@ -70,8 +72,13 @@ class SuppressionAdmin(ReadOnlyAdmin):
     def _import_list(
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
-        lines = codecs.iterdecode(file, "utf-8-sig")
-        counts = suppressions.import_list(lines, store, reason=reason, by=request.user)
+        with tempfile.NamedTemporaryFile() as copy:
+            for chunk in file.chunks():
+                copy.write(chunk)
+            copy.flush()
+            counts = suppressions.import_list(
+                Path(copy.name), store, reason=reason, by=request.user
+            )
         messages.success(request, f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
             messages.warning(request, suppressions.describe_unreadable_lines(counts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _DATE = re.compile(
     r"(?P<first>\d{1,4})(?P<separator>[-/.])(?P<second>\d{1,2})(?P=separator)(?P<third>\d{1,4})"
@@ -41,3 +42,13 @@ def is_date(text: str) -> bool:
 def is_day_of_year(text: str) -> bool:
     """Whether the text is a day and a month without a year."""
     return _DAY_OF_YEAR.fullmatch(text.strip()) is not None
+
+
+class UnusableCell(ValueError):
+    """A cell cannot be used; the message is a reason for a person."""
+
+
+def fold_text(text: str) -> str:
+    """The text in lower case without accents, and only its letters and digits."""
+    decomposed = unicodedata.normalize("NFD", text.lower().replace("ς", "σ"))
+    return re.sub(r"[\W_]", "", "".join(c for c in decomposed if not unicodedata.combining(c)))

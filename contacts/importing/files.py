@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -52,11 +53,13 @@ def store_file_chunks(contact_import: ContactImport, chunks: Iterable[bytes]) ->
 def local_copy(import_id: int) -> Iterator[Path]:
     """A temporary copy of the stored file on this machine's disk.
 
+    The copy has no name, so that nothing is left of it even if the process is killed.
+
     Raises:
         ImportRefused: if the stored file was deleted.
     """
     chunks = ImportFileChunk.objects.filter(contact_import=import_id).order_by("number")
-    with tempfile.NamedTemporaryFile(prefix="astronote-import-") as file:
+    with tempfile.TemporaryFile() as file:
         for data in chunks.values_list("data", flat=True).iterator(chunk_size=4):
             file.write(data)
         file.flush()
@@ -64,7 +67,7 @@ def local_copy(import_id: int) -> Iterator[Path]:
             raise ImportRefused(
                 "the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again"
             )
-        yield Path(file.name)
+        yield Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
 
 
 def delete_expired_files() -> int:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
+import psycopg
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F
 from django.utils import timezone
+from rq.timeouts import BaseTimeoutException
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -24,8 +31,15 @@ from astronote.common.locks import advisory_lock
 from astronote.common.prefetch import prefetch
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
+from contacts.importing.consent_cells import Consent
 from contacts.importing.reading import ImportRefused, Layout
-from contacts.importing.validating import ContactRow, Rejection, row_validator
+from contacts.importing.validating import (
+    MAX_REASON_LENGTH,
+    ContactRow,
+    DroppedCell,
+    Rejection,
+    row_validator,
+)
 from contacts.models import (
     IMPORT_COUNTERS,
     OPEN_IMPORT_STATUSES,
@@ -41,6 +55,24 @@ log = logging.getLogger(__name__)
 IMPORT_CONTACTS = "contacts.tasks.import_contacts"
 CHUNK_ROWS = 10_000
 CHUNKS_AHEAD = 2
+# So often a worker may begin to read without writing a row, because it is killed or takes too long.
+MAX_ATTEMPTS = 5
+# Errors after which a later job may go on: the database was away or busy (within COPY, Django does
+# not translate psycopg's errors), or the job took too long.
+_DATABASE_AWAY = (
+    OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError,
+)  # fmt: skip
+_INTERRUPTIONS = (*_DATABASE_AWAY, BaseTimeoutException)
+# Characters that PostgreSQL stores in no text: zero, and halves of a pair.
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached or is busy; a later job continues the import."""
+
+
+class RowError(Exception):
+    """An error of the program at a row; only the kind of the error is kept, never its words."""
 
 
 def upload_file(
@@ -140,8 +172,22 @@ def _change_status(
 def run_import(import_id: int) -> ContactImport:
     """Read a started import from its checkpoint until it is complete, failed or cancelled.
 
-    Does nothing if the import has ended, was not started, or is being read by another process.
+    Does nothing if the import has ended, was not started, or is being read by another process. Any
+    error ends the import as failed, and so does MAX_ATTEMPTS times without a written row. No text
+    of the file is in what is logged or raised.
+
+    Raises:
+        DatabaseUnavailable: if the database cannot be reached; the import stays open.
+        BaseTimeoutException: if the job takes too long; the import stays open.
     """
+    try:
+        return _run_import(import_id)
+    except _DATABASE_AWAY as error:
+        kind = type(error.__cause__ or error).__name__
+    raise DatabaseUnavailable(f"import {import_id} stays open: {kind}")
+
+
+def _run_import(import_id: int) -> ContactImport:
     with advisory_lock(f"import {import_id}") as acquired:
         ContactImport.objects.filter(pk=import_id, status=ImportStatus.PENDING).update(
             status=ImportStatus.PROCESSING, started_at=timezone.now()
@@ -149,13 +195,40 @@ def run_import(import_id: int) -> ContactImport:
         contact_import = ContactImport.objects.select_related("owner").get(pk=import_id)
         if not acquired or contact_import.status != ImportStatus.PROCESSING:
             return contact_import
+        if contact_import.attempts >= MAX_ATTEMPTS:
+            return _finish(
+                contact_import,
+                ImportStatus.FAILED,
+                f"the import was interrupted too often: {MAX_ATTEMPTS} times it could not read on "
+                f"after row {contact_import.processed:,}; split the file, or tell the operator",
+            )
+        ContactImport.objects.filter(pk=import_id).update(attempts=F("attempts") + 1)
         try:
             with files.local_copy(import_id) as path:
                 layout, mapping = _ensure_plan(contact_import, path)
                 _write_rows(contact_import, path, layout, mapping)
         except ImportRefused as error:
             return _finish(contact_import, ImportStatus.FAILED, str(error))
+        except _INTERRUPTIONS:
+            raise
+        except Exception as error:  # noqa: BLE001 - every way to end is an end
+            return _finish(contact_import, ImportStatus.FAILED, _describe_error(import_id, error))
     return _finish(contact_import, ImportStatus.COMPLETED)
+
+
+def _describe_error(import_id: int, error: Exception) -> str:
+    """A reason without the words of the error, which may hold cells of the file; logs its place."""
+    kind, where = (type(error).__name__, "") if not isinstance(error, RowError) else error.args
+    cause = error.__cause__ if isinstance(error, RowError) and error.__cause__ else error
+    frames = traceback.extract_tb(cause.__traceback__)
+    own = [
+        frame
+        for frame in frames
+        if frame.filename.startswith(str(settings.BASE_DIR)) and "/lib/" not in frame.filename
+    ] or frames
+    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "unknown"
+    log.error("import %s failed%s: %s in %s", import_id, where, kind, place)
+    return f"an unexpected error{where} ({kind} in {place}): tell the operator"
 
 
 def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dict[str, list[int]]]:
@@ -170,6 +243,7 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
         has_header=layout.has_header if layout else None,
         chosen=mapping,
         date_order=contact_import.date_order,
+        **planning.stored_choices(contact_import),
     )
     if plan.problem:
         raise ImportRefused(plan.problem)
@@ -180,13 +254,15 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
 
 
 class ValidatedChunk(NamedTuple):
-    """A validated chunk of the file, with its contacts and rejected rows as lines of COPY."""
+    """A validated chunk of the file, with its contacts and listed rows as lines of COPY."""
 
     row_count: int
-    phones: list[str]
-    staging_lines: bytes
+    new_count: int  # rows with a number that no row above has
+    staged: writing.StagedRows
     rejected_count: int
-    rejected_lines: bytes
+    kept_incomplete_count: int
+    listed_lines: bytes
+    last_line: int
     share_read: float
 
 
@@ -194,19 +270,43 @@ def _write_rows(
     contact_import: ContactImport, path: Path, layout: Layout, mapping: dict[str, list[int]]
 ) -> None:
     """Validate the file and write the chunks beyond the checkpoint, unless it is cancelled."""
-    validate_row = row_validator(
-        layout.headings, mapping, contact_import.date_order, phone_region_of(contact_import.owner)
-    )
     reader = reading.FileReader(path, layout)
     chunks = _validated_chunks(
-        reader, validate_row, contact_import.pk, checkpoint=contact_import.processed
+        reader,
+        _row_validator(contact_import, path, layout, mapping),
+        contact_import.pk,
+        checkpoint=contact_import.processed,
+        silence_agrees=not mapping.get("sms_consent"),
     )
-    rows_read = 0
+    rows_read, last_line = 0, 0
     # A thread validates rows while PostgreSQL writes the chunks before them.
     for chunk in prefetch(repeat(chunks.__next__), ahead=CHUNKS_AHEAD):
         rows_read += chunk.row_count
-        if rows_read > contact_import.processed and not _write_chunk(contact_import, chunk):
-            return
+        if rows_read > contact_import.processed:
+            try:
+                if not _write_chunk(contact_import, chunk):
+                    return
+            except _INTERRUPTIONS:
+                raise
+            except Exception as error:
+                where = f" in lines {last_line + 1:,} to {chunk.last_line:,}"
+                raise RowError(type(error).__name__, where) from error
+        last_line = chunk.last_line
+
+
+def _row_validator(
+    contact_import: ContactImport, path: Path, layout: Layout, mapping: dict[str, list[int]]
+) -> Callable[[list[str]], ContactRow | Rejection]:
+    """The function that validates a row; a restart decides the same, by the same first rows."""
+    rows = reading.FileReader(path, layout)
+    return row_validator(
+        layout.headings,
+        mapping,
+        contact_import.date_order,
+        phone_region_of(contact_import.owner),
+        sample=[cells for _, cells in islice(rows, planning.SAMPLE_ROWS)],
+        zone=ZoneInfo(contact_import.owner.timezone),
+    )
 
 
 def _validated_chunks(
@@ -215,36 +315,123 @@ def _validated_chunks(
     import_id: int,
     *,
     checkpoint: int,
+    silence_agrees: bool = True,
 ) -> Iterator[ValidatedChunk]:
     """All chunks of the file; one ends at the checkpoint.
 
     Chunks before the checkpoint are validated again, because their numbers make later rows
     duplicates.
+
+    Args:
+        reader: the file.
+        validate_row: see `row_validator`.
+        import_id: the import.
+        checkpoint: how many rows have been written.
+        silence_agrees: whether the consent that is declared for the file holds for rows that say
+            nothing, because the file has no column that asks for consent.
     """
     rows, rows_read = iter(reader), 0
     with SeenPhones() as seen_phones:
         while chunk := list(islice(rows, min(CHUNK_ROWS, checkpoint - rows_read or CHUNK_ROWS))):
             rows_read += len(chunk)
             checkpoint = max(checkpoint, rows_read)
-            line_by_phone: dict[str, str] = {}
-            rejected_lines = []
+            row_by_phone: dict[str, ContactRow] = {}
+            rejected_count = 0
+            listed_lines = []
             for line, cells in chunk:
-                result = validate_row(cells)
+                try:
+                    result = validate_row(cells)
+                except BaseTimeoutException:
+                    raise
+                except Exception as error:
+                    raise RowError(type(error).__name__, f" in line {line:,}") from error
                 if isinstance(result, Rejection):
-                    values = (str(import_id), str(line), *result, json.dumps(cells))
-                    escaped = map(writing.escape_copy_text, values)
-                    rejected_lines.append("\t".join(escaped) + "\n")
-                elif result.phone not in line_by_phone:
-                    line_by_phone[result.phone] = writing.staging_line(result)
-            phones = sorted(line_by_phone.keys() - seen_phones.add(line_by_phone))
+                    rejected_count += 1
+                    listed_lines.append(_listed_line(import_id, line, result, cells))
+                    continue
+                if result.dropped:
+                    listed_lines.append(
+                        _listed_line(import_id, line, _summary(result.dropped), cells)
+                    )
+                first = row_by_phone.get(result.phone)
+                row_by_phone[result.phone] = first.filled_by(result) if first else result
+            states = seen_phones.add(
+                {
+                    phone: row.filled_bits | row.consent << CONSENT_SHIFT
+                    for phone, row in row_by_phone.items()
+                }
+            )
+            staged = _staged_rows(row_by_phone, states, silence_agrees=silence_agrees)
             yield ValidatedChunk(
                 row_count=len(chunk),
-                phones=phones,
-                staging_lines="".join([line_by_phone[phone] for phone in phones]).encode(),
-                rejected_count=len(rejected_lines),
-                rejected_lines="".join(rejected_lines).encode(),
+                new_count=len(row_by_phone) - len(states),
+                staged=staged,
+                rejected_count=rejected_count,
+                kept_incomplete_count=len(listed_lines) - rejected_count,
+                listed_lines="".join(listed_lines).encode(),
+                last_line=chunk[-1][0],
                 share_read=reader.share,
             )
+
+
+def _staged_rows(
+    row_by_phone: Mapping[str, ContactRow], states: Mapping[str, int], *, silence_agrees: bool
+) -> writing.StagedRows:
+    """The rows to write, sorted by number.
+
+    Args:
+        row_by_phone: the rows of a chunk.
+        states: of the numbers that earlier chunks have, as SeenPhones keeps them. Their rows only
+            fill what is blank so far, and only say what was not said.
+        silence_agrees: see `_validated_chunks`.
+    """
+    phones, lines, opted_out = [], [], []
+    for phone in sorted(row_by_phone):
+        row = row_by_phone[phone]
+        agrees = row.consent == Consent.AGREES or (silence_agrees and row.consent == Consent.SILENT)
+        if phone in states:
+            filled, said = states[phone] & FILLED_BITS, Consent(states[phone] >> CONSENT_SHIFT)
+            row = row.without(filled)
+            was_given = said == Consent.AGREES or (silence_agrees and said == Consent.SILENT)
+            if row.consent == Consent.WITHHELD and was_given:
+                # The consent that an earlier chunk has written is withdrawn.
+                row = row._replace(consent=Consent.OPTED_OUT)
+            agrees = agrees and row.consent > said
+            if row.consent <= said:
+                row = row._replace(consent=Consent.SILENT, said_at=None)
+            if not row.filled_bits and row.consent == Consent.SILENT:
+                continue
+        if row.consent == Consent.OPTED_OUT:
+            opted_out.append(phone)
+        phones.append(phone)
+        lines.append(writing.staging_line(row, agrees=agrees))
+    return writing.StagedRows(
+        phones,
+        "".join(lines).encode(),
+        [phone for phone in phones if phone in states] if states else [],
+        opted_out,
+    )
+
+
+def _summary(dropped: Sequence[DroppedCell]) -> Rejection:
+    """What is listed of a row without some of its cells: the first cell, and all reasons."""
+    reasons = "; ".join(cell.reason for cell in dropped)
+    return Rejection(dropped[0].column, dropped[0].value, reasons[:MAX_REASON_LENGTH])
+
+
+def _listed_line(import_id: int, line: int, why: Rejection, cells: list[str]) -> str:
+    """A row of the list of rejected rows, as a line of COPY."""
+    row = json.dumps([_UNSTORABLE.sub("\ufffd", cell) for cell in cells])
+    values = [_UNSTORABLE.sub("\ufffd", value) for value in why]
+    escaped = map(writing.escape_copy_text, (str(import_id), str(line), *values, row))
+    return "\t".join(escaped) + "\n"
+
+
+# The state of a number: a bit for each field that is filled (`ContactRow.filled_bits`), and its
+# Consent.
+FILLED_BITS = 0b11111
+CONSENT_SHIFT = 5
+STATE_BITS = 8
 
 
 class SeenPhones:
@@ -255,23 +442,36 @@ class SeenPhones:
         self.database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self.database.execute("PRAGMA journal_mode = OFF")
         self.database.execute("PRAGMA synchronous = OFF")
-        self.database.execute("CREATE TABLE seen (number INTEGER PRIMARY KEY) WITHOUT ROWID")
+        self.database.execute(
+            "CREATE TABLE seen (number INTEGER PRIMARY KEY, state INTEGER) WITHOUT ROWID"
+        )
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.database.close()
 
-    def add(self, phones: Iterable[str]) -> set[str]:
-        """Add these numbers; return those that had been added before."""
-        numbers = json.dumps(sorted(int(phone) for phone in phones))
-        seen_numbers = self.database.execute(
-            "SELECT value FROM json_each(?) WHERE value IN seen", [numbers]
+    def add(self, states: Mapping[str, int]) -> dict[str, int]:
+        """Add these numbers with their states; return those that were there, as they were.
+
+        The state of a number that was there gets the fields of both, and the higher consent.
+        """
+        numbers = sorted(int(phone) for phone in states)
+        seen = self.database.execute(
+            "SELECT number, state FROM seen WHERE number IN (SELECT value FROM json_each(?))",
+            [json.dumps(numbers)],
         )
-        seen_phones = {f"+{number}" for (number,) in seen_numbers}
-        self.database.execute(
-            "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?)", [numbers]
-        )
-        return seen_phones
+        states_before = {f"+{number}": state for number, state in seen}
+        packed = json.dumps([number << STATE_BITS | states[f"+{number}"] for number in numbers])
+        self.database.execute(ADD_SEEN_PHONES, [packed])
+        return states_before
+
+
+ADD_SEEN_PHONES = f"""
+    INSERT INTO seen SELECT value >> {STATE_BITS}, value & {(1 << STATE_BITS) - 1}
+    FROM json_each(?) WHERE true
+    ON CONFLICT (number) DO UPDATE SET state = ((state | excluded.state) & {FILLED_BITS})
+        | (max(state >> {CONSENT_SHIFT}, excluded.state >> {CONSENT_SHIFT}) << {CONSENT_SHIFT})
+"""
 
 
 @transaction.atomic
@@ -280,15 +480,17 @@ def _write_chunk(contact_import: ContactImport, chunk: ValidatedChunk) -> bool:
     locked = ContactImport.objects.select_for_update().get(pk=contact_import.pk)
     if locked.status != ImportStatus.PROCESSING:
         return False
-    written = writing.upsert_contacts(locked, chunk.phones, chunk.staging_lines)
-    if chunk.rejected_count:
-        writing.copy_rejected_rows(chunk.rejected_lines)
+    written = writing.upsert_contacts(locked, chunk.staged)
+    if chunk.listed_lines:
+        writing.copy_rejected_rows(chunk.listed_lines)
+    locked.attempts = 0
     locked.processed += chunk.row_count
     locked.created += written.created
     locked.updated += written.updated
-    locked.unchanged += len(chunk.phones) - written.created - written.updated
-    locked.duplicate += chunk.row_count - len(chunk.phones) - chunk.rejected_count
+    locked.unchanged += chunk.new_count - written.created - written.updated
+    locked.duplicate += chunk.row_count - chunk.new_count - chunk.rejected_count
     locked.rejected += chunk.rejected_count
+    locked.kept_incomplete += chunk.kept_incomplete_count
     locked.share_read = chunk.share_read
     locked.save()
     return True

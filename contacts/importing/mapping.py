@@ -1,73 +1,79 @@
-"""Mapping columns of a customer list to fields of a contact, by their headings or cells."""
+"""Mapping columns of a customer list to fields of a contact, by their headings and cells.
+
+A known heading outranks cells. Cells decide what a heading leaves open, and which column holds the
+phone number if no heading says so. Birthdays and consent are taken from cells alone in no file that
+has headings (rules.md#import).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date
+from itertools import pairwise
 from typing import NamedTuple
 
-from contacts.importing.cells import is_day_of_year, is_email
-from contacts.importing.reading import ImportRefused
-from contacts.importing.validating import fold_text
+from contacts.importing.cells import UnusableCell, fold_text, is_date, is_day_of_year, is_email
+from contacts.importing.cells import is_phone as looks_like_phone
+from contacts.importing.consent_cells import Consent, ConsentColumn
+from contacts.importing.genders import GenderColumn
+from contacts.importing.headings import Channel, Heading, Meaning, read_heading, says_no
+from contacts.importing.phone_cells import PhoneReader, detect_convention, read_country
 from contacts.models import DateOrder
-from contacts.phones import to_e164
 
-# The headings of each field, preferred first, in English, Greek, German, French, Spanish and
-# Italian, as `fold_text` writes them.
-HEADINGS = {
-    "phone": "sms mobile mobilephone mobilenumber mobilephonenumber cell cellphone cellphonenumber "
-    "handy handynummer mobil mobilnummer mobiltelefon κινητο κινητοτηλεφωνο portable "
-    "telephoneportable movil telefonomovil celular cellulare telefonocellulare whatsapp "
-    "phone phonenumber smsphonenumber telephone telephonenumber tel telno msisdn "
-    "τηλεφωνο telefon telefonnummer rufnummer telefono numerotelefono "
-    "numerodetelephone numerodetelefono numeroditelefono billingphone shippingphone "
-    "addressphone phone1 phone2",
-    "first_name": "firstname first givenname forename name1 ονομα μικροονομα vorname prenom nombre "
-    "nome billingfirstname fname",
-    "last_name": "lastname last surname familyname επωνυμο επιθετο nachname familienname nom "
-    "nomdefamille apellido apellidos cognome billinglastname lname",
-    "full_name": "name fullname customername clientname displayname ονοματεπωνυμο vollername "
-    "nomcomplet nombrecompleto nomecompleto kunde client cliente πελατης",
-    "email": "email emailaddress mail mailaddress emailadresse adressemail adresseemail correo "
-    "correoelectronico indirizzoemail courriel billingemail ηλεκτρονικηδιευθυνση",
-    "gender": "gender sex φυλο geschlecht sexe genre sexo genero sesso "
-    "genere",
-    "birthday": "birthday birthdate dateofbirth dob birth γενεθλια ημερομηνιαγεννησης ημγεννησης "
-    "geburtstag geburtsdatum datedenaissance naissance anniversaire fechadenacimiento nacimiento "
-    "cumpleanos datadinascita compleanno",
-    "sms_consent": "acceptssmsmarketing smsconsent smsmarketingconsent smsmarketing smsoptin "
-    "smssubscriptionstatus smsconsentstatus smssubscribed subscribed issubscribed optin "
-    "marketingconsent smspermission smsstatus",
-    "country": "countrycode countryiso addresscountrycode billingcountry billingcountrycode "
-    "country χωρα land pays pais paese",
-}  # fmt: skip
-FIELDS = tuple(HEADINGS)
-_HEADING_RANKS = {
-    field: {fold_text(heading): rank for rank, heading in enumerate(names.split())}
-    for field, names in HEADINGS.items()
-}
-# Prefixes of headings that do not change what the column holds.
-_PREFIXES = re.compile(r"^(customer|client|contact|primary|default|defaultaddress|address|kunden)+")
-_DATE = re.compile(r"(\d{1,4})\s*[./\- ]\s*(\d{1,2})\s*[./\- ]\s*(\d{1,4})(?:\D.*)?")
-
-# Where the dates of one order are this many times as many as those of the other, the latter are
-# mistakes.
-DATE_ORDER_MAJORITY = 20
+# The fields of a contact that a column may hold. `other_consent` answers whether messages of
+# another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS.
+# `ignored` are columns that a person set aside.
+FIELDS = (
+    "phone", "first_name", "last_name", "full_name", "email", "gender", "birthday", "country",
+    "sms_consent", "sms_opt_out", "other_consent", "ignored",
+)  # fmt: skip
+CONSENT_FIELDS = ("sms_consent", "sms_opt_out", "other_consent")
 CONTENT_SAMPLE_ROWS = 200
-# The shares of a column's cells that must look like values of a field, and like names.
+# The share of a column's cells that must look like values of a field.
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
+MAX_NAME_LENGTH = 60
+# A column of customer numbers counts up: this share of its steps is small.
+SERIAL_STEP = 10
+MIN_SERIAL_SHARE = 0.8
+# How old the customers of a list without headings are, in years, if a column holds birthdays.
+MIN_AGE, MAX_AGE = 12, 110
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
 class ColumnGuess(NamedTuple):
-    """Positions of columns by field, preferred first, and notes for the person who imports."""
+    """Positions of columns by field, preferred first, and notes for the person who imports.
+
+    `problem` is a question that a person must answer first, with the option that answers it.
+    """
 
     fields: dict[str, list[int]]
     notes: list[str]
+    problem: str = ""
+
+
+class _Column(NamedTuple):
+    position: int
+    text: str
+    heading: Heading
+    cells: list[str]  # filled ones of the first rows
+    all_cells: list[str]  # filled ones of the sample
+
+    @property
+    def meaning(self) -> Meaning:
+        return self.heading.meaning
+
+    def share(self, matches: Callable[[str], object]) -> float:
+        """Which share of the cells matches, from 0 to 1."""
+        return sum(1 for cell in self.cells if matches(cell)) / max(1, len(self.cells))
 
 
 def guess_columns(
-    headings: Sequence[str], sample: Sequence[Sequence[str]], region: str
+    headings: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    region: str,
+    chosen: Mapping[str, Sequence[int]] | None = None,
 ) -> ColumnGuess:
     """Guess which columns hold the fields of a contact.
 
@@ -75,97 +81,412 @@ def guess_columns(
         headings: one for each column.
         sample: cells of the first rows.
         region: two-letter country of national phone numbers.
+        chosen: positions of columns by field that a person chose; nothing is guessed or asked
+            about these columns and fields. `ignored` are columns that were set aside.
     """
-    ranked_positions: dict[str, list[tuple[int, int]]] = {}
-    for position, heading in enumerate(headings):
-        folded = fold_text(heading)
-        without_prefix = _PREFIXES.sub("", folded)
-        for field, ranks in _HEADING_RANKS.items():
-            rank = ranks.get(folded, ranks.get(without_prefix))
-            if rank is not None:
-                # Of two headings with the same meaning, the one without a prefix comes first.
-                rank = rank * 2 + (folded not in ranks)
-                ranked_positions.setdefault(field, []).append((rank, position))
-                break
-    fields = {
-        field: [position for _, position in sorted(ranked)]
-        for field, ranked in ranked_positions.items()
-    }
-    for field in fields.keys() - {"phone"}:
-        fields[field] = fields[field][:1]
-    if "first_name" in fields or "last_name" in fields:
-        fields.pop("full_name", None)
-    if "phone" not in fields:
-        used_positions = {position for positions in fields.values() for position in positions}
-        fields |= _guess_by_cells(sample[:CONTENT_SAMPLE_ROWS], used_positions, region)
-    return _drop_yearless_birthdays(fields, headings, sample)
+    chosen = chosen or {}
+    chosen_positions = {position for positions in chosen.values() for position in positions}
+    columns = []
+    for position, text in enumerate(headings):
+        if position not in chosen_positions:
+            cells = [row[position].strip() for row in sample if len(row) > position]
+            cells = [cell for cell in cells if cell]
+            heading = read_heading(text)
+            columns.append(_Column(position, text, heading, cells[:CONTENT_SAMPLE_ROWS], cells))
+    has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
+    guess = _Guess(columns, region, has_headings=has_headings, has_phone="phone" in chosen)
+    fields = guess.fields | {name: list(positions) for name, positions in chosen.items()}
+    for name in CONSENT_FIELDS:
+        # A person who names one column of consent has not set the others aside.
+        fields[name] = [*chosen.get(name, ()), *guess.fields.get(name, ())]
+    fields = {name: positions for name, positions in fields.items() if positions}
+    return ColumnGuess(fields, guess.notes, "; ".join(guess.problems[:1]))
 
 
-def _guess_by_cells(
-    sample: Sequence[Sequence[str]], used_positions: set[int], region: str
-) -> dict[str, list[int]]:
-    """Columns whose cells are mostly phone numbers, e-mail addresses, dates or names."""
-    fields: dict[str, list[int]] = {}
-    name_columns: list[int] = []
-    for position in range(max((len(row) for row in sample), default=0)):
-        cells = [row[position].strip() for row in sample if len(row) > position]
-        cells = [cell for cell in cells if cell]
-        if position in used_positions or not cells:
-            continue
-        for field, matches in (
-            ("birthday", _DATE.fullmatch), ("email", is_email),
-            ("phone", lambda cell: to_e164(cell, region)),
-        ):  # fmt: skip
-            if sum(1 for cell in cells if matches(cell)) >= MIN_VALUE_SHARE * len(cells):
-                fields.setdefault(field, [position])
-                break
+class _Guess:
+    """The state of one guess: each method decides about some of the columns."""
+
+    def __init__(
+        self, columns: Sequence[_Column], region: str, *, has_headings: bool, has_phone: bool
+    ) -> None:
+        self.columns, self.region, self.has_headings = columns, region, has_headings
+        self.fields: dict[str, list[int]] = {}
+        self.notes: list[str] = []
+        self.problems: list[str] = []
+        self.used: set[int] = set()
+        self.sms_answers = [
+            column
+            for column in self._of(Meaning.SMS)
+            if column.cells and column.share(_is_answer) >= MIN_VALUE_SHARE
+        ]
+        if not has_phone:
+            self._find_phones()
+        self._find_emails()
+        self._find_names()
+        self._find_genders()
+        self._find_birthdays()
+        self._find_countries()
+        self._find_consents()
+        self._find_answers_elsewhere()
+
+    def _of(self, *meanings: Meaning) -> list[_Column]:
+        """Columns whose heading has one of these meanings, preferred first."""
+        found = [column for column in self.columns if column.meaning in meanings]
+        return sorted(found, key=lambda column: (column.heading.rank, column.position))
+
+    def _use(self, field: str, columns: Sequence[_Column]) -> None:
+        if columns:
+            self.fields[field] = [column.position for column in columns]
+            self.used |= {column.position for column in columns}
+
+    def _free(self, *meanings: Meaning) -> list[_Column]:
+        return [
+            column
+            for column in self.columns
+            if column.position not in self.used and column.meaning in meanings and column.cells
+        ]
+
+    def _find_phones(self) -> None:
+        phones = [
+            column
+            for column in self._of(Meaning.PHONE, Meaning.SMS)
+            if column not in self.sms_answers
+            and not (
+                column.cells
+                and (
+                    column.meaning == Meaning.SMS
+                    or column.share(lambda cell: cell != "x" and _is_answer(cell))
+                    >= MIN_VALUE_SHARE
+                )
+                and column.share(looks_like_phone) < MIN_VALUE_SHARE
+            )
+        ]
+        if any(column.heading.is_sure for column in phones):
+            for column in phones:
+                if not column.heading.is_sure:
+                    self.notes.append(f"{column.text}: not used as a phone number")
+            phones = [column for column in phones if column.heading.is_sure]
+        if phones:
+            self._use("phone", phones)
+            return
+        self._find_phones_by_cells()
+
+    def _find_phones_by_cells(self) -> None:
+        """The only column whose cells are phone numbers, if its heading allows it."""
+        candidates = [
+            column
+            for column in self._free(Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER)
+            if column.share(looks_like_phone) >= MIN_VALUE_SHARE
+            and _mobile_share(column, self.region) >= MIN_VALUE_SHARE
+        ]
+        if len(candidates) > 1:
+            names = ", ".join(column.text[:30] for column in candidates)
+            self.problems.append(
+                f"several columns could hold the phone number: {names}; "
+                "name one with --map phone=COLUMN"
+            )
+        elif not candidates:
+            names = ", ".join(column.text[:30] for column in self.columns[:10])
+            self.problems.append(
+                "no column holds the phone number by its heading or cells: name it with "
+                f"--map phone=COLUMN; the file has: {names}"
+            )
+        elif self.has_headings and _is_serial(candidates[0]):
+            self.problems.append(
+                f"{candidates[0].text} may hold phone numbers or numbers that count up: if they "
+                f"are phone numbers, say so with --map phone={candidates[0].position + 1}"
+            )
         else:
-            name_count = sum(1 for cell in cells if cell.replace(" ", "").isalpha())
-            if name_count >= MIN_NAME_SHARE * len(cells):
-                name_columns.append(position)
-    if "phone" in fields and not used_positions and name_columns:
-        fields["first_name"] = name_columns[:1]
-        if len(name_columns) > 1:
-            fields["last_name"] = name_columns[1:2]
-    return fields
+            self._use("phone", candidates)
+            self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
+
+    def _find_emails(self) -> None:
+        emails = self._of(Meaning.EMAIL)
+        if not emails:
+            emails = [
+                column
+                for column in self._free(Meaning.UNKNOWN, Meaning.PERSON)
+                if column.share(is_email) >= MIN_VALUE_SHARE
+            ]
+            emails = emails if len(emails) == 1 else []
+        self._use("email", emails)
+
+    def _find_names(self) -> None:
+        first, last = _best(self._of(Meaning.FIRST_NAME)), _best(self._of(Meaning.LAST_NAME))
+        full = _best(self._of(Meaning.FULL_NAME))
+        plain = [column for column in self._of(Meaning.NAME) if _could_be_names(column)]
+        if not plain and not full and not (first and last):
+            plain = [
+                column
+                for column in self._free(Meaning.PERSON)
+                if column.share(_is_name) >= MIN_VALUE_SHARE
+            ]
+        plain = _best(plain)
+        if plain and bool(first) != bool(last):
+            # `Name` beside `Vorname` is the other half, unless it repeats the half that is known.
+            if _repeats(plain[0], (first or last)[0]):
+                full = full or plain
+            elif first:
+                last = plain
+            else:
+                first = plain
+        elif plain and not full:
+            full = plain
+        if not self.has_headings and self.used and not (first or last or full):
+            names = [
+                column
+                for column in self._free(Meaning.UNKNOWN)
+                if column.share(_is_name) >= MIN_NAME_SHARE
+            ]
+            first, last = names[:1], names[1:2]
+        self._use("first_name", first)
+        self._use("last_name", last)
+        if not (first and last):
+            self._use("full_name", full)
+
+    def _find_genders(self) -> None:
+        genders = _best(self._of(Meaning.GENDER))
+        if not genders:
+            genders = [
+                column
+                for column in self._of(Meaning.TITLE)
+                if column.cells and _gender_share(column) >= MIN_VALUE_SHARE
+            ][:1]
+        self._use("gender", genders)
+
+    def _find_birthdays(self) -> None:
+        birthdays = self._of(Meaning.BIRTHDAY)
+        if not self.has_headings:
+            birthdays = [
+                column
+                for column in self._free(Meaning.UNKNOWN)
+                if column.share(is_date) >= MIN_NAME_SHARE and _could_be_birthdays(column)
+            ]
+            birthdays = birthdays if len(birthdays) == 1 else []
+            for column in birthdays:
+                self.notes.append(f"{column.text}: birthdays, by its cells")
+        usable = []
+        for column in birthdays:
+            if column.cells and column.share(_has_no_year) == 1:
+                self.notes.append(f"{column.text}: the dates have no year, so they are not used")
+            else:
+                usable.append(column)
+        self._use("birthday", usable)
+
+    def _find_countries(self) -> None:
+        countries = [
+            column
+            for column in self._of(Meaning.COUNTRY)
+            if not column.cells or column.share(read_country) >= MIN_VALUE_SHARE
+        ]
+        filled = [column for column in countries if column.cells]
+        self._use("country", (filled or countries)[:1])
+
+    def _find_consents(self) -> None:
+        spoken = self._of(
+            Meaning.CONSENT, Meaning.OPT_OUT, Meaning.UNCLEAR_CONSENT, Meaning.OPT_OUT_DETAIL,
+            Meaning.CONSENT_TIME, Meaning.CONSENT_DETAIL,
+        )  # fmt: skip
+        has_sms = bool(self.sms_answers) or any(
+            column.heading.channel == Channel.SMS
+            and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+            for column in spoken
+        )
+        found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
+        has_opt_out = any(column.meaning == Meaning.OPT_OUT for column in spoken)
+        for column in spoken:
+            field = _consent_field(column, has_sms=has_sms, has_opt_out=has_opt_out)
+            if field == "ask":
+                self._ask_consent(column)
+            elif field:
+                found.setdefault(field, []).append(column)
+            elif column.cells and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT):
+                self.notes.append(f"{column.text}: not used as consent to SMS")
+        for column in self._of(Meaning.STATUS):
+            states = set(column.all_cells)
+            if any(says_no(state) or _is_subscription(state) for state in states):
+                found.setdefault("sms_opt_out", []).append(column)
+            elif column.cells and _only_withdraws(column) and _has_no(column):
+                self._ask_consent(column)
+        for field, columns in found.items():
+            self._use(field, sorted(columns, key=lambda column: column.position))
+
+    def _ask_consent(self, column: _Column) -> None:
+        self.problems.append(
+            f"{column.text} may say who agreed to SMS or who did not: say which with "
+            f"--map sms_consent={column.position + 1} or --map sms_opt_out={column.position + 1}, "
+            f"or set it aside with --ignore {column.position + 1}"
+        )
+
+    def _find_answers_elsewhere(self) -> None:
+        """Ask about columns that nobody would take for consent and whose cells hold a no."""
+        for column in self.columns:
+            if column.position in self.used or column.meaning in (
+                Meaning.CONSENT, Meaning.OPT_OUT, Meaning.CONSENT_DETAIL, Meaning.OPT_OUT_DETAIL,
+                Meaning.CONSENT_TIME, Meaning.STATUS, Meaning.UNCLEAR_CONSENT,
+            ):  # fmt: skip
+                continue
+            if any(len(cell) <= MAX_NAME_LENGTH and says_no(cell) for cell in set(column.cells)):
+                if _only_withdraws(column):
+                    self.fields.setdefault("sms_opt_out", []).append(column.position)
+                    self.notes.append(f"{column.text}: opt-outs, by its cells")
+                else:
+                    self._ask_consent(column)
 
 
-def _drop_yearless_birthdays(
-    fields: dict[str, list[int]], headings: Sequence[str], sample: Sequence[Sequence[str]]
-) -> ColumnGuess:
-    notes = []
-    for position in fields.get("birthday", []):
-        cells = [row[position].strip() for row in sample if len(row) > position]
-        cells = [cell for cell in cells if cell]
-        if cells and all(map(is_day_of_year, cells)):
-            notes.append(f"{headings[position]}: the dates have no year, so they are not used")
-            fields = {
-                field: positions for field, positions in fields.items() if field != "birthday"
-            }
-    return ColumnGuess(fields, notes)
+def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:  # noqa: C901
+    """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
+    heading, cells = column.heading, column.cells
+    is_other = heading.channel == Channel.OTHER
+    answered = column.share(_is_answer) if cells else 1.0
+    if heading.meaning == Meaning.CONSENT_TIME:
+        # A date says when somebody agreed, and nothing about today; answers are a consent.
+        if not cells or column.share(is_date) or answered < MIN_VALUE_SHARE:
+            return ""
+    elif heading.meaning == Meaning.CONSENT_DETAIL:
+        return "ask" if any(map(says_no, set(column.all_cells))) and not has_sms else ""
+    elif heading.meaning == Meaning.OPT_OUT_DETAIL:
+        return "ask" if cells and not has_opt_out else ""
+    elif heading.meaning == Meaning.UNCLEAR_CONSENT:
+        if cells and _only_withdraws(column):
+            return "sms_opt_out"
+        return "ask" if cells else ""
+    if heading.meaning == Meaning.OPT_OUT:
+        if is_other and has_sms:
+            return ""
+        if heading.is_sure or column.share(lambda cell: _is_answer(cell) or is_date(cell)) >= 0.6:
+            return "sms_opt_out"
+        return "ask" if cells else ""
+    if not heading.is_sure:
+        if has_sms and heading.channel != Channel.SMS:
+            return ""
+        return "ask" if cells and answered >= MIN_VALUE_SHARE else ""
+    if is_other:
+        if has_sms:
+            return ""
+        return "sms_opt_out" if cells and _only_withdraws(column) else "other_consent"
+    if cells and not answered and not any(map(says_no, set(column.all_cells))):
+        # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks.
+        return "" if heading.channel == Channel.ANY and not column.share(is_date) else "sms_consent"
+    return "sms_consent"
 
 
-def detect_date_order(values: Iterable[str]) -> str:
-    """The order of day and month in a file's dates, a DateOrder; ISO if no value shows it.
+def _answer_readers() -> tuple[ConsentColumn, ConsentColumn]:
+    return tuple(  # type: ignore[return-value]
+        ConsentColumn((), is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
+        for is_opt_out in (False, True)
+    )
 
-    Raises:
-        ImportRefused: if every date can be read in both orders, or both orders are common.
-    """
-    day_first = month_first = ambiguous = 0
-    for value in values:
-        match = _DATE.fullmatch(value.strip())
-        if not match or len(match[1]) == 4:
+
+def _is_answer(cell: str) -> bool:
+    """Whether the cell answers a question of consent: yes, no, subscribed … but no date."""
+    return not is_date(cell) and _POSITIVE.read(cell).problem == ""
+
+
+def _only_withdraws(column: _Column) -> bool:
+    """Whether the cells are states such as `unsubscribed`, clear under any heading."""
+    cells = set(column.cells)
+    return (
+        len(cells) <= CONTENT_SAMPLE_ROWS / 2
+        and all(not is_date(cell) and _POSITIVE.read(cell).problem == "" for cell in cells)
+        and all(
+            (_POSITIVE.read(cell).consent == Consent.OPTED_OUT)
+            == (_NEGATIVE.read(cell).consent == Consent.OPTED_OUT)
+            for cell in cells
+        )
+    )
+
+
+def _is_subscription(cell: str) -> bool:
+    """Whether a cell is the state of a subscription, such as `subscribed`."""
+    return (
+        len(cell) <= MAX_NAME_LENGTH
+        and read_heading(cell).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+        and _POSITIVE.read(cell).problem == ""
+    )
+
+
+def _has_no(column: _Column) -> bool:
+    return any(_NEGATIVE.read(cell).consent == Consent.OPTED_OUT for cell in set(column.cells))
+
+
+_POSITIVE, _NEGATIVE = _answer_readers()
+
+
+def _best(columns: Sequence[_Column]) -> list[_Column]:
+    """Columns of the preferred rank, of which the first that is filled counts in each row."""
+    return [column for column in columns if column.heading.rank == columns[0].heading.rank]
+
+
+def _mobile_share(column: _Column, region: str) -> float:
+    """Which share of the cells are valid numbers, mobile ones or written with a sign."""
+    convention = detect_convention(((cell, "") for cell in column.cells), region)
+    reader = PhoneReader(region, convention)
+    count = 0
+    for cell in column.cells:
+        try:
+            count += reader.read(cell).kind == "mobile" or cell.startswith("+")
+        except UnusableCell:
             continue
-        first, second = int(match[1]), int(match[2])
-        # Countries that write dots put the day first.
-        day_first += (first > 12 or "." in value) and second <= 12
-        month_first += second > 12 >= first
-        ambiguous += first <= 12 and second <= 12 and first != second and "." not in value
-    advice = "choose how dates are written (--dates dmy for 31/12/1990, --dates mdy for 12/31/1990)"
-    if 0 < min(day_first, month_first) * DATE_ORDER_MAJORITY > max(day_first, month_first):
-        raise ImportRefused(f"the file writes birthdays in both orders: {advice}")
-    if ambiguous and not day_first and not month_first:
-        raise ImportRefused(f"birthdays such as 3/4/1990 may be March or April: {advice}")
-    if day_first or month_first:
-        return DateOrder.DMY if day_first > month_first else DateOrder.MDY
-    return DateOrder.ISO
+    return count / len(column.cells)
+
+
+def _is_serial(column: _Column) -> bool:
+    """Whether the cells are whole numbers that mostly count up by small steps."""
+    numbers = [int(cell) for cell in column.cells if cell.isdecimal()]
+    if len(numbers) < max(2, len(column.cells) * MIN_VALUE_SHARE):
+        return False
+    steps = [after - before for before, after in pairwise(numbers)]
+    return sum(0 < step <= SERIAL_STEP for step in steps) >= MIN_SERIAL_SHARE * len(steps)
+
+
+def _is_name(cell: str) -> bool:
+    plain = cell.translate(_NAME_MARKS)
+    return len(cell) <= MAX_NAME_LENGTH and plain.isalpha()
+
+
+_NAME_MARKS = {ord(mark): None for mark in " .,'’-"}
+
+
+def _could_be_names(column: _Column) -> bool:
+    """Whether the cells are not all numbers, addresses or dates."""
+    return (
+        not column.cells
+        or column.share(lambda cell: looks_like_phone(cell) or is_email(cell) or is_date(cell))
+        < MIN_VALUE_SHARE
+    )
+
+
+def _repeats(plain: _Column, half: _Column) -> bool:
+    """Whether the cells of a name column mostly contain those of a first or a last name."""
+    pairs = [
+        (fold_text(whole), fold_text(part))
+        for whole, part in zip(plain.cells, half.cells, strict=False)
+    ]
+    return (
+        bool(pairs)
+        and sum(part in whole and part != whole for whole, part in pairs) >= len(pairs) / 2
+    )
+
+
+def _gender_share(column: _Column) -> float:
+    reader = GenderColumn(column.text, column.cells)
+
+    def is_gender(cell: str) -> bool:
+        try:
+            return reader.read(cell) is not None
+        except UnusableCell:
+            return False
+
+    return column.share(is_gender)
+
+
+def _has_no_year(cell: str) -> bool:
+    return is_day_of_year(cell) or (len(cell) <= 2 and cell.isdecimal())
+
+
+def _could_be_birthdays(column: _Column) -> bool:
+    """Whether the years of the dates are those of adults."""
+    this_year = date.today().year
+    years = [int(year) for cell in column.cells for year in _YEAR.findall(cell)[:1]]
+    return bool(years) and all(MIN_AGE <= this_year - year <= MAX_AGE for year in years)

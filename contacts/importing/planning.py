@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from astronote.accounts.models import User
-from contacts.importing import files, mapping, reading
+from contacts.importing import dates, files, mapping, reading
+from contacts.importing.consent_cells import Consent
 from contacts.importing.reading import ImportRefused, Layout
 from contacts.importing.rejected import REASON_HEADING
 from contacts.importing.validating import ContactRow, Rejection, row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
-from contacts.phones import phone_region_of
+from contacts.phones import PhoneKind, phone_region_of
 
 SAMPLE_ROWS = 10_000
 PREVIEW_ROWS = 20
+ODD_ROWS_SHOWN = 20
+# Totals are counted while a person waits: a file that takes longer is counted in part.
+MAX_COUNTING_SECONDS = 10.0
+EXAMPLE_LENGTH = 40
 # IMPORT_MAX_MB limits the file as it was uploaded. A compressed file or a workbook may unpack to
 # this many times as much: more than a customer list needs, and still a bound on a worker's time.
 MAX_UNPACKED_FACTOR = 10
+
+
+CONSENT_TEXTS = {
+    Consent.SILENT: "",
+    Consent.AGREES: "yes",
+    Consent.WITHHELD: "not given",
+    Consent.OPTED_OUT: "opted out",
+}
 
 
 class RowResult(StrEnum):
@@ -35,19 +52,49 @@ class RowResult(StrEnum):
 
 
 class RowPreview(NamedTuple):
-    """What an import would do with one row; a rejected row has the heading and the reason."""
+    """What an import would do with one row.
+
+    `stored` has the values that would be stored, as text by field. A rejected row has the heading
+    and the reason; a row that is kept without some of its cells has the reasons.
+    """
 
     line: int
     cells: list[str]
     result: RowResult
     column: str = ""
     reason: str = ""
+    stored: dict[str, str] = {}
+
+
+@dataclass
+class ImportTotals:
+    """What an import would do with the rows of a file, counted without writing.
+
+    `rejected` and `kept` count rows by reason; `is_complete` is False if counting the whole file
+    takes too long.
+    """
+
+    rows: int = 0
+    agreeing: int = 0
+    opted_out: int = 0
+    cannot_receive: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    is_complete: bool = True
+
+
+class UnusedColumn(NamedTuple):
+    """A filled column that the import does not use, with its first filled cell."""
+
+    heading: str
+    example: str
 
 
 class ImportPlan(NamedTuple):
     """How a file would be imported; `problem` says what a person must choose first.
 
     `mapping` has positions of columns by field. `date_order` is a DateOrder, or "" if unknown.
+    `odd_rows` are rows after the first ones that would be rejected or lose a cell.
     """
 
     layout: Layout
@@ -56,6 +103,9 @@ class ImportPlan(NamedTuple):
     notes: list[str]
     problem: str
     preview_rows: list[RowPreview]
+    odd_rows: list[RowPreview]
+    totals: ImportTotals
+    unused_columns: list[UnusedColumn]
 
 
 def plan_import(
@@ -65,53 +115,86 @@ def plan_import(
     has_header: bool | None = None,
     chosen: Mapping[str, Sequence[int]] | None = None,
     date_order: str = "",
+    encoding: str = "",
+    sheet: str = "",
 ) -> ImportPlan:
-    """Plan how a file would be read and mapped, with a preview of its first rows.
+    """Plan how a file would be read and mapped, with a preview of its first rows and totals.
 
-    What is not chosen is taken from the store's last import of the same columns, or guessed.
+    What is not chosen is taken from the store's last import of the same headings, or guessed.
 
     Args:
         path: the file.
         owner: the store.
-        has_header: whether the first row holds headings; None to decide by its cells.
-        chosen: positions of columns by field, instead of a guess.
+        has_header: whether a row holds headings; None to decide by the cells.
+        chosen: positions of columns by field, instead of a guess; `ignored` has the columns that
+            speak of consent and that a person set aside.
         date_order: the order of birthdays, a DateOrder; "" to detect it.
+        encoding: of the text; "" to detect it.
+        sheet: the name of a workbook's sheet; "" for the only list in it.
 
     Raises:
         ImportRefused: if the file as a whole cannot be used.
     """
-    layout = reading.detect_layout(path, has_header=has_header, largest_bytes=_max_unpacked_bytes())
-    sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
     region = phone_region_of(owner)
-    guess = mapping.guess_columns(layout.headings, [cells for _, cells in sample], region)
-    fields, notes = guess.fields, list(guess.notes)
-    if chosen is not None:
-        fields = {name: list(positions) for name, positions in chosen.items() if positions}
-    elif last_used := _last_used_mapping(owner.pk, layout):
-        fields, notes = last_used, [*notes, "mapped as in the last import of these columns"]
-    problem = ""
-    if "phone" not in fields:
-        names = ", ".join(heading[:30] for heading in layout.headings[:10])
-        problem = f"no column holds the phone number; the file has: {names}"
-    elif not date_order:
+    layout = reading.detect_layout(
+        path,
+        has_header=has_header,
+        encoding=encoding,
+        sheet=sheet,
+        region=region,
+        largest_bytes=_max_unpacked_bytes(),
+    )
+    sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
+    sample_cells = [cells for _, cells in sample]
+    notes = list(layout.notes)
+    if chosen is None and (last_used := _last_used_mapping(owner.pk, layout)):
+        chosen = last_used
+        notes.append("mapped as in the last import of these columns")
+    guess = mapping.guess_columns(layout.headings, sample_cells, region, chosen)
+    notes += guess.notes
+    fields, problem = guess.fields, guess.problem
+    if not problem and not date_order:
         try:
             date_order = _detect_date_order(fields, sample)
         except ImportRefused as error:
             problem = str(error)
-    preview_rows = []
+    preview_rows: list[RowPreview] = []
+    odd_rows: list[RowPreview] = []
+    totals = ImportTotals()
     if not problem:
-        validate_row = row_validator(layout.headings, fields, date_order, region)
+        validate_row = row_validator(
+            layout.headings,
+            fields,
+            date_order,
+            region,
+            sample=sample_cells,
+            zone=ZoneInfo(owner.timezone),
+        )
         preview_rows = _preview_rows(owner.pk, sample[:PREVIEW_ROWS], validate_row)
-    return ImportPlan(layout, fields, date_order, notes, problem, preview_rows)
+        uncommon_rows = _count_rows(reading.FileReader(path, layout), validate_row, totals)
+        odd_rows = _preview_rows(owner.pk, uncommon_rows, validate_row)
+    return ImportPlan(
+        layout,
+        fields,
+        date_order,
+        notes,
+        problem,
+        preview_rows,
+        odd_rows,
+        totals,
+        _unused_columns(layout.headings, sample_cells, fields),
+    )
 
 
 def plan_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
     """Plan an uploaded file and store the plan on the import.
 
     Args:
-        contact_import: the import.
+        contact_import: the import; its encoding and sheet are kept unless others are chosen.
         choices: keyword arguments of `plan_import`.
     """
+    for name, value in stored_choices(contact_import).items():
+        choices[name] = choices.get(name) or value
     with files.local_copy(contact_import.pk) as path:
         plan = plan_import(path, contact_import.owner, **choices)
     contact_import.layout, contact_import.mapping = plan.layout.as_json(), plan.mapping
@@ -120,12 +203,24 @@ def plan_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
     return plan
 
 
+def stored_choices(contact_import: ContactImport) -> dict[str, str]:
+    """The encoding and sheet of an import's stored layout, as arguments of `plan_import`."""
+    layout = contact_import.layout or {}
+    sheets = layout.get("sheets", ())
+    return {
+        "encoding": layout["encoding"] if layout.get("kind") == "csv" else "",
+        "sheet": sheets[0] if len(sheets) == 1 else "",
+    }
+
+
 def _max_unpacked_bytes() -> int:
     return settings.IMPORT_MAX_MB * files.BYTES_PER_MB * MAX_UNPACKED_FACTOR
 
 
 def _last_used_mapping(owner_id: int, layout: Layout) -> dict[str, list[int]] | None:
-    """The mapping of the store's last completed import with the same headings."""
+    """The mapping of the store's last completed import with the same headings, if there are any."""
+    if not layout.has_header:
+        return None
     headings = list(layout.headings)
     if headings[-1:] == [REASON_HEADING]:  # a download of rejected rows
         headings = headings[:-1]
@@ -139,9 +234,66 @@ def _detect_date_order(
     fields: Mapping[str, Sequence[int]], sample: list[tuple[int, list[str]]]
 ) -> str:
     positions = fields.get("birthday", ())
-    return mapping.detect_date_order(
+    return dates.detect_date_order(
         cells[position] for _, cells in sample for position in positions if position < len(cells)
     )
+
+
+def _count_rows(
+    rows: Iterable[tuple[int, list[str]]],
+    validate_row: Callable[[list[str]], ContactRow | Rejection],
+    totals: ImportTotals,
+) -> list[tuple[int, list[str]]]:
+    """Count what would become of the rows; return some of the odd ones after the first rows."""
+    deadline = time.monotonic() + MAX_COUNTING_SECONDS
+    odd_rows: list[tuple[int, list[str]]] = []
+    for line, cells in rows:
+        totals.rows += 1
+        row = validate_row(cells)
+        if isinstance(row, Rejection):
+            totals.rejected[f"{row.column}: {row.reason}" if row.column else row.reason] += 1
+        else:
+            totals.agreeing += row.consent == Consent.AGREES
+            totals.opted_out += row.consent == Consent.OPTED_OUT
+            totals.cannot_receive += row.phone_kind != PhoneKind.MOBILE
+            totals.kept.update(cell.reason for cell in row.dropped)
+        is_odd = isinstance(row, Rejection) or bool(row.dropped)
+        if is_odd and totals.rows > PREVIEW_ROWS and len(odd_rows) < ODD_ROWS_SHOWN:
+            odd_rows.append((line, cells))
+        if not totals.rows % SAMPLE_ROWS and time.monotonic() > deadline:
+            totals.is_complete = False
+            break
+    return odd_rows
+
+
+def _unused_columns(
+    headings: Sequence[str], sample: Sequence[Sequence[str]], fields: Mapping[str, Sequence[int]]
+) -> list[UnusedColumn]:
+    used = {position for positions in fields.values() for position in positions}
+    unused = []
+    for position, heading in enumerate(headings):
+        if position in used:
+            continue
+        for cells in sample:
+            if position < len(cells) and cells[position].strip():
+                example = cells[position].strip()[:EXAMPLE_LENGTH]
+                unused.append(UnusedColumn(heading, example))
+                break
+    return unused
+
+
+def _stored_values(row: ContactRow) -> dict[str, str]:
+    """What would be stored of a row, as text by field, without blanks."""
+    values = {
+        "phone": row.phone,
+        "first name": row.first_name,
+        "last name": row.last_name,
+        "e-mail": row.email,
+        "birthday": row.birthday.isoformat() if row.birthday else "",
+        "gender": row.gender or "",
+        "consent": CONSENT_TEXTS[row.consent],
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def _preview_rows(
@@ -164,6 +316,7 @@ def _preview_rows(
             result = RowResult.DUPLICATE
         else:
             result = RowResult.KNOWN if row.phone in known_phones else RowResult.NEW
-        previews.append(RowPreview(line, cells, result))
+        reasons = "; ".join(cell.reason for cell in row.dropped)
+        previews.append(RowPreview(line, cells, result, reason=reasons, stored=_stored_values(row)))
         seen_phones.add(row.phone)
     return previews

@@ -13,13 +13,14 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice
+from functools import partial
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contacts.importing import cells, workbook
+from contacts.importing import cells, encodings, heading_rows, workbook
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 50
-DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|^~"
 MAX_HEADING_LENGTH = 100
+MAX_SHEETS = 50
 # A file that unpacks to more than this many bytes, and to more than this many times its size, is
 # not a customer list but made to exhaust the worker.
 BOMB_MIN_BYTES = 10_000_000
@@ -39,6 +41,7 @@ CONTROL_SAMPLE_CHARACTERS = 10_000
 _GZIP_SIGNATURE = b"\x1f\x8b"
 _ZIP_SIGNATURES = (b"PK\3\4", b"PK\5\6")
 _SAVE_AS_CSV = "save the list as CSV or .xlsx in the program it comes from"
+_NO_TEXT = f"this is not a text file, but a file of another kind: {_SAVE_AS_CSV}"
 # Formats that people upload by mistake: signature, name, advice.
 _OTHER_FORMATS = (
     (
@@ -53,10 +56,39 @@ _OTHER_FORMATS = (
     (b"{\\rtf", "a text document (.rtf)", _SAVE_AS_CSV),
     (b"<", "a web page or an XML document", "open it in Excel and save it as CSV or .xlsx"),
     (b"BEGIN:VCARD", "a file of business cards (.vcf)", _SAVE_AS_CSV),
+    (b"BEGIN:VCALENDAR", "a calendar (.ics)", _SAVE_AS_CSV),
+)
+# The same for formats that their text shows, in any encoding.
+_OTHER_TEXTS = (
+    (re.compile(r"\s{0,99}(?:\{|\[\s{0,99}[\[{\"\d\]])"), "a JSON file"),
+    (re.compile(r"\s{0,99}BEGIN:V(?:CARD)", re.IGNORECASE), "a file of business cards (.vcf)"),
+    (re.compile(r"\s{0,99}BEGIN:VCALENDAR", re.IGNORECASE), "a calendar (.ics)"),
+    (re.compile(r"\s{0,99}<(?:!|\?|\w)"), "a web page or an XML document"),
+    (
+        re.compile(
+            r"^(?:INSERT\s{1,9}INTO|CREATE\s{1,9}(?:TABLE|DATABASE)|DROP\s{1,9}TABLE|COPY\s\S{1,99}\s"
+            r"[^\n]{0,999}FROM stdin)\b",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+        "a dump of a database (.sql)",
+    ),
+    (
+        re.compile(r"\s{0,99}(?:version: 1\s{1,9})?dn: ", re.IGNORECASE),
+        "a directory export (.ldif)",
+    ),
 )
 _SEPARATOR_LINE = re.compile(f'"?sep=([{re.escape(DELIMITERS)}])"?', re.IGNORECASE)
+# A quotation mark after a backslash, within a cell: neither of them ends it.
+_ESCAPED_QUOTE = re.compile(r'"[^"\r\n]*\\"[^"\r\n,;\t|]')
 _NON_ASCII_LINE = re.compile(rb"(?<=[\r\n])[^\r\n]*[\x80-\xff][^\r\n]*(?=[\r\n])")
+OVERLAP_BYTES = 4096
+# A cell with a formula and without a value. An empty text as a result has an empty value.
+_FORMULA_WITHOUT_RESULT = re.compile(
+    rb"<c\b(?P<attributes>[^>]{0,200})>\s{0,9}<f\b(?:[^>]{0,999}/>|[^>]{0,999}>[^<]{0,3000}</f>)\s{0,9}"
+    rb"(?P<value><v\s{0,9}/>|<v>\s{0,9}</v>)?\s{0,9}</c>"
+)
 _DAMAGED_WORKBOOK = "the workbook is damaged: open it in Excel and save it again, or as CSV"
+_TOO_MUCH_MEMORY = "the workbook needs too much memory: save it as CSV"
 _WORKBOOK_ERRORS = {
     workbook.TOO_MANY_ROWS: f"the sheet has more than {workbook.MAX_ROWS:,} rows: save it as CSV",
     1: _DAMAGED_WORKBOOK,
@@ -71,7 +103,8 @@ class ImportRefused(Exception):
 class Layout:
     """How a file is read; detected once and stored, so that a restart reads the same rows.
 
-    For an .xlsx workbook only `has_header`, `headings`, `skip` and `largest_bytes` are used.
+    For an .xlsx workbook only `has_header`, `headings`, `skip`, `sheets`, `notes` and
+    `largest_bytes` are used.
     """
 
     kind: str  # "csv" or "xlsx"
@@ -83,24 +116,45 @@ class Layout:
     has_nul: bool = False  # the file holds zero bytes, which are dropped
     has_header: bool = True
     headings: tuple[str, ...] = ()
-    skip: int = 0  # lines (or rows of the sheet) before the first customer
+    skip: int = 0  # lines (or rows of each sheet) before the first customer
+    sheets: tuple[str, ...] = ()  # of a workbook, read one after the other
+    escaped: bool = False  # a backslash stands before a quotation mark within a cell
+    notes: tuple[str, ...] = ()  # what is left out, for the person who imports
 
     def as_json(self) -> dict:
         """The layout as JSON, for `from_json`."""
-        return asdict(self) | {"headings": list(self.headings)}
+        return asdict(self) | {
+            "headings": list(self.headings),
+            "sheets": list(self.sheets),
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def from_json(cls, stored: dict) -> Layout:
         """The layout that `as_json` stored."""
-        return cls(**stored | {"headings": tuple(stored["headings"])})
+        return cls(
+            **stored
+            | {name: tuple(stored.get(name, ())) for name in ("headings", "sheets", "notes")}
+        )
 
 
-def detect_layout(path: Path, *, has_header: bool | None = None, largest_bytes: int) -> Layout:
+def detect_layout(
+    path: Path,
+    *,
+    has_header: bool | None = None,
+    encoding: str = "",
+    sheet: str = "",
+    region: str = "",
+    largest_bytes: int,
+) -> Layout:
     """Detect how a file is to be read.
 
     Args:
         path: the file.
-        has_header: whether the first row holds headings; None to decide by its cells.
+        has_header: whether a row holds headings; None to decide by the cells.
+        encoding: the encoding of the text; "" to detect it.
+        sheet: the sheet of a workbook; "" for the only list in it.
+        region: two-letter country of the store, a hint to the encoding; "" if unknown.
         largest_bytes: the most bytes that the file may have, unpacked.
 
     Raises:
@@ -112,9 +166,9 @@ def detect_layout(path: Path, *, has_header: bool | None = None, largest_bytes: 
         raise ImportRefused("the file is empty: export the list again")
     if start.startswith(_ZIP_SIGNATURES):
         _check_workbook(path, largest_bytes)
-        layout = Layout("xlsx", largest_bytes)
-    else:
-        layout = _csv_layout(path, start.startswith(_GZIP_SIGNATURE), largest_bytes)
+        return _workbook_layout(path, sheet, has_header, largest_bytes)
+    is_compressed = start.startswith(_GZIP_SIGNATURE)
+    layout = _csv_layout(path, is_compressed, encoding, region, largest_bytes)
     return _with_headings(path, layout, has_header)
 
 
@@ -154,6 +208,7 @@ class FileReader:
                 chain(islice(lines, layout.skip, None), self._sentinel_line()),
                 delimiter=layout.delimiter,
                 skipinitialspace=layout.spaced,
+                escapechar="\\" if layout.escaped else None,
             )
             lines_skipped = layout.skip
             line = 1
@@ -162,6 +217,8 @@ class FileReader:
                     last_line = reader.line_num
                     if last_line != line and self._at_end:
                         raise _unclosed_quote_error(lines_skipped + line)
+                    if last_line != line and _has_swallowed_rows(record, layout):
+                        raise _stray_quote_error(lines_skipped + line)
                     # The first comparison saves most rows the check of all cells.
                     if record and (record[0] >= "!" or any(map(str.strip, record))):
                         yield lines_skipped + line, record
@@ -178,7 +235,7 @@ class FileReader:
 
     def _sheet_rows(self) -> Iterator[tuple[int, list[str]]]:
         process = subprocess.Popen(
-            [sys.executable, "-P", workbook.__file__, self.path],
+            [sys.executable, "-P", workbook.__file__, self.path, *self.layout.sheets],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -188,17 +245,18 @@ class FileReader:
         try:
             stream = io.TextIOWrapper(output, "utf-8", newline="")
             reader = csv.reader(stream)
-            self._row_count = max(1, int(next(reader, ["0"])[0]))
+            heights = list(map(int, next(reader, ["0"])))
+            self._row_count = max(1, sum(heights))
+            sheet_starts = accumulate(heights[:-1])  # rows of later sheets are numbered on
+            start, end = 0, next(sheet_starts, self._row_count)
             for number, record in enumerate(reader, 1):
                 self._rows_read = number
-                if number > self.layout.skip and any(record):
+                if number > end:
+                    start, end = end, next(sheet_starts, self._row_count)
+                if number - start > self.layout.skip and any(map(str.strip, record)):
                     yield number, record
             if status := process.wait():
-                raise ImportRefused(
-                    _WORKBOOK_ERRORS.get(
-                        status, "the workbook needs too much memory: save it as CSV"
-                    )
-                )
+                raise ImportRefused(_WORKBOOK_ERRORS.get(status, _TOO_MUCH_MEMORY))
         except csv.Error:
             raise _long_cell_error("row", self._rows_read + 1) from None
         finally:
@@ -211,6 +269,29 @@ def _unclosed_quote_error(line: int) -> ImportRefused:
     return ImportRefused(
         f"line {line}: a quotation mark is opened and never closed; remove it or close it"
     )
+
+
+def _stray_quote_error(line: int) -> ImportRefused:
+    return ImportRefused(
+        f"line {line}: a quotation mark joins several rows to one; remove it, or write two for one "
+        "that belongs to the text"
+    )
+
+
+def _has_swallowed_rows(record: list[str], layout: Layout) -> bool:
+    """Whether a cell with several lines holds what looks like rows of the table."""
+    delimiter, width = layout.delimiter, max(2, len(layout.headings))
+    for cell in record:
+        if "\n" not in cell and "\r" not in cell:
+            continue
+        rows = [
+            line.split(delimiter)
+            for line in cell.splitlines()[1:]
+            if line.count(delimiter) >= width - 1
+        ]
+        if len(rows) > 1 or any(map(_looks_like_value, chain.from_iterable(rows))):
+            return True
+    return False
 
 
 def _long_cell_error(kind: str, number: int) -> ImportRefused:
@@ -288,6 +369,32 @@ def _check_workbook(path: Path, largest_bytes: int) -> None:
             "this is an archive (.zip), not a list: unpack it and upload the CSV or .xlsx in it"
         )
     _check_unpacked_size(path.stat().st_size, sum(part.file_size for part in parts), largest_bytes)
+    if any(map(partial(_has_unknown_results, path), filter(_is_sheet, names))):
+        raise ImportRefused(
+            "the workbook has formulas whose results are not stored in it: open it in Excel, save "
+            "it again and upload that file"
+        )
+
+
+def _is_sheet(part_name: str) -> bool:
+    return part_name.startswith("xl/worksheets/") and part_name.endswith(".xml")
+
+
+def _has_unknown_results(path: Path, part_name: str) -> bool:
+    """Whether a sheet has a formula without a result, which would be read as an empty cell."""
+    tail = b""
+    try:
+        with zipfile.ZipFile(path) as file, file.open(part_name) as part:
+            while block := part.read(READ_BYTES):
+                block = tail + block
+                if b"<f" in block:
+                    for cell in _FORMULA_WITHOUT_RESULT.finditer(block):
+                        if not cell["value"] or b't="str"' not in cell["attributes"]:
+                            return True
+                tail = block[-OVERLAP_BYTES:]
+    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, NotImplementedError, RuntimeError):
+        return False  # reading the rows says that it is damaged
+    return False
 
 
 @dataclass
@@ -333,15 +440,25 @@ def _scan_file(path: Path, compressed: bool, largest_bytes: int) -> _FileScan:
     return scan
 
 
-def _csv_layout(path: Path, compressed: bool, largest_bytes: int) -> Layout:
+def _csv_layout(
+    path: Path, compressed: bool, encoding: str, region: str, largest_bytes: int
+) -> Layout:
     scan = _scan_file(path, compressed, largest_bytes)
     _refuse_other_formats(scan.head)
-    encoding = _detect_encoding(scan)
+    encoding = _named_encoding(encoding) if encoding else _detect_encoding(scan, region)
     text = scan.head.decode(encoding, "replace").replace("\0", "")
+    for pattern, kind in _OTHER_TEXTS:
+        if pattern.match(text) or (pattern.flags & re.MULTILINE and pattern.search(text[:4000])):
+            raise ImportRefused(f"this is {kind}, not a table: {_SAVE_AS_CSV}")
+    if encodings.is_mojibake(scan.non_ascii_lines.decode(encoding, "replace")):
+        raise ImportRefused(
+            "the letters of this file were damaged before (such as \u00c3\u00a9 for \u00e9): "
+            "export the list again as UTF-8"
+        )
     sample = text[:CONTROL_SAMPLE_CHARACTERS]
     control_count = sum(character < " " and character not in "\t\r\n" for character in sample)
     if control_count > MAX_CONTROL_SHARE * len(sample):
-        raise ImportRefused(f"this is not a text file, but a file of another kind: {_SAVE_AS_CSV}")
+        raise ImportRefused(_NO_TEXT)
     lines = list(io.StringIO(text, newline=""))
     if not scan.is_complete:
         lines.pop()
@@ -353,8 +470,27 @@ def _csv_layout(path: Path, compressed: bool, largest_bytes: int) -> Layout:
         delimiter = max(DELIMITERS, key=lambda candidate: _delimiter_score(lines[skip:], candidate))
     spaced = any(f'{delimiter} "' in line for line in lines[skip:])
     return Layout(
-        "csv", largest_bytes, compressed, encoding, delimiter, spaced, scan.has_nul, skip=skip
+        "csv",
+        largest_bytes,
+        compressed,
+        encoding,
+        delimiter,
+        spaced,
+        scan.has_nul,
+        skip=skip,
+        escaped=_ESCAPED_QUOTE.search(text) is not None,
     )
+
+
+def _named_encoding(name: str) -> str:
+    """The name of an encoding, if it exists."""
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name
+    except (LookupError, UnicodeError):
+        raise ImportRefused(
+            f"there is no encoding {name}: name one such as utf-8, cp1252 or cp1253"
+        ) from None
 
 
 def _refuse_other_formats(head: bytes) -> None:
@@ -370,8 +506,10 @@ def _refuse_other_formats(head: bytes) -> None:
         )
 
 
-def _detect_encoding(scan: _FileScan) -> str:
+def _detect_encoding(scan: _FileScan, region: str) -> str:
     head = scan.head
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -388,13 +526,18 @@ def _detect_encoding(scan: _FileScan) -> str:
     broken = text.count("\ufffd")
     if broken * 10 < sum(character > "\x7f" for character in text):
         return "utf-8"
-    # Greek words are runs of non-ASCII letters; in other languages these stand alone or in pairs.
-    non_ascii_count = sum(byte > 0x7F for byte in sample)
-    if sum(map(len, re.findall(rb"[\xb8-\xfe]{3,}", sample))) * 2 <= non_ascii_count:
-        return "cp1252"
-    # The two Greek encodings differ in few letters. ISO 8859-7 writes the accented capital alpha as
-    # B6, which is a pilcrow in Windows-1253.
-    return "iso8859_7" if b"\xb6" in sample else "cp1253"
+    controls = sum(
+        byte < 0x20 and byte not in b"\t\r\n" for byte in head[:CONTROL_SAMPLE_CHARACTERS]
+    )
+    if controls > MAX_CONTROL_SHARE * min(len(head), CONTROL_SAMPLE_CHARACTERS):
+        raise ImportRefused(_NO_TEXT)
+    encoding = encodings.detect_encoding(sample, region)
+    if not encoding:
+        raise ImportRefused(
+            "the letters of this file can be read in several ways: save it as UTF-8, or name its "
+            "encoding with --encoding, such as --encoding cp1252"
+        )
+    return encoding
 
 
 def _delimiter_score(lines: list[str], delimiter: str) -> tuple[float, int]:
@@ -427,26 +570,123 @@ def _looks_like_value(cell: str) -> bool:
 
 
 def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layout:
-    sample = list(islice(FileReader(path, layout), SAMPLE_ROWS + 1))
+    sample = list(islice(FileReader(path, layout), SAMPLE_ROWS + heading_rows.MAX_ROWS_ABOVE))
     if not sample:
         raise ImportRefused("the file has no rows: export the list again")
-    first_row = sample[0][1]
-    if has_header is None:
-        has_header = not any(map(_looks_like_value, first_row))
-    records = sample[has_header:]
+    try:
+        found = heading_rows.find_headings(sample, has_header=has_header)
+    except heading_rows.UncertainHeadings as error:
+        raise ImportRefused(str(error)) from None
+    records = sample[found.end :]
     if not records:
         raise ImportRefused("the file has headings and no rows below them: export the list again")
+    widths = [_filled_width(record) for _, record in records]
+    width = len(found.cells)
+    if layout.kind == "csv" and found.cells:
+        too_wide = [
+            line for (line, _), filled in zip(records, widths, strict=True) if filled > width
+        ]
+        if len(too_wide) * 2 > len(records):
+            raise ImportRefused(
+                f"line {too_wide[0]}: the rows have more cells than the headings; put quotation "
+                "marks around cells that hold the separator, or give each column a heading"
+            )
+    elif layout.kind == "csv":
+        common = Counter(widths)
+        # Rows of many widths have no usual one; then the most common counts.
+        width = max(
+            (filled for filled, count in common.items() if count * 5 >= len(widths)),
+            default=common.most_common(1)[0][0],
+        )
+    else:
+        width = max(width, *widths)
+    if layout.kind == "csv" and width == 1 and _is_one_cell_per_line(records):
+        raise ImportRefused(
+            "each line is one cell, in quotation marks: export the list again without them"
+        )
     return replace(
         layout,
-        has_header=has_header,
-        headings=_headings(
-            first_row if has_header else [], max(len(record) for _, record in sample)
-        ),
+        has_header=bool(found.cells),
+        headings=_headings(found.cells, width),
         skip=records[0][0] - 1,
+        notes=layout.notes + found.notes,
     )
 
 
-def _headings(header: list[str], width: int) -> tuple[str, ...]:
+def _filled_width(record: list[str]) -> int:
+    """How many cells a row has without empty ones at its end."""
+    width = len(record)
+    while width and not record[width - 1].strip():
+        width -= 1
+    return width
+
+
+def _is_one_cell_per_line(records: list[tuple[int, list[str]]]) -> bool:
+    """Whether the only cell of most rows holds a separator and a value."""
+    count = 0
+    for _, record in records:
+        for delimiter in DELIMITERS:
+            parts = record[0].split(delimiter)
+            if len(parts) > 1 and any(map(_looks_like_value, parts)):
+                count += 1
+                break
+    return count * 2 > len(records)
+
+
+def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_bytes: int) -> Layout:
+    """The layout of the only list of a workbook, or of all its sheets with the same headings."""
+    names = _sheet_names(path)
+    if sheet:
+        if sheet not in names:
+            raise ImportRefused(f"there is no sheet {sheet}; there are: {', '.join(names)}")
+        names = [sheet]
+    if not names:
+        raise ImportRefused("the file has no rows: export the list again")
+    layouts: dict[str, Layout] = {}
+    refusals: dict[str, ImportRefused] = {}
+    for name in names[:MAX_SHEETS]:
+        try:
+            layout = Layout("xlsx", largest_bytes, sheets=(name,))
+            layouts[name] = _with_headings(path, layout, has_header)
+        except ImportRefused as error:
+            refusals[name] = error
+    if not layouts:
+        raise next(iter(refusals.values()))
+    lists = {name: layout for name, layout in layouts.items() if _is_list(path, layout)} or dict(
+        islice(layouts.items(), 1)
+    )
+    first = next(iter(lists.values()))
+    if len({(layout.headings, layout.skip) for layout in lists.values()}) > 1:
+        raise ImportRefused(
+            f"the workbook has several lists: choose one with --sheet, of {', '.join(lists)}"
+        )
+    notes = [f"sheet {name}: not read" for name in names if name not in lists]
+    return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes))
+
+
+def _is_list(path: Path, layout: Layout) -> bool:
+    """Whether a sheet could be a list of customers: a heading of a contact, or phone numbers."""
+    if layout.has_header and any(map(heading_rows.names_contact_field, layout.headings)):
+        return True
+    rows = islice(FileReader(path, layout), SAMPLE_ROWS)
+    return any(cells.is_phone(cell) for _, record in rows for cell in record)
+
+
+def _sheet_names(path: Path) -> list[str]:
+    """The names of the visible sheets of a workbook that have cells, in their order."""
+    result = subprocess.run(
+        [sys.executable, "-P", workbook.__file__, "--sheets", path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    if result.returncode:
+        raise ImportRefused(_WORKBOOK_ERRORS.get(result.returncode, _TOO_MUCH_MEMORY))
+    reader = csv.reader(io.StringIO(result.stdout.decode(), newline=""))
+    return [row[0] for row in reader if row]
+
+
+def _headings(header: Sequence[str], width: int) -> tuple[str, ...]:
     """A unique name for each column."""
     headings: dict[str, None] = {}
     for position in range(max(width, len(header))):

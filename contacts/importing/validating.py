@@ -1,54 +1,62 @@
-"""Validating a row of a customer list: a contact to write, or the reason why it is rejected."""
+"""Validating a row of a customer list: a contact to write, or the reason why it is rejected.
+
+A row is rejected if it has no certain number, if its cells are shifted, or if its birthday is no
+date of birth: then the row may be shifted or damaged, too. Any other cell that cannot be used is
+left out and listed (rules.md#import).
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from phonenumbers import SUPPORTED_REGIONS
 
-from contacts.importing.cells import is_day_of_year
-from contacts.models import DateOrder, Gender
-from contacts.phones import to_e164
-
-MAX_NAME_LENGTH = 120
-MAX_EMAIL_LENGTH = 320
-MAX_AGE_YEARS = 150
-
-GENDER_WORDS = {
-    Gender.MALE: "m male man mr ανδρας αντρας αρρεν α herr mann mannlich homme h monsieur masculin "
-    "hombre masculino varon uomo maschio signore",
-    Gender.FEMALE: "f female woman mrs ms γυναικα θηλυ γ θ frau weiblich w femme madame feminin "
-    "mujer femenino donna femmina signora",
-    Gender.OTHER: "other o diverse divers d nonbinary autre otro altro x αλλο",
-    Gender.PREFER_NOT_TO_SAY: "prefernottosay na unknown unspecified notspecified undisclosed "
-    "unbekannt inconnu desconocido",
-}  # fmt: skip
-CONSENT_WORDS = {
-    True: "1 y yes true t on x subscribed optin optedin ναι ja oui si active aktiv",
-    False: "0 n no false f off unsubscribed optout optedout notsubscribed neversubscribed "
-    "nonsubscribed nein non οχι inactive",
-}
-_SPACES_AND_CONTROLS = re.compile(
-    r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+"
+from contacts.importing.cells import UnusableCell
+from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
+from contacts.importing.dates import YearlessDate, has_serials, read_birthday
+from contacts.importing.genders import GenderColumn
+from contacts.importing.names import (
+    clean_name,
+    complete_name,
+    stands_for_nothing,
+    writes_family_first,
 )
+from contacts.importing.phone_cells import (
+    PhoneConvention,
+    PhoneReader,
+    PhoneReading,
+    detect_convention,
+)
+from contacts.phones import PhoneKind
+
+MAX_EMAIL_LENGTH = 320
+MAX_REASON_LENGTH = 200
+
 _SIMPLE_EMAIL = re.compile(
     r"[A-Za-z0-9_+%-]+(?:\.[A-Za-z0-9_+%-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
     r"[A-Za-z]{2,63}"
 )
-_SCIENTIFIC = re.compile(r"(\d)[.,]?(\d*)[eE]\+?(\d{1,2})")
-_DIGITS = re.compile(r"\d{7,15}")
-_ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?")
-_DATE = re.compile(r"(\d{1,4})\s*[./\- ]\s*(\d{1,2})\s*[./\- ]\s*(\d{1,4})\.?(?:[T ]+\d.*)?")
+_NAMED_EMAIL = re.compile(r"[^<>@]*<([^<>\s]+)>")
+
+
+class DroppedCell(NamedTuple):
+    """A cell that was left out of a row: its heading and text, and `kept without …: why`."""
+
+    column: str
+    value: str
+    reason: str
 
 
 class ContactRow(NamedTuple):
-    """A valid row. `consents` is its own consent column: yes, no, or None if it is empty."""
+    """A row that is written.
+
+    `consent` is what its own columns say, and `said_at` when, if they tell. `dropped` has the cells
+    that were left out.
+    """
 
     phone: str
     email: str
@@ -56,7 +64,49 @@ class ContactRow(NamedTuple):
     last_name: str
     gender: str | None
     birthday: date | None
-    consents: bool | None
+    consent: Consent = Consent.SILENT
+    said_at: datetime | None = None
+    phone_kind: PhoneKind = PhoneKind.MOBILE
+    dropped: tuple[DroppedCell, ...] = ()
+
+    @property
+    def opted_out_at(self) -> datetime | None:
+        """When the person opted out, if the row says so and gives the time."""
+        return self.said_at if self.consent == Consent.OPTED_OUT else None
+
+    @property
+    def filled_bits(self) -> int:
+        """One bit for each of the fields email, first and last name, gender and birthday."""
+        return (
+            (self.email != "")
+            | (self.first_name != "") << 1
+            | (self.last_name != "") << 2
+            | (self.gender is not None) << 3
+            | (self.birthday is not None) << 4
+        )
+
+    def filled_by(self, later: ContactRow) -> ContactRow:
+        """The row with its blanks filled from a later row of its number; a no of either wins."""
+        said = max(self, later, key=lambda row: row.consent)
+        return self._replace(
+            email=self.email or later.email,
+            first_name=self.first_name or later.first_name,
+            last_name=self.last_name or later.last_name,
+            gender=self.gender or later.gender,
+            birthday=self.birthday or later.birthday,
+            consent=said.consent,
+            said_at=said.said_at,
+        )
+
+    def without(self, bits: int) -> ContactRow:
+        """The row without the fields whose bits are set; see `filled_bits`."""
+        return self._replace(
+            email="" if bits & 1 else self.email,
+            first_name="" if bits & 2 else self.first_name,
+            last_name="" if bits & 4 else self.last_name,
+            gender=None if bits & 8 else self.gender,
+            birthday=None if bits & 16 else self.birthday,
+        )
 
 
 class Rejection(NamedTuple):
@@ -67,28 +117,14 @@ class Rejection(NamedTuple):
     reason: str
 
 
-class UnusableCell(ValueError):
-    """A cell cannot be used; the message is a reason for a person."""
-
-
-def fold_text(text: str) -> str:
-    """The text in lower case without accents, and only its letters and digits."""
-    decomposed = unicodedata.normalize("NFD", text.lower().replace("ς", "σ"))
-    return re.sub(r"[\W_]", "", "".join(c for c in decomposed if not unicodedata.combining(c)))
-
-
-_GENDER_BY_WORD = {
-    fold_text(word): gender.value
-    for gender, words in GENDER_WORDS.items()
-    for word in words.split()
-}
-_CONSENT_BY_WORD = {
-    fold_text(word): answer for answer, words in CONSENT_WORDS.items() for word in words.split()
-}
-
-
-def row_validator(  # noqa: C901 - counts the function within
-    headings: Sequence[str], mapping: Mapping[str, Sequence[int]], date_order: str, region: str
+def row_validator(
+    headings: Sequence[str],
+    mapping: Mapping[str, Sequence[int]],
+    date_order: str,
+    region: str,
+    *,
+    sample: Sequence[Sequence[str]] = (),
+    zone: tzinfo = UTC,
 ) -> Callable[[list[str]], ContactRow | Rejection]:
     """A function that turns one row's cells into a contact or a rejection.
 
@@ -97,107 +133,245 @@ def row_validator(  # noqa: C901 - counts the function within
         mapping: positions of columns by field; of several the first that is filled counts.
         date_order: the order of the file's birthdays, a DateOrder.
         region: two-letter country of national phone numbers in rows without a country.
+        sample: cells of the file's first rows; they decide how a column is to be read where a cell
+            alone does not tell. The same sample decides the same.
+        zone: the store's time zone, of times without one.
     """
-    width = len(headings)
-    phone_at, email_at = mapping["phone"], mapping.get("email", ())
-    first_at, last_at = mapping.get("first_name", ()), mapping.get("last_name", ())
-    full_at, gender_at = mapping.get("full_name", ()), mapping.get("gender", ())
-    birthday_at, consent_at = mapping.get("birthday", ()), mapping.get("sms_consent", ())
-    country_at = mapping.get("country", ())
-    today = date.today()
+    return _RowValidator(headings, mapping, date_order, region, sample, zone).validate
 
-    # One loop a field and few calls, for speed: it runs for every row of the file.
-    def validate_row(cells: list[str]) -> ContactRow | Rejection:  # noqa: C901
-        if len(cells) < width:
-            cells = cells + [""] * (width - len(cells))
-        elif len(cells) > width and any(cell.strip() for cell in cells[width:]):
+
+class _RowValidator:
+    """Validates rows; it runs for every row of a file, so usual cells take few calls."""
+
+    def __init__(
+        self,
+        headings: Sequence[str],
+        mapping: Mapping[str, Sequence[int]],
+        date_order: str,
+        region: str,
+        sample: Sequence[Sequence[str]],
+        zone: tzinfo,
+    ) -> None:
+        self.headings, self.width = headings, len(headings)
+        self.date_order, self.today = date_order, date.today()
+
+        def columns(field: str) -> Sequence[int]:
+            return mapping.get(field, ())
+
+        def cells_of(at: int) -> list[str]:
+            return [row[at] for row in sample if at < len(row) and row[at].strip()]
+
+        self.country_at, self.email_at = columns("country"), columns("email")
+        self.first_at, self.last_at = columns("first_name"), columns("last_name")
+        self.phone_readers = [
+            (at, PhoneReader(region, self._convention(at, sample, region)))
+            for at in mapping["phone"]
+        ]
+        self.full_names = [
+            (at, writes_family_first(headings[at], cells_of(at))) for at in columns("full_name")
+        ]
+        self.genders = [(at, GenderColumn(headings[at], cells_of(at))) for at in columns("gender")]
+        self.birthdays = [(at, has_serials(cells_of(at), self.today)) for at in columns("birthday")]
+        self.consents = [
+            (
+                at,
+                ConsentColumn(
+                    cells_of(at),
+                    is_opt_out=field == "sms_opt_out",
+                    date_order=date_order,
+                    zone=zone,
+                ),
+                field == "other_consent",
+            )
+            for field in ("sms_consent", "sms_opt_out", "other_consent")
+            for at in columns(field)
+        ]
+
+    def _convention(self, at: int, sample: Sequence[Sequence[str]], region: str) -> PhoneConvention:
+        rows = [row for row in sample if at < len(row)]
+        return detect_convention(((row[at], self._country(row)) for row in rows), region)
+
+    def _country(self, cells: Sequence[str]) -> str:
+        for at in self.country_at:
+            if at < len(cells) and (text := cells[at].strip()):
+                return text
+        return ""
+
+    def validate(self, cells: list[str]) -> ContactRow | Rejection:
+        """The row's contact, or why it is rejected."""
+        if len(cells) < self.width:
+            cells = cells + [""] * (self.width - len(cells))
+        elif len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
             return Rejection(
                 "",
                 "",
-                f"the row has {len(cells)} cells, the heading {width}: "
+                f"the row has {len(cells)} cells, the heading {self.width}: "
                 "put quotation marks around a cell that holds the separator",
             )
-        at = phone_at[0]
-        try:
-            row_region = region
-            for at in country_at:
-                code = cells[at].strip().upper()
-                if code in SUPPORTED_REGIONS:
-                    row_region = code
-            text = ""
-            for at in phone_at:
-                text = cells[at].strip()
-                if text:
-                    break
-            else:
-                at = phone_at[0]
-            phone = _read_phone(text, row_region)
-            email = ""
-            for at in email_at:
-                email = cells[at].strip()
-                if email:
-                    if len(email) > MAX_EMAIL_LENGTH or not _SIMPLE_EMAIL.fullmatch(email):
-                        email = _checked_email(email)
-                    break
-            first = last = ""
-            for at in first_at:
-                first = first or _clean_name(cells[at])
-            for at in last_at:
-                last = last or _clean_name(cells[at])
-            if not first and not last:
-                for at in full_at:
-                    first, last = _split_full_name(cells[at])
-            gender = birthday = consents = None
-            for at in gender_at:
-                gender = gender or _read_gender(cells[at])
-            for at in birthday_at:
-                birthday = birthday or _read_birthday(cells[at].strip(), date_order, today)
-            for at in consent_at:
-                consents = _read_consent(cells[at])
-        except UnusableCell as problem:
-            return Rejection(headings[at][:200], cells[at].strip()[:200], str(problem))
-        return ContactRow(phone, email, first, last, gender, birthday, consents)
-
-    return validate_row
-
-
-def _read_phone(text: str, region: str) -> str:
-    """The number in E.164; what a spreadsheet did to it is repaired if no digit was lost.
-
-    Raises:
-        UnusableCell: if it is missing, not valid, has two readings, or has lost digits.
-    """
-    if not text:
-        raise UnusableCell("the phone number is missing")
-    phone = to_e164(text, region)
-    if phone:
-        return phone
-    text = text.lstrip("'").strip()
-    if match := _SCIENTIFIC.fullmatch(text):
-        integer, fraction, exponent = match.groups()
-        if len(fraction) != int(exponent):
-            raise UnusableCell(
-                "a spreadsheet has cut the number short: format the column as text and export again"
+        dropped: list[DroppedCell] = []
+        yearless: list[DroppedCell] = []
+        number = self._number(cells, dropped)
+        if isinstance(number, Rejection):
+            return number
+        birthday = None
+        for at, reads_serials in self.birthdays:
+            text = cells[at]
+            if not text or birthday is not None:
+                continue
+            try:
+                birthday = self._birthday(text, reads_serials)
+            except YearlessDate as problem:
+                yearless.append(self._dropped("birthday", at, cells, problem))
+            except UnusableCell as problem:
+                return self._rejection(at, cells, problem)
+        if yearless and birthday is None:
+            dropped += yearless
+        first, last = self._name(cells)
+        email = self._email(cells, dropped) if self.email_at else ""
+        gender = self._gender(cells, dropped) if self.genders else None
+        said = self._consent(cells, dropped) if self.consents else _NOTHING_SAID
+        consent = said.consent
+        if number.kind == PhoneKind.LANDLINE and consent < Consent.WITHHELD:
+            consent = Consent.WITHHELD
+            at = self.phone_readers[0][0]
+            dropped.append(
+                DroppedCell(
+                    self.headings[at],
+                    number.phone,
+                    "kept without consent: a landline cannot receive SMS",
+                )
             )
-        text = integer + fraction
-    elif text.endswith((".0", ",0")):
-        text = text[:-2]
-    phone = to_e164(text, region)
-    if not phone and _DIGITS.fullmatch(text):  # a lost plus, or a lost leading zero
-        international, national = to_e164("+" + text, region), to_e164("0" + text, region)
-        if international and national:
-            raise UnusableCell(
-                f"it could be {international} or {national}: write it with its + sign"
-            )
-        phone = international or national
-    if not phone:
-        raise UnusableCell(
-            f"not a valid phone number (read as one of {region} without a country code)"
+        return ContactRow(
+            number.phone,
+            email,
+            first,
+            last,
+            gender,
+            birthday,
+            consent,
+            said.at,
+            number.kind,
+            tuple(dropped),
         )
-    return phone
+
+    def _number(self, cells: list[str], dropped: list[DroppedCell]) -> PhoneReading | Rejection:
+        """The row's number, a mobile if it has one; else why it has none."""
+        country = self._country(cells) if self.country_at else ""
+        found: PhoneReading | None = None
+        problems: list[tuple[int, UnusableCell]] = []
+        for at, reader in self.phone_readers:
+            text = cells[at].strip()
+            if not text or (len(self.phone_readers) > 1 and stands_for_nothing(text)):
+                continue
+            try:
+                number = reader.read(text, country)
+            except UnusableCell as problem:
+                problems.append((at, problem))
+                continue
+            if number.kind == PhoneKind.MOBILE:
+                found = number
+                break
+            found = found or number
+        if found is None:
+            if problems:
+                return self._rejection(problems[0][0], cells, problems[0][1])
+            at = self.phone_readers[0][0]
+            return self._rejection(at, cells, UnusableCell("the phone number is missing"))
+        dropped += [
+            self._dropped(f"the number of {self.headings[at]}", at, cells, problem)
+            for at, problem in problems
+        ]
+        return found
+
+    def _birthday(self, text: str, reads_serials: bool) -> date | None:
+        # No word for nothing has the length of a usual date.
+        if len(text) != 10 and stands_for_nothing(text):
+            return None
+        return read_birthday(text, self.date_order, self.today, reads_serials=reads_serials)
+
+    def _name(self, cells: list[str]) -> tuple[str, str]:
+        first = last = ""
+        for at in self.first_at:
+            first = first or clean_name(cells[at])
+        for at in self.last_at:
+            last = last or clean_name(cells[at])
+        if self.full_names and not (first and last):
+            for at, family_first in self.full_names:
+                if cells[at].strip() and not (first and last):
+                    first, last = complete_name(cells[at], first, last, family_first=family_first)
+        return first, last
+
+    def _email(self, cells: list[str], dropped: list[DroppedCell]) -> str:
+        problems = []
+        for at in self.email_at:
+            text = cells[at].strip()
+            if not text or stands_for_nothing(text):
+                continue
+            if len(text) <= MAX_EMAIL_LENGTH and _SIMPLE_EMAIL.fullmatch(text):
+                return text
+            try:
+                return _checked_email(text)
+            except UnusableCell as problem:
+                problems.append(self._dropped("e-mail address", at, cells, problem))
+        dropped += problems
+        return ""
+
+    def _gender(self, cells: list[str], dropped: list[DroppedCell]) -> str | None:
+        problems = []
+        for at, column in self.genders:
+            text = cells[at]
+            if gender := column.genders.get(text):
+                return gender
+            if not text or stands_for_nothing(text):
+                continue
+            try:
+                if gender := column.read(text):
+                    return gender
+            except UnusableCell as problem:
+                problems.append(self._dropped("gender", at, cells, problem))
+        dropped += problems
+        return None
+
+    def _consent(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
+        """What all cells together say: a no wins, then doubt, then a yes."""
+        said = _NOTHING_SAID
+        for at, column, is_of_other_messages in self.consents:
+            cell = column.read(cells[at])
+            if is_of_other_messages and cell.consent == Consent.AGREES:
+                continue  # a yes to e-mail says nothing about SMS, a no does
+            if cell.problem:
+                dropped.append(self._dropped("consent", at, cells, UnusableCell(cell.problem)))
+            if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
+                said = cell
+        return said
+
+    def _rejection(self, at: int, cells: list[str], problem: UnusableCell) -> Rejection:
+        return Rejection(
+            self.headings[at][:200], cells[at].strip()[:200], str(problem)[:MAX_REASON_LENGTH]
+        )
+
+    def _dropped(self, what: str, at: int, cells: list[str], problem: UnusableCell) -> DroppedCell:
+        return DroppedCell(
+            self.headings[at][:200], cells[at].strip()[:200], f"kept without {what}: {problem}"
+        )
+
+
+_NOTHING_SAID = ConsentCell(Consent.SILENT)
 
 
 def _checked_email(text: str) -> str:
+    """The address of an unusual cell.
+
+    Raises:
+        UnusableCell: if it holds none, or several.
+    """
+    if len(text) > MAX_EMAIL_LENGTH:
+        raise UnusableCell("not a valid e-mail address")
+    text = text.removeprefix("mailto:")
+    if match := _NAMED_EMAIL.fullmatch(text):
+        text = match[1]
+    if text.count("@") > 1:
+        raise UnusableCell("several e-mail addresses: keep one")
     try:
         if not text.isprintable():
             raise ValidationError("control characters")
@@ -205,68 +379,3 @@ def _checked_email(text: str) -> str:
     except ValidationError:
         raise UnusableCell("not a valid e-mail address") from None
     return text
-
-
-def _clean_name(text: str) -> str:
-    """A name on one line, without control characters, cut at MAX_NAME_LENGTH."""
-    text = text.strip()
-    if text.startswith(("'=", "'+", "'-", "'@")):  # escaped by `escape_formula`
-        text = text[1:]
-    if not text.isprintable() or "  " in text:
-        text = _SPACES_AND_CONTROLS.sub(" ", text).strip()
-    return text[:MAX_NAME_LENGTH]
-
-
-def _split_full_name(text: str) -> tuple[str, str]:
-    first, _, last = _clean_name(text).rpartition(" ")
-    return (first, last) if first else (last, "")
-
-
-def _read_gender(text: str) -> str | None:
-    word = fold_text(text)
-    if not word:
-        return None
-    if word not in _GENDER_BY_WORD:
-        raise UnusableCell("not a known gender: male, female, other")
-    return _GENDER_BY_WORD[word]
-
-
-def _read_consent(text: str) -> bool | None:
-    word = fold_text(text)
-    if not word:
-        return None
-    if word not in _CONSENT_BY_WORD:
-        raise UnusableCell("neither yes nor no")
-    return _CONSENT_BY_WORD[word]
-
-
-def _read_birthday(text: str, order: str, today: date) -> date | None:
-    """The date as written, in no time zone; None for an empty cell or a date without a year."""
-    if not text or not text.strip("0./- :") or is_day_of_year(text):
-        return None
-    if match := _ISO_DATE.fullmatch(text):
-        year, month, day = match.groups()
-    else:
-        match = _DATE.fullmatch(text)
-        if not match:
-            raise UnusableCell("not a date such as 1990-12-31")
-        first, second, third = match.groups()
-        if len(first) == 4:
-            year, month, day = first, second, third
-        elif len(third) != 4:
-            raise UnusableCell("give the year with four digits")
-        elif order == DateOrder.MDY:
-            month, day, year = first, second, third
-        elif order == DateOrder.DMY or first == second:
-            day, month, year = first, second, third
-        else:
-            raise UnusableCell(
-                "day or month first? The file's other dates are written as 1990-12-31"
-            )
-    try:
-        birthday = date(int(year), int(month), int(day))
-    except ValueError:
-        raise UnusableCell("no such day") from None
-    if birthday > today or birthday.year < today.year - MAX_AGE_YEARS:
-        raise UnusableCell(f"not within the last {MAX_AGE_YEARS} years")
-    return birthday

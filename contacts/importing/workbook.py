@@ -1,23 +1,24 @@
-"""A program that writes the first filled sheet of a workbook as CSV; it runs in its own process.
+"""A program that writes sheets of a workbook as CSV; it runs in its own process.
 
 The library allocates a sheet as one block of cells and aborts the process if the block does not fit
 into memory. Two cells in opposite corners are enough for that, and no check of the file's size
 finds them. So a worker reads workbooks through this program.
 
-The first record of the output is the number of rows of the sheet; each row of the sheet follows.
+`workbook.py FILE SHEET…`: the first record of the output is the number of rows of each sheet; their
+rows follow. `workbook.py --sheets FILE`: the names of the visible sheets that have cells.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import resource
 import sys
 from datetime import datetime, time
 from decimal import Decimal
 
 from python_calamine import (
-    CalamineSheet,
     CalamineWorkbook,
     SheetTypeEnum,
     SheetVisibleEnum,
@@ -29,46 +30,48 @@ MAX_ROWS = 1_048_576  # the limit of Excel
 # Exit statuses.
 TOO_MANY_ROWS = 3
 OUT_OF_MEMORY = 4
+_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
-def main(path: str) -> int:
-    """Write the sheet to standard output within MEMORY_LIMIT_BYTES; return the exit status."""
+def main(arguments: list[str]) -> int:
+    """Write to standard output within MEMORY_LIMIT_BYTES; return the exit status."""
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     limit = MEMORY_LIMIT_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", errors="replace", newline="")
+    writer = csv.writer(out)
     try:
-        with load_workbook(path) as workbook:
-            sheet = _first_filled_sheet(workbook)
-            height = sheet.end[0] + 1 if sheet and sheet.end else 0
-            if height > MAX_ROWS:
-                return TOO_MANY_ROWS
-            writer = csv.writer(out)
-            writer.writerow([height])
-            if sheet:
-                writer.writerows(map(cell_text, row) for row in sheet.iter_rows())
-            out.flush()
+        if arguments[0] == "--sheets":
+            with load_workbook(arguments[1]) as workbook:
+                writer.writerows([name] for name in _filled_sheet_names(workbook))
+        else:
+            with load_workbook(arguments[0]) as workbook:
+                sheets = list(map(workbook.get_sheet_by_name, arguments[1:]))
+                heights = [sheet.end[0] + 1 if sheet.end else 0 for sheet in sheets]
+                if max(heights) > MAX_ROWS:
+                    return TOO_MANY_ROWS
+                writer.writerow(heights)
+                for sheet in sheets:
+                    writer.writerows(map(cell_text, row) for row in sheet.iter_rows())
+        out.flush()
     except MemoryError:
         return OUT_OF_MEMORY
     return 0
 
 
-def _first_filled_sheet(workbook: CalamineWorkbook) -> CalamineSheet | None:
-    for metadata in workbook.sheets_metadata:
-        if (metadata.typ, metadata.visible) == (
-            SheetTypeEnum.WorkSheet,
-            SheetVisibleEnum.Visible,
-        ):
-            sheet = workbook.get_sheet_by_name(metadata.name)
-            if sheet.height:
-                return sheet
-    return None
+def _filled_sheet_names(workbook: CalamineWorkbook) -> list[str]:
+    return [
+        metadata.name
+        for metadata in workbook.sheets_metadata
+        if (metadata.typ, metadata.visible) == (SheetTypeEnum.WorkSheet, SheetVisibleEnum.Visible)
+        and workbook.get_sheet_by_name(metadata.name).height
+    ]
 
 
 def cell_text(cell: object) -> str:
     """The text of a cell: integers without a fraction, dates in ISO format."""
     if isinstance(cell, str):
-        return cell
+        return cell if cell.isprintable() and "_x" not in cell else _plain_text(cell)
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, float):
@@ -78,5 +81,11 @@ def cell_text(cell: object) -> str:
     return str(cell)
 
 
+def _plain_text(text: str) -> str:
+    """The text without control characters, of which workbooks write some as `_x0000_`."""
+    text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    return "".join(c for c in text if (c >= " " and c != "\x7f") or c in "\t\r\n")
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from contacts.consent import suppressed_phones
+from contacts.consent import suppress_opted_out_phones, suppressed_phones
+from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
 from contacts.models import ContactImport
 
@@ -22,116 +23,168 @@ class UpsertCounts(NamedTuple):
     updated: int
 
 
+class StagedRows(NamedTuple):
+    """The contacts of a chunk, as lines of COPY sorted by number.
+
+    Args:
+        phones: their numbers in E.164.
+        lines: the lines.
+        repeated_phones: those that an earlier chunk has written; their lines only have what is new.
+        opted_out_phones: those that say no.
+    """
+
+    phones: Sequence[str]
+    lines: bytes
+    repeated_phones: Sequence[str] = ()
+    opted_out_phones: Sequence[str] = ()
+
+
 def escape_copy_text(text: str) -> str:
     """Escape a value for COPY's text format."""
     return text.translate(_COPY_ESCAPES)
 
 
-def staging_line(row: ContactRow) -> str:
-    """A row as a line of COPY into the staging table."""
+def staging_line(row: ContactRow, *, agrees: bool) -> str:
+    """A row as a line of COPY into the staging table.
+
+    Args:
+        row: the row.
+        agrees: whether it consents to marketing, if the import gives consent at all.
+    """
     # Validation removed control characters, so only backslashes are left to escape.
     text = f"{row.email}\t{row.first_name}\t{row.last_name}"
     if "\\" in text:
         text = text.replace("\\", "\\\\")
     return (
         f"{row.phone}\t{text}\t{row.gender or COPY_NULL}\t{row.birthday or COPY_NULL}\t"
-        f"{'f' if row.consents is False else 't'}\n"
+        f"{'t' if agrees else 'f'}\t{'t' if row.consent == Consent.OPTED_OUT else 'f'}\t"
+        f"{row.said_at or COPY_NULL}\n"
     )
 
 
-def upsert_contacts(
-    contact_import: ContactImport, phones: Sequence[str], lines: bytes
-) -> UpsertCounts:
+def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCounts:
     """Create and update contacts, with consent events and memberships; called in a transaction.
 
-    An empty cell changes nothing. Consent is only given, never withdrawn, and not given to a
-    contact that opted out or whose number is suppressed.
+    An empty cell changes nothing. Consent is not given to a contact that opted out or whose number
+    is suppressed. A no is written in any case: as an opt-out with its event, and as a suppression.
 
     Args:
         contact_import: the import, whose options decide what is written.
-        phones: the contacts' numbers in E.164.
-        lines: the contacts as staging lines, sorted by phone.
+        rows: the contacts.
     """
     has_consent = bool(contact_import.consent_source)
+    owner_id = contact_import.owner_id
+    if rows.opted_out_phones:
+        suppress_opted_out_phones(owner_id, rows.opted_out_phones, reason="import")
+    statement = UPSERT_CONTACTS
+    if not contact_import.update_existing:
+        # Known contacts stay as they are, but for a no, and for the rows above of this import.
+        needs_update = rows.opted_out_phones or rows.repeated_phones
+        statement = UPSERT_OWN_CONTACTS if needs_update else INSERT_CONTACTS
     with connection.cursor() as cursor:
         cursor.execute(CREATE_STAGING_TABLE)
         with cursor.copy("COPY staging FROM STDIN") as copy:
-            copy.write(lines)
+            copy.write(rows.lines)
         if has_consent:
-            suppressed = suppressed_phones(contact_import.owner_id, phones)
+            suppressed = suppressed_phones(owner_id, rows.phones)
             if suppressed:
                 cursor.execute(REVOKE_STAGED_CONSENT, [list(suppressed)])
         cursor.execute(
-            UPSERT_CONTACTS if contact_import.update_existing else INSERT_CONTACTS,
+            statement,
             {
-                "owner": contact_import.owner_id,
+                "owner": owner_id,
                 "import": contact_import.pk,
                 "consent": has_consent,
                 "welcome": contact_import.welcome,
                 "source": contact_import.consent_source,
                 "at": contact_import.consent_at,
+                "since": contact_import.started_at,
+                "repeated": list(rows.repeated_phones),
             },
         )
         created, updated = cursor.fetchone()
         if contact_import.list_id:
-            cursor.execute(
-                ADD_TO_LIST, {"list": contact_import.list_id, "owner": contact_import.owner_id}
-            )
+            cursor.execute(ADD_TO_LIST, {"list": contact_import.list_id, "owner": owner_id})
     return UpsertCounts(created, updated)
 
 
 CREATE_STAGING_TABLE = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS staging (phone text, email text, first_name text,"
-    " last_name text, gender text, birthday date, consents bool) ON COMMIT DELETE ROWS"
+    " last_name text, gender text, birthday date, consents bool, opts_out bool,"
+    " said_at timestamptz) ON COMMIT DELETE ROWS"
 )
 REVOKE_STAGED_CONSENT = "UPDATE staging SET consents = false WHERE phone = ANY(%s)"
 # Sorted by phone: cheaper for the unique index, and two imports at once lock rows in one order, so
-# they cannot deadlock. xmax is 0 only on a row that this statement inserted. Consent is new where
-# its time is that of this transaction.
+# they cannot deadlock. xmax is 0 only on a row that this statement inserted. Consent is new, and a
+# no, where its time is that of this transaction.
 _INSERT_TEMPLATE = """
     WITH written AS (
         INSERT INTO contacts_contact AS c (owner_id, phone, email, first_name, last_name, gender,
-            birthday, awaits_welcome, is_subscribed, sms_consent_status, sms_consent_source,
-            sms_consent_at)
+            birthday, awaits_welcome, is_subscribed, unsubscribed_at, sms_consent_status,
+            sms_consent_source, sms_consent_at)
         SELECT %(owner)s, phone, email, first_name, last_name, gender, birthday, %(welcome)s,
-            agrees, CASE WHEN agrees THEN 'opted_in' ELSE '' END,
-            CASE WHEN agrees THEN 'import' ELSE '' END,
-            CASE WHEN agrees THEN now() END
-        FROM (SELECT *, %(consent)s AND consents AS agrees FROM staging) s
+            agrees, CASE WHEN opts_out THEN least(coalesce(said_at, now()), now()) END,
+            CASE WHEN agrees THEN 'opted_in' WHEN opts_out THEN 'opted_out' ELSE '' END,
+            CASE WHEN agrees OR opts_out THEN 'import' ELSE '' END,
+            CASE WHEN agrees OR opts_out THEN now() END
+        FROM (SELECT *, %(consent)s AND consents AND NOT opts_out AS agrees FROM staging) s
         ORDER BY phone
         ON CONFLICT (owner_id, phone) DO {conflict}
-        RETURNING id, (xmax = 0) AS is_new, is_subscribed AND sms_consent_at = now() AS agreed
+        RETURNING id, phone, (xmax = 0) AS is_new, is_subscribed, sms_consent_at = now() AS is_said
     ), events AS (
         INSERT INTO contacts_consentevent (owner_id, contact_id, type, source, meta)
-        SELECT %(owner)s, id, 'subscribed', 'import', jsonb_build_object('import',
-            %(import)s::bigint, 'evidence', %(source)s::text, 'at', %(at)s::timestamptz)
-        FROM written WHERE agreed
+        SELECT %(owner)s, id, CASE WHEN is_subscribed THEN 'subscribed' ELSE 'unsubscribed' END,
+            'import', CASE WHEN is_subscribed
+            THEN jsonb_build_object('import', %(import)s::bigint, 'evidence', %(source)s::text,
+                'at', coalesce(s.said_at, %(at)s::timestamptz))
+            ELSE jsonb_build_object('import', %(import)s::bigint, 'at', s.said_at) END
+        FROM written JOIN staging s USING (phone) WHERE is_said
     )
-    SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM written
+    SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new)
+    FROM written WHERE phone <> ALL(%(repeated)s::text[])
 """
 INSERT_CONTACTS = _INSERT_TEMPLATE.format(conflict="NOTHING")
 _NEWLY_AGREES = "(excluded.is_subscribed AND NOT c.is_subscribed AND c.unsubscribed_at IS NULL)"
-UPSERT_CONTACTS = _INSERT_TEMPLATE.format(
-    conflict=f"""UPDATE SET
-            email = COALESCE(NULLIF(excluded.email, ''), c.email),
-            first_name = COALESCE(NULLIF(excluded.first_name, ''), c.first_name),
-            last_name = COALESCE(NULLIF(excluded.last_name, ''), c.last_name),
-            gender = COALESCE(excluded.gender, c.gender),
-            birthday = COALESCE(excluded.birthday, c.birthday),
-            is_subscribed = c.is_subscribed OR {_NEWLY_AGREES},
-            sms_consent_status =
-                CASE WHEN {_NEWLY_AGREES} THEN 'opted_in' ELSE c.sms_consent_status END,
-            sms_consent_source =
-                CASE WHEN {_NEWLY_AGREES} THEN 'import' ELSE c.sms_consent_source END,
-            sms_consent_at = CASE WHEN {_NEWLY_AGREES} THEN now() ELSE c.sms_consent_at END,
+_NEWLY_OPTS_OUT = (
+    "(excluded.unsubscribed_at IS NOT NULL AND (c.is_subscribed OR c.unsubscribed_at IS NULL))"
+)
+_UPDATE_TEMPLATE = """UPDATE SET
+            email = {email}, first_name = {first_name}, last_name = {last_name}, gender = {gender},
+            birthday = {birthday},
+            is_subscribed = (c.is_subscribed OR {agrees}) AND NOT {opts_out},
+            unsubscribed_at =
+                CASE WHEN {opts_out} THEN excluded.unsubscribed_at ELSE c.unsubscribed_at END,
+            sms_consent_status = CASE WHEN {agrees} OR {opts_out} THEN excluded.sms_consent_status
+                ELSE c.sms_consent_status END,
+            sms_consent_source = CASE WHEN {agrees} OR {opts_out} THEN excluded.sms_consent_source
+                ELSE c.sms_consent_source END,
+            sms_consent_at =
+                CASE WHEN {agrees} OR {opts_out} THEN now() ELSE c.sms_consent_at END,
             updated_at = now()
-        WHERE {_NEWLY_AGREES} OR (c.email, c.first_name, c.last_name, c.gender, c.birthday)
-            IS DISTINCT FROM (
-                COALESCE(NULLIF(excluded.email, ''), c.email),
-                COALESCE(NULLIF(excluded.first_name, ''), c.first_name),
-                COALESCE(NULLIF(excluded.last_name, ''), c.last_name),
-                COALESCE(excluded.gender, c.gender),
-                COALESCE(excluded.birthday, c.birthday))"""
+        WHERE {agrees} OR {opts_out}
+            OR (c.email, c.first_name, c.last_name, c.gender, c.birthday) IS DISTINCT FROM
+            ({email}, {first_name}, {last_name}, {gender}, {birthday})"""
+_FILLED = {
+    "email": "COALESCE(NULLIF(excluded.email, ''), c.email)",
+    "first_name": "COALESCE(NULLIF(excluded.first_name, ''), c.first_name)",
+    "last_name": "COALESCE(NULLIF(excluded.last_name, ''), c.last_name)",
+    "gender": "COALESCE(excluded.gender, c.gender)",
+    "birthday": "COALESCE(excluded.birthday, c.birthday)",
+}
+UPSERT_CONTACTS = _INSERT_TEMPLATE.format(
+    conflict=_UPDATE_TEMPLATE.format(**_FILLED, agrees=_NEWLY_AGREES, opts_out=_NEWLY_OPTS_OUT)
+)
+# Fills only contacts that an earlier chunk of the same import created.
+_IS_OWN = "(c.created_at >= %(since)s AND c.phone = ANY(%(repeated)s::text[]))"
+UPSERT_OWN_CONTACTS = _INSERT_TEMPLATE.format(
+    conflict=_UPDATE_TEMPLATE.format(
+        **{
+            column: f"CASE WHEN {_IS_OWN} THEN {filled} ELSE c.{column} END"
+            for column, filled in _FILLED.items()
+        },
+        agrees=f"({_IS_OWN} AND {_NEWLY_AGREES})",
+        opts_out=_NEWLY_OPTS_OUT,
+    )
 )
 ADD_TO_LIST = """
     INSERT INTO contacts_listmembership (list_id, contact_id)

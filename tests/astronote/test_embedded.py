@@ -11,6 +11,8 @@ import pytest
 
 from astronote.processes import embedded
 
+pytestmark = pytest.mark.end_to_end
+
 STARTER = """
 import sys, time
 from astronote.processes.embedded import EmbeddedServices

@@ -149,6 +149,7 @@ def rows_of_every_kind(store, sandbox):
 EVERYBODY = ["nobody", "another store", "another store, as staff", "viewer"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", EVERYBODY)
 def test_every_address_is_tried_by_who_may_not(who, store, client):
     """With -s it prints what each of them got."""

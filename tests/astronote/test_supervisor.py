@@ -10,6 +10,8 @@ import pytest
 from astronote.processes import supervisor
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.end_to_end
+
 WAITS = "import signal; print('up', flush=True); signal.pause()"
 
 

@@ -78,3 +78,40 @@ def test_a_file_that_is_none_is_refused_with_a_sentence(browser, tmp_path):
     browser.click("Save")
     browser.wait_for("CSV or .xlsx")
     assert not ContactImport.objects.exists()
+
+
+ODD_FILE = (
+    "Customers of Athens\n\nPhone;Name;Surname;Newsletter OK?;Wants news;Points\n"
+    "6900000011;Eleni;Stavrou;no;yes;3\n6900000012;Nikos;Pappas;yes;yes;4\n"
+    "6900000013;Ada;Lund;;maybe;5\n"
+)
+
+
+def test_an_odd_file_is_asked_about_and_its_no_is_kept(browser, worker, tmp_path):
+    User.objects.create_superuser("operator@example.com", "a-long-password")
+    store = make_store(phone_region="GR")
+    path = tmp_path / "odd.csv"
+    path.write_text(ODD_FILE)
+    browser.login("operator@example.com", "a-long-password")
+    browser.open("/admin/contacts/contactimport/add/")
+    _pick_store(browser, store)
+    browser.type("file", str(path))
+    browser.type("consent_source", "paper form")
+    browser.click("Save")
+
+    browser.wait_for("Nothing has been written yet")
+    browser.screenshot(tmp_path / "question.png")
+    for position in (3, 4):
+        browser.choose(f"column-{position}", "sms_consent")
+    browser.click("Update preview")
+    browser.wait_for("phone +306900000011")
+    assert "Not used: Points (such as 3)" in browser.text
+    assert "1 opted out, 1 with a yes" in browser.text
+    browser.screenshot(tmp_path / "plan.png")
+    browser.click("Start import")
+    browser.wait_for("pending")
+    worker("rqworker", "contact_import")
+    browser.wait_for("completed")
+    agreed = dict(Contact.objects.values_list("phone", "is_subscribed"))
+    assert agreed == {"+306900000011": False, "+306900000012": True, "+306900000013": False}
+    assert Contact.objects.get(phone="+306900000011").first_name == "Eleni"

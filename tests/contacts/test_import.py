@@ -27,7 +27,9 @@ from tests.support.factories import make_store
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-COUNTERS = ("processed", "created", "updated", "unchanged", "duplicate", "rejected")
+COUNTERS = (
+    "processed", "created", "updated", "unchanged", "duplicate", "rejected", "kept_incomplete",
+)  # fmt: skip
 
 
 def file_of(tmp_path, text, name="customers.csv"):
@@ -62,12 +64,14 @@ def test_every_row_is_counted_once(tmp_path):
     )
     job = imported(tmp_path, store, text, "all")
     assert job.status == "completed", job.error
-    assert counts(job) == {"processed": 5, "created": 2, "duplicate": 1, "rejected": 2}
+    assert counts(job) == {
+        "processed": 5, "created": 3, "duplicate": 1, "rejected": 1, "kept_incomplete": 1,
+    }  # fmt: skip
     names = dict(Contact.objects.values_list("phone", "first_name"))
-    assert names == {"+306900000001": "Anna", "+447400123456": "Bob"}
+    assert names == {"+306900000001": "Anna", "+447400123456": "Bob", "+306900000002": "Eva"}
     refused = list(RejectedRow.objects.order_by("line").values_list("line", "column", "value"))
     assert refused == [(4, "Phone", "12"), (6, "Email", "not-an-address")]
-    assert List.objects.get().listmembership_set.count() == 2
+    assert List.objects.get().listmembership_set.count() == 3
 
 
 def test_importing_again_updates_what_changed_or_leaves_it_as_asked(tmp_path):

@@ -233,7 +233,7 @@ def test_progress_says_how_fast_it_is_and_how_long_it_will_take():
     assert lifecycle.import_progress(job) == {
         "id": job.pk, "status": "uploaded", "error": "", "percent": 0, "processed": 0,
         "created": 0, "updated": 0, "unchanged": 0, "duplicate": 0, "rejected": 0,
-        "rows_per_second": 0, "seconds_left": None,
+        "kept_incomplete": 0, "rows_per_second": 0, "seconds_left": None,
     }  # fmt: skip
     began = timezone.now() - timedelta(seconds=10)
     moved(

@@ -187,7 +187,7 @@ def test_what_the_person_says_of_the_header_holds(written):
 
 
 def test_each_column_has_a_name_of_its_own(written):
-    layout, records = read(written("Phone,,Phone,Phone (2),Phone\n1,2,3,4,5,6\n"))
+    layout, records = read(written("Phone,,Phone,Phone (2),Phone,\n1,2,3,4,5,6\n"))
     assert layout.headings == (
         "Phone",
         "column 2",

@@ -108,7 +108,7 @@ def test_known_contacts_also_go_on_the_list_and_only_once():
 def test_consent_is_written_with_its_evidence():
     store = make_store("alice")
     at = timezone.now() - timedelta(days=30)
-    job = imported(store, f"{PHONE},,,,,,\n", consent_source="form", consent_at=at)
+    job = imported(store, f"{PHONE},,,,,,yes\n", consent_source="form", consent_at=at)
     contact = contact_of(store)
     assert contact.is_subscribed
     assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_in", "import")
@@ -122,7 +122,7 @@ def test_consent_is_written_with_its_evidence():
 def test_a_known_contact_without_consent_gets_it_from_the_import():
     store = make_store("alice")
     Contact.objects.create(owner=store, phone=PHONE, is_subscribed=False)
-    assert imported(store, f"{PHONE},,,,,,\n", consent_source="form").updated == 1
+    assert imported(store, f"{PHONE},,,,,,yes\n", consent_source="form").updated == 1
     contact = contact_of(store)
     assert contact.is_subscribed and ConsentEvent.objects.count() == 1
     assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_in", "import")
@@ -131,20 +131,29 @@ def test_a_known_contact_without_consent_gets_it_from_the_import():
 def test_who_is_left_alone_gets_no_consent_either():
     store = make_store("alice")
     Contact.objects.create(owner=store, phone=PHONE, is_subscribed=False)
-    imported(store, f"{PHONE},,,,,,\n", consent_source="form", update_existing=False)
+    imported(store, f"{PHONE},,,,,,yes\n", consent_source="form", update_existing=False)
     assert not contact_of(store).is_subscribed and not ConsentEvent.objects.exists()
 
 
 @pytest.mark.parametrize("consent", ["", "form"])
-def test_an_import_takes_no_consent_away(consent):
+@pytest.mark.parametrize("update_existing", [True, False])
+def test_a_no_takes_the_consent_of_a_known_contact_away(consent, update_existing):
     store = make_store("alice")
     Contact.objects.create(
         owner=store, phone=PHONE, sms_consent_status="opted_in", sms_consent_source="web shop"
     )
-    imported(store, f"{PHONE},Nina,,,,,no\n", consent_source=consent)
+    job = imported(
+        store,
+        f"{PHONE},Nina,,,,,no\n",
+        consent_source=consent,
+        update_existing=update_existing,
+    )
     contact = contact_of(store)
-    assert (contact.first_name, contact.is_subscribed) == ("Nina", True)
-    assert contact.sms_consent_source == "web shop" and not ConsentEvent.objects.exists()
+    assert (contact.first_name, job.updated) == ("Nina" if update_existing else "", 1)
+    assert not contact.is_subscribed and contact.unsubscribed_at
+    assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_out", "import")
+    event = ConsentEvent.objects.get()
+    assert (event.type, event.source, event.meta["import"]) == ("unsubscribed", "import", job.pk)
 
 
 def test_who_opted_out_stays_out_although_the_suppression_is_gone():
@@ -164,7 +173,7 @@ def test_a_suppressed_number_is_stored_and_not_marketed_to():
     for owner, number in ((alice, 1), (None, 2), (bob, 3)):
         digest = phone_hash(f"+30690000000{number}")
         Suppression.objects.create(owner=owner, phone_hash=digest, reason="test")
-    rows = "".join(f"+30690000000{number},,,,,,\n" for number in (1, 2, 3, 4))
+    rows = "".join(f"+30690000000{number},,,,,,yes\n" for number in (1, 2, 3, 4))
     assert imported(alice, rows, consent_source="form").created == 4
     subscribed = Contact.objects.filter(is_subscribed=True).order_by("phone")
     assert [contact.phone[-1] for contact in subscribed] == ["3", "4"]
@@ -174,7 +183,7 @@ def test_an_opt_out_at_another_store_does_not_keep_this_one_from_its_consent():
     alice, bob = make_store("alice"), make_store("bob")
     theirs = Contact.objects.create(owner=bob, phone=PHONE)
     change_consent(theirs.pk, "unsubscribed", source="test")
-    imported(alice, f"{PHONE},,,,,,\n", consent_source="form")
+    imported(alice, f"{PHONE},,,,,,yes\n", consent_source="form")
     assert contact_of(alice).is_subscribed
 
 
@@ -189,7 +198,7 @@ def test_a_number_that_could_be_two_is_refused_rather_than_guessed():
 
 def test_texts_with_what_copy_would_take_for_its_own_are_kept_as_they_are():
     store = make_store("alice")
-    job = imported(store, f'{PHONE},back\\slash,\\N,,,,\n12,"tab\there\\",,,,,\n')
+    job = imported(store, f'{PHONE},back\\slash,\\N\\N,,,,\n12,"tab\there\\",,,,,\n')
     contact = contact_of(store)
-    assert (contact.first_name, contact.last_name) == ("back\\slash", "\\N")
+    assert (contact.first_name, contact.last_name) == ("back\\slash", "\\N\\N")
     assert RejectedRow.objects.get().row[:2] == ["12", "tab\there\\"] and job.rejected == 1

@@ -96,6 +96,7 @@ def test_numbers_of_wrong_length_are_known_to_be_invalid_without_the_library(rul
     assert not rules.accept(digits) and not rules.needs_library(digits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["E164", "INTERNATIONAL", "NATIONAL", "RFC3966", "00"])
 def test_the_example_of_every_region_and_type_is_read_as_by_the_library(style):
     numbers = []
@@ -109,6 +110,7 @@ def test_the_example_of_every_region_and_type_is_read_as_by_the_library(style):
     assert differing(numbers) == []
 
 
+@pytest.mark.slow
 def test_random_numbers_are_read_as_by_the_library():
     draw = random.Random(20261124)
     assert differing(phones.random_number(draw) for _ in range(20_000)) == []

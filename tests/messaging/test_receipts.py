@@ -59,6 +59,7 @@ def random_history(draw):
     return sorted(events, key=lambda e: e[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_of_receipts_and_polls_ends_in_the_same_state(seed, sandbox, client):
     draw = random.Random(seed)

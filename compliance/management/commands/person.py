@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import find_store
 from compliance import rights
-from contacts.phones import to_e164
+from contacts.importing.cells import UnusableCell
+from contacts.importing.phone_cells import read_phone
 
 BY = "command line"
 
@@ -35,9 +36,10 @@ class Command(BaseCommand):
     def handle(
         self, *, action: str, number: str, store: str | None, yes: bool, **options: Any
     ) -> None:
-        phone = to_e164(number, settings.DEFAULT_PHONE_REGION)
-        if phone is None:
-            raise CommandError("this is not a valid phone number")
+        try:
+            phone = read_phone(number, settings.DEFAULT_PHONE_REGION)
+        except UnusableCell as problem:
+            raise CommandError(str(problem)) from None
         owner_id = find_store(store).pk if store else None
         if action == "export":
             data = rights.export_person(phone, owner_id, by=BY)

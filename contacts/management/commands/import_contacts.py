@@ -42,7 +42,28 @@ class Command(BaseCommand):
             help="heading or number of the column that holds a field, instead of a guess; may be "
             f"repeated; fields: {', '.join(FIELDS)}",
         )
-        parser.add_argument("--no-header", action="store_true", help="the first row is a customer")
+        parser.add_argument(
+            "--ignore",
+            action="append",
+            metavar="COLUMN",
+            help="heading or number of a column that speaks of consent and is not to be used; may "
+            "be repeated",
+        )
+        header = parser.add_mutually_exclusive_group()
+        header.add_argument(
+            "--header", dest="has_header", action="store_true", help="a row holds the headings"
+        )
+        header.add_argument(
+            "--no-header",
+            dest="has_header",
+            action="store_false",
+            help="the first row is a customer",
+        )
+        parser.set_defaults(has_header=None)
+        parser.add_argument(
+            "--encoding", default="", help="how the text is encoded, such as cp1253; else detected"
+        )
+        parser.add_argument("--sheet", default="", help="the sheet of a workbook that is read")
         parser.add_argument(
             "--dates", choices=DateOrder.values, default="", help="how dates are written"
         )
@@ -69,23 +90,21 @@ class Command(BaseCommand):
         store: str,
         file: Path,
         dry_run: bool,
-        no_header: bool,
         wait: bool,
         **options: Any,
     ) -> None:
         owner = find_store(store)
         try:
-            plan = planning.plan_import(
-                file, owner, has_header=False if no_header else None, date_order=options["dates"]
-            )
-            if options["map"]:
-                plan = planning.plan_import(
-                    file,
-                    owner,
-                    has_header=plan.layout.has_header,
-                    date_order=options["dates"],
-                    chosen=_chosen_mapping(options["map"], plan),
-                )
+            choices = {
+                "has_header": options["has_header"],
+                "date_order": options["dates"],
+                "encoding": options["encoding"],
+                "sheet": options["sheet"],
+            }
+            plan = planning.plan_import(file, owner, **choices)
+            if options["map"] or options["ignore"]:
+                chosen = _chosen_mapping(options["map"] or [], options["ignore"] or [], plan)
+                plan = planning.plan_import(file, owner, chosen=chosen, **choices)
             if dry_run:
                 self._print_plan(plan, as_json=options["json"])
                 return
@@ -126,6 +145,9 @@ class Command(BaseCommand):
                         "notes": plan.notes,
                         "problem": plan.problem,
                         "rows": [preview._asdict() for preview in plan.preview_rows],
+                        "odd_rows": [preview._asdict() for preview in plan.odd_rows],
+                        "totals": vars(plan.totals),
+                        "unused_columns": [column._asdict() for column in plan.unused_columns],
                     }
                 )
             )
@@ -134,10 +156,28 @@ class Command(BaseCommand):
             self.stdout.write(f"{field}: {', then '.join(headings)}")
         for line in filter(None, [*plan.notes, plan.problem]):
             self.stdout.write(f"! {line}")
-        for preview in plan.preview_rows:
-            reason = f" ({preview.column}: {preview.reason})" if preview.reason else ""
-            cells = " | ".join(preview.cells)
-            self.stdout.write(f"line {preview.line}: {preview.result}{reason}: {cells}")
+        for column in plan.unused_columns:
+            self.stdout.write(f"not used: {column.heading}, such as {column.example}")
+        for preview in [*plan.preview_rows, *plan.odd_rows]:
+            reason = ": ".join(filter(None, [preview.column, preview.reason]))
+            reason = f" ({reason})" if reason else ""
+            stored = ", ".join(f"{name} {value}" for name, value in preview.stored.items())
+            self.stdout.write(
+                f"line {preview.line}: {preview.result}{reason}: "
+                + (stored or " | ".join(preview.cells))
+            )
+        if not plan.problem:
+            self._print_totals(plan.totals)
+
+    def _print_totals(self, totals: planning.ImportTotals) -> None:
+        first = "" if totals.is_complete else "the first "
+        self.stdout.write(
+            f"of {first}{totals.rows:,} rows: {totals.rejected.total():,} rejected, "
+            f"{totals.opted_out:,} opted out, {totals.agreeing:,} with a yes of their own, "
+            f"{totals.cannot_receive:,} with a number that may not receive SMS"
+        )
+        for reason, count in (totals.rejected + totals.kept).most_common():
+            self.stdout.write(f"  {count:,} × {reason}")
 
     def _print_result(self, contact_import: ContactImport, *, as_json: bool) -> None:
         columns = ("id", "status", *IMPORT_COUNTERS)
@@ -148,13 +188,16 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
 
 
-def _chosen_mapping(pairs: list[str], plan: planning.ImportPlan) -> dict[str, list[int]]:
+def _chosen_mapping(
+    pairs: list[str], ignored: list[str], plan: planning.ImportPlan
+) -> dict[str, list[int]]:
     """Positions of columns by field: those of FIELD=COLUMN pairs, and the plan's for other fields.
 
-    A column that a pair names is removed from the plan's fields.
+    A column that a pair names is removed from the plan's fields; so is an ignored one.
     """
     headings = plan.layout.headings
     chosen: dict[str, list[int]] = {}
+    pairs = [*pairs, *(f"ignored={column}" for column in ignored)]
     for pair in pairs:
         field, _, column = pair.partition("=")
         if field not in FIELDS:

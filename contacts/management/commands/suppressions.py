@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import find_store
 from contacts import suppressions
+from contacts.importing.reading import ImportRefused
 
 
 class Command(BaseCommand):
@@ -30,8 +31,10 @@ class Command(BaseCommand):
             return
         if file is None or not file.is_file():
             raise CommandError("name a file with one number a line")
-        with file.open(newline="", encoding="utf-8-sig") as source:
-            counts = suppressions.import_list(source, owner, reason=reason, by="command line")
+        try:
+            counts = suppressions.import_list(file, owner, reason=reason, by="command line")
+        except ImportRefused as problem:
+            raise CommandError(str(problem)) from None
         self.stdout.write(f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
             self.stderr.write(suppressions.describe_unreadable_lines(counts))

@@ -1,0 +1,232 @@
+"""Reading cells of columns that speak of consent (rules.md#import).
+
+A yes is only what is known to be one. Whatever else is written gives no consent, and whatever looks
+like a no is one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from enum import IntEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+from contacts.importing.cells import UnusableCell, fold_text
+from contacts.importing.dates import NoDate, read_moment
+
+MAX_LENGTH = 200
+# So many different cells of a column are read once.
+MAX_KNOWN = 1000
+
+
+class Consent(IntEnum):
+    """What a person's cells say about marketing; of several cells or rows the highest counts."""
+
+    SILENT = 0  # nothing was said
+    AGREES = 1
+    WITHHELD = 2  # neither yes nor no, such as a subscription that waits for confirmation
+    OPTED_OUT = 3
+
+
+class ConsentCell(NamedTuple):
+    """What one cell says, when it was said if the cell tells, and what could not be understood."""
+
+    consent: Consent
+    at: datetime | None = None
+    problem: str = ""
+
+
+# Answers to a question, in English, German, French, Spanish, Italian and Greek. In a column of
+# opt-outs the yes is the opt-out.
+YES_WORDS = (
+    "1 y yes yep yeah t true on x checked ticked granted enabled activated j ja jawohl wahr oui "
+    "vrai si verdadero cierto vero ναι αληθησ αληθεσ"
+)
+NO_WORDS = (
+    "0 n no nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch non "
+    "faux falso οχι ψευδησ ψευδεσ δεν μη"
+)
+# States of a subscription. They mean the same in every column.
+SUBSCRIBED_WORDS = (
+    "subscribed subscribe optin optedin doubleoptin doubleoptedin singleoptin confirmedoptin "
+    "optinconfirmed active agreed accepted accepts consented consentgiven allowed permitted aktiv "
+    "angemeldet abonniert zugestimmt eingewilligt erlaubt abonne inscrit accepte actif suscrito "
+    "acepta aceptado activo iscritto accetta accettato attivo εγγεγραμμενοσ εγγεγραμμενη ενεργοσ "
+    "ενεργη συμφωνω συμφωνει αποδοχη"
+)
+UNSUBSCRIBED_WORDS = (
+    "unsubscribed unsubscribe unsub optout optedout stop stopped stopall suppressed suppression "
+    "blacklisted blacklist blocklisted blocklist blocked block inactive deactivated disabled "
+    "removed remove deleted cancelled canceled revoked withdrawn refused declined rejected denied "
+    "disallowed forbidden complained complaint complainer spam abuse reportedspam dnd donotcontact "
+    "donotmarket notsubscribed neversubscribed nonsubscribed unconsented abgemeldet ausgetragen "
+    "gesperrt widerrufen abgelehnt inaktiv verboten gekundigt geloscht desabonne desinscrit refuse "
+    "bloque inactif supprime baja desuscrito rechazado bloqueado inactivo eliminado cancelado "
+    "disiscritto rifiutato bloccato inattivo cancellato revocato rimosso διαγραφη διαγραμμενοσ "
+    "διεγραμμενοσ διεγραμμενη διαγραφηκε απεγγραφη απεγγραμμενοσ ανενεργοσ ανενεργη αρνηθηκε "
+    "αρνειται μπλοκαρισμενοσ αποκλεισμενοσ"
+)
+WITHHELD_WORDS = (
+    "pending unconfirmed notconfirmed awaitingconfirmation waiting requested invited bounced "
+    "bounce hardbounced hardbounce softbounced cleaned invalid undeliverable undelivered "
+    "transactional transactionalonly email emailonly ausstehend unbestatigt ungultig enattente "
+    "nonconfirme pendiente noconfirmado rimbalzato inattesa nonconfermato σεεκκρεμοτητα εκκρεμει"
+)
+# One of these among other words makes a no: `did not agree`, `kein SMS`, `ne pas contacter`.
+NEGATIONS = (
+    "not no never dont doesnt didnt hasnt wont cannot without nicht kein keine keinen nie ohne "
+    "nein non ne pas jamais sans nunca sin mai senza οχι δεν μη μην χωρισ ποτε"
+)
+# Words that may stand beside a yes or a state: `Subscribed to SMS`, `Yes, by text`.
+NEUTRAL_WORDS = (
+    "sms text texts message messages marketing by via to for the per par par por an at im am pour "
+    "all everything phone mobile i we he she has have is thanks please danke merci gracias grazie "
+    "double single"
+)
+# Pairs of letters for yes and no; they count where a column has both and no other letters.
+LETTER_PAIRS = (
+    ("s", "n"), ("o", "n"), ("j", "n"), ("y", "n"), ("w", "f"), ("v", "f"), ("t", "f"), ("ν", "ο"),
+    ("ν", "χ"),
+)  # fmt: skip
+_TICKS = frozenset("✓✔☑✅👍🗹")
+_CROSSES = frozenset("✗✘❌☐✖🚫👎⛔❎□")
+BLANK_WORDS = "null none nil nan na notavailable empty blank undefined κενο"
+_FLOAT = re.compile(r"([01])[.,]0+")
+_WORDS = re.compile(r"\w+")
+
+
+def _folded(words: str) -> frozenset[str]:
+    return frozenset(map(fold_text, words.split()))
+
+
+_YES, _NO = _folded(YES_WORDS), _folded(NO_WORDS)
+_SUBSCRIBED, _UNSUBSCRIBED = _folded(SUBSCRIBED_WORDS), _folded(UNSUBSCRIBED_WORDS)
+_WITHHELD, _BLANK = _folded(WITHHELD_WORDS), _folded(BLANK_WORDS)
+_NEGATIONS, _NEUTRAL = _folded(NEGATIONS), _folded(NEUTRAL_WORDS)
+
+
+class ConsentColumn:
+    """Reads the cells of one column."""
+
+    def __init__(
+        self, sample: Iterable[str], *, is_opt_out: bool, date_order: str, zone: tzinfo
+    ) -> None:
+        """Decide what single letters mean.
+
+        Args:
+            sample: cells of the column.
+            is_opt_out: whether the column asks for a no, such as `unsubscribed`.
+            date_order: the order of the column's dates, a DateOrder.
+            zone: the store's, of times without a zone.
+        """
+        self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
+        texts = {cell.strip() for cell in sample if len(cell) < MAX_LENGTH}
+        letters = {letter for letter in map(fold_text, texts) if len(letter) == 1}
+        letters = set(filter(str.isalpha, letters))
+        self.yes, self.no = set(_YES), set(_NO)
+        if "o" in letters or any(_marks(text) <= _TICKS for text in texts if text):
+            self.yes.discard("x")  # a cross beside ticks or circles
+        for yes, no in LETTER_PAIRS:
+            if letters == {yes, no}:
+                self.yes.add(yes)
+                self.no.add(no)
+        self.known: dict[str, ConsentCell] = {}
+
+    def read(self, text: str) -> ConsentCell:
+        """What the cell says; read once for each text that is short."""
+        known = self.known.get(text)
+        if known is None:
+            known = self._read(text)
+            if len(self.known) < MAX_KNOWN and len(text) <= MAX_LENGTH:
+                self.known[text] = known
+        return known
+
+    def _read(self, text: str) -> ConsentCell:
+        text = unicodedata.normalize("NFC", text.strip())
+        answer = self._answer(text)
+        if answer is not None:
+            return ConsentCell(answer)
+        try:
+            at = read_moment(text, self.date_order, self.zone)
+        except NoDate:
+            return ConsentCell(Consent.SILENT)
+        except UnusableCell:
+            pass
+        else:
+            is_past = at is None or at <= datetime.now(self.zone)
+            if self.is_opt_out:
+                return ConsentCell(Consent.OPTED_OUT, at if is_past else None)
+            if is_past:
+                return ConsentCell(Consent.AGREES, at)
+        return ConsentCell(Consent.WITHHELD, None, "neither yes nor no")
+
+    def _answer(self, text: str) -> Consent | None:
+        """What words and marks say; None if they are not known, or say two things."""
+        yes, no = Consent.AGREES, Consent.OPTED_OUT
+        if self.is_opt_out:
+            yes, no = Consent.OPTED_OUT, Consent.SILENT
+        if len(text) > MAX_LENGTH:
+            return None
+        marks = _marks(text)
+        if marks and marks <= _TICKS:
+            return yes
+        if marks and marks <= _CROSSES:
+            return no
+        if self.is_opt_out and marks & (_TICKS | _CROSSES):
+            return None
+        if marks & _CROSSES:
+            return no
+        if _has_symbol(marks - _TICKS, text):
+            return None
+        return self._answer_of_words(text, yes, no)
+
+    def _answer_of_words(self, text: str, yes: Consent, no: Consent) -> Consent | None:
+        if match := _FLOAT.fullmatch(text):
+            text = match[1]
+        words = [fold_text(word) for word in _WORDS.findall(text.replace("_", " "))]
+        joined = "".join(words)
+        if not joined or joined in _BLANK:
+            return Consent.SILENT
+        if len(words) == 1 and joined in self.yes:
+            return yes
+        if len(words) == 1 and joined in self.no:
+            return no
+        for states, answer in (
+            (_SUBSCRIBED, Consent.SILENT if self.is_opt_out else Consent.AGREES),
+            (_UNSUBSCRIBED, Consent.OPTED_OUT),
+            (_WITHHELD, Consent.WITHHELD),
+        ):
+            if joined in states:
+                return answer
+        return self._answer_of_phrase(words)
+
+    def _answer_of_phrase(self, words: list[str]) -> Consent | None:
+        """What several words say: a no if one of them is, a yes if nothing else is said."""
+        single = set(words)
+        pairs = {first + second for first, second in pairwise(words)}
+        if (single | pairs) & _UNSUBSCRIBED:
+            return Consent.OPTED_OUT
+        if len(words) > 1 and single & (_NEGATIONS | (_NO - {"0", "n", "f"})):
+            # `No opt-out` in a column of opt-outs cannot be told from `no, opted out`.
+            return None if self.is_opt_out else Consent.OPTED_OUT
+        if self.is_opt_out:
+            return None
+        agreeing = single & ((_YES - {"1", "x", "t", "on"}) | _SUBSCRIBED)
+        if pairs & _SUBSCRIBED:
+            agreeing |= single & {"opt", "opted", "in", "consent", "given"}
+        return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
+
+
+def _marks(text: str) -> set[str]:
+    """The characters of a text, without blanks and what chooses the form of an emoji."""
+    return set(text) - set("\ufe0e\ufe0f ")
+
+
+def _has_symbol(marks: set[str], text: str) -> bool:
+    """Whether there is a sign that says something else than the words: an emoji, `?`, `!yes`."""
+    return text.startswith("!") or any(
+        mark == "?" or unicodedata.category(mark)[0] == "S" for mark in marks
+    )

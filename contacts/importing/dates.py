@@ -1,0 +1,326 @@
+"""Reading birthdays and points in time as people, shops and spreadsheets write them.
+
+A date is read as written, in no time zone. What can be read in two ways is not read
+(rules.md#import).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
+
+from contacts.importing.cells import UnusableCell, fold_text
+from contacts.importing.reading import ImportRefused
+from contacts.models import DateOrder
+
+MAX_AGE_YEARS = 120
+# Longer cells are not dates; the patterns below never see them.
+MAX_DATE_LENGTH = 80
+# Where the dates of one order are this many times as many as those of the other, the latter are
+# mistakes.
+DATE_ORDER_MAJORITY = 20
+# Serial numbers of a spreadsheet are read in a column with other dates, or with so many of them.
+MIN_SERIALS = 3
+FIRST_SERIAL_DAY = date(1899, 12, 30)  # day 0 of a spreadsheet
+# A number of days before this year is hardly a birthday.
+FIRST_SERIAL_YEAR = 1910
+
+MONTH_NAMES = (
+    "january januar jaenner janner janvier enero gennaio ιανουαριοσ ιανουαριου γεναρησ γεναρη",
+    "february februar feber fevrier febrero febbraio φεβρουαριοσ φεβρουαριου φλεβαρησ φλεβαρη",
+    "march marz maerz mars marzo μαρτιοσ μαρτιου μαρτησ μαρτη",
+    "april avril abril aprile απριλιοσ απριλιου απριλησ απριλη",
+    "may mai mayo maggio μαιοσ μαιου μαησ μαη",
+    "june juni juin junio giugno ιουνιοσ ιουνιου ιουνησ ιουνη",
+    "july juli juillet julio luglio ιουλιοσ ιουλιου ιουλησ ιουλη",
+    "august aout agosto αυγουστοσ αυγουστου",
+    "september septembre septiembre setiembre settembre σεπτεμβριοσ σεπτεμβριου σεπτεμβρησ",
+    "october oktober octobre octubre ottobre οκτωβριοσ οκτωβριου οκτωβρησ",
+    "november novembre noviembre νοεμβριοσ νοεμβριου νοεμβρησ",
+    "december dezember decembre diciembre dicembre δεκεμβριοσ δεκεμβριου δεκεμβρησ",
+)
+WEEKDAY_NAMES = (
+    "monday tuesday wednesday thursday friday saturday sunday "
+    "montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag "
+    "lundi mardi mercredi jeudi vendredi samedi dimanche "
+    "lunes martes miercoles jueves viernes sabado domingo "
+    "lunedi martedi mercoledi giovedi venerdi sabato domenica "
+    "δευτερα τριτη τεταρτη πεμπτη παρασκευη σαββατο κυριακη"
+)
+MIN_ABBREVIATION = 3
+# Words between the day, the month and the year, and endings of ordinal numbers.
+FILLERS = "of the de del der den le il el di του τησ st nd rd th er ere o ο η"
+
+# What programs write where they know no year (Square 0000, Apple 1604), and where they know no
+# date: the first days of the calendars of .NET, Windows, SQL Server and spreadsheets, and the last.
+_YEARS_OF_NO_YEAR = frozenset({0, 1, 1604, 1900})
+_NO_DATES = frozenset(
+    {
+        (1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 0),
+        (1900, 0, 1), (1900, 1, 1), (1904, 1, 1), (9999, 12, 31),
+    }
+)  # fmt: skip
+_FIRST_UNIX_DAY = (1970, 1, 1)
+
+# On at most MAX_DATE_LENGTH characters without runs of blanks, so none of these is slow.
+_ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
+_NUMBERS = re.compile(r"(\d{1,4}) ?([./\- ]) ?(\d{1,2}) ?\2 ?(\d{1,4})\.?")
+_COMPACT = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)")
+_TIME = re.compile(
+    r"(?:T|,? )(\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)"
+    r"( ?[AaPp]\.?[Mm]\.?| ?[πμΠΜ]\.?[μΜ]\.?)?( ?Z| ?[A-Z]{3,5})?( ?[+-]\d\d(?::?\d\d)?)?"
+    r"(?: \([\w ]+\))?$"
+)
+_SERIAL = re.compile(r"(\d{4,5})(?:[.,]0+)?")
+_DAY_AND_MONTH = re.compile(r"(?:--)?\d{1,2} ?[./\-] ?\d{1,2}[./]?")
+_WORDS = re.compile(r"\d+|[^\W\d_]+")
+_TEXTUAL = re.compile(r"[\w .,/'’°\-]+")
+
+
+def _values_by_prefix(names_by_value: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Each name and its abbreviations by their value; 0 where two values share one."""
+    values: dict[str, int] = {}
+    for value, names in names_by_value:
+        for name in names.split():
+            for length in range(MIN_ABBREVIATION, len(name) + 1):
+                prefix = name[:length]
+                values[prefix] = value if values.get(prefix, value) == value else 0
+    return values
+
+
+_MONTHS = _values_by_prefix(enumerate(MONTH_NAMES, 1))
+_FILLERS = frozenset(FILLERS.split())
+_WEEKDAYS = _values_by_prefix([(1, WEEKDAY_NAMES)])
+
+
+class YearlessDate(UnusableCell):
+    """A date that gives no certain year; the customer is kept without a birthday."""
+
+
+class NoDate(UnusableCell):
+    """A date that programs write where there is none."""
+
+
+class WrittenDate(NamedTuple):
+    """A date as written, not yet checked; `clock` is the text of its time."""
+
+    year: int
+    month: int
+    day: int
+    clock: str = ""
+
+
+def read_birthday(
+    text: str, order: str, today: date, *, reads_serials: bool = False
+) -> date | None:
+    """The date as written; None for a cell that stands for no date.
+
+    Args:
+        text: the cell.
+        order: the order of the column's dates, a DateOrder.
+        today: the latest birthday.
+        reads_serials: whether the column has days counted by a spreadsheet; see `has_serials`.
+
+    Raises:
+        YearlessDate: if it gives no year, or none that is certain.
+        UnusableCell: if it is not a date, has two readings, or is not within MAX_AGE_YEARS.
+    """
+    if len(text) == 10 and (match := _ISO_DATE.fullmatch(text)):
+        year, month, day = match.groups()
+        written = WrittenDate(int(year), int(month), int(day))
+    else:
+        text = _tidied(text)
+        if not text.strip("0./-: "):
+            return None
+        if reads_serials and (match := _SERIAL.fullmatch(text)):
+            return FIRST_SERIAL_DAY + timedelta(days=int(match[1]))
+        written = _read_date(text, order)
+    if written[:3] in _NO_DATES:
+        return None
+    if written.year in _YEARS_OF_NO_YEAR:
+        if not written.month or not written.day:
+            return None
+        raise YearlessDate("the date has no year")
+    if written[:3] == _FIRST_UNIX_DAY:
+        raise YearlessDate("1970-01-01 is also what programs write for no date")
+    birthday = _checked(written)
+    if birthday > today or birthday.year < today.year - MAX_AGE_YEARS:
+        raise UnusableCell(f"not within the last {MAX_AGE_YEARS} years")
+    return birthday
+
+
+def read_moment(text: str, order: str, zone: tzinfo) -> datetime | None:
+    """The point in time that a cell gives, aware; None for a date that is not certain.
+
+    A time without a zone is one of `zone`; a date without a certain time is its noon there.
+
+    Args:
+        text: the cell.
+        order: the order of the column's dates, a DateOrder.
+        zone: the store's.
+
+    Raises:
+        NoDate: if the cell is a date that programs write for none.
+        UnusableCell: if it is no date.
+    """
+    text = _tidied(text)
+    try:
+        written = _read_date(text, order)
+    except AmbiguousDate:
+        return None
+    if written.year in _YEARS_OF_NO_YEAR or written[:3] in (*_NO_DATES, _FIRST_UNIX_DAY):
+        raise NoDate("stands for no date")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.combine(_checked(written), time(12))
+        if re.fullmatch(r"[\d:]+", written.clock):
+            hour, minute, *_ = map(int, written.clock.split(":"))
+            if hour < 24 and minute < 60:
+                moment = moment.replace(hour=hour, minute=minute)
+    else:
+        if not written.clock:
+            moment = moment.replace(hour=12)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+class AmbiguousDate(UnusableCell):
+    """A date with two readings."""
+
+
+def _tidied(text: str) -> str:
+    """The text without outer blanks and runs of blanks.
+
+    Raises:
+        UnusableCell: if it is longer than any date.
+    """
+    text = text.strip()
+    if len(text) > MAX_DATE_LENGTH:
+        raise UnusableCell("not a date such as 1990-12-31")
+    return unicodedata.normalize("NFC", " ".join(text.strip("'\"=").split()))
+
+
+def _read_date(text: str, order: str) -> WrittenDate:
+    """The numbers of a date, which need not exist.
+
+    Raises:
+        YearlessDate, AmbiguousDate, UnusableCell: if it is no date with one reading.
+    """
+    clock = ""
+    if match := _TIME.search(text):
+        text, clock = text[: match.start()], "".join(part or "" for part in match.groups())
+    if match := _NUMBERS.fullmatch(text):
+        first, _, second, third = match.groups()
+        if len(first) >= 3:
+            return WrittenDate(int(first), int(second), int(third), clock)
+        if len(third) < 3:
+            raise UnusableCell("give the year with four digits")
+        day, month = _ordered(int(first), int(second), order)
+        return WrittenDate(int(third), month, day, clock)
+    if match := _COMPACT.fullmatch(text):
+        # Years begin with 19 or 20, and there is no such month: never both.
+        century, first, second, third = map(int, match.groups())
+        if second <= 12 and century in (16, 19, 20):
+            return WrittenDate(century * 100 + first, second, third, clock)
+        day, month = _ordered(century, first, order)
+        return WrittenDate(second * 100 + third, month, day, clock)
+    if _DAY_AND_MONTH.fullmatch(text):
+        raise YearlessDate("the date has no year")
+    if _TEXTUAL.fullmatch(text):
+        return _read_month_name(text, clock)
+    raise UnusableCell("not a date such as 1990-12-31")
+
+
+def _ordered(first: int, second: int, order: str) -> tuple[int, int]:
+    """Day and month, of the two numbers before a year."""
+    if order == DateOrder.MDY:
+        return second, first
+    if order == DateOrder.DMY or first == second or first > 12:
+        return first, second
+    if second > 12:
+        return second, first
+    raise AmbiguousDate("day or month first? The file's other dates are written as 1990-12-31")
+
+
+def _read_month_name(text: str, clock: str) -> WrittenDate:
+    """A date whose month is a word, such as `3 May 1990` or `May 3, 1990`."""
+    months, numbers = [], []
+    for word in _WORDS.findall(text):
+        folded = fold_text(word)
+        if word.isdigit():
+            numbers.append(word)
+        elif folded in _MONTHS:
+            months.append(_MONTHS[folded])
+        elif folded not in _FILLERS and folded not in _WEEKDAYS:
+            raise UnusableCell("not a date such as 1990-12-31")
+    if len(months) != 1 or not months[0] or not 1 <= len(numbers) <= 2:
+        raise UnusableCell("not a date such as 1990-12-31")
+    years = [number for number in numbers if len(number) == 4]
+    days = [number for number in numbers if len(number) <= 2]
+    if len(years) == 1 and len(days) == 1:
+        return WrittenDate(int(years[0]), months[0], int(days[0]), clock)
+    if len(days) == 2:
+        raise UnusableCell("give the year with four digits")
+    if len(days) == 1:
+        raise YearlessDate("the date has no year")
+    raise UnusableCell("the day is missing")
+
+
+def _checked(written: WrittenDate) -> date:
+    try:
+        return date(written.year, written.month, written.day)
+    except ValueError:
+        raise UnusableCell("no such day") from None
+
+
+def has_serials(cells: Iterable[str], today: date) -> bool:
+    """Whether numbers of four or five digits in a column are days counted by a spreadsheet.
+
+    They are if the column has other dates, too, or at least MIN_SERIALS such numbers; and if all of
+    them are days between FIRST_SERIAL_YEAR and today.
+    """
+    serial_count = date_count = 0
+    for cell in cells:
+        if match := _SERIAL.fullmatch(cell.strip()):
+            day = FIRST_SERIAL_DAY + timedelta(days=int(match[1]))
+            if day.year < FIRST_SERIAL_YEAR or day > today:
+                return False
+            serial_count += 1
+        else:
+            date_count += _NUMBERS.match(cell[:MAX_DATE_LENGTH].strip()) is not None
+    return serial_count >= MIN_SERIALS or (serial_count > 0 and date_count > 0)
+
+
+def detect_date_order(values: Iterable[str]) -> str:
+    """The order of day and month in a file's dates, a DateOrder; ISO if no value shows it.
+
+    Raises:
+        ImportRefused: if every date can be read in both orders, or both orders are common.
+    """
+    day_first = month_first = ambiguous = 0
+    for value in values:
+        if len(value) > MAX_DATE_LENGTH:
+            continue
+        text = _TIME.sub("", " ".join(value.split()))
+        match = _NUMBERS.fullmatch(text)
+        if match and len(match[1]) < 3:
+            first, second, has_dots = int(match[1]), int(match[3]), match[2] == "."
+        elif (match := _COMPACT.fullmatch(text)) and int(match[3]) > 12:
+            first, second, has_dots = int(match[1]), int(match[2]), False
+        else:
+            continue
+        # Countries that write dots put the day first.
+        day_first += (12 < first <= 31 or has_dots) and second <= 12
+        month_first += 31 >= second > 12 >= first
+        ambiguous += first <= 12 and second <= 12 and first != second and not has_dots
+    advice = "choose how dates are written (--dates dmy for 31/12/1990, --dates mdy for 12/31/1990)"
+    if 0 < min(day_first, month_first) * DATE_ORDER_MAJORITY > max(day_first, month_first):
+        raise ImportRefused(f"the file writes birthdays in both orders: {advice}")
+    if ambiguous and not day_first and not month_first:
+        raise ImportRefused(f"birthdays such as 3/4/1990 may be March or April: {advice}")
+    if day_first or month_first:
+        return DateOrder.DMY if day_first > month_first else DateOrder.MDY
+    return DateOrder.ISO

@@ -1,0 +1,247 @@
+"""Which encoding a text without a mark is written in, by the words it makes (rules.md#import).
+
+Every encoding that is in use for lists of customers reads the bytes; a reading is plausible if
+each of its words could be one of a language that the encoding is for. Where plausible readings
+differ, the one that fewer languages explain wins, and if that does not decide, nobody guesses.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+# Letters beyond ASCII of each language, in lower case.
+_ALPHABETS = {
+    "de": "äöüß", "fr": "àâæçéèêëîïôœùûüÿ", "es": "áéíñóúü", "pt": "áâãàçéêíóôõú", "it":
+    "àèéìíîòóùú", "nl": "éèëïöüá", "sv": "åäöé", "da": "æøåé", "fi": "äöåšž", "is": "áðéíóúýþæö",
+    "ca": "àçéèíïóòúü", "pl": "ąćęłńóśźż", "cs": "áčďéěíňóřšťúůýž", "sk": "áäčďéíĺľňóôŕšťúýž",
+    "hu": "áéíóöőúüű", "ro": "ăâîşţșț", "hr": "čćđšž", "sq": "çë", "tr": "çğıiöşü", "lt":
+    "ąčęėįšųūž", "lv": "āčēģīķļņšūž", "et": "äõöüšž", "el":
+    "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ", "ru": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя", "bg":
+    "абвгдежзийклмнопрстуфхцчшщъьюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "sr":
+    "абвгдђежзијклљмнњопрстћуфхцчџш",
+}  # fmt: skip
+_WESTERN = ("de", "fr", "es", "pt", "it", "nl", "sv", "da", "fi", "is", "ca", "sq")
+_CENTRAL = ("pl", "cs", "sk", "hu", "ro", "hr", "de", "sq")
+_CYRILLIC = ("ru", "bg", "uk", "sr")
+# Encodings and the languages they are for. Those of Windows and the web come before those of DOS
+# and the old Macintosh: between readings that are alike in all else, if there are words enough.
+_WINDOWS = {
+    "cp1252": _WESTERN, "cp1253": ("el",), "iso8859_7": ("el",), "cp1250": _CENTRAL, "iso8859_2":
+    _CENTRAL, "cp1251": _CYRILLIC, "koi8_r": ("ru", "bg"), "cp1254": ("tr", "de"), "cp1257":
+    ("lt", "lv", "et", "de"), "iso8859_5": _CYRILLIC, "iso8859_15": _WESTERN,
+}  # fmt: skip
+_OLDER = {
+    "iso8859_5": _CYRILLIC, "cp850": _WESTERN, "cp437": _WESTERN, "mac_roman": _WESTERN, "cp737":
+    ("el",), "cp852": _CENTRAL, "cp866": ("ru", "bg"), "cp857": ("tr",), "mac_greek": ("el",),
+    "mac_latin2": _CENTRAL, "mac_cyrillic": _CYRILLIC, "mac_turkish": ("tr",), "cp869": ("el",),
+    "cp775": ("lt", "lv", "et"),
+}  # fmt: skip
+_EAST_ASIAN = {
+    "shift_jis": ("JP",), "euc_jp": ("JP",), "euc_kr": ("KR",), "gb18030": ("CN", "SG"), "big5":
+    ("TW", "HK", "MO"),
+}  # fmt: skip
+_LANGUAGES_OF_REGION = {
+    "PL": "pl", "CZ": "cs", "SK": "sk", "HU": "hu", "RO": "ro", "HR": "hr", "SI": "hr", "BA": "hr",
+    "TR": "tr", "LT": "lt", "LV": "lv", "EE": "et", "GR": "el", "RU": "ru", "BG": "bg", "UA": "uk",
+    "RS": "sr", "DE": "de", "AT": "de", "FR": "fr", "ES": "es", "PT": "pt", "IT": "it", "NL": "nl",
+    "SE": "sv", "DK": "da", "NO": "da", "FI": "fi", "IS": "is", "CY": "el", "BR": "pt", "MX": "es",
+}  # fmt: skip
+MIN_WORDS = 3
+_MAX_SAMPLE_BYTES = 1 << 16
+_RARE_LETTERS = frozenset("ĺŕÿ")
+_BASES = {"ø": "o", "æ": "e", "œ": "e", "й": "й"}
+_VOWELS = frozenset("aeiouyαεηιουωаеёиоуыэюяєіїı")
+# Marks that may stand beside letters, and those that may not.
+_APOSTROPHES = "’ʼ´"
+_FREE_MARKS = frozenset("“”„«»‘’´–—…•·€£$°ªº®™©§¿¡½¼¾²³±×\u00a0\u00ad")
+_AFTER_LETTER = frozenset("”»’…°ªº®™€\u00a0")
+_BEFORE_LETTER = frozenset("“«‘„¿¡€\u00a0’")
+_WORD = re.compile(r"[^\W\d_]+(?:[’´'ʼ][^\W\d_]+)*")
+
+
+class _Reading(NamedTuple):
+    encoding: str
+    text: str
+    languages: frozenset[str]  # those that explain all words, or a few that do together
+    word_count: int
+    # What speaks against the reading: marks in strange places, how many languages it needs, words
+    # without a capital, rare letters, and words that are hard to say.
+    faults: tuple[int, ...]
+
+
+def detect_encoding(sample: bytes, region: str = "") -> str:
+    """The encoding of lines that are not ASCII, nor UTF-8 or UTF-16; empty if it is not sure.
+
+    Args:
+        sample: whole lines of the text that hold other bytes than ASCII.
+        region: two-letter country of the store, which decides between readings; empty if unknown.
+    """
+    sample = sample[:_MAX_SAMPLE_BYTES]
+    readings = [
+        reading
+        for encoding, languages in (_WINDOWS | _OLDER).items()
+        if (reading := _read(sample, encoding, languages))
+    ]
+    return _decide(readings, region) if readings else _east_asian(sample, region)
+
+
+def _decide(readings: list[_Reading], region: str) -> str:
+    """The encoding of the best reading; of those with the same text, the first."""
+    local = _LANGUAGES_OF_REGION.get(region)
+    best = _best(readings, lambda reading: (local not in reading.languages, *reading.faults))
+    if len({reading.text for reading in best}) > 1 and best[0].word_count >= MIN_WORDS:
+        best = [reading for reading in best if reading.encoding in _WINDOWS] or best
+    return best[0].encoding if len({reading.text for reading in best}) == 1 else ""
+
+
+def _best(readings: list[_Reading], key: Callable[[_Reading], tuple[int, ...]]) -> list[_Reading]:
+    lowest = min(map(key, readings))
+    return [reading for reading in readings if key(reading) == lowest]
+
+
+def _east_asian(sample: bytes, region: str) -> str:
+    """The encoding of the store's country, if it can read the bytes as letters."""
+    for encoding, regions in _EAST_ASIAN.items():
+        if region in regions:
+            try:
+                text = sample.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if all(c < "\x80" or c.isalpha() or c in "　、。・ー" for c in text):
+                return encoding
+    return ""
+
+
+def _read(sample: bytes, encoding: str, languages: Iterable[str]) -> _Reading | None:
+    """What the bytes say in an encoding; None if they do not make words of its languages."""
+    try:
+        text = sample.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    marks = 0
+    for at, character in enumerate(text):
+        if character > "\x7f" and not character.isalpha():
+            if not _may_stand(text, at):
+                return None
+            marks += _is_strange(text, at)
+    words = {
+        word
+        for whole in _WORD.findall(unicodedata.normalize("NFC", text))
+        for word in re.split("[’´'ʼ]", whole)
+        if word and not word.isascii()
+    }
+    per_word = []
+    for word in words:
+        explained = {language for language in languages if _could_be_word(word, language)}
+        if not explained:
+            return None
+        per_word.append(explained)
+    common = frozenset.intersection(*map(frozenset, per_word)) if per_word else frozenset()
+    needed = common or _fewest(per_word)
+    faults = (
+        marks,
+        1 if common else len(needed),
+        sum(word[0].islower() for word in words),
+        sum(letter in _RARE_LETTERS for word in words for letter in word.lower()),
+        sum(map(_roughness, words)),
+    )
+    return _Reading(encoding, text, needed, len(words), faults)
+
+
+def _may_stand(text: str, at: int) -> bool:
+    """Whether a mark may stand where it does: `D’Angelo`, `N°`, but not `Mu–oz`."""
+    mark = text[at]
+    if mark not in _FREE_MARKS:
+        return False
+    before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
+    if before.isalpha() and after.isalpha():
+        return mark in _APOSTROPHES or (mark in "–\u00a0" and after.isupper())
+    if before.isalpha():
+        return mark in _AFTER_LETTER
+    return not after.isalpha() or mark in _BEFORE_LETTER
+
+
+def _is_strange(text: str, at: int) -> bool:
+    """Whether a mark stands where it is possible and rare: `Mar’a`, not `D’Angelo`."""
+    before, after = text[max(0, at - 3) : at], text[at + 1 : at + 2]
+    if text[at] == "€":
+        return after.isalpha() and not after.isascii()
+    return before.isalpha() and len(before) == 3 and after.islower() and before[-2:] != "ll"
+
+
+def _could_be_word(word: str, language: str) -> bool:
+    lower = word.lower().replace("\u0307", "")
+    alphabet = _ALPHABETS[language]
+    is_latin = alphabet[0] not in "αа"
+    if is_latin:
+        if any(letter > "\x7f" and letter not in alphabet for letter in lower):
+            return False
+        if _longest_run(lower, vowels=True) >= 4 or "ß" in lower[:1]:
+            return False
+        if language == "pt" and "õ" in lower.replace("õe", ""):
+            return False
+    elif any(letter not in alphabet for letter in lower):
+        return False
+    if language == "el" and sum(letter in "άέήίόύώΐΰ" for letter in lower) > 1:
+        return False  # a Greek word has one accent
+    if language == "el" and ("ς" in lower[:-1] or (lower[-1:] == "σ" and not word.isupper())):
+        return False
+    # Upper, lower or capitalised; a second capital only after a small prefix: `McÉvoy`, `DeÁngelo`.
+    if word.isupper() or word.islower() or (word[0].isupper() and word[1:].islower()):
+        return True
+    capitals = [at for at, letter in enumerate(word) if letter.isupper()]
+    return is_latin and all(word[at] < "\x7f" for at in capitals[1:]) and len(capitals) == 2
+
+
+def _fewest(per_word: list[set[str]]) -> frozenset[str]:
+    """A small set of languages that together explain every word."""
+    chosen: set[str] = set()
+    left = per_word
+    while left:
+        counts: dict[str, int] = {}
+        for explained in left:
+            for language in explained:
+                counts[language] = counts.get(language, 0) + 1
+        best = max(sorted(counts), key=counts.__getitem__)
+        chosen.add(best)
+        left = [explained for explained in left if best not in explained]
+    return frozenset(chosen)
+
+
+def _base(letter: str) -> str:
+    """The letter without its marks, except where they make a vowel a consonant."""
+    return _BASES.get(letter) or unicodedata.normalize("NFD", letter)[0]
+
+
+def _longest_run(word: str, *, vowels: bool) -> int:
+    longest = run = 0
+    for letter in word:
+        run = run + 1 if (_base(letter) in _VOWELS) == vowels else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _roughness(word: str) -> int:
+    """How much of a word is hard to say: many vowels or consonants in a row, a strange end."""
+    lower = word.lower().replace("\u0307", "")
+    is_latin = len(lower) > 3 and lower[0] < "\u0370"
+    is_greek = "\u0370" <= lower[0] < "\u0400"
+    return (
+        (_longest_run(lower, vowels=True) >= 3)
+        + (_longest_run(lower, vowels=False) >= (3 if is_latin else 4))
+        + (is_greek and _base(lower[-1]) not in _VOWELS | {"ν", "ς", "σ"})
+    )
+
+
+def is_mojibake(text: str) -> bool:
+    """Whether most letters of a text were written as UTF-8 and read as Windows-1252: `JosÃ©`."""
+    count = sum(character > "\x7f" for character in text)
+    broken = sum(len(match) for match in _MOJIBAKE.findall(text))
+    return broken >= 2 and broken * 2 >= count
+
+
+_CONTINUATIONS = "".join(bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0xC0))
+_MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{re.escape(_CONTINUATIONS)}\u0080-\u009f]{{1,3}}")

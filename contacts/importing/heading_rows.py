@@ -1,0 +1,184 @@
+"""Finding the row of headings: below titles and notes, over one row or two (rules.md#import)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from contacts.importing.cells import is_date, is_email, is_phone
+from contacts.importing.headings import Meaning, read_heading
+
+MAX_ROWS_ABOVE = 30
+MAX_LENGTH = 100
+MIN_VALUE_SHARE = 0.6
+_NOT_OF_CONTACT = (Meaning.OTHER, Meaning.UNKNOWN, Meaning.NUMBER)
+
+
+class UncertainHeadings(ValueError):
+    """Nobody can tell whether a row holds headings; the message is a question for a person."""
+
+
+class HeadingRow(NamedTuple):
+    """The headings, empty if there are none; how many rows of the sample end with them; notes."""
+
+    cells: tuple[str, ...]
+    end: int
+    notes: tuple[str, ...] = ()
+
+
+class _RowScore(NamedTuple):
+    fields: int  # cells that are headings of a contact's fields
+    others: int  # cells that are other known headings
+    dates: int
+    values: int  # phone numbers and e-mail addresses
+    filled: int
+
+    @property
+    def total(self) -> int:
+        return 2 * self.fields + self.others - self.dates
+
+
+def find_headings(
+    sample: Sequence[tuple[int, list[str]]], *, has_header: bool | None
+) -> HeadingRow:
+    """Find the headings among the first rows of a file.
+
+    Args:
+        sample: the first rows that are not blank, each with its line.
+        has_header: what a person says; None to decide by the cells.
+
+    Raises:
+        UncertainHeadings: if the first row may be headings or a customer.
+    """
+    if has_header is False:
+        return HeadingRow((), 0)
+    rows = [cells for _, cells in sample[:MAX_ROWS_ABOVE]]
+    scores = [_score(row) for row in rows]
+    common_width = Counter(score.filled for score in scores).most_common(1)[0][0]
+    candidates = [
+        at
+        for at, score in enumerate(scores)
+        if score.fields
+        and not score.values
+        and score.dates < score.fields
+        and (score.filled > 1 or common_width == 1)
+    ]
+    if not candidates:
+        if has_header is None and not _is_heading_by_contrast(sample, scores[0]):
+            return HeadingRow((), 0)
+        return HeadingRow(tuple(rows[0]), 1)
+    best = max(candidates, key=lambda at: (scores[at].total, -at))
+    for line, cells in sample[:best]:
+        score = _score(cells)
+        if score.values and score.filled * 2 > common_width:
+            raise UncertainHeadings(
+                f"line {line} looks like a customer and stands above the headings: remove it, or "
+                "move the headings to the first line"
+            )
+    end, cells, above = best + 1, list(rows[best]), best
+    if (
+        best
+        and sample[best - 1][0] == sample[best][0] - 1
+        and _is_group(scores[best - 1], rows[best - 1])
+    ):
+        above = best - 1
+        cells = _joined(rows[above], cells)
+    elif end < len(rows) and _is_second_row(scores[best], rows[best], scores[end], rows[end]):
+        cells = _joined(cells, rows[end])
+        end += 1
+    notes: tuple[str, ...] = ()
+    if above:
+        first, last = sample[0][0], sample[above - 1][0]
+        lines = f"line {first}" if first == last else f"lines {first} to {last}"
+        notes = (f"{lines} above the headings: not read",)
+    return HeadingRow(tuple(cells), end, notes)
+
+
+def names_contact_field(heading: str) -> bool:
+    """Whether a heading is one of a contact's field."""
+    return len(heading) <= MAX_LENGTH and read_heading(heading).meaning not in _NOT_OF_CONTACT
+
+
+def _score(row: Sequence[str]) -> _RowScore:
+    fields = others = dates = values = filled = 0
+    for cell in row:
+        text = cell.strip("\ufeff \t\r\n")
+        if not text:
+            continue
+        filled += 1
+        if is_date(text):
+            dates += 1
+        elif is_phone(text) or is_email(text):
+            values += 1
+        elif len(text) <= MAX_LENGTH:
+            meaning = read_heading(text).meaning
+            fields += meaning not in _NOT_OF_CONTACT
+            others += meaning in (Meaning.OTHER, Meaning.NUMBER)
+    return _RowScore(fields, others, dates, values, filled)
+
+
+def _is_heading_by_contrast(sample: Sequence[tuple[int, list[str]]], first: _RowScore) -> bool:
+    """Whether the first row holds headings of an unknown language, by the cells below them.
+
+    Raises:
+        UncertainHeadings: if the cells below do not tell.
+    """
+    if first.values or first.dates:
+        return False
+    head, rows = sample[0][1], [cells for _, cells in sample[1:]]
+    has_values = False
+    for at in range(max((len(row) for row in rows), default=0)):
+        cells = [row[at].strip() for row in rows if len(row) > at and row[at].strip()]
+        count = sum(is_date(cell) or is_phone(cell) or is_email(cell) for cell in cells)
+        if cells and count >= MIN_VALUE_SHARE * len(cells):
+            has_values = True
+            if len(head) > at and head[at].strip():
+                return True
+    if has_values:
+        raise UncertainHeadings(
+            "the first row may be headings or a customer: say which with --header or --no-header"
+        )
+    return True
+
+
+def _is_group(score: _RowScore, row: Sequence[str]) -> bool:
+    """Whether a row above the headings names groups of them."""
+    return (
+        score.filled > 1
+        and score.fields > 0
+        and not score.values
+        and not score.dates
+        and any(not cell.strip() for cell in row)
+    )
+
+
+def _is_second_row(
+    first: _RowScore, above: Sequence[str], score: _RowScore, row: Sequence[str]
+) -> bool:
+    """Whether a row below the headings fills their gaps."""
+    gaps = [at for at, cell in enumerate(above) if not cell.strip() and len(row) > at]
+    return (
+        bool(gaps)
+        and score.fields + score.others > 0
+        and not score.values
+        and not score.dates
+        and any(names_contact_field(row[at]) for at in gaps if row[at].strip())
+        and first.fields > 0
+    )
+
+
+def _joined(above: Sequence[str], below: Sequence[str]) -> list[str]:
+    """The headings of two rows; a group stands over its column and the empty ones after it."""
+    joined = []
+    group = ""
+    for at in range(max(len(above), len(below))):
+        upper = above[at].strip() if at < len(above) else ""
+        lower = below[at].strip() if at < len(below) else ""
+        group = upper or group
+        if lower:
+            joined.append(f"{group} {lower}".strip())
+        else:
+            joined.append(upper)
+            group = ""
+    return joined

@@ -1,0 +1,200 @@
+"""Reading names of persons: tidying them, and dividing a full name into first and last name."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from contacts.importing.cells import fold_text
+
+MAX_NAME_LENGTH = 120
+MAX_NO_VALUE_LENGTH = 20
+
+# What programs and people write into a cell that has no value. `Null`, `Na` and `Nan` are names.
+NO_VALUES = (
+    "null n/a n.a n/d n.d k.a none (none) (null) (blank) (empty) <null> <none> unknown undefined "
+    "#n/a #n/d #nv #null! #value! #ref! #name? #wert! nil na nan \\n unbekannt keine inconnu aucun "
+    "desconocido ninguno sconosciuto nessuno αγνωστο άγνωστο άγνωστος κενό κενο tbd"
+)
+NO_VALUES_OF_TWO_WORDS = (
+    "not available", "not applicable", "no name", "keine angabe", "sin datos", "non disponibile",
+)  # fmt: skip
+_MISSING_PARTS = frozenset(["null", "NULL", "(null)", "undefined", "None"])
+_NAMES_TOO = frozenset({"Null", "Na", "Nan", "Nil"})
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
+# Joiners within emoji and words stay; everything else that is not visible becomes a space.
+_ZERO_WIDTH_JOINERS = "\u200c\u200d"
+_INVISIBLE = re.compile(r"[\s\x00-\x1f\x7f-\xa0\u2028\u2029]+")
+_REMOVED = re.compile(
+    r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+
+# Small words that begin a last name, in the six languages and in Dutch, Portuguese and Arabic.
+PARTICLES = (
+    "van von vom der den de del della delle dello degli dei di da dal dalla do dos das du "
+    "des la le los las lo ter ten te zu zum zur af av bin ibn al el st saint san santa y e "
+    "und"
+)
+TITLES_AFTER = "jr sr ii iii iv phd md dds esq msc bsc ba ma mba dipl ing"
+FAMILY_NAME_HEADINGS = (
+    "surname lastname last family familyname nachname familienname zuname apellido apellidos "
+    "cognome επωνυμο επιθετο"
+)
+GIVEN_NAME_HEADINGS = "firstname first given forename givenname vorname prenom μικροονομα"
+# They mean the other name, beside one of these headings.
+NAME_HEADINGS = "name nom nombre nombres nome ονομα"
+# Endings of Greek family names that given names hardly have.
+_GREEK_FAMILY_NAME = re.compile(
+    r".{2,}(?:πουλοσ|ιδησ|αδησ|.ακησ|.ακη|ελλησ|ιωτησ|αιτησ|ογλου|ατοσ|ακοσ|ουδησ|[^λ]ου)"
+)
+
+_NO_VALUES = frozenset([*NO_VALUES.split(), *NO_VALUES_OF_TWO_WORDS])
+_PARTICLES, _TITLES_AFTER = frozenset(PARTICLES.split()), frozenset(TITLES_AFTER.split())
+_HEADINGS = [
+    frozenset(words.split()) for words in (FAMILY_NAME_HEADINGS, GIVEN_NAME_HEADINGS, NAME_HEADINGS)
+]
+
+
+def stands_for_nothing(text: str) -> bool:
+    """Whether a cell that is not empty says that there is no value, such as `N/A` or `-`."""
+    text = text.strip()
+    if len(text) > MAX_NO_VALUE_LENGTH or text in _NAMES_TOO:
+        return False
+    return text.lower().rstrip(".") in _NO_VALUES or all(map(_is_punctuation, text))
+
+
+def _is_punctuation(character: str) -> bool:
+    """Whether it is a sign that says nothing; marks and emoji do."""
+    return unicodedata.category(character)[0] in "PZ" or character in "+=<>~^`|$"
+
+
+def clean_name(text: str) -> str:
+    """A name on one line, without control characters, cut at MAX_NAME_LENGTH; "" if it is none."""
+    text = text.strip()
+    if text.isalpha() and len(text) <= MAX_NAME_LENGTH:
+        is_name = text.lower() not in _NO_VALUES or text in _NAMES_TOO
+        return text if is_name else ""
+    if not text.replace(" ", "").isalpha():
+        text = _repaired(text)
+    elif "  " in text:
+        text = " ".join(text.split())
+    if len(text) <= MAX_NO_VALUE_LENGTH and stands_for_nothing(text):
+        return ""
+    return text if len(text) <= MAX_NAME_LENGTH else _cut(text)
+
+
+def _repaired(text: str) -> str:
+    """The text without what spreadsheets, web pages and control characters added to it."""
+    if text.startswith(("'=", "'+", "'-", "'@")):  # escaped by `escape_formula`
+        text = text[1:]
+    elif text.startswith('="') and text.endswith('"'):
+        text = text[2:-1]
+    if "&" in text:
+        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    if not text.isprintable() or "  " in text:
+        text = _INVISIBLE.sub(" ", _REMOVED.sub("", text))
+        if not text.replace("\u200c", "").replace("\u200d", "").isprintable():
+            text = "".join(c if c in _ZERO_WIDTH_JOINERS or c.isprintable() else " " for c in text)
+            text = " ".join(text.split())
+    return text.strip(" " + _ZERO_WIDTH_JOINERS)
+
+
+def _cut(text: str) -> str:
+    """The first characters of a text, without a part of a joined one at the end."""
+    end = MAX_NAME_LENGTH
+    while end and (
+        text[end - 1] in _ZERO_WIDTH_JOINERS
+        or text[end] in _ZERO_WIDTH_JOINERS
+        or unicodedata.combining(text[end])
+        or unicodedata.category(text[end]) in ("Mn", "Me", "Mc", "Sk")
+    ):
+        end -= 1
+    # A text of nothing else is cut in its middle.
+    return text[: end or MAX_NAME_LENGTH].rstrip()
+
+
+def split_full_name(text: str, *, family_first: bool = False) -> tuple[str, str]:
+    """First and last name of a full name.
+
+    `Last, First` is turned. Small words such as `van der` belong to the last name.
+
+    Args:
+        text: the full name.
+        family_first: whether the column writes the family name first; see `writes_family_first`.
+    """
+    text = clean_name(text)
+    before, comma, after = text.partition(",")
+    before, after = before.strip(), after.strip()
+    if comma and before and after:
+        titles = fold_text(after.replace(".", ""))
+        if titles not in _TITLES_AFTER:
+            return after, before
+        return split_full_name(before, family_first=family_first)
+    # Programs join a first name and no last name to `Anna null`.
+    words = [word for word in text.replace(",", " ").split() if word not in _MISSING_PARTS]
+    if len(words) < 2:
+        return " ".join(words), ""
+    if family_first:
+        start = 1
+        while start < len(words) - 1 and fold_text(words[start - 1]) in _PARTICLES:
+            start += 1
+        return " ".join(words[start:]), " ".join(words[:start])
+    start = len(words) - 1
+    while start > 1 and fold_text(words[start - 1]) in _PARTICLES:
+        start -= 1
+    return " ".join(words[:start]), " ".join(words[start:])
+
+
+def complete_name(
+    full: str, first: str, last: str, *, family_first: bool = False
+) -> tuple[str, str]:
+    """First and last name of a row that has one of them, or none, beside a full name.
+
+    A full name that holds the known part gives the other part; one that does not is the other part:
+    `Schäfer` beside the first name `Jürgen`.
+    """
+    if not first and not last:
+        return split_full_name(full, family_first=family_first)
+    full = clean_name(full).replace(",", " ")
+    words = full.split()
+    known = (first or last).split()
+    folded, folded_known = [fold_text(word) for word in words], [fold_text(w) for w in known]
+    count = len(known)
+    if folded[:count] == folded_known:
+        words = words[count:]
+    elif folded[-count:] == folded_known:
+        words = words[:-count]
+    other = " ".join(words)
+    return (first, other) if first else (other, last)
+
+
+def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
+    """Whether a column of full names writes the family name first.
+
+    Its heading may say so (`Nachname Vorname`), or its Greek names: more of them have the ending of
+    a family name at their first word than at their last.
+    """
+    words = fold_words(re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading)))
+    places = [
+        next((place for place, word in enumerate(words) if word in known), None)
+        for known in _HEADINGS
+    ]
+    family, given, name = places
+    if family is not None or given is not None:
+        family, given = name if family is None else family, name if given is None else given
+        return family is not None and given is not None and family < given
+    family_first = family_last = 0
+    for cell in cells:
+        words = fold_words(cell)
+        if len(words) == 2 and "," not in cell:
+            is_family = [_GREEK_FAMILY_NAME.fullmatch(word) is not None for word in words]
+            family_first += is_family == [True, False]
+            family_last += is_family == [False, True]
+    return family_first > family_last
+
+
+def fold_words(text: str) -> list[str]:
+    """The words of a short text without accents, in lower case."""
+    return [fold_text(word) for word in text[:MAX_NAME_LENGTH].split()]

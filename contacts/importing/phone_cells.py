@@ -1,0 +1,972 @@
+"""Reading a cell with a phone number: every reading is computed, and only agreement is accepted.
+
+A file may write one number in many ways, and the same digits may be numbers of two persons: with
+the calling code but without its plus, or national without the zero that a spreadsheet drops.
+Where readings differ, what cannot be a customer's number is left out, then the other cells of the
+column decide. What is still open is rejected with both readings (rules.md#import).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import NamedTuple
+
+import phonenumbers
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    SUPPORTED_REGIONS,
+    PhoneMetadata,
+    PhoneNumberFormat,
+)
+
+from contacts.importing.cells import UnusableCell, fold_text, is_date
+from contacts.importing.names import stands_for_nothing
+from contacts.phone_patterns import kind_rules
+from contacts.phones import PhoneKind, international_number, national_number, phone_kind
+
+LANGUAGES = ("en", "el", "de", "fr", "es", "it")
+MIN_DIGITS = 5
+MAX_CELL_LENGTH = 1000
+# Shorter cells could be dates, and longer ones two numbers, so they are looked at more closely.
+PLAIN_MIN_DIGITS = 9
+PLAIN_MAX_DIGITS = 13
+# How many separators may part numbers, and how many ways to part them are looked at.
+MAX_SEPARATORS = 24
+MAX_WAYS = 8
+READINGS_NAMED = 4
+MAX_NATIONAL_DIGITS = 11  # of what is read at once; longer digits may begin with a code twice
+
+# Words that say what a number is, in English, Greek, German, French, Spanish and Italian, as
+# `fold_text` writes them.
+_LABEL_WORDS = (
+    "tel telephone phone ph number no num nr mobile mob cell cellphone cellular sms text gsm "
+    "home work office business main primary other private personal landline whatsapp wa viber "
+    "signal telegram imessage iphone msisdn callto call contact p "
+    "τηλ τηλέφωνο κινητό κιν σταθερό σπίτι οικία εργασία δουλειά γραφείο αρ αριθμός "
+    "telefon telefonnummer rufnummer handy handynummer mobil mobilnummer mobiltelefon "
+    "mobilfunk festnetz privat priv dienstlich geschäftlich gesch arbeit büro zuhause zentrale "
+    "tél téléphone portable port fixe domicile maison bureau travail pro perso numéro "
+    "teléfono telf tlf móvil celular fijo casa trabajo oficina particular número principal "
+    "telefono cellulare fisso ufficio lavoro abitazione numero privato principale"
+)
+_FAX_WORDS = "fax telefax φαξ φαχ télécopie"
+_EXTENSION_WORDS = (
+    "ext extn extension x εσωτ εσωτερικό dw durchwahl nst nebenstelle apparat poste int interno "
+    "anexo extensión"
+)
+_SEPARATOR_WORDS = "or and oder und ή και ou et o y e oppure ed"
+LABELS = frozenset(map(fold_text, _LABEL_WORDS.split()))
+# Labels of one letter need a colon or full stop, because a letter alone may be anything.
+LETTER_LABELS = frozenset("mtphwcκτ")
+FAX_LABELS = frozenset(map(fold_text, _FAX_WORDS.split()))
+EXTENSIONS = frozenset(map(fold_text, _EXTENSION_WORDS.split()))
+SEPARATORS = frozenset(map(fold_text, _SEPARATOR_WORDS.split()))
+
+_SCIENTIFIC = re.compile(r"(\+?)(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
+# Mexico wrote a 1 before mobiles, and 01, 044 or 045 at home, until 2019.
+_MEXICAN_MOBILE = re.compile(r"(52)1(\d{10})")
+_MEXICAN_TRUNK = re.compile(r"(?:01|044|045|1)(\d{10})")
+_DOUBLED_CODE = re.compile(r"([1-9]\d{0,2})(?=(?:00)?\1\d{7})")
+_FLOAT = re.compile(r"(\+?\d{5,15})[.,]0{1,6}")
+_THOUSANDS = re.compile(r"(\+?\d{1,3}(?:,\d{3}){2,})(?:\.0{1,6})?")
+_THOUSANDS_WITH_DOTS = re.compile(r"(\+?\d{1,3}(?:\.\d{3}){2,}),0{1,6}")
+_WHATSAPP_LINK = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:wa\.me/|(?:api|web)\.whatsapp\.com/send/?\?phone=)"
+    r"(?:\+|%2B)?(\d{7,15})/?",
+    re.IGNORECASE,
+)
+_WHATSAPP_ID = re.compile(r"(\d{7,15})(?::\d{1,3})?@(?:c\.us|s\.whatsapp\.net)")
+_WORD = re.compile(r"[^\W\d_]+")
+_EXTENSION_DIGITS = re.compile(r"[.:=\s]{0,4}\d{1,7}(?!\d)")
+_HASH_EXTENSION = re.compile(r"(?<=\d)\s{0,3}#\s{0,3}\d{1,5}$")
+_STRONG_SEPARATORS = re.compile(r"[;,|&\n]|:::")
+_WEAK_SEPARATORS = re.compile(r"/|(?<=\s)-(?=\s)")
+_BLANKS_AND_DASHES = re.compile(r"[\s-]+")
+_SECOND_BEGINS = re.compile(r"[\s/-][(\[]?(?:\+|0(?![)\]]))")
+_PLUS_WITHIN = re.compile(r"(?<=\d)(?=[^\d+]*\+)")
+_OPTIONAL_ZERO = re.compile(r"[(\[]0[)\]]")
+_GROUP = re.compile(r"\d+")
+_DATE_LIKE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_CALLING_CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,3})(?:\.0)?")
+_ARTICLE = re.compile(
+    r"^(?:the|la|le|les|el|los|las|die|der|das|il|gli|η|ο|το|οι|τα)\s+", re.IGNORECASE
+)
+
+_NUMBER_CHARACTERS = frozenset("0123456789+ ()[]-./_'*#")
+_ENDS = " -./:_'*#()[]\"\u2019<>!~"
+_ENDS_OF_ONE = _ENDS.replace("(", "").replace("[", "")  # a bracket may hold a leading zero
+# Punctuation of usual cells; a slash may part two numbers.
+_PLAIN_PUNCTUATION = str.maketrans("", "", " -.()\u00a0")
+
+_BOUNDARY = "\0"  # where a label stood
+_A_DATE = "this is a date, not a phone number"
+_MISSING = "the phone number is missing"
+_CUT_SHORT = "a spreadsheet has cut the number short: format the column as text and export again"
+
+
+class PhoneConvention(StrEnum):
+    """How a column writes numbers without a sign, as its unambiguous cells show."""
+
+    UNKNOWN = ""
+    INTERNATIONAL = "international"
+    NATIONAL = "national"
+
+
+class PhoneReading(NamedTuple):
+    """The number that a cell holds, in E.164, and its kind."""
+
+    phone: str
+    kind: PhoneKind
+
+
+class _Readings(NamedTuple):
+    """What the digits of one number may mean, each in E.164, None if that is not valid.
+
+    Args:
+        international: with the calling code; certain if the number has a sign.
+        national: as dialled in the country of the row or store.
+        repaired: the same with the leading zero that a spreadsheet drops.
+        elsewhere: as dialled in the store's country, where the row's country is another.
+    """
+
+    international: str | None = None
+    national: str | None = None
+    repaired: str | None = None
+    elsewhere: str | None = None
+
+
+class PhoneReader:
+    """Reads the cells of a column of phone numbers."""
+
+    def __init__(self, region: str, convention: PhoneConvention = PhoneConvention.UNKNOWN) -> None:
+        """Prepare reading.
+
+        Args:
+            region: two-letter country of the store.
+            convention: how the column writes numbers without a sign, by `detect_convention`.
+        """
+        self.region, self.convention = region, convention
+        self._home = _home_of("", region)
+
+    def read(self, text: str, country: str = "") -> PhoneReading:
+        """Return the number that a cell holds.
+
+        Args:
+            text: the cell.
+            country: the row's country, as `read_country` reads it; empty if there is none.
+
+        Raises:
+            UnusableCell: if there is no number, none that is valid, or more than one.
+        """
+        home = _home_of(country, self.region) if country else self._home
+        phone = self._read_plain(text, home)
+        if phone:
+            return PhoneReading(phone, phone_kind(phone))
+        numbers: dict[str, None] = {}
+        problem = None
+        for piece in _pieces(text, home):
+            try:
+                numbers[_decide(piece, home, self.convention)] = None
+            except UnusableCell as error:
+                problem = problem or error
+        if problem and (not numbers or isinstance(problem, _Ambiguous)):
+            raise problem
+        if not numbers:
+            raise UnusableCell(_MISSING)
+        mobiles = [phone for phone in numbers if phone_kind(phone) == PhoneKind.MOBILE]
+        if len(numbers) > 1 and len(mobiles) != 1:
+            raise UnusableCell(f"the cell holds several numbers: {', '.join(numbers)}: keep one")
+        phone = mobiles[0] if mobiles else next(iter(numbers))
+        return PhoneReading(phone, phone_kind(phone))
+
+    def every_number(self, text: str, country: str = "") -> list[str]:
+        """All numbers that a cell may hold, in E.164, among any other words.
+
+        For lists of numbers not to message: where two readings are possible, both are meant.
+        """
+        home = _home_of(country, self.region)
+        numbers: dict[str, None] = {}
+        try:
+            phone = self._read_plain(text, home)
+            if phone:
+                return [phone]
+        except UnusableCell:
+            pass  # both readings are found below
+        try:
+            for piece in _pieces(text, home, any_words=True):
+                try:
+                    numbers[_decide(piece, home, self.convention)] = None
+                except _Ambiguous as problem:
+                    numbers.update(dict.fromkeys(problem.readings))
+                except UnusableCell:
+                    continue
+        except _Ambiguous as problem:
+            numbers.update(dict.fromkeys(problem.readings))
+        except UnusableCell:
+            pass  # no number, or no more of them
+        return list(numbers)
+
+    def _read_plain(self, text: str, home: _Home) -> str | None:
+        """The number of a usual cell; None if it must be looked at more closely.
+
+        Raises:
+            UnusableCell: if the cell holds nothing but digits, and they are no one number.
+        """
+        written = text.strip()
+        digits = _plain_digits(written)
+        if digits is None:
+            return None
+        if written[0] == "+":
+            return international_number(digits)
+        if digits[0] == "0":
+            if digits[1] == "0" or home.unknown:
+                return None
+            phone = national_number(digits, home.region)
+            if home.region == home.store_region:
+                return phone
+            return phone if phone and phone_kind(phone) == PhoneKind.MOBILE else None
+        phone = _read_one_way(digits, home)
+        if phone:
+            return phone
+        try:
+            return _decide_unsigned(digits, written, home, self.convention)
+        except UnusableCell:
+            if written.isdecimal():
+                raise
+            return None
+
+
+def _plain_digits(written: str) -> str | None:
+    """The digits of a usual cell without its sign; None if it must be looked at more closely."""
+    if written.isdecimal():
+        digits = written
+        if len(digits) < PLAIN_MIN_DIGITS and (len(digits) < 7 or _DATE_LIKE.match(digits)):
+            return None
+    else:
+        digits = written[written[:1] == "+" :].translate(_PLAIN_PUNCTUATION)
+        if len(digits) < PLAIN_MIN_DIGITS or "(0" in written or written.count(".") == 1:
+            return None
+    if len(digits) > PLAIN_MAX_DIGITS or not (digits.isascii() and digits.isdecimal()):
+        return None
+    return digits
+
+
+def _read_one_way(digits: str, home: _Home) -> str | None:
+    """What `_decide_unsigned` makes of digits that have one reading; None if they may have more."""
+    if home.unknown:
+        return None
+    international = international_number(digits)
+    national = national_number(digits, home.region)
+    if international is None:
+        is_certain = (
+            national is not None
+            and len(digits) <= MAX_NATIONAL_DIGITS
+            and len(national) <= home.longest_mobile
+            and (
+                home.zero_is_prefix
+                or national_number("0" + digits, home.region) in (None, national)
+            )
+        )
+        return national if is_certain else None
+    if not international.startswith(home.plus_code) or not home.zero_is_prefix:
+        return None
+    # A reading that is longer than any mobile is left out beside one that is a mobile.
+    other = None if national == international else national
+    if (other is None or len(other) > home.longest_mobile) and (
+        phone_kind(international) == PhoneKind.MOBILE
+    ):
+        return international
+    return None
+
+
+class _Ambiguous(UnusableCell):
+    """A number that has several readings."""
+
+    def __init__(self, readings: Iterable[str]) -> None:
+        self.readings = tuple(readings)
+        named = " or ".join(self.readings[:READINGS_NAMED])
+        super().__init__(f"it could be {named}: write it with its + sign")
+
+
+class _Home(NamedTuple):
+    """The country that a row's national numbers belong to."""
+
+    region: str
+    store_region: str
+    plus_code: str
+    named: bool = False  # the row names its country
+    by_calling_code: bool = False  # by the calling code, so its number is a national one
+    longest_mobile: int = 0  # characters of the country's longest mobile number in E.164
+    zero_is_prefix: bool = False  # a zero before national numbers is no part of them
+    unknown: str = ""  # what the row says instead of a country
+
+
+@functools.lru_cache(maxsize=4096)
+def _home_of(country: str, store_region: str) -> _Home:
+    """The home of a row, from the text of its country."""
+    named = read_country(country)
+    region = named or store_region
+    metadata = PhoneMetadata.metadata_for_region(region)
+    mobile = metadata.mobile if metadata else None
+    plus_code = f"+{phonenumbers.country_code_for_region(region)}"
+    is_unknown = not named and country.strip() and not stands_for_nothing(country)
+    return _Home(
+        region,
+        store_region,
+        plus_code,
+        longest_mobile=len(plus_code) + max(mobile.possible_length if mobile else (), default=0),
+        named=bool(named),
+        by_calling_code=bool(named) and any(map(str.isdecimal, country)),
+        zero_is_prefix=metadata is not None and metadata.national_prefix == "0",
+        unknown=country.strip()[:40] if is_unknown else "",
+    )
+
+
+def read_phone(text: str, region: str) -> str:
+    """The number that a person typed, in E.164, read as a cell of an import is.
+
+    Args:
+        text: the number as written.
+        region: two-letter country of national forms.
+
+    Raises:
+        UnusableCell: if there is no number, none that is valid, or more than one.
+    """
+    return PhoneReader(region).read(text).phone
+
+
+def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneConvention:
+    """How a column writes numbers without a sign; unknown if its cells disagree or do not tell.
+
+    Args:
+        cells: text and country text of the column's cells.
+        region: two-letter country of the store.
+    """
+    found = set()
+    for text, country in cells:
+        if text[:1] in ("+", "0", ""):
+            continue
+        home = _home_of(country, region)
+        try:
+            for piece in (text,) if text.isdecimal() else _pieces(text, home):
+                convention = _convention_of(piece, home)
+                if convention:
+                    found.add(convention)
+        except UnusableCell:
+            continue
+        if len(found) > 1:
+            return PhoneConvention.UNKNOWN
+    return found.pop() if found else PhoneConvention.UNKNOWN
+
+
+def _convention_of(piece: str, home: _Home) -> PhoneConvention:
+    """How one number is written; unknown if it has a sign, or both readings."""
+    digits = _digits_of(piece)
+    if not digits or piece.lstrip(_ENDS)[:1] == "+" or digits[0] == "0":
+        return PhoneConvention.UNKNOWN
+    readings = _unsigned_readings(digits, home)
+    try:
+        phone = _decide_unsigned(digits, piece, home, PhoneConvention.UNKNOWN)
+    except UnusableCell:
+        return PhoneConvention.UNKNOWN
+    if phone == readings.international:
+        # In North America the 1 may be the calling code or the prefix of a national number.
+        tells = not (home.plus_code == "+1" and phone == readings.national)
+        return PhoneConvention.INTERNATIONAL if tells else PhoneConvention.UNKNOWN
+    return PhoneConvention.NATIONAL
+
+
+def read_country(text: str) -> str:
+    """The two-letter country that a cell names; empty if it names none.
+
+    Of countries that share a calling code it is the main one, whose numbering plan they share.
+
+    Args:
+        text: an ISO code, a calling code such as `+44`, `0049` or `1`, or a name in English, Greek,
+            German, French, Spanish or Italian.
+    """
+    return _read_country(text) if text else ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_country(text: str) -> str:
+    text = _unescaped(_normalized(text[:MAX_CELL_LENGTH]))
+    region = _region_named(text)
+    if region:
+        return region
+    # "Germany (DE)", "GR - Greece", "el_GR": what can be read must agree.
+    parts = [_region_named(part) for part in re.split(r"[()\[\]/,;_:-]", text)]
+    if re.fullmatch(r"[a-z]{2,3}[-_][A-Z]{2}", text):
+        parts = parts[1:]  # a language and its country
+    found = {region for region in parts if region}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _region_named(text: str) -> str:
+    text = text.strip()
+    code = text.upper()
+    if code in SUPPORTED_REGIONS:
+        return code
+    if match := _CALLING_CODE.fullmatch(text.replace(" ", "").replace("-", "")):
+        return _region_of_calling_code(match[1])
+    return _regions_by_name().get(fold_text(text), "")
+
+
+def _region_of_calling_code(digits: str) -> str:
+    """The main country of a calling code; of `1684` and others of North America the one meant."""
+    if len(digits) == 4 and digits[0] == "1":
+        for region in COUNTRY_CODE_TO_REGION_CODE[1]:
+            metadata = PhoneMetadata.metadata_for_region(region)
+            leading_digits = metadata.leading_digits if metadata else None
+            if leading_digits and re.fullmatch(leading_digits, digits[1:]):
+                return region
+        return ""
+    region = COUNTRY_CODE_TO_REGION_CODE.get(int(digits), ("",))[0]
+    return region if region in SUPPORTED_REGIONS else ""
+
+
+def _load_locale_data() -> dict[str, dict[str, str]]:
+    """The library's names of regions by language; importing its package takes 100 MB more."""
+    path = Path(phonenumbers.__file__).parent / "geodata" / "locale.py"
+    spec = spec_from_file_location("phonenumbers.geodata.locale", path)
+    assert spec is not None and spec.loader is not None  # the file is part of the library
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.LOCALE_DATA
+
+
+@functools.cache
+def _regions_by_name() -> dict[str, str]:
+    """Regions by their names and usual abbreviations, as `fold_text` writes them."""
+    names: dict[str, str] = {}
+    locale_data = _load_locale_data()
+    for region, others in OTHER_COUNTRY_NAMES.items():
+        names |= {fold_text(name): region for name in others.split("|")}
+    for languages in (LANGUAGES, None):  # the six languages before all others
+        for region in sorted(SUPPORTED_REGIONS):
+            by_language = locale_data.get(region, {})
+            for language in languages or by_language:
+                name = by_language.get(language, "")
+                if not name.startswith("*"):  # a reference to another language
+                    names.setdefault(fold_text(name), region)
+                    names.setdefault(fold_text(_ARTICLE.sub("", name)), region)
+                elif languages:
+                    names.setdefault(fold_text(by_language.get(name[1:], "")), region)
+    names.pop("", None)
+    return names
+
+
+# What the library's names lack: usual abbreviations, short and older names in the six languages,
+# codes of three letters, and the letters on vehicles, which lists in German use.
+OTHER_COUNTRY_NAMES = {
+    "AL": "ALB", "AR": "ARG", "AU": "AUS",
+    "AT": "A|AUT|Oesterreich",
+    "BA": "BIH|Bosnia|Bosnien|Bosnie",
+    "BE": "B|BEL", "BG": "BGR|BUL", "BR": "BRA", "CA": "CAN", "CN": "CHN",
+    "CH": "CHE|SUI", "CY": "CYP",
+    "CZ": "CZE|Czech Republic|Czechia|Tschechien|Tchéquie|Chequia|Cechia|Τσεχία",
+    "DE": "D|DEU|GER|BRD|Federal Republic of Germany|Bundesrepublik Deutschland",
+    "DK": "DNK|DEN", "EE": "EST", "ES": "E|ESP", "FI": "FIN", "FR": "F|FRA",
+    "GB": "UK|GBR|Great Britain|Britain|England|Scotland|Wales|Northern Ireland|Großbritannien|"
+    "Grande-Bretagne|Angleterre|Gran Bretaña|Inglaterra|Gran Bretagna|Inghilterra|"
+    "Μεγάλη Βρετανία|Αγγλία",
+    "GR": "GRC|GRE|EL|Hellas|Ελλάς|Hellenic Republic",
+    "HR": "HRV|CRO", "HU": "H|HUN", "IE": "IRL|Eire|Republic of Ireland", "IN": "IND",
+    "IT": "I|ITA", "KR": "KOR|South Korea|Südkorea|Corée du Sud|Corea del Sur|Corea del Sud",
+    "LI": "LIE", "LT": "LTU", "LU": "L|LUX", "LV": "LVA", "MT": "MLT", "MX": "MEX",
+    "MK": "MKD|North Macedonia|Macedonia|Nordmazedonien|Βόρεια Μακεδονία",
+    "NL": "NLD|NED|Holland|The Netherlands|Holanda|Olanda|Hollande|Ολλανδία",
+    "NO": "N|NOR", "PL": "POL", "PT": "P|PRT|POR", "RO": "ROU|ROM", "RS": "SRB",
+    "RU": "RUS|Russia|Russland|Russie|Rusia|Ρωσία|Russian Federation",
+    "SE": "S|SWE", "SI": "SVN|SLO", "SK": "SVK|Slovak Republic",
+    "TR": "TUR|Türkiye", "UA": "UKR",
+    "US": "USA|U.S.|U.S.A.|United States of America|America|Vereinigte Staaten von Amerika|"
+    "Stati Uniti d'America|Estados Unidos de América|États-Unis d'Amérique|ΗΠΑ|EE. UU.",
+    "ZA": "ZAF|RSA",
+}  # fmt: skip
+
+
+def _normalized(text: str) -> str:
+    """The text with digits, blanks and dashes of other scripts as ASCII, and nothing invisible."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_normalized_character, text))
+
+
+@functools.lru_cache(maxsize=1024)
+def _normalized_character(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    category = unicodedata.category(character)
+    if character in "\r\n\u2028\u2029":
+        return "\n"
+    if category == "Zs" or character in "\t\v\f":
+        return " "
+    if category == "Pd" or character == "\u2212":
+        return "-"
+    if category in ("Cf", "Cc", "Mn", "So", "Sk"):
+        return ""  # invisible marks, accents' remains and pictures
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)  # full width
+    return character
+
+
+def _unescaped(text: str) -> str:
+    """The text without what keeps a spreadsheet from calculating: `'…` and `="…"`."""
+    text = text.strip()
+    while True:
+        inner = text
+        if len(inner) >= 2 and inner[0] == inner[-1] == '"':
+            inner = inner[1:-1]
+        inner = inner.lstrip("='\"`\u2018\u2019\u00b4").rstrip("'\"`\u2019").strip()
+        if inner == text:
+            return text
+        text = inner
+
+
+def _pieces(text: str, home: _Home, *, any_words: bool = False) -> Iterator[str]:
+    """The parts of a cell that are one number each, without labels and extensions.
+
+    Args:
+        text: the cell.
+        home: where national numbers belong, which tells whether digits are one number or two.
+        any_words: whether words that are no known label are left out, too.
+
+    Raises:
+        UnusableCell: if the cell is not numbers with known labels, or lost digits.
+    """
+    if len(text) > MAX_CELL_LENGTH and len(text.strip()) > MAX_CELL_LENGTH:
+        raise UnusableCell(_no_number(home))
+    text = _unescaped(_normalized(text))
+    if not text:
+        raise UnusableCell(_MISSING)
+    if is_date(text) and (":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS):
+        raise UnusableCell(_A_DATE)
+    number = _as_program_writes(text)
+    if number:
+        yield number
+        return
+    text = _without_words(text, any_words=any_words)
+    parts = [part for part in _STRONG_SEPARATORS.split(text) if any(map(str.isdecimal, part))]
+    if not parts:
+        raise UnusableCell(_no_number(home))
+    for part in parts:
+        part = _HASH_EXTENSION.sub("", part.strip())
+        for labelled in part.split(_BOUNDARY):
+            for number in _PLUS_WITHIN.split(labelled):
+                if any(map(str.isdecimal, number)):
+                    yield from _parted(number.strip(_ENDS), home)
+
+
+def _as_program_writes(text: str) -> str | None:
+    """The number of a cell that a spreadsheet or WhatsApp wrote in a form of its own, if it did.
+
+    Raises:
+        UnusableCell: if a spreadsheet has cut digits off.
+    """
+    if match := _SCIENTIFIC.fullmatch(text):
+        return _from_scientific(match)
+    for pattern in (_FLOAT, _THOUSANDS, _THOUSANDS_WITH_DOTS):
+        if match := pattern.fullmatch(text):
+            return re.sub(r"[.,]", "", match[1])
+    if match := _WHATSAPP_LINK.fullmatch(text) or _WHATSAPP_ID.fullmatch(text):
+        return "+" + match[1]
+    return None
+
+
+def _from_scientific(match: re.Match[str]) -> str:
+    """The digits of `3.06944000235E+11`.
+
+    Raises:
+        UnusableCell: if digits were lost.
+    """
+    sign, integer, fraction, exponent = match.groups()
+    fraction = fraction or ""
+    while len(fraction) > int(exponent) and fraction.endswith("0"):
+        fraction = fraction[:-1]
+    if len(fraction) != int(exponent):
+        raise UnusableCell(_CUT_SHORT)
+    return sign + integer + fraction
+
+
+def _without_words(text: str, *, any_words: bool) -> str:
+    """The text without labels, and without extensions and fax numbers.
+
+    Raises:
+        UnusableCell: if a word is no known label, unless any words are allowed.
+    """
+    kept = []
+    end = 0
+    fax_end = -1
+    for match in _WORD.finditer(text):
+        if match.start() < end:
+            continue
+        between = text[end : match.start()]
+        kept.append(between)
+        word = fold_text(match[0])
+        after = text[match.end() : match.end() + 1]
+        touches = text[match.start() - 1 : match.start()].isdecimal()
+        end = match.end()
+        extension = _EXTENSION_DIGITS.match(text, end)
+        if word in EXTENSIONS and extension and any(map(str.isdecimal, "".join(kept))):
+            end = extension.end()
+            kept.append(_BOUNDARY)
+        elif word in SEPARATORS and not touches and not after.isdecimal():
+            kept.append(";")
+        elif word in FAX_LABELS and not touches:
+            fax_end = len(kept)
+            kept.append(_BOUNDARY)
+        elif not touches and (
+            word in LABELS or (word in LETTER_LABELS and after and after in ":.")
+        ):
+            kept.append(_BOUNDARY)
+        elif any_words:
+            # A letter within digits leaves no number on either side.
+            kept.append("?" if touches or after.isdecimal() else _BOUNDARY)
+        else:
+            raise UnusableCell("not a valid phone number, but other words: leave only the number")
+    kept.append(text[end:])
+    if fax_end >= 0 and not any_words:
+        before = "".join(kept[:fax_end])
+        after_fax = "".join(kept[fax_end + 1 :])
+        if any(map(str.isdecimal, before)) and any(map(str.isdecimal, after_fax)):
+            following = re.split(r"[;,|\n\0]", after_fax.lstrip(" .:\0"), maxsplit=1)
+            return before + ";" + (following[1] if len(following) > 1 else "")
+        raise UnusableCell("this is a fax number")
+    return "".join(kept)
+
+
+def _parted(number: str, home: _Home) -> Iterator[str]:
+    """The number, or the several numbers that slashes, dashes or blanks part.
+
+    The parts are meant if each is valid and the whole is not.
+
+    Raises:
+        UnusableCell: if the whole is valid, and so are parts that begin as numbers do, or if there
+            are several ways to part it.
+    """
+    number = "(" + number if ")" in number and "(" not in number.split(")")[0] else number
+    if len(_digits_of(number)) < 2 * MIN_DIGITS + 2:
+        yield number
+        return
+    whole = _is_valid(number, home)
+    if whole and not _SECOND_BEGINS.search(number):
+        yield number
+        return
+    for separator in (_WEAK_SEPARATORS, _BLANKS_AND_DASHES):
+        ways = _ways_to_part(number, separator, home)
+        if whole:
+            ways = [way for way in ways if all(part[:1] in ("0", "+") for part in way[1:])]
+        if len(ways) == 1 and not whole:
+            yield from ways[0]
+            return
+        if ways:
+            numbers = [number] * whole + [part for way in ways for part in way]
+            raise _Ambiguous(dict.fromkeys(_readings_of(numbers, home)))
+        first, _, rest = number.partition("/")
+        # "210 1234567 / 68" names the last digits of another number.
+        if not whole and 0 < len(_digits_of(rest)) < MIN_DIGITS and _is_valid(first, home):
+            yield first
+            return
+    yield number
+
+
+def _ways_to_part(number: str, separator: re.Pattern[str], home: _Home) -> list[list[str]]:
+    """All ways to part a number at some of its separators into two or more valid numbers."""
+    places = [match.span() for match in separator.finditer(number)]
+    if len(places) > MAX_SEPARATORS:
+        return []
+    starts = [0, *(end for _, end in places)]
+    ends = [*(start for start, _ in places), len(number)]
+    # The ways to part what begins at each start, the last one first.
+    ways: list[list[list[str]]] = [[] for _ in starts] + [[[]]]
+    for first in reversed(range(len(starts))):
+        for last in range(first, len(ends)):
+            part = number[starts[first] : ends[last]].strip(_ENDS)
+            digit_count = len(_digits_of(part))
+            if digit_count > PLAIN_MAX_DIGITS + 2:
+                break
+            if ways[last + 1] and digit_count > MIN_DIGITS and _is_valid(part, home):
+                ways[first] += [[part, *others] for others in ways[last + 1]][:MAX_WAYS]
+    return [way for way in ways[0] if len(way) > 1]
+
+
+def _readings_of(numbers: Iterable[str], home: _Home) -> Iterator[str]:
+    """All readings of numbers that are valid."""
+    for number in numbers:
+        try:
+            yield _decide(number, home, PhoneConvention.UNKNOWN)
+        except _Ambiguous as problem:
+            yield from problem.readings
+
+
+def _is_valid(number: str, home: _Home) -> bool:
+    try:
+        _decide(number, home, PhoneConvention.UNKNOWN)
+    except _Ambiguous:
+        return True
+    except UnusableCell:
+        return False
+    return True
+
+
+def _digits_of(number: str) -> str:
+    return "".join(c for c in number if c.isdecimal())
+
+
+def _decide(number: str, home: _Home, convention: PhoneConvention) -> str:
+    """The one number that a piece means, in E.164.
+
+    Raises:
+        UnusableCell: if it means none or several.
+    """
+    number = number.strip(_ENDS_OF_ONE)
+    if not _NUMBER_CHARACTERS.issuperset(number):
+        raise UnusableCell(_no_number(home))
+    digits = _digits_of(number)
+    if len(digits) < MIN_DIGITS or _PLUS_WITHIN.search(number):
+        raise UnusableCell(_no_number(home))
+    signed = "+" in number
+    if digits.startswith("00"):
+        signed, digits = True, digits[2:]
+        plain = None if "+" in number else "00" + digits
+    else:
+        plain = None
+    optional_zero = _OPTIONAL_ZERO.search(number)
+    if optional_zero and any(map(str.isdecimal, number[: optional_zero.start()])):
+        readings = _optional_zero_readings(number, optional_zero, home)
+    elif signed:
+        international = _international(digits)
+        # Some countries dial other digits than 00 for abroad, which may go on after zeros.
+        dialled = _dialled_abroad(plain, home.region) if plain else None
+        readings = _Readings(international, dialled)
+    else:
+        return _decide_unsigned(digits, number, home, convention)
+    return _agreed(readings, home)
+
+
+def _optional_zero_readings(number: str, zero: re.Match[str], home: _Home) -> _Readings:
+    """The readings of `+44 (0)7400 123456`: the zero in brackets is dialled at home only."""
+    without = _digits_of(number[: zero.start()] + number[zero.end() :])
+    with_zero = _digits_of(number)
+    if without.startswith("00"):
+        without, with_zero = without[2:], with_zero[2:]
+    return _Readings(_international(without), _international(with_zero))
+
+
+def _dialled_abroad(digits: str, region: str) -> str | None:
+    """Digits as a telephone of the region dials them, where that is not `00` and calling code."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.international_prefix in (None, "00"):
+        return None
+    try:
+        number = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def _agreed(readings: _Readings, home: _Home) -> str:
+    found = dict.fromkeys(phone for phone in readings if phone)
+    if len(found) > 1:
+        raise _Ambiguous(found)
+    if not found:
+        raise UnusableCell(_no_number(home))
+    return next(iter(found))
+
+
+def _international(digits: str) -> str | None:
+    """The number that begins with a calling code; None if it is not valid.
+
+    A calling code that a form put before the one that was typed counts once.
+    """
+    phone = international_number(digits) if len(digits) >= MIN_DIGITS else None
+    if phone is not None and len(digits) <= PLAIN_MAX_DIGITS:
+        return phone
+    if match := _MEXICAN_MOBILE.fullmatch(digits):
+        return phone or international_number(match[1] + match[2])
+    if match := _DOUBLED_CODE.match(digits):
+        once = international_number(digits[match.end(1) :].removeprefix("00"))
+        if once and phone_kind(once) == PhoneKind.MOBILE:
+            is_other_mobile = phone and phone_kind(phone) == PhoneKind.MOBILE
+            return phone if is_other_mobile else once if phone is None else None
+    return phone
+
+
+def _national(digits: str, region: str) -> str | None:
+    """The number that the digits dial within a region; None if it is not valid."""
+    phone = national_number(digits, region)
+    if phone is None and region == "MX" and (match := _MEXICAN_TRUNK.fullmatch(digits)):
+        return national_number(match[1], region)
+    return phone
+
+
+def _unsigned_readings(digits: str, home: _Home) -> _Readings:
+    national = _national(digits, home.region)
+    if digits[0] == "0":
+        elsewhere = None
+        if home.region != home.store_region:
+            elsewhere = _national(digits, home.store_region)
+        return _Readings(national=national, elsewhere=elsewhere)
+    international = _international(digits)
+    repaired = _national("0" + digits, home.region)
+    elsewhere = None
+    own = international and international.startswith(home.plus_code)
+    if home.region != home.store_region and not (national or repaired or own):
+        elsewhere = _national(digits, home.store_region)
+    return _Readings(international, national, repaired, elsewhere)
+
+
+def _decide_unsigned(digits: str, written: str, home: _Home, convention: PhoneConvention) -> str:
+    """The one number that digits without a sign mean, in E.164.
+
+    Args:
+        digits: the digits alone.
+        written: the same with their blanks and punctuation, which may tell the readings apart.
+        home: where national numbers belong.
+        convention: how the column writes such numbers.
+
+    Raises:
+        UnusableCell: if they mean none or several.
+    """
+    readings = _unsigned_readings(digits, home)
+    if home.unknown:
+        if readings.international and not (readings.national or readings.repaired):
+            return readings.international
+        raise UnusableCell(
+            f"the row's country {home.unknown} is not known: write a code such as DE, "
+            "or the number with its + sign"
+        )
+    if digits[0] == "0":
+        return _decide_with_leading_zero(readings, home)
+    readings = _without_impossible(readings, home)
+    found = list(dict.fromkeys(phone for phone in readings if phone))
+    if not found:
+        raise UnusableCell(_no_number(home))
+    if _DATE_LIKE.fullmatch(digits) and not any(
+        phone and phone_kind(phone) == PhoneKind.MOBILE
+        for phone in (readings.national, readings.repaired)
+    ):
+        raise UnusableCell(_A_DATE)
+    if len(found) == 1:
+        if found[0] != readings.international and _is_too_long(found[0]):
+            raise UnusableCell(_no_number(home))  # hardly an extension without its leading zero
+        return found[0]
+    phone = (
+        _grouped_as(written, found, readings.international)
+        or _only_mobile(found, readings, home)
+        or _by_convention(readings, home, convention)
+    )
+    if phone is None:
+        raise _Ambiguous(found)
+    return phone
+
+
+def _without_impossible(readings: _Readings, home: _Home) -> _Readings:
+    international, national, repaired, elsewhere = readings
+    if elsewhere and international and phone_kind(elsewhere) != PhoneKind.MOBILE:
+        readings = readings._replace(elsewhere=None)  # the row names another country
+    if home.by_calling_code and international and not international.startswith(home.plus_code):
+        readings = readings._replace(international=None)  # the code has a column of its own
+    if repaired and national and repaired != national and _is_too_long(repaired):
+        readings = readings._replace(repaired=None)
+    return readings
+
+
+def _only_mobile(found: list[str], readings: _Readings, home: _Home) -> str | None:
+    """The only reading that is a mobile, if all others can be left out beside it."""
+    mobiles = [phone for phone in found if phone_kind(phone) == PhoneKind.MOBILE]
+    if len(mobiles) == 1 and all(
+        phone == mobiles[0] or _is_beside_the_point(phone, mobiles[0], readings, home)
+        for phone in found
+    ):
+        return mobiles[0]
+    return None
+
+
+def _by_convention(readings: _Readings, home: _Home, convention: PhoneConvention) -> str | None:
+    """The reading that the column's other cells or the row's country ask for."""
+    international, national, repaired, elsewhere = readings
+    if convention == PhoneConvention.INTERNATIONAL:
+        return international
+    at_home = {phone for phone in (national, repaired, elsewhere) if phone}
+    if len(at_home) != 1:
+        return None
+    phone = at_home.pop()
+    is_home_mobile = phone != elsewhere and phone_kind(phone) == PhoneKind.MOBILE
+    if convention == PhoneConvention.NATIONAL or (home.named and is_home_mobile):
+        return phone
+    return None
+
+
+def _decide_with_leading_zero(readings: _Readings, home: _Home) -> str:
+    """National digits with their zero: those of the row's country, else of the store's.
+
+    Raises:
+        UnusableCell: if they are valid in neither, or a mobile only in the store's country.
+    """
+    national, elsewhere = readings.national, readings.elsewhere
+    elsewhere_mobile = elsewhere and phone_kind(elsewhere) == PhoneKind.MOBILE
+    if national:
+        if phone_kind(national) != PhoneKind.MOBILE and elsewhere_mobile and elsewhere != national:
+            raise _Ambiguous(phone for phone in (national, elsewhere) if phone)
+        return national
+    if elsewhere and elsewhere_mobile:
+        return elsewhere
+    raise UnusableCell(_no_number(home))
+
+
+def _is_beside_the_point(phone: str, mobile: str, readings: _Readings, home: _Home) -> bool:
+    """Whether a reading that is no mobile can be left out beside one that is.
+
+    - A landline that is longer than any mobile of its country is an extension in a company.
+    - A foreign landline whose plus was lost is beside a mobile of the row's own country.
+    - A landline that lost its zero and whose area code begins with the country's own calling code
+      is beside a mobile of that country that is written with its calling code.
+    """
+    if _is_too_long(phone):
+        return True
+    if phone == readings.international:
+        return not phone.startswith(home.plus_code)
+    lost_zero = readings.repaired == phone
+    return mobile == readings.international and mobile.startswith(home.plus_code) and lost_zero
+
+
+def _is_too_long(phone: str) -> bool:
+    """Whether a number is no mobile and has more digits than any mobile of its country."""
+    digits = phone[1:]
+    rules = kind_rules(digits[:3], len(digits))
+    return len(digits) - rules.code_length > rules.max_mobile_length and not rules.is_mobile(digits)
+
+
+def _grouped_as(written: str, found: list[str], international: str | None) -> str | None:
+    """The only reading whose usual grouping is that of the text, if there is one."""
+    groups = _GROUP.findall(written) if not written.isdecimal() else []
+    if len(groups) < 2:
+        return None
+    matching = [p for p in found if groups in _usual_groups(p, with_code=p == international)]
+    if not matching and international and international.startswith("+" + groups[0]):
+        code = kind_rules(international[1:4], len(international) - 1).code_length
+        matching = [international] if len(groups[0]) == code else []
+    return matching[0] if len(matching) == 1 else None
+
+
+def _usual_groups(phone: str, *, with_code: bool) -> list[list[str]]:
+    number = phonenumbers.parse(phone)
+    if with_code:
+        text = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+        return [_GROUP.findall(text)]
+    groups = _GROUP.findall(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
+    return [groups, [groups[0].lstrip("0"), *groups[1:]]]
+
+
+def _no_number(home: _Home) -> str:
+    return f"not a valid phone number (read as one of {home.region} without a country code)"

@@ -1,0 +1,352 @@
+"""Which columns of a list are taken for which field: by headings in six languages, and by cells."""
+
+import itertools
+import random
+
+import pytest
+
+from contacts.importing.headings import Meaning, heading_words, read_heading
+from contacts.importing.mapping import guess_columns
+
+PHONES = ["+306944000001", "+306944000015", "+306944000112", "+306944000907"]
+TABLE = {
+    "phone": ("Mobile", PHONES),
+    "first_name": ("Vorname", ["Anna", "Eva", "Max", "Zoe"]),
+    "last_name": ("Cognome", ["Papa", "Lade", "Muster", "Linden"]),
+    "email": ("Correo electrónico", ["a@example.com", "", "m@example.com", ""]),
+    "birthday": ("Γενέθλια", ["1985-03-25", "1990-05-03", "", "1977-11-30"]),
+    "gender": ("Sexe", ["F", "F", "M", ""]),
+    "country": ("Paese", ["GR", "DE", "GR", "IT"]),
+    "sms_consent": ("SMS-Einwilligung", ["ja", "nein", "", "ja"]),
+    "sms_opt_out": ("Désinscrit", ["", "oui", "", ""]),
+}
+FOREIGN = {
+    "Customer ID": ["6900000001", "6900000002", "6900000003", "6900000004"],
+    "Created at": ["2020-01-05", "2020-02-06", "2021-03-07", "2022-04-08"],
+    "Last visit": ["1990-01-05", "1991-02-06", "1992-03-07", "1993-04-08"],
+    "Fax": ["2101234567", "2101234568", "2101234569", "2101234570"],
+    "Company phone": ["+302101234567"] * 4,
+    "Emergency contact phone": ["+306955000001"] * 4,
+    "IBAN": ["GR1601101250000000012300695"] * 4,
+    "ΑΦΜ": ["123456789", "987654321", "123123123", "456456456"],
+    "VAT number": ["EL123456789"] * 4,
+    "City": ["Athens", "Berlin", "Patras", "Rome"],
+    "Company name": ["Papa Ltd", "", "Muster AG", ""],
+    "Total spent": ["120.50", "3", "0", "17"],
+    "SMS sent": ["3", "1", "0", "7"],
+    "Notes": ["likes blue", "", "called on Monday", ""],
+}
+
+
+def guessed(table, region="GR"):
+    """The headings of each field, notes and the question, of a table of cells by heading."""
+    headings = list(table)
+    rows = list(map(list, zip(*table.values(), strict=True)))
+    guess = guess_columns(headings, rows, region)
+    columns = {
+        field: [headings[at] for at in positions] for field, positions in guess.fields.items()
+    }
+    return columns, guess.notes, guess.problem
+
+
+def field_of(heading, cell="", others=None):
+    """The field of the only column with this heading, beside a phone number."""
+    columns, _, problem = guessed({heading: [cell] * 2, "Mobile": PHONES[:2], **(others or {})})
+    fields = [field for field, headings in columns.items() if heading in headings]
+    return "ask" if not fields and problem else "".join(fields)
+
+
+EXPECTED = {field: [heading] for field, (heading, _) in TABLE.items()}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_neither_order_nor_other_columns_change_the_mapping(seed):
+    order = random.Random(seed)
+    table = dict(TABLE.values()) | dict(order.sample(sorted(FOREIGN.items()), seed % 15))
+    columns = order.sample(sorted(table.items()), len(table))
+    found, _, problem = guessed(dict(columns))
+    assert found == EXPECTED
+    assert not problem
+
+
+@pytest.mark.parametrize("heading", FOREIGN)
+def test_a_foreign_column_is_no_phone_number_even_if_there_is_no_other(heading):
+    table = {heading: FOREIGN[heading], "Vorname": TABLE["first_name"][1]}
+    found, _, problem = guessed(table)
+    assert "phone" not in found and "birthday" not in found
+    assert "--map phone=COLUMN" in problem
+
+
+@pytest.mark.parametrize(
+    ("heading", "field"),
+    [
+        # Phone numbers
+        ("Mobile Phone No.", "phone"), ("customerMobile", "phone"), ("CELL_PHONE", "phone"),
+        ("contact.phone_number", "phone"), ("Mobile # (primary)", "phone"), ("Tel", "phone"),
+        ("WhatsApp number", "phone"), ("Αρ. κινητού", "phone"), ("Τηλέφωνο επικοινωνίας", "phone"),
+        ("Κινητό Πελάτη", "phone"), ("Handynummer", "phone"), ("Mobilfunknummer", "phone"),
+        ("Telefon (mobil)", "phone"), ("Rufnummer", "phone"), ("Kunden-Telefon", "phone"),
+        ("N° de portable", "phone"), ("Numéro de mobile", "phone"), ("Tél domicile", "phone"),
+        ("Núm. móvil", "phone"), ("Telf. móvil", "phone"), ("Numero di cellulare", "phone"),
+        ("Tel. cellulare", "phone"), ("Recapito telefonico cellulare", "phone"),
+        ("Moblie phone", "phone"), ("Telehpone", "phone"), ("Addresses: Phone", "phone"),
+        # Names
+        ("Given name", "first_name"), ("FirstName", "first_name"),
+        ("customer.first_name", "first_name"),
+        ("Μικρό όνομα", "first_name"), ("Prénom du client", "first_name"),
+        ("Surname", "last_name"), ("family_name", "last_name"), ("Επώνυμο πελάτη", "last_name"),
+        ("Familienname", "last_name"), ("Nom de famille", "last_name"), ("Apellido", "last_name"),
+        ("Full Name", "full_name"), ("Vor- und Nachname", "full_name"),
+        ("Nom et prénom", "full_name"), ("Apellidos y nombre", "full_name"),
+        ("Nome e cognome", "full_name"), ("Ονοματεπώνυμο πελάτη", "full_name"),
+        # E-mail, gender, country
+        ("E-Mail", "email"), ("eMail Adresse", "email"), ("Email 1", "email"),
+        ("Adresse électronique mail", "email"), ("Ηλεκτρονική διεύθυνση", "email"),
+        ("Φύλο", "gender"), ("Género", "gender"), ("Kunde Geschlecht", "gender"),
+        ("Country code", "country"), ("Χώρα", "country"), ("Land", "country"),
+        ("Pays de résidence", "country"), ("Billing Country", "country"),
+        # Birthdays
+        ("Birth date", "birthday"), ("date_of_birth", "birthday"), ("DOB", "birthday"),
+        ("B-Day", "birthday"), ("Ημ/νία γέννησης", "birthday"),
+        ("Ημερομηνία Γεννήσεως", "birthday"),
+        ("Geburtstag", "birthday"), ("geb. am", "birthday"), ("Née le", "birthday"),
+        ("Anniversaire", "birthday"), ("Fecha de nac.", "birthday"), ("Cumpleaños", "birthday"),
+        ("Data di nascita (gg/mm/aaaa)", "birthday"), ("Compleanno", "birthday"),
+        # Not what they look like
+        ("Birth place", ""), ("Geburtsort", ""), ("Wedding anniversary", ""), ("Name day", ""),
+        ("Mother's phone", ""), ("Phone type", ""), ("Phone verified", ""), ("Telefax", ""),
+        ("Company", ""), ("Firmenname", ""), ("Product name", ""), ("User name", ""),
+        ("Last purchase", ""), ("Last email open", ""), ("Kundennummer", ""),
+        ("Codice fiscale", ""),
+        ("Αριθμός πελάτη", ""), ("N° client", ""), ("Order number", ""), ("Birthday coupon", ""),
+        ("Kids birthday", ""), ("Pet name", ""), ("LAST_CHANGED", ""), ("List name", ""),
+        ("Phone prefix", "country"),
+    ],
+)  # fmt: skip
+def test_a_heading_is_known_in_every_language_and_form(heading, field):
+    cells = {"country": "GR", "phone": "+306944000501"}
+    assert field_of(heading, cells.get(field, "")) == field
+
+
+@pytest.mark.parametrize(
+    ("heading", "field"),
+    [
+        ("SMS marketing permission", "sms_consent"), ("Has agreed to SMS?", "sms_consent"),
+        ("is_subscribed_sms", "sms_consent"), ("acceptsMarketing", "sms_consent"),
+        ("Happy to receive texts", "ask"), ("SMS Einverständnis", "sms_consent"),
+        ("Zustimmung Werbung", "sms_consent"), ("Autorise les SMS", "sms_consent"),
+        ("Autorización publicidad", "sms_consent"), ("Consenso marketing", "sms_consent"),
+        ("Αποδοχή SMS", "sms_consent"), ("Αποδέχεται διαφημίσεις", "sms_consent"),
+        ("Opt-In", "sms_consent"), ("Double Opt-in confirmed", "sms_consent"),
+        ("Opted out of SMS", "sms_opt_out"), ("SMS unsubscribed?", "sms_opt_out"),
+        ("doNotContact", "sms_opt_out"), ("Don't text", "sms_opt_out"), ("No SMS", "sms_opt_out"),
+        ("No longer subscribed", "sms_opt_out"), ("SMS blocklisted", "sms_opt_out"),
+        ("Keine Werbung", "sms_opt_out"), ("Werbewiderspruch", "sms_opt_out"),
+        ("SMS abbestellt", "sms_opt_out"), ("Ne pas contacter", "sms_opt_out"),
+        ("Pas de SMS", "sms_opt_out"), ("Désinscription SMS", "sms_opt_out"),
+        ("No desea publicidad", "sms_opt_out"), ("Baja SMS", "sms_opt_out"),
+        ("Non contattare", "sms_opt_out"), ("Disiscritto", "sms_opt_out"),
+        ("Όχι SMS", "sms_opt_out"), ("Δεν θέλει SMS", "sms_opt_out"),
+        ("Απεγγραφή", "sms_opt_out"), ("Εξαίρεση από διαφημίσεις", "sms_opt_out"),
+        ("Newsletter", "other_consent"), ("E-Mail-Werbung erlaubt", "other_consent"),
+        ("GDPR consent", "other_consent"), ("Consenso privacy", "other_consent"),
+        ("SMS reminders", "other_consent"), ("Δέχεται SMS", "sms_consent"),
+        ("Newsletter erwünscht", "other_consent"), ("SMS-Versand", "sms_consent"),
+        ("Photo consent", "ask"), ("Not unsubscribed", "ask"), ("Opt in / opt out", "ask"),
+    ],
+)  # fmt: skip
+def test_consent_is_read_with_its_sense(heading, field):
+    columns, _, problem = guessed({heading: ["yes", "no"], "Mobile": PHONES[:2]})
+    found = [name for name, headings in columns.items() if heading in headings]
+    if field == "ask":
+        assert not found
+        assert heading in problem and "--ignore 1" in problem
+    else:
+        assert found == [field]
+
+
+@pytest.mark.parametrize(
+    "heading", ["Consent source", "Opt-in date", "SMS consent timestamp", "Consent IP"]
+)
+def test_what_only_describes_a_consent_is_none(heading):
+    assert field_of(heading, "2024-01-02") == ""
+
+
+@pytest.mark.parametrize("heading", ["Unsubscribed at", "SMS opt-out date", "Ημ/νία απεγγραφής"])
+def test_the_time_of_an_opt_out_is_an_opt_out(heading):
+    assert field_of(heading, "2024-01-02 10:00") == "sms_opt_out"
+
+
+def test_a_consent_to_email_counts_only_where_nothing_is_said_of_sms():
+    others = {"SMS consent": ["yes", "no"]}
+    assert field_of("Email consent", "no") == "other_consent"
+    assert field_of("Email consent", "no", others) == ""
+    assert field_of("Email opt out", "no") == "sms_opt_out"
+    _, notes, _ = guessed({"Email consent": ["no"], "SMS consent": ["yes"], "Mobile": PHONES[:1]})
+    assert notes == ["Email consent: not used as consent to SMS"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "field"),
+    [
+        (["subscribed", "unsubscribed"], "sms_opt_out"), (["Opted out", ""], "sms_opt_out"),
+        (["subscribed", "pending"], "sms_opt_out"),
+        (["married", "single"], ""), (["active", "active"], ""), (["active", "inactive"], "ask"),
+    ],
+)  # fmt: skip
+def test_the_cells_of_a_status_decide_what_it_is(cells, field):
+    columns, _, problem = guessed({"Status": cells, "Mobile": PHONES[:2]})
+    found = [name for name, headings in columns.items() if "Status" in headings]
+    assert ("ask" if problem else "".join(found)) == field
+
+
+CHOSEN = {"ignored": [0]}
+
+
+@pytest.mark.parametrize("cell", ["vip, no SMS", "DO NOT TEXT!", "unsubscribed by phone"])
+def test_a_no_in_a_column_of_notes_is_put_before_a_person(cell):
+    columns, _, problem = guessed({"Notes": ["likes blue", cell], "Mobile": PHONES[:2]})
+    assert "Notes may say who agreed" in problem
+    headings = ["Notes", "Mobile"]
+    guess = guess_columns(headings, [["likes blue", PHONES[0]], [cell, PHONES[1]]], "GR", CHOSEN)
+    assert guess.fields == {"ignored": [0], "phone": [1]} and not guess.problem
+
+
+def test_a_column_named_sms_holds_numbers_or_answers():
+    assert guessed({"SMS": PHONES, "Name": ["A", "B", "C", "D"]})[0]["phone"] == ["SMS"]
+    found, *_ = guessed({"SMS": ["yes", "no"], "Mobile": PHONES[:2]})
+    assert (found["sms_consent"], found["phone"]) == (["SMS"], ["Mobile"])
+
+
+def test_mobile_numbers_come_before_others():
+    headings = ["Work Phone", "Phone", "Landline phone", "Home Phone", "Mobile", "Phone 2"]
+    found, *_ = guessed(dict.fromkeys(headings, PHONES))
+    assert found["phone"] == [
+        "Mobile", "Phone", "Phone 2", "Home Phone", "Work Phone", "Landline phone",
+    ]  # fmt: skip
+
+
+def test_a_phone_column_with_an_unknown_heading_is_found_by_its_cells():
+    found, notes, problem = guessed({"Puhelin": PHONES, "Nimi": ["A", "B", "C", "D"]})
+    assert found["phone"] == ["Puhelin"] and not problem
+    assert notes == ["Puhelin: phone numbers, by its cells"]
+
+
+def test_of_two_columns_that_could_hold_the_phone_number_a_person_chooses():
+    _, _, problem = guessed({"Foo": PHONES, "Bar": PHONES[::-1]})
+    assert "Foo, Bar" in problem and "--map phone=COLUMN" in problem
+
+
+def test_numbers_that_count_up_may_be_customers():
+    _, _, problem = guessed({"Foo": [f"694400000{n}" for n in range(5)]})
+    assert "count up" in problem and "--map phone=1" in problem
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"Name": "Muster", "Vorname": "Max"}, {"first_name": "Vorname", "last_name": "Name"}),
+        ({"Nom": "Durand", "Prénom": "Zoé"}, {"first_name": "Prénom", "last_name": "Nom"}),
+        ({"Nombre": "Eva", "Apellido": "Gil"}, {"first_name": "Nombre", "last_name": "Apellido"}),
+        ({"Όνομα": "Εύα", "Επίθετο": "Παπά"}, {"first_name": "Όνομα", "last_name": "Επίθετο"}),
+        ({"Name": "Max Muster", "Vorname": "Max"}, {"first_name": "Vorname", "full_name": "Name"}),
+        ({"Name": "Max Muster"}, {"full_name": "Name"}),
+        ({"Customer": "Max Muster"}, {"full_name": "Customer"}),
+        ({"Customer": "10012"}, {}),
+    ],
+)
+def test_a_plain_name_is_the_half_that_has_no_other_column(table, expected):
+    found, *_ = guessed(
+        {heading: [cell] * 2 for heading, cell in table.items()} | {"Tel": PHONES[:2]}
+    )
+    assert found == {"phone": ["Tel"]} | {field: [heading] for field, heading in expected.items()}
+
+
+def test_a_title_is_a_gender_if_it_addresses_somebody():
+    assert field_of("Anrede", "Frau") == "gender"
+    assert field_of("Title", "Sales director") == ""
+
+
+def test_birthdays_and_consent_are_not_guessed_in_a_file_with_headings():
+    found, *_ = guessed({"Foo": ["1985-03-25"] * 2, "Bar": ["yes", "no"], "Tel": PHONES[:2]})
+    assert found == {"phone": ["Tel"]}
+
+
+def test_without_headings_dates_of_adults_are_birthdays():
+    rows = [["+306944000001", "Anna", "1985-03-25"], ["+306944000015", "Eva", "1990-05-03"]]
+    headings = ["column 1", "column 2", "column 3"]
+    assert guess_columns(headings, rows, "GR").fields == {
+        "phone": [0], "first_name": [1], "birthday": [2],
+    }  # fmt: skip
+    rows = [[*row[:2], "2024-01-02"] for row in rows]
+    assert "birthday" not in guess_columns(headings, rows, "GR").fields
+
+
+EXPORTS = {
+    "vend": (
+        "customer_code,first_name,last_name,company_name,customer_group_name,email,do_not_email,"
+        "phone,mobile,fax,date_of_birth,sex,physical_address1,physical_country_id,postal_city,"
+        "enable_loyalty,loyalty_balance,note",
+        {"phone": ["mobile", "phone"], "first_name": ["first_name"], "last_name": ["last_name"],
+         "email": ["email"], "birthday": ["date_of_birth"], "gender": ["sex"],
+         "sms_opt_out": ["do_not_email"], "country": ["physical_country_id"]},
+    ),
+    "outlook": (
+        "Title,First Name,Middle Name,Last Name,Suffix,Company,Department,Job Title,"
+        "Business Street,Business City,Business Country/Region,Assistant's Phone,Business Fax,"
+        "Business Phone,Business Phone 2,Callback,Car Phone,Company Main Phone,Home Fax,Home Phone,"
+        "Mobile Phone,Other Phone,Pager,Primary Phone,Telex,Anniversary,Birthday,E-mail Address,"
+        "E-mail Type,E-mail Display Name,Gender,Manager's Name,Spouse,Web Page",
+        {"phone": ["Mobile Phone", "Primary Phone", "Other Phone", "Home Phone", "Business Phone",
+                   "Business Phone 2"],
+         "first_name": ["First Name"], "last_name": ["Last Name"], "birthday": ["Birthday"],
+         "email": ["E-mail Address"], "gender": ["Gender"]},
+    ),
+    "mindbody": (
+        "ID,Last Name,First Name,Mobile Phone,Home Phone,Work Phone,Email,Birthdate,Gender,"
+        "Emergency Contact Name,Emergency Contact Phone,Referred By,Promotional Texts,Status Date",
+        {"phone": ["Mobile Phone", "Home Phone", "Work Phone"], "first_name": ["First Name"],
+         "last_name": ["Last Name"], "email": ["Email"], "birthday": ["Birthdate"],
+         "gender": ["Gender"], "sms_consent": ["Promotional Texts"]},
+    ),
+    "loyverse": (
+        "Customer ID,Customer name,Email,Phone,Address,City,Country,Note,Customer code,"
+        "Points balance,First visit,Last visit,Total visits,Total spent",
+        {"phone": ["Phone"], "full_name": ["Customer name"], "email": ["Email"],
+         "country": ["Country"]},
+    ),
+    "salesforce": (
+        "Salutation,First Name,Last Name,Account Name,Mailing Country,Phone,Fax,Mobile,Email,"
+        "Birthdate,Created Date,Email Opt Out,Do Not Call,Asst. Phone",
+        {"phone": ["Mobile", "Phone"], "first_name": ["First Name"], "last_name": ["Last Name"],
+         "email": ["Email"], "birthday": ["Birthdate"], "country": ["Mailing Country"],
+         "sms_opt_out": ["Email Opt Out", "Do Not Call"]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_columns_of_an_export_are_known(name):
+    line, expected = EXPORTS[name]
+    headings = line.split(",")
+    guess = guess_columns(headings, [[""] * len(headings)], "GR")
+    found = {field: [headings[at] for at in places] for field, places in guess.fields.items()}
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("mobilePhone_No.1", ("mobile", "phone", "no", "1")), ("D.O.B.", ("dob",)),
+        ("Kundennummer", ("kunde", "nummer")), ("SMSOptIn", ("sms", "optin")),
+        ("Τηλέφωνο", ("τηλεφωνο",)), ("Straße", ("strasse",)), ("", ()), ("№", ("no",)),
+    ],
+)  # fmt: skip
+def test_a_heading_is_split_into_words(heading, words):
+    assert heading_words(heading) == words
+
+
+def test_every_pair_of_halves_makes_no_phone_of_what_is_none():
+    owners = ["Fax", "Emergency", "Company", "Parent", "Store", "Employee"]
+    for owner, phone in itertools.product(owners, ["phone", "mobile", "tel. no."]):
+        assert read_heading(f"{owner} {phone}").meaning == Meaning.OTHER

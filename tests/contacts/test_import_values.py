@@ -1,0 +1,504 @@
+"""How cells of a customer list are read: dates, names, genders and what speaks of consent."""
+
+import itertools
+import time
+import unicodedata
+from datetime import UTC, date, datetime
+from functools import partial
+
+import pytest
+
+from contacts.importing.cells import UnusableCell
+from contacts.importing.consent_cells import Consent, ConsentColumn
+from contacts.importing.dates import (
+    YearlessDate,
+    detect_date_order,
+    has_serials,
+    read_birthday,
+    read_moment,
+)
+from contacts.importing.genders import GenderColumn
+from contacts.importing.names import (
+    clean_name,
+    complete_name,
+    split_full_name,
+    stands_for_nothing,
+    writes_family_first,
+)
+from contacts.importing.reading import ImportRefused
+from contacts.importing.validating import ContactRow, Rejection, row_validator
+
+TODAY = date(2026, 11, 26)
+PHONE = "+306900000001"
+SILENT, AGREES, WITHHELD, OPTED_OUT = Consent
+
+
+def birthday(text, order="iso", **options):
+    return read_birthday(text, order, TODAY, **options)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1990-05-03", "1990-5-3", "1990/05/03", "1990. 05. 03.", "1990 05 03", "19900503",
+        "3 May 1990", "May 3, 1990", "3rd of May 1990", "3-May-1990", "03.MAY.1990",
+        "Thursday, 3 May 1990", "Thu May 03 1990 00:00:00 GMT+0300 (Eastern European Summer Time)",
+        "3 Μαΐου 1990", "3 Μάιος 1990", "Πέμπτη 3 Μαΐου 1990", "3. Mai 1990", "1990 Mai 3",
+        "3 mai 1990", "3 de mayo de 1990", "3 maggio 1990", "1990-05-03T22:00:00.000Z",
+        "1990-05-03 00:00:00", "1990-05-03T23:30:00-08:00", "1990-05-03 10:00 π.μ.",
+        "  1990-05-03 ", "'1990-05-03", '="1990-05-03"',
+    ],
+)  # fmt: skip
+def test_a_date_with_one_reading_is_read_in_every_usual_form(text):
+    assert birthday(text) == date(1990, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "month"),
+    [("Januar", 1), ("Jänner", 1), ("févr.", 2), ("März", 3), ("Απριλίου", 4), ("μαι", 5),
+     ("juin", 6), ("Juillet", 7), ("août", 8), ("sett", 9), ("οκτ", 10), ("noviembre", 11),
+     ("Dez.", 12), ("Δεκ", 12), ("ene", 1), ("lug", 7)],
+)  # fmt: skip
+def test_names_of_months_and_their_abbreviations_are_known_in_six_languages(text, month):
+    assert birthday(f"3 {text} 1990") == date(1990, month, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "expected"),
+    [
+        ("3/5/1990", "dmy", date(1990, 5, 3)), ("3/5/1990", "mdy", date(1990, 3, 5)),
+        ("03051990", "dmy", date(1990, 5, 3)), ("5/3/1990 12:00:00 AM", "mdy", date(1990, 5, 3)),
+        ("25/03/1990", "iso", date(1990, 3, 25)), ("03.05.1990 00:00", "dmy", date(1990, 5, 3)),
+    ],
+)  # fmt: skip
+def test_the_order_of_the_column_counts_where_numbers_alone_do_not_tell(text, order, expected):
+    assert birthday(text, order) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " " * 30_000, "0000-00-00", "0000-00-00 00:00:00", "00:00:00", "00.00.0000", "0",
+     "1900-01-01", "1/0/1900", "1899-12-30", "30.12.1899", "0001-01-01T00:00:00", "1601-01-01",
+     "9999-12-31"],
+)  # fmt: skip
+def test_what_programs_write_for_no_date_is_none(text):
+    assert birthday(text, "dmy" if "/" not in text else "mdy") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["03/05", "3.5.", "--05-03", "3 May", "May 3", "1604-05-03", "0000-07-04", "1900-05-03",
+     "1970-01-01"],
+)  # fmt: skip
+def test_a_date_without_a_certain_year_is_told_apart(text):
+    with pytest.raises(YearlessDate):
+        birthday(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("29.02.1989", "no such day"), ("1990-13-05", "no such day"), ("641685600", "not a date"),
+        ("1990-05", "not a date"), ("May 1990", "day is missing"), ("1990", "not a date"),
+        ("1985-03-25 (25/03)", "not a date"), ("25/03/1985 (περίπου)", "not a date"),
+        ("3/5/1990", "day or month first"), ("3-May-90", "four digits"), ("5/3/90", "four digits"),
+        ("2190-01-01", "not within"), ("1290-01-01", "not within"), ("1885-01-01", "not within"),
+        ("spring", "not a date"), ("31131", "not a date"), ("1" + " " * 30_000 + "2", "not a date"),
+        ("3 May 1990 June", "not a date"), ("x" * 500, "not a date"),
+    ],
+)  # fmt: skip
+def test_what_is_no_birthday_is_said(text, reason):
+    with pytest.raises(UnusableCell, match=reason):
+        birthday(text)
+
+
+def test_days_counted_by_a_spreadsheet_are_read_if_the_column_agrees():
+    assert birthday("31131", reads_serials=True) == date(1985, 3, 25)
+    assert birthday("31131.0", reads_serials=True) == date(1985, 3, 25)
+    assert has_serials(["1985-03-25", "31131", ""], TODAY)
+    assert has_serials(["31131", "31132", "20000"], TODAY)
+    assert not has_serials(["31131"], TODAY) and not has_serials(["1985-03-25"], TODAY)
+    assert not has_serials(["31131", "1985-03-25", "99999"], TODAY)
+
+
+@pytest.mark.parametrize(
+    ("cells", "order"),
+    [
+        (["25/03/1990", "03/04/1990"], "dmy"), (["5/3/1990 12:00:00 AM", "12/31/1980"], "mdy"),
+        (["5.3.1990"], "dmy"), (["1990-05-03", "", "3 May 1990"], "iso"), ([" " * 30_000], "iso"),
+        (["25/03/1990"] * 21 + ["03/25/1990"], "dmy"), (["25051990"], "dmy"),
+    ],
+)  # fmt: skip
+def test_the_order_of_dates_is_that_of_the_certain_ones(cells, order):
+    assert detect_date_order(cells) == order
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["5/3/90"], ["3/5/1990", "13/13/1990"], ["5.3.1990", "25.12.1980", "12.31.1975"],
+     ["03/04/1990 00:00"]],
+)  # fmt: skip
+def test_an_order_that_is_open_is_asked_for_with_the_option_that_answers(cells):
+    with pytest.raises(ImportRefused, match="--dates"):
+        detect_date_order(cells)
+
+
+def test_the_time_of_an_answer_is_aware_or_unknown():
+    noon = datetime(2024, 2, 2, 12, tzinfo=UTC)
+    assert read_moment("2024-02-02", "iso", UTC) == noon
+    assert read_moment("2 Feb 2024", "iso", UTC) == noon
+    assert read_moment("02.02.2024 10:30", "dmy", UTC) == noon.replace(hour=10, minute=30)
+    assert read_moment("2024-02-02T13:00:00+01:00", "iso", UTC) == noon
+    assert read_moment("03/02/2024", "iso", UTC) is None
+    with pytest.raises(UnusableCell):
+        read_moment("yes", "iso", UTC)
+
+
+def test_a_cell_of_blanks_takes_no_time():
+    headings = ["Phone", "Name", "Email", "Gender", "Born", "SMS", "Stop"]
+    fields = ("phone", "full_name", "email", "gender", "birthday", "sms_consent", "sms_opt_out")
+    mapping = {field: [at] for at, field in enumerate(fields)}
+    for filling in (" ", "1 ", "- ", "\u00a0", "a ", "(", "1.", "&"):
+        text = "1" + filling * (30_000 // len(filling)) + "2"
+        for at in range(1, 7):
+            cells = [PHONE, "", "", "", "", "", ""]
+            cells[at] = text
+            began = time.perf_counter()
+            row_validator(headings, mapping, "dmy", "GR", sample=[cells])(cells)
+            detect_date_order([text])
+            assert time.perf_counter() - began < 0.1, (at, filling)
+
+
+@pytest.mark.parametrize(
+    ("full", "parts"),
+    [
+        ("Eleni Stavrou", ("Eleni", "Stavrou")), ("Anna Maria Papa", ("Anna Maria", "Papa")),
+        ("Eleni", ("Eleni", "")), ("  Eleni   Stavrou ", ("Eleni", "Stavrou")),
+        ("Stavrou,Eleni", ("Eleni", "Stavrou")), ("Stavrou, Eleni", ("Eleni", "Stavrou")),
+        ("de la Cruz, Ana", ("Ana", "de la Cruz")), ("Ana de la Cruz", ("Ana", "de la Cruz")),
+        ("Ursula von der Leyen", ("Ursula", "von der Leyen")),
+        ("VINCENT VAN GOGH", ("VINCENT", "VAN GOGH")), ("Van Morrison", ("Van", "Morrison")),
+        ("John Smith, Jr.", ("John", "Smith")), (", Eleni", ("Eleni", "")),
+        ('Anna "Mimi" Papa', ('Anna "Mimi"', "Papa")), ("N/A", ("", "")), ("", ("", "")),
+        ("Anna null", ("Anna", "")),
+        ("NULL NULL", ("", "")), ("null", ("", "")),
+    ],
+)  # fmt: skip
+def test_a_full_name_is_divided(full, parts):
+    assert split_full_name(full) == parts
+
+
+@pytest.mark.parametrize(
+    ("full", "first", "last", "expected"),
+    [
+        ("Schäfer", "Jürgen", "", ("Jürgen", "Schäfer")),
+        ("Eleni", "", "Stavrou", ("Eleni", "Stavrou")),
+        ("Eleni Stavrou", "Eleni", "", ("Eleni", "Stavrou")),
+        ("Stavrou Eleni", "Eleni", "", ("Eleni", "Stavrou")),
+        ("Stavrou, Eleni", "", "Stavrou", ("Eleni", "Stavrou")),
+        ("Anna Maria de la Cruz", "Anna Maria", "", ("Anna Maria", "de la Cruz")),
+        ("Eleni", "Eleni", "", ("Eleni", "")), ("NULL", "Eleni", "", ("Eleni", "")),
+        ("Eleni Stavrou", "", "", ("Eleni", "Stavrou")),
+    ],
+)  # fmt: skip
+def test_a_full_name_gives_the_part_that_is_missing(full, first, last, expected):
+    assert complete_name(full, first, last) == expected
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "expected"),
+    [
+        ("Όνομα", ["Σταύρου Ελένη", "Παπαδόπουλος Γιώργος"], True),
+        ("Ονοματεπώνυμο", ["Ελένη Σταύρου"], False), ("Πελάτης", ["Γιώργος Παπαδόπουλος"], False),
+        ("Πελάτης", ["ΓΕΩΡΓΙΑΔΗΣ ΝΙΚΟΣ", "ΜΑΡΑ ΟΛΓΑ"], True), ("Name, Vorname", [], True),
+        ("Nachname Vorname", [], True), ("Nom et prénom", [], True), ("Prénom Nom", [], False),
+        ("Apellidos y nombre", [], True), ("Cognome e Nome", [], True), ("Full name", [], False),
+        ("First & Last Name", [], False), ("Last name / First name", [], True),
+        ("Επώνυμο - Όνομα", [], True), ("Name", ["Anna Papa"], False),
+    ],
+)  # fmt: skip
+def test_a_family_name_that_stands_first_is_known_by_heading_or_greek_endings(
+    heading, cells, expected
+):
+    assert writes_family_first(heading, cells) is expected
+
+
+def test_a_column_that_writes_the_family_name_first_is_divided_there():
+    assert split_full_name("Σταύρου Ελένη", family_first=True) == ("Ελένη", "Σταύρου")
+    assert split_full_name("von der Leyen Ursula", family_first=True) == ("Ursula", "von der Leyen")
+    assert split_full_name("Papa Anna Maria", family_first=True) == ("Anna Maria", "Papa")
+
+
+@pytest.mark.parametrize(
+    "text", ["NULL", "null", "N/A", "n/a", "-", "--", ".", "none", "unknown", "#N/A", "NaN", "\\N",
+             "(null)", "n.a.", "—", "?", "Unbekannt", "άγνωστο"],
+)  # fmt: skip
+def test_words_for_nothing_are_no_names(text):
+    assert clean_name(text) == "" and stands_for_nothing(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Null", "Na", "Nan", "Anna", "ΕΛΕΝΗ", "👩‍👩‍👧", "Ζωή 👩🏽‍🚀", "O'Brien", "नी", "می‌خواهم", "❤️",
+     "Zoe\u0308"],
+)  # fmt: skip
+def test_names_stay_as_they_are(text):
+    assert clean_name(text) == text and not stands_for_nothing(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("O&#39;Brien", "O'Brien"), ("M&uuml;ller", "Müller"), ("A&amp;B", "A&B"),
+        ("A & B;", "A & B;"),
+        ("'=cmd()", "=cmd()"), ('="Anna"', "Anna"), ("Anna\n\tMaria\x07 ", "Anna Maria"),
+        ("\u200eAnna\u200b", "Anna"), ("An\x00na", "An na"), ("\ud83dAnna", "Anna"),
+    ],
+)  # fmt: skip
+def test_what_programs_add_to_a_name_is_taken_away(text, expected):
+    assert clean_name(text) == expected
+
+
+@pytest.mark.parametrize(
+    "cluster", ["👩‍👩‍👧‍👦", "e\u0301", "👍🏽", "❤️", "नी"],
+)  # fmt: skip
+def test_a_long_name_is_cut_between_characters_as_people_see_them(cluster):
+    for ahead in range(112, 121):
+        cut = clean_name("x" * ahead + cluster + "y" * 30)
+        assert len(cut) <= 120
+        rest = cut.lstrip("x")
+        assert rest == "" or rest.startswith(cluster), (ahead, rest)
+
+
+def test_letters_of_a_gender_column_are_read_in_its_language():
+    spanish = GenderColumn("Sexo", ["Hombre", "H", "V", "Mujer", "Masculino"])
+    assert [spanish.read(text) for text in ("H", "V", "Varón", "Sr.", "Sra.", "Otro")] == [
+        "male", "male", "male", "male", "female", "other",
+    ]  # fmt: skip
+    assert spanish.read("M") == "female"
+    dutch = GenderColumn("Geslacht", ["man", "M", "V"])
+    assert [dutch.read(text) for text in ("M", "V", "vrouw")] == ["male", "female", "female"]
+    assert GenderColumn("Sexo", ["M", "F"]).read("M") == "male"
+    with pytest.raises(UnusableCell):
+        GenderColumn("Sexo", ["M"]).read("M")
+    with pytest.raises(UnusableCell):
+        GenderColumn("Gender", ["V"]).read("V")
+    german = GenderColumn("Geschlecht", ["m", "w", "d"])
+    assert [german.read(text) for text in "mwd"] == ["male", "female", "other"]
+    italian = GenderColumn("Sesso", ["U", "D"])
+    assert [italian.read(text) for text in "UD"] == ["male", "female"]
+
+
+@pytest.mark.parametrize(
+    ("text", "gender"),
+    [("M.", "male"), ("Mme", "female"), ("Miss", "female"), ("Mx", "other"), ("Κος", "male"),
+     ("Κα", "female"), ("Frau", "female"), ("", None), ("F", "female")],
+)  # fmt: skip
+def test_salutations_tell_the_gender(text, gender):
+    assert GenderColumn("Title", []).read(text) == gender
+
+
+def said(text, *, is_opt_out=False, sample=(), order="iso"):
+    column = ConsentColumn(sample, is_opt_out=is_opt_out, date_order=order, zone=UTC)
+    return column.read(text)
+
+
+YES = ["yes", "Y", "TRUE", "1", "1.0", "-1", "x", "X", "✓", "✔", "✔️", "☑", "✅", "WAHR", "VRAI",
+       "VERDADERO", "VERO", "ΑΛΗΘΕΣ", "ναι", "Ja", "oui", "sí", "Sì", "on"]  # fmt: skip
+NO = ["no", "N", "FALSE", "0", "0.0", "✗", "✘", "❌", "☐", "FALSCH", "FAUX", "FALSO", "ΨΕΥΔΕΣ",
+      "όχι", "Nein", "non", "off"]  # fmt: skip
+SUBSCRIBED = ["subscribed", "Opted In", "opted_in", "Subscribed to SMS", "active", "opt-in"]
+UNSUBSCRIBED = ["unsubscribed", "Opted-out", "SUPPRESSED", "blacklisted", "STOP", "inactive",
+                "Abgemeldet", "désabonné", "Baja", "Διεγραμμένος", "unsubscribed (2024)",
+                "was unsubscribed by admin", "opted out by SMS"]  # fmt: skip
+BLANK = ["", " ", "-", "--", "—", ".", "N/A", "null", "0000-00-00", "0000-00-00 00:00:00"]
+DOUBTFUL = ["perhaps", "?!", "2", "42", "☒", "🤷", "SMS", "Viber; post", "yes and more",
+            "maybe yes", "x" * 300, "s", "2099-01-01", "641685600"]  # fmt: skip
+WITHHOLDING = [
+    "email only",
+    "pending",
+    "bounced",
+    "cleaned",
+    "transactional",
+    "unconfirmed",
+    "Pending ",
+]
+
+
+@pytest.mark.parametrize("text", [*YES, *SUBSCRIBED, "2024-02-02 10:00:00", "Yes, by SMS"])
+def test_only_what_is_known_as_a_yes_gives_consent(text):
+    assert said(text).consent == AGREES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*NO, *UNSUBSCRIBED, "did not agree", "no thanks", "kein SMS", "ne pas contacter", "δεν θέλει"],
+)
+def test_whatever_looks_like_a_no_is_one(text):
+    assert said(text).consent == OPTED_OUT
+
+
+@pytest.mark.parametrize("text", BLANK)
+def test_a_blank_says_nothing_in_either_column(text):
+    assert said(text).consent == SILENT == said(text, is_opt_out=True).consent
+
+
+@pytest.mark.parametrize("text", [t for t in DOUBTFUL if t.strip()])
+def test_what_is_not_known_withholds_consent_and_is_listed(text):
+    assert said(text).consent == WITHHELD and said(text).problem
+
+
+@pytest.mark.parametrize("text", WITHHOLDING)
+def test_a_subscription_that_is_not_in_force_withholds_consent(text):
+    assert said(text).consent == WITHHELD and not said(text).problem
+
+
+@pytest.mark.parametrize("text", [*YES, *UNSUBSCRIBED, "2024-02-02 10:00:00", "02/03/2024"])
+def test_a_yes_or_a_time_in_a_column_of_opt_outs_is_a_no(text):
+    assert said(text, is_opt_out=True).consent == OPTED_OUT
+
+
+@pytest.mark.parametrize("text", [*NO, *BLANK, "subscribed", "opted in"])
+def test_a_no_in_a_column_of_opt_outs_says_nothing(text):
+    assert said(text, is_opt_out=True).consent == SILENT
+
+
+@pytest.mark.parametrize("text", ["asked by phone", "?!", "🤷"])
+def test_what_is_not_known_in_a_column_of_opt_outs_withholds_consent(text):
+    assert said(text, is_opt_out=True).consent == WITHHELD
+
+
+def test_the_time_of_an_answer_is_kept_if_it_is_certain():
+    at = datetime(2024, 2, 2, 10, tzinfo=UTC)
+    assert said("2024-02-02 10:00:00").at == at
+    assert said("2024-02-02 10:00:00", is_opt_out=True).at == at
+    assert said("02/03/2024").at is None and said("02/03/2024", order="dmy").at.month == 3
+    assert said("2099-01-01", is_opt_out=True) == (OPTED_OUT, None, "")
+
+
+def test_single_letters_count_where_the_column_has_both():
+    assert said("S", sample=["S", "N", ""]).consent == AGREES
+    assert said("N", sample=["S", "N"]).consent == OPTED_OUT
+    assert said("S", sample=["S"]).consent == WITHHELD
+    assert said("Ν", sample=["Ν", "Ο"]).consent == AGREES  # Greek letters
+    assert said("Ο", sample=["Ν", "Ο"]).consent == OPTED_OUT
+
+
+@pytest.mark.parametrize("separator", [" ", ", ", "/", " - ", "_", " (", ": "])
+def test_a_yes_beside_a_no_is_never_a_yes(separator):
+    for yes, no in itertools.product([*YES, *SUBSCRIBED], [*NO, *UNSUBSCRIBED, *WITHHOLDING]):
+        for text in (yes + separator + no, no + separator + yes):
+            assert said(text).consent >= WITHHELD, text
+            assert said(text, is_opt_out=True).consent >= WITHHELD, text
+
+
+@pytest.mark.parametrize("text", ["yes?", "!yes", "~yes", "yes 🤷", "≠ yes", "yes ☒", "1?"])
+def test_a_sign_of_doubt_takes_the_yes_away(text):
+    assert said(text).consent == WITHHELD
+
+
+def test_accents_may_be_characters_of_their_own():
+    written_apart = partial(unicodedata.normalize, "NFD")
+    assert said(written_apart("désabonné")).consent == OPTED_OUT
+    assert said(written_apart("sí")).consent == AGREES
+    assert birthday(written_apart("3 Μαΐου 1990")) == date(1990, 5, 3)
+    assert writes_family_first(written_apart("Nom et prénom"), [])
+
+
+def test_a_cross_beside_ticks_or_circles_is_no_yes():
+    assert said("x", sample=["x", ""]).consent == AGREES
+    assert said("x", sample=["x", "✓"]).consent == WITHHELD
+    assert said("X", sample=["X", "O"]).consent == WITHHELD
+    assert said("x", sample=["x", "✔️"], is_opt_out=True).consent == WITHHELD
+
+
+HEADINGS = ["Phone", "Mobile", "Name", "Email", "Gender", "Born", "SMS", "Offers", "Stop"]
+MAPPING = {
+    "phone": [1, 0], "full_name": [2], "email": [3], "gender": [4], "birthday": [5],
+    "sms_consent": [6, 7], "sms_opt_out": [8],
+}  # fmt: skip
+
+
+def read(**cells):
+    row = [cells.get(heading, "") for heading in HEADINGS]
+    return row_validator(HEADINGS, MAPPING, "dmy", "GR")(row)
+
+
+def reasons(row):
+    return [cell.reason for cell in row.dropped]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"Email": "eva@example"}, "kept without e-mail address: not a valid"),
+        ({"Email": "a@example.com; b@example.com"}, "kept without e-mail address: several"),
+        ({"Gender": "robot"}, "kept without gender: not a known gender"),
+        ({"Born": "03/05"}, "kept without birthday: the date has no year"),
+        ({"Born": "1604-05-03"}, "kept without birthday: the date has no year"),
+        ({"SMS": "perhaps"}, "kept without consent: neither yes nor no"),
+        ({"Mobile": "12", "Phone": "6900000002"}, "kept without the number of Mobile: not a"),
+    ],
+)
+def test_an_unusable_cell_costs_the_cell_and_is_said(cells, reason):
+    row = read(**{"Phone": "6900000001", **cells})
+    assert isinstance(row, ContactRow) and reason in reasons(row)[0]
+    column, value, _ = row.dropped[0]
+    assert cells[column] == value
+
+
+@pytest.mark.parametrize(
+    "cells", [{"Email": "none"}, {"Email": "N/A"}, {"Gender": "-"}, {"Born": "N/A"},
+              {"Born": "unknown"}, {"Born": "1900-01-01"}, {"Name": "NULL"}, {"SMS": "-"}],
+)  # fmt: skip
+def test_a_cell_that_says_nothing_is_not_listed(cells):
+    assert reasons(read(Phone="6900000001", **cells)) == []
+
+
+def test_a_birthday_that_is_none_makes_the_row_suspect():
+    for text in ("29.02.1989", "641685600", "1990-05"):
+        result = read(Phone="6900000001", Born=text)
+        assert isinstance(result, Rejection) and (result.column, result.value) == ("Born", text)
+
+
+def test_a_cell_is_not_missed_if_another_column_has_it():
+    mapping = {"phone": [0], "birthday": [1, 2], "gender": [3, 4]}
+    headings = ["Phone", "Day", "Birthday", "Title", "Gender"]
+    validate = row_validator(headings, mapping, "dmy", "GR")
+    row = validate([PHONE, "03/05", "03/05/1990", "Dr.", "F"])
+    assert (row.birthday, row.gender, row.dropped) == (date(1990, 5, 3), "female", ())
+    row = validate([PHONE, "03/05", "", "Dr.", ""])
+    assert [cell.column for cell in row.dropped] == ["Day", "Title"]
+
+
+def test_a_no_to_other_messages_counts_and_a_yes_does_not():
+    validate = row_validator(["Phone", "Mail"], {"phone": [0], "other_consent": [1]}, "iso", "GR")
+    assert validate([PHONE, "no"]).consent == OPTED_OUT
+    assert validate([PHONE, "yes"]).consent == SILENT == validate([PHONE, ""]).consent
+
+
+def test_an_address_beside_a_name_is_read():
+    assert read(Phone=PHONE, Email="Mika <mika@example.com>").email == "mika@example.com"
+
+
+def test_a_mobile_wins_over_a_landline_and_a_landline_is_not_marketed_to():
+    row = read(Mobile="2101234567", Phone="6900000001", SMS="yes")
+    assert (row.phone, row.phone_kind, row.consent) == (PHONE, "mobile", AGREES)
+    row = read(Phone="2101234567", SMS="yes")
+    assert (row.phone, row.phone_kind, row.consent) == ("+302101234567", "landline", WITHHELD)
+    assert reasons(row) == ["kept without consent: a landline cannot receive SMS"]
+    assert read(Phone="2101234567", SMS="no").consent == OPTED_OUT
+
+
+@pytest.mark.parametrize(
+    ("cells", "consent"),
+    [
+        ({"SMS": "yes", "Offers": "no"}, OPTED_OUT), ({"SMS": "no", "Offers": "yes"}, OPTED_OUT),
+        ({"SMS": "yes", "Offers": ""}, AGREES), ({"SMS": "yes", "Offers": "perhaps"}, WITHHELD),
+        ({"SMS": "yes", "Stop": "yes"}, OPTED_OUT), ({"SMS": "yes", "Stop": "no"}, AGREES),
+        ({"SMS": "perhaps", "Stop": "2024-02-02"}, OPTED_OUT), ({}, SILENT),
+        ({"Stop": "no"}, SILENT),
+    ],
+)  # fmt: skip
+def test_any_no_of_a_row_wins(cells, consent):
+    assert read(Phone=PHONE, **cells).consent == consent
