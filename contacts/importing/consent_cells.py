@@ -42,12 +42,13 @@ class ConsentCell(NamedTuple):
 # Answers to a question, in English, German, French, Spanish, Italian and Greek. In a column of
 # opt-outs the yes is the opt-out.
 YES_WORDS = (
-    "1 y yes yep yeah t true on x checked ticked granted enabled activated j ja jawohl wahr oui "
-    "vrai si verdadero cierto vero ναι αληθησ αληθεσ"
+    "1 y yes yep yeah ok okay t true on x checked ticked granted enabled activated j ja jawohl "
+    "wahr oui vrai si verdadero cierto vero ναι αληθησ αληθεσ"
 )
 NO_WORDS = (
     "0 n no nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch non "
-    "faux falso οχι ψευδησ ψευδεσ δεν μη"
+    "faux falso οχι ψευδησ ψευδεσ δεν μη oxi ohi nessuno ninguno aucun aucune keins keine κανενα "
+    "κανενασ καμια"
 )
 # States of a subscription. They mean the same in every column.
 SUBSCRIBED_WORDS = (
@@ -67,7 +68,9 @@ UNSUBSCRIBED_WORDS = (
     "bloque inactif supprime baja desuscrito rechazado bloqueado inactivo eliminado cancelado "
     "disiscritto rifiutato bloccato inattivo cancellato revocato rimosso διαγραφη διαγραμμενοσ "
     "διεγραμμενοσ διεγραμμενη διαγραφηκε απεγγραφη απεγγραμμενοσ ανενεργοσ ανενεργη αρνηθηκε "
-    "αρνειται μπλοκαρισμενοσ αποκλεισμενοσ"
+    "αρνειται μπλοκαρισμενοσ αποκλεισμενοσ αρνηση ανακληση ανακληθηκε εξαιρειται διεγραφη "
+    "απορριφθηκε στοπ entzogen zuruckgezogen widersprochen oppose retire retirado opuesto "
+    "disagreed muted quit left unreachable"
 )
 WITHHELD_WORDS = (
     "pending unconfirmed notconfirmed awaitingconfirmation waiting requested invited bounced "
@@ -129,6 +132,8 @@ class ConsentColumn:
         self.yes, self.no = set(_YES), set(_NO)
         if "o" in letters or any(_marks(text) <= _TICKS for text in texts if text):
             self.yes.discard("x")  # a cross beside ticks or circles
+        if letters - {"f", "t", "w", "v"}:
+            self.no.discard("f")  # the letter of a gender, say
         for yes, no in LETTER_PAIRS:
             if letters == {yes, no}:
                 self.yes.add(yes)

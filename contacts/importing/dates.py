@@ -96,6 +96,12 @@ _FILLERS = frozenset(FILLERS.split())
 _WEEKDAYS = _values_by_prefix([(1, WEEKDAY_NAMES)])
 
 
+# So many dates and so many texts show that a spreadsheet has swapped days and months.
+MIN_SWAPPED = 2
+# So many dates that can be read in both orders are not decided by a single one.
+MIN_OUTVOTED = 10
+
+
 class YearlessDate(UnusableCell):
     """A date that gives no certain year; the customer is kept without a birthday."""
 
@@ -300,11 +306,14 @@ def detect_date_order(values: Iterable[str]) -> str:
     Raises:
         ImportRefused: if every date can be read in both orders, or both orders are common.
     """
-    day_first = month_first = ambiguous = 0
+    day_first = month_first = ambiguous = iso_early = iso_late = 0
     for value in values:
         if len(value) > MAX_DATE_LENGTH:
             continue
         text = _TIME.sub("", " ".join(value.split()))
+        if iso := _ISO_DATE.fullmatch(text):
+            iso_early += int(iso[3]) <= 12
+            iso_late += int(iso[3]) > 12
         match = _NUMBERS.fullmatch(text)
         if match and len(match[1]) < 3:
             first, second, has_dots = int(match[1]), int(match[3]), match[2] == "."
@@ -319,6 +328,14 @@ def detect_date_order(values: Iterable[str]) -> str:
     advice = "choose how dates are written (--dates dmy for 31/12/1990, --dates mdy for 12/31/1990)"
     if 0 < min(day_first, month_first) * DATE_ORDER_MAJORITY > max(day_first, month_first):
         raise ImportRefused(f"the file writes birthdays in both orders: {advice}")
+    if min(iso_early, day_first) >= MIN_SWAPPED and not (iso_late or ambiguous or month_first):
+        # A spreadsheet turned all that it could read by month into dates, and left the others.
+        raise ImportRefused(
+            "the birthdays are half dates and half text, split at day 12: a spreadsheet has "
+            "swapped day and month of the dates; export the list again, with the column as text"
+        )
+    if ambiguous >= MIN_OUTVOTED and max(day_first, month_first) == 1:
+        raise ImportRefused(f"one birthday alone shows the order of day and month: {advice}")
     if ambiguous and not day_first and not month_first:
         raise ImportRefused(f"birthdays such as 3/4/1990 may be March or April: {advice}")
     if day_first or month_first:

@@ -237,11 +237,20 @@ def _roughness(word: str) -> int:
 
 
 def is_mojibake(text: str) -> bool:
-    """Whether most letters of a text were written as UTF-8 and read as Windows-1252: `JosÃ©`."""
+    """Whether a text was read in another encoding than it was written in: `JosÃ©`, `Ãéþñãïò`."""
+    odd_count = len(_NO_TEXT.findall(text)) + len(_ACCENTS_ALONE.findall(text))
+    if odd_count * MIN_LINES_OF_MOJIBAKE > text.count("\n") + 1:
+        return True
     count = sum(character > "\x7f" for character in text)
     broken = sum(len(match) for match in _MOJIBAKE.findall(text))
     return broken >= 2 and broken * 2 >= count
 
 
+# What no name has: a replaced letter, a control character, a part of a box.
+_NO_TEXT = re.compile("[\ufffd\u0080-\u0084\u0086-\u009f\u2500-\u259f]")
+# Four accented Latin letters in a row: Greek read as Western.
+_ACCENTS_ALONE = re.compile("[À-ÖØ-öø-ÿ]{4,}")
+# One such word or letter in so many lines is enough; fewer are single damaged letters.
+MIN_LINES_OF_MOJIBAKE = 20
 _CONTINUATIONS = "".join(bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0xC0))
 _MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{re.escape(_CONTINUATIONS)}\u0080-\u009f]{{1,3}}")

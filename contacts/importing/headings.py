@@ -460,6 +460,9 @@ def read_heading(text: str) -> Heading:
         text: the heading as it stands in the file.
     """
     words = heading_words(text)
+    without_answers = _without_answers(words)
+    asks = without_answers != words
+    words = without_answers
     concepts: set[str] = set()
     unknown = 0
     for word in words:
@@ -467,17 +470,38 @@ def read_heading(text: str) -> Heading:
         concepts |= known
         unknown += not known and not word.isdigit()
     if not words:
-        return Heading(Meaning.UNKNOWN)
+        return Heading(Meaning.UNCLEAR_CONSENT if asks else Meaning.UNKNOWN)
     consent = _read_consent_heading(words, concepts, is_sure=not unknown)
     if consent:
         return consent
     meaning = _plain_meaning(words, concepts)
+    if asks and meaning == Meaning.EMAIL:
+        return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=not unknown)
     rank = _phone_rank(words, concepts) if meaning == Meaning.PHONE else _rank(words, concepts)
     if unknown and meaning in _NEEDS_KNOWN_WORDS:
         return Heading(Meaning.OTHER, is_sure=False)  # such as `Pet name`
     if meaning != Meaning.UNKNOWN and unknown:
         rank += 100
     return Heading(meaning, rank, is_sure=not unknown)
+
+
+_ANSWER_PAIRS = (
+    "yes no, ναι οχι, ja nein, oui non, si no, y n, j n, o n, s n, ν ο, ν χ, true false, "
+    "wahr falsch"
+)
+_YES_AND_NO = frozenset(frozenset(pair.split()) for pair in _ANSWER_PAIRS.split(", "))
+_OR = frozenset(["or", "η", "oder", "ou", "o"])
+
+
+def _without_answers(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words without the answers that a heading offers: `SMS (yes/no)`, `ναι ή όχι`."""
+    for at in range(len(words) - 1):
+        for length in (3, 2):
+            part = words[at : at + length]
+            pair = frozenset((part[0], part[-1]))
+            if pair in _YES_AND_NO and (length == 2 or (len(part) == 3 and part[1] in _OR)):
+                return words[:at] + words[at + length :]
+    return words
 
 
 _NEEDS_KNOWN_WORDS = frozenset(
@@ -650,6 +674,14 @@ def _phone_rank(words: Sequence[str], concepts: set[str]) -> int:
     return rank + (60 if "whatsapp" in concepts else 100)
 
 
+_BY = frozenset(["by", "via", "per", "par", "por", "μεσω", "με", "mit"])
+_MEANS = frozenset({"sms", "email", "post", "call", "phone", "whatsapp"})
+# Alone, these may approve an account, an address or a treatment.
+_APPROVALS = (
+    "approved approve approval authorized authorised authorization bestatigt genehmigt autorise "
+    "autorisee autorizado autorizzato permitted allowed inscription abonnement subscription"
+)
+_ANY_APPROVAL = frozenset(_APPROVALS.split())
 _CONSENT_CONCEPTS = frozenset({"optin", "optout", "topic", "newsletter", "privacy"})
 
 
@@ -661,6 +693,12 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     positive = "optin" in concepts or bool(
         concepts & {"enable"} and concepts & {"sms", "topic", "newsletter"}
     )
+    if "contact" in concepts and set(words) & _BY and concepts & _MEANS:
+        positive = True  # `Contact by SMS`
+    if not (positive or negative) and "privacy" in concepts and not concepts & {"date", "id"}:
+        return Heading(Meaning.UNCLEAR_CONSENT, channel=Channel.OTHER)
+    if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
+        return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
     if "sms" in concepts and "status" in concepts:
         topical = True

@@ -34,11 +34,13 @@ CONTENT_SAMPLE_ROWS = 200
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MAX_NAME_LENGTH = 60
+MAX_ANSWER_WORDS = 2
 # A column of customer numbers counts up: this share of its steps is small.
 SERIAL_STEP = 10
 MIN_SERIAL_SHARE = 0.8
 # How old the customers of a list without headings are, in years, if a column holds birthdays.
 MIN_AGE, MAX_AGE = 12, 110
+_REPEATED = re.compile(r" \(\d+\)$")  # `reading` numbers headings that are the same
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
@@ -114,13 +116,20 @@ class _Guess:
         self.notes: list[str] = []
         self.problems: list[str] = []
         self.used: set[int] = set()
-        self.sms_answers = [
-            column
-            for column in self._of(Meaning.SMS)
-            if column.cells and column.share(_is_answer) >= MIN_VALUE_SHARE
-        ]
+        self.sms_answers: list[_Column] = []
+        self.unclear_sms: list[_Column] = []
+        for column in self._of(Meaning.SMS):
+            if not column.cells or column.share(looks_like_phone) >= MIN_VALUE_SHARE:
+                continue
+            is_answered = column.share(_is_answer) >= MIN_VALUE_SHARE
+            if is_answered and column.heading.is_sure:
+                self.sms_answers.append(column)
+            elif is_answered or column.share(_has_letters) >= MIN_VALUE_SHARE:
+                # `SMS off` may ask for a no, and unknown answers may be one.
+                self.unclear_sms.append(column)
         if not has_phone:
             self._find_phones()
+            self._find_second_list()
         self._find_emails()
         self._find_names()
         self._find_genders()
@@ -150,7 +159,7 @@ class _Guess:
         phones = [
             column
             for column in self._of(Meaning.PHONE, Meaning.SMS)
-            if column not in self.sms_answers
+            if column not in (*self.sms_answers, *self.unclear_sms)
             and not (
                 column.cells
                 and (
@@ -170,6 +179,20 @@ class _Guess:
             self._use("phone", phones)
             return
         self._find_phones_by_cells()
+
+    def _find_second_list(self) -> None:
+        """Ask about a second list beside the first: the headings of names and phones come twice."""
+        again = [
+            column for column in self.columns if _REPEATED.search(column.text) and column.cells
+        ]
+        names = (Meaning.NAME, Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME)
+        if any(column.meaning in names for column in again) and any(
+            column.meaning == Meaning.PHONE for column in again
+        ):
+            self.problems.append(
+                "the headings of names and phones come twice: put the second list below the first, "
+                "or name the columns of the one to import with --map phone=COLUMN"
+            )
 
     def _find_phones_by_cells(self) -> None:
         """The only column whose cells are phone numbers, if its heading allows it."""
@@ -236,7 +259,7 @@ class _Guess:
             names = [
                 column
                 for column in self._free(Meaning.UNKNOWN)
-                if column.share(_is_name) >= MIN_NAME_SHARE
+                if column.share(_is_name) >= MIN_NAME_SHARE and not _is_yes_or_no(column)
             ]
             first, last = names[:1], names[1:2]
         self._use("first_name", first)
@@ -302,6 +325,8 @@ class _Guess:
                 found.setdefault(field, []).append(column)
             elif column.cells and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
+        for column in self.unclear_sms:
+            self._ask_consent(column)
         for column in self._of(Meaning.STATUS):
             states = set(column.all_cells)
             if any(says_no(state) or _is_subscription(state) for state in states):
@@ -332,6 +357,21 @@ class _Guess:
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
                     self._ask_consent(column)
+            elif column.meaning == Meaning.UNKNOWN and _is_yes_or_no(column):
+                self._ask_consent(column)
+
+
+def _is_yes_or_no(column: _Column) -> bool:
+    """Whether the cells answer an unknown question: yes, no, a tick; no numbers, no sentences."""
+
+    def is_short_answer(cell: str) -> bool:
+        return len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit() and _is_answer(cell)
+
+    return bool(column.cells) and column.share(is_short_answer) >= MIN_VALUE_SHARE
+
+
+def _has_letters(cell: str) -> bool:
+    return any(map(str.isalpha, cell))
 
 
 def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:  # noqa: C901
@@ -454,7 +494,7 @@ def _could_be_names(column: _Column) -> bool:
         not column.cells
         or column.share(lambda cell: looks_like_phone(cell) or is_email(cell) or is_date(cell))
         < MIN_VALUE_SHARE
-    )
+    ) and not _is_yes_or_no(column)
 
 
 def _repeats(plain: _Column, half: _Column) -> bool:

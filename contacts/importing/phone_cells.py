@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -859,15 +860,47 @@ def _decide_unsigned(digits: str, written: str, home: _Home, convention: PhoneCo
     if len(found) == 1:
         if found[0] != readings.international and _is_too_long(found[0]):
             raise UnusableCell(_no_number(home))  # hardly an extension without its leading zero
+        if found[0] == readings.international and not found[0].startswith(home.plus_code):
+            _check_foreign(digits, found[0], home, convention)
         return found[0]
-    phone = (
-        _grouped_as(written, found, readings.international)
-        or _only_mobile(found, readings, home)
-        or _by_convention(readings, home, convention)
-    )
+    if grouped := _grouped_as(written, found, readings.international):
+        return grouped
+    phone = _only_mobile(found, readings, home) or _by_convention(readings, home, convention)
     if phone is None:
         raise _Ambiguous(found)
+    if phone == readings.international and not phone.startswith(home.plus_code):
+        _check_foreign(digits, phone, home, convention)
     return phone
+
+
+def _check_foreign(digits: str, phone: str, home: _Home, convention: PhoneConvention) -> None:
+    """Refuse digits that are a foreign number only if nobody mistyped one of the country.
+
+    Raises:
+        UnusableCell: if the column writes national numbers, if a digit more or less makes a mobile
+            of the country, or if the foreign number is not the digits as they stand.
+    """
+    if phone != f"+{digits}":
+        raise UnusableCell(_no_number(home))
+    if convention == PhoneConvention.INTERNATIONAL:
+        return
+    if convention == PhoneConvention.NATIONAL or _is_near_mobile(digits, home.region):
+        raise UnusableCell(
+            f"it could be {phone}, or a number of {home.region} with a digit too many or too few: "
+            "write it with its + sign, or correct it"
+        )
+
+
+def _is_near_mobile(digits: str, region: str) -> bool:
+    """Whether a mobile of the region has one digit less or one more than these."""
+    shorter = (digits[:at] + digits[at + 1 :] for at in range(len(digits)))
+    longer = (
+        digits[:at] + digit + digits[at:] for at in range(len(digits) + 1) for digit in "0123456789"
+    )
+    return any(
+        phone is not None and phone_kind(phone) == PhoneKind.MOBILE
+        for phone in (national_number(near, region) for near in chain(shorter, longer))
+    )
 
 
 def _without_impossible(readings: _Readings, home: _Home) -> _Readings:

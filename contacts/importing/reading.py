@@ -450,7 +450,10 @@ def _csv_layout(
     for pattern, kind in _OTHER_TEXTS:
         if pattern.match(text) or (pattern.flags & re.MULTILINE and pattern.search(text[:4000])):
             raise ImportRefused(f"this is {kind}, not a table: {_SAVE_AS_CSV}")
-    if encodings.is_mojibake(scan.non_ascii_lines.decode(encoding, "replace")):
+    # Lines cannot be cut from UTF-16 and UTF-32 by their bytes; the head may end within a letter.
+    is_wide = encoding.startswith(("utf-16", "utf-32"))
+    letters = text[:-1] if is_wide else scan.non_ascii_lines.decode(encoding, "replace")
+    if encodings.is_mojibake(letters):
         raise ImportRefused(
             "the letters of this file were damaged before (such as \u00c3\u00a9 for \u00e9): "
             "export the list again as UTF-8"

@@ -350,3 +350,57 @@ def test_every_pair_of_halves_makes_no_phone_of_what_is_none():
     owners = ["Fax", "Emergency", "Company", "Parent", "Store", "Employee"]
     for owner, phone in itertools.product(owners, ["phone", "mobile", "tel. no."]):
         assert read_heading(f"{owner} {phone}").meaning == Meaning.OTHER
+
+
+def two_customers(heading, cells):
+    sample = [["Maria", "6971234567", cells[0]], ["Nikos", "6971234568", cells[1]]]
+    return guess_columns(["Name", "Mobile", heading], sample, "GR")
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["SMS (yes/no)", "SMS Y/N", "Συγκατάθεση (ΝΑΙ/ΟΧΙ)", "Newsletter SMS Ναι/Όχι", "SMS ja/nein",
+     "Συμφωνεί ναι ή όχι", "Publicité SMS oui/non", "Contact by SMS"],
+)  # fmt: skip
+def test_answers_that_a_heading_offers_negate_nothing(heading):
+    assert two_customers(heading, ["yes", "no"]).fields["sms_consent"] == [2]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Διακοπή SMS", "SMS beendet", "Arrêt SMS", "Excluir de SMS", "Blocco SMS", "SMS paused"],
+)
+def test_a_word_beside_sms_that_nobody_knows_is_asked_about(heading):
+    guess = two_customers(heading, ["yes", "no"])
+    assert "sms_consent" not in guess.fields
+    assert heading in guess.problem or guess.fields.get("sms_opt_out") == [2]
+
+
+@pytest.mark.parametrize("heading", ["Μαύρη λίστα", "Werbeverbot?", "GDPR", "Approved", "Bloctel"])
+def test_an_unknown_question_with_answers_is_asked_about(heading):
+    guess = two_customers(heading, ["ναι", "όχι"])
+    assert "sms_consent" not in guess.fields
+    assert heading in guess.problem or guess.fields.get("sms_opt_out") == [2]
+
+
+def test_unknown_answers_about_sms_are_asked_about():
+    assert "Einw. SMS" in two_customers("Einw. SMS", ["erteilt", "nicht erteilt"]).problem
+
+
+def test_an_answer_about_email_is_no_address():
+    guess = two_customers("Email Y/N", ["Y", "N"])
+    assert "email" not in guess.fields
+    assert guess.fields["other_consent"] == [2]
+
+
+def test_answers_are_no_names_in_a_list_without_headings():
+    sample = [["Μαρία Παππά", "6971234567", "ναι"], ["Νίκος Βας", "6971234568", "όχι"]]
+    guess = guess_columns(["column 1", "column 2", "column 3"], sample, "GR")
+    assert guess.fields["phone"] == [1] and "last_name" not in guess.fields
+    assert "column 3" in guess.problem
+
+
+def test_two_lists_side_by_side_are_asked_about():
+    sample = [["Anna", "6971234567", "Eva", "6971234568"]]
+    guess = guess_columns(["Name", "Mobile", "Name (2)", "Mobile (2)"], sample, "GR")
+    assert "come twice" in guess.problem

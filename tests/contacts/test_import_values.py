@@ -502,3 +502,22 @@ def test_a_mobile_wins_over_a_landline_and_a_landline_is_not_marketed_to():
 )  # fmt: skip
 def test_any_no_of_a_row_wins(cells, consent):
     assert read(Phone=PHONE, **cells).consent == consent
+
+
+def test_a_column_that_a_spreadsheet_has_swapped_in_half_is_refused():
+    swapped = ["25/12/1980", "1990-05-03", "1985-02-01", "15/03/1977"]
+    with pytest.raises(ImportRefused, match="swapped day and month"):
+        detect_date_order(swapped)
+    assert detect_date_order([*swapped, "1988-11-25"]) == "dmy"
+
+
+def test_one_date_does_not_decide_for_many():
+    with pytest.raises(ImportRefused, match="one birthday alone"):
+        detect_date_order(["01/02/1985"] * 20 + ["02/25/1980"])
+
+
+def test_the_letter_of_a_gender_is_no_answer():
+    column = ConsentColumn(["F", "M", "yes"], is_opt_out=False, date_order="iso", zone=UTC)
+    assert column.read("F").consent == Consent.WITHHELD
+    letters = ConsentColumn(["T", "F"], is_opt_out=False, date_order="iso", zone=UTC)
+    assert letters.read("F").consent == Consent.OPTED_OUT

@@ -214,6 +214,28 @@ def test_letters_that_were_damaged_before_are_refused(refusal):
     assert "damaged before" in refusal(f"{TABLE}{damaged},6944000523,yes\n")
 
 
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("cp1253", "cp1252"),
+        ("utf-8", "cp737"),
+        ("cp737", "latin-1"),
+    ],
+)
+def test_greek_that_was_read_in_another_alphabet_is_refused(refusal, written, read_as):
+    damaged = "Γιώργος Παπαδόπουλος".encode(written).decode(read_as)
+    assert "damaged before" in refusal(f"{TABLE}{damaged},6944000523,yes\n")
+
+
+def test_letters_that_were_replaced_are_refused(refusal):
+    assert "damaged before" in refusal(f"{TABLE}M\ufffdller,6944000523,yes\n")
+
+
+@pytest.mark.parametrize("name", ["créée", "Ðorđe Šćepanović", "Łódź", "Æsøy", "Ñuñoa"])
+def test_usual_accents_are_no_damage(read, name):
+    assert read(f"{TABLE}{name},6944000523,yes\n")[1][-1][1][0] == name
+
+
 SHEET = [(1, ["Name", "Mobile"]), (2, ["Anna", "6944000501"]), (3, ["Eva", "6944000512"])]
 OTHER_SHEET = [(1, ["Mobile", "Name"]), (2, ["6944000523", "Max"])]
 

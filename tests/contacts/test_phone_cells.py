@@ -241,3 +241,31 @@ def test_odd_cells_take_no_time():
     ):
         assert read(text, "GR").startswith("rejected")
         assert PhoneReader("GR").every_number(text) == []
+
+
+@pytest.mark.parametrize(
+    ("region", "text"),
+    [
+        ("GR", "66977254320"),  # the 6 twice: also a Thai mobile
+        ("GR", "690363122"),  # a digit lost: also of Tokelau
+        ("ES", "6777334107"),
+        ("IT", "33766731021"),
+    ],
+)
+def test_a_mistyped_number_of_the_country_is_no_foreign_one(region, text):
+    with pytest.raises(UnusableCell):
+        PhoneReader(region).read(text)
+    with pytest.raises(UnusableCell):
+        PhoneReader(region, PhoneConvention.NATIONAL).read(text)
+
+
+@pytest.mark.parametrize(("region", "text"), [("GR", "980519266"), ("ES", "67259356")])
+def test_digits_are_not_changed_to_make_a_foreign_number(region, text):
+    for convention in PhoneConvention:
+        with pytest.raises(UnusableCell):
+            PhoneReader(region, convention).read(text)
+
+
+def test_a_column_of_international_numbers_without_plus_is_read_as_such():
+    reader = PhoneReader("GR", PhoneConvention.INTERNATIONAL)
+    assert reader.read("447400123456").phone == "+447400123456"
