@@ -58,8 +58,14 @@ OPEN_IMPORT_STATUSES = (ImportStatus.PENDING, ImportStatus.PROCESSING)
 # Columns of ContactImport. `processed` is the sum of the next five; `kept_incomplete` counts some
 # of their rows again.
 IMPORT_COUNTERS = (
-    "processed", "created", "updated", "unchanged", "duplicate", "rejected", "kept_incomplete",
-)  # fmt: skip
+    "processed",
+    "created",
+    "updated",
+    "unchanged",
+    "duplicate",
+    "rejected",
+    "kept_incomplete",
+)
 
 
 class DateOrder(models.TextChoices):

@@ -59,10 +59,18 @@ FILLERS = "of the de del der den le il el di του τησ st nd rd th er ere o 
 _YEARS_OF_NO_YEAR = frozenset({0, 1, 1604, 1900})
 _NO_DATES = frozenset(
     {
-        (1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 0),
-        (1900, 0, 1), (1900, 1, 1), (1904, 1, 1), (9999, 12, 31),
+        (1, 1, 1),
+        (1601, 1, 1),
+        (1753, 1, 1),
+        (1899, 12, 30),
+        (1899, 12, 31),
+        (1900, 1, 0),
+        (1900, 0, 1),
+        (1900, 1, 1),
+        (1904, 1, 1),
+        (9999, 12, 31),
     }
-)  # fmt: skip
+)
 _FIRST_UNIX_DAY = (1970, 1, 1)
 
 # On at most MAX_DATE_LENGTH characters without runs of blanks, so none of these is slow.

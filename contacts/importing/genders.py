@@ -23,8 +23,9 @@ GENDER_WORDS = {
 }
 # Letters that mean the same in every language in which they are used.
 _LETTERS = {
-    Gender.MALE: "h u α", Gender.FEMALE: "f w θ γ",
-}  # fmt: skip
+    Gender.MALE: "h u α",
+    Gender.FEMALE: "f w θ γ",
+}
 # Words and headings that show the language of a column whose letters differ between languages.
 _LANGUAGE_WORDS = {
     "es": "sexo genero hombre mujer varon masculino femenino senor senora sr sra otro",

@@ -60,8 +60,11 @@ MAX_ATTEMPTS = 5
 # Errors after which a later job may go on: the database was away or busy (within COPY, Django does
 # not translate psycopg's errors), or the job took too long.
 _DATABASE_AWAY = (
-    OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError,
-)  # fmt: skip
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
 _INTERRUPTIONS = (*_DATABASE_AWAY, BaseTimeoutException)
 # Characters that PostgreSQL stores in no text: zero, and halves of a pair.
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")

@@ -25,9 +25,19 @@ from contacts.models import DateOrder
 # another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS.
 # `ignored` are columns that a person set aside.
 FIELDS = (
-    "phone", "first_name", "last_name", "full_name", "email", "gender", "birthday", "country",
-    "sms_consent", "sms_opt_out", "other_consent", "ignored",
-)  # fmt: skip
+    "phone",
+    "first_name",
+    "last_name",
+    "full_name",
+    "email",
+    "gender",
+    "birthday",
+    "country",
+    "sms_consent",
+    "sms_opt_out",
+    "other_consent",
+    "ignored",
+)
 CONSENT_FIELDS = ("sms_consent", "sms_opt_out", "other_consent")
 CONTENT_SAMPLE_ROWS = 200
 # The share of a column's cells that must look like values of a field.
@@ -307,9 +317,13 @@ class _Guess:
 
     def _find_consents(self) -> None:
         spoken = self._of(
-            Meaning.CONSENT, Meaning.OPT_OUT, Meaning.UNCLEAR_CONSENT, Meaning.OPT_OUT_DETAIL,
-            Meaning.CONSENT_TIME, Meaning.CONSENT_DETAIL,
-        )  # fmt: skip
+            Meaning.CONSENT,
+            Meaning.OPT_OUT,
+            Meaning.UNCLEAR_CONSENT,
+            Meaning.OPT_OUT_DETAIL,
+            Meaning.CONSENT_TIME,
+            Meaning.CONSENT_DETAIL,
+        )
         has_sms = bool(self.sms_answers) or any(
             column.heading.channel == Channel.SMS
             and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
@@ -347,9 +361,14 @@ class _Guess:
         """Ask about columns that nobody would take for consent and whose cells hold a no."""
         for column in self.columns:
             if column.position in self.used or column.meaning in (
-                Meaning.CONSENT, Meaning.OPT_OUT, Meaning.CONSENT_DETAIL, Meaning.OPT_OUT_DETAIL,
-                Meaning.CONSENT_TIME, Meaning.STATUS, Meaning.UNCLEAR_CONSENT,
-            ):  # fmt: skip
+                Meaning.CONSENT,
+                Meaning.OPT_OUT,
+                Meaning.CONSENT_DETAIL,
+                Meaning.OPT_OUT_DETAIL,
+                Meaning.CONSENT_TIME,
+                Meaning.STATUS,
+                Meaning.UNCLEAR_CONSENT,
+            ):
                 continue
             if any(len(cell) <= MAX_NAME_LENGTH and says_no(cell) for cell in set(column.cells)):
                 if _only_withdraws(column):
@@ -411,11 +430,8 @@ def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:
     return "sms_consent"
 
 
-def _answer_readers() -> tuple[ConsentColumn, ConsentColumn]:
-    return tuple(  # type: ignore[return-value]
-        ConsentColumn((), is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
-        for is_opt_out in (False, True)
-    )
+def _answer_reader(*, is_opt_out: bool) -> ConsentColumn:
+    return ConsentColumn((), is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
 
 
 def _is_answer(cell: str) -> bool:
@@ -450,7 +466,7 @@ def _has_no(column: _Column) -> bool:
     return any(_NEGATIVE.read(cell).consent == Consent.OPTED_OUT for cell in set(column.cells))
 
 
-_POSITIVE, _NEGATIVE = _answer_readers()
+_POSITIVE, _NEGATIVE = _answer_reader(is_opt_out=False), _answer_reader(is_opt_out=True)
 
 
 def _best(columns: Sequence[_Column]) -> list[_Column]:

@@ -19,8 +19,13 @@ NO_VALUES = (
     "desconocido ninguno sconosciuto nessuno αγνωστο άγνωστο άγνωστος κενό κενο tbd"
 )
 NO_VALUES_OF_TWO_WORDS = (
-    "not available", "not applicable", "no name", "keine angabe", "sin datos", "non disponibile",
-)  # fmt: skip
+    "not available",
+    "not applicable",
+    "no name",
+    "keine angabe",
+    "sin datos",
+    "non disponibile",
+)
 _MISSING_PARTS = frozenset(["null", "NULL", "(null)", "undefined", "None"])
 _NAMES_TOO = frozenset({"Null", "Na", "Nan", "Nil"})
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")

@@ -222,8 +222,13 @@ def test_mobile_numbers_come_before_others():
     headings = ["Work Phone", "Phone", "Landline phone", "Home Phone", "Mobile", "Phone 2"]
     found, *_ = guessed(dict.fromkeys(headings, PHONES))
     assert found["phone"] == [
-        "Mobile", "Phone", "Phone 2", "Home Phone", "Work Phone", "Landline phone",
-    ]  # fmt: skip
+        "Mobile",
+        "Phone",
+        "Phone 2",
+        "Home Phone",
+        "Work Phone",
+        "Landline phone",
+    ]
 
 
 def test_a_phone_column_with_an_unknown_heading_is_found_by_its_cells():

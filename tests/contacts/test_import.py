@@ -28,8 +28,14 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 COUNTERS = (
-    "processed", "created", "updated", "unchanged", "duplicate", "rejected", "kept_incomplete",
-)  # fmt: skip
+    "processed",
+    "created",
+    "updated",
+    "unchanged",
+    "duplicate",
+    "rejected",
+    "kept_incomplete",
+)
 
 
 def file_of(tmp_path, text, name="customers.csv"):

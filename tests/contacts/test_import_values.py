@@ -260,8 +260,9 @@ def test_what_programs_add_to_a_name_is_taken_away(text, expected):
 
 
 @pytest.mark.parametrize(
-    "cluster", ["👩‍👩‍👧‍👦", "e\u0301", "👍🏽", "❤️", "नी"],
-)  # fmt: skip
+    "cluster",
+    ["👩‍👩‍👧‍👦", "e\u0301", "👍🏽", "❤️", "नी"],
+)
 def test_a_long_name_is_cut_between_characters_as_people_see_them(cluster):
     for ahead in range(112, 121):
         cut = clean_name("x" * ahead + cluster + "y" * 30)
@@ -273,8 +274,13 @@ def test_a_long_name_is_cut_between_characters_as_people_see_them(cluster):
 def test_letters_of_a_gender_column_are_read_in_its_language():
     spanish = GenderColumn("Sexo", ["Hombre", "H", "V", "Mujer", "Masculino"])
     assert [spanish.read(text) for text in ("H", "V", "Varón", "Sr.", "Sra.", "Otro")] == [
-        "male", "male", "male", "male", "female", "other",
-    ]  # fmt: skip
+        "male",
+        "male",
+        "male",
+        "male",
+        "female",
+        "other",
+    ]
     assert spanish.read("M") == "female"
     dutch = GenderColumn("Geslacht", ["man", "M", "V"])
     assert [dutch.read(text) for text in ("M", "V", "vrouw")] == ["male", "female", "female"]
@@ -303,17 +309,84 @@ def said(text, *, is_opt_out=False, sample=(), order="iso"):
     return column.read(text)
 
 
-YES = ["yes", "Y", "TRUE", "1", "1.0", "-1", "x", "X", "✓", "✔", "✔️", "☑", "✅", "WAHR", "VRAI",
-       "VERDADERO", "VERO", "ΑΛΗΘΕΣ", "ναι", "Ja", "oui", "sí", "Sì", "on"]  # fmt: skip
-NO = ["no", "N", "FALSE", "0", "0.0", "✗", "✘", "❌", "☐", "FALSCH", "FAUX", "FALSO", "ΨΕΥΔΕΣ",
-      "όχι", "Nein", "non", "off"]  # fmt: skip
+YES = [
+    "yes",
+    "Y",
+    "TRUE",
+    "1",
+    "1.0",
+    "-1",
+    "x",
+    "X",
+    "✓",
+    "✔",
+    "✔️",
+    "☑",
+    "✅",
+    "WAHR",
+    "VRAI",
+    "VERDADERO",
+    "VERO",
+    "ΑΛΗΘΕΣ",
+    "ναι",
+    "Ja",
+    "oui",
+    "sí",
+    "Sì",
+    "on",
+]
+NO = [
+    "no",
+    "N",
+    "FALSE",
+    "0",
+    "0.0",
+    "✗",
+    "✘",
+    "❌",
+    "☐",
+    "FALSCH",
+    "FAUX",
+    "FALSO",
+    "ΨΕΥΔΕΣ",
+    "όχι",
+    "Nein",
+    "non",
+    "off",
+]
 SUBSCRIBED = ["subscribed", "Opted In", "opted_in", "Subscribed to SMS", "active", "opt-in"]
-UNSUBSCRIBED = ["unsubscribed", "Opted-out", "SUPPRESSED", "blacklisted", "STOP", "inactive",
-                "Abgemeldet", "désabonné", "Baja", "Διεγραμμένος", "unsubscribed (2024)",
-                "was unsubscribed by admin", "opted out by SMS"]  # fmt: skip
+UNSUBSCRIBED = [
+    "unsubscribed",
+    "Opted-out",
+    "SUPPRESSED",
+    "blacklisted",
+    "STOP",
+    "inactive",
+    "Abgemeldet",
+    "désabonné",
+    "Baja",
+    "Διεγραμμένος",
+    "unsubscribed (2024)",
+    "was unsubscribed by admin",
+    "opted out by SMS",
+]
 BLANK = ["", " ", "-", "--", "—", ".", "N/A", "null", "0000-00-00", "0000-00-00 00:00:00"]
-DOUBTFUL = ["perhaps", "?!", "2", "42", "☒", "🤷", "SMS", "Viber; post", "yes and more",
-            "maybe yes", "x" * 300, "s", "2099-01-01", "641685600"]  # fmt: skip
+DOUBTFUL = [
+    "perhaps",
+    "?!",
+    "2",
+    "42",
+    "☒",
+    "🤷",
+    "SMS",
+    "Viber; post",
+    "yes and more",
+    "maybe yes",
+    "x" * 300,
+    "s",
+    "2099-01-01",
+    "641685600",
+]
 WITHHOLDING = [
     "email only",
     "pending",

@@ -95,16 +95,23 @@ def test_headings_over_two_rows_are_joined(read, tmp_path):
     ]
     layout, records = read(write_workbook(tmp_path / "a.xlsx", rows))
     assert layout.headings == (
-        "Name First", "Name Last", "Contact Email", "Contact Mobile", "SMS consent",
-    )  # fmt: skip
+        "Name First",
+        "Name Last",
+        "Contact Email",
+        "Contact Mobile",
+        "SMS consent",
+    )
     assert len(records) == 1
 
 
 def test_a_group_above_the_headings_says_whose_they_are(read):
     text = "Customer,,Emergency contact,\nName,Phone,Name,Phone\nAnna,6944000501,Eva,6944000512\n"
     assert read(text)[0].headings == (
-        "Customer Name", "Customer Phone", "Emergency contact Name", "Emergency contact Phone",
-    )  # fmt: skip
+        "Customer Name",
+        "Customer Phone",
+        "Emergency contact Name",
+        "Emergency contact Phone",
+    )
 
 
 def test_rows_with_more_cells_than_headings_are_refused_if_most_are(read, refusal):
