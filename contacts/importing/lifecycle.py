@@ -247,6 +247,7 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
         chosen=mapping,
         date_order=contact_import.date_order,
         **planning.stored_choices(contact_import),
+        with_preview=False,
     )
     if plan.problem:
         raise ImportRefused(plan.problem)

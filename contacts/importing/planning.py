@@ -117,6 +117,7 @@ def plan_import(
     date_order: str = "",
     encoding: str = "",
     sheet: str = "",
+    with_preview: bool = True,
 ) -> ImportPlan:
     """Plan how a file would be read and mapped, with a preview of its first rows and totals.
 
@@ -131,6 +132,7 @@ def plan_import(
         date_order: the order of birthdays, a DateOrder; "" to detect it.
         encoding: of the text; "" to detect it.
         sheet: the name of a workbook's sheet; "" for the only list in it.
+        with_preview: whether rows are shown and counted, which reads the whole file.
 
     Raises:
         ImportRefused: if the file as a whole cannot be used.
@@ -161,7 +163,7 @@ def plan_import(
     preview_rows: list[RowPreview] = []
     odd_rows: list[RowPreview] = []
     totals = ImportTotals()
-    if not problem:
+    if with_preview and not problem:
         validate_row = row_validator(
             layout.headings,
             fields,
