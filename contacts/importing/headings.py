@@ -682,7 +682,6 @@ _APPROVALS = (
     "autorisee autorizado autorizzato permitted allowed inscription abonnement subscription"
 )
 _ANY_APPROVAL = frozenset(_APPROVALS.split())
-_CONSENT_CONCEPTS = frozenset({"optin", "optout", "topic", "newsletter", "privacy"})
 
 
 def _read_consent_heading(  # noqa: C901 - a table of rules

@@ -20,13 +20,7 @@ def test_upload_correct_the_mapping_watch_fix_a_row_and_import_it_again(browser,
     path = tmp_path / "kunden.csv"
     path.write_text(FILE)
     browser.login("operator@example.com", "a-long-password")
-    browser.open("/admin/contacts/contactimport/add/")
-    _pick_store(browser, store)
-    browser.type("file", str(path))
-    browser.type("consent_source", "paper form")
-    browser.click("Save")
-
-    browser.wait_for("Nothing has been written yet")
+    _upload(browser, store, path)
     assert "not a valid phone number" in browser.text
     browser.choose("column-0", "last_name")
     browser.choose("column-2", "")
@@ -54,6 +48,15 @@ def test_upload_correct_the_mapping_watch_fix_a_row_and_import_it_again(browser,
     browser.click("Start import")
     browser.wait_for("completed")
     assert Contact.objects.get(phone="+306900000003").last_name == "Bad"
+
+
+def _upload(browser, store, path):
+    browser.open("/admin/contacts/contactimport/add/")
+    _pick_store(browser, store)
+    browser.type("file", str(path))
+    browser.type("consent_source", "paper form")
+    browser.click("Save")
+    browser.wait_for("Nothing has been written yet")
 
 
 def _pick_store(browser, store):
@@ -93,13 +96,7 @@ def test_an_odd_file_is_asked_about_and_its_no_is_kept(browser, worker, tmp_path
     path = tmp_path / "odd.csv"
     path.write_text(ODD_FILE)
     browser.login("operator@example.com", "a-long-password")
-    browser.open("/admin/contacts/contactimport/add/")
-    _pick_store(browser, store)
-    browser.type("file", str(path))
-    browser.type("consent_source", "paper form")
-    browser.click("Save")
-
-    browser.wait_for("Nothing has been written yet")
+    _upload(browser, store, path)
     browser.screenshot(tmp_path / "question.png")
     for position in (3, 4):
         browser.choose(f"column-{position}", "sms_consent")
