@@ -21,6 +21,6 @@ urlpatterns = [
     path("", include("campaigns.urls")),
     path("", include("compliance.urls")),
     path("admin/live/", admin.site.admin_view(home.live), name="live"),
-    path("admin/run/<str:name>/", admin.site.admin_view(home.run_now), name="run_now"),
+    path("admin/run/<str:name>/", admin.site.admin_view(home.run_now_view), name="run_now"),
     path("admin/", admin.site.urls),
 ]

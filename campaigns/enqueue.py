@@ -21,7 +21,7 @@ from campaigns import message_text, schedule
 from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
-from campaigns.new_messages import new_message
+from campaigns.new_messages import new_or_skipped_message
 from contacts.consent import suppressed_phones
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
@@ -179,7 +179,7 @@ def _render_messages(
         tracking_ids, chunk.recipients, strict=True
     ):
         text = render(dict(zip(CONTACT_FIELDS, values, strict=True)), tracking_id)
-        message = new_message(
+        message = new_or_skipped_message(
             owner_id,
             campaign_id,
             contact_id,

@@ -43,7 +43,7 @@ def export_action(
 def objection_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
     """Withdraw the selected contacts' consents to marketing and to service messages."""
     changed = sum(
-        rights.record_objection(contact.phone, contact.owner_id, by=request.user)
+        rights.withdraw_all_consent(contact.phone, contact.owner_id, by=request.user)
         for contact in queryset
         if contact.phone
     )

@@ -176,7 +176,7 @@ def correct_person(
     return len(contacts)
 
 
-def record_objection(
+def withdraw_all_consent(
     phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """Withdraw both consents of a number's contacts and write an audit entry.

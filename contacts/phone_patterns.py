@@ -154,7 +154,7 @@ def _number_pattern(metadata: PhoneMetadata, code: int, digit_count: int) -> str
     general = _general_pattern(metadata)
     after_prefix = []
     unprefixed_if = [f"(?!{_without_groups(metadata.national_prefix_for_parsing)})"]
-    for prefix in _literal_prefixes(metadata):
+    for prefix in _plain_national_prefixes(metadata):
         remaining = digit_count - len(prefix)
         possible_lengths = _required(metadata.general_desc).possible_length
         if remaining in possible_lengths or _is_too_long(metadata, remaining):
@@ -270,7 +270,7 @@ def _general_pattern(metadata: PhoneMetadata) -> str:
     return rf"(?:{_required(metadata.general_desc).national_number_pattern})\Z"
 
 
-def _literal_prefixes(metadata: PhoneMetadata) -> list[str]:
+def _plain_national_prefixes(metadata: PhoneMetadata) -> list[str]:
     """The national prefixes of a region; none if they are more than a few plain digits."""
     prefixes = (metadata.national_prefix_for_parsing or "").split("|")
     if metadata.national_prefix_transform_rule or not all(map(str.isdecimal, prefixes)):

@@ -7,7 +7,7 @@ from messaging import views, webhooks
 
 urlpatterns: list[URLPattern] = [
     *(
-        path(f"webhooks/mitto/{name}{token}", webhooks.view)
+        path(f"webhooks/mitto/{name}{token}", webhooks.django_view)
         for name in webhooks.HANDLERS
         for token in ("", "/<str:token>")
     ),

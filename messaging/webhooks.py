@@ -66,7 +66,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 @csrf_exempt
-def view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
+def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
     """The same application as a Django view; it reads the path itself."""
     response = HttpResponse()
 

@@ -44,7 +44,7 @@ def _page(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def run_now(request: HttpRequest, name: str) -> HttpResponse:
+def run_now_view(request: HttpRequest, name: str) -> HttpResponse:
     """Run a recurring job at once; asks first and says what the job would do."""
     job = find_recurring_job(name)
     if job is None or job.run_now is None:

@@ -18,7 +18,7 @@ from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from campaigns.message_text import CONTACT_FIELDS, AutomationText, automation_renderers
 from campaigns.models import AutomationMessage, AutomationType
-from campaigns.new_messages import new_message
+from campaigns.new_messages import new_or_skipped_message
 from contacts.consent import suppressed_pairs
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import next_turn, wake
@@ -186,7 +186,7 @@ def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
             continue
         values = {name: getattr(row, name) for name in CONTACT_FIELDS}
         text = renderers[row.automation_id](values, tracking_id)
-        message = new_message(
+        message = new_or_skipped_message(
             row.owner_id,
             row.automation_id,
             row.contact_id,

@@ -105,7 +105,7 @@ class UploadForm(forms.ModelForm):
             name: data[name]
             for name in ("consent_source", "consent_at", "update_existing", "welcome")
         }
-        self.instance = lifecycle.upload_file(
+        self.instance = lifecycle.create_import(
             data["owner"].pk,
             data["file"].name,
             data["file"].chunks(files.CHUNK_BYTES),

@@ -78,7 +78,7 @@ class RowError(Exception):
     """An error of the program at a row; only the kind of the error is kept, never its words."""
 
 
-def upload_file(
+def create_import(
     owner_id: int, name: str, chunks: Iterable[bytes], *, list_name: str = "", **options: Any
 ) -> ContactImport:
     """Store a file as an import that is not read before `start_import`.
@@ -111,9 +111,9 @@ def upload_file(
 
 
 def import_file(owner_id: int, path: Path, list_name: str = "", **options: Any) -> ContactImport:
-    """Store a file and start its import at once; for arguments and errors see `upload_file`."""
+    """Store a file and start its import at once; for arguments and errors see `create_import`."""
     with transaction.atomic():
-        contact_import = upload_file(
+        contact_import = create_import(
             owner_id, path.name, files.read_chunks(path), list_name=list_name, **options
         )
         start_import(contact_import, by="program")

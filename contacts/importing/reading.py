@@ -180,7 +180,7 @@ class FileReader:
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path, self.layout = path, layout
-        self._file: _UnpackedFile | None = None
+        self._file: _UnpackingReader | None = None
         self._rows_read, self._row_count = 0, 1
         self._at_end = False
 
@@ -196,7 +196,7 @@ class FileReader:
 
     def _csv_rows(self) -> Iterator[tuple[int, list[str]]]:
         layout = self.layout
-        self._file = _UnpackedFile(self.path, layout.compressed, layout.largest_bytes)
+        self._file = _UnpackingReader(self.path, layout.compressed, layout.largest_bytes)
         self._at_end = False
         with io.TextIOWrapper(
             io.BufferedReader(self._file, READ_BYTES), layout.encoding, errors="replace", newline=""
@@ -301,7 +301,7 @@ def _long_cell_error(kind: str, number: int) -> ImportRefused:
     )
 
 
-class _UnpackedFile(io.RawIOBase):
+class _UnpackingReader(io.RawIOBase):
     """The bytes of a file, unpacked; raises ImportRefused if they are too many."""
 
     def __init__(self, path: Path, compressed: bool, largest_bytes: int) -> None:
@@ -413,7 +413,7 @@ def _scan_file(path: Path, compressed: bool, largest_bytes: int) -> _FileScan:
     decoder = codecs.getincrementaldecoder("utf-8")()
     non_ascii_lines: list[bytes] = []
     size = 0
-    with io.BufferedReader(_UnpackedFile(path, compressed, largest_bytes), READ_BYTES) as source:
+    with io.BufferedReader(_UnpackingReader(path, compressed, largest_bytes), READ_BYTES) as source:
         while block := source.read(READ_BYTES):
             if not size:
                 scan.head = block[:SAMPLE_BYTES]

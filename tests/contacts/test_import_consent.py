@@ -33,7 +33,7 @@ def imported(store, *rows, columns=tuple(HEADINGS), **options):
     options = {"consent_source": "form", **options}
     lines = [",".join(columns)]
     lines += [",".join(row.get(heading, "") for heading in columns) for row in rows]
-    job = lifecycle.upload_file(
+    job = lifecycle.create_import(
         store.pk, "customers.csv", ["\n".join(lines).encode() + b"\n"], **options
     )
     mapping = {
@@ -283,7 +283,7 @@ def failing(kind):
 @pytest.fixture
 def job():
     text = f"phone,first name\n{PHONE},Anna\n+306900000002,{SECRET}\n"
-    contact_import = lifecycle.upload_file(make_store("alice").pk, "c.csv", [text.encode()])
+    contact_import = lifecycle.create_import(make_store("alice").pk, "c.csv", [text.encode()])
     lifecycle.start_import(contact_import, by="test")
     return contact_import
 
@@ -373,7 +373,7 @@ def test_an_import_that_ends_its_worker_again_and_again_fails(job, monkeypatch):
 def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 1)
     text = "phone\n" + "".join(f"+30690000{n:04}\n" for n in range(12))
-    job = lifecycle.upload_file(make_store("alice").pk, "c.csv", [text.encode()])
+    job = lifecycle.create_import(make_store("alice").pk, "c.csv", [text.encode()])
     lifecycle.start_import(job, by="test")
     original = writing.upsert_contacts
     calls = itertools.count()

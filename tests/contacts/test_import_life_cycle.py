@@ -31,7 +31,7 @@ TEXT = "phone\n+306900000001\n+306900000002\n"
 
 def uploaded(store, text=TEXT, name="customers.csv", **options):
     pieces = text if isinstance(text, list) else [text.encode()]
-    return lifecycle.upload_file(store.pk, name, pieces, **options)
+    return lifecycle.create_import(store.pk, name, pieces, **options)
 
 
 def started(store, text=TEXT, **options):

@@ -18,7 +18,7 @@ HEADER = "phone,first name,last name,email,gender,birthday,sms consent\n"
 
 def imported(store, rows, **options):
     text = HEADER + rows
-    job = lifecycle.upload_file(store.pk, "customers.csv", [text.encode()], **options)
+    job = lifecycle.create_import(store.pk, "customers.csv", [text.encode()], **options)
     lifecycle.start_import(job, by="test")
     job = lifecycle.run_import(job.pk)
     assert job.status == "completed", job.error

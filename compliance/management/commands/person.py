@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 raise CommandError("; ".join(error.messages)) from None
             self.stdout.write(f"corrected at {count:,} stores")
         elif action == "object":
-            count = rights.record_objection(phone, owner_id, by=BY)
+            count = rights.withdraw_all_consent(phone, owner_id, by=BY)
             self.stdout.write(f"{count:,} consents withdrawn")
         else:
             self._erase(phone, owner_id, f"at {store}" if store else "at all stores", yes=yes)
