@@ -5,10 +5,12 @@ import subprocess
 
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
 
 from astronote.processes import supervisor
 from astronote.queues import jobs
 from tests.support.browser import Browser
+from tests.support.database import empty_filled_tables
 from tests.support.sandbox import SandboxProcess
 
 PROCESS_FIXTURES = {"worker", "serve", "environment_of_processes"}
@@ -23,6 +25,10 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
         elif fixtures & PROCESS_FIXTURES or item.path.parent.name in PROCESS_FOLDERS:
             item.add_marker(pytest.mark.end_to_end)
+
+
+# Django's flush truncates every table and writes permissions and roles anew: 0.15 s a test.
+TransactionTestCase._fixture_teardown = lambda self: empty_filled_tables()
 
 
 @pytest.fixture(autouse=True)
