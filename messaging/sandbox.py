@@ -399,10 +399,11 @@ class Sandbox:
         return web.json_response(asdict(self.behaviour))
 
     async def reset(self, request: web.Request) -> web.Response:
-        """POST: forget all messages, receipts and counts of calls."""
+        """POST: forget all messages, receipts and counts; the switches stay."""
         self.messages.clear()
         self._receipts.clear()
-        self.calls = 0
+        self.calls = self.status_queries = self.failed_posts = 0
+        self.posted = dict.fromkeys(self.posted, 0)
         if self._ledger:
             self._ledger.truncate(0)
         return web.json_response({})

@@ -36,11 +36,26 @@ def empty_redis():
     jobs.get_queue("sms").connection.flushdb()
 
 
+@pytest.fixture(scope="session")
+def idle_sandboxes():
+    """Sandboxes whose switches no test changed; starting one takes half a second."""
+    idle = []
+    yield idle
+    for process in idle:
+        process.close()
+
+
 @pytest.fixture
-def sandbox(settings):
-    with SandboxProcess() as process:
-        settings.MITTO_API_BASE = process.url
-        yield process
+def sandbox(settings, idle_sandboxes):
+    """A sandbox that nobody called before; calls of an earlier test may hang in a changed one."""
+    process = idle_sandboxes.pop() if idle_sandboxes else SandboxProcess()
+    settings.MITTO_API_BASE = process.url
+    yield process
+    if process.is_as_started:
+        process.reset()
+        idle_sandboxes.append(process)
+    else:
+        process.close()
 
 
 @pytest.fixture

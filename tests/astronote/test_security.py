@@ -272,6 +272,7 @@ def test_a_weak_password_is_refused():
         )
 
 
+@pytest.mark.slow
 def test_guessing_a_password_is_stopped(client):
     operator("viewer")
     form = {"username": "viewer@example.com", "password": "wrong"}

@@ -139,6 +139,7 @@ def test_a_missed_birthday_run_is_found_by_the_watchdog():
     assert mine.last_run_at > timezone.now() - timedelta(minutes=1)
 
 
+@pytest.mark.slow
 def test_birthdays_are_found_by_index():
     store = make_store()
     mine = automation(store)

@@ -416,6 +416,7 @@ def test_a_test_number_without_a_country_is_of_the_stores_country():
     assert message.to == "+4915123456789"
 
 
+@pytest.mark.slow
 def test_a_campaign_of_many_chunks_is_written_whole(alice, settings):
     """Twenty-thousand contacts and one: the last chunk holds one."""
     settings.SMS_BATCH_SIZE = 5000

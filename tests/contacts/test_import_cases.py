@@ -21,6 +21,7 @@ CASES = json.loads((FOLDER / "expected.json").read_bytes())
 MIN_RIGHT_SHARE = 0.9
 
 
+@pytest.mark.slow
 def test_no_export_is_read_wrongly_in_silence():
     verdicts: dict[str, str] = {}
     explanations: dict[str, str] = {}

@@ -222,6 +222,7 @@ def test_a_contact_that_is_left_alone_is_not_filled_either(monkeypatch, chunk_ro
 ANSWERS = {"yes": True, "no": False, "": None, "perhaps": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_rows", [1, 2, 100])
 def test_any_no_of_any_row_wins_in_every_order(monkeypatch, chunk_rows):
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", chunk_rows)

@@ -110,6 +110,7 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzz") / "customers"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_no_row_of_a_mutated_file_is_unaccounted_for(place):
     accepts = Accepts()

@@ -321,6 +321,7 @@ def test_a_compressed_list_may_unpack_to_ten_times_the_largest_file(settings, me
     assert lifecycle.run_import(job.pk).status == status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "said"), [(8_000, ""), (30_000, "more than 10 MB")])
 def test_a_workbook_may_unpack_to_ten_times_the_largest_file(settings, tmp_path, rows, said):
     settings.IMPORT_MAX_MB = 1

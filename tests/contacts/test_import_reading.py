@@ -309,6 +309,7 @@ def test_the_share_grows_to_the_whole_of_the_file(written, compressed):
     assert 0 < shares[0] < 0.6 and shares[-1] == reader.share == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [False, True])
 def test_memory_does_not_grow_with_the_file(written, compressed):
     note = "x" * 100

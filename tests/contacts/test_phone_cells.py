@@ -40,6 +40,7 @@ def test_cells_of_real_lists(case):
         assert phone in case["accept"]
 
 
+@pytest.mark.slow
 def test_mobiles_written_in_all_ways_are_never_read_as_others():
     phonenumbers.enable_pattern_cache()
     outcome = written_mobiles.read_all(MOBILES_OF_A_COUNTRY)
@@ -200,6 +201,7 @@ def test_a_list_of_numbers_not_to_message_means_every_number():
     assert PhoneReader("GR").every_number("6944OOO258") == []
 
 
+@pytest.mark.slow
 def test_usual_cells_are_read_as_closely_looked_at_ones(monkeypatch):
     draw = random.Random(20261127)
     cells = [phones.random_number(draw) for _ in range(3000)]
@@ -215,6 +217,7 @@ def test_usual_cells_are_read_as_closely_looked_at_ones(monkeypatch):
     assert usual == [read(text, region).partition(":")[0] for text, region in cells]
 
 
+@pytest.mark.slow
 def test_kinds_are_those_of_the_library():
     kinds = {
         phonenumbers.PhoneNumberType.MOBILE: PhoneKind.MOBILE,

@@ -108,6 +108,7 @@ def make_events(count, event_type, *, retry_at=None):
     )
 
 
+@pytest.mark.slow
 def test_all_receipts_that_wait_are_applied_however_many_they_are(post):
     """More than a chunk."""
     make_events(5001, "dlr", retry_at=timezone.now() + timedelta(hours=1))
@@ -118,6 +119,7 @@ def test_all_receipts_that_wait_are_applied_however_many_they_are(post):
     assert message.status == "delivered"
 
 
+@pytest.mark.slow
 def test_all_that_customers_wrote_is_acted_on_however_much_it_is(post):
     make_events(501, "inbound")
     make_list(make_store(), 1)

@@ -49,6 +49,7 @@ def waiting_campaign(size):
     return campaign
 
 
+@pytest.mark.slow
 def test_a_batch_is_prepared_without_reading_every_contact():
     waiting_campaign(40_000)
     batch = sending.claim_next_batch()
@@ -57,6 +58,7 @@ def test_a_batch_is_prepared_without_reading_every_contact():
     assert rows_read("contacts_contact") - before < 2 * batch.size
 
 
+@pytest.mark.slow
 def test_receipts_are_looked_up_when_statistics_are_older_than_what_was_sent():
     campaign = waiting_campaign(20_000)
     campaign.sent = campaign.total
