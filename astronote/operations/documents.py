@@ -16,11 +16,6 @@ from astronote import environment
 from astronote.queues import catalogue
 
 GENERATED = "<!-- Written by `manage.py generate_docs`. Change the code, not this file. -->"
-# Commands of other packages that an installation uses, with a summary where they have none.
-FOREIGN_COMMANDS = {
-    "rqworker": "Run one worker on the queues that are named.",
-    "rqworker-pool": "Run several workers on the queues that are named.",
-}
 # What an option means in every command that does not say it.
 COMMON_MEANINGS = {"json": "print the answer as JSON"}
 # Options that Django gives every command.
@@ -90,7 +85,7 @@ def commands_page() -> str:
     """Every command with its arguments."""
     commands = list(_commands())
     index = "\n".join(
-        f"| [`{name}`](#{name}) | {_cell(_summary(name, command))} |" for name, command in commands
+        f"| [`{name}`](#{name}) | {_cell(command.help)} |" for name, command in commands
     )
     sections = "\n".join(_command_section(name, command) for name, command in commands)
     return f"""# Commands
@@ -107,15 +102,10 @@ Run a command as `.venv/bin/python manage.py NAME`. Each has `--help`, and Djang
 
 
 def _commands() -> Iterator[tuple[str, BaseCommand]]:
-    """The project's own commands and FOREIGN_COMMANDS, by name."""
+    """The project's own commands by name."""
     for name, source in sorted(get_commands().items()):
-        own = source in settings.PROJECT_APPS
-        if own or name in FOREIGN_COMMANDS:
+        if source in settings.PROJECT_APPS:
             yield name, load_command_class(source, name)
-
-
-def _summary(name: str, command: BaseCommand) -> str:
-    return FOREIGN_COMMANDS.get(name) or " ".join(str(command.help).split())
 
 
 def _command_section(name: str, command: BaseCommand) -> str:
@@ -126,7 +116,16 @@ def _command_section(name: str, command: BaseCommand) -> str:
     ]
     positional_first = sorted(actions, key=lambda action: bool(action.option_strings))
     usage = " ".join([f"manage.py {name}", *map(_usage, positional_first)])
-    lines = [f"## {name}", "", _summary(name, command), "", "```", *_wrapped(usage), "```", ""]
+    lines = [
+        f"## {name}",
+        "",
+        " ".join(str(command.help).split()),
+        "",
+        "```",
+        *_wrapped(usage),
+        "```",
+        "",
+    ]
     if actions:
         lines += ["| Argument | Meaning |", "|---|---|"]
         lines += map(_row, positional_first)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 from redis.exceptions import RedisError
@@ -17,7 +18,12 @@ from astronote.queues.recurring import HEARTBEAT_KEY, next_runs, recurring_jobs
 
 
 def queue_alarm() -> str:
-    """One sentence on what is wrong with Redis or the scheduler and what to do, or nothing."""
+    """What is wrong with Redis or the scheduler, or that queues are off, and what to do."""
+    if settings.QUEUE_DISABLED:
+        return (
+            "Queues are off: QUEUE_DISABLED is set, so nothing is sent, imported or updated."
+            " Unset it and start the workers."
+        )
     try:
         if jobs.redis_connection().get(HEARTBEAT_KEY):
             return ""

@@ -6,12 +6,13 @@ import contextlib
 import gc
 import logging
 import multiprocessing
-import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 import django_rq
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import close_old_connections
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
@@ -27,6 +28,26 @@ from astronote.queues.catalogue import QUEUES_BY_NAME
 log = logging.getLogger(__name__)
 
 
+def check_worker_can_start(queue_names: Sequence[str]) -> None:
+    """Refuse a worker that could not work.
+
+    Raises:
+        CommandError: if no queue or an unknown one is named, or queues are disabled.
+    """
+    unknown = [name for name in queue_names if name not in QUEUES_BY_NAME]
+    if unknown or not queue_names:
+        problem = f"there is no queue {', '.join(unknown)}" if unknown else "name a queue"
+        raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
+    if settings.QUEUE_DISABLED:
+        raise CommandError("QUEUE_DISABLED is set: workers do not start")
+
+
+def configured_worker_count(queue_names: Sequence[str]) -> int:
+    """How many worker processes the environment asks for on these queues together."""
+    variables = [QUEUES_BY_NAME[name].concurrency_variable for name in queue_names]
+    return sum(getattr(settings, variable) if variable else 1 for variable in variables)
+
+
 class Worker(SimpleWorker):
     """Runs jobs in its own process; reuses its database connection and replaces a broken one."""
 
@@ -35,9 +56,7 @@ class Worker(SimpleWorker):
         super().__init__(*args, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
-        """Run jobs until a signal; refuses to start while queues are disabled."""
-        if settings.QUEUE_DISABLED:
-            sys.exit("astronote: QUEUE_DISABLED is set: workers do not start")
+        """Run jobs until a signal."""
         if settings.QUEUE_ATTEMPTS > 1 and "sms" in self.queue_names():
             log.warning(
                 "QUEUE_ATTEMPTS=%s: batches that Mitto does not answer are SENT AGAIN, and "

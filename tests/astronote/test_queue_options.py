@@ -8,7 +8,6 @@ import pytest
 from django.conf import settings
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
-from astronote import environment
 from astronote.processes import supervisor
 from astronote.queues import jobs, workers
 from astronote.queues.catalogue import QUEUES
@@ -60,16 +59,21 @@ def test_each_queue_that_may_have_several_processes_has_its_variable():
     }  # fmt: skip
 
 
-def test_the_procfile_starts_as_many_workers_of_each_queue_as_its_variable_says():
-    defaults = {variable.name: variable.default for variable in environment.variables()}
+def test_the_procfile_starts_the_workers_of_each_queue():
     lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
     commands = [line.partition(": ")[2] for line in lines]
     assert sorted(command for command in commands if "manage.py rqworker" in command) == sorted(
-        f"python manage.py rqworker-pool {queue.name} --num-workers ${{{name}:-{defaults[name]}}}"
-        if (name := queue.concurrency_variable)
-        else f"python manage.py rqworker {queue.name}"
+        f"python manage.py {'rqworker-pool' if queue.concurrency_variable else 'rqworker'}"
+        f" {queue.name}"
         for queue in QUEUES
     )
+
+
+def test_queues_for_which_the_overview_names_no_number_have_five_attempts():
+    assert {queue.name: queue.attempts for queue in QUEUES} == {
+        "sms": 1, "scheduler": 1, "contact_import": 5, "birthday": 5, "status_refresh": 5,
+        "delivery_status_poller": 3, "watchdog": 3, "pii_retention": 5,
+    }  # fmt: skip
 
 
 def test_what_failed_is_tried_again_later_with_its_arguments(environment_of_processes):

@@ -159,7 +159,9 @@ def test_more_than_one_attempt_is_said_loudly_at_start(environment_of_processes)
     assert "SENT AGAIN" not in burst(environment_of_processes, "sms")
 
 
-@pytest.mark.parametrize("command", [("rqworker", "sms"), ("rqscheduler",)])
+@pytest.mark.parametrize(
+    "command", [("rqworker", "sms"), ("rqworker-pool", "sms"), ("rqscheduler",)]
+)
 def test_with_queues_disabled_workers_say_so_and_end(environment_of_processes, command):
     done = subprocess.run(
         supervisor.manage_command(*command),
@@ -169,6 +171,38 @@ def test_with_queues_disabled_workers_say_so_and_end(environment_of_processes, c
         timeout=60,
     )
     assert done.returncode == 1 and "QUEUE_DISABLED is set" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["rqworker", "rqworker-pool"])
+@pytest.mark.parametrize(
+    ("queues", "problem"), [((), "name a queue"), (("sms", "smss"), "there is no queue smss")]
+)
+def test_a_worker_without_a_known_queue_names_those_there_are(
+    environment_of_processes, command, queues, problem
+):
+    done = subprocess.run(
+        supervisor.manage_command(command, *queues),
+        env=environment_of_processes,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"{problem}; the queues are sms, scheduler, contact_import" in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "count"), [((), 3), (("--num-workers", "2"), 2)])
+def test_a_pool_is_as_large_as_its_variable_says(worker, arguments, count):
+    queue = jobs.get_queue("watchdog")
+    pool = worker("rqworker-pool", "watchdog", *arguments, WATCHDOG_CONCURRENCY="3")
+    wait_until(lambda: Worker.count(queue=queue) >= count)
+    pool.terminate()
+    assert pool.wait(60) == 0 and Worker.count(queue=queue) == 0
+
+
+def test_the_home_page_says_that_queues_are_off(settings, admin_client):
+    settings.QUEUE_DISABLED = True
+    assert "Queues are off: QUEUE_DISABLED is set" in admin_client.get("/admin/").text
 
 
 def test_what_waits_while_queues_are_disabled_is_picked_up_later(settings, sandbox):
