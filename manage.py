@@ -16,13 +16,18 @@ def main() -> int:
 
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
-    from django.db import OperationalError
+    from django.db import NotSupportedError, OperationalError
     from redis.exceptions import ConnectionError as RedisConnectionError
 
     try:
         settings.INSTALLED_APPS  # noqa: B018 - reading one setting loads them all
         execute_from_command_line(sys.argv)
-    except (ImproperlyConfigured, OperationalError, RedisConnectionError) as error:
+    except (
+        ImproperlyConfigured,
+        NotSupportedError,
+        OperationalError,
+        RedisConnectionError,
+    ) as error:
         if os.environ.get("ASTRONOTE_TRACEBACK"):
             raise
         print(f"astronote: {explain(error)}", file=sys.stderr)
@@ -39,6 +44,8 @@ def explain(error: Exception) -> str:
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if type(error).__name__ == "ImproperlyConfigured":
         return first_line
+    if type(error).__name__ == "NotSupportedError":
+        return f"{first_line} DATABASE_URL names the server."
     if isinstance(error, RedisConnectionError):
         return environment.unreachable("Redis", "REDIS_URL", first_line)
     return environment.unreachable("PostgreSQL", "DATABASE_URL", first_line)

@@ -11,8 +11,13 @@ class AstronoteConfig(AppConfig):
     verbose_name = "Stores"
 
     def ready(self) -> None:
-        """Import each app's `operations.py`, after registering the ground floor's own."""
+        """Import each app's `operations.py`, after registering the ground floor's own.
+
+        Also sets the oldest PostgreSQL that connections accept.
+        """
+        from astronote.common.postgres_version import require_minimum_postgres
         from astronote.operations import ground_floor
 
+        require_minimum_postgres()
         ground_floor.register()
         autodiscover_modules("operations")

@@ -21,6 +21,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
+from astronote.common.postgres_version import check_postgres_version
 from astronote.processes.supervisor import end_with_parent
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
@@ -33,6 +34,7 @@ def check_worker_can_start(queue_names: Sequence[str]) -> None:
 
     Raises:
         CommandError: if no queue or an unknown one is named, or queues are disabled.
+        NotSupportedError: if PostgreSQL is too old.
     """
     unknown = [name for name in queue_names if name not in QUEUES_BY_NAME]
     if unknown or not queue_names:
@@ -40,6 +42,7 @@ def check_worker_can_start(queue_names: Sequence[str]) -> None:
         raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
+    check_postgres_version()
 
 
 def configured_worker_count(queue_names: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common.postgres_version import check_postgres_version
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
 from astronote.queues.catalogue import QUEUES
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         group = supervisor.ProcessGroup()
         try:
             services.start()
+            check_postgres_version()
             if services.started:
                 call_command("migrate", verbosity=0)
             group.start("web", supervisor.web_command(settings.PORT, settings.WEB_CONCURRENCY))
