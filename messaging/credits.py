@@ -25,6 +25,8 @@ from messaging.statuses import TransactionType
 
 log = logging.getLogger(__name__)
 
+MAX_TOP_UP = 100_000_000  # credits; a larger amount is likely a slip
+
 
 class NewBatch(NamedTuple):
     """A batch that is being written, and the parts of its messages."""
@@ -62,10 +64,10 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     """Add credits to a store's wallet, once for each `key`, and write a ledger entry.
 
     Raises:
-        ValueError: if the amount is not positive.
+        ValueError: if the amount is not from 1 to MAX_TOP_UP.
     """
-    if amount <= 0:
-        raise ValueError(f"a top-up must be 1 credit or more, not {amount}")
+    if not 1 <= amount <= MAX_TOP_UP:
+        raise ValueError(f"a top-up is from 1 to {MAX_TOP_UP:,} credits, not {amount:,}")
     wallet_of(owner_id)
     with transaction.atomic():
         wallet = Wallet.objects.select_for_update().get(owner_id=owner_id)
@@ -105,7 +107,7 @@ HOLD_CREDITS = """
     WITH sufficient AS (
         SELECT w.owner_id, t.amount
         FROM messaging_wallet w
-        JOIN unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount) ON t.owner_id = w.owner_id
+        JOIN unnest(%s::bigint[], %s::bigint[]) AS t (owner_id, amount) ON t.owner_id = w.owner_id
         WHERE w.balance - w.reserved_balance >= t.amount
         ORDER BY w.owner_id
         FOR NO KEY UPDATE OF w)
@@ -182,7 +184,7 @@ EXPIRE_RESERVATIONS = """
 RELEASE_CREDITS = """
     UPDATE messaging_wallet w
     SET reserved_balance = reserved_balance - t.amount, updated_at = now()
-    FROM unnest(%s::bigint[], %s::int[]) AS t (owner_id, amount)
+    FROM unnest(%s::bigint[], %s::bigint[]) AS t (owner_id, amount)
     WHERE w.owner_id = t.owner_id
 """
 

@@ -289,8 +289,8 @@ class Wallet(models.Model):
     """A store's prepaid credits: `balance` is the sum of its ledger, `reserved_balance` is held."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
-    balance = models.IntegerField(default=0)
-    reserved_balance = models.IntegerField(default=0)
+    balance = models.BigIntegerField(default=0)
+    reserved_balance = models.BigIntegerField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -358,8 +358,8 @@ class CreditTransaction(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     type = models.CharField(max_length=8, choices=TransactionType.choices)
-    amount = models.PositiveIntegerField()
-    balance_after = models.IntegerField()
+    amount = models.PositiveBigIntegerField()
+    balance_after = models.BigIntegerField()
     reason = models.CharField(max_length=200)
     batch = models.ForeignKey(Batch, models.SET_NULL, null=True, blank=True)
     idempotency_key = models.CharField(max_length=128, unique=True)

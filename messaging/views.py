@@ -18,8 +18,6 @@ from astronote.common import audit
 from messaging import credits
 from messaging.panels import TOP_UP_PERMISSION
 
-MAX_CREDITS = 100_000_000
-
 
 def top_up(request: HttpRequest, pk: int) -> HttpResponse:
     """Add credits to a store's wallet after a confirmation, and write an audit entry.
@@ -35,8 +33,8 @@ def top_up(request: HttpRequest, pk: int) -> HttpResponse:
     store = get_object_or_404(User, pk=pk, is_staff=False)
     params = request.POST if request.method == "POST" else request.GET
     amount = params.get("credits", "")
-    if not (amount.isascii() and amount.isdecimal() and 0 < int(amount[:12]) <= MAX_CREDITS):
-        messages.error(request, f"Enter a number of credits from 1 to {MAX_CREDITS:,}.")
+    if not (amount.isascii() and amount.isdecimal() and 0 < int(amount[:12]) <= credits.MAX_TOP_UP):
+        messages.error(request, f"Enter a number of credits from 1 to {credits.MAX_TOP_UP:,}.")
     elif request.method == "POST":
         key = f"top-up:{params.get('key', '')[:60] or uuid.uuid4()}"
         wallet = credits.top_up(pk, int(amount), reason="top-up in the admin", key=key)

@@ -152,10 +152,21 @@ def test_a_top_up_counts_once_for_each_key():
     assert ledger_balances(store)
 
 
-@pytest.mark.parametrize("amount", [0, -5])
-def test_a_top_up_of_nothing_is_refused(amount):
+def test_a_big_chain_buys_more_than_fits_32_bits(sandbox):
+    store = make_store(balance=0)
+    for order in range(30):
+        wallet = credits.top_up(store.pk, 100_000_000, reason="order", key=f"order-{order}")
+    assert wallet.balance == 3_000_000_000
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk)
+    sending.process_next_batch()
+    assert Wallet.objects.get().balance == 3_000_000_000 - 3
+    assert ledger_balances(store)
+
+
+@pytest.mark.parametrize("amount", [0, -5, 100_000_001])
+def test_a_top_up_of_nothing_or_by_a_slip_is_refused(amount):
     store = make_store()
-    with pytest.raises(ValueError, match="1 credit or more"):
+    with pytest.raises(ValueError, match="from 1 to 100,000,000 credits"):
         credits.top_up(store.pk, amount, reason="test", key="test")
     assert Wallet.objects.get().balance == 1000
 
