@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
-from astronote.common.sql import execute
+from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
 from messaging.inbox import (
@@ -56,13 +56,13 @@ def store_receipts(events: Iterable[Mapping[str, Any]]) -> None:
 
     Concurrent calls share one insert.
     """
-    rows = [NewEvent.from_receipt(event) for event in events]
-    if rows:
-        _store_coalesced(rows)
+    new_events = [NewEvent.from_receipt(event) for event in events]
+    if new_events:
+        _store_coalesced(new_events)
 
 
-def _store(rows: list[NewEvent]) -> None:
-    if insert_events(rows, WebhookEventType.RECEIPT) and jobs.start_debounce(
+def _store(new_events: list[NewEvent]) -> None:
+    if insert_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
         DEBOUNCE_KEY, DEBOUNCE_SECONDS
     ):
         jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
@@ -122,30 +122,45 @@ def _apply_chunk(*, after: int, counts: dict[str, int]) -> tuple[int, int]:
     """
     now = timezone.now()
     with transaction.atomic():
-        waiting = WebhookEvent.objects.filter(
-            status=WebhookEventStatus.RECEIVED, event_type=WebhookEventType.RECEIPT, pk__gt=after
+        next_receipts = rows(
+            NEXT_RECEIPTS.format(has_message=_has_message_sql()),
+            {"after": after, "now": now, "count": CHUNK_RECEIPTS},
         )
-        ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:CHUNK_RECEIPTS])
-        if not ids:
+        if not next_receipts:
             return after, 0
-        params = {"after": after, "last": ids[-1], "now": now}
-        for model in message_classes():
-            outcomes.record_outcomes_from(model, DUE_RECEIPTS, params)
-        applied = execute(MARK_APPLIED.format(has_message=_has_message_sql()), params)
-        counts["applied"] += applied
-        if applied < len(ids):
-            _apply_or_retry_unmatched(waiting.filter(pk__lte=ids[-1]), now, counts)
-    return ids[-1], len(ids)
+        # Exactly these are applied and marked: another receipt's message may get its ID meanwhile.
+        matched_ids = [pk for pk, is_matched in next_receipts if is_matched]
+        last_id = next_receipts[-1][0]
+        if matched_ids:
+            for model in message_classes():
+                outcomes.record_outcomes_from(model, MATCHED_RECEIPTS, {"ids": matched_ids})
+            _mark_events(matched_ids, WebhookEventStatus.PROCESSED)
+            counts["applied"] += len(matched_ids)
+        if len(matched_ids) < len(next_receipts):
+            unmatched = WebhookEvent.objects.filter(
+                status=WebhookEventStatus.RECEIVED,
+                event_type=WebhookEventType.RECEIPT,
+                pk__gt=after,
+                pk__lte=last_id,
+            )
+            _apply_or_retry_unmatched(unmatched, now, counts)
+    return last_id, len(next_receipts)
 
 
 def _sql_list(values: Iterable[str]) -> str:
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
-# Due receipts with a message of one class, as outcomes. LIMIT 1 makes PostgreSQL look up each
+NEXT_RECEIPTS = """
+    SELECT e.id, (e.retry_at IS NULL OR e.retry_at <= %(now)s) AND ({has_message})
+    FROM messaging_webhookevent e
+    WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s
+    ORDER BY e.id LIMIT %(count)s
+"""
+# Receipts as outcomes for their messages of one class. LIMIT 1 makes PostgreSQL look up each
 # message by its ID. A plain join may read all messages: statistics older than the campaign say that
 # no message has an ID.
-DUE_RECEIPTS = f"""
+MATCHED_RECEIPTS = f"""
     SELECT m.id,
         CASE WHEN e.provider_status IN ({_sql_list(DELIVERED_PROVIDER_STATUSES)}) THEN 'delivered'
             WHEN e.provider_status IN ({_sql_list(FAILED_PROVIDER_STATUSES)}) THEN 'failed'
@@ -154,13 +169,7 @@ DUE_RECEIPTS = f"""
         COALESCE(e.occurred_at, e.received_at) AS at
     FROM messaging_webhookevent e, LATERAL (
         SELECT id FROM {{table}} WHERE provider_message_id = e.provider_message_id LIMIT 1) m
-    WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s AND e.id <= %(last)s
-        AND (e.retry_at IS NULL OR e.retry_at <= %(now)s)
-"""
-MARK_APPLIED = """
-    UPDATE messaging_webhookevent e SET status = 'processed', processed_at = now()
-    WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s AND e.id <= %(last)s
-        AND (e.retry_at IS NULL OR e.retry_at <= %(now)s) AND ({has_message})
+    WHERE e.id = ANY(%(ids)s)
 """
 
 
@@ -180,7 +189,7 @@ def _apply_or_retry_unmatched(
 
     Receipts whose retry is not due yet are not changed.
     """
-    rows = unmatched.filter(Q(retry_at=None) | Q(retry_at__lte=now)).values_list(
+    due_rows = unmatched.filter(Q(retry_at=None) | Q(retry_at__lte=now)).values_list(
         "pk",
         "provider_message_id",
         "provider_status",
@@ -189,7 +198,7 @@ def _apply_or_retry_unmatched(
         "error",
         "received_at",
     )
-    due = [UnmatchedReceipt(*row) for row in rows]
+    due = [UnmatchedReceipt(*row) for row in due_rows]
     applied = _apply_to_unknown([r for r in due if r.received_at < now - MAX_CALL_DURATION])
     still_unmatched = [receipt for receipt in due if receipt.id not in applied]
     oldest_retried = now - MAX_RETRY_AGE

@@ -8,15 +8,9 @@ from django.db import connection, transaction
 from messaging import credits
 from messaging.models import Wallet
 from tests.support.factories import make_store
-from tests.support.waiting import wait_until
+from tests.support.waiting import one_waits_for_a_lock, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def one_waits_for_a_lock():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone()[0] == 1
 
 
 def hold_beside(needs, into):

@@ -4,11 +4,12 @@ import hashlib
 import hmac
 import json
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from campaigns import enqueue
@@ -18,6 +19,7 @@ from messaging.models import Batch, CreditReservation, Tally, Wallet, WebhookEve
 from messaging.polling import StatusQuery
 from messaging.tallies import slot_sql, wait_sql
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.waiting import one_waits_for_a_lock, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/webhooks/mitto/delivery"
@@ -435,3 +437,27 @@ def test_it_does_not_if_it_came_before_the_call(sandbox, client):
     WebhookEvent.objects.update(retry_at=None)
     receipts.apply_received_receipts()
     assert CampaignMessage.objects.get().status == "unknown"
+
+
+def test_a_receipt_whose_message_gets_its_id_meanwhile_is_applied_later(sandbox, client):
+    sent_campaign("alice", 1)
+    sent_campaign("bella", 1)
+    ours, other = CampaignMessage.objects.order_by("pk")
+    post(client, [event(ours, "Delivered"), event(other, "Delivered")])
+    provider_id = other.provider_message_id
+    CampaignMessage.objects.filter(pk=other.pk).update(provider_message_id=None)
+
+    def apply():
+        receipts.apply_received_receipts()
+        connection.close()
+
+    applying = threading.Thread(target=apply)
+    with transaction.atomic():
+        CampaignMessage.objects.select_for_update().get(pk=ours.pk)
+        applying.start()
+        wait_until(one_waits_for_a_lock)
+        CampaignMessage.objects.filter(pk=other.pk).update(provider_message_id=provider_id)
+    applying.join()
+    WebhookEvent.objects.update(retry_at=None)
+    receipts.apply_received_receipts()
+    assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"delivered"}
