@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MAX_KNOWN_LENGTH = 200
 
 _DATE = re.compile(
     r"(?P<first>\d{1,4})(?P<separator>[-/.])(?P<second>\d{1,2})(?P=separator)(?P<third>\d{1,4})"
@@ -46,6 +52,27 @@ def is_day_of_year(text: str) -> bool:
 
 class UnusableCell(ValueError):
     """A cell cannot be used; the message is a reason for a person."""
+
+
+class KnownCells(dict[str, T]):
+    """What the cells of a column say, by their text; short texts are read once."""
+
+    def __init__(self, read: Callable[[str], T], size: int) -> None:
+        """Begin with no text.
+
+        Args:
+            read: reads a cell; what it raises is not kept.
+            size: the most texts that are kept, the first ones.
+        """
+        super().__init__()
+        self.read, self.size = read, size
+
+    def __missing__(self, text: str) -> T:
+        """Read a text that is not kept."""
+        value = self.read(text)
+        if len(self) < self.size and len(text) <= MAX_KNOWN_LENGTH:
+            self[text] = value
+        return value
 
 
 def fold_text(text: str) -> str:

@@ -14,11 +14,10 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from contacts.importing.cells import UnusableCell, fold_text
+from contacts.importing.cells import KnownCells, UnusableCell, fold_text
 from contacts.importing.dates import NoDate, read_moment
 
 MAX_LENGTH = 200
-# So many different cells of a column are read once.
 MAX_KNOWN = 1000
 
 
@@ -138,16 +137,11 @@ class ConsentColumn:
             if letters == {yes, no}:
                 self.yes.add(yes)
                 self.no.add(no)
-        self.known: dict[str, ConsentCell] = {}
+        self.known = KnownCells(self._read, MAX_KNOWN)
 
     def read(self, text: str) -> ConsentCell:
-        """What the cell says; read once for each text that is short."""
-        known = self.known.get(text)
-        if known is None:
-            known = self._read(text)
-            if len(self.known) < MAX_KNOWN and len(text) <= MAX_LENGTH:
-                self.known[text] = known
-        return known
+        """What the cell says."""
+        return self.known[text]
 
     def _read(self, text: str) -> ConsentCell:
         text = unicodedata.normalize("NFC", text.strip())

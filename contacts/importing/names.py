@@ -78,7 +78,7 @@ def _is_punctuation(character: str) -> bool:
 def clean_name(text: str) -> str:
     """A name on one line, without control characters, cut at MAX_NAME_LENGTH; "" if it is none."""
     text = text.strip()
-    if text.isalpha() and len(text) <= MAX_NAME_LENGTH:
+    if text.isalnum() and len(text) <= MAX_NAME_LENGTH:
         is_name = text.lower() not in _NO_VALUES or text in _NAMES_TOO
         return text if is_name else ""
     if not text.replace(" ", "").isalpha():

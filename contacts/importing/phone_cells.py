@@ -245,14 +245,16 @@ class PhoneReader:
 
 def _plain_digits(written: str) -> str | None:
     """The digits of a usual cell without its sign; None if it must be looked at more closely."""
-    if written.isdecimal():
-        digits = written
-        if len(digits) < PLAIN_MIN_DIGITS and (len(digits) < 7 or _DATE_LIKE.match(digits)):
+    digits = written[written[:1] == "+" :]
+    if not digits.isdecimal():
+        digits = digits.translate(_PLAIN_PUNCTUATION)
+        if "(0" in written or written.count(".") == 1:
             return None
-    else:
-        digits = written[written[:1] == "+" :].translate(_PLAIN_PUNCTUATION)
-        if len(digits) < PLAIN_MIN_DIGITS or "(0" in written or written.count(".") == 1:
-            return None
+    # Fewer digits are plain only without a sign, and if they are no date.
+    if len(digits) < PLAIN_MIN_DIGITS and (
+        not written.isdecimal() or len(digits) < 7 or _DATE_LIKE.match(digits)
+    ):
+        return None
     if len(digits) > PLAIN_MAX_DIGITS or not (digits.isascii() and digits.isdecimal()):
         return None
     return digits

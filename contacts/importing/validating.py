@@ -15,7 +15,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from contacts.importing.cells import UnusableCell
+from contacts.importing.cells import KnownCells, UnusableCell
 from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
 from contacts.importing.dates import YearlessDate, has_serials, read_birthday
 from contacts.importing.genders import GenderColumn
@@ -35,6 +35,7 @@ from contacts.phones import PhoneKind
 
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
+MAX_KNOWN_BIRTHDAYS = 1 << 15  # the days of 89 years
 
 _SIMPLE_EMAIL = re.compile(
     r"[A-Za-z0-9_+%-]+(?:\.[A-Za-z0-9_+%-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
@@ -171,7 +172,7 @@ class _RowValidator:
             (at, writes_family_first(headings[at], cells_of(at))) for at in columns("full_name")
         ]
         self.genders = [(at, GenderColumn(headings[at], cells_of(at))) for at in columns("gender")]
-        self.birthdays = [(at, has_serials(cells_of(at), self.today)) for at in columns("birthday")]
+        self.birthdays = [(at, self._known_birthdays(cells_of(at))) for at in columns("birthday")]
         self.consents = [
             (
                 at,
@@ -214,12 +215,12 @@ class _RowValidator:
         if isinstance(number, Rejection):
             return number
         birthday = None
-        for at, reads_serials in self.birthdays:
+        for at, birthday_of in self.birthdays:
             text = cells[at]
             if not text or birthday is not None:
                 continue
             try:
-                birthday = self._birthday(text, reads_serials)
+                birthday = birthday_of[text]
             except YearlessDate as problem:
                 yearless.append(self._dropped("birthday", at, cells, problem))
             except UnusableCell as problem:
@@ -283,11 +284,15 @@ class _RowValidator:
         ]
         return found
 
-    def _birthday(self, text: str, reads_serials: bool) -> date | None:
-        # No word for nothing has the length of a usual date.
-        if len(text) != 10 and stands_for_nothing(text):
-            return None
-        return read_birthday(text, self.date_order, self.today, reads_serials=reads_serials)
+    def _known_birthdays(self, sample: Sequence[str]) -> KnownCells[date | None]:
+        reads_serials = has_serials(sample, self.today)
+
+        def read(text: str) -> date | None:
+            if stands_for_nothing(text):
+                return None
+            return read_birthday(text, self.date_order, self.today, reads_serials=reads_serials)
+
+        return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
     def _name(self, cells: list[str]) -> tuple[str, str]:
         first = last = ""
@@ -305,10 +310,12 @@ class _RowValidator:
         problems = []
         for at in self.email_at:
             text = cells[at].strip()
-            if not text or stands_for_nothing(text):
+            if not text:
                 continue
             if len(text) <= MAX_EMAIL_LENGTH and _SIMPLE_EMAIL.fullmatch(text):
                 return text
+            if stands_for_nothing(text):
+                continue
             try:
                 return _checked_email(text)
             except UnusableCell as problem:
