@@ -336,13 +336,13 @@ def _validated_chunks(
     """
     rows, rows_read = iter(reader), 0
     with SeenPhones() as seen_phones:
-        while chunk := list(islice(rows, min(CHUNK_ROWS, checkpoint - rows_read or CHUNK_ROWS))):
-            rows_read += len(chunk)
-            checkpoint = max(checkpoint, rows_read)
+        while True:
+            chunk = islice(rows, min(CHUNK_ROWS, checkpoint - rows_read or CHUNK_ROWS))
             row_by_phone: dict[str, ContactRow] = {}
-            rejected_count = 0
+            row_count = rejected_count = 0
             listed_lines = []
             for line, cells in chunk:
+                row_count += 1
                 try:
                     result = validate_row(cells)
                 except BaseTimeoutException:
@@ -359,44 +359,44 @@ def _validated_chunks(
                     )
                 first = row_by_phone.get(result.phone)
                 row_by_phone[result.phone] = first.filled_by(result) if first else result
-            states = seen_phones.add(
-                {
-                    phone: row.filled_bits | row.consent << CONSENT_SHIFT
-                    for phone, row in row_by_phone.items()
-                }
-            )
-            staged = _staged_rows(row_by_phone, states, silence_agrees=silence_agrees)
+            if not row_count:
+                return
+            rows_read += row_count
+            checkpoint = max(checkpoint, rows_read)
+            contact_rows = [row_by_phone[phone] for phone in sorted(row_by_phone)]
+            states = seen_phones.add(contact_rows)
             yield ValidatedChunk(
-                row_count=len(chunk),
-                new_count=len(row_by_phone) - len(states),
-                staged=staged,
+                row_count=row_count,
+                new_count=len(contact_rows) - len(states),
+                staged=_staged_rows(contact_rows, states, silence_agrees=silence_agrees),
                 rejected_count=rejected_count,
                 kept_incomplete_count=len(listed_lines) - rejected_count,
                 listed_lines="".join(listed_lines).encode(),
-                last_line=chunk[-1][0],
+                last_line=line,
                 share_read=reader.share,
             )
 
 
 def _staged_rows(
-    row_by_phone: Mapping[str, ContactRow], states: Mapping[str, int], *, silence_agrees: bool
+    rows: Iterable[ContactRow], states: Mapping[str, int], *, silence_agrees: bool
 ) -> writing.StagedRows:
-    """The rows to write, sorted by number.
+    """The rows to write.
 
     Args:
-        row_by_phone: the rows of a chunk.
+        rows: the rows of a chunk, one for each number, sorted by number.
         states: of the numbers that earlier chunks have, as SeenPhones keeps them. Their rows only
             fill what is blank so far, and only say what was not said.
         silence_agrees: see `_validated_chunks`.
     """
+    agreeing = (Consent.AGREES, Consent.SILENT) if silence_agrees else (Consent.AGREES,)
     phones, lines, opted_out = [], [], []
-    for phone in sorted(row_by_phone):
-        row = row_by_phone[phone]
-        agrees = row.consent == Consent.AGREES or (silence_agrees and row.consent == Consent.SILENT)
+    for row in rows:
+        phone = row.phone
+        agrees = row.consent in agreeing
         if phone in states:
             filled, said = states[phone] & FILLED_BITS, Consent(states[phone] >> CONSENT_SHIFT)
             row = row.without(filled)
-            was_given = said == Consent.AGREES or (silence_agrees and said == Consent.SILENT)
+            was_given = said in agreeing
             if row.consent == Consent.WITHHELD and was_given:
                 # The consent that an earlier chunk has written is withdrawn.
                 row = row._replace(consent=Consent.OPTED_OUT)
@@ -454,22 +454,26 @@ class SeenPhones:
     def __exit__(self, *exc: object) -> None:
         self.database.close()
 
-    def add(self, states: Mapping[str, int]) -> dict[str, int]:
-        """Add these numbers with their states; return those that were there, as they were.
+    def add(self, rows: Iterable[ContactRow]) -> dict[str, int]:
+        """Add the numbers of rows with their states; return those that were there, as they were.
 
         The state of a number that was there gets the fields of both, and the higher consent.
         """
-        numbers = sorted(int(phone) for phone in states)
-        seen = self.database.execute(
-            "SELECT number, state FROM seen WHERE number IN (SELECT value FROM json_each(?))",
-            [json.dumps(numbers)],
+        packed = json.dumps(
+            [
+                int(row.phone) << STATE_BITS | row.consent << CONSENT_SHIFT | row.filled_bits
+                for row in rows
+            ]
         )
+        seen = self.database.execute(FIND_SEEN_PHONES, [packed])
         states_before = {f"+{number}": state for number, state in seen}
-        packed = json.dumps([number << STATE_BITS | states[f"+{number}"] for number in numbers])
         self.database.execute(ADD_SEEN_PHONES, [packed])
         return states_before
 
 
+FIND_SEEN_PHONES = f"""
+    SELECT number, state FROM json_each(?) JOIN seen ON number = value >> {STATE_BITS}
+"""
 ADD_SEEN_PHONES = f"""
     INSERT INTO seen SELECT value >> {STATE_BITS}, value & {(1 << STATE_BITS) - 1}
     FROM json_each(?) WHERE true

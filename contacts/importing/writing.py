@@ -55,8 +55,9 @@ def staging_line(row: ContactRow, *, agrees: bool) -> str:
     text = f"{row.email}\t{row.first_name}\t{row.last_name}"
     if "\\" in text:
         text = text.replace("\\", "\\\\")
+    birthday = row.birthday.isoformat() if row.birthday else COPY_NULL
     return (
-        f"{row.phone}\t{text}\t{row.gender or COPY_NULL}\t{row.birthday or COPY_NULL}\t"
+        f"{row.phone}\t{text}\t{row.gender or COPY_NULL}\t{birthday}\t"
         f"{'t' if agrees else 'f'}\t{'t' if row.consent == Consent.OPTED_OUT else 'f'}\t"
         f"{row.said_at or COPY_NULL}\n"
     )
