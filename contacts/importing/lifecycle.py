@@ -12,6 +12,7 @@ import re
 import sqlite3
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,12 +33,16 @@ from astronote.common.prefetch import prefetch
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
 from contacts.importing.consent_cells import Consent
+from contacts.importing.mapping import CONSENT_FIELDS
 from contacts.importing.reading import ImportRefused, Layout
+from contacts.importing.refusals import Refusals
 from contacts.importing.validating import (
     MAX_REASON_LENGTH,
     ContactRow,
     DroppedCell,
+    Refusal,
     Rejection,
+    refusal_reader,
     row_validator,
 )
 from contacts.models import (
@@ -275,12 +280,22 @@ def _write_rows(
 ) -> None:
     """Validate the file and write the chunks beyond the checkpoint, unless it is cancelled."""
     reader = reading.FileReader(path, layout)
+    # A restart decides the same, by the same first rows.
+    sample = [cells for _, cells in islice(reader, planning.SAMPLE_ROWS)]
+    order, region = contact_import.date_order, phone_region_of(contact_import.owner)
+    zone = ZoneInfo(contact_import.owner.timezone)
+    read_refusal = None
+    if any(mapping.get(field) for field in CONSENT_FIELDS):
+        read_refusal = refusal_reader(
+            layout.headings, mapping, order, region, sample=sample, zone=zone
+        )
     chunks = _validated_chunks(
         reader,
-        _row_validator(contact_import, path, layout, mapping),
+        row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone),
         contact_import.pk,
         checkpoint=contact_import.processed,
         silence_agrees=not mapping.get("sms_consent"),
+        read_refusal=read_refusal,
     )
     rows_read, last_line = 0, 0
     # A thread validates rows while PostgreSQL writes the chunks before them.
@@ -298,21 +313,6 @@ def _write_rows(
         last_line = chunk.last_line
 
 
-def _row_validator(
-    contact_import: ContactImport, path: Path, layout: Layout, mapping: dict[str, list[int]]
-) -> Callable[[list[str]], ContactRow | Rejection]:
-    """The function that validates a row; a restart decides the same, by the same first rows."""
-    rows = reading.FileReader(path, layout)
-    return row_validator(
-        layout.headings,
-        mapping,
-        contact_import.date_order,
-        phone_region_of(contact_import.owner),
-        sample=[cells for _, cells in islice(rows, planning.SAMPLE_ROWS)],
-        zone=ZoneInfo(contact_import.owner.timezone),
-    )
-
-
 def _validated_chunks(
     reader: reading.FileReader,
     validate_row: Callable[[list[str]], ContactRow | Rejection],
@@ -320,9 +320,11 @@ def _validated_chunks(
     *,
     checkpoint: int,
     silence_agrees: bool = True,
+    read_refusal: Callable[[list[str]], Refusal | None] | None = None,
 ) -> Iterator[ValidatedChunk]:
     """All chunks of the file; one ends at the checkpoint.
 
+    The file is read once for refusals alone, because a no counts for every row of its person.
     Chunks before the checkpoint are validated again, because their numbers make later rows
     duplicates.
 
@@ -333,12 +335,15 @@ def _validated_chunks(
         checkpoint: how many rows have been written.
         silence_agrees: whether the consent that is declared for the file holds for rows that say
             nothing, because the file has no column that asks for consent.
+        read_refusal: see `refusal_reader`; None if no column speaks of consent.
     """
+    refusals = Refusals(_read_refusals(reader, read_refusal) if read_refusal else ())
     rows, rows_read = iter(reader), 0
-    with SeenPhones() as seen_phones:
+    with closing(refusals), SeenPhones() as seen_phones:
         while True:
             chunk = islice(rows, min(CHUNK_ROWS, checkpoint - rows_read or CHUNK_ROWS))
             row_by_phone: dict[str, ContactRow] = {}
+            rejected_refusals: list[str] = []  # numbers of rejected rows that say no
             row_count = rejected_count = 0
             listed_lines = []
             for line, cells in chunk:
@@ -352,6 +357,9 @@ def _validated_chunks(
                 if isinstance(result, Rejection):
                     rejected_count += 1
                     listed_lines.append(_listed_line(import_id, line, result, cells))
+                    refusal = read_refusal(cells) if read_refusal else None
+                    if refusal and refusal.consent == Consent.OPTED_OUT:
+                        rejected_refusals.append(refusal.phone)
                     continue
                 if result.dropped:
                     listed_lines.append(
@@ -363,18 +371,35 @@ def _validated_chunks(
                 return
             rows_read += row_count
             checkpoint = max(checkpoint, rows_read)
+            refusals.apply_to(row_by_phone)
             contact_rows = [row_by_phone[phone] for phone in sorted(row_by_phone)]
             states = seen_phones.add(contact_rows)
+            staged = _staged_rows(contact_rows, states, silence_agrees=silence_agrees)
+            opted_out_phones = [*staged.opted_out_phones, *rejected_refusals]
             yield ValidatedChunk(
                 row_count=row_count,
                 new_count=len(contact_rows) - len(states),
-                staged=_staged_rows(contact_rows, states, silence_agrees=silence_agrees),
+                staged=staged._replace(opted_out_phones=opted_out_phones),
                 rejected_count=rejected_count,
                 kept_incomplete_count=len(listed_lines) - rejected_count,
                 listed_lines="".join(listed_lines).encode(),
                 last_line=line,
                 share_read=reader.share,
             )
+
+
+def _read_refusals(
+    reader: reading.FileReader, read_refusal: Callable[[list[str]], Refusal | None]
+) -> Iterator[Refusal]:
+    for line, cells in reader:
+        try:
+            refusal = read_refusal(cells)
+        except BaseTimeoutException:
+            raise
+        except Exception as error:
+            raise RowError(type(error).__name__, f" in line {line:,}") from error
+        if refusal:
+            yield refusal
 
 
 def _staged_rows(
@@ -396,10 +421,6 @@ def _staged_rows(
         if phone in states:
             filled, said = states[phone] & FILLED_BITS, Consent(states[phone] >> CONSENT_SHIFT)
             row = row.without(filled)
-            was_given = said in agreeing
-            if row.consent == Consent.WITHHELD and was_given:
-                # The consent that an earlier chunk has written is withdrawn.
-                row = row._replace(consent=Consent.OPTED_OUT)
             agrees = agrees and row.consent > said
             if row.consent <= said:
                 row = row._replace(consent=Consent.SILENT, said_at=None)

@@ -141,6 +141,30 @@ def row_validator(
     return _RowValidator(headings, mapping, date_order, region, sample, zone).validate
 
 
+class Refusal(NamedTuple):
+    """The number of a person who gives no consent, whether it is a no or only no yes, and when."""
+
+    phone: str
+    consent: Consent
+    said_at: datetime | None
+
+
+def refusal_reader(
+    headings: Sequence[str],
+    mapping: Mapping[str, Sequence[int]],
+    date_order: str,
+    region: str,
+    *,
+    sample: Sequence[Sequence[str]] = (),
+    zone: tzinfo = UTC,
+) -> Callable[[list[str]], Refusal | None]:
+    """A function that says who gives no consent in a row; for arguments see `row_validator`.
+
+    A row that is rejected for another cell than its number counts, too.
+    """
+    return _RowValidator(headings, mapping, date_order, region, sample, zone).refusal
+
+
 class _RowValidator:
     """Validates rows; it runs for every row of a file, so usual cells take few calls."""
 
@@ -254,6 +278,19 @@ class _RowValidator:
             number.kind,
             tuple(dropped),
         )
+
+    def refusal(self, cells: list[str]) -> Refusal | None:
+        """Who gives no consent in the row; None if nobody, or if it is not certain who."""
+        cells = cells + [""] * (self.width - len(cells))
+        if any(map(str.strip, cells[self.width :])):
+            return None
+        said = self._consent(cells, [])
+        if said.consent < Consent.WITHHELD:
+            return None
+        number = self._number(cells, [])
+        if isinstance(number, Rejection):
+            return None
+        return Refusal(number.phone, said.consent, said.at)
 
     def _number(self, cells: list[str], dropped: list[DroppedCell]) -> PhoneReading | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""

@@ -237,8 +237,27 @@ def test_any_no_of_any_row_wins_in_every_order(monkeypatch, chunk_rows):
     for number, answers in enumerate(orders):
         contact = contact_of(store, f"+3069000{number:05}")
         said = {ANSWERS[answer] for answer in answers}
-        assert contact.is_subscribed == (True in said and False not in said), answers
+        is_subscribed = True in said and False not in said
+        assert contact.is_subscribed == is_subscribed, answers
         assert "no" not in answers or is_suppressed(store, contact.phone), answers
+        # Nobody was subscribed for a while, and a doubt is no opt-out.
+        events = ConsentEvent.objects.filter(contact=contact).values_list("type", flat=True)
+        expected = ["subscribed"] if is_subscribed else ["unsubscribed"] if "no" in answers else []
+        assert list(events) == expected, answers
+
+
+def test_the_no_of_a_rejected_row_counts_if_its_number_is_certain():
+    store = make_store("alice")
+    Contact.objects.create(owner=store, phone="+306900000002", is_subscribed=True)
+    job = imported(
+        store,
+        {"Phone": PHONE, "SMS": "yes"},
+        {"Phone": PHONE, "SMS": "no", "Born": "29.02.1989"},
+        {"Phone": "+306900000002", "SMS": "no", "Born": "29.02.1989"},
+    )
+    assert (job.created, job.rejected) == (1, 2)
+    assert not contact_of(store).is_subscribed
+    assert is_suppressed(store) and is_suppressed(store, "+306900000002")
 
 
 def test_rows_that_were_kept_without_a_cell_are_counted_and_listed():
