@@ -129,7 +129,7 @@ class ConsentColumn:
         letters = {letter for letter in map(fold_text, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
         self.yes, self.no = set(_YES), set(_NO)
-        if "o" in letters or any(_marks(text) <= _TICKS for text in texts if text):
+        if "o" in letters or any(map(_is_tick, texts)):
             self.yes.discard("x")  # a cross beside ticks or circles
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
@@ -170,7 +170,7 @@ class ConsentColumn:
         if len(text) > MAX_LENGTH:
             return None
         marks = _marks(text)
-        if marks and marks <= _TICKS:
+        if _is_tick(text):
             return yes
         if marks and marks <= _CROSSES:
             return no
@@ -211,17 +211,28 @@ class ConsentColumn:
         if len(words) > 1 and single & (_NEGATIONS | (_NO - {"0", "n", "f"})):
             # `No opt-out` in a column of opt-outs cannot be told from `no, opted out`.
             return None if self.is_opt_out else Consent.OPTED_OUT
+        agreeing = single & (_YES - {"1", "x", "t", "on"})
         if self.is_opt_out:
-            return None
-        agreeing = single & ((_YES - {"1", "x", "t", "on"}) | _SUBSCRIBED)
+            return Consent.OPTED_OUT if agreeing and single <= agreeing | _NEUTRAL else None
+        agreeing |= single & _SUBSCRIBED
         if pairs & _SUBSCRIBED:
             agreeing |= single & {"opt", "opted", "in", "consent", "given"}
         return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
 
 
+def _is_tick(text: str) -> bool:
+    marks = _marks(text)
+    return bool(marks) and marks <= _TICKS
+
+
 def _marks(text: str) -> set[str]:
-    """The characters of a text, without blanks and what chooses the form of an emoji."""
-    return set(text) - set("\ufe0e\ufe0f ")
+    """The characters of a text, without blanks, forms of an emoji and signs that say nothing."""
+    telling = "?!" if text.startswith("!") else "?"
+    return {
+        mark
+        for mark in set(text) - set("\ufe0e\ufe0f ")
+        if mark in telling or unicodedata.category(mark)[0] != "P"
+    }
 
 
 def _has_symbol(marks: set[str], text: str) -> bool:

@@ -426,7 +426,10 @@ def test_a_subscription_that_is_not_in_force_withholds_consent(text):
     assert said(text).consent == WITHHELD and not said(text).problem
 
 
-@pytest.mark.parametrize("text", [*YES, *UNSUBSCRIBED, "2024-02-02 10:00:00", "02/03/2024"])
+@pytest.mark.parametrize(
+    "text",
+    [*YES, *UNSUBSCRIBED, "2024-02-02 10:00:00", "02/03/2024", "Yes, please", "ja, per SMS"],
+)
 def test_a_yes_or_a_time_in_a_column_of_opt_outs_is_a_no(text):
     assert said(text, is_opt_out=True).consent == OPTED_OUT
 
