@@ -38,7 +38,8 @@ class Meaning(StrEnum):
     CONSENT_DETAIL = "consent_detail"  # the source, the reason, the form … of a consent
     OPT_OUT_DETAIL = "opt_out_detail"
     UNCLEAR_CONSENT = "unclear_consent"
-    STATUS = "status"  # a consent if the cells say subscribed or unsubscribed
+    STATUS = "status"  # "Status", "Active": a consent if the cells say subscribed or unsubscribed
+    ENDED = "ended"  # "Archived", "Deleted at": who is so may be meant to get no messages
     NUMBER = "number"  # "Number" alone: the cells decide
     OTHER = "other"  # a known thing that no contact has
     UNKNOWN = ""
@@ -236,6 +237,13 @@ _CONCEPTS = {
         "consente consiente toestemming"
     ),
     "enable": "enable enabled enables active activated actif activo attivo aktiv ενεργο",
+    "ended": (
+        "banned archived suspended deleted inactive disabled deactivated deceased archiviert "
+        "geloscht inaktiv deaktiviert verstorben archive supprime inactif desactive suspendu "
+        "decede archivado eliminado inactivo desactivado suspendido fallecido archiviato "
+        "eliminato inattivo disattivato sospeso deceduto αρχειοθετημενοσ ανενεργοσ "
+        "απενεργοποιημενοσ αποβιωσασ"
+    ),
     "optout": (
         "optout optouts optedout unsubscribed unsubscribe unsubscribes unsubscription unsub "
         "unsubs donot dont dnd dnc dnm dnt stop stopped stopp block blocked blocks blacklist "
@@ -356,6 +364,7 @@ _PHRASES = {
         "sms": "text message, text messages",
         "birthdate": "ne le, ne e le, nee le, data nascita",
         "cellphone": "cell phone",
+        "landline": "land line, fixed line",
         "whatsapp": "whats app",
         "birthday": "birth day, b day",
         "newsletter": "mailing list",
@@ -372,6 +381,7 @@ _PHRASES = {
     }.items()
     for phrase in phrases.split(", ")
 }
+_PHRASE_WORDS = frozenset(word for phrase in _PHRASES for word in phrase)
 _CAMEL_CASE = re.compile(r"(?<=[a-zα-ω])(?=[A-ZΑ-Ω])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
@@ -379,14 +389,23 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 def fold_accents(text: str) -> str:
     """The text in lower case, without accents, with compatible forms of letters made plain."""
     text = text.lower().replace("ß", "ss").replace("ς", "σ").replace("ø", "o").replace("æ", "ae")
+    return _without_accents(text).replace("ς", "σ")
+
+
+def _without_accents(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).replace("ς", "σ")
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 @lru_cache(maxsize=10_000)
 def heading_words(text: str) -> tuple[str, ...]:
     """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
-    words = _WORD.findall(fold_accents(_CAMEL_CASE.sub(" ", text.replace("№", "No"))))
+    words: list[str] = []
+    for word in _WORD.findall(_without_accents(text.replace("№", "No"))):
+        folded = fold_accents(word)
+        # `landLine` and `oPT` are known as they are, `mobilePhone` by its parts.
+        is_known = folded in _WORDS or folded in _PHRASE_WORDS
+        words += [folded] if is_known else fold_accents(_CAMEL_CASE.sub(" ", word)).split()
     joined: list[str] = []
     letters = ""
     for word in [*words, ""]:  # D.O.B. is one word
@@ -621,13 +640,20 @@ def _name_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa:
         return Meaning.COUNTRY
     if concepts & {"person", "contact"} and not concepts - {"person", "contact", "glue", "billing"}:
         return Meaning.PERSON
-    if concepts and not concepts - {"status", "person", "contact", "glue"} and "status" in concepts:
+    if concepts & {"status", "enable"} and not concepts - _OF_STATUS:
         return Meaning.STATUS
+    if "ended" in concepts and all(
+        _WORDS.get(word, set()) & (_OF_STATUS | {"ended", "date"}) for word in words
+    ):
+        return Meaning.ENDED
     if concepts == {"number"} or concepts == {"number", "glue"}:
         return Meaning.NUMBER
     if concepts - {"glue", "detail"}:
         return Meaning.OTHER
     return Meaning.UNKNOWN
+
+
+_OF_STATUS = {"status", "enable", "person", "contact", "glue"}
 
 
 def _is_pair(words: Sequence[str]) -> bool:
@@ -829,6 +855,9 @@ _CLEAR_NO = frozenset(
         "unsubscribed",
         "unsubscribe",
         "unsub",
+        "notsubscribed",
+        "nonsubscribed",
+        "neversubscribed",
         "donotcontact",
         "donottext",
         "donotsms",

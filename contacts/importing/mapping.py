@@ -8,7 +8,7 @@ has headings (rules.md#import).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, date
 from itertools import pairwise
 from typing import NamedTuple
@@ -253,6 +253,7 @@ class _Guess:
                 column
                 for column in self._free(Meaning.PERSON)
                 if column.share(_is_name) >= MIN_VALUE_SHARE
+                and not _has_unequal_answers(set(column.all_cells))
             ]
         plain = _best(plain)
         if plain and bool(first) != bool(last):
@@ -341,14 +342,28 @@ class _Guess:
                 self.notes.append(f"{column.text}: not used as consent to SMS")
         for column in self.unclear_sms:
             self._ask_consent(column)
-        for column in self._of(Meaning.STATUS):
-            states = set(column.all_cells)
-            if any(says_no(state) or _is_subscription(state) for state in states):
-                found.setdefault("sms_opt_out", []).append(column)
-            elif column.cells and _only_withdraws(column) and _has_no(column):
-                self._ask_consent(column)
+        found["sms_opt_out"] = [*found.get("sms_opt_out", ()), *self._find_states()]
         for field, columns in found.items():
             self._use(field, sorted(columns, key=lambda column: column.position))
+
+    def _find_states(self) -> list[_Column]:
+        """Columns of states that say who is unsubscribed; ask about those that may."""
+        states_of_consent = []
+        for column in self._of(Meaning.STATUS):
+            states = set(column.all_cells)
+            if any(says_no(state) or _is_subscription(state) for state in states) and all(
+                _answers_alike(state) for state in states
+            ):
+                states_of_consent.append(column)
+            elif _has_unequal_answers(states):
+                self._ask_consent(column)
+        for column in self._free(Meaning.PERSON):
+            if _has_unequal_answers(set(column.all_cells)):
+                self._ask_consent(column)
+        for column in self._of(Meaning.ENDED):
+            if any(_NEGATIVE.read(cell).consent > Consent.SILENT for cell in set(column.all_cells)):
+                self._ask_consent(column)
+        return states_of_consent
 
     def _ask_consent(self, column: _Column) -> None:
         self.problems.append(
@@ -367,6 +382,7 @@ class _Guess:
                 Meaning.OPT_OUT_DETAIL,
                 Meaning.CONSENT_TIME,
                 Meaning.STATUS,
+                Meaning.ENDED,
                 Meaning.UNCLEAR_CONSENT,
             ):
                 continue
@@ -442,15 +458,25 @@ def _is_answer(cell: str) -> bool:
 def _only_withdraws(column: _Column) -> bool:
     """Whether the cells are states such as `unsubscribed`, clear under any heading."""
     cells = set(column.cells)
-    return (
-        len(cells) <= CONTENT_SAMPLE_ROWS / 2
-        and all(not is_date(cell) and _POSITIVE.read(cell).problem == "" for cell in cells)
-        and all(
-            (_POSITIVE.read(cell).consent == Consent.OPTED_OUT)
-            == (_NEGATIVE.read(cell).consent == Consent.OPTED_OUT)
-            for cell in cells
-        )
+    return len(cells) <= CONTENT_SAMPLE_ROWS / 2 and all(
+        _is_answer(cell) and _answers_alike(cell) for cell in cells
     )
+
+
+def _answers_alike(cell: str) -> bool:
+    """Whether the cell is a no either to both questions, who agreed and who did not, or to none."""
+    said = _POSITIVE.read(cell).consent, _NEGATIVE.read(cell).consent
+    return said.count(Consent.OPTED_OUT) != 1
+
+
+def _has_unequal_answers(cells: Set[str]) -> bool:
+    """Whether some cell is an answer such as `active`, and not all that are filled say yes."""
+    if len(cells) > CONTENT_SAMPLE_ROWS / 2:
+        return False
+    said = {_POSITIVE.read(cell).consent if _is_answer(cell) else None for cell in cells} - {
+        Consent.SILENT
+    }
+    return bool(said - {None}) and said != {Consent.AGREES}
 
 
 def _is_subscription(cell: str) -> bool:
@@ -460,10 +486,6 @@ def _is_subscription(cell: str) -> bool:
         and read_heading(cell).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
         and _POSITIVE.read(cell).problem == ""
     )
-
-
-def _has_no(column: _Column) -> bool:
-    return any(_NEGATIVE.read(cell).consent == Consent.OPTED_OUT for cell in set(column.cells))
 
 
 _POSITIVE, _NEGATIVE = _answer_reader(is_opt_out=False), _answer_reader(is_opt_out=True)

@@ -120,7 +120,7 @@ def test_a_foreign_column_is_no_phone_number_even_if_there_is_no_other(heading):
         ("Codice fiscale", ""),
         ("Αριθμός πελάτη", ""), ("N° client", ""), ("Order number", ""), ("Birthday coupon", ""),
         ("Kids birthday", ""), ("Pet name", ""), ("LAST_CHANGED", ""), ("List name", ""),
-        ("Phone prefix", "country"),
+        ("Phone prefix", "country"), ("landLine", ""), ("Land line", ""),
     ],
 )  # fmt: skip
 def test_a_heading_is_known_in_every_language_and_form(heading, field):
@@ -192,12 +192,30 @@ def test_a_consent_to_email_counts_only_where_nothing_is_said_of_sms():
         (["subscribed", "unsubscribed"], "sms_opt_out"), (["Opted out", ""], "sms_opt_out"),
         (["subscribed", "pending"], "sms_opt_out"),
         (["married", "single"], ""), (["active", "active"], ""), (["active", "inactive"], "ask"),
+        (["active", "banned"], "ask"), (["ok", "archived"], "ask"), (["false", "true"], "ask"),
+        (["subscribed", "2024-02-02"], "ask"), (["gold", "silver"], ""),
     ],
 )  # fmt: skip
 def test_the_cells_of_a_status_decide_what_it_is(cells, field):
     columns, _, problem = guessed({"Status": cells, "Mobile": PHONES[:2]})
     found = [name for name, headings in columns.items() if "Status" in headings]
     assert ("ask" if problem else "".join(found)) == field
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "is_asked"),
+    [
+        ("active", ["true", "false"], True), ("is_active", ["1", "0"], True),
+        ("Aktiv", ["ja", "ja"], False), ("Archived", ["", "2024-02-02"], True),
+        ("banned_at", ["", "2024-02-02"], True), ("Deleted", ["no", "no"], False),
+        ("Suspendido", ["", "x"], True), ("Ανενεργός", ["όχι", "ναι"], True),
+        ("Deleted orders", ["1", "2"], False), ("Account", ["active", "suspended"], True),
+        ("Customer", ["Anna Papa", "Bob Reed"], False),
+    ],
+)  # fmt: skip
+def test_a_person_who_is_no_longer_active_is_asked_about(heading, cells, is_asked):
+    columns, _, problem = guessed({heading: cells, "Mobile": PHONES[:2]})
+    assert bool(problem) == is_asked and columns["phone"] == ["Mobile"]
 
 
 CHOSEN = {"ignored": [0]}
@@ -345,6 +363,7 @@ def test_the_columns_of_an_export_are_known(name):
         ("mobilePhone_No.1", ("mobile", "phone", "no", "1")), ("D.O.B.", ("dob",)),
         ("Kundennummer", ("kunde", "nummer")), ("SMSOptIn", ("sms", "optin")),
         ("Τηλέφωνο", ("τηλεφωνο",)), ("Straße", ("strasse",)), ("", ()), ("№", ("no",)),
+        ("landLine", ("landline",)), ("sms oPT-oUT", ("sms", "optout")),
     ],
 )  # fmt: skip
 def test_a_heading_is_split_into_words(heading, words):
