@@ -8,14 +8,14 @@ left out and listed (rules.md#import).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from contacts.importing.cells import KnownCells, UnusableCell
+from contacts.importing.cells import KnownCells, UnusableCell, is_date, is_email, is_phone
 from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
 from contacts.importing.dates import YearlessDate, has_serials, read_birthday
 from contacts.importing.genders import GenderColumn
@@ -186,6 +186,7 @@ class _RowValidator:
         def cells_of(at: int) -> list[str]:
             return [row[at] for row in sample if at < len(row) and row[at].strip()]
 
+        self.uniform_columns = list(_uniform_columns(sample, self.width))
         self.country_at, self.email_at = columns("country"), columns("email")
         self.first_at, self.last_at = columns("first_name"), columns("last_name")
         self.phone_readers = [
@@ -226,13 +227,8 @@ class _RowValidator:
         """The row's contact, or why it is rejected."""
         if len(cells) < self.width:
             cells = cells + [""] * (self.width - len(cells))
-        elif len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
-            return Rejection(
-                "",
-                "",
-                f"the row has {len(cells)} cells, the heading {self.width}: "
-                "put quotation marks around a cell that holds the separator",
-            )
+        if shift := self._shift(cells):
+            return shift
         dropped: list[DroppedCell] = []
         yearless: list[DroppedCell] = []
         number = self._number(cells, dropped)
@@ -282,7 +278,7 @@ class _RowValidator:
     def refusal(self, cells: list[str]) -> Refusal | None:
         """Who gives no consent in the row; None if nobody, or if it is not certain who."""
         cells = cells + [""] * (self.width - len(cells))
-        if any(map(str.strip, cells[self.width :])):
+        if self._shift(cells):
             return None
         said = self._consent(cells, [])
         if said.consent < Consent.WITHHELD:
@@ -291,6 +287,26 @@ class _RowValidator:
         if isinstance(number, Rejection):
             return None
         return Refusal(number.phone, said.consent, said.at)
+
+    def _shift(self, cells: list[str]) -> Rejection | None:
+        """Why the row's cells stand in wrong columns, as after a separator without quotes."""
+        if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
+            return Rejection(
+                "",
+                "",
+                f"the row has {len(cells)} cells, the heading {self.width}: "
+                "put quotation marks around a cell that holds the separator",
+            )
+        for at, sign in self.uniform_columns:
+            text = cells[at]
+            # `Papa, Anna` without quotes gives a cell that begins with a blank.
+            if text[:1] == " " and not sign.search(text) and not stands_for_nothing(text):
+                problem = (
+                    "unlike the other cells of the column: put quotation marks around the cell "
+                    "before it if the two are one"
+                )
+                return self._rejection(at, cells, UnusableCell(problem))
+        return None
 
     def _number(self, cells: list[str], dropped: list[DroppedCell]) -> PhoneReading | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""
@@ -399,6 +415,27 @@ class _RowValidator:
             self.headings[at][:200], cells[at].strip()[:200], f"kept without {what}: {problem}"
         )
 
+
+def _uniform_columns(
+    sample: Sequence[Sequence[str]], width: int
+) -> Iterator[tuple[int, re.Pattern[str]]]:
+    """Columns of dates, addresses or numbers, each with a sign that all their cells have."""
+    for at in range(width):
+        cells = [row[at] for row in sample if at < len(row) and row[at][:1] not in ("", " ")]
+        cells = [cell for cell in cells if not stands_for_nothing(cell)]
+        for is_like_others, sign, min_count in _CELL_TYPES:
+            if len(cells) >= min_count and all(map(is_like_others, cells)):
+                yield at, sign
+                break
+
+
+_DIGIT, _AT = re.compile(r"\d"), re.compile("@")
+_CELL_TYPES = (
+    (is_date, _DIGIT, 1),
+    (is_email, _AT, 1),
+    (is_phone, _DIGIT, 1),
+    (re.compile(r"[-+]?\d[\d.,]*").fullmatch, _DIGIT, 5),  # a few notes may all be numbers
+)
 
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
 

@@ -146,6 +146,25 @@ def test_what_the_person_said_to_marketing_is_read(word, said):
     assert judged(Phone="6900000001", SMS=word).consent == said
 
 
+@pytest.mark.parametrize(
+    ("visit", "is_shifted"),
+    [
+        (" Anna", True), (" 2024-03-04", False), ("2024-03-04", False), ("", False),
+        (" n/a", False), (" 2024, spring", False), ("soon", False),
+    ],
+)  # fmt: skip
+def test_a_cell_after_a_blank_that_is_unlike_its_column_shows_a_shifted_row(visit, is_shifted):
+    rows = [
+        ["6900000001", "Papa", visit, "1990-05-03", "x"],
+        ["6900000002", "Lade", "2024-02-02", "", ""],
+    ]
+    headings = ["Phone", "Name", "Last visit", "Birthday", "Note"]
+    mapping = {"phone": [0], "full_name": [1], "birthday": [3]}
+    row = row_validator(headings, mapping, "iso", "GR", sample=rows)(rows[0])
+    assert isinstance(row, Rejection) == is_shifted
+    assert not is_shifted or (row.column, row.value) == ("Last visit", "Anna")
+
+
 def test_rows_of_other_lengths_are_read_or_refused():
     judge = row_validator(["Phone", "Name"], {"phone": [0], "full_name": [1]}, "dmy", "GR")
     assert judge(["6900000001"]).first_name == ""
