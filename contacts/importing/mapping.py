@@ -18,6 +18,7 @@ from contacts.importing.cells import is_phone as looks_like_phone
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
 from contacts.importing.headings import Channel, Heading, Meaning, read_heading, says_no
+from contacts.importing.names import stands_for_nothing
 from contacts.importing.phone_cells import PhoneReader, detect_convention, read_country
 from contacts.models import DateOrder
 
@@ -71,6 +72,7 @@ class _Column(NamedTuple):
     heading: Heading
     cells: list[str]  # filled ones of the first rows
     all_cells: list[str]  # filled ones of the sample
+    rows: list[str]  # one for each row of the sample
 
     @property
     def meaning(self) -> Meaning:
@@ -101,10 +103,13 @@ def guess_columns(
     columns = []
     for position, text in enumerate(headings):
         if position not in chosen_positions:
-            cells = [row[position].strip() for row in sample if len(row) > position]
-            cells = [cell for cell in cells if cell]
-            heading = read_heading(text)
-            columns.append(_Column(position, text, heading, cells[:CONTENT_SAMPLE_ROWS], cells))
+            rows = [row[position].strip() if len(row) > position else "" for row in sample]
+            cells = list(filter(_is_filled, rows))
+            columns.append(
+                _Column(
+                    position, text, read_heading(text), cells[:CONTENT_SAMPLE_ROWS], cells, rows
+                )
+            )
     has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
     guess = _Guess(columns, region, has_headings=has_headings, has_phone="phone" in chosen)
     fields = guess.fields | {name: list(positions) for name, positions in chosen.items()}
@@ -396,6 +401,13 @@ class _Guess:
                 self._ask_consent(column)
 
 
+def _is_filled(cell: str) -> bool:
+    """Whether the cell is neither empty nor says that there is nothing, such as `N/A`."""
+    return bool(cell) and not (
+        stands_for_nothing(cell) and _POSITIVE.read(cell).consent == Consent.SILENT
+    )
+
+
 def _is_yes_or_no(column: _Column) -> bool:
     """Whether the cells answer an unknown question: yes, no, a tick; no numbers, no sentences."""
 
@@ -539,7 +551,8 @@ def _repeats(plain: _Column, half: _Column) -> bool:
     """Whether the cells of a name column mostly contain those of a first or a last name."""
     pairs = [
         (fold_text(whole), fold_text(part))
-        for whole, part in zip(plain.cells, half.cells, strict=False)
+        for whole, part in zip(plain.rows, half.rows, strict=True)
+        if whole and part
     ]
     return (
         bool(pairs)

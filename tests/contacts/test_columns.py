@@ -285,6 +285,19 @@ def test_a_plain_name_is_the_half_that_has_no_other_column(table, expected):
     assert found == {"phone": ["Tel"]} | {field: [heading] for field, heading in expected.items()}
 
 
+def test_blanks_of_a_half_do_not_shift_the_names_beside_it():
+    halves = {"First Name": ["", "Eva", "Max"], "Name": ["Anna Papa", "Eva Lade", "Max Muster"]}
+    found, *_ = guessed(halves | {"Tel": PHONES[:3]})
+    assert (found["first_name"], found["full_name"]) == (["First Name"], ["Name"])
+
+
+@pytest.mark.parametrize("nothing", ["-", "N/A", "."])
+def test_a_column_with_few_values_is_still_read(nothing):
+    few = {"Phone": PHONES[:1] + [nothing] * 3, "Mobile": [nothing, *PHONES[1:]]}
+    found, _, problem = guessed(few | {"Status": ["active"] + [nothing] * 3})
+    assert found == {"phone": ["Mobile", "Phone"]} and not problem
+
+
 def test_a_title_is_a_gender_if_it_addresses_somebody():
     assert field_of("Anrede", "Frau") == "gender"
     assert field_of("Title", "Sales director") == ""
