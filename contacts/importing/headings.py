@@ -382,6 +382,7 @@ _PHRASES = {
     for phrase in phrases.split(", ")
 }
 _PHRASE_WORDS = frozenset(word for phrase in _PHRASES for word in phrase)
+_COMPOUND_PARTS |= {word for word in _PHRASE_WORDS if len(word) >= 3}
 _CAMEL_CASE = re.compile(r"(?<=[a-zα-ω])(?=[A-ZΑ-Ω])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
@@ -402,10 +403,7 @@ def heading_words(text: str) -> tuple[str, ...]:
     """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
     words: list[str] = []
     for word in _WORD.findall(_without_accents(text.replace("№", "No"))):
-        folded = fold_accents(word)
-        # `landLine` and `oPT` are known as they are, `mobilePhone` by its parts.
-        is_known = folded in _WORDS or folded in _PHRASE_WORDS
-        words += [folded] if is_known else fold_accents(_CAMEL_CASE.sub(" ", word)).split()
+        words += _split_word(word)
     joined: list[str] = []
     letters = ""
     for word in [*words, ""]:  # D.O.B. is one word
@@ -432,6 +430,20 @@ def heading_words(text: str) -> tuple[str, ...]:
             result += _known_words(joined[at])
             at += 1
     return tuple(result)
+
+
+def _split_word(word: str) -> Sequence[str]:
+    """What a word is made of, folded: `landLine` is known, `phoneNo` has capitals, `smsopt` not."""
+    whole, parts = fold_accents(word), fold_accents(_CAMEL_CASE.sub(" ", word)).split()
+    if whole in _WORDS or whole in _PHRASE_WORDS:
+        return [whole]
+    if len(parts) > 1 and all(map(_is_known, parts)):
+        return parts
+    return _compound_parts(whole) or parts
+
+
+def _is_known(word: str) -> bool:
+    return word in _WORDS or word in _PHRASE_WORDS or bool(_compound_parts(word))
 
 
 @lru_cache(maxsize=10_000)
