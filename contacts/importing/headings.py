@@ -53,13 +53,25 @@ class Channel(StrEnum):
     OTHER = "other"  # e-mail, calls, letters: its no counts, its yes says nothing about SMS
 
 
+class Whose(StrEnum):
+    """Who a column may be about."""
+
+    CUSTOMER = "customer"
+    RECEIVER = "receiver"  # of a delivery
+    DEPENDANT = "dependant"  # a pet or a child
+
+
 class Heading(NamedTuple):
-    """The meaning of a heading; of several columns of one meaning, the lowest rank is preferred."""
+    """The meaning of a heading; of several columns of one meaning, the lowest rank is preferred.
+
+    `whose` is the person that it may be about, if that is another than the customer.
+    """
 
     meaning: Meaning
     rank: int = 0
     channel: Channel = Channel.ANY
     is_sure: bool = True  # every word is known
+    whose: Whose = Whose.CUSTOMER
 
 
 # The words of each concept, as `heading_words` writes them.
@@ -95,14 +107,22 @@ _CONCEPTS = {
         "societe empresa azienda ditta εταιρεια εταιρειασ εταιρια εταιριασ επιχειρηση επωνυμια "
         "employer unternehmen compania corporate arbeitgeber"
     ),
+    "dependant": (
+        "kids kid baby pet pets child children son daughter dog dogs cat cats puppy horse animal "
+        "animals breed species haustier haustiere hund hunde katze rasse tochter sohn kinder "
+        "chien chienne enfant enfants animaux espece mascota mascotas perro gato raza especie "
+        "hijo hija hijos nino nina cane gatto animale animali razza specie figlio figlia "
+        "bambino bambina bambini κατοικιδιο κατοικιδιου σκυλοσ σκυλου γατα γατασ ρατσα ζωο ζωου "
+        "παιδι παιδιου παιδια παιδιων"
+    ),
     "other_person": (
-        "kids kid baby pet emergency notfall urgence emergencia emergenza εκτακτησ αναγκησ ice "
+        "emergency notfall urgence emergencia emergenza εκτακτησ αναγκησ ice "
         "parent guardian mother father mutter vater madre padre mere pere spouse partner wife "
-        "husband child children kin assistant manager staff agent salesperson rep representative "
+        "husband kin assistant manager staff agent salesperson rep representative "
         "referrer referee reference referred referral vendor supplier lieferant proveedor "
         "fornitore fournisseur προμηθευτησ μητερα πατερασ συζυγοσ κηδεμονα seller stylist "
         "therapist doctor driver owner sales employee mitarbeiter berater dipendente empleado "
-        "courier carrier son daughter receptionist instructor trainer teacher school bank "
+        "courier carrier receptionist instructor trainer teacher school bank "
         "insurance hotel parents guardians tuteur tutor genitore dealer broker"
     ),
     "shop": (
@@ -509,11 +529,16 @@ def read_heading(text: str) -> Heading:
     if asks and meaning == Meaning.EMAIL:
         return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=not unknown)
     rank = _phone_rank(words, concepts) if meaning == Meaning.PHONE else _rank(words, concepts)
+    whose = Whose.CUSTOMER
+    if "dependant" in concepts:
+        whose = Whose.DEPENDANT
+    elif "shipping" in concepts:
+        whose = Whose.RECEIVER
     if unknown and meaning in _NEEDS_KNOWN_WORDS:
-        return Heading(Meaning.OTHER, is_sure=False)  # such as `Pet name`
+        return Heading(Meaning.OTHER, is_sure=False, whose=whose)  # such as `Pony name`
     if meaning != Meaning.UNKNOWN and unknown:
         rank += 100
-    return Heading(meaning, rank, is_sure=not unknown)
+    return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
 _ANSWER_PAIRS = (
@@ -542,7 +567,7 @@ _NEEDS_KNOWN_WORDS = frozenset(
 
 def _plain_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa: C901 - a table
     """The meaning of a heading that does not speak of consent; the first rule that fits."""
-    strange = concepts & {"company", "other_person", "fax"}
+    strange = concepts & {"company", "other_person", "dependant", "fax"}
     if concepts & {"phone", "mobile", "whatsapp"} or concepts >= {"contact", "number"}:
         if concepts & {"country", "calling"} and not concepts & {"area"}:
             return Meaning.COUNTRY
@@ -754,7 +779,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         "label",
     }:
         return Heading(Meaning.OTHER)
-    if concepts & {"company", "other_person"} and not (negative or positive):
+    if concepts & {"company", "other_person", "dependant"} and not (negative or positive):
         return Heading(Meaning.OTHER)
     channel = _channel(concepts)
     if (

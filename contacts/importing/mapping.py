@@ -17,7 +17,7 @@ from contacts.importing.cells import UnusableCell, fold_text, is_date, is_day_of
 from contacts.importing.cells import is_phone as looks_like_phone
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import Channel, Heading, Meaning, read_heading, says_no
+from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading, says_no
 from contacts.importing.names import stands_for_nothing
 from contacts.importing.phone_cells import PhoneReader, detect_convention, read_country
 from contacts.models import DateOrder
@@ -190,6 +190,11 @@ class _Guess:
                 if not column.heading.is_sure:
                     self.notes.append(f"{column.text}: not used as a phone number")
             phones = [column for column in phones if column.heading.is_sure]
+        if any(column.heading.whose == Whose.CUSTOMER and column.cells for column in phones):
+            for column in phones:
+                if column.heading.whose == Whose.RECEIVER and column.cells:
+                    self.notes.append(f"{column.text}: not used, it may be of another person")
+            phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
         if phones:
             self._use("phone", phones)
             return
@@ -305,12 +310,27 @@ class _Guess:
             for column in birthdays:
                 self.notes.append(f"{column.text}: birthdays, by its cells")
         usable = []
+        dependants = [column for column in self.columns if column.heading.whose == Whose.DEPENDANT]
+        # Beside `Pet name` and without a `Pet birthday`.
+        may_be_of_dependant = any(
+            column.share(_is_word) >= MIN_VALUE_SHARE for column in dependants
+        ) and not any(column.share(is_date) >= MIN_VALUE_SHARE for column in dependants)
         for column in birthdays:
             if column.cells and column.share(_has_no_year) == 1:
                 self.notes.append(f"{column.text}: the dates have no year, so they are not used")
-            else:
-                usable.append(column)
+                continue
+            if column.cells and (may_be_of_dependant or _are_of_children(column)):
+                self._ask_birthday(column)
+            usable.append(column)
         self._use("birthday", usable)
+
+    def _ask_birthday(self, column: _Column) -> None:
+        at = column.position + 1
+        self.problems.append(
+            f"{column.text} may hold the birthdays of customers or of their children or pets: if "
+            f"they are those of customers, say so with --map birthday={at}, else set the column "
+            f"aside with --ignore {at}"
+        )
 
     def _find_countries(self) -> None:
         countries = [
@@ -415,6 +435,10 @@ def _is_yes_or_no(column: _Column) -> bool:
         return len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit() and _is_answer(cell)
 
     return bool(column.cells) and column.share(is_short_answer) >= MIN_VALUE_SHARE
+
+
+def _is_word(cell: str) -> bool:
+    return _has_letters(cell) and not _is_answer(cell)
 
 
 def _has_letters(cell: str) -> bool:
@@ -578,6 +602,16 @@ def _has_no_year(cell: str) -> bool:
 
 def _could_be_birthdays(column: _Column) -> bool:
     """Whether the years of the dates are those of adults."""
+    ages = _ages(column)
+    return bool(ages) and all(MIN_AGE <= age <= MAX_AGE for age in ages)
+
+
+def _are_of_children(column: _Column) -> bool:
+    """Whether most of the dates are too late for birthdays of customers."""
+    ages = _ages(column)
+    return sum(0 <= age < MIN_AGE for age in ages) * 2 > len(ages)
+
+
+def _ages(column: _Column) -> list[int]:
     this_year = date.today().year
-    years = [int(year) for cell in column.cells for year in _YEAR.findall(cell)[:1]]
-    return bool(years) and all(MIN_AGE <= this_year - year <= MAX_AGE for year in years)
+    return [this_year - int(year) for cell in column.cells for year in _YEAR.findall(cell)[:1]]

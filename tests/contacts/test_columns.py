@@ -298,6 +298,33 @@ def test_a_column_with_few_values_is_still_read(nothing):
     assert found == {"phone": ["Mobile", "Phone"]} and not problem
 
 
+BIRTHDAYS = {"Birthday": ["2019-05-03", "1988-02-29"]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_asked"),
+    [
+        ({"Pet name": ["Rex", "Luna"]}, True), ({"Ράτσα": ["Κολεΐ", ""]}, True),
+        ({"Pet name": ["Rex", ""], "Pet birthday": ["2020-01-01", ""]}, False),
+        ({"Children": ["2", "0"]}, False), ({"Has pets": ["yes", "no"]}, False),
+        ({"Birthday": ["2019-05-03", "2021-02-28"]}, True), ({}, False),
+    ],
+)  # fmt: skip
+def test_a_birthday_that_may_be_of_a_pet_or_a_child_is_asked_about(columns, is_asked):
+    found, _, problem = guessed({"Mobile": PHONES[:2]} | BIRTHDAYS | columns)
+    assert ("--map birthday=2" in problem) == is_asked
+    assert found["birthday"] == ["Birthday"]
+
+
+def test_the_phone_of_a_delivery_is_used_only_if_there_is_no_other():
+    billed = {"Billing Phone": [PHONES[0], ""], "Shipping Phone": PHONES[:2]}
+    found, notes, _ = guessed(billed)
+    assert found["phone"] == ["Billing Phone"]
+    assert notes == ["Shipping Phone: not used, it may be of another person"]
+    found, *_ = guessed(billed | {"Billing Phone": ["", ""]})
+    assert "Shipping Phone" in found["phone"]
+
+
 def test_a_title_is_a_gender_if_it_addresses_somebody():
     assert field_of("Anrede", "Frau") == "gender"
     assert field_of("Title", "Sales director") == ""
