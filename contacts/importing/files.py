@@ -51,22 +51,29 @@ def store_file_chunks(contact_import: ContactImport, chunks: Iterable[bytes]) ->
 
 @contextmanager
 def local_copy(import_id: int) -> Iterator[Path]:
-    """A temporary copy of the stored file on this machine's disk.
-
-    The copy has no name, so that nothing is left of it even if the process is killed.
+    """A temporary copy of the stored file; see `unnamed_copy`.
 
     Raises:
         ImportRefused: if the stored file was deleted.
     """
     chunks = ImportFileChunk.objects.filter(contact_import=import_id).order_by("number")
-    with tempfile.TemporaryFile() as file:
-        for data in chunks.values_list("data", flat=True).iterator(chunk_size=4):
-            file.write(data)
-        file.flush()
-        if not file.tell():
+    with unnamed_copy(chunks.values_list("data", flat=True).iterator(chunk_size=4)) as path:
+        if not path.stat().st_size:
             raise ImportRefused(
                 "the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again"
             )
+        yield path
+
+
+@contextmanager
+def unnamed_copy(chunks: Iterable[bytes | memoryview]) -> Iterator[Path]:
+    """A temporary file of these bytes on this machine's disk.
+
+    It has no name, so that nothing is left of it even if the process is killed.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.writelines(chunks)
+        file.flush()
         yield Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
 
 

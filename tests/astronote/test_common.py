@@ -3,10 +3,12 @@
 import json
 import logging
 import sys
+import tempfile
 import time
 from datetime import datetime
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError
 
 from astronote.accounts.lookup import find_store
@@ -177,3 +179,20 @@ def test_following_ends_with_an_error_after_its_longest_time():
     with pytest.raises(TimeoutError, match="Import has not ended at 1 of 3"):
         progress.show_progress("Import", 3, lambda: (1, False), timeout_seconds=0.01)
     assert time.monotonic() - began < 20
+
+
+# Uploads.
+
+
+def test_a_large_upload_has_no_name_on_the_disk_and_is_read_whole(rf, tmp_path, monkeypatch):
+    """So a web process that is killed leaves no list of customers behind."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    content = b"phone\n" + b"+306900000001\n" * 300_000
+    request = rf.post("/", {"file": SimpleUploadedFile("customers.csv", content)})
+    file = request.FILES["file"]
+    assert list(tmp_path.iterdir()) == []
+    assert (file.name, file.size, b"".join(file.chunks())) == (
+        "customers.csv", len(content), content,
+    )  # fmt: skip
+    request.close()
+    assert file.closed
