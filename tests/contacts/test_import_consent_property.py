@@ -251,7 +251,9 @@ def imported(
     for number in known:
         Contact.objects.create(owner=store, phone=number, is_subscribed=True)
     try:
-        job = lifecycle.upload_file(store.pk, "list.csv", [data], consent_source="form", **options)
+        job = lifecycle.create_import(
+            store.pk, "list.csv", [data], consent_source="form", **options
+        )
         if problem := planning.plan_upload(job).problem:
             return problem, frozenset()
     except ImportRefused as refused:
