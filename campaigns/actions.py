@@ -12,7 +12,7 @@ from django.utils import timezone
 from astronote.accounts.models import StoreId
 from astronote.common import audit
 from astronote.queues import jobs
-from campaigns import enqueue, schedule
+from campaigns import enqueue, schedule, service_campaigns
 from campaigns.message_text import SAMPLE_CODE, SAMPLE_CONTACT, campaign_renderer
 from campaigns.models import (
     RUNNING_STATUSES,
@@ -35,11 +35,9 @@ def start_now(campaign: Campaign, *, by: Any) -> None:
 
     Raises:
         SendingBlocked: with the reason.
+        NotPermitted: if it is a service campaign and `by` may not send service messages.
     """
-    status_before = campaign.status
-    started = enqueue.enqueue_campaign(campaign.pk)
-    if started.status != status_before:
-        audit.write_entry("start", campaign, by=by, messages=started.total)
+    enqueue.enqueue_campaign(campaign.pk, by=by)
 
 
 def pause_campaign(campaign: Campaign, *, by: Any) -> None:
@@ -115,7 +113,12 @@ def cancelled_ids_with_unsent_batches() -> list[int]:
 
 
 def duplicate_campaign(campaign: Campaign, *, by: Any) -> Campaign:
-    """Create a draft with the same text and audience."""
+    """Create a draft with the same text and audience.
+
+    Raises:
+        NotPermitted: if it is a service campaign and `by` may not send service messages.
+    """
+    service_campaigns.require_permission(campaign.message_type, by)
     copy = Campaign.objects.create(
         owner_id=campaign.owner_id,
         created_by_id=getattr(by, "pk", campaign.created_by_id),

@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked, eligible_sender
 from astronote.accounts.models import StoreId
+from astronote.common import audit
 from astronote.common.logs import log_context
 from astronote.common.prefetch import prefetch
-from campaigns import message_text, schedule
+from campaigns import message_text, schedule, service_campaigns
 from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
@@ -37,7 +38,7 @@ class CannotStart(SendingBlocked):
     """The campaign can never start as it is: it has no audience, or its text cannot be sent."""
 
 
-def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False) -> Campaign:
+def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = None) -> Campaign:
     """Start a draft or scheduled campaign: write messages and batches, hold credits, enqueue jobs.
 
     All of it commits together or not at all. A campaign in another status is left alone.
@@ -45,14 +46,16 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False) -> Campaign
     Args:
         campaign_id: the campaign.
         only_if_due: leave the campaign alone unless it is scheduled and its time has come.
+        by: who starts it; None for the scheduler, since `schedule_campaign` asked who may.
 
     Raises:
+        NotPermitted: if it is a service campaign and `by` may not send service messages.
         SendingBlocked: with the reason, after the reason was saved on the campaign.
         CannotStart: likewise, after the campaign was marked failed.
     """
     with log_context(campaign=campaign_id):
         try:
-            return _enqueue_locked(campaign_id, only_if_due)
+            return _enqueue_locked(campaign_id, only_if_due, by)
         except SendingBlocked as blocked:
             _save_block(campaign_id, blocked)
             raise
@@ -75,19 +78,22 @@ def _save_block(campaign_id: int, blocked: SendingBlocked) -> None:
 
 
 @transaction.atomic
-def _enqueue_locked(campaign_id: int, only_if_due: bool) -> Campaign:
+def _enqueue_locked(campaign_id: int, only_if_due: bool, by: Any) -> Campaign:
     locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
     campaign = locked.get(pk=campaign_id)
     if campaign.status not in STARTABLE_STATUSES:
         return campaign
     if only_if_due and not schedule.due_campaigns().filter(pk=campaign_id).exists():
         return campaign
+    if by is not None:
+        service_campaigns.require_permission(campaign.message_type, by)
     sender = eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart("the campaign has no text")
     written = _write_messages(campaign, sender)
     if not written.message_count:
         raise CannotStart("nobody in the audience may be messaged")
+    service_campaigns.require_confirmation(campaign, written.message_count)
     try:
         credits.reserve_credits(written.batches)
     except credits.InsufficientCredits as error:
@@ -99,6 +105,10 @@ def _enqueue_locked(campaign_id: int, only_if_due: bool) -> Campaign:
     if not written.batches:
         campaign.status, campaign.finished_at = CampaignStatus.COMPLETED, now
     campaign.save()
+    details = service_campaigns.audit_details(campaign)
+    if details or by is not None:
+        actor = by or schedule.SCHEDULER
+        audit.write_entry("start", campaign, by=actor, messages=campaign.total, **details)
     wake(len(written.batches))
     log.info("%s messages in %s batches", written.message_count, len(written.batches))
     return campaign
@@ -113,7 +123,7 @@ class WrittenMessages(NamedTuple):
 
 
 def _write_messages(campaign: Campaign, sender: str) -> WrittenMessages:
-    """Write the messages and batches of a campaign.
+    """Write the messages and batches of a campaign, at most one more than its `max_recipients`.
 
     The audience is read by a server-side cursor in chunks, so memory does not grow with it.
     """
@@ -121,9 +131,10 @@ def _write_messages(campaign: Campaign, sender: str) -> WrittenMessages:
         render = message_text.campaign_renderer(campaign)
     except ValueError as error:
         raise CannotStart(str(error)) from None
+    limit = service_campaigns.max_recipients(campaign)
+    audience = campaign_audience(campaign).order_by("pk")
     recipients = (
-        campaign_audience(campaign)
-        .order_by("pk")
+        audience[: None if limit is None else limit + 1]
         .values_list("pk", "phone", *CONTACT_FIELDS)
         .iterator(chunk_size=CHUNK)
     )

@@ -104,6 +104,7 @@ class Campaign(models.Model):
     updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
 
     class Meta:
+        permissions = [("send_service", "Can write and send service messages")]
         constraints = [
             choice_constraint("status", CampaignStatus, "campaign_status_known"),
             choice_constraint("message_type", MessageType, "campaign_message_type_known"),
@@ -170,6 +171,38 @@ class Campaign(models.Model):
     def queued(self) -> int:
         """The number of messages that have no outcome yet."""
         return self.total - self.processed
+
+
+class ServiceConfirmation(models.Model):
+    """A second person's confirmation of a service campaign, asked for and perhaps given.
+
+    It holds as long as the campaign's text and audience settings have the same digest.
+    """
+
+    campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True)
+    settings_digest = models.CharField(max_length=64)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True
+    )
+    confirmed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(confirmed_by=None, confirmed_at=None)
+                | Q(confirmed_by__isnull=False, confirmed_at__isnull=False),
+                name="serviceconfirmation_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(confirmed_by=None) | ~Q(confirmed_by=F("asked_by")),
+                name="serviceconfirmation_by_second_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"confirmation of campaign {self.campaign_id}"
 
 
 class CampaignMessage(OutboundMessage):

@@ -110,7 +110,9 @@ registry.repairs.register(
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
     Repair("birthday_runs_enqueued", repairs.enqueue_missed_birthdays),
 )
-registry.operator_models.register(OperatorModels("campaigns", ("campaign", "automation", "nfctag")))
+registry.operator_models.register(
+    OperatorModels("campaigns", ("campaign", "automation", "nfctag"), ("send_service",))
+)
 
 VISITOR_FIELDS = ("ip_address", "user_agent", "device_type")
 registry.personal_data.register(
@@ -153,6 +155,7 @@ registry.personal_data.register(
 )
 registry.no_personal_data.register(
     NoPersonalData("campaigns.Campaign", ("name", "message_text", "offer_url", "block_reason")),
+    NoPersonalData("campaigns.ServiceConfirmation", ("settings_digest",)),
     NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES),
     NoPersonalData("campaigns.Automation", ("message_body",)),
     NoPersonalData("campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key")),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from campaigns import service_campaigns
 from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS, SAMPLE_CODE, SAMPLE_CONTACT, preview_renderer
 from campaigns.models import Campaign
@@ -97,6 +98,10 @@ def _problem(campaign: Campaign, budget: _Budget, part_count: int) -> str:
         return "The campaign has no text yet."
     if not budget.recipients:
         return "Nobody in the audience may be messaged: choose a list, or a gender or an age."
+    try:
+        service_campaigns.require_confirmation(campaign, budget.recipients)
+    except SendingBlocked as blocked:
+        return str(blocked)
     missing = budget.recipients * part_count - budget.available
     if missing > 0:
         return f"The wallet lacks {missing:,} credits: top it up first."

@@ -16,8 +16,10 @@ from django.utils import timezone
 
 from astronote.common import audit
 from astronote.queues import jobs
+from campaigns import service_campaigns
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
 
+SCHEDULER = "scheduler"  # in the audit trail
 START_CAMPAIGN = "campaigns.tasks.start_campaign"
 MAX_STARTS_PER_SWEEP = 100
 
@@ -32,18 +34,25 @@ def schedule_campaign(campaign: Campaign, at: datetime, *, by: Any) -> None:
 
     Raises:
         ValueError: if the time has passed or the campaign was started already.
+        NotPermitted: if it is a service campaign and `by` may not send service messages.
+        SendingBlocked: if it needs the confirmation of a second person.
     """
     if at.tzinfo is None:
         at = at.replace(tzinfo=ZoneInfo(campaign.owner.timezone))
     if at <= timezone.now():
         raise ValueError(f"{at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
     with transaction.atomic():
-        updated = Campaign.objects.filter(pk=campaign.pk, status__in=STARTABLE_STATUSES).update(
+        locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
+        current = locked.get(pk=campaign.pk)
+        if current.status not in STARTABLE_STATUSES:
+            raise ValueError("only a draft or scheduled campaign can be scheduled")
+        service_campaigns.require_permission(current.message_type, by)
+        details = service_campaigns.audit_details(current)
+        service_campaigns.require_confirmation(current, details.get("recipients", 0))
+        Campaign.objects.filter(pk=campaign.pk).update(
             status=CampaignStatus.SCHEDULED, scheduled_at=at, block_reason="", retry_after=None
         )
-        if not updated:
-            raise ValueError("only a draft or scheduled campaign can be scheduled")
-        audit.write_entry("schedule", campaign, by=by, at=at.isoformat())
+        audit.write_entry("schedule", campaign, by=by, at=at.isoformat(), **details)
         jobs.enqueue_at("scheduler", at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign))
 
 

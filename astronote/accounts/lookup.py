@@ -1,4 +1,4 @@
-"""Finding the store that a command names."""
+"""Finding the store or operator that a command names."""
 
 from django.core.management.base import CommandError
 from django.db.models import Q
@@ -17,3 +17,16 @@ def find_store(name: str) -> User:
     if store is None:
         raise CommandError(f"no store has the e-mail address or id {name!r}")
     return store
+
+
+def find_operator(email: str) -> User:
+    """The active operator with this e-mail address.
+
+    Raises:
+        CommandError: if there is none.
+    """
+    operators = User.objects.filter(email=email.strip().lower(), is_staff=True, is_active=True)
+    account: User | None = operators.first()
+    if account is None:
+        raise CommandError(f"no active operator has the e-mail address {email!r}")
+    return account

@@ -127,6 +127,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     subscription_status = models.CharField(
         max_length=20, choices=SubscriptionStatus.choices, default=SubscriptionStatus.ACTIVE
     )
+    service_max_recipients = models.PositiveIntegerField(
+        default=500,
+        help_text="A service campaign to more recipients needs a second person's confirmation.",
+    )
     billing_hold = models.BooleanField(default=False, help_text="Blocks all sending.")
     billing_hold_reason = models.CharField(max_length=255, blank=True)
     billing_hold_at = models.DateTimeField(null=True, blank=True)
@@ -139,6 +143,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         verbose_name = "store"
+        permissions = [
+            ("change_service_limit", "Can change how many a service campaign reaches unconfirmed")
+        ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_any_case"),
             choice_constraint("business_profile", BusinessProfile, "user_business_profile_known"),

@@ -1,4 +1,4 @@
-"""What operators may do: three roles, stored as Django groups."""
+"""What operators may do: four roles, stored as Django groups."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from django.db.models import Q, QuerySet
 from astronote.operations import registry
 
 VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
-ROLES = (VIEWER, OPERATOR, ADMINISTRATOR)
+SERVICE_OPERATOR = "service_operator"
+ROLES = (VIEWER, OPERATOR, SERVICE_OPERATOR, ADMINISTRATOR)
 
 
 def permissions_of(role: str) -> QuerySet[Permission]:
     """The permissions of a role.
 
     A viewer looks. An operator also runs campaigns, imports and stores' settings: the models that
-    the apps registered. An administrator has every permission, erasing persons and managing queues
-    included.
+    the apps registered. A service operator also sends service messages. An administrator has every
+    permission, erasing persons and managing queues included.
     """
     if role == ADMINISTRATOR:
         return Permission.objects.filter(
             content_type__app_label__in=[*settings.PROJECT_APPS, "django_rq"]
         )
     allowed = Q(codename__startswith="view_")
-    if role == OPERATOR:
+    if role in (OPERATOR, SERVICE_OPERATOR):
         for app in registry.operator_models:
             codenames = [f"{verb}_{model}" for model in app.models for verb in ("add", "change")]
+            if role == SERVICE_OPERATOR:
+                codenames += app.service_permissions
             allowed |= Q(content_type__app_label=app.app_label, codename__in=codenames)
     return Permission.objects.filter(allowed, content_type__app_label__in=settings.PROJECT_APPS)
 

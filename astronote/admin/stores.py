@@ -7,9 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.models import User
 from astronote.operations import store_page
@@ -33,6 +35,7 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         (None, {"fields": ["email", "password"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
                               "retention_days", "business_profile"]}),
+        ("Service messages", {"fields": ["service_max_recipients"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
         ("Access", {"fields": ACCESS_FIELDS}),
     ]  # fmt: skip
@@ -54,9 +57,24 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         return super().change_view(request, object_id, form_url, panels)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Only superusers change roles and access."""
+        """Only superusers change roles and access, and administrators the limit of service."""
         fields = tuple(super().get_readonly_fields(request, obj))
+        if not request.user.has_perm("astronote.change_service_limit"):
+            fields += ("service_max_recipients",)
         return fields if request.user.is_superuser else (*fields, *ACCESS_FIELDS)
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "service_max_recipients" in form.changed_data:
+            audit.write_entry(
+                "service limit changed",
+                obj,
+                by=request.user,
+                owner_id=obj.pk,
+                service_max_recipients=obj.service_max_recipients,
+            )
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Only superusers change operators' accounts, so that nobody takes one over."""

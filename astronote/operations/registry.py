@@ -215,10 +215,14 @@ class SidebarLink:
 
 @dataclass(frozen=True)
 class OperatorModels:
-    """Models of an app that the role `operator` may add and change, in lower case."""
+    """Models of an app that the role `operator` may add and change, in lower case.
+
+    `service_permissions` are what the role `service_operator` may besides, as codenames.
+    """
 
     app_label: str
     models: tuple[str, ...]
+    service_permissions: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -8,6 +8,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 
 from astronote.common.admin_lists import LargeTableAdmin
+from campaigns import service_campaigns
+from campaigns.admin.message_types import restrict_message_type
 from campaigns.automations.switching import switch_automation
 from campaigns.models import Automation
 
@@ -18,6 +20,17 @@ class AutomationAdmin(LargeTableAdmin):
     list_filter = ["type", "is_active"]
     list_select_related = ["owner"]
     autocomplete_fields = ["owner"]
+
+    def has_change_permission(self, request, obj=None):
+        """An automation of service messages is changed by few."""
+        may_send = obj is None or service_campaigns.may_send(obj.message_type, request.user)
+        return may_send and super().has_change_permission(request, obj)
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "message_type":
+            restrict_message_type(field, request)
+        return field
 
     def get_urls(self):
         view = self.admin_site.admin_view(self.switch_view)
@@ -32,6 +45,10 @@ class AutomationAdmin(LargeTableAdmin):
             raise PermissionDenied
         automation = get_object_or_404(Automation, pk=pk)
         on = not automation.is_active
-        switch_automation(automation, on, by=request.user)
-        messages.success(request, f"{automation}: switched {'on' if on else 'off'}")
+        try:
+            switch_automation(automation, on, by=request.user)
+        except service_campaigns.NotPermitted as error:
+            messages.error(request, f"{automation}: {error}")
+        else:
+            messages.success(request, f"{automation}: switched {'on' if on else 'off'}")
         return redirect("admin:astronote_user_change", automation.owner_id)

@@ -20,8 +20,9 @@ from unfold.decorators import display
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common.admin_lists import LargeTableAdmin
-from campaigns import actions, message_csv, reports, schedule
+from campaigns import actions, message_csv, reports, schedule, service_campaigns
 from campaigns.admin import report_pages
+from campaigns.admin.message_types import restrict_message_type
 from campaigns.models import RUNNING_STATUSES, STARTABLE_STATUSES, Campaign, CampaignStatus
 from campaigns.preview import preview_campaign
 from messaging.statuses import MessageStatus
@@ -57,7 +58,9 @@ class CampaignAction(NamedTuple):
     """Something that an operator does with a campaign that has one of `statuses`.
 
     With a `confirmation` a page shows it and asks first; without one the button acts at once.
-    `input_field` names what the operator has to enter: `at`, the time, or `to`, a number.
+    `input_field` names what the operator has to enter: `at`, the time, or `to`, a number; the page
+    itself enters `seen`. `sends` is whether it needs the permission for the campaign's message
+    type, and `offered` decides whether an account sees the button.
     """
 
     label: str
@@ -68,16 +71,45 @@ class CampaignAction(NamedTuple):
     input_field: str = ""
     shows_cost: bool = False
     style: str = ""
+    sends: bool = False
+    offered: Callable[[Campaign, Any], bool] | None = None
+
+
+def _permits(action: CampaignAction, campaign: Campaign, account: Any) -> bool:
+    """Whether the account may take the action on a campaign of this message type."""
+    return not action.sends or service_campaigns.may_send(campaign.message_type, account)
+
+
+def _may_confirm(campaign: Campaign, account: Any) -> bool:
+    """Whether the account is a second person for the confirmation that was asked for."""
+    request = service_campaigns.request_of(campaign)
+    return request is not None and not request.confirmed_by and request.asked_by != account
 
 
 CAMPAIGN_ACTIONS = {
     "start": CampaignAction(
         "Send now", actions.start_now, STARTABLE_STATUSES, "started",
-        "Sending starts at once.", shows_cost=True, style="primary",
+        "Sending starts at once.", shows_cost=True, style="primary", sends=True,
     ),
     "schedule": CampaignAction(
         "Schedule", schedule.schedule_campaign, STARTABLE_STATUSES, "scheduled",
         "Sending starts by itself at this time.", input_field="at", shows_cost=True,
+        sends=True,
+    ),
+    "ask": CampaignAction(
+        "Ask for confirmation", service_campaigns.ask_for_confirmation, STARTABLE_STATUSES,
+        "a second person must confirm it now", sends=True,
+        offered=lambda campaign, _: (
+            service_campaigns.needs_confirmation(campaign)
+            and service_campaigns.request_of(campaign) is None
+        ),
+    ),
+    "confirm": CampaignAction(
+        "Confirm", service_campaigns.confirm, STARTABLE_STATUSES, "confirmed",
+        "A service message also goes to people who opted out of marketing. Confirm that this one"
+        " holds no advertising and that all of these people need it. A change of the text or of the"
+        " audience ends the confirmation.",
+        input_field="seen", shows_cost=True, style="primary", sends=True, offered=_may_confirm,
     ),
     "test": CampaignAction(
         "Send a test", actions.send_test, STARTABLE_STATUSES, "a test is on its way",
@@ -100,7 +132,7 @@ CAMPAIGN_ACTIONS = {
         style="danger",
     ),
     "duplicate": CampaignAction(
-        "Duplicate", actions.duplicate_campaign, tuple(CampaignStatus), "copied",
+        "Duplicate", actions.duplicate_campaign, tuple(CampaignStatus), "copied", sends=True,
     ),
 }  # fmt: skip
 
@@ -125,7 +157,13 @@ class TestForm(forms.Form):
     to = forms.CharField(label="Number", max_length=40, widget=forms.TextInput({"type": "tel"}))
 
 
-INPUT_FORMS: dict[str, type[forms.Form]] = {"at": ScheduleForm, "to": TestForm}
+class SeenForm(forms.Form):
+    """The digest of the text and audience that the page shows, so that no other is confirmed."""
+
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+
+INPUT_FORMS: dict[str, type[forms.Form]] = {"at": ScheduleForm, "to": TestForm, "seen": SeenForm}
 
 
 def _list_action(name: str) -> Callable[..., HttpResponse | None]:
@@ -184,7 +222,9 @@ def _perform(
 @admin.register(Campaign)
 class CampaignAdmin(LargeTableAdmin):
     actions = [
-        _list_action(name) for name, action in CAMPAIGN_ACTIONS.items() if not action.input_field
+        _list_action(name)
+        for name, action in CAMPAIGN_ACTIONS.items()
+        if not (action.input_field or action.offered)
     ]
     list_display = [
         "name",
@@ -226,9 +266,13 @@ class CampaignAdmin(LargeTableAdmin):
         return reports.with_next_batch(super().get_queryset(request).select_related("owner"))
 
     def has_change_permission(self, request, obj=None):
-        """A campaign that was started cannot be changed."""
-        started = obj is not None and obj.status not in STARTABLE_STATUSES
-        return not started and super().has_change_permission(request, obj)
+        """A campaign that was started cannot be changed; a service campaign by few."""
+        if obj is not None and (
+            obj.status not in STARTABLE_STATUSES
+            or not service_campaigns.may_send(obj.message_type, request.user)
+        ):
+            return False
+        return super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request, obj=None):
         """A campaign that was started, with its messages, cannot be deleted."""
@@ -245,6 +289,8 @@ class CampaignAdmin(LargeTableAdmin):
         if db_field.name == "offer_url":
             kwargs["assume_scheme"] = "https"
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "message_type":
+            restrict_message_type(field, request)
         if field and db_field.name in FIELD_LABELS:
             field.label = FIELD_LABELS[db_field.name]
         if db_field.name == "message_text":
@@ -272,6 +318,7 @@ class CampaignAdmin(LargeTableAdmin):
             "original": campaign,
             "campaign_actions": self._actions_of(request, campaign),
             "waiting_for": reports.waiting_for(campaign),
+            "service_notes": _service_notes(campaign, request.user),
         }
         if campaign.status in STARTABLE_STATUSES:
             return super().change_view(request, object_id, form_url, common)
@@ -293,6 +340,8 @@ class CampaignAdmin(LargeTableAdmin):
             (name, action)
             for name, action in CAMPAIGN_ACTIONS.items()
             if campaign.status in action.statuses
+            and _permits(action, campaign, request.user)
+            and (action.offered is None or action.offered(campaign, request.user))
         ]
 
     def action_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
@@ -303,13 +352,17 @@ class CampaignAdmin(LargeTableAdmin):
         if name not in CAMPAIGN_ACTIONS:
             raise Http404
         action = CAMPAIGN_ACTIONS[name]
+        if not _permits(action, campaign, request.user):
+            raise PermissionDenied
         form = None
         if action.input_field:
-            form = INPUT_FORMS[action.input_field](request.POST or None)
+            seen = service_campaigns.settings_digest(campaign)
+            form = INPUT_FORMS[action.input_field](request.POST or None, initial={"seen": seen})
         if request.method == "POST" and (form is None or form.is_valid()):
             arguments = [form.cleaned_data[action.input_field]] if form else []
             shown_next = _perform(request, campaign, action, *arguments)
             return redirect(_campaign_url("change", shown_next.pk))
+        preview = preview_campaign(campaign) if action.shows_cost else None
         context = {
             **self.admin_site.each_context(request),
             "title": f"{action.label}: {campaign}",
@@ -318,18 +371,24 @@ class CampaignAdmin(LargeTableAdmin):
             "campaign": campaign,
             "action": action,
             "form": form,
-            "preview": preview_campaign(campaign) if action.shows_cost else None,
+            "preview": preview,
+            "blocked": name == "start" and preview is not None and preview.problem,
         }
         return TemplateResponse(request, "campaigns/confirm_action.html", context)
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """The preview of the campaign that the posted form describes, valid or not."""
+        """The preview of the campaign that the posted form describes, valid or not.
+
+        The address names the campaign that the form changes, whose confirmation may still hold.
+        """
         if request.method != "POST" or not super().has_change_permission(request):
             raise PermissionDenied
         form = self.get_form(request)(request.POST)
         form.is_valid()
         values = {name: form.cleaned_data.get(name) for name in (*TEXT_FIELDS, *AUDIENCE_FIELDS)}
         campaign = Campaign(**{name: value for name, value in values.items() if value is not None})
+        known = request.GET.get("campaign", "")
+        campaign.pk = int(known) if known.isdecimal() else None
         context = {"preview": preview_campaign(campaign)}
         return TemplateResponse(request, "campaigns/preview.html", context)
 
@@ -381,6 +440,19 @@ class CampaignAdmin(LargeTableAdmin):
     @admin.display(description="reason for waiting or failing")
     def reason(self, campaign):
         return reports.waiting_for(campaign)
+
+
+def _service_notes(campaign: Campaign, account: Any) -> list[str]:
+    """What an operator must know of a service campaign, as sentences."""
+    notes = []
+    if not service_campaigns.may_send(campaign.message_type, account):
+        notes.append(
+            "A service campaign: only accounts that may send service messages change, schedule and"
+            " start it."
+        )
+    if confirmation := service_campaigns.describe_confirmation(campaign):
+        notes.append(confirmation)
+    return notes
 
 
 def _campaign_url(name: str, pk: int) -> str:

@@ -14,20 +14,27 @@ from campaigns.message_text import (
     automation_renderers,
 )
 from campaigns.models import Automation
+from campaigns.service_campaigns import require_permission
 
 
 def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
     """Switch an automation on or off and write an audit entry; return whether it was changed.
 
     Switched on, it begins with the next run.
+
+    Raises:
+        NotPermitted: if it sends service messages and `by`, who switches it on, may not.
     """
     with transaction.atomic():
         locked = Automation.objects.select_for_update().get(pk=automation.pk)
         if locked.is_active == on:
             return False
+        if on:
+            require_permission(locked.message_type, by)
         locked.is_active = on
         locked.save()
-        audit.write_entry("switched on" if on else "switched off", locked, by=by)
+        action = "switched on" if on else "switched off"
+        audit.write_entry(action, locked, by=by, message_type=locked.message_type)
     return True
 
 

@@ -61,7 +61,7 @@ def test_a_group_has_no_more_than_its_role_although_somebody_added_to_it():
     assert not group.permissions.filter(codename="delete_contact").exists()
 
 
-@pytest.mark.parametrize("role", ["viewer", "operator", "administrator"])
+@pytest.mark.parametrize("role", ["viewer", "operator", "service_operator", "administrator"])
 def test_an_operators_account_gets_into_the_admin_with_its_role_alone(client, role):
     call_command("create_operator", " Olga@Example.com", role=role, password=PASSWORD)
     account = User.objects.get()

@@ -15,7 +15,8 @@ from astronote.accounts import roles
 class Command(BaseCommand):
     help = (
         "Create an operator. A viewer looks; an operator also runs campaigns, imports and stores;"
-        " an administrator also erases persons, deletes and sees the queues."
+        " a service operator also sends service messages; an administrator also erases persons,"
+        " deletes and sees the queues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

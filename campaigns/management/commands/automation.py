@@ -5,10 +5,11 @@ import json
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import find_store
+from astronote.accounts.lookup import find_operator, find_store
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
+from campaigns.service_campaigns import NotPermitted, require_permission
 from messaging.text import count_parts
 
 TYPES = {"birthday": AutomationType.BIRTHDAY, "welcome": AutomationType.WELCOME}
@@ -22,13 +23,18 @@ class Command(BaseCommand):
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("type", choices=TYPES)
         parser.add_argument("--text", help="new text; may have tags such as {{first_name}}")
+        parser.add_argument("--by", help="operator who does it; service messages need one")
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *, action, store, type, text, **options):
-        automation = _get_or_change(find_store(store), type, text)
-        if action != "show":
-            switching.switch_automation(automation, action == "on", by="command line")
-            automation.refresh_from_db()
+    def handle(self, *, action, store, type, text, by, **options):
+        actor = find_operator(by) if by else "command line"
+        try:
+            automation = _get_or_change(find_store(store), type, text, actor)
+            if action != "show":
+                switching.switch_automation(automation, action == "on", by=actor)
+                automation.refresh_from_db()
+        except NotPermitted as error:
+            raise CommandError(str(error)) from None
         sample = switching.sample_text(automation)
         answer = {
             "type": type,
@@ -41,14 +47,19 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(answer) if options["json"] else line)
 
 
-def _get_or_change(store: User, type_name: str, text: str | None) -> Automation:
-    """The store's automation of a type; with a text, change its text or create it switched off."""
+def _get_or_change(store: User, type_name: str, text: str | None, actor: User | str) -> Automation:
+    """The store's automation of a type; with a text, change its text or create it switched off.
+
+    Raises:
+        NotPermitted: if it sends service messages and `actor` may not change their text.
+    """
     automation = Automation.objects.filter(owner=store, type=TYPES[type_name]).first()
     if text is None:
         if automation is None:
             raise CommandError(f"the store has no {type_name} message yet: give it a --text")
         return automation
     automation = automation or Automation(owner=store, type=TYPES[type_name], is_active=False)
+    require_permission(automation.message_type, actor)
     automation.message_body = text
     try:
         automation.full_clean()

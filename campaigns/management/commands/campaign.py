@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from campaigns import actions, schedule
+from astronote.accounts.lookup import find_operator
+from campaigns import actions, schedule, service_campaigns
 from campaigns.models import Campaign
 from campaigns.reports import campaign_summary
 
@@ -21,20 +22,26 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "unschedule": schedule.unschedule_campaign,
     "duplicate": actions.duplicate_campaign,
     "test": actions.send_test,
+    "ask": service_campaigns.ask_for_confirmation,
+    "confirm": service_campaigns.confirm,
 }
 
 
 class Command(BaseCommand):
-    help = "Start, pause, resume, cancel, schedule, unschedule, duplicate or test a campaign."
+    help = (
+        "Start, pause, resume, cancel, schedule, unschedule, duplicate or test a campaign; ask a"
+        " second person to confirm a service campaign, or confirm it."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("action", choices=ACTIONS)
         parser.add_argument("id", type=int)
         parser.add_argument("--at", type=datetime.fromisoformat, help="store-local, or with zone")
         parser.add_argument("--to", help="number that gets the test")
+        parser.add_argument("--by", help="operator who does it; service messages need one")
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *, action, id, at, to, **options):
+    def handle(self, *, action, id, at, to, by, **options):
         campaign = Campaign.objects.select_related("owner").filter(pk=id).first()
         if campaign is None:
             raise CommandError(f"there is no campaign {id}")
@@ -47,8 +54,11 @@ class Command(BaseCommand):
             if to is None:
                 raise CommandError("the number is missing: --to +306900000000")
             arguments = [to]
+        elif action == "confirm":
+            arguments = [service_campaigns.settings_digest(campaign)]
+        actor = find_operator(by) if by else "command line"
         try:
-            result = ACTIONS[action](campaign, *arguments, by="command line")
+            result = ACTIONS[action](campaign, *arguments, by=actor)
         except (ValueError, SendingBlocked) as error:
             raise CommandError(str(error)) from None
         if action == "duplicate":

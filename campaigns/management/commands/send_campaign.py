@@ -7,12 +7,13 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import find_store
+from astronote.accounts.lookup import find_operator, find_store
 from astronote.common.progress import show_progress
 from campaigns import enqueue, schedule
 from campaigns.models import FINAL_CAMPAIGN_STATUSES, AgeGroup, Campaign, CampaignStatus
 from campaigns.preview import CampaignPreview, preview_campaign
 from campaigns.reports import campaign_summary
+from campaigns.service_campaigns import NotPermitted, require_permission
 from contacts.models import Gender, List, MessageType
 
 
@@ -32,11 +33,14 @@ class Command(BaseCommand):
             "--preview", action="store_true", help="only show text, recipients and cost"
         )
         parser.add_argument("--at", type=datetime.fromisoformat, help="store-local, or with zone")
+        parser.add_argument("--by", help="operator who does it; service messages need one")
         parser.add_argument("--wait", action="store_true", help="wait until the campaign has ended")
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *, store, name, text, list_name, at, wait, **options):
+    def handle(self, *, store, name, text, list_name, at, by, wait, **options):
         owner = find_store(store)
+        account = find_operator(by) if by else None
+        actor = account or "command line"
         target = None
         if list_name:
             target = List.objects.filter(owner=owner, name=list_name).first()
@@ -46,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError("the audience is missing: give --list, --gender or --age-group")
         campaign = Campaign(
             owner=owner,
-            created_by=owner,
+            created_by=account or owner,
             name=name,
             message_text=text,
             message_type=options["type"],
@@ -62,12 +66,16 @@ class Command(BaseCommand):
         if options["preview"]:
             self._print_preview(preview_campaign(campaign), as_json=options["json"])
             return
+        try:
+            require_permission(campaign.message_type, actor)
+        except NotPermitted as error:
+            raise CommandError(str(error)) from None
         campaign.save()
         try:
             if at:
-                schedule.schedule_campaign(campaign, at, by="command line")
+                schedule.schedule_campaign(campaign, at, by=actor)
             else:
-                enqueue.enqueue_campaign(campaign.pk)
+                enqueue.enqueue_campaign(campaign.pk, by=actor)
         except (SendingBlocked, ValueError) as error:
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()

@@ -1,0 +1,197 @@
+"""Service campaigns: who may send them, and to how many without a second person.
+
+A service message also goes to people who opted out of marketing, so one account alone does not
+decide that many get it. The rules are in rules.md#service-campaigns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils import timezone
+
+from astronote.accounts.eligibility import SendingBlocked
+from astronote.common import audit
+from astronote.models import User
+from campaigns.audience import campaign_audience
+from campaigns.models import STARTABLE_STATUSES, Campaign, ServiceConfirmation
+from contacts.models import MessageType
+
+PERMISSION = "campaigns.send_service"
+
+
+class NotPermitted(ValueError):
+    """The account that asks may not send service messages."""
+
+
+def may_send(message_type: str, by: Any) -> bool:
+    """Whether somebody may write and send messages of this type.
+
+    Args:
+        message_type: a MessageType.
+        by: an account; a program's name has no permission.
+    """
+    if message_type != MessageType.SERVICE:
+        return True
+    return isinstance(by, User) and by.has_perm(PERMISSION)
+
+
+def require_permission(message_type: str, by: Any) -> None:
+    """Refuse somebody who may not send messages of this type.
+
+    Raises:
+        NotPermitted: if `may_send` says no.
+    """
+    if not may_send(message_type, by):
+        raise NotPermitted("service messages need an account that may send them")
+
+
+def max_recipients(campaign: Campaign) -> int | None:
+    """The most recipients that a campaign may have as it is now; None if there is no limit."""
+    if campaign.message_type != MessageType.SERVICE or confirmation_of(campaign):
+        return None
+    return campaign.owner.service_max_recipients
+
+
+def require_confirmation(campaign: Campaign, recipients: int) -> None:
+    """Refuse a service campaign to more recipients than one person alone may decide on.
+
+    Raises:
+        SendingBlocked: if it has more recipients than `max_recipients`.
+    """
+    limit = max_recipients(campaign)
+    if limit is not None and recipients > limit:
+        raise SendingBlocked(
+            f"a second person must confirm a service campaign to more than {limit:,} recipients"
+        )
+
+
+def needs_confirmation(campaign: Campaign) -> bool:
+    """Whether the campaign has more recipients than it may have without a second person."""
+    limit = max_recipients(campaign)
+    return limit is not None and campaign_audience(campaign)[: limit + 1].count() > limit
+
+
+def settings_digest(campaign: Campaign) -> str:
+    """A hash of what a second person confirms: the campaign's text and audience settings."""
+    confirmed = [
+        campaign.owner_id,
+        campaign.message_type,
+        campaign.message_text,
+        campaign.offer_url,
+        campaign.list_id,
+        campaign.filter_gender or "",
+        campaign.filter_age_group or "",
+    ]
+    return hashlib.sha256(json.dumps(confirmed).encode()).hexdigest()
+
+
+def request_of(campaign: Campaign) -> ServiceConfirmation | None:
+    """The request for a confirmation of the campaign as it is now, confirmed or not."""
+    return (
+        ServiceConfirmation.objects.filter(
+            campaign=campaign.pk, settings_digest=settings_digest(campaign)
+        )
+        .select_related("asked_by", "confirmed_by")
+        .first()
+    )
+
+
+def confirmation_of(campaign: Campaign) -> ServiceConfirmation | None:
+    """The second person's confirmation of the campaign as it is now, if there is one."""
+    request = request_of(campaign)
+    return request if request and request.confirmed_by else None
+
+
+def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
+    """Ask a second person to confirm a service campaign as it is now; replaces an earlier request.
+
+    Raises:
+        NotPermitted: if `by` may not send service messages.
+        ValueError: if the campaign needs no confirmation.
+    """
+    with transaction.atomic():
+        locked = _lock_startable(campaign)
+        require_permission(locked.message_type, by)
+        if not needs_confirmation(locked):
+            raise ValueError("the campaign needs no confirmation")
+        ServiceConfirmation.objects.update_or_create(
+            campaign=locked,
+            defaults={
+                "settings_digest": settings_digest(locked),
+                "asked_by": by,
+                "asked_at": timezone.now(),
+                "confirmed_by": None,
+                "confirmed_at": None,
+            },
+        )
+        audit.write_entry("ask for confirmation", locked, by=by, **audit_details(locked))
+
+
+def confirm(campaign: Campaign, seen: str, *, by: Any) -> None:
+    """Confirm a service campaign as the second person; a campaign that waited for it is due again.
+
+    Args:
+        campaign: the campaign.
+        seen: the `settings_digest` of the text and audience that `by` has seen.
+        by: another account than the one that asked.
+
+    Raises:
+        NotPermitted: if `by` may not send service messages.
+        ValueError: if nobody asked, if `by` asked, or if the text or audience was changed since.
+    """
+    with transaction.atomic():
+        locked = _lock_startable(campaign)
+        require_permission(MessageType.SERVICE, by)
+        request = request_of(locked)
+        if request is None:
+            raise ValueError("nobody asked to confirm the text and audience as they are now")
+        if seen != request.settings_digest:
+            raise ValueError("the text or audience was changed meanwhile: look at it again")
+        if request.asked_by_id == by.pk:
+            raise ValueError("a second person must confirm it, and this account has asked for it")
+        request.confirmed_by, request.confirmed_at = by, timezone.now()
+        request.save()
+        Campaign.objects.filter(pk=locked.pk).update(block_reason="", retry_after=None)
+        audit.write_entry(
+            "confirm", locked, by=by, asked_by=request.asked_by_id, **audit_details(locked)
+        )
+
+
+def audit_details(campaign: Campaign) -> dict[str, Any]:
+    """What the audit trail says of a service campaign besides who did what: type and size."""
+    if campaign.message_type != MessageType.SERVICE:
+        return {}
+    return {
+        "message_type": campaign.message_type,
+        "recipients": campaign_audience(campaign).count(),
+    }
+
+
+def _lock_startable(campaign: Campaign) -> Campaign:
+    """Lock the campaign's row and read it again.
+
+    Raises:
+        ValueError: if it was started already.
+    """
+    locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
+    found = locked.get(pk=campaign.pk)
+    if found.status not in STARTABLE_STATUSES:
+        raise ValueError(f"the campaign was started already: it is {found.status}")
+    return found
+
+
+def describe_confirmation(campaign: Campaign) -> str:
+    """Who asked for and who gave the campaign's confirmation, as a sentence; empty if none."""
+    request = request_of(campaign)
+    if request is None:
+        return ""
+    asked = f"{request.asked_by.email} asked for its confirmation"
+    if request.confirmed_by is None or request.confirmed_at is None:
+        return f"{asked}; a second person must give it."
+    local = request.confirmed_at.astimezone(ZoneInfo(campaign.owner.timezone))
+    return f"{asked}, {request.confirmed_by.email} confirmed it at {local:%Y-%m-%d %H:%M %Z}."
