@@ -309,12 +309,6 @@ SECTIONS: dict[str, list[Variable]] = {
             "SMS_BATCH_SIZE", integer(1, 5000), "1000", "messages in a batch, one provider call"
         ),
         Variable(
-            "OPT_OUT_LINE",
-            text,
-            "Opt out: {{unsubscribe_link}}",
-            "last line of marketing texts, such as: Reply STOP to opt out",
-        ),
-        Variable(
             "CREDIT_RESERVATION_TTL_MINUTES", minutes, "1440", "life of a credit reservation, min"
         ),
         Variable(

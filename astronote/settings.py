@@ -171,7 +171,6 @@ UNFOLD = theme.UNFOLD
 TIME_ZONE = "UTC"  # rq-scheduler's cron follows it; store-local times are converted explicitly
 USE_TZ = True
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("el", "Ελληνικά")]  # of pages for customers
 USE_I18N = True
 
 # Mitto
@@ -192,7 +191,6 @@ WEBHOOK_SECRET = env["WEBHOOK_SECRET"]
 # Sending
 
 SMS_BATCH_SIZE = env["SMS_BATCH_SIZE"]
-OPT_OUT_LINE = env["OPT_OUT_LINE"]
 CREDIT_RESERVATION_TTL_MINUTES = env["CREDIT_RESERVATION_TTL_MINUTES"]
 CAMPAIGN_LIFE_HOURS = env["CAMPAIGN_LIFE_HOURS"]
 QUIET_HOURS_ENABLED = env["QUIET_HOURS_ENABLED"]

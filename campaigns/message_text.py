@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from django.conf import settings
-
 from astronote.accounts.models import StoreId
+from astronote.models import User
 from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
 from messaging.links import OwnedText
+from messaging.opt_out_line import opt_out_line
 from messaging.text import MAX_PARTS, Template, count_parts
 
 OFFER, UNSUBSCRIBE = "offer_link", "unsubscribe_link"
@@ -46,7 +46,8 @@ def full_text(campaign: Campaign) -> str:
             raise ValueError("the text has {{offer_link}}, but the campaign has no offer address")
     elif campaign.offer_url:
         text += f"\n{{{{{OFFER}}}}}"
-    text = with_opt_out_line(text, campaign.message_type)
+    store = campaign.owner if campaign.owner_id else None
+    text = with_opt_out_line(text, campaign.message_type, store)
     part_count = count_parts(_renderer(text)(EMPTY_CONTACT, SAMPLE_CODE))
     if part_count > MAX_PARTS:
         raise ValueError(
@@ -56,16 +57,17 @@ def full_text(campaign: Campaign) -> str:
     return text
 
 
-def with_opt_out_line(text: str, message_type: str) -> str:
-    """The text with OPT_OUT_LINE at its end, if it is marketing and has no way to opt out yet.
+def with_opt_out_line(text: str, message_type: str, store: User | None) -> str:
+    """The text with the store's opt-out line at its end, if it is marketing and has none yet.
 
     A marketing message must offer a free and simple way to object (ePrivacy directive, article
     13(4)).
     """
+    line = opt_out_line(store)
     marketing = message_type == MessageType.MARKETING
-    if not marketing or UNSUBSCRIBE in Template(text).fields or settings.OPT_OUT_LINE in text:
+    if not marketing or UNSUBSCRIBE in Template(text).fields or line in text:
         return text
-    return f"{text}\n{settings.OPT_OUT_LINE}"
+    return f"{text}\n{line}"
 
 
 def campaign_renderer(campaign: Campaign) -> Renderer:
@@ -101,9 +103,12 @@ def automation_renderers(texts: Mapping[int, AutomationText]) -> dict[int, Rende
     Args:
         texts: by automation.
     """
+    stores = User.objects.in_bulk({text.owner_id for text in texts.values()})
     owned_texts = {
         automation_id: OwnedText(
-            StoreId(text.owner_id), None, with_opt_out_line(text.message_body, text.message_type)
+            StoreId(text.owner_id),
+            None,
+            with_opt_out_line(text.message_body, text.message_type, stores[text.owner_id]),
         )
         for automation_id, text in texts.items()
     }

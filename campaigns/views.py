@@ -1,9 +1,12 @@
 """The page behind the short links in messages."""
 
+from typing import NamedTuple
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from astronote.common.languages import Language, language_for
 from campaigns import clicks
 
 # Every visit reaches us, and the target does not learn the link, which identifies the message.
@@ -11,6 +14,41 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+class NoSuchLinkTexts(NamedTuple):
+    """The texts of the page behind a short link that leads nowhere, in one language."""
+
+    title: str
+    help: str
+
+
+NO_SUCH_LINK = {
+    Language.ENGLISH: NoSuchLinkTexts(
+        "This link leads nowhere",
+        "Perhaps a part of it is missing: please tap it again in the message you received.",
+    ),
+    Language.GREEK: NoSuchLinkTexts(
+        "Ο σύνδεσμος δεν οδηγεί πουθενά",
+        "Ίσως δεν αντιγράφηκε ολόκληρος: πατήστε τον ξανά στο μήνυμα που λάβατε.",
+    ),
+    Language.GERMAN: NoSuchLinkTexts(
+        "Dieser Link führt nirgendwohin",
+        "Vielleicht fehlt ein Teil: Tippen Sie ihn in der Nachricht noch einmal an.",
+    ),
+    Language.FRENCH: NoSuchLinkTexts(
+        "Ce lien ne mène nulle part",
+        "Il en manque peut-être une partie : touchez-le de nouveau dans le message reçu.",
+    ),
+    Language.SPANISH: NoSuchLinkTexts(
+        "Este enlace no lleva a ninguna parte",
+        "Quizá falte una parte: tóquelo de nuevo en el mensaje que recibió.",
+    ),
+    Language.ITALIAN: NoSuchLinkTexts(
+        "Questo link non porta da nessuna parte",
+        "Forse ne manca una parte: lo tocchi di nuovo nel messaggio ricevuto.",
+    ),
 }
 
 
@@ -24,5 +62,7 @@ def follow_link(request: HttpRequest, code: str) -> HttpResponse:
         is_visit=request.method == "GET",
     )
     if target is None:
-        return render(request, "campaigns/no_such_link.html", status=404)
+        language = language_for(request, Language.ENGLISH)
+        context = {"language": language, "texts": NO_SUCH_LINK[language]}
+        return render(request, "campaigns/no_such_link.html", context, status=404)
     return HttpResponse(status=302, headers=HEADERS | {"Location": target})

@@ -41,7 +41,20 @@ def message_for_token(token: str) -> OutboundMessage | None:
 def has_opted_out(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
     contact = _contact_with_number(message)
-    return not contact.is_subscribed if contact else _suppressions(message).exists()
+    subscribed = contact is None or contact.is_subscribed
+    return not subscribed or _suppressions(message, message.owner_id).exists()
+
+
+def is_suppressed_everywhere(message: OutboundMessage) -> bool:
+    """Whether no store may send marketing to the number of the message."""
+    return _suppressions(message, None).exists()
+
+
+def may_opt_in(message: OutboundMessage) -> bool:
+    """Whether `opt_in` would do something."""
+    contact = _contact_with_number(message)
+    opted_out = contact is not None and not contact.is_subscribed
+    return opted_out and not is_suppressed_everywhere(message)
 
 
 def opt_out(message: OutboundMessage) -> None:
@@ -62,9 +75,9 @@ def opt_out(message: OutboundMessage) -> None:
 
 
 def opt_in(message: OutboundMessage) -> None:
-    """Opt the number in again, if it is still the contact's."""
+    """Opt the number in again, if it is still the contact's and not suppressed at all stores."""
     contact = _contact_with_number(message)
-    if contact:
+    if contact and not is_suppressed_everywhere(message):
         _change_consent(message, contact, ConsentEventType.RESUBSCRIBED)
 
 
@@ -74,8 +87,9 @@ def _contact_with_number(message: OutboundMessage) -> Contact | None:
     return contact if contact and contact.phone == message.to else None
 
 
-def _suppressions(message: OutboundMessage) -> QuerySet[Suppression]:
-    return Suppression.objects.filter(owner=message.owner_id, phone_hash=phone_hash(message.to))
+def _suppressions(message: OutboundMessage, owner_id: int | None) -> QuerySet[Suppression]:
+    """The number's suppression at a store; with None the one at all stores."""
+    return Suppression.objects.filter(owner=owner_id, phone_hash=phone_hash(message.to))
 
 
 def _change_consent(message: OutboundMessage, contact: Contact, event: ConsentEventType) -> bool:

@@ -1,4 +1,4 @@
-"""The page on which a customer opts out of a store's messages."""
+"""The page on which a customer opts out of a store's messages; its texts are in `page_texts`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import get_language_from_request
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from astronote.common.languages import Language, language_for, language_of
 from compliance import unsubscribe
+from compliance.page_texts import PAGE_TEXTS
 
 # The page loads only our own style sheet; no cache stores it, and no site learns its address.
 SECURITY_HEADERS = {
@@ -21,30 +22,6 @@ SECURITY_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 ACTIONS = {"opt_out": unsubscribe.opt_out, "opt_in": unsubscribe.opt_in}
-PAGE_TEXTS = {
-    "en": {
-        "title": "Messages from",
-        "ask": "You get messages with offers from this shop. Do you want to stop them?",
-        "opt_out": "Stop the messages",
-        "done": "Done. You will get no more offers from this shop.",
-        "regret": "Was this a mistake?",
-        "opt_in": "Get the messages again",
-        "unknown": "This link does not work",
-        "help": "It has expired, or only a part of it was copied. Tap it again in the message that"
-        " you got, answer the message with STOP, or ask the shop.",
-    },
-    "el": {
-        "title": "Μηνύματα από",
-        "ask": "Λαμβάνετε μηνύματα με προσφορές από αυτό το κατάστημα. Θέλετε να σταματήσουν;",
-        "opt_out": "Διακοπή μηνυμάτων",
-        "done": "Έγινε. Δεν θα λαμβάνετε πια προσφορές από αυτό το κατάστημα.",
-        "regret": "Έγινε κατά λάθος;",
-        "opt_in": "Να λαμβάνω ξανά τα μηνύματα",
-        "unknown": "Ο σύνδεσμος δεν λειτουργεί",
-        "help": "Έληξε ή δεν αντιγράφηκε ολόκληρος. Πατήστε τον ξανά στο μήνυμα που λάβατε,"
-        " απαντήστε στο μήνυμα με ΣΤΟΠ ή ρωτήστε το κατάστημα.",
-    },
-}
 
 
 @csrf_exempt
@@ -54,13 +31,10 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
 
     The token in the address authenticates the request, so there is no cookie and no log-in.
     """
-    language = get_language_from_request(request)[:2]
-    texts = PAGE_TEXTS.get(language, PAGE_TEXTS["en"])
-    context: dict[str, Any] = {
-        "texts": texts,
-        "language": language if language in PAGE_TEXTS else "en",
-    }
     message = unsubscribe.message_for_token(token)
+    default = language_of(message.owner) if message else Language.ENGLISH
+    language = language_for(request, default)
+    context: dict[str, Any] = {"language": language, "texts": PAGE_TEXTS[language]}
     if message is None:
         return TemplateResponse(
             request, "compliance/unknown_link.html", context, status=404, headers=SECURITY_HEADERS
@@ -71,7 +45,11 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
             message.contact.refresh_from_db()
     context |= {
         "shop": message.owner.company or message.owner.sender_name,
+        "privacy_notice_url": message.owner.privacy_notice_url,
+        "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
         "opted_out": unsubscribe.has_opted_out(message),
+        "may_opt_in": unsubscribe.may_opt_in(message),
+        "service_stays": message.contact and message.contact.service_allowed,
     }
     return TemplateResponse(
         request, "compliance/unsubscribe.html", context, headers=SECURITY_HEADERS

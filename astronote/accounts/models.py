@@ -8,12 +8,13 @@ from typing import Any, NewType, cast
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.db.models.functions import Coalesce, Lower, Now, NullIf
 from phonenumbers import SUPPORTED_REGIONS
 
 from astronote.common.constraints import choice_constraint
+from astronote.common.languages import Language
 
 StoreId = NewType("StoreId", int)
 
@@ -121,6 +122,24 @@ class User(AbstractBaseUser, PermissionsMixin):
         validators=[validate_region],
         help_text="Country of phone numbers written without a country code; empty: the default.",
     )
+    language = models.CharField(
+        max_length=2,
+        blank=True,
+        choices=Language.choices,
+        help_text="Of the opt-out line and customers' pages; empty: that of the country.",
+    )
+    opt_out_line = models.CharField(
+        max_length=160,
+        blank=True,
+        help_text="Ends marketing texts instead of the line in the store's language; holds"
+        " {{unsubscribe_link}}, or a word such as STOP if the sender ID is a number.",
+    )
+    privacy_notice_url = models.URLField(
+        max_length=500,
+        blank=True,
+        validators=[URLValidator(["http", "https"])],
+        help_text="The store's privacy notice, linked on the page behind the opt-out link.",
+    )
     business_profile = models.CharField(
         max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
     )
@@ -148,6 +167,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_any_case"),
+            models.CheckConstraint(
+                condition=models.Q(language__in=["", *Language.values]), name="user_language_known"
+            ),
             choice_constraint("business_profile", BusinessProfile, "user_business_profile_known"),
             choice_constraint(
                 "subscription_status", SubscriptionStatus, "user_subscription_status_known"

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import Field
+from django.forms import Field as FormField
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -35,6 +37,7 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         (None, {"fields": ["email", "password"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
                               "retention_days", "business_profile"]}),
+        ("Customers' texts", {"fields": ["language", "opt_out_line", "privacy_notice_url"]}),
         ("Service messages", {"fields": ["service_max_recipients"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
         ("Access", {"fields": ACCESS_FIELDS}),
@@ -42,6 +45,13 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
     add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
     change_form_outer_before_template = "astronote/store.html"
     filter_horizontal = ()
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> FormField | None:
+        if db_field.name == "privacy_notice_url":
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def change_view(
         self,

@@ -102,7 +102,15 @@ def register() -> None:
     )
     registry.no_personal_data.register(
         NoPersonalData(
-            "astronote.User", ("password", "timezone", "phone_region", "billing_hold_reason")
+            "astronote.User",
+            (
+                "password",
+                "timezone",
+                "phone_region",
+                "opt_out_line",
+                "privacy_notice_url",
+                "billing_hold_reason",
+            ),
         ),
         NoPersonalData("astronote.AuditEntry", ("actor_name", "action", "subject", "details")),
     )

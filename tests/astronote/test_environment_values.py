@@ -68,9 +68,9 @@ def test_with_a_database_of_ones_own_nothing_is_made_up(tmp_path):
 
 
 def test_an_empty_variable_is_its_default_and_an_empty_text_stays_empty(tmp_path):
-    given = {"QUEUE_RATE_MAX": "", "OPT_OUT_LINE": "", "ALLOWED_HOSTS": "", "MITTO_SENDER": ""}
-    names = ("QUEUE_RATE_MAX", "OPT_OUT_LINE", "ALLOWED_HOSTS", "MITTO_SENDER")
-    assert read(tmp_path, *names, **given) == "20 'Opt out: {{unsubscribe_link}}' [] ''"
+    names = ("QUEUE_RATE_MAX", "DEFAULT_PHONE_REGION", "ALLOWED_HOSTS", "MITTO_SENDER")
+    given = dict.fromkeys(names, "")
+    assert read(tmp_path, *names, **given) == "20 'GR' [] ''"
 
 
 def test_what_cannot_be_read_is_said_with_its_name_and_what_was_expected(tmp_path):

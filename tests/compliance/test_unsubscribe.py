@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked
+from astronote.models import User
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from campaigns.reports import campaign_report
@@ -37,13 +38,14 @@ def test_a_marketing_text_ends_with_the_way_to_opt_out(campaign):
         assert tracking_id_of(message.text.split("/u/")[1]) == message.tracking_id
 
 
-def test_it_stands_where_the_text_wants_it_or_is_what_the_setting_says(settings):
-    store = make_store()
+def test_it_stands_where_the_text_wants_it_or_is_what_the_store_says():
+    store = make_store(sender_name="+306900000001")
     target = make_list(store, 1)
     enqueue.enqueue_campaign(
         make_campaign(store, target, message_text="{{unsubscribe_link}} Hi").pk
     )
-    settings.OPT_OUT_LINE = "Reply STOP to opt out"
+    User.objects.update(opt_out_line="Reply STOP to opt out")
+    store.refresh_from_db()
     enqueue.enqueue_campaign(make_campaign(store, target, message_text="Hi").pk)
     enqueue.enqueue_campaign(
         make_campaign(store, target, message_text="Hi", message_type="service").pk
@@ -153,7 +155,7 @@ def test_links_hold_when_the_key_is_changed(campaign, client, settings):
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("el-GR,el;q=0.9", "Διακοπή"), ("en-GB", "Stop the"), ("fr", "Stop the"), ("", "Stop the")],
+    [("el-GR,el;q=0.9", "Διακοπή"), ("en-GB", "Stop the"), ("fr", "Arrêter"), ("", "Stop the")],
 )
 def test_it_speaks_the_browsers_language(language, words, campaign, client):
     assert words in client.get(path_of(campaign), headers={"Accept-Language": language}).text

@@ -127,7 +127,7 @@ def test_a_shop_without_a_company_is_named_by_its_sender(client):
     assert "TESTSHOP" in client.get(path_of(first_message())).text
 
 
-@pytest.mark.parametrize(("asked", "told"), [("el", "el"), ("fr", "en"), ("en-GB", "en")])
+@pytest.mark.parametrize(("asked", "told"), [("el", "el"), ("fr", "fr"), ("en-GB", "en")])
 def test_the_page_names_the_language_that_it_is_in(campaign, client, asked, told):
     text = client.get(path_of(first_message()), headers={"Accept-Language": asked}).text
     assert f'lang="{told}"' in text

@@ -3,6 +3,7 @@
 import pytest
 
 from astronote.accounts.eligibility import SendingBlocked
+from astronote.models import User
 from campaigns import actions, enqueue
 from campaigns.automations.welcome import send_welcome_messages
 from campaigns.models import Automation, AutomationMessage, CampaignMessage, OfferViewEvent
@@ -18,12 +19,9 @@ LONG = "https://shop.example/spring/sale?utm_source=sms&utm_campaign=spring"
 AGENT = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0) Mobile/15E148"}
 
 
-@pytest.fixture(autouse=True)
-def no_opt_out_line(settings):
-    settings.OPT_OUT_LINE = ""
-
-
 def start(text, size=3, **fields):
+    """A campaign that was started; of service unless told otherwise: its text has no more lines."""
+    fields = {"message_type": "service"} | fields
     store = make_store()
     return enqueue.enqueue_campaign(
         make_campaign(store, make_list(store, size), message_text=text, **fields).pk
@@ -86,7 +84,8 @@ def test_an_address_for_one_customer_stays_as_it_is():
 
 def test_two_campaigns_have_links_of_their_own(django_assert_max_num_queries):
     campaign = start(LONG)
-    copy = actions.duplicate_campaign(campaign, by="test")
+    root = User.objects.create_superuser("root@example.com")
+    copy = actions.duplicate_campaign(campaign, by=root)
     enqueue.enqueue_campaign(copy.pk)
     assert ShortLink.objects.values("campaign_id").distinct().count() == 2
     assert texts(campaign) != texts(copy)
@@ -129,7 +128,11 @@ def test_automations_share_their_stores_links():
     store = make_store()
     make_list(store, 3)
     Automation.objects.create(
-        owner=store, type="welcome_message", is_active=True, message_body=LONG
+        owner=store,
+        type="welcome_message",
+        is_active=True,
+        message_body=LONG,
+        message_type="service",
     )
     Contact.objects.update(awaits_welcome=True)
     send_welcome_messages()

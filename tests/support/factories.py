@@ -9,7 +9,7 @@ from messaging import credits
 
 
 def make_store(name: str = "alice", *, balance: int = 1000, **fields) -> User:
-    fields.setdefault("sender_name", "TESTSHOP")
+    fields = {"sender_name": "TESTSHOP", "language": "en"} | fields
     store = User.objects.create_user(f"{name}@example.com", **fields)
     if balance:
         credits.top_up(store.pk, balance, reason="test", key=f"test:{store.pk}")

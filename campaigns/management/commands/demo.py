@@ -241,6 +241,7 @@ def _get_or_create_accounts() -> User:
         sender_name="BlueDoor",
         timezone="Europe/Athens",
         phone_region="GR",
+        language="en",
     )
 
 

@@ -1,0 +1,130 @@
+"""The line by which customers opt out: in the store's language or its own words, and counted."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from astronote.common.languages import Language
+from campaigns import enqueue
+from campaigns.automations import birthday, welcome
+from campaigns.automations.switching import sample_text
+from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
+from campaigns.preview import preview_campaign
+from messaging.models import CreditReservation
+from messaging.opt_out_line import OPT_OUT_LINES
+from messaging.text import count_parts, sms_encoding
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LINES = {
+    "en": "Opt out: http",
+    "el": "ΔIAΓPAΦH: http",
+    "de": "Abmelden: http",
+    "fr": "Désinscription : http",
+    "es": "Darse de baja: http",
+    "it": "Disiscrizione: http",
+}
+
+
+@pytest.mark.parametrize("language", Language.values)
+def test_a_marketing_text_ends_with_the_line_in_the_stores_language(language):
+    store = make_store(language=language)
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
+    text = CampaignMessage.objects.get().text
+    assert text.startswith(f"Hello Name0\n{LINES[language]}")
+
+
+def test_a_store_without_a_language_has_that_of_its_country():
+    store = make_store(language="", phone_region="DE")
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
+    assert "\nAbmelden: http" in CampaignMessage.objects.get().text
+
+
+def test_no_line_makes_a_text_dearer_than_its_characters():
+    assert set(OPT_OUT_LINES) == set(Language)
+    for line in OPT_OUT_LINES.values():
+        template = line.replace("{{unsubscribe_link}}", "")
+        assert sms_encoding(template) == "GSM-7", line
+        assert len(template) <= 20, line
+
+
+def test_automations_of_many_stores_end_with_each_stores_own_line(settings):
+    stores = {
+        "alice": make_store("alice", language="it"),
+        "bob": make_store("bob", language="fr", opt_out_line="Adieu: {{unsubscribe_link}}"),
+    }
+    for store in stores.values():
+        Automation.objects.create(owner=store, type="welcome_message", is_active=True)
+        make_list(store, 2, awaits_welcome=True)
+    welcome.send_welcome_messages()
+    for name, words in (("alice", "\nDisiscrizione: http"), ("bob", "\nAdieu: http")):
+        texts = AutomationMessage.objects.filter(owner=stores[name]).values_list("text", flat=True)
+        assert len(texts) == 2 and all(words in text for text in texts)
+
+
+def test_a_birthday_message_and_its_sample_end_with_the_line_too():
+    store = make_store(language="es")
+    mine = Automation.objects.create(owner=store, type="birthday_message", is_active=True)
+    make_list(store, 1, birthday="1990-06-15")
+    birthday.send_birthday_messages(day=birthday.date(2027, 6, 15))
+    assert "\nDarse de baja: http" in AutomationMessage.objects.get().text
+    assert "\nDarse de baja: http" in sample_text(mine)
+
+
+def test_a_stores_own_line_is_sent_and_is_not_doubled():
+    store = make_store(opt_out_line="No more? {{unsubscribe_link}}")
+    target = make_list(store, 1)
+    for text in ("Hi", "Hi\nNo more? {{unsubscribe_link}}"):
+        enqueue.enqueue_campaign(make_campaign(store, target, message_text=text).pk)
+    first, second = CampaignMessage.objects.order_by("pk").values_list("text", flat=True)
+    assert first.startswith("Hi\nNo more? http")
+    assert second.count("No more?") == 1 and second.startswith("Hi\nNo more? http")
+
+
+@pytest.mark.parametrize("line", ["", "x" * 100 + " {{unsubscribe_link}}"])
+def test_parts_and_price_count_the_real_line(line):
+    """A text that has one part without any line, and two or three with this one."""
+    store = make_store(language="fr", opt_out_line=line)
+    campaign = make_campaign(store, make_list(store, 3), message_text="x" * 160)
+    seen = preview_campaign(campaign)
+    enqueue.enqueue_campaign(campaign.pk)
+    message = CampaignMessage.objects.all()[0]
+    assert seen.characters == len(message.text) == len(seen.text)
+    assert seen.parts == message.segments == count_parts(message.text) == 2
+    assert seen.credits == CreditReservation.objects.get().held == 6
+    longer = make_store("bob", opt_out_line="x" * 138 + " {{unsubscribe_link}}")
+    assert preview_campaign(make_campaign(longer, None, message_text="x" * 160)).parts == 3
+
+
+def test_a_preview_without_a_store_has_the_line_of_the_countries_default(settings):
+    settings.DEFAULT_PHONE_REGION = "IT"
+    assert "\nDisiscrizione: http" in preview_campaign(Campaign(message_text="Ciao")).text
+
+
+def test_the_texts_of_a_store_are_set_in_the_admin_and_by_command(admin_client, capsys):
+    store = make_store()
+    address = f"/admin/astronote/user/{store.pk}/change/"
+    form = admin_client.get(address).context["adminform"].form
+    fields = {name: v for name, v in form.initial.items() if v not in (None, False, [])}
+    fields |= {
+        "language": "de",
+        "opt_out_line": "Abbestellen: {{unsubscribe_link}}",
+        "privacy_notice_url": "anna.example/datenschutz",
+        "is_active": "on",
+    }
+    assert admin_client.post(address, fields).status_code == 302
+    store.refresh_from_db()
+    assert (store.language, store.opt_out_line) == ("de", "Abbestellen: {{unsubscribe_link}}")
+    assert store.privacy_notice_url == "https://anna.example/datenschutz"
+    changes = ["language=it", "opt_out_line=", "privacy_notice_url=https://anna.example/privacy"]
+    call_command("store", store.email, set=changes)
+    store.refresh_from_db()
+    assert (store.language, store.opt_out_line) == ("it", "")
+    assert store.privacy_notice_url == "https://anna.example/privacy"
+
+
+def test_a_privacy_notice_is_a_web_address():
+    store = make_store()
+    with pytest.raises(CommandError, match="valid URL"):
+        call_command("store", store.email, set=["privacy_notice_url=javascript:alert(1)"])
+    store.refresh_from_db()
+    assert store.privacy_notice_url == ""
