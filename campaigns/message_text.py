@@ -12,10 +12,10 @@ from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
 from messaging.links import OwnedText
-from messaging.opt_out_line import opt_out_line
+from messaging.opt_out_line import UNSUBSCRIBE, has_opt_out_link, opt_out_line
 from messaging.text import MAX_PARTS, Template, count_parts
 
-OFFER, UNSUBSCRIBE = "offer_link", "unsubscribe_link"
+OFFER = "offer_link"
 # How the links of a message are made from its tracking ID, by tag.
 MESSAGE_LINKS: dict[str, Callable[[str], str]] = {
     OFFER: links.short_url,
@@ -60,12 +60,14 @@ def full_text(campaign: Campaign) -> str:
 def with_opt_out_line(text: str, message_type: str, store: User | None) -> str:
     """The text with the store's opt-out line at its end, if it is marketing and has none yet.
 
+    {{unsubscribe_link}} counts only where it becomes a link that works.
+
     A marketing message must offer a free and simple way to object (ePrivacy directive, article
     13(4)).
     """
     line = opt_out_line(store)
     marketing = message_type == MessageType.MARKETING
-    if not marketing or UNSUBSCRIBE in Template(text).fields or line in text:
+    if not marketing or has_opt_out_link(text) or line in text:
         return text
     return f"{text}\n{line}"
 

@@ -17,6 +17,7 @@ from astronote.common.constraints import choice_constraint
 from astronote.common.sql import execute
 from contacts.models import Contact, Gender, List, MessageType
 from messaging.models import Batch, OutboundMessage, SendDecision, StatusChange
+from messaging.opt_out_line import has_joined_opt_out_link
 from messaging.statuses import COUNTED_STATUSES
 from messaging.text import Template
 
@@ -57,6 +58,15 @@ FINAL_CAMPAIGN_STATUSES = (
     CampaignStatus.FAILED,
     CampaignStatus.CANCELLED,
 )
+
+
+def _check_opt_out_link(field: str, text: str) -> None:
+    """Refuse a text in which {{unsubscribe_link}} leads nowhere."""
+    if has_joined_opt_out_link(text):
+        problem = "joined to other characters, it leads nowhere."
+        raise ValidationError(
+            {field: f"Put a space before and after {{{{unsubscribe_link}}}}: {problem}"}
+        )
 
 
 class Campaign(models.Model):
@@ -152,11 +162,12 @@ class Campaign(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Check that the audience is a list of this store, or filters, and not both.
+        """Check that the audience is a list of this store, or filters; and the opt-out link.
 
         Raises:
-            ValidationError: if it is not.
+            ValidationError: if the audience is both, or if the link stands where it does not work.
         """
+        _check_opt_out_link("message_text", self.message_text)
         if self.list and self.owner_id and self.list.owner_id != self.owner_id:
             raise ValidationError({"list": "This list belongs to another store."})
         if self.list and (self.filter_gender or self.filter_age_group):
@@ -302,11 +313,12 @@ class Automation(models.Model):
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
-        """Check that the text has no tag that an automation cannot fill.
+        """Check that the text has no tag that an automation cannot fill; and the opt-out link.
 
         Raises:
-            ValidationError: if it has one.
+            ValidationError: if it has one, or if the link stands where it does not work.
         """
+        _check_opt_out_link("message_body", self.message_body)
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
                 {"message_body": "An automation has no offer: remove {{offer_link}}."}

@@ -24,11 +24,13 @@ from astronote.operations.registry import (
     RecurringJobs,
     Repair,
     SidebarLink,
+    StoreCheck,
     StorePanel,
     WsgiPath,
 )
 from messaging import call_metrics, panels, repairs, webhooks
 from messaging.models import Batch
+from messaging.opt_out_line import check_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus
 
 
@@ -108,6 +110,7 @@ registry.repairs.register(
     Repair("reservations_expired", repairs.expire_reservations),
     Repair("wallets_wrong", repairs.check_wallets),
 )
+registry.store_checks.register(StoreCheck("opt-out line", check_opt_out_line))
 registry.operator_models.register(OperatorModels("messaging", ("messagetemplate",)))
 
 registry.personal_data.register(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
 from astronote.common.languages import Language, language_of, language_of_country
+from messaging.keywords import consent_request_in
+from messaging.statuses import ConsentRequest
+from messaging.text import Template
 
 # All characters are in GSM-7, so that the line does not shorten the parts of a text. Of Greek it
 # has only capitals, and only those that do not look like Latin ones: A, H, I and P are Latin here.
@@ -19,12 +25,65 @@ OPT_OUT_LINES = {
 }
 
 
+UNSUBSCRIBE = "unsubscribe_link"
+# A tag that is joined to other characters becomes a part of another address, or of none.
+_USABLE_TAG = re.compile(r"""(?<![^\s(\[<:;,'"«])\x00(?=[)\]>:;,.!?'"»]*(?:\s|\Z))""")
+
+
 def opt_out_line(store: User | None) -> str:
-    """A store's own opt-out line, else that of its language.
+    """A store's own opt-out line if customers can opt out by it, else that of its language.
 
     Args:
         store: None where a text has no store yet.
     """
     if store is None:
         return OPT_OUT_LINES[language_of_country(settings.DEFAULT_PHONE_REGION)]
-    return store.opt_out_line or OPT_OUT_LINES[language_of(store)]
+    own = store.opt_out_line
+    return own if own and _offers_opt_out(own, store) else OPT_OUT_LINES[language_of(store)]
+
+
+def has_opt_out_link(text: str) -> bool:
+    """Whether the text has {{unsubscribe_link}} where it becomes a link that works."""
+    return bool(_USABLE_TAG.search(_marked(text)))
+
+
+def has_joined_opt_out_link(text: str) -> bool:
+    """Whether {{unsubscribe_link}} is joined to other characters, so that it leads nowhere."""
+    marked = _marked(text)
+    return marked.count("\0") > len(_USABLE_TAG.findall(marked))
+
+
+def check_opt_out_line(store: User) -> None:
+    """Check that customers can opt out by a store's own opt-out line.
+
+    Raises:
+        ValidationError: if they cannot, or if the line has other tags than {{unsubscribe_link}}.
+    """
+    if not store.opt_out_line:
+        return
+    template = Template(store.opt_out_line)
+    problem = ""
+    if template.unknown_tags or template.fields - {UNSUBSCRIBE}:
+        problem = "The only tag of an opt-out line is {{unsubscribe_link}}."
+    elif not _offers_opt_out(store.opt_out_line, store):
+        problem = (
+            "An opt-out line needs {{unsubscribe_link}} with a space before it; or a word such as"
+            " STOP, if the sender ID is a number, so that customers can answer."
+        )
+    if problem:
+        raise ValidationError({"opt_out_line": problem})
+
+
+def _offers_opt_out(line: str, store: User) -> bool:
+    """Whether a customer of the store can opt out by the link, or by a word to answer with."""
+    sender = store.sender_name or settings.MITTO_SENDER
+    words = line.split() if sender.startswith("+") else []
+    return has_opt_out_link(line) or any(
+        consent_request_in(word) == ConsentRequest.STOP for word in words
+    )
+
+
+def _marked(text: str) -> str:
+    """The text with a NUL, which no text holds, in place of each {{unsubscribe_link}}."""
+    template = Template(text)
+    return template.render(dict.fromkeys(template.fields, "x") | {UNSUBSCRIBE: "\0"})

@@ -15,6 +15,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.languages import Language
+from astronote.operations import registry
 
 StoreId = NewType("StoreId", int)
 
@@ -178,3 +179,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.company or self.email
+
+    def clean(self) -> None:
+        """Check what the apps know of a store's settings.
+
+        Raises:
+            ValidationError: if a setting does not fit.
+        """
+        super().clean()
+        for item in registry.store_checks:
+            item.check(self)

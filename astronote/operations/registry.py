@@ -230,6 +230,14 @@ class OperatorModels:
         return self.app_label
 
 
+@dataclass(frozen=True)
+class StoreCheck:
+    """A check of a store's settings; `check` raises ValidationError with the fields concerned."""
+
+    name: str
+    check: Callable[[User], None]
+
+
 home_panels: Registry[HomePanel] = Registry()
 store_panels: Registry[StorePanel] = Registry()
 health_checks: Registry[HealthCheck] = Registry()
@@ -241,3 +249,4 @@ no_personal_data: Registry[NoPersonalData] = Registry()
 wsgi_paths: Registry[WsgiPath] = Registry()
 sidebar_links: Registry[SidebarLink] = Registry()
 operator_models: Registry[OperatorModels] = Registry()
+store_checks: Registry[StoreCheck] = Registry()

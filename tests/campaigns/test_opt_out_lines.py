@@ -4,13 +4,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from astronote.common.languages import Language
+from astronote.models import User
 from campaigns import enqueue
 from campaigns.automations import birthday, welcome
 from campaigns.automations.switching import sample_text
 from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
 from campaigns.preview import preview_campaign
 from messaging.models import CreditReservation
-from messaging.opt_out_line import OPT_OUT_LINES
+from messaging.opt_out_line import OPT_OUT_LINES, has_opt_out_link
 from messaging.text import count_parts, sms_encoding
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -42,6 +43,7 @@ def test_a_store_without_a_language_has_that_of_its_country():
 def test_no_line_makes_a_text_dearer_than_its_characters():
     assert set(OPT_OUT_LINES) == set(Language)
     for line in OPT_OUT_LINES.values():
+        assert has_opt_out_link(line)
         template = line.replace("{{unsubscribe_link}}", "")
         assert sms_encoding(template) == "GSM-7", line
         assert len(template) <= 20, line
@@ -78,6 +80,116 @@ def test_a_stores_own_line_is_sent_and_is_not_doubled():
     first, second = CampaignMessage.objects.order_by("pk").values_list("text", flat=True)
     assert first.startswith("Hi\nNo more? http")
     assert second.count("No more?") == 1 and second.startswith("Hi\nNo more? http")
+
+
+# No marketing without a way out
+
+
+@pytest.mark.parametrize(
+    ("line", "sender", "problem"),
+    [
+        ("Bye: {{unsubscribe_link}}", "ANNA", ""),
+        ("{{ unsubscribeLink }}", "ANNA", ""),
+        ("Reply STOP to opt out", "+306900000001", ""),
+        ("Για διαγραφή στείλτε ΣΤΟΠ", "+306900000001", ""),
+        ("Reply STOP to opt out", "ANNA", "so that customers can answer"),
+        ("Bye, and thank you", "ANNA", "needs {{unsubscribe_link}}"),
+        ("Bye, and thank you", "+306900000001", "a word such as STOP"),
+        ("https://a.example/{{unsubscribe_link}}", "ANNA", "with a space before it"),
+        ("Bye: {{unsubscribe}}", "ANNA", "The only tag"),
+        ("{{offer_link}} {{unsubscribe_link}}", "ANNA", "The only tag"),
+    ],
+)
+def test_a_stores_own_line_must_let_customers_opt_out(line, sender, problem, admin_client):
+    store = make_store(sender_name=sender)
+    address = f"/admin/astronote/user/{store.pk}/change/"
+    form = admin_client.get(address).context["adminform"].form
+    fields = {name: v for name, v in form.initial.items() if v not in (None, False, [])}
+    answer = admin_client.post(address, fields | {"opt_out_line": line, "is_active": "on"})
+    if problem:
+        [error] = answer.context["adminform"].form.errors["opt_out_line"]
+        assert problem in error
+        with pytest.raises(CommandError, match="opt-out line"):
+            call_command("store", store.email, set=[f"opt_out_line={line}"])
+    store.refresh_from_db()
+    assert store.opt_out_line == ("" if problem else line)
+
+
+def test_a_sender_that_cannot_be_answered_does_not_go_with_a_word_to_answer(settings):
+    store = make_store(sender_name="+306900000001", opt_out_line="Reply STOP to opt out")
+    with pytest.raises(CommandError, match="so that customers can answer"):
+        call_command("store", store.email, set=["sender_name=ANNA"])
+    settings.MITTO_SENDER = "+306900000002"
+    call_command("store", store.email, set=["sender_name="])
+    target = make_list(store, 1)
+    enqueue.enqueue_campaign(make_campaign(store, target).pk)
+    settings.MITTO_SENDER = "ANNA"
+    enqueue.enqueue_campaign(make_campaign(store, target).pk)
+    first, second = CampaignMessage.objects.order_by("pk").values_list("text", flat=True)
+    assert first == "Hello Name0\nReply STOP to opt out"
+    assert second.startswith("Hello Name0\nOpt out: http"), "nobody can answer it"
+
+
+JOINED = [
+    "https://a.example/?to={{unsubscribe_link}}",
+    "{{unsubscribe_link}}/en",
+    "{{unsubscribe_link}}{{first_name}}",
+    "Bye{{unsubscribe_link}}",
+    "{{unsubscribe_link}}.de",
+    "{{unsubscribe_link}} or x{{unsubscribe_link}}",
+]
+APART = [
+    "Bye: {{unsubscribe_link}}",
+    "Bye:{{unsubscribe_link}}.",
+    "({{unsubscribe_link}})",
+    "{{first_name}}\n{{unsubscribe_link}}\nAnna's",
+]
+
+
+@pytest.mark.parametrize("text", JOINED)
+def test_an_opt_out_link_that_would_lead_nowhere_is_refused_in_every_form(text, admin_client):
+    store = make_store()
+    target = make_list(store, 1)
+    form = {"owner": store.pk, "name": "x", "message_type": "marketing", "list": target.pk}
+    page = admin_client.post("/admin/campaigns/campaign/add/", form | {"message_text": text})
+    [error] = page.context["adminform"].form.errors["message_text"]
+    assert "Put a space before and after {{unsubscribe_link}}" in error
+    form = {"owner": store.pk, "type": "welcome_message", "message_type": "marketing"}
+    page = admin_client.post("/admin/campaigns/automation/add/", form | {"message_body": text})
+    assert page.context["adminform"].form.errors["message_body"] == [error]
+    with pytest.raises(CommandError, match="Put a space"):
+        call_command("send_campaign", store.email, name="x", text=text, list_name="all")
+    with pytest.raises(CommandError, match="Put a space"):
+        call_command("automation", "show", store.email, "welcome", text=text)
+    assert not Campaign.objects.exists() and not Automation.objects.exists()
+
+
+@pytest.mark.parametrize("text", JOINED[:-1])
+def test_a_text_with_such_a_link_gets_the_line_nevertheless(text):
+    store = make_store()
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1), message_text=text).pk)
+    assert "\nOpt out: http" in CampaignMessage.objects.get().text
+
+
+@pytest.mark.parametrize("text", APART)
+def test_a_text_with_a_link_that_works_gets_no_line(text, admin_client):
+    store = make_store()
+    target = make_list(store, 1)
+    form = {"owner": store.pk, "name": "x", "message_type": "marketing", "list": target.pk}
+    admin_client.post("/admin/campaigns/campaign/add/", form | {"message_text": text})
+    enqueue.enqueue_campaign(Campaign.objects.get().pk)
+    text = CampaignMessage.objects.get().text
+    assert text.count("/u/") == 1 and "Opt out" not in text
+
+
+def test_no_change_of_the_row_leaves_marketing_without_a_way_out():
+    store = make_store()
+    User.objects.update(opt_out_line="Bye")
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
+    assert "\nOpt out: http" in CampaignMessage.objects.get().text
+
+
+# What it costs
 
 
 @pytest.mark.parametrize("line", ["", "x" * 100 + " {{unsubscribe_link}}"])
