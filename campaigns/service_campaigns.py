@@ -22,6 +22,12 @@ from campaigns.models import STARTABLE_STATUSES, Campaign, ServiceConfirmation
 from contacts.models import MessageType
 
 PERMISSION = "campaigns.send_service"
+MESSAGE_TYPE_MEANINGS = (
+    "Marketing: anything that promotes the store, such as an offer, a discount or news; it goes to"
+    " contacts who agreed to it, with a way to opt out. Service: what customers must know about an"
+    " order, a booking or a contract of theirs; it also goes to those who opted out of marketing,"
+    " so it holds no advertising."
+)
 
 
 class NotPermitted(ValueError):

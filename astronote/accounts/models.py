@@ -130,16 +130,18 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="Of the opt-out line and customers' pages; empty: that of the country.",
     )
     opt_out_line = models.CharField(
+        "opt-out line",
         max_length=160,
         blank=True,
         help_text="Ends marketing texts instead of the line in the store's language; holds"
         " {{unsubscribe_link}}, or a word such as STOP if the sender ID is a number.",
     )
     privacy_notice_url = models.URLField(
+        "privacy notice",
         max_length=500,
         blank=True,
         validators=[URLValidator(["http", "https"])],
-        help_text="The store's privacy notice, linked on the page behind the opt-out link.",
+        help_text="Address of the store's own, linked on the page behind the opt-out link.",
     )
     business_profile = models.CharField(
         max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
@@ -148,8 +150,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=20, choices=SubscriptionStatus.choices, default=SubscriptionStatus.ACTIVE
     )
     service_max_recipients = models.PositiveIntegerField(
+        "recipients of a service campaign",
         default=500,
-        help_text="A service campaign to more recipients needs a second person's confirmation.",
+        help_text="One to more than so many needs a second person's confirmation.",
     )
     billing_hold = models.BooleanField(default=False, help_text="Blocks all sending.")
     billing_hold_reason = models.CharField(max_length=255, blank=True)

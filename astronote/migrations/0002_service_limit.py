@@ -17,6 +17,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='service_max_recipients',
-            field=models.PositiveIntegerField(default=500, help_text="A service campaign to more recipients needs a second person's confirmation."),
+            field=models.PositiveIntegerField(default=500, help_text="One to more than so many needs a second person's confirmation.", verbose_name='recipients of a service campaign'),
         ),
     ]

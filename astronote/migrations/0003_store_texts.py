@@ -20,12 +20,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='opt_out_line',
-            field=models.CharField(blank=True, help_text="Ends marketing texts instead of the line in the store's language; holds {{unsubscribe_link}}, or a word such as STOP if the sender ID is a number.", max_length=160),
+            field=models.CharField(blank=True, help_text="Ends marketing texts instead of the line in the store's language; holds {{unsubscribe_link}}, or a word such as STOP if the sender ID is a number.", max_length=160, verbose_name='opt-out line'),
         ),
         migrations.AddField(
             model_name='user',
             name='privacy_notice_url',
-            field=models.URLField(blank=True, help_text="The store's privacy notice, linked on the page behind the opt-out link.", max_length=500, validators=[django.core.validators.URLValidator(['http', 'https'])]),
+            field=models.URLField(blank=True, help_text="Address of the store's own, linked on the page behind the opt-out link.", max_length=500, validators=[django.core.validators.URLValidator(['http', 'https'])], verbose_name='privacy notice'),
         ),
         migrations.AddConstraint(
             model_name='user',

@@ -9,7 +9,7 @@ from django.urls import path
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import service_campaigns
-from campaigns.admin.message_types import restrict_message_type
+from campaigns.admin.message_types import set_up_message_type
 from campaigns.automations.switching import switch_automation
 from campaigns.models import Automation
 
@@ -29,7 +29,7 @@ class AutomationAdmin(LargeTableAdmin):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            restrict_message_type(field, request)
+            set_up_message_type(field, request)
         return field
 
     def get_urls(self):

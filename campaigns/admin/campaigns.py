@@ -22,7 +22,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import actions, message_csv, reports, schedule, service_campaigns
 from campaigns.admin import report_pages
-from campaigns.admin.message_types import restrict_message_type
+from campaigns.admin.message_types import set_up_message_type
 from campaigns.models import RUNNING_STATUSES, STARTABLE_STATUSES, Campaign, CampaignStatus
 from campaigns.preview import preview_campaign
 from messaging.statuses import MessageStatus
@@ -109,7 +109,7 @@ CAMPAIGN_ACTIONS = {
         "A service message also goes to people who opted out of marketing. Confirm that this one"
         " holds no advertising and that all of these people need it. A change of the text or of the"
         " audience ends the confirmation.",
-        input_field="seen", shows_cost=True, style="primary", sends=True, offered=_may_confirm,
+        input_field="seen", shows_cost=True, sends=True, offered=_may_confirm,
     ),
     "test": CampaignAction(
         "Send a test", actions.send_test, STARTABLE_STATUSES, "a test is on its way",
@@ -290,7 +290,7 @@ class CampaignAdmin(LargeTableAdmin):
             kwargs["assume_scheme"] = "https"
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            restrict_message_type(field, request)
+            set_up_message_type(field, request)
         if field and db_field.name in FIELD_LABELS:
             field.label = FIELD_LABELS[db_field.name]
         if db_field.name == "message_text":
@@ -363,6 +363,8 @@ class CampaignAdmin(LargeTableAdmin):
             shown_next = _perform(request, campaign, action, *arguments)
             return redirect(_campaign_url("change", shown_next.pk))
         preview = preview_campaign(campaign) if action.shows_cost else None
+        if preview and name == "confirm":
+            preview = preview._replace(problem="")  # that nobody has confirmed it yet
         context = {
             **self.admin_site.each_context(request),
             "title": f"{action.label}: {campaign}",

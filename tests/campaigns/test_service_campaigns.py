@@ -240,6 +240,19 @@ def test_an_automation_of_service_messages_is_written_and_switched_on_by_who_may
     assert not mine.is_active, "stopping it needs no permission"
 
 
+@pytest.mark.parametrize("address", ["campaign/add/", "campaign/{}/change/", "automation/add/"])
+def test_the_form_says_beside_the_choice_what_each_type_means(address, big, anna, client):
+    client.force_login(anna)
+    page = client.get(f"{URL}/{address.format(big.pk)}")
+    help_text = page.context["adminform"].form.fields["message_type"].help_text
+    assert help_text.startswith("Marketing: anything that promotes the store")
+    assert "Service: what customers must know about an order" in help_text
+    assert help_text.count(".") == 2, "one sentence each"
+    choice = page.text.index('id="id_message_type"')
+    between = page.text[choice : page.text.index(help_text)]
+    assert "<select" not in between and "<textarea" not in between
+
+
 # The audit trail
 
 

@@ -13,7 +13,11 @@ from campaigns import enqueue, schedule
 from campaigns.models import FINAL_CAMPAIGN_STATUSES, AgeGroup, Campaign, CampaignStatus
 from campaigns.preview import CampaignPreview, preview_campaign
 from campaigns.reports import campaign_summary
-from campaigns.service_campaigns import NotPermitted, require_permission
+from campaigns.service_campaigns import (
+    MESSAGE_TYPE_MEANINGS,
+    NotPermitted,
+    require_permission,
+)
 from contacts.models import Gender, List, MessageType
 
 
@@ -27,7 +31,12 @@ class Command(BaseCommand):
         parser.add_argument("--list", dest="list_name")
         parser.add_argument("--gender", choices=Gender.values)
         parser.add_argument("--age-group", choices=AgeGroup.values)
-        parser.add_argument("--type", choices=MessageType.values, default=MessageType.MARKETING)
+        parser.add_argument(
+            "--type",
+            choices=MessageType.values,
+            default=MessageType.MARKETING,
+            help=MESSAGE_TYPE_MEANINGS,
+        )
         parser.add_argument("--offer", default="", help="address that {{offer_link}} leads to")
         parser.add_argument(
             "--preview", action="store_true", help="only show text, recipients and cost"
