@@ -98,6 +98,8 @@ def settings_digest(campaign: Campaign) -> str:
 
 def request_of(campaign: Campaign) -> ServiceConfirmation | None:
     """The request for a confirmation of the campaign as it is now, confirmed or not."""
+    if campaign.message_type != MessageType.SERVICE:
+        return None
     return (
         ServiceConfirmation.objects.filter(
             campaign=campaign.pk, settings_digest=settings_digest(campaign)

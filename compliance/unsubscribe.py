@@ -51,7 +51,7 @@ def is_suppressed_everywhere(message: OutboundMessage) -> bool:
 
 
 def may_opt_in(message: OutboundMessage) -> bool:
-    """Whether `opt_in` would do something."""
+    """Whether the number is an opted out contact's, and not suppressed at all stores."""
     contact = _contact_with_number(message)
     opted_out = contact is not None and not contact.is_subscribed
     return opted_out and not is_suppressed_everywhere(message)
@@ -75,9 +75,9 @@ def opt_out(message: OutboundMessage) -> None:
 
 
 def opt_in(message: OutboundMessage) -> None:
-    """Opt the number in again, if it is still the contact's and not suppressed at all stores."""
+    """Opt the number in again, if `may_opt_in` says so."""
     contact = _contact_with_number(message)
-    if contact and not is_suppressed_everywhere(message):
+    if contact and may_opt_in(message):
         _change_consent(message, contact, ConsentEventType.RESUBSCRIBED)
 
 

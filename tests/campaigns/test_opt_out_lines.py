@@ -72,14 +72,15 @@ def test_a_birthday_message_and_its_sample_end_with_the_line_too():
     assert "\nDarse de baja: http" in sample_text(mine)
 
 
-def test_a_stores_own_line_is_sent_and_is_not_doubled():
-    store = make_store(opt_out_line="No more? {{unsubscribe_link}}")
+@pytest.mark.parametrize("line", ["No more? {{unsubscribe_link}}", "No more? Answer STOP"])
+def test_a_stores_own_line_is_sent_and_is_not_doubled(line):
+    store = make_store(opt_out_line=line, sender_name="+306900000001")
     target = make_list(store, 1)
-    for text in ("Hi", "Hi\nNo more? {{unsubscribe_link}}"):
+    for text in ("Hi", f"Hi\n{line}"):
         enqueue.enqueue_campaign(make_campaign(store, target, message_text=text).pk)
-    first, second = CampaignMessage.objects.order_by("pk").values_list("text", flat=True)
-    assert first.startswith("Hi\nNo more? http")
-    assert second.count("No more?") == 1 and second.startswith("Hi\nNo more? http")
+    for text in CampaignMessage.objects.values_list("text", flat=True):
+        assert text.startswith("Hi\nNo more? ")
+        assert text.count("\n") == 1 and ("http" in text) == ("{{" in line)
 
 
 # No marketing without a way out
