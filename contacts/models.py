@@ -86,8 +86,14 @@ class Contact(models.Model):
     last_name = models.CharField(max_length=120, blank=True)
     gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
     birthday = models.DateField(null=True, blank=True)
-    is_subscribed = models.BooleanField(db_default=True, help_text="Consent to marketing.")
-    service_allowed = models.BooleanField(db_default=True, help_text="Consent to service messages.")
+    is_subscribed = models.BooleanField(
+        db_default=False, help_text="Consent to marketing; false until the customer gives it."
+    )
+    service_allowed = models.BooleanField(
+        db_default=True,
+        help_text="Service messages rest on the contract with the customer; they are allowed until "
+        "the customer objects.",
+    )
     unsubscribed_at = models.DateTimeField(null=True, blank=True)
     gdpr_consent_at = models.DateTimeField(null=True, blank=True)
     gdpr_consent_source = models.CharField(max_length=80, blank=True, db_default="")

@@ -94,9 +94,10 @@ def _make_stores(contacts_each: int) -> None:
         )
         cursor.execute(
             """
-            INSERT INTO contacts_contact (owner_id, phone, first_name, last_name, email, birthday)
+            INSERT INTO contacts_contact (owner_id, phone, first_name, last_name, email, birthday,
+                is_subscribed)
             SELECT u.id, '+3069' || lpad(n::text, 8, '0'), 'Name' || n, '', '',
-                date '1980-01-01' + ((n * 7919 + u.id * 31) %% 365)::int
+                date '1980-01-01' + ((n * 7919 + u.id * 31) %% 365)::int, true
             FROM generate_series(1, %s) n, astronote_user u
             """,
             [contacts_each],

@@ -14,7 +14,7 @@ from contacts.phones import phone_hash
 from messaging import sending
 from messaging.models import Batch, Tally, Wallet
 from tests.support.checks import ledger_balances, lock_held_elsewhere
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = date(2026, 5, 17)
@@ -36,7 +36,7 @@ def automation(store, kind="birthday", *, on=True, **fields):
 
 def contact(store, number=1, **fields):
     fields = {"birthday": date(1990, 5, 17), "first_name": f"N{number}"} | fields
-    return Contact.objects.create(owner=store, phone=f"+30690{number:07}", **fields)
+    return make_contact(store, f"+30690{number:07}", **fields)
 
 
 def names():

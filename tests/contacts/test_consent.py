@@ -12,15 +12,11 @@ from django.utils import timezone
 from contacts.consent import change_consent, may_receive, sending_window, suppressed_pairs
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = "+306900000001"
-
-
-def make_contact(store, phone=PHONE, **fields):
-    return Contact.objects.create(owner=store, phone=phone, **fields)
 
 
 def in_another_session(work):
@@ -59,6 +55,18 @@ def test_each_type_of_message_needs_its_own_consent_and_a_number(message_type, e
     make_contact(store, None, anonymised_at=timezone.now())
     found = Contact.objects.filter(may_receive(message_type)).order_by("phone")
     assert list(found.values_list("phone", flat=True)) == expected
+
+
+def test_nobody_has_agreed_to_marketing_until_somebody_says_so():
+    store = make_store("alice")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_contact (owner_id, phone, email, first_name, last_name)"
+            " VALUES (%s, %s, '', '', '')",
+            [store.pk, PHONE],
+        )
+    contact = Contact.objects.get()
+    assert (contact.is_subscribed, contact.service_allowed) == (False, True)
 
 
 def test_an_opt_out_records_when_how_and_why_and_counts_once():

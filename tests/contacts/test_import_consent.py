@@ -16,7 +16,7 @@ from contacts.importing import files, lifecycle, planning, rejected, writing
 from contacts.importing.validating import row_validator
 from contacts.models import ConsentEvent, Contact, ContactImport, RejectedRow, Suppression
 from contacts.phones import phone_hash
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,7 +133,7 @@ def test_the_time_of_a_yes_is_the_evidence_of_its_row():
 
 def test_who_opted_out_before_keeps_the_time_and_gets_no_second_event():
     store = make_store("alice")
-    contact = Contact.objects.create(owner=store, phone=PHONE)
+    contact = make_contact(store, PHONE)
     change_consent(contact.pk, "unsubscribed", source="inbound_stop")
     before = contact_of(store)
     assert imported(store, {"Phone": PHONE, "SMS": "no"}).unchanged == 1
@@ -149,7 +149,7 @@ def test_an_opt_out_of_a_file_waits_for_a_call_under_way():
     from contacts.consent import sending_window
 
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE)
+    make_contact(store, PHONE)
     waited = []
 
     def locks():
@@ -201,7 +201,7 @@ def test_rows_of_one_person_fill_each_others_blanks(monkeypatch, chunk_rows, upd
 def test_a_known_contact_gets_the_first_filled_cells_of_its_rows(monkeypatch, chunk_rows):
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", chunk_rows)
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE, first_name="Old", email="old@example.com")
+    make_contact(store, PHONE, first_name="Old", email="old@example.com")
     job = imported(store, *PERSON)
     contact = contact_of(store)
     assert (contact.first_name, contact.email) == ("Anna", "anna@example.com")
@@ -212,7 +212,7 @@ def test_a_known_contact_gets_the_first_filled_cells_of_its_rows(monkeypatch, ch
 def test_a_contact_that_is_left_alone_is_not_filled_either(monkeypatch, chunk_rows):
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", chunk_rows)
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE, first_name="Old", is_subscribed=False)
+    make_contact(store, PHONE, first_name="Old", is_subscribed=False)
     job = imported(store, *PERSON, update_existing=False)
     contact = contact_of(store)
     assert (contact.first_name, contact.email, contact.birthday) == ("Old", "", None)
