@@ -92,7 +92,9 @@ def _contact_data(contact: Contact) -> dict[str, Any]:
         "consent": list(
             ConsentEvent.objects.filter(contact=contact)
             .order_by("pk")
-            .values("type", "source", "meta", "created_at")
+            .values(
+                "type", "source", "decided_at", "actor", "wording", "version", "meta", "created_at"
+            )
         ),
         "messages": messages,
         "visits": list(views.values("viewed_at", "ip_address", "user_agent", "device_type")),

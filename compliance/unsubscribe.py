@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from contacts.consent import change_consent
+from contacts.consent import Evidence, change_consent
 from contacts.models import ConsentEventType, Contact, Suppression
 from contacts.phones import phone_hash
 from messaging import tallies
@@ -44,10 +44,14 @@ def has_opted_out(message: OutboundMessage) -> bool:
     return not contact.is_subscribed if contact else _suppressions(message).exists()
 
 
-def opt_out(message: OutboundMessage) -> None:
+def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     A number that is no longer the contact's is suppressed at the store.
+
+    Args:
+        message: the message whose link was opened.
+        evidence: who opened it.
     """
     contact = _contact_with_number(message)
     if contact is None:
@@ -56,16 +60,18 @@ def opt_out(message: OutboundMessage) -> None:
             phone_hash=phone_hash(message.to),
             defaults={"reason": SOURCE},
         )
-    elif _change_consent(message, contact, ConsentEventType.UNSUBSCRIBED) and message.batch:
+    elif (
+        _change_consent(message, contact, ConsentEventType.UNSUBSCRIBED, evidence) and message.batch
+    ):
         batch = message.batch
         tallies.count_one(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
 
 
-def opt_in(message: OutboundMessage) -> None:
+def opt_in(message: OutboundMessage, evidence: Evidence) -> None:
     """Opt the number in again, if it is still the contact's."""
     contact = _contact_with_number(message)
     if contact:
-        _change_consent(message, contact, ConsentEventType.RESUBSCRIBED)
+        _change_consent(message, contact, ConsentEventType.RESUBSCRIBED, evidence)
 
 
 def _contact_with_number(message: OutboundMessage) -> Contact | None:
@@ -78,6 +84,8 @@ def _suppressions(message: OutboundMessage) -> QuerySet[Suppression]:
     return Suppression.objects.filter(owner=message.owner_id, phone_hash=phone_hash(message.to))
 
 
-def _change_consent(message: OutboundMessage, contact: Contact, event: ConsentEventType) -> bool:
-    evidence = {"kind": message.batch_kind, "message": message.pk}
-    return change_consent(contact.pk, event, source=SOURCE, meta=evidence)
+def _change_consent(
+    message: OutboundMessage, contact: Contact, event: ConsentEventType, evidence: Evidence
+) -> bool:
+    evidence = evidence._replace(details={"kind": message.batch_kind, "message": message.pk})
+    return change_consent(contact.pk, event, source=SOURCE, evidence=evidence)

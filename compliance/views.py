@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from compliance import unsubscribe
+from contacts.consent import Evidence
 
 # The page loads only our own style sheet; no cache stores it, and no site learns its address.
 SECURITY_HEADERS = {
@@ -47,6 +48,14 @@ PAGE_TEXTS = {
 }
 
 
+def evidence_of(request: HttpRequest) -> Evidence:
+    """The address and the browser of a request."""
+    return Evidence(
+        ip_address=request.META.get("REMOTE_ADDR") or None,
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+
+
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
@@ -66,7 +75,8 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
             request, "compliance/unknown_link.html", context, status=404, headers=SECURITY_HEADERS
         )
     if request.method == "POST":
-        ACTIONS.get(request.POST.get("action", ""), unsubscribe.opt_out)(message)
+        act = ACTIONS.get(request.POST.get("action", ""), unsubscribe.opt_out)
+        act(message, evidence_of(request))
         if message.contact:
             message.contact.refresh_from_db()
     context |= {

@@ -6,10 +6,11 @@ The rules are in rules.md#consent, rules.md#opt-outs and rules.md#suppressions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.db import OperationalError, transaction
 from django.db.models import Q
@@ -17,6 +18,8 @@ from django.utils import timezone
 
 from astronote.common.sql import execute
 from contacts.models import (
+    MARKETING_EVENTS,
+    OPT_INS,
     ConsentEvent,
     ConsentEventType,
     Contact,
@@ -33,6 +36,10 @@ CONSENT_COLUMN = {
     MessageType.MARKETING.value: "is_subscribed",
     MessageType.SERVICE.value: "service_allowed",
 }
+# A time from outside is believed from here on, until so long after it came; clocks differ.
+EARLIEST_BELIEVED_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_CLOCK_ADVANCE = timedelta(days=1)
+MAX_USER_AGENT_LENGTH = 500
 SENDING_LOCK = 0x5E4D  # first key of the advisory lock; the second is the store's id
 OPT_OUT_MAX_WAIT_SECONDS = 90
 
@@ -89,50 +96,119 @@ OPEN_SENDING_WINDOW = "SELECT pg_advisory_lock_shared(%s, %s)"
 CLOSE_SENDING_WINDOW = "SELECT pg_advisory_unlock_shared(%s, %s)"
 
 
+class Evidence(NamedTuple):
+    """What proves a change of consent, as far as it is known (GDPR, article 7(1)).
+
+    Args:
+        wording: what the person agreed to, word for word.
+        version: the name of this version of the wording.
+        actor: who recorded it for the person, by `audit.actor_name`; empty if the person acted.
+        ip_address: the address of the person's browser.
+        user_agent: the name that the browser gives itself.
+        document: where the proof is kept, such as the number of a form or a recording.
+        details: further plain values, such as the ids of messages.
+    """
+
+    wording: str = ""
+    version: str = ""
+    actor: str = ""
+    ip_address: str | None = None
+    user_agent: str = ""
+    document: str = ""
+    details: Mapping[str, Any] = MappingProxyType({})
+
+    def as_json(self) -> dict[str, Any]:
+        """What has no column of its own in a consent event, without what is empty."""
+        named = {
+            "ip_address": self.ip_address,
+            "user_agent": self.user_agent[:MAX_USER_AGENT_LENGTH],
+            "document": self.document,
+        }
+        return dict(self.details) | {name: value for name, value in named.items() if value}
+
+
+NO_EVIDENCE = Evidence()
+
+
+def believed_time(claimed: datetime | None, arrived: datetime) -> datetime:
+    """The time of a consent or opt-out: the claimed one if it is plausible, else that of arrival.
+
+    Args:
+        claimed: the time that the source gives, if it gives one.
+        arrived: when we heard of it.
+    """
+    is_plausible = claimed and EARLIEST_BELIEVED_TIME <= claimed <= arrived + MAX_CLOCK_ADVANCE
+    return claimed if claimed and is_plausible else arrived
+
+
 def change_consent(
     contact_id: int,
     event: ConsentEventType,
     *,
     source: str,
     at: datetime | None = None,
-    meta: dict[str, Any] | None = None,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> bool:
-    """Change one contact's consent and write a consent event.
+    """Change one contact's consent, keep its proof and write a consent event.
 
     A withdrawal first waits for the store's open sending windows, at most
-    OPT_OUT_MAX_WAIT_SECONDS. An opt-out also writes the store's suppression, and a resubscription
-    deletes it. Besides this function, an import writes first consents and opt-outs in bulk, and
-    anonymising a contact ends its consent to marketing.
+    OPT_OUT_MAX_WAIT_SECONDS. An opt-out also writes the store's suppression, and an opt-in deletes
+    it. Besides this function, an import writes first consents and opt-outs in bulk, and anonymising
+    a contact ends its consent to marketing.
 
     Args:
         contact_id: the contact.
-        event: the change. `subscribed` is for imports only.
-        source: who or what changed it, such as `owner_update` or `inbound_stop`.
-        at: when the person decided; a resubscription older than the opt-out changes nothing.
-        meta: evidence, stored with the event.
+        event: the change. An opt-in is stored as `resubscribed` if there was an opt-out before.
+        source: who or what changed it, such as `unsubscribe_page` or `inbound_stop`.
+        at: when the person decided, if that is known; see `believed_time`. An opt-in that is older
+            than the opt-out changes nothing.
+        evidence: what proves it.
 
     Returns:
         Whether anything changed.
     """
-    at = at or timezone.now()
+    now = timezone.now()
+    decided_at = believed_time(at, now)
+    proof = evidence.as_json()
+    if at and decided_at != at:
+        proof["claimed_at"] = at.isoformat()
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             _wait_for_open_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
-        if contact.phone is None or not _set_consent_fields(contact, event, at):
+        if contact.phone is None:
             return False
-        contact.sms_consent_at, contact.sms_consent_source = at, source
+        if event in OPT_INS:
+            was_opted_out = contact.unsubscribed_at is not None
+            event = OPT_INS[was_opted_out]
+        if not _set_consent(contact, event, decided_at):
+            return False
+        if event in MARKETING_EVENTS:
+            contact.sms_consent_at, contact.sms_consent_source = decided_at, source
+        if event in OPT_INS:
+            contact.gdpr_consent_at, contact.gdpr_consent_source = decided_at, source
+            contact.gdpr_consent_version = evidence.version
+            wording = {"wording": evidence.wording} if evidence.wording else {}
+            contact.consent_evidence = wording | proof or None
         contact.save()
         ConsentEvent.objects.create(
-            owner_id=owner_id, contact=contact, type=event, source=source, meta=meta
+            owner_id=owner_id,
+            contact=contact,
+            type=event,
+            source=source,
+            decided_at=decided_at,
+            actor=evidence.actor,
+            wording=evidence.wording,
+            version=evidence.version,
+            meta=proof or None,
         )
         digest = phone_hash(contact.phone)
         if event == ConsentEventType.UNSUBSCRIBED:
             Suppression.objects.get_or_create(
                 owner_id=owner_id, phone_hash=digest, defaults={"reason": source}
             )
-        elif event == ConsentEventType.RESUBSCRIBED:
+        elif event in OPT_INS:
             Suppression.objects.filter(owner_id=owner_id, phone_hash=digest).delete()
     return True
 
@@ -162,15 +238,15 @@ SUPPRESS_PHONES = """
 """
 
 
-def _set_consent_fields(contact: Contact, event: ConsentEventType, at: datetime) -> bool:
-    """Set the fields that the event changes, without saving; return whether any changed."""
+def _set_consent(contact: Contact, event: ConsentEventType, at: datetime) -> bool:
+    """Set the consent that the event changes, without saving; return whether it changed."""
     match event:
         case ConsentEventType.UNSUBSCRIBED:
             if not contact.is_subscribed:
                 return False
             contact.is_subscribed, contact.unsubscribed_at = False, at
             contact.sms_consent_status = SmsConsentStatus.OPTED_OUT
-        case ConsentEventType.RESUBSCRIBED:
+        case ConsentEventType.SUBSCRIBED | ConsentEventType.RESUBSCRIBED:
             if contact.is_subscribed or (contact.unsubscribed_at and at < contact.unsubscribed_at):
                 return False
             contact.is_subscribed, contact.unsubscribed_at = True, None

@@ -36,6 +36,10 @@ class ConsentEventType(models.TextChoices):
     SERVICE_REVOKED = "service_revoked"
 
 
+OPT_INS = (ConsentEventType.SUBSCRIBED, ConsentEventType.RESUBSCRIBED)
+MARKETING_EVENTS = (*OPT_INS, ConsentEventType.UNSUBSCRIBED)
+
+
 class SmsConsentStatus(models.TextChoices):
     """The last change of consent to marketing; empty if there was none."""
 
@@ -95,6 +99,8 @@ class Contact(models.Model):
         "the customer objects.",
     )
     unsubscribed_at = models.DateTimeField(null=True, blank=True)
+    # `gdpr_consent_*` and `consent_evidence` are the consent to marketing that was given last;
+    # `sms_consent_*` is its last change, given or withdrawn.
     gdpr_consent_at = models.DateTimeField(null=True, blank=True)
     gdpr_consent_source = models.CharField(max_length=80, blank=True, db_default="")
     gdpr_consent_version = models.CharField(max_length=80, blank=True, db_default="")
@@ -152,13 +158,31 @@ class Contact(models.Model):
 
 
 class ConsentEvent(models.Model):
-    """One change of a contact's consent; append-only."""
+    """One change of a contact's consent, with its proof; append-only.
+
+    An event of an import names the import in `meta`, which holds the wording of the whole file.
+    """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     contact = models.ForeignKey(Contact, models.CASCADE)
     type = models.CharField(max_length=20, choices=ConsentEventType.choices)
     source = models.CharField(max_length=80)
-    meta = models.JSONField(null=True, blank=True)
+    decided_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the person decided; the row is as old as our record."
+    )
+    actor = models.CharField(
+        max_length=80,
+        blank=True,
+        db_default="",
+        help_text="Who recorded it: an account's id, or a program; empty if the person acted.",
+    )
+    wording = models.TextField(
+        blank=True, db_default="", help_text="What the person agreed to, word for word."
+    )
+    version = models.CharField(
+        max_length=80, blank=True, db_default="", help_text="The wording's version."
+    )
+    meta = models.JSONField(null=True, blank=True, help_text="Further proof.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -275,6 +299,15 @@ class ContactImport(models.Model):
         help_text="Where customers agreed to marketing. If empty, they are stored unsubscribed.",
     )
     consent_at = models.DateTimeField(null=True, blank=True, help_text="when they agreed")
+    consent_wording = models.TextField(
+        max_length=2000,
+        blank=True,
+        default="",
+        help_text="What they agreed to, word for word.",
+    )
+    consent_version = models.CharField(
+        max_length=80, blank=True, default="", help_text="The wording's version."
+    )
     welcome = models.BooleanField(
         default=False, help_text="New contacts may receive the welcome message."
     )

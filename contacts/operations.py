@@ -45,6 +45,12 @@ registry.personal_data.register(
         f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
     ),
     PersonalData(
+        "contacts.ConsentEvent",
+        ("meta",),
+        "proof of each change of consent",
+        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
+    ),
+    PersonalData(
         "contacts.Suppression",
         ("phone_hash",),
         "keeping opt-outs of erased contacts; keyed hashes",
@@ -74,12 +80,21 @@ registry.no_personal_data.register(
             "erase_on",
         ),
     ),
-    NoPersonalData("contacts.ConsentEvent", ("source", "meta")),
+    NoPersonalData("contacts.ConsentEvent", ("source", "actor", "wording", "version")),
     NoPersonalData("contacts.Suppression", ("reason",)),
     NoPersonalData("contacts.List", ("name", "description")),
     NoPersonalData(
         "contacts.ContactImport",
-        ("file_name", "file_sha256", "layout", "mapping", "consent_source", "error"),
+        (
+            "file_name",
+            "file_sha256",
+            "layout",
+            "mapping",
+            "consent_source",
+            "consent_wording",
+            "consent_version",
+            "error",
+        ),
     ),
     NoPersonalData("contacts.RejectedRow", ("column", "reason")),
 )

@@ -17,7 +17,7 @@ from astronote.accounts.models import StoreId
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import rows
 from astronote.queues import jobs
-from contacts.consent import change_consent
+from contacts.consent import Evidence, change_consent
 from contacts.lookup import contacts_by_phone_sql
 from contacts.models import ConsentEventType, Contact
 from messaging import tallies
@@ -198,7 +198,13 @@ def _apply_consent_request(conversation: Conversation, event: WebhookEvent) -> N
         change,
         source=CONSENT_SOURCES[request],
         at=event.occurred_at or event.received_at,
-        meta={"event": event.pk, "kind": conversation.kind, "source": conversation.source_id},
+        evidence=Evidence(
+            details={
+                "event": event.pk,
+                "kind": conversation.kind,
+                "source": conversation.source_id,
+            }
+        ),
     )
     if changed and change == ConsentEventType.UNSUBSCRIBED:
         tallies.count_one(

@@ -42,7 +42,16 @@ class ConsentHistory(TabularInline):
     """The consent events of a contact, newest first."""
 
     model = models.ConsentEvent
-    fields = readonly_fields = ["created_at", "type", "source", "meta"]
+    fields = readonly_fields = [
+        "created_at",
+        "type",
+        "source",
+        "decided_at",
+        "actor",
+        "wording",
+        "version",
+        "meta",
+    ]
     ordering = ["-pk"]
     extra = 0
     can_delete = False

@@ -2,14 +2,20 @@
 
 import re
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from contacts.consent import change_consent, may_receive, sending_window, suppressed_pairs
+from contacts.consent import (
+    Evidence,
+    change_consent,
+    may_receive,
+    sending_window,
+    suppressed_pairs,
+)
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
 from tests.support.factories import make_contact, make_store
@@ -72,7 +78,8 @@ def test_nobody_has_agreed_to_marketing_until_somebody_says_so():
 def test_an_opt_out_records_when_how_and_why_and_counts_once():
     contact = make_contact(make_store("alice"))
     at = timezone.now() - timedelta(hours=2)
-    assert change_consent(contact.pk, "unsubscribed", source="test", at=at, meta={"form": 7})
+    form = Evidence(details={"form": 7})
+    assert change_consent(contact.pk, "unsubscribed", source="test", at=at, evidence=form)
     contact.refresh_from_db()
     assert (contact.is_subscribed, contact.unsubscribed_at) == (False, at)
     assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_out", "test")
@@ -85,6 +92,80 @@ def test_an_opt_out_records_when_how_and_why_and_counts_once():
     contact.refresh_from_db()
     assert contact.unsubscribed_at == at
     assert ConsentEvent.objects.count() == 1
+
+
+PROOF = Evidence(
+    wording="May we send you offers by SMS?",
+    version="spring 2",
+    actor="account 7",
+    ip_address="192.0.2.7",
+    user_agent="Browser/1",
+    document="binder 3, form 118",
+    details={"request": 5},
+)
+
+
+def test_a_consent_is_kept_with_its_wording_and_all_that_proves_it():
+    contact = make_contact(make_store("alice"), is_subscribed=False)
+    at = timezone.now() - timedelta(days=2)
+    assert change_consent(contact.pk, "subscribed", source="paper", at=at, evidence=PROOF)
+    further = {
+        "request": 5, "ip_address": "192.0.2.7", "user_agent": "Browser/1",
+        "document": "binder 3, form 118",
+    }  # fmt: skip
+    contact.refresh_from_db()
+    assert contact.is_subscribed
+    assert (contact.gdpr_consent_at, contact.gdpr_consent_source) == (at, "paper")
+    assert contact.gdpr_consent_version == "spring 2"
+    assert contact.consent_evidence == {"wording": "May we send you offers by SMS?"} | further
+    assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_in", "paper")
+    event = ConsentEvent.objects.get()
+    assert (event.type, event.source, event.decided_at) == ("subscribed", "paper", at)
+    assert (event.actor, event.version) == ("account 7", "spring 2")
+    assert (event.wording, event.meta) == ("May we send you offers by SMS?", further)
+
+
+def test_an_opt_out_leaves_the_proof_of_the_consent_that_there_was():
+    contact = make_contact(make_store("alice"), is_subscribed=False)
+    change_consent(contact.pk, "subscribed", source="paper", evidence=PROOF)
+    change_consent(contact.pk, "unsubscribed", source="inbound_stop")
+    contact.refresh_from_db()
+    assert (contact.gdpr_consent_source, contact.sms_consent_source) == ("paper", "inbound_stop")
+    assert contact.consent_evidence["document"] == "binder 3, form 118"
+
+
+def test_a_change_of_service_messages_is_no_change_of_marketing():
+    contact = make_contact(make_store("alice"))
+    change_consent(contact.pk, "unsubscribed", source="inbound_stop")
+    change_consent(contact.pk, "service_revoked", source="somebody")
+    contact.refresh_from_db()
+    assert (contact.service_allowed, contact.sms_consent_source) == (False, "inbound_stop")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "is_believed"),
+    [
+        (timedelta(days=1, minutes=5), False), (timedelta(hours=23), True),
+        (-timedelta(days=365), True), (datetime(1999, 12, 31, tzinfo=UTC), False),
+        (datetime(2000, 1, 1, tzinfo=UTC), True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("event", ["subscribed", "unsubscribed"])
+def test_a_time_is_believed_if_it_is_plausible_and_else_kept_as_claimed(
+    claimed, is_believed, event
+):
+    contact = make_contact(make_store("alice"), is_subscribed=event == "unsubscribed")
+    now = timezone.now()
+    at = now + claimed if isinstance(claimed, timedelta) else claimed
+    assert change_consent(contact.pk, event, source="test", at=at)
+    contact.refresh_from_db()
+    kept = ConsentEvent.objects.get()
+    decided = contact.gdpr_consent_at if event == "subscribed" else contact.unsubscribed_at
+    assert decided == kept.decided_at == contact.sms_consent_at
+    assert (decided == at) is is_believed
+    if not is_believed:
+        assert now <= decided <= timezone.now()
+        assert datetime.fromisoformat(kept.meta["claimed_at"]) == at
 
 
 def test_an_opt_out_at_one_store_leaves_the_other_store_alone():

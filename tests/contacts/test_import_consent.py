@@ -118,7 +118,7 @@ def test_the_time_of_a_no_is_that_of_the_file_and_never_in_the_future():
     )
     assert contact_of(store).unsubscribed_at == datetime(2024, 2, 2, 8, tzinfo=UTC)
     event = ConsentEvent.objects.get(contact=contact_of(store))
-    assert datetime.fromisoformat(event.meta["at"]) == datetime(2024, 2, 2, 8, tzinfo=UTC)
+    assert event.decided_at == datetime(2024, 2, 2, 8, tzinfo=UTC)
     for number in (2, 3):
         at = contact_of(store, f"+30690000000{number}").unsubscribed_at
         assert timezone.now() - timedelta(minutes=1) < at <= timezone.now()
@@ -127,8 +127,21 @@ def test_the_time_of_a_no_is_that_of_the_file_and_never_in_the_future():
 def test_the_time_of_a_yes_is_the_evidence_of_its_row():
     store = make_store("alice")
     imported(store, {"Phone": PHONE, "SMS": "2024-02-02T10:00:00Z"}, consent_at=timezone.now())
+    assert ConsentEvent.objects.get().decided_at == datetime(2024, 2, 2, 10, tzinfo=UTC)
+    assert contact_of(store).gdpr_consent_at == datetime(2024, 2, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("column", "event_type"), [("SMS", "subscribed"), ("Stop", "unsubscribed")]
+)
+def test_an_implausible_time_of_a_row_is_kept_as_claimed(column, event_type):
+    store = make_store("alice")
+    imported(store, {"Phone": PHONE, column: "1985-02-02 10:00:00"})
     event = ConsentEvent.objects.get()
-    assert datetime.fromisoformat(event.meta["at"]) == datetime(2024, 2, 2, 10, tzinfo=UTC)
+    assert event.type == event_type
+    assert timezone.now() - timedelta(minutes=1) < event.decided_at <= timezone.now()
+    claimed = datetime.fromisoformat(event.meta["claimed_at"])
+    assert claimed == datetime(1985, 2, 2, 10, tzinfo=UTC)
 
 
 def test_who_opted_out_before_keeps_the_time_and_gets_no_second_event():

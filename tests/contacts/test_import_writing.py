@@ -1,6 +1,6 @@
 """What an import writes into a store's contacts, and what it leaves as it is."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -108,15 +108,35 @@ def test_known_contacts_also_go_on_the_list_and_only_once():
 def test_consent_is_written_with_its_evidence():
     store = make_store("alice")
     at = timezone.now() - timedelta(days=30)
-    job = imported(store, f"{PHONE},,,,,,yes\n", consent_source="form", consent_at=at)
+    job = imported(
+        store,
+        f"{PHONE},,,,,,yes\n",
+        consent_source="form",
+        consent_at=at,
+        consent_version="spring 2",
+    )
     contact = contact_of(store)
     assert contact.is_subscribed
     assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_in", "import")
     assert contact.sms_consent_at > job.created_at
     event = ConsentEvent.objects.get()
     assert (event.owner, event.contact, event.type) == (store, contact, "subscribed")
-    assert event.meta["import"] == job.pk and event.meta["evidence"] == "form"
-    assert timezone.datetime.fromisoformat(event.meta["at"]) == at
+    assert event.meta == {"import": job.pk, "file": job.file_name, "evidence": "form"}
+    assert (event.decided_at, event.version) == (at, "spring 2")
+    assert (contact.gdpr_consent_at, contact.gdpr_consent_source) == (at, "form")
+    assert (contact.gdpr_consent_version, contact.consent_evidence) == ("spring 2", event.meta)
+
+
+@pytest.mark.parametrize(
+    "claimed", [datetime(1999, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)]
+)
+def test_an_implausible_time_of_an_imports_consent_is_not_believed(claimed):
+    store = make_store("alice")
+    job = imported(store, f"{PHONE},,,,,,yes\n", consent_source="form", consent_at=claimed)
+    contact = contact_of(store)
+    assert job.created_at < contact.gdpr_consent_at <= timezone.now()
+    assert ConsentEvent.objects.get().decided_at == contact.gdpr_consent_at
+    assert job.consent_at == claimed, "what was claimed stays with the import"
 
 
 def test_a_known_contact_without_consent_gets_it_from_the_import():
@@ -139,8 +159,7 @@ def test_who_is_left_alone_gets_no_consent_either():
 @pytest.mark.parametrize("update_existing", [True, False])
 def test_a_no_takes_the_consent_of_a_known_contact_away(consent, update_existing):
     store = make_store("alice")
-    make_contact(store, PHONE, sms_consent_status="opted_in", sms_consent_source="web shop"
-    )
+    make_contact(store, PHONE, sms_consent_status="opted_in", sms_consent_source="web shop")
     job = imported(
         store,
         f"{PHONE},Nina,,,,,no\n",
