@@ -20,7 +20,7 @@ from astronote.common import audit
 from astronote.common.sql import rows
 from campaigns.models import OfferViewEvent
 from compliance.erasure import delete_contacts
-from contacts.consent import change_consent
+from contacts.consent import OBJECTION, change_consent
 from contacts.lookup import contact_ids_with_phone
 from contacts.models import (
     ConsentEvent,
@@ -194,7 +194,7 @@ def withdraw_all_consent(
     changed = 0
     for pk in contacts_with_phone(phone, owner_id).order_by("pk").values_list("pk", flat=True):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
-            changed += change_consent(pk, event, source="objection")
+            changed += change_consent(pk, event, source=OBJECTION)
     audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
     return changed
 

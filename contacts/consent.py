@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db import OperationalError, transaction
 from django.db.models import Q
@@ -36,6 +37,8 @@ CONSENT_COLUMN = {
     MessageType.MARKETING.value: "is_subscribed",
     MessageType.SERVICE.value: "service_allowed",
 }
+# The source of an opt-out that only a consent undoes that an operator records with its proof.
+OBJECTION = "objection"
 # A time from outside is believed from here on, until so long after it came; clocks differ.
 EARLIEST_BELIEVED_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_CLOCK_ADVANCE = timedelta(days=1)
@@ -102,7 +105,8 @@ class Evidence(NamedTuple):
     Args:
         wording: what the person agreed to, word for word.
         version: the name of this version of the wording.
-        actor: who recorded it for the person, by `audit.actor_name`; empty if the person acted.
+        actor: the operator or program that recorded it (`audit.actor_name`); empty if the person
+            acted.
         ip_address: the address of the person's browser.
         user_agent: the name that the browser gives itself.
         document: where the proof is kept, such as the number of a form or a recording.
@@ -152,16 +156,16 @@ def change_consent(
     """Change one contact's consent, keep its proof and write a consent event.
 
     A withdrawal first waits for the store's open sending windows, at most
-    OPT_OUT_MAX_WAIT_SECONDS. An opt-out also writes the store's suppression, and an opt-in deletes
-    it. Besides this function, an import writes first consents and opt-outs in bulk, and anonymising
-    a contact ends its consent to marketing.
+    OPT_OUT_MAX_WAIT_SECONDS. An opt-out always leaves the store's suppression, also of a contact
+    that was not subscribed, and an opt-in deletes it. What an opt-in cannot undo is in
+    `obstacle_to_consent`. Besides this function, an import writes first consents and opt-outs in
+    bulk, and anonymising a contact ends its consent to marketing.
 
     Args:
         contact_id: the contact.
         event: the change. An opt-in is stored as `resubscribed` if there was an opt-out before.
         source: who or what changed it, such as `unsubscribe_page` or `inbound_stop`.
-        at: when the person decided, if that is known; see `believed_time`. An opt-in that is older
-            than the opt-out changes nothing.
+        at: when the person decided, if that is known; see `believed_time`.
         evidence: what proves it.
 
     Returns:
@@ -177,12 +181,9 @@ def change_consent(
         if event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             _wait_for_open_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
-        if contact.phone is None:
-            return False
-        if event in OPT_INS:
-            was_opted_out = contact.unsubscribed_at is not None
-            event = OPT_INS[was_opted_out]
-        if not _set_consent(contact, event, decided_at):
+        if event == ConsentEventType.SUBSCRIBED and contact.unsubscribed_at:
+            event = ConsentEventType.RESUBSCRIBED
+        if contact.phone is None or not _set_consent(contact, event, source, decided_at, evidence):
             return False
         if event in MARKETING_EVENTS:
             contact.sms_consent_at, contact.sms_consent_source = decided_at, source
@@ -203,14 +204,39 @@ def change_consent(
             version=evidence.version,
             meta=proof or None,
         )
-        digest = phone_hash(contact.phone)
-        if event == ConsentEventType.UNSUBSCRIBED:
-            Suppression.objects.get_or_create(
-                owner_id=owner_id, phone_hash=digest, defaults={"reason": source}
-            )
-        elif event in OPT_INS:
-            Suppression.objects.filter(owner_id=owner_id, phone_hash=digest).delete()
     return True
+
+
+def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = False) -> str:
+    """Why a consent to marketing does not count, as a sentence; empty if it does.
+
+    An objection and a suppression for all stores are not undone by what costs a word or a press.
+
+    Args:
+        contact: the contact that would be subscribed.
+        at: when the person agreed.
+        is_recorded: whether an operator recorded the consent, with its proof.
+    """
+    if contact.phone is None:
+        return "The contact was anonymised."
+    suppressions = {
+        suppression.owner_id: suppression
+        for suppression in Suppression.objects.filter(
+            Q(owner=contact.owner_id) | Q(owner=None), phone_hash=phone_hash(contact.phone)
+        )
+    }
+    if None in suppressions:
+        return "The number is suppressed for all stores."
+    own = suppressions.get(contact.owner_id)
+    if own and own.reason == OBJECTION and not is_recorded:
+        return "The person objected. Only a consent that an operator records with its proof counts."
+    opted_out_at = [time for time in (contact.unsubscribed_at, own and own.created_at) if time]
+    if opted_out_at and at <= max(opted_out_at):
+        zone = ZoneInfo(contact.owner.timezone)
+        return (
+            f"The person opted out later: {max(opted_out_at).astimezone(zone):%Y-%m-%d %H:%M %Z}."
+        )
+    return ""
 
 
 def suppress_opted_out_phones(owner_id: int, phones: Sequence[str], *, reason: str) -> None:
@@ -238,25 +264,61 @@ SUPPRESS_PHONES = """
 """
 
 
-def _set_consent(contact: Contact, event: ConsentEventType, at: datetime) -> bool:
-    """Set the consent that the event changes, without saving; return whether it changed."""
+def _set_consent(
+    contact: Contact, event: ConsentEventType, source: str, at: datetime, evidence: Evidence
+) -> bool:
+    """Set the consent that the event changes, without saving, and write or delete the suppression.
+
+    Returns:
+        Whether anything changed. A consent that an operator records for a subscribed contact does:
+        there is a new proof.
+    """
     match event:
         case ConsentEventType.UNSUBSCRIBED:
-            if not contact.is_subscribed:
+            is_news = _suppress(contact, source, at)
+            if not contact.is_subscribed and not is_news:
                 return False
-            contact.is_subscribed, contact.unsubscribed_at = False, at
+            contact.is_subscribed = False
+            contact.unsubscribed_at = max(at, contact.unsubscribed_at or at)
             contact.sms_consent_status = SmsConsentStatus.OPTED_OUT
         case ConsentEventType.SUBSCRIBED | ConsentEventType.RESUBSCRIBED:
-            if contact.is_subscribed or (contact.unsubscribed_at and at < contact.unsubscribed_at):
+            is_recorded = bool(evidence.actor)
+            if contact.is_subscribed and not is_recorded:
+                return False
+            if obstacle_to_consent(contact, at, is_recorded=is_recorded):
                 return False
             contact.is_subscribed, contact.unsubscribed_at = True, None
             contact.sms_consent_status = SmsConsentStatus.OPTED_IN
+            Suppression.objects.filter(
+                owner=contact.owner_id, phone_hash=phone_hash(contact.phone or "")
+            ).delete()
         case ConsentEventType.SERVICE_ALLOWED | ConsentEventType.SERVICE_REVOKED:
             allowed = event == ConsentEventType.SERVICE_ALLOWED
             if contact.service_allowed == allowed:
                 return False
             contact.service_allowed = allowed
     return True
+
+
+def _suppress(contact: Contact, source: str, at: datetime) -> bool:
+    """Suppress the contact's number at its store.
+
+    An objection takes the place of a suppression that is easier to undo.
+
+    Returns:
+        Whether there was no such suppression.
+    """
+    suppression, is_new = Suppression.objects.get_or_create(
+        owner_id=contact.owner_id,
+        phone_hash=phone_hash(contact.phone or ""),
+        defaults={"reason": source, "created_at": at},
+    )
+    if is_new or source != OBJECTION:
+        return is_new
+    was_objection = suppression.reason == OBJECTION
+    suppression.reason, suppression.created_at = OBJECTION, max(at, suppression.created_at)
+    suppression.save()
+    return not was_objection
 
 
 def _wait_for_open_sending_windows(owner_id: int) -> None:

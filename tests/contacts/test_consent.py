@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from contacts.consent import (
+    NO_EVIDENCE,
     Evidence,
     change_consent,
     may_receive,
@@ -218,6 +219,102 @@ def test_who_is_subscribed_is_not_subscribed_again():
     contact = make_contact(make_store("alice"))
     assert not change_consent(contact.pk, "resubscribed", source="test")
     assert not ConsentEvent.objects.exists()
+
+
+def test_a_consent_that_an_operator_records_is_a_new_proof_of_one_who_is_subscribed():
+    contact = make_contact(make_store("alice"))
+    assert change_consent(contact.pk, "subscribed", source="paper", evidence=PROOF)
+    contact.refresh_from_db()
+    assert contact.is_subscribed and contact.gdpr_consent_source == "paper"
+    assert ConsentEvent.objects.get().type == "subscribed"
+
+
+def test_an_opt_out_of_one_who_was_not_subscribed_leaves_the_suppression_and_counts_once():
+    alice = make_store("alice")
+    contact = make_contact(alice, is_subscribed=False)
+    assert change_consent(contact.pk, "unsubscribed", source="inbound_stop")
+    assert not change_consent(contact.pk, "unsubscribed", source="unsubscribe_page")
+    assert ConsentEvent.objects.get().type == "unsubscribed"
+    assert Suppression.objects.get().reason == "inbound_stop"
+    contact.refresh_from_db()
+    assert contact.unsubscribed_at
+
+
+# What an opt-in does not undo
+
+WEAK_SOURCES = ["inbound_start", "unsubscribe_page", "double_opt_in"]
+
+
+@pytest.mark.parametrize("source", WEAK_SOURCES)
+@pytest.mark.parametrize("was_subscribed", [True, False])
+def test_an_objection_is_not_undone_by_a_word_or_a_press(source, was_subscribed):
+    contact = make_contact(make_store("alice"), is_subscribed=was_subscribed)
+    change_consent(contact.pk, "unsubscribed", source="objection")
+    assert not change_consent(contact.pk, "subscribed", source=source)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed and Suppression.objects.get().reason == "objection"
+
+
+def test_an_objection_after_a_stop_is_an_objection():
+    contact = make_contact(make_store("alice"))
+    stopped_at = timezone.now() - timedelta(days=9)
+    change_consent(contact.pk, "unsubscribed", source="inbound_stop", at=stopped_at)
+    assert change_consent(contact.pk, "unsubscribed", source="objection")
+    assert not change_consent(contact.pk, "unsubscribed", source="objection")
+    sources = ConsentEvent.objects.order_by("pk").values_list("source", flat=True)
+    assert list(sources) == ["inbound_stop", "objection"]
+    between = timezone.now() - timedelta(days=5)
+    for evidence, at in ((NO_EVIDENCE, None), (PROOF, between)):
+        assert not change_consent(contact.pk, "subscribed", source="test", at=at, evidence=evidence)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed
+
+
+def test_a_stop_after_an_objection_leaves_it_an_objection():
+    contact = make_contact(make_store("alice"))
+    for source in ("objection", "inbound_stop"):
+        change_consent(contact.pk, "unsubscribed", source=source)
+    assert not change_consent(contact.pk, "subscribed", source="inbound_start")
+
+
+@pytest.mark.parametrize(("minutes", "counts"), [(-1, False), (0, False), (1, True)])
+def test_only_a_recorded_consent_that_is_younger_undoes_an_objection(minutes, counts):
+    contact = make_contact(make_store("alice"))
+    objected_at = timezone.now() - timedelta(days=3)
+    change_consent(contact.pk, "unsubscribed", source="objection", at=objected_at)
+    at = objected_at + timedelta(minutes=minutes)
+    assert counts is change_consent(contact.pk, "subscribed", source="paper", at=at, evidence=PROOF)
+    contact.refresh_from_db()
+    assert contact.is_subscribed is counts
+    assert Suppression.objects.exists() is not counts
+
+
+def test_an_objection_holds_for_a_contact_that_is_made_anew():
+    alice = make_store("alice")
+    contact = make_contact(alice)
+    change_consent(contact.pk, "unsubscribed", source="objection")
+    Contact.objects.all().delete()
+    again = make_contact(alice, is_subscribed=False)
+    before = timezone.now() - timedelta(days=3)
+    assert not change_consent(again.pk, "subscribed", source="double_opt_in")
+    assert not change_consent(again.pk, "subscribed", source="paper", at=before, evidence=PROOF)
+    assert change_consent(again.pk, "subscribed", source="paper", evidence=PROOF)
+
+
+@pytest.mark.parametrize("evidence", [NO_EVIDENCE, PROOF], ids=["press", "recorded"])
+def test_a_suppression_for_all_stores_is_undone_by_no_stores_consent(evidence):
+    contact = make_contact(make_store("alice"), is_subscribed=False)
+    Suppression.objects.create(owner=None, phone_hash=phone_hash(PHONE), reason="test")
+    assert not change_consent(contact.pk, "subscribed", source="test", evidence=evidence)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed and Suppression.objects.exists()
+
+
+def test_another_stores_objection_is_not_this_stores():
+    alice, bob = make_store("alice"), make_store("bob")
+    at_alice, at_bob = make_contact(alice), make_contact(bob, is_subscribed=False)
+    change_consent(at_alice.pk, "unsubscribed", source="objection")
+    assert change_consent(at_bob.pk, "subscribed", source="double_opt_in")
 
 
 def test_service_messages_are_revoked_and_allowed_without_touching_marketing():

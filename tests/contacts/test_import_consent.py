@@ -144,6 +144,18 @@ def test_an_implausible_time_of_a_row_is_kept_as_claimed(column, event_type):
     assert claimed == datetime(1985, 2, 2, 10, tzinfo=UTC)
 
 
+def test_an_objection_is_not_undone_by_a_file():
+    store = make_store("alice")
+    contact = make_contact(store, PHONE, is_subscribed=False)
+    change_consent(contact.pk, "unsubscribed", source="objection")
+    for update_existing in (True, False):
+        imported(store, {"Phone": PHONE, "SMS": "yes"}, update_existing=update_existing)
+    assert not contact_of(store).is_subscribed
+    Contact.objects.all().delete()
+    imported(store, {"Phone": PHONE, "SMS": "yes"})
+    assert not contact_of(store).is_subscribed and is_suppressed(store)
+
+
 def test_who_opted_out_before_keeps_the_time_and_gets_no_second_event():
     store = make_store("alice")
     contact = make_contact(store, PHONE)
