@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import ExtractDay, ExtractMonth, Now
 
@@ -27,13 +30,18 @@ class Gender(models.TextChoices):
 
 
 class ConsentEventType(models.TextChoices):
-    """How consent changes: `subscribed` is a first consent, `resubscribed` one after an opt-out."""
+    """How consent changes.
+
+    `subscribed` is a first consent, `resubscribed` one after an opt-out. `consent_reset` is no
+    opt-out: the contact got another number or store.
+    """
 
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
     RESUBSCRIBED = "resubscribed"
     SERVICE_ALLOWED = "service_allowed"
     SERVICE_REVOKED = "service_revoked"
+    CONSENT_RESET = "consent_reset"
 
 
 OPT_INS = (ConsentEventType.SUBSCRIBED, ConsentEventType.RESUBSCRIBED)
@@ -78,6 +86,19 @@ class DateOrder(models.TextChoices):
     ISO = "iso", "1990-12-31"
     DMY = "dmy", "31/12/1990"
     MDY = "mdy", "12/31/1990"
+
+
+# What a contact's consent to marketing is and rests on.
+CONSENT_PROOF_FIELDS = (
+    "is_subscribed",
+    "gdpr_consent_at",
+    "gdpr_consent_source",
+    "gdpr_consent_version",
+    "sms_consent_status",
+    "sms_consent_at",
+    "sms_consent_source",
+    "consent_evidence",
+)
 
 
 class Contact(models.Model):
@@ -155,6 +176,61 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return f"contact {self.pk}"
+
+    def save(self, *args: Any, actor: str = "", **options: Any) -> None:
+        """Save the contact; with another number or store it starts without consent.
+
+        Suppressions stay, and so does an opt-out (rules.md#consent).
+
+        Args:
+            args: see Django.
+            actor: who changes it, by `audit.actor_name`.
+            options: see Django.
+        """
+        with transaction.atomic():
+            changed = self.changed_identity(options.get("update_fields"))
+            if changed:
+                self._forget_consent()
+                if options.get("update_fields") is not None:
+                    options["update_fields"] = {*options["update_fields"], *CONSENT_PROOF_FIELDS}
+            super().save(*args, **options)
+            if changed:
+                ConsentEvent.objects.create(
+                    owner_id=self.owner_id,
+                    contact=self,
+                    type=ConsentEventType.CONSENT_RESET,
+                    source="contact_changed",
+                    actor=actor,
+                    meta={"changed": changed},
+                )
+
+    def changed_identity(self, fields: Collection[str] | None = None) -> list[str]:
+        """Which of `owner` and `phone` differ from the stored row, of these fields or of all.
+
+        Locks the row; called in a transaction.
+        """
+        locked = Contact.objects.select_for_update().filter(pk=self.pk)
+        stored = locked.values("owner_id", "phone").first() if self.pk else None
+        if stored is None:
+            return []
+        changed = {
+            "owner": self.owner_id != stored["owner_id"],
+            "phone": self.phone != stored["phone"],
+        }
+        return [
+            name
+            for name, is_changed in changed.items()
+            if is_changed and (fields is None or not {name, f"{name}_id"}.isdisjoint(fields))
+        ]
+
+    def _forget_consent(self) -> None:
+        """Empty what another number's or store's consent has left."""
+        self.is_subscribed = False
+        self.gdpr_consent_at = self.consent_evidence = None
+        self.gdpr_consent_source = self.gdpr_consent_version = ""
+        if self.sms_consent_status == SmsConsentStatus.OPTED_IN:
+            self.sms_consent_status = self.sms_consent_source = ""
+            self.sms_consent_at = None
 
 
 class ConsentEvent(models.Model):
