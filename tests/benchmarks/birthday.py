@@ -108,15 +108,15 @@ def _make_stores(contacts_each: int) -> None:
 
 def _due(day: date) -> tuple[str, dict[str, Any]]:
     """The query that finds who is due, as the run asks it."""
-    from campaigns.audience import years_before
     from campaigns.automations import birthday, due_messages
     from campaigns.models import Automation
+    from contacts.ages import ADULT_AGE, years_before
 
     query = due_messages.FIND_DUE_CONTACTS.format(condition=birthday.BIRTHDAY_IS_DUE)
+    automations = list(Automation.objects.values_list("pk", flat=True))
     return query, {
-        "key": str(day.year), "month": day.month, "days": [day.day],
-        "automations": list(Automation.objects.values_list("pk", flat=True)),
-        "adult": years_before(day, birthday.ADULT_AGE),
+        "key": str(day.year), "month": day.month, "days": [day.day], "automations": automations,
+        "adults_born_until": [years_before(day, ADULT_AGE)] * len(automations),
     }  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def test_birthdays_are_found_by_index():
                 "automations": [mine.pk],
                 "month": 5,
                 "days": [17],
-                "adult": date(2008, 5, 17),
+                "adults_born_until": [date(2008, 5, 17)],
             },
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
