@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from astronote.accounts.eligibility import SendingBlocked
 from contacts.consent_records import (
     ConsentChannel,
     ConsentRefused,
@@ -21,6 +22,7 @@ from contacts.consent_records import (
     record_opt_out,
 )
 from contacts.models import Contact, MessageType
+from messaging import opt_in_requests
 
 
 class RecordConsentForm(forms.Form):
@@ -93,6 +95,23 @@ def _record(
         RecordedConsent(channel=ConsentChannel(channel), **proof),
         by=request.user,
     )
+
+
+def ask_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+    """Ask the selected contacts by SMS whether they agree to marketing."""
+    asked = 0
+    for contact in queryset.select_related("owner"):
+        try:
+            opt_in_requests.ask_for_consent(contact, by=request.user)
+            asked += 1
+        except SendingBlocked as blocked:
+            model_admin.message_user(request, f"{contact}: {blocked}", messages.ERROR)
+    if asked:
+        model_admin.message_user(
+            request,
+            f"{asked:,} asked. Each can answer for {opt_in_requests.LIFETIME_HOURS} hours.",
+            messages.SUCCESS,
+        )
 
 
 def marketing_opt_out_action(

@@ -48,6 +48,13 @@ contact_actions.register(
         contact_consent.record_consent_action,
     ),
     ContactAction(
+        "ask_for_consent",
+        "Ask for consent by SMS",
+        "Ask them for consent by SMS",
+        "change",
+        contact_consent.ask_action,
+    ),
+    ContactAction(
         "opt_out_of_marketing",
         "Opt out of marketing",
         "Opt them out of marketing",

@@ -28,6 +28,7 @@ from contacts.models import (
     Contact,
     ImportFileChunk,
     ListMembership,
+    OptInRequest,
     RejectedRow,
     Suppression,
 )
@@ -59,7 +60,7 @@ def export_person(
     contacts = contacts_with_phone(phone, owner_id).order_by("owner").select_related("owner")
     stores = [_contact_data(contact) for contact in contacts]
     suppressions = Suppression.objects.filter(phone_hash=phone_hash(phone))
-    direct = DirectMessage.objects.filter(to=phone)
+    direct = DirectMessage.objects.filter(to=phone).exclude(contact__in=contacts)
     events = _events_with_phone(phone, owner_id)
     if owner_id:
         suppressions, direct = suppressions.filter(owner=owner_id), direct.filter(owner=owner_id)
@@ -95,6 +96,11 @@ def _contact_data(contact: Contact) -> dict[str, Any]:
             .values(
                 "type", "source", "decided_at", "actor", "wording", "version", "meta", "created_at"
             )
+        ),
+        "opt_in_requests": list(
+            OptInRequest.objects.filter(contact=contact)
+            .order_by("pk")
+            .values("purpose", "wording", "version", "meta", "created_at", "answered_at")
         ),
         "messages": messages,
         "visits": list(views.values("viewed_at", "ip_address", "user_agent", "device_type")),

@@ -21,10 +21,12 @@ from astronote.common.sql import execute
 from contacts.models import (
     MARKETING_EVENTS,
     OPT_INS,
+    WITHDRAWALS,
     ConsentEvent,
     ConsentEventType,
     Contact,
     MessageType,
+    OptInRequest,
     SmsConsentStatus,
     Suppression,
 )
@@ -178,9 +180,12 @@ def change_consent(
         proof["claimed_at"] = at.isoformat()
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
-        if event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
+        if event in WITHDRAWALS:
             _wait_for_open_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
+        if event in WITHDRAWALS:
+            # A yes to what was asked before does not count any more.
+            OptInRequest.objects.filter(contact=contact).close()
         if event == ConsentEventType.SUBSCRIBED and contact.unsubscribed_at:
             event = ConsentEventType.RESUBSCRIBED
         if contact.phone is None or not _set_consent(contact, event, source, decided_at, evidence):
@@ -287,6 +292,7 @@ def _set_consent(
                 return False
             if obstacle_to_consent(contact, at, is_recorded=is_recorded):
                 return False
+            OptInRequest.objects.filter(contact=contact).close()
             contact.is_subscribed, contact.unsubscribed_at = True, None
             contact.sms_consent_status = SmsConsentStatus.OPTED_IN
             Suppression.objects.filter(

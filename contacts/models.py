@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -46,6 +47,7 @@ class ConsentEventType(models.TextChoices):
 
 OPT_INS = (ConsentEventType.SUBSCRIBED, ConsentEventType.RESUBSCRIBED)
 MARKETING_EVENTS = (*OPT_INS, ConsentEventType.UNSUBSCRIBED)
+WITHDRAWALS = (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED)
 
 
 class SmsConsentStatus(models.TextChoices):
@@ -191,6 +193,7 @@ class Contact(models.Model):
             changed = self.changed_identity(options.get("update_fields"))
             if changed:
                 self._forget_consent()
+                OptInRequest.objects.filter(contact=self).close()
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], *CONSENT_PROOF_FIELDS}
             super().save(*args, **options)
@@ -266,6 +269,80 @@ class ConsentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} of contact {self.contact_id}"
+
+
+class OptInPurpose(models.TextChoices):
+    """What a person confirms by an opt-in request."""
+
+    DOUBLE_OPT_IN = "double_opt_in", "double opt-in: agrees, by a link or a reply"
+    OPT_IN_AGAIN = "opt_in_again", "opt-in again: enters a code on the opt-out page"
+
+
+class OptInRequestQuerySet(models.QuerySet["OptInRequest"]):
+    """Requests by their state."""
+
+    def unanswered(self) -> OptInRequestQuerySet:
+        """Requests that may still be answered, or wait to be sent."""
+        return self.filter(answered_at=None, closed_at=None)
+
+    def waiting(self) -> OptInRequestQuerySet:
+        """Requests whose message is not written yet."""
+        return self.unanswered().filter(tracking_id=None)
+
+    def open_at(self, time: datetime) -> OptInRequestQuerySet:
+        """Requests that were sent and could be answered at this time."""
+        return self.unanswered().filter(expires_at__gt=time)
+
+    def close(self) -> int:
+        """Close those that were not answered; return how many."""
+        return self.unanswered().update(closed_at=Now())
+
+
+class OptInRequest(models.Model):
+    """An SMS that asks a contact to confirm that it agrees to marketing; one at a time is open.
+
+    What it takes to answer, a link or a code, is made from the tracking ID of the message and
+    stored nowhere (`messaging/opt_in_secrets.py`).
+    """
+
+    contact = models.ForeignKey(Contact, models.CASCADE)
+    purpose = models.CharField(max_length=20, choices=OptInPurpose.choices)
+    wording = models.TextField(help_text="What the person is asked, word for word.")
+    version = models.CharField(max_length=80, blank=True, db_default="")
+    tracking_id = models.CharField(
+        max_length=16, null=True, blank=True, help_text="of its message; empty until it is written"
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.SmallIntegerField(default=0, db_default=0, help_text="wrong codes")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it was given up, replaced or withdrawn"
+    )
+    meta = models.JSONField(null=True, blank=True, help_text="what led to it, such as an import")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = OptInRequestQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            choice_constraint("purpose", OptInPurpose, "optinrequest_purpose_known"),
+            models.UniqueConstraint(
+                fields=["contact"],
+                name="optinrequest_one_open",
+                condition=Q(answered_at=None, closed_at=None),
+            ),
+            models.UniqueConstraint(fields=["tracking_id"], name="optinrequest_tracking_id_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="optinrequest_waiting",
+                condition=Q(tracking_id=None, answered_at=None, closed_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"opt-in request {self.pk}"
 
 
 class Suppression(models.Model):

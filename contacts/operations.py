@@ -81,6 +81,7 @@ registry.no_personal_data.register(
         ),
     ),
     NoPersonalData("contacts.ConsentEvent", ("source", "actor", "wording", "version")),
+    NoPersonalData("contacts.OptInRequest", ("wording", "version", "tracking_id", "meta")),
     NoPersonalData("contacts.Suppression", ("reason",)),
     NoPersonalData("contacts.List", ("name", "description")),
     NoPersonalData(
@@ -105,6 +106,9 @@ registry.sidebar_links.register(
     SidebarLink.to_list("", "Imports", "upload_file", "contacts.contactimport", 30),
     SidebarLink.to_list(
         "Privacy and proof", "Consent events", "how_to_reg", "contacts.consentevent", 300
+    ),
+    SidebarLink.to_list(
+        "Privacy and proof", "Opt-in requests", "mark_email_read", "contacts.optinrequest", 305
     ),
     SidebarLink.to_list("Privacy and proof", "Suppressions", "block", "contacts.suppression", 310),
     SidebarLink.to_list("More", "Lists", "list", "contacts.list", 410),

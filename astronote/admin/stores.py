@@ -33,6 +33,7 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         (None, {"fields": ["email", "password"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
                               "retention_days", "business_profile"]}),
+        ("Consent", {"fields": ["double_opt_in", "opt_in_wording", "opt_in_version"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
         ("Access", {"fields": ACCESS_FIELDS}),
     ]  # fmt: skip

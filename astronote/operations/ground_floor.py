@@ -102,7 +102,15 @@ def register() -> None:
     )
     registry.no_personal_data.register(
         NoPersonalData(
-            "astronote.User", ("password", "timezone", "phone_region", "billing_hold_reason")
+            "astronote.User",
+            (
+                "password",
+                "timezone",
+                "phone_region",
+                "billing_hold_reason",
+                "opt_in_wording",
+                "opt_in_version",
+            ),
         ),
         NoPersonalData("astronote.AuditEntry", ("actor_name", "action", "subject", "details")),
     )

@@ -53,7 +53,12 @@ QUEUES = [
         keep_failed=DAY,
         timeout=6 * HOUR,
     ),
-    QueueOptions("birthday", "sends birthday and welcome messages", keep_count=100, timeout=HOUR),
+    QueueOptions(
+        "birthday",
+        "sends birthday and welcome messages and opt-in requests",
+        keep_count=100,
+        timeout=HOUR,
+    ),
     QueueOptions(
         "status_refresh",
         "asks Mitto about messages long without a final status",

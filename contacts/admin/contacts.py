@@ -222,6 +222,23 @@ class ConsentEventAdmin(ReadOnlyAdmin):
     list_select_related = ["contact"]
 
 
+@admin.register(models.OptInRequest)
+class OptInRequestAdmin(ReadOnlyAdmin):
+    list_display = [
+        "contact",
+        "purpose",
+        "created_at",
+        "expires_at",
+        "answered_at",
+        "closed_at",
+        "attempts",
+    ]
+    list_filter = ["purpose"]
+    list_select_related = ["contact"]
+    search_fields = ["=contact__id"]
+    search_help_text = "The id of a contact."
+
+
 @admin.register(models.RejectedRow)
 class RejectedRowAdmin(ReadOnlyAdmin):
     list_display = ["contact_import_id", "line", "column", "value", "reason"]

@@ -18,6 +18,7 @@ from contacts.consent import (
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
 from contacts.models import ContactImport
+from contacts.opt_in_wording import question_of
 
 COPY_NULL = "\\N"
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -73,13 +74,16 @@ def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCo
     """Create and update contacts, with consent events and memberships; called in a transaction.
 
     An empty cell changes nothing. Consent is not given to a contact that opted out or whose number
-    is suppressed. A no is written in any case: as an opt-out with its event, and as a suppression.
+    is suppressed. If the store uses double opt-in, an opt-in request is left for each contact that
+    agrees, and messaging sends it. A no is written in any case: as an opt-out with its event, and
+    as a suppression.
 
     Args:
         contact_import: the import, whose options decide what is written.
         rows: the contacts.
     """
     has_consent = bool(contact_import.consent_source)
+    asks_first = has_consent and contact_import.owner.double_opt_in
     owner_id, now = contact_import.owner_id, timezone.now()
     if rows.opted_out_phones:
         suppress_opted_out_phones(owner_id, rows.opted_out_phones, reason="import")
@@ -100,7 +104,7 @@ def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCo
             statement,
             {
                 "owner": owner_id,
-                "consent": has_consent,
+                "consent": has_consent and not asks_first,
                 "welcome": contact_import.welcome,
                 "source": contact_import.consent_source,
                 "version": contact_import.consent_version,
@@ -112,6 +116,22 @@ def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCo
             },
         )
         created, updated = cursor.fetchone()
+        if asks_first:
+            question = question_of(contact_import.owner)
+            cursor.execute(
+                ADD_OPT_IN_REQUESTS,
+                {
+                    "owner": owner_id,
+                    "wording": question.wording,
+                    "version": question.version,
+                    "proof": _proof_of(contact_import),
+                    "known_too": contact_import.update_existing,
+                    "since": contact_import.started_at,
+                },
+            )
+        if rows.opted_out_phones:
+            phones = list(rows.opted_out_phones)
+            cursor.execute(CLOSE_OPT_IN_REQUESTS, {"owner": owner_id, "phones": phones})
         if contact_import.list_id:
             cursor.execute(ADD_TO_LIST, {"list": contact_import.list_id, "owner": owner_id})
     return UpsertCounts(created, updated)
@@ -227,6 +247,26 @@ ADD_TO_LIST = """
     INSERT INTO contacts_listmembership (list_id, contact_id)
     SELECT %(list)s, c.id FROM contacts_contact c JOIN staging s USING (phone)
     WHERE c.owner_id = %(owner)s ORDER BY c.id ON CONFLICT DO NOTHING
+"""
+# After the contacts, which are locked before their requests everywhere.
+CLOSE_OPT_IN_REQUESTS = """
+    UPDATE contacts_optinrequest r SET closed_at = now()
+    FROM contacts_contact c
+    WHERE c.owner_id = %(owner)s AND c.phone = ANY(%(phones)s) AND r.contact_id = c.id
+        AND r.answered_at IS NULL AND r.closed_at IS NULL
+"""
+# Who was asked before is not asked again by a file.
+ADD_OPT_IN_REQUESTS = """
+    INSERT INTO contacts_optinrequest (contact_id, purpose, wording, version, meta)
+    SELECT c.id, 'double_opt_in', %(wording)s, %(version)s, %(proof)s::jsonb
+    FROM contacts_contact c JOIN staging s USING (phone)
+    WHERE c.owner_id = %(owner)s AND s.consents AND NOT s.opts_out
+        AND NOT c.is_subscribed AND c.unsubscribed_at IS NULL AND c.service_allowed
+        AND (%(known_too)s OR c.created_at >= %(since)s)
+        AND NOT EXISTS (
+            SELECT FROM contacts_optinrequest r
+            WHERE r.contact_id = c.id AND (r.tracking_id IS NOT NULL OR r.closed_at IS NULL))
+    ORDER BY c.id ON CONFLICT DO NOTHING
 """
 
 

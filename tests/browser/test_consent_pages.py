@@ -7,9 +7,15 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
+from selenium.webdriver.common.keys import Keys
 
-from contacts.models import ConsentEvent
-from tests.support.factories import make_contact, make_store
+from campaigns.audience import campaign_audience
+from contacts.models import ConsentEvent, Contact
+from messaging.opt_in_requests import ask_for_consent
+from messaging.opt_in_secrets import confirm_url
+from tests.support.browser import DESKTOP, PHONE
+from tests.support.factories import link_in, make_campaign, make_contact, make_store
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
@@ -53,3 +59,47 @@ def test_an_operator_records_a_consent_on_paper_and_later_an_opt_out(browser, op
     browser.wait_for("1 opted out of marketing messages")
     contact.refresh_from_db()
     assert (contact.is_subscribed, contact.service_allowed) == (False, True)
+
+
+def test_a_customer_who_is_asked_by_sms_agrees_by_one_press(browser, operator, sandbox, worker):
+    store = make_store(company="Anna's", double_opt_in=True)
+    contact = make_contact(store, first_name="Nina", is_subscribed=False)
+    browser.open(contact_page(contact))
+    browser.click("Ask for consent by SMS")
+    browser.wait_for("1 asked. Each can answer for 72 hours.")
+    worker("rqworker", "sms")
+    wait_until(sandbox.messages)
+    (message,) = sandbox.messages()
+    assert message["destination"] == contact.phone
+    browser.driver.set_window_size(*PHONE)
+    browser.open(link_in(message["text"], "/c/"))
+    browser.wait_for("Anna's: may we send you offers by SMS?")
+    contact.refresh_from_db()
+    assert not contact.is_subscribed
+    browser.click("Yes, I agree")
+    browser.wait_for("Thank you. You will get offers from this shop by SMS.")
+    contact.refresh_from_db()
+    assert contact.is_subscribed
+    browser.driver.set_window_size(*DESKTOP)
+    browser.open(contact_page(contact))
+    browser.wait_for("double_opt_in")
+    campaign = make_campaign(store, None, filter_gender="female")
+    assert not campaign_audience(campaign).exists(), "no birthday proves 18 years"
+    Contact.objects.update(gender="female", birthday="1990-05-17")
+    assert campaign_audience(campaign).get() == contact
+
+
+def test_a_customer_agrees_in_greek_and_by_keyboard(browser, sandbox):
+    store = make_store(double_opt_in=True, opt_in_wording="Θέλετε προσφορές με SMS;")
+    contact = make_contact(store, is_subscribed=False)
+    request = ask_for_consent(contact, by="test")
+    address = confirm_url(request.tracking_id)
+    browser.driver.execute_cdp_cmd(
+        "Network.setExtraHTTPHeaders", {"headers": {"Accept-Language": "el"}}
+    )
+    browser.open(address[address.index("/c/") :])
+    browser.wait_for("Θέλετε προσφορές με SMS;")
+    browser.find("button").send_keys(Keys.ENTER)
+    browser.wait_for("Ευχαριστούμε")
+    contact.refresh_from_db()
+    assert contact.is_subscribed

@@ -21,6 +21,11 @@ def make_contact(store: User, phone: str | None = "+306900000001", **fields) -> 
     return Contact.objects.create(owner=store, phone=phone, **{"is_subscribed": True} | fields)
 
 
+def link_in(text: str, path: str) -> str:
+    """The path of the first link in a text that begins with this path, such as `/u/`."""
+    return text[text.index(path) :].split()[0]
+
+
 def make_list(store: User, size: int, *, name: str = "all", **fields) -> List:
     """A list of so many new contacts that have agreed to marketing, +306900000000 and on."""
     fields = {"is_subscribed": True} | fields

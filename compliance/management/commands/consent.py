@@ -1,4 +1,4 @@
-"""`manage.py consent`: record a consent or an opt-out of a contact."""
+"""`manage.py consent`: record a consent of a contact, ask for it, or record an opt-out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import find_store
 from compliance import rights
 from contacts.consent_records import (
@@ -22,16 +23,17 @@ from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import read_phone
 from contacts.models import Contact, MessageType
 from contacts.phones import phone_region_of
+from messaging import opt_in_requests
 
 BY = "command line"
 ALL_MESSAGES = "all"
 
 
 class Command(BaseCommand):
-    help = "Record a person's consent with its proof, or an opt-out, for a contact of a store."
+    help = "Record a person's consent with its proof, ask for it by SMS, or record an opt-out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", choices=["record", "opt-out"])
+        parser.add_argument("action", choices=["record", "ask", "opt-out"])
         parser.add_argument("number", help="of the contact, as people write it in the country")
         parser.add_argument("--store", required=True, help="e-mail address or id of the store")
         parser.add_argument(
@@ -59,12 +61,26 @@ class Command(BaseCommand):
         contact = _find_contact(number, store)
         if action == "record":
             self._record(contact, **options)
+        elif action == "ask":
+            self._ask(contact)
         elif options["messages"] == ALL_MESSAGES:
             count = rights.withdraw_all_consent(contact.phone or "", contact.owner_id, by=BY)
             self.stdout.write(f"{count:,} consents withdrawn")
         else:
             changed = record_opt_out(contact, MessageType(options["messages"]), by=BY)
             self.stdout.write("recorded" if changed else "the contact had opted out before")
+
+    def _ask(self, contact: Contact) -> None:
+        try:
+            request = opt_in_requests.ask_for_consent(contact, by=BY)
+        except SendingBlocked as blocked:
+            raise CommandError(str(blocked)) from None
+        expires_at = request.expires_at
+        self.stdout.write(
+            f"asked; the answer counts until {expires_at:%Y-%m-%d %H:%M %Z}"
+            if expires_at
+            else "is asked after the store's quiet hours"
+        )
 
     def _record(self, contact: Contact, *, messages: str, **options: Any) -> None:
         at = options["at"]
