@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from astronote.models import User
 from campaigns.models import AgeGroup, Campaign
+from contacts.ages import is_adult, is_not_known_as_minor, years_before
 from contacts.consent import may_receive
 from contacts.models import Contact
 
-ADULT_AGE = 18
 # Completed years: from the first, up to but not including the second.
 AGE_RANGES: dict[AgeGroup, tuple[int, int | None]] = {
     AgeGroup.AGE_18_24: (18, 25),
@@ -27,14 +27,6 @@ def local_today(store: User) -> date:
     return timezone.now().astimezone(ZoneInfo(store.timezone)).date()
 
 
-def years_before(day: date, years: int) -> date:
-    """The latest date of birth of people who have completed this number of years on the day."""
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:  # 29 February
-        return day.replace(year=day.year - years, day=28)
-
-
 def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
     """The contacts of the store whom a campaign is for and who may receive it.
 
@@ -43,9 +35,8 @@ def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
     """
     contacts = Contact.objects.filter(may_receive(campaign.message_type), owner=campaign.owner_id)
     today = local_today(campaign.owner)
-    adult = Q(birthday__lte=years_before(today, ADULT_AGE))
     if campaign.filter_gender or campaign.filter_age_group:
-        contacts = contacts.filter(adult)
+        contacts = contacts.filter(is_adult(today))
         if campaign.filter_gender:
             contacts = contacts.filter(gender=campaign.filter_gender)
         if campaign.filter_age_group:
@@ -55,5 +46,5 @@ def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
                 contacts = contacts.filter(birthday__gt=years_before(today, age_limit))
         return contacts
     if campaign.list_id:
-        return contacts.filter(adult | Q(birthday=None), listmembership__list=campaign.list_id)
+        return contacts.filter(is_not_known_as_minor(today), listmembership__list=campaign.list_id)
     return contacts.none()

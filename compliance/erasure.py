@@ -20,6 +20,7 @@ def anonymise_contacts(contact_ids: Sequence[int]) -> None:
     Called in a transaction.
     """
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
+    execute(EMPTY_CONSENT_PROOFS, [list(contact_ids)])
     _empty_messages(contact_ids)
 
 
@@ -29,6 +30,10 @@ ANONYMISE_CONTACTS = """
         is_subscribed = false, consent_evidence = NULL, erase_on = NULL, awaits_welcome = false,
         anonymised_at = now(), updated_at = now()
     WHERE id = ANY(%s)
+"""
+
+EMPTY_CONSENT_PROOFS = """
+    UPDATE contacts_consentevent SET meta = NULL WHERE contact_id = ANY(%s) AND meta IS NOT NULL
 """
 
 

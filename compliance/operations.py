@@ -14,7 +14,7 @@ from astronote.operations.registry import (
     RunNow,
     SidebarLink,
 )
-from compliance import contact_rights, retention
+from compliance import contact_consent, contact_rights, retention
 from contacts.contact_page import (
     ContactAction,
     ContactErasure,
@@ -40,6 +40,34 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 registry.recurring_jobs.register(RecurringJobs("compliance", _recurring_jobs))
 contact_actions.register(
+    ContactAction(
+        "record_consent",
+        "Record a consent",
+        "Record a consent of one of them",
+        "change",
+        contact_consent.record_consent_action,
+    ),
+    ContactAction(
+        "ask_for_consent",
+        "Ask for consent by SMS",
+        "Ask them for consent by SMS",
+        "change",
+        contact_consent.ask_action,
+    ),
+    ContactAction(
+        "opt_out_of_marketing",
+        "Opt out of marketing",
+        "Opt them out of marketing",
+        "change",
+        contact_consent.marketing_opt_out_action,
+    ),
+    ContactAction(
+        "opt_out_of_service",
+        "Opt out of service messages",
+        "Opt them out of service messages",
+        "change",
+        contact_consent.service_opt_out_action,
+    ),
     ContactAction(
         "export_person",
         "Export personal data",

@@ -72,6 +72,7 @@ def retention_rules() -> list[RetentionRule]:
     return [
         _contact_rule(),
         _remove_personal_keys("contacts_contact", "consent_evidence", "sms_consent_at"),
+        _remove_personal_keys("contacts_consentevent", "meta", "created_at"),
         RetentionRule(
             "campaigns_offerviewevent",
             f"t.viewed_at < %(cutoff)s AND {HAS_VISITOR}",

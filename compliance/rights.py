@@ -20,7 +20,7 @@ from astronote.common import audit
 from astronote.common.sql import rows
 from campaigns.models import OfferViewEvent
 from compliance.erasure import delete_contacts
-from contacts.consent import change_consent
+from contacts.consent import OBJECTION, change_consent
 from contacts.lookup import contact_ids_with_phone
 from contacts.models import (
     ConsentEvent,
@@ -28,6 +28,7 @@ from contacts.models import (
     Contact,
     ImportFileChunk,
     ListMembership,
+    OptInRequest,
     RejectedRow,
     Suppression,
 )
@@ -59,7 +60,7 @@ def export_person(
     contacts = contacts_with_phone(phone, owner_id).order_by("owner").select_related("owner")
     stores = [_contact_data(contact) for contact in contacts]
     suppressions = Suppression.objects.filter(phone_hash=phone_hash(phone))
-    direct = DirectMessage.objects.filter(to=phone)
+    direct = DirectMessage.objects.filter(to=phone).exclude(contact__in=contacts)
     events = _events_with_phone(phone, owner_id)
     if owner_id:
         suppressions, direct = suppressions.filter(owner=owner_id), direct.filter(owner=owner_id)
@@ -92,7 +93,14 @@ def _contact_data(contact: Contact) -> dict[str, Any]:
         "consent": list(
             ConsentEvent.objects.filter(contact=contact)
             .order_by("pk")
-            .values("type", "source", "meta", "created_at")
+            .values(
+                "type", "source", "decided_at", "actor", "wording", "version", "meta", "created_at"
+            )
+        ),
+        "opt_in_requests": list(
+            OptInRequest.objects.filter(contact=contact)
+            .order_by("pk")
+            .values("purpose", "wording", "version", "meta", "created_at", "answered_at")
         ),
         "messages": messages,
         "visits": list(views.values("viewed_at", "ip_address", "user_agent", "device_type")),
@@ -192,7 +200,7 @@ def withdraw_all_consent(
     changed = 0
     for pk in contacts_with_phone(phone, owner_id).order_by("pk").values_list("pk", flat=True):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
-            changed += change_consent(pk, event, source="objection")
+            changed += change_consent(pk, event, source=OBJECTION)
     audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
     return changed
 

@@ -1,22 +1,28 @@
 """Opting out, and in again, by the link in a message (GDPR, articles 7(3) and 21(2)).
 
-The rules are in rules.md#unsubscribe-links.
+Opting out takes one press. Opting in again takes a code that is sent to the number: whoever else
+has the link cannot agree in the person's place. The rules are in rules.md#unsubscribe-links.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from contacts.consent import change_consent
+from astronote.accounts.eligibility import SendingBlocked
+from contacts.consent import Evidence, change_consent, suppressed_phones
 from contacts.models import ConsentEventType, Contact, Suppression
 from contacts.phones import phone_hash
-from messaging import tallies
+from messaging import opt_in_requests, tallies
 from messaging.links import tracking_id_of
 from messaging.models import OutboundMessage, message_classes
+from messaging.opt_in_requests import CodeResult
 from messaging.statuses import TallyEvent
+
+log = logging.getLogger(__name__)
 
 LINK_LIFETIME = timedelta(days=365)
 SOURCE = "unsubscribe_page"
@@ -40,27 +46,22 @@ def message_for_token(token: str) -> OutboundMessage | None:
 
 def has_opted_out(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
-    contact = _contact_with_number(message)
-    subscribed = contact is None or contact.is_subscribed
-    return not subscribed or _suppressions(message, message.owner_id).exists()
+    return bool(suppressed_phones(message.owner_id, [message.to]))
 
 
 def is_suppressed_everywhere(message: OutboundMessage) -> bool:
     """Whether no store may send marketing to the number of the message."""
-    return _suppressions(message, None).exists()
+    return Suppression.objects.filter(owner=None, phone_hash=phone_hash(message.to)).exists()
 
 
-def may_opt_in(message: OutboundMessage) -> bool:
-    """Whether the number is an opted out contact's, and not suppressed at all stores."""
-    contact = _contact_with_number(message)
-    opted_out = contact is not None and not contact.is_subscribed
-    return opted_out and not is_suppressed_everywhere(message)
-
-
-def opt_out(message: OutboundMessage) -> None:
+def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     A number that is no longer the contact's is suppressed at the store.
+
+    Args:
+        message: the message whose link was opened.
+        evidence: who opened it.
     """
     contact = _contact_with_number(message)
     if contact is None:
@@ -69,16 +70,69 @@ def opt_out(message: OutboundMessage) -> None:
             phone_hash=phone_hash(message.to),
             defaults={"reason": SOURCE},
         )
-    elif _change_consent(message, contact, ConsentEventType.UNSUBSCRIBED) and message.batch:
+    elif (
+        change_consent(
+            contact.pk,
+            ConsentEventType.UNSUBSCRIBED,
+            source=SOURCE,
+            evidence=evidence._replace(details=_details_of(message)),
+        )
+        and message.batch
+    ):
         batch = message.batch
         tallies.count_one(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
 
 
-def opt_in(message: OutboundMessage) -> None:
-    """Opt the number in again, if `may_opt_in` says so."""
+def may_opt_in(message: OutboundMessage) -> bool:
+    """Whether the person can opt in again by a code: not after an objection, for example."""
     contact = _contact_with_number(message)
-    if contact and may_opt_in(message):
-        _change_consent(message, contact, ConsentEventType.RESUBSCRIBED)
+    return contact is not None and not opt_in_requests.obstacle_to_opt_in_again(contact)
+
+
+def awaits_code(message: OutboundMessage) -> bool:
+    """Whether a code was sent to the number that can be entered now."""
+    contact = _contact_with_number(message)
+    return contact is not None and opt_in_requests.open_code_request(contact) is not None
+
+
+def send_code(message: OutboundMessage, text: str, *, wording: str, language: str) -> bool:
+    """Send a code to the number, if it is still the contact's, so that its owner opts in again.
+
+    Args:
+        message: the message whose link was opened.
+        text: of the SMS, with the tag of the code.
+        wording: what the page asks.
+        language: of the page.
+
+    Returns:
+        Whether it was sent. The store may be unable to send or pay, or the number has had too many.
+    """
+    contact = _contact_with_number(message)
+    if contact is None:
+        return False
+    try:
+        opt_in_requests.send_opt_in_code(
+            contact, text, wording=wording, version=f"opt-out page, {language}"
+        )
+    except SendingBlocked as blocked:
+        log.info("store %s: no code to opt in again: %s", message.owner_id, blocked)
+        return False
+    return True
+
+
+def opt_in(message: OutboundMessage, code: str, evidence: Evidence) -> CodeResult:
+    """Opt the number in again if this is the code that was sent to it.
+
+    Args:
+        message: the message whose link was opened.
+        code: as it was typed.
+        evidence: who typed it.
+    """
+    contact = _contact_with_number(message)
+    if contact is None:
+        return CodeResult.REFUSED
+    evidence = evidence._replace(details=_details_of(message))
+    return opt_in_requests.enter_code(contact, code, source=SOURCE, evidence=evidence)
 
 
 def _contact_with_number(message: OutboundMessage) -> Contact | None:
@@ -87,11 +141,6 @@ def _contact_with_number(message: OutboundMessage) -> Contact | None:
     return contact if contact and contact.phone == message.to else None
 
 
-def _suppressions(message: OutboundMessage, owner_id: int | None) -> QuerySet[Suppression]:
-    """The number's suppression at a store; with None the one at all stores."""
-    return Suppression.objects.filter(owner=owner_id, phone_hash=phone_hash(message.to))
-
-
-def _change_consent(message: OutboundMessage, contact: Contact, event: ConsentEventType) -> bool:
-    evidence = {"kind": message.batch_kind, "message": message.pk}
-    return change_consent(contact.pk, event, source=SOURCE, meta=evidence)
+def _details_of(message: OutboundMessage) -> dict[str, Any]:
+    """What an event keeps of the message."""
+    return {"kind": message.batch_kind, "message": message.pk}

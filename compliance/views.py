@@ -1,4 +1,7 @@
-"""The page on which a customer opts out of a store's messages; its texts are in `page_texts`."""
+"""The pages on which a customer opts out of a store's messages, and agrees to them.
+
+Their texts are in `page_texts.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,17 @@ from django.template.response import TemplateResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from astronote.accounts.models import User
 from astronote.common.languages import Language, language_for, language_of
 from compliance import unsubscribe
 from compliance.page_texts import PAGE_TEXTS
+from contacts.consent import Evidence
+from contacts.opt_in_wording import without_link
+from messaging import opt_in_requests
+from messaging.models import OutboundMessage
+from messaging.opt_in_requests import CodeResult
 
-# The page loads only our own style sheet; no cache stores it, and no site learns its address.
+# A page loads only our own style sheet; no cache stores it, and no site learns its address.
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
@@ -21,36 +30,98 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
-ACTIONS = {"opt_out": unsubscribe.opt_out, "opt_in": unsubscribe.opt_in}
+
+
+def shop_name(store: User) -> str:
+    """The name by which a store's customers know it."""
+    return store.company or store.sender_name
+
+
+def evidence_of(request: HttpRequest) -> Evidence:
+    """The address and the browser of a request."""
+    return Evidence(
+        ip_address=request.META.get("REMOTE_ADDR") or None,
+        user_agent=request.headers.get("User-Agent", ""),
+    )
 
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show the buttons to opt out or in; change consent only by POST, since programs follow links.
+    """Opt out by a button, and in again by a code.
 
-    The token in the address authenticates the request, so there is no cookie and no log-in.
+    A GET changes nothing, since programs follow links. The token in the address authenticates the
+    request, so there is no cookie and no log-in.
     """
     message = unsubscribe.message_for_token(token)
-    default = language_of(message.owner) if message else Language.ENGLISH
-    language = language_for(request, default)
-    context: dict[str, Any] = {"language": language, "texts": PAGE_TEXTS[language]}
+    context = _language_context(request, message.owner if message else None)
     if message is None:
-        return TemplateResponse(
-            request, "compliance/unknown_link.html", context, status=404, headers=SECURITY_HEADERS
-        )
-    if request.method == "POST":
-        ACTIONS.get(request.POST.get("action", ""), unsubscribe.opt_out)(message)
-        if message.contact:
-            message.contact.refresh_from_db()
+        return _page(request, "compliance/unknown_link.html", context, status=404)
+    shop = shop_name(message.owner)
+    problem = _act(request, message, shop, context) if request.method == "POST" else ""
+    if message.contact:
+        message.contact.refresh_from_db()
     context |= {
-        "shop": message.owner.company or message.owner.sender_name,
+        "shop": shop,
         "privacy_notice_url": message.owner.privacy_notice_url,
+        "problem": problem and getattr(context["texts"], problem),
         "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
         "opted_out": unsubscribe.has_opted_out(message),
         "may_opt_in": unsubscribe.may_opt_in(message),
+        "awaits_code": unsubscribe.awaits_code(message),
         "service_stays": message.contact and message.contact.service_allowed,
     }
-    return TemplateResponse(
-        request, "compliance/unsubscribe.html", context, headers=SECURITY_HEADERS
-    )
+    return _page(request, "compliance/unsubscribe.html", context)
+
+
+def _act(request: HttpRequest, message: OutboundMessage, shop: str, context: dict[str, Any]) -> str:
+    """Do what the button says, and opt out if it says nothing else.
+
+    Returns:
+        The name of the text that tells the problem; empty if there is none.
+    """
+    texts, action = context["texts"], request.POST.get("action")
+    if action == "send_code":
+        text = texts.code_sms.format(shop=shop)
+        is_sent = unsubscribe.send_code(
+            message, text, wording=texts.agree_again, language=context["language"]
+        )
+        return "" if is_sent else "no_code"
+    if action == "opt_in":
+        code = request.POST.get("code", "")
+        result = unsubscribe.opt_in(message, code, evidence_of(request))
+        return "" if result == CodeResult.ACCEPTED else result.value
+    unsubscribe.opt_out(message, evidence_of(request))
+    return ""
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Show what an opt-in request asks; a press agrees, a GET changes nothing."""
+    asked = opt_in_requests.request_for_token(token)
+    context = _language_context(request, asked.contact.owner if asked else None)
+    if asked and request.method == "POST":
+        opt_in_requests.confirm(asked, evidence_of(request))
+        asked = opt_in_requests.request_for_token(token)
+    if asked is None:
+        context["help"] = context["texts"].confirm_help
+        return _page(request, "compliance/unknown_link.html", context, status=404)
+    context |= {
+        "shop": shop_name(asked.contact.owner),
+        "wording": without_link(asked.wording),
+        "confirmed": asked.answered_at is not None,
+    }
+    return _page(request, "compliance/confirm_opt_in.html", context)
+
+
+def _language_context(request: HttpRequest, store: User | None) -> dict[str, Any]:
+    """The texts in the visitor's language, else in the store's, else in English."""
+    language = language_for(request, language_of(store) if store else Language.ENGLISH)
+    return {"texts": PAGE_TEXTS[language], "language": language}
+
+
+def _page(
+    request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    return TemplateResponse(request, template, context, status=status, headers=SECURITY_HEADERS)

@@ -6,10 +6,12 @@ The rules are in rules.md#consent, rules.md#opt-outs and rules.md#suppressions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db import OperationalError, transaction
 from django.db.models import Q
@@ -17,10 +19,14 @@ from django.utils import timezone
 
 from astronote.common.sql import execute
 from contacts.models import (
+    MARKETING_EVENTS,
+    OPT_INS,
+    WITHDRAWALS,
     ConsentEvent,
     ConsentEventType,
     Contact,
     MessageType,
+    OptInRequest,
     SmsConsentStatus,
     Suppression,
 )
@@ -33,6 +39,12 @@ CONSENT_COLUMN = {
     MessageType.MARKETING.value: "is_subscribed",
     MessageType.SERVICE.value: "service_allowed",
 }
+# The source of an opt-out that only a consent undoes that an operator records with its proof.
+OBJECTION = "objection"
+# A time from outside is believed from here on, until so long after it came; clocks differ.
+EARLIEST_BELIEVED_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_CLOCK_ADVANCE = timedelta(days=1)
+MAX_USER_AGENT_LENGTH = 500
 SENDING_LOCK = 0x5E4D  # first key of the advisory lock; the second is the store's id
 OPT_OUT_MAX_WAIT_SECONDS = 90
 
@@ -89,52 +101,147 @@ OPEN_SENDING_WINDOW = "SELECT pg_advisory_lock_shared(%s, %s)"
 CLOSE_SENDING_WINDOW = "SELECT pg_advisory_unlock_shared(%s, %s)"
 
 
+class Evidence(NamedTuple):
+    """What proves a change of consent, as far as it is known (GDPR, article 7(1)).
+
+    Args:
+        wording: what the person agreed to, word for word.
+        version: the name of this version of the wording.
+        actor: the operator or program that recorded it (`audit.actor_name`); empty if the person
+            acted.
+        ip_address: the address of the person's browser.
+        user_agent: the name that the browser gives itself.
+        document: where the proof is kept, such as the number of a form or a recording.
+        details: further plain values, such as the ids of messages.
+    """
+
+    wording: str = ""
+    version: str = ""
+    actor: str = ""
+    ip_address: str | None = None
+    user_agent: str = ""
+    document: str = ""
+    details: Mapping[str, Any] = MappingProxyType({})
+
+    def as_json(self) -> dict[str, Any]:
+        """What has no column of its own in a consent event, without what is empty."""
+        named = {
+            "ip_address": self.ip_address,
+            "user_agent": self.user_agent[:MAX_USER_AGENT_LENGTH],
+            "document": self.document,
+        }
+        return dict(self.details) | {name: value for name, value in named.items() if value}
+
+
+NO_EVIDENCE = Evidence()
+
+
+def believed_time(claimed: datetime | None, arrived: datetime) -> datetime:
+    """The time of a consent or opt-out: the claimed one if it is plausible, else that of arrival.
+
+    Args:
+        claimed: the time that the source gives, if it gives one.
+        arrived: when we heard of it.
+    """
+    is_plausible = claimed and EARLIEST_BELIEVED_TIME <= claimed <= arrived + MAX_CLOCK_ADVANCE
+    return claimed if claimed and is_plausible else arrived
+
+
 def change_consent(
     contact_id: int,
     event: ConsentEventType,
     *,
     source: str,
     at: datetime | None = None,
-    meta: dict[str, Any] | None = None,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> bool:
-    """Change one contact's consent and write a consent event.
+    """Change one contact's consent, keep its proof and write a consent event.
 
     A withdrawal first waits for the store's open sending windows, at most
-    OPT_OUT_MAX_WAIT_SECONDS. An opt-out also writes the store's suppression, and a resubscription
-    deletes it. Besides this function, an import writes first consents and opt-outs in bulk, and
-    anonymising a contact ends its consent to marketing.
+    OPT_OUT_MAX_WAIT_SECONDS. An opt-out always leaves the store's suppression, also of a contact
+    that was not subscribed, and an opt-in deletes it. What an opt-in cannot undo is in
+    `obstacle_to_consent`. Besides this function, an import writes first consents and opt-outs in
+    bulk, and anonymising a contact ends its consent to marketing.
 
     Args:
         contact_id: the contact.
-        event: the change. `subscribed` is for imports only.
-        source: who or what changed it, such as `owner_update` or `inbound_stop`.
-        at: when the person decided; a resubscription older than the opt-out changes nothing.
-        meta: evidence, stored with the event.
+        event: the change. An opt-in is stored as `resubscribed` if there was an opt-out before.
+        source: who or what changed it, such as `unsubscribe_page` or `inbound_stop`.
+        at: when the person decided, if that is known; see `believed_time`.
+        evidence: what proves it.
 
     Returns:
         Whether anything changed.
     """
-    at = at or timezone.now()
+    now = timezone.now()
+    decided_at = believed_time(at, now)
+    proof = evidence.as_json()
+    if at and decided_at != at:
+        proof["claimed_at"] = at.isoformat()
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
-        if event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
+        if event in WITHDRAWALS:
             _wait_for_open_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
-        if contact.phone is None or not _set_consent_fields(contact, event, at):
+        if event in WITHDRAWALS:
+            # A yes to what was asked before does not count any more.
+            OptInRequest.objects.filter(contact=contact).close()
+        if event == ConsentEventType.SUBSCRIBED and contact.unsubscribed_at:
+            event = ConsentEventType.RESUBSCRIBED
+        if contact.phone is None or not _set_consent(contact, event, source, decided_at, evidence):
             return False
-        contact.sms_consent_at, contact.sms_consent_source = at, source
+        if event in MARKETING_EVENTS:
+            contact.sms_consent_at, contact.sms_consent_source = decided_at, source
+        if event in OPT_INS:
+            contact.gdpr_consent_at, contact.gdpr_consent_source = decided_at, source
+            contact.gdpr_consent_version = evidence.version
+            wording = {"wording": evidence.wording} if evidence.wording else {}
+            contact.consent_evidence = wording | proof or None
         contact.save()
         ConsentEvent.objects.create(
-            owner_id=owner_id, contact=contact, type=event, source=source, meta=meta
+            owner_id=owner_id,
+            contact=contact,
+            type=event,
+            source=source,
+            decided_at=decided_at,
+            actor=evidence.actor,
+            wording=evidence.wording,
+            version=evidence.version,
+            meta=proof or None,
         )
-        digest = phone_hash(contact.phone)
-        if event == ConsentEventType.UNSUBSCRIBED:
-            Suppression.objects.get_or_create(
-                owner_id=owner_id, phone_hash=digest, defaults={"reason": source}
-            )
-        elif event == ConsentEventType.RESUBSCRIBED:
-            Suppression.objects.filter(owner_id=owner_id, phone_hash=digest).delete()
     return True
+
+
+def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = False) -> str:
+    """Why a consent to marketing does not count, as a sentence; empty if it does.
+
+    An objection and a suppression for all stores are not undone by what costs a word or a press.
+
+    Args:
+        contact: the contact that would be subscribed.
+        at: when the person agreed.
+        is_recorded: whether an operator recorded the consent, with its proof.
+    """
+    if contact.phone is None:
+        return "The contact was anonymised."
+    suppressions = {
+        suppression.owner_id: suppression
+        for suppression in Suppression.objects.filter(
+            Q(owner=contact.owner_id) | Q(owner=None), phone_hash=phone_hash(contact.phone)
+        )
+    }
+    if None in suppressions:
+        return "The number is suppressed for all stores."
+    own = suppressions.get(contact.owner_id)
+    if own and own.reason == OBJECTION and not is_recorded:
+        return "The person objected. Only a consent that an operator records with its proof counts."
+    opted_out_at = [time for time in (contact.unsubscribed_at, own and own.created_at) if time]
+    if opted_out_at and at <= max(opted_out_at):
+        zone = ZoneInfo(contact.owner.timezone)
+        return (
+            f"The person opted out later: {max(opted_out_at).astimezone(zone):%Y-%m-%d %H:%M %Z}."
+        )
+    return ""
 
 
 def suppress_opted_out_phones(owner_id: int, phones: Sequence[str], *, reason: str) -> None:
@@ -162,25 +269,62 @@ SUPPRESS_PHONES = """
 """
 
 
-def _set_consent_fields(contact: Contact, event: ConsentEventType, at: datetime) -> bool:
-    """Set the fields that the event changes, without saving; return whether any changed."""
+def _set_consent(
+    contact: Contact, event: ConsentEventType, source: str, at: datetime, evidence: Evidence
+) -> bool:
+    """Set the consent that the event changes, without saving, and write or delete the suppression.
+
+    Returns:
+        Whether anything changed. A consent that an operator records for a subscribed contact does:
+        there is a new proof.
+    """
     match event:
         case ConsentEventType.UNSUBSCRIBED:
-            if not contact.is_subscribed:
+            is_news = _suppress(contact, source, at)
+            if not contact.is_subscribed and not is_news:
                 return False
-            contact.is_subscribed, contact.unsubscribed_at = False, at
+            contact.is_subscribed = False
+            contact.unsubscribed_at = max(at, contact.unsubscribed_at or at)
             contact.sms_consent_status = SmsConsentStatus.OPTED_OUT
-        case ConsentEventType.RESUBSCRIBED:
-            if contact.is_subscribed or (contact.unsubscribed_at and at < contact.unsubscribed_at):
+        case ConsentEventType.SUBSCRIBED | ConsentEventType.RESUBSCRIBED:
+            is_recorded = bool(evidence.actor)
+            if contact.is_subscribed and not is_recorded:
                 return False
+            if obstacle_to_consent(contact, at, is_recorded=is_recorded):
+                return False
+            OptInRequest.objects.filter(contact=contact).close()
             contact.is_subscribed, contact.unsubscribed_at = True, None
             contact.sms_consent_status = SmsConsentStatus.OPTED_IN
+            Suppression.objects.filter(
+                owner=contact.owner_id, phone_hash=phone_hash(contact.phone or "")
+            ).delete()
         case ConsentEventType.SERVICE_ALLOWED | ConsentEventType.SERVICE_REVOKED:
             allowed = event == ConsentEventType.SERVICE_ALLOWED
             if contact.service_allowed == allowed:
                 return False
             contact.service_allowed = allowed
     return True
+
+
+def _suppress(contact: Contact, source: str, at: datetime) -> bool:
+    """Suppress the contact's number at its store.
+
+    An objection takes the place of a suppression that is easier to undo.
+
+    Returns:
+        Whether there was no such suppression.
+    """
+    suppression, is_new = Suppression.objects.get_or_create(
+        owner_id=contact.owner_id,
+        phone_hash=phone_hash(contact.phone or ""),
+        defaults={"reason": source, "created_at": at},
+    )
+    if is_new or source != OBJECTION:
+        return is_new
+    was_objection = suppression.reason == OBJECTION
+    suppression.reason, suppression.created_at = OBJECTION, max(at, suppression.created_at)
+    suppression.save()
+    return not was_objection
 
 
 def _wait_for_open_sending_windows(owner_id: int) -> None:

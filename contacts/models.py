@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import ExtractDay, ExtractMonth, Now
 
@@ -27,13 +31,23 @@ class Gender(models.TextChoices):
 
 
 class ConsentEventType(models.TextChoices):
-    """How consent changes: `subscribed` is a first consent, `resubscribed` one after an opt-out."""
+    """How consent changes.
+
+    `subscribed` is a first consent, `resubscribed` one after an opt-out. `consent_reset` is no
+    opt-out: the contact got another number or store.
+    """
 
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
     RESUBSCRIBED = "resubscribed"
     SERVICE_ALLOWED = "service_allowed"
     SERVICE_REVOKED = "service_revoked"
+    CONSENT_RESET = "consent_reset"
+
+
+OPT_INS = (ConsentEventType.SUBSCRIBED, ConsentEventType.RESUBSCRIBED)
+MARKETING_EVENTS = (*OPT_INS, ConsentEventType.UNSUBSCRIBED)
+WITHDRAWALS = (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED)
 
 
 class SmsConsentStatus(models.TextChoices):
@@ -76,6 +90,19 @@ class DateOrder(models.TextChoices):
     MDY = "mdy", "12/31/1990"
 
 
+# What a contact's consent to marketing is and rests on.
+CONSENT_PROOF_FIELDS = (
+    "is_subscribed",
+    "gdpr_consent_at",
+    "gdpr_consent_source",
+    "gdpr_consent_version",
+    "sms_consent_status",
+    "sms_consent_at",
+    "sms_consent_source",
+    "consent_evidence",
+)
+
+
 class Contact(models.Model):
     """A customer of one store. `phone` is E.164, and NULL only after the contact was anonymised."""
 
@@ -86,9 +113,17 @@ class Contact(models.Model):
     last_name = models.CharField(max_length=120, blank=True)
     gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
     birthday = models.DateField(null=True, blank=True)
-    is_subscribed = models.BooleanField(db_default=True, help_text="Consent to marketing.")
-    service_allowed = models.BooleanField(db_default=True, help_text="Consent to service messages.")
+    is_subscribed = models.BooleanField(
+        db_default=False, help_text="Consent to marketing; false until the customer gives it."
+    )
+    service_allowed = models.BooleanField(
+        db_default=True,
+        help_text="Service messages rest on the contract with the customer; they are allowed until "
+        "the customer objects.",
+    )
     unsubscribed_at = models.DateTimeField(null=True, blank=True)
+    # `gdpr_consent_*` and `consent_evidence` are the consent to marketing that was given last;
+    # `sms_consent_*` is its last change, given or withdrawn.
     gdpr_consent_at = models.DateTimeField(null=True, blank=True)
     gdpr_consent_source = models.CharField(max_length=80, blank=True, db_default="")
     gdpr_consent_version = models.CharField(max_length=80, blank=True, db_default="")
@@ -144,15 +179,89 @@ class Contact(models.Model):
     def __str__(self) -> str:
         return f"contact {self.pk}"
 
+    def save(self, *args: Any, actor: str = "", **options: Any) -> None:
+        """Save the contact; with another number or store it starts without consent.
+
+        Suppressions stay, and so does an opt-out (rules.md#consent).
+
+        Args:
+            args: see Django.
+            actor: who changes it, by `audit.actor_name`.
+            options: see Django.
+        """
+        with transaction.atomic():
+            changed = self.changed_identity(options.get("update_fields"))
+            if changed:
+                self._forget_consent()
+                OptInRequest.objects.filter(contact=self).close()
+                if options.get("update_fields") is not None:
+                    options["update_fields"] = {*options["update_fields"], *CONSENT_PROOF_FIELDS}
+            super().save(*args, **options)
+            if changed:
+                ConsentEvent.objects.create(
+                    owner_id=self.owner_id,
+                    contact=self,
+                    type=ConsentEventType.CONSENT_RESET,
+                    source="contact_changed",
+                    actor=actor,
+                    meta={"changed": changed},
+                )
+
+    def changed_identity(self, fields: Collection[str] | None = None) -> list[str]:
+        """Which of `owner` and `phone` differ from the stored row, of these fields or of all.
+
+        Locks the row; called in a transaction.
+        """
+        locked = Contact.objects.select_for_update().filter(pk=self.pk)
+        stored = locked.values("owner_id", "phone").first() if self.pk else None
+        if stored is None:
+            return []
+        changed = {
+            "owner": self.owner_id != stored["owner_id"],
+            "phone": self.phone != stored["phone"],
+        }
+        return [
+            name
+            for name, is_changed in changed.items()
+            if is_changed and (fields is None or not {name, f"{name}_id"}.isdisjoint(fields))
+        ]
+
+    def _forget_consent(self) -> None:
+        """Empty what another number's or store's consent has left."""
+        self.is_subscribed = False
+        self.gdpr_consent_at = self.consent_evidence = None
+        self.gdpr_consent_source = self.gdpr_consent_version = ""
+        if self.sms_consent_status == SmsConsentStatus.OPTED_IN:
+            self.sms_consent_status = self.sms_consent_source = ""
+            self.sms_consent_at = None
+
 
 class ConsentEvent(models.Model):
-    """One change of a contact's consent; append-only."""
+    """One change of a contact's consent, with its proof; append-only.
+
+    An event of an import names the import in `meta`, which holds the wording of the whole file.
+    """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     contact = models.ForeignKey(Contact, models.CASCADE)
     type = models.CharField(max_length=20, choices=ConsentEventType.choices)
     source = models.CharField(max_length=80)
-    meta = models.JSONField(null=True, blank=True)
+    decided_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the person decided; the row is as old as our record."
+    )
+    actor = models.CharField(
+        max_length=80,
+        blank=True,
+        db_default="",
+        help_text="Who recorded it: an account's id, or a program; empty if the person acted.",
+    )
+    wording = models.TextField(
+        blank=True, db_default="", help_text="What the person agreed to, word for word."
+    )
+    version = models.CharField(
+        max_length=80, blank=True, db_default="", help_text="The wording's version."
+    )
+    meta = models.JSONField(null=True, blank=True, help_text="Further proof.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -160,6 +269,80 @@ class ConsentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} of contact {self.contact_id}"
+
+
+class OptInPurpose(models.TextChoices):
+    """What a person confirms by an opt-in request."""
+
+    DOUBLE_OPT_IN = "double_opt_in", "double opt-in: agrees, by a link or a reply"
+    OPT_IN_AGAIN = "opt_in_again", "opt-in again: enters a code on the opt-out page"
+
+
+class OptInRequestQuerySet(models.QuerySet["OptInRequest"]):
+    """Requests by their state."""
+
+    def unanswered(self) -> OptInRequestQuerySet:
+        """Requests that may still be answered, or wait to be sent."""
+        return self.filter(answered_at=None, closed_at=None)
+
+    def waiting(self) -> OptInRequestQuerySet:
+        """Requests whose message is not written yet."""
+        return self.unanswered().filter(tracking_id=None)
+
+    def open_at(self, time: datetime) -> OptInRequestQuerySet:
+        """Requests that were sent and could be answered at this time."""
+        return self.unanswered().filter(expires_at__gt=time)
+
+    def close(self) -> int:
+        """Close those that were not answered; return how many."""
+        return self.unanswered().update(closed_at=Now())
+
+
+class OptInRequest(models.Model):
+    """An SMS that asks a contact to confirm that it agrees to marketing; one at a time is open.
+
+    What it takes to answer, a link or a code, is made from the tracking ID of the message and
+    stored nowhere (`messaging/opt_in_secrets.py`).
+    """
+
+    contact = models.ForeignKey(Contact, models.CASCADE)
+    purpose = models.CharField(max_length=20, choices=OptInPurpose.choices)
+    wording = models.TextField(help_text="What the person is asked, word for word.")
+    version = models.CharField(max_length=80, blank=True, db_default="")
+    tracking_id = models.CharField(
+        max_length=16, null=True, blank=True, help_text="of its message; empty until it is written"
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.SmallIntegerField(default=0, db_default=0, help_text="wrong codes")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it was given up, replaced or withdrawn"
+    )
+    meta = models.JSONField(null=True, blank=True, help_text="what led to it, such as an import")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = OptInRequestQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            choice_constraint("purpose", OptInPurpose, "optinrequest_purpose_known"),
+            models.UniqueConstraint(
+                fields=["contact"],
+                name="optinrequest_one_open",
+                condition=Q(answered_at=None, closed_at=None),
+            ),
+            models.UniqueConstraint(fields=["tracking_id"], name="optinrequest_tracking_id_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="optinrequest_waiting",
+                condition=Q(tracking_id=None, answered_at=None, closed_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"opt-in request {self.pk}"
 
 
 class Suppression(models.Model):
@@ -269,6 +452,15 @@ class ContactImport(models.Model):
         help_text="Where customers agreed to marketing. If empty, they are stored unsubscribed.",
     )
     consent_at = models.DateTimeField(null=True, blank=True, help_text="when they agreed")
+    consent_wording = models.TextField(
+        max_length=2000,
+        blank=True,
+        default="",
+        help_text="What they agreed to, word for word.",
+    )
+    consent_version = models.CharField(
+        max_length=80, blank=True, default="", help_text="The wording's version."
+    )
     welcome = models.BooleanField(
         default=False, help_text="New contacts may receive the welcome message."
     )

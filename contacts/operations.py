@@ -45,6 +45,12 @@ registry.personal_data.register(
         f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
     ),
     PersonalData(
+        "contacts.ConsentEvent",
+        ("meta",),
+        "proof of each change of consent",
+        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
+    ),
+    PersonalData(
         "contacts.Suppression",
         ("phone_hash",),
         "keeping opt-outs of erased contacts; keyed hashes",
@@ -74,12 +80,22 @@ registry.no_personal_data.register(
             "erase_on",
         ),
     ),
-    NoPersonalData("contacts.ConsentEvent", ("source", "meta")),
+    NoPersonalData("contacts.ConsentEvent", ("source", "actor", "wording", "version")),
+    NoPersonalData("contacts.OptInRequest", ("wording", "version", "tracking_id", "meta")),
     NoPersonalData("contacts.Suppression", ("reason",)),
     NoPersonalData("contacts.List", ("name", "description")),
     NoPersonalData(
         "contacts.ContactImport",
-        ("file_name", "file_sha256", "layout", "mapping", "consent_source", "error"),
+        (
+            "file_name",
+            "file_sha256",
+            "layout",
+            "mapping",
+            "consent_source",
+            "consent_wording",
+            "consent_version",
+            "error",
+        ),
     ),
     NoPersonalData("contacts.RejectedRow", ("column", "reason")),
 )
@@ -90,6 +106,9 @@ registry.sidebar_links.register(
     SidebarLink.to_list("", "Imports", "upload_file", "contacts.contactimport", 30),
     SidebarLink.to_list(
         "Privacy and proof", "Consent events", "how_to_reg", "contacts.consentevent", 300
+    ),
+    SidebarLink.to_list(
+        "Privacy and proof", "Opt-in requests", "mark_email_read", "contacts.optinrequest", 305
     ),
     SidebarLink.to_list("Privacy and proof", "Suppressions", "block", "contacts.suppression", 310),
     SidebarLink.to_list("More", "Lists", "list", "contacts.list", 410),

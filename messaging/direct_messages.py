@@ -1,9 +1,12 @@
-"""Single messages to one number, such as the test of a campaign.
+"""Single messages to one number: the test of a campaign, opt-in requests and codes.
 
 Campaigns and automations write their messages with `batch_writing.py` instead.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -18,6 +21,23 @@ from messaging.models import Batch, BatchId, DirectMessage
 from messaging.text import count_parts
 
 
+class NewDirectMessage(NamedTuple):
+    """A message to be written.
+
+    Args:
+        to: the number, as E.164.
+        text: with the tags of `opt_in_secrets.py`, if it has any.
+        key: the store has at most one message with it.
+        contact_id: whom the store addresses; just before the call the contact must allow service
+            messages and its number must not be suppressed. None for a number that somebody typed.
+    """
+
+    to: str
+    text: str
+    key: str
+    contact_id: int | None = None
+
+
 def send_direct_message(store: User, to: str, text: str, *, key: str) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
 
@@ -30,33 +50,53 @@ def send_direct_message(store: User, to: str, text: str, *, key: str) -> DirectM
     Raises:
         SendingBlocked: if the store may not send or cannot pay, or the number has opted out.
     """
-    sender = eligible_sender(store)
+    eligible_sender(store)
     if suppressed_phones(store.pk, [to]):
         raise SendingBlocked("this number has opted out at this store")
     with transaction.atomic():
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
-        batch = Batch.objects.create(
-            owner=store,
-            kind=DirectMessage.batch_kind,
-            message_type=MessageType.SERVICE,
-            sender=sender,
-            size=1,
-            turn=next_turn(),
-        )
-        message = DirectMessage.objects.create(
+        return write_direct_messages(store, [NewDirectMessage(to, text, key)])[0]
+
+
+def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> list[DirectMessage]:
+    """Write service messages of one batch, hold their credits and enqueue a job that sends them.
+
+    Called in a transaction; roll it back after an error. The caller has asked whether the numbers
+    have opted out.
+
+    Args:
+        store: the sender.
+        messages: at most `limits.max_batch_size`.
+
+    Raises:
+        SendingBlocked: if the store may not send or cannot pay.
+    """
+    batch = Batch.objects.create(
+        owner=store,
+        kind=DirectMessage.batch_kind,
+        message_type=MessageType.SERVICE,
+        sender=eligible_sender(store),
+        size=len(messages),
+        turn=next_turn(),
+    )
+    written = DirectMessage.objects.bulk_create(
+        DirectMessage(
             owner=store,
             batch=batch,
-            to=to,
-            text=text,
-            segments=count_parts(text),
-            tracking_id=new_tracking_ids(1)[0],
-            idempotency_key=key,
+            contact_id=message.contact_id,
+            to=message.to,
+            text=message.text,
+            segments=count_parts(DirectMessage.text_to_send(message.text, tracking_id)),
+            tracking_id=tracking_id,
+            idempotency_key=message.key,
         )
-        try:
-            new_batch = credits.NewBatch(StoreId(store.pk), BatchId(batch.pk), message.segments)
-            credits.reserve_credits([new_batch])
-        except credits.InsufficientCredits as error:
-            raise SendingBlocked(str(error)) from None
-        wake(1)
-    return message
+        for message, tracking_id in zip(messages, new_tracking_ids(len(messages)), strict=True)
+    )
+    parts = sum(message.segments for message in written)
+    try:
+        credits.reserve_credits([credits.NewBatch(StoreId(store.pk), BatchId(batch.pk), parts)])
+    except credits.InsufficientCredits as error:
+        raise SendingBlocked(str(error)) from None
+    wake(1)
+    return written

@@ -72,6 +72,8 @@ START_TEXTS = {
     "εναρξη",
     "σταρτ",
 }
+# The answer to an opt-in request, if it is the whole text; heard only while a request is open.
+YES_TEXTS = {"yes", "ναι", "ja", "oui", "si", "sim"}
 MAX_REQUEST_WORDS = 6  # a longer text is no request, even if it begins with such a word
 
 
@@ -83,6 +85,11 @@ def consent_request_in(text: str) -> str:
     if folded in STOP_TEXTS or (begins_with_stop and len(words) <= MAX_REQUEST_WORDS):
         return ConsentRequest.STOP.value
     return ConsentRequest.START.value if folded in START_TEXTS else ""
+
+
+def is_yes(text: str) -> bool:
+    """Whether a reply says yes, and nothing else."""
+    return normalized_words(text) in YES_TEXTS
 
 
 def normalized_words(text: str) -> str:

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
 from contacts.models import Contact, MessageType
+from messaging.opt_in_secrets import fill_secrets
 from messaging.statuses import (
     BatchStatus,
     MessageStatus,
@@ -194,6 +195,11 @@ class OutboundMessage(models.Model):
         return f"message {self.pk}"
 
     @classmethod
+    def text_to_send(cls, text: str, tracking_id: str) -> str:
+        """The stored text as it is sent."""
+        return text
+
+    @classmethod
     def decision_by_status(cls, batch: Batch) -> SendDecision:
         """Whether the batch may be sent now; called just before each attempt."""
         return SendDecision(True)
@@ -221,7 +227,11 @@ def message_class(kind: str) -> type[OutboundMessage]:
 
 
 class DirectMessage(OutboundMessage):
-    """A single message to one number, such as a test; one for each `idempotency_key` of a store."""
+    """A single message to one number; one for each `idempotency_key` of a store.
+
+    It has a contact if the store addresses somebody, as with an opt-in request; then that contact's
+    consent to service messages counts. A test and a code have none.
+    """
 
     batch_kind = "direct"
     to_contacts = False
@@ -233,6 +243,11 @@ class DirectMessage(OutboundMessage):
             *OutboundMessage.Meta.constraints,
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="directmessage_once"),
         ]
+
+    @classmethod
+    def text_to_send(cls, text: str, tracking_id: str) -> str:
+        """The stored text with the link and the code that are stored nowhere."""
+        return fill_secrets(text, tracking_id)
 
 
 class MessageTemplate(models.Model):

@@ -39,6 +39,9 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     yield RecurringJob("apply_receipts", poller, "messaging.tasks.apply_receipts", interval=60)
     yield RecurringJob("apply_replies", poller, "messaging.tasks.apply_replies", interval=60)
     yield RecurringJob(
+        "opt_in_requests", "birthday", "messaging.tasks.send_opt_in_requests", interval=60
+    )
+    yield RecurringJob(
         "delivery_status_poller",
         poller,
         "messaging.tasks.poll_delivery_status",
@@ -114,7 +117,12 @@ registry.store_checks.register(StoreCheck("opt-out line", check_opt_out_line))
 registry.operator_models.register(OperatorModels("messaging", ("messagetemplate",)))
 
 registry.personal_data.register(
-    PersonalData("messaging.DirectMessage", ("to", "text"), "test messages", FOR_RETENTION_DAYS),
+    PersonalData(
+        "messaging.DirectMessage",
+        ("to", "text"),
+        "tests, opt-in requests and codes",
+        FOR_RETENTION_DAYS,
+    ),
     PersonalData(
         "messaging.WebhookEvent",
         ("payload",),
@@ -155,7 +163,9 @@ registry.no_personal_data.register(
 
 
 registry.sidebar_links.register(
-    SidebarLink.to_list("SMS messages", "Tests", "science", "messaging.directmessage", 120),
+    SidebarLink.to_list(
+        "SMS messages", "Tests and requests", "science", "messaging.directmessage", 120
+    ),
     SidebarLink.to_list("SMS messages", "Batches", "stacks", "messaging.batch", 130),
     SidebarLink.to_list(
         "SMS messages", "Replies and receipts", "forum", "messaging.webhookevent", 140

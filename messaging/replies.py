@@ -17,10 +17,10 @@ from astronote.accounts.models import StoreId
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import rows
 from astronote.queues import jobs
-from contacts.consent import change_consent
+from contacts.consent import Evidence, change_consent
 from contacts.lookup import contacts_by_phone_sql
 from contacts.models import ConsentEventType, Contact
-from messaging import tallies
+from messaging import opt_in_requests, tallies
 from messaging.inbox import (
     ID_FIELDS,
     TIME_FIELDS,
@@ -31,7 +31,7 @@ from messaging.inbox import (
     first_field,
     insert_events,
 )
-from messaging.keywords import consent_request_in
+from messaging.keywords import consent_request_in, is_yes
 from messaging.models import WebhookEvent, message_classes
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
@@ -120,6 +120,9 @@ def _apply_reply(event: WebhookEvent) -> str:
         reply_to = first_field(payload, TO_FIELDS)
         for conversation in addressed_conversations(conversations, reply_to):
             _apply_consent_request(conversation, event)
+    elif conversations and is_yes(first_field(payload, TEXT_FIELDS)):
+        addressed = addressed_conversations(conversations, first_field(payload, TO_FIELDS))
+        opt_in_requests.confirm_by_reply([one.contact_id for one in addressed], event)
     event.processed_at = timezone.now()
     event.save(update_fields=["owner", "status", "processed_at"])
     return count_name
@@ -198,7 +201,13 @@ def _apply_consent_request(conversation: Conversation, event: WebhookEvent) -> N
         change,
         source=CONSENT_SOURCES[request],
         at=event.occurred_at or event.received_at,
-        meta={"event": event.pk, "kind": conversation.kind, "source": conversation.source_id},
+        evidence=Evidence(
+            details={
+                "event": event.pk,
+                "kind": conversation.kind,
+                "source": conversation.source_id,
+            }
+        ),
     )
     if changed and change == ConsentEventType.UNSUBSCRIBED:
         tallies.count_one(

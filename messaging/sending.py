@@ -174,24 +174,34 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
     rows = list(
         model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
         .order_by("pk")
-        .values_list("pk", "to", "text", "contact", f"contact__{consent_column}", "contact__phone")
+        .values_list(
+            "pk",
+            "to",
+            "text",
+            "tracking_id",
+            "contact",
+            f"contact__{consent_column}",
+            "contact__phone",
+        )
     )
     suppressed: set[str] = set()
     over_cap: set[int] = set()
-    if batch.message_type == MessageType.MARKETING:
-        suppressed = suppressed_phones(batch.owner_id, (row[1] for row in rows))
-        if model.to_contacts:
-            over_cap = limits.contacts_over_caps([row[3] for row in rows], except_batch=batch.pk)
+    if batch.message_type == MessageType.MARKETING or not model.to_contacts:
+        addressed = (row[1] for row in rows if row[4] is not None)
+        suppressed = suppressed_phones(batch.owner_id, addressed)
+    if batch.message_type == MessageType.MARKETING and model.to_contacts:
+        over_cap = limits.contacts_over_caps([row[4] for row in rows], except_batch=batch.pk)
     messages, skipped = [], []
-    for pk, to, text, contact_id, has_consent, phone in rows:
+    for pk, to, text, tracking_id, contact_id, has_consent, phone in rows:
         # The contact may have been anonymised or have got another number since.
-        may_receive = not model.to_contacts or (has_consent and phone == to)
+        needs_consent = model.to_contacts or contact_id is not None
+        may_receive = (has_consent and phone == to) if needs_consent else to != ""
         if to in suppressed or not may_receive:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
         elif contact_id in over_cap:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.CONTACT_CAP))
         else:
-            messages.append(PreparedMessage(pk, to, text))
+            messages.append(PreparedMessage(pk, to, model.text_to_send(text, tracking_id)))
     return messages, skipped
 
 

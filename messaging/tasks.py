@@ -1,4 +1,4 @@
-"""Jobs of the queues sms, delivery_status_poller and status_refresh.
+"""Jobs of the queues sms, birthday, delivery_status_poller and status_refresh.
 
 Each calls one function of another module and logs what came of it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 
-from messaging import polling, receipts, replies, sending
+from messaging import opt_in_requests, polling, receipts, replies, sending
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,14 @@ def apply_replies() -> dict[str, int]:
     counts = replies.apply_received_replies()
     if any(counts.values()):
         log.info("replies: %s", counts)
+    return counts
+
+
+def send_opt_in_requests() -> dict[str, int]:
+    """Queue birthday: send the opt-in requests that wait, such as those of imports."""
+    counts = opt_in_requests.send_waiting_requests()
+    if counts:
+        log.info("opt-in requests: %s", counts)
     return counts
 
 

@@ -143,6 +143,19 @@ class User(AbstractBaseUser, PermissionsMixin):
         validators=[URLValidator(["http", "https"])],
         help_text="Address of the store's own, linked on the page behind the opt-out link.",
     )
+    double_opt_in = models.BooleanField(
+        default=False,
+        help_text="Imported consent counts only after the customer has confirmed it by SMS.",
+    )
+    opt_in_wording = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="What the SMS asks, in the customers' language; empty: a standard question. "
+        "{{confirm_link}} is where the customer agrees; without it, it is added at the end.",
+    )
+    opt_in_version = models.CharField(
+        max_length=80, blank=True, help_text="A name for this version of the wording."
+    )
     business_profile = models.CharField(
         max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
     )

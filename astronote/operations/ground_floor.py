@@ -110,6 +110,8 @@ def register() -> None:
                 "opt_out_line",
                 "privacy_notice_url",
                 "billing_hold_reason",
+                "opt_in_wording",
+                "opt_in_version",
             ),
         ),
         NoPersonalData("astronote.AuditEntry", ("actor_name", "action", "subject", "details")),

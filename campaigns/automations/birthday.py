@@ -7,7 +7,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from crontab import CronTab
 from django.conf import settings
@@ -15,7 +14,6 @@ from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
 from astronote.models import User
-from campaigns.audience import ADULT_AGE, years_before
 from campaigns.automations.due_messages import (
     DueContact,
     EligibleAutomation,
@@ -64,10 +62,8 @@ def send_birthday_messages(*, day: date | None = None, dry_run: bool = False) ->
 def _automations_by_local_day(day: date | None) -> dict[date, list[EligibleAutomation]]:
     """The birthday automations that may send, by the present day in their stores' time zones."""
     grouped: dict[date, list[EligibleAutomation]] = defaultdict(list)
-    now = timezone.now()
     for automation in eligible_automations(AutomationType.BIRTHDAY):
-        local_day = now.astimezone(ZoneInfo(automation.timezone)).date()
-        grouped[day or local_day].append(automation)
+        grouped[day or automation.local_today()].append(automation)
     return grouped
 
 
@@ -90,15 +86,15 @@ def _find_birthdays(day: date, automations: list[EligibleAutomation]) -> Iterato
         automations,
         BIRTHDAY_IS_DUE,
         _occurrence_key(day),
+        day=day,
         month=day.month,
         days=birthday_days(day),
-        adult=years_before(day, ADULT_AGE),
     )
 
 
 # By the index on month, day and store.
 BIRTHDAY_IS_DUE = """
-    c.birthday IS NOT NULL AND c.birthday <= %(adult)s
+    c.birthday IS NOT NULL
     AND EXTRACT(MONTH FROM c.birthday) = %(month)s
     AND EXTRACT(DAY FROM c.birthday) = ANY(%(days)s::numeric[])
 """

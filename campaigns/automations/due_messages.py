@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from itertools import islice
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from campaigns.message_text import CONTACT_FIELDS, AutomationText, automation_renderers
 from campaigns.models import AutomationMessage, AutomationType
 from campaigns.new_messages import new_or_skipped_message
+from contacts.ages import ADULT_AGE, years_before
 from contacts.consent import suppressed_pairs
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import next_turn, wake
@@ -50,6 +54,10 @@ class EligibleAutomation(NamedTuple):
     sender: str
     timezone: str
 
+    def local_today(self) -> date:
+        """Today in the store's time zone."""
+        return timezone.now().astimezone(ZoneInfo(self.timezone)).date()
+
 
 def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
     """The active automations of a type whose stores may send."""
@@ -61,38 +69,53 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
 
 
 def find_due_contacts(
-    automations: Iterable[EligibleAutomation],
+    automations: Sequence[EligibleAutomation],
     condition: str,
     occurrence_key: str,
+    *,
+    day: date | None = None,
     **parameters: Any,
 ) -> Iterator[DueContact]:
     """Read the contacts that are due a message of one of the automations, ordered by automation.
 
-    They have the consent that the message needs, meet the condition, and have no message of this
-    occurrence. They are read in chunks, so memory does not grow with their number.
+    They have the consent that the message needs, are not known to be minors, meet the condition,
+    and have no message of this occurrence. They are read in chunks, so memory does not grow with
+    their number.
 
     Args:
         automations: the automations that may send.
         condition: SQL on contact `c` and automation `a`.
         occurrence_key: what the message is for, such as the year of a birthday.
+        day: the day on which somebody is an adult; None for each store's local today.
         parameters: the parameters of the condition.
     """
     senders_by_automation = {automation.id: automation.sender for automation in automations}
+    adults_born_until = [
+        years_before(day or automation.local_today(), ADULT_AGE) for automation in automations
+    ]
     query = FIND_DUE_CONTACTS.format(condition=condition)
-    common = {"automations": list(senders_by_automation), "key": occurrence_key}
+    common: dict[str, Any] = {
+        "automations": list(senders_by_automation),
+        "adults_born_until": adults_born_until,
+        "key": occurrence_key,
+    }
     with connection.chunked_cursor() as cursor:
         cursor.execute(query, common | parameters)
         while chunk := cursor.fetchmany(CHUNK):
             yield from (DueContact(senders_by_automation[row[1]], *row) for row in chunk)
 
 
-# By the index that serves the condition; whether a message exists is asked by its unique index.
+# By the index that serves the condition; whether a message exists is asked by its unique index. The
+# condition on the birthday is that of `is_not_known_as_minor`.
 FIND_DUE_CONTACTS = """
     SELECT a.owner_id, a.id, a.message_body, a.message_type,
         c.id, c.phone, c.first_name, c.last_name, c.email
     FROM contacts_contact c
     JOIN campaigns_automation a ON a.owner_id = c.owner_id
-    WHERE a.id = ANY(%(automations)s) AND {condition} AND c.phone IS NOT NULL
+    JOIN unnest(%(automations)s::bigint[], %(adults_born_until)s::date[])
+        AS eligible (id, adults_born_until) ON eligible.id = a.id
+    WHERE {condition} AND c.phone IS NOT NULL
+        AND (c.birthday IS NULL OR c.birthday <= eligible.adults_born_until)
         AND CASE a.message_type WHEN 'marketing' THEN c.is_subscribed ELSE c.service_allowed END
         AND NOT EXISTS (
             SELECT FROM campaigns_automationmessage m

@@ -7,13 +7,15 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from unfold.admin import TabularInline
 
 from astronote.accounts.models import User
+from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
@@ -21,6 +23,8 @@ from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import PhoneReader, read_phone
 from contacts.lookup import contact_ids_with_phone
 from contacts.phones import phone_region_of
+
+IDENTITY_NAMES = {"owner": "store", "phone": "number"}
 
 
 class ContactForm(forms.ModelForm):
@@ -42,7 +46,16 @@ class ConsentHistory(TabularInline):
     """The consent events of a contact, newest first."""
 
     model = models.ConsentEvent
-    fields = readonly_fields = ["created_at", "type", "source", "meta"]
+    fields = readonly_fields = [
+        "created_at",
+        "type",
+        "source",
+        "decided_at",
+        "actor",
+        "wording",
+        "version",
+        "meta",
+    ]
     ordering = ["-pk"]
     extra = 0
     can_delete = False
@@ -116,10 +129,23 @@ class ContactAdmin(LargeTableAdmin):
         ids = [pk for phone in phones for pk in contact_ids_with_phone(phone)]
         return queryset.filter(pk__in=ids), False
 
-    def save_model(self, request, obj, form, change):
+    def save_model(
+        self, request: HttpRequest, obj: models.Contact, form: forms.ModelForm, change: bool
+    ) -> None:
+        """Save what the form changes: an opt-out may have come since the page was opened."""
         if not change:
             obj.awaits_welcome = True
-        super().save_model(request, obj, form, change)
+            super().save_model(request, obj, form, change)
+            return
+        with transaction.atomic():
+            changed = obj.changed_identity()
+            fields = [*form.changed_data, "updated_at"]
+            obj.save(update_fields=fields, actor=audit.actor_name(request.user))
+            if changed:
+                names = " and ".join(IDENTITY_NAMES[name] for name in changed)
+                audit.write_entry("consent reset", obj, by=request.user, changed=changed)
+                message = f"The contact has another {names}, so it starts without consent."
+                self.message_user(request, message, messages.WARNING)
 
     def _get_base_actions(self) -> list[tuple[Callable[..., Any], str, str]]:
         """The admin's own actions and those that the apps registered."""
@@ -194,6 +220,23 @@ class ConsentEventAdmin(ReadOnlyAdmin):
     list_display = ["contact", "type", "source", "created_at"]
     list_filter = ["type"]
     list_select_related = ["contact"]
+
+
+@admin.register(models.OptInRequest)
+class OptInRequestAdmin(ReadOnlyAdmin):
+    list_display = [
+        "contact",
+        "purpose",
+        "created_at",
+        "expires_at",
+        "answered_at",
+        "closed_at",
+        "attempts",
+    ]
+    list_filter = ["purpose"]
+    list_select_related = ["contact"]
+    search_fields = ["=contact__id"]
+    search_help_text = "The id of a contact."
 
 
 @admin.register(models.RejectedRow)

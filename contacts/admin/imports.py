@@ -86,13 +86,21 @@ class UploadForm(forms.ModelForm):
             "list_name",
             "consent_source",
             "consent_at",
+            "consent_wording",
+            "consent_version",
             "update_existing",
             "welcome",
             "encoding",
             "sheet",
             "has_header",
         ]
-        labels = {"owner": "Store", "consent_source": "Consent", "consent_at": "Consent given at"}
+        labels = {
+            "owner": "Store",
+            "consent_source": "Consent",
+            "consent_at": "Consent given at",
+            "consent_wording": "Wording",
+            "consent_version": "Version of the wording",
+        }
 
     def save(self, commit: bool = True) -> ContactImport:
         """Store the file with its options and plan it, whatever `commit` says.
@@ -103,7 +111,14 @@ class UploadForm(forms.ModelForm):
         data = self.cleaned_data
         options = {
             name: data[name]
-            for name in ("consent_source", "consent_at", "update_existing", "welcome")
+            for name in (
+                "consent_source",
+                "consent_at",
+                "consent_wording",
+                "consent_version",
+                "update_existing",
+                "welcome",
+            )
         }
         self.instance = lifecycle.create_import(
             data["owner"].pk,

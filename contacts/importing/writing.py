@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 
-from contacts.consent import suppress_opted_out_phones, suppressed_phones
+from contacts.consent import (
+    EARLIEST_BELIEVED_TIME,
+    believed_time,
+    suppress_opted_out_phones,
+    suppressed_phones,
+)
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
 from contacts.models import ContactImport
+from contacts.opt_in_wording import question_of
 
 COPY_NULL = "\\N"
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -67,14 +75,17 @@ def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCo
     """Create and update contacts, with consent events and memberships; called in a transaction.
 
     An empty cell changes nothing. Consent is not given to a contact that opted out or whose number
-    is suppressed. A no is written in any case: as an opt-out with its event, and as a suppression.
+    is suppressed. If the store uses double opt-in, an opt-in request is left for each contact that
+    agrees, and messaging sends it. A no is written in any case: as an opt-out with its event, and
+    as a suppression.
 
     Args:
         contact_import: the import, whose options decide what is written.
         rows: the contacts.
     """
     has_consent = bool(contact_import.consent_source)
-    owner_id = contact_import.owner_id
+    asks_first = has_consent and contact_import.owner.double_opt_in
+    owner_id, now = contact_import.owner_id, timezone.now()
     if rows.opted_out_phones:
         suppress_opted_out_phones(owner_id, rows.opted_out_phones, reason="import")
     statement = UPSERT_CONTACTS
@@ -94,19 +105,45 @@ def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCo
             statement,
             {
                 "owner": owner_id,
-                "import": contact_import.pk,
-                "consent": has_consent,
+                "consent": has_consent and not asks_first,
                 "welcome": contact_import.welcome,
                 "source": contact_import.consent_source,
-                "at": contact_import.consent_at,
+                "version": contact_import.consent_version,
+                "at": contact_import.consent_at and believed_time(contact_import.consent_at, now),
+                "earliest": EARLIEST_BELIEVED_TIME,
+                "proof": _proof_of(contact_import),
                 "since": contact_import.started_at,
                 "repeated": list(rows.repeated_phones),
             },
         )
         created, updated = cursor.fetchone()
+        if asks_first:
+            question = question_of(contact_import.owner)
+            cursor.execute(
+                ADD_OPT_IN_REQUESTS,
+                {
+                    "owner": owner_id,
+                    "wording": question.wording,
+                    "version": question.version,
+                    "proof": _proof_of(contact_import),
+                    "known_too": contact_import.update_existing,
+                    "since": contact_import.started_at,
+                },
+            )
+        if rows.opted_out_phones:
+            phones = list(rows.opted_out_phones)
+            cursor.execute(CLOSE_OPT_IN_REQUESTS, {"owner": owner_id, "phones": phones})
         if contact_import.list_id:
             cursor.execute(ADD_TO_LIST, {"list": contact_import.list_id, "owner": owner_id})
     return UpsertCounts(created, updated)
+
+
+def _proof_of(contact_import: ContactImport) -> str:
+    """What a consent event of an import holds as proof, as JSON; the import holds the wording."""
+    proof = {"import": contact_import.pk, "file": contact_import.file_name}
+    if contact_import.consent_source:
+        proof["evidence"] = contact_import.consent_source
+    return json.dumps(proof)
 
 
 CREATE_STAGING_TABLE = (
@@ -117,28 +154,40 @@ CREATE_STAGING_TABLE = (
 REVOKE_STAGED_CONSENT = "UPDATE staging SET consents = false WHERE phone = ANY(%s)"
 # Sorted by phone: cheaper for the unique index, and two imports at once lock rows in one order, so
 # they cannot deadlock. xmax is 0 only on a row that this statement inserted. Consent is new, and a
-# no, where its time is that of this transaction.
+# no, where its time is that of this transaction. A row's own time that is not plausible stays in
+# the proof alone (see `believed_time`).
 _INSERT_TEMPLATE = """
     WITH written AS (
         INSERT INTO contacts_contact AS c (owner_id, phone, email, first_name, last_name, gender,
             birthday, awaits_welcome, is_subscribed, unsubscribed_at, sms_consent_status,
-            sms_consent_source, sms_consent_at)
+            sms_consent_source, sms_consent_at, gdpr_consent_at, gdpr_consent_source,
+            gdpr_consent_version, consent_evidence)
         SELECT %(owner)s, phone, email, first_name, last_name, gender, birthday, %(welcome)s,
             agrees, CASE WHEN opts_out THEN least(coalesce(said_at, now()), now()) END,
             CASE WHEN agrees THEN 'opted_in' WHEN opts_out THEN 'opted_out' ELSE '' END,
             CASE WHEN agrees OR opts_out THEN 'import' ELSE '' END,
-            CASE WHEN agrees OR opts_out THEN now() END
-        FROM (SELECT *, %(consent)s AND consents AND NOT opts_out AS agrees FROM staging) s
+            CASE WHEN agrees OR opts_out THEN now() END,
+            CASE WHEN agrees THEN coalesce(said_at, %(at)s::timestamptz, now()) END,
+            CASE WHEN agrees THEN %(source)s ELSE '' END,
+            CASE WHEN agrees THEN %(version)s ELSE '' END,
+            CASE WHEN agrees THEN %(proof)s::jsonb END
+        FROM (
+            SELECT phone, email, first_name, last_name, gender, birthday, opts_out,
+                %(consent)s AND consents AND NOT opts_out AS agrees,
+                CASE WHEN said_at >= %(earliest)s THEN said_at END AS said_at
+            FROM staging) s
         ORDER BY phone
         ON CONFLICT (owner_id, phone) DO {conflict}
-        RETURNING id, phone, (xmax = 0) AS is_new, is_subscribed, sms_consent_at = now() AS is_said
+        RETURNING id, phone, (xmax = 0) AS is_new, is_subscribed, sms_consent_at = now() AS is_said,
+            CASE WHEN is_subscribed THEN gdpr_consent_at ELSE unsubscribed_at END AS decided_at
     ), events AS (
-        INSERT INTO contacts_consentevent (owner_id, contact_id, type, source, meta)
+        INSERT INTO contacts_consentevent (owner_id, contact_id, type, source, decided_at, version,
+            meta)
         SELECT %(owner)s, id, CASE WHEN is_subscribed THEN 'subscribed' ELSE 'unsubscribed' END,
-            'import', CASE WHEN is_subscribed
-            THEN jsonb_build_object('import', %(import)s::bigint, 'evidence', %(source)s::text,
-                'at', coalesce(s.said_at, %(at)s::timestamptz))
-            ELSE jsonb_build_object('import', %(import)s::bigint, 'at', s.said_at) END
+            'import', decided_at, CASE WHEN is_subscribed THEN %(version)s ELSE '' END,
+            CASE WHEN s.said_at <> decided_at
+                THEN %(proof)s::jsonb || jsonb_build_object('claimed_at', s.said_at)
+                ELSE %(proof)s::jsonb END
         FROM written JOIN staging s USING (phone) WHERE is_said
     )
     SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new)
@@ -161,6 +210,14 @@ _UPDATE_TEMPLATE = """UPDATE SET
                 ELSE c.sms_consent_source END,
             sms_consent_at =
                 CASE WHEN {agrees} OR {opts_out} THEN now() ELSE c.sms_consent_at END,
+            gdpr_consent_at =
+                CASE WHEN {agrees} THEN excluded.gdpr_consent_at ELSE c.gdpr_consent_at END,
+            gdpr_consent_source = CASE WHEN {agrees} THEN excluded.gdpr_consent_source
+                ELSE c.gdpr_consent_source END,
+            gdpr_consent_version = CASE WHEN {agrees} THEN excluded.gdpr_consent_version
+                ELSE c.gdpr_consent_version END,
+            consent_evidence =
+                CASE WHEN {agrees} THEN excluded.consent_evidence ELSE c.consent_evidence END,
             updated_at = now()
         WHERE {agrees} OR {opts_out}
             OR (c.email, c.first_name, c.last_name, c.gender, c.birthday) IS DISTINCT FROM
@@ -191,6 +248,26 @@ ADD_TO_LIST = """
     INSERT INTO contacts_listmembership (list_id, contact_id)
     SELECT %(list)s, c.id FROM contacts_contact c JOIN staging s USING (phone)
     WHERE c.owner_id = %(owner)s ORDER BY c.id ON CONFLICT DO NOTHING
+"""
+# After the contacts, which are locked before their requests everywhere.
+CLOSE_OPT_IN_REQUESTS = """
+    UPDATE contacts_optinrequest r SET closed_at = now()
+    FROM contacts_contact c
+    WHERE c.owner_id = %(owner)s AND c.phone = ANY(%(phones)s) AND r.contact_id = c.id
+        AND r.answered_at IS NULL AND r.closed_at IS NULL
+"""
+# Who was asked before is not asked again by a file.
+ADD_OPT_IN_REQUESTS = """
+    INSERT INTO contacts_optinrequest (contact_id, purpose, wording, version, meta)
+    SELECT c.id, 'double_opt_in', %(wording)s, %(version)s, %(proof)s::jsonb
+    FROM contacts_contact c JOIN staging s USING (phone)
+    WHERE c.owner_id = %(owner)s AND s.consents AND NOT s.opts_out
+        AND NOT c.is_subscribed AND c.unsubscribed_at IS NULL AND c.service_allowed
+        AND (%(known_too)s OR c.created_at >= %(since)s)
+        AND NOT EXISTS (
+            SELECT FROM contacts_optinrequest r
+            WHERE r.contact_id = c.id AND (r.tracking_id IS NOT NULL OR r.closed_at IS NULL))
+    ORDER BY c.id ON CONFLICT DO NOTHING
 """
 
 

@@ -18,9 +18,8 @@ from astronote.common.spreadsheet_csv import csv_line
 from astronote.models import AuditEntry, User
 from campaigns.models import Campaign
 from contacts.lookup import contact_ids_with_phone
-from contacts.models import Contact
 from contacts.phones import phone_hash, phone_region_of, to_e164
-from tests.support.factories import make_campaign, make_store
+from tests.support.factories import make_campaign, make_contact, make_store
 
 database = pytest.mark.django_db(transaction=True)
 
@@ -52,10 +51,8 @@ def test_punctuation_and_spaces_around_a_number_do_not_matter():
 @database
 def test_a_number_is_found_at_every_store_that_has_it():
     alice, bob, cleo = (make_store(name) for name in ("alice", "bob", "cleo"))
-    wanted = [
-        Contact.objects.create(owner=owner, phone="+306900000001").pk for owner in (alice, bob)
-    ]
-    Contact.objects.create(owner=cleo, phone="+306900000002")
+    wanted = [make_contact(owner, "+306900000001").pk for owner in (alice, bob)]
+    make_contact(cleo, "+306900000002")
     assert sorted(contact_ids_with_phone("+306900000001")) == wanted
     assert contact_ids_with_phone("+306900000009") == []
 

@@ -94,9 +94,10 @@ def _make_stores(contacts_each: int) -> None:
         )
         cursor.execute(
             """
-            INSERT INTO contacts_contact (owner_id, phone, first_name, last_name, email, birthday)
+            INSERT INTO contacts_contact (owner_id, phone, first_name, last_name, email, birthday,
+                is_subscribed)
             SELECT u.id, '+3069' || lpad(n::text, 8, '0'), 'Name' || n, '', '',
-                date '1980-01-01' + ((n * 7919 + u.id * 31) %% 365)::int
+                date '1980-01-01' + ((n * 7919 + u.id * 31) %% 365)::int, true
             FROM generate_series(1, %s) n, astronote_user u
             """,
             [contacts_each],
@@ -107,15 +108,15 @@ def _make_stores(contacts_each: int) -> None:
 
 def _due(day: date) -> tuple[str, dict[str, Any]]:
     """The query that finds who is due, as the run asks it."""
-    from campaigns.audience import years_before
     from campaigns.automations import birthday, due_messages
     from campaigns.models import Automation
+    from contacts.ages import ADULT_AGE, years_before
 
     query = due_messages.FIND_DUE_CONTACTS.format(condition=birthday.BIRTHDAY_IS_DUE)
+    automations = list(Automation.objects.values_list("pk", flat=True))
     return query, {
-        "key": str(day.year), "month": day.month, "days": [day.day],
-        "automations": list(Automation.objects.values_list("pk", flat=True)),
-        "adult": years_before(day, birthday.ADULT_AGE),
+        "key": str(day.year), "month": day.month, "days": [day.day], "automations": automations,
+        "adults_born_until": [years_before(day, ADULT_AGE)] * len(automations),
     }  # fmt: skip
 
 

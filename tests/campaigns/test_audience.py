@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from campaigns.audience import campaign_audience, local_today, years_before
 from contacts.models import Contact, List, ListMembership
-from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,7 @@ def born(years, days=0):
 
 def contact(store, number=1, **fields):
     fields = {"birthday": born(30), "gender": "female"} | fields
-    return Contact.objects.create(owner=store, phone=f"+30690{number:07}", **fields)
+    return make_contact(store, f"+30690{number:07}", **fields)
 
 
 def to_women(store, **fields):

@@ -7,14 +7,15 @@ from django.utils import timezone
 
 from astronote.models import AuditEntry
 from astronote.queues import jobs
+from campaigns.audience import campaign_audience, local_today, years_before
 from campaigns.automations import birthday, switching, welcome
 from campaigns.models import Automation, AutomationMessage
-from contacts.models import Contact, Suppression
+from contacts.models import Contact, List, ListMembership, Suppression
 from contacts.phones import phone_hash
 from messaging import sending
 from messaging.models import Batch, Tally, Wallet
 from tests.support.checks import ledger_balances, lock_held_elsewhere
-from tests.support.factories import make_store
+from tests.support.factories import make_campaign, make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = date(2026, 5, 17)
@@ -36,7 +37,7 @@ def automation(store, kind="birthday", *, on=True, **fields):
 
 def contact(store, number=1, **fields):
     fields = {"birthday": date(1990, 5, 17), "first_name": f"N{number}"} | fields
-    return Contact.objects.create(owner=store, phone=f"+30690{number:07}", **fields)
+    return make_contact(store, f"+30690{number:07}", **fields)
 
 
 def names():
@@ -255,6 +256,34 @@ def test_a_contact_that_is_no_longer_new_loses_its_mark_without_a_message(age, w
     late.refresh_from_db()
     assert late.awaits_welcome == waits
     assert names() == []
+
+
+YOUNG, OLD = date(2015, 5, 17), date(1990, 5, 17)
+
+
+@pytest.mark.parametrize(("born", "messages"), [(YOUNG, 0), (OLD, 1), (None, 1)])
+@pytest.mark.parametrize("kind", ["marketing", "service"])
+def test_a_welcome_is_for_those_who_would_get_a_campaign(alice, born, messages, kind):
+    automation(alice, "welcome", message_type=kind)
+    one = contact(alice, awaits_welcome=True, birthday=born)
+    everybody = List.objects.create(owner=alice, name="everybody")
+    ListMembership.objects.create(list=everybody, contact=one)
+    assert welcome.send_welcome_messages()["messages"] == messages
+    campaign = make_campaign(alice, everybody, message_type=kind)
+    assert campaign_audience(campaign).count() == messages, "a campaign treats them alike"
+
+
+def test_who_may_be_welcomed_is_decided_by_the_stores_own_day():
+    """The two zones are never on the same day."""
+    for name, zone in (("alice", "Pacific/Kiritimati"), ("bob", "Pacific/Midway")):
+        store = make_store(name, timezone=zone)
+        automation(store, "welcome")
+        today = local_today(store)
+        contact(store, 1, awaits_welcome=True, birthday=years_before(today, 18))
+        tomorrow = years_before(today, 18) + timedelta(days=1)
+        contact(store, 2, awaits_welcome=True, birthday=tomorrow)
+    assert welcome.send_welcome_messages()["messages"] == 2
+    assert names() == ["N1", "N1"]
 
 
 def test_the_mark_goes_with_the_message(alice):

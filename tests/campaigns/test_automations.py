@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
+from campaigns.audience import campaign_audience
 from campaigns.automations import birthday, due_messages, welcome
 from campaigns.models import Automation, AutomationMessage
 from contacts.importing import lifecycle
 from contacts.models import Contact
 from messaging import sending
 from tests.support.checks import ledger_balances
-from tests.support.factories import make_store
+from tests.support.factories import make_campaign, make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = date(2026, 5, 17)
@@ -28,12 +29,8 @@ def automation(store, kind="birthday_message", **fields):
 
 
 def contact(store, number, birthday=date(1990, 5, 17), **fields):
-    return Contact.objects.create(
-        owner=store,
-        phone=f"+30690{number:07}",
-        first_name=f"N{number}",
-        birthday=birthday,
-        **fields,
+    return make_contact(
+        store, f"+30690{number:07}", first_name=f"N{number}", birthday=birthday, **fields
     )
 
 
@@ -145,7 +142,10 @@ def test_birthdays_are_found_by_index():
     mine = automation(store)
     Contact.objects.bulk_create(
         Contact(
-            owner=store, phone=f"+30691{n:07}", birthday=date(1950, 1, 1) + timedelta(days=n * 5)
+            owner=store,
+            phone=f"+30691{n:07}",
+            birthday=date(1950, 1, 1) + timedelta(days=n * 5),
+            is_subscribed=True,
         )
         for n in range(4000)
     )
@@ -158,7 +158,7 @@ def test_birthdays_are_found_by_index():
                 "automations": [mine.pk],
                 "month": 5,
                 "days": [17],
-                "adult": date(2008, 5, 17),
+                "adults_born_until": [date(2008, 5, 17)],
             },
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
@@ -174,19 +174,30 @@ def test_the_command_counts_without_sending(capsys):
     assert not AutomationMessage.objects.exists()
 
 
-def test_new_contacts_are_welcomed_once_and_imported_ones_are_not(sandbox, admin_client):
+def test_new_contacts_are_welcomed_once_and_without_consent_not_at_all(sandbox):
     store = make_store()
     automation(store, "welcome_message", message_body="Welcome {{first_name}}")
     contact(store, 5)
     contact(store, 6, awaits_welcome=True, is_subscribed=False)
-    admin_client.post(
-        "/admin/contacts/contact/add/",
-        {"owner": store.pk, "phone": "+306900000007", "first_name": "Nina"},
-    )
+    contact(store, 7, awaits_welcome=True)
     for _ in range(2):
         welcome.send_welcome_messages()
     assert sending.process_next_batch() == "accepted"
-    assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
+    assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome N7"]
+
+
+def test_a_contact_that_an_operator_entered_gets_neither_campaign_nor_welcome(admin_client):
+    store = make_store()
+    automation(store, "welcome_message", message_body="Welcome {{first_name}}")
+    form = {"owner": store.pk, "phone": "+306900000007", "gender": "female"}
+    admin_client.post("/admin/contacts/contact/add/", form | {"birthday": "1990-01-01"})
+    entered = Contact.objects.get()
+    assert (entered.is_subscribed, entered.service_allowed) == (False, True)
+    assert welcome.send_welcome_messages()["messages"] == 0
+    to_women = make_campaign(store, None, filter_gender="female")
+    assert not campaign_audience(to_women).exists()
+    to_women.message_type = "service"
+    assert list(campaign_audience(to_women)) == [entered]
 
 
 def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):

@@ -14,12 +14,12 @@ from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import actions, enqueue
 from campaigns.models import Automation, AutomationMessage, CampaignMessage
-from contacts.models import Contact, ContactImport
+from contacts.models import ContactImport
 from messaging import credits, sending, unknown_messages
 from messaging.batch_queue import HELD, SEND_NEXT, claim_next_batch
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.checks import ledger_balances, lock_held_elsewhere, table_fingerprints
-from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -639,7 +639,7 @@ def test_only_a_scheduled_campaign_is_started_when_its_time_has_come(alice, fiel
 
 
 def test_messages_of_automations_in_a_dead_call_become_unknown_too(alice):
-    contact = Contact.objects.create(owner=alice, phone="+306900000001")
+    contact = make_contact(alice, "+306900000001")
     welcome = Automation.objects.create(owner=alice, type="welcome_message", is_active=True)
     batch = Batch.objects.create(
         owner=alice,

@@ -19,11 +19,12 @@ from campaigns.models import (
 )
 from compliance import retention, tasks
 from compliance.models import RetentionAction, RetentionRun
-from contacts.models import Contact, ContactImport, RejectedRow
+from contacts.consent import Evidence, change_consent
+from contacts.models import ConsentEvent, Contact, ContactImport, RejectedRow
 from messaging import direct_messages
 from messaging.models import DirectMessage, WebhookEvent
 from tests.support.checks import table_fingerprints
-from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TRACES = {"ip_address": "192.0.2.7", "user_agent": "Phone", "device_type": "phone"}
@@ -64,6 +65,30 @@ def test_what_led_to_a_purchase_loses_what_tells_of_a_person(alice, message, age
     )
     assert run() == ({} if stays else {"campaigns_conversionevent": 1})
     assert ConversionEvent.objects.get().metadata == (EVIDENCE if stays else {"amount": 5})
+
+
+@pytest.mark.parametrize(("age", "stays"), AGES)
+def test_the_proof_of_a_consent_loses_the_browser_and_keeps_the_document(alice, age, stays):
+    contact = make_contact(alice, is_subscribed=False)
+    proof = Evidence(
+        wording="Offers?", ip_address="192.0.2.7", user_agent="Phone", document="form 118"
+    )
+    change_consent(contact.pk, "subscribed", source="paper", evidence=proof)
+    ConsentEvent.objects.update(created_at=days_ago(age))
+    assert run() == ({} if stays else {"contacts_consentevent": 1})
+    event = ConsentEvent.objects.get()
+    browser = {"ip_address": "192.0.2.7", "user_agent": "Phone"} if stays else {}
+    assert event.meta == {"document": "form 118"} | browser
+    assert event.wording == "Offers?"
+
+
+def test_the_events_of_a_contact_that_is_anonymised_say_nothing_of_the_person(alice):
+    contact = make_contact(alice, is_subscribed=False, erase_on=days_ago(1).date())
+    proof = Evidence(wording="Offers?", document="the form that Maria signed")
+    change_consent(contact.pk, "subscribed", source="paper", evidence=proof)
+    assert run() == {"contacts_contact": 1}
+    event = ConsentEvent.objects.get()
+    assert (event.type, event.wording, event.meta) == ("subscribed", "Offers?", None)
 
 
 @pytest.mark.parametrize(("age", "stays"), AGES)

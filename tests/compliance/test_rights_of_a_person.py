@@ -24,7 +24,7 @@ from contacts.models import (
 from contacts.phones import phone_hash
 from messaging import direct_messages
 from messaging.models import DirectMessage, WebhookEvent
-from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE, OTHER = "+306900000001", "+306900000000"
@@ -306,7 +306,7 @@ def test_the_command_objects_at_the_store_that_is_named(alice, bob, capsys):
 
 def test_a_contact_that_is_deleted_in_the_admin_is_erased(alice, admin_client, admin_user):
     """Also the messages that know the number and no contact."""
-    contact = Contact.objects.create(owner=alice, phone=PHONE)
+    contact = make_contact(alice, PHONE)
     direct_messages.send_direct_message(alice, PHONE, "Test", key="k")
     admin_client.post(f"/admin/contacts/contact/{contact.pk}/delete/", {"post": "yes"})
     assert not Contact.objects.exists()

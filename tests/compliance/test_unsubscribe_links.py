@@ -9,6 +9,7 @@ from campaigns import enqueue
 from campaigns.automations import welcome
 from campaigns.models import Automation, AutomationMessage, CampaignMessage
 from compliance import unsubscribe
+from contacts.consent import NO_EVIDENCE
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
 from messaging.links import unsubscribe_url
@@ -45,10 +46,16 @@ def test_the_opt_out_is_of_the_contact_that_got_the_message(campaign, client):
     bob = make_store("bob")
     make_list(bob, 2)
     message = first_message()
-    client.post(path_of(message), {"action": "opt_out"})
+    browser = {"REMOTE_ADDR": "192.0.2.7", "HTTP_USER_AGENT": "Browser/1 " * 100}
+    client.post(path_of(message), {"action": "opt_out"}, **browser)
     assert list(Contact.objects.filter(is_subscribed=False)) == [message.contact]
     event = ConsentEvent.objects.get()
-    assert event.meta == {"kind": "campaign", "message": message.pk}
+    assert event.meta == {
+        "kind": "campaign",
+        "message": message.pk,
+        "ip_address": "192.0.2.7",
+        "user_agent": ("Browser/1 " * 100)[:500],
+    }
     assert Suppression.objects.get().owner == campaign.owner
     contact = Contact.objects.get(pk=message.contact_id)
     assert contact.service_allowed, "service messages have a consent of their own"
@@ -78,8 +85,10 @@ def test_a_number_that_left_its_contact_is_not_opted_in_by_an_old_link(campaign,
     assert "Stop the messages" in client.get(path_of(message)).text
     client.post(path_of(message), {"action": "opt_out"})
     assert Suppression.objects.get().phone_hash == phone_hash(message.to)
-    answer = client.post(path_of(message), {"action": "opt_in"})
-    assert "no more offers" in answer.text
+    for action in ("send_code", "opt_in"):
+        answer = client.post(path_of(message), {"action": action, "code": "123456"})
+        assert "no more offers" in answer.text
+        assert "Get the messages again" not in answer.text
     assert not Contact.objects.get(pk=message.contact_id).is_subscribed
     assert not ConsentEvent.objects.exists()
 
@@ -92,8 +101,8 @@ def test_a_suppression_of_another_store_or_number_is_not_this_ones(campaign):
     for owner, number in ((make_store("bob"), message.to), (campaign.owner, other)):
         Suppression.objects.create(owner=owner, phone_hash=phone_hash(number), reason="test")
     assert not unsubscribe.has_opted_out(message)
-    unsubscribe.opt_out(message)
-    unsubscribe.opt_out(message)
+    unsubscribe.opt_out(message, NO_EVIDENCE)
+    unsubscribe.opt_out(message, NO_EVIDENCE)
     assert unsubscribe.has_opted_out(message)
     assert Suppression.objects.count() == 3
     assert Suppression.objects.filter(reason="unsubscribe_page").count() == 1

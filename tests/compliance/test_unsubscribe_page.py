@@ -90,6 +90,7 @@ def test_the_page_says_what_the_press_changes(path, client):
     assert texts.opt_in_effect not in page
     Contact.objects.update(service_allowed=False)
     assert texts.service_stays not in look(client, path), "no such message comes any more"
+    Contact.objects.update(service_allowed=True)
     client.post(path, {"action": "opt_out"})
     page = look(client, path)
     assert texts.opt_in_effect in page and texts.opt_out_effect not in page

@@ -2,25 +2,28 @@
 
 import re
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from contacts.consent import change_consent, may_receive, sending_window, suppressed_pairs
+from contacts.consent import (
+    NO_EVIDENCE,
+    Evidence,
+    change_consent,
+    may_receive,
+    sending_window,
+    suppressed_pairs,
+)
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = "+306900000001"
-
-
-def make_contact(store, phone=PHONE, **fields):
-    return Contact.objects.create(owner=store, phone=phone, **fields)
 
 
 def in_another_session(work):
@@ -61,10 +64,23 @@ def test_each_type_of_message_needs_its_own_consent_and_a_number(message_type, e
     assert list(found.values_list("phone", flat=True)) == expected
 
 
+def test_nobody_has_agreed_to_marketing_until_somebody_says_so():
+    store = make_store("alice")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_contact (owner_id, phone, email, first_name, last_name)"
+            " VALUES (%s, %s, '', '', '')",
+            [store.pk, PHONE],
+        )
+    contact = Contact.objects.get()
+    assert (contact.is_subscribed, contact.service_allowed) == (False, True)
+
+
 def test_an_opt_out_records_when_how_and_why_and_counts_once():
     contact = make_contact(make_store("alice"))
     at = timezone.now() - timedelta(hours=2)
-    assert change_consent(contact.pk, "unsubscribed", source="test", at=at, meta={"form": 7})
+    form = Evidence(details={"form": 7})
+    assert change_consent(contact.pk, "unsubscribed", source="test", at=at, evidence=form)
     contact.refresh_from_db()
     assert (contact.is_subscribed, contact.unsubscribed_at) == (False, at)
     assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_out", "test")
@@ -77,6 +93,80 @@ def test_an_opt_out_records_when_how_and_why_and_counts_once():
     contact.refresh_from_db()
     assert contact.unsubscribed_at == at
     assert ConsentEvent.objects.count() == 1
+
+
+PROOF = Evidence(
+    wording="May we send you offers by SMS?",
+    version="spring 2",
+    actor="account 7",
+    ip_address="192.0.2.7",
+    user_agent="Browser/1",
+    document="binder 3, form 118",
+    details={"request": 5},
+)
+
+
+def test_a_consent_is_kept_with_its_wording_and_all_that_proves_it():
+    contact = make_contact(make_store("alice"), is_subscribed=False)
+    at = timezone.now() - timedelta(days=2)
+    assert change_consent(contact.pk, "subscribed", source="paper", at=at, evidence=PROOF)
+    further = {
+        "request": 5, "ip_address": "192.0.2.7", "user_agent": "Browser/1",
+        "document": "binder 3, form 118",
+    }  # fmt: skip
+    contact.refresh_from_db()
+    assert contact.is_subscribed
+    assert (contact.gdpr_consent_at, contact.gdpr_consent_source) == (at, "paper")
+    assert contact.gdpr_consent_version == "spring 2"
+    assert contact.consent_evidence == {"wording": "May we send you offers by SMS?"} | further
+    assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_in", "paper")
+    event = ConsentEvent.objects.get()
+    assert (event.type, event.source, event.decided_at) == ("subscribed", "paper", at)
+    assert (event.actor, event.version) == ("account 7", "spring 2")
+    assert (event.wording, event.meta) == ("May we send you offers by SMS?", further)
+
+
+def test_an_opt_out_leaves_the_proof_of_the_consent_that_there_was():
+    contact = make_contact(make_store("alice"), is_subscribed=False)
+    change_consent(contact.pk, "subscribed", source="paper", evidence=PROOF)
+    change_consent(contact.pk, "unsubscribed", source="inbound_stop")
+    contact.refresh_from_db()
+    assert (contact.gdpr_consent_source, contact.sms_consent_source) == ("paper", "inbound_stop")
+    assert contact.consent_evidence["document"] == "binder 3, form 118"
+
+
+def test_a_change_of_service_messages_is_no_change_of_marketing():
+    contact = make_contact(make_store("alice"))
+    change_consent(contact.pk, "unsubscribed", source="inbound_stop")
+    change_consent(contact.pk, "service_revoked", source="somebody")
+    contact.refresh_from_db()
+    assert (contact.service_allowed, contact.sms_consent_source) == (False, "inbound_stop")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "is_believed"),
+    [
+        (timedelta(days=1, minutes=5), False), (timedelta(hours=23), True),
+        (-timedelta(days=365), True), (datetime(1999, 12, 31, tzinfo=UTC), False),
+        (datetime(2000, 1, 1, tzinfo=UTC), True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("event", ["subscribed", "unsubscribed"])
+def test_a_time_is_believed_if_it_is_plausible_and_else_kept_as_claimed(
+    claimed, is_believed, event
+):
+    contact = make_contact(make_store("alice"), is_subscribed=event == "unsubscribed")
+    now = timezone.now()
+    at = now + claimed if isinstance(claimed, timedelta) else claimed
+    assert change_consent(contact.pk, event, source="test", at=at)
+    contact.refresh_from_db()
+    kept = ConsentEvent.objects.get()
+    decided = contact.gdpr_consent_at if event == "subscribed" else contact.unsubscribed_at
+    assert decided == kept.decided_at == contact.sms_consent_at
+    assert (decided == at) is is_believed
+    if not is_believed:
+        assert now <= decided <= timezone.now()
+        assert datetime.fromisoformat(kept.meta["claimed_at"]) == at
 
 
 def test_an_opt_out_at_one_store_leaves_the_other_store_alone():
@@ -129,6 +219,102 @@ def test_who_is_subscribed_is_not_subscribed_again():
     contact = make_contact(make_store("alice"))
     assert not change_consent(contact.pk, "resubscribed", source="test")
     assert not ConsentEvent.objects.exists()
+
+
+def test_a_consent_that_an_operator_records_is_a_new_proof_of_one_who_is_subscribed():
+    contact = make_contact(make_store("alice"))
+    assert change_consent(contact.pk, "subscribed", source="paper", evidence=PROOF)
+    contact.refresh_from_db()
+    assert contact.is_subscribed and contact.gdpr_consent_source == "paper"
+    assert ConsentEvent.objects.get().type == "subscribed"
+
+
+def test_an_opt_out_of_one_who_was_not_subscribed_leaves_the_suppression_and_counts_once():
+    alice = make_store("alice")
+    contact = make_contact(alice, is_subscribed=False)
+    assert change_consent(contact.pk, "unsubscribed", source="inbound_stop")
+    assert not change_consent(contact.pk, "unsubscribed", source="unsubscribe_page")
+    assert ConsentEvent.objects.get().type == "unsubscribed"
+    assert Suppression.objects.get().reason == "inbound_stop"
+    contact.refresh_from_db()
+    assert contact.unsubscribed_at
+
+
+# What an opt-in does not undo
+
+WEAK_SOURCES = ["inbound_start", "unsubscribe_page", "double_opt_in"]
+
+
+@pytest.mark.parametrize("source", WEAK_SOURCES)
+@pytest.mark.parametrize("was_subscribed", [True, False])
+def test_an_objection_is_not_undone_by_a_word_or_a_press(source, was_subscribed):
+    contact = make_contact(make_store("alice"), is_subscribed=was_subscribed)
+    change_consent(contact.pk, "unsubscribed", source="objection")
+    assert not change_consent(contact.pk, "subscribed", source=source)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed and Suppression.objects.get().reason == "objection"
+
+
+def test_an_objection_after_a_stop_is_an_objection():
+    contact = make_contact(make_store("alice"))
+    stopped_at = timezone.now() - timedelta(days=9)
+    change_consent(contact.pk, "unsubscribed", source="inbound_stop", at=stopped_at)
+    assert change_consent(contact.pk, "unsubscribed", source="objection")
+    assert not change_consent(contact.pk, "unsubscribed", source="objection")
+    sources = ConsentEvent.objects.order_by("pk").values_list("source", flat=True)
+    assert list(sources) == ["inbound_stop", "objection"]
+    between = timezone.now() - timedelta(days=5)
+    for evidence, at in ((NO_EVIDENCE, None), (PROOF, between)):
+        assert not change_consent(contact.pk, "subscribed", source="test", at=at, evidence=evidence)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed
+
+
+def test_a_stop_after_an_objection_leaves_it_an_objection():
+    contact = make_contact(make_store("alice"))
+    for source in ("objection", "inbound_stop"):
+        change_consent(contact.pk, "unsubscribed", source=source)
+    assert not change_consent(contact.pk, "subscribed", source="inbound_start")
+
+
+@pytest.mark.parametrize(("minutes", "counts"), [(-1, False), (0, False), (1, True)])
+def test_only_a_recorded_consent_that_is_younger_undoes_an_objection(minutes, counts):
+    contact = make_contact(make_store("alice"))
+    objected_at = timezone.now() - timedelta(days=3)
+    change_consent(contact.pk, "unsubscribed", source="objection", at=objected_at)
+    at = objected_at + timedelta(minutes=minutes)
+    assert counts is change_consent(contact.pk, "subscribed", source="paper", at=at, evidence=PROOF)
+    contact.refresh_from_db()
+    assert contact.is_subscribed is counts
+    assert Suppression.objects.exists() is not counts
+
+
+def test_an_objection_holds_for_a_contact_that_is_made_anew():
+    alice = make_store("alice")
+    contact = make_contact(alice)
+    change_consent(contact.pk, "unsubscribed", source="objection")
+    Contact.objects.all().delete()
+    again = make_contact(alice, is_subscribed=False)
+    before = timezone.now() - timedelta(days=3)
+    assert not change_consent(again.pk, "subscribed", source="double_opt_in")
+    assert not change_consent(again.pk, "subscribed", source="paper", at=before, evidence=PROOF)
+    assert change_consent(again.pk, "subscribed", source="paper", evidence=PROOF)
+
+
+@pytest.mark.parametrize("evidence", [NO_EVIDENCE, PROOF], ids=["press", "recorded"])
+def test_a_suppression_for_all_stores_is_undone_by_no_stores_consent(evidence):
+    contact = make_contact(make_store("alice"), is_subscribed=False)
+    Suppression.objects.create(owner=None, phone_hash=phone_hash(PHONE), reason="test")
+    assert not change_consent(contact.pk, "subscribed", source="test", evidence=evidence)
+    contact.refresh_from_db()
+    assert not contact.is_subscribed and Suppression.objects.exists()
+
+
+def test_another_stores_objection_is_not_this_stores():
+    alice, bob = make_store("alice"), make_store("bob")
+    at_alice, at_bob = make_contact(alice), make_contact(bob, is_subscribed=False)
+    change_consent(at_alice.pk, "unsubscribed", source="objection")
+    assert change_consent(at_bob.pk, "subscribed", source="double_opt_in")
 
 
 def test_service_messages_are_revoked_and_allowed_without_touching_marketing():

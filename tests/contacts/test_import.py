@@ -23,7 +23,7 @@ from contacts.models import (
     Suppression,
 )
 from contacts.phones import phone_hash
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -247,7 +247,7 @@ def test_birthdays_in_an_order_that_nobody_can_tell_are_asked_for(tmp_path):
 
 def test_a_dry_run_shows_the_mapping_and_verdicts_and_writes_nothing(tmp_path, capsys):
     store = make_store(phone_region="GR")
-    Contact.objects.create(owner=store, phone="+306900000001")
+    make_contact(store, "+306900000001")
     path = file_of(tmp_path, "Mobile,Name\n6900000001,Anna\n6900000002,Bob\n12,Bad\n")
     call_command("import_contacts", store.email, path, dry_run=True, json=True)
     shown = json.loads(capsys.readouterr().out)

@@ -16,7 +16,7 @@ from contacts.importing import files, lifecycle, planning, rejected, writing
 from contacts.importing.validating import row_validator
 from contacts.models import ConsentEvent, Contact, ContactImport, RejectedRow, Suppression
 from contacts.phones import phone_hash
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,7 +118,7 @@ def test_the_time_of_a_no_is_that_of_the_file_and_never_in_the_future():
     )
     assert contact_of(store).unsubscribed_at == datetime(2024, 2, 2, 8, tzinfo=UTC)
     event = ConsentEvent.objects.get(contact=contact_of(store))
-    assert datetime.fromisoformat(event.meta["at"]) == datetime(2024, 2, 2, 8, tzinfo=UTC)
+    assert event.decided_at == datetime(2024, 2, 2, 8, tzinfo=UTC)
     for number in (2, 3):
         at = contact_of(store, f"+30690000000{number}").unsubscribed_at
         assert timezone.now() - timedelta(minutes=1) < at <= timezone.now()
@@ -127,13 +127,38 @@ def test_the_time_of_a_no_is_that_of_the_file_and_never_in_the_future():
 def test_the_time_of_a_yes_is_the_evidence_of_its_row():
     store = make_store("alice")
     imported(store, {"Phone": PHONE, "SMS": "2024-02-02T10:00:00Z"}, consent_at=timezone.now())
+    assert ConsentEvent.objects.get().decided_at == datetime(2024, 2, 2, 10, tzinfo=UTC)
+    assert contact_of(store).gdpr_consent_at == datetime(2024, 2, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("column", "event_type"), [("SMS", "subscribed"), ("Stop", "unsubscribed")]
+)
+def test_an_implausible_time_of_a_row_is_kept_as_claimed(column, event_type):
+    store = make_store("alice")
+    imported(store, {"Phone": PHONE, column: "1985-02-02 10:00:00"})
     event = ConsentEvent.objects.get()
-    assert datetime.fromisoformat(event.meta["at"]) == datetime(2024, 2, 2, 10, tzinfo=UTC)
+    assert event.type == event_type
+    assert timezone.now() - timedelta(minutes=1) < event.decided_at <= timezone.now()
+    claimed = datetime.fromisoformat(event.meta["claimed_at"])
+    assert claimed == datetime(1985, 2, 2, 10, tzinfo=UTC)
+
+
+def test_an_objection_is_not_undone_by_a_file():
+    store = make_store("alice")
+    contact = make_contact(store, PHONE, is_subscribed=False)
+    change_consent(contact.pk, "unsubscribed", source="objection")
+    for update_existing in (True, False):
+        imported(store, {"Phone": PHONE, "SMS": "yes"}, update_existing=update_existing)
+    assert not contact_of(store).is_subscribed
+    Contact.objects.all().delete()
+    imported(store, {"Phone": PHONE, "SMS": "yes"})
+    assert not contact_of(store).is_subscribed and is_suppressed(store)
 
 
 def test_who_opted_out_before_keeps_the_time_and_gets_no_second_event():
     store = make_store("alice")
-    contact = Contact.objects.create(owner=store, phone=PHONE)
+    contact = make_contact(store, PHONE)
     change_consent(contact.pk, "unsubscribed", source="inbound_stop")
     before = contact_of(store)
     assert imported(store, {"Phone": PHONE, "SMS": "no"}).unchanged == 1
@@ -149,7 +174,7 @@ def test_an_opt_out_of_a_file_waits_for_a_call_under_way():
     from contacts.consent import sending_window
 
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE)
+    make_contact(store, PHONE)
     waited = []
 
     def locks():
@@ -201,7 +226,7 @@ def test_rows_of_one_person_fill_each_others_blanks(monkeypatch, chunk_rows, upd
 def test_a_known_contact_gets_the_first_filled_cells_of_its_rows(monkeypatch, chunk_rows):
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", chunk_rows)
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE, first_name="Old", email="old@example.com")
+    make_contact(store, PHONE, first_name="Old", email="old@example.com")
     job = imported(store, *PERSON)
     contact = contact_of(store)
     assert (contact.first_name, contact.email) == ("Anna", "anna@example.com")
@@ -212,7 +237,7 @@ def test_a_known_contact_gets_the_first_filled_cells_of_its_rows(monkeypatch, ch
 def test_a_contact_that_is_left_alone_is_not_filled_either(monkeypatch, chunk_rows):
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", chunk_rows)
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE, first_name="Old", is_subscribed=False)
+    make_contact(store, PHONE, first_name="Old", is_subscribed=False)
     job = imported(store, *PERSON, update_existing=False)
     contact = contact_of(store)
     assert (contact.first_name, contact.email, contact.birthday) == ("Old", "", None)

@@ -20,7 +20,7 @@ from contacts import tasks
 from contacts.importing import files, lifecycle, planning
 from contacts.importing.reading import ImportRefused
 from contacts.models import Contact, ContactImport, ImportFileChunk, List, RejectedRow
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
 from tests.support.workbook import write_workbook
 
@@ -259,8 +259,8 @@ def test_progress_says_how_fast_it_is_and_how_long_it_will_take():
 
 def test_counters_of_every_kind_are_those_of_the_file():
     store = make_store("alice", phone_region="GR")
-    Contact.objects.create(owner=store, phone="+306900000001", first_name="Old")
-    Contact.objects.create(owner=store, phone="+306900000002", first_name="Same")
+    make_contact(store, "+306900000001", first_name="Old")
+    make_contact(store, "+306900000002", first_name="Same")
     text = (
         "phone,first name\n6900000001,New\n6900000002,Same\n6900000003,Third\n6900000004,\n"
         "6900000003,Again\n6900000003,Again\n12,\n13,\n14,\n"
@@ -276,8 +276,8 @@ def test_counters_of_every_kind_are_those_of_the_file():
 def test_the_rows_above_a_checkpoint_are_counted_once_and_still_seen():
     """As after the death of a worker: two rows are written, the file is read from its start."""
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone="+306900000001")
-    Contact.objects.create(owner=store, phone="+306900000002")
+    make_contact(store, "+306900000001")
+    make_contact(store, "+306900000002")
     text = TEXT + "+306900000002\n+306900000003\n"
     job = moved(started(store, text), status="processing", processed=2, created=2)
     job = lifecycle.run_import(job.pk)

@@ -1,6 +1,6 @@
 """What an import writes into a store's contacts, and what it leaves as it is."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -9,7 +9,7 @@ from contacts.consent import change_consent
 from contacts.importing import lifecycle
 from contacts.models import ConsentEvent, Contact, RejectedRow, Suppression
 from contacts.phones import phone_hash
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = "+306900000001"
@@ -43,7 +43,7 @@ def test_a_new_contact_is_written_whole():
 @pytest.mark.parametrize("welcome", [True, False])
 def test_new_contacts_await_the_welcome_message_if_it_is_asked_for(welcome):
     store = make_store("alice")
-    old = Contact.objects.create(owner=store, phone="+306900000002")
+    old = make_contact(store, "+306900000002")
     imported(store, f"{PHONE},Nina,,,,,\n+306900000002,New,,,,,\n", welcome=welcome)
     assert contact_of(store).awaits_welcome is welcome
     old.refresh_from_db()
@@ -59,7 +59,7 @@ def test_an_empty_cell_changes_nothing_and_a_filled_one_does():
         "gender": "female",
         "birthday": date(1990, 12, 31),
     }
-    contact = Contact.objects.create(owner=store, phone=PHONE, **full)
+    contact = make_contact(store, PHONE, **full)
     before = timezone.now() - timedelta(days=9)
     Contact.objects.update(updated_at=before)
     assert imported(store, f"{PHONE},,,,,,\n").unchanged == 1
@@ -84,7 +84,7 @@ def test_an_empty_cell_changes_nothing_and_a_filled_one_does():
 
 def test_the_same_number_at_another_store_is_another_contact():
     alice, bob = make_store("alice"), make_store("bob")
-    Contact.objects.create(owner=bob, phone=PHONE, first_name="Bea", is_subscribed=False)
+    make_contact(bob, PHONE, first_name="Bea", is_subscribed=False)
     job = imported(alice, f"{PHONE},Nina,,,,,\n", consent_source="form", list_name="regulars")
     assert (job.created, job.updated) == (1, 0)
     theirs = contact_of(bob)
@@ -96,8 +96,8 @@ def test_the_same_number_at_another_store_is_another_contact():
 
 def test_known_contacts_also_go_on_the_list_and_only_once():
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE)
-    Contact.objects.create(owner=store, phone="+306900000009")
+    make_contact(store, PHONE)
+    make_contact(store, "+306900000009")
     for _ in range(2):
         job = imported(store, f"{PHONE},,,,,,\n", list_name="regulars", update_existing=False)
     assert list(job.list.listmembership_set.values_list("contact", flat=True)) == [
@@ -108,20 +108,40 @@ def test_known_contacts_also_go_on_the_list_and_only_once():
 def test_consent_is_written_with_its_evidence():
     store = make_store("alice")
     at = timezone.now() - timedelta(days=30)
-    job = imported(store, f"{PHONE},,,,,,yes\n", consent_source="form", consent_at=at)
+    job = imported(
+        store,
+        f"{PHONE},,,,,,yes\n",
+        consent_source="form",
+        consent_at=at,
+        consent_version="spring 2",
+    )
     contact = contact_of(store)
     assert contact.is_subscribed
     assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_in", "import")
     assert contact.sms_consent_at > job.created_at
     event = ConsentEvent.objects.get()
     assert (event.owner, event.contact, event.type) == (store, contact, "subscribed")
-    assert event.meta["import"] == job.pk and event.meta["evidence"] == "form"
-    assert timezone.datetime.fromisoformat(event.meta["at"]) == at
+    assert event.meta == {"import": job.pk, "file": job.file_name, "evidence": "form"}
+    assert (event.decided_at, event.version) == (at, "spring 2")
+    assert (contact.gdpr_consent_at, contact.gdpr_consent_source) == (at, "form")
+    assert (contact.gdpr_consent_version, contact.consent_evidence) == ("spring 2", event.meta)
+
+
+@pytest.mark.parametrize(
+    "claimed", [datetime(1999, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)]
+)
+def test_an_implausible_time_of_an_imports_consent_is_not_believed(claimed):
+    store = make_store("alice")
+    job = imported(store, f"{PHONE},,,,,,yes\n", consent_source="form", consent_at=claimed)
+    contact = contact_of(store)
+    assert job.created_at < contact.gdpr_consent_at <= timezone.now()
+    assert ConsentEvent.objects.get().decided_at == contact.gdpr_consent_at
+    assert job.consent_at == claimed, "what was claimed stays with the import"
 
 
 def test_a_known_contact_without_consent_gets_it_from_the_import():
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE, is_subscribed=False)
+    make_contact(store, PHONE, is_subscribed=False)
     assert imported(store, f"{PHONE},,,,,,yes\n", consent_source="form").updated == 1
     contact = contact_of(store)
     assert contact.is_subscribed and ConsentEvent.objects.count() == 1
@@ -130,7 +150,7 @@ def test_a_known_contact_without_consent_gets_it_from_the_import():
 
 def test_who_is_left_alone_gets_no_consent_either():
     store = make_store("alice")
-    Contact.objects.create(owner=store, phone=PHONE, is_subscribed=False)
+    make_contact(store, PHONE, is_subscribed=False)
     imported(store, f"{PHONE},,,,,,yes\n", consent_source="form", update_existing=False)
     assert not contact_of(store).is_subscribed and not ConsentEvent.objects.exists()
 
@@ -139,9 +159,7 @@ def test_who_is_left_alone_gets_no_consent_either():
 @pytest.mark.parametrize("update_existing", [True, False])
 def test_a_no_takes_the_consent_of_a_known_contact_away(consent, update_existing):
     store = make_store("alice")
-    Contact.objects.create(
-        owner=store, phone=PHONE, sms_consent_status="opted_in", sms_consent_source="web shop"
-    )
+    make_contact(store, PHONE, sms_consent_status="opted_in", sms_consent_source="web shop")
     job = imported(
         store,
         f"{PHONE},Nina,,,,,no\n",
@@ -158,7 +176,7 @@ def test_a_no_takes_the_consent_of_a_known_contact_away(consent, update_existing
 
 def test_who_opted_out_stays_out_although_the_suppression_is_gone():
     store = make_store("alice")
-    contact = Contact.objects.create(owner=store, phone=PHONE)
+    contact = make_contact(store, PHONE)
     change_consent(contact.pk, "unsubscribed", source="test")
     Suppression.objects.all().delete()
     job = imported(store, f"{PHONE},Nina,,,,,yes\n", consent_source="form")
@@ -181,7 +199,7 @@ def test_a_suppressed_number_is_stored_and_not_marketed_to():
 
 def test_an_opt_out_at_another_store_does_not_keep_this_one_from_its_consent():
     alice, bob = make_store("alice"), make_store("bob")
-    theirs = Contact.objects.create(owner=bob, phone=PHONE)
+    theirs = make_contact(bob, PHONE)
     change_consent(theirs.pk, "unsubscribed", source="test")
     imported(alice, f"{PHONE},,,,,,yes\n", consent_source="form")
     assert contact_of(alice).is_subscribed

@@ -9,6 +9,7 @@ from django.utils import timezone
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from campaigns.reports import campaign_report
+from compliance import rights
 from contacts.models import ConsentEvent, Contact, Suppression
 from messaging import replies, sending
 from messaging.keywords import consent_request_in
@@ -122,6 +123,15 @@ def test_start_takes_back_a_stop_and_no_other_opt_out(messaged, client):
     assert [subscribed(store) for store in (anna, bella)] == [True, False]
     assert ConsentEvent.objects.filter(owner=anna).last().type == "resubscribed"
     assert not Suppression.objects.filter(owner=anna).exists()
+
+
+def test_start_does_not_take_back_an_objection_that_followed_a_stop(messaged, client):
+    anna = messaged("anna")
+    write(client, "stop")
+    rights.withdraw_all_consent(PHONE, anna.pk, by="test")
+    assert write(client, "START")["start"] == 1
+    assert not subscribed(anna)
+    assert Suppression.objects.filter(owner=anna).exists()
 
 
 def test_a_start_older_than_the_stop_changes_nothing(messaged, client):

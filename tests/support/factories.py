@@ -16,8 +16,19 @@ def make_store(name: str = "alice", *, balance: int = 1000, **fields) -> User:
     return store
 
 
+def make_contact(store: User, phone: str | None = "+306900000001", **fields) -> Contact:
+    """A contact that has agreed to marketing, unless the fields say otherwise."""
+    return Contact.objects.create(owner=store, phone=phone, **{"is_subscribed": True} | fields)
+
+
+def link_in(text: str, path: str) -> str:
+    """The path of the first link in a text that begins with this path, such as `/u/`."""
+    return text[text.index(path) :].split()[0]
+
+
 def make_list(store: User, size: int, *, name: str = "all", **fields) -> List:
-    """A list of so many new contacts, +306900000000 and on."""
+    """A list of so many new contacts that have agreed to marketing, +306900000000 and on."""
+    fields = {"is_subscribed": True} | fields
     contacts = Contact.objects.bulk_create(
         Contact(owner=store, phone=f"+30690{n:07}", first_name=f"Name{n}", **fields)
         for n in range(size)

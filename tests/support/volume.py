@@ -10,15 +10,18 @@ from contacts.models import List
 
 
 def make_contacts(store: User, size: int, *, first: int = 0) -> None:
-    """So many contacts of a store; their numbers count on from +30 690 0000000 + `first`."""
+    """So many contacts of a store that have agreed to marketing.
+
+    Their numbers count on from +30 690 0000000 + `first`.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO contacts_contact (owner_id, phone, first_name, last_name, email, birthday,
-                gender)
+                gender, is_subscribed)
             SELECT %s, '+3069' || lpad((n)::text, 8, '0'), 'Name' || n %% 1000,
                 'Family' || n %% 777, '', date '1950-01-01' + (n %% 18000)::int,
-                CASE n %% 3 WHEN 0 THEN 'male' WHEN 1 THEN 'female' END
+                CASE n %% 3 WHEN 0 THEN 'male' WHEN 1 THEN 'female' END, true
             FROM generate_series(%s::bigint, %s::bigint) AS n
             """,
             [store.pk, first, first + size - 1],

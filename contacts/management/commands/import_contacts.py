@@ -79,6 +79,15 @@ class Command(BaseCommand):
         )
         parser.add_argument("--consent-at", type=datetime.fromisoformat, help="when they agreed")
         parser.add_argument(
+            "--consent-wording",
+            default="",
+            metavar="TEXT",
+            help="what they agreed to, word for word",
+        )
+        parser.add_argument(
+            "--consent-version", default="", metavar="NAME", help="the wording's version"
+        )
+        parser.add_argument(
             "--welcome", action="store_true", help="new contacts may receive the welcome message"
         )
         parser.add_argument("--wait", action="store_true", help="wait until the import has ended")
@@ -121,6 +130,8 @@ class Command(BaseCommand):
                 update_existing=not options["skip_existing"],
                 welcome=options["welcome"],
                 consent_source=options["consent"],
+                consent_wording=options["consent_wording"],
+                consent_version=options["consent_version"],
                 consent_at=timezone.make_aware(at) if at and at.tzinfo is None else at,
             )
         except (ImportRefused, OSError) as error:

@@ -1,0 +1,139 @@
+"""Recording a person's consent or opt-out as admin actions, for the list and a contact's page."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from astronote.accounts.eligibility import SendingBlocked
+from contacts.consent_records import (
+    ConsentChannel,
+    ConsentRefused,
+    RecordedConsent,
+    record_consent,
+    record_opt_out,
+)
+from contacts.models import Contact, MessageType
+from messaging import opt_in_requests
+
+
+class RecordConsentForm(forms.Form):
+    """A consent that a person gave on paper or by phone, with its proof."""
+
+    message_type = forms.ChoiceField(
+        choices=[(MessageType.MARKETING, "offers"), (MessageType.SERVICE, "service messages")],
+        label="Agrees to",
+    )
+    channel = forms.ChoiceField(choices=ConsentChannel.choices, label="Given")
+    given_at = forms.DateTimeField(
+        label="When",
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M"],
+    )
+    place = forms.CharField(
+        max_length=200, label="Where", help_text="The branch, or the number that was called."
+    )
+    wording = forms.CharField(
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+        help_text="What the person agreed to, word for word.",
+    )
+    version = forms.CharField(
+        max_length=80, required=False, label="Version", help_text="The wording's, if it has one."
+    )
+    document = forms.CharField(
+        max_length=200,
+        help_text="Where the proof is: the number of the form or of the recording.",
+    )
+
+
+def record_consent_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> HttpResponse | None:
+    """Ask for the proof of one contact's consent, and record it."""
+    contacts = list(queryset.select_related("owner")[:2])
+    if len(contacts) != 1:
+        message = "Choose one contact: each consent has a proof of its own."
+        model_admin.message_user(request, message, messages.ERROR)
+        return None
+    contact = contacts[0]
+    form = RecordConsentForm(request.POST if request.POST.get("confirmed") else None)
+    if form.is_valid():
+        try:
+            _record(contact, request, **form.cleaned_data)
+        except ConsentRefused as refused:
+            form.add_error(None, str(refused))
+        else:
+            model_admin.message_user(request, "The consent is recorded.", messages.SUCCESS)
+            return redirect(reverse("admin:contacts_contact_change", args=[contact.pk]))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"Record a consent of {contact}",
+        "contact": contact,
+        "form": form,
+        "opts": model_admin.model._meta,
+    }
+    return TemplateResponse(request, "compliance/record_consent.html", context)
+
+
+def _record(
+    contact: Contact, request: HttpRequest, *, message_type: str, channel: str, **proof: Any
+) -> None:
+    """Record the form's consent; its time is in the store's zone."""
+    proof["given_at"] = proof["given_at"].replace(tzinfo=ZoneInfo(contact.owner.timezone))
+    record_consent(
+        contact,
+        MessageType(message_type),
+        RecordedConsent(channel=ConsentChannel(channel), **proof),
+        by=request.user,
+    )
+
+
+def ask_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+    """Ask the selected contacts by SMS whether they agree to marketing."""
+    asked = 0
+    for contact in queryset.select_related("owner"):
+        try:
+            opt_in_requests.ask_for_consent(contact, by=request.user)
+            asked += 1
+        except SendingBlocked as blocked:
+            model_admin.message_user(request, f"{contact}: {blocked}", messages.ERROR)
+    if asked:
+        model_admin.message_user(
+            request,
+            f"{asked:,} asked. Each can answer for {opt_in_requests.LIFETIME_HOURS} hours.",
+            messages.SUCCESS,
+        )
+
+
+def marketing_opt_out_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> None:
+    """Opt the selected contacts out of marketing."""
+    _opt_out(model_admin, request, queryset, MessageType.MARKETING)
+
+
+def service_opt_out_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> None:
+    """Opt the selected contacts out of service messages."""
+    _opt_out(model_admin, request, queryset, MessageType.SERVICE)
+
+
+def _opt_out(
+    model_admin: Any,
+    request: HttpRequest,
+    queryset: QuerySet[Contact],
+    message_type: MessageType,
+) -> None:
+    changed = sum(record_opt_out(contact, message_type, by=request.user) for contact in queryset)
+    message = f"{changed:,} opted out of {message_type.value} messages"
+    model_admin.message_user(request, message, messages.SUCCESS)

@@ -1,0 +1,396 @@
+"""Opt-in requests: asking a contact by SMS whether it agrees to marketing, and hearing the answer.
+
+Double opt-in asks with a link and, if the sender ID can be answered, a reply word. Who opted out
+and wants to come back enters a code on the opt-out page. Rules: docs/rules.md#opt-in-requests. The
+page of the link is in `compliance/views.py`, what consent does is in `contacts/consent.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.models import User
+from astronote.common import audit
+from astronote.common.locks import advisory_lock
+from astronote.common.sql import execute
+from contacts.ages import ADULT_AGE, years_before
+from contacts.consent import Evidence, change_consent, obstacle_to_consent, suppressed_phones
+from contacts.lookup import contact_ids_with_phone
+from contacts.models import (
+    ConsentEventType,
+    Contact,
+    MessageType,
+    OptInPurpose,
+    OptInRequest,
+)
+from contacts.opt_in_wording import CONFIRM_LINK_TAG, question_of, without_link
+from messaging import limits
+from messaging.direct_messages import NewDirectMessage, write_direct_messages
+from messaging.models import WebhookEvent
+from messaging.opt_in_secrets import is_opt_in_code, tracking_id_of_confirm_token
+
+log = logging.getLogger(__name__)
+
+SOURCE = "double_opt_in"
+# How long a request can be answered, and how long one that cannot be sent waits for that.
+LIFETIME_HOURS = 72
+LIFETIME = timedelta(hours=LIFETIME_HOURS)
+CODE_LIFETIME = timedelta(minutes=10)
+MAX_CODE_ATTEMPTS = 5
+MAX_CODES_PER_DAY = 3  # to one number, by all stores
+ANSWER_BY_LINK = "Yes, I agree: {link}"
+ANSWER_BY_REPLY = "Yes, I agree: reply YES, or open {link}"
+
+
+# Double opt-in
+
+
+def ask_for_consent(
+    contact: Contact,
+    *,
+    by: User | AnonymousUser | str,
+    led_to_it: Mapping[str, Any] | None = None,
+) -> OptInRequest:
+    """Ask a contact by SMS whether it agrees to marketing, with an audit entry.
+
+    During the store's quiet hours the message waits for their end. If the contact has an open
+    request, that is returned and nothing is sent.
+
+    Args:
+        contact: whom to ask.
+        by: the operator or program that asks.
+        led_to_it: plain values that are kept as proof, such as the page where a person signed up.
+
+    Raises:
+        SendingBlocked: if the store may not send or cannot pay, or the contact must not be asked.
+    """
+    store = contact.owner
+    if not store.double_opt_in:
+        raise SendingBlocked("the store does not use double opt-in: switch it on at the store")
+    eligible_sender(store)
+    with transaction.atomic():
+        contact = Contact.objects.select_for_update().get(pk=contact.pk)
+        if reason := _reasons_not_to_ask(store, [contact]).get(contact.pk):
+            raise SendingBlocked(reason)
+        requests = OptInRequest.objects.filter(contact=contact)
+        requests.filter(expires_at__lte=Now()).close()
+        if asked := requests.unanswered().first():
+            return asked
+        request = OptInRequest.objects.create(
+            contact=contact,
+            purpose=OptInPurpose.DOUBLE_OPT_IN,
+            **question_of(store)._asdict(),
+            meta=dict(led_to_it or {}) | {"asked_by": audit.actor_name(by)},
+        )
+        audit.write_entry("asked for consent", contact, by=by)
+        if not limits.quiet_hours_end(MessageType.SERVICE, store.timezone):
+            _write_messages(store, [request])
+    return request
+
+
+def send_waiting_requests() -> dict[str, int]:
+    """Write the messages of the requests that wait for it, such as those of imports.
+
+    Each store's are written in batches, each in its own transaction. A store that may not send,
+    cannot pay or has quiet hours is tried again in the next run, until its requests are as old as
+    LIFETIME; then they are closed.
+
+    Returns:
+        Counts of requests that were sent and closed; empty if none waits or another process is
+        doing this now.
+    """
+    with advisory_lock("opt-in requests") as acquired:
+        waiting = OptInRequest.objects.waiting()
+        if not acquired or not waiting.exists():
+            return {}
+        closed = waiting.filter(created_at__lte=timezone.now() - LIFETIME).close()
+        counts = {"sent": 0, "closed": closed}
+        stores = User.objects.eligible().filter(pk__in=waiting.values("contact__owner"))
+        for store in stores.order_by("pk"):
+            if limits.quiet_hours_end(MessageType.SERVICE, store.timezone):
+                continue
+            try:
+                while batch := _send_batch(store):
+                    counts["sent"] += batch["sent"]
+                    counts["closed"] += batch["closed"]
+            except SendingBlocked as blocked:
+                log.warning("store %s: opt-in requests wait: %s", store.pk, blocked)
+    return counts
+
+
+def _send_batch(store: User) -> dict[str, int]:
+    """Send the next waiting requests of a store, one batch; close those that must not be sent.
+
+    Contacts are locked before their requests, as everywhere; those that are locked are left to the
+    next run.
+
+    Returns:
+        Counts of requests that were sent and closed; empty if none is left.
+
+    Raises:
+        SendingBlocked: if the store cannot pay.
+    """
+    with transaction.atomic():
+        waiting = OptInRequest.objects.waiting().filter(contact__owner=store).order_by("pk")
+        ids = list(waiting.values_list("contact_id", flat=True)[: limits.max_batch_size()])
+        contacts = Contact.objects.select_for_update(skip_locked=True, no_key=True)
+        locked = {contact.pk: contact for contact in contacts.filter(pk__in=ids)}
+        requests = list(waiting.filter(contact__in=list(locked)))
+        reasons = _reasons_not_to_ask(store, list(locked.values()))
+        for request in requests:
+            request.contact = locked[request.contact_id]
+        askable = [request for request in requests if request.contact_id not in reasons]
+        closed = OptInRequest.objects.waiting().filter(contact__in=list(reasons)).close()
+        if askable:
+            _write_messages(store, askable)
+    return {"sent": len(askable), "closed": closed} if requests else {}
+
+
+def _reasons_not_to_ask(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
+    """Why contacts of a store must not be asked, by contact, for those that must not."""
+    suppressed = suppressed_phones(store.pk, [c.phone for c in contacts if c.phone])
+    today = timezone.now().astimezone(ZoneInfo(store.timezone)).date()
+    adults_born_until = years_before(today, ADULT_AGE)
+    reasons = {}
+    for contact in contacts:
+        if contact.phone is None:
+            reasons[contact.pk] = "the contact was anonymised"
+        elif contact.is_subscribed:
+            reasons[contact.pk] = "the contact is subscribed"
+        elif contact.phone in suppressed or contact.unsubscribed_at:
+            reasons[contact.pk] = "the contact has opted out"
+        elif not contact.service_allowed:
+            reasons[contact.pk] = "the contact does not want service messages"
+        elif contact.birthday and contact.birthday > adults_born_until:
+            reasons[contact.pk] = f"the contact is younger than {ADULT_AGE}"
+    return reasons
+
+
+def _write_messages(store: User, requests: Sequence[OptInRequest]) -> None:
+    """Write the messages of requests whose contacts are locked, in the caller's transaction.
+
+    Raises:
+        SendingBlocked: if the store may not send or cannot pay.
+    """
+    sender = eligible_sender(store)
+    messages = write_direct_messages(
+        store,
+        [
+            NewDirectMessage(
+                request.contact.phone or "",
+                _request_text(request.wording, sender),
+                f"opt-in:{request.pk}",
+                request.contact_id,
+            )
+            for request in requests
+        ],
+    )
+    expires_at = timezone.now() + LIFETIME
+    for request, message in zip(requests, messages, strict=True):
+        request.tracking_id, request.expires_at = message.tracking_id, expires_at
+    ids = [request.pk for request in requests]
+    execute(MARK_AS_SENT, [expires_at, ids, [message.tracking_id for message in messages]])
+
+
+MARK_AS_SENT = """
+    UPDATE contacts_optinrequest r SET expires_at = %s, tracking_id = t.tracking_id
+    FROM unnest(%s::bigint[], %s::text[]) AS t (id, tracking_id) WHERE r.id = t.id
+"""
+
+
+def _request_text(wording: str, sender: str) -> str:
+    """The text of a request, with the tag of its link; only a number can be answered."""
+    if CONFIRM_LINK_TAG in wording:
+        return wording
+    answer = ANSWER_BY_REPLY if sender.startswith("+") else ANSWER_BY_LINK
+    return f"{wording}\n{answer.format(link=CONFIRM_LINK_TAG)}"
+
+
+def request_for_token(token: str) -> OptInRequest | None:
+    """The request of a confirmation link that was answered or still can be; else None."""
+    tracking_id = tracking_id_of_confirm_token(token)
+    request = (
+        OptInRequest.objects.filter(tracking_id=tracking_id, purpose=OptInPurpose.DOUBLE_OPT_IN)
+        .select_related("contact__owner")
+        .first()
+        if tracking_id
+        else None
+    )
+    if request is None or (request.answered_at and request.contact.is_subscribed):
+        return request
+    is_open = OptInRequest.objects.open_at(timezone.now()).filter(pk=request.pk).exists()
+    return request if is_open else None
+
+
+def confirm(request: OptInRequest, evidence: Evidence) -> bool:
+    """Subscribe the contact of a request that was confirmed on its page.
+
+    Args:
+        request: from `request_for_token`.
+        evidence: who confirmed it.
+
+    Returns:
+        Whether the contact is subscribed now.
+    """
+    with transaction.atomic():
+        _lock_contact(request)
+        if not OptInRequest.objects.open_at(timezone.now()).filter(pk=request.pk).exists():
+            return False
+        return _subscribe(request, SOURCE, evidence)
+
+
+def confirm_by_reply(contact_ids: Collection[int], event: WebhookEvent) -> bool:
+    """Subscribe the contact that answered its request with a yes.
+
+    The reply must have come while the request was open. If several of the contacts have an open
+    request, it is not certain which store is meant, and nothing changes.
+
+    Args:
+        contact_ids: the contacts that the reply is meant for, one of each store.
+        event: the reply.
+
+    Returns:
+        Whether a contact is subscribed now.
+    """
+    open_requests = OptInRequest.objects.open_at(event.received_at).filter(
+        contact__in=contact_ids,
+        purpose=OptInPurpose.DOUBLE_OPT_IN,
+        expires_at__lte=event.received_at + LIFETIME,
+    )
+    requests = list(open_requests[:2])
+    if len(requests) != 1:
+        return False
+    with transaction.atomic():
+        _lock_contact(requests[0])
+        if not open_requests.filter(pk=requests[0].pk).exists():
+            return False
+        at = event.occurred_at or event.received_at
+        return _subscribe(requests[0], SOURCE, Evidence(details={"event": event.pk}), at=at)
+
+
+def _lock_contact(request: OptInRequest) -> None:
+    """Lock the contact, as everywhere before its requests."""
+    Contact.objects.select_for_update().get(pk=request.contact_id)
+
+
+def _subscribe(
+    request: OptInRequest, source: str, evidence: Evidence, *, at: datetime | None = None
+) -> bool:
+    """Subscribe the contact of an open request; if something is in the way, close the request."""
+    details = (request.meta or {}) | dict(evidence.details) | {"request": request.pk}
+    evidence = evidence._replace(
+        wording=without_link(request.wording), version=request.version, details=details
+    )
+    subscribed = change_consent(
+        request.contact_id, ConsentEventType.SUBSCRIBED, source=source, at=at, evidence=evidence
+    )
+    same_request = OptInRequest.objects.filter(pk=request.pk)
+    if subscribed:
+        same_request.update(answered_at=Now(), closed_at=None)
+    else:
+        same_request.close()
+    return subscribed
+
+
+# Codes of the opt-out page
+
+
+class CodeResult(StrEnum):
+    """What became of a code that somebody entered."""
+
+    ACCEPTED = "accepted"
+    WRONG = "wrong"
+    EXPIRED = "expired"  # or entered wrongly too often, or withdrawn
+    REFUSED = "refused"  # something is in the way of consent
+
+
+def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str) -> OptInRequest:
+    """Send a code to a contact that opted out and wants to come back; the store pays.
+
+    An earlier code no longer counts.
+
+    Args:
+        contact: who opted out.
+        text: of the message, with the tag of the code.
+        wording: what the person agrees to by entering the code.
+        version: the wording's version.
+
+    Raises:
+        SendingBlocked: if the store may not send or cannot pay, something is in the way of consent,
+            or the number has had MAX_CODES_PER_DAY.
+    """
+    store, now = contact.owner, timezone.now()
+    with transaction.atomic():
+        contact = Contact.objects.select_for_update().get(pk=contact.pk)
+        if obstacle := obstacle_to_opt_in_again(contact):
+            raise SendingBlocked(obstacle)
+        codes = OptInRequest.objects.filter(
+            contact__in=contact_ids_with_phone(contact.phone or ""),
+            purpose=OptInPurpose.OPT_IN_AGAIN,
+            created_at__gt=now - timedelta(days=1),
+        )
+        if codes.count() >= MAX_CODES_PER_DAY:
+            raise SendingBlocked(f"the number has had {MAX_CODES_PER_DAY} codes within a day")
+        OptInRequest.objects.filter(contact=contact).close()
+        request = OptInRequest.objects.create(
+            contact=contact,
+            purpose=OptInPurpose.OPT_IN_AGAIN,
+            wording=wording,
+            version=version,
+            expires_at=now + CODE_LIFETIME,
+        )
+        # Without the contact, since its number is suppressed and it asked for the code itself.
+        message = NewDirectMessage(contact.phone or "", text, f"opt-in:{request.pk}")
+        request.tracking_id = write_direct_messages(store, [message])[0].tracking_id
+        request.save(update_fields=["tracking_id"])
+    return request
+
+
+def obstacle_to_opt_in_again(contact: Contact) -> str:
+    """Why the contact cannot come back by a code; empty if it can."""
+    if contact.is_subscribed:
+        return "The contact is subscribed."
+    if not contact.service_allowed:
+        return "The contact does not want service messages."
+    return obstacle_to_consent(contact, timezone.now())
+
+
+def open_code_request(contact: Contact) -> OptInRequest | None:
+    """The request whose code the contact can enter now."""
+    codes = OptInRequest.objects.open_at(timezone.now())
+    return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
+
+
+def enter_code(contact: Contact, code: str, *, source: str, evidence: Evidence) -> CodeResult:
+    """Subscribe a contact again if this is the code that was sent to it.
+
+    Args:
+        contact: who opted out.
+        code: as it was typed.
+        source: where it was typed.
+        evidence: who typed it.
+    """
+    with transaction.atomic():
+        Contact.objects.select_for_update().get(pk=contact.pk)
+        request = open_code_request(contact)
+        if request is None:
+            return CodeResult.EXPIRED
+        if is_opt_in_code(request.tracking_id or "", "".join(filter(str.isdecimal, code))):
+            subscribed = _subscribe(request, source, evidence)
+            return CodeResult.ACCEPTED if subscribed else CodeResult.REFUSED
+        request.attempts += 1
+        if request.attempts >= MAX_CODE_ATTEMPTS:
+            request.closed_at = timezone.now()
+        request.save(update_fields=["attempts", "closed_at"])
+        return CodeResult.EXPIRED if request.closed_at else CodeResult.WRONG
