@@ -43,7 +43,7 @@ def test_those_who_agree_are_asked_and_nobody_is_subscribed(alice):
     assert (
         request.wording == "Anna's: may we send you offers by SMS? You can stop them at any time."
     )
-    assert (request.version, request.purpose) == ("standard", "double_opt_in")
+    assert (request.version, request.purpose) == ("standard, en", "double_opt_in")
     assert request.meta == {"import": job.pk, "file": "customers.csv", "evidence": "loyalty form"}
     events = ConsentEvent.objects.values_list("type", "contact__phone")
     assert list(events) == [("unsubscribed", PHONES[2])], "a no needs no confirmation"
