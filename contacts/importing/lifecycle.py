@@ -13,6 +13,7 @@ import sqlite3
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -423,7 +424,7 @@ def _staged_rows(
             row = row.without(filled)
             agrees = agrees and row.consent > said
             if row.consent <= said:
-                row = row._replace(consent=Consent.SILENT, said_at=None)
+                row = replace(row, consent=Consent.SILENT, said_at=None)
             if not row.filled_bits and row.consent == Consent.SILENT:
                 continue
         if row.consent == Consent.OPTED_OUT:

@@ -12,6 +12,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain
@@ -119,7 +120,8 @@ class PhoneConvention(StrEnum):
     NATIONAL = "national"
 
 
-class PhoneReading(NamedTuple):
+@dataclass(slots=True)
+class PhoneReading:
     """The number that a cell holds, in E.164, and its kind."""
 
     phone: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from contacts.importing.consent_cells import Consent
@@ -49,7 +50,8 @@ class Refusals:
         numbers = json.dumps([int(phone) for phone in row_by_phone])
         for number, consent, said_at in self.database.execute(FIND_REFUSALS, [numbers]):
             phone = f"+{number}"
-            row_by_phone[phone] = row_by_phone[phone]._replace(
+            row_by_phone[phone] = replace(
+                row_by_phone[phone],
                 consent=Consent(consent),
                 said_at=datetime.fromisoformat(said_at) if said_at else None,
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import NamedTuple
 
@@ -52,7 +53,8 @@ class DroppedCell(NamedTuple):
     reason: str
 
 
-class ContactRow(NamedTuple):
+@dataclass(slots=True)
+class ContactRow:
     """A row that is written.
 
     `consent` is what its own columns say, and `said_at` when, if they tell. `dropped` has the cells
@@ -89,7 +91,8 @@ class ContactRow(NamedTuple):
     def filled_by(self, later: ContactRow) -> ContactRow:
         """The row with its blanks filled from a later row of its number; a no of either wins."""
         said = max(self, later, key=lambda row: row.consent)
-        return self._replace(
+        return replace(
+            self,
             email=self.email or later.email,
             first_name=self.first_name or later.first_name,
             last_name=self.last_name or later.last_name,
@@ -101,7 +104,8 @@ class ContactRow(NamedTuple):
 
     def without(self, bits: int) -> ContactRow:
         """The row without the fields whose bits are set; see `filled_bits`."""
-        return self._replace(
+        return replace(
+            self,
             email="" if bits & 1 else self.email,
             first_name="" if bits & 2 else self.first_name,
             last_name="" if bits & 4 else self.last_name,

@@ -351,7 +351,11 @@ def test_a_yes_subscribes_with_the_question_and_the_reply_as_proof(contact, clie
     request.refresh_from_db()
     assert request.answered_at and request.closed_at is None
     event = ConsentEvent.objects.get()
-    assert (event.type, event.source, event.version) == ("subscribed", "double_opt_in", "standard, en")
+    assert (event.type, event.source, event.version) == (
+        "subscribed",
+        "double_opt_in",
+        "standard, en",
+    )
     assert event.wording.startswith("Anna's shoes: may we send you offers")
     assert event.meta["request"] == request.pk and event.meta["event"]
     assert event.meta["asked_by"] == "test"
