@@ -82,6 +82,14 @@ NEGATIONS = (
     "not no never dont doesnt didnt hasnt wont cannot without nicht kein keine keinen nie ohne "
     "nein non ne pas jamais sans nunca sin mai senza οχι δεν μη μην χωρισ ποτε"
 )
+# With a negation they say that nobody has answered: `not set`, `no response`, `keine Angabe`.
+UNANSWERED_WORDS = (
+    "set specified asked known recorded answered answer response responded defined applicable "
+    "stated collected provided information angegeben angabe gefragt bekannt erfasst antwort "
+    "renseigne precise repondu reponse demande defini connu especificado indicado respuesta "
+    "preguntado definido specificato indicato risposta chiesto definito δηλωμενο απαντηση "
+    "ορισμενο γνωστο ερωτηθηκε"
+)
 # Words that may stand beside a yes or a state: `Subscribed to SMS`, `Yes, by text`.
 NEUTRAL_WORDS = (
     "sms text texts message messages marketing by via to for the per par par por an at im am pour "
@@ -108,6 +116,7 @@ _YES, _NO = _folded(YES_WORDS), _folded(NO_WORDS)
 _SUBSCRIBED, _UNSUBSCRIBED = _folded(SUBSCRIBED_WORDS), _folded(UNSUBSCRIBED_WORDS)
 _WITHHELD, _BLANK = _folded(WITHHELD_WORDS), _folded(BLANK_WORDS)
 _NEGATIONS, _NEUTRAL = _folded(NEGATIONS), _folded(NEUTRAL_WORDS)
+_UNANSWERED = _folded(UNANSWERED_WORDS)
 
 
 class ConsentColumn:
@@ -208,6 +217,8 @@ class ConsentColumn:
         pairs = {first + second for first, second in pairwise(words)}
         if (single | pairs) & _UNSUBSCRIBED:
             return Consent.OPTED_OUT
+        if single & _UNANSWERED and single <= _UNANSWERED | _NEGATIONS:
+            return None if self.is_opt_out else Consent.WITHHELD
         if len(words) > 1 and single & (_NEGATIONS | (_NO - {"0", "n", "f"})):
             # `No opt-out` in a column of opt-outs cannot be told from `no, opted out`.
             return None if self.is_opt_out else Consent.OPTED_OUT

@@ -28,6 +28,8 @@ NO_VALUES_OF_TWO_WORDS = (
 )
 _MISSING_PARTS = frozenset(["null", "NULL", "(null)", "undefined", "None"])
 _NAMES_TOO = frozenset({"Null", "Na", "Nan", "Nil"})
+# `Stone, DTM`: capital letters without a vowel are no first name.
+_CREDENTIAL = re.compile("[B-DF-HJ-NP-TV-XZ]{3,5}")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 # Joiners within emoji and words stay; everything else that is not visible becomes a space.
 _ZERO_WIDTH_JOINERS = "\u200c\u200d"
@@ -134,7 +136,7 @@ def split_full_name(text: str, *, family_first: bool = False) -> tuple[str, str]
     before, after = before.strip(), after.strip()
     if comma and before and after:
         titles = fold_text(after.replace(".", ""))
-        if titles not in _TITLES_AFTER:
+        if titles not in _TITLES_AFTER and not _CREDENTIAL.fullmatch(after.replace(".", "")):
             return after, before
         return split_full_name(before, family_first=family_first)
     # Programs join a first name and no last name to `Anna null`.

@@ -179,6 +179,7 @@ def test_a_cell_of_blanks_takes_no_time():
         ("Ursula von der Leyen", ("Ursula", "von der Leyen")),
         ("VINCENT VAN GOGH", ("VINCENT", "VAN GOGH")), ("Van Morrison", ("Van", "Morrison")),
         ("John Smith, Jr.", ("John", "Smith")), (", Eleni", ("Eleni", "")),
+        ("Ada Stone, DTM", ("Ada", "Stone")), ("Stone, Ed", ("Ed", "Stone")),
         ('Anna "Mimi" Papa', ('Anna "Mimi"', "Papa")), ("N/A", ("", "")), ("", ("", "")),
         ("Anna null", ("Anna", "")),
         ("NULL NULL", ("", "")), ("null", ("", "")),
@@ -395,6 +396,11 @@ WITHHOLDING = [
     "transactional",
     "unconfirmed",
     "Pending ",
+    "Not set",
+    "not specified",
+    "no response",
+    "keine Angabe",
+    "non renseigné",
 ]
 
 
