@@ -918,15 +918,30 @@ _CLEAR_NO = frozenset(
 )
 
 
+_NEGATING_WORDS = (
+    {"stop", "no", "dont", "don"}
+    | {word for word, concepts in _WORDS.items() if "not" in concepts}
+    # `Opt out` may be two words.
+    | {word[:end] for word in _CLEAR_NO for end in range(2, len(word) + 1)}
+)
+
+
+@lru_cache(maxsize=10_000)
+def _may_say_no(word: str) -> bool:
+    """Whether a cell with this word may say no; most words of addresses and notes do not."""
+    words = _SPLIT.findall(fold_accents(word.replace("_", " ")))
+    return not _NEGATING_WORDS.isdisjoint(words)
+
+
 def says_no(text: str) -> bool:
     """Whether a cell of any column says that somebody wants no messages: `no SMS`, `unsubscribed`.
 
     Args:
         text: the cell.
     """
-    words = _SPLIT.findall(fold_accents(text.replace("_", " ")))
-    if not words:
+    if not any(map(_may_say_no, text.split())):
         return False
+    words = _SPLIT.findall(fold_accents(text.replace("_", " ")))
     joined = {first + second for first, second in pairwise(words)}
     if _CLEAR_NO & ({*words} | joined):
         return True

@@ -367,6 +367,16 @@ class _Guess:
                 self.notes.append(f"{column.text}: not used as consent to SMS")
         for column in self.unclear_sms:
             self._ask_consent(column)
+        if not found["sms_consent"]:
+            # A time of consent that some have tells who has given none.
+            found["sms_consent"] = [
+                column
+                for column in spoken
+                if column.meaning == Meaning.CONSENT_TIME
+                and column.heading.channel != Channel.OTHER
+                and column.share(is_date) >= MIN_VALUE_SHARE
+                and not all(map(_is_filled, column.rows))
+            ]
         found["sms_opt_out"] = [*found.get("sms_opt_out", ()), *self._find_states()]
         for field, columns in found.items():
             self._use(field, sorted(columns, key=lambda column: column.position))
@@ -397,6 +407,18 @@ class _Guess:
             f"or set it aside with --ignore {column.position + 1}"
         )
 
+    def _rows_of_refusal(self) -> set[int]:
+        """The rows of the sample in which a column of consent says no."""
+        readers = {"sms_consent": _POSITIVE, "other_consent": _POSITIVE, "sms_opt_out": _NEGATIVE}
+        return {
+            at
+            for field, reader in readers.items()
+            for column in self.columns
+            if column.position in self.fields.get(field, ())
+            for at, cell in enumerate(column.rows)
+            if reader.read(cell).consent == Consent.OPTED_OUT
+        }
+
     def _find_answers_elsewhere(self) -> None:
         """Ask about columns that nobody would take for consent and whose cells hold a no."""
         for column in self.columns:
@@ -411,7 +433,8 @@ class _Guess:
                 Meaning.UNCLEAR_CONSENT,
             ):
                 continue
-            if any(len(cell) <= MAX_NAME_LENGTH and says_no(cell) for cell in set(column.cells)):
+            rows_of_no = {at for at, cell in enumerate(column.rows) if _says_no_shortly(cell)}
+            if rows_of_no and not rows_of_no <= self._rows_of_refusal():
                 if _only_withdraws(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
@@ -419,6 +442,10 @@ class _Guess:
                     self._ask_consent(column)
             elif column.meaning == Meaning.UNKNOWN and _is_yes_or_no(column):
                 self._ask_consent(column)
+
+
+def _says_no_shortly(cell: str) -> bool:
+    return bool(cell) and len(cell) <= MAX_NAME_LENGTH and says_no(cell)
 
 
 def _is_filled(cell: str) -> bool:

@@ -230,6 +230,33 @@ def test_a_no_in_a_column_of_notes_is_put_before_a_person(cell):
     assert guess.fields == {"ignored": [0], "phone": [1]} and not guess.problem
 
 
+def test_a_no_far_below_is_put_before_a_person():
+    phones = [f"+30694400{n:04}" for n in range(1000)]
+    notes = [f"likes blue {n}" for n in range(999)] + ["no SMS please"]
+    _, _, problem = guessed({"Mobile": phones, "Notes": notes})
+    assert "Notes may say who agreed" in problem
+
+
+def test_a_no_that_a_column_of_consent_says_as_well_is_not_asked_about():
+    activity = {"Last activity": ["Made a purchase", "Unsubscribed from SMS"]}
+    asked = [
+        guessed({"Mobile": PHONES[:2], "SMS status": states} | activity)[2]
+        for states in (["Subscribed", "Unsubscribed"], ["Subscribed", "Subscribed"])
+    ]
+    assert not asked[0] and "Last activity" in asked[1]
+
+
+def test_a_time_of_consent_that_some_have_tells_who_has_given_none():
+    columns = {"Mobile": PHONES[:2], "SMS opt-in date": ["2024-01-02", ""]}
+    found, *_ = guessed(columns)
+    assert found["sms_consent"] == ["SMS opt-in date"]
+    found, *_ = guessed(columns | {"SMS consent": ["yes", "no"]})
+    assert found["sms_consent"] == ["SMS consent"]
+    assert "sms_consent" not in guessed(columns | {"SMS opt-in date": ["2024-01-02"] * 2})[0]
+    email = {"Mobile": PHONES[:2], "Email opt-in date": ["2024-01-02", ""]}
+    assert "sms_consent" not in guessed(email)[0]
+
+
 def test_a_column_named_sms_holds_numbers_or_answers():
     assert guessed({"SMS": PHONES, "Name": ["A", "B", "C", "D"]})[0]["phone"] == ["SMS"]
     found, *_ = guessed({"SMS": ["yes", "no"], "Mobile": PHONES[:2]})
