@@ -20,6 +20,7 @@ from contacts.importing.cells import KnownCells, UnusableCell, is_date, is_email
 from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
 from contacts.importing.dates import YearlessDate, has_serials, read_birthday
 from contacts.importing.genders import GenderColumn
+from contacts.importing.headings import says_no
 from contacts.importing.names import (
     clean_name,
     complete_name,
@@ -200,6 +201,9 @@ class _RowValidator:
         self.full_names = [
             (at, writes_family_first(headings[at], cells_of(at))) for at in columns("full_name")
         ]
+        self.names_at = [
+            at for field in ("first_name", "last_name", "full_name") for at in columns(field)
+        ]
         self.genders = [(at, GenderColumn(headings[at], cells_of(at))) for at in columns("gender")]
         self.birthdays = [(at, self._known_birthdays(cells_of(at))) for at in columns("birthday")]
         self.consents = [
@@ -254,7 +258,7 @@ class _RowValidator:
         first, last = self._name(cells)
         email = self._email(cells, dropped) if self.email_at else ""
         gender = self._gender(cells, dropped) if self.genders else None
-        said = self._consent(cells, dropped) if self.consents else _NOTHING_SAID
+        said = self._consent(cells, dropped)
         consent = said.consent
         if number.kind == PhoneKind.LANDLINE and consent < Consent.WITHHELD:
             consent = Consent.WITHHELD
@@ -398,6 +402,10 @@ class _RowValidator:
 
     def _consent(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
         """What all cells together say: a no wins, then doubt, then a yes."""
+        for at in self.names_at:
+            # People write `Anna (no SMS)`; hardly any name has a word that may say no.
+            if " " in cells[at] and says_no(cells[at]):
+                return ConsentCell(Consent.OPTED_OUT)
         said = _NOTHING_SAID
         for at, column, is_of_other_messages in self.consents:
             cell = column.read(cells[at])

@@ -271,6 +271,17 @@ def test_any_no_of_any_row_wins_in_every_order(monkeypatch, chunk_rows):
         assert list(events) == expected, answers
 
 
+@pytest.mark.parametrize(
+    ("name", "subscribed"),
+    [("Anna (no SMS)", False), ("Άννα ΜΗΝ ΣΤΕΛΝΕΤΕ SMS", False), ("Anna Maria", True)],
+)
+def test_a_no_beside_a_name_is_one(name, subscribed):
+    store = make_store("alice")
+    imported(store, {"Phone": PHONE, "First": name, "SMS": "yes"})
+    assert contact_of(store).is_subscribed == subscribed
+    assert is_suppressed(store) != subscribed
+
+
 def test_the_no_of_a_rejected_row_counts_if_its_number_is_certain():
     store = make_store("alice")
     Contact.objects.create(owner=store, phone="+306900000002", is_subscribed=True)
