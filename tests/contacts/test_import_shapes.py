@@ -114,6 +114,28 @@ def test_what_customers_said_to_sms_marketing_is_taken_over(name):
     assert (said[ANNA], said[MARK]) == (Consent.AGREES, Consent.OPTED_OUT)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        # support.omnisend.com, "Import from the file - define your contacts' subscription
+        # statuses": no opt-in date is no subscription, the latest opt-out date ends one.
+        ("omnisend_contacts.csv", ["AGREES", "OPTED_OUT", "SILENT", "AGREES"]),
+        # Headings of an export; support.wix.com, "Changing a contact's subscription status".
+        ("wix_contacts.csv", ["AGREES", "OPTED_OUT", "OPTED_OUT", "SILENT"]),
+        # help.shore.com, "Kundendaten importieren": only the newsletter is asked about.
+        ("shore_customers.csv", ["SILENT", "OPTED_OUT", "SILENT"]),
+    ],
+)  # fmt: skip
+def test_what_a_program_means_by_its_dates_and_states_is_taken_over(name, said):
+    columns, _, rows = read(name)
+    assert [row.consent.name for row in rows] == said
+    assert (rows[0].phone, rows[0].birthday, rows[0].gender or "female") == (
+        ANNA, FEBRUARY, "female",
+    )  # fmt: skip
+    # Who says nothing is marketed to only where no column asks for consent to SMS.
+    assert bool(columns.get("sms_consent")) == (name != "shore_customers.csv")
+
+
 def test_birthdays_without_a_year_are_left_out_with_a_note():
     columns, notes, _ = read("mailchimp_audience.csv")
     assert "birthday" not in columns
