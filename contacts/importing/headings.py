@@ -287,17 +287,23 @@ _CONCEPTS = {
     ),
     "topic": (
         "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
-        "comunicaciones comunicazioni comerciales commerciali commerciales kommunikation "
-        "marketing advertising advertisement ads promo promos promotion promotions promotional "
-        "offers campaign campaigns communication communications messages message messaging "
-        "receive receives werbung werbe reklame angebote publicite pub publicidad promociones "
-        "promocional pubblicita promozioni promozionale offerte διαφημιση διαφημισεισ "
-        "διαφημιστικα προωθητικα προωθηση προσφορεσ ενημερωση ενημερωσεισ μαρκετινγκ"
+        "comunicaciones comunicazioni kommunikation communication communications messages message "
+        "messaging receive receives ενημερωση ενημερωσεισ"
+    ),
+    "advertising": (
+        "comerciales commerciali commerciales marketing advertising advertisement ads promo promos "
+        "promotion promotions promotional offers campaign campaigns werbung werbe reklame angebote "
+        "publicite pub publicidad promociones promocional pubblicita promozioni promozionale "
+        "offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση προσφορεσ μαρκετινγκ"
     ),
     "service": (
         "reminder reminders notification notifications alert alerts updates erinnerung "
         "erinnerungen rappel rappels recordatorio recordatorios promemoria υπενθυμιση "
-        "υπενθυμισεισ"
+        "υπενθυμισεισ transactional transaktional transactionnel transactionnels transaccional "
+        "transaccionales transazionale transazionali"
+    ),
+    "program": (
+        "loyalty card cards karte carte tarjeta tessera treue fidelite fidelidad fedelta καρτα"
     ),
     "privacy": (
         "datenschutzerklarung trattamento traitement dati datos donnees δεδομενων gdpr dsgvo rgpd "
@@ -361,6 +367,9 @@ _WORDS: dict[str, set[str]] = {}
 for _concept, _words in _CONCEPTS.items():
     for _word in _words.replace("ς", "σ").split():
         _WORDS.setdefault(_word, set()).add(_concept)
+for _word_concepts in _WORDS.values():
+    if "advertising" in _word_concepts:
+        _word_concepts.add("topic")
 _LONG_WORDS = [word for word in _WORDS if len(word) >= 5]
 _LONG_WORDS_BY_ENDS: dict[tuple[str, str], list[str]] = {}
 for _word in _LONG_WORDS:
@@ -875,7 +884,7 @@ def _negates(words: Sequence[str]) -> bool:
 
 
 def _channel(concepts: set[str]) -> Channel:
-    if "service" in concepts and "topic" not in concepts:
+    if "service" in concepts and "advertising" not in concepts:
         return Channel.OTHER  # a yes to reminders is none to marketing
     if "sms" in concepts:
         return Channel.SMS

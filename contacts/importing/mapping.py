@@ -82,6 +82,10 @@ class _Column(NamedTuple):
         """Which share of the cells matches, from 0 to 1."""
         return sum(1 for cell in self.cells if matches(cell)) / max(1, len(self.cells))
 
+    def rows_of(self, matches: Callable[[str], object]) -> set[int]:
+        """The rows of the sample whose cell is filled and matches."""
+        return {at for at, cell in enumerate(self.rows) if _is_filled(cell) and matches(cell)}
+
 
 def guess_columns(
     headings: Sequence[str],
@@ -151,6 +155,7 @@ class _Guess:
         self._find_birthdays()
         self._find_countries()
         self._find_consents()
+        self._find_states_in_doubt()
         self._find_answers_elsewhere()
 
     def _of(self, *meanings: Meaning) -> list[_Column]:
@@ -382,23 +387,28 @@ class _Guess:
             self._use(field, sorted(columns, key=lambda column: column.position))
 
     def _find_states(self) -> list[_Column]:
-        """Columns of states that say who is unsubscribed; ask about those that may."""
-        states_of_consent = []
-        for column in self._of(Meaning.STATUS):
-            states = set(column.all_cells)
-            if any(says_no(state) or _is_subscription(state) for state in states) and all(
-                _answers_alike(state) for state in states
-            ):
-                states_of_consent.append(column)
-            elif _has_unequal_answers(states):
+        """Columns of states that say who is unsubscribed."""
+        return [
+            column
+            for column in self._of(Meaning.STATUS)
+            if any(says_no(state) or _is_subscription(state) for state in set(column.all_cells))
+            and all(map(_answers_alike, set(column.all_cells)))
+        ]
+
+    def _find_states_in_doubt(self) -> None:
+        """Ask about columns by which somebody may be meant to get no messages."""
+        for column in self._free(Meaning.STATUS, Meaning.PERSON, Meaning.ENDED):
+            in_doubt = set()
+            if column.meaning == Meaning.ENDED:
+                in_doubt = column.rows_of(
+                    lambda cell: _NEGATIVE.read(cell).consent > Consent.SILENT
+                )
+            elif _has_unequal_answers(set(column.all_cells)):
+                in_doubt = column.rows_of(
+                    lambda cell: is_date(cell) or _POSITIVE.read(cell).consent != Consent.AGREES
+                )
+            if in_doubt - self._rows_of_refusal():
                 self._ask_consent(column)
-        for column in self._free(Meaning.PERSON):
-            if _has_unequal_answers(set(column.all_cells)):
-                self._ask_consent(column)
-        for column in self._of(Meaning.ENDED):
-            if any(_NEGATIVE.read(cell).consent > Consent.SILENT for cell in set(column.all_cells)):
-                self._ask_consent(column)
-        return states_of_consent
 
     def _ask_consent(self, column: _Column) -> None:
         self.problems.append(
@@ -411,11 +421,11 @@ class _Guess:
         """The rows of the sample in which a column of consent says no."""
         readers = {"sms_consent": _POSITIVE, "other_consent": _POSITIVE, "sms_opt_out": _NEGATIVE}
         return {
-            at
+            row
             for field, reader in readers.items()
             for column in self.columns
             if column.position in self.fields.get(field, ())
-            for at, cell in enumerate(column.rows)
+            for row, cell in enumerate(column.rows)
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
@@ -433,8 +443,8 @@ class _Guess:
                 Meaning.UNCLEAR_CONSENT,
             ):
                 continue
-            rows_of_no = {at for at, cell in enumerate(column.rows) if _says_no_shortly(cell)}
-            if rows_of_no and not rows_of_no <= self._rows_of_refusal():
+            rows_of_no = column.rows_of(lambda cell: len(cell) <= MAX_NAME_LENGTH and says_no(cell))
+            if rows_of_no and rows_of_no - self._rows_of_refusal():
                 if _only_withdraws(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
@@ -442,10 +452,6 @@ class _Guess:
                     self._ask_consent(column)
             elif column.meaning == Meaning.UNKNOWN and _is_yes_or_no(column):
                 self._ask_consent(column)
-
-
-def _says_no_shortly(cell: str) -> bool:
-    return bool(cell) and len(cell) <= MAX_NAME_LENGTH and says_no(cell)
 
 
 def _is_filled(cell: str) -> bool:

@@ -257,6 +257,30 @@ def test_a_time_of_consent_that_some_have_tells_who_has_given_none():
     assert "sms_consent" not in guessed(email)[0]
 
 
+@pytest.mark.parametrize(
+    "heading",
+    ["Receive Transactional SMS", "SMS Transactional Consent", "SMS reminder consent",
+     "Text notifications opt-in", "Receive SMS updates", "Ricevere promemoria SMS"],
+)  # fmt: skip
+def test_a_yes_to_messages_of_service_is_none_to_marketing(heading):
+    assert field_of(heading, "yes") in ("other_consent", "ask")
+    assert field_of("Receive marketing SMS", "yes", {heading: ["yes", "no"]}) == "sms_consent"
+    assert field_of(heading, "yes", {"Receive marketing SMS": ["yes", "no"]}) == ""
+
+
+def test_a_state_that_a_column_of_consent_explains_is_not_asked_about():
+    columns = {"Mobile": PHONES[:2], "Status": ["ACTIVE", "INACTIVE"]}
+    assert guessed(columns)[2]
+    assert not guessed(columns | {"Opt-out time": ["", "2024-02-02"]})[2]
+    assert guessed(columns | {"Opt-out time": ["2024-02-02", ""]})[2]
+
+
+@pytest.mark.parametrize("heading", ["enable_loyalty", "Loyalty card active", "Loyalty status"])
+def test_a_loyalty_program_is_no_consent(heading):
+    columns, _, problem = guessed({heading: ["1", "0"], "Mobile": PHONES[:2]})
+    assert columns == {"phone": ["Mobile"]} and not problem
+
+
 def test_a_column_named_sms_holds_numbers_or_answers():
     assert guessed({"SMS": PHONES, "Name": ["A", "B", "C", "D"]})[0]["phone"] == ["SMS"]
     found, *_ = guessed({"SMS": ["yes", "no"], "Mobile": PHONES[:2]})
