@@ -86,6 +86,7 @@ class ConsentRequest(models.TextChoices):
 
     STOP = "stop"
     START = "start"
+    REVIEW = "review", "review: a person decides whether it asks to stop"
 
 
 class TallyEvent(models.TextChoices):
