@@ -20,19 +20,18 @@ _LATIN, _GREEK, _CYRILLIC = (
 _SCRIPTS = {"LATIN": _LATIN, "GREEK": _GREEK, "CYRILLIC": _CYRILLIC}
 _DIGITS_FOR_LETTERS = str.maketrans("01345$@", "oieassa")
 
-_PREFIX = re.compile(r"^\s*(?:[^\W\d_]{2,4}\s*:\s*)+")  # "Re:", "Fwd:", "SMS:"
 _QUOTED_LINE = re.compile(r"^\s*[>|].*$", re.MULTILINE)
-_QUOTED_BELOW = re.compile(r"^[-_* ]{5,}.*$|^-- ?$", re.MULTILINE)
 # A quotation of so many words is somebody else's text, such as the message that is answered.
 _QUOTED_WORDS = 5
 LONGEST_NAME = 3  # words
-_QUOTATION = re.compile("[“„\"«‹].+?[”“\"»›]", re.DOTALL)
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+", re.IGNORECASE)
-_LETTERS_APART = re.compile(
-    r"(?<!\w)[^\W\d_](?:[ .,*~|/-]{1,2}[^\W\d_](?!\w)){2,}", re.IGNORECASE
+_QUOTATION = re.compile('[“„"«‹].+?[”“"»›]', re.DOTALL)
+_ADDRESS = re.compile(
+    r"\s*:?\s*(?:(?:https?://|www\.)\S+|[^\s@]{1,64}@[^\s@]+\.\S+)", re.IGNORECASE
 )
+_AN_ADDRESS = "\1"  # stands where an address was
+_LETTERS_APART = re.compile(r"(?<!\w)[^\W\d_](?:[ .,*~|/-]{1,2}[^\W\d_](?!\w)){2,}", re.IGNORECASE)
 _MARKS = str.maketrans("’´`ʼ‘′_", "'''''' ")
-_END = re.compile(r"([.!?;:…\n|•·()\[\]{}\ufffd¿]+|\s[-–—]+\s|[–—])")
+_END = re.compile(r"([.!?;:…\n\1|•·()\[\]{}\ufffd¿]+|\s[-–—]+\s|[–—])")
 _TOKEN = re.compile(r"[\w']+")
 
 
@@ -42,16 +41,18 @@ class Clause(NamedTuple):
     Args:
         tokens: its words as written.
         is_question: whether a question mark ends it.
+        has_address: whether an address ends it, as in our own texts.
         is_signature: whether it stands where a name does, below or after a greeting.
     """
 
     tokens: tuple[str, ...]
     is_question: bool
+    has_address: bool
     is_signature: bool
 
 
 def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
-    """The clauses of what the customer wrote, without quoted texts and addresses.
+    """The clauses of what the customer wrote, without quoted texts.
 
     Args:
         text: the reply.
@@ -59,6 +60,7 @@ def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
     """
     text = _own_words(_without_formatting(text))
     text = re.sub(rf"(?<!\w)(?:{signatures.pattern})(?!\w)", "\n", text, flags=re.IGNORECASE)
+    text = _ADDRESS.sub(_AN_ADDRESS, text)
     text = _LETTERS_APART.sub(lambda match: re.sub(r"[\W_]", "", match[0]) + " ", text)
     text = "".join(f"\n{c}" if unicodedata.category(c) in ("So", "Sk") else c for c in text)
     pieces = [*_END.split(text), ""]
@@ -70,8 +72,10 @@ def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
             is_last = number == len(parts) - 1
             if tokens:
                 is_question = is_last and ("?" in end or (";" in end and _is_greek(part)))
+                has_address = is_last and _AN_ADDRESS in end
                 is_name = len(tokens) <= LONGEST_NAME and all(t[0].isupper() for t in tokens)
-                clauses.append(Clause(tokens, is_question, bool(clauses) and is_name))
+                is_signature = bool(clauses) and is_name
+                clauses.append(Clause(tokens, is_question, has_address, is_signature))
     return clauses
 
 
@@ -84,11 +88,8 @@ def _without_formatting(text: str) -> str:
 
 def _own_words(text: str) -> str:
     """The text without what others wrote; the whole text if nothing else is left."""
-    own = _QUOTED_LINE.sub("", _PREFIX.sub("", text))
-    if match := _QUOTED_BELOW.search(own):
-        own = own[: match.start()]
+    own = _QUOTED_LINE.sub("", text)
     own = _QUOTATION.sub(lambda match: " " if _is_long(match[0]) else match[0], own)
-    own = _ADDRESS.sub(" ", own)
     return own if _TOKEN.search(own) else text
 
 
