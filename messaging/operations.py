@@ -89,6 +89,12 @@ def _call_metrics() -> Iterator[Metric]:
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.wsgi_paths.register(WsgiPath("mitto webhooks", webhooks.PREFIX, webhooks.application))
 registry.home_panels.register(
+    HomePanel(
+        "replies to decide",
+        "messaging/panels/reply_reviews.html",
+        panels.reply_reviews_context,
+        5,
+    ),
     HomePanel("last days", "messaging/panels/last_days.html", panels.last_days_context, 30),
     HomePanel("wallets", "messaging/panels/wallets.html", panels.wallets_context, 80),
 )
@@ -108,7 +114,7 @@ registry.repairs.register(
     Repair("reservations_expired", repairs.expire_reservations),
     Repair("wallets_wrong", repairs.check_wallets),
 )
-registry.operator_models.register(OperatorModels("messaging", ("messagetemplate",)))
+registry.operator_models.register(OperatorModels("messaging", ("messagetemplate", "replyreview")))
 
 registry.personal_data.register(
     PersonalData("messaging.DirectMessage", ("to", "text"), "test messages", FOR_RETENTION_DAYS),
@@ -116,7 +122,7 @@ registry.personal_data.register(
         "messaging.WebhookEvent",
         ("payload",),
         "receipts and replies as received",
-        FOR_RETENTION_DAYS,
+        f"{FOR_RETENTION_DAYS}; a reply to decide: until the decision",
     ),
 )
 # Columns of every message class that hold no personal data.
@@ -156,6 +162,9 @@ registry.sidebar_links.register(
     SidebarLink.to_list("SMS messages", "Batches", "stacks", "messaging.batch", 130),
     SidebarLink.to_list(
         "SMS messages", "Replies and receipts", "forum", "messaging.webhookevent", 140
+    ),
+    SidebarLink.to_list(
+        "SMS messages", "Replies to decide", "contact_support", "messaging.replyreview", 135
     ),
     SidebarLink.to_list("Money", "Wallets", "account_balance_wallet", "messaging.wallet", 200),
     SidebarLink.to_list("Money", "Ledger", "receipt_long", "messaging.credittransaction", 210),

@@ -84,6 +84,8 @@ class Language:
             return [word for name in names for each in sources for word in self._words(each, name)]
 
         self.commands = frozenset(words("commands"))
+        self.regions = frozenset(data.get("regions", "").split())
+        self.confirmation: str = data.get("confirmation", "")
         self.signs = tuple(data.get("signs", "").split())
         self.signatures = re.compile(
             "|".join(r"\W+".join(each.split("+")) for each in data.get("signatures", "").split())

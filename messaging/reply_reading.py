@@ -6,13 +6,13 @@ What a clause says in one language is in `reply_language.py`, the words and phra
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from contacts.importing.encodings import is_mojibake
 from messaging.reply_language import Kind, Language
 from messaging.reply_text import Clause, clauses_of
 from messaging.statuses import ConsentRequest
@@ -20,8 +20,10 @@ from messaging.statuses import ConsentRequest
 LANGUAGE_FOLDER = Path(__file__).parent / "reply_languages"
 SHARED = "shared"  # the file of what every language understands
 LONGEST_TEXT = 1500  # of a longer one the beginning and the end are read
+ENGLISH = "GB"  # the country whose language is written where no other one is
 # What a text that was read as Latin may have been written in.
 OTHER_ENCODINGS = ("utf-8", "iso8859_7")
+_ACCENTED_LATIN = re.compile("[\u0080-\u00ff]")
 
 
 class Reading(NamedTuple):
@@ -47,8 +49,8 @@ def read_reply(text: str) -> Reading:
 
 
 def _in_other_encodings(text: str) -> Iterator[str]:
-    """The text as it was written, if its letters show that it was read in a wrong encoding."""
-    if is_mojibake(text):
+    """The text as it may have been written, if it may have been read in a wrong encoding."""
+    if _ACCENTED_LATIN.search(text):
         for encoding in OTHER_ENCODINGS:
             for read_as in ("cp1252", "latin-1"):
                 try:
@@ -116,6 +118,17 @@ def _combine(kinds: Collection[Kind]) -> Reading:
     if has(Kind.CLEAR, Kind.COMMAND, Kind.EVERYDAY, Kind.DOUBT, Kind.OPEN, Kind.INSTRUCTION):
         return _for_review("" if has(Kind.KEEP, Kind.PRAISE, Kind.QUESTION) else "stop")
     return START if has(Kind.START) and not has(Kind.KEEP, Kind.QUESTION) else NOTHING
+
+
+def confirmation_for(region: str) -> str:
+    """The message that confirms an opt-out to customers in a country, with `{store}`.
+
+    Args:
+        region: two-letter code; without a language of its own the text is English.
+    """
+    _, languages = _languages()
+    in_region = [each for each in languages if region in each.regions]
+    return (in_region or [each for each in languages if ENGLISH in each.regions])[0].confirmation
 
 
 @cache

@@ -64,7 +64,7 @@ def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
     text = _LETTERS_APART.sub(lambda match: re.sub(r"[\W_]", "", match[0]) + " ", text)
     text = "".join(f"\n{c}" if unicodedata.category(c) in ("So", "Sk") else c for c in text)
     pieces = [*_END.split(text), ""]
-    clauses = []
+    clauses: list[Clause] = []
     for piece, end in zip(pieces[::2], pieces[1::2], strict=True):
         parts = piece.split(",")
         for number, part in enumerate(parts):

@@ -23,7 +23,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from astronote.common.logs import log_context
-from contacts.consent import CONSENT_COLUMN, sending_window, suppressed_phones
+from contacts.consent import CONSENT_COLUMN, held_phones, sending_window, suppressed_phones
 from contacts.models import MessageType
 from messaging import call_metrics, limits, mitto, outcomes, rate_limits
 from messaging.batch_queue import HELD, claim_next_batch, drop_batches, return_to_queue
@@ -177,9 +177,12 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
         .values_list("pk", "to", "text", "contact", f"contact__{consent_column}", "contact__phone")
     )
     suppressed: set[str] = set()
+    held: set[str] = set()
     over_cap: set[int] = set()
     if batch.message_type == MessageType.MARKETING:
-        suppressed = suppressed_phones(batch.owner_id, (row[1] for row in rows))
+        phones = [row[1] for row in rows]
+        suppressed = suppressed_phones(batch.owner_id, phones)
+        held = held_phones(batch.owner_id, phones)
         if model.to_contacts:
             over_cap = limits.contacts_over_caps([row[3] for row in rows], except_batch=batch.pk)
     messages, skipped = [], []
@@ -188,6 +191,8 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
         may_receive = not model.to_contacts or (has_consent and phone == to)
         if to in suppressed or not may_receive:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
+        elif to in held:
+            skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.AWAITS_REVIEW))
         elif contact_id in over_cap:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.CONTACT_CAP))
         else:

@@ -121,6 +121,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         validators=[validate_region],
         help_text="Country of phone numbers written without a country code; empty: the default.",
     )
+    confirms_opt_outs = models.BooleanField(
+        default=False, help_text="Answer an opt-out by SMS with one message; it costs credits."
+    )
     business_profile = models.CharField(
         max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
     )

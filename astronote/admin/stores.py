@@ -32,7 +32,7 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
     fieldsets = [
         (None, {"fields": ["email", "password"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
-                              "retention_days", "business_profile"]}),
+                              "retention_days", "confirms_opt_outs", "business_profile"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
         ("Access", {"fields": ACCESS_FIELDS}),
     ]  # fmt: skip

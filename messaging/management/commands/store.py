@@ -21,6 +21,7 @@ SETTINGS = (
     "timezone",
     "phone_region",
     "retention_days",
+    "confirms_opt_outs",
     "business_profile",
     "subscription_status",
     "billing_hold",
