@@ -23,7 +23,7 @@ from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
 from campaigns.new_messages import new_or_skipped_message
-from contacts.consent import suppressed_phones
+from contacts.consent import held_phones, suppressed_phones
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import next_turn, wake
@@ -166,14 +166,16 @@ class RecipientChunk(NamedTuple):
 def _recipient_chunks(
     recipients: Iterator[tuple[Any, ...]], campaign: Campaign
 ) -> Iterator[RecipientChunk]:
-    """Chunks of recipients; suppressed numbers are left out of marketing."""
+    """Chunks of recipients; suppressed and held numbers are left out of marketing."""
     marketing = campaign.message_type == MessageType.MARKETING
     while chunk := list(islice(recipients, CHUNK)):
         over_cap: set[int] = set()
         if marketing:
-            suppressed = suppressed_phones(campaign.owner_id, [row[1] for row in chunk])
-            if suppressed:
-                chunk = [row for row in chunk if row[1] not in suppressed]
+            phones = [row[1] for row in chunk]
+            left_out = suppressed_phones(campaign.owner_id, phones)
+            left_out |= held_phones(campaign.owner_id, phones)
+            if left_out:
+                chunk = [row for row in chunk if row[1] not in left_out]
             over_cap = limits.contacts_over_caps([row[0] for row in chunk])
         if chunk:
             yield RecipientChunk(chunk, over_cap)

@@ -94,7 +94,8 @@ def retention_rules() -> list[RetentionRule]:
         ),
         RetentionRule(
             "messaging_webhookevent",
-            "t.received_at < %(cutoff)s AND t.payload IS NOT NULL AND t.status <> 'received'",
+            "t.received_at < %(cutoff)s AND t.payload IS NOT NULL"
+            " AND t.status NOT IN ('received', 'review')",
             ActionType.NULLIFY,
             "payload = NULL",
         ),

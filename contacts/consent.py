@@ -25,6 +25,7 @@ from contacts.models import (
     ConsentEvent,
     ConsentEventType,
     Contact,
+    MarketingHold,
     MessageType,
     OptInRequest,
     SmsConsentStatus,
@@ -66,18 +67,40 @@ def suppressed_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
 
 def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
     """Which of these (store id, number) pairs are suppressed; one query for many stores."""
-    if not Suppression.objects.exists():
+    return _pairs_in(Suppression, pairs)
+
+
+def held_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
+    """Which of these numbers marketing waits for, as a person has to decide about a reply.
+
+    Args:
+        owner_id: the store.
+        phones: numbers in E.164.
+    """
+    return {phone for _, phone in held_pairs((owner_id, phone) for phone in phones)}
+
+
+def held_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which of these (store id, number) pairs marketing waits for; one query for many stores."""
+    return _pairs_in(MarketingHold, pairs)
+
+
+def _pairs_in(
+    model: type[Suppression | MarketingHold], pairs: Iterable[tuple[int, str]]
+) -> set[tuple[int, str]]:
+    """The pairs whose number has a row of the model, of their store or of all."""
+    if not model.objects.exists():
         return set()
     hashed_pairs = [(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
-    suppressions = Suppression.objects.filter(
+    found = model.objects.filter(
         Q(owner__in={owner_id for owner_id, *_ in hashed_pairs}) | Q(owner=None),
         phone_hash__in={digest for *_, digest in hashed_pairs},
     )
-    suppressed = set(suppressions.values_list("owner", "phone_hash"))
+    hashes = set(found.values_list("owner", "phone_hash"))
     return {
         (owner_id, phone)
         for owner_id, phone, digest in hashed_pairs
-        if (owner_id, digest) in suppressed or (None, digest) in suppressed
+        if (owner_id, digest) in hashes or (None, digest) in hashes
     }
 
 
@@ -244,21 +267,60 @@ def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = F
     return ""
 
 
-def suppress_opted_out_phones(owner_id: int, phones: Sequence[str], *, reason: str) -> None:
+def suppress_opted_out_phones(owner_id: int | None, phones: Sequence[str], *, reason: str) -> int:
     """Suppress the numbers of people who said no, before their contacts are opted out.
 
     Called in a transaction that opts them out. If one of them is subscribed, it first waits for the
     store's open sending windows, as `change_consent` does.
 
     Args:
-        owner_id: the store.
+        owner_id: the store; None for all stores, of which none has such a contact.
         phones: numbers in E.164.
         reason: stored with each new suppression.
+
+    Returns:
+        How many of them were not suppressed yet.
     """
-    known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
-    if known.exists():
-        _wait_for_open_sending_windows(owner_id)
-    execute(SUPPRESS_PHONES, [owner_id, reason, sorted(map(phone_hash, phones))])
+    _wait_if_subscribed(owner_id, phones)
+    return execute(SUPPRESS_PHONES, [owner_id, reason, sorted(map(phone_hash, phones))])
+
+
+def hold_marketing(owner_id: int | None, phones: Sequence[str], *, reply_id: int) -> None:
+    """Let marketing to these numbers wait until a person has decided about a reply.
+
+    If one of them is subscribed, it first waits for the store's open sending windows, since the
+    reply may be an opt-out.
+
+    Args:
+        owner_id: the store; None for all stores, of which none has such a contact.
+        phones: numbers in E.164.
+        reply_id: the reply's event.
+    """
+    _wait_if_subscribed(owner_id, phones)
+    MarketingHold.objects.bulk_create(
+        [
+            MarketingHold(owner_id=owner_id, phone_hash=phone_hash(phone), reply_id=reply_id)
+            for phone in phones
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def suppress_held_phones(reply_id: int, *, reason: str) -> None:
+    """Suppress the numbers that a reply holds back: a person decided that it is an opt-out."""
+    execute(SUPPRESS_HELD_PHONES, [reason, reply_id])
+
+
+SUPPRESS_HELD_PHONES = """
+    INSERT INTO contacts_suppression (owner_id, reason, phone_hash)
+    SELECT owner_id, %s, phone_hash FROM contacts_marketinghold WHERE reply_id = %s
+    ORDER BY phone_hash ON CONFLICT DO NOTHING
+"""
+
+
+def end_marketing_hold(reply_id: int) -> None:
+    """Hold marketing back no longer for this reply; holds of other replies stay."""
+    MarketingHold.objects.filter(reply_id=reply_id).delete()
 
 
 # The hashes are sorted, so two imports at once cannot deadlock on the unique index.
@@ -325,6 +387,13 @@ def _suppress(contact: Contact, source: str, at: datetime) -> bool:
     suppression.reason, suppression.created_at = OBJECTION, max(at, suppression.created_at)
     suppression.save()
     return not was_objection
+
+
+def _wait_if_subscribed(owner_id: int | None, phones: Sequence[str]) -> None:
+    """Wait for the store's open sending windows if one of these numbers is a subscriber's."""
+    known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
+    if owner_id is not None and known.exists():
+        _wait_for_open_sending_windows(owner_id)
 
 
 def _wait_for_open_sending_windows(owner_id: int) -> None:

@@ -369,6 +369,30 @@ class Suppression(models.Model):
         return f"suppression {self.pk}"
 
 
+class MarketingHold(models.Model):
+    """A number that marketing waits for, until a person has decided about a reply of its owner.
+
+    Without an owner it holds for every store. `reply_id` is the reply's event.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
+    phone_hash = models.CharField(max_length=64)
+    reply_id = models.BigIntegerField(db_index=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["phone_hash", "owner", "reply_id"],
+                name="marketinghold_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"hold for reply {self.reply_id}"
+
+
 class List(models.Model):
     """A named set of chosen contacts of a store.
 

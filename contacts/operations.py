@@ -57,6 +57,12 @@ registry.personal_data.register(
         "without limit",
     ),
     PersonalData(
+        "contacts.MarketingHold",
+        ("phone_hash",),
+        "holding marketing back until a reply is decided; keyed hashes",
+        "until the decision",
+    ),
+    PersonalData(
         "contacts.ImportFileChunk",
         ("data",),
         "reading an uploaded customer list",

@@ -50,9 +50,24 @@ def send_direct_message(store: User, to: str, text: str, *, key: str) -> DirectM
     Raises:
         SendingBlocked: if the store may not send or cannot pay, or the number has opted out.
     """
-    eligible_sender(store)
     if suppressed_phones(store.pk, [to]):
         raise SendingBlocked("this number has opted out at this store")
+    return send_service_message(store, to, text, key=key)
+
+
+def send_service_message(store: User, to: str, text: str, *, key: str) -> DirectMessage:
+    """The same, also to a number that has opted out of marketing, such as to confirm that.
+
+    Args:
+        store: the sender.
+        to: the number, as E.164.
+        text: as it is sent.
+        key: if the store has a message with this key, it is returned and nothing is written.
+
+    Raises:
+        SendingBlocked: if the store may not send or cannot pay.
+    """
+    eligible_sender(store)
     with transaction.atomic():
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier

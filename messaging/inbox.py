@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from string import whitespace
 from typing import Any, NamedTuple
 
 import orjson
@@ -41,6 +42,7 @@ STATUS_FIELDS = ("deliveryStatus", "status")
 TIME_FIELDS = ("updatedAt", "timestamp", "sendtimestamp", "sendtime")
 CODE_FIELDS = ("errorcode", "errorCode")
 REASON_FIELDS = ("description", "error")
+MAX_DEPTH = 50  # of lists and objects in an event
 RECEIVER_FIELDS = ("destination", "receiver", "to")
 
 
@@ -59,7 +61,8 @@ def first_field(event: Mapping[str, Any], names: Sequence[str]) -> str:
     for name in names:
         value = event.get(name)
         if isinstance(value, (str, int)) and value != "":
-            return str(value).strip()
+            # Not other blanks: one may be half of a letter that was read in a wrong encoding.
+            return str(value).strip(whitespace)
     return ""
 
 
@@ -72,22 +75,29 @@ def event_time(event: Mapping[str, Any]) -> datetime | None:
 
 
 def event_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    """The event and its JSON, without NUL characters, which PostgreSQL cannot store."""
-    body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
-    if r"\u0000" in body:
-        event = _without_nul(event)
+    """The event and its JSON, without what PostgreSQL or the JSON writer cannot store."""
+    try:
+        body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        body = ""
+    if not body or r"\u0000" in body:
+        event = _storable(event, MAX_DEPTH)
         body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
     return event, body
 
 
-def _without_nul(value: Any) -> Any:
+def _storable(value: Any, depth: int) -> Any:
+    """The value without NUL, halves of characters, and what is nested deeper than `depth`."""
     if isinstance(value, str):
-        return value.replace("\0", "")
-    if isinstance(value, list):
-        return [_without_nul(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_nul(name): _without_nul(item) for name, item in value.items()}
-    return value
+        # Not `?`, which would make a question of it.
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\0", "")
+    if isinstance(value, list) and depth:
+        return [_storable(item, depth - 1) for item in value]
+    if isinstance(value, dict) and depth:
+        items = value.items()
+        return {_storable(name, 0): _storable(item, depth - 1) for name, item in items}
+    return None if isinstance(value, (list, dict)) else value
 
 
 def digest(text: str) -> str:

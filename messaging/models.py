@@ -189,6 +189,10 @@ class OutboundMessage(models.Model):
         # Partial: few rows have an error code, and a delivered message's update can be HOT.
         indexes = [
             models.Index(fields=["id"], name="%(class)s_trouble", condition=~Q(error_code="")),
+            # Of contacts that were deleted: finds the store whose message a reply answers.
+            models.Index(
+                fields=["to"], name="%(class)s_no_contact", condition=Q(contact=None) & ~Q(to="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -414,7 +418,10 @@ class WebhookEvent(models.Model):
         help_text="the provider's status of the message, in lower case",
     )
     consent_request = models.CharField(
-        max_length=8, blank=True, db_default="", help_text="what a reply asks for: stop, start"
+        max_length=8,
+        blank=True,
+        db_default="",
+        help_text="what a reply asks for: stop, start; review until a person has decided",
     )
     occurred_at = models.DateTimeField(
         null=True, blank=True, help_text="the provider's time of the event, if it gave one"
@@ -441,6 +448,7 @@ class WebhookEvent(models.Model):
             models.Index(
                 fields=["id"], name="webhookevent_waiting", condition=Q(status="received")
             ),
+            models.Index(fields=["id"], name="webhookevent_review", condition=Q(status="review")),
             models.Index(
                 fields=["owner", "id"], name="webhookevent_owner", condition=Q(owner__isnull=False)
             ),
@@ -448,6 +456,18 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_event_type_display()} {self.pk}"
+
+
+class ReplyReview(WebhookEvent):
+    """A reply about which a person decides; shown in the admin with permissions of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "reply to decide"
+        verbose_name_plural = "replies to decide"
+
+    def __str__(self) -> str:
+        return f"reply {self.pk}"
 
 
 class Tally(models.Model):

@@ -94,6 +94,12 @@ def _call_metrics() -> Iterator[Metric]:
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.wsgi_paths.register(WsgiPath("mitto webhooks", webhooks.PREFIX, webhooks.application))
 registry.home_panels.register(
+    HomePanel(
+        "replies to decide",
+        "messaging/panels/reply_reviews.html",
+        panels.reply_reviews_context,
+        5,
+    ),
     HomePanel("last days", "messaging/panels/last_days.html", panels.last_days_context, 30),
     HomePanel("wallets", "messaging/panels/wallets.html", panels.wallets_context, 80),
 )
@@ -114,7 +120,7 @@ registry.repairs.register(
     Repair("wallets_wrong", repairs.check_wallets),
 )
 registry.store_checks.register(StoreCheck("opt-out line", check_opt_out_line))
-registry.operator_models.register(OperatorModels("messaging", ("messagetemplate",)))
+registry.operator_models.register(OperatorModels("messaging", ("messagetemplate", "replyreview")))
 
 registry.personal_data.register(
     PersonalData(
@@ -127,7 +133,7 @@ registry.personal_data.register(
         "messaging.WebhookEvent",
         ("payload",),
         "receipts and replies as received",
-        FOR_RETENTION_DAYS,
+        f"{FOR_RETENTION_DAYS}; a reply to decide: until the decision",
     ),
 )
 # Columns of every message class that hold no personal data.
@@ -169,6 +175,9 @@ registry.sidebar_links.register(
     SidebarLink.to_list("SMS messages", "Batches", "stacks", "messaging.batch", 130),
     SidebarLink.to_list(
         "SMS messages", "Replies and receipts", "forum", "messaging.webhookevent", 140
+    ),
+    SidebarLink.to_list(
+        "SMS messages", "Replies to decide", "contact_support", "messaging.replyreview", 135
     ),
     SidebarLink.to_list("Money", "Wallets", "account_balance_wallet", "messaging.wallet", 200),
     SidebarLink.to_list("Money", "Ledger", "receipt_long", "messaging.credittransaction", 210),

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
 from astronote.common.languages import Language, language_of, language_of_country
-from messaging.keywords import consent_request_in
+from messaging.reply_reading import read_reply
 from messaging.statuses import ConsentRequest
 from messaging.text import Template
 
@@ -79,7 +79,7 @@ def _offers_opt_out(line: str, store: User) -> bool:
     sender = store.sender_name or settings.MITTO_SENDER
     words = line.split() if sender.startswith("+") else []
     return has_opt_out_link(line) or any(
-        consent_request_in(word) == ConsentRequest.STOP for word in words
+        read_reply(word).request == ConsentRequest.STOP for word in words
     )
 
 

@@ -1,4 +1,4 @@
-"""Panels of messaging on the home page and on a store's page: messages, wallets, the ledger.
+"""Panels of messaging on the home page and on a store's page: messages, replies, money.
 
 Templates are in `templates/messaging/panels/`; `operations.py` registers the panels.
 """
@@ -21,6 +21,7 @@ from astronote.common.sql import rows
 from messaging import credits
 from messaging.limits import describe_store_caps
 from messaging.models import CreditTransaction
+from messaging.reply_reviews import describe_reviews, open_reviews
 from messaging.statuses import TallyEvent
 
 DAYS_SHOWN = 14
@@ -59,6 +60,12 @@ COUNTS_BY_DAY = """
     SELECT (slot AT TIME ZONE 'UTC')::date, event, sum(count)::int FROM messaging_tally
     WHERE slot >= %(since)s AND event IN ('accepted', 'delivered', 'failed') GROUP BY 1, 2
 """
+
+
+def reply_reviews_context() -> dict[str, Any]:
+    """The oldest replies that wait for a person's decision, and how many do."""
+    reviews = open_reviews()
+    return {"reviews": describe_reviews(reviews[:ROWS_SHOWN]), "count": reviews.count()}
 
 
 class LowWallet(NamedTuple):

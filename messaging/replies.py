@@ -1,26 +1,28 @@
 """Replies of customers: STOP and START change consent, other texts are for the store to read.
 
-Rules: docs/rules.md#replies. Which words are requests is in `keywords.py`; what a change of consent
-does is in `contacts/consent.py`.
+Rules: docs/rules.md#replies. What a text asks for is decided in `reply_reading.py`, whom it is
+meant for in `reply_stores.py`, and decisions about the unsure ones are in `reply_reviews.py`. What
+a change of consent does is in `contacts/consent.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from astronote.accounts.models import StoreId
 from astronote.common.locks import advisory_lock
-from astronote.common.sql import rows
 from astronote.queues import jobs
-from contacts.consent import Evidence, change_consent
-from contacts.lookup import contacts_by_phone_sql
+from contacts.consent import (
+    Evidence,
+    change_consent,
+    hold_marketing,
+    suppress_opted_out_phones,
+)
 from contacts.models import ConsentEventType, Contact
-from messaging import opt_in_requests, tallies
+from messaging import opt_in_requests, opt_out_confirmations, tallies
 from messaging.inbox import (
     ID_FIELDS,
     TIME_FIELDS,
@@ -31,18 +33,26 @@ from messaging.inbox import (
     first_field,
     insert_events,
 )
-from messaging.keywords import consent_request_in, is_yes
-from messaging.models import WebhookEvent, message_classes
+from messaging.models import WebhookEvent
+from messaging.reply_reading import is_yes, read_reply
+from messaging.reply_stores import (
+    Addressees,
+    Conversation,
+    addressees,
+    conversations_with,
+    numbers_in,
+)
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
 APPLY_REPLIES = "messaging.tasks.apply_replies"
 DEBOUNCE_KEY, DEBOUNCE_SECONDS = "astronote:replies-waiting", 5
 CHUNK_REPLIES = 500
-RECENT = timedelta(days=90)
-CONSENT_SOURCES = {ConsentRequest.STOP: "inbound_stop", ConsentRequest.START: "inbound_start"}
+STOP_SOURCE, START_SOURCE = "inbound_stop", "inbound_start"
 FROM_FIELDS = ("from", "msisdn", "sender")
 TEXT_FIELDS = ("text", "message", "body")
 TO_FIELDS = ("to", "destination", "receiver")
+DIGEST_LENGTH = 32
+NO_NUMBER = "no number that it came from"
 
 
 def store_replies(events: Iterable[Mapping[str, Any]]) -> None:
@@ -53,30 +63,28 @@ def store_replies(events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
-    """Read a reply; without a sender's number its status is `failed`."""
+    """Read a reply."""
     event, body = event_json(event)
     own_id, when = first_field(event, ID_FIELDS)[:64], first_field(event, TIME_FIELDS)[:40]
-    # Without an ID or a time, the same text on another day is another reply.
-    identity = f"{own_id}:{when}" if own_id or when else f"{timezone.now():%Y-%m-%d}"
-    is_readable = bool(sender_number(event))
+    request = read_reply(first_field(event, TEXT_FIELDS)).request
+    if own_id or when:
+        identity = f"{own_id}:{when}"
+    elif request == ConsentRequest.START:
+        # Mitto may send a reply again, and a START that was sent before a STOP must not undo it.
+        identity = f"{timezone.now():%Y-%m-%d}"
+    else:
+        identity = timezone.now().isoformat()
     return NewEvent(
-        f"inbound:{identity[:80]}:{digest(body)[:32]}",
+        f"inbound:{identity[:80]}:{digest(body)[:DIGEST_LENGTH]}",
         own_id,
         "",
         event_time(event),
         "",
-        "" if is_readable else "no number that it came from",
+        "",
         body,
-        (WebhookEventStatus.RECEIVED if is_readable else WebhookEventStatus.FAILED).value,
-        consent_request_in(first_field(event, TEXT_FIELDS)),
+        WebhookEventStatus.RECEIVED.value,
+        request,
     )
-
-
-def sender_number(event: Mapping[str, Any]) -> str | None:
-    """The number that a reply came from, as E.164; Mitto gives it with its country code."""
-    digits = first_field(event, FROM_FIELDS).replace(" ", "").removeprefix("+").removeprefix("00")
-    is_number = digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15
-    return f"+{digits}" if is_number else None
 
 
 def apply_received_replies() -> dict[str, int]:
@@ -85,10 +93,10 @@ def apply_received_replies() -> dict[str, int]:
     Waits while another process does the same, and for open sending windows before an opt-out.
 
     Returns:
-        Counts of requests to stop and start, other texts and replies from unknown numbers.
+        Counts of requests to stop and start, replies for review, other texts and replies from
+        unknown numbers.
     """
-    counts = {ConsentRequest.STOP.value: 0, ConsentRequest.START.value: 0}
-    counts |= {"other": 0, "unmatched": 0}
+    counts = {request.value: 0 for request in ConsentRequest} | {"other": 0, "unmatched": 0}
     with advisory_lock("inbound", wait=True):
         jobs.end_debounce(DEBOUNCE_KEY)
         waiting = WebhookEvent.objects.filter(
@@ -102,114 +110,113 @@ def apply_received_replies() -> dict[str, int]:
 
 @transaction.atomic
 def _apply_reply(event: WebhookEvent) -> str:
-    """Find the reply's store and do what it asks for; may wait for open sending windows.
+    """Find whom a reply is meant for and do what it asks for; may wait for open sending windows.
 
     Returns:
         The name of its count.
     """
     payload = event.payload or {}
-    conversations = _conversations(sender_number(payload))
-    if conversations:
-        event.owner_id = conversations[0].owner_id
-        event.status = WebhookEventStatus.PROCESSED
-        count_name = event.consent_request or "other"
-    else:
-        event.status = WebhookEventStatus.UNMATCHED
-        count_name = "unmatched"
-    if conversations and event.consent_request:
-        reply_to = first_field(payload, TO_FIELDS)
-        for conversation in addressed_conversations(conversations, reply_to):
-            _apply_consent_request(conversation, event)
-    elif conversations and is_yes(first_field(payload, TEXT_FIELDS)):
-        addressed = addressed_conversations(conversations, first_field(payload, TO_FIELDS))
-        opt_in_requests.confirm_by_reply([one.contact_id for one in addressed], event)
+    numbers = numbers_in(first_field(payload, FROM_FIELDS))
+    conversations = conversations_with(numbers)
+    meant_for = addressees(numbers, conversations, first_field(payload, TO_FIELDS))
+    event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]
     event.processed_at = timezone.now()
-    event.save(update_fields=["owner", "status", "processed_at"])
-    return count_name
-
-
-class Conversation(NamedTuple):
-    """A store, its contact with the number of a reply, and its last message to the contact."""
-
-    owner_id: StoreId
-    contact_id: int
-    sent_at: datetime | None
-    sender: str
-    kind: str
-    source_id: int | None
-
-
-def _conversations(number: str | None) -> list[Conversation]:
-    """The stores that have the number among their contacts; the last sender comes first."""
-    sent_messages = " UNION ALL ".join(
-        f"SELECT m.sent_at, m.batch_id FROM {model._meta.db_table} m"
-        " WHERE m.contact_id = c.id AND m.sent_at IS NOT NULL"
-        for model in message_classes()
-    )
-    sql = CONVERSATIONS.format(contacts=contacts_by_phone_sql(), sent_messages=sent_messages)
-    return [Conversation(*row) for row in rows(sql, [number])]
-
-
-CONVERSATIONS = """
-    SELECT c.owner_id, c.id, last.sent_at, COALESCE(b.sender, ''), COALESCE(b.kind, ''), b.source_id
-    FROM {contacts}
-    LEFT JOIN LATERAL (
-        SELECT * FROM ({sent_messages}) sent ORDER BY sent_at DESC LIMIT 1) last ON true
-    LEFT JOIN messaging_batch b ON b.id = last.batch_id
-    ORDER BY last.sent_at DESC NULLS LAST, c.owner_id
-"""
-
-
-def addressed_conversations(conversations: list[Conversation], reply_to: str) -> list[Conversation]:
-    """The conversations that a STOP or START is meant for.
-
-    Those with the sender ID that it replies to. Otherwise all with a message in the last 90 days,
-    or all if there is none.
-
-    Args:
-        conversations: of the reply's number.
-        reply_to: the sender ID that the reply was sent to; empty if it does not say.
-    """
-    since = timezone.now() - RECENT
-    recent = [one for one in conversations if one.sent_at and one.sent_at > since]
-    addressed = [one for one in recent if _is_same_sender(one.sender, reply_to)]
-    return addressed or recent or conversations
-
-
-def _is_same_sender(sender: str, reply_to: str) -> bool:
-    def normalized(name: str) -> str:
-        return name.strip().removeprefix("+").removeprefix("00").casefold()
-
-    return bool(reply_to) and normalized(sender) == normalized(reply_to)
-
-
-def _apply_consent_request(conversation: Conversation, event: WebhookEvent) -> None:
-    """Change the contact's consent and count an opt-out.
-
-    A START changes nothing unless the last change of consent was a STOP by SMS.
-    """
-    request = ConsentRequest(event.consent_request)
-    if request == ConsentRequest.START:
-        change = ConsentEventType.RESUBSCRIBED
-        by_stop = {"sms_consent_source": CONSENT_SOURCES[ConsentRequest.STOP]}
-        if not Contact.objects.filter(pk=conversation.contact_id, **by_stop).exists():
-            return
+    may_be_stop = event.consent_request in (ConsentRequest.STOP, ConsentRequest.REVIEW)
+    if not numbers:
+        event.error, event.owner_id = NO_NUMBER, None
+        event.status = WebhookEventStatus.REVIEW if may_be_stop else WebhookEventStatus.FAILED
+    elif event.consent_request == ConsentRequest.STOP:
+        event.status = WebhookEventStatus.PROCESSED
+        opt_out(event, numbers, meant_for)
+    elif event.consent_request == ConsentRequest.REVIEW:
+        event.status = _let_a_person_decide(event, numbers, meant_for)
+    elif conversations:
+        event.status = WebhookEventStatus.PROCESSED
+        # Consent is never given to a number that could be another one.
+        if event.consent_request == ConsentRequest.START and len(numbers) == 1:
+            _opt_in(event, meant_for)
+        elif is_yes(first_field(payload, TEXT_FIELDS)) and len(numbers) == 1:
+            opt_in_requests.confirm_by_reply(
+                [conversation.contact_id for conversation in meant_for.conversations], event
+            )
     else:
-        change = ConsentEventType.UNSUBSCRIBED
-    changed = change_consent(
-        conversation.contact_id,
-        change,
-        source=CONSENT_SOURCES[request],
-        at=event.occurred_at or event.received_at,
-        evidence=Evidence(
-            details={
-                "event": event.pk,
-                "kind": conversation.kind,
-                "source": conversation.source_id,
-            }
-        ),
+        event.status, event.owner_id = WebhookEventStatus.UNMATCHED, None
+    event.save(update_fields=["owner", "status", "error", "processed_at"])
+    match event.status:
+        case WebhookEventStatus.REVIEW:
+            return ConsentRequest.REVIEW.value
+        case WebhookEventStatus.PROCESSED:
+            return event.consent_request or "other"
+        case _:
+            return "unmatched"
+
+
+def opt_out(event: WebhookEvent, numbers: list[str], meant_for: Addressees) -> None:
+    """Opt out the contacts that a STOP is meant for and suppress its number, also without any.
+
+    Counts the opt-outs, and confirms them where the store wants it.
+    """
+    suppressed_at = [
+        owner_id
+        for owner_id in meant_for.owner_ids
+        if suppress_opted_out_phones(owner_id, numbers, reason=STOP_SOURCE)
+    ]
+    opted_out = opt_out_contacts(event, meant_for.conversations, source=STOP_SOURCE)
+    changed = {*suppressed_at, *(conversation.owner_id for conversation in opted_out)}
+    if len(numbers) == 1:
+        for owner_id in sorted(owner_id for owner_id in changed if owner_id is not None):
+            opt_out_confirmations.send_confirmation(owner_id, numbers[0], key=f"reply:{event.pk}")
+    count_opt_outs(opted_out)
+
+
+def opt_out_contacts(
+    event: WebhookEvent, conversations: Iterable[Conversation], *, source: str
+) -> list[Conversation]:
+    """Opt out the contacts of conversations; return those that were not opted out before."""
+    return [
+        conversation
+        for conversation in conversations
+        if _change_consent(event, conversation, ConsentEventType.UNSUBSCRIBED, source)
+    ]
+
+
+def count_opt_outs(conversations: Iterable[Conversation]) -> None:
+    """Count opt-outs for the campaigns and automations whose messages were answered."""
+    for one in conversations:
+        tallies.count_one(one.owner_id, one.kind, one.source_id, TallyEvent.OPTED_OUT)
+
+
+def _opt_in(event: WebhookEvent, meant_for: Addressees) -> None:
+    """Take back an opt-out by STOP; any other opt-out stays."""
+    for conversation in meant_for.conversations:
+        contact = Contact.objects.filter(pk=conversation.contact_id, sms_consent_source=STOP_SOURCE)
+        if contact.exists():
+            _change_consent(event, conversation, ConsentEventType.RESUBSCRIBED, START_SOURCE)
+
+
+def _change_consent(
+    event: WebhookEvent, conversation: Conversation, change: ConsentEventType, source: str
+) -> bool:
+    """Change the contact's consent as of the reply's time; return whether anything changed."""
+    # A provider's clock that is ahead must not make the next START look older than this STOP.
+    at = min(event.occurred_at or event.received_at, event.received_at)
+    details = {"event": event.pk, "kind": conversation.kind, "source": conversation.source_id}
+    return change_consent(
+        conversation.contact_id, change, source=source, at=at, evidence=Evidence(details=details)
     )
-    if changed and change == ConsentEventType.UNSUBSCRIBED:
-        tallies.count_one(
-            conversation.owner_id, conversation.kind, conversation.source_id, TallyEvent.OPTED_OUT
-        )
+
+
+def _let_a_person_decide(
+    event: WebhookEvent, numbers: list[str], meant_for: Addressees
+) -> WebhookEventStatus:
+    """Hold marketing to the number back until a person has decided.
+
+    A reply that comes again while it waits for its decision is not put before the person twice.
+    """
+    same_reply = event.event_id[-DIGEST_LENGTH:]
+    open_reviews = WebhookEvent.objects.filter(status=WebhookEventStatus.REVIEW)
+    if open_reviews.filter(event_id__endswith=same_reply).exists():
+        return WebhookEventStatus.PROCESSED
+    for owner_id in meant_for.owner_ids:
+        hold_marketing(owner_id, numbers, reply_id=event.pk)
+    return WebhookEventStatus.REVIEW

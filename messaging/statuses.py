@@ -69,6 +69,7 @@ class WebhookEventStatus(models.TextChoices):
 
     RECEIVED = "received", "received: not yet applied"
     PROCESSED = "processed", "processed: applied"
+    REVIEW = "review", "for review: a person decides whether it is an opt-out"
     UNMATCHED = "unmatched", "unmatched: it belongs to no message or contact"
     FAILED = "failed", "failed: it cannot be read"
 
@@ -86,6 +87,7 @@ class ConsentRequest(models.TextChoices):
 
     STOP = "stop"
     START = "start"
+    REVIEW = "review", "review: a person decides whether it asks to stop"
 
 
 class TallyEvent(models.TextChoices):
@@ -105,6 +107,7 @@ class Reason(models.TextChoices):
     """
 
     OPTED_OUT = "opted_out", "the customer had opted out or changed number"
+    AWAITS_REVIEW = "awaits_review", "a person had to decide whether a reply was an opt-out"
     CONTACT_CAP = "contact_cap", "the customer had reached the cap on marketing messages"
     TOO_LONG = "too_long", "the text has more SMS parts than a message may have"
     TOO_LATE = "too_late", "the batch was delayed for longer than CAMPAIGN_LIFE_HOURS"

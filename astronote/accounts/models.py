@@ -156,6 +156,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     opt_in_version = models.CharField(
         max_length=80, blank=True, help_text="A name for this version of the wording."
     )
+    confirms_opt_outs = models.BooleanField(
+        default=False, help_text="Answer an opt-out by SMS with one message; it costs credits."
+    )
     business_profile = models.CharField(
         max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
     )

@@ -39,7 +39,8 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
                               "retention_days", "business_profile"]}),
         ("Customers' texts", {"fields": ["language", "opt_out_line", "privacy_notice_url"]}),
         ("Service messages", {"fields": ["service_max_recipients"]}),
-        ("Consent", {"fields": ["double_opt_in", "opt_in_wording", "opt_in_version"]}),
+        ("Consent", {"fields": ["double_opt_in", "opt_in_wording", "opt_in_version",
+                                "confirms_opt_outs"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
         ("Access", {"fields": ACCESS_FIELDS}),
     ]  # fmt: skip

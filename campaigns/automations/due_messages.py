@@ -23,7 +23,8 @@ from campaigns.message_text import CONTACT_FIELDS, AutomationText, automation_re
 from campaigns.models import AutomationMessage, AutomationType
 from campaigns.new_messages import new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
-from contacts.consent import suppressed_pairs
+from contacts.consent import held_pairs, suppressed_pairs
+from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import next_turn, wake
 
@@ -194,9 +195,11 @@ def _write_chunk(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
 
 
 def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
-    """The messages of a chunk; suppressed numbers are left out."""
+    """The messages of a chunk; suppressed numbers are left out, and held ones of marketing."""
     over_cap = limits.contacts_over_caps([row.contact_id for row in chunk])
     suppressed = suppressed_pairs((row.owner_id, row.phone) for row in chunk)
+    marketing = [row for row in chunk if row.message_type == MessageType.MARKETING]
+    held = held_pairs((row.owner_id, row.phone) for row in marketing)
     renderers = automation_renderers(
         {
             row.automation_id: AutomationText(row.owner_id, row.message_body, row.message_type)
@@ -205,7 +208,8 @@ def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
     )
     messages = []
     for tracking_id, row in zip(batch_writing.new_tracking_ids(len(chunk)), chunk, strict=True):
-        if (row.owner_id, row.phone) in suppressed:
+        pair = (row.owner_id, row.phone)
+        if pair in suppressed or (pair in held and row.message_type == MessageType.MARKETING):
             continue
         values = {name: getattr(row, name) for name in CONTACT_FIELDS}
         text = renderers[row.automation_id](values, tracking_id)

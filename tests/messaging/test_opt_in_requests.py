@@ -18,10 +18,10 @@ from contacts.consent import change_consent
 from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
 from messaging import opt_in_requests, replies, sending, tasks
-from messaging.keywords import is_yes
 from messaging.models import Batch, DirectMessage, Wallet
 from messaging.opt_in_requests import ask_for_consent, send_waiting_requests
 from messaging.opt_in_secrets import confirm_url
+from messaging.reply_reading import is_yes
 from tests.support.checks import ledger_balances, lock_held_elsewhere
 from tests.support.factories import link_in, make_contact, make_list, make_store
 

@@ -24,6 +24,7 @@ SETTINGS = (
     "opt_out_line",
     "privacy_notice_url",
     "retention_days",
+    "confirms_opt_outs",
     "business_profile",
     "subscription_status",
     "billing_hold",

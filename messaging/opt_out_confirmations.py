@@ -1,0 +1,45 @@
+"""The one message that confirms an opt-out by SMS, of stores that want it (rules.md#replies)."""
+
+from __future__ import annotations
+
+import logging
+
+from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.models import StoreId, User
+from astronote.common.languages import Language, language_of
+from contacts.models import Contact
+from messaging.direct_messages import send_service_message
+
+log = logging.getLogger(__name__)
+
+CONFIRMATIONS = {
+    Language.ENGLISH: "You are unsubscribed from {store} and will get no more offers.",
+    Language.GREEK: "Διαγραφήκατε από {store}. Δεν θα λαμβάνετε άλλες προσφορές.",
+    Language.GERMAN: "Sie sind bei {store} abgemeldet und erhalten keine Angebote mehr.",
+    Language.FRENCH: "Vous êtes désinscrit de {store} et ne recevrez plus d'offres.",
+    Language.SPANISH: "Se ha dado de baja de {store} y no recibirá más ofertas.",
+    Language.ITALIAN: "Lei è stato cancellato da {store} e non riceverà altre offerte.",
+}
+
+
+def send_confirmation(owner_id: StoreId, number: str, *, key: str) -> None:
+    """Confirm an opt-out, in the store's language, if the store wants it.
+
+    Nothing is sent to a contact that wants no service messages, and nothing if the store may not
+    send or cannot pay.
+
+    Args:
+        owner_id: the store.
+        number: the number that opted out, as E.164.
+        key: of the opt-out; a second call with it sends nothing.
+    """
+    store = User.objects.get(pk=owner_id)
+    refuses = Contact.objects.filter(owner=owner_id, phone=number, service_allowed=False)
+    if not store.confirms_opt_outs or refuses.exists():
+        return
+    try:
+        name = store.company or eligible_sender(store)
+        text = CONFIRMATIONS[language_of(store)].format(store=name)
+        send_service_message(store, number, text, key=f"opt-out:{key}")
+    except SendingBlocked as blocked:
+        log.info("store %s: an opt-out was not confirmed: %s", owner_id, blocked)

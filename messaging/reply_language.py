@@ -1,0 +1,357 @@
+"""What a clause of a reply says, by the words and phrases of one language.
+
+They are in `reply_languages/`, a file a language; its README explains them. What the clauses of a
+text ask for together is decided in `reply_reading.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from messaging.reply_text import (
+    Clause,
+    edit_distance,
+    fold,
+    is_slip,
+    letters_for_digits,
+    letters_without_digits,
+    without_repeats,
+)
+
+# A word of so many letters may have one wrong letter, and one of so many two.
+ONE_SLIP, TWO_SLIPS = 6, 9
+MOST_FILLERS = 5  # between two words of a phrase
+REMEMBERED_WORDS = 2048
+GAP = "…"
+_FOUND = "\0"  # stands where a phrase was
+# Words that only make the language known, or a reply a question, a request or a compliment.
+_OTHER_LISTS = (
+    "fillers", "ordinary", "business", "praise", "questions", "requests", "reasons",
+)  # fmt: skip
+
+
+class Kind(StrEnum):
+    """What a clause says. The first five are the kinds of phrases in the files."""
+
+    CLEAR = "clear"  # asks to stop in so many words: "stop texting me"
+    KEEP = "keep"  # has such words and does not ask: "don't stop", "bus stop"
+    DOUBT = "doubt"  # may ask: "wrong number"
+    START = "start"  # asks for messages again
+    INSTRUCTION = "instruction"  # repeats how to opt out: "reply STOP to opt out"
+    COMMAND = "command"  # a command and nothing else: "STOP please"
+    EVERYDAY = "everyday"  # an everyday word that is a command if nothing else is said: "end"
+    OPEN = "open"  # a command beside words that say something else
+    COURTESY = "courtesy"  # greetings, thanks, a name below
+    PRAISE = "praise"  # what nobody writes who wants no more messages
+    QUESTION = "question"  # a question about something else
+    OTHER = "other"
+
+
+PHRASES = (Kind.CLEAR, Kind.KEEP, Kind.DOUBT, Kind.START, Kind.INSTRUCTION)
+# What a question asks is no request; if it has the words of one, a person decides.
+_IN_QUESTION = {
+    Kind.CLEAR: Kind.DOUBT,
+    Kind.COMMAND: Kind.DOUBT,
+    Kind.EVERYDAY: Kind.DOUBT,
+    Kind.OPEN: Kind.QUESTION,
+    Kind.OTHER: Kind.QUESTION,
+    Kind.PRAISE: Kind.QUESTION,
+    Kind.START: Kind.QUESTION,
+}
+# "Opt out: https://…" is how a marketing text ends that somebody sends back.
+_BEFORE_ADDRESS = dict.fromkeys((Kind.CLEAR, Kind.COMMAND, Kind.EVERYDAY), Kind.INSTRUCTION)
+
+
+class Language:
+    """The words and phrases of one language, with those that every language understands."""
+
+    def __init__(self, data: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
+        """Compile the phrases.
+
+        Args:
+            data: the language's file.
+            shared: the file of what every language understands.
+        """
+        self._spellings = [(re.compile(a), b) for a, b in data.get("spellings", ())]
+        self._splits_at_apostrophe = data.get("splits_at_apostrophe", False)
+        sources = (data,) if data is shared else (data, shared)
+
+        def words(*names: str) -> list[str]:
+            return [word for name in names for each in sources for word in self._words(each, name)]
+
+        self.commands = frozenset(words("commands"))
+        self.yes = frozenset(words("yes"))
+        self.signs = tuple(data.get("signs", "").split())
+        self.signatures = re.compile(
+            "|".join(r"\W+".join(each.split("+")) for each in data.get("signatures", "").split())
+            or "(?!)"
+        )
+        self._classes = {
+            name: [word for each in sources for word in self._words(each.get("words", {}), name)]
+            for name in data["words"]
+        } | {"BUSINESS": words("business")}
+        acting = words("commands", "everyday", "cancelling", "starts")
+        acting += [word for each in self._classes.values() for word in each]
+        in_phrases = [
+            self.fold(word)
+            for lines in data.get("phrases", {}).values()
+            for word in re.findall(r"[^\W\d_]+\*?", lines)
+            if word not in self._classes
+        ]
+        self._known = _Vocabulary(
+            [*acting, *words(*_OTHER_LISTS), *in_phrases],
+            correctable=acting,
+            commands=self.commands,
+        )
+        self._command = _pattern(self.commands)
+        self._everyday = _pattern(words("everyday", "cancelling"))
+        self._cancelling = _pattern(words("cancelling"))
+        self._business = _pattern(words("business"))
+        self._start, self._praise = _pattern(words("starts")), _pattern(words("praise"))
+        self._filler = re.compile(f"(?<= ){_any_of(words('fillers'))}")
+        self._fillers = f"(?:{_any_of(words('fillers'))}){{0,{MOST_FILLERS}}}"
+        self._question = re.compile(f" {_any_of(words('questions'))}")
+        self._request = re.compile(f" {self._fillers}{_any_of(words('requests'))}")
+        self._before_reason = re.compile(
+            f" {self._fillers}{_any_of(self.commands)}{self._fillers}"
+            f"(?={_any_of(words('reasons'))})"
+        )
+        self._phrases: tuple[list[tuple[Kind, re.Pattern[str]]], ...] = ([], [], [])
+        for kind in PHRASES:
+            for each in sources:
+                for phrase in each.get("phrases", {}).get(kind, "").strip().splitlines():
+                    turn = 1 if GAP in phrase else 0 if " " in phrase else 2
+                    self._phrases[turn].append((kind, self._compile(phrase)))
+
+    def _words(self, source: Mapping[str, str], name: str) -> list[str]:
+        return [self.fold(word.replace("+", " ")) for word in source.get(name, "").split()]
+
+    def fold(self, text: str) -> str:
+        """The text as words of the language are compared."""
+        text = fold(text).replace("'", " " if self._splits_at_apostrophe else "")
+        for pattern, spelling in self._spellings:
+            text = pattern.sub(spelling, text)
+        return text
+
+    def words_of(self, clause: Clause, *, of_one: bool) -> list[str]:
+        """The words of a clause as they are compared, with slips of the finger corrected.
+
+        Args:
+            clause: a part of a text.
+            of_one: whether it is the whole text.
+        """
+        words = [word for token in clause.tokens for word in self.fold(token).split()]
+        if of_one and "".join(words) in self.commands:
+            return ["".join(words)]  # "un subscribe"
+        return [word for each in words for word in self._known.corrected(each).split()]
+
+    def share_known(self, clause: Clause, words: Sequence[str]) -> int:
+        """How many words of a clause the language knows; a corrected one counts half.
+
+        Args:
+            clause: a part of a text.
+            words: its words, by `words_of`.
+        """
+        written = {word for token in clause.tokens for word in self.fold(token).split()}
+        known = (word for word in words if len(word) > 1 and word in self._known)
+        return sum(2 if word in written else 1 for word in known)
+
+    def kinds_of(self, clause: Clause, words: Sequence[str], *, in_capitals: bool) -> set[Kind]:
+        """What a clause says.
+
+        Args:
+            clause: a part of a text.
+            words: its words, by `words_of`.
+            in_capitals: whether the whole text is written in capitals.
+        """
+        kinds = self._kinds_of_clause(clause, words, in_capitals=in_capitals)
+        if clause.has_address:
+            kinds = {_BEFORE_ADDRESS.get(kind, kind) for kind in kinds}
+        return kinds
+
+    def _kinds_of_clause(
+        self, clause: Clause, words: Sequence[str], *, in_capitals: bool
+    ) -> set[Kind]:
+        text = " " + "".join(f"{word} " for word in words)
+        command = self._before_reason.match(text)
+        if command and not clause.is_question:
+            reason = self._kinds(" " + text[command.end() :], is_question=False)
+            return {Kind.OPEN} if Kind.PRAISE in reason else {Kind.COMMAND, *reason} - {Kind.OTHER}
+        request = self._request.match(text)
+        if request:
+            kinds = self._kinds(" " + text[request.end() :], is_question=False)
+            return {Kind.QUESTION if kind == Kind.OPEN else kind for kind in kinds}
+        is_question = clause.is_question or self._question.match(text) is not None
+        kinds = self._kinds(text, is_question=is_question)
+        if kinds == {Kind.OTHER}:
+            if clause.is_signature:
+                return {Kind.COURTESY}
+            if not in_capitals and self._command_stands_out(clause):
+                return {Kind.OPEN}
+        return kinds
+
+    def _command_stands_out(self, clause: Clause) -> bool:
+        """Whether a command is written in capitals among other words."""
+        return any(token.isupper() and self.fold(token) in self.commands for token in clause.tokens)
+
+    def _kinds(self, text: str, *, is_question: bool) -> set[Kind]:
+        kinds, rest = self._find_phrases(text)
+        words = [word for word in self._filler.sub("", rest).split() if _FOUND not in word]
+        if kinds:
+            kinds |= self._commands_beside_phrases(words)
+        else:
+            kinds = {self._kind_of_words(words)}
+        if is_question:
+            kinds = {_IN_QUESTION.get(kind, kind) for kind in kinds}
+        return kinds
+
+    def _find_phrases(self, text: str) -> tuple[set[Kind], str]:
+        """The phrases in a text, and what is left of it.
+
+        Of overlapping ones the first counts, and of those the longest. Those with a gap, and then
+        those of a single word, are only looked for in what the others leave.
+        """
+        kinds: set[Kind] = set()
+        for phrases in self._phrases:
+            matches = [
+                (match.start(), -match.end(), kind)
+                for kind, phrase in phrases
+                for match in phrase.finditer(text)
+            ]
+            matches.sort(key=lambda match: match[:2])  # stable: the order of PHRASES decides
+            end = 0
+            for match_start, match_end, kind in matches:
+                if match_start >= end:
+                    end = -match_end
+                    kinds.add(kind)
+                    text = f"{text[:match_start]}{_FOUND * (end - match_start - 1)} {text[end:]}"
+        return kinds, text
+
+    def _commands_beside_phrases(self, words: Sequence[str]) -> set[Kind]:
+        if words and _all_match(words, self._command):
+            return {Kind.COMMAND}
+        if words and _all_match(words, self._everyday):
+            return {Kind.EVERYDAY}
+        return set()
+
+    def _kind_of_words(self, words: Sequence[str]) -> Kind:
+        """What the words of a clause without phrases say that are no fillers."""
+        named = [word for word in words if not word.isdecimal()]
+        if not named:
+            return Kind.OTHER if words else Kind.COURTESY
+        if _all_match(named, self._command, self._everyday):
+            is_command = any(_all_match([word], self._command) for word in named)
+            return Kind.COMMAND if is_command else Kind.EVERYDAY
+        if _all_match(named, self._start):
+            return Kind.START
+        if (
+            _all_match(named[:1], self._command)
+            or _all_match(named[-1:], self._command)
+            or (_all_match(named[:1], self._cancelling) and not _any_match(named, self._business))
+            or self._known.is_near_command(named[0])
+        ):
+            return Kind.OPEN
+        return Kind.PRAISE if _any_match(named, self._praise) else Kind.OTHER
+
+    def _compile(self, phrase: str) -> re.Pattern[str]:
+        """The pattern of a phrase, as the README of the files explains it."""
+        pattern = "(?<= )"
+        for element in phrase.split():
+            if element == "^":
+                pattern = f"^ {self._fillers}"
+            elif element == "$":
+                pattern += "$"
+            elif element == GAP:
+                pattern += r"(?:\S+ ){0,4}"
+            else:
+                names = element.removesuffix("?").split("|")
+                unknown = rf"(?!{self._known.pattern})\w+ |" if "NAME" in names else ""
+                words = [
+                    word
+                    for name in names
+                    for word in self._classes.get(name) or [self.fold(name.replace("+", " "))]
+                ]
+                pattern += f"(?:(?:{unknown}{_any_of(words)}){self._fillers})"
+                pattern += "?" if element.endswith("?") else ""
+        return re.compile(pattern)
+
+
+class _Vocabulary:
+    """The words of a language, and which of them a mistyped word could be."""
+
+    def __init__(
+        self, words: Iterable[str], *, correctable: Iterable[str], commands: Collection[str]
+    ) -> None:
+        single = {each for word in words for each in word.split()}
+        self._words = {word for word in single if not word.endswith("*")}
+        self._stems = tuple(sorted(word[:-1] for word in single if word.endswith("*")))
+        self._commands = sorted(commands)
+        self._correctable = sorted(
+            {word for each in correctable for word in each.split() if len(word) >= ONE_SLIP}
+        )
+        self.pattern = _any_of(single)
+        self.corrected = lru_cache(maxsize=REMEMBERED_WORDS)(self._corrected)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._words or word.startswith(self._stems)
+
+    def _corrected(self, word: str) -> str:
+        """The word, or the word or words of the language that were meant."""
+        if word in self:
+            return word
+        for undo in (letters_without_digits, letters_for_digits, without_repeats):
+            meant = undo(word).split()
+            if meant and all(each in self for each in meant):
+                return " ".join(meant)
+        for command in self._commands:
+            if is_slip(word, command):
+                return command
+            glued = word.removeprefix(command)
+            if glued != word and len(command) > 3 and len(glued) > 2 and glued in self:
+                return f"{command} {glued}"
+        return self._nearest(word) if len(word) >= ONE_SLIP else word
+
+    def is_near_command(self, word: str) -> bool:
+        """Whether a word that nobody knows is one letter away from a short command."""
+        return word not in self and any(
+            edit_distance(word, command, 1) == 1
+            for command in self._commands
+            if 3 < len(command) < ONE_SLIP
+        )
+
+    def _nearest(self, word: str) -> str:
+        """The known word with the fewest wrong letters, if they are few enough."""
+        best, fewest = word, 3
+        for known in self._correctable:
+            is_stem = known.endswith("*")
+            known = known.removesuffix("*")
+            limit = 2 if len(known) >= TWO_SLIPS and word[0] == known[0] else 1
+            lengths = (len(known) - 1, len(known), len(known) + 1)
+            beginnings = {word[:length] for length in lengths} if is_stem else {word}
+            distance = min(edit_distance(each, known, limit) for each in beginnings)
+            if distance <= limit and distance < fewest:
+                best, fewest = known, distance
+        return best
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern of words, each with the blank after it; a `*` stands for any ending."""
+    patterns = {re.escape(word).replace(r"\*", r"\w*") + " " for word in words if word}
+    longest_first = sorted(patterns, key=lambda each: (-len(each), each))
+    return f"(?:{'|'.join(longest_first)})" if longest_first else "(?!)"
+
+
+def _pattern(words: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(_any_of(words))
+
+
+def _all_match(words: Sequence[str], *patterns: re.Pattern[str]) -> bool:
+    return all(any(each.fullmatch(f"{word} ") for each in patterns) for word in words)
+
+
+def _any_match(words: Sequence[str], pattern: re.Pattern[str]) -> bool:
+    return any(pattern.fullmatch(f"{word} ") for word in words)

@@ -1,0 +1,138 @@
+"""What a reply asks for: to stop, to start again, nothing, or a person has to decide.
+
+What a clause says in one language is in `reply_language.py`, the words and phrases are in
+`reply_languages/`. Rules: docs/rules.md#replies.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from messaging.reply_language import Kind, Language
+from messaging.reply_text import Clause, clauses_of
+from messaging.statuses import ConsentRequest
+
+LANGUAGE_FOLDER = Path(__file__).parent / "reply_languages"
+SHARED = "shared"  # the file of what every language understands
+LONGEST_TEXT = 1500  # of a longer one the beginning and the end are read
+# What a text that was read as Latin may have been written in.
+OTHER_ENCODINGS = ("utf-8", "iso8859_7")
+_ACCENTED_LATIN = re.compile("[\u0080-\u00ff]")
+
+
+class Reading(NamedTuple):
+    """What a reply asks for: a ConsentRequest, or empty for none.
+
+    If a person has to decide (`review`), `proposed` is the likely answer: stop, or empty for none.
+    """
+
+    request: str
+    proposed: str = ""
+
+
+NOTHING = Reading("")
+STOP, START = Reading(ConsentRequest.STOP.value), Reading(ConsentRequest.START.value)
+
+
+def read_reply(text: str) -> Reading:
+    """What a reply asks for; what may ask to stop and is not sure is for a person to decide."""
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[: LONGEST_TEXT // 2]}\n{text[-LONGEST_TEXT // 2 :]}"
+    readings = map(_read, (text, *_in_other_encodings(text)))
+    return next((reading for reading in readings if reading != NOTHING), NOTHING)
+
+
+def _in_other_encodings(text: str) -> Iterator[str]:
+    """The text as it may have been written, if it may have been read in a wrong encoding."""
+    if _ACCENTED_LATIN.search(text):
+        for encoding in OTHER_ENCODINGS:
+            for read_as in ("cp1252", "latin-1"):
+                try:
+                    yield text.encode(read_as).decode(encoding)
+                except UnicodeError:
+                    continue
+
+
+def _read(text: str) -> Reading:
+    """What a text asks for in the language that knows most of its words."""
+    shared, languages = _languages()
+    if not any(map(str.isalpha, text)):
+        return _for_review("stop") if any(sign in text for sign in shared.signs) else NOTHING
+    clauses = clauses_of(text, shared.signatures)
+    in_each = [_InLanguage(language, clauses) for language in languages]
+    most_known = max(each.known for each in in_each)
+    readings = {each.reading() for each in in_each if each.known == most_known}
+    return _agree([reading for reading in readings if reading is not None])
+
+
+def _agree(readings: Sequence[Reading]) -> Reading:
+    """The reading of a text that several languages understand."""
+    if len(readings) < 2:
+        return readings[0] if readings else NOTHING
+    if NOTHING not in readings and START not in readings and STOP in readings:
+        return STOP
+    if any(reading == STOP or reading.proposed for reading in readings):
+        return _for_review("stop")
+    return next((reading for reading in readings if reading.request == "review"), NOTHING)
+
+
+def _for_review(proposed: str) -> Reading:
+    return Reading(ConsentRequest.REVIEW.value, proposed)
+
+
+class _InLanguage:
+    """A text as one language reads it."""
+
+    def __init__(self, language: Language, clauses: Sequence[Clause]) -> None:
+        self.language, self.clauses = language, clauses
+        self.words = [language.words_of(clause, of_one=len(clauses) == 1) for clause in clauses]
+        self.known = sum(map(language.share_known, clauses, self.words))
+
+    def reading(self) -> Reading | None:
+        """What the text asks for; None if the language does not understand it."""
+        in_capitals = all(token.isupper() for clause in self.clauses for token in clause.tokens)
+        kinds: set[Kind] = set()
+        for clause, words in zip(self.clauses, self.words, strict=True):
+            kinds |= self.language.kinds_of(clause, words, in_capitals=in_capitals)
+        return None if kinds == {Kind.OTHER} else _combine(kinds)
+
+
+def _combine(kinds: Collection[Kind]) -> Reading:
+    """What the clauses of a text ask for together."""
+
+    def has(*wanted: Kind) -> bool:
+        return any(kind in kinds for kind in wanted)
+
+    asks_to_stop = has(Kind.CLEAR) or (
+        not has(Kind.QUESTION, Kind.PRAISE, Kind.OPEN)
+        and (has(Kind.COMMAND) or (has(Kind.EVERYDAY) and not has(Kind.OTHER)))
+    )
+    if asks_to_stop and not has(Kind.KEEP, Kind.START):
+        return STOP
+    if has(Kind.CLEAR, Kind.COMMAND, Kind.EVERYDAY, Kind.DOUBT, Kind.OPEN, Kind.INSTRUCTION):
+        return _for_review("" if has(Kind.KEEP, Kind.PRAISE, Kind.QUESTION) else "stop")
+    return START if has(Kind.START) and not has(Kind.KEEP, Kind.QUESTION) else NOTHING
+
+
+def is_yes(text: str) -> bool:
+    """Whether a reply says yes, and nothing else, as an answer to an opt-in request."""
+    shared, _ = _languages()
+    words = [
+        shared.fold(token)
+        for clause in clauses_of(text, shared.signatures)
+        for token in clause.tokens
+    ]
+    return len(words) == 1 and words[0] in shared.yes
+
+
+@cache
+def _languages() -> tuple[Language, list[Language]]:
+    """What every language understands, and the languages; compiled once a process."""
+    files = {path.stem: tomllib.loads(path.read_text()) for path in LANGUAGE_FOLDER.glob("*.toml")}
+    shared = files.pop(SHARED)
+    return Language(shared, shared), [Language(data, shared) for _, data in sorted(files.items())]
