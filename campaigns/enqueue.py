@@ -23,7 +23,7 @@ from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
 from campaigns.new_messages import new_or_skipped_message
-from contacts.consent import held_phones, suppressed_phones
+from contacts.consent import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import next_turn, wake
@@ -171,11 +171,8 @@ def _recipient_chunks(
     while chunk := list(islice(recipients, CHUNK)):
         over_cap: set[int] = set()
         if marketing:
-            phones = [row[1] for row in chunk]
-            left_out = suppressed_phones(campaign.owner_id, phones)
-            left_out |= held_phones(campaign.owner_id, phones)
-            if left_out:
-                chunk = [row for row in chunk if row[1] not in left_out]
+            blocks = marketing_blocks((campaign.owner_id, row[1]) for row in chunk)
+            chunk = [row for row in chunk if (campaign.owner_id, row[1]) not in blocks]
             over_cap = limits.contacts_over_caps([row[0] for row in chunk])
         if chunk:
             yield RecipientChunk(chunk, over_cap)

@@ -33,7 +33,7 @@ def undeclared_columns() -> Iterator[str]:
         for field in declaration.fields
     }
     for model in apps.get_models():
-        if model._meta.app_label not in settings.PROJECT_APPS:
+        if model._meta.app_label not in settings.PROJECT_APPS or model._meta.proxy:
             continue
         for field in model._meta.concrete_fields:
             may_be_personal = isinstance(field, PERSONAL_FIELD_TYPES) and not (

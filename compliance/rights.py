@@ -28,6 +28,7 @@ from contacts.models import (
     Contact,
     ImportFileChunk,
     ListMembership,
+    MarketingHold,
     OptInRequest,
     RejectedRow,
     Suppression,
@@ -60,10 +61,12 @@ def export_person(
     contacts = contacts_with_phone(phone, owner_id).order_by("owner").select_related("owner")
     stores = [_contact_data(contact) for contact in contacts]
     suppressions = Suppression.objects.filter(phone_hash=phone_hash(phone))
+    holds = MarketingHold.objects.filter(phone_hash=phone_hash(phone))
     direct = DirectMessage.objects.filter(to=phone).exclude(contact__in=contacts)
     events = _events_with_phone(phone, owner_id)
     if owner_id:
         suppressions, direct = suppressions.filter(owner=owner_id), direct.filter(owner=owner_id)
+        holds = holds.filter(owner=owner_id)
     audit.write_entry("personal data exported", by=by, owner_id=owner_id, contacts=len(stores))
     return {
         "number": phone,
@@ -71,6 +74,7 @@ def export_person(
         "messages_without_contact": list(direct.values("to", "text", "status", "created_at")),
         "inbound_and_receipts": list(events.values("event_type", "received_at", "payload")),
         "opt_outs_by_hash": list(suppressions.values("owner", "reason", "created_at")),
+        "marketing_held_by_hash": list(holds.values("owner", "created_at")),
     }
 
 

@@ -17,7 +17,7 @@ from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from astronote.common.sql import execute
+from astronote.common.sql import execute, rows
 from contacts.models import (
     MARKETING_EVENTS,
     OPT_INS,
@@ -67,40 +67,63 @@ def suppressed_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
 
 def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
     """Which of these (store id, number) pairs are suppressed; one query for many stores."""
-    return _pairs_in(Suppression, pairs)
+    if not Suppression.objects.exists():
+        return set()
+    return _pairs_in(Suppression, _HashedPair.all_of(pairs))
 
 
-def held_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
-    """Which of these numbers marketing waits for, as a person has to decide about a reply.
+class MarketingBlocks(NamedTuple):
+    """The (store id, number) pairs that get no marketing: suppressed ones, and held ones.
 
-    Args:
-        owner_id: the store.
-        phones: numbers in E.164.
+    Marketing to a held number waits until a person has decided about a reply.
     """
-    return {phone for _, phone in held_pairs((owner_id, phone) for phone in phones)}
+
+    suppressed: set[tuple[int, str]]
+    held: set[tuple[int, str]]
+
+    def __contains__(self, pair: object) -> bool:
+        """Whether the pair gets no marketing now."""
+        return pair in self.suppressed or pair in self.held
 
 
-def held_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Which of these (store id, number) pairs marketing waits for; one query for many stores."""
-    return _pairs_in(MarketingHold, pairs)
+def marketing_blocks(pairs: Iterable[tuple[int, str]]) -> MarketingBlocks:
+    """Which of these (store id, number) pairs get no marketing; few queries for many stores."""
+    [(any_suppressed, any_held)] = rows(ARE_THERE_BLOCKS)
+    hashed = _HashedPair.all_of(pairs) if any_suppressed or any_held else []
+    return MarketingBlocks(
+        _pairs_in(Suppression, hashed) if any_suppressed else set(),
+        _pairs_in(MarketingHold, hashed) if any_held else set(),
+    )
+
+
+ARE_THERE_BLOCKS = """
+    SELECT EXISTS (SELECT FROM contacts_suppression), EXISTS (SELECT FROM contacts_marketinghold)
+"""
+
+
+class _HashedPair(NamedTuple):
+    owner_id: int
+    phone: str
+    digest: str
+
+    @classmethod
+    def all_of(cls, pairs: Iterable[tuple[int, str]]) -> list[_HashedPair]:
+        return [cls(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
 
 
 def _pairs_in(
-    model: type[Suppression | MarketingHold], pairs: Iterable[tuple[int, str]]
+    model: type[Suppression | MarketingHold], pairs: Sequence[_HashedPair]
 ) -> set[tuple[int, str]]:
     """The pairs whose number has a row of the model, of their store or of all."""
-    if not model.objects.exists():
-        return set()
-    hashed_pairs = [(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
     found = model.objects.filter(
-        Q(owner__in={owner_id for owner_id, *_ in hashed_pairs}) | Q(owner=None),
-        phone_hash__in={digest for *_, digest in hashed_pairs},
+        Q(owner__in={pair.owner_id for pair in pairs}) | Q(owner=None),
+        phone_hash__in={pair.digest for pair in pairs},
     )
     hashes = set(found.values_list("owner", "phone_hash"))
     return {
-        (owner_id, phone)
-        for owner_id, phone, digest in hashed_pairs
-        if (owner_id, digest) in hashes or (None, digest) in hashes
+        (pair.owner_id, pair.phone)
+        for pair in pairs
+        if (pair.owner_id, pair.digest) in hashes or (None, pair.digest) in hashes
     }
 
 

@@ -23,7 +23,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from astronote.common.logs import log_context
-from contacts.consent import CONSENT_COLUMN, held_phones, sending_window, suppressed_phones
+from contacts.consent import CONSENT_COLUMN, MarketingBlocks, marketing_blocks, sending_window
 from contacts.models import MessageType
 from messaging import call_metrics, limits, mitto, outcomes, rate_limits
 from messaging.batch_queue import HELD, claim_next_batch, drop_batches, return_to_queue
@@ -184,24 +184,21 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
             "contact__phone",
         )
     )
-    suppressed: set[str] = set()
-    held: set[str] = set()
+    blocks = MarketingBlocks(set(), set())
     over_cap: set[int] = set()
-    if batch.message_type == MessageType.MARKETING or not model.to_contacts:
-        addressed = [row[1] for row in rows if row[4] is not None]
-        suppressed = suppressed_phones(batch.owner_id, addressed)
-    if batch.message_type == MessageType.MARKETING:
-        held = held_phones(batch.owner_id, [row[1] for row in rows])
-        if model.to_contacts:
-            over_cap = limits.contacts_over_caps([row[4] for row in rows], except_batch=batch.pk)
+    is_marketing = batch.message_type == MessageType.MARKETING
+    if is_marketing or not model.to_contacts:
+        blocks = marketing_blocks((batch.owner_id, row[1]) for row in rows if row[4] is not None)
+    if is_marketing and model.to_contacts:
+        over_cap = limits.contacts_over_caps([row[4] for row in rows], except_batch=batch.pk)
     messages, skipped = [], []
     for pk, to, text, tracking_id, contact_id, has_consent, phone in rows:
         # The contact may have been anonymised or have got another number since.
         needs_consent = model.to_contacts or contact_id is not None
         may_receive = (has_consent and phone == to) if needs_consent else to != ""
-        if to in suppressed or not may_receive:
+        if (batch.owner_id, to) in blocks.suppressed or not may_receive:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
-        elif to in held:
+        elif is_marketing and (batch.owner_id, to) in blocks.held:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.AWAITS_REVIEW))
         elif contact_id in over_cap:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.CONTACT_CAP))

@@ -23,7 +23,7 @@ from campaigns.message_text import CONTACT_FIELDS, AutomationText, automation_re
 from campaigns.models import AutomationMessage, AutomationType
 from campaigns.new_messages import new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
-from contacts.consent import held_pairs, suppressed_pairs
+from contacts.consent import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import next_turn, wake
@@ -197,9 +197,7 @@ def _write_chunk(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
 def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; suppressed numbers are left out, and held ones of marketing."""
     over_cap = limits.contacts_over_caps([row.contact_id for row in chunk])
-    suppressed = suppressed_pairs((row.owner_id, row.phone) for row in chunk)
-    marketing = [row for row in chunk if row.message_type == MessageType.MARKETING]
-    held = held_pairs((row.owner_id, row.phone) for row in marketing)
+    suppressed, held = marketing_blocks((row.owner_id, row.phone) for row in chunk)
     renderers = automation_renderers(
         {
             row.automation_id: AutomationText(row.owner_id, row.message_body, row.message_type)

@@ -24,7 +24,7 @@ from campaigns.models import (
     NfcTag,
 )
 from contacts.models import Contact
-from messaging import sending
+from messaging import replies, sending
 from messaging.models import MessageTemplate
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -142,6 +142,8 @@ def rows_of_every_kind(store, sandbox):
     for status in ("sending", "paused", "scheduled"):
         make_campaign(store, target, status=status, scheduled_at=timezone.now())
     MessageTemplate.objects.create(owner=store, name="spring", text="Hello")
+    replies.store_replies([{"from": message.to, "text": "wrong number"}])
+    replies.apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
     Group.objects.get_or_create(name="viewer")
 

@@ -21,7 +21,7 @@ from astronote.queues import jobs
 from campaigns import enqueue
 from campaigns.models import Automation, Campaign, CampaignMessage
 from contacts.models import Contact, Suppression
-from messaging import receipts, sending
+from messaging import receipts, replies, sending
 from messaging.models import CreditTransaction
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.factories import make_campaign, make_list, make_store
@@ -273,6 +273,23 @@ def test_a_list_of_suppressions_is_imported(browser, operator, tmp_path):
     browser.wait_for("1 added")
     assert "1 lines hold no number: 3" in browser.text
     assert Suppression.objects.get().owner is None
+
+
+def test_a_reply_is_decided_from_the_home_page(browser, operator):
+    make_list(make_store(company="Anna's"), 1)
+    replies.store_replies([{"from": "+306900000000", "text": "you again..."}])
+    replies.apply_received_replies()
+    browser.open("/admin/")
+    browser.wait_for("likely an opt-out")
+    browser.press("[aria-labelledby=reply-reviews] a")
+    browser.wait_for("Does the customer want no more marketing?")
+    assert "you again..." in browser.text and "meant for Anna's" in browser.text
+    browser.click("Opt out")
+    browser.wait_for("Opt out: 1 decided")
+    assert not Contact.objects.get().is_subscribed
+    browser.open("/admin/")
+    browser.wait_for("Replies to decide")
+    assert "you again..." not in browser.text
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

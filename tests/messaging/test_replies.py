@@ -243,8 +243,8 @@ def test_the_number_of_a_reply_is_read_as_everywhere(written, phone, client):
 def test_a_stop_whose_number_has_two_readings_counts_for_both_and_a_start_for_none(client):
     anna, bella = make_store("anna"), make_store("bella", phone_region="DE")
     contacts = [
-        Contact.objects.create(owner=anna, phone="+306912345678"),
-        Contact.objects.create(owner=bella, phone="+496912345678"),
+        Contact.objects.create(owner=anna, phone="+306912345678", is_subscribed=True),
+        Contact.objects.create(owner=bella, phone="+496912345678", is_subscribed=True),
     ]
     write(client, "stop", "6912345678")
     assert not Contact.objects.filter(is_subscribed=True).exists()
@@ -301,7 +301,7 @@ def confirmations():
 
 
 def test_a_store_may_have_an_opt_out_confirmed(messaged, client, sandbox):
-    anna = messaged("anna", company="Anna's", confirms_opt_outs=True)
+    anna = messaged("anna", company="Anna's", confirms_opt_outs=True, language="")
     messaged("bella")
     write(client, "stop")
     text = "Διαγραφήκατε από Anna's. Δεν θα λαμβάνετε άλλες προσφορές."
@@ -322,7 +322,7 @@ def test_a_store_may_have_an_opt_out_confirmed(messaged, client, sandbox):
      ("IT", "Lei è stato cancellato da Anna's e non riceverà altre offerte.")],
 )  # fmt: skip
 def test_the_confirmation_is_in_the_language_of_the_stores_country(region, text, client):
-    store = make_store(company="Anna's", confirms_opt_outs=True, phone_region=region)
+    store = make_store(company="Anna's", confirms_opt_outs=True, phone_region=region, language="")
     Contact.objects.create(owner=store, phone=PHONE)
     write(client, "stop")
     assert confirmations() == [(PHONE, text)]
