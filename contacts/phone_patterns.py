@@ -60,11 +60,26 @@ def international_rules(first_digits: str, digit_count: int) -> NumberRules | No
     Returns:
         None if there is no such calling code.
     """
-    for code_length in (1, 2, 3):
-        code = first_digits[:code_length]
-        if not code.startswith("0") and int(code) in COUNTRY_CODE_TO_REGION_CODE:
-            return _calling_code_rules(int(code), digit_count)
-    return None
+    code = _calling_code(first_digits)
+    return _calling_code_rules(code, digit_count) if code else None
+
+
+@functools.cache
+def plain_mobile_rule(first_digits: str, digit_count: int) -> Callable[[str], re.Match[str] | None]:
+    """Matches digits with a calling code that are a mobile number, and that keep all digits.
+
+    The library removes none of them as a national prefix, so they are valid as they are.
+
+    Args:
+        first_digits: the first three digits.
+        digit_count: how many digits there are, with the calling code.
+    """
+    code = _calling_code(first_digits)
+    if code is None:
+        return re.compile(_NO_MATCH).fullmatch
+    prefix = _without_groups(_main_metadata(code).national_prefix_for_parsing)
+    mobile, _ = _kind_patterns(code, digit_count - len(str(code)))
+    return re.compile(f"{code}(?!{prefix})(?:{mobile})").fullmatch
 
 
 @functools.cache
@@ -131,6 +146,15 @@ def national_rules(region: str, digit_count: int) -> NumberRules | None:
         ).fullmatch,
         re.compile(f"{dial_out}|{code}|{prefix}").match,
     )
+
+
+def _calling_code(first_digits: str) -> int | None:
+    """The calling code that digits begin with."""
+    for code_length in (1, 2, 3):
+        code = first_digits[:code_length]
+        if not code.startswith("0") and int(code) in COUNTRY_CODE_TO_REGION_CODE:
+            return int(code)
+    return None
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from contacts.phone_patterns import (
     international_rules,
     kind_rules,
     national_rules,
+    plain_mobile_rule,
 )
 
 if TYPE_CHECKING:
@@ -133,6 +134,21 @@ def phone_kind(phone: str) -> PhoneKind:
     if rules.is_mobile(digits):
         return PhoneKind.MOBILE
     return PhoneKind.LANDLINE if rules.is_landline(digits) else PhoneKind.OTHER
+
+
+def is_plain_mobile(text: str) -> bool:
+    """Whether the text is a valid mobile number in E.164 and nothing else, as most of a list are.
+
+    False only means that the text must be looked at more closely.
+    """
+    digits = text[1:]
+    return (
+        text[:1] == "+"
+        and MIN_DIGITS <= len(digits) < MAX_E164_LENGTH
+        and digits.isascii()
+        and digits.isdecimal()
+        and plain_mobile_rule(digits[:3], len(digits))(digits) is not None
+    )
 
 
 def phone_hash(phone: str) -> str:

@@ -30,7 +30,13 @@ from phonenumbers import (
 from contacts.importing.cells import UnusableCell, fold_text, is_date
 from contacts.importing.names import stands_for_nothing
 from contacts.phone_patterns import kind_rules
-from contacts.phones import PhoneKind, international_number, national_number, phone_kind
+from contacts.phones import (
+    PhoneKind,
+    international_number,
+    is_plain_mobile,
+    national_number,
+    phone_kind,
+)
 
 LANGUAGES = ("en", "el", "de", "fr", "es", "it")
 MIN_DIGITS = 5
@@ -167,6 +173,8 @@ class PhoneReader:
         Raises:
             UnusableCell: if there is no number, none that is valid, or more than one.
         """
+        if is_plain_mobile(text):
+            return PhoneReading(text, PhoneKind.MOBILE)
         home = _home_of(country, self.region) if country else self._home
         phone = self._read_plain(text, home)
         if phone:

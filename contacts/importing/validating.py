@@ -82,11 +82,11 @@ class ContactRow:
     def filled_bits(self) -> int:
         """One bit for each of the fields email, first and last name, gender and birthday."""
         return (
-            (self.email != "")
-            | (self.first_name != "") << 1
-            | (self.last_name != "") << 2
-            | (self.gender is not None) << 3
-            | (self.birthday is not None) << 4
+            (1 if self.email else 0)
+            | (2 if self.first_name else 0)
+            | (4 if self.last_name else 0)
+            | (8 if self.gender else 0)
+            | (16 if self.birthday else 0)
         )
 
     def filled_by(self, later: ContactRow) -> ContactRow:
@@ -339,10 +339,8 @@ class _RowValidator:
                 return self._rejection(problems[0][0], cells, problems[0][1])
             at = self.phone_readers[0][0]
             return self._rejection(at, cells, UnusableCell("the phone number is missing"))
-        dropped += [
-            self._dropped(f"the number of {self.headings[at]}", at, cells, problem)
-            for at, problem in problems
-        ]
+        for at, why in problems:
+            dropped.append(self._dropped(f"the number of {self.headings[at]}", at, cells, why))
         return found
 
     def _known_birthdays(self, sample: Sequence[str]) -> KnownCells[date | None]:

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from contacts.importing.cells import KnownCells
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import Rejection, row_validator
 
@@ -170,3 +171,16 @@ def test_rows_of_other_lengths_are_read_or_refused():
     assert judge(["6900000001"]).first_name == ""
     assert judge(["6900000001", "Anna", "", " "]).first_name == "Anna"
     assert "3 cells" in judge(["6900000001", "Papa", "Anna"]).reason
+
+
+def test_a_cell_is_read_once_as_long_as_few_different_and_short_ones_are_kept():
+    read = []
+
+    def length(text):
+        read.append(text)
+        return len(text)
+
+    cells = KnownCells(length, size=2)
+    texts = ["a", "", "a", "bcd", "bcd", " " * 201, " " * 201]
+    assert [cells[text] for text in texts] == list(map(len, texts))
+    assert read == ["a", "", "bcd", "bcd", " " * 201, " " * 201]

@@ -7,10 +7,10 @@ import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phonenumbers import PhoneMetadata, PhoneNumberFormat
+from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from contacts.phone_patterns import international_rules, national_rules
-from contacts.phones import to_e164
+from contacts.phones import is_plain_mobile, to_e164
 from tests.support import phones
 from tests.support.phones import differing
 
@@ -94,6 +94,49 @@ def test_usual_numbers_are_known_to_be_valid_without_the_library(rules, digits):
 )
 def test_numbers_of_wrong_length_are_known_to_be_invalid_without_the_library(rules, digits):
     assert not rules.accept(digits) and not rules.needs_library(digits)
+
+
+@pytest.mark.parametrize(
+    "text", ["+306900000001", "+447400123456", "+4915112345678", "+33612345678", "+12015550123"]
+)
+def test_usual_mobiles_are_known_to_be_plain(text):
+    assert is_plain_mobile(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "306900000001",
+        "+30690000000",
+        "+30 6900000001",
+        "+3069000000٠١",
+        "+302101234567",
+        "+3547400123456",
+        "+4407400123456",
+        "+999123456789",
+        "+01201555012",
+        "+",
+        "",
+    ],
+)
+def test_other_numbers_are_not_plain_mobiles(text):
+    assert not is_plain_mobile(text)
+
+
+@pytest.mark.slow
+def test_plain_mobiles_are_mobiles_of_the_same_digits_by_the_library():
+    draw = random.Random(20261126)
+    texts = {"+" + re.sub(r"\D", "", phones.random_number(draw)[0]) for _ in range(20_000)}
+    texts = set(filter(is_plain_mobile, texts))
+    assert len(texts) > 100
+    for text in texts:
+        number = phonenumbers.parse(text)
+        assert phonenumbers.is_valid_number(number), text
+        assert phonenumbers.format_number(number, PhoneNumberFormat.E164) == text
+        assert phonenumbers.number_type(number) in (
+            PhoneNumberType.MOBILE,
+            PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        ), text
 
 
 @pytest.mark.slow
