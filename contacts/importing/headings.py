@@ -254,7 +254,8 @@ _CONCEPTS = {
         "iscrizione autorizza autorizzato autorizzazione συγκαταθεση συγκαταθεσησ συναινεση "
         "συναινεσησ συναινει αποδοχη αποδεχεται αποδεχομαι εγγεγραμμενοσ εγγεγραμμενη συμφωνει "
         "συμφωνω συμφωνια επιτρεπει επιτρεπεται εγκριση αδεια willing ok okay bestatigt permite "
-        "consente consiente toestemming"
+        "consente consiente toestemming "
+        "accord accordo"
     ),
     "enable": "enable enabled enables active activated actif activo attivo aktiv ενεργο",
     "ended": (
@@ -327,7 +328,7 @@ _CONCEPTS = {
     "glue": (
         "kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
         "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
-        "for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
+        "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
         "et y e ed και in im ins von vom zu zum zur mit with your our my we s d l st est is are "
         "was has have been will can may wants want wunscht vuole θελει του τησ των τα το η ο σε "
         "για με στο στα τον την από or oder ou o u if any please enter flag yes ja si ναι nein "
@@ -942,6 +943,15 @@ def _may_say_no(word: str) -> bool:
     return not _NEGATING_WORDS.isdisjoint(words)
 
 
+# What somebody may say no to, beside SMS, newsletters and contact.
+_UNWANTED_WORDS = (
+    "marketing werbung publicite publicidad pubblicita send sending message messages messaging "
+    "senden schicken schreiben envoyer ecrire enviar escribir inviare mandare scrivere στελνετε "
+    "στειλετε στελνουμε στειλουμε στελνω"
+)
+_UNWANTED = frozenset(_UNWANTED_WORDS.split())
+
+
 def says_no(text: str) -> bool:
     """Whether a cell of any column says that somebody wants no messages: `no SMS`, `unsubscribed`.
 
@@ -957,12 +967,9 @@ def says_no(text: str) -> bool:
     if words == ["stop"]:
         return True
     for at, word in enumerate(words):
-        after = {concept for later in words[at + 1 : at + 4] for concept in _WORDS.get(later, ())}
-        is_no = word == "no" or "not" in _WORDS.get(word, ()) or word in ("dont", "don")
-        if is_no and after & {"sms", "newsletter", "contact"}:
-            return True
-        if is_no and {"marketing", "werbung", "publicite", "publicidad", "pubblicita"} & set(
-            words[at + 1 : at + 4]
-        ):
-            return True
+        if word in ("no", "dont", "don") or "not" in _WORDS.get(word, ()):
+            after = words[at + 1 : at + 4]
+            concepts = {concept for later in after for concept in _WORDS.get(later, ())}
+            if concepts & {"sms", "newsletter", "contact"} or not _UNWANTED.isdisjoint(after):
+                return True
     return False

@@ -82,6 +82,11 @@ class _Column(NamedTuple):
         """Which share of the cells matches, from 0 to 1."""
         return sum(1 for cell in self.cells if matches(cell)) / max(1, len(self.cells))
 
+    def answered_share(self, *, also: Callable[[str], object] = lambda cell: False) -> float:
+        """Which share of the cells answers a question or matches; S and N do beside each other."""
+        reader = _answer_reader(self.cells)
+        return self.share(lambda cell: also(cell) or _is_answer(cell, reader))
+
     def rows_of(self, matches: Callable[[str], object]) -> set[int]:
         """The rows of the sample whose cell is filled and matches."""
         return {at for at, cell in enumerate(self.rows) if _is_filled(cell) and matches(cell)}
@@ -140,7 +145,7 @@ class _Guess:
         for column in self._of(Meaning.SMS):
             if not column.cells or column.share(looks_like_phone) >= MIN_VALUE_SHARE:
                 continue
-            is_answered = column.share(_is_answer) >= MIN_VALUE_SHARE
+            is_answered = column.answered_share() >= MIN_VALUE_SHARE
             if is_answered and column.heading.is_sure:
                 self.sms_answers.append(column)
             elif is_answered or column.share(_has_letters) >= MIN_VALUE_SHARE:
@@ -463,9 +468,11 @@ def _is_filled(cell: str) -> bool:
 
 def _is_yes_or_no(column: _Column) -> bool:
     """Whether the cells answer an unknown question: yes, no, a tick; no numbers, no sentences."""
+    reader = _answer_reader(column.cells)
 
     def is_short_answer(cell: str) -> bool:
-        return len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit() and _is_answer(cell)
+        is_short = len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit()
+        return is_short and _is_answer(cell, reader)
 
     return bool(column.cells) and column.share(is_short_answer) >= MIN_VALUE_SHARE
 
@@ -482,7 +489,7 @@ def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
     is_other = heading.channel == Channel.OTHER
-    answered = column.share(_is_answer) if cells else 1.0
+    answered = column.answered_share() if cells else 1.0
     if heading.meaning == Meaning.CONSENT_TIME:
         # A date says when somebody agreed, and nothing about today; answers are a consent.
         if not cells or column.share(is_date) or answered < MIN_VALUE_SHARE:
@@ -498,7 +505,7 @@ def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms:
             return ""
-        if heading.is_sure or column.share(lambda cell: _is_answer(cell) or is_date(cell)) >= 0.6:
+        if heading.is_sure or column.answered_share(also=is_date) >= MIN_VALUE_SHARE:
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
@@ -515,13 +522,13 @@ def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:
     return "sms_consent"
 
 
-def _answer_reader(*, is_opt_out: bool) -> ConsentColumn:
-    return ConsentColumn((), is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
+def _answer_reader(cells: Sequence[str] = (), *, is_opt_out: bool = False) -> ConsentColumn:
+    return ConsentColumn(cells, is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
 
 
-def _is_answer(cell: str) -> bool:
+def _is_answer(cell: str, reader: ConsentColumn | None = None) -> bool:
     """Whether the cell answers a question of consent: yes, no, subscribed … but no date."""
-    return not is_date(cell) and _POSITIVE.read(cell).problem == ""
+    return not is_date(cell) and (reader or _POSITIVE).read(cell).problem == ""
 
 
 def _only_withdraws(column: _Column) -> bool:
@@ -557,7 +564,7 @@ def _is_subscription(cell: str) -> bool:
     )
 
 
-_POSITIVE, _NEGATIVE = _answer_reader(is_opt_out=False), _answer_reader(is_opt_out=True)
+_POSITIVE, _NEGATIVE = _answer_reader(), _answer_reader(is_opt_out=True)
 
 
 def _best(columns: Sequence[_Column]) -> list[_Column]:

@@ -107,7 +107,7 @@ def test_a_foreign_column_is_no_phone_number_even_if_there_is_no_other(heading):
         ("Pays de résidence", "country"), ("Billing Country", "country"),
         # Birthdays
         ("Birth date", "birthday"), ("date_of_birth", "birthday"), ("DOB", "birthday"),
-        ("B-Day", "birthday"), ("Ημ/νία γέννησης", "birthday"),
+        ("B-Day", "birthday"), ("F. Nacimiento", "birthday"), ("Ημ/νία γέννησης", "birthday"),
         ("Ημερομηνία Γεννήσεως", "birthday"),
         ("Geburtstag", "birthday"), ("geb. am", "birthday"), ("Née le", "birthday"),
         ("Anniversaire", "birthday"), ("Fecha de nac.", "birthday"), ("Cumpleaños", "birthday"),
@@ -151,7 +151,8 @@ def test_a_heading_is_known_in_every_language_and_form(heading, field):
         ("Newsletter", "other_consent"), ("E-Mail-Werbung erlaubt", "other_consent"),
         ("GDPR consent", "other_consent"), ("Consenso privacy", "other_consent"),
         ("SMS reminders", "other_consent"), ("Δέχεται SMS", "sms_consent"),
-        ("Newsletter erwünscht", "other_consent"), ("SMS-Versand", "sms_consent"),
+        ("Accord SMS", "sms_consent"), ("Newsletter erwünscht", "other_consent"),
+        ("SMS-Versand", "sms_consent"),
         ("Photo consent", "ask"), ("Not unsubscribed", "ask"), ("Opt in / opt out", "ask"),
     ],
 )  # fmt: skip
@@ -221,7 +222,10 @@ def test_a_person_who_is_no_longer_active_is_asked_about(heading, cells, is_aske
 CHOSEN = {"ignored": [0]}
 
 
-@pytest.mark.parametrize("cell", ["vip, no SMS", "DO NOT TEXT!", "unsubscribed by phone"])
+@pytest.mark.parametrize(
+    "cell",
+    ["vip, no SMS", "DO NOT TEXT!", "unsubscribed by phone", "μην της στέλνετε", "nicht schreiben"],
+)
 def test_a_no_in_a_column_of_notes_is_put_before_a_person(cell):
     columns, _, problem = guessed({"Notes": ["likes blue", cell], "Mobile": PHONES[:2]})
     assert "Notes may say who agreed" in problem
@@ -496,6 +500,12 @@ def test_an_unknown_question_with_answers_is_asked_about(heading):
     guess = two_customers(heading, ["ναι", "όχι"])
     assert "sms_consent" not in guess.fields
     assert heading in guess.problem or guess.fields.get("sms_opt_out") == [2]
+
+
+@pytest.mark.parametrize(("yes", "no"), [("S", "N"), ("O", "N"), ("J", "N"), ("Ν", "Ο")])
+def test_letters_that_answer_an_unknown_question_are_asked_about(yes, no):
+    assert "Xyzzy" in two_customers("Xyzzy", [yes, no]).problem
+    assert not two_customers("Xyzzy", ["A", "B"]).problem
 
 
 def test_unknown_answers_about_sms_are_asked_about():
