@@ -958,7 +958,7 @@ def says_no(text: str) -> bool:
     Args:
         text: the cell.
     """
-    if not any(map(_may_say_no, text.split())):
+    if not any(_may_say_no(word) for word in text.split() if not word.isdigit()):
         return False
     words = _SPLIT.findall(fold_accents(text.replace("_", " ")))
     joined = {first + second for first, second in pairwise(words)}

@@ -89,7 +89,7 @@ class _Column(NamedTuple):
 
     def rows_of(self, matches: Callable[[str], object]) -> set[int]:
         """The rows of the sample whose cell is filled and matches."""
-        return {at for at, cell in enumerate(self.rows) if _is_filled(cell) and matches(cell)}
+        return {at for at, cell in enumerate(self.rows) if cell and matches(cell)}
 
 
 def guess_columns(
@@ -410,7 +410,7 @@ class _Guess:
                 )
             elif _has_unequal_answers(set(column.all_cells)):
                 in_doubt = column.rows_of(
-                    lambda cell: is_date(cell) or _POSITIVE.read(cell).consent != Consent.AGREES
+                    lambda cell: is_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
                 )
             if in_doubt - self._rows_of_refusal():
                 self._ask_consent(column)
@@ -564,6 +564,7 @@ def _is_subscription(cell: str) -> bool:
     )
 
 
+_WILLING = (Consent.SILENT, Consent.AGREES)
 _POSITIVE, _NEGATIVE = _answer_reader(), _answer_reader(is_opt_out=True)
 
 
