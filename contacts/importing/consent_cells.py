@@ -152,6 +152,10 @@ class ConsentColumn:
         """What the cell says."""
         return self.known[text]
 
+    def is_answer(self, text: str) -> bool:
+        """Whether the cell is understood, or empty."""
+        return not self.read(text).problem
+
     def _read(self, text: str) -> ConsentCell:
         text = unicodedata.normalize("NFC", text.strip())
         answer = self._answer(text)

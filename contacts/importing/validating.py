@@ -191,7 +191,6 @@ class _RowValidator:
         def cells_of(at: int) -> list[str]:
             return [row[at] for row in sample if at < len(row) and row[at].strip()]
 
-        self.uniform_columns = list(_uniform_columns(sample, self.width))
         self.country_at, self.email_at = columns("country"), columns("email")
         self.first_at, self.last_at = columns("first_name"), columns("last_name")
         self.phone_readers = [
@@ -219,6 +218,10 @@ class _RowValidator:
             )
             for field in ("sms_consent", "sms_opt_out", "other_consent")
             for at in columns(field)
+        ]
+        self.uniform_columns = [
+            *_uniform_columns(sample, self.width),
+            *((at, column.is_answer) for at, column, _ in self.consents),
         ]
 
     def _convention(self, at: int, sample: Sequence[Sequence[str]], region: str) -> PhoneConvention:
@@ -305,10 +308,10 @@ class _RowValidator:
                 f"the row has {len(cells)} cells, the heading {self.width}: "
                 "put quotation marks around a cell that holds the separator",
             )
-        for at, sign in self.uniform_columns:
+        for at, fits in self.uniform_columns:
             text = cells[at]
             # `Papa, Anna` without quotes gives a cell that begins with a blank.
-            if text[:1] == " " and not sign.search(text) and not stands_for_nothing(text):
+            if text[:1] == " " and not fits(text) and not stands_for_nothing(text):
                 problem = (
                     "unlike the other cells of the column: put quotation marks around the cell "
                     "before it if the two are one"
@@ -428,14 +431,14 @@ class _RowValidator:
 
 def _uniform_columns(
     sample: Sequence[Sequence[str]], width: int
-) -> Iterator[tuple[int, re.Pattern[str]]]:
-    """Columns of dates, addresses or numbers, each with a sign that all their cells have."""
+) -> Iterator[tuple[int, Callable[[str], object]]]:
+    """Columns of dates, addresses or numbers, each with what tells whether a cell may be one."""
     for at in range(width):
         cells = [row[at] for row in sample if at < len(row) and row[at][:1] not in ("", " ")]
         cells = [cell for cell in cells if not stands_for_nothing(cell)]
         for is_like_others, sign, min_count in _CELL_TYPES:
             if len(cells) >= min_count and all(map(is_like_others, cells)):
-                yield at, sign
+                yield at, sign.search
                 break
 
 

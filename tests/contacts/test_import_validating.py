@@ -166,6 +166,14 @@ def test_a_cell_after_a_blank_that_is_unlike_its_column_shows_a_shifted_row(visi
     assert not is_shifted or (row.column, row.value) == ("Last visit", "Anna")
 
 
+def test_a_cell_after_a_blank_that_is_no_answer_shows_a_shifted_row():
+    headings, mapping = ["Phone", "Name", "SMS"], {"phone": [0], "sms_consent": [2]}
+    validate = row_validator(headings, mapping, "iso", "GR")
+    assert isinstance(validate(["6900000001", "Papa", " Anna"]), Rejection)
+    assert validate(["6900000001", "Papa", " no"]).consent == Consent.OPTED_OUT
+    assert validate(["6900000001", "Papa", "perhaps"]).consent == Consent.WITHHELD
+
+
 def test_rows_of_other_lengths_are_read_or_refused():
     judge = row_validator(["Phone", "Name"], {"phone": [0], "full_name": [1]}, "dmy", "GR")
     assert judge(["6900000001"]).first_name == ""
