@@ -207,7 +207,7 @@ def change_consent(
     OPT_OUT_MAX_WAIT_SECONDS. An opt-out always leaves the store's suppression, also of a contact
     that was not subscribed, and an opt-in deletes it. What an opt-in cannot undo is in
     `obstacle_to_consent`. Besides this function, an import writes first consents and opt-outs in
-    bulk, and anonymising a contact ends its consent to marketing.
+    bulk; anonymising a contact, and giving it another number or store, end its consent.
 
     Args:
         contact_id: the contact.
