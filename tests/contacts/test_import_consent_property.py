@@ -26,7 +26,7 @@ from contacts.models import ConsentEvent, Contact, ImportStatus, Suppression
 from contacts.phones import phone_hash
 from tests.support.factories import make_store
 
-EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", 300))
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", 200))
 FOLDER = Path(__file__).parent.parent / "data" / "cases" / "import"
 CASES = json.loads((FOLDER / "expected.json").read_bytes())
 # They say neither yes nor no: a blank, and a dash.
