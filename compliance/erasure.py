@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from django.db import models
 
-from astronote.common.sql import execute
+from astronote.common.sql import execute, rows
 from contacts.models import Contact
+from contacts.phones import phone_hash
 from messaging.models import message_classes
 
 
@@ -19,6 +20,7 @@ def anonymise_contacts(contact_ids: Sequence[int]) -> None:
 
     Called in a transaction.
     """
+    _keep_opt_outs(contact_ids)
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
     _empty_messages(contact_ids)
 
@@ -37,6 +39,7 @@ def delete_contacts(contact_ids: Sequence[int]) -> None:
 
     Their messages stay, masked and without a contact. Called in a transaction.
     """
+    _keep_opt_outs(contact_ids)
     _empty_messages(contact_ids)
     ids = [list(contact_ids)]
     for relation in Contact._meta.related_objects:
@@ -46,6 +49,34 @@ def delete_contacts(contact_ids: Sequence[int]) -> None:
         else:
             execute(f"DELETE FROM {table} WHERE {column} = ANY(%s)", ids)
     execute("DELETE FROM contacts_contact WHERE id = ANY(%s)", ids)
+
+
+def _keep_opt_outs(contact_ids: Sequence[int]) -> None:
+    """Suppress the numbers of these contacts that opted out, unless they are suppressed already.
+
+    The suppression, with its reason and time, is the proof of the opt-out that outlives them.
+    """
+    opted_out = rows(READ_OPT_OUTS, [list(contact_ids)])
+    hashed = [(owner, phone_hash(phone), reason, at) for owner, phone, reason, at in opted_out]
+    if hashed:
+        execute(KEEP_OPT_OUTS, list(map(list, zip(*hashed, strict=True))))
+
+
+# An opt-out has been recorded by the contact's last change at the latest.
+READ_OPT_OUTS = """
+    SELECT owner_id, phone, COALESCE(NULLIF(sms_consent_source, ''), 'opt-out'),
+        LEAST(GREATEST(unsubscribed_at, created_at), updated_at)
+    FROM contacts_contact
+    WHERE id = ANY(%s) AND phone IS NOT NULL AND NOT is_subscribed AND unsubscribed_at IS NOT NULL
+"""
+# The hashes are sorted, as in other statements that suppress, so that none wait crosswise.
+KEEP_OPT_OUTS = """
+    INSERT INTO contacts_suppression (owner_id, phone_hash, reason, created_at)
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+        AS opt_out (owner_id, phone_hash, reason, at)
+    ORDER BY phone_hash
+    ON CONFLICT DO NOTHING
+"""
 
 
 def _empty_messages(contact_ids: Sequence[int]) -> None:

@@ -43,11 +43,37 @@ class RetentionRule(NamedTuple):
     key: str = "id"
 
 
+def _plausible_time(column: str, *, earliest: str, otherwise: str) -> str:
+    """SQL of a time that a provider or a till gave, if it can be true, else of one that we know.
+
+    A period that began in 1970 would end at once, and one that began in 2100 never.
+
+    Args:
+        column: the time that was given.
+        earliest: the given time cannot be before this one; nor can it be in the future.
+        otherwise: our own time, used instead of one that cannot be true or is missing.
+    """
+    return f"CASE WHEN {column} BETWEEN {earliest} AND %(now)s THEN {column} ELSE {otherwise} END"
+
+
+# When a contact's last consent event was written, by our clock.
+RECORDED_AT = """
+    COALESCE((SELECT max(e.created_at) FROM contacts_consentevent e
+        WHERE e.contact_id = t.id {condition}), t.created_at)
+"""
+OPTED_OUT_AT = _plausible_time(
+    "t.unsubscribed_at",
+    earliest="t.created_at",
+    otherwise=RECORDED_AT.format(condition="AND e.type = 'unsubscribed'"),
+)
+EVIDENCE_GIVEN_AT = _plausible_time(
+    "t.sms_consent_at", earliest="t.created_at", otherwise=RECORDED_AT.format(condition="")
+)
 # A contact is due after the opt-out, by the store's own period if that is shorter; on its own
 # date; or PII_INACTIVE_DAYS after its last change and message. Never under a legal hold.
 CONTACT_IS_DUE = """
     t.anonymised_at IS NULL AND NOT t.legal_hold AND (
-        (t.unsubscribed_at IS NOT NULL AND t.unsubscribed_at < %(now)s - make_interval(days =>
+        (t.unsubscribed_at IS NOT NULL AND {opted_out_at} < %(now)s - make_interval(days =>
             LEAST(%(days)s, (SELECT u.retention_days FROM {users} u WHERE u.id = t.owner_id))))
         OR t.erase_on <= %(now)s::date
         OR (%(inactive)s > 0 AND t.updated_at < %(inactive_since)s AND {not_messaged}))
@@ -71,7 +97,7 @@ def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
     return [
         _contact_rule(),
-        _remove_personal_keys("contacts_contact", "consent_evidence", "sms_consent_at"),
+        _remove_personal_keys("contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT),
         RetentionRule(
             "campaigns_offerviewevent",
             f"t.viewed_at < %(cutoff)s AND {HAS_VISITOR}",
@@ -84,12 +110,22 @@ def retention_rules() -> list[RetentionRule]:
             ActionType.NULLIFY,
             CLEAR_VISITOR,
         ),
-        _remove_personal_keys("campaigns_conversionevent", "metadata", "occurred_at"),
         _remove_personal_keys(
-            "campaigns_redemption", "evidence_json", "redeemed_at", key="message_id"
+            "campaigns_conversionevent",
+            "metadata",
+            _no_earlier_than("occurred_at", "contacts_contact", "contact_id"),
         ),
         _remove_personal_keys(
-            "campaigns_automationredemption", "evidence_json", "redeemed_at", key="message_id"
+            "campaigns_redemption",
+            "evidence_json",
+            _no_earlier_than("redeemed_at", "campaigns_campaignmessage", "message_id"),
+            key="message_id",
+        ),
+        _remove_personal_keys(
+            "campaigns_automationredemption",
+            "evidence_json",
+            _no_earlier_than("redeemed_at", "campaigns_automationmessage", "message_id"),
+            key="message_id",
         ),
         RetentionRule(
             "messaging_webhookevent",
@@ -112,17 +148,23 @@ def _contact_rule() -> RetentionRule:
         NOT_MESSAGED.format(table=model._meta.db_table) for model in message_classes()
     )
     users = get_user_model()._meta.db_table
-    condition = CONTACT_IS_DUE.format(users=users, not_messaged=not_messaged)
+    condition = CONTACT_IS_DUE.format(
+        users=users, not_messaged=not_messaged, opted_out_at=OPTED_OUT_AT
+    )
     if settings.PII_RETENTION_ACTION == "delete":
         return RetentionRule("contacts_contact", condition, ActionType.DELETE, delete_contacts)
     return RetentionRule("contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts)
 
 
-def _remove_personal_keys(
-    table: str, column: str, time_column: str, *, key: str = "id"
-) -> RetentionRule:
-    """A rule that removes PERSONAL_KEYS from a JSON column."""
-    condition = f"t.{time_column} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS}"
+def _no_earlier_than(column: str, table: str, reference: str) -> str:
+    """SQL of a time that cannot be before the row of another table that it belongs to."""
+    created = f"(SELECT r.created_at FROM {table} r WHERE r.id = t.{reference})"
+    return _plausible_time(f"t.{column}", earliest=created, otherwise=created)
+
+
+def _remove_personal_keys(table: str, column: str, since: str, *, key: str = "id") -> RetentionRule:
+    """A rule that removes PERSONAL_KEYS from a JSON column; `since` is SQL of its row's time."""
+    condition = f"{since} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS}"
     change = f"{column} = {column} - {PERSONAL_KEYS}"
     return RetentionRule(table, condition, ActionType.NULLIFY, change, key)
 
