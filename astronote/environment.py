@@ -157,8 +157,16 @@ SECTIONS: dict[str, list[Variable]] = {
             "PHONE_HASH_KEY",
             text,
             None,
-            "keys the hashes of suppressed numbers; never change it, or opt-outs are forgotten",
+            "keys the hashes of suppressed numbers; changed only together with PHONE_HASH_KEY_OLD,"
+            " or opt-outs are forgotten",
             local=GENERATED,
+        ),
+        Variable(
+            "PHONE_HASH_KEY_OLD",
+            text,
+            "",
+            "the PHONE_HASH_KEY before, whose hashes still count; stays until"
+            " `manage.py rotate_phone_hash_key` says that none is left",
         ),
         Variable("DEBUG", boolean, "0", "Django's debug pages; never in production"),
         Variable(

@@ -11,7 +11,7 @@ from django.db import models
 
 from astronote.common.sql import execute, rows
 from contacts.models import Contact
-from contacts.phones import phone_hash
+from contacts.phones import phone_hash, present_key_id
 from messaging.models import message_classes
 
 
@@ -59,7 +59,8 @@ def _keep_opt_outs(contact_ids: Sequence[int]) -> None:
     opted_out = rows(READ_OPT_OUTS, [list(contact_ids)])
     hashed = [(owner, phone_hash(phone), reason, at) for owner, phone, reason, at in opted_out]
     if hashed:
-        execute(KEEP_OPT_OUTS, list(map(list, zip(*hashed, strict=True))))
+        columns = map(list, zip(*hashed, strict=True))
+        execute(KEEP_OPT_OUTS, [present_key_id(), *columns])
 
 
 # An opt-out has been recorded by the contact's last change at the latest.
@@ -71,8 +72,8 @@ READ_OPT_OUTS = """
 """
 # The hashes are sorted, as in other statements that suppress, so that none wait crosswise.
 KEEP_OPT_OUTS = """
-    INSERT INTO contacts_suppression (owner_id, phone_hash, reason, created_at)
-    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+    INSERT INTO contacts_suppression (key_id, owner_id, phone_hash, reason, created_at)
+    SELECT %s, opt_out.* FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
         AS opt_out (owner_id, phone_hash, reason, at)
     ORDER BY phone_hash
     ON CONFLICT DO NOTHING

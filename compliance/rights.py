@@ -31,7 +31,7 @@ from contacts.models import (
     RejectedRow,
     Suppression,
 )
-from contacts.phones import phone_hash
+from contacts.phones import phone_hashes
 from messaging import replies
 from messaging.models import DirectMessage, WebhookEvent, message_classes
 
@@ -58,7 +58,7 @@ def export_person(
     """
     contacts = contacts_with_phone(phone, owner_id).order_by("owner").select_related("owner")
     stores = [_contact_data(contact) for contact in contacts]
-    suppressions = Suppression.objects.filter(phone_hash=phone_hash(phone))
+    suppressions = Suppression.objects.filter(phone_hash__in=phone_hashes(phone))
     direct = DirectMessage.objects.filter(to=phone)
     events = _events_with_phone(phone, owner_id)
     if owner_id:

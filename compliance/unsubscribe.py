@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from contacts.consent import change_consent
 from contacts.models import ConsentEventType, Contact, Suppression
-from contacts.phones import phone_hash
+from contacts.phones import phone_hash, phone_hashes
 from messaging import tallies
 from messaging.links import tracking_id_of
 from messaging.models import OutboundMessage, message_classes
@@ -75,7 +75,8 @@ def _contact_with_number(message: OutboundMessage) -> Contact | None:
 
 
 def _suppressions(message: OutboundMessage) -> QuerySet[Suppression]:
-    return Suppression.objects.filter(owner=message.owner_id, phone_hash=phone_hash(message.to))
+    digests = phone_hashes(message.to)
+    return Suppression.objects.filter(owner=message.owner_id, phone_hash__in=digests)
 
 
 def _change_consent(message: OutboundMessage, contact: Contact, event: ConsentEventType) -> bool:

@@ -24,7 +24,7 @@ from contacts.models import (
     SmsConsentStatus,
     Suppression,
 )
-from contacts.phones import phone_hash
+from contacts.phones import phone_hash, phone_hashes, present_key_id
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,9 @@ def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
     """Which of these (store id, number) pairs are suppressed; one query for many stores."""
     if not Suppression.objects.exists():
         return set()
-    hashed_pairs = [(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
+    hashed_pairs = [
+        (owner_id, phone, digest) for owner_id, phone in pairs for digest in phone_hashes(phone)
+    ]
     suppressions = Suppression.objects.filter(
         Q(owner__in={owner_id for owner_id, *_ in hashed_pairs}) | Q(owner=None),
         phone_hash__in={digest for *_, digest in hashed_pairs},
@@ -127,13 +129,13 @@ def change_consent(
         ConsentEvent.objects.create(
             owner_id=owner_id, contact=contact, type=event, source=source, meta=meta
         )
-        digest = phone_hash(contact.phone)
         if event == ConsentEventType.UNSUBSCRIBED:
             Suppression.objects.get_or_create(
-                owner_id=owner_id, phone_hash=digest, defaults={"reason": source}
+                owner_id=owner_id, phone_hash=phone_hash(contact.phone), defaults={"reason": source}
             )
         elif event == ConsentEventType.RESUBSCRIBED:
-            Suppression.objects.filter(owner_id=owner_id, phone_hash=digest).delete()
+            digests = phone_hashes(contact.phone)
+            Suppression.objects.filter(owner_id=owner_id, phone_hash__in=digests).delete()
     return True
 
 
@@ -151,13 +153,14 @@ def suppress_opted_out_phones(owner_id: int, phones: Sequence[str], *, reason: s
     known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
     if known.exists():
         _wait_for_open_sending_windows(owner_id)
-    execute(SUPPRESS_PHONES, [owner_id, reason, sorted(map(phone_hash, phones))])
+    digests = sorted(map(phone_hash, phones))
+    execute(SUPPRESS_PHONES, [owner_id, reason, present_key_id(), digests])
 
 
 # The hashes are sorted, so two imports at once cannot deadlock on the unique index.
 SUPPRESS_PHONES = """
-    INSERT INTO contacts_suppression (owner_id, reason, phone_hash)
-    SELECT %s::bigint, %s, digest FROM unnest(%s::text[]) AS digest
+    INSERT INTO contacts_suppression (owner_id, reason, key_id, phone_hash)
+    SELECT %s::bigint, %s, %s, digest FROM unnest(%s::text[]) AS digest
     ON CONFLICT DO NOTHING
 """
 

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import ExtractDay, ExtractMonth, Now
 
 from astronote.common.constraints import choice_constraint
+from contacts.phones import present_key_id
 
 
 class MessageType(models.TextChoices):
@@ -170,6 +171,13 @@ class Suppression(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
     phone_hash = models.CharField(max_length=64)
+    key_id = models.CharField(
+        max_length=8,
+        default=present_key_id,
+        db_index=True,
+        editable=False,
+        help_text="Which PHONE_HASH_KEY made the hash.",
+    )
     reason = models.CharField(max_length=80)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

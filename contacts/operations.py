@@ -8,6 +8,7 @@ from astronote.operations import registry
 from astronote.operations.registry import (
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
+    HealthCheck,
     NoPersonalData,
     OperatorModels,
     PersonalData,
@@ -17,6 +18,7 @@ from astronote.operations.registry import (
     SidebarLink,
 )
 from contacts.importing.lifecycle import enqueue_stopped_imports
+from contacts.phone_hash_rotation import unset_key_problem
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -26,6 +28,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
+registry.health_checks.register(HealthCheck("suppressions", unset_key_problem))
 registry.repairs.register(Repair("imports_enqueued", enqueue_stopped_imports))
 registry.operator_models.register(
     OperatorModels("contacts", ("contact", "contactimport", "list", "suppression"))
@@ -75,7 +78,7 @@ registry.no_personal_data.register(
         ),
     ),
     NoPersonalData("contacts.ConsentEvent", ("source", "meta")),
-    NoPersonalData("contacts.Suppression", ("reason",)),
+    NoPersonalData("contacts.Suppression", ("reason", "key_id")),
     NoPersonalData("contacts.List", ("name", "description")),
     NoPersonalData(
         "contacts.ContactImport",
