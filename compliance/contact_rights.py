@@ -14,7 +14,10 @@ from django.template.response import TemplateResponse
 
 from astronote.accounts.models import User
 from compliance import rights
+from contacts import restriction
 from contacts.models import Contact
+
+MAX_REASON_LENGTH = 200
 
 
 def erase_contact(contact: Contact, by: User | AnonymousUser) -> None:
@@ -48,6 +51,36 @@ def objection_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[
         if contact.phone
     )
     model_admin.message_user(request, f"{changed:,} consents withdrawn", messages.SUCCESS)
+
+
+def restriction_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> HttpResponse | None:
+    """Restrict the selected contacts; ask for the reason first."""
+    selected = list(queryset.exclude(phone=None))
+    reason = request.POST.get("reason", "").strip()[:MAX_REASON_LENGTH]
+    if not reason:
+        context = {
+            **model_admin.admin_site.each_context(request),
+            "title": "Restrict?",
+            "contacts": selected,
+            "opts": model_admin.model._meta,
+        }
+        return TemplateResponse(request, "compliance/restrict.html", context)
+    changed = sum(
+        restriction.restrict_contact(contact.pk, reason=reason, by=request.user)
+        for contact in selected
+    )
+    model_admin.message_user(request, f"{changed:,} contacts restricted", messages.SUCCESS)
+    return None
+
+
+def lifting_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+    """End the restriction of the selected contacts."""
+    changed = sum(restriction.lift_restriction(contact.pk, by=request.user) for contact in queryset)
+    model_admin.message_user(
+        request, f"{changed:,} contacts are no longer restricted", messages.SUCCESS
+    )
 
 
 def erasure_action(

@@ -55,6 +55,20 @@ contact_actions.register(
         contact_rights.objection_action,
     ),
     ContactAction(
+        "restrict_person",
+        "Restrict",
+        "Restrict their data (GDPR, article 18)",
+        "change",
+        contact_rights.restriction_action,
+    ),
+    ContactAction(
+        "lift_restriction",
+        "Lift the restriction",
+        "Lift their restriction",
+        "change",
+        contact_rights.lifting_action,
+    ),
+    ContactAction(
         "erase_person",
         "Erase",
         "Erase them",

@@ -70,9 +70,10 @@ EVIDENCE_GIVEN_AT = _plausible_time(
     "t.sms_consent_at", earliest="t.created_at", otherwise=RECORDED_AT.format(condition="")
 )
 # A contact is due after the opt-out, by the store's own period if that is shorter; on its own
-# date; or PII_INACTIVE_DAYS after its last change and message. Never under a legal hold.
+# date; or PII_INACTIVE_DAYS after its last change and message. Never under a legal hold, and never
+# while it is restricted: the person may need the data (GDPR, article 18(1)(c)).
 CONTACT_IS_DUE = """
-    t.anonymised_at IS NULL AND NOT t.legal_hold AND (
+    t.anonymised_at IS NULL AND NOT t.legal_hold AND t.restricted_at IS NULL AND (
         (t.unsubscribed_at IS NOT NULL AND {opted_out_at} < %(now)s - make_interval(days =>
             LEAST(%(days)s, (SELECT u.retention_days FROM {users} u WHERE u.id = t.owner_id))))
         OR t.erase_on <= %(now)s::date
@@ -81,6 +82,17 @@ CONTACT_IS_DUE = """
 NOT_MESSAGED = """
     NOT EXISTS (SELECT FROM {table} m WHERE m.contact_id = t.id AND m.sent_at >= %(inactive_since)s)
 """
+# What belongs to a contact that must stay as it is stays with it.
+IS_NOT_KEPT = """
+    NOT EXISTS (SELECT FROM contacts_contact c WHERE {contact}
+        AND (c.legal_hold OR c.restricted_at IS NOT NULL))
+"""
+OF_CAMPAIGN_MESSAGE = (
+    "c.id = (SELECT m.contact_id FROM campaigns_campaignmessage m WHERE m.id = t.{message})"
+)
+OF_AUTOMATION_MESSAGE = (
+    "c.id = (SELECT m.contact_id FROM campaigns_automationmessage m WHERE m.id = t.{message})"
+)
 CLEAR_VISITOR = "ip_address = NULL, user_agent = NULL, device_type = NULL"
 HAS_VISITOR = "COALESCE(t.ip_address, t.user_agent, t.device_type) IS NOT NULL"
 # Keys of JSON columns that show who or where somebody was.
@@ -97,34 +109,33 @@ def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
     return [
         _contact_rule(),
-        _remove_personal_keys("contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT),
-        RetentionRule(
+        _remove_personal_keys(
+            "contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT, "c.id = t.id"
+        ),
+        _clear_visitor(
             "campaigns_offerviewevent",
-            f"t.viewed_at < %(cutoff)s AND {HAS_VISITOR}",
-            ActionType.NULLIFY,
-            CLEAR_VISITOR,
+            "viewed_at",
+            OF_CAMPAIGN_MESSAGE.format(message="campaign_message_id"),
         ),
-        RetentionRule(
-            "campaigns_nfcscan",
-            f"t.created_at < %(cutoff)s AND {HAS_VISITOR}",
-            ActionType.NULLIFY,
-            CLEAR_VISITOR,
-        ),
+        _clear_visitor("campaigns_nfcscan", "created_at", "c.id = t.contact_id"),
         _remove_personal_keys(
             "campaigns_conversionevent",
             "metadata",
             _no_earlier_than("occurred_at", "contacts_contact", "contact_id"),
+            "c.id = t.contact_id",
         ),
         _remove_personal_keys(
             "campaigns_redemption",
             "evidence_json",
             _no_earlier_than("redeemed_at", "campaigns_campaignmessage", "message_id"),
+            OF_CAMPAIGN_MESSAGE.format(message="message_id"),
             key="message_id",
         ),
         _remove_personal_keys(
             "campaigns_automationredemption",
             "evidence_json",
             _no_earlier_than("redeemed_at", "campaigns_automationmessage", "message_id"),
+            OF_AUTOMATION_MESSAGE.format(message="message_id"),
             key="message_id",
         ),
         RetentionRule(
@@ -135,7 +146,8 @@ def retention_rules() -> list[RetentionRule]:
         ),
         RetentionRule(
             "messaging_directmessage",
-            """t.created_at < %(cutoff)s AND t."to" <> ''""",
+            """t.created_at < %(cutoff)s AND t."to" <> '' AND """
+            + IS_NOT_KEPT.format(contact="""c.owner_id = t.owner_id AND c.phone = t."to" """),
             ActionType.NULLIFY,
             """ "to" = '', text = ''""",
         ),
@@ -162,9 +174,27 @@ def _no_earlier_than(column: str, table: str, reference: str) -> str:
     return _plausible_time(f"t.{column}", earliest=created, otherwise=created)
 
 
-def _remove_personal_keys(table: str, column: str, since: str, *, key: str = "id") -> RetentionRule:
-    """A rule that removes PERSONAL_KEYS from a JSON column; `since` is SQL of its row's time."""
-    condition = f"{since} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS}"
+def _clear_visitor(table: str, since: str, contact: str) -> RetentionRule:
+    """A rule that empties address, browser and device of a visit; for `contact` see below."""
+    condition = f"t.{since} < %(cutoff)s AND {HAS_VISITOR} AND {IS_NOT_KEPT}"
+    condition = condition.format(contact=contact)
+    return RetentionRule(table, condition, ActionType.NULLIFY, CLEAR_VISITOR)
+
+
+def _remove_personal_keys(
+    table: str, column: str, since: str, contact: str, *, key: str = "id"
+) -> RetentionRule:
+    """A rule that removes PERSONAL_KEYS from a JSON column.
+
+    Args:
+        table: the table.
+        column: the column.
+        since: SQL of the row's time.
+        contact: SQL on the contact c that the row t belongs to.
+        key: the primary key.
+    """
+    is_not_kept = IS_NOT_KEPT.format(contact=contact)
+    condition = f"{since} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS} AND {is_not_kept}"
     change = f"{column} = {column} - {PERSONAL_KEYS}"
     return RetentionRule(table, condition, ActionType.NULLIFY, change, key)
 

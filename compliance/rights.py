@@ -14,12 +14,14 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce, Now
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.sql import rows
+from astronote.common.sql import execute, rows
 from campaigns.models import OfferViewEvent
 from compliance.erasure import delete_contacts
+from contacts import restriction
 from contacts.consent import change_consent
 from contacts.lookup import contact_ids_with_phone
 from contacts.models import (
@@ -29,14 +31,16 @@ from contacts.models import (
     ImportFileChunk,
     ListMembership,
     RejectedRow,
+    SmsConsentStatus,
     Suppression,
 )
-from contacts.phones import phone_hashes
+from contacts.phones import phone_hash, phone_hashes, present_key_id
 from messaging import replies
 from messaging.models import DirectMessage, WebhookEvent, message_classes
 
 # This many last digits identify a number, whatever country code or prefix is written before them.
 MATCHING_DIGITS = 8
+OBJECTION = "objection"
 CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 
 
@@ -179,7 +183,10 @@ def correct_person(
 def withdraw_all_consent(
     phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
-    """Withdraw both consents of a number's contacts and write an audit entry.
+    """Withdraw both consents of a number's contacts and write an audit entry (article 21).
+
+    Leaves a suppression in any case, at the store or for all stores, with the reason `objection`:
+    also of a number that is no contact's, and of one that had opted out before.
 
     Args:
         phone: the number in E.164.
@@ -191,10 +198,73 @@ def withdraw_all_consent(
     """
     changed = 0
     for pk in contacts_with_phone(phone, owner_id).order_by("pk").values_list("pk", flat=True):
-        for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
-            changed += change_consent(pk, event, source="objection")
-    audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
+        if change_consent(pk, ConsentEventType.UNSUBSCRIBED, source=OBJECTION):
+            changed += 1
+        else:
+            _record_objection(pk)
+        changed += change_consent(pk, ConsentEventType.SERVICE_REVOKED, source=OBJECTION)
+    with transaction.atomic():
+        execute(SUPPRESS_OBJECTION, [owner_id, phone_hash(phone), present_key_id(), OBJECTION])
+        audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
     return changed
+
+
+SUPPRESS_OBJECTION = """
+    INSERT INTO contacts_suppression (owner_id, phone_hash, key_id, reason)
+    VALUES (%s, %s, %s, %s)
+    ON CONFLICT (phone_hash, owner_id) DO UPDATE SET reason = excluded.reason
+"""
+
+
+@transaction.atomic
+def _record_objection(contact_id: int) -> None:
+    """Make a contact that is not subscribed one that objected, so that no START takes it back."""
+    recorded = Contact.objects.filter(pk=contact_id).exclude(sms_consent_source=OBJECTION)
+    if recorded.update(
+        unsubscribed_at=Coalesce("unsubscribed_at", Now()),
+        sms_consent_status=SmsConsentStatus.OPTED_OUT,
+        sms_consent_source=OBJECTION,
+        sms_consent_at=Now(),
+    ):
+        contact = Contact.objects.get(pk=contact_id)
+        ConsentEvent.objects.create(
+            owner_id=contact.owner_id,
+            contact=contact,
+            type=ConsentEventType.UNSUBSCRIBED,
+            source=OBJECTION,
+        )
+
+
+def restrict_person(
+    phone: str,
+    owner_id: int | None = None,
+    *,
+    reason: str,
+    by: User | AnonymousUser | str,
+) -> int:
+    """Restrict the contacts with a number, each with an audit entry (GDPR, article 18).
+
+    Args:
+        phone: the number in E.164.
+        owner_id: a store, or None for all stores.
+        reason: why; stored with the contacts.
+        by: the account or program that asks.
+
+    Returns:
+        How many contacts were not restricted before.
+    """
+    contacts = contacts_with_phone(phone, owner_id).order_by("pk")
+    ids = list(contacts.values_list("pk", flat=True))
+    return sum(restriction.restrict_contact(pk, reason=reason, by=by) for pk in ids)
+
+
+def lift_restriction(
+    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+) -> int:
+    """End the restriction of the contacts with a number; return how many there were."""
+    contacts = contacts_with_phone(phone, owner_id).order_by("pk")
+    ids = list(contacts.values_list("pk", flat=True))
+    return sum(restriction.lift_restriction(pk, by=by) for pk in ids)
 
 
 def _events_with_phone(phone: str, owner_id: int | None) -> models.QuerySet[WebhookEvent]:

@@ -39,7 +39,7 @@ OPT_OUT_MAX_WAIT_SECONDS = 90
 
 def may_receive(message_type: str) -> Q:
     """Contacts that may receive messages of this type, as a condition on Contact."""
-    return Q(phone__isnull=False, **{CONSENT_COLUMN[message_type]: True})
+    return Q(phone__isnull=False, restricted_at=None, **{CONSENT_COLUMN[message_type]: True})
 
 
 def suppressed_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
@@ -69,6 +69,19 @@ def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
         for owner_id, phone, digest in hashed_pairs
         if (owner_id, digest) in suppressed or (None, digest) in suppressed
     }
+
+
+def restricted_phones(owner_id: int, phones: Sequence[str]) -> set[str]:
+    """Which of these numbers are those of restricted contacts of the store.
+
+    Args:
+        owner_id: the store.
+        phones: numbers in E.164.
+    """
+    restricted = Contact.objects.filter(
+        owner=owner_id, phone__in=phones, restricted_at__isnull=False
+    )
+    return {phone for phone in restricted.values_list("phone", flat=True) if phone}
 
 
 @contextmanager
@@ -120,7 +133,7 @@ def change_consent(
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
-            _wait_for_open_sending_windows(owner_id)
+            wait_for_open_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
         if contact.phone is None or not _set_consent_fields(contact, event, at):
             return False
@@ -152,7 +165,7 @@ def suppress_opted_out_phones(owner_id: int, phones: Sequence[str], *, reason: s
     """
     known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
     if known.exists():
-        _wait_for_open_sending_windows(owner_id)
+        wait_for_open_sending_windows(owner_id)
     digests = sorted(map(phone_hash, phones))
     execute(SUPPRESS_PHONES, [owner_id, reason, present_key_id(), digests])
 
@@ -186,8 +199,10 @@ def _set_consent_fields(contact: Contact, event: ConsentEventType, at: datetime)
     return True
 
 
-def _wait_for_open_sending_windows(owner_id: int) -> None:
+def wait_for_open_sending_windows(owner_id: int) -> None:
     """Wait until no sending window of the store is open; none opens before we commit.
+
+    Called in a transaction.
 
     Gives up after OPT_OUT_MAX_WAIT_SECONDS: the call of a stopped worker was made long ago and
     cannot be cancelled.

@@ -105,6 +105,12 @@ class Contact(models.Model):
         db_default=False,
         help_text="Retention never erases the contact, for example during a legal dispute.",
     )
+    restricted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since then the contact is only stored: no messages, no changes, no retention.",
+    )
+    restricted_reason = models.CharField(max_length=200, blank=True, db_default="")
     awaits_welcome = models.BooleanField(
         db_default=False, help_text="New, and not yet checked for the welcome message."
     )

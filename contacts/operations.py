@@ -75,6 +75,7 @@ registry.no_personal_data.register(
             "sms_consent_status",
             "sms_consent_source",
             "erase_on",
+            "restricted_reason",
         ),
     ),
     NoPersonalData("contacts.ConsentEvent", ("source", "meta")),

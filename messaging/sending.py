@@ -23,7 +23,12 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from astronote.common.logs import log_context
-from contacts.consent import CONSENT_COLUMN, sending_window, suppressed_phones
+from contacts.consent import (
+    CONSENT_COLUMN,
+    restricted_phones,
+    sending_window,
+    suppressed_phones,
+)
 from contacts.models import MessageType
 from messaging import call_metrics, limits, mitto, outcomes, rate_limits
 from messaging.batch_queue import HELD, claim_next_batch, drop_batches, return_to_queue
@@ -174,8 +179,19 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
     rows = list(
         model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
         .order_by("pk")
-        .values_list("pk", "to", "text", "contact", f"contact__{consent_column}", "contact__phone")
+        .values_list(
+            "pk",
+            "to",
+            "text",
+            "contact",
+            f"contact__{consent_column}",
+            "contact__phone",
+            "contact__restricted_at",
+        )
     )
+    restricted: set[str] = set()
+    if not model.to_contacts:
+        restricted = restricted_phones(batch.owner_id, [row[1] for row in rows])
     suppressed: set[str] = set()
     over_cap: set[int] = set()
     if batch.message_type == MessageType.MARKETING:
@@ -183,10 +199,12 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
         if model.to_contacts:
             over_cap = limits.contacts_over_caps([row[3] for row in rows], except_batch=batch.pk)
     messages, skipped = [], []
-    for pk, to, text, contact_id, has_consent, phone in rows:
+    for pk, to, text, contact_id, has_consent, phone, restricted_at in rows:
         # The contact may have been anonymised or have got another number since.
         may_receive = not model.to_contacts or (has_consent and phone == to)
-        if to in suppressed or not may_receive:
+        if restricted_at or to in restricted:
+            skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.RESTRICTED))
+        elif to in suppressed or not may_receive:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
         elif contact_id in over_cap:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.CONTACT_CAP))

@@ -93,6 +93,7 @@ FIND_DUE_CONTACTS = """
     FROM contacts_contact c
     JOIN campaigns_automation a ON a.owner_id = c.owner_id
     WHERE a.id = ANY(%(automations)s) AND {condition} AND c.phone IS NOT NULL
+        AND c.restricted_at IS NULL
         AND CASE a.message_type WHEN 'marketing' THEN c.is_subscribed ELSE c.service_allowed END
         AND NOT EXISTS (
             SELECT FROM campaigns_automationmessage m

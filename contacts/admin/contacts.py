@@ -71,7 +71,15 @@ class OptedOutFilter(admin.SimpleListFilter):
 @admin.register(models.Contact)
 class ContactAdmin(LargeTableAdmin):
     form = ContactForm
-    list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
+    list_display = [
+        "id",
+        "owner",
+        "phone",
+        "first_name",
+        "last_name",
+        "is_subscribed",
+        "restricted_at",
+    ]
     list_filter = [OptedOutFilter]
     list_select_related = ["owner"]
     search_fields = ["phone"]
@@ -93,7 +101,7 @@ class ContactAdmin(LargeTableAdmin):
         "sms_consent_source",
         "consent_evidence",
     ]
-    readonly_fields = [*CONSENT_FIELDS, "anonymised_at"]
+    readonly_fields = [*CONSENT_FIELDS, "anonymised_at", "restricted_at", "restricted_reason"]
 
     def get_fieldsets(self, request, obj=None):
         """A new contact has no consent and no retention fields yet."""
@@ -103,8 +111,14 @@ class ContactAdmin(LargeTableAdmin):
         return [
             person,
             ("Retention", {"fields": ["erase_on", "legal_hold", "anonymised_at"]}),
+            ("Restriction", {"fields": ["restricted_at", "restricted_reason"]}),
             ("Consent", {"fields": self.CONSENT_FIELDS}),
         ]
+
+    def get_readonly_fields(self, request, obj=None):
+        """Of a restricted contact nothing is changed but by the rights of the person."""
+        kept = [*self.PERSON_FIELDS, "erase_on"] if obj and obj.restricted_at else []
+        return [*self.readonly_fields, *kept]
 
     def get_inlines(self, request, obj):
         return [ConsentHistory] if obj else []

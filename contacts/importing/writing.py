@@ -67,6 +67,7 @@ def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCo
 
     An empty cell changes nothing. Consent is not given to a contact that opted out or whose number
     is suppressed. A no is written in any case: as an opt-out with its event, and as a suppression.
+    A restricted contact is not changed; a no is then the suppression alone.
 
     Args:
         contact_import: the import, whose options decide what is written.
@@ -161,9 +162,9 @@ _UPDATE_TEMPLATE = """UPDATE SET
             sms_consent_at =
                 CASE WHEN {agrees} OR {opts_out} THEN now() ELSE c.sms_consent_at END,
             updated_at = now()
-        WHERE {agrees} OR {opts_out}
+        WHERE c.restricted_at IS NULL AND ({agrees} OR {opts_out}
             OR (c.email, c.first_name, c.last_name, c.gender, c.birthday) IS DISTINCT FROM
-            ({email}, {first_name}, {last_name}, {gender}, {birthday})"""
+            ({email}, {first_name}, {last_name}, {gender}, {birthday}))"""
 _FILLED = {
     "email": "COALESCE(NULLIF(excluded.email, ''), c.email)",
     "first_name": "COALESCE(NULLIF(excluded.first_name, ''), c.first_name)",
@@ -189,7 +190,7 @@ UPSERT_OWN_CONTACTS = _INSERT_TEMPLATE.format(
 ADD_TO_LIST = """
     INSERT INTO contacts_listmembership (list_id, contact_id)
     SELECT %(list)s, c.id FROM contacts_contact c JOIN staging s USING (phone)
-    WHERE c.owner_id = %(owner)s ORDER BY c.id ON CONFLICT DO NOTHING
+    WHERE c.owner_id = %(owner)s AND c.restricted_at IS NULL ORDER BY c.id ON CONFLICT DO NOTHING
 """
 
 

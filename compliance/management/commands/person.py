@@ -15,13 +15,17 @@ from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import read_phone
 
 BY = "command line"
+ACTIONS = ("export", "correct", "restrict", "lift", "erase", "object")
 
 
 class Command(BaseCommand):
-    help = "Export, correct or erase the data held on a phone number, or opt it out of everything."
+    help = (
+        "Export, correct, restrict or erase the data held on a phone number, or opt it out of"
+        " everything."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", choices=["export", "correct", "erase", "object"])
+        parser.add_argument("action", choices=ACTIONS)
         parser.add_argument("number", help="with + and country code, or of DEFAULT_PHONE_REGION")
         parser.add_argument("--store", help="e-mail address or id; without it, at all stores")
         parser.add_argument(
@@ -31,6 +35,7 @@ class Command(BaseCommand):
             metavar="FIELD=VALUE",
             help=f"correct: one of {', '.join(rights.CORRECTABLE_FIELDS)}",
         )
+        parser.add_argument("--reason", default="", help="restrict: why; it is stored")
         parser.add_argument("--yes", action="store_true", help="erase without asking")
 
     def handle(
@@ -53,7 +58,15 @@ class Command(BaseCommand):
             self.stdout.write(f"corrected at {count:,} stores")
         elif action == "object":
             count = rights.withdraw_all_consent(phone, owner_id, by=BY)
-            self.stdout.write(f"{count:,} consents withdrawn")
+            self.stdout.write(f"{count:,} consents withdrawn; the number is suppressed")
+        elif action == "restrict":
+            if not options["reason"]:
+                raise CommandError("say why with --reason, such as --reason 'disputes the data'")
+            count = rights.restrict_person(phone, owner_id, reason=options["reason"], by=BY)
+            self.stdout.write(f"restricted at {count:,} stores")
+        elif action == "lift":
+            count = rights.lift_restriction(phone, owner_id, by=BY)
+            self.stdout.write(f"no longer restricted at {count:,} stores")
         else:
             self._erase(phone, owner_id, f"at {store}" if store else "at all stores", yes=yes)
 
