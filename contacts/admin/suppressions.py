@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -18,6 +16,7 @@ from django.urls import path, reverse
 from astronote.accounts.models import User
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts import suppressions
+from contacts.importing import files
 from contacts.importing.reading import ImportRefused
 from contacts.models import Suppression
 
@@ -72,13 +71,8 @@ class SuppressionAdmin(ReadOnlyAdmin):
     def _import_list(
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
-        with tempfile.NamedTemporaryFile() as copy:
-            for chunk in file.chunks():
-                copy.write(chunk)
-            copy.flush()
-            counts = suppressions.import_list(
-                Path(copy.name), store, reason=reason, by=request.user
-            )
+        with files.unnamed_copy(file.chunks()) as path:
+            counts = suppressions.import_list(path, store, reason=reason, by=request.user)
         messages.success(request, f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
             messages.warning(request, suppressions.describe_unreadable_lines(counts))

@@ -21,6 +21,10 @@ CHUNK_BYTES = 1 << 20
 BYTES_PER_MB = 1_000_000
 
 
+class FileChanged(Exception):
+    """The stored file of an import was changed by an erasure since it was read."""
+
+
 def read_chunks(path: Path) -> Iterator[bytes]:
     """A file's bytes in chunks of CHUNK_BYTES."""
     with path.open("rb") as file:
@@ -53,20 +57,29 @@ def store_file_chunks(contact_import: ContactImport, chunks: Iterable[bytes]) ->
 def local_copy(import_id: int) -> Iterator[Path]:
     """A temporary copy of the stored file on this machine's disk.
 
-    The copy has no name, so that nothing is left of it even if the process is killed.
-
     Raises:
         ImportRefused: if the stored file was deleted.
     """
     chunks = ImportFileChunk.objects.filter(contact_import=import_id).order_by("number")
-    with tempfile.TemporaryFile() as file:
-        for data in chunks.values_list("data", flat=True).iterator(chunk_size=4):
-            file.write(data)
-        file.flush()
-        if not file.tell():
+    data = chunks.values_list("data", flat=True).iterator(chunk_size=4)
+    with unnamed_copy(map(bytes, data)) as path:
+        if not path.stat().st_size:
             raise ImportRefused(
                 "the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again"
             )
+        yield path
+
+
+@contextmanager
+def unnamed_copy(chunks: Iterable[bytes]) -> Iterator[Path]:
+    """A temporary file of these bytes.
+
+    It has no name, so that nothing is left of it even if the process is killed.
+    """
+    with tempfile.TemporaryFile() as file:
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
         yield Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
 
 
