@@ -79,13 +79,16 @@ contact_actions.register(
 )
 contact_erasures.register(ContactErasure("person", contact_rights.erase_contact))
 registry.no_personal_data.register(
-    NoPersonalData("compliance.RetentionRun", ("counts", "error")),
-    NoPersonalData("compliance.RetentionAction", ("table",)),
+    NoPersonalData(
+        "compliance.RetentionRun",
+        ("started_at", "finished_at", "cutoff", "status", "counts", "error"),
+    ),
+    NoPersonalData("compliance.RetentionAction", ("table", "action", "created_at")),
 )
 registry.sidebar_links.register(
     SidebarLink(
         "Privacy and proof",
-        "Personal data held",
+        "Record of processing",
         "inventory_2",
         "admin:personal_data",
         "compliance.view_retentionrun",

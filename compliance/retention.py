@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute, rows
 from compliance.erasure import anonymise_contacts, delete_contacts
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
+from contacts.models import ContactImport
 from messaging.models import message_classes
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class RetentionRule(NamedTuple):
     table: str
     condition: str
     action: ActionType
-    change: str | Callable[[Sequence[int]], None] = ""
+    change: str | Callable[[Sequence[int]], object] = ""
     key: str = "id"
 
 
@@ -112,6 +114,9 @@ def retention_rules() -> list[RetentionRule]:
         _remove_personal_keys(
             "contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT, "c.id = t.id"
         ),
+        _remove_personal_keys(
+            "contacts_consentevent", "meta", "t.created_at", "c.id = t.contact_id"
+        ),
         _clear_visitor(
             "campaigns_offerviewevent",
             "viewed_at",
@@ -140,7 +145,8 @@ def retention_rules() -> list[RetentionRule]:
         ),
         RetentionRule(
             "messaging_webhookevent",
-            "t.received_at < %(cutoff)s AND t.payload IS NOT NULL AND t.status <> 'received'",
+            """t.payload IS NOT NULL AND t.received_at < CASE WHEN t.status = 'received'
+                THEN %(audit_cutoff)s ELSE %(cutoff)s END""",
             ActionType.NULLIFY,
             "payload = NULL",
         ),
@@ -152,6 +158,15 @@ def retention_rules() -> list[RetentionRule]:
             """ "to" = '', text = ''""",
         ),
         RetentionRule("contacts_rejectedrow", IMPORT_ENDED_BEFORE_CUTOFF, ActionType.DELETE),
+        RetentionRule(
+            "contacts_contactimport",
+            """t.status NOT IN ('pending', 'processing')
+                AND COALESCE(t.finished_at, t.created_at) < %(audit_cutoff)s""",
+            ActionType.DELETE,
+            lambda ids: ContactImport.objects.filter(pk__in=ids).delete(),
+        ),
+        RetentionRule("django_admin_log", "t.action_time < %(audit_cutoff)s", ActionType.DELETE),
+        RetentionRule("astronote_auditentry", "t.at < %(audit_cutoff)s", ActionType.DELETE),
     ]
 
 
@@ -228,10 +243,21 @@ def run_retention(
             count = _count_due(rule, now) if dry_run else _apply_rule(rule, now, run, progress)
             if count:
                 run.counts[rule.table] = run.counts.get(rule.table, 0) + count
+        if count := _end_expired_sessions(now, dry_run=dry_run):
+            run.counts[Session._meta.db_table] = count
         run.status, run.finished_at = RetentionStatus.COMPLETED, timezone.now()
         run.save()
     log.info("retention run %s%s: %s", run.pk, " (dry)" if dry_run else "", run.counts)
     return run
+
+
+def _end_expired_sessions(now: datetime, *, dry_run: bool) -> int:
+    """Delete the sessions that have expired, which Django leaves in the table; return how many.
+
+    Their keys are texts, so they are no rows of a rule.
+    """
+    expired = Session.objects.filter(expire_date__lt=now)
+    return expired.count() if dry_run else expired.delete()[0]
 
 
 def _sql_params(now: datetime) -> dict[str, Any]:
@@ -239,6 +265,7 @@ def _sql_params(now: datetime) -> dict[str, Any]:
     return {
         "now": now, "days": days, "cutoff": now - timedelta(days=days),
         "inactive": inactive, "inactive_since": now - timedelta(days=inactive),
+        "audit_cutoff": now - timedelta(days=settings.AUDIT_RETENTION_DAYS),
     }  # fmt: skip
 
 

@@ -4,27 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db.models import Q
+
 from astronote.operations import registry
 from astronote.operations.registry import (
+    AS_LONG_AS_ITS_ROW,
+    BY_TEXT,
+    FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
+    FoundBy,
     HealthCheck,
+    LegalGround,
     NoPersonalData,
+    OnErasure,
     OperatorModels,
     PersonalData,
+    PersonKey,
     RecurringJob,
     RecurringJobs,
     Repair,
     SidebarLink,
+    by_contact,
 )
 from contacts.importing.lifecycle import enqueue_stopped_imports
 from contacts.phone_hash_rotation import unset_key_problem
+from contacts.phones import phone_hashes
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
     yield RecurringJob(
         "import_files", "contact_import", "contacts.tasks.delete_import_files", interval=3600
     )
+
+
+def _is_suppressed(person: PersonKey) -> Q:
+    """The suppressions of a person's number at the stores that are asked about."""
+    return Q(phone_hash__in=phone_hashes(person.phone)) & person.at_stores("owner")
 
 
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
@@ -34,58 +50,161 @@ registry.operator_models.register(
     OperatorModels("contacts", ("contact", "contactimport", "list", "suppression"))
 )
 
+BY_STORE = "the store: its imports and its forms; the person's own replies and clicks"
+BY_OPERATOR = "the store or an operator, who typed it"
 registry.personal_data.register(
     PersonalData(
         "contacts.Contact",
-        ("phone", "email", "first_name", "last_name", "gender", "birthday"),
+        (
+            "phone",
+            "email",
+            "first_name",
+            "last_name",
+            "gender",
+            "birthday",
+            "created_at",
+            "updated_at",
+            "anonymised_at",
+            "erase_on",
+        ),
         "sending the messages that a customer agreed to, by name and on birthdays",
         UNTIL_CONTACT_RETENTION,
+        categories="number, e-mail address, name, gender, birthday",
+        legal_ground=LegalGround.CONSENT,
+        source=BY_STORE,
+        found_by=by_contact("pk"),
+        on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
         "contacts.Contact",
-        ("consent_evidence",),
-        "proof of consent",
+        (
+            "unsubscribed_at",
+            "gdpr_consent_at",
+            "gdpr_consent_source",
+            "gdpr_consent_version",
+            "sms_consent_status",
+            "sms_consent_at",
+            "sms_consent_source",
+            "consent_evidence",
+            "restricted_at",
+            "restricted_reason",
+        ),
+        "proof of consent, of opt-outs and of a restriction",
         f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
+        categories="state, time, source and evidence of consent; reason of a restriction",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source=BY_STORE,
+        found_by=by_contact("pk"),
+        on_erasure=OnErasure.DELETE,
+    ),
+    PersonalData(
+        "contacts.ConsentEvent",
+        ("type", "source", "meta", "created_at"),
+        "proof of each change of consent",
+        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
+        categories="kind, time, source and evidence of a change of consent",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source=BY_STORE,
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.DELETE,
+    ),
+    PersonalData(
+        "contacts.ListMembership",
+        ("created_at",),
+        "choosing whom a campaign goes to",
+        UNTIL_CONTACT_RETENTION,
+        categories="which lists a customer is on",
+        legal_ground=LegalGround.CONSENT,
+        source="the store",
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.DELETE,
+        store="list__owner",
+        shown_with=("list__name", "list__description"),
     ),
     PersonalData(
         "contacts.Suppression",
-        ("phone_hash",),
-        "keeping opt-outs of erased contacts; keyed hashes",
+        ("phone_hash", "created_at"),
+        "respecting opt-outs and objections of contacts that were erased",
         "without limit",
+        categories="keyed hash of the number, and time of the opt-out",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source="the person's opt-out or objection; lists that the store brought",
+        found_by=FoundBy("by the keyed hash of the number", _is_suppressed),
+        on_erasure=OnErasure.KEEP,
+    ),
+    PersonalData(
+        "contacts.Suppression",
+        ("reason",),
+        "proof of opt-outs and objections of contacts that were erased",
+        "without limit",
+        categories="source of the opt-out; the name of a list, which may name a person",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "contacts.List",
+        ("name", "description"),
+        "naming lists of contacts",
+        AS_LONG_AS_ITS_ROW,
+        categories="free text, which may name a person",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "contacts.ContactImport",
+        ("file_name", "layout", "mapping", "consent_source", "error"),
+        "reading an uploaded customer list, and reading the next one alike",
+        FOR_AUDIT_DAYS,
+        categories="file name, headings, notes; they may name a person",
+        legal_ground=LegalGround.CONTRACT,
+        source="the uploaded file",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
     ),
     PersonalData(
         "contacts.ImportFileChunk",
         ("data",),
         "reading an uploaded customer list",
         "IMPORT_FILE_RETENTION_HOURS",
+        categories="all that the store's list says of its customers",
+        legal_ground=LegalGround.CONTRACT,
+        source="the uploaded file",
+        found_by=FoundBy("by reading the file as the import does"),
+        on_erasure=OnErasure.MASK,
+        store="contact_import__owner",
     ),
     PersonalData(
         "contacts.RejectedRow",
-        ("value", "row"),
+        ("column", "value", "reason", "row"),
         "rejected rows, for the store to correct",
         FOR_RETENTION_DAYS,
+        categories="all that a row of the store's list says of a customer",
+        legal_ground=LegalGround.CONTRACT,
+        source="the uploaded file",
+        found_by=FoundBy("by number, e-mail address or full name in its cells", is_record=True),
+        on_erasure=OnErasure.DELETE,
+        store="contact_import__owner",
     ),
 )
 registry.no_personal_data.register(
-    NoPersonalData(
-        "contacts.Contact",
-        (
-            "gdpr_consent_source",
-            "gdpr_consent_version",
-            "sms_consent_status",
-            "sms_consent_source",
-            "erase_on",
-            "restricted_reason",
-        ),
-    ),
-    NoPersonalData("contacts.ConsentEvent", ("source", "meta")),
-    NoPersonalData("contacts.Suppression", ("reason", "key_id")),
-    NoPersonalData("contacts.List", ("name", "description")),
+    NoPersonalData("contacts.Suppression", ("key_id",)),
+    NoPersonalData("contacts.List", ("filter_gender", "created_at", "updated_at")),
     NoPersonalData(
         "contacts.ContactImport",
-        ("file_name", "file_sha256", "layout", "mapping", "consent_source", "error"),
+        (
+            "file_sha256",
+            "status",
+            "date_order",
+            "consent_at",
+            "started_at",
+            "finished_at",
+            "created_at",
+        ),
     ),
-    NoPersonalData("contacts.RejectedRow", ("column", "reason")),
 )
 
 
