@@ -1,15 +1,22 @@
-"""Removing a person from the rows that hold their data, for many contacts at once.
+"""Removing persons from the rows that hold their data: one on request, or many contacts at once.
 
 Opt-outs outlive it, because suppressions hold keyed hashes of numbers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import models
 
 from astronote.common.sql import execute, rows
+from astronote.operations.registry import OnErasure, PersonalData
+from compliance import held_rows
+from compliance.held_rows import NamingRow
+from compliance.person import Person
+from compliance.traces import MASK
 from contacts.models import Contact
 from contacts.phones import phone_hash, present_key_id
 from messaging.models import message_classes
@@ -22,6 +29,7 @@ def anonymise_contacts(contact_ids: Sequence[int]) -> None:
     """
     _keep_opt_outs(contact_ids)
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
+    execute(EMPTY_CONSENT_EVENTS, [list(contact_ids)])
     _empty_messages(contact_ids)
 
 
@@ -31,6 +39,9 @@ ANONYMISE_CONTACTS = """
         is_subscribed = false, consent_evidence = NULL, erase_on = NULL, awaits_welcome = false,
         anonymised_at = now(), updated_at = now()
     WHERE id = ANY(%s)
+"""
+EMPTY_CONSENT_EVENTS = """
+    UPDATE contacts_consentevent SET meta = NULL WHERE contact_id = ANY(%s) AND meta IS NOT NULL
 """
 
 
@@ -92,3 +103,73 @@ def _empty_messages(contact_ids: Sequence[int]) -> None:
 MASK_MESSAGES = """
     UPDATE {table} SET "to" = '', text = '' WHERE contact_id = ANY(%s) AND "to" <> ''
 """
+
+
+def erase_rows(person: Person) -> Counter[str]:
+    """Erase a person from every row by the declarations; called in a transaction.
+
+    Rows that are the person's are deleted or emptied. In other rows that name the person the names
+    are replaced.
+
+    Returns:
+        How many rows of each table were deleted, emptied or changed.
+    """
+    counts: Counter[str] = Counter()
+    for declaration in held_rows.declarations():
+        if declaration.on_erasure == OnErasure.KEEP:
+            continue
+        table = held_rows.model_of(declaration)._meta.db_table
+        for found in list(held_rows.naming_rows(declaration, person)):
+            counts[table] += _erase_naming_row(declaration, found, person)
+        own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
+        counts[table] += _erase_own_rows(declaration, own)
+    return counts
+
+
+def _erase_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
+    model = held_rows.model_of(declaration)
+    if not ids:
+        return 0
+    if model is Contact:
+        delete_contacts(ids)
+        return len(ids)
+    own = model._default_manager.filter(pk__in=ids)
+    if declaration.on_erasure == OnErasure.DELETE:
+        own.delete()
+        return len(ids)
+    fields = held_rows.text_fields(declaration)
+    return own.update(**{name: _empty_value(model, name) for name in fields})
+
+
+def _empty_value(model: type[models.Model], name: str) -> str | None:
+    field = {field.name: field for field in model._meta.concrete_fields}[name]
+    return None if field.null else ""
+
+
+def _erase_naming_row(declaration: PersonalData, found: NamingRow, person: Person) -> int:
+    """Erase a row that names the person: all of it if it is a record of the person's."""
+    row = found.row
+    if found.is_own:
+        return _erase_own_rows(declaration, [row.pk])
+    changes: dict[str, Any] = {}
+    for name in held_rows.text_fields(declaration):
+        field = {field.name: field for field in row._meta.concrete_fields}[name]
+        if isinstance(field, models.EmailField):
+            continue  # another contact's address, which would be none any more
+        mask = f"{MASK[:-1]} {row.pk}]" if _is_unique(row, name) else MASK
+        before = getattr(row, name)
+        after = person.traces.masked(before, mask, number_only=found.number_only)
+        if after != before:
+            is_text = isinstance(after, str) and field.max_length
+            changes[name] = after[: field.max_length] if is_text else after
+    if changes:
+        type(row)._default_manager.filter(pk=row.pk).update(**changes)
+    return bool(changes)
+
+
+def _is_unique(row: models.Model, name: str) -> bool:
+    """Whether a column is part of what tells rows apart, so that two masks must differ."""
+    constraints = row._meta.constraints
+    return any(
+        isinstance(one, models.UniqueConstraint) and name in one.fields for one in constraints
+    ) or any(field.name == name and field.unique for field in row._meta.concrete_fields)

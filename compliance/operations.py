@@ -41,6 +41,13 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 registry.recurring_jobs.register(RecurringJobs("compliance", _recurring_jobs))
 contact_actions.register(
     ContactAction(
+        "show_person",
+        "Show personal data",
+        "Show their personal data",
+        "change",
+        contact_rights.show_action,
+    ),
+    ContactAction(
         "export_person",
         "Export personal data",
         "Export their personal data",

@@ -177,6 +177,11 @@ class ContactAdmin(LargeTableAdmin):
             }
         return super().change_view(request, object_id, form_url, context)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes a contact under a legal hold."""
+        is_held = obj is not None and obj.legal_hold
+        return not is_held and super().has_delete_permission(request, obj)
+
     def delete_model(self, request: HttpRequest, obj: models.Contact) -> None:
         """Erase the contact instead of deleting it: its messages would keep the number."""
         assert isinstance(request.user, User)  # the admin has no anonymous users
