@@ -319,11 +319,10 @@ def suppress_opted_out_phones(owner_id: int | None, phones: Sequence[str], *, re
         How many of them were not suppressed yet.
     """
     _wait_if_subscribed(owner_id, phones)
-    hashes = sorted(map(phone_hashes, phones))
+    hashes = [phone_hashes(phone) for phone in phones]
     present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
-    return execute(
-        SUPPRESS_PHONES, [owner_id, reason, present_key_id(), present, earlier, owner_id]
-    )
+    parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
+    return execute(SUPPRESS_PHONES, parameters)
 
 
 def hold_marketing(owner_id: int | None, phones: Sequence[str], *, reply_id: int) -> None:
@@ -372,6 +371,7 @@ SUPPRESS_PHONES = """
     WHERE NOT EXISTS (
         SELECT FROM contacts_suppression s
         WHERE s.phone_hash = phone.earlier AND s.owner_id IS NOT DISTINCT FROM %s::bigint)
+    ORDER BY phone.present
     ON CONFLICT DO NOTHING
 """
 
