@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Cast, Concat
 
 from astronote.common.sql import execute, rows
 from astronote.operations.registry import OnErasure, PersonalData
@@ -145,7 +146,11 @@ def _erase_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
     return own.update(**{name: _empty_value(model, name) for name in fields})
 
 
-def _empty_value(model: type[models.Model], name: str) -> str | None:
+def _empty_value(model: type[models.Model], name: str) -> str | Concat | None:
+    """What an emptied column holds; where rows must differ, a text with the row's number."""
+    if _is_unique(model, name):
+        number = Cast("pk", models.CharField())
+        return Concat(models.Value(f"{MASK[:-1]} "), number, models.Value("]"))
     field = {field.name: field for field in model._meta.concrete_fields}[name]
     return None if field.null else ""
 
@@ -160,7 +165,7 @@ def _erase_naming_row(declaration: PersonalData, found: NamingRow, person: Perso
         field = {field.name: field for field in row._meta.concrete_fields}[name]
         if isinstance(field, models.EmailField):
             continue  # another contact's address, which would be none any more
-        mask = f"{MASK[:-1]} {row.pk}]" if _is_unique(row, name) else MASK
+        mask = f"{MASK[:-1]} {row.pk}]" if _is_unique(type(row), name) else MASK
         before = getattr(row, name)
         after = person.traces.masked(before, mask, number_only=found.number_only)
         if after != before:
@@ -171,9 +176,9 @@ def _erase_naming_row(declaration: PersonalData, found: NamingRow, person: Perso
     return bool(changes)
 
 
-def _is_unique(row: models.Model, name: str) -> bool:
+def _is_unique(model: type[models.Model], name: str) -> bool:
     """Whether a column is part of what tells rows apart, so that two masks must differ."""
-    constraints = row._meta.constraints
+    constraints = model._meta.constraints
     return any(
         isinstance(one, models.UniqueConstraint) and name in one.fields for one in constraints
-    ) or any(field.name == name and field.unique for field in row._meta.concrete_fields)
+    ) or any(field.name == name and field.unique for field in model._meta.concrete_fields)

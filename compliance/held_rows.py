@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q, QuerySet, TextField
+from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
 from astronote.accounts.models import User
@@ -73,17 +73,14 @@ def naming_rows(declaration: PersonalData, person: Person) -> Iterator[NamingRow
     fields = text_fields(declaration)
     if not fields:
         return
-    number, anything = Q(), Q()
-    for name in fields:
-        number |= Q(**{f"text_of_{name}__regex": person.traces.sql_number_pattern})
-        anything |= Q(**{f"text_of_{name}__regex": person.traces.sql_pattern})
-    contact = declaration.found_by.contact
-    if contact:
-        of_nobody = Q(pk__in=[]) if contact == "pk" else Q(**{f"{contact}__isnull": True})
-        anything = number | (of_nobody & anything)
-    texts = {f"text_of_{name}": Cast(F(name), TextField()) for name in fields}
-    rows = model_of(declaration)._default_manager.annotate(**texts)
-    rows = rows.filter(person.at_stores(declaration.store)).filter(anything)
+    texts = [Cast(F(name), TextField()) for name in fields]
+    text = Func(Value("\n"), *texts, function="concat_ws", output_field=TextField())
+    named = Q(text_of_row__regex=person.traces.sql_pattern)
+    if declaration.found_by.contact:  # what is a name of another contact is not this person's
+        numbered = Q(text_of_row__regex=person.traces.sql_number_pattern)
+        named = numbered | (_of_nobody(declaration) & named)
+    rows = model_of(declaration)._default_manager.annotate(text_of_row=text)
+    rows = rows.filter(person.at_stores(declaration.store)).filter(named)
     own = own_rows(declaration, person).order_by().values("pk")
     for row in rows.exclude(pk__in=own).order_by("pk").iterator(chunk_size=500):
         values = [getattr(row, name) for name in fields]
@@ -94,6 +91,12 @@ def naming_rows(declaration: PersonalData, person: Person) -> Iterator[NamingRow
         number_only = is_of_another or (declaration.found_by.is_record and not is_own)
         if is_own or person.traces.are_in(values, number_only=number_only):
             yield NamingRow(row, is_own, number_only)
+
+
+def _of_nobody(declaration: PersonalData) -> Q:
+    """The rows that belong to no contact."""
+    contact = declaration.found_by.contact
+    return Q(pk__in=[]) if contact == "pk" else Q(**{f"{contact}__isnull": True})
 
 
 def _is_of_another(declaration: PersonalData, row: Any) -> bool:

@@ -101,6 +101,12 @@ HAS_VISITOR = "COALESCE(t.ip_address, t.user_agent, t.device_type) IS NOT NULL"
 PERSONAL_KEYS = (
     "'{phone,ip,ipAddress,ip_address,userAgent,user_agent,agent,deviceType,device_type}'::text[]"
 )
+# The identity of a reply, or of what cannot be read, is a hash of the payload: trying all numbers
+# would tell whose it was.
+FORGET_PAYLOAD = """
+    payload = NULL, event_id = CASE WHEN event_type = 'inbound' OR event_id LIKE 'unreadable:%%'
+        THEN 'removed:' || id ELSE event_id END
+"""
 IMPORT_ENDED_BEFORE_CUTOFF = (
     "(SELECT i.finished_at FROM contacts_contactimport i WHERE i.id = t.contact_import_id)"
     " < %(cutoff)s"
@@ -156,7 +162,7 @@ def retention_rules() -> list[RetentionRule]:
             """t.payload IS NOT NULL AND t.status <> 'review' AND t.received_at <
                 CASE WHEN t.status = 'received' THEN %(audit_cutoff)s ELSE %(cutoff)s END""",
             ActionType.NULLIFY,
-            "payload = NULL",
+            FORGET_PAYLOAD,
         ),
         RetentionRule(
             "messaging_directmessage",

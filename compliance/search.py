@@ -67,7 +67,7 @@ def _found(person: Person) -> Iterator[Trace]:
         for key in elsewhere.redis_keys_with(person.traces):
             yield Trace(f"Redis: {key}", 1)
     except RedisError as error:
-        yield Trace("Redis", 1, f"it cannot be searched now ({type(error).__name__})")
+        yield Trace(f"Redis, which cannot be searched now ({type(error).__name__})", 1)
 
 
 def _in_model(model: type[Model], person: Person) -> Iterator[Trace]:

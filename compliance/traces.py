@@ -1,7 +1,7 @@
 """Finding a person in texts: by number, e-mail address and full name, however they are written.
 
-One regular expression serves PostgreSQL and Python. PostgreSQL only narrows down which rows to look
-at; what is found there is decided here, where what stands around a match can be seen.
+PostgreSQL narrows down which rows to look at, by expressions that are quick and find rather too
+much. What names the person is decided here, where what stands around a match can be seen.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from phonenumbers import PhoneMetadata
 MASK = "[erased]"
 # So many last digits tell a number, whatever stands before them, if they stand alone.
 TAIL_DIGITS = 8
+MIN_NATIONAL_DIGITS = 7
 MIN_NAME_LENGTH = 2
 # What may stand between two digits of a number, also as JSON escapes it.
 _GAP = r"(?:[\s().\-/_\u00a0\u00ad\u2000-\u2015\u202f\u2060\u2212\ufeff]|\\[nrt]){0,4}"
+# The same and more, for PostgreSQL: anything but other digits and most letters.
+_SQL_GAP = "[^0-9A-Za-mo-qsu-z]{0,4}"
 # What may stand between two parts of a name: in a text, a file name, or the cells of a row.
 _BETWEEN_NAMES = r"""[\s,;:"'._|()/\\\[\]-]{1,6}"""
 _LETTER = r"[a-zA-Z0-9\u00c0-\u024f\u0370-\u1fff]"
 _ACCENTS = "[\u0300-\u036f]*"
 _AROUND = " \t\r\n\u00a0'\"=`\u2019"
 _PLUS_BEFORE = re.compile(rf"(?:\+|\b00)\(?\d{{1,4}}\)?{_GAP}$")
-_DIGITS_BEFORE = re.compile(r"\d[\s().\-/_\u00a0]{1,4}$")
 
 
 class Traces:
@@ -50,20 +52,18 @@ class Traces:
             for first, last in names
             if min(len(first.strip()), len(last.strip())) >= MIN_NAME_LENGTH
         ]
-        number = phonenumbers.parse(phone)
-        national = phonenumbers.national_significant_number(number)
-        region = phonenumbers.region_code_for_number(number)
-        self.number_pattern = _number_pattern(str(number.country_code), national, region)
-        self._tail_pattern = _tail_pattern(national)
-        self._other_patterns = [_email_pattern(email) for email in self.emails]
-        self._other_patterns += [_name_pattern(*pair) for pair in self.names]
-        # A row of a list may hold nothing but the last digits, so PostgreSQL looks for them, too.
-        self.sql_number_pattern = f"{self.number_pattern}|{self._tail_pattern}"
-        self.sql_pattern = "|".join([self.sql_number_pattern, *self._other_patterns])
-        self._number = re.compile(self.number_pattern)
-        self._tail = re.compile(self._tail_pattern)
-        others = "|".join(self._other_patterns)
-        self._others = re.compile(others) if others else None
+        code, national, region = _parts_of(phone)
+        number_pattern = _number_pattern(code, national, region)
+        email_patterns = list(map(_email_pattern, self.emails))
+        name_patterns = [_name_pattern(*pair) for pair in self.names]
+        self._number = re.compile(number_pattern)
+        self._tail = re.compile(_alone(_spaced(national[-TAIL_DIGITS:])))
+        others = [rf"(?<![\w.+-])(?:{email})(?![\w-])" for email in email_patterns]
+        others += [rf"(?<!{_LETTER})(?:{name})(?!{_LETTER})" for name in name_patterns]
+        self._others = re.compile("|".join(others)) if others else None
+        # For PostgreSQL: whatever digits of other scripts say is looked at.
+        self.sql_number_pattern = f"{_SQL_GAP.join(national[-TAIL_DIGITS:])}|{_other_digits()}"
+        self.sql_pattern = "|".join([self.sql_number_pattern, *email_patterns, *name_patterns])
 
     def spans(self, text: str, *, number_only: bool = False) -> list[tuple[int, int]]:
         """Where the text names the person, from left to right."""
@@ -167,6 +167,13 @@ def _digits(number: float) -> str:
 
 
 @functools.cache
+def _other_digits() -> str:
+    """A class of all digits that are not those of ASCII."""
+    _, any_digit = _digit_classes()
+    return f"[{''.join(digit for digit in any_digit if not digit.isascii())}]"
+
+
+@functools.cache
 def _digit_classes() -> tuple[list[str], str]:
     """For each digit the characters that mean it in any script, and all of them together."""
     by_value: list[list[str]] = [[] for _ in range(10)]
@@ -188,32 +195,40 @@ def _alone(pattern: str) -> str:
     return f"(?<![{any_digit}])(?:{pattern})(?![{any_digit}])"
 
 
+def _parts_of(phone: str) -> tuple[str, str, str | None]:
+    """Calling code, national number and country of a number; of an unknown code only its digits."""
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return "", phone[1:], None
+    national = phonenumbers.national_significant_number(number)
+    return str(number.country_code), national, phonenumbers.region_code_for_number(number)
+
+
 def _number_pattern(code: str, national: str, region: str | None) -> str:
     """The number with its calling code, with the prefix of its country, or as it is."""
     metadata = PhoneMetadata.metadata_for_region(region) if region else None
     prefixes = {"0", (metadata.national_prefix if metadata else None) or "0"}
     trunk = "|".join(_spaced(prefix) for prefix in sorted(prefixes) if prefix.isdecimal())
     international = rf"(?:\+|{_spaced('00')})?{_GAP}\(?{_spaced(code)}\)?{_GAP}"
-    return _alone(rf"(?:{international})?(?:\(?(?:{trunk})\)?{_GAP})?{_spaced(national)}")
-
-
-def _tail_pattern(national: str) -> str:
-    return _alone(_spaced(national[-TAIL_DIGITS:]))
+    at_home = rf"(?:\(?(?:{trunk})\)?{_GAP})?{_spaced(national)}"
+    # A few digits without a calling code may be anything.
+    may_lack_code = "?" if len(national) >= MIN_NATIONAL_DIGITS else ""
+    return _alone(rf"(?:{international}){may_lack_code}{at_home}")
 
 
 def _email_pattern(email: str) -> str:
-    letters = "".join(
+    return "".join(
         f"[{c.lower()}{c.upper()}]" if c.lower() != c.upper() else re.escape(c)
         for c in email.strip()
     )
-    return rf"(?<![\w.+-]){letters}(?![\w-])"
 
 
 def _name_pattern(first: str, last: str) -> str:
     """Both names in either order, in any case, with or without accents."""
     parts = [_any_spelling(first), _any_spelling(last)]
     orders = (_BETWEEN_NAMES.join(order) for order in (parts, reversed(parts)))
-    return rf"(?<!{_LETTER})(?:{'|'.join(orders)})(?!{_LETTER})"
+    return "|".join(orders)
 
 
 def _any_spelling(name: str) -> str:

@@ -153,8 +153,9 @@ registry.personal_data.register(
     # Before the messages, which tell whose the receipts are.
     PersonalData(
         "messaging.WebhookEvent",
-        ("payload", "error"),
-        "applying receipts and replies, STOP among them",
+        # A reply is known by a hash of number and text: trying all numbers would tell whose it is.
+        ("payload", "error", "event_id"),
+        "applying receipts and replies, STOP among them, each once",
         f"{FOR_RETENTION_DAYS}; not applied: {FOR_AUDIT_DAYS}; to decide: until the decision",
         categories="number, text of a reply, time and state of delivery",
         legal_ground=LegalGround.CONTRACT,
@@ -275,7 +276,6 @@ registry.no_personal_data.register(
         "messaging.WebhookEvent",
         (
             "provider",
-            "event_id",
             "event_type",
             "provider_message_id",
             "provider_status",

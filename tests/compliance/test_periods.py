@@ -206,3 +206,18 @@ def test_nothing_is_left_of_an_upload_whose_process_is_killed(tmp_path, settings
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_hash_by_which_a_reply_is_known_goes_with_its_payload():
+    """Trying all numbers would tell whose it was; a receipt is known by Mitto's id."""
+    common = {"status": "processed", "payload": {"to": "x"}, "received_at": days_ago(91)}
+    for event_type, event_id in (
+        ("inbound", "inbound:2026-01-01:abc"),
+        ("dlr", "unreadable:abc"),
+        ("dlr", "id:delivered:2026"),
+    ):
+        WebhookEvent.objects.create(event_type=event_type, event_id=event_id, **common)
+    run()
+    first, second, third = WebhookEvent.objects.order_by("pk")
+    assert first.event_id == f"removed:{first.pk}" and second.event_id == f"removed:{second.pk}"
+    assert third.event_id == "id:delivered:2026"

@@ -130,6 +130,10 @@ def test_one_name_alone_tells_nobody():
         ("+12015550123", "1-201-555-0123"),
         ("+36201234567", "06 20 123 4567"),
         ("+4915112345678", "0151/12345678"),
+        ("+3545551234", "555 1234"),
+        ("+376312345", "00376 312 345"),
+        ("+21690000001", "21690000001"),
+        ("+2105550001", "+210 555 00 01"),
     ],
 )
 @pytest.mark.django_db
@@ -137,3 +141,10 @@ def test_numbers_of_other_countries_are_found_as_they_are_dialled_at_home(phone,
     traces = Traces(phone)
     assert traces.are_in(text) and found_by_postgresql(traces, text)
     assert not traces.are_in(traces.masked(text))
+
+
+def test_a_few_digits_without_a_calling_code_may_be_anything():
+    traces = Traces("+376312345")
+    assert not traces.are_in("order 312345")
+    assert traces.is_number("312345"), "unless a cell holds nothing else"
+    assert traces.masked("call +376 312345") == f"call {MASK}"
