@@ -157,8 +157,16 @@ SECTIONS: dict[str, list[Variable]] = {
             "PHONE_HASH_KEY",
             text,
             None,
-            "keys the hashes of suppressed numbers; never change it, or opt-outs are forgotten",
+            "keys the hashes of suppressed numbers; changed only together with PHONE_HASH_KEY_OLD,"
+            " or opt-outs are forgotten",
             local=GENERATED,
+        ),
+        Variable(
+            "PHONE_HASH_KEY_OLD",
+            text,
+            "",
+            "the PHONE_HASH_KEY before, whose hashes still count; stays until"
+            " `manage.py rotate_phone_hash_key` says that none is left",
         ),
         Variable("DEBUG", boolean, "0", "Django's debug pages; never in production"),
         Variable(
@@ -397,6 +405,29 @@ SECTIONS: dict[str, list[Variable]] = {
             "what happens to contacts past their retention; statistics stay either way",
         ),
         Variable("PII_RETENTION_CRON", cron, "0 2 * * *", "when retention runs (UTC)"),
+        Variable(
+            "AUDIT_RETENTION_DAYS",
+            integer(1),
+            "730",
+            "audit trail, admin history and ended imports are deleted after, days",
+        ),
+        Variable(
+            "CONTROLLER_NAME",
+            text,
+            "",
+            "who runs this installation, name and address, for the record of processing and for"
+            " persons who ask what is held on them",
+        ),
+        Variable("CONTROLLER_CONTACT", text, "", "e-mail address or telephone of the same"),
+        Variable(
+            "DATA_PROTECTION_OFFICER", text, "", "name and contact of the data protection officer"
+        ),
+        Variable(
+            "HOSTING_PROVIDER",
+            text,
+            "",
+            "who hosts servers and backups, and in which country, for the record of processing",
+        ),
     ],
 }
 

@@ -46,13 +46,14 @@ def _visit_offer(
 ) -> str | None:
     message = (
         CampaignMessage.objects.filter(tracking_id=tracking_id)
-        .select_related("campaign")
-        .only("owner_id", "campaign__offer_url")
+        .select_related("campaign", "contact")
+        .only("owner_id", "campaign__offer_url", "contact__restricted_at")
         .first()
     )
     if message is None or not links.is_valid_target(message.campaign.offer_url):
         return None
-    if counted:
+    is_restricted = message.contact is not None and message.contact.restricted_at is not None
+    if counted and not is_restricted:
         OfferViewEvent.objects.create(
             campaign_message=message,
             campaign=message.campaign,

@@ -23,9 +23,14 @@ ERROR_CODE = COLUMNS.index("error_code")
 
 
 def message_csv_lines(campaign_id: int) -> Iterator[str]:
-    """The heading, then each message of a campaign with its reason as a sentence."""
-    yield BOM + csv_line([*COLUMNS, "reason"])
+    """The heading, then each message of a campaign with its reason as a sentence.
+
+    The last column marks contacts that are restricted: their data may not be used.
+    """
+    yield BOM + csv_line([*COLUMNS, "reason", "restricted"])
     messages = CampaignMessage.objects.filter(campaign=campaign_id).order_by("contact", "pk")
-    for row in messages.values_list(*COLUMNS).iterator(chunk_size=5000):
+    rows = messages.values_list(*COLUMNS, "contact__restricted_at")
+    for *row, restricted_at in rows.iterator(chunk_size=5000):
         code = row[ERROR_CODE]
-        yield csv_line([*row, describe_reason(code) if code else ""])
+        reason = describe_reason(code) if code else ""
+        yield csv_line([*row, reason, "yes" if restricted_at else ""])

@@ -10,11 +10,15 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from astronote.operations import registry
 from astronote.operations.registry import (
+    AS_LONG_AS_ITS_ROW,
+    BY_TEXT,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
     HomePanel,
+    LegalGround,
     MetricSource,
     NoPersonalData,
+    OnErasure,
     OperatorModels,
     PersonalData,
     RecurringJob,
@@ -23,13 +27,14 @@ from astronote.operations.registry import (
     RunNow,
     SidebarLink,
     StorePanel,
+    by_contact,
 )
 from astronote.operations.watchdog import run_watchdog
 from campaigns import panels, repairs
 from campaigns.automations import birthday
 from campaigns.models import Campaign
 from contacts.contact_page import ContactPanel, contact_panels
-from messaging.operations import MESSAGE_CODES
+from messaging.operations import BY_CONTACT_OR_NUMBER, MESSAGE_CODES
 from messaging.statuses import COUNTED_STATUSES
 
 
@@ -114,52 +119,124 @@ registry.operator_models.register(
     OperatorModels("campaigns", ("campaign", "automation", "nfctag"), ("send_service",))
 )
 
-VISITOR_FIELDS = ("ip_address", "user_agent", "device_type")
 registry.personal_data.register(
-    PersonalData(
-        "campaigns.CampaignMessage",
-        ("to", "text"),
-        "what was sent to whom",
-        UNTIL_CONTACT_RETENTION,
-    ),
-    PersonalData(
-        "campaigns.AutomationMessage",
-        ("to", "text"),
-        "what was sent to whom",
-        UNTIL_CONTACT_RETENTION,
+    *(
+        PersonalData(
+            model,
+            ("to", "text", "last_error"),
+            "what was sent to whom",
+            UNTIL_CONTACT_RETENTION,
+            categories="number and text, which has the contact's name",
+            legal_ground=LegalGround.CONSENT,
+            source="the contact and the store's text",
+            found_by=BY_CONTACT_OR_NUMBER,
+            on_erasure=OnErasure.EMPTY,
+            shown_with=shown_with,
+        )
+        for model, shown_with in (
+            ("campaigns.CampaignMessage", ("campaign__name",)),
+            ("campaigns.AutomationMessage", ("automation__type",)),
+        )
     ),
     PersonalData(
         "campaigns.OfferViewEvent",
-        VISITOR_FIELDS,
-        "telling people from programs",
+        ("ip_address", "user_agent", "device_type", "viewed_at"),
+        "counting visits of an offer, without those of programs",
         FOR_RETENTION_DAYS,
+        categories="address, browser, device and time of a visit",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the visitor's browser",
+        found_by=by_contact("campaign_message__contact"),
+        on_erasure=OnErasure.EMPTY,
+        shown_with=("campaign__name",),
     ),
     PersonalData(
-        "campaigns.NfcScan", VISITOR_FIELDS, "telling people from programs", FOR_RETENTION_DAYS
-    ),
-    PersonalData(
-        "campaigns.ConversionEvent", ("metadata",), "what led to a purchase", FOR_RETENTION_DAYS
-    ),
-    PersonalData(
-        "campaigns.Redemption",
-        ("evidence_json",),
-        "proof that an offer was used",
+        "campaigns.NfcScan",
+        ("ip_address", "user_agent", "device_type", "created_at"),
+        "counting touches of a tag, without those of programs",
         FOR_RETENTION_DAYS,
+        categories="address, browser, device and time of a touch",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the visitor's browser",
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.EMPTY,
+        shown_with=("tag__label",),
     ),
     PersonalData(
-        "campaigns.AutomationRedemption",
-        ("evidence_json",),
-        "proof that an offer was used",
-        FOR_RETENTION_DAYS,
+        "campaigns.ConversionEvent",
+        ("metadata", "occurred_at"),
+        "what led to a purchase",
+        f"{UNTIL_CONTACT_RETENTION}; number, address and browser {FOR_RETENTION_DAYS}",
+        categories="purchase, with number, address and browser",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the store's till or tag",
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.DELETE,
+        shown_with=("campaign__name", "nfc_tag__label"),
+    ),
+    *(
+        PersonalData(
+            model,
+            ("evidence_json", "redeemed_at"),
+            "proof that an offer was used",
+            FOR_RETENTION_DAYS,
+            categories="redemption, with address and browser",
+            legal_ground=LegalGround.CONTRACT,
+            source="the store's till",
+            found_by=by_contact("message__contact"),
+            on_erasure=OnErasure.EMPTY,
+        )
+        for model in ("campaigns.Redemption", "campaigns.AutomationRedemption")
+    ),
+    *(
+        PersonalData(
+            model,
+            fields,
+            purpose,
+            AS_LONG_AS_ITS_ROW,
+            categories="free text, which may name a person",
+            legal_ground=LegalGround.CONTRACT,
+            source="the store or an operator, who typed it",
+            found_by=BY_TEXT,
+            on_erasure=OnErasure.MASK,
+        )
+        for model, fields, purpose in (
+            (
+                "campaigns.Campaign",
+                ("name", "message_text", "offer_url", "block_reason"),
+                "what is sent to an audience",
+            ),
+            ("campaigns.Automation", ("message_body",), "a store's standing messages"),
+            ("campaigns.NfcTag", ("label",), "telling a store's tags apart"),
+        )
     ),
 )
 registry.no_personal_data.register(
-    NoPersonalData("campaigns.Campaign", ("name", "message_text", "offer_url", "block_reason")),
-    NoPersonalData("campaigns.ServiceConfirmation", ("settings_digest",)),
+    NoPersonalData(
+        "campaigns.Campaign",
+        (
+            "message_type",
+            "filter_gender",
+            "filter_age_group",
+            "status",
+            "scheduled_at",
+            "started_at",
+            "finished_at",
+            "retry_after",
+            "created_at",
+            "updated_at",
+        ),
+    ),
+    NoPersonalData(
+        "campaigns.ServiceConfirmation", ("settings_digest", "asked_at", "confirmed_at")
+    ),
     NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES),
-    NoPersonalData("campaigns.Automation", ("message_body",)),
+    NoPersonalData(
+        "campaigns.Automation",
+        ("type", "last_run_at", "message_type", "created_at", "updated_at"),
+    ),
     NoPersonalData("campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key")),
-    NoPersonalData("campaigns.NfcTag", ("public_id", "label")),
+    NoPersonalData("campaigns.NfcTag", ("public_id", "created_at")),
 )
 registry.sidebar_links.register(
     SidebarLink.to_list("", "Campaigns", "campaign", "campaigns.campaign", 10),

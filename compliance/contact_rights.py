@@ -13,26 +13,46 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from astronote.accounts.models import User
-from compliance import rights
+from compliance import access, rights
+from contacts import restriction
 from contacts.models import Contact
 
+MAX_REASON_LENGTH = 200
 
-def erase_contact(contact: Contact, by: User | AnonymousUser) -> None:
-    """Erase the person of a contact at its store."""
-    if contact.phone:
-        rights.erase_person(contact.phone, contact.owner_id, by=by)
+
+def erase_contact(contact: Contact, by: User | AnonymousUser) -> rights.Erasure | None:
+    """Erase the person of a contact at its store; None if the contact has no number any more."""
+    return rights.erase_person(contact.phone, contact.owner_id, by=by) if contact.phone else None
+
+
+def show_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> HttpResponse:
+    """Show all data held on the selected contacts."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Personal data held",
+        "opts": model_admin.model._meta,
+        "persons": [
+            rights.export_person(contact.phone, contact.owner_id, by=request.user)
+            for contact in queryset
+            if contact.phone
+        ],
+    }
+    return TemplateResponse(request, "compliance/show_person.html", context)
 
 
 def export_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse:
-    """Download all data held on the selected contacts, one JSON file for each."""
+    """Download all data held on the selected contacts, each as a page and as JSON."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for contact in queryset:
             if contact.phone:
-                data = rights.export_person(contact.phone, contact.owner_id, by=request.user)
-                file.writestr(f"contact-{contact.pk}.json", rights.person_json(data))
+                held = rights.export_person(contact.phone, contact.owner_id, by=request.user)
+                file.writestr(f"contact-{contact.pk}.json", access.person_json(held))
+                file.writestr(f"contact-{contact.pk}.html", access.person_html(held))
     return HttpResponse(
         archive.getvalue(),
         content_type="application/zip",
@@ -50,6 +70,36 @@ def objection_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[
     model_admin.message_user(request, f"{changed:,} consents withdrawn", messages.SUCCESS)
 
 
+def restriction_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> HttpResponse | None:
+    """Restrict the selected contacts; ask for the reason first."""
+    selected = list(queryset.exclude(phone=None))
+    reason = request.POST.get("reason", "").strip()[:MAX_REASON_LENGTH]
+    if not reason:
+        context = {
+            **model_admin.admin_site.each_context(request),
+            "title": "Restrict?",
+            "contacts": selected,
+            "opts": model_admin.model._meta,
+        }
+        return TemplateResponse(request, "compliance/restrict.html", context)
+    changed = sum(
+        restriction.restrict_contact(contact.pk, reason=reason, by=request.user)
+        for contact in selected
+    )
+    model_admin.message_user(request, f"{changed:,} contacts restricted", messages.SUCCESS)
+    return None
+
+
+def lifting_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+    """End the restriction of the selected contacts."""
+    changed = sum(restriction.lift_restriction(contact.pk, by=request.user) for contact in queryset)
+    model_admin.message_user(
+        request, f"{changed:,} contacts are no longer restricted", messages.SUCCESS
+    )
+
+
 def erasure_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse | None:
@@ -63,7 +113,16 @@ def erasure_action(
             "opts": model_admin.model._meta,
         }
         return TemplateResponse(request, "compliance/confirm_erasure.html", context)
+    erased = 0
     for contact in selected:
-        erase_contact(contact, request.user)
-    model_admin.message_user(request, f"{len(selected):,} persons erased", messages.SUCCESS)
+        erasure = erase_contact(contact, request.user)
+        if erasure is None or erasure.restricted:
+            notice = f"contact {contact.pk} is under a legal hold: it was restricted, not erased"
+            model_admin.message_user(request, notice, messages.WARNING)
+            continue
+        erased += 1
+        for trace in erasure.unexplained:
+            notice = f"contact {contact.pk} is erased, but still named in {trace}"
+            model_admin.message_user(request, notice, messages.ERROR)
+    model_admin.message_user(request, f"{erased:,} persons erased", messages.SUCCESS)
     return None

@@ -1,16 +1,25 @@
-"""Removing a person from the rows that hold their data, for many contacts at once.
+"""Removing persons from the rows that hold their data: one on request, or many contacts at once.
 
 Opt-outs outlive it, because suppressions hold keyed hashes of numbers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import models
+from django.db.models.functions import Cast, Concat
 
-from astronote.common.sql import execute
+from astronote.common.sql import execute, rows
+from astronote.operations.registry import OnErasure, PersonalData
+from compliance import held_rows
+from compliance.held_rows import NamingRow
+from compliance.person import Person
+from compliance.traces import MASK
 from contacts.models import Contact
+from contacts.phones import phone_hash, present_key_id
 from messaging.models import message_classes
 
 
@@ -19,8 +28,10 @@ def anonymise_contacts(contact_ids: Sequence[int]) -> None:
 
     Called in a transaction.
     """
+    _keep_opt_outs(contact_ids)
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
-    execute(EMPTY_CONSENT_PROOFS, [list(contact_ids)])
+    execute(EMPTY_CONSENT_EVENTS, [list(contact_ids)])
+    execute(EMPTY_OPT_IN_REQUESTS, [list(contact_ids)])
     _empty_messages(contact_ids)
 
 
@@ -31,9 +42,11 @@ ANONYMISE_CONTACTS = """
         anonymised_at = now(), updated_at = now()
     WHERE id = ANY(%s)
 """
-
-EMPTY_CONSENT_PROOFS = """
+EMPTY_CONSENT_EVENTS = """
     UPDATE contacts_consentevent SET meta = NULL WHERE contact_id = ANY(%s) AND meta IS NOT NULL
+"""
+EMPTY_OPT_IN_REQUESTS = """
+    UPDATE contacts_optinrequest SET meta = NULL WHERE contact_id = ANY(%s) AND meta IS NOT NULL
 """
 
 
@@ -42,6 +55,7 @@ def delete_contacts(contact_ids: Sequence[int]) -> None:
 
     Their messages stay, masked and without a contact. Called in a transaction.
     """
+    _keep_opt_outs(contact_ids)
     _empty_messages(contact_ids)
     ids = [list(contact_ids)]
     for relation in Contact._meta.related_objects:
@@ -51,6 +65,35 @@ def delete_contacts(contact_ids: Sequence[int]) -> None:
         else:
             execute(f"DELETE FROM {table} WHERE {column} = ANY(%s)", ids)
     execute("DELETE FROM contacts_contact WHERE id = ANY(%s)", ids)
+
+
+def _keep_opt_outs(contact_ids: Sequence[int]) -> None:
+    """Suppress the numbers of these contacts that opted out, unless they are suppressed already.
+
+    The suppression, with its reason and time, is the proof of the opt-out that outlives them.
+    """
+    opted_out = rows(READ_OPT_OUTS, [list(contact_ids)])
+    hashed = [(owner, phone_hash(phone), reason, at) for owner, phone, reason, at in opted_out]
+    if hashed:
+        columns = map(list, zip(*hashed, strict=True))
+        execute(KEEP_OPT_OUTS, [present_key_id(), *columns])
+
+
+# An opt-out has been recorded by the contact's last change at the latest.
+READ_OPT_OUTS = """
+    SELECT owner_id, phone, COALESCE(NULLIF(sms_consent_source, ''), 'opt-out'),
+        LEAST(GREATEST(unsubscribed_at, created_at), updated_at)
+    FROM contacts_contact
+    WHERE id = ANY(%s) AND phone IS NOT NULL AND NOT is_subscribed AND unsubscribed_at IS NOT NULL
+"""
+# The hashes are sorted, as in other statements that suppress, so that none wait crosswise.
+KEEP_OPT_OUTS = """
+    INSERT INTO contacts_suppression (key_id, owner_id, phone_hash, reason, created_at)
+    SELECT %s, opt_out.* FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+        AS opt_out (owner_id, phone_hash, reason, at)
+    ORDER BY phone_hash
+    ON CONFLICT DO NOTHING
+"""
 
 
 def _empty_messages(contact_ids: Sequence[int]) -> None:
@@ -65,3 +108,77 @@ def _empty_messages(contact_ids: Sequence[int]) -> None:
 MASK_MESSAGES = """
     UPDATE {table} SET "to" = '', text = '' WHERE contact_id = ANY(%s) AND "to" <> ''
 """
+
+
+def erase_rows(person: Person) -> Counter[str]:
+    """Erase a person from every row by the declarations; called in a transaction.
+
+    Rows that are the person's are deleted or emptied. In other rows that name the person the names
+    are replaced.
+
+    Returns:
+        How many rows of each table were deleted, emptied or changed.
+    """
+    counts: Counter[str] = Counter()
+    for declaration in held_rows.declarations():
+        if declaration.on_erasure == OnErasure.KEEP:
+            continue
+        table = held_rows.model_of(declaration)._meta.db_table
+        for found in list(held_rows.naming_rows(declaration, person)):
+            counts[table] += _erase_naming_row(declaration, found, person)
+        own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
+        counts[table] += _erase_own_rows(declaration, own)
+    return counts
+
+
+def _erase_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
+    model = held_rows.model_of(declaration)
+    if not ids:
+        return 0
+    if model is Contact:
+        delete_contacts(ids)
+        return len(ids)
+    own = model._default_manager.filter(pk__in=ids)
+    if declaration.on_erasure == OnErasure.DELETE:
+        own.delete()
+        return len(ids)
+    fields = held_rows.text_fields(declaration)
+    return own.update(**{name: _empty_value(model, name) for name in fields})
+
+
+def _empty_value(model: type[models.Model], name: str) -> str | Concat | None:
+    """What an emptied column holds; where rows must differ, a text with the row's number."""
+    if _is_unique(model, name):
+        number = Cast("pk", models.CharField())
+        return Concat(models.Value(f"{MASK[:-1]} "), number, models.Value("]"))
+    field = {field.name: field for field in model._meta.concrete_fields}[name]
+    return None if field.null else ""
+
+
+def _erase_naming_row(declaration: PersonalData, found: NamingRow, person: Person) -> int:
+    """Erase a row that names the person: all of it if it is a record of the person's."""
+    row = found.row
+    if found.is_own:
+        return _erase_own_rows(declaration, [row.pk])
+    changes: dict[str, Any] = {}
+    for name in held_rows.text_fields(declaration):
+        field = {field.name: field for field in row._meta.concrete_fields}[name]
+        if isinstance(field, models.EmailField):
+            continue  # another contact's address, which would be none any more
+        mask = f"{MASK[:-1]} {row.pk}]" if _is_unique(type(row), name) else MASK
+        before = getattr(row, name)
+        after = person.traces.masked(before, mask, number_only=found.number_only)
+        if after != before:
+            is_text = isinstance(after, str) and field.max_length
+            changes[name] = after[: field.max_length] if is_text else after
+    if changes:
+        type(row)._default_manager.filter(pk=row.pk).update(**changes)
+    return bool(changes)
+
+
+def _is_unique(model: type[models.Model], name: str) -> bool:
+    """Whether a column is part of what tells rows apart, so that two masks must differ."""
+    constraints = model._meta.constraints
+    return any(
+        isinstance(one, models.UniqueConstraint) and name in one.fields for one in constraints
+    ) or any(field.name == name and field.unique for field in model._meta.concrete_fields)

@@ -69,6 +69,13 @@ contact_actions.register(
         contact_consent.service_opt_out_action,
     ),
     ContactAction(
+        "show_person",
+        "Show personal data",
+        "Show their personal data",
+        "change",
+        contact_rights.show_action,
+    ),
+    ContactAction(
         "export_person",
         "Export personal data",
         "Export their personal data",
@@ -83,6 +90,20 @@ contact_actions.register(
         contact_rights.objection_action,
     ),
     ContactAction(
+        "restrict_person",
+        "Restrict",
+        "Restrict their data (GDPR, article 18)",
+        "change",
+        contact_rights.restriction_action,
+    ),
+    ContactAction(
+        "lift_restriction",
+        "Lift the restriction",
+        "Lift their restriction",
+        "change",
+        contact_rights.lifting_action,
+    ),
+    ContactAction(
         "erase_person",
         "Erase",
         "Erase them",
@@ -93,13 +114,16 @@ contact_actions.register(
 )
 contact_erasures.register(ContactErasure("person", contact_rights.erase_contact))
 registry.no_personal_data.register(
-    NoPersonalData("compliance.RetentionRun", ("counts", "error")),
-    NoPersonalData("compliance.RetentionAction", ("table",)),
+    NoPersonalData(
+        "compliance.RetentionRun",
+        ("started_at", "finished_at", "cutoff", "status", "counts", "error"),
+    ),
+    NoPersonalData("compliance.RetentionAction", ("table", "action", "created_at")),
 )
 registry.sidebar_links.register(
     SidebarLink(
         "Privacy and proof",
-        "Personal data held",
+        "Record of processing",
         "inventory_2",
         "admin:personal_data",
         "compliance.view_retentionrun",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute, rows
 from compliance.erasure import anonymise_contacts, delete_contacts
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
+from contacts.models import ContactImport
 from messaging.models import message_classes
 
 log = logging.getLogger(__name__)
@@ -39,15 +41,42 @@ class RetentionRule(NamedTuple):
     table: str
     condition: str
     action: ActionType
-    change: str | Callable[[Sequence[int]], None] = ""
+    change: str | Callable[[Sequence[int]], object] = ""
     key: str = "id"
 
 
+def _plausible_time(column: str, *, earliest: str, otherwise: str) -> str:
+    """SQL of a time that a provider or a till gave, if it can be true, else of one that we know.
+
+    A period that began in 1970 would end at once, and one that began in 2100 never.
+
+    Args:
+        column: the time that was given.
+        earliest: the given time cannot be before this one; nor can it be in the future.
+        otherwise: our own time, used instead of one that cannot be true or is missing.
+    """
+    return f"CASE WHEN {column} BETWEEN {earliest} AND %(now)s THEN {column} ELSE {otherwise} END"
+
+
+# When a contact's last consent event was written, by our clock.
+RECORDED_AT = """
+    COALESCE((SELECT max(e.created_at) FROM contacts_consentevent e
+        WHERE e.contact_id = t.id {condition}), t.created_at)
+"""
+OPTED_OUT_AT = _plausible_time(
+    "t.unsubscribed_at",
+    earliest="t.created_at",
+    otherwise=RECORDED_AT.format(condition="AND e.type = 'unsubscribed'"),
+)
+EVIDENCE_GIVEN_AT = _plausible_time(
+    "t.sms_consent_at", earliest="t.created_at", otherwise=RECORDED_AT.format(condition="")
+)
 # A contact is due after the opt-out, by the store's own period if that is shorter; on its own
-# date; or PII_INACTIVE_DAYS after its last change and message. Never under a legal hold.
+# date; or PII_INACTIVE_DAYS after its last change and message. Never under a legal hold, and never
+# while it is restricted: the person may need the data (GDPR, article 18(1)(c)).
 CONTACT_IS_DUE = """
-    t.anonymised_at IS NULL AND NOT t.legal_hold AND (
-        (t.unsubscribed_at IS NOT NULL AND t.unsubscribed_at < %(now)s - make_interval(days =>
+    t.anonymised_at IS NULL AND NOT t.legal_hold AND t.restricted_at IS NULL AND (
+        (t.unsubscribed_at IS NOT NULL AND {opted_out_at} < %(now)s - make_interval(days =>
             LEAST(%(days)s, (SELECT u.retention_days FROM {users} u WHERE u.id = t.owner_id))))
         OR t.erase_on <= %(now)s::date
         OR (%(inactive)s > 0 AND t.updated_at < %(inactive_since)s AND {not_messaged}))
@@ -55,57 +84,108 @@ CONTACT_IS_DUE = """
 NOT_MESSAGED = """
     NOT EXISTS (SELECT FROM {table} m WHERE m.contact_id = t.id AND m.sent_at >= %(inactive_since)s)
 """
+# What belongs to a contact that must stay as it is stays with it.
+IS_NOT_KEPT = """
+    NOT EXISTS (SELECT FROM contacts_contact c WHERE {contact}
+        AND (c.legal_hold OR c.restricted_at IS NOT NULL))
+"""
+OF_CAMPAIGN_MESSAGE = (
+    "c.id = (SELECT m.contact_id FROM campaigns_campaignmessage m WHERE m.id = t.{message})"
+)
+OF_AUTOMATION_MESSAGE = (
+    "c.id = (SELECT m.contact_id FROM campaigns_automationmessage m WHERE m.id = t.{message})"
+)
 CLEAR_VISITOR = "ip_address = NULL, user_agent = NULL, device_type = NULL"
 HAS_VISITOR = "COALESCE(t.ip_address, t.user_agent, t.device_type) IS NOT NULL"
 # Keys of JSON columns that show who or where somebody was.
 PERSONAL_KEYS = (
     "'{phone,ip,ipAddress,ip_address,userAgent,user_agent,agent,deviceType,device_type}'::text[]"
 )
+# The identity of a reply, or of what cannot be read, is a hash of the payload: trying all numbers
+# would tell whose it was.
+FORGET_PAYLOAD = """
+    payload = NULL, event_id = CASE WHEN event_type = 'inbound' OR event_id LIKE 'unreadable:%%'
+        THEN 'removed:' || id ELSE event_id END
+"""
 IMPORT_ENDED_BEFORE_CUTOFF = (
     "(SELECT i.finished_at FROM contacts_contactimport i WHERE i.id = t.contact_import_id)"
     " < %(cutoff)s"
 )
+# One that gave consent holds the wording of the consent events that name it, so it stays as proof.
+IMPORT_IS_OLD = """
+    t.status NOT IN ('pending', 'processing')
+        AND COALESCE(t.finished_at, t.created_at) < %(audit_cutoff)s
+"""
 
 
 def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
     return [
         _contact_rule(),
-        _remove_personal_keys("contacts_contact", "consent_evidence", "sms_consent_at"),
-        _remove_personal_keys("contacts_consentevent", "meta", "created_at"),
-        RetentionRule(
+        _remove_personal_keys(
+            "contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT, "c.id = t.id"
+        ),
+        _remove_personal_keys(
+            "contacts_consentevent", "meta", "t.created_at", "c.id = t.contact_id"
+        ),
+        _remove_personal_keys(
+            "contacts_optinrequest", "meta", "t.created_at", "c.id = t.contact_id"
+        ),
+        _clear_visitor(
             "campaigns_offerviewevent",
-            f"t.viewed_at < %(cutoff)s AND {HAS_VISITOR}",
-            ActionType.NULLIFY,
-            CLEAR_VISITOR,
+            "viewed_at",
+            OF_CAMPAIGN_MESSAGE.format(message="campaign_message_id"),
         ),
-        RetentionRule(
-            "campaigns_nfcscan",
-            f"t.created_at < %(cutoff)s AND {HAS_VISITOR}",
-            ActionType.NULLIFY,
-            CLEAR_VISITOR,
-        ),
-        _remove_personal_keys("campaigns_conversionevent", "metadata", "occurred_at"),
+        _clear_visitor("campaigns_nfcscan", "created_at", "c.id = t.contact_id"),
         _remove_personal_keys(
-            "campaigns_redemption", "evidence_json", "redeemed_at", key="message_id"
+            "campaigns_conversionevent",
+            "metadata",
+            _no_earlier_than("occurred_at", "contacts_contact", "contact_id"),
+            "c.id = t.contact_id",
         ),
         _remove_personal_keys(
-            "campaigns_automationredemption", "evidence_json", "redeemed_at", key="message_id"
+            "campaigns_redemption",
+            "evidence_json",
+            _no_earlier_than("redeemed_at", "campaigns_campaignmessage", "message_id"),
+            OF_CAMPAIGN_MESSAGE.format(message="message_id"),
+            key="message_id",
+        ),
+        _remove_personal_keys(
+            "campaigns_automationredemption",
+            "evidence_json",
+            _no_earlier_than("redeemed_at", "campaigns_automationmessage", "message_id"),
+            OF_AUTOMATION_MESSAGE.format(message="message_id"),
+            key="message_id",
         ),
         RetentionRule(
             "messaging_webhookevent",
-            "t.received_at < %(cutoff)s AND t.payload IS NOT NULL"
-            " AND t.status NOT IN ('received', 'review')",
+            """t.payload IS NOT NULL AND t.status <> 'review' AND t.received_at <
+                CASE WHEN t.status = 'received' THEN %(audit_cutoff)s ELSE %(cutoff)s END""",
             ActionType.NULLIFY,
-            "payload = NULL",
+            FORGET_PAYLOAD,
         ),
         RetentionRule(
             "messaging_directmessage",
-            """t.created_at < %(cutoff)s AND t."to" <> ''""",
+            """t.created_at < %(cutoff)s AND t."to" <> '' AND """
+            + IS_NOT_KEPT.format(contact="""c.owner_id = t.owner_id AND c.phone = t."to" """),
             ActionType.NULLIFY,
             """ "to" = '', text = ''""",
         ),
         RetentionRule("contacts_rejectedrow", IMPORT_ENDED_BEFORE_CUTOFF, ActionType.DELETE),
+        RetentionRule(
+            "contacts_contactimport",
+            f"{IMPORT_IS_OLD} AND t.consent_source = ''",
+            ActionType.DELETE,
+            lambda ids: ContactImport.objects.filter(pk__in=ids).delete(),
+        ),
+        RetentionRule(
+            "contacts_contactimport",
+            f"{IMPORT_IS_OLD} AND t.file_name <> ''",
+            ActionType.NULLIFY,
+            "file_name = '', layout = NULL, mapping = NULL, error = ''",
+        ),
+        RetentionRule("django_admin_log", "t.action_time < %(audit_cutoff)s", ActionType.DELETE),
+        RetentionRule("astronote_auditentry", "t.at < %(audit_cutoff)s", ActionType.DELETE),
     ]
 
 
@@ -114,17 +194,41 @@ def _contact_rule() -> RetentionRule:
         NOT_MESSAGED.format(table=model._meta.db_table) for model in message_classes()
     )
     users = get_user_model()._meta.db_table
-    condition = CONTACT_IS_DUE.format(users=users, not_messaged=not_messaged)
+    condition = CONTACT_IS_DUE.format(
+        users=users, not_messaged=not_messaged, opted_out_at=OPTED_OUT_AT
+    )
     if settings.PII_RETENTION_ACTION == "delete":
         return RetentionRule("contacts_contact", condition, ActionType.DELETE, delete_contacts)
     return RetentionRule("contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts)
 
 
+def _no_earlier_than(column: str, table: str, reference: str) -> str:
+    """SQL of a time that cannot be before the row of another table that it belongs to."""
+    created = f"(SELECT r.created_at FROM {table} r WHERE r.id = t.{reference})"
+    return _plausible_time(f"t.{column}", earliest=created, otherwise=created)
+
+
+def _clear_visitor(table: str, since: str, contact: str) -> RetentionRule:
+    """A rule that empties address, browser and device of a visit; for `contact` see below."""
+    condition = f"t.{since} < %(cutoff)s AND {HAS_VISITOR} AND {IS_NOT_KEPT}"
+    condition = condition.format(contact=contact)
+    return RetentionRule(table, condition, ActionType.NULLIFY, CLEAR_VISITOR)
+
+
 def _remove_personal_keys(
-    table: str, column: str, time_column: str, *, key: str = "id"
+    table: str, column: str, since: str, contact: str, *, key: str = "id"
 ) -> RetentionRule:
-    """A rule that removes PERSONAL_KEYS from a JSON column."""
-    condition = f"t.{time_column} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS}"
+    """A rule that removes PERSONAL_KEYS from a JSON column.
+
+    Args:
+        table: the table.
+        column: the column.
+        since: SQL of the row's time.
+        contact: SQL on the contact c that the row t belongs to.
+        key: the primary key.
+    """
+    is_not_kept = IS_NOT_KEPT.format(contact=contact)
+    condition = f"{since} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS} AND {is_not_kept}"
     change = f"{column} = {column} - {PERSONAL_KEYS}"
     return RetentionRule(table, condition, ActionType.NULLIFY, change, key)
 
@@ -158,10 +262,21 @@ def run_retention(
             count = _count_due(rule, now) if dry_run else _apply_rule(rule, now, run, progress)
             if count:
                 run.counts[rule.table] = run.counts.get(rule.table, 0) + count
+        if count := _end_expired_sessions(now, dry_run=dry_run):
+            run.counts[Session._meta.db_table] = count
         run.status, run.finished_at = RetentionStatus.COMPLETED, timezone.now()
         run.save()
     log.info("retention run %s%s: %s", run.pk, " (dry)" if dry_run else "", run.counts)
     return run
+
+
+def _end_expired_sessions(now: datetime, *, dry_run: bool) -> int:
+    """Delete the sessions that have expired, which Django leaves in the table; return how many.
+
+    Their keys are texts, so they are no rows of a rule.
+    """
+    expired = Session.objects.filter(expire_date__lt=now)
+    return expired.count() if dry_run else expired.delete()[0]
 
 
 def _sql_params(now: datetime) -> dict[str, Any]:
@@ -169,6 +284,7 @@ def _sql_params(now: datetime) -> dict[str, Any]:
     return {
         "now": now, "days": days, "cutoff": now - timedelta(days=days),
         "inactive": inactive, "inactive_since": now - timedelta(days=inactive),
+        "audit_cutoff": now - timedelta(days=settings.AUDIT_RETENTION_DAYS),
     }  # fmt: skip
 
 

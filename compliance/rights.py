@@ -6,148 +6,105 @@ The rules are in rules.md#rights-of-a-person. Each function works at one store, 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+import contextlib
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
-from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models, transaction
-from django.db.models import Q
+from django.db import transaction
+from redis.exceptions import RedisError
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.sql import rows
-from campaigns.models import OfferViewEvent
-from compliance.erasure import delete_contacts
+from astronote.common.sql import execute
+from compliance import access, elsewhere, uploads
+from compliance.erasure import erase_rows
+from compliance.person import contacts_with_phone, find_person
+from compliance.search import Trace, traces_of
+from contacts import restriction
 from contacts.consent import OBJECTION, change_consent
-from contacts.lookup import contact_ids_with_phone
-from contacts.models import (
-    ConsentEvent,
-    ConsentEventType,
-    Contact,
-    ImportFileChunk,
-    ListMembership,
-    MarketingHold,
-    OptInRequest,
-    RejectedRow,
-    Suppression,
-)
-from contacts.phones import phone_hash
+from contacts.models import ConsentEventType
+from contacts.phones import phone_hash, present_key_id
 from messaging import replies
-from messaging.models import DirectMessage, WebhookEvent, message_classes
 
-# This many last digits identify a number, whatever country code or prefix is written before them.
-MATCHING_DIGITS = 8
+HELD_REASON = "erasure was asked for; a legal hold keeps the data"
 CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
-
-
-def contacts_with_phone(phone: str, owner_id: int | None) -> models.QuerySet[Contact]:
-    """The contacts with a number, at one store or at all."""
-    contacts = Contact.objects.filter(pk__in=contact_ids_with_phone(phone))
-    return contacts.filter(owner=owner_id) if owner_id else contacts
 
 
 def export_person(
     phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> dict[str, Any]:
-    """All data held on a number; writes an audit entry.
+    """All data held on a number, as `access.held_data` has it (article 15).
+
+    Writes an audit entry.
 
     Args:
         phone: the number in E.164.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    contacts = contacts_with_phone(phone, owner_id).order_by("owner").select_related("owner")
-    stores = [_contact_data(contact) for contact in contacts]
-    suppressions = Suppression.objects.filter(phone_hash=phone_hash(phone))
-    holds = MarketingHold.objects.filter(phone_hash=phone_hash(phone))
-    direct = DirectMessage.objects.filter(to=phone).exclude(contact__in=contacts)
-    events = _events_with_phone(phone, owner_id)
-    if owner_id:
-        suppressions, direct = suppressions.filter(owner=owner_id), direct.filter(owner=owner_id)
-        holds = holds.filter(owner=owner_id)
-    audit.write_entry("personal data exported", by=by, owner_id=owner_id, contacts=len(stores))
-    return {
-        "number": phone,
-        "stores": stores,
-        "messages_without_contact": list(direct.values("to", "text", "status", "created_at")),
-        "inbound_and_receipts": list(events.values("event_type", "received_at", "payload")),
-        "opt_outs_by_hash": list(suppressions.values("owner", "reason", "created_at")),
-        "marketing_held_by_hash": list(holds.values("owner", "created_at")),
-    }
+    person = find_person(phone, owner_id)
+    held = access.held_data(person)
+    audit.write_entry(
+        "personal data exported", by=by, owner_id=owner_id, contacts=len(person.contact_ids)
+    )
+    return held
 
 
-def person_json(data: dict[str, Any]) -> str:
-    """The data of `export_person` as a JSON document."""
-    return json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
+class Erasure(NamedTuple):
+    """What an erasure did, and what is left: nothing but what is kept for a reason, if all is well.
 
+    `counts` has rows by table, files and keys. `restricted` has the stores whose contact is under a
+    legal hold, so that it was restricted instead of erased.
+    """
 
-def _contact_data(contact: Contact) -> dict[str, Any]:
-    messages: list[dict[str, Any]] = []
-    for model in message_classes():
-        sent = model.objects.filter(contact=contact).order_by("pk")
-        columns = ("to", "text", "status", "sent_at", "delivered_at", "created_at")
-        messages.extend(dict(row) for row in sent.values(*columns))
-    views = OfferViewEvent.objects.filter(campaign_message__contact=contact)
-    return {
-        "store": str(contact.owner),
-        "contact": Contact.objects.filter(pk=contact.pk).values().get(),
-        "lists": list(ListMembership.objects.filter(contact=contact).values("list__name")),
-        "consent": list(
-            ConsentEvent.objects.filter(contact=contact)
-            .order_by("pk")
-            .values(
-                "type", "source", "decided_at", "actor", "wording", "version", "meta", "created_at"
-            )
-        ),
-        "opt_in_requests": list(
-            OptInRequest.objects.filter(contact=contact)
-            .order_by("pk")
-            .values("purpose", "wording", "version", "meta", "created_at", "answered_at")
-        ),
-        "messages": messages,
-        "visits": list(views.values("viewed_at", "ip_address", "user_agent", "device_type")),
-    }
+    counts: dict[str, int]
+    restricted: list[int]
+    left: list[Trace]
+
+    @property
+    def unexplained(self) -> list[Trace]:
+        """What is left without a reason."""
+        return [trace for trace in self.left if not trace.reason]
 
 
 def erase_person(
     phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
-) -> dict[str, int]:
-    """Erase all data on a number; suppressions stay as hashes.
+) -> Erasure:
+    """Erase all data on a number (article 17), and search for what is left.
 
-    Applies waiting replies first and writes an audit entry.
+    Opt-outs stay as hashes. A contact under a legal hold is restricted instead, and everything of
+    its store stays. Waiting replies are applied before, so that no STOP is lost. Writes an audit
+    entry.
 
     Args:
         phone: the number in E.164.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
-
-    Returns:
-        How many rows of each kind were deleted or emptied.
     """
     replies.apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
-        event_ids = list(_events_with_phone(phone, owner_id).values_list("pk", flat=True))
-        contact_ids = list(contacts_with_phone(phone, owner_id).values_list("pk", flat=True))
-        delete_contacts(contact_ids)
-        direct = DirectMessage.objects.filter(to=phone)
-        rejected = RejectedRow.objects.filter(pk__in=_rejected_row_ids(phone))
-        # Any file may hold the number; an import that is open still needs its file.
-        chunks = ImportFileChunk.objects.filter(contact_import__finished_at__isnull=False)
-        if owner_id:
-            direct = direct.filter(owner=owner_id)
-            rejected = rejected.filter(contact_import__owner=owner_id)
-            chunks = chunks.filter(contact_import__owner=owner_id)
-        counts: dict[str, Any] = {
-            "contacts": len(contact_ids),
-            "messages_without_contact": direct.update(to="", text=""),
-            "webhook_payloads": WebhookEvent.objects.filter(pk__in=event_ids).update(payload=None),
-            "rejected_rows": rejected.delete()[0],
-            "import_file_chunks": chunks.delete()[0],
-        }
-        audit.write_entry("personal data erased", by=by, owner_id=owner_id, **counts)
-    return counts
+        uploads.lock_open_imports(find_person(phone, owner_id, but_held=True))
+        # Imports have written their last rows until now.
+        person = find_person(phone, owner_id, but_held=True)
+        held = contacts_with_phone(phone, owner_id).filter(legal_hold=True).order_by("pk")
+        for contact in held:
+            restriction.restrict_contact(contact.pk, reason=HELD_REASON, by=by)
+        counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
+        counts |= erase_rows(person)
+        counts["sessions"] = elsewhere.erase_from_sessions(person.traces)
+        counts["temporary_files"] = elsewhere.erase_files(person.traces)
+        counts = {name: count for name, count in counts.items() if count}
+        audit.write_entry(
+            "personal data erased",
+            by=by,
+            owner_id=owner_id,
+            erased=counts,
+            stores_under_legal_hold=len(person.kept_owner_ids),
+        )
+    with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
+        if keys := elsewhere.erase_from_redis(person.traces):
+            counts["redis_keys"] = keys
+    return Erasure(counts, sorted(person.kept_owner_ids), traces_of(person))
 
 
 def correct_person(
@@ -191,7 +148,10 @@ def correct_person(
 def withdraw_all_consent(
     phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
-    """Withdraw both consents of a number's contacts and write an audit entry.
+    """Withdraw both consents of a number's contacts and write an audit entry (article 21).
+
+    Leaves a suppression in any case, at the store or for all stores, with the reason `objection`:
+    also of a number that is no contact's, and of one that had opted out before.
 
     Args:
         phone: the number in E.164.
@@ -205,55 +165,46 @@ def withdraw_all_consent(
     for pk in contacts_with_phone(phone, owner_id).order_by("pk").values_list("pk", flat=True):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             changed += change_consent(pk, event, source=OBJECTION)
-    audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
+    with transaction.atomic():
+        execute(SUPPRESS_OBJECTION, [owner_id, phone_hash(phone), present_key_id(), OBJECTION])
+        audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
     return changed
 
 
-def _events_with_phone(phone: str, owner_id: int | None) -> models.QuerySet[WebhookEvent]:
-    """Webhook events whose payload contains the number, of one store or of all.
+SUPPRESS_OBJECTION = """
+    INSERT INTO contacts_suppression (owner_id, phone_hash, key_id, reason)
+    VALUES (%s, %s, %s, %s)
+    ON CONFLICT (phone_hash, owner_id) DO UPDATE SET reason = excluded.reason, created_at = now()
+"""
 
-    A receipt belongs to the store of its message.
+
+def restrict_person(
+    phone: str,
+    owner_id: int | None = None,
+    *,
+    reason: str,
+    by: User | AnonymousUser | str,
+) -> int:
+    """Restrict the contacts with a number, each with an audit entry (GDPR, article 18).
+
+    Args:
+        phone: the number in E.164.
+        owner_id: a store, or None for all stores.
+        reason: why; stored with the contacts.
+        by: the account or program that asks.
+
+    Returns:
+        How many contacts were not restricted before.
     """
-    events = WebhookEvent.objects.extra(
-        where=["payload IS NOT NULL AND payload::text LIKE %s"], params=[f"%{phone[1:]}%"]
-    )
-    if owner_id is None:
-        return events
-    provider_ids = [
-        provider_id
-        for model in message_classes()
-        for provider_id in model.objects.filter(
-            Q(contact__in=contacts_with_phone(phone, owner_id))
-            | Q(to=phone, contact=None, owner=owner_id),
-            provider_message_id__in=events.values("provider_message_id"),
-        ).values_list("provider_message_id", flat=True)
-    ]
-    return events.filter(Q(owner=owner_id) | Q(provider_message_id__in=provider_ids))
+    contacts = contacts_with_phone(phone, owner_id).order_by("pk")
+    ids = list(contacts.values_list("pk", flat=True))
+    return sum(restriction.restrict_contact(pk, reason=reason, by=by) for pk in ids)
 
 
-def _rejected_row_ids(phone: str) -> Sequence[int]:
-    """Rejected rows that contain the number's last digits, with any punctuation between them."""
-    return [pk for (pk,) in rows(FIND_REJECTED_ROWS, [f"%{phone[-MATCHING_DIGITS:]}%"])]
-
-
-# Scans the table; an erasure is rare and rejected rows are removed by retention.
-FIND_REJECTED_ROWS = r"""
-    SELECT id FROM contacts_rejectedrow
-    WHERE regexp_replace(row::text || value, '\D', '', 'g') LIKE %s
-"""
-
-
-def columns_containing(text: str) -> Iterator[str]:
-    """Columns of the database that contain a text; after a complete erasure there are none."""
-    for table, column in rows(LIST_TEXT_COLUMNS):
-        query = f'SELECT 1 FROM "{table}" WHERE "{column}"::text LIKE %s LIMIT 1'
-        if rows(query, [f"%{text}%"]):
-            yield f"{table}.{column}"
-
-
-LIST_TEXT_COLUMNS = """
-    SELECT table_name, column_name FROM information_schema.columns
-    WHERE table_schema = current_schema() AND data_type IN
-        ('text', 'character varying', 'character', 'json', 'jsonb', 'bytea', 'ARRAY')
-    ORDER BY 1, 2
-"""
+def lift_restriction(
+    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+) -> int:
+    """End the restriction of the contacts with a number; return how many there were."""
+    contacts = contacts_with_phone(phone, owner_id).order_by("pk")
+    ids = list(contacts.values_list("pk", flat=True))
+    return sum(restriction.lift_restriction(pk, by=by) for pk in ids)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked
 from contacts.consent import Evidence, change_consent, suppressed_phones
 from contacts.models import ConsentEventType, Contact, Suppression
-from contacts.phones import phone_hash
+from contacts.phones import phone_hash, phone_hashes
 from messaging import opt_in_requests, tallies
 from messaging.links import tracking_id_of
 from messaging.models import OutboundMessage, message_classes
@@ -51,7 +51,8 @@ def has_opted_out(message: OutboundMessage) -> bool:
 
 def is_suppressed_everywhere(message: OutboundMessage) -> bool:
     """Whether no store may send marketing to the number of the message."""
-    return Suppression.objects.filter(owner=None, phone_hash=phone_hash(message.to)).exists()
+    digests = phone_hashes(message.to)
+    return Suppression.objects.filter(owner=None, phone_hash__in=digests).exists()
 
 
 def opt_out(message: OutboundMessage, evidence: Evidence) -> None:

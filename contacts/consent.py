@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import OperationalError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from astronote.common.sql import execute, rows
@@ -31,7 +31,7 @@ from contacts.models import (
     SmsConsentStatus,
     Suppression,
 )
-from contacts.phones import phone_hash
+from contacts.phones import phone_hash, phone_hashes, present_key_id
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ OPT_OUT_MAX_WAIT_SECONDS = 90
 
 def may_receive(message_type: str) -> Q:
     """Contacts that may receive messages of this type, as a condition on Contact."""
-    return Q(phone__isnull=False, **{CONSENT_COLUMN[message_type]: True})
+    return Q(phone__isnull=False, restricted_at=None, **{CONSENT_COLUMN[message_type]: True})
 
 
 def suppressed_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
@@ -108,7 +108,11 @@ class _HashedPair(NamedTuple):
 
     @classmethod
     def all_of(cls, pairs: Iterable[tuple[int, str]]) -> list[_HashedPair]:
-        return [cls(owner_id, phone, phone_hash(phone)) for owner_id, phone in pairs]
+        return [
+            cls(owner_id, phone, digest)
+            for owner_id, phone in pairs
+            for digest in phone_hashes(phone)
+        ]
 
 
 def _pairs_in(
@@ -125,6 +129,19 @@ def _pairs_in(
         for pair in pairs
         if (pair.owner_id, pair.digest) in hashes or (None, pair.digest) in hashes
     }
+
+
+def restricted_phones(owner_id: int, phones: Sequence[str]) -> set[str]:
+    """Which of these numbers are those of restricted contacts of the store.
+
+    Args:
+        owner_id: the store.
+        phones: numbers in E.164.
+    """
+    restricted = Contact.objects.filter(
+        owner=owner_id, phone__in=phones, restricted_at__isnull=False
+    )
+    return {phone for phone in restricted.values_list("phone", flat=True) if phone}
 
 
 @contextmanager
@@ -227,7 +244,7 @@ def change_consent(
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in WITHDRAWALS:
-            _wait_for_open_sending_windows(owner_id)
+            wait_for_open_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
         if event in WITHDRAWALS:
             # A yes to what was asked before does not count any more.
@@ -270,18 +287,15 @@ def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = F
     """
     if contact.phone is None:
         return "The contact was anonymised."
-    suppressions = {
-        suppression.owner_id: suppression
-        for suppression in Suppression.objects.filter(
-            Q(owner=contact.owner_id) | Q(owner=None), phone_hash=phone_hash(contact.phone)
-        )
-    }
-    if None in suppressions:
+    suppressions = list(_suppressions_of(contact).filter(Q(owner=contact.owner_id) | Q(owner=None)))
+    if any(suppression.owner_id is None for suppression in suppressions):
         return "The number is suppressed for all stores."
-    own = suppressions.get(contact.owner_id)
-    if own and own.reason == OBJECTION and not is_recorded:
+    objected = any(suppression.reason == OBJECTION for suppression in suppressions)
+    if objected and not is_recorded:
         return "The person objected. Only a consent that an operator records with its proof counts."
-    opted_out_at = [time for time in (contact.unsubscribed_at, own and own.created_at) if time]
+    opted_out_at = [suppression.created_at for suppression in suppressions]
+    if contact.unsubscribed_at:
+        opted_out_at.append(contact.unsubscribed_at)
     if opted_out_at and at <= max(opted_out_at):
         zone = ZoneInfo(contact.owner.timezone)
         return (
@@ -305,7 +319,10 @@ def suppress_opted_out_phones(owner_id: int | None, phones: Sequence[str], *, re
         How many of them were not suppressed yet.
     """
     _wait_if_subscribed(owner_id, phones)
-    return execute(SUPPRESS_PHONES, [owner_id, reason, sorted(map(phone_hash, phones))])
+    hashes = [phone_hashes(phone) for phone in phones]
+    present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
+    parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
+    return execute(SUPPRESS_PHONES, parameters)
 
 
 def hold_marketing(owner_id: int | None, phones: Sequence[str], *, reply_id: int) -> None:
@@ -335,8 +352,8 @@ def suppress_held_phones(reply_id: int, *, reason: str) -> None:
 
 
 SUPPRESS_HELD_PHONES = """
-    INSERT INTO contacts_suppression (owner_id, reason, phone_hash)
-    SELECT owner_id, %s, phone_hash FROM contacts_marketinghold WHERE reply_id = %s
+    INSERT INTO contacts_suppression (owner_id, reason, key_id, phone_hash)
+    SELECT owner_id, %s, key_id, phone_hash FROM contacts_marketinghold WHERE reply_id = %s
     ORDER BY phone_hash ON CONFLICT DO NOTHING
 """
 
@@ -348,8 +365,13 @@ def end_marketing_hold(reply_id: int) -> None:
 
 # The hashes are sorted, so two imports at once cannot deadlock on the unique index.
 SUPPRESS_PHONES = """
-    INSERT INTO contacts_suppression (owner_id, reason, phone_hash)
-    SELECT %s::bigint, %s, digest FROM unnest(%s::text[]) AS digest
+    INSERT INTO contacts_suppression (owner_id, reason, key_id, phone_hash)
+    SELECT %s::bigint, %s, %s, phone.present
+    FROM unnest(%s::text[], %s::text[]) AS phone (present, earlier)
+    WHERE NOT EXISTS (
+        SELECT FROM contacts_suppression s
+        WHERE s.phone_hash = phone.earlier AND s.owner_id IS NOT DISTINCT FROM %s::bigint)
+    ORDER BY phone.present
     ON CONFLICT DO NOTHING
 """
 
@@ -380,9 +402,7 @@ def _set_consent(
             OptInRequest.objects.filter(contact=contact).close()
             contact.is_subscribed, contact.unsubscribed_at = True, None
             contact.sms_consent_status = SmsConsentStatus.OPTED_IN
-            Suppression.objects.filter(
-                owner=contact.owner_id, phone_hash=phone_hash(contact.phone or "")
-            ).delete()
+            _suppressions_of(contact).filter(owner=contact.owner_id).delete()
         case ConsentEventType.SERVICE_ALLOWED | ConsentEventType.SERVICE_REVOKED:
             allowed = event == ConsentEventType.SERVICE_ALLOWED
             if contact.service_allowed == allowed:
@@ -394,33 +414,46 @@ def _set_consent(
 def _suppress(contact: Contact, source: str, at: datetime) -> bool:
     """Suppress the contact's number at its store.
 
-    An objection takes the place of a suppression that is easier to undo.
+    An objection takes the place of suppressions that are easier to undo.
 
     Returns:
         Whether there was no such suppression.
     """
-    suppression, is_new = Suppression.objects.get_or_create(
-        owner_id=contact.owner_id,
-        phone_hash=phone_hash(contact.phone or ""),
-        defaults={"reason": source, "created_at": at},
-    )
-    if is_new or source != OBJECTION:
-        return is_new
-    was_objection = suppression.reason == OBJECTION
-    suppression.reason, suppression.created_at = OBJECTION, max(at, suppression.created_at)
-    suppression.save()
+    earlier = list(_suppressions_of(contact).filter(owner=contact.owner_id))
+    if not earlier:
+        suppression, is_new = Suppression.objects.get_or_create(
+            owner_id=contact.owner_id,
+            phone_hash=phone_hash(contact.phone or ""),
+            defaults={"reason": source, "created_at": at},
+        )
+        if is_new:
+            return True
+        earlier = [suppression]
+    if source != OBJECTION:
+        return False
+    was_objection = any(suppression.reason == OBJECTION for suppression in earlier)
+    for suppression in earlier:
+        suppression.reason, suppression.created_at = OBJECTION, max(at, suppression.created_at)
+        suppression.save()
     return not was_objection
+
+
+def _suppressions_of(contact: Contact) -> QuerySet[Suppression]:
+    """The suppressions of the contact's number at any store and at all, by either key."""
+    return Suppression.objects.filter(phone_hash__in=phone_hashes(contact.phone or ""))
 
 
 def _wait_if_subscribed(owner_id: int | None, phones: Sequence[str]) -> None:
     """Wait for the store's open sending windows if one of these numbers is a subscriber's."""
     known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
     if owner_id is not None and known.exists():
-        _wait_for_open_sending_windows(owner_id)
+        wait_for_open_sending_windows(owner_id)
 
 
-def _wait_for_open_sending_windows(owner_id: int) -> None:
+def wait_for_open_sending_windows(owner_id: int) -> None:
     """Wait until no sending window of the store is open; none opens before we commit.
+
+    Called in a transaction.
 
     Gives up after OPT_OUT_MAX_WAIT_SECONDS: the call of a stopped worker was made long ago and
     cannot be cancelled.

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import ExtractDay, ExtractMonth, Now
 
 from astronote.common.constraints import choice_constraint
+from contacts.phones import present_key_id
 
 
 class MessageType(models.TextChoices):
@@ -139,6 +140,12 @@ class Contact(models.Model):
         db_default=False,
         help_text="Retention never erases the contact, for example during a legal dispute.",
     )
+    restricted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since then the contact is only stored: no messages, no changes, no retention.",
+    )
+    restricted_reason = models.CharField(max_length=200, blank=True, db_default="")
     awaits_welcome = models.BooleanField(
         db_default=False, help_text="New, and not yet checked for the welcome message."
     )
@@ -353,6 +360,13 @@ class Suppression(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
     phone_hash = models.CharField(max_length=64)
+    key_id = models.CharField(
+        max_length=8,
+        default=present_key_id,
+        db_index=True,
+        editable=False,
+        help_text="Which PHONE_HASH_KEY made the hash.",
+    )
     reason = models.CharField(max_length=80)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -377,6 +391,13 @@ class MarketingHold(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
     phone_hash = models.CharField(max_length=64)
+    key_id = models.CharField(
+        max_length=8,
+        default=present_key_id,
+        db_index=True,
+        editable=False,
+        help_text="Which PHONE_HASH_KEY made the hash.",
+    )
     reply_id = models.BigIntegerField(db_index=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

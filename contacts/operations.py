@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db.models import Q
+
 from astronote.operations import registry
 from astronote.operations.registry import (
+    AS_LONG_AS_ITS_ROW,
+    BY_TEXT,
+    FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
+    FoundBy,
+    HealthCheck,
+    LegalGround,
     NoPersonalData,
+    OnErasure,
     OperatorModels,
     PersonalData,
+    PersonKey,
     RecurringJob,
     RecurringJobs,
     Repair,
     SidebarLink,
+    by_contact,
 )
 from contacts.importing.lifecycle import enqueue_stopped_imports
+from contacts.phone_hash_rotation import unset_key_problem
+from contacts.phones import phone_hashes
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -25,76 +38,138 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     )
 
 
+def _has_hash_of(person: PersonKey) -> Q:
+    """The rows with a hash of a person's number at the stores that are asked about."""
+    return Q(phone_hash__in=phone_hashes(person.phone)) & person.at_stores("owner")
+
+
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
+registry.health_checks.register(HealthCheck("suppressions", unset_key_problem))
 registry.repairs.register(Repair("imports_enqueued", enqueue_stopped_imports))
 registry.operator_models.register(
     OperatorModels("contacts", ("contact", "contactimport", "list", "suppression"))
 )
 
+BY_STORE = "the store: its imports and its forms; the person's own replies and clicks"
+BY_OPERATOR = "the store or an operator, who typed it"
 registry.personal_data.register(
     PersonalData(
         "contacts.Contact",
-        ("phone", "email", "first_name", "last_name", "gender", "birthday"),
+        (
+            "phone",
+            "email",
+            "first_name",
+            "last_name",
+            "gender",
+            "birthday",
+            "created_at",
+            "updated_at",
+            "anonymised_at",
+            "erase_on",
+        ),
         "sending the messages that a customer agreed to, by name and on birthdays",
         UNTIL_CONTACT_RETENTION,
+        categories="number, e-mail address, name, gender, birthday",
+        legal_ground=LegalGround.CONSENT,
+        source=BY_STORE,
+        found_by=by_contact("pk"),
+        on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
-        "contacts.Contact",
-        ("consent_evidence",),
-        "proof of consent",
-        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
-    ),
-    PersonalData(
-        "contacts.ConsentEvent",
-        ("meta",),
-        "proof of each change of consent",
-        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
-    ),
-    PersonalData(
-        "contacts.Suppression",
-        ("phone_hash",),
-        "keeping opt-outs of erased contacts; keyed hashes",
-        "without limit",
-    ),
-    PersonalData(
-        "contacts.MarketingHold",
-        ("phone_hash",),
-        "holding marketing back until a reply is decided; keyed hashes",
-        "until the decision",
-    ),
-    PersonalData(
-        "contacts.ImportFileChunk",
-        ("data",),
-        "reading an uploaded customer list",
-        "IMPORT_FILE_RETENTION_HOURS",
-    ),
-    PersonalData(
-        "contacts.RejectedRow",
-        ("value", "row"),
-        "rejected rows, for the store to correct",
-        FOR_RETENTION_DAYS,
-    ),
-)
-registry.no_personal_data.register(
-    NoPersonalData(
         "contacts.Contact",
         (
+            "unsubscribed_at",
+            "gdpr_consent_at",
             "gdpr_consent_source",
             "gdpr_consent_version",
             "sms_consent_status",
+            "sms_consent_at",
             "sms_consent_source",
-            "erase_on",
+            "consent_evidence",
+            "restricted_at",
+            "restricted_reason",
         ),
+        "proof of consent, of opt-outs and of a restriction",
+        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
+        categories="state, time, source and evidence of consent; reason of a restriction",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source=BY_STORE,
+        found_by=by_contact("pk"),
+        on_erasure=OnErasure.DELETE,
     ),
-    NoPersonalData("contacts.ConsentEvent", ("source", "actor", "wording", "version")),
-    NoPersonalData("contacts.OptInRequest", ("wording", "version", "tracking_id", "meta")),
-    NoPersonalData("contacts.Suppression", ("reason",)),
-    NoPersonalData("contacts.List", ("name", "description")),
-    NoPersonalData(
+    PersonalData(
+        "contacts.ConsentEvent",
+        ("type", "source", "decided_at", "actor", "wording", "version", "meta", "created_at"),
+        "proof of each change of consent",
+        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
+        categories="kind, time, source, wording and evidence of a change of consent",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source=BY_STORE,
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.DELETE,
+    ),
+    PersonalData(
+        "contacts.OptInRequest",
+        ("wording", "version", "expires_at", "answered_at", "closed_at", "meta", "created_at"),
+        "asking for consent, and proof of what was asked and answered",
+        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
+        categories="wording, times and reason of a question, and whether it was answered",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source=BY_STORE,
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.DELETE,
+        store="contact__owner",
+    ),
+    PersonalData(
+        "contacts.ListMembership",
+        ("created_at",),
+        "choosing whom a campaign goes to",
+        UNTIL_CONTACT_RETENTION,
+        categories="which lists a customer is on",
+        legal_ground=LegalGround.CONSENT,
+        source="the store",
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.DELETE,
+        store="list__owner",
+        shown_with=("list__name", "list__description"),
+    ),
+    PersonalData(
+        "contacts.Suppression",
+        ("phone_hash", "created_at"),
+        "respecting opt-outs and objections of contacts that were erased",
+        "without limit",
+        categories="keyed hash of the number, and time of the opt-out",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source="the person's opt-out or objection; lists that the store brought",
+        found_by=FoundBy("by the keyed hash of the number", _has_hash_of),
+        on_erasure=OnErasure.KEEP,
+    ),
+    PersonalData(
+        "contacts.Suppression",
+        ("reason",),
+        "proof of opt-outs and objections of contacts that were erased",
+        "without limit",
+        categories="source of the opt-out; the name of a list, which may name a person",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "contacts.List",
+        ("name", "description"),
+        "naming lists of contacts",
+        AS_LONG_AS_ITS_ROW,
+        categories="free text, which may name a person",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
         "contacts.ContactImport",
         (
             "file_name",
-            "file_sha256",
             "layout",
             "mapping",
             "consent_source",
@@ -102,8 +177,67 @@ registry.no_personal_data.register(
             "consent_version",
             "error",
         ),
+        "reading an uploaded customer list, and reading the next one alike",
+        f"{FOR_AUDIT_DAYS}; source and wording of consent: as proof of it, without limit",
+        categories="file name, headings, notes; they may name a person",
+        legal_ground=LegalGround.CONTRACT,
+        source="the uploaded file",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
     ),
-    NoPersonalData("contacts.RejectedRow", ("column", "reason")),
+    PersonalData(
+        "contacts.MarketingHold",
+        ("phone_hash", "created_at"),
+        "holding marketing back while a person decides whether a reply is an opt-out",
+        "until the decision",
+        categories="keyed hash of the number, and time of the reply",
+        legal_ground=LegalGround.LEGAL_DUTY,
+        source="the person's reply",
+        found_by=FoundBy("by the keyed hash of the number", _has_hash_of),
+        on_erasure=OnErasure.KEEP,
+    ),
+    PersonalData(
+        "contacts.ImportFileChunk",
+        ("data",),
+        "reading an uploaded customer list",
+        "IMPORT_FILE_RETENTION_HOURS",
+        categories="all that the store's list says of its customers",
+        legal_ground=LegalGround.CONTRACT,
+        source="the uploaded file",
+        found_by=FoundBy("by reading the file as the import does"),
+        on_erasure=OnErasure.MASK,
+        store="contact_import__owner",
+    ),
+    PersonalData(
+        "contacts.RejectedRow",
+        ("column", "value", "reason", "row"),
+        "rejected rows, for the store to correct",
+        FOR_RETENTION_DAYS,
+        categories="all that a row of the store's list says of a customer",
+        legal_ground=LegalGround.CONTRACT,
+        source="the uploaded file",
+        found_by=FoundBy("by number, e-mail address or full name in its cells", is_record=True),
+        on_erasure=OnErasure.DELETE,
+        store="contact_import__owner",
+    ),
+)
+registry.no_personal_data.register(
+    NoPersonalData("contacts.Suppression", ("key_id",)),
+    NoPersonalData("contacts.MarketingHold", ("key_id",)),
+    NoPersonalData("contacts.OptInRequest", ("purpose", "tracking_id")),
+    NoPersonalData("contacts.List", ("filter_gender", "created_at", "updated_at")),
+    NoPersonalData(
+        "contacts.ContactImport",
+        (
+            "file_sha256",
+            "status",
+            "date_order",
+            "consent_at",
+            "started_at",
+            "finished_at",
+            "created_at",
+        ),
+    ),
 )
 
 

@@ -153,4 +153,29 @@ def is_plain_mobile(text: str) -> bool:
 
 def phone_hash(phone: str) -> str:
     """The hash that suppresses an E.164 number: HMAC-SHA256 with PHONE_HASH_KEY."""
-    return hmac.new(settings.PHONE_HASH_KEY.encode(), phone.encode(), hashlib.sha256).hexdigest()
+    return keyed_hash(settings.PHONE_HASH_KEY, phone)
+
+
+def phone_hashes(phone: str) -> list[str]:
+    """Every hash that suppresses an E.164 number: with PHONE_HASH_KEY, and with the key before."""
+    return [keyed_hash(key, phone) for key in phone_hash_keys()]
+
+
+def phone_hash_keys() -> list[str]:
+    """The keys whose hashes count, the present one first."""
+    return [key for key in (settings.PHONE_HASH_KEY, settings.PHONE_HASH_KEY_OLD) if key]
+
+
+def keyed_hash(key: str, phone: str) -> str:
+    """The hash of an E.164 number with one key."""
+    return hmac.new(key.encode(), phone.encode(), hashlib.sha256).hexdigest()
+
+
+def key_id(key: str) -> str:
+    """A name for a key that does not give it away; stored with the hashes that it made."""
+    return keyed_hash(key, "key id")[:8]
+
+
+def present_key_id() -> str:
+    """The name of PHONE_HASH_KEY."""
+    return key_id(settings.PHONE_HASH_KEY)

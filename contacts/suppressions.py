@@ -7,7 +7,7 @@ PHONE_HASH_KEY can import them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypedDict
@@ -25,7 +25,13 @@ from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.phone_cells import PhoneReader, detect_convention
 from contacts.importing.reading import FileReader, Layout, detect_layout
 from contacts.models import Suppression
-from contacts.phones import phone_hash, phone_region_of
+from contacts.phones import (
+    key_id,
+    phone_hash,
+    phone_hash_keys,
+    phone_region_of,
+    present_key_id,
+)
 
 CHUNK_LINES = 5000
 LINES_NAMED = 20
@@ -35,6 +41,7 @@ MIN_NUMBER_SHARE = 0.6
 # What a heading may say of a column that holds numbers or hashes nevertheless.
 POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON)
 _HASH = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"key-([0-9a-f]{8})")  # as `suppression_csv_lines` writes it
 
 
 class Writable(Protocol):
@@ -104,7 +111,7 @@ def import_suppressions(
         _suppress(columns.digests_of(layout.headings), owner_id, reason, counts)
     numbered_rows = iter(rows)
     while chunk := list(islice(numbered_rows, CHUNK_LINES)):
-        digests: set[str] = set()
+        digests: dict[str, str] = {}
         for line, cells in chunk:
             found = columns.digests_of(cells)
             digests |= found
@@ -115,11 +122,14 @@ def import_suppressions(
 
 
 def _suppress(
-    digests: set[str], owner_id: int | None, reason: str, counts: SuppressionCounts
+    digests: Mapping[str, str], owner_id: int | None, reason: str, counts: SuppressionCounts
 ) -> None:
-    added = execute(SUPPRESS_PHONES, [owner_id, reason, sorted(digests)])
-    counts["added"] += added
-    counts["known"] += len(digests) - added
+    """Write suppressions, of hashes with the names of their keys."""
+    for key in sorted(set(digests.values())):
+        of_key = sorted(digest for digest, its_key in digests.items() if its_key == key)
+        added = execute(SUPPRESS_PHONES, [owner_id, reason, key, of_key])
+        counts["added"] += added
+        counts["known"] += len(of_key) - added
 
 
 class _NumberColumns:
@@ -152,7 +162,7 @@ class _NumberColumns:
             for at, each in enumerate(meanings)
             if each in POSSIBLE_NUMBERS
             and cells[at]
-            and sum(bool(self._digests(at, cell, "")) for cell in cells[at])
+            and sum(bool(self._digests(at, cell, "", present_key_id())) for cell in cells[at])
             >= MIN_NUMBER_SHARE * len(cells[at])
         ]
         # Where no heading names the numbers, a row may hold its own elsewhere.
@@ -162,28 +172,42 @@ class _NumberColumns:
             if not known and each in POSSIBLE_NUMBERS and at not in self.positions
         ]
 
-    def digests_of(self, cells: Sequence[str]) -> set[str]:
-        """The hashes that a row holds, and those of its numbers."""
-        country = self._country(cells)
+    def digests_of(self, cells: Sequence[str]) -> dict[str, str]:
+        """The hashes that a row holds, and those of its numbers, with the names of their keys."""
+        country, key_of_hash = self._country(cells), _key_of_hash(cells)
         for positions in (self.positions, self.others):
             found = {
-                digest
+                digest: key
                 for at in positions
                 if at < len(cells)
-                for digest in self._digests(at, cells[at], country)
+                for digest, key in self._digests(at, cells[at], country, key_of_hash)
             }
             if found:
                 return found
-        return set()
+        return {}
 
-    def _digests(self, at: int, cell: str, country: str) -> list[str]:
+    def _digests(self, at: int, cell: str, country: str, key_of_hash: str) -> list[tuple[str, str]]:
         cell = cell.strip()
         if _HASH.fullmatch(cell):
-            return [cell]
-        return list(map(phone_hash, self.readers[at].every_number(cell, country)))
+            return [(cell, key_of_hash)] if key_of_hash else []
+        phones = self.readers[at].every_number(cell, country)
+        return [(phone_hash(phone), present_key_id()) for phone in phones]
 
     def _country(self, cells: Sequence[str]) -> str:
         return next((cells[at] for at in self.country_at if at < len(cells)), "")
+
+
+def _key_of_hash(cells: Sequence[str]) -> str:
+    """The name of the key that made a row's hash; empty if it is no key that is set.
+
+    A row that names none may be of the key before, as long as that one is set: then it is not taken
+    for one of the present key, whose hashes need the other no more.
+    """
+    known = list(map(key_id, phone_hash_keys()))
+    named = [match[1] for cell in cells if (match := _KEY.fullmatch(cell.strip()))]
+    if not named:
+        return known[-1]
+    return named[0] if named[0] in known else ""
 
 
 def describe_unreadable_lines(counts: SuppressionCounts) -> str:
@@ -205,8 +229,8 @@ def export_suppressions(file: Writable, owner_id: int | None) -> int:
 
 def suppression_csv_lines(owner_id: int | None) -> Iterator[str]:
     """One store's suppressions, or those that hold for all stores, as CSV lines with a heading."""
-    yield csv_line(["phone_hash", "reason", "since"])
+    yield csv_line(["phone_hash", "reason", "since", "key"])
     suppressions = Suppression.objects.filter(owner=owner_id).order_by("pk")
-    columns = suppressions.values_list("phone_hash", "reason", "created_at")
-    for digest, reason, since in columns.iterator():
-        yield csv_line([digest, reason, since.isoformat()])
+    columns = suppressions.values_list("phone_hash", "reason", "created_at", "key_id")
+    for digest, reason, since, key in columns.iterator():
+        yield csv_line([digest, reason, since.isoformat(), f"key-{key}"])

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from astronote.accounts.eligibility import SendingBlocked, eligible_sender
 from astronote.accounts.models import StoreId, User
-from contacts.consent import suppressed_phones
+from contacts.consent import restricted_phones, suppressed_phones
 from contacts.models import MessageType
 from messaging import credits
 from messaging.batch_queue import next_turn, wake
@@ -48,7 +48,8 @@ def send_direct_message(store: User, to: str, text: str, *, key: str) -> DirectM
         key: if the store has a message with this key, it is returned and nothing is written.
 
     Raises:
-        SendingBlocked: if the store may not send or cannot pay, or the number has opted out.
+        SendingBlocked: if the store may not send or cannot pay, or the number has opted out or is
+            that of a restricted contact.
     """
     if suppressed_phones(store.pk, [to]):
         raise SendingBlocked("this number has opted out at this store")
@@ -65,9 +66,12 @@ def send_service_message(store: User, to: str, text: str, *, key: str) -> Direct
         key: if the store has a message with this key, it is returned and nothing is written.
 
     Raises:
-        SendingBlocked: if the store may not send or cannot pay.
+        SendingBlocked: if the store may not send or cannot pay, or the number is that of a
+            restricted contact.
     """
     eligible_sender(store)
+    if restricted_phones(store.pk, [to]):
+        raise SendingBlocked("the data of this number's contact may only be stored")
     with transaction.atomic():
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier

@@ -8,18 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from astronote.operations import registry
 from astronote.operations.registry import (
+    AS_LONG_AS_ITS_ROW,
+    AS_LONG_AS_THE_ACCOUNT,
+    BY_TEXT,
+    FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
+    FoundBy,
     HomePanel,
+    LegalGround,
     MetricSource,
     NoPersonalData,
+    OnErasure,
     OperatorModels,
     PersonalData,
+    PersonKey,
     RecurringJob,
     RecurringJobs,
     Repair,
@@ -29,7 +37,7 @@ from astronote.operations.registry import (
     WsgiPath,
 )
 from messaging import call_metrics, panels, repairs, webhooks
-from messaging.models import Batch
+from messaging.models import Batch, message_classes
 from messaging.opt_out_line import check_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus
 
@@ -91,6 +99,23 @@ def _call_metrics() -> Iterator[Metric]:
     yield calls
 
 
+def _is_message_of(person: PersonKey) -> Q:
+    """The messages to a person: to its contacts, or to its number at the stores asked about."""
+    to_number = Q(to=person.phone) & person.at_stores("owner")
+    return Q(contact__in=person.contact_ids) | to_number
+
+
+def _is_event_of(person: PersonKey) -> Q:
+    """The receipts of messages to a person."""
+    condition = Q()
+    for model in message_classes():
+        messages = model.objects.filter(_is_message_of(person), provider_message_id__gt="")
+        condition |= Q(provider_message_id__in=messages.values("provider_message_id"))
+    return condition
+
+
+BY_CONTACT_OR_NUMBER = FoundBy("by the contact, and by the number", _is_message_of, "contact")
+
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.wsgi_paths.register(WsgiPath("mitto webhooks", webhooks.PREFIX, webhooks.application))
 registry.home_panels.register(
@@ -122,49 +147,148 @@ registry.repairs.register(
 registry.store_checks.register(StoreCheck("opt-out line", check_opt_out_line))
 registry.operator_models.register(OperatorModels("messaging", ("messagetemplate", "replyreview")))
 
+BY_MITTO = "Mitto, which passes on what phones and carriers report"
+BY_OPERATOR = "the store or an operator, who typed it"
 registry.personal_data.register(
-    PersonalData(
-        "messaging.DirectMessage",
-        ("to", "text"),
-        "tests, opt-in requests and codes",
-        FOR_RETENTION_DAYS,
-    ),
+    # Before the messages, which tell whose the receipts are.
     PersonalData(
         "messaging.WebhookEvent",
-        ("payload",),
-        "receipts and replies as received",
-        f"{FOR_RETENTION_DAYS}; a reply to decide: until the decision",
+        # A reply is known by a hash of number and text: trying all numbers would tell whose it is.
+        ("payload", "error", "event_id"),
+        "applying receipts and replies, STOP among them, each once",
+        f"{FOR_RETENTION_DAYS}; not applied: {FOR_AUDIT_DAYS}; to decide: until the decision",
+        categories="number, text of a reply, time and state of delivery",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_MITTO,
+        found_by=FoundBy("by its message, and by the number at any depth", _is_event_of),
+        on_erasure=OnErasure.EMPTY,
+    ),
+    PersonalData(
+        "messaging.DirectMessage",
+        ("to", "text", "last_error"),
+        "tests, opt-in requests, codes and confirmations of opt-outs",
+        FOR_RETENTION_DAYS,
+        categories="number and text",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the operator who tests; the contact that is asked or has opted out",
+        found_by=BY_CONTACT_OR_NUMBER,
+        on_erasure=OnErasure.EMPTY,
+    ),
+    PersonalData(
+        "messaging.DirectMessage",
+        ("idempotency_key",),
+        "writing each message once",
+        AS_LONG_AS_ITS_ROW,
+        categories="a key of the caller's, which may name a person",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the program that sends",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "messaging.MessageTemplate",
+        ("name", "text"),
+        "texts to copy into campaigns",
+        AS_LONG_AS_ITS_ROW,
+        categories="free text, which may name a person",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "messaging.ShortLink",
+        ("target_url",),
+        "short addresses in texts",
+        AS_LONG_AS_ITS_ROW,
+        categories="an address of the web, which may name a person",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "messaging.Batch",
+        ("waiting_for", "error"),
+        "saying why a batch waits or failed",
+        AS_LONG_AS_ITS_ROW,
+        categories="Mitto's words about a call, without long digits",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_MITTO,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "messaging.CreditTransaction",
+        ("reason", "idempotency_key"),
+        "the ledger of a store's credits",
+        AS_LONG_AS_THE_ACCOUNT,
+        categories="free text, which may name a person",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
     ),
 )
-# Columns of every message class that hold no personal data.
+# Columns of every message class that hold no personal data once number and text are gone.
 MESSAGE_CODES = (
     "tracking_id",
+    "status",
     "provider_message_id",
     "delivery_status",
+    "delivery_status_at",
+    "delivery_last_checked_at",
     "error_code",
-    "last_error",
+    "sent_at",
+    "delivered_at",
+    "failed_at",
+    "created_at",
 )
 registry.no_personal_data.register(
     NoPersonalData(
-        "messaging.Batch", ("kind", "sender", "waiting_for", "provider_bulk_id", "error")
+        "messaging.Batch",
+        (
+            "kind",
+            "message_type",
+            "sender",
+            "status",
+            "claimed_at",
+            "not_before",
+            "provider_bulk_id",
+            "submitted_at",
+            "settled_at",
+            "checked_at",
+            "created_at",
+        ),
     ),
-    NoPersonalData("messaging.DirectMessage", (*MESSAGE_CODES, "idempotency_key")),
-    NoPersonalData("messaging.MessageTemplate", ("name", "text", "category", "language")),
-    NoPersonalData("messaging.ShortLink", ("short_code", "kind", "target_url", "long_url_hash")),
-    NoPersonalData("messaging.CreditTransaction", ("reason", "idempotency_key")),
+    NoPersonalData("messaging.DirectMessage", MESSAGE_CODES),
+    NoPersonalData("messaging.MessageTemplate", ("category", "language", "created_at")),
+    NoPersonalData(
+        "messaging.ShortLink",
+        ("short_code", "kind", "long_url_hash", "last_clicked_at", "created_at"),
+    ),
+    NoPersonalData("messaging.Wallet", ("updated_at",)),
+    NoPersonalData(
+        "messaging.CreditReservation", ("status", "reserved_at", "expires_at", "closed_at")
+    ),
+    NoPersonalData("messaging.CreditTransaction", ("type", "created_at")),
     NoPersonalData(
         "messaging.WebhookEvent",
         (
             "provider",
-            "event_id",
+            "event_type",
             "provider_message_id",
             "provider_status",
             "consent_request",
+            "occurred_at",
             "error_code",
-            "error",
+            "status",
+            "received_at",
+            "retry_at",
+            "processed_at",
         ),
     ),
-    NoPersonalData("messaging.Tally", ("kind", "detail")),
+    NoPersonalData("messaging.Tally", ("kind", "slot", "event", "detail")),
 )
 
 

@@ -166,6 +166,8 @@ def _reasons_not_to_ask(store: User, contacts: Sequence[Contact]) -> dict[int, s
     for contact in contacts:
         if contact.phone is None:
             reasons[contact.pk] = "the contact was anonymised"
+        elif contact.restricted_at:
+            reasons[contact.pk] = "the contact's data may only be stored"
         elif contact.is_subscribed:
             reasons[contact.pk] = "the contact is subscribed"
         elif contact.phone in suppressed or contact.unsubscribed_at:
@@ -361,6 +363,8 @@ def obstacle_to_opt_in_again(contact: Contact) -> str:
     """Why the contact cannot come back by a code; empty if it can."""
     if contact.is_subscribed:
         return "The contact is subscribed."
+    if contact.restricted_at:
+        return "The contact's data may only be stored."
     if not contact.service_allowed:
         return "The contact does not want service messages."
     return obstacle_to_consent(contact, timezone.now())

@@ -23,7 +23,13 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from astronote.common.logs import log_context
-from contacts.consent import CONSENT_COLUMN, MarketingBlocks, marketing_blocks, sending_window
+from contacts.consent import (
+    CONSENT_COLUMN,
+    MarketingBlocks,
+    marketing_blocks,
+    restricted_phones,
+    sending_window,
+)
 from contacts.models import MessageType
 from messaging import call_metrics, limits, mitto, outcomes, rate_limits
 from messaging.batch_queue import HELD, claim_next_batch, drop_batches, return_to_queue
@@ -182,8 +188,12 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
             "contact",
             f"contact__{consent_column}",
             "contact__phone",
+            "contact__restricted_at",
         )
     )
+    restricted: set[str] = set()
+    if not model.to_contacts:
+        restricted = restricted_phones(batch.owner_id, [row[1] for row in rows])
     blocks = MarketingBlocks(set(), set())
     over_cap: set[int] = set()
     is_marketing = batch.message_type == MessageType.MARKETING
@@ -192,11 +202,13 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
     if is_marketing and model.to_contacts:
         over_cap = limits.contacts_over_caps([row[4] for row in rows], except_batch=batch.pk)
     messages, skipped = [], []
-    for pk, to, text, tracking_id, contact_id, has_consent, phone in rows:
+    for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at in rows:
         # The contact may have been anonymised or have got another number since.
         needs_consent = model.to_contacts or contact_id is not None
         may_receive = (has_consent and phone == to) if needs_consent else to != ""
-        if (batch.owner_id, to) in blocks.suppressed or not may_receive:
+        if restricted_at or to in restricted:
+            skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.RESTRICTED))
+        elif (batch.owner_id, to) in blocks.suppressed or not may_receive:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
         elif is_marketing and (batch.owner_id, to) in blocks.held:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.AWAITS_REVIEW))

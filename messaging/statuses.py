@@ -108,6 +108,7 @@ class Reason(models.TextChoices):
 
     OPTED_OUT = "opted_out", "the customer had opted out or changed number"
     AWAITS_REVIEW = "awaits_review", "a person had to decide whether a reply was an opt-out"
+    RESTRICTED = "restricted", "the customer's data may only be stored (GDPR, article 18)"
     CONTACT_CAP = "contact_cap", "the customer had reached the cap on marketing messages"
     TOO_LONG = "too_long", "the text has more SMS parts than a message may have"
     TOO_LATE = "too_late", "the batch was delayed for longer than CAMPAIGN_LIFE_HOURS"

@@ -12,14 +12,12 @@ from django.db.models import Count
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from astronote.common.audit import AuditEntry
-from astronote.operations import queue_state, registry, watchdog
+from astronote.operations import declarations, queue_state, registry, watchdog
 from astronote.operations.registry import (
     HealthCheck,
     HomePanel,
     MetricSource,
-    NoPersonalData,
     OperatorModels,
-    PersonalData,
     Repair,
     SidebarLink,
 )
@@ -86,36 +84,7 @@ def register() -> None:
     )
     registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
-    registry.personal_data.register(
-        PersonalData(
-            "astronote.User",
-            ("email",),
-            "login of a store's owner or an operator",
-            "as long as the account",
-        ),
-        PersonalData(
-            "astronote.User",
-            ("company", "sender_name"),
-            "the store's name",
-            "as long as the account",
-        ),
-    )
-    registry.no_personal_data.register(
-        NoPersonalData(
-            "astronote.User",
-            (
-                "password",
-                "timezone",
-                "phone_region",
-                "opt_out_line",
-                "privacy_notice_url",
-                "billing_hold_reason",
-                "opt_in_wording",
-                "opt_in_version",
-            ),
-        ),
-        NoPersonalData("astronote.AuditEntry", ("actor_name", "action", "subject", "details")),
-    )
+    declarations.declare()
     registry.sidebar_links.register(
         SidebarLink.to_list(
             "", "Stores", "storefront", "astronote.user", 40, query="?is_staff__exact=0"

@@ -176,6 +176,9 @@ class EmbeddedServices:
             "max_wal_senders": "0",
             "timezone": "UTC",
             "log_min_messages": "warning",
+            # An error's details and its statement hold values, such as numbers of customers.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
         }
         if os.statvfs("/dev/shm").f_bavail * 4096 < 512 * 2**20:
             options["dynamic_shared_memory_type"] = "mmap"

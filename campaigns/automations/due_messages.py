@@ -115,7 +115,7 @@ FIND_DUE_CONTACTS = """
     JOIN campaigns_automation a ON a.owner_id = c.owner_id
     JOIN unnest(%(automations)s::bigint[], %(adults_born_until)s::date[])
         AS eligible (id, adults_born_until) ON eligible.id = a.id
-    WHERE {condition} AND c.phone IS NOT NULL
+    WHERE {condition} AND c.phone IS NOT NULL AND c.restricted_at IS NULL
         AND (c.birthday IS NULL OR c.birthday <= eligible.adults_born_until)
         AND CASE a.message_type WHEN 'marketing' THEN c.is_subscribed ELSE c.service_allowed END
         AND NOT EXISTS (

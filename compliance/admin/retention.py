@@ -9,8 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from astronote.common.admin_lists import ReadOnlyAdmin
-from astronote.operations import registry
-from compliance import models
+from compliance import models, record
 
 
 @admin.register(models.RetentionRun)
@@ -22,14 +21,14 @@ class RetentionRunAdmin(ReadOnlyAdmin):
         return [path("personal-data/", view, name="personal_data"), *super().get_urls()]
 
     def personal_data_view(self, request: HttpRequest) -> HttpResponse:
-        """The record of processing: where personal data is, what for, and how long."""
+        """The record of processing (GDPR, article 30)."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
-            "title": "Personal data held",
+            "title": "Record of processing",
             "opts": self.model._meta,
-            "declarations": list(registry.personal_data),
+            "record": record.record_of_processing(),
         }
         return TemplateResponse(request, "compliance/personal_data.html", context)
 

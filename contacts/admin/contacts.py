@@ -84,7 +84,15 @@ class OptedOutFilter(admin.SimpleListFilter):
 @admin.register(models.Contact)
 class ContactAdmin(LargeTableAdmin):
     form = ContactForm
-    list_display = ["id", "owner", "phone", "first_name", "last_name", "is_subscribed"]
+    list_display = [
+        "id",
+        "owner",
+        "phone",
+        "first_name",
+        "last_name",
+        "is_subscribed",
+        "restricted_at",
+    ]
     list_filter = [OptedOutFilter]
     list_select_related = ["owner"]
     search_fields = ["phone"]
@@ -106,7 +114,7 @@ class ContactAdmin(LargeTableAdmin):
         "sms_consent_source",
         "consent_evidence",
     ]
-    readonly_fields = [*CONSENT_FIELDS, "anonymised_at"]
+    readonly_fields = [*CONSENT_FIELDS, "anonymised_at", "restricted_at", "restricted_reason"]
 
     def get_fieldsets(self, request, obj=None):
         """A new contact has no consent and no retention fields yet."""
@@ -116,8 +124,14 @@ class ContactAdmin(LargeTableAdmin):
         return [
             person,
             ("Retention", {"fields": ["erase_on", "legal_hold", "anonymised_at"]}),
+            ("Restriction", {"fields": ["restricted_at", "restricted_reason"]}),
             ("Consent", {"fields": self.CONSENT_FIELDS}),
         ]
+
+    def get_readonly_fields(self, request, obj=None):
+        """Of a restricted contact nothing is changed but by the rights of the person."""
+        kept = [*self.PERSON_FIELDS, "erase_on"] if obj and obj.restricted_at else []
+        return [*self.readonly_fields, *kept]
 
     def get_inlines(self, request, obj):
         return [ConsentHistory] if obj else []
@@ -188,6 +202,11 @@ class ContactAdmin(LargeTableAdmin):
                 ],
             }
         return super().change_view(request, object_id, form_url, context)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes a contact under a legal hold."""
+        is_held = obj is not None and obj.legal_hold
+        return not is_held and super().has_delete_permission(request, obj)
 
     def delete_model(self, request: HttpRequest, obj: models.Contact) -> None:
         """Erase the contact instead of deleting it: its messages would keep the number."""

@@ -21,6 +21,10 @@ CHUNK_BYTES = 1 << 20
 BYTES_PER_MB = 1_000_000
 
 
+class FileChanged(Exception):
+    """The stored file of an import was changed by an erasure since it was read."""
+
+
 def read_chunks(path: Path) -> Iterator[bytes]:
     """A file's bytes in chunks of CHUNK_BYTES."""
     with path.open("rb") as file:

@@ -213,9 +213,8 @@ def _run_import(import_id: int) -> ContactImport:
             )
         ContactImport.objects.filter(pk=import_id).update(attempts=F("attempts") + 1)
         try:
-            with files.local_copy(import_id) as path:
-                layout, mapping = _ensure_plan(contact_import, path)
-                _write_rows(contact_import, path, layout, mapping)
+            while not _read_file(contact_import):
+                contact_import.refresh_from_db()
         except ImportRefused as error:
             return _finish(contact_import, ImportStatus.FAILED, str(error))
         except _INTERRUPTIONS:
@@ -223,6 +222,20 @@ def _run_import(import_id: int) -> ContactImport:
         except Exception as error:  # noqa: BLE001 - every way to end is an end
             return _finish(contact_import, ImportStatus.FAILED, _describe_error(import_id, error))
     return _finish(contact_import, ImportStatus.COMPLETED)
+
+
+def _read_file(contact_import: ContactImport) -> bool:
+    """Write the file's rows from the checkpoint on; False if an erasure has changed it meanwhile.
+
+    Then what was read may hold the erased person: it is read again.
+    """
+    try:
+        with files.local_copy(contact_import.pk) as path:
+            layout, mapping = _ensure_plan(contact_import, path)
+            _write_rows(contact_import, path, layout, mapping)
+    except files.FileChanged:
+        return False
+    return True
 
 
 def _describe_error(import_id: int, error: Exception) -> str:
@@ -257,9 +270,7 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
     )
     if plan.problem:
         raise ImportRefused(plan.problem)
-    contact_import.layout, contact_import.mapping = plan.layout.as_json(), plan.mapping
-    contact_import.date_order = plan.date_order or DateOrder.ISO
-    contact_import.save(update_fields=["layout", "mapping", "date_order"])
+    planning.store_plan(contact_import, plan, plan.date_order or DateOrder.ISO)
     return plan.layout, plan.mapping
 
 
@@ -306,7 +317,7 @@ def _write_rows(
             try:
                 if not _write_chunk(contact_import, chunk):
                     return
-            except _INTERRUPTIONS:
+            except (*_INTERRUPTIONS, files.FileChanged):
                 raise
             except Exception as error:
                 where = f" in lines {last_line + 1:,} to {chunk.last_line:,}"
@@ -506,10 +517,16 @@ ADD_SEEN_PHONES = f"""
 
 @transaction.atomic
 def _write_chunk(contact_import: ContactImport, chunk: ValidatedChunk) -> bool:
-    """Write a chunk with its counters and checkpoint; False if the import is cancelled."""
+    """Write a chunk with its counters and checkpoint; False if the import is cancelled.
+
+    Raises:
+        FileChanged: if the file that the chunk was read from is no longer the stored one.
+    """
     locked = ContactImport.objects.select_for_update().get(pk=contact_import.pk)
     if locked.status != ImportStatus.PROCESSING:
         return False
+    if locked.file_sha256 != contact_import.file_sha256:
+        raise files.FileChanged
     written = writing.upsert_contacts(locked, chunk.staged)
     if chunk.listed_lines:
         writing.copy_rejected_rows(chunk.listed_lines)

@@ -144,7 +144,7 @@ def plan_import(
         encoding=encoding,
         sheet=sheet,
         region=region,
-        largest_bytes=_max_unpacked_bytes(),
+        largest_bytes=max_unpacked_bytes(),
     )
     sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
     sample_cells = [cells for _, cells in sample]
@@ -194,15 +194,36 @@ def plan_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
     Args:
         contact_import: the import; its encoding and sheet are kept unless others are chosen.
         choices: keyword arguments of `plan_import`.
+
+    Raises:
+        ImportRefused: see `plan_import`; or if the file was stored anew meanwhile.
     """
     for name, value in stored_choices(contact_import).items():
         choices[name] = choices.get(name) or value
     with files.local_copy(contact_import.pk) as path:
         plan = plan_import(path, contact_import.owner, **choices)
-    contact_import.layout, contact_import.mapping = plan.layout.as_json(), plan.mapping
-    contact_import.date_order = choices.get("date_order", "")
-    contact_import.save(update_fields=["layout", "mapping", "date_order"])
+    try:
+        store_plan(contact_import, plan, choices.get("date_order", ""))
+    except files.FileChanged:
+        raise ImportRefused("the file was changed meanwhile: load this page again") from None
     return plan
+
+
+def store_plan(contact_import: ContactImport, plan: ImportPlan, date_order: str) -> None:
+    """Store a plan on its import.
+
+    Raises:
+        FileChanged: if the file was stored anew since the import was loaded.
+    """
+    contact_import.layout, contact_import.mapping = plan.layout.as_json(), plan.mapping
+    contact_import.date_order = date_order
+    planned = ContactImport.objects.filter(
+        pk=contact_import.pk, file_sha256=contact_import.file_sha256
+    )
+    if not planned.update(
+        layout=contact_import.layout, mapping=contact_import.mapping, date_order=date_order
+    ):
+        raise files.FileChanged
 
 
 def stored_choices(contact_import: ContactImport) -> dict[str, str]:
@@ -215,7 +236,8 @@ def stored_choices(contact_import: ContactImport) -> dict[str, str]:
     }
 
 
-def _max_unpacked_bytes() -> int:
+def max_unpacked_bytes() -> int:
+    """The most bytes that a file may have, unpacked."""
     return settings.IMPORT_MAX_MB * files.BYTES_PER_MB * MAX_UNPACKED_FACTOR
 
 

@@ -77,7 +77,7 @@ def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCo
     An empty cell changes nothing. Consent is not given to a contact that opted out or whose number
     is suppressed. If the store uses double opt-in, an opt-in request is left for each contact that
     agrees, and messaging sends it. A no is written in any case: as an opt-out with its event, and
-    as a suppression.
+    as a suppression. A restricted contact is not changed; a no is then the suppression alone.
 
     Args:
         contact_import: the import, whose options decide what is written.
@@ -219,9 +219,9 @@ _UPDATE_TEMPLATE = """UPDATE SET
             consent_evidence =
                 CASE WHEN {agrees} THEN excluded.consent_evidence ELSE c.consent_evidence END,
             updated_at = now()
-        WHERE {agrees} OR {opts_out}
+        WHERE c.restricted_at IS NULL AND ({agrees} OR {opts_out}
             OR (c.email, c.first_name, c.last_name, c.gender, c.birthday) IS DISTINCT FROM
-            ({email}, {first_name}, {last_name}, {gender}, {birthday})"""
+            ({email}, {first_name}, {last_name}, {gender}, {birthday}))"""
 _FILLED = {
     "email": "COALESCE(NULLIF(excluded.email, ''), c.email)",
     "first_name": "COALESCE(NULLIF(excluded.first_name, ''), c.first_name)",
@@ -247,7 +247,7 @@ UPSERT_OWN_CONTACTS = _INSERT_TEMPLATE.format(
 ADD_TO_LIST = """
     INSERT INTO contacts_listmembership (list_id, contact_id)
     SELECT %(list)s, c.id FROM contacts_contact c JOIN staging s USING (phone)
-    WHERE c.owner_id = %(owner)s ORDER BY c.id ON CONFLICT DO NOTHING
+    WHERE c.owner_id = %(owner)s AND c.restricted_at IS NULL ORDER BY c.id ON CONFLICT DO NOTHING
 """
 # After the contacts, which are locked before their requests everywhere.
 CLOSE_OPT_IN_REQUESTS = """
@@ -263,6 +263,7 @@ ADD_OPT_IN_REQUESTS = """
     FROM contacts_contact c JOIN staging s USING (phone)
     WHERE c.owner_id = %(owner)s AND s.consents AND NOT s.opts_out
         AND NOT c.is_subscribed AND c.unsubscribed_at IS NULL AND c.service_allowed
+        AND c.restricted_at IS NULL
         AND (%(known_too)s OR c.created_at >= %(since)s)
         AND NOT EXISTS (
             SELECT FROM contacts_optinrequest r

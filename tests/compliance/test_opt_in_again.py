@@ -18,6 +18,7 @@ from messaging.links import unsubscribe_url
 from messaging.models import DirectMessage, Wallet
 from messaging.opt_in_secrets import opt_in_code
 from tests.support.checks import ledger_balances
+from tests.support.database import columns_containing
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,7 +108,7 @@ def test_neither_row_nor_screen_holds_the_code(message, client, admin_client):
     request = OptInRequest.objects.get()
     listed = admin_client.get(f"/admin/contacts/optinrequest/{request.pk}/change/").text
     assert current_code() not in page + listed
-    assert list(rights.columns_containing(current_code())) == []
+    assert list(columns_containing(current_code())) == []
 
 
 def test_a_code_holds_for_ten_minutes(message, client):

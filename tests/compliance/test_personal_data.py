@@ -7,11 +7,15 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from astronote.operations import registry
-from astronote.operations.registry import FOR_RETENTION_DAYS, UNTIL_CONTACT_RETENTION
+from astronote.operations.registry import (
+    FOR_AUDIT_DAYS,
+    FOR_RETENTION_DAYS,
+    UNTIL_CONTACT_RETENTION,
+)
 from compliance import personal_data, retention
 
 
-def test_every_column_of_text_is_declared():
+def test_every_column_that_may_hold_personal_data_is_declared():
     assert list(personal_data.undeclared_columns()) == []
     assert list(personal_data.unknown_columns()) == []
 
@@ -23,20 +27,63 @@ def test_a_column_that_is_not_declared_is_named(monkeypatch):
         call_command("audit_pii", "--json")
 
 
-def test_the_audit_lists_table_column_purpose_and_period(capsys):
+def test_a_time_or_an_address_of_djangos_own_models_must_be_declared_too(monkeypatch):
+    left = [held for held in registry.personal_data if held.model != "admin.LogEntry"]
+    monkeypatch.setattr(registry, "personal_data", left)
+    missing = set(personal_data.undeclared_columns())
+    assert {"admin.LogEntry.object_repr", "admin.LogEntry.action_time"} <= missing
+    none = [one for one in registry.no_personal_data if one.model != "messaging.Wallet"]
+    monkeypatch.setattr(registry, "no_personal_data", none)
+    assert "messaging.Wallet.updated_at" in personal_data.undeclared_columns()
+
+
+def test_no_column_is_declared_twice():
+    declared = [
+        f"{one.model}.{name}"
+        for one in (*registry.personal_data, *registry.no_personal_data)
+        for name in one.fields
+    ]
+    assert sorted(set(declared)) == sorted(declared)
+
+
+def test_the_audit_prints_the_record_of_processing(capsys, settings):
+    settings.CONTROLLER_NAME = "Blue Door Ltd, Athens"
     call_command("audit_pii", "--json")
-    rows = json.loads(capsys.readouterr().out)
-    columns = [(row["table"], row["column"]) for row in rows]
-    assert ("contacts_contact", "phone") in columns
-    assert all(row["purpose"] and row["period"] for row in rows)
+    record = json.loads(capsys.readouterr().out)
+    columns = [(row["table"], name) for row in record["tables"] for name in row["columns"]]
+    for column in (
+        ("contacts_contact", "phone"),
+        ("django_admin_log", "object_repr"),
+        ("django_session", "session_data"),
+        ("contacts_importfilechunk", "data"),
+    ):
+        assert column in columns
+    told = ("purpose", "period", "legal_ground", "categories", "subjects", "found", "erasure")
+    assert all(row[name] for row in record["tables"] for name in told)
+    assert record["controller"]["name"] == "Blue Door Ltd, Athens"
+    assert record["controller"]["contact"] == "not stated: set CONTROLLER_CONTACT"
+    assert any("Mitto" in one for one in record["recipients"])
+    assert record["transfers"] and record["security_measures"] and "processor" in record["role"]
+    assert {"rq:*", "astronote:*"} <= {place["pattern"] for place in record["places"]}
     call_command("audit_pii")
-    assert "messaging_webhookevent" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for part in ("Blue Door Ltd", "messaging_webhookevent", "Redis: jobs", "security measures"):
+        assert part in printed
 
 
-def test_what_is_kept_for_the_period_has_a_rule():
+def test_an_operator_sees_the_record_of_processing(admin_client):
+    page = admin_client.get("/admin/compliance/retentionrun/personal-data/").text
+    for part in ("django_admin_log", "Mitto AG", "CONTROLLER_NAME", "rq:*"):
+        assert part in page
+
+
+def test_what_is_kept_for_a_period_has_a_rule():
     ruled = {rule.table for rule in retention.retention_rules()}
+    of_contact = "the contact's rows go with it"
     for held in registry.personal_data:
-        if FOR_RETENTION_DAYS in held.period or held.period == UNTIL_CONTACT_RETENTION:
-            table = apps.get_model(held.model)._meta.db_table
-            with_contact = held.fields == ("to", "text") and "direct" not in table
-            assert table in ruled or with_contact, table
+        table = apps.get_model(held.model)._meta.db_table
+        goes_with = of_contact if held.period.startswith(UNTIL_CONTACT_RETENTION) else ""
+        if FOR_RETENTION_DAYS in held.period or held.period == FOR_AUDIT_DAYS:
+            assert table in ruled, table
+        elif goes_with:
+            assert table in ruled or held.found_by.contact, table

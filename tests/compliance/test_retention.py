@@ -38,7 +38,8 @@ def days_ago(days):
 @pytest.fixture
 def store():
     owner = make_store()
-    make_list(owner, 6, last_name="Secretname", email="secret@example.com")
+    known_since = days_ago(1000)
+    make_list(owner, 6, last_name="Secretname", email="secret@example.com", created_at=known_since)
     return owner
 
 

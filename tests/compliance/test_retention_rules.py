@@ -40,7 +40,9 @@ def alice():
 @pytest.fixture
 def message(alice):
     """A message of a campaign to Alice's only contact."""
-    enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 1)).pk)
+    known = make_list(alice, 1, created_at=days_ago(400))
+    enqueue.enqueue_campaign(make_campaign(alice, known).pk)
+    CampaignMessage.objects.update(created_at=days_ago(400))
     return CampaignMessage.objects.get()
 
 
@@ -112,6 +114,7 @@ def test_so_does_the_proof_of_an_automations_offer(alice, message, age, stays):
         tracking_id="a" * 12,
         automation=mine,
         occurrence_key="welcome",
+        created_at=days_ago(400),
     )
     AutomationRedemption.objects.create(
         message=automatic, owner=alice, evidence_json=EVIDENCE, redeemed_at=days_ago(age)
@@ -182,7 +185,8 @@ def test_rejected_rows_are_deleted_so_long_after_their_import(alice, age, stays)
 
 @pytest.mark.parametrize(("age", "stays"), AGES)
 def test_the_evidence_of_consent_loses_addresses_and_browsers(alice, age, stays):
-    make_list(alice, 1, consent_evidence=EVIDENCE, sms_consent_at=days_ago(age))
+    told = {"consent_evidence": EVIDENCE, "sms_consent_at": days_ago(age)}
+    make_list(alice, 1, created_at=days_ago(400), **told)
     assert run() == ({} if stays else {"contacts_contact": 1})
     assert Contact.objects.get().consent_evidence == (EVIDENCE if stays else {"amount": 5})
 
@@ -202,7 +206,7 @@ KEYS = [
 
 def test_every_key_that_tells_who_or_where_is_taken(alice):
     told = dict.fromkeys(KEYS, "x") | {"form": "shop"}
-    make_list(alice, 1, consent_evidence=told, sms_consent_at=days_ago(91))
+    make_list(alice, 1, consent_evidence=told, created_at=days_ago(91))
     run()
     assert Contact.objects.get().consent_evidence == {"form": "shop"}
 
@@ -210,7 +214,8 @@ def test_every_key_that_tells_who_or_where_is_taken(alice):
 @pytest.mark.parametrize(("period", "goes"), [(10, True), (12, False)])
 def test_pii_retention_days_is_the_period(alice, settings, period, goes):
     settings.PII_RETENTION_DAYS = period
-    make_list(alice, 1, is_subscribed=False, unsubscribed_at=days_ago(11))
+    left = {"is_subscribed": False, "unsubscribed_at": days_ago(11)}
+    make_list(alice, 1, created_at=days_ago(400), **left)
     found = retention.run_retention()
     assert Contact.objects.filter(phone=None).exists() == goes
     assert found.retention_days == period
@@ -220,7 +225,8 @@ def test_pii_retention_days_is_the_period(alice, settings, period, goes):
 def test_a_stores_period_is_that_of_its_own_contacts(alice):
     bob = make_store("bob", retention_days=10)
     for store in (alice, bob):
-        make_list(store, 1, is_subscribed=False, unsubscribed_at=days_ago(11))
+        left = {"is_subscribed": False, "unsubscribed_at": days_ago(11)}
+        make_list(store, 1, created_at=days_ago(400), **left)
     run()
     assert Contact.objects.get(phone=None).owner == bob
 
@@ -237,7 +243,7 @@ def test_a_date_of_its_own_is_kept_to_the_day(alice, day, goes):
 )
 def test_a_legal_hold_protects_whatever_else_is_due(alice, settings, due):
     settings.PII_INACTIVE_DAYS = 30
-    make_list(alice, 1, legal_hold=True, **due)
+    make_list(alice, 1, legal_hold=True, created_at="2019-01-01T00:00Z", **due)
     Contact.objects.update(updated_at=days_ago(500))
     assert run() == {}
     Contact.objects.update(legal_hold=False, updated_at=days_ago(500))

@@ -13,6 +13,8 @@ from astronote.queues import jobs
 from campaigns import enqueue
 from campaigns.models import CampaignMessage, OfferViewEvent
 from compliance import rights
+from compliance.person import find_person
+from compliance.search import traces_of
 from contacts.importing import lifecycle
 from contacts.models import Contact, RejectedRow, Suppression
 from messaging import direct_messages, receipts, replies, sending
@@ -63,30 +65,63 @@ def stores(sandbox, client, tmp_path):
     return made
 
 
+def rows(held, what):
+    """The rows of one kind of an export."""
+    return [row for one in held["data"] if one["what"] == what for row in one["rows"]]
+
+
 def test_everything_held_is_handed_out(stores, capsys):
     call_command("person", "export", PHONE)
     held = json.loads(capsys.readouterr().out)
     assert [one["store"] for one in held["stores"]] == ["anna@example.com", "bella@example.com"]
-    first = held["stores"][0]
-    assert first["contact"]["first_name"] == NAME
-    assert first["lists"] == [{"list__name": "all"}]
-    assert first["messages"][0]["text"].startswith(f"Hi {NAME}")
-    assert first["visits"][0]["ip_address"] == "192.0.2.1"
-    assert len(held["messages_without_contact"]) == 2
-    assert held["inbound_and_receipts"]
+    contacts = rows(held, "contacts.Contact")
+    assert [one["first_name"] for one in contacts if "first_name" in one] == [NAME, NAME]
+    evidence = [one["consent_evidence"] for one in contacts if "consent_evidence" in one]
+    assert evidence == [{"name": NAME}, {"name": NAME}]
+    assert [one["list__name"] for one in rows(held, "contacts.ListMembership")] == ["all", "all"]
+    assert rows(held, "campaigns.CampaignMessage")[0]["text"].startswith(f"Hi {NAME}")
+    assert rows(held, "campaigns.OfferViewEvent")[0]["ip_address"] == "192.0.2.1"
+    assert len(rows(held, "messaging.DirectMessage")) == 2
+    assert rows(held, "messaging.WebhookEvent")
+    assert [one["row"] for one in rows(held, "contacts.RejectedRow")] == [
+        ["690-000-0001", NAME, "31/31/1990"]
+    ] * 2
+    (first, _) = rows(held, "contacts.ImportFileChunk")
+    assert first["file_name"] == "anna.csv"
+    assert first["rows"] == [
+        {"line": 2, "phone": "690-000-0001", "first name": NAME, "birthday": "31/31/1990"}
+    ]
     call_command("person", "export", PHONE, "--store", "bella@example.com")
     assert len(json.loads(capsys.readouterr().out)["stores"]) == 1
+
+
+def test_an_export_says_what_for_how_long_and_what_a_person_may_ask(stores, settings, tmp_path):
+    settings.CONTROLLER_NAME, settings.CONTROLLER_CONTACT = "Blue Door Ltd, Athens", "privacy@b.gr"
+    held = rights.export_person(PHONE, by="test")
+    assert held["controller"]["name"] == "Blue Door Ltd, Athens"
+    assert any("Mitto" in one for one in held["recipients"])
+    assert any("complaint" in one for one in held["rights"])
+    assert held["periods"]["PII_RETENTION_DAYS"].startswith("90 days")
+    told = ("purpose", "legal_ground", "period", "categories", "source", "if_erased")
+    assert all(one[name] for one in held["data"] for name in told)
+    path = tmp_path / "person.html"
+    call_command("person", "export", PHONE, "--html", str(path))
+    page = path.read_text()
+    for part in ("<!doctype html>", "Blue Door Ltd, Athens", "privacy@b.gr", NAME, "complaint"):
+        assert part in page
+    assert "<script" not in page
 
 
 def test_an_erasure_leaves_the_person_nowhere(stores, capsys):
     Contact.objects.filter(owner=stores[0], phone=PHONE).update(is_subscribed=False)
     before = Suppression.objects.count()
-    assert any(list(rights.columns_containing(secret)) for secret in SECRETS)
+    person = find_person(PHONE, None)
+    assert [trace for trace in traces_of(person) if not trace.reason]
     assert any(secret.encode() in dump_of_database() for secret in SECRETS)
     call_command("person", "erase", PHONE, "--yes")
-    assert "the number is nowhere any more" in capsys.readouterr().out
+    assert "nothing else is left" in capsys.readouterr().out
+    assert [trace for trace in traces_of(person) if not trace.reason] == []
     for secret in SECRETS:
-        assert list(rights.columns_containing(secret)) == []
         assert secret.encode() not in dump_of_database()
         assert secret.encode().hex().encode() not in dump_of_database()
         assert secret.encode() not in dump_of_redis()
@@ -165,8 +200,13 @@ def test_an_operator_downloads_and_erases(stores, admin_client):
     url = "/admin/contacts/contact/"
     answer = admin_client.post(url, chosen | {"action": "export_person"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
-        held = json.loads(file.read(file.namelist()[0]))
-    assert held["stores"][0]["contact"]["first_name"] == NAME
+        held = json.loads(file.read(f"contact-{contact.pk}.json"))
+        page = file.read(f"contact-{contact.pk}.html").decode()
+    assert rows(held, "contacts.Contact")[0]["first_name"] == NAME
+    shown = admin_client.post(url, chosen | {"action": "show_person"}).text
+    for text in (page, shown):
+        for part in (NAME, "690-000-0001", "192.0.2.1", "consent, art. 6(1)(a)", "Mitto"):
+            assert part in text
     asked = admin_client.post(url, chosen | {"action": "erase_person"})
     assert "for good" in asked.text
     assert Contact.objects.filter(pk=contact.pk).exists()

@@ -13,7 +13,7 @@ from astronote.models import AuditEntry, User
 from contacts import suppressions
 from contacts.consent import suppressed_phones
 from contacts.models import Suppression
-from contacts.phones import phone_hash
+from contacts.phones import phone_hash, present_key_id
 from tests.support.factories import make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,9 +110,10 @@ def test_a_store_takes_out_its_own_entries_in_the_order_they_came():
     brought_in(["+306900000004\n"])
     count, text = exported(alice)
     lines = text.splitlines()
-    assert (count, lines[0]) == (2, "phone_hash,reason,since")
+    assert (count, lines[0]) == (2, "phone_hash,reason,since,key")
     since = Suppression.objects.filter(owner=alice).first().created_at.isoformat()
-    assert lines[1] == f"{phone_hash('+306900000002')},test,{since}"
+    key = f"key-{present_key_id()}"
+    assert lines[1] == f"{phone_hash('+306900000002')},test,{since},{key}"
     assert lines[2].startswith(phone_hash("+306900000001"))
     assert exported(bob)[0] == 1
     count, text = exported()

@@ -23,6 +23,7 @@ from messaging.opt_in_requests import ask_for_consent, send_waiting_requests
 from messaging.opt_in_secrets import confirm_url
 from messaging.reply_reading import is_yes
 from tests.support.checks import ledger_balances, lock_held_elsewhere
+from tests.support.database import columns_containing
 from tests.support.factories import link_in, make_contact, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,7 +88,7 @@ def test_neither_row_nor_screen_nor_export_holds_the_link(alice, contact, admin_
     export = str(rights.export_person(PHONE, by="test"))
     for text in (page, asked, export):
         assert "may we send you offers" in text and signature not in text
-    assert list(rights.columns_containing(signature)) == []
+    assert list(columns_containing(signature)) == []
 
 
 def test_a_sender_that_can_be_answered_offers_the_reply_word(contact, sandbox):

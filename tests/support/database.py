@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 from django.db import connection
@@ -35,6 +36,25 @@ def empty_filled_tables() -> None:
                 f"SET session_replication_role = replica; {deletes};"
                 " SET session_replication_role = DEFAULT"
             )
+
+
+def columns_containing(text: str) -> Iterator[str]:
+    """Columns of text of any table that contain a text."""
+    with connection.cursor() as cursor:
+        cursor.execute(LIST_TEXT_COLUMNS)
+        for table, column in cursor.fetchall():
+            query = f'SELECT 1 FROM "{table}" WHERE "{column}"::text LIKE %s LIMIT 1'
+            cursor.execute(query, [f"%{text}%"])
+            if cursor.fetchall():
+                yield f"{table}.{column}"
+
+
+LIST_TEXT_COLUMNS = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = current_schema() AND data_type IN
+        ('text', 'character varying', 'character', 'json', 'jsonb', 'bytea', 'ARRAY')
+    ORDER BY 1, 2
+"""
 
 
 @cache

@@ -1,49 +1,74 @@
-"""`manage.py audit_pii`: where personal data is, what for, and how long."""
+"""`manage.py audit_pii`: the record of processing activities (GDPR, article 30)."""
 
 from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
-from astronote.operations import registry
-from compliance import personal_data
+from compliance import personal_data, record
 
-MIN_TABLE_WIDTH = 120
+MIN_TABLE_WIDTH = 160
+TABLES = ("table", "columns", "purpose", "legal_ground", "period", "categories", "erasure")
+PLACES = ("place", "pattern", "purpose", "legal_ground", "period", "categories", "erasure")
 
 
 class Command(BaseCommand):
-    help = "List every column that holds personal data, with its purpose and its period."
+    help = (
+        "Print the record of processing (GDPR, article 30): who is responsible, and every column"
+        " and place that holds personal data, with purpose, legal ground and period."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true")
 
     def handle(self, **options: Any) -> None:
-        rows = [
-            {
-                "table": apps.get_model(declaration.model)._meta.db_table,
-                "column": field,
-                "purpose": declaration.purpose,
-                "period": declaration.period,
-            }
-            for declaration in registry.personal_data
-            for field in declaration.fields
-        ]
+        found = record.record_of_processing()
         if options["json"]:
-            self.stdout.write(json.dumps(rows))
+            self.stdout.write(json.dumps(found))
         else:
-            table = Table("table", "column", "purpose", "period")
-            for row in rows:
-                table.add_row(*row.values())
-            text = StringIO()
-            width = max(MIN_TABLE_WIDTH, Console().width)
-            Console(file=text, width=width, force_terminal=self.stdout.isatty()).print(table)
-            self.stdout.write(text.getvalue())
+            self._print(found)
         if undeclared := list(personal_data.undeclared_columns()):
             raise CommandError(f"not declared in any operations.py: {', '.join(undeclared)}")
+
+    def _print(self, found: Mapping[str, Any]) -> None:
+        text = StringIO()
+        console = Console(
+            file=text,
+            width=max(MIN_TABLE_WIDTH, Console().width),
+            force_terminal=self.stdout.isatty(),
+            highlight=False,
+        )
+        for what, value in found["controller"].items():
+            console.print(f"{what.replace('_', ' ')}: {value}")
+        console.print(f"role: {found['role']}")
+        for what in ("recipients", "transfers", "security_measures"):
+            console.print(f"\n{what.replace('_', ' ')}:")
+            for line in found[what]:
+                console.print(f"- {line}")
+        console.print("\nperiods:")
+        for name, period in found["periods"].items():
+            console.print(f"- {name}: {period}")
+        for subjects in dict.fromkeys(row["subjects"] for row in found["tables"]):
+            console.print(f"\n{subjects}, in PostgreSQL:")
+            rows = [row | {"columns": ", ".join(row["columns"])} for row in found["tables"]]
+            console.print(_table(TABLES, rows, subjects))
+            console.print(f"\n{subjects}, elsewhere:")
+            console.print(_table(PLACES, found["places"], subjects))
+        self.stdout.write(text.getvalue())
+
+
+def _table(headings: Sequence[str], rows: Iterable[Mapping[str, str]], subjects: str) -> Table:
+    table = Table()
+    for at, heading in enumerate(headings):
+        table.add_column(heading.replace("_", " "), no_wrap=at == 0)
+    for row in rows:
+        if row["subjects"] == subjects:
+            table.add_row(*(row[heading] for heading in headings))
+    return table

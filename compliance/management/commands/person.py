@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -10,18 +11,22 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import find_store
-from compliance import rights
+from compliance import access, rights
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import read_phone
 
 BY = "command line"
+ACTIONS = ("export", "correct", "restrict", "lift", "erase", "object")
 
 
 class Command(BaseCommand):
-    help = "Export, correct or erase the data held on a phone number, or opt it out of everything."
+    help = (
+        "Export, correct, restrict or erase the data held on a phone number, or opt it out of"
+        " everything."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", choices=["export", "correct", "erase", "object"])
+        parser.add_argument("action", choices=ACTIONS)
         parser.add_argument("number", help="with + and country code, or of DEFAULT_PHONE_REGION")
         parser.add_argument("--store", help="e-mail address or id; without it, at all stores")
         parser.add_argument(
@@ -31,6 +36,10 @@ class Command(BaseCommand):
             metavar="FIELD=VALUE",
             help=f"correct: one of {', '.join(rights.CORRECTABLE_FIELDS)}",
         )
+        parser.add_argument(
+            "--html", type=Path, metavar="FILE", help="export: write a page, instead of JSON"
+        )
+        parser.add_argument("--reason", default="", help="restrict: why; it is stored")
         parser.add_argument("--yes", action="store_true", help="erase without asking")
 
     def handle(
@@ -42,8 +51,12 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
         owner_id = find_store(store).pk if store else None
         if action == "export":
-            data = rights.export_person(phone, owner_id, by=BY)
-            self.stdout.write(rights.person_json(data))
+            held = rights.export_person(phone, owner_id, by=BY)
+            if path := options["html"]:
+                path.write_text(access.person_html(held), encoding="utf-8")
+                self.stdout.write(f"{path} written")
+            else:
+                self.stdout.write(access.person_json(held))
         elif action == "correct":
             changes = _parse_changes(options["set"])
             try:
@@ -53,22 +66,39 @@ class Command(BaseCommand):
             self.stdout.write(f"corrected at {count:,} stores")
         elif action == "object":
             count = rights.withdraw_all_consent(phone, owner_id, by=BY)
-            self.stdout.write(f"{count:,} consents withdrawn")
+            self.stdout.write(f"{count:,} consents withdrawn; the number is suppressed")
+        elif action == "restrict":
+            if not options["reason"]:
+                raise CommandError("say why with --reason, such as --reason 'disputes the data'")
+            count = rights.restrict_person(phone, owner_id, reason=options["reason"], by=BY)
+            self.stdout.write(f"restricted at {count:,} stores")
+        elif action == "lift":
+            count = rights.lift_restriction(phone, owner_id, by=BY)
+            self.stdout.write(f"no longer restricted at {count:,} stores")
         else:
             self._erase(phone, owner_id, f"at {store}" if store else "at all stores", yes=yes)
 
     def _erase(self, phone: str, owner_id: int | None, where: str, *, yes: bool) -> None:
-        """Erase after a confirmation; an erasure at all stores is verified by a search."""
+        """Erase after a confirmation, and say what a search for the person still finds."""
         if not yes and input(f"Erase this number {where} for good? [y/N] ").lower() != "y":
             raise CommandError("nothing was erased")
-        for kind, count in rights.erase_person(phone, owner_id, by=BY).items():
+        erasure = rights.erase_person(phone, owner_id, by=BY)
+        for kind, count in erasure.counts.items():
             self.stdout.write(f"{kind}: {count}")
-        if owner_id:
-            return
-        columns = list(rights.columns_containing(phone[1:]))
-        if columns:
-            raise CommandError(f"the number is still in {', '.join(columns)}")
-        self.stdout.write("searched every column: the number is nowhere any more")
+        for owner in erasure.restricted:
+            self.stdout.write(
+                f"store {owner}: not erased, because its contact is under a legal hold; the contact"
+                " is restricted instead"
+            )
+        for trace in erasure.left:
+            if trace.reason:
+                self.stdout.write(f"kept: {trace}")
+        if erasure.unexplained:
+            raise CommandError(f"still in {', '.join(map(str, erasure.unexplained))}")
+        self.stdout.write(
+            "searched every table and column, uploaded and temporary files, sessions and Redis for"
+            " number, e-mail address and full name: nothing else is left"
+        )
 
 
 def _parse_changes(pairs: list[str]) -> dict[str, str | None]:

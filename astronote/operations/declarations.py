@@ -1,0 +1,188 @@
+"""Where the ground floor and Django's own apps hold personal data (docs/rules.md#personal-data)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from astronote.operations import registry
+from astronote.operations.registry import (
+    AS_LONG_AS_THE_ACCOUNT,
+    BY_TEXT,
+    FOR_AUDIT_DAYS,
+    FoundBy,
+    LegalGround,
+    NoPersonalData,
+    OnErasure,
+    PersonalData,
+    PersonalPlace,
+    PlaceKind,
+    Subjects,
+)
+
+
+def declare() -> None:
+    """Register the declarations of accounts, histories and places outside PostgreSQL."""
+    _declare_accounts()
+    _declare_histories()
+    _declare_places()
+
+
+def _declare_accounts() -> None:
+    of_account = partial(
+        PersonalData,
+        "astronote.User",
+        period=AS_LONG_AS_THE_ACCOUNT,
+        legal_ground=LegalGround.CONTRACT,
+        source="whoever created the account",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.KEEP,
+        subjects=Subjects.ACCOUNTS,
+        store="pk",
+    )
+    registry.personal_data.register(
+        of_account(
+            fields=("email", "password", "last_login", "created_at"),
+            purpose="login of a store's owner or an operator",
+            categories="e-mail address, hash of the password, times of login",
+        ),
+        of_account(
+            fields=("company", "sender_name", "billing_hold_reason", "billing_hold_at"),
+            purpose="the store's name, and why it may not send",
+            categories="name of a business, which may be a person's",
+        ),
+        PersonalData(
+            "sessions.Session",
+            ("session_data", "expire_date"),
+            "keeping operators logged in",
+            "two weeks after the login",
+            categories="which account is logged in, notices of the admin",
+            legal_ground=LegalGround.CONTRACT,
+            source="the login",
+            found_by=FoundBy("by the decoded text"),
+            on_erasure=OnErasure.DELETE,
+            subjects=Subjects.ACCOUNTS,
+            store="",
+        ),
+    )
+    registry.no_personal_data.register(
+        NoPersonalData(
+            "astronote.User",
+            (
+                "timezone",
+                "phone_region",
+                "language",
+                "opt_out_line",
+                "privacy_notice_url",
+                "opt_in_wording",
+                "opt_in_version",
+                "business_profile",
+                "subscription_status",
+            ),
+        ),
+        NoPersonalData("sessions.Session", ("session_key",)),
+        NoPersonalData("auth.Group", ("name",)),
+        NoPersonalData("auth.Permission", ("name", "codename")),
+        NoPersonalData("contenttypes.ContentType", ("app_label", "model")),
+    )
+
+
+def _declare_histories() -> None:
+    history = partial(
+        PersonalData,
+        period=FOR_AUDIT_DAYS,
+        categories="who did what to which row, and when; a text that was typed may name a person",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the work of operators and programs",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    )
+    registry.personal_data.register(
+        history(
+            "astronote.AuditEntry",
+            ("actor_name", "action", "subject", "details", "at"),
+            "accountability: who did what to which row (art. 5(2))",
+        ),
+        history(
+            "admin.LogEntry",
+            ("object_id", "object_repr", "change_message", "action_time"),
+            "history of changes in the admin",
+            store="",
+        ),
+    )
+
+
+def _declare_places() -> None:
+    by_error = "none on purpose; an error's text may name a person"
+    registry.personal_places.register(
+        PersonalPlace(
+            PlaceKind.REDIS,
+            "jobs with their results and errors",
+            "rq:*",
+            "running jobs and looking into failed ones",
+            "by queue: 168 h at most",
+            by_error,
+            LegalGround.LEGITIMATE_INTEREST,
+            "what names the person is deleted; a job is only a hint",
+        ),
+        PersonalPlace(
+            PlaceKind.REDIS,
+            "rate limits, debounce keys, counters of calls",
+            "astronote:*",
+            "sending at a steady rate, doing work once",
+            "seconds to a day",
+            by_error,
+            LegalGround.LEGITIMATE_INTEREST,
+            "what names the person is deleted",
+        ),
+        PersonalPlace(
+            PlaceKind.REDIS,
+            "failed logins",
+            "astronote:login:*",
+            "stopping the guessing of passwords",
+            "15 minutes",
+            "hash of an account's e-mail address, hash of an IP address",
+            LegalGround.LEGITIMATE_INTEREST,
+            "ends by itself",
+            Subjects.ACCOUNTS,
+        ),
+        PersonalPlace(
+            PlaceKind.FILE,
+            "uploads on their way",
+            "*.upload*",
+            "receiving a file",
+            "until the request ends; they have no name, so a killed process leaves nothing",
+            "the uploaded file",
+            LegalGround.CONTRACT,
+            "files with a name, which other programs have left on this machine, are deleted",
+        ),
+        PersonalPlace(
+            PlaceKind.LOG,
+            "log lines on standard error",
+            "",
+            "looking into faults",
+            "that of whoever collects them; 30 days are enough",
+            "ids only; what looks like a number is masked",
+            LegalGround.LEGITIMATE_INTEREST,
+            "not reached: they name nobody",
+        ),
+        PersonalPlace(
+            PlaceKind.LOG,
+            "PostgreSQL's own log",
+            "",
+            "looking into faults",
+            "that of its server; the embedded one writes no statements and no values",
+            "a server with other settings writes values of failed statements",
+            LegalGround.LEGITIMATE_INTEREST,
+            "not reached: set log_error_verbosity=terse and log_min_error_statement=panic",
+        ),
+        PersonalPlace(
+            PlaceKind.COPY,
+            "backups of PostgreSQL, and rows that it has not vacuumed yet",
+            "",
+            "restoring after a loss",
+            "backups no longer than PII_RETENTION_DAYS",
+            "all of the above",
+            LegalGround.LEGITIMATE_INTEREST,
+            "not reached: erase again after a restore; VACUUM overwrites rows",
+        ),
+    )

@@ -1,0 +1,138 @@
+"""What is held on a person, to be handed out (GDPR, article 15), as JSON or as a page.
+
+It is made from the declarations that an erasure goes by, so it holds all that one would remove.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.template.loader import render_to_string
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from astronote.operations import registry
+from astronote.operations.registry import PersonalData, Subjects
+from compliance import elsewhere, held_rows, record, uploads
+from compliance.person import Person
+from compliance.traces import leaves
+from contacts.models import Contact, ImportFileChunk
+
+
+def held_data(person: Person) -> dict[str, Any]:
+    """All data held on a person, with what it is for and what the person may ask for."""
+    data = [_held_by(declaration, person) for declaration in held_rows.declarations()]
+    return {
+        "number": person.phone,
+        "as_of": timezone.now(),
+        "controller": record.controller(),
+        "stores": _stores_of(person),
+        "recipients": record.recipients(),
+        "transfers": list(record.TRANSFERS),
+        "periods": record.periods(),
+        "rights": list(record.RIGHTS),
+        "automated_decisions": "none",
+        "data": [one for one in data if one["rows"] or one["mentions"]],
+        "elsewhere": _held_elsewhere(person),
+    }
+
+
+def person_json(held: dict[str, Any]) -> str:
+    """What `held_data` returns, as a JSON document."""
+    return json.dumps(held, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
+
+
+def person_html(held: dict[str, Any]) -> str:
+    """What `held_data` returns, as a page that needs nothing else."""
+    return render_to_string("compliance/person_file.html", {"held": held})
+
+
+def _stores_of(person: Person) -> list[dict[str, Any]]:
+    """The stores that have the number, each the controller of what it holds."""
+    contacts = Contact.objects.filter(pk__in=person.contact_ids).order_by("owner", "pk")
+    return [
+        {
+            "store": str(contact.owner),
+            "contact": contact.owner.email,
+            "known_since": contact.created_at,
+            "restricted_since": contact.restricted_at,
+            "under_a_legal_hold": contact.legal_hold,
+        }
+        for contact in contacts.select_related("owner")
+    ]
+
+
+def _held_by(declaration: PersonalData, person: Person) -> dict[str, Any]:
+    """What the rows of a declaration hold: the person's own, and texts of others."""
+    rows, mentions = _rows_held_by(declaration, person)
+    if held_rows.model_of(declaration) is ImportFileChunk:
+        rows = list(uploads.rows_in_uploads(person))
+    return {
+        "what": declaration.model,
+        "purpose": declaration.purpose,
+        "legal_ground": declaration.legal_ground.value,
+        "period": declaration.period,
+        "categories": declaration.categories,
+        "source": declaration.source,
+        "if_erased": declaration.on_erasure.value,
+        "rows": rows,
+        "mentions": mentions,
+    }
+
+
+def _rows_held_by(
+    declaration: PersonalData, person: Person
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The person's own rows, and of other rows only the texts that name the person.
+
+    What else is in those is about somebody else (article 15(4)).
+    """
+    model = held_rows.model_of(declaration)
+    own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
+    mentions: list[dict[str, Any]] = []
+    if declaration.subjects == Subjects.CUSTOMERS:
+        for found in held_rows.naming_rows(declaration, person):
+            if found.is_own:
+                own.append(found.row.pk)
+                continue
+            values = [getattr(found.row, name) for name in held_rows.text_fields(declaration)]
+            mentions += [
+                {"row": found.row.pk, "text": text}
+                for text in leaves(values)
+                if person.traces.are_in(text, number_only=found.number_only)
+            ]
+    columns = _columns_shown(declaration)
+    if declaration.store not in ("", "pk"):
+        columns.append(f"{declaration.store}__email")
+    held = model._default_manager.filter(pk__in=own).order_by("pk")
+    return list(held.values(*columns, *declaration.shown_with)), mentions
+
+
+def _columns_shown(declaration: PersonalData) -> list[str]:
+    """The columns of a declaration; the first one of a model has those that nobody declares, too.
+
+    So each column of a row is handed out once.
+    """
+    model = held_rows.model_of(declaration)
+    of_model = [one for one in registry.personal_data if one.model == declaration.model]
+    others = {name for one in of_model if one is not declaration for name in one.fields}
+    fields = [field for field in model._meta.concrete_fields if field.name not in others]
+    if declaration is not of_model[0]:
+        fields = [
+            field for field in fields if field.primary_key or field.name in declaration.fields
+        ]
+    return [field.attname for field in fields]
+
+
+def _held_elsewhere(person: Person) -> list[str]:
+    """Places outside the tables that name the person; what they hold are a program's notes."""
+    traces = person.traces
+    found = [f"a session of an operator ({key[:4]}…)" for key in elsewhere.sessions_with(traces)]
+    found += [f"a temporary file ({path.name})" for path in elsewhere.files_with(traces)]
+    try:
+        found += [f"Redis: {key}" for key in elsewhere.redis_keys_with(traces)]
+    except RedisError as error:
+        found.append(f"Redis cannot be searched now ({type(error).__name__})")
+    return found

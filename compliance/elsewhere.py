@@ -1,0 +1,173 @@
+"""A person in places outside the tables: Redis, sessions, and files that programs have left.
+
+Nothing there names anybody on purpose. What does, such as the text of an error that RQ keeps, is
+deleted: a job is only a hint, and a session only a login.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.contrib.sessions.models import Session
+
+from astronote.operations import registry
+from astronote.operations.registry import PlaceKind
+from astronote.queues import jobs
+from compliance.traces import Traces
+from contacts.importing import rewriting
+
+ENCODINGS = ("utf-8", "utf-16")
+
+
+def patterns(kind: PlaceKind) -> list[str]:
+    """The patterns of the declared places of a kind."""
+    return [place.pattern for place in registry.personal_places if place.kind == kind]
+
+
+# Redis
+
+
+def redis_keys_with(traces: Traces) -> list[str]:
+    """The keys that name the person, or whose values do."""
+    redis = jobs.redis_connection()
+    return sorted(key.decode("utf-8", "replace") for key in _keys_with(redis, traces))
+
+
+def erase_from_redis(traces: Traces) -> int:
+    """Delete what names the person; return of how many keys.
+
+    Of a list or set only the members go that name the person, of any other key all.
+    """
+    redis = jobs.redis_connection()
+    keys = list(_keys_with(redis, traces))
+    for key in keys:
+        remove = _REMOVE_MEMBER.get(redis.type(key))
+        if remove is None or _names(traces, key):
+            redis.delete(key)
+            continue
+        for member in _values(redis, key):
+            if _names(traces, member):
+                remove(redis, key, member)
+    return len(keys)
+
+
+_REMOVE_MEMBER: dict[bytes, Callable[[Any, bytes, bytes], Any]] = {
+    b"list": lambda redis, key, member: redis.lrem(key, 0, member),
+    b"set": lambda redis, key, member: redis.srem(key, member),
+    b"zset": lambda redis, key, member: redis.zrem(key, member),
+}
+
+
+def _keys_with(redis: Any, traces: Traces) -> Iterator[bytes]:
+    seen: set[bytes] = set()
+    for pattern in patterns(PlaceKind.REDIS):
+        for key in redis.scan_iter(pattern, count=1000):
+            if key not in seen:
+                seen.add(key)
+                if _names(traces, key) or any(_names(traces, v) for v in _values(redis, key)):
+                    yield key
+
+
+def _values(redis: Any, key: bytes) -> Iterator[bytes]:
+    """What a key holds; of a hash or stream the names of its fields, too."""
+    match redis.type(key):
+        case b"string":
+            yield redis.get(key) or b""
+        case b"list":
+            yield from redis.lrange(key, 0, -1)
+        case b"set":
+            yield from redis.smembers(key)
+        case b"zset":
+            yield from redis.zrange(key, 0, -1)
+        case b"hash":
+            for name, value in redis.hgetall(key).items():
+                yield from (name, value)
+        case b"stream":
+            for _, fields in redis.xrange(key):
+                for name, value in fields.items():
+                    yield from (name, value)
+
+
+def _names(traces: Traces, value: bytes) -> bool:
+    return any(traces.are_in(text) for text in _readings(value))
+
+
+def _readings(value: bytes) -> Iterator[str]:
+    """A value as text; RQ compresses the texts of errors, and writes some in base64."""
+    packed = [value]
+    with contextlib.suppress(ValueError):
+        packed.append(base64.b64decode(value, validate=True))
+    for one in packed:
+        yield one.decode("utf-8", "replace")
+        try:
+            yield zlib.decompress(one).decode("utf-8", "replace")
+        except zlib.error:
+            continue
+
+
+# Sessions
+
+
+def sessions_with(traces: Traces) -> list[str]:
+    """The keys of the sessions whose data name the person."""
+    return [
+        session.session_key
+        for session in Session.objects.iterator()
+        if traces.are_in(session.get_decoded())
+    ]
+
+
+def erase_from_sessions(traces: Traces) -> int:
+    """End the sessions whose data name the person; return how many."""
+    return Session.objects.filter(pk__in=sessions_with(traces)).delete()[0]
+
+
+# Files
+
+
+def files_with(traces: Traces) -> list[Path]:
+    """The files in this machine's folder for temporary files that name the person."""
+    folder = Path(tempfile.gettempdir())
+    found = [path for pattern in patterns(PlaceKind.FILE) for path in folder.glob(pattern)]
+    return sorted(path for path in found if _is_ours(path) and _file_names(path, traces))
+
+
+def erase_files(traces: Traces) -> int:
+    """Delete the files that name the person; return how many."""
+    paths = files_with(traces)
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_uid == os.getuid()
+    except OSError:
+        return False  # it is gone, or nobody may look at it
+
+
+def _file_names(path: Path, traces: Traces) -> bool:
+    try:
+        return any(traces.are_in(text) for text in _texts_of(path))
+    except (*rewriting.DAMAGED, OSError):
+        return False  # damaged, or gone
+
+
+def _texts_of(path: Path) -> Iterator[str]:
+    """All text in a file: plain, compressed or a workbook."""
+    if zipfile.is_zipfile(path):
+        yield from rewriting.texts_of_workbook(path)
+        return
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    for encoding in ENCODINGS:
+        yield from rewriting.texts_of_table(path, encoding, compressed=is_packed)

@@ -1,0 +1,27 @@
+"""Every number that the database holds in the clear, for changing the key of the hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contacts.models import Contact
+from messaging.inbox import first_field
+from messaging.models import WebhookEvent, message_classes
+from messaging.replies import FROM_FIELDS
+from messaging.reply_stores import numbers_in
+from messaging.statuses import WebhookEventType
+
+CHUNK = 5000
+
+
+def known_numbers() -> Iterator[str]:
+    """The numbers of contacts, messages and replies in E.164; memory does not grow with them."""
+    for phone in Contact.objects.values_list("phone", flat=True).iterator(CHUNK):
+        if phone:
+            yield phone
+    for model in message_classes():
+        messages = model.objects.exclude(to="")
+        yield from messages.values_list("to", flat=True).iterator(CHUNK)
+    replies = WebhookEvent.objects.filter(event_type=WebhookEventType.INBOUND)
+    for payload in replies.values_list("payload", flat=True).iterator(CHUNK):
+        yield from numbers_in(first_field(payload or {}, FROM_FIELDS))

@@ -1,0 +1,31 @@
+"""`manage.py rotate_phone_hash_key`: move suppressions from the old key to the present one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from compliance.known_numbers import known_numbers
+from contacts import phone_hash_rotation
+
+
+class Command(BaseCommand):
+    help = (
+        "After PHONE_HASH_KEY was changed: hash the suppressions anew whose numbers are still known"
+        " and say how many need PHONE_HASH_KEY_OLD on."
+    )
+
+    def handle(self, **options: Any) -> None:
+        if not settings.PHONE_HASH_KEY_OLD:
+            raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
+        changed = phone_hash_rotation.rehash_suppressions(known_numbers())
+        self.stdout.write(f"{changed:,} suppressions have the hash of the present key now")
+        if remaining := phone_hash_rotation.remaining_count():
+            self.stdout.write(
+                f"{remaining:,} remain with the hash of an earlier key, because their numbers are "
+                "not known any more: keep PHONE_HASH_KEY_OLD"
+            )
+        else:
+            self.stdout.write("none remains: PHONE_HASH_KEY_OLD can be removed")

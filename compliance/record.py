@@ -1,0 +1,133 @@
+"""The record of processing activities (GDPR, article 30), made from the declarations.
+
+`manage.py audit_pii` and the admin print it. An answer to a person (article 15) takes the same
+controller, recipients and rights from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+
+from astronote.operations import registry
+from astronote.operations.registry import PlaceKind
+
+NOT_SET = "not stated: set {}"
+RECIPIENTS = (
+    "Mitto AG, Zug, Switzerland: number, text and sender of each message, as processor",
+    "the telephone carrier of the number, by way of Mitto",
+    "the store whose customer the person is, as controller",
+)
+TRANSFERS = (
+    "Switzerland (Mitto): adequacy decision 2000/518/EC",
+    "the country of the telephone number, where its carrier delivers the message: art. 49(1)(b)",
+)
+SECURITY_MEASURES = (
+    "opt-outs as keyed hashes (HMAC-SHA256), with a key that can be changed",
+    "log lines without numbers and texts; jobs in Redis with ids only",
+    "roles with permissions, throttled logins, secure cookies, HTTPS, a content security policy",
+    "an audit trail of who did what",
+    "uploads in files without a name; embedded servers that only their own user reaches",
+    "retention each night, with a record of what it removed",
+    "every column is declared, or a test fails",
+)
+RIGHTS = (
+    "access to all that is held, and a copy of it (article 15)",
+    "correction of what is wrong (article 16)",
+    "erasure (article 17)",
+    "restriction: the data is stored and not used (article 18)",
+    "a copy that a program can read, for taking the data elsewhere (article 20)",
+    "objection to messages of any kind, at any time (article 21)",
+    "withdrawal of consent at any time, for the future (article 7(3)): by the link in a message, or"
+    " by answering STOP",
+    "a complaint to a supervisory authority (article 77)",
+)
+
+
+def controller() -> dict[str, str]:
+    """Who runs this installation, and whom to ask; from the environment."""
+    variables = {
+        "name": "CONTROLLER_NAME",
+        "contact": "CONTROLLER_CONTACT",
+        "data_protection_officer": "DATA_PROTECTION_OFFICER",
+        "hosting": "HOSTING_PROVIDER",
+    }
+    return {
+        what: getattr(settings, name) or NOT_SET.format(name) for what, name in variables.items()
+    }
+
+
+def recipients() -> list[str]:
+    """Who gets personal data."""
+    return [*RECIPIENTS, f"the host of the servers: {controller()['hosting']}"]
+
+
+def periods() -> dict[str, str]:
+    """The periods that are settings, as they are set."""
+    return {
+        "PII_RETENTION_DAYS": f"{settings.PII_RETENTION_DAYS} days; a store's own may be shorter",
+        "PII_INACTIVE_DAYS": f"{settings.PII_INACTIVE_DAYS} days without a message or a change"
+        if settings.PII_INACTIVE_DAYS
+        else "off: contacts are kept until they opt out or are erased",
+        "PII_RETENTION_ACTION": settings.PII_RETENTION_ACTION,
+        "IMPORT_FILE_RETENTION_HOURS": f"{settings.IMPORT_FILE_RETENTION_HOURS} h",
+        "AUDIT_RETENTION_DAYS": f"{settings.AUDIT_RETENTION_DAYS} days",
+    }
+
+
+def tables() -> list[dict[str, Any]]:
+    """Every table with personal data: its columns, with what is declared of them."""
+    return [
+        {
+            "table": apps.get_model(declaration.model)._meta.db_table,
+            "columns": list(declaration.fields),
+            "purpose": declaration.purpose,
+            "period": declaration.period,
+            "legal_ground": declaration.legal_ground.value,
+            "categories": declaration.categories,
+            "subjects": declaration.subjects.value,
+            "source": declaration.source,
+            "found": declaration.found_by.how,
+            "erasure": declaration.on_erasure.value,
+        }
+        for declaration in registry.personal_data
+    ]
+
+
+def places() -> list[dict[str, str]]:
+    """Every place outside the tables, with what is declared of it."""
+    return [
+        {
+            "place": f"{place.kind}: {place.name}",
+            "pattern": _shown_pattern(place.kind, place.pattern),
+            "purpose": place.purpose,
+            "period": place.period,
+            "legal_ground": place.legal_ground.value,
+            "categories": place.categories,
+            "subjects": place.subjects.value,
+            "erasure": place.on_erasure,
+        }
+        for place in registry.personal_places
+    ]
+
+
+def _shown_pattern(kind: PlaceKind, pattern: str) -> str:
+    return f"temporary folder/{pattern}" if kind == PlaceKind.FILE else pattern
+
+
+def record_of_processing() -> dict[str, Any]:
+    """The whole record, as JSON."""
+    return {
+        "controller": controller(),
+        "role": "controller for the accounts of store owners and operators; processor (article 28) "
+        "for the stores, each of which is the controller for its own customers",
+        "recipients": recipients(),
+        "transfers": list(TRANSFERS),
+        "security_measures": list(SECURITY_MEASURES),
+        "rights": list(RIGHTS),
+        "periods": periods(),
+        "tables": tables(),
+        "places": places(),
+    }

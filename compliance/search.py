@@ -1,0 +1,151 @@
+"""The search with which an erasure ends: every table and column, uploads, sessions, Redis, files.
+
+It goes by the tables that there are, not by what is declared, so it also finds what was declared
+wrongly or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import CharField, JSONField, Model, Q, TextField
+from redis.exceptions import RedisError
+
+from astronote.common.sql import rows
+from astronote.operations import registry
+from astronote.operations.registry import (
+    BY_TEXT,
+    LegalGround,
+    OnErasure,
+    PersonalData,
+    Subjects,
+)
+from compliance import elsewhere, held_rows, uploads
+from compliance.person import Person
+from contacts.models import Contact, MarketingHold, Suppression
+from contacts.phones import phone_hashes
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Something that is left of a person: where, in how many rows, and why if that is right."""
+
+    where: str
+    count: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        rows_there = f"{self.where} ({self.count:,})" if self.count > 1 else self.where
+        return f"{rows_there}: {self.reason}" if self.reason else rows_there
+
+
+def traces_of(person: Person) -> list[Trace]:
+    """All that names the person at the stores that are asked about, and what is kept for a reason.
+
+    Args:
+        person: found before the erasure, so that name and e-mail address are known.
+    """
+    return [*_found(person), *_kept(person)]
+
+
+def _found(person: Person) -> Iterator[Trace]:
+    for model in apps.get_models(include_auto_created=True):
+        if model._meta.managed and not model._meta.proxy:
+            yield from _in_model(model, person)
+    if person.owner_id is None:
+        yield from _in_other_tables(person)
+    for where in uploads.uploads_with(person):
+        yield Trace(where, 1)
+    if sessions := elsewhere.sessions_with(person.traces):
+        yield Trace("sessions", len(sessions))
+    for path in elsewhere.files_with(person.traces):
+        yield Trace(f"the file {path}", 1)
+    try:
+        for key in elsewhere.redis_keys_with(person.traces):
+            yield Trace(f"Redis: {key}", 1)
+    except RedisError as error:
+        yield Trace(f"Redis, which cannot be searched now ({type(error).__name__})", 1)
+
+
+def _in_model(model: type[Model], person: Person) -> Iterator[Trace]:
+    """Rows of a model that are the person's or name the person, in any column of text."""
+    declared = [one for one in registry.personal_data if one.model == model._meta.label]
+    searched = _search_of(model, declared[0] if declared else None)
+    count = sum(1 for _ in held_rows.naming_rows(searched, person))
+    if searched.on_erasure != OnErasure.KEEP:
+        count += held_rows.own_rows(searched, person).count()
+    if count:
+        is_account = searched.subjects == Subjects.ACCOUNTS and declared
+        reason = "an account, which only a superuser deletes" if is_account else ""
+        yield Trace(f"table {model._meta.db_table}", count, reason)
+
+
+def _search_of(model: type[Model], declared: PersonalData | None) -> PersonalData:
+    """A declaration of all columns of text, whatever was declared."""
+    fields = tuple(
+        field.name
+        for field in model._meta.concrete_fields
+        if isinstance(field, (CharField, TextField, JSONField))
+    )
+    if declared:
+        found_by = BY_TEXT if declared.on_erasure == OnErasure.KEEP else declared.found_by
+        return replace(declared, fields=fields, found_by=found_by)
+    names = {field.name for field in model._meta.concrete_fields}
+    return PersonalData(
+        model._meta.label,
+        fields,
+        "",
+        "",
+        categories="",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+        store="owner" if "owner" in names else "",
+    )
+
+
+def _in_other_tables(person: Person) -> Iterator[Trace]:
+    """Columns of tables that belong to no model."""
+    of_models = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    for table, column in rows(LIST_TEXT_COLUMNS):
+        if table in of_models:
+            continue
+        text = f"{connection.ops.quote_name(column)}::text"
+        query = f"SELECT {text} FROM {connection.ops.quote_name(table)} WHERE {text} ~ %s"
+        found = rows(query, [person.traces.sql_pattern])
+        count = sum(person.traces.are_in(text) for (text,) in found)
+        if count:
+            yield Trace(f"column {table}.{column}", count)
+
+
+LIST_TEXT_COLUMNS = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = current_schema() AND data_type IN
+        ('text', 'character varying', 'character', 'json', 'jsonb', 'ARRAY')
+    ORDER BY 1, 2
+"""
+
+
+def _kept(person: Person) -> Iterator[Trace]:
+    """What is left for a reason."""
+    for owner_id in sorted(person.kept_owner_ids):
+        yield Trace(f"all rows of store {owner_id}", 1, "its contact is under a legal hold")
+    hashes = Suppression.objects.filter(phone_hash__in=phone_hashes(person.phone))
+    if count := hashes.filter(person.at_stores("owner")).count():
+        yield Trace("suppressions", count, "the opt-out, as a keyed hash that gives no number away")
+    held = MarketingHold.objects.filter(phone_hash__in=phone_hashes(person.phone))
+    if count := held.filter(person.at_stores("owner")).count():
+        reason = "replies to decide, as a keyed hash: until then no marketing is sent"
+        yield Trace("marketing holds", count, reason)
+    namesakes = Q(pk__in=[])
+    for email in person.traces.emails:
+        namesakes |= Q(email__iexact=email)
+    for first, last in person.traces.names:
+        namesakes |= Q(first_name__iexact=first, last_name__iexact=last)
+    others = Contact.objects.filter(namesakes, person.at_stores("owner"))
+    if count := others.exclude(phone=person.phone).count():
+        yield Trace("contacts", count, "other numbers with the same e-mail address or name")

@@ -1,0 +1,169 @@
+"""A person in uploaded files, read as an import reads them: to hand out, to erase, to search.
+
+The file of an import that has ended is of no use any more, so an erasure deletes it. One that is
+still needed is stored anew without the person (`contacts/importing/rewriting.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from compliance.held_rows import RecordReader
+from compliance.person import Person
+from compliance.traces import MASK
+from contacts.importing import files, rewriting
+from contacts.importing.reading import FileReader, ImportRefused
+from contacts.models import ContactImport, ImportFileChunk, ImportStatus
+from contacts.phones import phone_region_of
+
+ERASED_ROW = "erased on request"
+UNREADABLE = (
+    "the file could not be read when a person had to be erased from it, so it was deleted: upload "
+    "it again without that person"
+)
+_NO_DIGIT = re.compile(r"\D+")
+
+
+class RowEditor:
+    """Takes a person out of the rows of one import's file; an `EditRow`.
+
+    A row of the person keeps one cell that says so, and no other, so that it is counted and listed
+    with the rejected rows. In a row of somebody else the number is replaced.
+    """
+
+    def __init__(self, person: Person, contact_import: ContactImport) -> None:
+        self.traces = person.traces
+        self.tail = person.phone[-8:]
+        self.reader = RecordReader(person, phone_region_of(contact_import.owner))
+        self.phone_at: list[int] = (contact_import.mapping or {}).get("phone", [])
+
+    def __call__(self, cells: list[str]) -> list[str]:
+        """The cells that stay; the same list if nothing is to be changed."""
+        if not self._may_name(cells):
+            return cells
+        if self.is_own(cells):
+            at = next((at for at, cell in enumerate(cells) if self.reader.names([cell])), 0)
+            return ["" if other != at else ERASED_ROW for other in range(len(cells))]
+        masked = [self.traces.masked(cell, MASK, number_only=True) for cell in cells]
+        return cells if masked == cells else masked
+
+    def is_own(self, cells: list[str]) -> bool:
+        """Whether a row of the file is one of the person."""
+        if not self._may_name(cells):
+            return False
+        tell = [cells[at] for at in self.phone_at if at < len(cells)] if self.phone_at else None
+        return self.reader.is_own(cells, tell)
+
+    def _may_name(self, cells: list[str]) -> bool:
+        """A quick look that leaves few rows to be read closely."""
+        text = " ".join(cells)
+        digits = _NO_DIGIT.sub("", text)
+        if self.tail in (digits if digits.isascii() else _in_ascii(digits)):
+            return True
+        return self.traces.others_are_in(text)
+
+
+def _in_ascii(digits: str) -> str:
+    return "".join(str(int(digit)) for digit in digits)
+
+
+def imports_with_files(person: Person) -> QuerySet[ContactImport]:
+    """The imports at the stores that are asked about whose files are stored."""
+    chunks = ImportFileChunk.objects.filter(contact_import=OuterRef("pk"))
+    imports = ContactImport.objects.filter(Exists(chunks), person.at_stores("owner"))
+    return imports.select_related("owner").order_by("pk")
+
+
+def rows_in_uploads(person: Person) -> Iterator[dict[str, Any]]:
+    """The files in which the person is, each with the person's rows by heading."""
+    for contact_import in imports_with_files(person):
+        editor = RowEditor(person, contact_import)
+        found: dict[str, Any] = {
+            "import": contact_import.pk,
+            "store": str(contact_import.owner),
+            "file_name": contact_import.file_name,
+            "uploaded_at": contact_import.created_at,
+            "rows": [],
+        }
+        try:
+            with files.local_copy(contact_import.pk) as path:
+                layout = rewriting.layout_of(contact_import, path)
+                for line, cells in FileReader(path, layout):
+                    if editor.is_own(cells):
+                        headed = dict(zip(layout.headings, cells, strict=False))
+                        found["rows"].append({"line": line, **headed})
+        except ImportRefused as error:
+            found["problem"] = f"the file cannot be read: {error}"
+        if found["rows"] or "problem" in found:
+            yield found
+
+
+def lock_open_imports(person: Person) -> None:
+    """Lock the imports that have not ended, so that none of them writes a row meanwhile."""
+    open_imports = ContactImport.objects.filter(person.at_stores("owner"), finished_at=None)
+    list(open_imports.select_for_update().order_by("pk").values_list("pk"))
+
+
+def erase_from_uploads(person: Person) -> dict[str, int]:
+    """Delete files that are not needed any more, and take the person out of the others.
+
+    Called in the transaction that called `lock_open_imports`.
+
+    Returns:
+        How many files were deleted, rewritten, and deleted because they cannot be read; the imports
+        of the last are cancelled.
+    """
+    counts = {"files_deleted": 0, "files_rewritten": 0, "imports_cancelled": 0}
+    for contact_import in imports_with_files(person):
+        if contact_import.finished_at:
+            counts["files_deleted"] += 1
+            ImportFileChunk.objects.filter(contact_import=contact_import).delete()
+            continue
+        editor = RowEditor(person, contact_import)
+        try:
+            is_rewritten = rewriting.rewrite_file(contact_import, editor, _is_named_in(person))
+        except ImportRefused:
+            counts["imports_cancelled"] += 1
+            ImportFileChunk.objects.filter(contact_import=contact_import).delete()
+            ContactImport.objects.filter(pk=contact_import.pk).update(
+                status=ImportStatus.CANCELLED, error=UNREADABLE, finished_at=timezone.now()
+            )
+            continue
+        counts["files_rewritten"] += is_rewritten
+    _erase_from_headings(person)
+    return counts
+
+
+def _erase_from_headings(person: Person) -> None:
+    """Replace headings that are a row of the person, which a file without headings has."""
+    layouts = ContactImport.objects.annotate(text=Cast(F("layout"), TextField()))
+    named = layouts.filter(person.at_stores("owner"), text__regex=person.traces.sql_pattern)
+    for contact_import in named.select_related("owner"):
+        layout = contact_import.layout or {}
+        editor = RowEditor(person, contact_import)
+        edited = rewriting.edited_headings(layout.get("headings", []), editor)
+        ContactImport.objects.filter(pk=contact_import.pk).update(
+            layout=layout | {"headings": list(edited)}
+        )
+
+
+def _is_named_in(person: Person) -> Any:
+    # A name or an address alone may be that of somebody else with a row of their own.
+    return lambda text: bool(person.traces.spans(text, number_only=True))
+
+
+def uploads_with(person: Person) -> Iterator[str]:
+    """The stored files in which the person still is, or of which nobody knows."""
+    for contact_import in imports_with_files(person):
+        editor = RowEditor(person, contact_import)
+        try:
+            if rewriting.file_names(contact_import, editor, _is_named_in(person)):
+                yield f"the file of import {contact_import.pk}"
+        except ImportRefused:
+            yield f"the file of import {contact_import.pk}, which cannot be read"

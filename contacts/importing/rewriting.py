@@ -1,0 +1,186 @@
+"""Rewriting an uploaded file that an import still needs, so that a person is not in it any more.
+
+What remains is written as a plain table with every row on its line. So an import that has read a
+part goes on at its checkpoint, and the lines of its rejected rows stay true. All that an import
+does not read, such as other sheets and notes above the headings, is not written again.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from contacts.importing import files, planning
+from contacts.importing.reading import FileReader, ImportRefused, Layout, detect_layout
+from contacts.models import ContactImport, ImportFileChunk
+from contacts.phones import phone_region_of
+
+READ_CHARACTERS = 1 << 20
+OVERLAP_CHARACTERS = 400
+_LINE_END = re.compile(r"\r\n|\r|\n")
+DAMAGED = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError)
+
+EditRow = Callable[[list[str]], list[str]]
+
+
+def layout_of(contact_import: ContactImport, path: Path) -> Layout:
+    """How the file is read: as it was planned, else as it would be.
+
+    Raises:
+        ImportRefused: if it cannot be read.
+    """
+    if contact_import.layout:
+        return Layout.from_json(contact_import.layout)
+    return detect_layout(
+        path,
+        region=phone_region_of(contact_import.owner),
+        largest_bytes=planning.max_unpacked_bytes(),
+    )
+
+
+def texts_of(path: Path, layout: Layout) -> Iterator[str]:
+    """All text in a file, also what an import does not read, in pieces that overlap."""
+    if layout.kind == "xlsx":
+        yield from texts_of_workbook(path)
+    else:
+        yield from texts_of_table(path, layout.encoding, compressed=layout.compressed)
+
+
+def texts_of_workbook(path: Path) -> Iterator[str]:
+    """All text in a workbook, in pieces that overlap."""
+    with zipfile.ZipFile(path) as workbook:
+        for part in workbook.namelist():
+            with workbook.open(part) as stream:
+                yield from _pieces_of(stream, "utf-8")
+
+
+def texts_of_table(path: Path, encoding: str, *, compressed: bool) -> Iterator[str]:
+    """All text in a file of text, in pieces that overlap."""
+    with gzip.open(path) if compressed else path.open("rb") as stream:
+        yield from _pieces_of(stream, encoding)
+
+
+def _pieces_of(binary: IO[bytes] | gzip.GzipFile, encoding: str) -> Iterator[str]:
+    end = ""
+    with io.TextIOWrapper(binary, encoding, errors="replace") as stream:
+        while piece := stream.read(READ_CHARACTERS):
+            yield end + piece
+            end = (end + piece)[-OVERLAP_CHARACTERS:]
+
+
+def file_names(
+    contact_import: ContactImport, edit_row: EditRow, is_named_in: Callable[[str], bool]
+) -> bool:
+    """Whether the stored file of an import names a person; for arguments see `rewrite_file`.
+
+    Raises:
+        ImportRefused: if the file cannot be read, so that nobody knows what is in it.
+    """
+    with files.local_copy(contact_import.pk) as path:
+        return _names(contact_import, path, edit_row, is_named_in)
+
+
+def _names(
+    contact_import: ContactImport,
+    path: Path,
+    edit_row: EditRow,
+    is_named_in: Callable[[str], bool],
+) -> bool:
+    try:
+        layout = layout_of(contact_import, path)
+        return any(map(is_named_in, texts_of(path, layout))) or any(
+            edit_row(cells) is not cells for _, cells in FileReader(path, layout)
+        )
+    except DAMAGED as error:
+        raise ImportRefused("the file is damaged") from error
+
+
+def rewrite_file(
+    contact_import: ContactImport, edit_row: EditRow, is_named_in: Callable[[str], bool]
+) -> bool:
+    """Store the file of an import anew without a person, if the person is in it.
+
+    Called in a transaction that holds the import's row. A worker that is reading the file notices
+    by its hash that it has changed, and begins again at its checkpoint.
+
+    Args:
+        contact_import: an import that has not ended.
+        edit_row: returns the cells that stay of a row; the same list if nothing is to be changed.
+        is_named_in: whether a text names the person.
+
+    Returns:
+        Whether the file was rewritten.
+
+    Raises:
+        ImportRefused: if the file cannot be read, so that nobody knows what is in it.
+    """
+    with files.local_copy(contact_import.pk) as path, tempfile.TemporaryFile() as target:
+        if not _names(contact_import, path, edit_row, is_named_in):
+            return False
+        rewritten = _write_table(path, layout_of(contact_import, path), edit_row, target)
+        target.seek(0)
+        ImportFileChunk.objects.filter(contact_import=contact_import).delete()
+        files.store_file_chunks(contact_import, iter(lambda: target.read(files.CHUNK_BYTES), b""))
+    contact_import.layout = rewritten.as_json()
+    contact_import.save(update_fields=["layout"])
+    return True
+
+
+def _write_table(path: Path, layout: Layout, edit_row: EditRow, target: IO[bytes]) -> Layout:
+    """Write headings and rows as they stay; return how the result is read.
+
+    What was compressed is compressed again: unpacked it may be larger than a file may be.
+    """
+    written = replace(
+        layout,
+        kind="csv",
+        compressed=layout.compressed or layout.kind == "xlsx",
+        encoding="utf-8",
+        delimiter=layout.delimiter if layout.kind == "csv" else ",",
+        spaced=False,
+        has_nul=False,
+        sheets=(),
+        escaped=False,
+        headings=edited_headings(layout.headings, edit_row),
+        notes=(),
+    )
+    packed = gzip.GzipFile(fileobj=target, mode="wb") if written.compressed else None
+    text = io.TextIOWrapper(packed or target, "utf-8", newline="")
+    line = 1
+    if layout.has_header:
+        headings = [" ".join(heading.split()) for heading in written.headings]
+        line += _write_row(text, headings, written.delimiter)
+    for number, cells in FileReader(path, layout):
+        if line < number:
+            text.write("\n" * (number - line))
+            line = number
+        line += _write_row(text, edit_row(cells), written.delimiter)
+    text.detach()
+    if packed:
+        packed.close()
+    return written
+
+
+def edited_headings(headings: Sequence[str], edit_row: EditRow) -> tuple[str, ...]:
+    """The headings, or names in their place if they are a row of the person."""
+    cells = list(headings)
+    if edit_row(cells) is cells:
+        return tuple(headings)
+    return tuple(f"column {position + 1}" for position in range(len(headings)))
+
+
+def _write_row(text: io.TextIOWrapper, cells: Sequence[str], delimiter: str) -> int:
+    """Write one row; return how many lines it takes."""
+    row = io.StringIO(newline="")
+    csv.writer(row, delimiter=delimiter).writerow(cells)
+    text.write(row.getvalue())
+    return len(_LINE_END.findall(row.getvalue()))

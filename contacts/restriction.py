@@ -1,0 +1,53 @@
+"""Restriction of a contact: its data is stored and not used (GDPR, article 18).
+
+What it stops is in docs/rules.md#restriction. It is decided where contacts are read: `may_receive`,
+the check before the call, automations, imports and retention.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.utils import timezone
+
+from astronote.accounts.models import User
+from astronote.common import audit
+from contacts.consent import wait_for_open_sending_windows
+from contacts.models import Contact
+
+
+def restrict_contact(contact_id: int, *, reason: str, by: User | AnonymousUser | str) -> bool:
+    """Restrict a contact and write an audit entry.
+
+    Waits for the store's open sending windows, so that no call begins with the contact in it.
+
+    Args:
+        contact_id: the contact.
+        reason: why, such as `disputes the data`; stored with the contact alone.
+        by: the account or program that does it.
+
+    Returns:
+        Whether it was not restricted before; if it was, nothing is changed.
+    """
+    with transaction.atomic():
+        contact = Contact.objects.get(pk=contact_id)
+        wait_for_open_sending_windows(contact.owner_id)
+        changed = Contact.objects.filter(pk=contact_id, restricted_at=None).update(
+            restricted_at=timezone.now(), restricted_reason=reason
+        )
+        if changed:
+            audit.write_entry("restricted", contact, by=by)
+    return bool(changed)
+
+
+def lift_restriction(contact_id: int, *, by: User | AnonymousUser | str) -> bool:
+    """End a contact's restriction and write an audit entry; return whether there was one.
+
+    The person must be told before (GDPR, article 18(3)).
+    """
+    with transaction.atomic():
+        restricted = Contact.objects.filter(pk=contact_id, restricted_at__isnull=False)
+        changed = restricted.update(restricted_at=None, restricted_reason="")
+        if changed:
+            audit.write_entry("restriction lifted", Contact.objects.get(pk=contact_id), by=by)
+    return bool(changed)

@@ -1,0 +1,394 @@
+"""Plants a person wherever a declaration says that personal data may be.
+
+A declaration of a model that nobody plants fails the tests that use this.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import connection, models
+from django.utils import timezone
+
+from astronote.models import AuditEntry
+from astronote.operations import registry
+from astronote.operations.registry import OnErasure, PersonalData, PlaceKind
+from astronote.queues import jobs
+from campaigns.models import (
+    Automation,
+    AutomationMessage,
+    AutomationRedemption,
+    Campaign,
+    CampaignMessage,
+    ConversionEvent,
+    NfcScan,
+    NfcTag,
+    OfferViewEvent,
+    Redemption,
+)
+from compliance.held_rows import model_of, text_fields
+from contacts.importing import lifecycle, planning
+from contacts.models import (
+    ConsentEvent,
+    Contact,
+    ContactImport,
+    ImportFileChunk,
+    List,
+    ListMembership,
+    MarketingHold,
+    OptInRequest,
+    RejectedRow,
+    Suppression,
+)
+from contacts.phones import phone_hash
+from messaging.models import (
+    Batch,
+    CreditTransaction,
+    DirectMessage,
+    MessageTemplate,
+    ShortLink,
+    WebhookEvent,
+)
+from tests.support.factories import make_store
+
+PHONE, OTHER = "+306900000001", "+306900000077"
+FIRST, LAST, EMAIL = "Unmistakable", "Nobodyelse", "unmistakable@example.com"
+NEEDLES = ("6900000001", FIRST, LAST, EMAIL.split("@")[0])
+WRITINGS = ("+306900000001", "690 000 0001", "00306900000001", "306900000001", "690-000-00-01")
+
+
+class World:
+    """One store that knows the person and somebody else."""
+
+    def __init__(self) -> None:
+        self.numbers = itertools.count(1)
+        self.writings = itertools.cycle(WRITINGS)
+        self.marks: list[str] = []
+        self.store = make_store("alice", phone_region="GR")
+        self.person = Contact.objects.create(
+            owner=self.store, phone=PHONE, first_name=FIRST, last_name=LAST, email=EMAIL
+        )
+        self.other = Contact.objects.create(owner=self.store, phone=OTHER, first_name="Ann")
+        self.campaign = Campaign.objects.create(
+            owner=self.store, created_by=self.store, name="Spring", message_text="Hello"
+        )
+        self.automation = Automation.objects.create(owner=self.store, type="welcome_message")
+        self.tag = NfcTag.objects.create(owner=self.store, public_id="tag", label="door")
+        self.batch = self.new_batch()
+
+    def new_batch(self) -> Batch:
+        return Batch.objects.create(
+            owner=self.store, kind="campaign", sender="SHOP", size=1, status="settled"
+        )
+
+    def text(self, *, length: int = 1000) -> str:
+        """A text that names the person in one of the ways, with a mark of its own if it fits."""
+        number = next(self.writings)
+        if length < 60:
+            return number if len(number) <= length else WRITINGS[0]
+        mark = f"mark{next(self.numbers)}x"
+        self.marks.append(mark)
+        text = f"{mark} {number} {FIRST} {LAST}"
+        return f"{text} {EMAIL}" if length >= 200 else text
+
+    def new_import(self, *, ended: bool = True, **fields: Any) -> ContactImport:
+        return ContactImport.objects.create(
+            owner=self.store,
+            file_name="list.csv",
+            file_size=1,
+            file_sha256="",
+            status="completed" if ended else "uploaded",
+            finished_at=timezone.now() if ended else None,
+            **fields,
+        )
+
+    def message(self, contact: Contact, **fields: Any) -> CampaignMessage:
+        campaign = Campaign.objects.create(
+            owner=self.store, created_by=self.store, name="One more", message_text="Hello"
+        )
+        return CampaignMessage.objects.create(
+            owner=self.store,
+            batch=self.batch,
+            campaign=campaign,
+            contact=contact,
+            to=contact.phone,
+            segments=1,
+            tracking_id=f"c{next(self.numbers)}",
+            **fields,
+        )
+
+    def automatic(self, contact: Contact) -> AutomationMessage:
+        return AutomationMessage.objects.create(
+            owner=self.store,
+            batch=self.batch,
+            automation=self.automation,
+            occurrence_key=f"k{next(self.numbers)}",
+            contact=contact,
+            to=contact.phone,
+            segments=1,
+            tracking_id=f"a{next(self.numbers)}",
+        )
+
+
+# For each model: a row of the person's, and one that somebody else's or nobody's is.
+Builder = Callable[[World, Contact], models.Model]
+BUILDERS: dict[str, Builder] = {
+    "contacts.Contact": lambda world, contact: contact,
+    "contacts.ConsentEvent": lambda world, contact: ConsentEvent.objects.create(
+        owner=world.store, contact=contact, type="subscribed", source="form"
+    ),
+    "contacts.OptInRequest": lambda world, contact: OptInRequest.objects.create(
+        contact=contact, purpose="double_opt_in", wording="May we?", closed_at=timezone.now()
+    ),
+    "contacts.MarketingHold": lambda world, contact: MarketingHold.objects.create(
+        owner=world.store, phone_hash=phone_hash(contact.phone), reply_id=next(world.numbers)
+    ),
+    "contacts.ListMembership": lambda world, contact: ListMembership.objects.create(
+        list=List.objects.create(owner=world.store, name=f"list {next(world.numbers)}"),
+        contact=contact,
+    ),
+    "contacts.Suppression": lambda world, contact: Suppression.objects.create(
+        owner=world.store, phone_hash=phone_hash(contact.phone), reason="test"
+    ),
+    "contacts.List": lambda world, contact: List.objects.create(
+        owner=world.store, name=f"list {next(world.numbers)}"
+    ),
+    "contacts.ContactImport": lambda world, contact: world.new_import(layout={}, mapping={}),
+    "contacts.RejectedRow": lambda world, contact: RejectedRow.objects.create(
+        contact_import=world.new_import(), line=2, reason="x", row=["Ann", contact.phone]
+    ),
+    "messaging.DirectMessage": lambda world, contact: DirectMessage.objects.create(
+        owner=world.store,
+        to=contact.phone,
+        segments=1,
+        tracking_id=f"d{next(world.numbers)}",
+        idempotency_key=f"k{next(world.numbers)}",
+    ),
+    "messaging.WebhookEvent": lambda world, contact: WebhookEvent.objects.create(
+        event_id=f"e{next(world.numbers)}",
+        event_type="inbound",
+        status="unmatched",
+        payload={"from": contact.phone},
+    ),
+    "messaging.MessageTemplate": lambda world, contact: MessageTemplate.objects.create(
+        owner=world.store, name=f"template {next(world.numbers)}", text="Hello"
+    ),
+    "messaging.ShortLink": lambda world, contact: ShortLink.objects.create(
+        owner=world.store, short_code=f"s{next(world.numbers)}", long_url_hash="x" * 64
+    ),
+    "messaging.Batch": lambda world, contact: world.new_batch(),
+    "messaging.CreditTransaction": lambda world, contact: CreditTransaction.objects.create(
+        owner=world.store,
+        type="credit",
+        amount=1,
+        balance_after=1,
+        idempotency_key=f"t{next(world.numbers)}",
+    ),
+    "campaigns.Campaign": lambda world, contact: Campaign.objects.create(
+        owner=world.store, created_by=world.store, name="Summer", message_text="Hello"
+    ),
+    "campaigns.Automation": lambda world, contact: world.automation,
+    "campaigns.NfcTag": lambda world, contact: NfcTag.objects.create(
+        owner=world.store, public_id=f"p{next(world.numbers)}", label="till"
+    ),
+    "campaigns.CampaignMessage": lambda world, contact: world.message(contact),
+    "campaigns.AutomationMessage": lambda world, contact: world.automatic(contact),
+    "campaigns.OfferViewEvent": lambda world, contact: OfferViewEvent.objects.create(
+        campaign_message=world.message(contact), campaign=world.campaign, owner=world.store
+    ),
+    "campaigns.NfcScan": lambda world, contact: NfcScan.objects.create(
+        owner=world.store, tag=world.tag, contact=contact
+    ),
+    "campaigns.ConversionEvent": lambda world, contact: ConversionEvent.objects.create(
+        owner=world.store, contact=contact, nfc_tag=world.tag
+    ),
+    "campaigns.Redemption": lambda world, contact: Redemption.objects.create(
+        owner=world.store, message=world.message(contact)
+    ),
+    "campaigns.AutomationRedemption": lambda world, contact: AutomationRedemption.objects.create(
+        owner=world.store, message=world.automatic(contact)
+    ),
+    "astronote.AuditEntry": lambda world, contact: AuditEntry.objects.create(
+        actor_name="test", action="test", owner=world.store
+    ),
+    "admin.LogEntry": lambda world, contact: LogEntry.objects.create(
+        user=world.store,
+        content_type=ContentType.objects.get_for_model(List),
+        object_id="1",
+        object_repr="list",
+        action_flag=CHANGE,
+    ),
+}
+# Columns whose value is what tells whose row it is, so that a text cannot stand there.
+IDENTITY = {
+    "contacts.Contact": {"phone", "email", "first_name", "last_name"},
+    "contacts.Suppression": {"phone_hash"},
+    "contacts.MarketingHold": {"phone_hash"},
+    "messaging.DirectMessage": {"to"},
+    "campaigns.CampaignMessage": {"to"},
+    "campaigns.AutomationMessage": {"to"},
+}
+# Declared models whose contents are planted by functions of their own.
+BY_HAND = {"contacts.ImportFileChunk", "sessions.Session"}
+# Accounts are not reached by an erasure of a customer; a test of its own looks at them.
+NOT_REACHED = {"astronote.User"}
+
+
+def plant_rows(world: World) -> list[str]:
+    """Plant the person in every declared column of text; return the columns."""
+    planted = []
+    for declaration in registry.personal_data:
+        label = declaration.model
+        if label in BY_HAND | NOT_REACHED:
+            continue
+        planted += [f"{label}.{name}" for name in declaration.fields]
+        for name in text_fields(declaration):
+            if name in IDENTITY.get(label, ()):
+                continue
+            plant_text(world, declaration, name, world.person)
+            if declaration.found_by.contact and declaration.found_by.contact != "pk":
+                plant_text(world, declaration, name, world.other)
+        if not text_fields(declaration):
+            BUILDERS[label](world, world.person)
+    return planted
+
+
+def plant_text(world: World, declaration: PersonalData, name: str, contact: Contact) -> None:
+    """One row whose column names the person; of another contact it names the number alone."""
+    row = BUILDERS[declaration.model](world, contact)
+    field = model_of(declaration)._meta.get_field(name)
+    text: Any = world.text(length=getattr(field, "max_length", None) or 1000)
+    if contact != world.person:
+        text = text.replace(FIRST, "Ann").replace(LAST, "Smith").replace(EMAIL, "ann@example.com")
+    if isinstance(field, models.JSONField):
+        before = getattr(row, name)
+        deep = {"deep": [{"deeper": [text, 5, None]}]}
+        text = deep | before if isinstance(before, dict) else [*(before or []), deep]
+    type(row)._default_manager.filter(pk=row.pk).update(**{name: text})
+
+
+def plant_uploads(world: World) -> dict[str, ContactImport]:
+    """The person in files of imports that have ended, wait, or were only uploaded."""
+    lines = [
+        "phone,first name,last name,email,note",
+        f"{OTHER},Ann,Smith,ann@example.com,friend of 690 000 0001",
+        f"690 000 0001,{FIRST},{LAST},{EMAIL},upload-mark",
+        "+306900000055,Zoe,Jones,zoe@example.com,",
+    ]
+    text = "\n".join(lines) + "\n"
+    made = {}
+    for name, status in (("ended", "completed"), ("pending", "pending"), ("uploaded", "uploaded")):
+        one = lifecycle.create_import(world.store.pk, f"{name}.csv", [text.encode()])
+        ended = timezone.now() if name == "ended" else None
+        ContactImport.objects.filter(pk=one.pk).update(status=status, finished_at=ended)
+        made[name] = one
+    made["headed"] = lifecycle.create_import(
+        world.store.pk,
+        "no-heading.csv",
+        [f"690 000 0001,{FIRST},{LAST}\n{OTHER},Ann,Smith\n".encode()],
+    )
+    planning.plan_upload(made["headed"], has_header=True)
+    return made
+
+
+def plant_session(world: World) -> None:
+    """A session of an operator with a notice that names the person."""
+    session = SessionStore()
+    session["notice"] = [f"session-mark {PHONE} {FIRST} {LAST}"]
+    session.create()
+    Session.objects.update(expire_date=timezone.now() + timedelta(days=1))
+
+
+def plant_places(world: World) -> list[Path]:
+    """The person in Redis and temporary files, at every declared pattern; returns the files."""
+    redis, paths = jobs.redis_connection(), []
+    note = f"note of {PHONE} {FIRST} {LAST}".encode()
+    packed = zlib.compress(note)
+    for place in registry.personal_places:
+        key = place.pattern.replace("*", "planted")
+        if place.kind == PlaceKind.REDIS:
+            redis.set(key, note)
+            redis.set(place.pattern.replace("*", f"of:{PHONE}"), "1")
+            redis.hset(f"{key}:hash", mapping={"description": note, "data": packed})
+            redis.hset(f"{key}:packed", mapping={"exc_info": packed})
+            redis.rpush(f"{key}:list", note, b"kept")
+            redis.sadd(f"{key}:set", note, b"kept")
+            redis.zadd(f"{key}:zset", {note: 1, b"kept": 2})
+            redis.xadd(f"{key}:stream", {"exc_string": base64.b64encode(packed)})
+        elif place.kind == PlaceKind.FILE:
+            path = Path(tempfile.gettempdir()) / f"{world.store.pk}-{key}"
+            path.write_bytes(note)
+            paths.append(path)
+    return paths
+
+
+def database_dump() -> bytes:
+    """Every row of every table; bytes are in hexadecimal, so they are given as they are, too."""
+    pieces = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            with cursor.copy(f'COPY "{table}" TO STDOUT') as copy:
+                pieces += map(bytes, copy)
+    pieces += [
+        bytes(data)
+        for data in ImportFileChunk.objects.order_by("pk").values_list("data", flat=True)
+    ]
+    pieces += [json.dumps(one.get_decoded()).encode() for one in Session.objects.all()]
+    return b"".join(pieces)
+
+
+def redis_dump() -> bytes:
+    """Every key, and every value as it is stored and unpacked."""
+    redis, pieces = jobs.redis_connection(), []
+    for key in redis.scan_iter():
+        pieces += [key, redis.dump(key)]
+        if redis.type(key) == b"hash":
+            pieces += redis.hvals(key)
+        if redis.type(key) == b"stream":
+            pieces += [value for _, entry in redis.xrange(key) for value in entry.values()]
+    for piece in list(pieces):
+        for packed in (piece, _from_base64(piece)):
+            with contextlib.suppress(zlib.error):
+                pieces.append(zlib.decompress(packed))
+    return b"\n".join(pieces)
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def without_gaps(dump: bytes) -> bytes:
+    """The same without what may stand between the digits of a number."""
+    return dump.translate(None, b" -.()/")
+
+
+def needles_in(dump: bytes) -> list[str]:
+    """What of the person is in a dump."""
+    flat = without_gaps(dump)
+    return [needle for needle in NEEDLES if needle.encode() in dump or needle.encode() in flat]
+
+
+def kept_marks(world: World) -> Iterator[str]:
+    """The marks of texts that were replaced in part, and so are still there."""
+    dump = database_dump().decode("utf-8", "replace")
+    return (mark for mark in world.marks if mark in dump)
+
+
+def masked_declarations() -> list[PersonalData]:
+    return [one for one in registry.personal_data if one.on_erasure == OnErasure.MASK]
