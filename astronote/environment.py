@@ -33,7 +33,7 @@ def text(value: str) -> str:
     return value
 
 
-def boolean(value: str) -> bool:
+def parse_boolean(value: str) -> bool:
     """Yes or no, in one of the usual spellings."""
     spelling = value.strip().lower()
     if spelling in TRUE_WORDS:
@@ -89,7 +89,7 @@ def time_of_day(value: str) -> time:
         raise ValueError("expected a time of day, such as 22:00") from None
 
 
-def comma_separated(value: str) -> list[str]:
+def parse_comma_separated(value: str) -> list[str]:
     """A list of texts, separated by commas."""
     return [item.strip() for item in value.split(",") if item.strip()]
 
@@ -105,7 +105,7 @@ def choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def web_address(value: str) -> str:
+def parse_url_without_final_slash(value: str) -> str:
     """An http or https address, returned without a final slash."""
     if not value.startswith(("http://", "https://")):
         raise ValueError("expected an address beginning with http:// or https://")
@@ -149,7 +149,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "SECRET_KEY_FALLBACKS",
-            comma_separated,
+            parse_comma_separated,
             "",
             "earlier SECRET_KEYs, separated by commas, whose sessions and links are still accepted",
         ),
@@ -168,22 +168,24 @@ SECTIONS: dict[str, list[Variable]] = {
             "the PHONE_HASH_KEY before, whose hashes still count; stays until"
             " `manage.py rotate_phone_hash_key` says that none is left",
         ),
-        Variable("DEBUG", boolean, "0", "Django's debug pages; never in production"),
+        Variable("DEBUG", parse_boolean, "0", "Django's debug pages; never in production"),
         Variable(
             "ALLOWED_HOSTS",
-            comma_separated,
+            parse_comma_separated,
             "",
             "host names that the site answers to, separated by commas",
             local="localhost,127.0.0.1,[::1]",
         ),
         Variable(
             "PUBLIC_WEB_BASE_URL",
-            web_address,
+            parse_url_without_final_slash,
             None,
             "address of the site for customers, used in the links of messages",
             local="http://127.0.0.1:8000",
         ),
-        Variable("HTTPS", boolean, "1", "redirect to https and use secure cookies", local="0"),
+        Variable(
+            "HTTPS", parse_boolean, "1", "redirect to https and use secure cookies", local="0"
+        ),
         Variable("WEB_CONCURRENCY", integer(1, 64), "2", "web processes of `manage.py serve`"),
         Variable("PORT", integer(1, 65535), "8000", "port of `manage.py serve`"),
         Variable(
@@ -216,7 +218,9 @@ SECTIONS: dict[str, list[Variable]] = {
             "processes on the delivery_status_poller queue",
         ),
         Variable("WATCHDOG_CONCURRENCY", integer(1, 256), "1", "processes on the watchdog queue"),
-        Variable("START_WORKER", boolean, "1", "`manage.py serve` also runs workers and scheduler"),
+        Variable(
+            "START_WORKER", parse_boolean, "1", "`manage.py serve` also runs workers and scheduler"
+        ),
         Variable(
             "SCHEDULE_SWEEP_INTERVAL_MS",
             integer(1000),
@@ -232,20 +236,27 @@ SECTIONS: dict[str, list[Variable]] = {
             "300000",
             "interval between delivery status polls, ms",
         ),
-        Variable("STATUS_REFRESH_ENABLED", boolean, "1", "status refresh recurs"),
+        Variable("STATUS_REFRESH_ENABLED", parse_boolean, "1", "status refresh recurs"),
         Variable(
             "STATUS_REFRESH_INTERVAL",
             integer(1000),
             "600000",
             "interval between status refreshes, ms",
         ),
-        Variable("RUN_BIRTHDAY_ON_START", boolean, "0", "run birthdays when the scheduler starts"),
         Variable(
-            "RUN_PII_RETENTION_ON_START", boolean, "0", "run retention when the scheduler starts"
+            "RUN_BIRTHDAY_ON_START", parse_boolean, "0", "run birthdays when the scheduler starts"
+        ),
+        Variable(
+            "RUN_PII_RETENTION_ON_START",
+            parse_boolean,
+            "0",
+            "run retention when the scheduler starts",
         ),
     ],
     "Queues": [
-        Variable("QUEUE_DISABLED", boolean, "0", "nothing is enqueued and workers do not start"),
+        Variable(
+            "QUEUE_DISABLED", parse_boolean, "0", "nothing is enqueued and workers do not start"
+        ),
         Variable(
             "QUEUE_ATTEMPTS",
             integer(1, 100),
@@ -266,7 +277,7 @@ SECTIONS: dict[str, list[Variable]] = {
     "Mitto": [
         Variable(
             "MITTO_API_BASE",
-            web_address,
+            parse_url_without_final_slash,
             "https://messaging.mittoapi.com",
             "address of the Mitto API",
             local="http://127.0.0.1:8025",
@@ -306,7 +317,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "WEBHOOK_SECRET",
-            comma_separated,
+            parse_comma_separated,
             "",
             "secrets that webhooks accept, separated by commas; empty: webhooks are closed",
             local="sandbox",
@@ -325,7 +336,7 @@ SECTIONS: dict[str, list[Variable]] = {
             "72",
             "a batch that is delayed for longer is skipped, h",
         ),
-        Variable("QUIET_HOURS_ENABLED", boolean, "0", "nothing is sent in quiet hours"),
+        Variable("QUIET_HOURS_ENABLED", parse_boolean, "0", "nothing is sent in quiet hours"),
         Variable(
             "QUIET_HOURS_START",
             time_of_day,
@@ -339,11 +350,14 @@ SECTIONS: dict[str, list[Variable]] = {
             "end of quiet hours; equal to the start: no quiet hours",
         ),
         Variable(
-            "QUIET_HOURS_ALLOW_MARKETING", boolean, "0", "marketing is sent in quiet hours too"
+            "QUIET_HOURS_ALLOW_MARKETING",
+            parse_boolean,
+            "0",
+            "marketing is sent in quiet hours too",
         ),
         Variable(
             "QUIET_HOURS_ALLOW_SERVICE",
-            boolean,
+            parse_boolean,
             "0",
             "service messages are sent in quiet hours too",
         ),
@@ -464,7 +478,7 @@ def _value(variable: Variable, *, local: bool, root: Path) -> Any:
                 "set it in the environment or in .env"
             )
         if given == GENERATED:
-            return _generated(variable.name, root)
+            return _get_or_create_secret_file(variable.name, root)
     elif given is None:
         given = variable.local if local and variable.local is not None else ""
     try:
@@ -474,7 +488,7 @@ def _value(variable: Variable, *, local: bool, root: Path) -> Any:
         raise ImproperlyConfigured(f"{variable.name}={given!r} cannot be read: {detail}") from None
 
 
-def _generated(name: str, root: Path) -> str:
+def _get_or_create_secret_file(name: str, root: Path) -> str:
     """A secret of an embedded installation: created once, stored beside its data."""
     path = root / ".astronote" / name.lower()
     if not path.exists():
@@ -517,12 +531,12 @@ def env_example() -> str:
             need = "required" if variable.default is None else "default"
             lines.append(f"# {variable.meaning} ({need}{local})")
             value = variable.default if variable.default is not None else ""
-            lines.append(f"{variable.name}={_quoted(value)}")
+            lines.append(f"{variable.name}={_quote_if_it_has_spaces(value)}")
         lines.append("")
     return "\n".join(lines)
 
 
-def _quoted(value: str) -> str:
+def _quote_if_it_has_spaces(value: str) -> str:
     return f'"{value}"' if " " in value else value
 
 

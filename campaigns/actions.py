@@ -13,7 +13,7 @@ from astronote.accounts.models import StoreId
 from astronote.common import audit
 from astronote.queues import jobs
 from campaigns import enqueue, schedule, service_campaigns
-from campaigns.message_text import SAMPLE_CODE, SAMPLE_CONTACT, campaign_renderer
+from campaigns.message_text import SAMPLE_CODE, SAMPLE_CONTACT, create_links_and_campaign_renderer
 from campaigns.models import (
     RUNNING_STATUSES,
     STARTABLE_STATUSES,
@@ -21,7 +21,7 @@ from campaigns.models import (
     CampaignMessage,
     CampaignStatus,
 )
-from contacts.importing.phone_cells import read_phone
+from contacts.importing.phone_cells import parse_phone_to_e164
 from contacts.phones import phone_region_of
 from messaging import batch_queue, direct_messages, links
 from messaging.models import Batch, DirectMessage
@@ -30,7 +30,7 @@ from messaging.statuses import UNSENT_BATCH_STATUSES, Reason
 FINISH_CANCELLING = "campaigns.tasks.finish_cancelling"
 
 
-def start_now(campaign: Campaign, *, by: Any) -> None:
+def start_now_if_startable(campaign: Campaign, *, by: Any) -> None:
     """Start a campaign now.
 
     Raises:
@@ -49,7 +49,7 @@ def pause_campaign(campaign: Campaign, *, by: Any) -> None:
     with transaction.atomic():
         _change_status(campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending")
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_batches("the campaign is paused", **_batches_of(campaign))
+        batch_queue.hold_batches("the campaign is paused", **_batch_filter_kwargs(campaign))
 
 
 def resume_campaign(campaign: Campaign, *, by: Any) -> None:
@@ -61,7 +61,9 @@ def resume_campaign(campaign: Campaign, *, by: Any) -> None:
     with transaction.atomic():
         _change_status(campaign, [CampaignStatus.PAUSED], CampaignStatus.SENDING, "is not paused")
         audit.write_entry("resume", campaign, by=by)
-        batch_queue.release_batches(**_batches_of(campaign), not_before=batch_queue.HELD)
+        batch_queue.release_and_enqueue_batches(
+            **_batch_filter_kwargs(campaign), not_before=batch_queue.HELD
+        )
 
 
 def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
@@ -81,11 +83,11 @@ def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
             finished_at=timezone.now(),
         )
         audit.write_entry("cancel", campaign, by=by)
-        jobs.cancel_delayed("scheduler", schedule.start_job_id(campaign))
+        jobs.cancel_delayed_on_commit("scheduler", schedule.start_job_id(campaign))
         jobs.enqueue("scheduler", FINISH_CANCELLING, campaign.pk)
 
 
-def drop_unsent_batches(campaign_id: int) -> int:
+def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
     """Drop the unsent batches of a cancelled campaign; return how many.
 
     Their messages are skipped and their credits released.
@@ -97,7 +99,7 @@ def drop_unsent_batches(campaign_id: int) -> int:
         source_id=campaign_id,
         status__in=UNSENT_BATCH_STATUSES,
     )
-    return batch_queue.drop_batches(
+    return batch_queue.cancel_unsent_batches(
         list(unsent.values_list("pk", flat=True)), reason=Reason.CANCELLED
     )
 
@@ -134,7 +136,7 @@ def duplicate_campaign(campaign: Campaign, *, by: Any) -> Campaign:
     return copy
 
 
-def send_test(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
+def enqueue_test_message(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
     """Send the campaign's text, filled with sample fields, to one number; the store pays.
 
     Raises:
@@ -142,19 +144,21 @@ def send_test(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
         SendingBlocked: if the store may not send or cannot pay.
     """
     region = phone_region_of(campaign.owner)
-    phone = read_phone(to, region)
+    phone = parse_phone_to_e164(to, region)
     # A test has no message of the campaign, so a shared link to the offer replaces its own link.
     offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
     own_url, shared_url = links.short_url(SAMPLE_CODE), links.shorten_urls({0: offer})[0]
-    text = campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(own_url, shared_url)
-    message = direct_messages.send_direct_message(
+    text = create_links_and_campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(
+        own_url, shared_url
+    )
+    message = direct_messages.enqueue_direct_message(
         campaign.owner, phone, text, key=f"test:{secrets.token_hex(8)}"
     )
     audit.write_entry("test", campaign, by=by, message=message.pk)
     return message
 
 
-def _batches_of(campaign: Campaign) -> dict[str, Any]:
+def _batch_filter_kwargs(campaign: Campaign) -> dict[str, Any]:
     return {"kind": CampaignMessage.batch_kind, "source_id": campaign.pk}
 
 

@@ -20,7 +20,9 @@ _PHONE = re.compile(r"mobi|iphone|android", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def visit_link(code: str, *, user_agent: str, ip_address: str | None, is_visit: bool) -> str | None:
+def find_target_url_and_count_visit(
+    code: str, *, user_agent: str, ip_address: str | None, is_visit: bool
+) -> str | None:
     """The address that a short link leads to, None if there is no such link; counts the visit.
 
     Args:
@@ -32,8 +34,8 @@ def visit_link(code: str, *, user_agent: str, ip_address: str | None, is_visit: 
     if not _CODE.fullmatch(code):
         return None
     counted = is_visit and device_type_of(user_agent) != "robot"
-    if links.is_tracking_id(code):
-        return _visit_offer(code, user_agent, ip_address, counted=counted)
+    if links.has_tracking_id_length(code):
+        return _find_offer_url_and_record_view(code, user_agent, ip_address, counted=counted)
     link = ShortLink.objects.filter(short_code=code)
     target = link.values_list("target_url", flat=True).first()
     if target and counted:
@@ -41,7 +43,7 @@ def visit_link(code: str, *, user_agent: str, ip_address: str | None, is_visit: 
     return target
 
 
-def _visit_offer(
+def _find_offer_url_and_record_view(
     tracking_id: str, user_agent: str, ip_address: str | None, *, counted: bool
 ) -> str | None:
     message = (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import StoreId
 from astronote.common import audit
 from astronote.common.logs import log_context
@@ -22,11 +22,11 @@ from campaigns import message_text, schedule, service_campaigns
 from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
-from campaigns.new_messages import new_or_skipped_message
+from campaigns.new_messages import build_new_or_skipped_message
 from contacts.consent import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
-from messaging.batch_queue import next_turn, wake
+from messaging.batch_queue import lowest_due_turn, wake
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,13 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = N
     """
     with log_context(campaign=campaign_id):
         try:
-            return _enqueue_locked(campaign_id, only_if_due, by)
+            return _lock_and_start_if_startable(campaign_id, only_if_due, by)
         except SendingBlocked as blocked:
-            _save_block(campaign_id, blocked)
+            _save_block_and_fail_or_retry_later(campaign_id, blocked)
             raise
 
 
-def _save_block(campaign_id: int, blocked: SendingBlocked) -> None:
+def _save_block_and_fail_or_retry_later(campaign_id: int, blocked: SendingBlocked) -> None:
     """Save why a campaign did not start; fail it if it never can, else set its next try.
 
     A scheduled campaign is tried again after as long as it has waited, within limits.
@@ -78,7 +78,7 @@ def _save_block(campaign_id: int, blocked: SendingBlocked) -> None:
 
 
 @transaction.atomic
-def _enqueue_locked(campaign_id: int, only_if_due: bool, by: Any) -> Campaign:
+def _lock_and_start_if_startable(campaign_id: int, only_if_due: bool, by: Any) -> Campaign:
     locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
     campaign = locked.get(pk=campaign_id)
     if campaign.status not in STARTABLE_STATUSES:
@@ -87,10 +87,10 @@ def _enqueue_locked(campaign_id: int, only_if_due: bool, by: Any) -> Campaign:
         return campaign
     if by is not None:
         service_campaigns.require_permission(campaign.message_type, by)
-    sender = eligible_sender(campaign.owner)
+    sender = require_eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart("the campaign has no text")
-    written = _write_messages(campaign, sender)
+    written = _write_campaign_batches_and_messages(campaign, sender)
     if not written.message_count:
         raise CannotStart("nobody in the audience may be messaged")
     service_campaigns.require_confirmation(campaign, written.message_count)
@@ -122,13 +122,13 @@ class WrittenMessages(NamedTuple):
     skipped_count: int
 
 
-def _write_messages(campaign: Campaign, sender: str) -> WrittenMessages:
+def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> WrittenMessages:
     """Write the messages and batches of a campaign, at most one more than its `max_recipients`.
 
     The audience is read by a server-side cursor in chunks, so memory does not grow with it.
     """
     try:
-        render = message_text.campaign_renderer(campaign)
+        render = message_text.create_links_and_campaign_renderer(campaign)
     except ValueError as error:
         raise CannotStart(str(error)) from None
     limit = service_campaigns.max_recipients(campaign)
@@ -141,14 +141,14 @@ def _write_messages(campaign: Campaign, sender: str) -> WrittenMessages:
     sources = {campaign.pk: batch_writing.BatchSource(sender, campaign.message_type)}
     batches: list[credits.NewBatch] = []
     batch_counts: Counter[int] = Counter()
-    first_turn, message_count, skipped_count = next_turn(), 0, 0
-    chunks = _recipient_chunks(recipients, campaign)
+    first_turn, message_count, skipped_count = lowest_due_turn(), 0, 0
+    chunks = _iter_chunks_without_suppressed(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch(
         (partial(_render_messages, campaign, render, chunk) for chunk in chunks), ahead=1
     )
     for messages in rendered:
-        batches += batch_writing.write_messages(
+        batches += batch_writing.write_batches_and_messages(
             CampaignMessage, messages, sources, first_turn=first_turn, batch_counts=batch_counts
         )
         message_count += len(messages)
@@ -163,7 +163,7 @@ class RecipientChunk(NamedTuple):
     over_cap: set[int]
 
 
-def _recipient_chunks(
+def _iter_chunks_without_suppressed(
     recipients: Iterator[tuple[Any, ...]], campaign: Campaign
 ) -> Iterator[RecipientChunk]:
     """Chunks of recipients; suppressed and held numbers are left out of marketing."""
@@ -189,7 +189,7 @@ def _render_messages(
         tracking_ids, chunk.recipients, strict=True
     ):
         text = render(dict(zip(CONTACT_FIELDS, values, strict=True)), tracking_id)
-        message = new_or_skipped_message(
+        message = build_new_or_skipped_message(
             owner_id,
             campaign_id,
             contact_id,

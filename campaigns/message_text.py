@@ -31,7 +31,7 @@ SAMPLE_CONTACT = dict(
 SAMPLE_CODE = "x" * 12
 
 
-def full_text(campaign: Campaign) -> str:
+def build_full_text(campaign: Campaign) -> str:
     """The campaign's text, ended by its offer link and the opt-out line where it lacks them.
 
     See rules.md#offer-line and rules.md#opt-out-line.
@@ -72,13 +72,13 @@ def with_opt_out_line(text: str, message_type: str, store: User | None) -> str:
     return f"{text}\n{line}"
 
 
-def campaign_renderer(campaign: Campaign) -> Renderer:
+def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
     """A renderer of the recipients' texts; creates the short links of the text's addresses.
 
     Raises:
-        ValueError: as `full_text`.
+        ValueError: as `build_full_text`.
     """
-    owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, full_text(campaign))
+    owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, build_full_text(campaign))
     return _renderer(links.shorten_urls({0: owned_text})[0])
 
 
@@ -86,9 +86,9 @@ def preview_renderer(campaign: Campaign) -> Renderer:
     """A renderer with placeholders of the same length for short links; creates none.
 
     Raises:
-        ValueError: as `full_text`.
+        ValueError: as `build_full_text`.
     """
-    return _renderer(links.with_sample_links(full_text(campaign)))
+    return _renderer(links.with_sample_links(build_full_text(campaign)))
 
 
 class AutomationText(NamedTuple):
@@ -99,7 +99,9 @@ class AutomationText(NamedTuple):
     message_type: str
 
 
-def automation_renderers(texts: Mapping[int, AutomationText]) -> dict[int, Renderer]:
+def create_links_and_automation_renderers(
+    texts: Mapping[int, AutomationText],
+) -> dict[int, Renderer]:
     """Renderers by automation, for many stores at once; creates the short links of their texts.
 
     Args:

@@ -8,7 +8,7 @@ from messaging.statuses import Reason
 from messaging.text import MAX_PARTS, count_parts
 
 
-def new_or_skipped_message(
+def build_new_or_skipped_message(
     owner_id: StoreId,
     source_id: int,
     contact_id: int,

@@ -65,7 +65,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         run_now=RunNow(
             "campaigns.change_campaign",
             "send today's birthday messages, which stores pay for",
-            lambda: birthday.send_birthday_messages(dry_run=True),
+            lambda: birthday.enqueue_birthday_messages(dry_run=True),
         ),
     )
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
@@ -93,10 +93,12 @@ registry.home_panels.register(
         10,
     ),
     HomePanel("scheduled", "campaigns/panels/scheduled.html", panels.scheduled_context, 20),
-    HomePanel("failures", "campaigns/panels/failures.html", panels.failures_context, 40),
+    HomePanel(
+        "failures", "campaigns/panels/failures.html", panels.failure_reasons_of_last_day_context, 40
+    ),
 )
 registry.store_panels.register(
-    StorePanel("links", "campaigns/panels/store_links.html", panels.store_links_context, 30),
+    StorePanel("links", "campaigns/panels/store_links.html", panels.empty_store_links_context, 30),
     StorePanel(
         "automations",
         "campaigns/panels/store_automations.html",
@@ -105,15 +107,17 @@ registry.store_panels.register(
     ),
 )
 contact_panels.register(
-    ContactPanel("messages", "campaigns/panels/contact.html", panels.contact_context, 10)
+    ContactPanel(
+        "messages", "campaigns/panels/contact.html", panels.contact_messages_and_lists_context, 10
+    )
 )
 registry.metric_sources.register(MetricSource("campaign messages", _message_metrics))
 registry.repairs.register(
-    Repair("held_batches_released", repairs.release_held_batches),
+    Repair("held_batches_released", repairs.release_held_of_sending_campaigns),
     Repair("campaigns_started", repairs.enqueue_due_campaigns),
     Repair("cancellings_finished", repairs.finish_cancelling),
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
-    Repair("birthday_runs_enqueued", repairs.enqueue_missed_birthdays),
+    Repair("birthday_runs_enqueued", repairs.enqueue_missed_birthday_run),
 )
 registry.operator_models.register(
     OperatorModels("campaigns", ("campaign", "automation", "nfctag"), ("send_service",))
@@ -239,17 +243,21 @@ registry.no_personal_data.register(
     NoPersonalData("campaigns.NfcTag", ("public_id", "created_at")),
 )
 registry.sidebar_links.register(
-    SidebarLink.to_list("", "Campaigns", "campaign", "campaigns.campaign", 10),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist("", "Campaigns", "campaign", "campaigns.campaign", 10),
+    SidebarLink.to_admin_changelist(
         "SMS messages", "Campaign messages", "sms", "campaigns.campaignmessage", 100
     ),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist(
         "SMS messages", "Automation messages", "cake", "campaigns.automationmessage", 110
     ),
-    SidebarLink.to_list("More", "Automations", "bolt", "campaigns.automation", 400),
-    SidebarLink.to_list("More", "Offer views", "visibility", "campaigns.offerviewevent", 440),
-    SidebarLink.to_list("More", "NFC tags", "nfc", "campaigns.nfctag", 450),
-    SidebarLink.to_list("More", "NFC scans", "contactless", "campaigns.nfcscan", 460),
-    SidebarLink.to_list("More", "Conversions", "shopping_bag", "campaigns.conversionevent", 470),
-    SidebarLink.to_list("More", "Redemptions", "redeem", "campaigns.redemption", 480),
+    SidebarLink.to_admin_changelist("More", "Automations", "bolt", "campaigns.automation", 400),
+    SidebarLink.to_admin_changelist(
+        "More", "Offer views", "visibility", "campaigns.offerviewevent", 440
+    ),
+    SidebarLink.to_admin_changelist("More", "NFC tags", "nfc", "campaigns.nfctag", 450),
+    SidebarLink.to_admin_changelist("More", "NFC scans", "contactless", "campaigns.nfcscan", 460),
+    SidebarLink.to_admin_changelist(
+        "More", "Conversions", "shopping_bag", "campaigns.conversionevent", 470
+    ),
+    SidebarLink.to_admin_changelist("More", "Redemptions", "redeem", "campaigns.redemption", 480),
 )

@@ -12,7 +12,7 @@ from django.utils import timezone
 from astronote.common.sql import rows
 from astronote.models import User
 from campaigns import reports
-from campaigns.automations.switching import sample_text
+from campaigns.automations.switching import create_links_and_sample_text
 from campaigns.models import (
     RUNNING_STATUSES,
     Automation,
@@ -46,7 +46,7 @@ def scheduled_context() -> dict[str, Any]:
     return {"scheduled": list(scheduled.order_by("scheduled_at")[:ROWS_SHOWN])}
 
 
-def failures_context() -> dict[str, Any]:
+def failure_reasons_of_last_day_context() -> dict[str, Any]:
     """The reasons why messages failed in the last 24 hours, the most frequent first."""
     yesterday = timezone.now() - timedelta(days=1)
     counts = rows(COUNT_FAILURES, {"yesterday": yesterday, "shown": ROWS_SHOWN})
@@ -61,7 +61,7 @@ COUNT_FAILURES = """
 """
 
 
-def store_links_context(request: HttpRequest, store: User) -> dict[str, Any]:
+def empty_store_links_context(request: HttpRequest, store: User) -> dict[str, Any]:
     """Nothing: the template links to the lists and report of the store."""
     return {}
 
@@ -70,12 +70,14 @@ def store_automations_context(request: HttpRequest, store: User) -> dict[str, An
     """A store's automations, each with a sample of its text."""
     automations = Automation.objects.filter(owner=store).order_by("type")
     return {
-        "automations": [(automation, sample_text(automation)) for automation in automations],
+        "automations": [
+            (automation, create_links_and_sample_text(automation)) for automation in automations
+        ],
         "may_switch": request.user.has_perm("campaigns.change_automation"),
     }
 
 
-def contact_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
+def contact_messages_and_lists_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
     """The newest messages to a contact, its visits of offers and its lists."""
     columns = ("created_at", "status", "error_code", "text")
     messages: list[dict[str, Any]] = []

@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from campaigns import service_campaigns
 from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS, SAMPLE_CODE, SAMPLE_CONTACT, preview_renderer
 from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import credits
-from messaging.limits import describe_store_caps, quiet_hours_end
+from messaging.limits import describe_store_caps, find_current_quiet_hours_end
 from messaging.text import Template, count_parts, sms_encoding
 
 
@@ -52,7 +52,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
         return _preview_for(campaign, SAMPLE_CONTACT, None, [])
     contacts = campaign_audience(campaign)
     recipient = next(iter(contacts.values(*CONTACT_FIELDS)[:1]), SAMPLE_CONTACT)
-    budget = _Budget(contacts.count(), credits.wallet_of(campaign.owner_id).available)
+    budget = _Budget(contacts.count(), credits.get_or_create_wallet(campaign.owner_id).available)
     return _preview_for(campaign, recipient, budget, list(_quiet_hours_and_cap_notes(campaign)))
 
 
@@ -91,7 +91,7 @@ def _preview_for(
 def _problem(campaign: Campaign, budget: _Budget, part_count: int) -> str:
     """Why the campaign cannot be sent as it is; empty if it can."""
     try:
-        eligible_sender(campaign.owner)
+        require_eligible_sender(campaign.owner)
     except SendingBlocked as blocked:
         return str(blocked)
     if not campaign.message_text:
@@ -110,7 +110,7 @@ def _problem(campaign: Campaign, budget: _Budget, part_count: int) -> str:
 
 def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
     """Quiet hours and caps, as sentences (rules.md#quiet-hours, rules.md#caps)."""
-    if until := quiet_hours_end(campaign.message_type, campaign.owner.timezone):
+    if until := find_current_quiet_hours_end(campaign.message_type, campaign.owner.timezone):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
         yield f"The store has quiet hours: sending begins at {local:%H:%M %Z}."
     yield from describe_store_caps()

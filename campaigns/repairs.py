@@ -24,7 +24,7 @@ from campaigns.automations import birthday
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus
 from messaging import batch_queue, credits
 from messaging.models import Batch, BatchId
-from messaging.repairs import mark_unknown
+from messaging.repairs import mark_queued_as_unknown
 from messaging.statuses import (
     COUNTED_STATUSES,
     OPEN_BATCH_STATUSES,
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def release_held_batches(dry_run: bool) -> int:
+def release_held_of_sending_campaigns(dry_run: bool) -> int:
     """Release batches that were put on hold while their campaign was being resumed."""
     sending = Campaign.objects.filter(status=CampaignStatus.SENDING, pk=OuterRef("source_id"))
     held = Batch.objects.filter(
@@ -51,7 +51,7 @@ def release_held_batches(dry_run: bool) -> int:
         return held.count()
     released = 0
     for campaign_id in campaign_ids:
-        released += batch_queue.release_batches(
+        released += batch_queue.release_and_enqueue_batches(
             kind=CampaignMessage.batch_kind, source_id=campaign_id, not_before=batch_queue.HELD
         )
         audit.write_entry("held batches released", Campaign(pk=campaign_id), by=NAME)
@@ -71,7 +71,7 @@ def finish_cancelling(dry_run: bool) -> int:
     if dry_run:
         return len(ids)
     for campaign_id in ids:
-        batch_count = actions.drop_unsent_batches(campaign_id)
+        batch_count = actions.cancel_batches_of_cancelled_campaign(campaign_id)
         audit.write_entry(
             "cancelling finished", Campaign(pk=campaign_id), by=NAME, batches=batch_count
         )
@@ -110,13 +110,13 @@ def _repair_campaign(campaign_id: int) -> None:
     without_batch = CampaignMessage.objects.filter(
         ~Exists(own_batch), campaign=campaign, status=MessageStatus.QUEUED
     )
-    batched_count = _put_into_batches(campaign, without_batch)
-    unknown_count = mark_unknown(
+    batched_count = _put_into_paid_batches_and_enqueue(campaign, without_batch)
+    unknown_count = mark_queued_as_unknown(
         CampaignMessage,
         Q(campaign=campaign) & Q(Exists(own_batch.filter(status=BatchStatus.SETTLED))),
         "its batch was settled without it",
     )
-    counters_changed = recount_campaign(campaign_id)
+    counters_changed = recount_and_end_complete_campaign(campaign_id)
     audit.write_entry(
         "stuck campaign repaired",
         campaign,
@@ -127,7 +127,9 @@ def _repair_campaign(campaign_id: int) -> None:
     )
 
 
-def _put_into_batches(campaign: Campaign, without_batch: QuerySet[CampaignMessage]) -> int:
+def _put_into_paid_batches_and_enqueue(
+    campaign: Campaign, without_batch: QuerySet[CampaignMessage]
+) -> int:
     """Put messages into new batches, hold their credits and enqueue jobs; return how many.
 
     It stops where the store cannot pay; those messages stay queued.
@@ -141,7 +143,7 @@ def _put_into_batches(campaign: Campaign, without_batch: QuerySet[CampaignMessag
             message_type=campaign.message_type,
             sender=_sender_id(campaign),
             size=len(chunk),
-            turn=batch_queue.next_turn(),
+            turn=batch_queue.lowest_due_turn(),
         )
         try:
             part_count = sum(parts for _, parts in chunk)
@@ -165,7 +167,7 @@ def _sender_id(campaign: Campaign) -> str:
     return campaign.owner.sender_name or settings.MITTO_SENDER
 
 
-def recount_campaign(campaign_id: int) -> bool:
+def recount_and_end_complete_campaign(campaign_id: int) -> bool:
     """Set a campaign's counters to what its messages say; end it if all have an outcome.
 
     Returns:
@@ -197,7 +199,7 @@ RECOUNT_CAMPAIGN = f"""
 """
 
 
-def enqueue_missed_birthdays(dry_run: bool) -> int:
+def enqueue_missed_birthday_run(dry_run: bool) -> int:
     """Enqueue the birthday messages of a day whose job was lost."""
     missed = birthday.birthday_run_missed()
     if missed and not dry_run:

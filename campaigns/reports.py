@@ -135,7 +135,9 @@ BAR_SPANS = [timedelta(minutes=minutes) for minutes in (5, 15, 60, 240, 1440, 10
 MAX_BARS = 100
 
 
-def chart_points(slots: Sequence[CampaignSlot], zone: ZoneInfo) -> list[tuple[str, list[int]]]:
+def merge_slots_into_chart_points(
+    slots: Sequence[CampaignSlot], zone: ZoneInfo
+) -> list[tuple[str, list[int]]]:
     """Counts of CHART_EVENTS in at most MAX_BARS equal spans, each with its local time."""
     if not slots:
         return []

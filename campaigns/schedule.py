@@ -69,7 +69,7 @@ def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:
         if not updated:
             raise ValueError("only a scheduled campaign can be unscheduled")
         audit.write_entry("unschedule", campaign, by=by)
-        jobs.cancel_delayed("scheduler", start_job_id(campaign))
+        jobs.cancel_delayed_on_commit("scheduler", start_job_id(campaign))
 
 
 def start_job_id(campaign: Campaign) -> str:
@@ -90,5 +90,5 @@ def enqueue_due_campaigns() -> int:
     """Enqueue a job for each due campaign, so that none delays another; return how many."""
     due = due_campaigns().order_by("scheduled_at").values_list("pk", flat=True)
     ids = list(due[:MAX_STARTS_PER_SWEEP])
-    jobs.enqueue_each("scheduler", START_CAMPAIGN, ids)
+    jobs.enqueue_each_on_commit("scheduler", START_CAMPAIGN, ids)
     return len(ids)

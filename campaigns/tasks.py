@@ -28,17 +28,17 @@ def start_due_campaigns() -> int:
 
 def finish_cancelling(campaign_id: int) -> int:
     """Queue scheduler: drop the unsent batches of a cancelled campaign."""
-    return actions.drop_unsent_batches(campaign_id)
+    return actions.cancel_batches_of_cancelled_campaign(campaign_id)
 
 
 def run_birthdays() -> dict[str, int]:
     """Queue birthday: send the birthday messages of the day."""
-    return birthday.send_birthday_messages()
+    return birthday.enqueue_birthday_messages()
 
 
 def run_welcomes() -> dict[str, int]:
     """Queue birthday: send welcome messages to new contacts."""
-    return welcome.send_welcome_messages()
+    return welcome.enqueue_welcome_messages()
 
 
 def run_watchdog() -> dict[str, int]:

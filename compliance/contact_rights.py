@@ -20,7 +20,7 @@ from contacts.models import Contact
 MAX_REASON_LENGTH = 200
 
 
-def erase_contact(contact: Contact, by: User | AnonymousUser) -> rights.Erasure | None:
+def erase_person_of_contact(contact: Contact, by: User | AnonymousUser) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
     return rights.erase_person(contact.phone, contact.owner_id, by=by) if contact.phone else None
 
@@ -42,7 +42,7 @@ def show_action(
     return TemplateResponse(request, "compliance/show_person.html", context)
 
 
-def export_action(
+def export_persons_as_zip_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse:
     """Download all data held on the selected contacts, each as a page and as JSON."""
@@ -60,7 +60,9 @@ def export_action(
     )
 
 
-def objection_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+def withdraw_all_consent_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> None:
     """Withdraw the selected contacts' consents to marketing and to service messages."""
     changed = sum(
         rights.withdraw_all_consent(contact.phone, contact.owner_id, by=request.user)
@@ -100,7 +102,7 @@ def lifting_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Co
     )
 
 
-def erasure_action(
+def confirm_then_erase_persons_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse | None:
     """Erase the persons of the selected contacts; ask for a confirmation first."""
@@ -115,7 +117,7 @@ def erasure_action(
         return TemplateResponse(request, "compliance/confirm_erasure.html", context)
     erased = 0
     for contact in selected:
-        erasure = erase_contact(contact, request.user)
+        erasure = erase_person_of_contact(contact, request.user)
         if erasure is None or erasure.restricted:
             notice = f"contact {contact.pk} is under a legal hold: it was restricted, not erased"
             model_admin.message_user(request, notice, messages.WARNING)

@@ -23,7 +23,7 @@ from contacts.phones import phone_hash, present_key_id
 from messaging.models import message_classes
 
 
-def anonymise_contacts(contact_ids: Sequence[int]) -> None:
+def anonymise_contacts_and_messages(contact_ids: Sequence[int]) -> None:
     """Remove the personal data of these contacts and mask their messages; the rows stay.
 
     Called in a transaction.
@@ -32,7 +32,7 @@ def anonymise_contacts(contact_ids: Sequence[int]) -> None:
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
     execute(EMPTY_CONSENT_EVENTS, [list(contact_ids)])
     execute(EMPTY_OPT_IN_REQUESTS, [list(contact_ids)])
-    _empty_messages(contact_ids)
+    _clear_message_numbers_and_texts(contact_ids)
 
 
 ANONYMISE_CONTACTS = """
@@ -50,13 +50,13 @@ EMPTY_OPT_IN_REQUESTS = """
 """
 
 
-def delete_contacts(contact_ids: Sequence[int]) -> None:
+def delete_contacts_and_mask_messages(contact_ids: Sequence[int]) -> None:
     """Delete these contacts and the rows that belong to them.
 
     Their messages stay, masked and without a contact. Called in a transaction.
     """
     _keep_opt_outs(contact_ids)
-    _empty_messages(contact_ids)
+    _clear_message_numbers_and_texts(contact_ids)
     ids = [list(contact_ids)]
     for relation in Contact._meta.related_objects:
         table, column = relation.related_model._meta.db_table, relation.field.column
@@ -96,7 +96,7 @@ KEEP_OPT_OUTS = """
 """
 
 
-def _empty_messages(contact_ids: Sequence[int]) -> None:
+def _clear_message_numbers_and_texts(contact_ids: Sequence[int]) -> None:
     """Empty number and text of these contacts' messages, of those not sent yet, too.
 
     A message whose number is not that of its contact is never sent.
@@ -136,7 +136,7 @@ def _erase_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
     if not ids:
         return 0
     if model is Contact:
-        delete_contacts(ids)
+        delete_contacts_and_mask_messages(ids)
         return len(ids)
     own = model._default_manager.filter(pk__in=ids)
     if declaration.on_erasure == OnErasure.DELETE:

@@ -161,4 +161,4 @@ class RecordReader:
         except UnusableCell:
             # Several numbers, or one with two readings: any of them may be meant.
             is_text = any(map(str.isalpha, cell))
-            return set() if is_text else set(self.reader.every_number(cell))
+            return set() if is_text else set(self.reader.find_all_possible_numbers(cell))

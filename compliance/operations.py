@@ -80,14 +80,14 @@ contact_actions.register(
         "Export personal data",
         "Export their personal data",
         "change",
-        contact_rights.export_action,
+        contact_rights.export_persons_as_zip_action,
     ),
     ContactAction(
         "object_for_person",
         "Opt out of all messages",
         "Opt them out of all messages",
         "change",
-        contact_rights.objection_action,
+        contact_rights.withdraw_all_consent_action,
     ),
     ContactAction(
         "restrict_person",
@@ -108,11 +108,11 @@ contact_actions.register(
         "Erase",
         "Erase them",
         "delete",
-        contact_rights.erasure_action,
+        contact_rights.confirm_then_erase_persons_action,
         style="danger",
     ),
 )
-contact_erasures.register(ContactErasure("person", contact_rights.erase_contact))
+contact_erasures.register(ContactErasure("person", contact_rights.erase_person_of_contact))
 registry.no_personal_data.register(
     NoPersonalData(
         "compliance.RetentionRun",
@@ -129,10 +129,10 @@ registry.sidebar_links.register(
         "compliance.view_retentionrun",
         320,
     ),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist(
         "Privacy and proof", "Retention runs", "auto_delete", "compliance.retentionrun", 330
     ),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist(
         "Privacy and proof",
         "Retention actions",
         "delete_history",

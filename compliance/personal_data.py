@@ -41,7 +41,7 @@ def undeclared_columns() -> Iterator[str]:
                 yield f"{model._meta.label}.{field.name}"
 
 
-def unknown_columns() -> Iterator[str]:
+def declared_columns_that_do_not_exist() -> Iterator[str]:
     """Declared columns that do not exist, as model and field."""
     for declaration in (*registry.personal_data, *registry.no_personal_data):
         model = apps.get_model(declaration.model)

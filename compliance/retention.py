@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute, rows
-from compliance.erasure import anonymise_contacts, delete_contacts
+from compliance.erasure import anonymise_contacts_and_messages, delete_contacts_and_mask_messages
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport
 from messaging.models import message_classes
@@ -122,13 +122,13 @@ def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
     return [
         _contact_rule(),
-        _remove_personal_keys(
+        _build_remove_personal_keys_rule(
             "contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT, "c.id = t.id"
         ),
-        _remove_personal_keys(
+        _build_remove_personal_keys_rule(
             "contacts_consentevent", "meta", "t.created_at", "c.id = t.contact_id"
         ),
-        _remove_personal_keys(
+        _build_remove_personal_keys_rule(
             "contacts_optinrequest", "meta", "t.created_at", "c.id = t.contact_id"
         ),
         _clear_visitor(
@@ -137,20 +137,20 @@ def retention_rules() -> list[RetentionRule]:
             OF_CAMPAIGN_MESSAGE.format(message="campaign_message_id"),
         ),
         _clear_visitor("campaigns_nfcscan", "created_at", "c.id = t.contact_id"),
-        _remove_personal_keys(
+        _build_remove_personal_keys_rule(
             "campaigns_conversionevent",
             "metadata",
             _no_earlier_than("occurred_at", "contacts_contact", "contact_id"),
             "c.id = t.contact_id",
         ),
-        _remove_personal_keys(
+        _build_remove_personal_keys_rule(
             "campaigns_redemption",
             "evidence_json",
             _no_earlier_than("redeemed_at", "campaigns_campaignmessage", "message_id"),
             OF_CAMPAIGN_MESSAGE.format(message="message_id"),
             key="message_id",
         ),
-        _remove_personal_keys(
+        _build_remove_personal_keys_rule(
             "campaigns_automationredemption",
             "evidence_json",
             _no_earlier_than("redeemed_at", "campaigns_automationmessage", "message_id"),
@@ -198,8 +198,12 @@ def _contact_rule() -> RetentionRule:
         users=users, not_messaged=not_messaged, opted_out_at=OPTED_OUT_AT
     )
     if settings.PII_RETENTION_ACTION == "delete":
-        return RetentionRule("contacts_contact", condition, ActionType.DELETE, delete_contacts)
-    return RetentionRule("contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts)
+        return RetentionRule(
+            "contacts_contact", condition, ActionType.DELETE, delete_contacts_and_mask_messages
+        )
+    return RetentionRule(
+        "contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts_and_messages
+    )
 
 
 def _no_earlier_than(column: str, table: str, reference: str) -> str:
@@ -215,7 +219,7 @@ def _clear_visitor(table: str, since: str, contact: str) -> RetentionRule:
     return RetentionRule(table, condition, ActionType.NULLIFY, CLEAR_VISITOR)
 
 
-def _remove_personal_keys(
+def _build_remove_personal_keys_rule(
     table: str, column: str, since: str, contact: str, *, key: str = "id"
 ) -> RetentionRule:
     """A rule that removes PERSONAL_KEYS from a JSON column.
@@ -259,7 +263,11 @@ def run_retention(
             retention_days=settings.PII_RETENTION_DAYS, cutoff=cutoff, dry_run=dry_run
         )
         for rule in retention_rules():
-            count = _count_due(rule, now) if dry_run else _apply_rule(rule, now, run, progress)
+            count = (
+                _count_due(rule, now)
+                if dry_run
+                else _apply_rule_in_chunks(rule, now, run, progress)
+            )
             if count:
                 run.counts[rule.table] = run.counts.get(rule.table, 0) + count
         if count := _end_expired_sessions(now, dry_run=dry_run):
@@ -293,7 +301,7 @@ def _count_due(rule: RetentionRule, now: datetime) -> int:
     return rows(query, _sql_params(now))[0][0]
 
 
-def _apply_rule(
+def _apply_rule_in_chunks(
     rule: RetentionRule, now: datetime, run: RetentionRun, progress: Callable[[int], Any]
 ) -> int:
     """Change the due rows in chunks; return how many.

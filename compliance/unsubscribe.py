@@ -17,7 +17,7 @@ from contacts.consent import Evidence, change_consent, suppressed_phones
 from contacts.models import ConsentEventType, Contact, Suppression
 from contacts.phones import phone_hash, phone_hashes
 from messaging import opt_in_requests, tallies
-from messaging.links import tracking_id_of
+from messaging.links import tracking_id_if_signature_valid
 from messaging.models import OutboundMessage, message_classes
 from messaging.opt_in_requests import CodeResult
 from messaging.statuses import TallyEvent
@@ -28,12 +28,12 @@ LINK_LIFETIME = timedelta(days=365)
 SOURCE = "unsubscribe_page"
 
 
-def message_for_token(token: str) -> OutboundMessage | None:
+def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
     """The message of an unsubscribe link.
 
     None if the token is not ours, the message is older than LINK_LIFETIME, or it has no number.
     """
-    tracking_id = tracking_id_of(token)
+    tracking_id = tracking_id_if_signature_valid(token)
     if tracking_id is None:
         return None
     since = timezone.now() - LINK_LIFETIME
@@ -64,7 +64,7 @@ def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
         message: the message whose link was opened.
         evidence: who opened it.
     """
-    contact = _contact_with_number(message)
+    contact = _contact_if_number_unchanged(message)
     if contact is None:
         Suppression.objects.get_or_create(
             owner_id=message.owner_id,
@@ -86,13 +86,13 @@ def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
 
 def may_opt_in(message: OutboundMessage) -> bool:
     """Whether the person can opt in again by a code: not after an objection, for example."""
-    contact = _contact_with_number(message)
+    contact = _contact_if_number_unchanged(message)
     return contact is not None and not opt_in_requests.obstacle_to_opt_in_again(contact)
 
 
 def awaits_code(message: OutboundMessage) -> bool:
     """Whether a code was sent to the number that can be entered now."""
-    contact = _contact_with_number(message)
+    contact = _contact_if_number_unchanged(message)
     return contact is not None and opt_in_requests.open_code_request(contact) is not None
 
 
@@ -108,7 +108,7 @@ def send_code(message: OutboundMessage, text: str, *, wording: str, language: st
     Returns:
         Whether it was sent. The store may be unable to send or pay, or the number has had too many.
     """
-    contact = _contact_with_number(message)
+    contact = _contact_if_number_unchanged(message)
     if contact is None:
         return False
     try:
@@ -129,14 +129,14 @@ def opt_in(message: OutboundMessage, code: str, evidence: Evidence) -> CodeResul
         code: as it was typed.
         evidence: who typed it.
     """
-    contact = _contact_with_number(message)
+    contact = _contact_if_number_unchanged(message)
     if contact is None:
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_details_of(message))
     return opt_in_requests.enter_code(contact, code, source=SOURCE, evidence=evidence)
 
 
-def _contact_with_number(message: OutboundMessage) -> Contact | None:
+def _contact_if_number_unchanged(message: OutboundMessage) -> Contact | None:
     """The message's contact, if it still has the number that the message went to."""
     contact = message.contact
     return contact if contact and contact.phone == message.to else None

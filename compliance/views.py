@@ -53,7 +53,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     A GET changes nothing, since programs follow links. The token in the address authenticates the
     request, so there is no cookie and no log-in.
     """
-    message = unsubscribe.message_for_token(token)
+    message = unsubscribe.find_message_by_unexpired_token(token)
     context = _language_context(request, message.owner if message else None)
     if message is None:
         return _page(request, "compliance/unknown_link.html", context, status=404)

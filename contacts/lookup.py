@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from astronote.common.sql import rows
 
 
-def contacts_by_phone_sql() -> str:
+def contacts_by_phone_from_clause() -> str:
     """SQL of stores u joined with their contacts c that have the number in parameter 1."""
     return CONTACTS_BY_PHONE.format(users=get_user_model()._meta.db_table)
 
@@ -18,4 +18,4 @@ CONTACTS_BY_PHONE = "{users} u JOIN contacts_contact c ON c.owner_id = u.id AND 
 
 def contact_ids_with_phone(phone: str) -> list[int]:
     """The ids of all stores' contacts with this number, as E.164."""
-    return [pk for (pk,) in rows(f"SELECT c.id FROM {contacts_by_phone_sql()}", [phone])]
+    return [pk for (pk,) in rows(f"SELECT c.id FROM {contacts_by_phone_from_clause()}", [phone])]

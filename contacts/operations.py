@@ -27,14 +27,17 @@ from astronote.operations.registry import (
     SidebarLink,
     by_contact,
 )
-from contacts.importing.lifecycle import enqueue_stopped_imports
+from contacts.importing.lifecycle import enqueue_open_imports_if_none_waits
 from contacts.phone_hash_rotation import unset_key_problem
 from contacts.phones import phone_hashes
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
     yield RecurringJob(
-        "import_files", "contact_import", "contacts.tasks.delete_import_files", interval=3600
+        "import_files",
+        "contact_import",
+        "contacts.tasks.delete_expired_import_files",
+        interval=3600,
     )
 
 
@@ -45,7 +48,7 @@ def _has_hash_of(person: PersonKey) -> Q:
 
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
 registry.health_checks.register(HealthCheck("suppressions", unset_key_problem))
-registry.repairs.register(Repair("imports_enqueued", enqueue_stopped_imports))
+registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_none_waits))
 registry.operator_models.register(
     OperatorModels("contacts", ("contact", "contactimport", "list", "suppression"))
 )
@@ -242,14 +245,16 @@ registry.no_personal_data.register(
 
 
 registry.sidebar_links.register(
-    SidebarLink.to_list("", "Contacts", "person", "contacts.contact", 20),
-    SidebarLink.to_list("", "Imports", "upload_file", "contacts.contactimport", 30),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist("", "Contacts", "person", "contacts.contact", 20),
+    SidebarLink.to_admin_changelist("", "Imports", "upload_file", "contacts.contactimport", 30),
+    SidebarLink.to_admin_changelist(
         "Privacy and proof", "Consent events", "how_to_reg", "contacts.consentevent", 300
     ),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist(
         "Privacy and proof", "Opt-in requests", "mark_email_read", "contacts.optinrequest", 305
     ),
-    SidebarLink.to_list("Privacy and proof", "Suppressions", "block", "contacts.suppression", 310),
-    SidebarLink.to_list("More", "Lists", "list", "contacts.list", 410),
+    SidebarLink.to_admin_changelist(
+        "Privacy and proof", "Suppressions", "block", "contacts.suppression", 310
+    ),
+    SidebarLink.to_admin_changelist("More", "Lists", "list", "contacts.list", 410),
 )

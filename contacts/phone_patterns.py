@@ -77,8 +77,8 @@ def plain_mobile_rule(first_digits: str, digit_count: int) -> Callable[[str], re
     code = _calling_code(first_digits)
     if code is None:
         return re.compile(_NO_MATCH).fullmatch
-    prefix = _without_groups(_main_metadata(code).national_prefix_for_parsing)
-    mobile, _ = _kind_patterns(code, digit_count - len(str(code)))
+    prefix = _noncapturing_or_no_match(_main_metadata(code).national_prefix_for_parsing)
+    mobile, _ = _mobile_and_landline_patterns(code, digit_count - len(str(code)))
     return re.compile(f"{code}(?!{prefix})(?:{mobile})").fullmatch
 
 
@@ -101,7 +101,7 @@ def kind_rules(first_digits: str, digit_count: int) -> KindRules:
             break
     else:
         raise LookupError(f"no calling code begins {first_digits}")
-    mobile, landline = _kind_patterns(int(code), digit_count - code_length)
+    mobile, landline = _mobile_and_landline_patterns(int(code), digit_count - code_length)
     main_mobile = _main_metadata(int(code)).mobile
     lengths = main_mobile.possible_length if main_mobile else ()
     return KindRules(
@@ -127,10 +127,10 @@ def national_rules(region: str, digit_count: int) -> NumberRules | None:
         return None
     metadata = _required(PhoneMetadata.metadata_for_region(region))
     code = _required(metadata.country_code)
-    dial_out = f"(?:{_without_groups(metadata.international_prefix)})"
-    prefix = f"(?:{_without_groups(metadata.national_prefix_for_parsing)})"
+    dial_out = f"(?:{_noncapturing_or_no_match(metadata.international_prefix)})"
+    prefix = f"(?:{_noncapturing_or_no_match(metadata.national_prefix_for_parsing)})"
     main_metadata = _main_metadata(code)
-    main_prefix = f"(?:{_without_groups(main_metadata.national_prefix_for_parsing)})"
+    main_prefix = f"(?:{_noncapturing_or_no_match(main_metadata.national_prefix_for_parsing)})"
     general = _general_pattern(metadata)
     # The library reads digits that begin with the region's own calling code as national if that
     # is possible, else as an international number without its plus.
@@ -140,7 +140,8 @@ def national_rules(region: str, digit_count: int) -> NumberRules | None:
     return NumberRules(
         f"+{code}",
         re.compile(
-            f"(?!{dial_out})(?:{read_as_national}(?:{_number_pattern(metadata, code, digit_count)})"
+            f"(?!{dial_out})(?:{read_as_national}"
+            f"(?:{_pattern_with_or_without_prefix(metadata, code, digit_count)})"
             f"|(?!{general}){code}(?!{prefix}|{main_prefix})(?={general})"
             f"({_valid_pattern(code, digit_count - len(str(code)))}))"
         ).fullmatch,
@@ -160,8 +161,8 @@ def _calling_code(first_digits: str) -> int | None:
 @functools.cache
 def _calling_code_rules(code: int, digit_count: int) -> NumberRules:
     metadata = _main_metadata(code)
-    prefix = _without_groups(metadata.national_prefix_for_parsing)
-    number = _number_pattern(metadata, code, digit_count - len(str(code)))
+    prefix = _noncapturing_or_no_match(metadata.national_prefix_for_parsing)
+    number = _pattern_with_or_without_prefix(metadata, code, digit_count - len(str(code)))
     return NumberRules(
         f"+{code}",
         re.compile(f"{code}(?:{number})").fullmatch,
@@ -169,7 +170,7 @@ def _calling_code_rules(code: int, digit_count: int) -> NumberRules:
     )
 
 
-def _number_pattern(metadata: PhoneMetadata, code: int, digit_count: int) -> str:
+def _pattern_with_or_without_prefix(metadata: PhoneMetadata, code: int, digit_count: int) -> str:
     """Matches a valid number with or without national prefix, where both readings are certain.
 
     The library removes a prefix unless the number is possible only with it, or has no possible
@@ -177,7 +178,7 @@ def _number_pattern(metadata: PhoneMetadata, code: int, digit_count: int) -> str
     """
     general = _general_pattern(metadata)
     after_prefix = []
-    unprefixed_if = [f"(?!{_without_groups(metadata.national_prefix_for_parsing)})"]
+    unprefixed_if = [f"(?!{_noncapturing_or_no_match(metadata.national_prefix_for_parsing)})"]
     for prefix in _plain_national_prefixes(metadata):
         remaining = digit_count - len(prefix)
         possible_lengths = _required(metadata.general_desc).possible_length
@@ -210,7 +211,7 @@ def _valid_pattern(code: int, digit_count: int) -> str:
     return pattern
 
 
-def _kind_patterns(code: int, digit_count: int) -> tuple[str, str]:
+def _mobile_and_landline_patterns(code: int, digit_count: int) -> tuple[str, str]:
     """Match valid national numbers that are mobile, and those that are landlines.
 
     The library asks the types in an order: special services first, then landlines that may also be
@@ -303,7 +304,7 @@ def _plain_national_prefixes(metadata: PhoneMetadata) -> list[str]:
     return prefixes if exclusive else []
 
 
-def _without_groups(pattern: str | None) -> str:
+def _noncapturing_or_no_match(pattern: str | None) -> str:
     """The pattern without capturing groups, so that only the numbers' own groups capture."""
     return re.sub(r"\((?!\?)", "(?:", pattern) if pattern else _NO_MATCH
 

@@ -75,7 +75,7 @@ def to_e164(text: str, region: str) -> str | None:
     return _number_by_rules(rules, digits, text, region)
 
 
-def international_number(digits: str) -> str | None:
+def e164_of_international_digits(digits: str) -> str | None:
     """The number in E.164 that begins with a calling code, or None if it is not valid.
 
     Args:

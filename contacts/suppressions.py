@@ -17,7 +17,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.spreadsheet_csv import csv_line
+from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
 from contacts.consent import SUPPRESS_PHONES
 from contacts.importing.files import BYTES_PER_MB
@@ -41,7 +41,7 @@ MIN_NUMBER_SHARE = 0.6
 # What a heading may say of a column that holds numbers or hashes nevertheless.
 POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON)
 _HASH = re.compile(r"[0-9a-f]{64}")
-_KEY = re.compile(r"key-([0-9a-f]{8})")  # as `suppression_csv_lines` writes it
+_KEY = re.compile(r"key-([0-9a-f]{8})")  # as `store_or_global_suppression_lines` writes it
 
 
 class Writable(Protocol):
@@ -108,20 +108,22 @@ def import_suppressions(
     columns = _NumberColumns(layout, list(islice(rows, SAMPLE_ROWS)), region)
     counts = SuppressionCounts(added=0, known=0, unreadable_lines=[])
     if layout.has_header:
-        _suppress(columns.digests_of(layout.headings), owner_id, reason, counts)
+        _insert_and_count_suppressions(
+            columns.phone_hashes_in_row(layout.headings), owner_id, reason, counts
+        )
     numbered_rows = iter(rows)
     while chunk := list(islice(numbered_rows, CHUNK_LINES)):
         digests: dict[str, str] = {}
         for line, cells in chunk:
-            found = columns.digests_of(cells)
+            found = columns.phone_hashes_in_row(cells)
             digests |= found
             if not found:
                 counts["unreadable_lines"].append(line)
-        _suppress(digests, owner_id, reason, counts)
+        _insert_and_count_suppressions(digests, owner_id, reason, counts)
     return counts
 
 
-def _suppress(
+def _insert_and_count_suppressions(
     digests: Mapping[str, str], owner_id: int | None, reason: str, counts: SuppressionCounts
 ) -> None:
     """Write suppressions, of hashes with the names of their keys."""
@@ -162,7 +164,10 @@ class _NumberColumns:
             for at, each in enumerate(meanings)
             if each in POSSIBLE_NUMBERS
             and cells[at]
-            and sum(bool(self._digests(at, cell, "", present_key_id())) for cell in cells[at])
+            and sum(
+                bool(self._phone_hashes_in_cell(at, cell, "", present_key_id()))
+                for cell in cells[at]
+            )
             >= MIN_NUMBER_SHARE * len(cells[at])
         ]
         # Where no heading names the numbers, a row may hold its own elsewhere.
@@ -172,7 +177,7 @@ class _NumberColumns:
             if not known and each in POSSIBLE_NUMBERS and at not in self.positions
         ]
 
-    def digests_of(self, cells: Sequence[str]) -> dict[str, str]:
+    def phone_hashes_in_row(self, cells: Sequence[str]) -> dict[str, str]:
         """The hashes that a row holds, and those of its numbers, with the names of their keys."""
         country, key_of_hash = self._country(cells), _key_of_hash(cells)
         for positions in (self.positions, self.others):
@@ -180,17 +185,19 @@ class _NumberColumns:
                 digest: key
                 for at in positions
                 if at < len(cells)
-                for digest, key in self._digests(at, cells[at], country, key_of_hash)
+                for digest, key in self._phone_hashes_in_cell(at, cells[at], country, key_of_hash)
             }
             if found:
                 return found
         return {}
 
-    def _digests(self, at: int, cell: str, country: str, key_of_hash: str) -> list[tuple[str, str]]:
+    def _phone_hashes_in_cell(
+        self, at: int, cell: str, country: str, key_of_hash: str
+    ) -> list[tuple[str, str]]:
         cell = cell.strip()
         if _HASH.fullmatch(cell):
             return [(cell, key_of_hash)] if key_of_hash else []
-        phones = self.readers[at].every_number(cell, country)
+        phones = self.readers[at].find_all_possible_numbers(cell, country)
         return [(phone_hash(phone), present_key_id()) for phone in phones]
 
     def _country(self, cells: Sequence[str]) -> str:
@@ -218,19 +225,19 @@ def describe_unreadable_lines(counts: SuppressionCounts) -> str:
     return f"{len(lines):,} lines hold no number: {', '.join(map(str, lines[:LINES_NAMED]))}"
 
 
-def export_suppressions(file: Writable, owner_id: int | None) -> int:
+def write_store_or_global_suppressions(file: Writable, owner_id: int | None) -> int:
     """Write one store's suppressions, or those for all stores, as CSV; return how many."""
     line_count = 0
-    for line in suppression_csv_lines(owner_id):
+    for line in store_or_global_suppression_lines(owner_id):
         file.write(line)
         line_count += 1
     return line_count - 1  # without the heading
 
 
-def suppression_csv_lines(owner_id: int | None) -> Iterator[str]:
+def store_or_global_suppression_lines(owner_id: int | None) -> Iterator[str]:
     """One store's suppressions, or those that hold for all stores, as CSV lines with a heading."""
-    yield csv_line(["phone_hash", "reason", "since", "key"])
+    yield csv_line_with_escaped_formulas(["phone_hash", "reason", "since", "key"])
     suppressions = Suppression.objects.filter(owner=owner_id).order_by("pk")
     columns = suppressions.values_list("phone_hash", "reason", "created_at", "key_id")
     for digest, reason, since, key in columns.iterator():
-        yield csv_line([digest, reason, since.isoformat(), f"key-{key}"])
+        yield csv_line_with_escaped_formulas([digest, reason, since.isoformat(), f"key-{key}"])

@@ -8,6 +8,6 @@ def import_contacts(import_id: int) -> str:
     return lifecycle.run_import(import_id).status
 
 
-def delete_import_files() -> int:
+def delete_expired_import_files() -> int:
     """Queue contact_import: delete uploaded files that are past their period."""
     return files.delete_expired_files()

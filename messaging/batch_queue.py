@@ -33,7 +33,7 @@ HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `not_before` of a held batch
 
 def wake(count: int) -> None:
     """Enqueue jobs that send the next `count` batches, once the transaction commits."""
-    jobs.enqueue_copies("sms", SEND_NEXT, count)
+    jobs.enqueue_copies_on_commit("sms", SEND_NEXT, count)
 
 
 def claim_next_batch() -> Batch | None:
@@ -55,7 +55,7 @@ CLAIM_BATCH = """
 """
 
 
-def next_turn() -> int:
+def lowest_due_turn() -> int:
     """The turn of a batch that is queued now: the lowest turn that is due.
 
     A campaign's batches get consecutive turns from here on. So campaigns alternate, and one with a
@@ -71,7 +71,7 @@ LOWEST_DUE_TURN = """
 """
 
 
-def release_batches(**filters: Any) -> int:
+def release_and_enqueue_batches(**filters: Any) -> int:
     """Make the pending batches that match the filters due now, with new turns in the same order.
 
     Enqueues a job for each. Returns how many there are.
@@ -83,7 +83,7 @@ def release_batches(**filters: Any) -> int:
             .order_by("turn", "pk")
             .values_list("pk", flat=True)
         )
-        first_turn = next_turn()
+        first_turn = lowest_due_turn()
         execute(RELEASE_BATCHES, [ids, list(range(first_turn, first_turn + len(ids)))])
         wake(len(ids))
     return len(ids)
@@ -105,7 +105,7 @@ def hold_batches(reason: str, **filters: Any) -> int:
     )
 
 
-def drop_batches(batch_ids: Sequence[int], *, reason: str) -> int:
+def cancel_unsent_batches(batch_ids: Sequence[int], *, reason: str) -> int:
     """Cancel batches that were not sent: skip their messages and release their credits.
 
     A claimed batch is dropped too, and its worker loses the claim. A batch that is being submitted

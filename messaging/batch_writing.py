@@ -60,7 +60,7 @@ def new_tracking_ids(count: int) -> list[str]:
     ]
 
 
-def write_messages(
+def write_batches_and_messages(
     model: type[OutboundMessage],
     messages: Sequence[NewMessage],
     sources: Mapping[int, BatchSource],
@@ -84,7 +84,7 @@ def write_messages(
     """
     skipped = [message for message in messages if message.skip_reason]
     groups = _group_into_batches([message for message in messages if not message.skip_reason])
-    batch_ids = _new_batch_ids(len(groups))
+    batch_ids = _take_batch_ids_from_sequence(len(groups))
     with connection.cursor() as cursor:
         with cursor.copy(COPY_BATCHES) as copy:
             for batch_id, group in zip(batch_ids, groups, strict=True):
@@ -131,7 +131,7 @@ def write_messages(
             for message in skipped:
                 no_batch = (None, MessageStatus.SKIPPED.value, message.skip_reason)
                 copy.write_row((*message[:6], *no_batch, message.tracking_id, *constants))
-    _count_skipped(model, skipped)
+    _add_skipped_to_tallies(model, skipped)
     return [
         NewBatch(group[0].owner_id, batch_id, sum(message.segments for message in group))
         for batch_id, group in zip(batch_ids, groups, strict=True)
@@ -159,7 +159,7 @@ def _group_into_batches(messages: Sequence[NewMessage]) -> list[list[NewMessage]
     return groups
 
 
-def _new_batch_ids(count: int) -> list[BatchId]:
+def _take_batch_ids_from_sequence(count: int) -> list[BatchId]:
     return [batch_id for (batch_id,) in rows(NEW_BATCH_IDS, [count])]
 
 
@@ -168,8 +168,8 @@ NEW_BATCH_IDS = """
 """
 
 
-def _count_skipped(model: type[OutboundMessage], skipped: Sequence[NewMessage]) -> None:
-    slot = tallies.slot_of(timezone.now())
+def _add_skipped_to_tallies(model: type[OutboundMessage], skipped: Sequence[NewMessage]) -> None:
+    slot = tallies.slot_start(timezone.now())
     event = TallyEvent.SKIPPED.value
     tallies.add_counts(
         Counter(

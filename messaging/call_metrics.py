@@ -34,7 +34,7 @@ class Call:
 
 
 @contextlib.contextmanager
-def timed_call() -> Iterator[Call]:
+def measure_and_record_call() -> Iterator[Call]:
     """Count a call to Mitto by its result, with its duration; a call that raises is not counted."""
     call, began = Call(), time.monotonic()
     yield call

@@ -55,7 +55,7 @@ class InsufficientCredits(Exception):
         )
 
 
-def wallet_of(owner_id: int) -> Wallet:
+def get_or_create_wallet(owner_id: int) -> Wallet:
     """The store's wallet; creates an empty one if it has none."""
     return Wallet.objects.get_or_create(owner_id=owner_id)[0]
 
@@ -68,7 +68,7 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     """
     if not 1 <= amount <= MAX_TOP_UP:
         raise ValueError(f"a top-up is from 1 to {MAX_TOP_UP:,} credits, not {amount:,}")
-    wallet_of(owner_id)
+    get_or_create_wallet(owner_id)
     with transaction.atomic():
         wallet = Wallet.objects.select_for_update().get(owner_id=owner_id)
         if CreditTransaction.objects.filter(idempotency_key=key).exists():
@@ -86,10 +86,10 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     return wallet
 
 
-def hold_credits(needs: Mapping[StoreId, int]) -> set[StoreId]:
+def hold_credits_where_sufficient(needs: Mapping[StoreId, int]) -> set[StoreId]:
     """Hold credits in the wallets of several stores.
 
-    Call `record_reservations` for the batches in the same transaction.
+    Call `insert_reservation_rows` for the batches in the same transaction.
 
     Args:
         needs: credits by store. Each store's are held in full or not at all.
@@ -118,7 +118,7 @@ HOLD_CREDITS = """
 """
 
 
-def record_reservations(batches: Sequence[NewBatch]) -> None:
+def insert_reservation_rows(batches: Sequence[NewBatch]) -> None:
     """Write the reservations of new batches, whose credits the caller has held."""
     expires_at = timezone.now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
     columns = [list(column) for column in zip(*batches, strict=True)]
@@ -145,9 +145,9 @@ def reserve_credits(batches: Sequence[NewBatch]) -> None:
     needs: Counter[StoreId] = Counter()
     for batch in batches:
         needs[batch.owner_id] += batch.parts
-    for owner_id in needs.keys() - hold_credits(needs):
-        raise InsufficientCredits(needs[owner_id], wallet_of(owner_id).available)
-    record_reservations(batches)
+    for owner_id in needs.keys() - hold_credits_where_sufficient(needs):
+        raise InsufficientCredits(needs[owner_id], get_or_create_wallet(owner_id).available)
+    insert_reservation_rows(batches)
 
 
 def expire_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import StoreId, User
 from contacts.consent import restricted_phones, suppressed_phones
 from contacts.models import MessageType
 from messaging import credits
-from messaging.batch_queue import next_turn, wake
+from messaging.batch_queue import lowest_due_turn, wake
 from messaging.batch_writing import new_tracking_ids
 from messaging.models import Batch, BatchId, DirectMessage
 from messaging.text import count_parts
@@ -38,7 +38,7 @@ class NewDirectMessage(NamedTuple):
     contact_id: int | None = None
 
 
-def send_direct_message(store: User, to: str, text: str, *, key: str) -> DirectMessage:
+def enqueue_direct_message(store: User, to: str, text: str, *, key: str) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
 
     Args:
@@ -69,7 +69,7 @@ def send_service_message(store: User, to: str, text: str, *, key: str) -> Direct
         SendingBlocked: if the store may not send or cannot pay, or the number is that of a
             restricted contact.
     """
-    eligible_sender(store)
+    require_eligible_sender(store)
     if restricted_phones(store.pk, [to]):
         raise SendingBlocked("the data of this number's contact may only be stored")
     with transaction.atomic():
@@ -95,9 +95,9 @@ def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> 
         owner=store,
         kind=DirectMessage.batch_kind,
         message_type=MessageType.SERVICE,
-        sender=eligible_sender(store),
+        sender=require_eligible_sender(store),
         size=len(messages),
-        turn=next_turn(),
+        turn=lowest_due_turn(),
     )
     written = DirectMessage.objects.bulk_create(
         DirectMessage(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from astronote.common.sql import execute
-from messaging.mitto import mask_digits, parse_time
+from messaging.mitto import mask_phone_numbers, parse_time
 from messaging.models import MessageId
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus, Reason, WebhookEventStatus, WebhookEventType
@@ -74,7 +74,7 @@ def event_time(event: Mapping[str, Any]) -> datetime | None:
     return parse_time(text)
 
 
-def event_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+def strip_nul_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     """The event and its JSON, without what PostgreSQL or the JSON writer cannot store."""
     try:
         body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
@@ -121,7 +121,7 @@ class NewEvent(NamedTuple):
     @classmethod
     def from_receipt(cls, event: Mapping[str, Any]) -> NewEvent:
         """Read a receipt; without a message ID or a status its status is `failed`."""
-        event, body = event_json(event)
+        event, body = strip_nul_and_dump_json(event)
         provider_id = first_field(event, ID_FIELDS)[:64]
         provider_status = first_field(event, STATUS_FIELDS).lower()[:40]
         if not (provider_id and provider_status):
@@ -139,7 +139,7 @@ class NewEvent(NamedTuple):
         error_code = error = ""
         if message_status_of(provider_status) == MessageStatus.FAILED:
             error_code = first_field(event, CODE_FIELDS)[:40] or Reason.UNDELIVERED.value
-            error = mask_digits(first_field(event, REASON_FIELDS))[:200]
+            error = mask_phone_numbers(first_field(event, REASON_FIELDS))[:200]
         return cls(
             f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
             provider_id,

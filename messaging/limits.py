@@ -46,7 +46,7 @@ def quiet_until(now: datetime, zone: str, start: time, end: time) -> datetime | 
     return datetime.combine(end_date, end, ZoneInfo(zone))
 
 
-def quiet_hours_end(message_type: str, zone: str) -> datetime | None:
+def find_current_quiet_hours_end(message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have now, or None if they have none."""
     exempt = {
         MessageType.MARKETING: settings.QUIET_HOURS_ALLOW_MARKETING,
@@ -57,7 +57,7 @@ def quiet_hours_end(message_type: str, zone: str) -> datetime | None:
     return quiet_until(timezone.now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END)
 
 
-def check_quiet_hours(batch: Batch) -> None:
+def raise_postponed_if_quiet_hours(batch: Batch) -> None:
     """Check that the batch's store has no quiet hours now.
 
     Raises:
@@ -66,7 +66,7 @@ def check_quiet_hours(batch: Batch) -> None:
     if not settings.QUIET_HOURS_ENABLED:
         return
     zone = User.objects.values_list("timezone", flat=True).get(pk=batch.owner_id)
-    if until := quiet_hours_end(batch.message_type, zone):
+    if until := find_current_quiet_hours_end(batch.message_type, zone):
         raise Postponed("the end of quiet hours", until)
 
 
@@ -100,7 +100,7 @@ def max_batch_size() -> int:
     return min([int(settings.SMS_BATCH_SIZE), *(cap for cap in caps if cap)])
 
 
-def check_store_caps(batch: Batch) -> None:
+def raise_postponed_if_over_store_cap(batch: Batch) -> None:
     """Check that the batch stays within its store's caps; call `lock_store_caps` first.
 
     A batch larger than a cap passes if the store sent nothing else in the cap's period.

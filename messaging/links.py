@@ -61,7 +61,7 @@ def unsubscribe_url(tracking_id: str) -> str:
     return f"{settings.PUBLIC_WEB_BASE_URL}/u/{signed}"
 
 
-def tracking_id_of(token: str) -> str | None:
+def tracking_id_if_signature_valid(token: str) -> str | None:
     """The tracking ID in the token of an unsubscribe page; None if its signature is wrong."""
     tracking_id, signature = token[:TRACKING_LENGTH], token[TRACKING_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
@@ -84,7 +84,7 @@ def _signing_key(secret: str) -> bytes:
     return salted_hmac("messaging.links", "unsubscribe", secret, algorithm="sha256").digest()
 
 
-def is_tracking_id(code: str) -> bool:
+def has_tracking_id_length(code: str) -> bool:
     """Whether the code in a short link is a tracking ID."""
     return len(code) == TRACKING_LENGTH
 
@@ -106,11 +106,11 @@ def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
     Returns:
         The texts by the same keys.
     """
-    short_urls = _short_urls(
+    short_urls = _get_or_create_short_urls(
         {
             _Link(text.owner_id, text.campaign_id, url)
             for text in texts.values()
-            for url in _long_urls(text.text)
+            for url in _find_urls_worth_shortening(text.text)
         }
     )
     return {
@@ -118,7 +118,7 @@ def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
             text.text,
             {
                 url: short_urls[_Link(text.owner_id, text.campaign_id, url)]
-                for url in _long_urls(text.text)
+                for url in _find_urls_worth_shortening(text.text)
             },
         )
         for key, text in texts.items()
@@ -127,7 +127,9 @@ def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
 
 def with_sample_links(text: str) -> str:
     """The text with sample links of the same length as short links; creates no links."""
-    return _replace_urls(text, dict.fromkeys(_long_urls(text), short_url(SAMPLE_CODE)))
+    return _replace_urls(
+        text, dict.fromkeys(_find_urls_worth_shortening(text), short_url(SAMPLE_CODE))
+    )
 
 
 def _replace_urls(text: str, short_urls: Mapping[str, str]) -> str:
@@ -137,13 +139,13 @@ def _replace_urls(text: str, short_urls: Mapping[str, str]) -> str:
     return text
 
 
-def _long_urls(text: str) -> set[str]:
+def _find_urls_worth_shortening(text: str) -> set[str]:
     max_length = len(short_url(SAMPLE_CODE))
     urls = {match.rstrip(_TRAILING_PUNCTUATION) for match in _URL.findall(text) if "{" not in match}
     return {url for url in urls if len(url) > max_length and is_valid_target(url)}
 
 
-def _short_urls(links: set[_Link]) -> dict[_Link, str]:
+def _get_or_create_short_urls(links: set[_Link]) -> dict[_Link, str]:
     """The short URLs of links; creates those that do not exist."""
     if not links:
         return {}

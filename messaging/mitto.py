@@ -134,12 +134,12 @@ class MittoClient:
         """Send a single message."""
         return self._send("/send", self._body(message), 1)
 
-    def message_status(self, message_id: str) -> StatusResult:
+    def fetch_message_status(self, message_id: str) -> StatusResult:
         """Ask for the status of a message."""
         answer = self._call("GET", f"/{message_id}", None)
         if not isinstance(answer, requests.Response):
             return answer
-        return read_status(answer.status_code, answer.headers, answer.content)
+        return interpret_status_response(answer.status_code, answer.headers, answer.content)
 
     def _body(self, message: OutgoingSms) -> dict[str, Any]:
         return {
@@ -153,7 +153,11 @@ class MittoClient:
         if not isinstance(answer, requests.Response):
             return answer
         problem = _problem_of_response(answer.status_code, answer.headers, answer.content)
-        return problem if problem is not None else _read_items(_json(answer.content), count)
+        return (
+            problem
+            if problem is not None
+            else _read_items(_parse_json_or_none(answer.content), count)
+        )
 
     def _call(
         self, method: str, path: str, data: bytes | None
@@ -190,19 +194,21 @@ def _failed_before_sending(error: requests.ConnectionError) -> bool:
     )
 
 
-def read_status(code: int, headers: Mapping[str, str], content: bytes) -> StatusResult:
+def interpret_status_response(
+    code: int, headers: Mapping[str, str], content: bytes
+) -> StatusResult:
     """Read the answer to a status query."""
     if code == 404:
         return NotFound()
     problem = _problem_of_response(code, headers, content)
     if problem is not None:
         return problem
-    body = _json(content)
+    body = _parse_json_or_none(content)
     if not isinstance(body, dict):
         return Ambiguous("the answer cannot be read")
     return MessageReport(
         str(body.get("deliveryStatus") or ""),
-        mask_digits(str(body.get("description") or "")),
+        mask_phone_numbers(str(body.get("description") or "")),
         parse_time(str(body.get("updatedAt") or "")),
     )
 
@@ -213,7 +219,7 @@ def _problem_of_response(
     """What an HTTP status other than 200 means; None for 200."""
     if code == 200:
         return None
-    retry_after = _retry_after(headers.get("Retry-After"))
+    retry_after = _retry_after_seconds(headers.get("Retry-After"))
     if code == 429 or (code == 503 and "Retry-After" in headers):
         return RetryLater(f"asks to wait, {code}", retry_after)
     if 400 <= code < 500 and code not in AMBIGUOUS_4XX:
@@ -240,10 +246,10 @@ def _read_item(item: Mapping[str, Any]) -> SentItem:
     if item.get("messageId"):
         return SentItem(str(item["messageId"]))
     error = str(item.get("error") or item.get("message") or "refused")
-    return SentItem(None, mask_digits(error)[:500])
+    return SentItem(None, mask_phone_numbers(error)[:500])
 
 
-def _json(content: bytes) -> Any:
+def _parse_json_or_none(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -252,15 +258,15 @@ def _json(content: bytes) -> Any:
 
 def _error_text(content: bytes) -> str:
     """The error text of an answer, without phone numbers."""
-    body = _json(content)
+    body = _parse_json_or_none(content)
     if isinstance(body, dict):
         text = body.get("message") or body.get("error") or body.get("errors") or ""
     else:
         text = content.decode(errors="replace")
-    return mask_digits(str(text))[:500]
+    return mask_phone_numbers(str(text))[:500]
 
 
-def _retry_after(value: str | None) -> float | None:
+def _retry_after_seconds(value: str | None) -> float | None:
     """Seconds to wait, from the header Retry-After with seconds or a date."""
     if not value:
         return None
@@ -274,7 +280,7 @@ def _retry_after(value: str | None) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def mask_digits(text: str) -> str:
+def mask_phone_numbers(text: str) -> str:
     """Replace everything that may be a phone number."""
     return re.sub(r"\+?\d{7,}", "+•••", text)
 

@@ -125,12 +125,19 @@ registry.home_panels.register(
         panels.reply_reviews_context,
         5,
     ),
-    HomePanel("last days", "messaging/panels/last_days.html", panels.last_days_context, 30),
-    HomePanel("wallets", "messaging/panels/wallets.html", panels.wallets_context, 80),
+    HomePanel(
+        "last days", "messaging/panels/last_days.html", panels.message_counts_by_day_context, 30
+    ),
+    HomePanel("wallets", "messaging/panels/wallets.html", panels.low_wallets_context, 80),
 )
 registry.store_panels.register(
     StorePanel("wallet", "messaging/panels/store_wallet.html", panels.store_wallet_context, 10),
-    StorePanel("sending", "messaging/panels/store_sending.html", panels.store_sending_context, 20),
+    StorePanel(
+        "sending",
+        "messaging/panels/store_sending.html",
+        panels.store_sending_eligibility_context,
+        20,
+    ),
     StorePanel("ledger", "messaging/panels/store_ledger.html", panels.store_ledger_context, 40),
 )
 registry.metric_sources.register(
@@ -138,11 +145,11 @@ registry.metric_sources.register(
     MetricSource("mitto calls", _call_metrics),
 )
 registry.repairs.register(
-    Repair("claims_taken_back", repairs.return_stale_claims),
-    Repair("given_up_as_unknown", repairs.give_up_unanswered_batches),
-    Repair("batches_enqueued", repairs.enqueue_waiting_batches),
+    Repair("claims_taken_back", repairs.reset_stale_claims_to_pending),
+    Repair("given_up_as_unknown", repairs.resend_or_give_up_unanswered_batches),
+    Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs),
     Repair("reservations_expired", repairs.expire_reservations),
-    Repair("wallets_wrong", repairs.check_wallets),
+    Repair("wallets_wrong", repairs.report_inconsistent_wallets),
 )
 registry.store_checks.register(StoreCheck("opt-out line", check_opt_out_line))
 registry.operator_models.register(OperatorModels("messaging", ("messagetemplate", "replyreview")))
@@ -293,19 +300,25 @@ registry.no_personal_data.register(
 
 
 registry.sidebar_links.register(
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist(
         "SMS messages", "Tests and requests", "science", "messaging.directmessage", 120
     ),
-    SidebarLink.to_list("SMS messages", "Batches", "stacks", "messaging.batch", 130),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist("SMS messages", "Batches", "stacks", "messaging.batch", 130),
+    SidebarLink.to_admin_changelist(
         "SMS messages", "Replies and receipts", "forum", "messaging.webhookevent", 140
     ),
-    SidebarLink.to_list(
+    SidebarLink.to_admin_changelist(
         "SMS messages", "Replies to decide", "contact_support", "messaging.replyreview", 135
     ),
-    SidebarLink.to_list("Money", "Wallets", "account_balance_wallet", "messaging.wallet", 200),
-    SidebarLink.to_list("Money", "Ledger", "receipt_long", "messaging.credittransaction", 210),
-    SidebarLink.to_list("Money", "Reservations", "lock_clock", "messaging.creditreservation", 220),
-    SidebarLink.to_list("More", "Templates", "draft", "messaging.messagetemplate", 420),
-    SidebarLink.to_list("More", "Short links", "link", "messaging.shortlink", 430),
+    SidebarLink.to_admin_changelist(
+        "Money", "Wallets", "account_balance_wallet", "messaging.wallet", 200
+    ),
+    SidebarLink.to_admin_changelist(
+        "Money", "Ledger", "receipt_long", "messaging.credittransaction", 210
+    ),
+    SidebarLink.to_admin_changelist(
+        "Money", "Reservations", "lock_clock", "messaging.creditreservation", 220
+    ),
+    SidebarLink.to_admin_changelist("More", "Templates", "draft", "messaging.messagetemplate", 420),
+    SidebarLink.to_admin_changelist("More", "Short links", "link", "messaging.shortlink", 430),
 )

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
@@ -78,7 +78,7 @@ def ask_for_consent(
     store = contact.owner
     if not store.double_opt_in:
         raise SendingBlocked("the store does not use double opt-in: switch it on at the store")
-    eligible_sender(store)
+    require_eligible_sender(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
         if reason := _reasons_not_to_ask(store, [contact]).get(contact.pk):
@@ -94,7 +94,7 @@ def ask_for_consent(
             meta=dict(led_to_it or {}) | {"asked_by": audit.actor_name(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
-        if not limits.quiet_hours_end(MessageType.SERVICE, store.timezone):
+        if not limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
             _write_messages(store, [request])
     return request
 
@@ -118,7 +118,7 @@ def send_waiting_requests() -> dict[str, int]:
         counts = {"sent": 0, "closed": closed}
         stores = User.objects.eligible().filter(pk__in=waiting.values("contact__owner"))
         for store in stores.order_by("pk"):
-            if limits.quiet_hours_end(MessageType.SERVICE, store.timezone):
+            if limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
                 continue
             try:
                 while batch := _send_batch(store):
@@ -185,7 +185,7 @@ def _write_messages(store: User, requests: Sequence[OptInRequest]) -> None:
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
-    sender = eligible_sender(store)
+    sender = require_eligible_sender(store)
     messages = write_direct_messages(
         store,
         [

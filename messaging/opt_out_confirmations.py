@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import StoreId, User
 from astronote.common.languages import Language, language_of
 from contacts.models import Contact
@@ -38,7 +38,7 @@ def send_confirmation(owner_id: StoreId, number: str, *, key: str) -> None:
     if not store.confirms_opt_outs or refuses.exists():
         return
     try:
-        name = store.company or eligible_sender(store)
+        name = store.company or require_eligible_sender(store)
         text = CONFIRMATIONS[language_of(store)].format(store=name)
         send_service_message(store, number, text, key=f"opt-out:{key}")
     except SendingBlocked as blocked:

@@ -82,7 +82,9 @@ def record_outcomes(
     """
     if not outcomes:
         return 0
-    return record_outcomes_from(message_class, *_as_query(outcomes), batches_locked=batches_locked)
+    return record_outcomes_from_query(
+        message_class, *_as_query(outcomes), batches_locked=batches_locked
+    )
 
 
 def _as_query(outcomes: Sequence[Outcome]) -> tuple[str, list[Any]]:
@@ -118,7 +120,7 @@ OUTCOME_COLUMNS = {
 }  # fmt: skip
 
 
-def record_outcomes_from(
+def record_outcomes_from_query(
     message_class: type[OutboundMessage],
     query: str,
     params: Parameters,
@@ -150,7 +152,7 @@ def record_outcomes_from(
         moved = [group for group in changed if group.status_before != group.status]
         _update_receipts_awaited(moved)
         _settle_credits(moved)
-        _report_changes(message_class, moved)
+        _notify_message_class_of_changes(message_class, moved)
         _move_between_tallies(message_class.batch_kind, changed)
     return sum(group.messages for group in moved)
 
@@ -185,7 +187,9 @@ def _settle_credits(moved: list[ChangedMessages]) -> None:
         credits.settle_reservation(*key, charge=charges[key], release=releases[key])
 
 
-def _report_changes(message_class: type[OutboundMessage], moved: list[ChangedMessages]) -> None:
+def _notify_message_class_of_changes(
+    message_class: type[OutboundMessage], moved: list[ChangedMessages]
+) -> None:
     """Report the status changes to the message class, which has counters of its own."""
     messages: Counter[tuple[int | None, str, str]] = Counter()
     for group in moved:
@@ -288,18 +292,20 @@ RECORD_OUTCOMES = f"""
             CASE c.status_before WHEN 'delivered' THEN c.delivered_before
                 WHEN 'failed' THEN c.failed_before END AS ended_before,
             CASE c.status_before WHEN 'delivered'
-                THEN {tallies.wait_sql("c.sent_before", "c.delivered_before")}
+                THEN {tallies.wait_bucket_sql("c.sent_before", "c.delivered_before")}
                 WHEN 'failed' THEN c.code_before ELSE '' END AS detail_before,
             m.status,
             CASE m.status WHEN 'delivered' THEN m.delivered_at WHEN 'failed' THEN m.failed_at
                 WHEN 'skipped' THEN now() END AS ended,
-            CASE m.status WHEN 'delivered' THEN {tallies.wait_sql("m.sent_at", "m.delivered_at")}
+            CASE m.status
+                WHEN 'delivered' THEN {tallies.wait_bucket_sql("m.sent_at", "m.delivered_at")}
                 WHEN 'sent' THEN '' ELSE m.error_code END AS detail,
             CASE WHEN c.sent_before IS NULL THEN m.sent_at END AS first_sent
     )
     SELECT c.owner_id, c.batch_id, b.source_id,
-        c.status_before, {tallies.slot_sql("c.ended_before")}, c.detail_before,
-        c.status, {tallies.slot_sql("c.ended")}, c.detail, {tallies.slot_sql("c.first_sent")},
+        c.status_before, {tallies.slot_start_sql("c.ended_before")}, c.detail_before,
+        c.status, {tallies.slot_start_sql("c.ended")}, c.detail,
+        {tallies.slot_start_sql("c.first_sent")},
         count(*), sum(c.segments)
     FROM changed c JOIN messaging_batch b ON b.id = c.batch_id
     WHERE c.is_outcome

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
-from astronote.accounts.eligibility import SendingBlocked, eligible_sender
+from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import User
 from astronote.common.charts import bar_chart
 from astronote.common.sql import rows
@@ -31,7 +31,7 @@ TOP_UP_PERMISSION = "messaging.add_credittransaction"
 EVENTS_SHOWN = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
 
 
-def last_days_context() -> dict[str, Any]:
+def message_counts_by_day_context() -> dict[str, Any]:
     """Messages accepted, delivered and failed on each of the last days (UTC)."""
     now = timezone.now()
     first_day = now.date() - timedelta(days=DAYS_SHOWN - 1)
@@ -77,7 +77,7 @@ class LowWallet(NamedTuple):
     spent: int
 
 
-def wallets_context() -> dict[str, Any]:
+def low_wallets_context() -> dict[str, Any]:
     """Active stores with fewer credits than they spent in a week, or fewer than LOW_CREDITS."""
     week_ago = timezone.now() - timedelta(days=7)
     params = {"week_ago": week_ago, "low_credits": LOW_CREDITS, "limit": ROWS_SHOWN}
@@ -100,16 +100,16 @@ LOW_WALLETS = """
 def store_wallet_context(request: HttpRequest, store: User) -> dict[str, Any]:
     """A store's wallet, and whether the operator may top it up."""
     return {
-        "wallet": credits.wallet_of(store.pk),
+        "wallet": credits.get_or_create_wallet(store.pk),
         "may_top_up": request.user.has_perm(TOP_UP_PERMISSION),
     }
 
 
-def store_sending_context(request: HttpRequest, store: User) -> dict[str, Any]:
+def store_sending_eligibility_context(request: HttpRequest, store: User) -> dict[str, Any]:
     """Whether a store may send, as whom, and under which limits."""
     sender, block_reason = "", ""
     try:
-        sender = eligible_sender(store)
+        sender = require_eligible_sender(store)
     except SendingBlocked as blocked:
         block_reason = str(blocked)
     return {

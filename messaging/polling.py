@@ -22,7 +22,7 @@ from astronote.common.locks import advisory_lock
 from messaging import mitto, outcomes, rate_limits
 from messaging.inbox import NewEvent, insert_events
 from messaging.models import Batch, MessageId, OutboundMessage, message_classes
-from messaging.receipts import unknown_messages_of
+from messaging.receipts import unknown_messages_holding_credits
 from messaging.statuses import (
     FINAL_STATUSES,
     MessageStatus,
@@ -41,19 +41,19 @@ MAX_BATCHES, MAX_MESSAGES = 200, 5000  # for each run
 CONCURRENT_QUERIES = 100
 
 
-def poll_recent() -> dict[str, int]:
+def poll_recent_messages() -> dict[str, int]:
     """Ask about messages sent between 10 minutes and 2 hours ago, unless another process does."""
     with advisory_lock("delivery status poller") as acquired:
-        return _query_batches(recent_batches()) if acquired else {}
+        return _poll_and_record_statuses(recently_settled_batches()) if acquired else {}
 
 
-def recent_batches() -> QuerySet[Batch]:
-    """The batches that `poll_recent` asks about."""
+def recently_settled_batches() -> QuerySet[Batch]:
+    """The batches that `poll_recent_messages` asks about."""
     now = timezone.now()
     return Batch.objects.filter(settled_at__gt=now - MAX_RECENT_AGE, settled_at__lte=now - MIN_AGE)
 
 
-def refresh_older() -> dict[str, int]:
+def poll_older_messages() -> dict[str, int]:
     """Ask about messages sent up to 72 hours ago, at growing intervals.
 
     Does nothing while another process does the same.
@@ -65,23 +65,25 @@ def refresh_older() -> dict[str, int]:
         older = Batch.objects.filter(
             due, settled_at__gt=now - MAX_AGE, settled_at__lte=now - MAX_RECENT_AGE
         )
-        return _query_batches(older) if acquired else {}
+        return _poll_and_record_statuses(older) if acquired else {}
 
 
-def _query_batches(batches: QuerySet[Batch]) -> dict[str, int]:
+def _poll_and_record_statuses(batches: QuerySet[Batch]) -> dict[str, int]:
     """Ask about the batches checked least recently and record the answers.
 
     Returns:
         Counts of messages asked about, and of answers by kind.
     """
     now = timezone.now()
-    chosen = least_recently_checked(batches)
+    chosen = choose_batches_to_poll(batches)
     counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
     for model in message_classes():
         batch_ids = [batch.pk for batch in chosen if batch.kind == model.batch_kind]
-        queries = messages_to_query(model, batch_ids)
+        queries = sent_and_unknown_messages_to_query(model, batch_ids)
         if queries:
-            answers = asyncio.run(_query_all([query.provider_message_id for query in queries]))
+            answers = asyncio.run(
+                _fetch_statuses_within_rate([query.provider_message_id for query in queries])
+            )
             record_answers(model, queries, answers, counts)
     Batch.objects.filter(pk__in=[batch.pk for batch in chosen]).update(checked_at=now)
     if counts["asked"]:
@@ -89,7 +91,7 @@ def _query_batches(batches: QuerySet[Batch]) -> dict[str, int]:
     return counts
 
 
-def least_recently_checked(batches: QuerySet[Batch]) -> list[Batch]:
+def choose_batches_to_poll(batches: QuerySet[Batch]) -> list[Batch]:
     """The least recently checked of the batches, with about MAX_MESSAGES messages in all."""
     chosen, messages = [], 0
     awaiting = batches.filter(awaiting__gt=0)
@@ -109,13 +111,15 @@ class StatusQuery(NamedTuple):
     provider_status: str
 
 
-def messages_to_query(model: type[OutboundMessage], batch_ids: list[int]) -> list[StatusQuery]:
+def sent_and_unknown_messages_to_query(
+    model: type[OutboundMessage], batch_ids: list[int]
+) -> list[StatusQuery]:
     """The messages of a class to ask about, at most MAX_MESSAGES.
 
     First all unknown messages with a provider ID, then the sent messages of the batches.
     """
     columns = ("pk", "provider_message_id", "delivery_status")
-    unknown = unknown_messages_of(model).filter(provider_message_id__isnull=False)
+    unknown = unknown_messages_holding_credits(model).filter(provider_message_id__isnull=False)
     sent = model.objects.filter(batch__in=batch_ids, status=MessageStatus.SENT)
     least_recent = (F("delivery_last_checked_at").asc(nulls_first=True), "pk")
     queries = [
@@ -174,7 +178,7 @@ def record_answers(
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
 
 
-async def _query_all(provider_ids: list[str]) -> list[mitto.StatusResult]:
+async def _fetch_statuses_within_rate(provider_ids: list[str]) -> list[mitto.StatusResult]:
     """Ask Mitto about messages, CONCURRENT_QUERIES at a time, at most STATUS_RATE_MAX a second."""
     timeout = aiohttp.ClientTimeout(
         connect=settings.MITTO_CONNECT_TIMEOUT, total=settings.MITTO_READ_TIMEOUT
@@ -189,16 +193,18 @@ async def _query_all(provider_ids: list[str]) -> list[mitto.StatusResult]:
         for start in range(0, len(provider_ids), CONCURRENT_QUERIES):
             chunk = provider_ids[start : start + CONCURRENT_QUERIES]
             cost_ms = len(chunk) * 1000 / settings.STATUS_RATE_MAX
-            time.sleep(rate_limits.acquire_rate({"status": cost_ms}, 60_000) / 1000)
+            time.sleep(rate_limits.reserve_slot_and_get_wait_ms({"status": cost_ms}, 60_000) / 1000)
             answers += await asyncio.gather(
-                *(_query_one(session, f"{url}/{provider_id}") for provider_id in chunk)
+                *(_fetch_status(session, f"{url}/{provider_id}") for provider_id in chunk)
             )
     return answers
 
 
-async def _query_one(session: aiohttp.ClientSession, url: str) -> mitto.StatusResult:
+async def _fetch_status(session: aiohttp.ClientSession, url: str) -> mitto.StatusResult:
     try:
         async with session.get(url, allow_redirects=False) as answer:
-            return mitto.read_status(answer.status, answer.headers, await answer.read())
+            return mitto.interpret_status_response(
+                answer.status, answer.headers, await answer.read()
+            )
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return mitto.Ambiguous(type(error).__name__)

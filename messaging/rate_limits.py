@@ -44,7 +44,7 @@ return {1, string.format('%.3f', wait)}
 """
 
 
-def wait_for_rate_limit(batch: Batch) -> None:
+def sleep_for_rate_or_raise_postponed(batch: Batch) -> None:
     """Wait until the batch's call may be made, sleeping at most MAX_SLEEP_MS.
 
     Raises:
@@ -56,7 +56,7 @@ def wait_for_rate_limit(batch: Batch) -> None:
     if settings.RATE_LIMIT_TENANT_MAX:
         costs[f"store:{batch.owner_id}"] = batch.size * 1000 / settings.RATE_LIMIT_TENANT_MAX
     try:
-        wait_ms = acquire_rate(costs, MAX_SLEEP_MS)
+        wait_ms = reserve_slot_and_get_wait_ms(costs, MAX_SLEEP_MS)
     except RedisError:
         raise Postponed(
             "Redis, which has the rate limits",
@@ -73,7 +73,7 @@ def wait_for_rate_limit(batch: Batch) -> None:
     raise Postponed("the rate limit", timezone.now() + timedelta(milliseconds=wait_ms))
 
 
-def acquire_rate(costs_ms: Mapping[str, float], max_wait_ms: float) -> float:
+def reserve_slot_and_get_wait_ms(costs_ms: Mapping[str, float], max_wait_ms: float) -> float:
     """Acquire several limits at once; return how long to wait before the call, in milliseconds.
 
     Args:

@@ -51,7 +51,7 @@ MIN_RETRY_DELAY, MAX_RETRY_AGE = timedelta(seconds=5), timedelta(hours=1)
 MAX_CALL_DURATION = timedelta(minutes=5)
 
 
-def store_receipts(events: Iterable[Mapping[str, Any]]) -> None:
+def store_receipts_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
     """Store receipts, each once, and enqueue a job that applies them.
 
     Concurrent calls share one insert.
@@ -86,7 +86,7 @@ def apply_received_receipts() -> dict[str, int]:
         last_id, chunk_size = 0, CHUNK_RECEIPTS
         # A receipt that arrives while the last chunk is applied enqueues another job.
         while chunk_size == CHUNK_RECEIPTS:
-            last_id, chunk_size = _apply_chunk(after=last_id, counts=counts)
+            last_id, chunk_size = _apply_next_receipts(after=last_id, counts=counts)
     return counts
 
 
@@ -114,7 +114,7 @@ class UnmatchedReceipt(NamedTuple):
         )
 
 
-def _apply_chunk(*, after: int, counts: dict[str, int]) -> tuple[int, int]:
+def _apply_next_receipts(*, after: int, counts: dict[str, int]) -> tuple[int, int]:
     """Apply the next receipts in one transaction and add to `counts`.
 
     Returns:
@@ -133,7 +133,7 @@ def _apply_chunk(*, after: int, counts: dict[str, int]) -> tuple[int, int]:
         last_id = next_receipts[-1][0]
         if matched_ids:
             for model in message_classes():
-                outcomes.record_outcomes_from(model, MATCHED_RECEIPTS, {"ids": matched_ids})
+                outcomes.record_outcomes_from_query(model, MATCHED_RECEIPTS, {"ids": matched_ids})
             _mark_events(matched_ids, WebhookEventStatus.PROCESSED)
             counts["applied"] += len(matched_ids)
         if len(matched_ids) < len(next_receipts):
@@ -199,7 +199,9 @@ def _apply_or_retry_unmatched(
         "received_at",
     )
     due = [UnmatchedReceipt(*row) for row in due_rows]
-    applied = _apply_to_unknown([r for r in due if r.received_at < now - MAX_CALL_DURATION])
+    applied = _apply_to_unknown_messages_by_number(
+        [r for r in due if r.received_at < now - MAX_CALL_DURATION]
+    )
     still_unmatched = [receipt for receipt in due if receipt.id not in applied]
     oldest_retried = now - MAX_RETRY_AGE
     given_up = [r.id for r in still_unmatched if r.received_at < oldest_retried]
@@ -219,7 +221,7 @@ class UnknownMessage(NamedTuple):
     submitted_at: datetime
 
 
-def _apply_to_unknown(unmatched: Sequence[UnmatchedReceipt]) -> set[int]:
+def _apply_to_unknown_messages_by_number(unmatched: Sequence[UnmatchedReceipt]) -> set[int]:
     """Apply receipts to unknown messages, whose provider IDs we do not know.
 
     A receipt that names its receiver belongs to the unknown message to that number, if that message
@@ -244,7 +246,7 @@ def _apply_to_unknown(unmatched: Sequence[UnmatchedReceipt]) -> set[int]:
     messages_by_number: dict[str, list[UnknownMessage]] = {}
     for model in message_classes():
         for pk, number, submitted_at in (
-            unknown_messages_of(model)
+            unknown_messages_holding_credits(model)
             .filter(to__in=provider_id_by_number)
             .values_list("pk", "to", "batch__submitted_at")
         ):
@@ -265,7 +267,7 @@ def _apply_to_unknown(unmatched: Sequence[UnmatchedReceipt]) -> set[int]:
     return applied
 
 
-def unknown_messages_of(model: type[OutboundMessage]) -> QuerySet[OutboundMessage]:
+def unknown_messages_holding_credits(model: type[OutboundMessage]) -> QuerySet[OutboundMessage]:
     """The unknown messages of a class whose credits are still held.
 
     The reservations make the query fast: few are open, and messages have no index on status.

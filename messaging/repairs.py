@@ -39,7 +39,7 @@ def _abandoned_before() -> datetime:
     return timezone.now() - timedelta(minutes=settings.STUCK_LOCKED_MINUTES)
 
 
-def return_stale_claims(dry_run: bool) -> int:
+def reset_stale_claims_to_pending(dry_run: bool) -> int:
     """Make batches pending again whose worker died before the call."""
     stale = Batch.objects.filter(status=BatchStatus.CLAIMED, claimed_at__lt=_abandoned_before())
     if dry_run:
@@ -55,7 +55,7 @@ def return_stale_claims(dry_run: bool) -> int:
     return returned
 
 
-def give_up_unanswered_batches(dry_run: bool) -> int:
+def resend_or_give_up_unanswered_batches(dry_run: bool) -> int:
     """Mark messages as unknown whose worker died during the call, and settle their batches.
 
     While QUEUE_ATTEMPTS allows another attempt, the batch returns to the queue instead.
@@ -64,11 +64,11 @@ def give_up_unanswered_batches(dry_run: bool) -> int:
     if dry_run:
         return stale.count()
     batch_ids = list(stale.values_list("pk", flat=True)[:CHUNK])
-    return sum(_resend_or_give_up(batch_id) for batch_id in batch_ids)
+    return sum(_resend_or_give_up_if_stale(batch_id) for batch_id in batch_ids)
 
 
 @transaction.atomic
-def _resend_or_give_up(batch_id: int) -> bool:
+def _resend_or_give_up_if_stale(batch_id: int) -> bool:
     """Return whether the batch was still stale; one that is locked is being settled."""
     stale = Batch.objects.select_for_update(skip_locked=True).filter(
         pk=batch_id, status=BatchStatus.SUBMITTING, claimed_at__lt=_abandoned_before()
@@ -83,7 +83,7 @@ def _resend_or_give_up(batch_id: int) -> bool:
         )
         audit.write_entry("batch to be sent again", batch, by=NAME, attempt=batch.attempts + 1)
         return True
-    unknown = mark_unknown(batch.message_class, Q(batch=batch), error)
+    unknown = mark_queued_as_unknown(batch.message_class, Q(batch=batch), error)
     Batch.objects.filter(pk=batch_id).update(
         status=BatchStatus.SETTLED, settled_at=timezone.now(), error=error
     )
@@ -91,7 +91,7 @@ def _resend_or_give_up(batch_id: int) -> bool:
     return True
 
 
-def mark_unknown(model: type[OutboundMessage], condition: Q, error: str) -> int:
+def mark_queued_as_unknown(model: type[OutboundMessage], condition: Q, error: str) -> int:
     """Mark the queued messages that meet the condition as unknown; return how many."""
     queued = model.objects.filter(condition, status=MessageStatus.QUEUED)
     return outcomes.record_outcomes(
@@ -103,7 +103,7 @@ def mark_unknown(model: type[OutboundMessage], condition: Q, error: str) -> int:
     )
 
 
-def enqueue_waiting_batches(dry_run: bool) -> int:
+def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     """Enqueue jobs for due batches that have none, as after a loss of Redis.
 
     One job too many is harmless: it finds no batch.
@@ -136,7 +136,7 @@ def expire_reservations(dry_run: bool) -> int:
     return len(expired)
 
 
-def check_wallets(dry_run: bool) -> int:
+def report_inconsistent_wallets(dry_run: bool) -> int:
     """Report wallets that differ from their ledger or reservations; nothing is changed."""
     wrong = rows(WRONG_WALLETS)
     for owner_id, *figures in wrong:

@@ -28,10 +28,10 @@ from messaging.inbox import (
     TIME_FIELDS,
     NewEvent,
     digest,
-    event_json,
     event_time,
     first_field,
     insert_events,
+    strip_nul_and_dump_json,
 )
 from messaging.models import WebhookEvent
 from messaging.reply_reading import is_yes, read_reply
@@ -55,7 +55,7 @@ DIGEST_LENGTH = 32
 NO_NUMBER = "no number that it came from"
 
 
-def store_replies(events: Iterable[Mapping[str, Any]]) -> None:
+def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
     """Store replies, each once, and enqueue a job that applies them."""
     stored = insert_events([_event_from_reply(event) for event in events], WebhookEventType.INBOUND)
     if stored and jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
@@ -64,7 +64,7 @@ def store_replies(events: Iterable[Mapping[str, Any]]) -> None:
 
 def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
     """Read a reply."""
-    event, body = event_json(event)
+    event, body = strip_nul_and_dump_json(event)
     own_id, when = first_field(event, ID_FIELDS)[:64], first_field(event, TIME_FIELDS)[:40]
     request = read_reply(first_field(event, TEXT_FIELDS)).request
     if own_id or when:
@@ -104,12 +104,12 @@ def apply_received_replies() -> dict[str, int]:
         ).order_by("pk")
         while events := list(waiting[:CHUNK_REPLIES]):
             for event in events:
-                counts[_apply_reply(event)] += 1
+                counts[_apply_reply_and_get_count_name(event)] += 1
     return counts
 
 
 @transaction.atomic
-def _apply_reply(event: WebhookEvent) -> str:
+def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     """Find whom a reply is meant for and do what it asks for; may wait for open sending windows.
 
     Returns:

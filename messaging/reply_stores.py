@@ -17,7 +17,7 @@ from django.utils import timezone
 from astronote.accounts.models import StoreId, User
 from astronote.common.sql import rows
 from contacts.importing.phone_cells import PhoneReader
-from contacts.lookup import contacts_by_phone_sql
+from contacts.lookup import contacts_by_phone_from_clause
 from messaging.models import message_classes
 
 RECENT = timedelta(days=90)
@@ -35,15 +35,15 @@ def numbers_in(text: str) -> list[str]:
     """
     text = text.strip()
     if text[:1].isdecimal() and text[0] != "0":
-        numbers = PhoneReader(settings.DEFAULT_PHONE_REGION).every_number(f"+{text}")
+        numbers = PhoneReader(settings.DEFAULT_PHONE_REGION).find_all_possible_numbers(f"+{text}")
         if numbers:
             return numbers
-    numbers = PhoneReader(settings.DEFAULT_PHONE_REGION).every_number(text)
+    numbers = PhoneReader(settings.DEFAULT_PHONE_REGION).find_all_possible_numbers(text)
     if text.startswith(("+", "00")) and numbers:
         return numbers
     stores = User.objects.filter(is_staff=False).exclude(phone_region="")
     for region in stores.values_list("phone_region", flat=True).distinct():
-        numbers += PhoneReader(region).every_number(text)
+        numbers += PhoneReader(region).find_all_possible_numbers(text)
     return list(dict.fromkeys(numbers))
 
 
@@ -72,7 +72,9 @@ def conversations_with(numbers: Iterable[str]) -> list[Conversation]:
         " WHERE m.contact_id = c.id AND m.sent_at IS NOT NULL"
         for model in message_classes()
     )
-    sql = CONVERSATIONS.format(contacts=contacts_by_phone_sql(), sent_messages=sent_messages)
+    sql = CONVERSATIONS.format(
+        contacts=contacts_by_phone_from_clause(), sent_messages=sent_messages
+    )
     found = [Conversation(*row) for number in numbers for row in rows(sql, [number])]
     return sorted(found, key=lambda one: (one.sent_at is None, _age(one.sent_at), one.owner_id))
 

@@ -165,7 +165,7 @@ class Sandbox:
             return _error(400, "the body cannot be read")
         if len(entries) > behaviour.bulk_cap:
             return _error(400, f"more than {behaviour.bulk_cap} messages")
-        answer = self._accept(entries, fault, received_at)
+        answer = self._accept_valid_messages(entries, fault, received_at)
         if answer is None:
             return _error(400, "no message of the call is valid")
         if behaviour.receipts == "early":
@@ -226,7 +226,9 @@ class Sandbox:
             behaviour.fault_count -= 1
         return behaviour.fault
 
-    def _accept(self, entries: list[Any], fault: str, now: float) -> dict[str, Any] | None:
+    def _accept_valid_messages(
+        self, entries: list[Any], fault: str, now: float
+    ) -> dict[str, Any] | None:
         """Write valid messages to the ledger and schedule their receipts.
 
         Returns:
@@ -234,13 +236,15 @@ class Sandbox:
         """
         bulk_id = f"bulk-{self.calls}-{int(now * 1000)}"
         items, lines, accepted = [], [], []
-        for entry, message_id in zip(entries, _new_ids(now, len(entries)), strict=True):
-            problem = _invalid(entry)
+        for entry, message_id in zip(
+            entries, _generate_message_ids(now, len(entries)), strict=True
+        ):
+            problem = _find_entry_problem(entry)
             if problem:
                 items.append({"error": problem})
                 continue
             sms, destination = entry["sms"], entry["destination"]
-            fails = self._fails(destination, sms["text"])
+            fails = self._is_undeliverable(destination, sms["text"])
             row = [message_id, destination, sms["text"], sms["sender"], now, bulk_id, fails]
             lines.append(orjson.dumps(row))
             accepted.append(Message(row))
@@ -255,7 +259,7 @@ class Sandbox:
         if fault == "missing_items":
             items = items[:-1]
         elif fault == "extra_items":
-            items = [*items, {"messageId": _new_ids(now, 1)[0]}]
+            items = [*items, {"messageId": _generate_message_ids(now, 1)[0]}]
         elif fault == "reordered_items":
             items = items[::-1]
         answer: dict[str, Any] = {"bulkId": bulk_id, "messages": items}
@@ -263,7 +267,7 @@ class Sandbox:
             del answer["bulkId"]
         return answer
 
-    def _fails(self, destination: str, text: str) -> bool:
+    def _is_undeliverable(self, destination: str, text: str) -> bool:
         """Whether the message is not delivered, decided by seed, number and text."""
         if not self.behaviour.undelivered_share:
             return False
@@ -317,7 +321,7 @@ class Sandbox:
         receipt = heapq.heappop(self._receipts)
         return _report(receipt.message, receipt.provider_status, receipt.updated_at)
 
-    async def post_receipts(self) -> None:
+    async def post_due_receipts_forever(self) -> None:
         """Post receipts when they are due, until cancelled."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             while True:
@@ -426,7 +430,7 @@ class Sandbox:
         return app
 
 
-def _invalid(entry: Any) -> str:
+def _find_entry_problem(entry: Any) -> str:
     """Why Mitto would refuse a message; empty if it would not."""
     sms = entry.get("sms") if isinstance(entry, dict) else None
     if not isinstance(sms, dict) or not entry.get("trafficAccountId"):
@@ -452,7 +456,7 @@ def _report(message: Message, provider_status: str, updated_at: float) -> dict[s
 ID_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def _new_ids(now: float, count: int) -> list[str]:
+def _generate_message_ids(now: float, count: int) -> list[str]:
     """Create message IDs of 26 characters that sort by time, as Mitto's do."""
     milliseconds = int(now * 1000)
     prefix = "".join(ID_CHARACTERS[(milliseconds >> shift) & 31] for shift in range(45, -1, -5))
@@ -524,7 +528,7 @@ async def _serve(options: dict[str, Any]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    poster = asyncio.create_task(sandbox.post_receipts())
+    poster = asyncio.create_task(sandbox.post_due_receipts_forever())
     await stop.wait()
     poster.cancel()
     await runner.cleanup()

@@ -32,7 +32,7 @@ from contacts.consent import (
 )
 from contacts.models import MessageType
 from messaging import call_metrics, limits, mitto, outcomes, rate_limits
-from messaging.batch_queue import HELD, claim_next_batch, drop_batches, return_to_queue
+from messaging.batch_queue import HELD, cancel_unsent_batches, claim_next_batch, return_to_queue
 from messaging.limits import Postponed
 from messaging.models import Batch, MessageId
 from messaging.outcomes import Outcome
@@ -85,7 +85,7 @@ def process_next_batch() -> BatchResult:
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
         decision = batch.message_class.decision_by_status(batch)
         if decision.drop:
-            drop_batches([batch.pk], reason=Reason.CANCELLED)
+            cancel_unsent_batches([batch.pk], reason=Reason.CANCELLED)
             return BatchResult.DROPPED
         if not decision.may_send:
             return_to_queue(batch, reason=decision.reason, until=HELD)
@@ -103,29 +103,29 @@ def _send(batch: Batch) -> BatchResult:
         Postponed: if a limit postpones the batch.
     """
     if batch.message_class.to_contacts:
-        limits.check_quiet_hours(batch)
-    rate_limits.wait_for_rate_limit(batch)
+        limits.raise_postponed_if_quiet_hours(batch)
+    rate_limits.sleep_for_rate_or_raise_postponed(batch)
     with sending_window(batch.owner_id):
         began = time.monotonic()
-        messages = begin_submitting(batch)
+        messages = mark_submitting_and_check_messages(batch)
         if not messages:
             return BatchResult.NOTHING_TO_SEND
         sms = [mitto.OutgoingSms(message.to, message.text, batch.sender) for message in messages]
         if time.monotonic() - began > MAX_CONSENT_AGE_SECONDS:
             # The process was suspended: an opt-out may have stopped waiting for this window.
-            return settle_batch(
+            return settle_or_requeue_batch(
                 batch, messages, mitto.RetryLater("the worker was stopped before the call")
             )
-        with call_metrics.timed_call() as call:
+        with call_metrics.measure_and_record_call() as call:
             result = call.result = mitto_client().send_bulk(sms)
-        return settle_batch(batch, messages, result)
+        return settle_or_requeue_batch(batch, messages, result)
 
 
 def _postpone_or_drop(batch: Batch, postponed: Postponed) -> BatchResult:
     """Return a postponed batch to the queue; drop it if it would be older than its life then."""
     life = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS)
     if postponed.until > batch.created_at + life:
-        drop_batches([batch.pk], reason=Reason.TOO_LATE)
+        cancel_unsent_batches([batch.pk], reason=Reason.TOO_LATE)
         log.warning("dropped: %s, which is after its life", postponed)
         return BatchResult.TOO_LATE
     return_to_queue(batch, reason=postponed.reason, until=postponed.until)
@@ -133,7 +133,7 @@ def _postpone_or_drop(batch: Batch, postponed: Postponed) -> BatchResult:
     return BatchResult.POSTPONED
 
 
-def begin_submitting(batch: Batch) -> list[PreparedMessage]:
+def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
     """Mark a claimed batch as being submitted and skip the messages that must not be sent.
 
     Checks the store's caps, consent, suppressions and contacts' caps just before the call
@@ -148,7 +148,7 @@ def begin_submitting(batch: Batch) -> list[PreparedMessage]:
     with transaction.atomic():
         if limits.caps_are_set():
             limits.lock_store_caps(batch.owner_id)
-            limits.check_store_caps(batch)
+            limits.raise_postponed_if_over_store_cap(batch)
         claimed = Batch.objects.filter(
             pk=batch.pk, claim_token=batch.claim_token, status=BatchStatus.CLAIMED
         )
@@ -158,7 +158,7 @@ def begin_submitting(batch: Batch) -> list[PreparedMessage]:
             submitted_at=timezone.now(),
         ):
             return []
-        messages, skipped = _check_messages(batch)
+        messages, skipped = _split_sendable_and_skipped(batch)
         outcomes.record_outcomes(batch.message_class, skipped, batches_locked=True)
         if messages:
             batch.attempts += 1
@@ -173,7 +173,7 @@ def begin_submitting(batch: Batch) -> list[PreparedMessage]:
     return messages
 
 
-def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]:
+def _split_sendable_and_skipped(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]:
     """Split a batch's queued messages into those to send and the outcomes of those to skip."""
     model = batch.message_class
     consent_column = CONSENT_COLUMN[batch.message_type]
@@ -219,7 +219,7 @@ def _check_messages(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]
     return messages, skipped
 
 
-def settle_batch(
+def settle_or_requeue_batch(
     batch: Batch, messages: Sequence[PreparedMessage], result: mitto.SendResult
 ) -> BatchResult:
     """Record Mitto's answer for the whole batch in one transaction, or queue another attempt.
@@ -251,7 +251,7 @@ def settle_batch(
             batch_result = BatchResult.UNKNOWN
             log.warning("no clear answer, the messages are unknown: %s", result.error)
     with transaction.atomic():
-        if not _submitted(batch).update(
+        if not _submitted_batch_with_own_token(batch).update(
             status=BatchStatus.SETTLED,
             settled_at=Coalesce("settled_at", Now()),
             provider_bulk_id=getattr(result, "bulk_id", None),
@@ -264,7 +264,7 @@ def settle_batch(
     return batch_result
 
 
-def _submitted(batch: Batch) -> QuerySet[Batch]:
+def _submitted_batch_with_own_token(batch: Batch) -> QuerySet[Batch]:
     """The batch's row, if it was submitted by this attempt.
 
     A batch that a repair gave up meanwhile is settled, with our token: the answer that comes late
@@ -334,7 +334,7 @@ def _backoff(attempts: int) -> timedelta:
 def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], error: str) -> None:
     """Settle a batch that Mitto certainly did not accept; its messages fail."""
     with transaction.atomic():
-        submitted = _submitted(batch).select_for_update()
+        submitted = _submitted_batch_with_own_token(batch).select_for_update()
         if submitted.exists():
             outcomes.record_outcomes(
                 batch.message_class,

@@ -57,17 +57,17 @@ class TallyKey(NamedTuple):
     detail: str
 
 
-def slot_of(time: datetime) -> datetime:
+def slot_start(time: datetime) -> datetime:
     """The start of the slot of an aware time."""
     return datetime.fromtimestamp(time.timestamp() // SLOT_SECONDS * SLOT_SECONDS, UTC)
 
 
-def slot_sql(time: str) -> str:
+def slot_start_sql(time: str) -> str:
     """SQL for the start of the slot of a time, given as an SQL expression."""
     return f"date_bin('{SLOT_SECONDS} seconds', {time}, '2000-01-01+00')"
 
 
-def wait_sql(sent: str, delivered: str) -> str:
+def wait_bucket_sql(sent: str, delivered: str) -> str:
     """SQL for the index in WAIT_BOUNDS of the time between two SQL times, as text."""
     bounds = ", ".join(map(str, WAIT_BOUNDS))
     return (
@@ -97,5 +97,5 @@ ADD_COUNTS = """
 
 def count_one(owner_id: int, kind: str, source_id: int | None, event: TallyEvent) -> None:
     """Count one event of a campaign or automation, now."""
-    slot = slot_of(timezone.now())
+    slot = slot_start(timezone.now())
     add_counts({TallyKey(StoreId(owner_id), kind, source_id, slot, event.value, ""): 1})

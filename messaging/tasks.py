@@ -52,9 +52,9 @@ def send_opt_in_requests() -> dict[str, int]:
 
 def poll_delivery_status() -> dict[str, int]:
     """Queue delivery_status_poller: ask Mitto about recent messages without a final receipt."""
-    return polling.poll_recent()
+    return polling.poll_recent_messages()
 
 
 def refresh_status() -> dict[str, int]:
     """Queue status_refresh: ask Mitto about older messages without a final receipt."""
-    return polling.refresh_older()
+    return polling.poll_older_messages()

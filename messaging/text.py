@@ -78,10 +78,10 @@ class Template:
     __slots__ = ("_field_order", "_format", "_literals", "_static_text", "fields", "unknown_tags")
 
     def __init__(self, text: str) -> None:
-        self._literals, self._field_order, self.unknown_tags = _parse(text)
+        self._literals, self._field_order, self.unknown_tags = _split_at_tags(text)
         self.fields = frozenset(self._field_order)
         self._static_text = "" if self._field_order else _collapse_spaces(text)
-        collapsed_literals, _, _ = _parse(_collapse_spaces(text))
+        collapsed_literals, _, _ = _split_at_tags(_collapse_spaces(text))
         self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed_literals)
 
     def render(self, values: Mapping[str, str]) -> str:
@@ -106,7 +106,7 @@ class Template:
         return _collapse_spaces("".join(pieces))
 
 
-def _parse(text: str) -> tuple[list[str], list[str], list[str]]:
+def _split_at_tags(text: str) -> tuple[list[str], list[str], list[str]]:
     """Split a text at its known tags: the literals around them, their fields, the unknown tags."""
     # split() alternates literal text and tag.
     pieces = _TAG.split(text)

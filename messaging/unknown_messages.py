@@ -15,7 +15,7 @@ from django.db import transaction
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from messaging import credits, outcomes
-from messaging.batch_queue import next_turn, wake
+from messaging.batch_queue import lowest_due_turn, wake
 from messaging.models import Batch, BatchId, OutboundMessage, StatusChange
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus, Reason
@@ -39,19 +39,19 @@ def mark_failed(
 def _mark(
     model: type[OutboundMessage], ids: Sequence[int], status: str, *, by: User | AnonymousUser | str
 ) -> int:
-    messages = _unknown_with_batches_locked(model, ids)
+    messages = _lock_batches_and_get_unknown(model, ids)
     code = Reason.BY_OPERATOR if status == MessageStatus.FAILED else ""
     changed = outcomes.record_outcomes(
         model,
         [Outcome(message.pk, status, None, code) for message in messages],
         batches_locked=True,
     )
-    _write_audit_entries(f"unknown marked {status}", model, messages, by)
+    _write_audit_entry_per_batch(f"unknown marked {status}", model, messages, by)
     return changed
 
 
 @transaction.atomic
-def resend_unknown(
+def requeue_unknown_in_new_batches(
     model: type[OutboundMessage], ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
@@ -61,12 +61,14 @@ def resend_unknown(
     Raises:
         InsufficientCredits: if a store has too few credits available.
     """
-    messages = _unknown_with_batches_locked(model, ids)
+    messages = _lock_batches_and_get_unknown(model, ids)
     new_batches, changes = [], []
     for _, group in groupby(messages, lambda message: message.batch_id):
         in_batch = list(group)
         old_batch = in_batch[0].batch
-        assert old_batch is not None  # _unknown_with_batches_locked finds messages by their batches
+        assert (
+            old_batch is not None
+        )  # _lock_batches_and_get_unknown finds messages by their batches
         parts = sum(message.segments for message in in_batch)
         new_batch = Batch.objects.create(
             owner_id=old_batch.owner_id,
@@ -75,7 +77,7 @@ def resend_unknown(
             message_type=old_batch.message_type,
             sender=old_batch.sender,
             size=len(in_batch),
-            turn=next_turn(),
+            turn=lowest_due_turn(),
         )
         credits.settle_reservation(old_batch.owner_id, old_batch.pk, charge=0, release=parts)
         new_batches.append(
@@ -92,12 +94,12 @@ def resend_unknown(
     if messages:
         credits.reserve_credits(new_batches)
         model.outcomes_changed(changes)
-        _write_audit_entries("unknown sent again", model, messages, by)
+        _write_audit_entry_per_batch("unknown sent again", model, messages, by)
         wake(len(new_batches))
     return len(messages)
 
 
-def _unknown_with_batches_locked(
+def _lock_batches_and_get_unknown(
     model: type[OutboundMessage], ids: Sequence[int]
 ) -> list[OutboundMessage]:
     """Lock the batches of messages and return those that are unknown, ordered by batch."""
@@ -112,7 +114,7 @@ def _unknown_with_batches_locked(
     return messages
 
 
-def _write_audit_entries(
+def _write_audit_entry_per_batch(
     action: str,
     model: type[OutboundMessage],
     messages: list[OutboundMessage],

@@ -46,7 +46,7 @@ def top_up(request: HttpRequest, pk: int) -> HttpResponse:
             "title": f"Top up {store}?",
             "store": store,
             "credits": int(amount),
-            "wallet": credits.wallet_of(pk),
+            "wallet": credits.get_or_create_wallet(pk),
             "key": uuid.uuid4(),
         }
         return TemplateResponse(request, "messaging/top_up.html", context)

@@ -28,7 +28,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from contacts.importing.encodings import detect_encoding
+from contacts.importing.encodings import detect_legacy_encoding
 from messaging import receipts, replies
 from messaging.inbox import ID_FIELDS, STATUS_FIELDS, first_field
 
@@ -47,8 +47,8 @@ _LONG_INTEGER = re.compile(rb"[\s:,\[]-?[0-9]{19}")
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 # By name, the last part of the path.
 HANDLERS: dict[str, Callable[[Iterable[Mapping[str, Any]]], None]] = {
-    "delivery": receipts.store_receipts,
-    "inbound": replies.store_replies,
+    "delivery": receipts.store_receipts_and_enqueue_job,
+    "inbound": replies.store_replies_and_enqueue_job,
 }
 
 
@@ -65,7 +65,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     headers = [("Content-Type", "application/json")]
     status, body = HTTPStatus.ACCEPTED, b""
     try:
-        _store_events(environ)
+        _authenticate_and_store_events(environ)
     except RequestRefused as refused:
         status, body = refused.status, orjson.dumps({"error": refused.error})
     except DatabaseError as error:
@@ -91,7 +91,7 @@ def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
     return response
 
 
-def _store_events(environ: Mapping[str, Any]) -> None:
+def _authenticate_and_store_events(environ: Mapping[str, Any]) -> None:
     """Check a request and store its events.
 
     Raises:
@@ -199,7 +199,7 @@ def _encoding_of(body: bytes, charset: str) -> str:
         except (UnicodeError, LookupError):
             continue
         return encoding
-    detected = detect_encoding(body, settings.DEFAULT_PHONE_REGION)
+    detected = detect_legacy_encoding(body, settings.DEFAULT_PHONE_REGION)
     return detected if detected in LIKELY_ENCODINGS else "latin-1"
 
 

@@ -1,7 +1,7 @@
 """Whether a store may send, and under which sender ID (rules.md#eligibility).
 
-`eligible_sender` answers for one store with the reason if not; `User.objects.eligible()` selects
-many stores by the same rule.
+`require_eligible_sender` answers for one store, with the reason if not; `User.objects.eligible()`
+selects many stores by the same rule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class SendingBlocked(Exception):
     """Something cannot be sent now; the message is a reason for the operator."""
 
 
-def eligible_sender(store: User) -> str:
+def require_eligible_sender(store: User) -> str:
     """The sender ID of a store that may send.
 
     Raises:

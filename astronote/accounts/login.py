@@ -26,7 +26,7 @@ class ThrottledLogin(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         """Check the password unless the account or the address is throttled."""
         keys = self._counter_keys()
-        if self._failures(keys) >= MAX_FAILURES:
+        if self._highest_failure_count(keys) >= MAX_FAILURES:
             raise ValidationError(
                 f"Too many failed logins. Try again in {WINDOW_SECONDS // 60} minutes.", "throttled"
             )
@@ -44,7 +44,7 @@ class ThrottledLogin(AdminAuthenticationForm):
             for kind, name in (("account", account), ("address", address))
         ]
 
-    def _failures(self, keys: list[str]) -> int:
+    def _highest_failure_count(self, keys: list[str]) -> int:
         try:
             return max(int(value or 0) for value in jobs.redis_connection().mget(keys))
         except RedisError:

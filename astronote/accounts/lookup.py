@@ -6,7 +6,7 @@ from django.db.models import Q
 from astronote.accounts.models import User
 
 
-def find_store(name: str) -> User:
+def get_store_or_command_error(name: str) -> User:
     """The store of this e-mail address or id.
 
     Raises:

@@ -59,7 +59,7 @@ class UserQuerySet(models.QuerySet["User"]):
     """Queries for many stores at once."""
 
     def eligible(self) -> UserQuerySet:
-        """Stores that may send, by the rule of `eligibility.eligible_sender`.
+        """Stores that may send, by the rule of `eligibility.require_eligible_sender`.
 
         Each has `sender`, its sender ID.
         """

@@ -34,7 +34,7 @@ def permissions_of(role: str) -> QuerySet[Permission]:
     return Permission.objects.filter(allowed, content_type__app_label__in=settings.PROJECT_APPS)
 
 
-def group_of(role: str) -> Group:
+def create_or_update_role_group(role: str) -> Group:
     """The group of a role, created or updated to have exactly the role's permissions."""
     group, _ = Group.objects.get_or_create(name=role)
     group.permissions.set(permissions_of(role))

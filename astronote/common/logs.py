@@ -32,7 +32,7 @@ def log_context(**fields: Any) -> Iterator[None]:
         _fields.reset(token)
 
 
-def mask_numbers(text: str) -> str:
+def mask_e164_numbers(text: str) -> str:
     """Hide phone numbers in E.164 form."""
     return _NUMBER.sub("+•••", text)
 
@@ -44,7 +44,7 @@ class TextFormatter(logging.Formatter):
         """The record as a line of text."""
         context = " ".join(f"{name}={value}" for name, value in _context().items())
         line = super().format(record)
-        return mask_numbers(f"{context}: {line}" if context else line)
+        return mask_e164_numbers(f"{context}: {line}" if context else line)
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
@@ -64,4 +64,4 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return mask_numbers(json.dumps(line, default=str, ensure_ascii=False))
+        return mask_e164_numbers(json.dumps(line, default=str, ensure_ascii=False))

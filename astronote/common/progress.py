@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
-def show_progress(
+def wait_with_progress_bar(
     label: str,
     total: int | None,
     look: Callable[[], tuple[int, bool]],

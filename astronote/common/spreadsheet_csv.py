@@ -21,7 +21,7 @@ class _Echo:
 _WRITER = csv.writer(_Echo())
 
 
-def csv_line(cells: Iterable[Any]) -> str:
+def csv_line_with_escaped_formulas(cells: Iterable[Any]) -> str:
     """The cells as a line of CSV, without formulas; None is an empty cell."""
     texts = ["" if cell is None else str(cell) for cell in cells]
     return cast("str", _WRITER.writerow([escape_formula(text) for text in texts]))

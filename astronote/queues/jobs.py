@@ -43,15 +43,15 @@ def _scheduler(name: str) -> Any:
 
 def enqueue(name: str, task: str, *args: Any) -> None:
     """Put one job on the queue once the transaction commits."""
-    _after_commit(name, lambda: get_queue(name).enqueue(task, *args))
+    _on_commit_ignore_redis_errors(name, lambda: get_queue(name).enqueue(task, *args))
 
 
-def enqueue_each(name: str, task: str, ids: Sequence[int]) -> None:
+def enqueue_each_on_commit(name: str, task: str, ids: Sequence[int]) -> None:
     """Put one job per id on the queue once the transaction commits, in few round trips."""
-    _after_commit(name, lambda: _put_each(name, task, ids))
+    _on_commit_ignore_redis_errors(name, lambda: _enqueue_each_now(name, task, ids))
 
 
-def _put_each(name: str, task: str, ids: Sequence[int]) -> None:
+def _enqueue_each_now(name: str, task: str, ids: Sequence[int]) -> None:
     for start in range(0, len(ids), JOBS_PER_ROUND_TRIP):
         get_queue(name).enqueue_many(
             [
@@ -61,12 +61,12 @@ def _put_each(name: str, task: str, ids: Sequence[int]) -> None:
         )
 
 
-def enqueue_copies(name: str, task: str, count: int) -> None:
+def enqueue_copies_on_commit(name: str, task: str, count: int) -> None:
     """Put `count` equal jobs on the queue once the transaction commits."""
-    _after_commit(name, lambda: _put_copies(name, task, count))
+    _on_commit_ignore_redis_errors(name, lambda: _enqueue_copies_now(name, task, count))
 
 
-def _put_copies(name: str, task: str, count: int) -> None:
+def _enqueue_copies_now(name: str, task: str, count: int) -> None:
     """Let Redis copy the first job; creating each job here takes ten times as long."""
     for start in range(0, count, JOBS_PER_ROUND_TRIP):
         with get_queue(name).connection.pipeline() as pipeline:
@@ -83,12 +83,14 @@ def enqueue_at(name: str, when: datetime, task: str, *args: Any, job_id: str) ->
     """Put the job on the queue at an aware time; the same `job_id` replaces the earlier one."""
     if when.microsecond:  # rq-scheduler cuts fractions off: the job would come too early
         when = when.replace(microsecond=0) + timedelta(seconds=1)
-    _after_commit(name, lambda: _scheduler(name).enqueue_at(when, task, *args, job_id=job_id))
+    _on_commit_ignore_redis_errors(
+        name, lambda: _scheduler(name).enqueue_at(when, task, *args, job_id=job_id)
+    )
 
 
-def cancel_delayed(name: str, job_id: str) -> None:
+def cancel_delayed_on_commit(name: str, job_id: str) -> None:
     """Cancel a delayed job once the transaction commits; a missing job is ignored."""
-    _after_commit(name, lambda: _scheduler(name).cancel(job_id))
+    _on_commit_ignore_redis_errors(name, lambda: _scheduler(name).cancel(job_id))
 
 
 def waiting_count(name: str) -> int:
@@ -96,7 +98,7 @@ def waiting_count(name: str) -> int:
     return 0 if settings.QUEUE_DISABLED else get_queue(name).count
 
 
-def requeue_abandoned_job(job: Job, kind: type, *_: Any) -> bool:
+def requeue_abandoned_job_handler(job: Job, kind: type, *_: Any) -> bool:
     """Exception handler of workers: put the job of a dead worker on its queue again.
 
     Every task does nothing the second time, so running one again is always safe.
@@ -117,7 +119,7 @@ def abandoned_count(name: str) -> int:
 def requeue_abandoned_jobs(name: str) -> None:
     """Put the jobs of dead workers on the queue again."""
     if not settings.QUEUE_DISABLED:
-        clean_registries(get_queue(name), [requeue_abandoned_job])
+        clean_registries(get_queue(name), [requeue_abandoned_job_handler])
 
 
 def redis_connection() -> Any:
@@ -125,7 +127,7 @@ def redis_connection() -> Any:
     return get_queue("sms").connection
 
 
-def _after_commit(name: str, put: Callable[[], Any]) -> None:
+def _on_commit_ignore_redis_errors(name: str, put: Callable[[], Any]) -> None:
     if settings.QUEUE_DISABLED:
         return
 

@@ -36,7 +36,7 @@ def find_recurring_job(name: str) -> RecurringJob | None:
     return next((job for job in recurring_jobs() if job.name == name), None)
 
 
-def register_recurring_jobs(scheduler: Scheduler) -> None:
+def sync_recurring_jobs_in_redis(scheduler: Scheduler) -> None:
     """Make the scheduler's entries those of `recurring_jobs`; safe to repeat."""
     wanted = {PREFIX + job.name: job for job in recurring_jobs()}
     scheduler.remove_unreadable()
@@ -47,12 +47,12 @@ def register_recurring_jobs(scheduler: Scheduler) -> None:
     for job_id, job in wanted.items():
         scheduled_for = scheduler.connection.zscore(scheduler.scheduled_jobs_key, job_id)
         if job.cron:
-            _register_cron(scheduler, job_id, job.cron, job, scheduled_for)
+            _register_cron_if_changed(scheduler, job_id, job.cron, job, scheduled_for)
         elif job.interval:
             _register_interval(scheduler, job_id, job.interval, job, scheduled_for)
 
 
-def _register_cron(
+def _register_cron_if_changed(
     scheduler: Scheduler, job_id: str, cron: str, job: RecurringJob, scheduled_for: float | None
 ) -> None:
     next_time = get_next_scheduled_time(cron).timestamp()
@@ -107,7 +107,7 @@ class Scheduler(DjangoScheduler):
     def enqueue_jobs(self) -> list[Job]:
         """Enqueue what is due; called once per scheduler interval."""
         if time.monotonic() - self._registered_at > REGISTER_SECONDS:
-            register_recurring_jobs(self)
+            sync_recurring_jobs_in_redis(self)
             self._registered_at = time.monotonic()
         return cast("list[Job]", super().enqueue_jobs())
 
@@ -140,9 +140,9 @@ class Scheduler(DjangoScheduler):
         if not last_id or last_id.decode() not in queue.job_ids:
             enqueued = queue.enqueue(cast("str", job.func_name))
             self.connection.set(last_key, enqueued.id, ex=DAY)
-        self._schedule_next(job.id)
+        self._reschedule_or_remove(job.id)
 
-    def _schedule_next(self, job_id: str) -> None:
+    def _reschedule_or_remove(self, job_id: str) -> None:
         self.connection.zrem(self.scheduled_jobs_key, job_id)
         job = find_recurring_job(job_id.removeprefix(PREFIX))
         if job is None:

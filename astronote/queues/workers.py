@@ -55,7 +55,7 @@ class Worker(SimpleWorker):
     """Runs jobs in its own process; reuses its database connection and replaces a broken one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["exception_handlers"] = [jobs.requeue_abandoned_job]
+        kwargs["exception_handlers"] = [jobs.requeue_abandoned_job_handler]
         super().__init__(*args, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:

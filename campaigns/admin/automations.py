@@ -33,13 +33,13 @@ class AutomationAdmin(LargeTableAdmin):
         return field
 
     def get_urls(self):
-        view = self.admin_site.admin_view(self.switch_view)
+        view = self.admin_site.admin_view(self.toggle_automation_view)
         return [
             path("<int:pk>/switch/", view, name="campaigns_automation_switch"),
             *super().get_urls(),
         ]
 
-    def switch_view(self, request, pk):
+    def toggle_automation_view(self, request, pk):
         """Switch an automation on or off, and go to the store's page."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied

@@ -88,7 +88,7 @@ def _may_confirm(campaign: Campaign, account: Any) -> bool:
 
 CAMPAIGN_ACTIONS = {
     "start": CampaignAction(
-        "Send now", actions.start_now, STARTABLE_STATUSES, "started",
+        "Send now", actions.start_now_if_startable, STARTABLE_STATUSES, "started",
         "Sending starts at once.", shows_cost=True, style="primary", sends=True,
     ),
     "schedule": CampaignAction(
@@ -112,7 +112,7 @@ CAMPAIGN_ACTIONS = {
         input_field="seen", shows_cost=True, sends=True, offered=_may_confirm,
     ),
     "test": CampaignAction(
-        "Send a test", actions.send_test, STARTABLE_STATUSES, "a test is on its way",
+        "Send a test", actions.enqueue_test_message, STARTABLE_STATUSES, "a test is on its way",
         "The text, filled with sample fields, is sent to one number. The store pays for it.",
         input_field="to",
     ),
@@ -177,7 +177,7 @@ def _list_action(name: str) -> Callable[..., HttpResponse | None]:
         if campaign_action.confirmation and not request.POST.get("confirmed"):
             return _confirm_list_action(self, request, queryset, name)
         for campaign in queryset.select_related("owner"):
-            _perform(request, campaign, campaign_action)
+            _perform_and_get_campaign_to_show(request, campaign, campaign_action)
         return None
 
     perform_on_chosen.__name__ = name
@@ -202,7 +202,7 @@ def _confirm_list_action(
     return TemplateResponse(request, "campaigns/confirm_list_action.html", context)
 
 
-def _perform(
+def _perform_and_get_campaign_to_show(
     request: HttpRequest, campaign: Campaign, action: CampaignAction, *arguments: Any
 ) -> Campaign:
     """Perform an action and tell the operator how it went.
@@ -232,7 +232,7 @@ class CampaignAdmin(LargeTableAdmin):
         "status_badge",
         "message_count",
         "outcome_counts",
-        "local_start",
+        "scheduled_at_in_store_time",
         "reason",
     ]
     list_filter = ["status", "message_type"]
@@ -257,7 +257,7 @@ class CampaignAdmin(LargeTableAdmin):
             named("preview/", self.preview_view, "preview"),
             named("<int:pk>/do/<str:name>/", self.action_view, "action"),
             named("<int:pk>/progress/", self.progress_view, "progress"),
-            named("<int:pk>/messages.csv", self.messages_view, "messages"),
+            named("<int:pk>/messages.csv", self.messages_csv_view, "messages"),
             *report_pages.report_urls(self.admin_site),
             *super().get_urls(),
         ]
@@ -360,7 +360,7 @@ class CampaignAdmin(LargeTableAdmin):
             form = INPUT_FORMS[action.input_field](request.POST or None, initial={"seen": seen})
         if request.method == "POST" and (form is None or form.is_valid()):
             arguments = [form.cleaned_data[action.input_field]] if form else []
-            shown_next = _perform(request, campaign, action, *arguments)
+            shown_next = _perform_and_get_campaign_to_show(request, campaign, action, *arguments)
             return redirect(_campaign_url("change", shown_next.pk))
         preview = preview_campaign(campaign) if action.shows_cost else None
         if preview and name == "confirm":
@@ -405,7 +405,7 @@ class CampaignAdmin(LargeTableAdmin):
         }
         return TemplateResponse(request, "campaigns/campaign_live.html", context)
 
-    def messages_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    def messages_csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The campaign's messages as a CSV file."""
         if not request.user.has_perm("campaigns.view_campaignmessage"):
             raise PermissionDenied
@@ -433,7 +433,7 @@ class CampaignAdmin(LargeTableAdmin):
         )
 
     @admin.display(description="scheduled at", ordering="scheduled_at")
-    def local_start(self, campaign):
+    def scheduled_at_in_store_time(self, campaign):
         if campaign.scheduled_at is None:
             return "–"
         local = campaign.scheduled_at.astimezone(ZoneInfo(campaign.owner.timezone))

@@ -20,7 +20,7 @@ from messaging.statuses import NOT_DELIVERED_STATUSES, MessageStatus, describe_r
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
-def _unknown_action(function: Callable[..., int], name: str, label: str) -> Action:
+def _build_resolve_unknown_action(function: Callable[..., int], name: str, label: str) -> Action:
     """Make an admin action that resolves the unknown ones of the chosen messages."""
 
     @admin.action(description=label, permissions=["resolve_unknown"])
@@ -37,11 +37,11 @@ def _unknown_action(function: Callable[..., int], name: str, label: str) -> Acti
     return resolve
 
 
-def _confirmed_unknown_action(
+def _build_confirmed_resolve_action(
     function: Callable[..., int], name: str, label: str, *, title: str, warning: str
 ) -> Action:
-    """Make an admin action like `_unknown_action` that first warns on a page of its own."""
-    resolve = _unknown_action(function, name, label)
+    """Make an action like `_build_resolve_unknown_action` that first warns on a page of its own."""
+    resolve = _build_resolve_unknown_action(function, name, label)
 
     @admin.action(description=label, permissions=["resolve_unknown"])
     def confirm_or_resolve(self, request, queryset):
@@ -79,16 +79,16 @@ class NotDeliveredFilter(admin.SimpleListFilter):
 
 class MessageAdmin(ReadOnlyAdmin):
     actions = [
-        _confirmed_unknown_action(
+        _build_confirmed_resolve_action(
             unknown_messages.mark_delivered, "mark_delivered", "Unknown: mark delivered",
             title="Mark unknown messages delivered?",
             warning="Their credits are charged. This cannot be undone.",
         ),
-        _unknown_action(
+        _build_resolve_unknown_action(
             unknown_messages.mark_failed, "mark_failed", "Unknown: mark failed and release credits",
         ),
-        _confirmed_unknown_action(
-            unknown_messages.resend_unknown, "resend", "Unknown: send again",
+        _build_confirmed_resolve_action(
+            unknown_messages.requeue_unknown_in_new_batches, "resend", "Unknown: send again",
             title="Send unknown messages again?",
             warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
             "a message that Mitto did accept is sent twice.",

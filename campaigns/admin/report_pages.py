@@ -59,7 +59,7 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
         "chart": charts.bar_chart(
             "Messages over time",
             ["accepted", "delivered", "failed"],
-            reports.chart_points(report.slots, zone),
+            reports.merge_slots_into_chart_points(report.slots, zone),
         ),
     }
 
@@ -96,7 +96,7 @@ def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: in
 def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day."""
     store = _store(request, pk)
-    first, last = _requested_days(request, store)
+    first, last = _parse_requested_days_or_default(request, store)
     days = reports.store_report(store, first, last)
     context = {
         **site.each_context(request),
@@ -120,7 +120,7 @@ def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> H
 def store_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day as a CSV file."""
     store = _store(request, pk)
-    days = reports.store_report(store, *_requested_days(request, store))
+    days = reports.store_report(store, *_parse_requested_days_or_default(request, store))
     return _csv_file(reports.store_report_csv(days), f"store-{pk}")
 
 
@@ -136,7 +136,7 @@ def _store(request: HttpRequest, pk: int) -> User:
     return get_object_or_404(User, pk=pk)
 
 
-def _requested_days(request: HttpRequest, store: User) -> tuple[date, date]:
+def _parse_requested_days_or_default(request: HttpRequest, store: User) -> tuple[date, date]:
     """The first and last day of the query; the last DEFAULT_DAYS where it has none, or bad ones."""
     today = local_today(store)
     default_period = timedelta(days=DEFAULT_DAYS - 1)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 RUN_BIRTHDAYS = "campaigns.tasks.run_birthdays"
 
 
-def send_birthday_messages(*, day: date | None = None, dry_run: bool = False) -> dict[str, int]:
+def enqueue_birthday_messages(*, day: date | None = None, dry_run: bool = False) -> dict[str, int]:
     """Enqueue the birthday messages of each store's local day; a second call sends nothing twice.
 
     Args:
@@ -50,7 +50,7 @@ def send_birthday_messages(*, day: date | None = None, dry_run: bool = False) ->
             if dry_run:
                 counts["messages"] += sum(1 for _ in due_contacts)
                 continue
-            written = enqueue_due_messages(due_contacts, _occurrence_key(local_day))
+            written = enqueue_due_messages(due_contacts, _year_as_occurrence_key(local_day))
             for name, count in written.items():
                 counts[name] += count
             ids = [automation.id for automation in automations]
@@ -67,7 +67,7 @@ def _automations_by_local_day(day: date | None) -> dict[date, list[EligibleAutom
     return grouped
 
 
-def _occurrence_key(day: date) -> str:
+def _year_as_occurrence_key(day: date) -> str:
     return str(day.year)
 
 
@@ -85,7 +85,7 @@ def _find_birthdays(day: date, automations: list[EligibleAutomation]) -> Iterato
     return find_due_contacts(
         automations,
         BIRTHDAY_IS_DUE,
-        _occurrence_key(day),
+        _year_as_occurrence_key(day),
         day=day,
         month=day.month,
         days=birthday_days(day),

@@ -19,14 +19,18 @@ from django.utils import timezone
 
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
-from campaigns.message_text import CONTACT_FIELDS, AutomationText, automation_renderers
+from campaigns.message_text import (
+    CONTACT_FIELDS,
+    AutomationText,
+    create_links_and_automation_renderers,
+)
 from campaigns.models import AutomationMessage, AutomationType
-from campaigns.new_messages import new_or_skipped_message
+from campaigns.new_messages import build_new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
 from contacts.consent import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
-from messaging.batch_queue import next_turn, wake
+from messaging.batch_queue import lowest_due_turn, wake
 
 log = logging.getLogger(__name__)
 
@@ -168,37 +172,37 @@ class WrittenChunk(NamedTuple):
 
 def _write_chunk(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
     """Write the messages and batches of a chunk, hold their credits and enqueue jobs."""
-    messages = _new_messages(chunk)
+    messages = _build_unsuppressed_messages(chunk)
     needed_by_store: Counter[StoreId] = Counter()
     for message in messages:
         if not message.skip_reason:
             needed_by_store[message.owner_id] += message.segments
-    paying = credits.hold_credits(needed_by_store)
+    paying = credits.hold_credits_where_sufficient(needed_by_store)
     missing = {owner: needed for owner, needed in needed_by_store.items() if owner not in paying}
     messages = [message for message in messages if message.owner_id not in missing]
     sources = {
         row.automation_id: batch_writing.BatchSource(row.sender, row.message_type) for row in chunk
     }
-    batches = batch_writing.write_messages(
+    batches = batch_writing.write_batches_and_messages(
         AutomationMessage,
         messages,
         sources,
-        first_turn=next_turn(),
+        first_turn=lowest_due_turn(),
         batch_counts=Counter(),
         extra_columns={"occurrence_key": occurrence_key},
     )
     if batches:
-        credits.record_reservations(batches)
+        credits.insert_reservation_rows(batches)
         wake(len(batches))
     contact_ids = {message.contact_id for message in messages}
     return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
 
 
-def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
+def _build_unsuppressed_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; suppressed numbers are left out, and held ones of marketing."""
     over_cap = limits.contacts_over_caps([row.contact_id for row in chunk])
     suppressed, held = marketing_blocks((row.owner_id, row.phone) for row in chunk)
-    renderers = automation_renderers(
+    renderers = create_links_and_automation_renderers(
         {
             row.automation_id: AutomationText(row.owner_id, row.message_body, row.message_type)
             for row in chunk
@@ -211,7 +215,7 @@ def _new_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
             continue
         values = {name: getattr(row, name) for name in CONTACT_FIELDS}
         text = renderers[row.automation_id](values, tracking_id)
-        message = new_or_skipped_message(
+        message = build_new_or_skipped_message(
             row.owner_id,
             row.automation_id,
             row.contact_id,

@@ -11,7 +11,7 @@ from campaigns.message_text import (
     SAMPLE_CODE,
     SAMPLE_CONTACT,
     AutomationText,
-    automation_renderers,
+    create_links_and_automation_renderers,
 )
 from campaigns.models import Automation
 from campaigns.service_campaigns import require_permission
@@ -38,7 +38,9 @@ def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
     return True
 
 
-def sample_text(automation: Automation) -> str:
+def create_links_and_sample_text(automation: Automation) -> str:
     """The text of an automation, filled with the fields of a sample contact."""
     text = AutomationText(automation.owner_id, automation.message_body, automation.message_type)
-    return automation_renderers({automation.pk: text})[automation.pk](SAMPLE_CONTACT, SAMPLE_CODE)
+    return create_links_and_automation_renderers({automation.pk: text})[automation.pk](
+        SAMPLE_CONTACT, SAMPLE_CODE
+    )

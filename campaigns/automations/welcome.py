@@ -21,7 +21,7 @@ OCCURRENCE_KEY = "welcome"
 MAX_CONTACT_AGE = timedelta(days=1)
 
 
-def send_welcome_messages() -> dict[str, int]:
+def enqueue_welcome_messages() -> dict[str, int]:
     """Enqueue messages to the contacts marked as awaiting a welcome, and remove the marks.
 
     The mark is removed with the message. It is also removed, without a message, where the store
@@ -36,7 +36,9 @@ def send_welcome_messages() -> dict[str, int]:
             return {}
         automations = eligible_automations(AutomationType.WELCOME)
         due_contacts = find_due_contacts(automations, "c.awaits_welcome", OCCURRENCE_KEY)
-        counts = enqueue_due_messages(due_contacts, OCCURRENCE_KEY, after_write=_remove_marks)
+        counts = enqueue_due_messages(
+            due_contacts, OCCURRENCE_KEY, after_write=_clear_awaits_welcome
+        )
         active = Automation.objects.filter(
             owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
         )
@@ -46,5 +48,5 @@ def send_welcome_messages() -> dict[str, int]:
         return counts
 
 
-def _remove_marks(written: list[DueContact]) -> None:
+def _clear_awaits_welcome(written: list[DueContact]) -> None:
     Contact.objects.filter(pk__in=[row.contact_id for row in written]).update(awaits_welcome=False)

@@ -20,7 +20,7 @@ from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import PhoneReader, read_phone
+from contacts.importing.phone_cells import PhoneReader, parse_phone_to_e164
 from contacts.lookup import contact_ids_with_phone
 from contacts.phones import phone_region_of
 
@@ -36,7 +36,7 @@ class ContactForm(forms.ModelForm):
         owner, phone = cleaned.get("owner"), cleaned.get("phone")
         if owner and phone:
             try:
-                cleaned["phone"] = read_phone(phone, phone_region_of(owner))
+                cleaned["phone"] = parse_phone_to_e164(phone, phone_region_of(owner))
             except UnusableCell as problem:
                 self.add_error("phone", str(problem))
         return cleaned
@@ -139,7 +139,7 @@ class ContactAdmin(LargeTableAdmin):
     def get_search_results(self, request, queryset, search_term):
         if not search_term.strip():
             return queryset, False
-        phones = PhoneReader(settings.DEFAULT_PHONE_REGION).every_number(search_term)
+        phones = PhoneReader(settings.DEFAULT_PHONE_REGION).find_all_possible_numbers(search_term)
         ids = [pk for phone in phones for pk in contact_ids_with_phone(phone)]
         return queryset.filter(pk__in=ids), False
 

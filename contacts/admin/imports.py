@@ -127,7 +127,7 @@ class UploadForm(forms.ModelForm):
             list_name=data["list_name"],
             **options,
         )
-        planning.plan_upload(
+        planning.plan_and_store_upload(
             self.instance,
             **{name: data[name] for name in ("encoding", "sheet", "has_header")},
         )
@@ -170,7 +170,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             )
 
         return [
-            import_path("start", self.start_view, "start"),
+            import_path("start", self.save_plan_and_start_view, "start"),
             import_path("cancel", self.cancel_view, "cancel"),
             import_path("progress", self.progress_view, "progress"),
             import_path("rejected.csv", self.rejected_view, "rejected"),
@@ -224,7 +224,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         }
         if contact_import.status == ImportStatus.UPLOADED:
             choices = request.POST if can_change and request.method == "POST" else None
-            context |= _plan_context(contact_import, choices)
+            context |= _store_plan_and_build_context(contact_import, choices)
             return TemplateResponse(request, "contacts/import_plan.html", context)
         rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
         context |= {
@@ -233,11 +233,11 @@ class ContactImportAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "contacts/import_progress.html", context)
 
-    def start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def save_plan_and_start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Store the plan that the form shows and start the import."""
-        contact_import = self._get_import_to_change(request, pk)
+        contact_import = self._check_post_and_get_import(request, pk)
         try:
-            plan = _plan_with_choices(contact_import, request.POST)
+            plan = _store_plan_with_choices(contact_import, request.POST)
             if plan.problem:
                 raise ImportRefused(plan.problem)
             contact_import.date_order = plan.date_order
@@ -248,14 +248,14 @@ class ContactImportAdmin(ReadOnlyAdmin):
         return redirect(_import_url(contact_import))
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        contact_import = self._get_import_to_change(request, pk)
+        contact_import = self._check_post_and_get_import(request, pk)
         try:
             lifecycle.cancel_import(contact_import, by=request.user)
         except ValueError as error:
             self.message_user(request, str(error), messages.ERROR)
         return redirect(_import_url(contact_import))
 
-    def _get_import_to_change(self, request: HttpRequest, pk: int) -> ContactImport:
+    def _check_post_and_get_import(self, request: HttpRequest, pk: int) -> ContactImport:
         if request.method != "POST" or not self.has_add_permission(request):
             raise PermissionDenied
         return get_object_or_404(ContactImport.objects.select_related("owner"), pk=pk)
@@ -281,10 +281,12 @@ def _import_url(contact_import: ContactImport) -> str:
     return reverse("admin:contacts_contactimport_change", args=[contact_import.pk])
 
 
-def _plan_context(contact_import: ContactImport, choices: QueryDict | None) -> dict[str, Any]:
+def _store_plan_and_build_context(
+    contact_import: ContactImport, choices: QueryDict | None
+) -> dict[str, Any]:
     """The context of the page of an uploaded file; stores the plan with the choices."""
     try:
-        plan = _plan_with_choices(contact_import, choices)
+        plan = _store_plan_with_choices(contact_import, choices)
     except ImportRefused as error:
         return {"error": str(error)}
     field_by_position = {
@@ -309,7 +311,7 @@ def _plan_context(contact_import: ContactImport, choices: QueryDict | None) -> d
     }
 
 
-def _plan_with_choices(
+def _store_plan_with_choices(
     contact_import: ContactImport, choices: QueryDict | None
 ) -> planning.ImportPlan:
     """Plan the file with the form's columns, heading and date order, and store the plan.
@@ -319,7 +321,7 @@ def _plan_with_choices(
     had_header = (contact_import.layout or {}).get("has_header")
     mapping_before: dict[str, list[int]] = contact_import.mapping or {}
     if choices is None:
-        return planning.plan_upload(
+        return planning.plan_and_store_upload(
             contact_import,
             has_header=had_header,
             chosen=contact_import.mapping,
@@ -329,7 +331,7 @@ def _plan_with_choices(
     date_order = choices.get("date_order", "")
     encoding, sheet = choices.get("encoding", "").strip(), choices.get("sheet", "").strip()
     is_same_table = has_header == had_header and not (encoding or sheet)
-    return planning.plan_upload(
+    return planning.plan_and_store_upload(
         contact_import,
         has_header=has_header,
         # Of another table the columns have other names, so they are guessed again.

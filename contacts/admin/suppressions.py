@@ -39,7 +39,11 @@ class SuppressionAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path("import/", view(self.import_view), name="contacts_suppression_import"),
-            path("export.csv", view(self.export_view), name="contacts_suppression_export"),
+            path(
+                "export.csv",
+                view(self.export_store_or_global_csv_view),
+                name="contacts_suppression_export",
+            ),
             *super().get_urls(),
         ]
 
@@ -55,7 +59,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         form = SuppressionListForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
             try:
-                self._import_list(request, **form.cleaned_data)
+                self._import_file_and_show_counts(request, **form.cleaned_data)
             except ImportRefused as problem:
                 form.add_error("file", str(problem))
             else:
@@ -68,7 +72,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "contacts/import_suppressions.html", context)
 
-    def _import_list(
+    def _import_file_and_show_counts(
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
         with files.unnamed_copy(file.chunks()) as copy:
@@ -77,13 +81,15 @@ class SuppressionAdmin(ReadOnlyAdmin):
         if counts["unreadable_lines"]:
             messages.warning(request, suppressions.describe_unreadable_lines(counts))
 
-    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
+    def export_store_or_global_csv_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Download the suppressions of the store in `?store=`, or those of all stores."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         store_id = request.GET.get("store", "")
         return StreamingHttpResponse(
-            suppressions.suppression_csv_lines(int(store_id) if store_id.isdecimal() else None),
+            suppressions.store_or_global_suppression_lines(
+                int(store_id) if store_id.isdecimal() else None
+            ),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},
         )

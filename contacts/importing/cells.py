@@ -27,17 +27,17 @@ def is_phone(text: str) -> bool:
     return (
         _PHONE.fullmatch(text) is not None
         and 7 <= sum(map(str.isdigit, text)) <= 15
-        and not is_date(text)
+        and not looks_like_date(text)
         and _IP_ADDRESS.fullmatch(text) is None
     )
 
 
-def is_email(text: str) -> bool:
+def looks_like_email(text: str) -> bool:
     """Whether the text has the form of an e-mail address."""
     return _EMAIL.fullmatch(text.strip()) is not None
 
 
-def is_date(text: str) -> bool:
+def looks_like_date(text: str) -> bool:
     """Whether the text is a date with a year of two or four digits, with or without a time."""
     match = _DATE.fullmatch(text.strip())
     return match is not None and sorted(map(len, match.group("first", "third"))) in (
@@ -45,7 +45,7 @@ def is_date(text: str) -> bool:
     )  # fmt: skip
 
 
-def is_day_of_year(text: str) -> bool:
+def looks_like_day_and_month(text: str) -> bool:
     """Whether the text is a day and a month without a year."""
     return _DAY_OF_YEAR.fullmatch(text.strip()) is not None
 
@@ -75,7 +75,7 @@ class KnownCells(dict[str, T]):
         return value
 
 
-def fold_text(text: str) -> str:
+def fold_to_alphanumeric(text: str) -> str:
     """The text in lower case without accents, and only its letters and digits."""
     decomposed = unicodedata.normalize("NFD", text.lower().replace("ς", "σ"))
     return re.sub(r"[\W_]", "", "".join(c for c in decomposed if not unicodedata.combining(c)))

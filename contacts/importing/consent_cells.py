@@ -14,8 +14,8 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from contacts.importing.cells import KnownCells, UnusableCell, fold_text
-from contacts.importing.dates import NoDate, read_moment
+from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
+from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
 
 MAX_LENGTH = 200
 MAX_KNOWN = 1000
@@ -109,7 +109,7 @@ _WORDS = re.compile(r"\w+")
 
 
 def _folded(words: str) -> frozenset[str]:
-    return frozenset(map(fold_text, words.split()))
+    return frozenset(map(fold_to_alphanumeric, words.split()))
 
 
 _YES, _NO = _folded(YES_WORDS), _folded(NO_WORDS)
@@ -135,7 +135,7 @@ class ConsentColumn:
         """
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
         texts = {cell.strip() for cell in sample if len(cell) < MAX_LENGTH}
-        letters = {letter for letter in map(fold_text, texts) if len(letter) == 1}
+        letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
         self.yes, self.no = set(_YES), set(_NO)
         if "o" in letters or any(map(_is_tick, texts)):
@@ -162,7 +162,7 @@ class ConsentColumn:
         if answer is not None:
             return ConsentCell(answer)
         try:
-            at = read_moment(text, self.date_order, self.zone)
+            at = parse_datetime_none_if_ambiguous(text, self.date_order, self.zone)
         except NoDate:
             return ConsentCell(Consent.SILENT)
         except UnusableCell:
@@ -182,7 +182,7 @@ class ConsentColumn:
             yes, no = Consent.OPTED_OUT, Consent.SILENT
         if len(text) > MAX_LENGTH:
             return None
-        marks = _marks(text)
+        marks = _visible_characters(text)
         if _is_tick(text):
             return yes
         if marks and marks <= _CROSSES:
@@ -191,14 +191,14 @@ class ConsentColumn:
             return None
         if marks & _CROSSES:
             return no
-        if _has_symbol(marks - _TICKS, text):
+        if _has_symbol_beyond_words(marks - _TICKS, text):
             return None
         return self._answer_of_words(text, yes, no)
 
     def _answer_of_words(self, text: str, yes: Consent, no: Consent) -> Consent | None:
         if match := _FLOAT.fullmatch(text):
             text = match[1]
-        words = [fold_text(word) for word in _WORDS.findall(text.replace("_", " "))]
+        words = [fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("_", " "))]
         joined = "".join(words)
         if not joined or joined in _BLANK:
             return Consent.SILENT
@@ -236,11 +236,11 @@ class ConsentColumn:
 
 
 def _is_tick(text: str) -> bool:
-    marks = _marks(text)
+    marks = _visible_characters(text)
     return bool(marks) and marks <= _TICKS
 
 
-def _marks(text: str) -> set[str]:
+def _visible_characters(text: str) -> set[str]:
     """The characters of a text, without blanks, forms of an emoji and signs that say nothing."""
     telling = "?!" if text.startswith("!") else "?"
     return {
@@ -250,7 +250,7 @@ def _marks(text: str) -> set[str]:
     }
 
 
-def _has_symbol(marks: set[str], text: str) -> bool:
+def _has_symbol_beyond_words(marks: set[str], text: str) -> bool:
     """Whether there is a sign that says something else than the words: an emoji, `?`, `!yes`."""
     return text.startswith("!") or any(
         mark == "?" or unicodedata.category(mark)[0] == "S" for mark in marks

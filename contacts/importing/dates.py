@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
-from contacts.importing.cells import UnusableCell, fold_text
+from contacts.importing.cells import UnusableCell, fold_to_alphanumeric
 from contacts.importing.reading import ImportRefused
 from contacts.models import DateOrder
 
@@ -88,7 +88,7 @@ _WORDS = re.compile(r"\d+|[^\W\d_]+")
 _TEXTUAL = re.compile(r"[\w .,/'’°\-]+")
 
 
-def _values_by_prefix(names_by_value: Iterable[tuple[int, str]]) -> dict[str, int]:
+def _value_by_prefix_0_if_ambiguous(names_by_value: Iterable[tuple[int, str]]) -> dict[str, int]:
     """Each name and its abbreviations by their value; 0 where two values share one."""
     values: dict[str, int] = {}
     for value, names in names_by_value:
@@ -99,9 +99,9 @@ def _values_by_prefix(names_by_value: Iterable[tuple[int, str]]) -> dict[str, in
     return values
 
 
-_MONTHS = _values_by_prefix(enumerate(MONTH_NAMES, 1))
+_MONTHS = _value_by_prefix_0_if_ambiguous(enumerate(MONTH_NAMES, 1))
 _FILLERS = frozenset(FILLERS.split())
-_WEEKDAYS = _values_by_prefix([(1, WEEKDAY_NAMES)])
+_WEEKDAYS = _value_by_prefix_0_if_ambiguous([(1, WEEKDAY_NAMES)])
 
 
 # So many dates and so many texts show that a spreadsheet has swapped days and months.
@@ -127,7 +127,7 @@ class WrittenDate(NamedTuple):
     clock: str = ""
 
 
-def read_birthday(
+def parse_birthday(
     text: str, order: str, today: date, *, reads_serials: bool = False
 ) -> date | None:
     """The date as written; None for a cell that stands for no date.
@@ -136,7 +136,8 @@ def read_birthday(
         text: the cell.
         order: the order of the column's dates, a DateOrder.
         today: the latest birthday.
-        reads_serials: whether the column has days counted by a spreadsheet; see `has_serials`.
+        reads_serials: whether the column has days counted by a spreadsheet; see
+            `has_spreadsheet_serial_dates`.
 
     Raises:
         YearlessDate: if it gives no year, or none that is certain.
@@ -146,12 +147,12 @@ def read_birthday(
         year, month, day = match.groups()
         written = WrittenDate(int(year), int(month), int(day))
     else:
-        text = _tidied(text)
+        text = _tidy_or_raise_if_too_long(text)
         if not text.strip("0./-: "):
             return None
         if reads_serials and (match := _SERIAL.fullmatch(text)):
             return FIRST_SERIAL_DAY + timedelta(days=int(match[1]))
-        written = _read_date(text, order)
+        written = _parse_written_date(text, order)
     if written[:3] in _NO_DATES:
         return None
     if written.year in _YEARS_OF_NO_YEAR:
@@ -160,13 +161,13 @@ def read_birthday(
         raise YearlessDate("the date has no year")
     if written[:3] == _FIRST_UNIX_DAY:
         raise YearlessDate("1970-01-01 is also what programs write for no date")
-    birthday = _checked(written)
+    birthday = _to_date_or_raise_unusable(written)
     if birthday > today or birthday.year < today.year - MAX_AGE_YEARS:
         raise UnusableCell(f"not within the last {MAX_AGE_YEARS} years")
     return birthday
 
 
-def read_moment(text: str, order: str, zone: tzinfo) -> datetime | None:
+def parse_datetime_none_if_ambiguous(text: str, order: str, zone: tzinfo) -> datetime | None:
     """The point in time that a cell gives, aware; None for a date that is not certain.
 
     A time without a zone is one of `zone`; a date without a certain time is its noon there.
@@ -180,9 +181,9 @@ def read_moment(text: str, order: str, zone: tzinfo) -> datetime | None:
         NoDate: if the cell is a date that programs write for none.
         UnusableCell: if it is no date.
     """
-    text = _tidied(text)
+    text = _tidy_or_raise_if_too_long(text)
     try:
-        written = _read_date(text, order)
+        written = _parse_written_date(text, order)
     except AmbiguousDate:
         return None
     if written.year in _YEARS_OF_NO_YEAR or written[:3] in (*_NO_DATES, _FIRST_UNIX_DAY):
@@ -190,7 +191,7 @@ def read_moment(text: str, order: str, zone: tzinfo) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        moment = datetime.combine(_checked(written), time(12))
+        moment = datetime.combine(_to_date_or_raise_unusable(written), time(12))
         if re.fullmatch(r"[\d:]+", written.clock):
             hour, minute, *_ = map(int, written.clock.split(":"))
             if hour < 24 and minute < 60:
@@ -205,7 +206,7 @@ class AmbiguousDate(UnusableCell):
     """A date with two readings."""
 
 
-def _tidied(text: str) -> str:
+def _tidy_or_raise_if_too_long(text: str) -> str:
     """The text without outer blanks and runs of blanks.
 
     Raises:
@@ -217,7 +218,7 @@ def _tidied(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.strip("'\"=").split()))
 
 
-def _read_date(text: str, order: str) -> WrittenDate:
+def _parse_written_date(text: str, order: str) -> WrittenDate:
     """The numbers of a date, which need not exist.
 
     Raises:
@@ -232,23 +233,23 @@ def _read_date(text: str, order: str) -> WrittenDate:
             return WrittenDate(int(first), int(second), int(third), clock)
         if len(third) < 3:
             raise UnusableCell("give the year with four digits")
-        day, month = _ordered(int(first), int(second), order)
+        day, month = _day_month_or_raise_ambiguous(int(first), int(second), order)
         return WrittenDate(int(third), month, day, clock)
     if match := _COMPACT.fullmatch(text):
         # Years begin with 19 or 20, and there is no such month: never both.
         century, first, second, third = map(int, match.groups())
         if second <= 12 and century in (16, 19, 20):
             return WrittenDate(century * 100 + first, second, third, clock)
-        day, month = _ordered(century, first, order)
+        day, month = _day_month_or_raise_ambiguous(century, first, order)
         return WrittenDate(second * 100 + third, month, day, clock)
     if _DAY_AND_MONTH.fullmatch(text):
         raise YearlessDate("the date has no year")
     if _TEXTUAL.fullmatch(text):
-        return _read_month_name(text, clock)
+        return _parse_date_with_month_name(text, clock)
     raise UnusableCell("not a date such as 1990-12-31")
 
 
-def _ordered(first: int, second: int, order: str) -> tuple[int, int]:
+def _day_month_or_raise_ambiguous(first: int, second: int, order: str) -> tuple[int, int]:
     """Day and month, of the two numbers before a year."""
     if order == DateOrder.MDY:
         return second, first
@@ -259,11 +260,11 @@ def _ordered(first: int, second: int, order: str) -> tuple[int, int]:
     raise AmbiguousDate("day or month first? The file's other dates are written as 1990-12-31")
 
 
-def _read_month_name(text: str, clock: str) -> WrittenDate:
+def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
     """A date whose month is a word, such as `3 May 1990` or `May 3, 1990`."""
     months, numbers = [], []
     for word in _WORDS.findall(text):
-        folded = fold_text(word)
+        folded = fold_to_alphanumeric(word)
         if word.isdigit():
             numbers.append(word)
         elif folded in _MONTHS:
@@ -283,14 +284,14 @@ def _read_month_name(text: str, clock: str) -> WrittenDate:
     raise UnusableCell("the day is missing")
 
 
-def _checked(written: WrittenDate) -> date:
+def _to_date_or_raise_unusable(written: WrittenDate) -> date:
     try:
         return date(written.year, written.month, written.day)
     except ValueError:
         raise UnusableCell("no such day") from None
 
 
-def has_serials(cells: Iterable[str], today: date) -> bool:
+def has_spreadsheet_serial_dates(cells: Iterable[str], today: date) -> bool:
     """Whether numbers of four or five digits in a column are days counted by a spreadsheet.
 
     They are if the column has other dates, too, or at least MIN_SERIALS such numbers; and if all of
@@ -308,7 +309,7 @@ def has_serials(cells: Iterable[str], today: date) -> bool:
     return serial_count >= MIN_SERIALS or (serial_count > 0 and date_count > 0)
 
 
-def detect_date_order(values: Iterable[str]) -> str:
+def detect_date_order_or_refuse(values: Iterable[str]) -> str:
     """The order of day and month in a file's dates, a DateOrder; ISO if no value shows it.
 
     Raises:

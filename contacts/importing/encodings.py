@@ -72,7 +72,7 @@ class _Reading(NamedTuple):
     faults: tuple[int, ...]
 
 
-def detect_encoding(sample: bytes, region: str = "") -> str:
+def detect_legacy_encoding(sample: bytes, region: str = "") -> str:
     """The encoding of lines that are not ASCII, nor UTF-8 or UTF-16; empty if it is not sure.
 
     Args:
@@ -124,9 +124,9 @@ def _read(sample: bytes, encoding: str, languages: Iterable[str]) -> _Reading | 
     marks = 0
     for at, character in enumerate(text):
         if character > "\x7f" and not character.isalpha():
-            if not _may_stand(text, at):
+            if not _is_mark_allowed_at(text, at):
                 return None
-            marks += _is_strange(text, at)
+            marks += _is_mark_unusual_at(text, at)
     words = {
         word
         for whole in _WORD.findall(unicodedata.normalize("NFC", text))
@@ -140,18 +140,18 @@ def _read(sample: bytes, encoding: str, languages: Iterable[str]) -> _Reading | 
             return None
         per_word.append(explained)
     common = frozenset.intersection(*map(frozenset, per_word)) if per_word else frozenset()
-    needed = common or _fewest(per_word)
+    needed = common or _few_languages_explaining_all(per_word)
     faults = (
         marks,
         1 if common else len(needed),
         sum(word[0].islower() for word in words),
         sum(letter in _RARE_LETTERS for word in words for letter in word.lower()),
-        sum(map(_roughness, words)),
+        sum(map(_hard_to_pronounce_score, words)),
     )
     return _Reading(encoding, text, needed, len(words), faults)
 
 
-def _may_stand(text: str, at: int) -> bool:
+def _is_mark_allowed_at(text: str, at: int) -> bool:
     """Whether a mark may stand where it does: `D’Angelo`, `N°`, but not `Mu–oz`."""
     mark = text[at]
     if mark not in _FREE_MARKS:
@@ -164,7 +164,7 @@ def _may_stand(text: str, at: int) -> bool:
     return not after.isalpha() or mark in _BEFORE_LETTER
 
 
-def _is_strange(text: str, at: int) -> bool:
+def _is_mark_unusual_at(text: str, at: int) -> bool:
     """Whether a mark stands where it is possible and rare: `Mar’a`, not `D’Angelo`."""
     before, after = text[max(0, at - 3) : at], text[at + 1 : at + 2]
     if text[at] == "€":
@@ -196,7 +196,7 @@ def _could_be_word(word: str, language: str) -> bool:
     return is_latin and all(word[at] < "\x7f" for at in capitals[1:]) and len(capitals) == 2
 
 
-def _fewest(per_word: list[set[str]]) -> frozenset[str]:
+def _few_languages_explaining_all(per_word: list[set[str]]) -> frozenset[str]:
     """A small set of languages that together explain every word."""
     chosen: set[str] = set()
     left = per_word
@@ -224,7 +224,7 @@ def _longest_run(word: str, *, vowels: bool) -> int:
     return longest
 
 
-def _roughness(word: str) -> int:
+def _hard_to_pronounce_score(word: str) -> int:
     """How much of a word is hard to say: many vowels or consonants in a row, a strange end."""
     lower = word.lower().replace("\u0307", "")
     is_latin = len(lower) > 3 and lower[0] < "\u0370"

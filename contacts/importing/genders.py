@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contacts.importing.cells import UnusableCell, fold_text
+from contacts.importing.cells import UnusableCell, fold_to_alphanumeric
 from contacts.models import Gender
 
 GENDER_WORDS = {
@@ -37,7 +37,7 @@ _LANGUAGE_WORDS = {
 
 def _by_word(words_by_gender: dict[Gender, str]) -> dict[str, str]:
     return {
-        fold_text(word): gender.value
+        fold_to_alphanumeric(word): gender.value
         for gender, words in words_by_gender.items()
         for word in words.split()
     }
@@ -50,12 +50,12 @@ class GenderColumn:
     """Reads the cells of one column; its heading and other cells decide what M, V and D mean."""
 
     def __init__(self, heading: str, sample: Iterable[str]) -> None:
-        words = {fold_text(cell[:40]) for cell in sample}
-        shown = words | {fold_text(heading)}
+        words = {fold_to_alphanumeric(cell[:40]) for cell in sample}
+        shown = words | {fold_to_alphanumeric(heading)}
         languages = {
             language
             for language, names in _LANGUAGE_WORDS.items()
-            if shown & set(map(fold_text, names.split()))
+            if shown & set(map(fold_to_alphanumeric, names.split()))
         }
         is_spanish, is_dutch = languages == {"es"}, languages == {"nl"}
         self.genders: dict[str, str | None] = dict(_GENDER_BY_WORD)
@@ -84,7 +84,7 @@ class GenderColumn:
         Raises:
             UnusableCell: if the word is not known, or its letter may mean two genders.
         """
-        word = fold_text(text)
+        word = fold_to_alphanumeric(text)
         if not word:
             return None
         gender = self.genders.get(word)

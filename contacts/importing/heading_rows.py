@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from contacts.importing.cells import is_date, is_email, is_phone
+from contacts.importing.cells import is_phone, looks_like_date, looks_like_email
 from contacts.importing.headings import Meaning, read_heading
 
 MAX_ROWS_ABOVE = 30
@@ -39,7 +39,7 @@ class _RowScore(NamedTuple):
         return 2 * self.fields + self.others - self.dates
 
 
-def find_headings(
+def find_headings_or_raise_uncertain(
     sample: Sequence[tuple[int, list[str]]], *, has_header: bool | None
 ) -> HeadingRow:
     """Find the headings among the first rows of a file.
@@ -65,7 +65,7 @@ def find_headings(
         and (score.filled > 1 or common_width == 1)
     ]
     if not candidates:
-        if has_header is None and not _is_heading_by_contrast(sample, scores[0]):
+        if has_header is None and not _is_heading_by_cells_below(sample, scores[0]):
             return HeadingRow((), 0)
         return HeadingRow(tuple(rows[0]), 1)
     best = max(candidates, key=lambda at: (scores[at].total, -at))
@@ -80,11 +80,13 @@ def find_headings(
     if (
         best
         and sample[best - 1][0] == sample[best][0] - 1
-        and _is_group(scores[best - 1], rows[best - 1])
+        and _is_row_of_group_headings(scores[best - 1], rows[best - 1])
     ):
         above = best - 1
         cells = _joined(rows[above], cells)
-    elif end < len(rows) and _is_second_row(scores[best], rows[best], scores[end], rows[end]):
+    elif end < len(rows) and _fills_gaps_of_heading_row(
+        scores[best], rows[best], scores[end], rows[end]
+    ):
         cells = _joined(cells, rows[end])
         end += 1
     notes: tuple[str, ...] = ()
@@ -107,9 +109,9 @@ def _score(row: Sequence[str]) -> _RowScore:
         if not text:
             continue
         filled += 1
-        if is_date(text):
+        if looks_like_date(text):
             dates += 1
-        elif is_phone(text) or is_email(text):
+        elif is_phone(text) or looks_like_email(text):
             values += 1
         elif len(text) <= MAX_LENGTH:
             meaning = read_heading(text).meaning
@@ -118,7 +120,7 @@ def _score(row: Sequence[str]) -> _RowScore:
     return _RowScore(fields, others, dates, values, filled)
 
 
-def _is_heading_by_contrast(sample: Sequence[tuple[int, list[str]]], first: _RowScore) -> bool:
+def _is_heading_by_cells_below(sample: Sequence[tuple[int, list[str]]], first: _RowScore) -> bool:
     """Whether the first row holds headings of an unknown language, by the cells below them.
 
     Raises:
@@ -130,7 +132,9 @@ def _is_heading_by_contrast(sample: Sequence[tuple[int, list[str]]], first: _Row
     has_values = False
     for at in range(max((len(row) for row in rows), default=0)):
         cells = [row[at].strip() for row in rows if len(row) > at and row[at].strip()]
-        count = sum(is_date(cell) or is_phone(cell) or is_email(cell) for cell in cells)
+        count = sum(
+            looks_like_date(cell) or is_phone(cell) or looks_like_email(cell) for cell in cells
+        )
         if cells and count >= MIN_VALUE_SHARE * len(cells):
             has_values = True
             if len(head) > at and head[at].strip():
@@ -142,7 +146,7 @@ def _is_heading_by_contrast(sample: Sequence[tuple[int, list[str]]], first: _Row
     return True
 
 
-def _is_group(score: _RowScore, row: Sequence[str]) -> bool:
+def _is_row_of_group_headings(score: _RowScore, row: Sequence[str]) -> bool:
     """Whether a row above the headings names groups of them."""
     return (
         score.filled > 1
@@ -153,7 +157,7 @@ def _is_group(score: _RowScore, row: Sequence[str]) -> bool:
     )
 
 
-def _is_second_row(
+def _fills_gaps_of_heading_row(
     first: _RowScore, above: Sequence[str], score: _RowScore, row: Sequence[str]
 ) -> bool:
     """Whether a row below the headings fills their gaps."""

@@ -74,7 +74,7 @@ class Heading(NamedTuple):
     whose: Whose = Whose.CUSTOMER
 
 
-# The words of each concept, as `heading_words` writes them.
+# The words of each concept, as `canonical_heading_words` writes them.
 _CONCEPTS = {
     "phone": (
         "phone phones telephone telephones telephonic tel tele telno telefon telefono telefoni "
@@ -417,7 +417,7 @@ _CAMEL_CASE = re.compile(r"(?<=[a-zα-ω])(?=[A-ZΑ-Ω])|(?<=[A-Z])(?=[A-Z][a-z]
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
-def fold_accents(text: str) -> str:
+def fold_case_and_accents(text: str) -> str:
     """The text in lower case, without accents, with compatible forms of letters made plain."""
     text = text.lower().replace("ß", "ss").replace("ς", "σ").replace("ø", "o").replace("æ", "ae")
     return _without_accents(text).replace("ς", "σ")
@@ -429,7 +429,7 @@ def _without_accents(text: str) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def heading_words(text: str) -> tuple[str, ...]:
+def canonical_heading_words(text: str) -> tuple[str, ...]:
     """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
     words: list[str] = []
     for word in _WORD.findall(_without_accents(text.replace("№", "No"))):
@@ -457,14 +457,17 @@ def heading_words(text: str) -> tuple[str, ...]:
                 at += length
                 break
         else:
-            result += _known_words(joined[at])
+            result += _split_or_correct_word(joined[at])
             at += 1
     return tuple(result)
 
 
 def _split_word(word: str) -> Sequence[str]:
     """What a word is made of, folded: `landLine` is known, `phoneNo` has capitals, `smsopt` not."""
-    whole, parts = fold_accents(word), fold_accents(_CAMEL_CASE.sub(" ", word)).split()
+    whole, parts = (
+        fold_case_and_accents(word),
+        fold_case_and_accents(_CAMEL_CASE.sub(" ", word)).split(),
+    )
     if whole in _WORDS or whole in _PHRASE_WORDS:
         return [whole]
     if len(parts) > 1 and all(map(_is_known, parts)):
@@ -477,7 +480,7 @@ def _is_known(word: str) -> bool:
 
 
 @lru_cache(maxsize=10_000)
-def _known_words(word: str) -> tuple[str, ...]:
+def _split_or_correct_word(word: str) -> tuple[str, ...]:
     """The word if it is known, else its known parts, else the word it is a misspelling of."""
     if word in _WORDS or len(word) < _MIN_COMPOUND_LENGTH or word.isdigit():
         return (word,)
@@ -520,8 +523,8 @@ def read_heading(text: str) -> Heading:
     Args:
         text: the heading as it stands in the file.
     """
-    words = heading_words(text)
-    without_answers = _without_answers(words)
+    words = canonical_heading_words(text)
+    without_answers = _without_yes_no_pair(words)
     asks = without_answers != words
     words = without_answers
     concepts: set[str] = set()
@@ -535,10 +538,14 @@ def read_heading(text: str) -> Heading:
     consent = _read_consent_heading(words, concepts, is_sure=not unknown)
     if consent:
         return consent
-    meaning = _plain_meaning(words, concepts)
+    meaning = _meaning_of_non_consent_heading(words, concepts)
     if asks and meaning == Meaning.EMAIL:
         return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=not unknown)
-    rank = _phone_rank(words, concepts) if meaning == Meaning.PHONE else _rank(words, concepts)
+    rank = (
+        _phone_rank_penalty(words, concepts)
+        if meaning == Meaning.PHONE
+        else _rank_penalty(words, concepts)
+    )
     whose = Whose.CUSTOMER
     if "dependant" in concepts:
         whose = Whose.DEPENDANT
@@ -559,7 +566,7 @@ _YES_AND_NO = frozenset(frozenset(pair.split()) for pair in _ANSWER_PAIRS.split(
 _OR = frozenset(["or", "η", "oder", "ou", "o"])
 
 
-def _without_answers(words: tuple[str, ...]) -> tuple[str, ...]:
+def _without_yes_no_pair(words: tuple[str, ...]) -> tuple[str, ...]:
     """The words without the answers that a heading offers: `SMS (yes/no)`, `ναι ή όχι`."""
     for at in range(len(words) - 1):
         for length in (3, 2):
@@ -575,7 +582,7 @@ _NEEDS_KNOWN_WORDS = frozenset(
 )
 
 
-def _plain_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa: C901 - a table
+def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa: C901 - a table
     """The meaning of a heading that does not speak of consent; the first rule that fits."""
     strange = concepts & {"company", "other_person", "dependant", "fax"}
     if concepts & {"phone", "mobile", "whatsapp"} or concepts >= {"contact", "number"}:
@@ -614,9 +621,15 @@ def _plain_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa
             return Meaning.OTHER
         return Meaning.BIRTHDAY
     if "email" in concepts:
-        if strange or concepts & {"label", "status", "other", "last", "id", "detail", "date"} - _at(
-            words
-        ):
+        if strange or concepts & {
+            "label",
+            "status",
+            "other",
+            "last",
+            "id",
+            "detail",
+            "date",
+        } - _date_if_only_from_prepositions(words):
             return Meaning.OTHER
         return Meaning.EMAIL
     if "gender" in concepts:
@@ -627,10 +640,10 @@ def _plain_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa
         return Meaning.TITLE
     if strange or concepts & {"shop", "anniversary"}:
         return Meaning.OTHER
-    return _name_meaning(words, concepts)
+    return _meaning_of_name_or_other_heading(words, concepts)
 
 
-def _at(words: Sequence[str]) -> set[str]:
+def _date_if_only_from_prepositions(words: Sequence[str]) -> set[str]:
     """Whether `date` comes from a small word such as `at` or `on` only."""
     return {"date"} if not set(words) & set(_DATE_WORDS) else set()
 
@@ -647,7 +660,7 @@ _DATE_WORDS = frozenset(_CONCEPTS["date"].split()) - {
 }
 
 
-def _name_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa: C901 - a table
+def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa: C901 - a table
     is_first = bool(
         concepts & {"first_name"} or (concepts & {"given", "first"} and "name" in concepts)
     )
@@ -655,15 +668,21 @@ def _name_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa:
         concepts & {"last_name"} or (concepts & {"last", "family"} and "name" in concepts)
     )
     if concepts & {"first_name", "last_name", "name", "full"}:
-        if concepts & {"other", "place", "label", "country", "date"} - _at(words):
+        if concepts & {
+            "other",
+            "place",
+            "label",
+            "country",
+            "date",
+        } - _date_if_only_from_prepositions(words):
             return Meaning.OTHER
         if "id" in concepts or (concepts & {"other_name"} and not is_first) or concepts & {"area"}:
             return Meaning.OTHER
         if "other_name" in concepts:
             return Meaning.OTHER
-        if is_last and (is_first or "given" in concepts or _is_pair(words)):
+        if is_last and (is_first or "given" in concepts or _names_first_and_last_name(words)):
             return Meaning.FULL_NAME
-        if is_first and _is_pair(words):
+        if is_first and _names_first_and_last_name(words):
             return Meaning.FULL_NAME
         if is_first:
             return Meaning.FIRST_NAME
@@ -703,7 +722,7 @@ def _name_meaning(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa:
 _OF_STATUS = {"status", "enable", "person", "contact", "glue"}
 
 
-def _is_pair(words: Sequence[str]) -> bool:
+def _names_first_and_last_name(words: Sequence[str]) -> bool:
     """Whether the heading names both parts of a name: `Name, Vorname`, `Apellidos y nombre`."""
     parts = [
         word for word in words if _WORDS.get(word, set()) & {"name", "first_name", "last_name"}
@@ -715,7 +734,7 @@ def _is_pair(words: Sequence[str]) -> bool:
     return not {"first", "last", "given", "family"} & {c for w in words for c in _WORDS.get(w, ())}
 
 
-def _rank(words: Sequence[str], concepts: set[str]) -> int:
+def _rank_penalty(words: Sequence[str], concepts: set[str]) -> int:
     rank = 0
     numbers = [int(word) for word in words if word.isdigit()][:1]
     if numbers and numbers[0] != 1:
@@ -731,9 +750,9 @@ def _rank(words: Sequence[str], concepts: set[str]) -> int:
     return rank
 
 
-def _phone_rank(words: Sequence[str], concepts: set[str]) -> int:
+def _phone_rank_penalty(words: Sequence[str], concepts: set[str]) -> int:
     """Mobile before general, before those of a place, before those that receive no SMS."""
-    rank = _rank(words, concepts)
+    rank = _rank_penalty(words, concepts)
     if concepts & {"sms"}:
         return rank
     if "mobile" in concepts:
@@ -939,7 +958,7 @@ _NEGATING_WORDS = (
 @lru_cache(maxsize=10_000)
 def _may_say_no(word: str) -> bool:
     """Whether a cell with this word may say no; most words of addresses and notes do not."""
-    words = _SPLIT.findall(fold_accents(word.replace("_", " ")))
+    words = _SPLIT.findall(fold_case_and_accents(word.replace("_", " ")))
     return not _NEGATING_WORDS.isdisjoint(words)
 
 
@@ -952,7 +971,7 @@ _UNWANTED_WORDS = (
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 
 
-def says_no(text: str) -> bool:
+def cell_refuses_messages(text: str) -> bool:
     """Whether a cell of any column says that somebody wants no messages: `no SMS`, `unsubscribed`.
 
     Args:
@@ -960,7 +979,7 @@ def says_no(text: str) -> bool:
     """
     if not any(_may_say_no(word) for word in text.split() if not word.isdigit()):
         return False
-    words = _SPLIT.findall(fold_accents(text.replace("_", " ")))
+    words = _SPLIT.findall(fold_case_and_accents(text.replace("_", " ")))
     joined = {first + second for first, second in pairwise(words)}
     if _CLEAR_NO & ({*words} | joined):
         return True

@@ -190,13 +190,13 @@ def run_import(import_id: int) -> ContactImport:
         BaseTimeoutException: if the job takes too long; the import stays open.
     """
     try:
-        return _run_import(import_id)
+        return _lock_and_run_import(import_id)
     except _DATABASE_AWAY as error:
         kind = type(error.__cause__ or error).__name__
     raise DatabaseUnavailable(f"import {import_id} stays open: {kind}")
 
 
-def _run_import(import_id: int) -> ContactImport:
+def _lock_and_run_import(import_id: int) -> ContactImport:
     with advisory_lock(f"import {import_id}") as acquired:
         ContactImport.objects.filter(pk=import_id, status=ImportStatus.PENDING).update(
             status=ImportStatus.PROCESSING, started_at=timezone.now()
@@ -205,7 +205,7 @@ def _run_import(import_id: int) -> ContactImport:
         if not acquired or contact_import.status != ImportStatus.PROCESSING:
             return contact_import
         if contact_import.attempts >= MAX_ATTEMPTS:
-            return _finish(
+            return _finish_if_processing(
                 contact_import,
                 ImportStatus.FAILED,
                 f"the import was interrupted too often: {MAX_ATTEMPTS} times it could not read on "
@@ -216,12 +216,16 @@ def _run_import(import_id: int) -> ContactImport:
             while not _read_file(contact_import):
                 contact_import.refresh_from_db()
         except ImportRefused as error:
-            return _finish(contact_import, ImportStatus.FAILED, str(error))
+            return _finish_if_processing(contact_import, ImportStatus.FAILED, str(error))
         except _INTERRUPTIONS:
             raise
         except Exception as error:  # noqa: BLE001 - every way to end is an end
-            return _finish(contact_import, ImportStatus.FAILED, _describe_error(import_id, error))
-    return _finish(contact_import, ImportStatus.COMPLETED)
+            return _finish_if_processing(
+                contact_import,
+                ImportStatus.FAILED,
+                _log_error_place_and_build_reason(import_id, error),
+            )
+    return _finish_if_processing(contact_import, ImportStatus.COMPLETED)
 
 
 def _read_file(contact_import: ContactImport) -> bool:
@@ -232,13 +236,13 @@ def _read_file(contact_import: ContactImport) -> bool:
     try:
         with files.local_copy(contact_import.pk) as path:
             layout, mapping = _ensure_plan(contact_import, path)
-            _write_rows(contact_import, path, layout, mapping)
+            _write_rows_after_checkpoint(contact_import, path, layout, mapping)
     except files.FileChanged:
         return False
     return True
 
 
-def _describe_error(import_id: int, error: Exception) -> str:
+def _log_error_place_and_build_reason(import_id: int, error: Exception) -> str:
     """A reason without the words of the error, which may hold cells of the file; logs its place."""
     kind, where = (type(error).__name__, "") if not isinstance(error, RowError) else error.args
     cause = error.__cause__ if isinstance(error, RowError) and error.__cause__ else error
@@ -265,7 +269,7 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
         has_header=layout.has_header if layout else None,
         chosen=mapping,
         date_order=contact_import.date_order,
-        **planning.stored_choices(contact_import),
+        **planning.stored_encoding_and_sheet(contact_import),
         with_preview=False,
     )
     if plan.problem:
@@ -287,7 +291,7 @@ class ValidatedChunk(NamedTuple):
     share_read: float
 
 
-def _write_rows(
+def _write_rows_after_checkpoint(
     contact_import: ContactImport, path: Path, layout: Layout, mapping: dict[str, list[int]]
 ) -> None:
     """Validate the file and write the chunks beyond the checkpoint, unless it is cancelled."""
@@ -301,7 +305,7 @@ def _write_rows(
         read_refusal = refusal_reader(
             layout.headings, mapping, order, region, sample=sample, zone=zone
         )
-    chunks = _validated_chunks(
+    chunks = _iter_chunks_split_at_checkpoint(
         reader,
         row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone),
         contact_import.pk,
@@ -325,7 +329,7 @@ def _write_rows(
         last_line = chunk.last_line
 
 
-def _validated_chunks(
+def _iter_chunks_split_at_checkpoint(
     reader: reading.FileReader,
     validate_row: Callable[[list[str]], ContactRow | Rejection],
     import_id: int,
@@ -368,17 +372,23 @@ def _validated_chunks(
                     raise RowError(type(error).__name__, f" in line {line:,}") from error
                 if isinstance(result, Rejection):
                     rejected_count += 1
-                    listed_lines.append(_listed_line(import_id, line, result, cells))
+                    listed_lines.append(
+                        _build_rejected_row_copy_line(import_id, line, result, cells)
+                    )
                     refusal = read_refusal(cells) if read_refusal else None
                     if refusal and refusal.consent == Consent.OPTED_OUT:
                         rejected_refusals.append(refusal.phone)
                     continue
                 if result.dropped:
                     listed_lines.append(
-                        _listed_line(import_id, line, _summary(result.dropped), cells)
+                        _build_rejected_row_copy_line(
+                            import_id, line, _summary(result.dropped), cells
+                        )
                     )
                 first = row_by_phone.get(result.phone)
-                row_by_phone[result.phone] = first.filled_by(result) if first else result
+                row_by_phone[result.phone] = (
+                    first.merged_with_later_row(result) if first else result
+                )
             if not row_count:
                 return
             rows_read += row_count
@@ -423,7 +433,7 @@ def _staged_rows(
         rows: the rows of a chunk, one for each number, sorted by number.
         states: of the numbers that earlier chunks have, as SeenPhones keeps them. Their rows only
             fill what is blank so far, and only say what was not said.
-        silence_agrees: see `_validated_chunks`.
+        silence_agrees: see `_iter_chunks_split_at_checkpoint`.
     """
     agreeing = (Consent.AGREES, Consent.SILENT) if silence_agrees else (Consent.AGREES,)
     phones, lines, opted_out = [], [], []
@@ -456,7 +466,9 @@ def _summary(dropped: Sequence[DroppedCell]) -> Rejection:
     return Rejection(dropped[0].column, dropped[0].value, reasons[:MAX_REASON_LENGTH])
 
 
-def _listed_line(import_id: int, line: int, why: Rejection, cells: list[str]) -> str:
+def _build_rejected_row_copy_line(
+    import_id: int, line: int, why: Rejection, cells: list[str]
+) -> str:
     """A row of the list of rejected rows, as a line of COPY."""
     row = json.dumps([_UNSTORABLE.sub("\ufffd", cell) for cell in cells])
     values = [_UNSTORABLE.sub("\ufffd", value) for value in why]
@@ -527,7 +539,7 @@ def _write_chunk(contact_import: ContactImport, chunk: ValidatedChunk) -> bool:
         return False
     if locked.file_sha256 != contact_import.file_sha256:
         raise files.FileChanged
-    written = writing.upsert_contacts(locked, chunk.staged)
+    written = writing.upsert_contacts_and_consent(locked, chunk.staged)
     if chunk.listed_lines:
         writing.copy_rejected_rows(chunk.listed_lines)
     locked.attempts = 0
@@ -543,7 +555,9 @@ def _write_chunk(contact_import: ContactImport, chunk: ValidatedChunk) -> bool:
     return True
 
 
-def _finish(contact_import: ContactImport, status: ImportStatus, error: str = "") -> ContactImport:
+def _finish_if_processing(
+    contact_import: ContactImport, status: ImportStatus, error: str = ""
+) -> ContactImport:
     """End an import that is being read; a cancelled import stays cancelled."""
     ended = ContactImport.objects.filter(pk=contact_import.pk, status=ImportStatus.PROCESSING)
     ended.update(status=status, error=error[:500], finished_at=timezone.now())
@@ -558,7 +572,7 @@ def _finish(contact_import: ContactImport, status: ImportStatus, error: str = ""
     return contact_import
 
 
-def enqueue_stopped_imports(dry_run: bool) -> int:
+def enqueue_open_imports_if_none_waits(dry_run: bool) -> int:
     """Repair of the watchdog: enqueue open imports if no job waits; return how many.
 
     The job of an import that is being read does nothing. A dry run counts the open imports.
@@ -569,7 +583,7 @@ def enqueue_stopped_imports(dry_run: bool) -> int:
     if jobs.waiting_count("contact_import"):
         return 0
     ids = list(open_imports.values_list("pk", flat=True))
-    jobs.enqueue_each("contact_import", IMPORT_CONTACTS, ids)
+    jobs.enqueue_each_on_commit("contact_import", IMPORT_CONTACTS, ids)
     return len(ids)
 
 

@@ -13,13 +13,26 @@ from datetime import UTC, date
 from itertools import pairwise
 from typing import NamedTuple
 
-from contacts.importing.cells import UnusableCell, fold_text, is_date, is_day_of_year, is_email
+from contacts.importing.cells import (
+    UnusableCell,
+    fold_to_alphanumeric,
+    looks_like_date,
+    looks_like_day_and_month,
+    looks_like_email,
+)
 from contacts.importing.cells import is_phone as looks_like_phone
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading, says_no
+from contacts.importing.headings import (
+    Channel,
+    Heading,
+    Meaning,
+    Whose,
+    cell_refuses_messages,
+    read_heading,
+)
 from contacts.importing.names import stands_for_nothing
-from contacts.importing.phone_cells import PhoneReader, detect_convention, read_country
+from contacts.importing.phone_cells import PhoneReader, detect_convention, find_two_letter_country
 from contacts.models import DateOrder
 
 # The fields of a contact that a column may hold. `other_consent` answers whether messages of
@@ -85,7 +98,7 @@ class _Column(NamedTuple):
     def answered_share(self, *, also: Callable[[str], object] = lambda cell: False) -> float:
         """Which share of the cells answers a question or matches; S and N do beside each other."""
         reader = _answer_reader(self.cells)
-        return self.share(lambda cell: also(cell) or _is_answer(cell, reader))
+        return self.share(lambda cell: also(cell) or _is_consent_answer(cell, reader))
 
     def rows_of(self, matches: Callable[[str], object]) -> set[int]:
         """The rows of the sample whose cell is filled and matches."""
@@ -153,22 +166,22 @@ class _Guess:
                 self.unclear_sms.append(column)
         if not has_phone:
             self._find_phones()
-            self._find_second_list()
+            self._ask_about_second_list()
         self._find_emails()
         self._find_names()
         self._find_genders()
         self._find_birthdays()
         self._find_countries()
-        self._find_consents()
+        self._map_or_ask_about_consent_columns()
         self._find_states_in_doubt()
-        self._find_answers_elsewhere()
+        self._map_or_ask_about_hidden_consent()
 
     def _of(self, *meanings: Meaning) -> list[_Column]:
         """Columns whose heading has one of these meanings, preferred first."""
         found = [column for column in self.columns if column.meaning in meanings]
         return sorted(found, key=lambda column: (column.heading.rank, column.position))
 
-    def _use(self, field: str, columns: Sequence[_Column]) -> None:
+    def _assign_columns_to_field(self, field: str, columns: Sequence[_Column]) -> None:
         if columns:
             self.fields[field] = [column.position for column in columns]
             self.used |= {column.position for column in columns}
@@ -189,7 +202,7 @@ class _Guess:
                 column.cells
                 and (
                     column.meaning == Meaning.SMS
-                    or column.share(lambda cell: cell != "x" and _is_answer(cell))
+                    or column.share(lambda cell: cell != "x" and _is_consent_answer(cell))
                     >= MIN_VALUE_SHARE
                 )
                 and column.share(looks_like_phone) < MIN_VALUE_SHARE
@@ -206,11 +219,11 @@ class _Guess:
                     self.notes.append(f"{column.text}: not used, it may be of another person")
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
         if phones:
-            self._use("phone", phones)
+            self._assign_columns_to_field("phone", phones)
             return
-        self._find_phones_by_cells()
+        self._map_or_ask_about_phones_by_cells()
 
-    def _find_second_list(self) -> None:
+    def _ask_about_second_list(self) -> None:
         """Ask about a second list beside the first: the headings of names and phones come twice."""
         again = [
             column for column in self.columns if _REPEATED.search(column.text) and column.cells
@@ -224,13 +237,13 @@ class _Guess:
                 "or name the columns of the one to import with --map phone=COLUMN"
             )
 
-    def _find_phones_by_cells(self) -> None:
+    def _map_or_ask_about_phones_by_cells(self) -> None:
         """The only column whose cells are phone numbers, if its heading allows it."""
         candidates = [
             column
             for column in self._free(Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER)
             if column.share(looks_like_phone) >= MIN_VALUE_SHARE
-            and _mobile_share(column, self.region) >= MIN_VALUE_SHARE
+            and _mobile_or_signed_share(column, self.region) >= MIN_VALUE_SHARE
         ]
         if len(candidates) > 1:
             names = ", ".join(column.text[:30] for column in candidates)
@@ -244,13 +257,13 @@ class _Guess:
                 "no column holds the phone number by its heading or cells: name it with "
                 f"--map phone=COLUMN; the file has: {names}"
             )
-        elif self.has_headings and _is_serial(candidates[0]):
+        elif self.has_headings and _counts_up_in_small_steps(candidates[0]):
             self.problems.append(
                 f"{candidates[0].text} may hold phone numbers or numbers that count up: if they "
                 f"are phone numbers, say so with --map phone={candidates[0].position + 1}"
             )
         else:
-            self._use("phone", candidates)
+            self._assign_columns_to_field("phone", candidates)
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _find_emails(self) -> None:
@@ -259,10 +272,10 @@ class _Guess:
             emails = [
                 column
                 for column in self._free(Meaning.UNKNOWN, Meaning.PERSON)
-                if column.share(is_email) >= MIN_VALUE_SHARE
+                if column.share(looks_like_email) >= MIN_VALUE_SHARE
             ]
             emails = emails if len(emails) == 1 else []
-        self._use("email", emails)
+        self._assign_columns_to_field("email", emails)
 
     def _find_names(self) -> None:
         first, last = _best(self._of(Meaning.FIRST_NAME)), _best(self._of(Meaning.LAST_NAME))
@@ -293,10 +306,10 @@ class _Guess:
                 if column.share(_is_name) >= MIN_NAME_SHARE and not _is_yes_or_no(column)
             ]
             first, last = names[:1], names[1:2]
-        self._use("first_name", first)
-        self._use("last_name", last)
+        self._assign_columns_to_field("first_name", first)
+        self._assign_columns_to_field("last_name", last)
         if not (first and last):
-            self._use("full_name", full)
+            self._assign_columns_to_field("full_name", full)
 
     def _find_genders(self) -> None:
         genders = _best(self._of(Meaning.GENDER))
@@ -306,7 +319,7 @@ class _Guess:
                 for column in self._of(Meaning.TITLE)
                 if column.cells and _gender_share(column) >= MIN_VALUE_SHARE
             ][:1]
-        self._use("gender", genders)
+        self._assign_columns_to_field("gender", genders)
 
     def _find_birthdays(self) -> None:
         birthdays = self._of(Meaning.BIRTHDAY)
@@ -314,7 +327,7 @@ class _Guess:
             birthdays = [
                 column
                 for column in self._free(Meaning.UNKNOWN)
-                if column.share(is_date) >= MIN_NAME_SHARE and _could_be_birthdays(column)
+                if column.share(looks_like_date) >= MIN_NAME_SHARE and _could_be_birthdays(column)
             ]
             birthdays = birthdays if len(birthdays) == 1 else []
             for column in birthdays:
@@ -324,7 +337,7 @@ class _Guess:
         # Beside `Pet name` and without a `Pet birthday`.
         may_be_of_dependant = any(
             column.share(_is_word) >= MIN_VALUE_SHARE for column in dependants
-        ) and not any(column.share(is_date) >= MIN_VALUE_SHARE for column in dependants)
+        ) and not any(column.share(looks_like_date) >= MIN_VALUE_SHARE for column in dependants)
         for column in birthdays:
             if column.cells and column.share(_has_no_year) == 1:
                 self.notes.append(f"{column.text}: the dates have no year, so they are not used")
@@ -332,7 +345,7 @@ class _Guess:
             if column.cells and (may_be_of_dependant or _are_of_children(column)):
                 self._ask_birthday(column)
             usable.append(column)
-        self._use("birthday", usable)
+        self._assign_columns_to_field("birthday", usable)
 
     def _ask_birthday(self, column: _Column) -> None:
         at = column.position + 1
@@ -346,12 +359,12 @@ class _Guess:
         countries = [
             column
             for column in self._of(Meaning.COUNTRY)
-            if not column.cells or column.share(read_country) >= MIN_VALUE_SHARE
+            if not column.cells or column.share(find_two_letter_country) >= MIN_VALUE_SHARE
         ]
         filled = [column for column in countries if column.cells]
-        self._use("country", (filled or countries)[:1])
+        self._assign_columns_to_field("country", (filled or countries)[:1])
 
-    def _find_consents(self) -> None:
+    def _map_or_ask_about_consent_columns(self) -> None:
         spoken = self._of(
             Meaning.CONSENT,
             Meaning.OPT_OUT,
@@ -384,19 +397,24 @@ class _Guess:
                 for column in spoken
                 if column.meaning == Meaning.CONSENT_TIME
                 and column.heading.channel != Channel.OTHER
-                and column.share(is_date) >= MIN_VALUE_SHARE
+                and column.share(looks_like_date) >= MIN_VALUE_SHARE
                 and not all(map(_is_filled, column.rows))
             ]
         found["sms_opt_out"] = [*found.get("sms_opt_out", ()), *self._find_states()]
         for field, columns in found.items():
-            self._use(field, sorted(columns, key=lambda column: column.position))
+            self._assign_columns_to_field(
+                field, sorted(columns, key=lambda column: column.position)
+            )
 
     def _find_states(self) -> list[_Column]:
         """Columns of states that say who is unsubscribed."""
         return [
             column
             for column in self._of(Meaning.STATUS)
-            if any(says_no(state) or _is_subscription(state) for state in set(column.all_cells))
+            if any(
+                cell_refuses_messages(state) or _is_subscription_state(state)
+                for state in set(column.all_cells)
+            )
             and all(map(_answers_alike, set(column.all_cells)))
         ]
 
@@ -410,7 +428,9 @@ class _Guess:
                 )
             elif _has_unequal_answers(set(column.all_cells)):
                 in_doubt = column.rows_of(
-                    lambda cell: is_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
+                    lambda cell: (
+                        looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
+                    )
                 )
             if in_doubt - self._rows_of_refusal():
                 self._ask_consent(column)
@@ -434,7 +454,7 @@ class _Guess:
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
-    def _find_answers_elsewhere(self) -> None:
+    def _map_or_ask_about_hidden_consent(self) -> None:
         """Ask about columns that nobody would take for consent and whose cells hold a no."""
         for column in self.columns:
             if column.position in self.used or column.meaning in (
@@ -448,9 +468,11 @@ class _Guess:
                 Meaning.UNCLEAR_CONSENT,
             ):
                 continue
-            rows_of_no = column.rows_of(lambda cell: len(cell) <= MAX_NAME_LENGTH and says_no(cell))
+            rows_of_no = column.rows_of(
+                lambda cell: len(cell) <= MAX_NAME_LENGTH and cell_refuses_messages(cell)
+            )
             if rows_of_no and rows_of_no - self._rows_of_refusal():
-                if _only_withdraws(column):
+                if _means_same_as_consent_or_opt_out(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
@@ -472,13 +494,13 @@ def _is_yes_or_no(column: _Column) -> bool:
 
     def is_short_answer(cell: str) -> bool:
         is_short = len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit()
-        return is_short and _is_answer(cell, reader)
+        return is_short and _is_consent_answer(cell, reader)
 
     return bool(column.cells) and column.share(is_short_answer) >= MIN_VALUE_SHARE
 
 
 def _is_word(cell: str) -> bool:
-    return _has_letters(cell) and not _is_answer(cell)
+    return _has_letters(cell) and not _is_consent_answer(cell)
 
 
 def _has_letters(cell: str) -> bool:
@@ -492,20 +514,22 @@ def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:
     answered = column.answered_share() if cells else 1.0
     if heading.meaning == Meaning.CONSENT_TIME:
         # A date says when somebody agreed, and nothing about today; answers are a consent.
-        if not cells or column.share(is_date) or answered < MIN_VALUE_SHARE:
+        if not cells or column.share(looks_like_date) or answered < MIN_VALUE_SHARE:
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
-        return "ask" if any(map(says_no, set(column.all_cells))) and not has_sms else ""
+        return (
+            "ask" if any(map(cell_refuses_messages, set(column.all_cells))) and not has_sms else ""
+        )
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
         return "ask" if cells and not has_opt_out else ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
-        if cells and _only_withdraws(column):
+        if cells and _means_same_as_consent_or_opt_out(column):
             return "sms_opt_out"
         return "ask" if cells else ""
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms:
             return ""
-        if heading.is_sure or column.answered_share(also=is_date) >= MIN_VALUE_SHARE:
+        if heading.is_sure or column.answered_share(also=looks_like_date) >= MIN_VALUE_SHARE:
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
@@ -515,10 +539,18 @@ def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:
     if is_other:
         if has_sms:
             return ""
-        return "sms_opt_out" if cells and _only_withdraws(column) else "other_consent"
-    if cells and not answered and not any(map(says_no, set(column.all_cells))):
+        return (
+            "sms_opt_out"
+            if cells and _means_same_as_consent_or_opt_out(column)
+            else "other_consent"
+        )
+    if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
         # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks.
-        return "" if heading.channel == Channel.ANY and not column.share(is_date) else "sms_consent"
+        return (
+            ""
+            if heading.channel == Channel.ANY and not column.share(looks_like_date)
+            else "sms_consent"
+        )
     return "sms_consent"
 
 
@@ -526,16 +558,16 @@ def _answer_reader(cells: Sequence[str] = (), *, is_opt_out: bool = False) -> Co
     return ConsentColumn(cells, is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
 
 
-def _is_answer(cell: str, reader: ConsentColumn | None = None) -> bool:
+def _is_consent_answer(cell: str, reader: ConsentColumn | None = None) -> bool:
     """Whether the cell answers a question of consent: yes, no, subscribed … but no date."""
-    return not is_date(cell) and (reader or _POSITIVE).read(cell).problem == ""
+    return not looks_like_date(cell) and (reader or _POSITIVE).read(cell).problem == ""
 
 
-def _only_withdraws(column: _Column) -> bool:
+def _means_same_as_consent_or_opt_out(column: _Column) -> bool:
     """Whether the cells are states such as `unsubscribed`, clear under any heading."""
     cells = set(column.cells)
     return len(cells) <= CONTENT_SAMPLE_ROWS / 2 and all(
-        _is_answer(cell) and _answers_alike(cell) for cell in cells
+        _is_consent_answer(cell) and _answers_alike(cell) for cell in cells
     )
 
 
@@ -549,13 +581,13 @@ def _has_unequal_answers(cells: Set[str]) -> bool:
     """Whether some cell is an answer such as `active`, and not all that are filled say yes."""
     if len(cells) > CONTENT_SAMPLE_ROWS / 2:
         return False
-    said = {_POSITIVE.read(cell).consent if _is_answer(cell) else None for cell in cells} - {
-        Consent.SILENT
-    }
+    said = {
+        _POSITIVE.read(cell).consent if _is_consent_answer(cell) else None for cell in cells
+    } - {Consent.SILENT}
     return bool(said - {None}) and said != {Consent.AGREES}
 
 
-def _is_subscription(cell: str) -> bool:
+def _is_subscription_state(cell: str) -> bool:
     """Whether a cell is the state of a subscription, such as `subscribed`."""
     return (
         len(cell) <= MAX_NAME_LENGTH
@@ -573,7 +605,7 @@ def _best(columns: Sequence[_Column]) -> list[_Column]:
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
 
 
-def _mobile_share(column: _Column, region: str) -> float:
+def _mobile_or_signed_share(column: _Column, region: str) -> float:
     """Which share of the cells are valid numbers, mobile ones or written with a sign."""
     convention = detect_convention(((cell, "") for cell in column.cells), region)
     reader = PhoneReader(region, convention)
@@ -586,7 +618,7 @@ def _mobile_share(column: _Column, region: str) -> float:
     return count / len(column.cells)
 
 
-def _is_serial(column: _Column) -> bool:
+def _counts_up_in_small_steps(column: _Column) -> bool:
     """Whether the cells are whole numbers that mostly count up by small steps."""
     numbers = [int(cell) for cell in column.cells if cell.isdecimal()]
     if len(numbers) < max(2, len(column.cells) * MIN_VALUE_SHARE):
@@ -607,7 +639,9 @@ def _could_be_names(column: _Column) -> bool:
     """Whether the cells are not all numbers, addresses or dates."""
     return (
         not column.cells
-        or column.share(lambda cell: looks_like_phone(cell) or is_email(cell) or is_date(cell))
+        or column.share(
+            lambda cell: looks_like_phone(cell) or looks_like_email(cell) or looks_like_date(cell)
+        )
         < MIN_VALUE_SHARE
     ) and not _is_yes_or_no(column)
 
@@ -615,7 +649,7 @@ def _could_be_names(column: _Column) -> bool:
 def _repeats(plain: _Column, half: _Column) -> bool:
     """Whether the cells of a name column mostly contain those of a first or a last name."""
     pairs = [
-        (fold_text(whole), fold_text(part))
+        (fold_to_alphanumeric(whole), fold_to_alphanumeric(part))
         for whole, part in zip(plain.rows, half.rows, strict=True)
         if whole and part
     ]
@@ -638,7 +672,7 @@ def _gender_share(column: _Column) -> float:
 
 
 def _has_no_year(cell: str) -> bool:
-    return is_day_of_year(cell) or (len(cell) <= 2 and cell.isdecimal())
+    return looks_like_day_and_month(cell) or (len(cell) <= 2 and cell.isdecimal())
 
 
 def _could_be_birthdays(column: _Column) -> bool:

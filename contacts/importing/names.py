@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from contacts.importing.cells import fold_text
+from contacts.importing.cells import fold_to_alphanumeric
 
 MAX_NAME_LENGTH = 120
 MAX_NO_VALUE_LENGTH = 20
@@ -77,22 +77,22 @@ def _is_punctuation(character: str) -> bool:
     return unicodedata.category(character)[0] in "PZ" or character in "+=<>~^`|$"
 
 
-def clean_name(text: str) -> str:
+def clean_name_or_empty(text: str) -> str:
     """A name on one line, without control characters, cut at MAX_NAME_LENGTH; "" if it is none."""
     text = text.strip()
     if text.isalnum() and len(text) <= MAX_NAME_LENGTH:
         is_name = text.lower() not in _NO_VALUES or text in _NAMES_TOO
         return text if is_name else ""
     if not text.replace(" ", "").isalpha():
-        text = _repaired(text)
+        text = _strip_export_artifacts(text)
     elif "  " in text:
         text = " ".join(text.split())
     if len(text) <= MAX_NO_VALUE_LENGTH and stands_for_nothing(text):
         return ""
-    return text if len(text) <= MAX_NAME_LENGTH else _cut(text)
+    return text if len(text) <= MAX_NAME_LENGTH else _truncate_between_graphemes(text)
 
 
-def _repaired(text: str) -> str:
+def _strip_export_artifacts(text: str) -> str:
     """The text without what spreadsheets, web pages and control characters added to it."""
     if text.startswith(("'=", "'+", "'-", "'@")):  # escaped by `escape_formula`
         text = text[1:]
@@ -108,7 +108,7 @@ def _repaired(text: str) -> str:
     return text.strip(" " + _ZERO_WIDTH_JOINERS)
 
 
-def _cut(text: str) -> str:
+def _truncate_between_graphemes(text: str) -> str:
     """The first characters of a text, without a part of a joined one at the end."""
     end = MAX_NAME_LENGTH
     while end and (
@@ -131,11 +131,11 @@ def split_full_name(text: str, *, family_first: bool = False) -> tuple[str, str]
         text: the full name.
         family_first: whether the column writes the family name first; see `writes_family_first`.
     """
-    text = clean_name(text)
+    text = clean_name_or_empty(text)
     before, comma, after = text.partition(",")
     before, after = before.strip(), after.strip()
     if comma and before and after:
-        titles = fold_text(after.replace(".", ""))
+        titles = fold_to_alphanumeric(after.replace(".", ""))
         if titles not in _TITLES_AFTER and not _CREDENTIAL.fullmatch(after.replace(".", "")):
             return after, before
         return split_full_name(before, family_first=family_first)
@@ -145,16 +145,16 @@ def split_full_name(text: str, *, family_first: bool = False) -> tuple[str, str]
         return " ".join(words), ""
     if family_first:
         start = 1
-        while start < len(words) - 1 and fold_text(words[start - 1]) in _PARTICLES:
+        while start < len(words) - 1 and fold_to_alphanumeric(words[start - 1]) in _PARTICLES:
             start += 1
         return " ".join(words[start:]), " ".join(words[:start])
     start = len(words) - 1
-    while start > 1 and fold_text(words[start - 1]) in _PARTICLES:
+    while start > 1 and fold_to_alphanumeric(words[start - 1]) in _PARTICLES:
         start -= 1
     return " ".join(words[:start]), " ".join(words[start:])
 
 
-def complete_name(
+def fill_missing_name_part(
     full: str, first: str, last: str, *, family_first: bool = False
 ) -> tuple[str, str]:
     """First and last name of a row that has one of them, or none, beside a full name.
@@ -164,10 +164,13 @@ def complete_name(
     """
     if not first and not last:
         return split_full_name(full, family_first=family_first)
-    full = clean_name(full).replace(",", " ")
+    full = clean_name_or_empty(full).replace(",", " ")
     words = full.split()
     known = (first or last).split()
-    folded, folded_known = [fold_text(word) for word in words], [fold_text(w) for w in known]
+    folded, folded_known = (
+        [fold_to_alphanumeric(word) for word in words],
+        [fold_to_alphanumeric(w) for w in known],
+    )
     count = len(known)
     if folded[:count] == folded_known:
         words = words[count:]
@@ -204,4 +207,4 @@ def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
 
 def fold_words(text: str) -> list[str]:
     """The words of a short text without accents, in lower case."""
-    return [fold_text(word) for word in text[:MAX_NAME_LENGTH].split()]
+    return [fold_to_alphanumeric(word) for word in text[:MAX_NAME_LENGTH].split()]

@@ -27,12 +27,12 @@ from phonenumbers import (
     PhoneNumberFormat,
 )
 
-from contacts.importing.cells import UnusableCell, fold_text, is_date
+from contacts.importing.cells import UnusableCell, fold_to_alphanumeric, looks_like_date
 from contacts.importing.names import stands_for_nothing
 from contacts.phone_patterns import kind_rules
 from contacts.phones import (
     PhoneKind,
-    international_number,
+    e164_of_international_digits,
     is_plain_mobile,
     national_number,
     phone_kind,
@@ -51,7 +51,7 @@ READINGS_NAMED = 4
 MAX_NATIONAL_DIGITS = 11  # of what is read at once; longer digits may begin with a code twice
 
 # Words that say what a number is, in English, Greek, German, French, Spanish and Italian, as
-# `fold_text` writes them.
+# `fold_to_alphanumeric` writes them.
 _LABEL_WORDS = (
     "tel telephone phone ph number no num nr mobile mob cell cellphone cellular sms text gsm "
     "home work office business main primary other private personal landline whatsapp wa viber "
@@ -69,12 +69,12 @@ _EXTENSION_WORDS = (
     "anexo extensión"
 )
 _SEPARATOR_WORDS = "or and oder und ή και ou et o y e oppure ed"
-LABELS = frozenset(map(fold_text, _LABEL_WORDS.split()))
+LABELS = frozenset(map(fold_to_alphanumeric, _LABEL_WORDS.split()))
 # Labels of one letter need a colon or full stop, because a letter alone may be anything.
 LETTER_LABELS = frozenset("mtphwcκτ")
-FAX_LABELS = frozenset(map(fold_text, _FAX_WORDS.split()))
-EXTENSIONS = frozenset(map(fold_text, _EXTENSION_WORDS.split()))
-SEPARATORS = frozenset(map(fold_text, _SEPARATOR_WORDS.split()))
+FAX_LABELS = frozenset(map(fold_to_alphanumeric, _FAX_WORDS.split()))
+EXTENSIONS = frozenset(map(fold_to_alphanumeric, _EXTENSION_WORDS.split()))
+SEPARATORS = frozenset(map(fold_to_alphanumeric, _SEPARATOR_WORDS.split()))
 
 _SCIENTIFIC = re.compile(r"(\+?)(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 # Mexico wrote a 1 before mobiles, and 01, 044 or 045 at home, until 2019.
@@ -127,7 +127,7 @@ class PhoneConvention(StrEnum):
 
 
 @dataclass(slots=True)
-class PhoneReading:
+class ParsedPhone:
     """The number that a cell holds, in E.164, and its kind."""
 
     phone: str
@@ -161,27 +161,27 @@ class PhoneReader:
             convention: how the column writes numbers without a sign, by `detect_convention`.
         """
         self.region, self.convention = region, convention
-        self._home = _home_of("", region)
+        self._home = _build_row_country("", region)
 
-    def read(self, text: str, country: str = "") -> PhoneReading:
+    def read(self, text: str, country: str = "") -> ParsedPhone:
         """Return the number that a cell holds.
 
         Args:
             text: the cell.
-            country: the row's country, as `read_country` reads it; empty if there is none.
+            country: the row's country, as `find_two_letter_country` reads it; empty if none.
 
         Raises:
             UnusableCell: if there is no number, none that is valid, or more than one.
         """
         if is_plain_mobile(text):
-            return PhoneReading(text, PhoneKind.MOBILE)
-        home = _home_of(country, self.region) if country else self._home
-        phone = self._read_plain(text, home)
+            return ParsedPhone(text, PhoneKind.MOBILE)
+        home = _build_row_country(country, self.region) if country else self._home
+        phone = self._parse_plain_or_none(text, home)
         if phone:
-            return PhoneReading(phone, phone_kind(phone))
+            return ParsedPhone(phone, phone_kind(phone))
         numbers: dict[str, None] = {}
         problem = None
-        for piece in _pieces(text, home):
+        for piece in _iter_numbers_in_cell(text, home):
             try:
                 numbers[_decide(piece, home, self.convention)] = None
             except UnusableCell as error:
@@ -194,23 +194,23 @@ class PhoneReader:
         if len(numbers) > 1 and len(mobiles) != 1:
             raise UnusableCell(f"the cell holds several numbers: {', '.join(numbers)}: keep one")
         phone = mobiles[0] if mobiles else next(iter(numbers))
-        return PhoneReading(phone, phone_kind(phone))
+        return ParsedPhone(phone, phone_kind(phone))
 
-    def every_number(self, text: str, country: str = "") -> list[str]:
+    def find_all_possible_numbers(self, text: str, country: str = "") -> list[str]:
         """All numbers that a cell may hold, in E.164, among any other words.
 
         For lists of numbers not to message: where two readings are possible, both are meant.
         """
-        home = _home_of(country, self.region)
+        home = _build_row_country(country, self.region)
         numbers: dict[str, None] = {}
         try:
-            phone = self._read_plain(text, home)
+            phone = self._parse_plain_or_none(text, home)
             if phone:
                 return [phone]
         except UnusableCell:
             pass  # both readings are found below
         try:
-            for piece in _pieces(text, home, any_words=True):
+            for piece in _iter_numbers_in_cell(text, home, any_words=True):
                 try:
                     numbers[_decide(piece, home, self.convention)] = None
                 except _Ambiguous as problem:
@@ -223,18 +223,18 @@ class PhoneReader:
             pass  # no number, or no more of them
         return list(numbers)
 
-    def _read_plain(self, text: str, home: _Home) -> str | None:
+    def _parse_plain_or_none(self, text: str, home: _RowCountry) -> str | None:
         """The number of a usual cell; None if it must be looked at more closely.
 
         Raises:
             UnusableCell: if the cell holds nothing but digits, and they are no one number.
         """
         written = text.strip()
-        digits = _plain_digits(written)
+        digits = _digits_if_plain_number(written)
         if digits is None:
             return None
         if written[0] == "+":
-            return international_number(digits)
+            return e164_of_international_digits(digits)
         if digits[0] == "0":
             if digits[1] == "0" or home.unknown:
                 return None
@@ -242,18 +242,18 @@ class PhoneReader:
             if home.region == home.store_region:
                 return phone
             return phone if phone and phone_kind(phone) == PhoneKind.MOBILE else None
-        phone = _read_one_way(digits, home)
+        phone = _parse_if_only_one_reading(digits, home)
         if phone:
             return phone
         try:
-            return _decide_unsigned(digits, written, home, self.convention)
+            return _parse_unsigned_number(digits, written, home, self.convention)
         except UnusableCell:
             if written.isdecimal():
                 raise
             return None
 
 
-def _plain_digits(written: str) -> str | None:
+def _digits_if_plain_number(written: str) -> str | None:
     """The digits of a usual cell without its sign; None if it must be looked at more closely."""
     digits = written[written[:1] == "+" :]
     if not digits.isdecimal():
@@ -270,11 +270,11 @@ def _plain_digits(written: str) -> str | None:
     return digits
 
 
-def _read_one_way(digits: str, home: _Home) -> str | None:
-    """What `_decide_unsigned` makes of digits that have one reading; None if they may have more."""
+def _parse_if_only_one_reading(digits: str, home: _RowCountry) -> str | None:
+    """What `_parse_unsigned_number` makes of digits with one reading; None if they may have more."""
     if home.unknown:
         return None
-    international = international_number(digits)
+    international = e164_of_international_digits(digits)
     national = national_number(digits, home.region)
     if international is None:
         is_certain = (
@@ -307,7 +307,7 @@ class _Ambiguous(UnusableCell):
         super().__init__(f"it could be {named}: write it with its + sign")
 
 
-class _Home(NamedTuple):
+class _RowCountry(NamedTuple):
     """The country that a row's national numbers belong to."""
 
     region: str
@@ -321,15 +321,15 @@ class _Home(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def _home_of(country: str, store_region: str) -> _Home:
+def _build_row_country(country: str, store_region: str) -> _RowCountry:
     """The home of a row, from the text of its country."""
-    named = read_country(country)
+    named = find_two_letter_country(country)
     region = named or store_region
     metadata = PhoneMetadata.metadata_for_region(region)
     mobile = metadata.mobile if metadata else None
     plus_code = f"+{phonenumbers.country_code_for_region(region)}"
     is_unknown = not named and country.strip() and not stands_for_nothing(country)
-    return _Home(
+    return _RowCountry(
         region,
         store_region,
         plus_code,
@@ -341,7 +341,7 @@ def _home_of(country: str, store_region: str) -> _Home:
     )
 
 
-def read_phone(text: str, region: str) -> str:
+def parse_phone_to_e164(text: str, region: str) -> str:
     """The number that a person typed, in E.164, read as a cell of an import is.
 
     Args:
@@ -365,9 +365,9 @@ def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneCon
     for text, country in cells:
         if text[:1] in ("+", "0", ""):
             continue
-        home = _home_of(country, region)
+        home = _build_row_country(country, region)
         try:
-            for piece in (text,) if text.isdecimal() else _pieces(text, home):
+            for piece in (text,) if text.isdecimal() else _iter_numbers_in_cell(text, home):
                 convention = _convention_of(piece, home)
                 if convention:
                     found.add(convention)
@@ -378,14 +378,14 @@ def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneCon
     return found.pop() if found else PhoneConvention.UNKNOWN
 
 
-def _convention_of(piece: str, home: _Home) -> PhoneConvention:
+def _convention_of(piece: str, home: _RowCountry) -> PhoneConvention:
     """How one number is written; unknown if it has a sign, or both readings."""
     digits = _digits_of(piece)
     if not digits or piece.lstrip(_ENDS)[:1] == "+" or digits[0] == "0":
         return PhoneConvention.UNKNOWN
     readings = _unsigned_readings(digits, home)
     try:
-        phone = _decide_unsigned(digits, piece, home, PhoneConvention.UNKNOWN)
+        phone = _parse_unsigned_number(digits, piece, home, PhoneConvention.UNKNOWN)
     except UnusableCell:
         return PhoneConvention.UNKNOWN
     if phone == readings.international:
@@ -395,7 +395,7 @@ def _convention_of(piece: str, home: _Home) -> PhoneConvention:
     return PhoneConvention.NATIONAL
 
 
-def read_country(text: str) -> str:
+def find_two_letter_country(text: str) -> str:
     """The two-letter country that a cell names; empty if it names none.
 
     Of countries that share a calling code it is the main one, whose numbering plan they share.
@@ -404,31 +404,31 @@ def read_country(text: str) -> str:
         text: an ISO code, a calling code such as `+44`, `0049` or `1`, or a name in English, Greek,
             German, French, Spanish or Italian.
     """
-    return _read_country(text) if text else ""
+    return _find_two_letter_country_cached(text) if text else ""
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_country(text: str) -> str:
-    text = _unescaped(_normalized(text[:MAX_CELL_LENGTH]))
-    region = _region_named(text)
+def _find_two_letter_country_cached(text: str) -> str:
+    text = _strip_spreadsheet_quoting(_normalized(text[:MAX_CELL_LENGTH]))
+    region = _find_region_by_code_or_name(text)
     if region:
         return region
     # "Germany (DE)", "GR - Greece", "el_GR": what can be read must agree.
-    parts = [_region_named(part) for part in re.split(r"[()\[\]/,;_:-]", text)]
+    parts = [_find_region_by_code_or_name(part) for part in re.split(r"[()\[\]/,;_:-]", text)]
     if re.fullmatch(r"[a-z]{2,3}[-_][A-Z]{2}", text):
         parts = parts[1:]  # a language and its country
     found = {region for region in parts if region}
     return found.pop() if len(found) == 1 else ""
 
 
-def _region_named(text: str) -> str:
+def _find_region_by_code_or_name(text: str) -> str:
     text = text.strip()
     code = text.upper()
     if code in SUPPORTED_REGIONS:
         return code
     if match := _CALLING_CODE.fullmatch(text.replace(" ", "").replace("-", "")):
         return _region_of_calling_code(match[1])
-    return _regions_by_name().get(fold_text(text), "")
+    return _regions_by_name().get(fold_to_alphanumeric(text), "")
 
 
 def _region_of_calling_code(digits: str) -> str:
@@ -456,21 +456,21 @@ def _load_locale_data() -> dict[str, dict[str, str]]:
 
 @functools.cache
 def _regions_by_name() -> dict[str, str]:
-    """Regions by their names and usual abbreviations, as `fold_text` writes them."""
+    """Regions by their names and usual abbreviations, as `fold_to_alphanumeric` writes them."""
     names: dict[str, str] = {}
     locale_data = _load_locale_data()
     for region, others in OTHER_COUNTRY_NAMES.items():
-        names |= {fold_text(name): region for name in others.split("|")}
+        names |= {fold_to_alphanumeric(name): region for name in others.split("|")}
     for languages in (LANGUAGES, None):  # the six languages before all others
         for region in sorted(SUPPORTED_REGIONS):
             by_language = locale_data.get(region, {})
             for language in languages or by_language:
                 name = by_language.get(language, "")
                 if not name.startswith("*"):  # a reference to another language
-                    names.setdefault(fold_text(name), region)
-                    names.setdefault(fold_text(_ARTICLE.sub("", name)), region)
+                    names.setdefault(fold_to_alphanumeric(name), region)
+                    names.setdefault(fold_to_alphanumeric(_ARTICLE.sub("", name)), region)
                 elif languages:
-                    names.setdefault(fold_text(by_language.get(name[1:], "")), region)
+                    names.setdefault(fold_to_alphanumeric(by_language.get(name[1:], "")), region)
     names.pop("", None)
     return names
 
@@ -530,7 +530,7 @@ def _normalized_character(character: str) -> str:
     return character
 
 
-def _unescaped(text: str) -> str:
+def _strip_spreadsheet_quoting(text: str) -> str:
     """The text without what keeps a spreadsheet from calculating: `'…` and `="…"`."""
     text = text.strip()
     while True:
@@ -543,7 +543,9 @@ def _unescaped(text: str) -> str:
         text = inner
 
 
-def _pieces(text: str, home: _Home, *, any_words: bool = False) -> Iterator[str]:
+def _iter_numbers_in_cell(
+    text: str, home: _RowCountry, *, any_words: bool = False
+) -> Iterator[str]:
     """The parts of a cell that are one number each, without labels and extensions.
 
     Args:
@@ -555,36 +557,36 @@ def _pieces(text: str, home: _Home, *, any_words: bool = False) -> Iterator[str]
         UnusableCell: if the cell is not numbers with known labels, or lost digits.
     """
     if len(text) > MAX_CELL_LENGTH and len(text.strip()) > MAX_CELL_LENGTH:
-        raise UnusableCell(_no_number(home))
-    text = _unescaped(_normalized(text))
+        raise UnusableCell(_no_valid_number_message(home))
+    text = _strip_spreadsheet_quoting(_normalized(text))
     if not text:
         raise UnusableCell(_MISSING)
-    if is_date(text) and (":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS):
+    if looks_like_date(text) and (":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS):
         raise UnusableCell(_A_DATE)
-    number = _as_program_writes(text)
+    number = _parse_program_format_or_none(text)
     if number:
         yield number
         return
-    text = _without_words(text, any_words=any_words)
+    text = _strip_labels_and_extensions(text, any_words=any_words)
     parts = [part for part in _STRONG_SEPARATORS.split(text) if any(map(str.isdecimal, part))]
     if not parts:
-        raise UnusableCell(_no_number(home))
+        raise UnusableCell(_no_valid_number_message(home))
     for part in parts:
         part = _HASH_EXTENSION.sub("", part.strip())
         for labelled in part.split(_BOUNDARY):
             for number in _PLUS_WITHIN.split(labelled):
                 if any(map(str.isdecimal, number)):
-                    yield from _parted(number.strip(_ENDS), home)
+                    yield from _split_adjacent_numbers(number.strip(_ENDS), home)
 
 
-def _as_program_writes(text: str) -> str | None:
+def _parse_program_format_or_none(text: str) -> str | None:
     """The number of a cell that a spreadsheet or WhatsApp wrote in a form of its own, if it did.
 
     Raises:
         UnusableCell: if a spreadsheet has cut digits off.
     """
     if match := _SCIENTIFIC.fullmatch(text):
-        return _from_scientific(match)
+        return _expand_scientific_or_raise(match)
     for pattern in (_FLOAT, _THOUSANDS, _THOUSANDS_WITH_DOTS):
         if match := pattern.fullmatch(text):
             return re.sub(r"[.,]", "", match[1])
@@ -593,7 +595,7 @@ def _as_program_writes(text: str) -> str | None:
     return None
 
 
-def _from_scientific(match: re.Match[str]) -> str:
+def _expand_scientific_or_raise(match: re.Match[str]) -> str:
     """The digits of `3.06944000235E+11`.
 
     Raises:
@@ -608,7 +610,7 @@ def _from_scientific(match: re.Match[str]) -> str:
     return sign + integer + fraction
 
 
-def _without_words(text: str, *, any_words: bool) -> str:
+def _strip_labels_and_extensions(text: str, *, any_words: bool) -> str:
     """The text without labels, and without extensions and fax numbers.
 
     Raises:
@@ -622,7 +624,7 @@ def _without_words(text: str, *, any_words: bool) -> str:
             continue
         between = text[end : match.start()]
         kept.append(between)
-        word = fold_text(match[0])
+        word = fold_to_alphanumeric(match[0])
         after = text[match.end() : match.end() + 1]
         touches = text[match.start() - 1 : match.start()].isdecimal()
         end = match.end()
@@ -655,7 +657,7 @@ def _without_words(text: str, *, any_words: bool) -> str:
     return "".join(kept)
 
 
-def _parted(number: str, home: _Home) -> Iterator[str]:
+def _split_adjacent_numbers(number: str, home: _RowCountry) -> Iterator[str]:
     """The number, or the several numbers that slashes, dashes or blanks part.
 
     The parts are meant if each is valid and the whole is not.
@@ -668,12 +670,12 @@ def _parted(number: str, home: _Home) -> Iterator[str]:
     if len(_digits_of(number)) < 2 * MIN_DIGITS + 2:
         yield number
         return
-    whole = _is_valid(number, home)
+    whole = _has_valid_reading(number, home)
     if whole and not _SECOND_BEGINS.search(number):
         yield number
         return
     for separator in (_WEAK_SEPARATORS, _BLANKS_AND_DASHES):
-        ways = _ways_to_part(number, separator, home)
+        ways = _valid_ways_to_split(number, separator, home)
         if whole:
             ways = [way for way in ways if all(part[:1] in ("0", "+") for part in way[1:])]
         if len(ways) == 1 and not whole:
@@ -681,16 +683,18 @@ def _parted(number: str, home: _Home) -> Iterator[str]:
             return
         if ways:
             numbers = [number] * whole + [part for way in ways for part in way]
-            raise _Ambiguous(dict.fromkeys(_readings_of(numbers, home)))
+            raise _Ambiguous(dict.fromkeys(_readings_of_valid(numbers, home)))
         first, _, rest = number.partition("/")
         # "210 1234567 / 68" names the last digits of another number.
-        if not whole and 0 < len(_digits_of(rest)) < MIN_DIGITS and _is_valid(first, home):
+        if not whole and 0 < len(_digits_of(rest)) < MIN_DIGITS and _has_valid_reading(first, home):
             yield first
             return
     yield number
 
 
-def _ways_to_part(number: str, separator: re.Pattern[str], home: _Home) -> list[list[str]]:
+def _valid_ways_to_split(
+    number: str, separator: re.Pattern[str], home: _RowCountry
+) -> list[list[str]]:
     """All ways to part a number at some of its separators into two or more valid numbers."""
     places = [match.span() for match in separator.finditer(number)]
     if len(places) > MAX_SEPARATORS:
@@ -705,12 +709,12 @@ def _ways_to_part(number: str, separator: re.Pattern[str], home: _Home) -> list[
             digit_count = len(_digits_of(part))
             if digit_count > PLAIN_MAX_DIGITS + 2:
                 break
-            if ways[last + 1] and digit_count > MIN_DIGITS and _is_valid(part, home):
+            if ways[last + 1] and digit_count > MIN_DIGITS and _has_valid_reading(part, home):
                 ways[first] += [[part, *others] for others in ways[last + 1]][:MAX_WAYS]
     return [way for way in ways[0] if len(way) > 1]
 
 
-def _readings_of(numbers: Iterable[str], home: _Home) -> Iterator[str]:
+def _readings_of_valid(numbers: Iterable[str], home: _RowCountry) -> Iterator[str]:
     """All readings of numbers that are valid."""
     for number in numbers:
         try:
@@ -719,7 +723,7 @@ def _readings_of(numbers: Iterable[str], home: _Home) -> Iterator[str]:
             yield from problem.readings
 
 
-def _is_valid(number: str, home: _Home) -> bool:
+def _has_valid_reading(number: str, home: _RowCountry) -> bool:
     try:
         _decide(number, home, PhoneConvention.UNKNOWN)
     except _Ambiguous:
@@ -733,7 +737,7 @@ def _digits_of(number: str) -> str:
     return "".join(c for c in number if c.isdecimal())
 
 
-def _decide(number: str, home: _Home, convention: PhoneConvention) -> str:
+def _decide(number: str, home: _RowCountry, convention: PhoneConvention) -> str:
     """The one number that a piece means, in E.164.
 
     Raises:
@@ -741,10 +745,10 @@ def _decide(number: str, home: _Home, convention: PhoneConvention) -> str:
     """
     number = number.strip(_ENDS_OF_ONE)
     if not _NUMBER_CHARACTERS.issuperset(number):
-        raise UnusableCell(_no_number(home))
+        raise UnusableCell(_no_valid_number_message(home))
     digits = _digits_of(number)
     if len(digits) < MIN_DIGITS or _PLUS_WITHIN.search(number):
-        raise UnusableCell(_no_number(home))
+        raise UnusableCell(_no_valid_number_message(home))
     signed = "+" in number
     if digits.startswith("00"):
         signed, digits = True, digits[2:]
@@ -755,25 +759,27 @@ def _decide(number: str, home: _Home, convention: PhoneConvention) -> str:
     if optional_zero and any(map(str.isdecimal, number[: optional_zero.start()])):
         readings = _optional_zero_readings(number, optional_zero, home)
     elif signed:
-        international = _international(digits)
+        international = _e164_of_international_tolerant(digits)
         # Some countries dial other digits than 00 for abroad, which may go on after zeros.
-        dialled = _dialled_abroad(plain, home.region) if plain else None
+        dialled = _find_number_by_dial_out_prefix(plain, home.region) if plain else None
         readings = _Readings(international, dialled)
     else:
-        return _decide_unsigned(digits, number, home, convention)
-    return _agreed(readings, home)
+        return _parse_unsigned_number(digits, number, home, convention)
+    return _only_reading_or_raise(readings, home)
 
 
-def _optional_zero_readings(number: str, zero: re.Match[str], home: _Home) -> _Readings:
+def _optional_zero_readings(number: str, zero: re.Match[str], home: _RowCountry) -> _Readings:
     """The readings of `+44 (0)7400 123456`: the zero in brackets is dialled at home only."""
     without = _digits_of(number[: zero.start()] + number[zero.end() :])
     with_zero = _digits_of(number)
     if without.startswith("00"):
         without, with_zero = without[2:], with_zero[2:]
-    return _Readings(_international(without), _international(with_zero))
+    return _Readings(
+        _e164_of_international_tolerant(without), _e164_of_international_tolerant(with_zero)
+    )
 
 
-def _dialled_abroad(digits: str, region: str) -> str | None:
+def _find_number_by_dial_out_prefix(digits: str, region: str) -> str | None:
     """Digits as a telephone of the region dials them, where that is not `00` and calling code."""
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None or metadata.international_prefix in (None, "00"):
@@ -787,34 +793,34 @@ def _dialled_abroad(digits: str, region: str) -> str | None:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
-def _agreed(readings: _Readings, home: _Home) -> str:
+def _only_reading_or_raise(readings: _Readings, home: _RowCountry) -> str:
     found = dict.fromkeys(phone for phone in readings if phone)
     if len(found) > 1:
         raise _Ambiguous(found)
     if not found:
-        raise UnusableCell(_no_number(home))
+        raise UnusableCell(_no_valid_number_message(home))
     return next(iter(found))
 
 
-def _international(digits: str) -> str | None:
+def _e164_of_international_tolerant(digits: str) -> str | None:
     """The number that begins with a calling code; None if it is not valid.
 
     A calling code that a form put before the one that was typed counts once.
     """
-    phone = international_number(digits) if len(digits) >= MIN_DIGITS else None
+    phone = e164_of_international_digits(digits) if len(digits) >= MIN_DIGITS else None
     if phone is not None and len(digits) <= PLAIN_MAX_DIGITS:
         return phone
     if match := _MEXICAN_MOBILE.fullmatch(digits):
-        return phone or international_number(match[1] + match[2])
+        return phone or e164_of_international_digits(match[1] + match[2])
     if match := _DOUBLED_CODE.match(digits):
-        once = international_number(digits[match.end(1) :].removeprefix("00"))
+        once = e164_of_international_digits(digits[match.end(1) :].removeprefix("00"))
         if once and phone_kind(once) == PhoneKind.MOBILE:
             is_other_mobile = phone and phone_kind(phone) == PhoneKind.MOBILE
             return phone if is_other_mobile else once if phone is None else None
     return phone
 
 
-def _national(digits: str, region: str) -> str | None:
+def _e164_of_national_tolerant(digits: str, region: str) -> str | None:
     """The number that the digits dial within a region; None if it is not valid."""
     phone = national_number(digits, region)
     if phone is None and region == "MX" and (match := _MEXICAN_TRUNK.fullmatch(digits)):
@@ -822,23 +828,25 @@ def _national(digits: str, region: str) -> str | None:
     return phone
 
 
-def _unsigned_readings(digits: str, home: _Home) -> _Readings:
-    national = _national(digits, home.region)
+def _unsigned_readings(digits: str, home: _RowCountry) -> _Readings:
+    national = _e164_of_national_tolerant(digits, home.region)
     if digits[0] == "0":
         elsewhere = None
         if home.region != home.store_region:
-            elsewhere = _national(digits, home.store_region)
+            elsewhere = _e164_of_national_tolerant(digits, home.store_region)
         return _Readings(national=national, elsewhere=elsewhere)
-    international = _international(digits)
-    repaired = _national("0" + digits, home.region)
+    international = _e164_of_international_tolerant(digits)
+    repaired = _e164_of_national_tolerant("0" + digits, home.region)
     elsewhere = None
     own = international and international.startswith(home.plus_code)
     if home.region != home.store_region and not (national or repaired or own):
-        elsewhere = _national(digits, home.store_region)
+        elsewhere = _e164_of_national_tolerant(digits, home.store_region)
     return _Readings(international, national, repaired, elsewhere)
 
 
-def _decide_unsigned(digits: str, written: str, home: _Home, convention: PhoneConvention) -> str:
+def _parse_unsigned_number(
+    digits: str, written: str, home: _RowCountry, convention: PhoneConvention
+) -> str:
     """The one number that digits without a sign mean, in E.164.
 
     Args:
@@ -859,11 +867,11 @@ def _decide_unsigned(digits: str, written: str, home: _Home, convention: PhoneCo
             "or the number with its + sign"
         )
     if digits[0] == "0":
-        return _decide_with_leading_zero(readings, home)
+        return _pick_zero_reading_or_raise(readings, home)
     readings = _without_impossible(readings, home)
     found = list(dict.fromkeys(phone for phone in readings if phone))
     if not found:
-        raise UnusableCell(_no_number(home))
+        raise UnusableCell(_no_valid_number_message(home))
     if _DATE_LIKE.fullmatch(digits) and not any(
         phone and phone_kind(phone) == PhoneKind.MOBILE
         for phone in (readings.national, readings.repaired)
@@ -871,21 +879,27 @@ def _decide_unsigned(digits: str, written: str, home: _Home, convention: PhoneCo
         raise UnusableCell(_A_DATE)
     if len(found) == 1:
         if found[0] != readings.international and _is_too_long(found[0]):
-            raise UnusableCell(_no_number(home))  # hardly an extension without its leading zero
+            raise UnusableCell(
+                _no_valid_number_message(home)
+            )  # hardly an extension without its leading zero
         if found[0] == readings.international and not found[0].startswith(home.plus_code):
-            _check_foreign(digits, found[0], home, convention)
+            _raise_if_mistyped_home_number(digits, found[0], home, convention)
         return found[0]
-    if grouped := _grouped_as(written, found, readings.international):
+    if grouped := _pick_by_digit_grouping(written, found, readings.international):
         return grouped
-    phone = _only_mobile(found, readings, home) or _by_convention(readings, home, convention)
+    phone = _mobile_if_others_ruled_out(found, readings, home) or _pick_by_convention_or_country(
+        readings, home, convention
+    )
     if phone is None:
         raise _Ambiguous(found)
     if phone == readings.international and not phone.startswith(home.plus_code):
-        _check_foreign(digits, phone, home, convention)
+        _raise_if_mistyped_home_number(digits, phone, home, convention)
     return phone
 
 
-def _check_foreign(digits: str, phone: str, home: _Home, convention: PhoneConvention) -> None:
+def _raise_if_mistyped_home_number(
+    digits: str, phone: str, home: _RowCountry, convention: PhoneConvention
+) -> None:
     """Refuse digits that are a foreign number only if nobody mistyped one of the country.
 
     Raises:
@@ -893,7 +907,7 @@ def _check_foreign(digits: str, phone: str, home: _Home, convention: PhoneConven
             of the country, or if the foreign number is not the digits as they stand.
     """
     if phone != f"+{digits}":
-        raise UnusableCell(_no_number(home))
+        raise UnusableCell(_no_valid_number_message(home))
     if convention == PhoneConvention.INTERNATIONAL:
         return
     if convention == PhoneConvention.NATIONAL or _is_near_mobile(digits, home.region):
@@ -915,7 +929,7 @@ def _is_near_mobile(digits: str, region: str) -> bool:
     )
 
 
-def _without_impossible(readings: _Readings, home: _Home) -> _Readings:
+def _without_impossible(readings: _Readings, home: _RowCountry) -> _Readings:
     international, national, repaired, elsewhere = readings
     if elsewhere and international and phone_kind(elsewhere) != PhoneKind.MOBILE:
         readings = readings._replace(elsewhere=None)  # the row names another country
@@ -926,18 +940,22 @@ def _without_impossible(readings: _Readings, home: _Home) -> _Readings:
     return readings
 
 
-def _only_mobile(found: list[str], readings: _Readings, home: _Home) -> str | None:
+def _mobile_if_others_ruled_out(
+    found: list[str], readings: _Readings, home: _RowCountry
+) -> str | None:
     """The only reading that is a mobile, if all others can be left out beside it."""
     mobiles = [phone for phone in found if phone_kind(phone) == PhoneKind.MOBILE]
     if len(mobiles) == 1 and all(
-        phone == mobiles[0] or _is_beside_the_point(phone, mobiles[0], readings, home)
+        phone == mobiles[0] or _can_rule_out_beside_mobile(phone, mobiles[0], readings, home)
         for phone in found
     ):
         return mobiles[0]
     return None
 
 
-def _by_convention(readings: _Readings, home: _Home, convention: PhoneConvention) -> str | None:
+def _pick_by_convention_or_country(
+    readings: _Readings, home: _RowCountry, convention: PhoneConvention
+) -> str | None:
     """The reading that the column's other cells or the row's country ask for."""
     international, national, repaired, elsewhere = readings
     if convention == PhoneConvention.INTERNATIONAL:
@@ -952,7 +970,7 @@ def _by_convention(readings: _Readings, home: _Home, convention: PhoneConvention
     return None
 
 
-def _decide_with_leading_zero(readings: _Readings, home: _Home) -> str:
+def _pick_zero_reading_or_raise(readings: _Readings, home: _RowCountry) -> str:
     """National digits with their zero: those of the row's country, else of the store's.
 
     Raises:
@@ -966,10 +984,12 @@ def _decide_with_leading_zero(readings: _Readings, home: _Home) -> str:
         return national
     if elsewhere and elsewhere_mobile:
         return elsewhere
-    raise UnusableCell(_no_number(home))
+    raise UnusableCell(_no_valid_number_message(home))
 
 
-def _is_beside_the_point(phone: str, mobile: str, readings: _Readings, home: _Home) -> bool:
+def _can_rule_out_beside_mobile(
+    phone: str, mobile: str, readings: _Readings, home: _RowCountry
+) -> bool:
     """Whether a reading that is no mobile can be left out beside one that is.
 
     - A landline that is longer than any mobile of its country is an extension in a company.
@@ -992,7 +1012,9 @@ def _is_too_long(phone: str) -> bool:
     return len(digits) - rules.code_length > rules.max_mobile_length and not rules.is_mobile(digits)
 
 
-def _grouped_as(written: str, found: list[str], international: str | None) -> str | None:
+def _pick_by_digit_grouping(
+    written: str, found: list[str], international: str | None
+) -> str | None:
     """The only reading whose usual grouping is that of the text, if there is one."""
     groups = _GROUP.findall(written) if not written.isdecimal() else []
     if len(groups) < 2:
@@ -1013,5 +1035,5 @@ def _usual_groups(phone: str, *, with_code: bool) -> list[list[str]]:
     return [groups, [groups[0].lstrip("0"), *groups[1:]]]
 
 
-def _no_number(home: _Home) -> str:
+def _no_valid_number_message(home: _RowCountry) -> str:
     return f"not a valid phone number (read as one of {home.region} without a country code)"

@@ -157,7 +157,7 @@ def plan_import(
     fields, problem = guess.fields, guess.problem
     if not problem and not date_order:
         try:
-            date_order = _detect_date_order(fields, sample)
+            date_order = _detect_birthday_order_or_refuse(fields, sample)
         except ImportRefused as error:
             problem = str(error)
     preview_rows: list[RowPreview] = []
@@ -173,7 +173,9 @@ def plan_import(
             zone=ZoneInfo(owner.timezone),
         )
         preview_rows = _preview_rows(owner.pk, sample[:PREVIEW_ROWS], validate_row)
-        uncommon_rows = _count_rows(reading.FileReader(path, layout), validate_row, totals)
+        uncommon_rows = _count_and_collect_odd_rows(
+            reading.FileReader(path, layout), validate_row, totals
+        )
         odd_rows = _preview_rows(owner.pk, uncommon_rows, validate_row)
     return ImportPlan(
         layout,
@@ -188,7 +190,7 @@ def plan_import(
     )
 
 
-def plan_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
+def plan_and_store_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
     """Plan an uploaded file and store the plan on the import.
 
     Args:
@@ -198,7 +200,7 @@ def plan_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
     Raises:
         ImportRefused: see `plan_import`; or if the file was stored anew meanwhile.
     """
-    for name, value in stored_choices(contact_import).items():
+    for name, value in stored_encoding_and_sheet(contact_import).items():
         choices[name] = choices.get(name) or value
     with files.local_copy(contact_import.pk) as path:
         plan = plan_import(path, contact_import.owner, **choices)
@@ -226,7 +228,7 @@ def store_plan(contact_import: ContactImport, plan: ImportPlan, date_order: str)
         raise files.FileChanged
 
 
-def stored_choices(contact_import: ContactImport) -> dict[str, str]:
+def stored_encoding_and_sheet(contact_import: ContactImport) -> dict[str, str]:
     """The encoding and sheet of an import's stored layout, as arguments of `plan_import`."""
     layout = contact_import.layout or {}
     sheets = layout.get("sheets", ())
@@ -254,16 +256,16 @@ def _last_used_mapping(owner_id: int, layout: Layout) -> dict[str, list[int]] | 
     return completed.values_list("mapping", flat=True).first()
 
 
-def _detect_date_order(
+def _detect_birthday_order_or_refuse(
     fields: Mapping[str, Sequence[int]], sample: list[tuple[int, list[str]]]
 ) -> str:
     positions = fields.get("birthday", ())
-    return dates.detect_date_order(
+    return dates.detect_date_order_or_refuse(
         cells[position] for _, cells in sample for position in positions if position < len(cells)
     )
 
 
-def _count_rows(
+def _count_and_collect_odd_rows(
     rows: Iterable[tuple[int, list[str]]],
     validate_row: Callable[[list[str]], ContactRow | Rejection],
     totals: ImportTotals,

@@ -192,7 +192,11 @@ class FileReader:
         return self._rows_read / self._row_count
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        return self._sheet_rows() if self.layout.kind == "xlsx" else self._csv_rows()
+        return (
+            self._iter_sheet_rows_by_subprocess()
+            if self.layout.kind == "xlsx"
+            else self._csv_rows()
+        )
 
     def _csv_rows(self) -> Iterator[tuple[int, list[str]]]:
         layout = self.layout
@@ -205,7 +209,7 @@ class FileReader:
             if layout.has_nul:
                 lines = (line.replace("\0", "") for line in stream)
             reader = csv.reader(
-                chain(islice(lines, layout.skip, None), self._sentinel_line()),
+                chain(islice(lines, layout.skip, None), self._mark_end_and_yield_blank_line()),
                 delimiter=layout.delimiter,
                 skipinitialspace=layout.spaced,
                 escapechar="\\" if layout.escaped else None,
@@ -228,12 +232,12 @@ class FileReader:
                     raise _unclosed_quote_error(lines_skipped + line) from None
                 raise _long_cell_error("line", lines_skipped + line) from None
 
-    def _sentinel_line(self) -> Iterator[str]:
+    def _mark_end_and_yield_blank_line(self) -> Iterator[str]:
         """An empty line after the last one; it ends up in a quoted cell that was never closed."""
         self._at_end = True
         yield ""
 
-    def _sheet_rows(self) -> Iterator[tuple[int, list[str]]]:
+    def _iter_sheet_rows_by_subprocess(self) -> Iterator[tuple[int, list[str]]]:
         process = subprocess.Popen(
             [sys.executable, "-P", workbook.__file__, self.path, *self.layout.sheets],
             stdout=subprocess.PIPE,
@@ -289,7 +293,7 @@ def _has_swallowed_rows(record: list[str], layout: Layout) -> bool:
             for line in cell.splitlines()[1:]
             if line.count(delimiter) >= width - 1
         ]
-        if len(rows) > 1 or any(map(_looks_like_value, chain.from_iterable(rows))):
+        if len(rows) > 1 or any(map(_looks_like_phone_email_or_date, chain.from_iterable(rows))):
             return True
     return False
 
@@ -369,7 +373,7 @@ def _check_workbook(path: Path, largest_bytes: int) -> None:
             "this is an archive (.zip), not a list: unpack it and upload the CSV or .xlsx in it"
         )
     _check_unpacked_size(path.stat().st_size, sum(part.file_size for part in parts), largest_bytes)
-    if any(map(partial(_has_unknown_results, path), filter(_is_sheet, names))):
+    if any(map(partial(_has_formula_without_result, path), filter(_is_sheet, names))):
         raise ImportRefused(
             "the workbook has formulas whose results are not stored in it: open it in Excel, save "
             "it again and upload that file"
@@ -380,7 +384,7 @@ def _is_sheet(part_name: str) -> bool:
     return part_name.startswith("xl/worksheets/") and part_name.endswith(".xml")
 
 
-def _has_unknown_results(path: Path, part_name: str) -> bool:
+def _has_formula_without_result(path: Path, part_name: str) -> bool:
     """Whether a sheet has a formula without a result, which would be read as an empty cell."""
     tail = b""
     try:
@@ -445,7 +449,7 @@ def _csv_layout(
 ) -> Layout:
     scan = _scan_file(path, compressed, largest_bytes)
     _refuse_other_formats(scan.head)
-    encoding = _named_encoding(encoding) if encoding else _detect_encoding(scan, region)
+    encoding = _parse_encoding_name(encoding) if encoding else _detect_encoding(scan, region)
     text = scan.head.decode(encoding, "replace").replace("\0", "")
     for pattern, kind in _OTHER_TEXTS:
         if pattern.match(text) or (pattern.flags & re.MULTILINE and pattern.search(text[:4000])):
@@ -485,7 +489,7 @@ def _csv_layout(
     )
 
 
-def _named_encoding(name: str) -> str:
+def _parse_encoding_name(name: str) -> str:
     """The name of an encoding, if it exists."""
     try:
         "".encode(name)
@@ -534,7 +538,7 @@ def _detect_encoding(scan: _FileScan, region: str) -> str:
     )
     if controls > MAX_CONTROL_SHARE * min(len(head), CONTROL_SAMPLE_CHARACTERS):
         raise ImportRefused(_NO_TEXT)
-    encoding = encodings.detect_encoding(sample, region)
+    encoding = encodings.detect_legacy_encoding(sample, region)
     if not encoding:
         raise ImportRefused(
             "the letters of this file can be read in several ways: save it as UTF-8, or name its "
@@ -564,12 +568,14 @@ def _delimiter_score(lines: list[str], delimiter: str) -> tuple[float, int]:
     width, same_width_count = Counter(map(len, records)).most_common(1)[0]
     if width == 1:
         return 0, 0
-    value_count = sum(_looks_like_value(cell) for record in records for cell in record)
+    value_count = sum(
+        _looks_like_phone_email_or_date(cell) for record in records for cell in record
+    )
     return same_width_count / len(records) * (1 + value_count / len(records)), width
 
 
-def _looks_like_value(cell: str) -> bool:
-    return cells.is_phone(cell) or cells.is_email(cell) or cells.is_date(cell)
+def _looks_like_phone_email_or_date(cell: str) -> bool:
+    return cells.is_phone(cell) or cells.looks_like_email(cell) or cells.looks_like_date(cell)
 
 
 def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layout:
@@ -577,7 +583,7 @@ def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layou
     if not sample:
         raise ImportRefused("the file has no rows: export the list again")
     try:
-        found = heading_rows.find_headings(sample, has_header=has_header)
+        found = heading_rows.find_headings_or_raise_uncertain(sample, has_header=has_header)
     except heading_rows.UncertainHeadings as error:
         raise ImportRefused(str(error)) from None
     records = sample[found.end :]
@@ -610,7 +616,7 @@ def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layou
     return replace(
         layout,
         has_header=bool(found.cells),
-        headings=_headings(found.cells, width),
+        headings=_unique_heading_names(found.cells, width),
         skip=records[0][0] - 1,
         notes=layout.notes + found.notes,
     )
@@ -630,7 +636,7 @@ def _is_one_cell_per_line(records: list[tuple[int, list[str]]]) -> bool:
     for _, record in records:
         for delimiter in DELIMITERS:
             parts = record[0].split(delimiter)
-            if len(parts) > 1 and any(map(_looks_like_value, parts)):
+            if len(parts) > 1 and any(map(_looks_like_phone_email_or_date, parts)):
                 count += 1
                 break
     return count * 2 > len(records)
@@ -638,7 +644,7 @@ def _is_one_cell_per_line(records: list[tuple[int, list[str]]]) -> bool:
 
 def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_bytes: int) -> Layout:
     """The layout of the only list of a workbook, or of all its sheets with the same headings."""
-    names = _sheet_names(path)
+    names = _filled_sheet_names_by_subprocess(path)
     if sheet:
         if sheet not in names:
             raise ImportRefused(f"there is no sheet {sheet}; there are: {', '.join(names)}")
@@ -655,9 +661,9 @@ def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_by
             refusals[name] = error
     if not layouts:
         raise next(iter(refusals.values()))
-    lists = {name: layout for name, layout in layouts.items() if _is_list(path, layout)} or dict(
-        islice(layouts.items(), 1)
-    )
+    lists = {
+        name: layout for name, layout in layouts.items() if _is_sheet_a_customer_list(path, layout)
+    } or dict(islice(layouts.items(), 1))
     first = next(iter(lists.values()))
     if len({(layout.headings, layout.skip) for layout in lists.values()}) > 1:
         raise ImportRefused(
@@ -667,7 +673,7 @@ def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_by
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes))
 
 
-def _is_list(path: Path, layout: Layout) -> bool:
+def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     """Whether a sheet could be a list of customers: a heading of a contact, or phone numbers."""
     if layout.has_header and any(map(heading_rows.names_contact_field, layout.headings)):
         return True
@@ -675,7 +681,7 @@ def _is_list(path: Path, layout: Layout) -> bool:
     return any(cells.is_phone(cell) for _, record in rows for cell in record)
 
 
-def _sheet_names(path: Path) -> list[str]:
+def _filled_sheet_names_by_subprocess(path: Path) -> list[str]:
     """The names of the visible sheets of a workbook that have cells, in their order."""
     result = subprocess.run(
         [sys.executable, "-P", workbook.__file__, "--sheets", path],
@@ -689,7 +695,7 @@ def _sheet_names(path: Path) -> list[str]:
     return [row[0] for row in reader if row]
 
 
-def _headings(header: Sequence[str], width: int) -> tuple[str, ...]:
+def _unique_heading_names(header: Sequence[str], width: int) -> tuple[str, ...]:
     """A unique name for each column."""
     headings: dict[str, None] = {}
     for position in range(max(width, len(header))):

@@ -16,21 +16,27 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from contacts.importing.cells import KnownCells, UnusableCell, is_date, is_email, is_phone
+from contacts.importing.cells import (
+    KnownCells,
+    UnusableCell,
+    is_phone,
+    looks_like_date,
+    looks_like_email,
+)
 from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
-from contacts.importing.dates import YearlessDate, has_serials, read_birthday
+from contacts.importing.dates import YearlessDate, has_spreadsheet_serial_dates, parse_birthday
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import says_no
+from contacts.importing.headings import cell_refuses_messages
 from contacts.importing.names import (
-    clean_name,
-    complete_name,
+    clean_name_or_empty,
+    fill_missing_name_part,
     stands_for_nothing,
     writes_family_first,
 )
 from contacts.importing.phone_cells import (
+    ParsedPhone,
     PhoneConvention,
     PhoneReader,
-    PhoneReading,
     detect_convention,
 )
 from contacts.phones import PhoneKind
@@ -89,7 +95,7 @@ class ContactRow:
             | (16 if self.birthday else 0)
         )
 
-    def filled_by(self, later: ContactRow) -> ContactRow:
+    def merged_with_later_row(self, later: ContactRow) -> ContactRow:
         """The row with its blanks filled from a later row of its number; a no of either wins."""
         said = max(self, later, key=lambda row: row.consent)
         return replace(
@@ -226,9 +232,9 @@ class _RowValidator:
 
     def _convention(self, at: int, sample: Sequence[Sequence[str]], region: str) -> PhoneConvention:
         rows = [row for row in sample if at < len(row)]
-        return detect_convention(((row[at], self._country(row)) for row in rows), region)
+        return detect_convention(((row[at], self._country_text(row)) for row in rows), region)
 
-    def _country(self, cells: Sequence[str]) -> str:
+    def _country_text(self, cells: Sequence[str]) -> str:
         for at in self.country_at:
             if at < len(cells) and (text := cells[at].strip()):
                 return text
@@ -319,10 +325,10 @@ class _RowValidator:
                 return self._rejection(at, cells, UnusableCell(problem))
         return None
 
-    def _number(self, cells: list[str], dropped: list[DroppedCell]) -> PhoneReading | Rejection:
+    def _number(self, cells: list[str], dropped: list[DroppedCell]) -> ParsedPhone | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""
-        country = self._country(cells) if self.country_at else ""
-        found: PhoneReading | None = None
+        country = self._country_text(cells) if self.country_at else ""
+        found: ParsedPhone | None = None
         problems: list[tuple[int, UnusableCell]] = []
         for at, reader in self.phone_readers:
             text = cells[at].strip()
@@ -347,25 +353,27 @@ class _RowValidator:
         return found
 
     def _known_birthdays(self, sample: Sequence[str]) -> KnownCells[date | None]:
-        reads_serials = has_serials(sample, self.today)
+        reads_serials = has_spreadsheet_serial_dates(sample, self.today)
 
         def read(text: str) -> date | None:
             if stands_for_nothing(text):
                 return None
-            return read_birthday(text, self.date_order, self.today, reads_serials=reads_serials)
+            return parse_birthday(text, self.date_order, self.today, reads_serials=reads_serials)
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
     def _name(self, cells: list[str]) -> tuple[str, str]:
         first = last = ""
         for at in self.first_at:
-            first = first or clean_name(cells[at])
+            first = first or clean_name_or_empty(cells[at])
         for at in self.last_at:
-            last = last or clean_name(cells[at])
+            last = last or clean_name_or_empty(cells[at])
         if self.full_names and not (first and last):
             for at, family_first in self.full_names:
                 if cells[at].strip() and not (first and last):
-                    first, last = complete_name(cells[at], first, last, family_first=family_first)
+                    first, last = fill_missing_name_part(
+                        cells[at], first, last, family_first=family_first
+                    )
         return first, last
 
     def _email(self, cells: list[str], dropped: list[DroppedCell]) -> str:
@@ -405,7 +413,7 @@ class _RowValidator:
         """What all cells together say: a no wins, then doubt, then a yes."""
         for at in self.names_at:
             # People write `Anna (no SMS)`; hardly any name has a word that may say no.
-            if " " in cells[at] and says_no(cells[at]):
+            if " " in cells[at] and cell_refuses_messages(cells[at]):
                 return ConsentCell(Consent.OPTED_OUT)
         said = _NOTHING_SAID
         for at, column, is_of_other_messages in self.consents:
@@ -444,8 +452,8 @@ def _uniform_columns(
 
 _DIGIT, _AT = re.compile(r"\d"), re.compile("@")
 _CELL_TYPES = (
-    (is_date, _DIGIT, 1),
-    (is_email, _AT, 1),
+    (looks_like_date, _DIGIT, 1),
+    (looks_like_email, _AT, 1),
     (is_phone, _DIGIT, 1),
     (re.compile(r"[-+]?\d[\d.,]*").fullmatch, _DIGIT, 5),  # a few notes may all be numbers
 )

@@ -71,7 +71,11 @@ def _filled_sheet_names(workbook: CalamineWorkbook) -> list[str]:
 def cell_text(cell: object) -> str:
     """The text of a cell: integers without a fraction, dates in ISO format."""
     if isinstance(cell, str):
-        return cell if cell.isprintable() and "_x" not in cell else _plain_text(cell)
+        return (
+            cell
+            if cell.isprintable() and "_x" not in cell
+            else _decode_and_drop_control_chars(cell)
+        )
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, float):
@@ -81,7 +85,7 @@ def cell_text(cell: object) -> str:
     return str(cell)
 
 
-def _plain_text(text: str) -> str:
+def _decode_and_drop_control_chars(text: str) -> str:
     """The text without control characters, of which workbooks write some as `_x0000_`."""
     text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
     return "".join(c for c in text if (c >= " " and c != "\x7f") or c in "\t\r\n")

@@ -71,7 +71,7 @@ def staging_line(row: ContactRow, *, agrees: bool) -> str:
     )
 
 
-def upsert_contacts(contact_import: ContactImport, rows: StagedRows) -> UpsertCounts:
+def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows) -> UpsertCounts:
     """Create and update contacts, with consent events and memberships; called in a transaction.
 
     An empty cell changes nothing. Consent is not given to a contact that opted out or whose number

@@ -98,7 +98,7 @@ def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
     change_consent(Contact.objects.first().pk, "unsubscribed", source="test")
     sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
-    receipts.store_receipts(
+    receipts.store_receipts_and_enqueue_job(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}]
     )
     receipts.apply_received_receipts()

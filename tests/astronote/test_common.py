@@ -11,10 +11,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError
 
-from astronote.accounts.lookup import find_store
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit, progress
-from astronote.common.logs import JsonFormatter, TextFormatter, log_context, mask_numbers
-from astronote.common.spreadsheet_csv import csv_line
+from astronote.common.logs import JsonFormatter, TextFormatter, log_context, mask_e164_numbers
+from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.models import AuditEntry, User
 from campaigns.models import Campaign
 from contacts.lookup import contact_ids_with_phone
@@ -61,10 +61,14 @@ def test_a_number_is_found_at_every_store_that_has_it():
 def test_a_store_is_found_by_its_address_in_any_case_or_by_its_id():
     store = make_store("alice")
     make_store("bob")
-    assert find_store("Alice@Example.COM") == find_store(str(store.pk)) == store
+    assert (
+        get_store_or_command_error("Alice@Example.COM")
+        == get_store_or_command_error(str(store.pk))
+        == store
+    )
     for name in ("0", "nobody@example.com", ""):
         with pytest.raises(CommandError, match="no store has"):
-            find_store(name)
+            get_store_or_command_error(name)
 
 
 # The audit trail.
@@ -145,7 +149,7 @@ def test_what_a_line_is_about_ends_with_its_context_also_after_an_error():
     ],
 )
 def test_phone_numbers_are_hidden_and_other_figures_are_not(text, masked):
-    assert mask_numbers(text) == masked
+    assert mask_e164_numbers(text) == masked
 
 
 # CSV for spreadsheets.
@@ -153,11 +157,14 @@ def test_phone_numbers_are_hidden_and_other_figures_are_not(text, masked):
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t"])
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(first):
-    assert csv_line(["plain", f"{first}1"]) == f"plain,'{first}1\r\n"
+    assert csv_line_with_escaped_formulas(["plain", f"{first}1"]) == f"plain,'{first}1\r\n"
 
 
 def test_other_cells_are_written_as_they_are():
-    assert csv_line(["\r", None, 7, "a=b", 'x"y', "a,b"]) == '"\'\r",,7,a=b,"x""y","a,b"\r\n'
+    assert (
+        csv_line_with_escaped_formulas(["\r", None, 7, "a=b", 'x"y', "a,b"])
+        == '"\'\r",,7,a=b,"x""y","a,b"\r\n'
+    )
 
 
 # Waiting for other processes.
@@ -165,7 +172,7 @@ def test_other_cells_are_written_as_they_are():
 
 def test_following_ends_when_the_work_has_ended(capsys):
     states = iter([(1, False), (2, False), (3, True), (4, True)])
-    progress.show_progress("Import", 3, lambda: next(states))
+    progress.wait_with_progress_bar("Import", 3, lambda: next(states))
     assert next(states) == (4, True)
     shown = capsys.readouterr()
     assert "Import" in shown.err and "3/3" in shown.err and shown.out == ""
@@ -174,7 +181,7 @@ def test_following_ends_when_the_work_has_ended(capsys):
 def test_following_ends_with_an_error_after_its_longest_time():
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="Import has not ended at 1 of 3"):
-        progress.show_progress("Import", 3, lambda: (1, False), timeout_seconds=0.01)
+        progress.wait_with_progress_bar("Import", 3, lambda: (1, False), timeout_seconds=0.01)
     assert time.monotonic() - began < 20
 
 

@@ -120,7 +120,7 @@ def test_only_what_the_watchdog_did_counts_as_mended(client):
 
 
 def test_jobs_and_workers_are_counted_by_queue(client):
-    jobs.enqueue_copies("sms", TASK, 3)
+    jobs.enqueue_copies_on_commit("sms", TASK, 3)
     old = jobs.get_queue("sms").get_jobs()[0]
     old.enqueued_at -= timedelta(minutes=2)
     old.save()

@@ -11,7 +11,7 @@ from rq import SimpleWorker
 from astronote.common import audit
 from astronote.models import AuditEntry, User
 from astronote.operations import registry
-from astronote.operations.queue_state import queue_alarm
+from astronote.operations.queue_state import redis_or_scheduler_alarm
 from astronote.queues import jobs, recurring
 from astronote.queues.catalogue import QUEUES
 from contacts.models import ContactImport
@@ -164,7 +164,7 @@ def test_what_goes_out_and_what_comes_next_are_told_apart():
 
 
 def test_queues_show_what_waits_and_who_works():
-    jobs.enqueue_copies("sms", "messaging.tasks.send_next_batch", 2)
+    jobs.enqueue_copies_on_commit("sms", "messaging.tasks.send_next_batch", 2)
     first = jobs.get_queue("sms").get_jobs()[0]
     first.enqueued_at -= timedelta(minutes=1)
     first.save()
@@ -178,9 +178,9 @@ def test_queues_show_what_waits_and_who_works():
     assert 60 <= queues["sms"]["oldest"] < 80
     empty = queues["birthday"]
     assert (empty["waiting"], empty["workers"], empty["busy"], empty["oldest"]) == (0, 0, 0, None)
-    assert "No scheduler is running" in queue_alarm()
+    assert "No scheduler is running" in redis_or_scheduler_alarm()
     jobs.redis_connection().set(recurring.HEARTBEAT_KEY, 1)
-    assert queue_alarm() == ""
+    assert redis_or_scheduler_alarm() == ""
     assert len(panel("recurring")["recurring"]) == len(recurring.recurring_jobs())
 
 

@@ -58,7 +58,7 @@ def test_a_job_is_put_on_its_queue_only_when_the_transaction_commits():
 
 @pytest.mark.parametrize("count", [0, 1, 500, 501, 1001])
 def test_each_id_has_a_job_of_its_own(count):
-    jobs.enqueue_each("scheduler", TASK, range(1, count + 1))
+    jobs.enqueue_each_on_commit("scheduler", TASK, range(1, count + 1))
     put = jobs.get_queue("scheduler").get_jobs()
     assert [job.args for job in put] == [(n,) for n in range(1, count + 1)]
     assert {job.func_name for job in put} <= {TASK}
@@ -85,10 +85,10 @@ def test_a_delayed_job_is_put_and_taken_back_only_when_the_transaction_commits()
         assert delayed() == {}
     jobs.enqueue_at("scheduler", SOON, TASK, 8, job_id="b")
     with transaction.atomic():
-        jobs.cancel_delayed("scheduler", "a")
+        jobs.cancel_delayed_on_commit("scheduler", "a")
         assert set(delayed()) == {"a", "b"}
     assert set(delayed()) == {"b"}
-    jobs.cancel_delayed("scheduler", "gone")
+    jobs.cancel_delayed_on_commit("scheduler", "gone")
 
 
 def test_a_delayed_job_of_the_same_name_replaces_the_earlier_one():
@@ -110,9 +110,9 @@ def test_the_job_of_a_dead_worker_is_run_again_with_its_arguments():
 
 def test_a_job_that_failed_by_itself_is_not_run_again():
     job = Job.create(TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler")
-    assert jobs.requeue_abandoned_job(job, ValueError, ValueError(), None)
+    assert jobs.requeue_abandoned_job_handler(job, ValueError, ValueError(), None)
     assert jobs.waiting_count("scheduler") == 0
-    assert jobs.requeue_abandoned_job(job, AbandonedJobError, AbandonedJobError(), None)
+    assert jobs.requeue_abandoned_job_handler(job, AbandonedJobError, AbandonedJobError(), None)
     assert jobs.waiting_count("scheduler") == 1
 
 
@@ -122,8 +122,8 @@ def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
     before = jobs.redis_connection().dbsize()
     settings.QUEUE_DISABLED = True
     jobs.enqueue("scheduler", TASK, 8)
-    jobs.enqueue_each("scheduler", TASK, [8])
-    jobs.enqueue_copies("scheduler", TASK, 2)
+    jobs.enqueue_each_on_commit("scheduler", TASK, [8])
+    jobs.enqueue_copies_on_commit("scheduler", TASK, 2)
     jobs.enqueue_at("scheduler", timezone.now(), TASK, 8, job_id="a")
     jobs.requeue_abandoned_jobs("watchdog")
     assert not jobs.start_debounce("key", 60)

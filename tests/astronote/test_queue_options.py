@@ -101,7 +101,7 @@ def test_a_worker_runs_the_job_of_a_dead_one_again(environment_of_processes):
 
 def test_the_newest_jobs_are_those_that_are_kept():
     queue = jobs.get_queue("watchdog")
-    jobs.enqueue_copies("watchdog", "campaigns.tasks.start_due_campaigns", 5)
+    jobs.enqueue_copies_on_commit("watchdog", "campaigns.tasks.start_due_campaigns", 5)
     registry = FinishedJobRegistry(queue=queue)
     finished = queue.get_jobs()
     for age, job in enumerate(finished):

@@ -58,7 +58,7 @@ def test_everything_recurs_as_often_as_it_must_by_default(settings):
         "delivery_status_poller": (poller, "messaging.tasks.poll_delivery_status", 5 * MINUTE),
         "birthday": ("birthday", "campaigns.tasks.run_birthdays", "0 0 * * *"),
         "welcome": ("birthday", "campaigns.tasks.run_welcomes", MINUTE),
-        "import_files": ("contact_import", "contacts.tasks.delete_import_files", HOUR),
+        "import_files": ("contact_import", "contacts.tasks.delete_expired_import_files", HOUR),
         "pii_retention": ("pii_retention", "compliance.tasks.run_pii_retention", "0 2 * * *"),
         "status_refresh": ("status_refresh", "messaging.tasks.refresh_status", 10 * MINUTE),
     }
@@ -67,7 +67,7 @@ def test_everything_recurs_as_often_as_it_must_by_default(settings):
 
 
 def test_a_new_timetable_is_due_at_once_and_by_its_cron(scheduler):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     entries = due(scheduler)
     for entry in recurring.recurring_jobs():
         seconds = entries.pop(recurring.PREFIX + entry.name)
@@ -81,23 +81,23 @@ def test_a_new_timetable_is_due_at_once_and_by_its_cron(scheduler):
 
 
 def test_an_entry_that_was_taken_out_of_the_timetable_leaves_redis(scheduler, settings):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     later = timezone.now() + timedelta(hours=1)
     jobs.enqueue_at("scheduler", later, "campaigns.tasks.start_campaign", 7, job_id="campaign-7")
     scheduler.schedule(later, "x.y", interval=60, id="recurring-of_last_year")
     settings.STATUS_REFRESH_ENABLED = False
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     names = {recurring.PREFIX + entry.name for entry in recurring.recurring_jobs()}
     assert set(due(scheduler)) == names | {"campaign-7"}
     assert "recurring-status_refresh" not in names
 
 
 def test_registering_again_does_not_put_off_what_is_due(scheduler):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     set_due(scheduler, "watchdog", 100)
     set_due(scheduler, "import_files", -500)
     set_due(scheduler, "birthday", 30)
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     entries = due(scheduler)
     assert 90 < entries["recurring-watchdog"] <= 100
     assert -10 < entries["recurring-import_files"] <= 0
@@ -105,10 +105,10 @@ def test_registering_again_does_not_put_off_what_is_due(scheduler):
 
 
 def test_nothing_is_further_off_than_its_next_time(scheduler):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     for name in ("watchdog", "import_files", "birthday"):
         set_due(scheduler, name, 30 * DAY)
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     entries = due(scheduler)
     assert 290 < entries["recurring-watchdog"] <= 300
     assert HOUR - 10 < entries["recurring-import_files"] <= HOUR
@@ -120,13 +120,13 @@ def test_a_changed_cron_takes_effect_whether_it_is_earlier_or_later(scheduler, s
         at = timezone.now() + timedelta(hours=hours)
         cron = f"{at:%M} {at:%H} * * *"
         settings.BIRTHDAY_AUTOMATION_CRON = cron
-        recurring.register_recurring_jobs(scheduler)
+        recurring.sync_recurring_jobs_in_redis(scheduler)
         assert (hours - 0.1) * HOUR < due(scheduler)["recurring-birthday"] <= hours * HOUR
         assert entry_of(scheduler, "birthday").meta["cron_string"] == cron
 
 
 def test_what_is_due_becomes_a_job_and_recurs(scheduler):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     for name in ("watchdog", "birthday"):
         scheduler.enqueue_job(entry_of(scheduler, name))
     (job,) = jobs.get_queue("watchdog").get_jobs()
@@ -140,7 +140,7 @@ def test_what_is_due_becomes_a_job_and_recurs(scheduler):
 
 
 def test_a_recurring_job_may_run_as_long_as_its_queue_says(scheduler):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     for name in ("watchdog", "birthday", "pii_retention"):
         scheduler.enqueue_job(entry_of(scheduler, name))
         (job,) = jobs.get_queue(name).get_jobs()
@@ -148,7 +148,7 @@ def test_a_recurring_job_may_run_as_long_as_its_queue_says(scheduler):
 
 
 def test_what_still_waits_in_its_queue_is_not_doubled(scheduler):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     for _ in range(3):
         scheduler.enqueue_job(entry_of(scheduler, "watchdog"))
     assert jobs.waiting_count("watchdog") == 1
@@ -158,7 +158,7 @@ def test_what_still_waits_in_its_queue_is_not_doubled(scheduler):
 
 
 def test_an_entry_that_is_due_but_no_more_in_the_timetable_recurs_no_more(scheduler, settings):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     entry = entry_of(scheduler, "status_refresh")
     settings.STATUS_REFRESH_ENABLED = False
     scheduler.enqueue_job(entry)
@@ -194,7 +194,7 @@ def test_the_heartbeat_lasts_a_minute(scheduler):
 
 
 def test_unreadable_entries_are_taken_out_and_others_stay(scheduler):
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     before = set(due(scheduler))
     jobs.redis_connection().zadd(scheduler.scheduled_jobs_key, {"gone": 1, "broken": 1})
     jobs.redis_connection().hset("rq:job:broken", mapping={"data": b"\x00", "created_at": "never"})
@@ -205,7 +205,7 @@ def test_unreadable_entries_are_taken_out_and_others_stay(scheduler):
 
 def test_the_next_run_of_each_entry_is_known_once_it_is_registered(scheduler):
     assert {at for _, at in recurring.next_runs()} == {None}
-    recurring.register_recurring_jobs(scheduler)
+    recurring.sync_recurring_jobs_in_redis(scheduler)
     set_due(scheduler, "watchdog", 100)
     runs = dict(recurring.next_runs())
     assert list(runs) == [entry.name for entry in recurring.recurring_jobs()]

@@ -56,9 +56,9 @@ def test_an_administrator_may_everything_of_ours_and_see_the_queues():
 
 
 def test_a_group_has_no_more_than_its_role_although_somebody_added_to_it():
-    group = roles.group_of("viewer")
+    group = roles.create_or_update_role_group("viewer")
     group.permissions.add(Permission.objects.get(codename="delete_contact"))
-    assert roles.group_of("viewer") == group
+    assert roles.create_or_update_role_group("viewer") == group
     assert not group.permissions.filter(codename="delete_contact").exists()
 
 

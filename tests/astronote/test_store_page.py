@@ -26,7 +26,7 @@ def top_up(client, store, **form):
 
 
 def available(store):
-    return credits.wallet_of(store.pk).available
+    return credits.get_or_create_wallet(store.pk).available
 
 
 def page(client, store):

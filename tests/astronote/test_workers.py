@@ -55,14 +55,14 @@ def test_the_queues_keep_jobs_as_the_overview_says():
 
 @pytest.mark.parametrize("count", [0, 1, 500, 501, 1000])
 def test_so_many_equal_jobs_are_put_on_the_queue_each_of_its_own(environment_of_processes, count):
-    jobs.enqueue_copies("watchdog", NOTHING, count)
+    jobs.enqueue_copies_on_commit("watchdog", NOTHING, count)
     put = jobs.get_queue("watchdog").jobs
     assert len({job.id for job in put}) == len(put) == count
     assert all(job.func_name == NOTHING and job.get_status() == "queued" for job in put)
 
 
 def test_finished_jobs_are_kept_by_age_and_by_count(environment_of_processes):
-    jobs.enqueue_copies("watchdog", NOTHING, 103)
+    jobs.enqueue_copies_on_commit("watchdog", NOTHING, 103)
     jobs.enqueue("scheduler", NOTHING)
     jobs.enqueue("contact_import", NOTHING)
     for queue in ("watchdog", "scheduler", "contact_import"):
@@ -79,7 +79,7 @@ def test_finished_jobs_are_kept_by_age_and_by_count(environment_of_processes):
 def test_workers_that_trim_the_same_jobs_at_once_do_not_get_in_each_others_way(
     environment_of_processes,
 ):
-    jobs.enqueue_copies("watchdog", NOTHING, 300)
+    jobs.enqueue_copies_on_commit("watchdog", NOTHING, 300)
     registry = FinishedJobRegistry(queue=jobs.get_queue("watchdog"))
     finished = jobs.get_queue("watchdog").jobs
     for age, job in enumerate(finished):

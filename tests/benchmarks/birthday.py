@@ -29,19 +29,19 @@ def run(place: Installation, size: int) -> list[Result]:
     freeze_garbage_collector()
     bare, bare_jobs, ours, rows = [], [], [], []
     for day in DAYS:
-        birthday.send_birthday_messages(
+        birthday.enqueue_birthday_messages(
             day=day, dry_run=True
         )  # so that the first who reads them is not at a loss
         written, enqueued, count = _bare(day)
         began = time.monotonic()
-        counts = birthday.send_birthday_messages(day=day)
+        counts = birthday.enqueue_birthday_messages(day=day)
         ours.append(time.monotonic() - began)
         assert counts["messages"] == count == AutomationMessage.objects.count(), (counts, count)
         bare.append(written)
         bare_jobs.append(enqueued)
         rows.append(count)
         _undo()
-    _, statements = counted(lambda: birthday.send_birthday_messages(day=DAYS[0]))
+    _, statements = counted(lambda: birthday.enqueue_birthday_messages(day=DAYS[0]))
     seconds, alone, jobs = median(ours), median(bare), median(bare_jobs)
     return [
         Result(
@@ -185,7 +185,7 @@ def _bare(day: date) -> tuple[float, float, int]:
             )
             cursor.execute("UPDATE campaigns_automation SET last_run_at = now()")
         written = time.monotonic()
-        jobs.enqueue_copies("sms", SEND_NEXT, len(owners))
+        jobs.enqueue_copies_on_commit("sms", SEND_NEXT, len(owners))
         enqueued = time.monotonic()
         _undo()
     return written - began, enqueued - written, len(due)

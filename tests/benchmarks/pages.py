@@ -141,10 +141,12 @@ def _poll(campaign: Any, size: int) -> list[Result]:
 
     settled = timezone.now() - polling.MIN_AGE - timedelta(minutes=1)
     Batch.objects.filter(source_id=campaign.pk).update(settled_at=settled)
-    times, batches = _timed(lambda: polling.least_recently_checked(polling.recent_batches()))
+    times, batches = _timed(
+        lambda: polling.choose_batches_to_poll(polling.recently_settled_batches())
+    )
     pick = _result("the poller's pick of batches", size, times, {"batches": len(batches)})
     ids = [batch.pk for batch in batches]
-    times, rows = _timed(lambda: polling.messages_to_query(CampaignMessage, ids))
+    times, rows = _timed(lambda: polling.sent_and_unknown_messages_to_query(CampaignMessage, ids))
     return [
         pick,
         _result("the poller's pick of messages", size, times, {"messages": len(rows)}),
@@ -168,9 +170,9 @@ def _write_plans(campaign: Any) -> None:
             f"/admin/campaigns/campaignmessage/?campaign__id__exact={campaign.pk}"
         ),
         "the newest messages": lambda: client.get("/admin/campaigns/campaignmessage/"),
-        "the poller's pick": lambda: polling.messages_to_query(
+        "the poller's pick": lambda: polling.sent_and_unknown_messages_to_query(
             CampaignMessage,
-            [b.pk for b in polling.least_recently_checked(polling.recent_batches())],
+            [b.pk for b in polling.choose_batches_to_poll(polling.recently_settled_batches())],
         ),
     }
     PLANS.parent.mkdir(exist_ok=True)

@@ -132,7 +132,7 @@ def send_all(place: Installation, campaign: Any, pids: list[int]) -> Sent:
     from messaging.models import Batch
 
     before = place.cpu()
-    jobs.enqueue_copies("sms", SEND_NEXT, campaign.batches)
+    jobs.enqueue_copies_on_commit("sms", SEND_NEXT, campaign.batches)
     batches = Batch.objects.filter(source_id=campaign.pk)
     wait_until(lambda: not batches.filter(settled_at=None).exists(), seconds=1200)
     times = batches.aggregate(first=Min("claimed_at"), last=Max("settled_at"))
@@ -153,7 +153,7 @@ def _statements(campaign: Any) -> int:
     word, statements = counted(sending.process_next_batch)
     assert word == "accepted"
     actions.cancel_campaign(campaign, by="benchmark")
-    actions.drop_unsent_batches(campaign.pk)
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     return statements
 
 

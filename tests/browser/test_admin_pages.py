@@ -67,7 +67,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     running = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
-    receipts.store_receipts(
+    receipts.store_receipts_and_enqueue_job(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
     )
     receipts.apply_received_receipts()
@@ -160,7 +160,7 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     browser.wait_for("completed")
     assert sandbox.summary()["accepted"] == 41
     messages = CampaignMessage.objects.order_by("contact")
-    receipts.store_receipts(
+    receipts.store_receipts_and_enqueue_job(
         [{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"} for m in messages[:30]]
     )
     receipts.apply_received_receipts()
@@ -277,7 +277,7 @@ def test_a_list_of_suppressions_is_imported(browser, operator, tmp_path):
 
 def test_a_reply_is_decided_from_the_home_page(browser, operator):
     make_list(make_store(company="Anna's"), 1)
-    replies.store_replies([{"from": "+306900000000", "text": "you again..."}])
+    replies.store_replies_and_enqueue_job([{"from": "+306900000000", "text": "you again..."}])
     replies.apply_received_replies()
     browser.open("/admin/")
     browser.wait_for("likely an opt-out")

@@ -79,8 +79,8 @@ def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, sett
     sending.process_next_batch()
     in_hand = sending.claim_next_batch()
     actions.cancel_campaign(campaign, by=operator)
-    assert actions.drop_unsent_batches(campaign.pk) == 2
-    assert sending.begin_submitting(in_hand) == []
+    assert actions.cancel_batches_of_cancelled_campaign(campaign.pk) == 2
+    assert sending.mark_submitting_and_check_messages(in_hand) == []
     assert list(send_all()) == []
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent, campaign.skipped) == ("cancelled", 2, 4)
@@ -93,10 +93,10 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
     _, campaign = started(settings, batch_size=10)
     sandbox.behave(fault="too_many")
     batch = sending.claim_next_batch()
-    messages = sending.begin_submitting(batch)
+    messages = sending.mark_submitting_and_check_messages(batch)
     actions.cancel_campaign(campaign, by="test")
     assert (
-        sending.settle_batch(batch, messages, sending.mitto.RetryLater("asks to wait"))
+        sending.settle_or_requeue_batch(batch, messages, sending.mitto.RetryLater("asks to wait"))
         == "deferred"
     )
     Batch.objects.update(not_before=None)
@@ -190,7 +190,7 @@ def test_a_store_on_hold_cannot_start(settings):
 def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     store = make_store(phone_region="GR")
     campaign = make_campaign(store, None)
-    message = actions.send_test(campaign, "690 000 0099", by=operator)
+    message = actions.enqueue_test_message(campaign, "690 000 0099", by=operator)
     assert sending.process_next_batch() == "accepted"
     message.refresh_from_db()
     assert (message.status, message.to) == ("sent", "+306900000099")
@@ -198,7 +198,7 @@ def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     store.wallet.refresh_from_db()
     assert store.wallet.balance == 999
     with pytest.raises(ValueError, match="not a valid phone number"):
-        actions.send_test(campaign, "12", by=operator)
+        actions.enqueue_test_message(campaign, "12", by=operator)
     assert DirectMessage.objects.count() == 1
 
 
@@ -238,7 +238,7 @@ def test_unknown_messages_are_sent_again_only_when_an_operator_says_so(
     without_answer, sandbox, operator
 ):
     store, campaign, ids = without_answer
-    assert unknown_messages.resend_unknown(CampaignMessage, ids, by=operator) == 4
+    assert unknown_messages.requeue_unknown_in_new_batches(CampaignMessage, ids, by=operator) == 4
     campaign.refresh_from_db()
     assert (campaign.status, campaign.queued) == ("sending", 4)
     assert sending.process_next_batch() == "accepted"

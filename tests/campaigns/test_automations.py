@@ -42,13 +42,13 @@ def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
     contact(store, 3, is_subscribed=False)
     contact(store, 4, date(2010, 5, 17))
     for _ in range(2):
-        birthday.send_birthday_messages(day=DAY)
+        birthday.enqueue_birthday_messages(day=DAY)
     assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Happy birthday N1"]
     Contact.objects.filter(phone="+306900000001").update(birthday=date(1990, 5, 18))
-    assert birthday.send_birthday_messages(day=DAY + timedelta(days=1))["messages"] == 1
+    assert birthday.enqueue_birthday_messages(day=DAY + timedelta(days=1))["messages"] == 1
     assert AutomationMessage.objects.count() == 2
-    assert birthday.send_birthday_messages(day=DAY.replace(year=2027))["messages"] == 0
+    assert birthday.enqueue_birthday_messages(day=DAY.replace(year=2027))["messages"] == 0
     assert ledger_balances(store)
 
 
@@ -63,7 +63,7 @@ def test_29_february_is_kept_on_28_february_in_common_years(day, names):
     contact(store, 28, date(1992, 2, 28))
     contact(store, 29, date(1992, 2, 29))
     contact(store, 1, date(1992, 3, 1))
-    birthday.send_birthday_messages(day=day)
+    birthday.enqueue_birthday_messages(day=day)
     found = AutomationMessage.objects.values_list("contact__first_name", flat=True)
     assert set(found) == names
 
@@ -77,7 +77,7 @@ def test_each_store_keeps_its_own_day():
         contact(store, number, born)
         contact(store, number + 10, born - timedelta(days=1))
         contact(store, number + 20, born + timedelta(days=1))
-    birthday.send_birthday_messages()
+    birthday.enqueue_birthday_messages()
     found = AutomationMessage.objects.values_list("contact__first_name", flat=True)
     assert sorted(found) == ["N1", "N2"]
 
@@ -87,7 +87,7 @@ def test_a_store_without_credit_does_not_stop_the_others():
     for number, store in enumerate((poor, rich)):
         automation(store)
         contact(store, number)
-    counts = birthday.send_birthday_messages(day=DAY)
+    counts = birthday.enqueue_birthday_messages(day=DAY)
     assert counts == {"stores": 2, "messages": 1, "stores_without_credit": 1}
     assert AutomationMessage.objects.get().owner == rich
 
@@ -96,7 +96,7 @@ def test_stores_that_may_not_send_are_left_out():
     store = make_store(billing_hold=True)
     automation(store)
     contact(store, 1)
-    assert birthday.send_birthday_messages(day=DAY)["messages"] == 0
+    assert birthday.enqueue_birthday_messages(day=DAY)["messages"] == 0
 
 
 def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
@@ -115,10 +115,10 @@ def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
 
     monkeypatch.setattr(due_messages, "_write_chunk", dying)
     with pytest.raises(KeyboardInterrupt):
-        birthday.send_birthday_messages(day=DAY)
+        birthday.enqueue_birthday_messages(day=DAY)
     assert AutomationMessage.objects.count() == 4
     monkeypatch.setattr(due_messages, "_write_chunk", write)
-    birthday.send_birthday_messages(day=DAY)
+    birthday.enqueue_birthday_messages(day=DAY)
     assert AutomationMessage.objects.count() == 6
     assert ledger_balances(store)
 
@@ -130,7 +130,7 @@ def test_a_missed_birthday_run_is_found_by_the_watchdog():
     Automation.objects.update(last_run_at=timezone.now() - timedelta(days=2))
     assert run_watchdog()["birthday_runs_enqueued"] == 1
     assert jobs.waiting_count("birthday") == 1
-    birthday.send_birthday_messages()
+    birthday.enqueue_birthday_messages()
     assert not birthday.birthday_run_missed()
     mine.refresh_from_db()
     assert mine.last_run_at > timezone.now() - timedelta(minutes=1)
@@ -181,7 +181,7 @@ def test_new_contacts_are_welcomed_once_and_without_consent_not_at_all(sandbox):
     contact(store, 6, awaits_welcome=True, is_subscribed=False)
     contact(store, 7, awaits_welcome=True)
     for _ in range(2):
-        welcome.send_welcome_messages()
+        welcome.enqueue_welcome_messages()
     assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome N7"]
 
@@ -193,7 +193,7 @@ def test_a_contact_that_an_operator_entered_gets_neither_campaign_nor_welcome(ad
     admin_client.post("/admin/contacts/contact/add/", form | {"birthday": "1990-01-01"})
     entered = Contact.objects.get()
     assert (entered.is_subscribed, entered.service_allowed) == (False, True)
-    assert welcome.send_welcome_messages()["messages"] == 0
+    assert welcome.enqueue_welcome_messages()["messages"] == 0
     to_women = make_campaign(store, None, filter_gender="female")
     assert not campaign_audience(to_women).exists()
     to_women.message_type = "service"
@@ -209,7 +209,7 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     job = lifecycle.import_file(store.pk, path, welcome=True, consent_source="a form")
     lifecycle.run_import(job.pk)
     for _ in range(2):
-        welcome.send_welcome_messages()
+        welcome.enqueue_welcome_messages()
     assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
@@ -217,9 +217,9 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
 def test_a_welcome_is_off_by_default_and_never_comes_late():
     store = make_store()
     late = contact(store, 1, awaits_welcome=True)
-    welcome.send_welcome_messages()
+    welcome.enqueue_welcome_messages()
     late.refresh_from_db()
     assert late.awaits_welcome is False
     automation(store, "welcome_message")
-    welcome.send_welcome_messages()
+    welcome.enqueue_welcome_messages()
     assert not AutomationMessage.objects.exists()

@@ -58,9 +58,9 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     at = soon(hours=1)
     schedule.schedule_campaign(campaign, at, by=admin_user)
     schedule.unschedule_campaign(campaign, by=admin_user)
-    message = actions.send_test(campaign, "+306900000099", by=admin_user)
+    message = actions.enqueue_test_message(campaign, "+306900000099", by=admin_user)
     campaign.refresh_from_db()
-    actions.start_now(campaign, by=admin_user)
+    actions.start_now_if_startable(campaign, by=admin_user)
     actions.pause_campaign(campaign, by=admin_user)
     actions.resume_campaign(campaign, by=admin_user)
     actions.cancel_campaign(campaign, by=admin_user)
@@ -85,9 +85,9 @@ def test_what_was_refused_is_not_kept(alice, everybody):
         with pytest.raises(ValueError):
             verb(draft, by="test")
     with pytest.raises(ValueError):
-        actions.send_test(draft, "12", by="test")
+        actions.enqueue_test_message(draft, "12", by="test")
     sent = make_campaign(alice, everybody, status="completed")
-    actions.start_now(sent, by="test")
+    actions.start_now_if_startable(sent, by="test")
     assert kept() == []
 
 
@@ -341,9 +341,9 @@ def test_cancelling_a_scheduled_campaign_takes_its_delayed_job_back(alice, every
 
 def test_finishing_a_cancelling_touches_no_campaign_that_goes_on(alice, everybody):
     first, mine, second, others = two_campaigns(alice, everybody)
-    assert actions.drop_unsent_batches(second.pk) == 0
+    assert actions.cancel_batches_of_cancelled_campaign(second.pk) == 0
     actions.cancel_campaign(first, by="test")
-    assert actions.drop_unsent_batches(first.pk) == 1
+    assert actions.cancel_batches_of_cancelled_campaign(first.pk) == 1
     mine.refresh_from_db()
     others.refresh_from_db()
     assert (mine.status, others.status) == ("cancelled", "pending")
@@ -397,7 +397,7 @@ def test_a_duplicate_has_the_same_text_and_audience_and_a_new_name(alice, everyb
 def test_each_test_is_a_message_of_its_own(alice):
     campaign = make_campaign(alice, None)
     for _ in range(2):
-        actions.send_test(campaign, "+306900000099", by="test")
+        actions.enqueue_test_message(campaign, "+306900000099", by="test")
     assert DirectMessage.objects.count() == 2
     assert jobs.waiting_count("sms") == 2
 
@@ -405,14 +405,14 @@ def test_each_test_is_a_message_of_its_own(alice):
 def test_a_test_of_a_store_that_cannot_pay_is_refused(alice):
     poor = make_store("bob", balance=0)
     with pytest.raises(SendingBlocked, match="1 credits are needed"):
-        actions.send_test(make_campaign(poor, None), "+306900000099", by="test")
+        actions.enqueue_test_message(make_campaign(poor, None), "+306900000099", by="test")
     assert not DirectMessage.objects.exists()
     assert not AuditEntry.objects.filter(action="test").exists()
 
 
 def test_a_test_number_without_a_country_is_of_the_stores_country():
     store = make_store(phone_region="DE")
-    message = actions.send_test(make_campaign(store, None), "0151 23456789", by="test")
+    message = actions.enqueue_test_message(make_campaign(store, None), "0151 23456789", by="test")
     assert message.to == "+4915123456789"
 
 

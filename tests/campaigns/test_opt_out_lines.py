@@ -7,7 +7,7 @@ from astronote.common.languages import Language
 from astronote.models import User
 from campaigns import enqueue
 from campaigns.automations import birthday, welcome
-from campaigns.automations.switching import sample_text
+from campaigns.automations.switching import create_links_and_sample_text
 from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
 from campaigns.preview import preview_campaign
 from messaging.models import CreditReservation
@@ -57,7 +57,7 @@ def test_automations_of_many_stores_end_with_each_stores_own_line(settings):
     for store in stores.values():
         Automation.objects.create(owner=store, type="welcome_message", is_active=True)
         make_list(store, 2, awaits_welcome=True)
-    welcome.send_welcome_messages()
+    welcome.enqueue_welcome_messages()
     for name, words in (("alice", "\nDisiscrizione: http"), ("bob", "\nAdieu: http")):
         texts = AutomationMessage.objects.filter(owner=stores[name]).values_list("text", flat=True)
         assert len(texts) == 2 and all(words in text for text in texts)
@@ -67,9 +67,9 @@ def test_a_birthday_message_and_its_sample_end_with_the_line_too():
     store = make_store(language="es")
     mine = Automation.objects.create(owner=store, type="birthday_message", is_active=True)
     make_list(store, 1, birthday="1990-06-15")
-    birthday.send_birthday_messages(day=birthday.date(2027, 6, 15))
+    birthday.enqueue_birthday_messages(day=birthday.date(2027, 6, 15))
     assert "\nDarse de baja: http" in AutomationMessage.objects.get().text
-    assert "\nDarse de baja: http" in sample_text(mine)
+    assert "\nDarse de baja: http" in create_links_and_sample_text(mine)
 
 
 @pytest.mark.parametrize("line", ["No more? {{unsubscribe_link}}", "No more? Answer STOP"])

@@ -102,7 +102,7 @@ def test_an_expired_reservation_goes_back_unless_its_batch_is_in_flight(sandbox,
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 15)).pk)
     sandbox.behave(fault="drop_after")
     sending.process_next_batch()
-    sending.begin_submitting(sending.claim_next_batch())
+    sending.mark_submitting_and_check_messages(sending.claim_next_batch())
     states = set(Batch.objects.values_list("status", flat=True))
     assert states == {"settled", "submitting", "pending"}
     assert run_watchdog()["reservations_expired"] == 0

@@ -13,8 +13,8 @@ from campaigns.models import CampaignMessage
 from campaigns.reports import (
     CampaignSlot,
     campaign_report,
-    chart_points,
     delivery_percentiles,
+    merge_slots_into_chart_points,
     store_report,
 )
 from contacts.models import Contact
@@ -119,7 +119,7 @@ def test_percentiles_of_counted_waits():
 def test_a_chart_has_bars_enough_and_not_too_many(hours, bars):
     begin = datetime(2031, 1, 1, tzinfo=UTC)
     slots = [CampaignSlot(begin, 5, 0, 0), CampaignSlot(begin + timedelta(hours=hours), 0, 4, 1)]
-    points = chart_points(slots, ZoneInfo("UTC"))
+    points = merge_slots_into_chart_points(slots, ZoneInfo("UTC"))
     assert len(points) == bars
     assert [sum(values[n] for _, values in points) for n in range(3)] == [5, 4, 1]
 

@@ -25,7 +25,7 @@ URL = "/admin/campaigns"
 
 def make_operator(role, name=None):
     account = User.objects.create_user(f"{name or role}@example.com", is_staff=True)
-    account.groups.add(roles.group_of(role))
+    account.groups.add(roles.create_or_update_role_group(role))
     return account
 
 
@@ -115,7 +115,7 @@ def test_a_service_operator_may_nothing_else_that_an_operator_may_not():
 
 
 def test_a_program_or_the_command_line_alone_may_not_send_service_messages(small):
-    for verb in (actions.start_now, actions.duplicate_campaign):
+    for verb in (actions.start_now_if_startable, actions.duplicate_campaign):
         with pytest.raises(service_campaigns.NotPermitted):
             verb(small, by="command line")
     with pytest.raises(service_campaigns.NotPermitted):
@@ -164,7 +164,7 @@ def test_who_may_not_neither_makes_a_service_campaign_nor_makes_one_of_marketing
 
 
 def test_a_running_service_campaign_is_stopped_by_anybody_who_runs_campaigns(small, olga, anna):
-    actions.start_now(small, by=anna)
+    actions.start_now_if_startable(small, by=anna)
     actions.pause_campaign(small, by=olga)
     actions.cancel_campaign(small, by=olga)
     assert Campaign.objects.get().status == "cancelled"
@@ -174,7 +174,7 @@ def test_a_campaign_that_became_service_meanwhile_is_refused_too(small, olga):
     seen = Campaign.objects.get()
     seen.message_type = "marketing"
     with pytest.raises(service_campaigns.NotPermitted):
-        actions.start_now(seen, by=olga)
+        actions.start_now_if_startable(seen, by=olga)
     with pytest.raises(service_campaigns.NotPermitted):
         schedule.schedule_campaign(seen, soon(), by=olga)
     small.refresh_from_db()
@@ -259,7 +259,7 @@ def test_the_form_says_beside_the_choice_what_each_type_means(address, big, anna
 def test_the_audit_trail_says_type_size_and_who(small, anna):
     at = soon()
     schedule.schedule_campaign(small, at, by=anna)
-    actions.start_now(small, by=anna)
+    actions.start_now_if_startable(small, by=anna)
     kept = AuditEntry.objects.order_by("pk").values_list("action", "actor", "details")
     told = {"message_type": "service", "recipients": 3}
     assert list(kept) == [
@@ -281,9 +281,9 @@ def test_a_start_at_its_time_is_in_the_audit_trail_as_the_schedulers(small, anna
 
 
 def test_without_a_second_person_it_goes_to_no_more_than_the_store_allows(big, small, anna):
-    actions.start_now(small, by=anna)
+    actions.start_now_if_startable(small, by=anna)
     for start in (
-        lambda: actions.start_now(big, by=anna),
+        lambda: actions.start_now_if_startable(big, by=anna),
         lambda: schedule.schedule_campaign(big, soon(), by=anna),
         lambda: enqueue.enqueue_campaign(big.pk),
     ):
@@ -299,19 +299,19 @@ def test_without_a_second_person_it_goes_to_no_more_than_the_store_allows(big, s
 def test_marketing_needs_no_second_person(alice, everybody, olga):
     campaign = make_campaign(alice, everybody)
     assert preview_campaign(campaign).problem == ""
-    actions.start_now(campaign, by=olga)
+    actions.start_now_if_startable(campaign, by=olga)
     assert CampaignMessage.objects.count() == 4
 
 
 def test_a_second_person_confirms_and_it_starts(big, anna, ben):
     service_campaigns.ask_for_confirmation(big, by=anna)
     with pytest.raises(SendingBlocked):
-        actions.start_now(big, by=anna)
+        actions.start_now_if_startable(big, by=anna)
     confirm(big, by=ben)
     found = ServiceConfirmation.objects.get()
     assert (found.asked_by, found.confirmed_by) == (anna, ben)
     assert abs(found.confirmed_at - timezone.now()) < timedelta(minutes=1)
-    actions.start_now(big, by=anna)
+    actions.start_now_if_startable(big, by=anna)
     assert CampaignMessage.objects.count() == 4
     kept = AuditEntry.objects.order_by("pk").values_list("action", "actor", "details")
     told = {"message_type": "service", "recipients": 4}
@@ -348,7 +348,7 @@ def test_what_nobody_asked_for_is_not_confirmed(big, small, alice, everybody, an
     for campaign in (small, make_campaign(alice, everybody)):
         with pytest.raises(ValueError, match="needs no confirmation"):
             service_campaigns.ask_for_confirmation(campaign, by=anna)
-    actions.start_now(small, by=anna)
+    actions.start_now_if_startable(small, by=anna)
     with pytest.raises(ValueError, match="started already"):
         service_campaigns.ask_for_confirmation(small, by=anna)
 

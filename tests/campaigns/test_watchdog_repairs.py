@@ -164,7 +164,7 @@ def test_where_nothing_is_stuck_nothing_is_found_or_written(alice, everybody):
 def test_a_call_under_way_for_less_than_the_limit_is_left_alone(alice, everybody, settings):
     settings.STUCK_LOCKED_MINUTES = 5
     _, batch = start(alice, everybody)
-    sending.begin_submitting(claim_next_batch())
+    sending.mark_submitting_and_check_messages(claim_next_batch())
     change(batch, claimed_at=ago(minutes=4, seconds=30))
     assert run_watchdog(dry_run=True)["given_up_as_unknown"] == 0
     assert run_watchdog()["given_up_as_unknown"] == 0
@@ -175,7 +175,7 @@ def test_a_call_under_way_for_less_than_the_limit_is_left_alone(alice, everybody
 def test_a_call_past_the_limit_is_given_up_and_its_credits_stay_held(alice, everybody, settings):
     settings.STUCK_LOCKED_MINUTES = 5
     campaign, batch = start(alice, everybody)
-    sending.begin_submitting(claim_next_batch())
+    sending.mark_submitting_and_check_messages(claim_next_batch())
     change(batch, claimed_at=ago(minutes=5, seconds=1))
     assert run_watchdog()["given_up_as_unknown"] == 1
     batch.refresh_from_db()
@@ -205,7 +205,7 @@ def test_with_attempts_left_a_batch_whose_worker_died_waits_again_at_once(
 ):
     settings.QUEUE_ATTEMPTS = 2
     _, batch = start(alice, everybody)
-    sending.begin_submitting(claim_next_batch())
+    sending.mark_submitting_and_check_messages(claim_next_batch())
     change(batch, claimed_at=ago(minutes=6))
     assert run_watchdog()["given_up_as_unknown"] == 1
     batch.refresh_from_db()
@@ -214,7 +214,7 @@ def test_with_attempts_left_a_batch_whose_worker_died_waits_again_at_once(
     assert batch.not_before <= timezone.now()
     entry = entries("batch to be sent again").get()
     assert (entry.subject, entry.details) == (f"batch {batch.pk}", {"attempt": 2})
-    sending.begin_submitting(claim_next_batch())
+    sending.mark_submitting_and_check_messages(claim_next_batch())
     change(batch, claimed_at=ago(minutes=6))
     run_watchdog()
     batch.refresh_from_db()
@@ -260,7 +260,7 @@ def test_only_as_many_jobs_are_enqueued_as_due_batches_lack(alice, everybody):
 
 def test_more_jobs_than_batches_is_no_matter(alice, everybody):
     start(alice, everybody)
-    jobs.enqueue_copies("sms", SEND_NEXT, 4)
+    jobs.enqueue_copies_on_commit("sms", SEND_NEXT, 4)
     assert run_watchdog()["batches_enqueued"] == 0
     assert jobs.waiting_count("sms") == 5
 
@@ -395,7 +395,7 @@ def test_a_batch_that_a_worker_prepares_is_dropped_when_its_cancelling_is_finish
     actions.cancel_campaign(campaign, by="test")
     lose_jobs()
     assert run_watchdog()["cancellings_finished"] == 1
-    assert sending.begin_submitting(in_hand) == []
+    assert sending.mark_submitting_and_check_messages(in_hand) == []
     batch.refresh_from_db()
     assert batch.status == "cancelled"
 

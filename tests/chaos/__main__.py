@@ -228,13 +228,15 @@ class Chaos:
         from campaigns.models import Campaign
         from contacts.models import ContactImport
 
-        jobs.enqueue_copies("sms", "messaging.tasks.send_next_batch", 5)
+        jobs.enqueue_copies_on_commit("sms", "messaging.tasks.send_next_batch", 5)
         for name, task, model in (
             ("scheduler", "campaigns.tasks.start_campaign", Campaign),
             ("scheduler", "campaigns.tasks.finish_cancelling", Campaign),
             ("contact_import", "contacts.tasks.import_contacts", ContactImport),
         ):
-            jobs.enqueue_each(name, task, list(model.objects.values_list("pk", flat=True)[:20]))
+            jobs.enqueue_each_on_commit(
+                name, task, list(model.objects.values_list("pk", flat=True)[:20])
+            )
 
     # Faults
 
@@ -385,7 +387,7 @@ class Chaos:
         # Credits of unknown messages come free in time, and with them what could not be paid.
         held = CreditReservation.objects.filter(status="reserved")
         self.quiet(lambda: not held.exists(), "reservations")
-        self.quiet(lambda: birthday.send_birthday_messages().get("messages") == 0, "birthdays")
+        self.quiet(lambda: birthday.enqueue_birthday_messages().get("messages") == 0, "birthdays")
         self.quiet(lambda: self.rules.unfinished() == [], "their batches")
         self.quiet(self._receipts_are_in, "receipts")
         before = self.rules.state()

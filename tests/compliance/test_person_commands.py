@@ -97,7 +97,7 @@ def test_an_import_that_had_not_started_does_not_bring_the_person_back(alice):
 def test_file_names_and_headings_keep_no_trace(alice):
     text = f"{PHONE},Mia,Muster\n+306900000055,Zoe,Jones\n"
     one = lifecycle.create_import(alice.pk, "mia muster 690 000 0001.csv", [text.encode()])
-    planning.plan_upload(one, has_header=True)
+    planning.plan_and_store_upload(one, has_header=True)
     ended_import(alice, file_name=f"list of {NAME}.csv", layout=one.layout)
     assert is_in("contacts_contactimport")
     erase()
@@ -124,7 +124,7 @@ def test_admin_history_and_list_names_keep_no_trace(alice):
 
 
 def test_texts_of_unmatched_replies_keep_no_trace(alice):
-    replies.store_replies([
+    replies.store_replies_and_enqueue_job([
         {"from": "+306911111111", "text": f"This is for {NAME}, 690 000 0001"},
         {"from": "+306922222222", "text": f"write to {EMAIL}"},
     ])  # fmt: skip

@@ -17,7 +17,7 @@ from compliance import personal_data, retention
 
 def test_every_column_that_may_hold_personal_data_is_declared():
     assert list(personal_data.undeclared_columns()) == []
-    assert list(personal_data.unknown_columns()) == []
+    assert list(personal_data.declared_columns_that_do_not_exist()) == []
 
 
 def test_a_column_that_is_not_declared_is_named(monkeypatch):

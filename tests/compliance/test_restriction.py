@@ -87,15 +87,15 @@ def test_a_restricted_contact_gets_no_message_of_an_automation(alice):
         Automation.objects.create(owner=alice, type=type_, is_active=True)
     Contact.objects.update(awaits_welcome=True)
     today = timezone.now().date()
-    birthday.send_birthday_messages(day=today.replace(month=1, day=1))
-    welcome.send_welcome_messages()
+    birthday.enqueue_birthday_messages(day=today.replace(month=1, day=1))
+    welcome.enqueue_welcome_messages()
     assert sorted(AutomationMessage.objects.values_list("to", flat=True)) == [OTHER, OTHER]
 
 
 def test_a_restricted_contact_gets_no_test(alice, sandbox):
     with pytest.raises(direct_messages.SendingBlocked, match="only be stored"):
-        direct_messages.send_direct_message(alice, PHONE, "Test", key="k")
-    direct_messages.send_direct_message(alice, OTHER, "Test", key="k")
+        direct_messages.enqueue_direct_message(alice, PHONE, "Test", key="k")
+    direct_messages.enqueue_direct_message(alice, OTHER, "Test", key="k")
     rights.restrict_person(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []
@@ -194,7 +194,7 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
     enqueue.enqueue_campaign(campaign.pk)
     rights.restrict_person(PHONE, reason="disputes the data", by="test")
     for message in CampaignMessage.objects.all():
-        target = clicks.visit_link(
+        target = clicks.find_target_url_and_count_visit(
             message.tracking_id, user_agent="Firefox", ip_address="192.0.2.7", is_visit=True
         )
         assert target == "https://example.com/"
@@ -211,7 +211,7 @@ def test_the_csv_of_messages_marks_who_is_restricted(alice):
 
 
 def test_its_own_stop_is_heard(alice):
-    replies.store_replies([{"from": PHONE, "text": "STOP"}])
+    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
     replies.apply_received_replies()
     assert not restricted().is_subscribed
 
@@ -287,14 +287,14 @@ def test_an_objection_of_somebody_who_never_consented_leaves_a_suppression(alice
 def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     contact = Contact.objects.get(phone=OTHER)
     change_consent(contact.pk, ConsentEventType.SERVICE_REVOKED, source="owner_update")
-    replies.store_replies([{"from": OTHER, "text": "STOP"}])
+    replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "STOP"}])
     replies.apply_received_replies()
     assert suppressions() == {(alice.pk, "inbound_stop")}
     for _ in range(2):
         assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
     assert ConsentEvent.objects.filter(contact=contact, source="objection").count() == 1
-    replies.store_replies([{"from": OTHER, "text": "START"}])
+    replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])
     replies.apply_received_replies()
     assert not Contact.objects.get(phone=OTHER).is_subscribed
     assert suppressed_phones(alice.pk, [OTHER]) == {OTHER}

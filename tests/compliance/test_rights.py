@@ -38,14 +38,14 @@ def stores(sandbox, client, tmp_path):
         )
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
-        direct_messages.send_direct_message(store, PHONE, f"Test for {NAME}", key="k")
+        direct_messages.enqueue_direct_message(store, PHONE, f"Test for {NAME}", key="k")
         while sending.process_next_batch() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
         OfferViewEvent.objects.create(
             campaign_message=message, campaign=campaign, owner=store, ip_address="192.0.2.1"
         )
-        receipts.store_receipts(
+        receipts.store_receipts_and_enqueue_job(
             [
                 {
                     "messageId": message.provider_message_id,
@@ -58,7 +58,7 @@ def stores(sandbox, client, tmp_path):
         path.write_text(f"phone,first name,birthday\n690-000-0001,{NAME},31/31/1990\n")
         lifecycle.run_import(lifecycle.import_file(store.pk, path).pk)
         made.append(store)
-    replies.store_replies([{"from": PHONE, "text": f"STOP, {NAME} here"}])
+    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": f"STOP, {NAME} here"}])
     receipts.apply_received_receipts()
     replies.apply_received_replies()
     assert RejectedRow.objects.count() == 2
@@ -167,7 +167,7 @@ def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
     store = stores[1]
     Suppression.objects.all().delete()
     Contact.objects.update(is_subscribed=True)
-    replies.store_replies([{"from": PHONE, "text": "stop"}])
+    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "stop"}])
     rights.erase_person(PHONE, by="test")
     assert Suppression.objects.filter(owner=store).count() == 1
     assert not WebhookEvent.objects.filter(status="received").exists()

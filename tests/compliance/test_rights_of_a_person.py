@@ -60,8 +60,8 @@ def entry(action):
 
 def test_an_export_at_one_store_holds_no_direct_message_of_another(alice, bob):
     for store in (alice, bob):
-        direct_messages.send_direct_message(store, PHONE, f"Test of {store.email}", key="k")
-    direct_messages.send_direct_message(alice, OTHER, "Somebody else's", key="other")
+        direct_messages.enqueue_direct_message(store, PHONE, f"Test of {store.email}", key="k")
+    direct_messages.enqueue_direct_message(alice, OTHER, "Somebody else's", key="other")
     held = rights.export_person(PHONE, alice.pk, by="test")
     texts = [m["text"] for m in rows(held, "messaging.DirectMessage")]
     assert texts == ["Test of alice@example.com"]
@@ -133,7 +133,7 @@ def test_an_export_at_one_store_holds_its_own_receipts_and_replies(alice, bob):
 
 def test_a_receipt_of_a_direct_message_is_its_stores(alice, bob):
     for store in (alice, bob):
-        message = direct_messages.send_direct_message(store, PHONE, "Test", key="k")
+        message = direct_messages.enqueue_direct_message(store, PHONE, "Test", key="k")
         DirectMessage.objects.filter(pk=message.pk).update(provider_message_id=store.email)
         payload_of(None, store.email, event_type="dlr")
     held = rights.export_person(PHONE, alice.pk, by="test")
@@ -169,10 +169,10 @@ def upload_of(store, *, open=False):
 def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
     known_at(alice, bob)
     for store in (alice, bob):
-        direct_messages.send_direct_message(store, PHONE, f"Test of {store.email}", key="k")
+        direct_messages.enqueue_direct_message(store, PHONE, f"Test of {store.email}", key="k")
         upload_of(store)
         payload_of(store, event_type="inbound")
-    direct_messages.send_direct_message(alice, OTHER, "Somebody else's", key="other")
+    direct_messages.enqueue_direct_message(alice, OTHER, "Somebody else's", key="other")
     erasure = rights.erase_person(PHONE, alice.pk, by="test")
     assert erasure.counts == {
         "contacts_contact": 1, "contacts_listmembership": 1, "messaging_directmessage": 1,
@@ -227,7 +227,7 @@ def test_deleting_a_contact_takes_what_is_its_own_and_leaves_what_others_need(al
     contact = Contact.objects.get(phone=PHONE)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
     NfcScan.objects.create(tag=tag, owner=alice, contact=contact)
-    erasure.delete_contacts([contact.pk])
+    erasure.delete_contacts_and_mask_messages([contact.pk])
     assert NfcScan.objects.get().contact is None
     assert not ListMembership.objects.filter(contact=contact.pk).exists()
     assert ListMembership.objects.count() == 2
@@ -250,7 +250,7 @@ def test_an_anonymised_contact_keeps_nothing_that_tells_of_a_person(alice):
         awaits_welcome=True,
         erase_on="2030-01-01",
     )
-    erasure.anonymise_contacts([contact.pk])
+    erasure.anonymise_contacts_and_messages([contact.pk])
     contact.refresh_from_db()
     told = (
         "phone",
@@ -320,7 +320,7 @@ def test_the_command_objects_at_the_store_that_is_named(alice, bob, capsys):
 def test_a_contact_that_is_deleted_in_the_admin_is_erased(alice, admin_client, admin_user):
     """Also the messages that know the number and no contact."""
     contact = make_contact(alice, PHONE)
-    direct_messages.send_direct_message(alice, PHONE, "Test", key="k")
+    direct_messages.enqueue_direct_message(alice, PHONE, "Test", key="k")
     admin_client.post(f"/admin/contacts/contact/{contact.pk}/delete/", {"post": "yes"})
     assert not Contact.objects.exists()
     assert DirectMessage.objects.get().to == ""

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from contacts.importing.headings import Meaning, heading_words, read_heading
+from contacts.importing.headings import Meaning, canonical_heading_words, read_heading
 from contacts.importing.mapping import guess_columns
 
 PHONES = ["+306944000001", "+306944000015", "+306944000112", "+306944000907"]
@@ -462,7 +462,7 @@ def test_the_columns_of_an_export_are_known(name):
     ],
 )  # fmt: skip
 def test_a_heading_is_split_into_words(heading, words):
-    assert heading_words(heading) == words
+    assert canonical_heading_words(heading) == words
 
 
 def test_every_pair_of_halves_makes_no_phone_of_what_is_none():

@@ -103,7 +103,7 @@ def test_however_a_file_is_written_the_other_rows_are_read_as_before(store, name
             return list(FileReader(path, Layout.from_json(one.layout)))
 
     one = lifecycle.create_import(store.pk, "list.csv", [data])
-    planning.plan_upload(one)
+    planning.plan_and_store_upload(one)
     before = rows_of(one)
     erase()
     one.refresh_from_db()
@@ -114,7 +114,7 @@ def test_however_a_file_is_written_the_other_rows_are_read_as_before(store, name
     ]
     assert [line for line, _ in after] == [line for line, _ in before]
     headings = one.layout["headings"]
-    planning.plan_upload(one, has_header=True, chosen=one.mapping)
+    planning.plan_and_store_upload(one, has_header=True, chosen=one.mapping)
     assert one.layout["headings"] == headings, "it is planned again as it was"
     lifecycle.start_import(one, by="test")
     done = lifecycle.run_import(one.pk)
@@ -129,7 +129,7 @@ def test_a_workbook_becomes_a_table_without_its_other_sheets(store, tmp_path):
         [(1, ["Notes"]), (2, ["Mia is 690 000 0001"])],
     )
     one = lifecycle.create_import(store.pk, "list.xlsx", [path.read_bytes()])
-    planning.plan_upload(one, sheet="Sheet1")
+    planning.plan_and_store_upload(one, sheet="Sheet1")
     erase()
     assert bytes_of(one).decode().splitlines() == [
         "phone,first name,last name", "306900000077,Ann,Smith", "", "erased on request,,",
@@ -148,14 +148,14 @@ def test_a_sheet_that_is_not_read_is_enough_to_write_the_file_anew(store, tmp_pa
         [(1, ["Notes"]), (2, ["Mia is 690 000 0001"])],
     )
     one = lifecycle.create_import(store.pk, "list.xlsx", [path.read_bytes()])
-    planning.plan_upload(one, sheet="Sheet1")
+    planning.plan_and_store_upload(one, sheet="Sheet1")
     assert erase().counts["files_rewritten"] == 1
     assert b"Ann" in bytes_of(one) and b"690 000" not in bytes_of(one)
 
 
 def test_headings_that_were_a_customer_are_headings_no_more(store):
     one = lifecycle.create_import(store.pk, "x.csv", [("\n".join(ROWS[2:]) + "\n").encode()])
-    planning.plan_upload(one, has_header=True)
+    planning.plan_and_store_upload(one, has_header=True)
     assert one.layout["headings"][1] == "Mia"
     done = pending(store, TEXT.encode())
     ContactImport.objects.filter(pk=done.pk).update(layout=one.layout, status="failed")
@@ -171,7 +171,7 @@ def test_a_row_of_somebody_else_only_loses_the_mention(store):
         "ann@example.com", "ann@example.com,Mia +30 690 000 0001"
     )
     one = lifecycle.create_import(store.pk, "list.csv", [text.encode()])
-    planning.plan_upload(one)
+    planning.plan_and_store_upload(one)
     erase()
     assert "+306900000077,Ann,Smith,ann@example.com,Mia [erased]" in bytes_of(one).decode()
     one.refresh_from_db()
@@ -277,4 +277,4 @@ def test_a_plan_of_the_old_file_is_not_stored_over_the_new_one(store):
         plan = planning.plan_import(Path(path), store)
     with pytest.raises(files.FileChanged):
         planning.store_plan(stale, plan, "iso")
-    assert planning.plan_upload(ContactImport.objects.get(pk=one.pk)).problem == ""
+    assert planning.plan_and_store_upload(ContactImport.objects.get(pk=one.pk)).problem == ""

@@ -40,7 +40,7 @@ def imported(store, *rows, columns=tuple(HEADINGS), **options):
         field: [columns.index(HEADINGS[at]) for at in places if HEADINGS[at] in columns]
         for field, places in MAPPING.items()
     }
-    planning.plan_upload(job, chosen=mapping, date_order="iso")
+    planning.plan_and_store_upload(job, chosen=mapping, date_order="iso")
     lifecycle.start_import(job, by="test")
     job = lifecycle.run_import(job.pk)
     assert job.status == "completed", job.error
@@ -386,7 +386,7 @@ def test_an_import_goes_on_after_the_database_was_away(job, monkeypatch):
         raise OperationalError(f"server closed the connection at {SECRET}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "upsert_contacts", away)
+        patch.setattr(writing, "upsert_contacts_and_consent", away)
         with pytest.raises(lifecycle.DatabaseUnavailable) as raised:
             tasks.import_contacts(job.pk)
     assert SECRET not in repr(raised.value)
@@ -399,7 +399,7 @@ def test_a_job_that_takes_too_long_leaves_the_import_open(job, monkeypatch):
         raise JobTimeoutException("too long")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "upsert_contacts", late)
+        patch.setattr(writing, "upsert_contacts_and_consent", late)
         with pytest.raises(JobTimeoutException):
             lifecycle.run_import(job.pk)
     job.refresh_from_db()
@@ -423,7 +423,7 @@ def test_an_import_that_ends_its_worker_again_and_again_fails(job, monkeypatch):
         assert (job.status, job.attempts) == ("processing", attempt + 1)
     job = lifecycle.run_import(job.pk)
     assert job.status == "failed" and "interrupted too often" in job.error
-    assert lifecycle.enqueue_stopped_imports(dry_run=True) == 0
+    assert lifecycle.enqueue_open_imports_if_none_waits(dry_run=True) == 0
 
 
 def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
@@ -431,7 +431,7 @@ def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
     text = "phone\n" + "".join(f"+30690000{n:04}\n" for n in range(12))
     job = lifecycle.create_import(make_store("alice").pk, "c.csv", [text.encode()])
     lifecycle.start_import(job, by="test")
-    original = writing.upsert_contacts
+    original = writing.upsert_contacts_and_consent
     calls = itertools.count()
 
     def one_then_killed(*args):
@@ -439,7 +439,7 @@ def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
             raise Killed
         return original(*args)
 
-    monkeypatch.setattr(writing, "upsert_contacts", one_then_killed)
+    monkeypatch.setattr(writing, "upsert_contacts_and_consent", one_then_killed)
     kills = 0
     while True:
         try:
@@ -463,7 +463,9 @@ def test_cells_that_postgresql_cannot_store_are_listed_and_do_no_harm():
             return iter(enumerate(rows, 2))
 
     job = ContactImport.objects.create(owner=store, file_size=1, status="processing")
-    for chunk in lifecycle._validated_chunks(Reader(), validate, job.pk, checkpoint=0):
+    for chunk in lifecycle._iter_chunks_split_at_checkpoint(
+        Reader(), validate, job.pk, checkpoint=0
+    ):
         assert lifecycle._write_chunk(job, chunk)
     assert contact_of(store).first_name == "An na"
     assert RejectedRow.objects.get().row == ["12\ufffd\ufffd", "A\ufffd"]

@@ -256,7 +256,7 @@ def imported(
         job = lifecycle.create_import(
             store.pk, "list.csv", [data], consent_source="form", **options
         )
-        if problem := planning.plan_upload(job).problem:
+        if problem := planning.plan_and_store_upload(job).problem:
             return problem, frozenset()
     except ImportRefused as refused:
         return str(refused), frozenset()

@@ -130,7 +130,9 @@ def test_no_row_of_a_mutated_file_is_unaccounted_for(place):
             judge = row_validator(planned.layout.headings, planned.mapping, order, "GR")
             read = [line for line, _ in reading.FileReader(place, planned.layout)]
             reader = reading.FileReader(place, planned.layout)
-            chunks = list(lifecycle._validated_chunks(reader, judge, 1, checkpoint=0))
+            chunks = list(
+                lifecycle._iter_chunks_split_at_checkpoint(reader, judge, 1, checkpoint=0)
+            )
         except ImportRefused as refused:
             assert str(refused)
             return

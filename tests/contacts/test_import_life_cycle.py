@@ -191,7 +191,7 @@ def test_only_that_import_is_started_or_cancelled():
 
 def test_what_is_cancelled_while_its_next_rows_are_to_be_written_gets_none_of_them():
     job = started(make_store("alice"))
-    planning.plan_upload(job)
+    planning.plan_and_store_upload(job)
     moved(job, status="processing", date_order="iso")
 
     def read():
@@ -346,12 +346,12 @@ def test_a_file_is_deleted_so_many_hours_after_the_end_or_the_upload(settings, s
         made = at if ended is None else day - timedelta(days=3)
         moved(job, status=status, created_at=made, finished_at=ended and at)
         jobs_of.append(job)
-    assert tasks.delete_import_files() == 1
+    assert tasks.delete_expired_import_files() == 1
     assert [ImportFileChunk.objects.filter(contact_import=job).exists() for job in jobs_of] == [
         False,
         True,
     ]
-    assert tasks.delete_import_files() == 0
+    assert tasks.delete_expired_import_files() == 0
     assert ContactImport.objects.count() == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from contacts.importing import mapping
 from contacts.importing.consent_cells import Consent
-from contacts.importing.dates import detect_date_order
+from contacts.importing.dates import detect_date_order_or_refuse
 from contacts.importing.reading import FileReader, ImportRefused, detect_layout
 from contacts.importing.validating import Rejection, row_validator
 from contacts.models import DateOrder
@@ -27,7 +27,7 @@ def read(name):
     records = [cells for _, cells in FileReader(path, layout)]
     found = mapping.guess_columns(layout.headings, records, "GR")
     born = found.fields.get("birthday", [])
-    order = detect_date_order(row[at] for row in records for at in born if at < len(row))
+    order = detect_date_order_or_refuse(row[at] for row in records for at in born if at < len(row))
     judge = row_validator(layout.headings, found.fields, order, "GR")
     columns = {
         field: [layout.headings[at] for at in places] for field, places in found.fields.items()
@@ -170,7 +170,7 @@ def test_headings_of_several_languages_are_known(heading, field):
     ],
 )  # fmt: skip
 def test_the_order_of_dates_is_decided_per_file(dates, order):
-    assert detect_date_order(dates) == order
+    assert detect_date_order_or_refuse(dates) == order
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_order_of_dates_is_decided_per_file(dates, order):
 )
 def test_an_order_that_nobody_can_tell_is_refused(dates, words):
     with pytest.raises(ImportRefused, match=words):
-        detect_date_order(dates)
+        detect_date_order_or_refuse(dates)
 
 
 def test_a_workbook_goes_the_same_way(tmp_path):

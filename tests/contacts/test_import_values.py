@@ -12,15 +12,15 @@ from contacts.importing.cells import UnusableCell
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.dates import (
     YearlessDate,
-    detect_date_order,
-    has_serials,
-    read_birthday,
-    read_moment,
+    detect_date_order_or_refuse,
+    has_spreadsheet_serial_dates,
+    parse_birthday,
+    parse_datetime_none_if_ambiguous,
 )
 from contacts.importing.genders import GenderColumn
 from contacts.importing.names import (
-    clean_name,
-    complete_name,
+    clean_name_or_empty,
+    fill_missing_name_part,
     split_full_name,
     stands_for_nothing,
     writes_family_first,
@@ -34,7 +34,7 @@ SILENT, AGREES, WITHHELD, OPTED_OUT = Consent
 
 
 def birthday(text, order="iso", **options):
-    return read_birthday(text, order, TODAY, **options)
+    return parse_birthday(text, order, TODAY, **options)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,12 @@ def test_what_is_no_birthday_is_said(text, reason):
 def test_days_counted_by_a_spreadsheet_are_read_if_the_column_agrees():
     assert birthday("31131", reads_serials=True) == date(1985, 3, 25)
     assert birthday("31131.0", reads_serials=True) == date(1985, 3, 25)
-    assert has_serials(["1985-03-25", "31131", ""], TODAY)
-    assert has_serials(["31131", "31132", "20000"], TODAY)
-    assert not has_serials(["31131"], TODAY) and not has_serials(["1985-03-25"], TODAY)
-    assert not has_serials(["31131", "1985-03-25", "99999"], TODAY)
+    assert has_spreadsheet_serial_dates(["1985-03-25", "31131", ""], TODAY)
+    assert has_spreadsheet_serial_dates(["31131", "31132", "20000"], TODAY)
+    assert not has_spreadsheet_serial_dates(["31131"], TODAY) and not has_spreadsheet_serial_dates(
+        ["1985-03-25"], TODAY
+    )
+    assert not has_spreadsheet_serial_dates(["31131", "1985-03-25", "99999"], TODAY)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_days_counted_by_a_spreadsheet_are_read_if_the_column_agrees():
     ],
 )  # fmt: skip
 def test_the_order_of_dates_is_that_of_the_certain_ones(cells, order):
-    assert detect_date_order(cells) == order
+    assert detect_date_order_or_refuse(cells) == order
 
 
 @pytest.mark.parametrize(
@@ -140,18 +142,20 @@ def test_the_order_of_dates_is_that_of_the_certain_ones(cells, order):
 )  # fmt: skip
 def test_an_order_that_is_open_is_asked_for_with_the_option_that_answers(cells):
     with pytest.raises(ImportRefused, match="--dates"):
-        detect_date_order(cells)
+        detect_date_order_or_refuse(cells)
 
 
 def test_the_time_of_an_answer_is_aware_or_unknown():
     noon = datetime(2024, 2, 2, 12, tzinfo=UTC)
-    assert read_moment("2024-02-02", "iso", UTC) == noon
-    assert read_moment("2 Feb 2024", "iso", UTC) == noon
-    assert read_moment("02.02.2024 10:30", "dmy", UTC) == noon.replace(hour=10, minute=30)
-    assert read_moment("2024-02-02T13:00:00+01:00", "iso", UTC) == noon
-    assert read_moment("03/02/2024", "iso", UTC) is None
+    assert parse_datetime_none_if_ambiguous("2024-02-02", "iso", UTC) == noon
+    assert parse_datetime_none_if_ambiguous("2 Feb 2024", "iso", UTC) == noon
+    assert parse_datetime_none_if_ambiguous("02.02.2024 10:30", "dmy", UTC) == noon.replace(
+        hour=10, minute=30
+    )
+    assert parse_datetime_none_if_ambiguous("2024-02-02T13:00:00+01:00", "iso", UTC) == noon
+    assert parse_datetime_none_if_ambiguous("03/02/2024", "iso", UTC) is None
     with pytest.raises(UnusableCell):
-        read_moment("yes", "iso", UTC)
+        parse_datetime_none_if_ambiguous("yes", "iso", UTC)
 
 
 def test_a_cell_of_blanks_takes_no_time():
@@ -165,7 +169,7 @@ def test_a_cell_of_blanks_takes_no_time():
             cells[at] = text
             began = time.perf_counter()
             row_validator(headings, mapping, "dmy", "GR", sample=[cells])(cells)
-            detect_date_order([text])
+            detect_date_order_or_refuse([text])
             assert time.perf_counter() - began < 0.1, (at, filling)
 
 
@@ -203,7 +207,7 @@ def test_a_full_name_is_divided(full, parts):
     ],
 )  # fmt: skip
 def test_a_full_name_gives_the_part_that_is_missing(full, first, last, expected):
-    assert complete_name(full, first, last) == expected
+    assert fill_missing_name_part(full, first, last) == expected
 
 
 @pytest.mark.parametrize(
@@ -235,7 +239,7 @@ def test_a_column_that_writes_the_family_name_first_is_divided_there():
              "(null)", "n.a.", "—", "?", "Unbekannt", "άγνωστο"],
 )  # fmt: skip
 def test_words_for_nothing_are_no_names(text):
-    assert clean_name(text) == "" and stands_for_nothing(text)
+    assert clean_name_or_empty(text) == "" and stands_for_nothing(text)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +248,7 @@ def test_words_for_nothing_are_no_names(text):
      "Zoe\u0308"],
 )  # fmt: skip
 def test_names_stay_as_they_are(text):
-    assert clean_name(text) == text and not stands_for_nothing(text)
+    assert clean_name_or_empty(text) == text and not stands_for_nothing(text)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +261,7 @@ def test_names_stay_as_they_are(text):
     ],
 )  # fmt: skip
 def test_what_programs_add_to_a_name_is_taken_away(text, expected):
-    assert clean_name(text) == expected
+    assert clean_name_or_empty(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -266,7 +270,7 @@ def test_what_programs_add_to_a_name_is_taken_away(text, expected):
 )
 def test_a_long_name_is_cut_between_characters_as_people_see_them(cluster):
     for ahead in range(112, 121):
-        cut = clean_name("x" * ahead + cluster + "y" * 30)
+        cut = clean_name_or_empty("x" * ahead + cluster + "y" * 30)
         assert len(cut) <= 120
         rest = cut.lstrip("x")
         assert rest == "" or rest.startswith(cluster), (ahead, rest)
@@ -589,13 +593,13 @@ def test_any_no_of_a_row_wins(cells, consent):
 def test_a_column_that_a_spreadsheet_has_swapped_in_half_is_refused():
     swapped = ["25/12/1980", "1990-05-03", "1985-02-01", "15/03/1977"]
     with pytest.raises(ImportRefused, match="swapped day and month"):
-        detect_date_order(swapped)
-    assert detect_date_order([*swapped, "1988-11-25"]) == "dmy"
+        detect_date_order_or_refuse(swapped)
+    assert detect_date_order_or_refuse([*swapped, "1988-11-25"]) == "dmy"
 
 
 def test_one_date_does_not_decide_for_many():
     with pytest.raises(ImportRefused, match="one birthday alone"):
-        detect_date_order(["01/02/1985"] * 20 + ["02/25/1980"])
+        detect_date_order_or_refuse(["01/02/1985"] * 20 + ["02/25/1980"])
 
 
 def test_the_letter_of_a_gender_is_no_answer():

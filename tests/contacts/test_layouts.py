@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from contacts.importing.encodings import detect_encoding, is_mojibake
+from contacts.importing.encodings import detect_legacy_encoding, is_mojibake
 from contacts.importing.reading import FileReader, ImportRefused, detect_layout
 from tests.support.workbook import write_workbook
 
@@ -183,7 +183,7 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("names", "encoding"), WRITTEN)
 def test_names_are_read_as_they_were_written(names, encoding):
-    found = detect_encoding(names.encode(encoding))
+    found = detect_legacy_encoding(names.encode(encoding))
     assert found
     assert names.encode(encoding).decode(found) == names
 
@@ -191,7 +191,7 @@ def test_names_are_read_as_they_were_written(names, encoding):
 @pytest.mark.parametrize(("names", "encoding"), WRITTEN)
 def test_one_name_is_read_as_it_was_written_or_not_at_all(names, encoding):
     for name in names.split():
-        found = detect_encoding(name.encode(encoding))
+        found = detect_legacy_encoding(name.encode(encoding))
         assert not found or name.encode(encoding).decode(found) == name
 
 
@@ -200,8 +200,8 @@ def test_the_country_of_the_store_decides_between_readings(read, refusal):
     assert "--encoding" in refusal(text)
     assert read(text, region="ES")[1][-1][1][0] == "Muñoz"
     assert read(text, encoding="cp1252")[1][-1][1][0] == "Muñoz"
-    assert detect_encoding("민수,김".encode("euc_kr")) == ""
-    assert detect_encoding("민수,김".encode("euc_kr"), "KR") == "euc_kr"
+    assert detect_legacy_encoding("민수,김".encode("euc_kr")) == ""
+    assert detect_legacy_encoding("민수,김".encode("euc_kr"), "KR") == "euc_kr"
 
 
 def test_an_encoding_that_does_not_exist_is_refused(refusal):

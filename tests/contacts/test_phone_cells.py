@@ -12,7 +12,7 @@ from contacts.importing.phone_cells import (
     PhoneConvention,
     PhoneReader,
     detect_convention,
-    read_country,
+    find_two_letter_country,
 )
 from contacts.phones import PhoneKind, phone_kind, to_e164
 from tests.support import phones, written_mobiles
@@ -179,26 +179,38 @@ def test_countries_by_name_and_code():
     }
     for region, words in spellings.items():
         for word in words.split():
-            assert read_country(word) == region, word
-    assert read_country("United Kingdom") == read_country("Reino Unido") == "GB"
-    assert read_country("Germany (DE)") == "DE" and read_country("GR - Greece") == "GR"
+            assert find_two_letter_country(word) == region, word
+    assert (
+        find_two_letter_country("United Kingdom") == find_two_letter_country("Reino Unido") == "GB"
+    )
+    assert (
+        find_two_letter_country("Germany (DE)") == "DE"
+        and find_two_letter_country("GR - Greece") == "GR"
+    )
     for word in ("", "xx", "Narnia", "US/CA", "999", "+"):
-        assert read_country(word) == "", word
+        assert find_two_letter_country(word) == "", word
 
 
 def test_a_list_of_numbers_not_to_message_means_every_number():
     reader = PhoneReader("DE")
-    assert reader.every_number("0170 1234567 (opted out)") == ["+491701234567"]
-    assert reader.every_number("0170 1234567, 030 1234567") == ["+491701234567", "+49301234567"]
-    assert reader.every_number("0170 1234567 0170 1234568 0170 1234569") == [
+    assert reader.find_all_possible_numbers("0170 1234567 (opted out)") == ["+491701234567"]
+    assert reader.find_all_possible_numbers("0170 1234567, 030 1234567") == [
+        "+491701234567",
+        "+49301234567",
+    ]
+    assert reader.find_all_possible_numbers("0170 1234567 0170 1234568 0170 1234569") == [
         "+491701234567",
         "+491701234568",
         "+491701234569",
     ]
-    assert "+4969567800" in reader.every_number("069 1234 069 567800")
-    assert reader.every_number("33612345678") == ["+33612345678", "+4933612345678"]
-    assert reader.every_number("stop 12.05.2024") == reader.every_number("") == []
-    assert PhoneReader("GR").every_number("6944OOO258") == []
+    assert "+4969567800" in reader.find_all_possible_numbers("069 1234 069 567800")
+    assert reader.find_all_possible_numbers("33612345678") == ["+33612345678", "+4933612345678"]
+    assert (
+        reader.find_all_possible_numbers("stop 12.05.2024")
+        == reader.find_all_possible_numbers("")
+        == []
+    )
+    assert PhoneReader("GR").find_all_possible_numbers("6944OOO258") == []
 
 
 @pytest.mark.slow
@@ -213,7 +225,7 @@ def test_usual_cells_are_read_as_closely_looked_at_ones(monkeypatch):
             cells.append((written_mobiles.written(draw, mobile, way, store).text, store))
     cells = [(text, region) for text, region in cells if region not in phones.NO_REGIONS]
     usual = [read(text, region).partition(":")[0] for text, region in cells]
-    monkeypatch.setattr(PhoneReader, "_read_plain", lambda *_: None)
+    monkeypatch.setattr(PhoneReader, "_parse_plain_or_none", lambda *_: None)
     assert usual == [read(text, region).partition(":")[0] for text, region in cells]
 
 
@@ -243,7 +255,7 @@ def test_odd_cells_take_no_time():
         "+" * 30_000,
     ):
         assert read(text, "GR").startswith("rejected")
-        assert PhoneReader("GR").every_number(text) == []
+        assert PhoneReader("GR").find_all_possible_numbers(text) == []
 
 
 @pytest.mark.parametrize(

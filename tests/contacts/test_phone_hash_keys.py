@@ -52,7 +52,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     change_key(settings)
     assert suppressed_phones(alice.pk, [PHONE, OTHER]) == {PHONE}
     with pytest.raises(direct_messages.SendingBlocked):
-        direct_messages.send_direct_message(alice, PHONE, "Test", key="k")
+        direct_messages.enqueue_direct_message(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
     while sending.process_next_batch() != "none due":
         pass
@@ -82,8 +82,8 @@ def test_a_resubscription_takes_back_the_hash_of_the_old_key_too(old_key, alice,
 
 def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, capsys):
     make_list(alice, 1)
-    direct_messages.send_direct_message(alice, "+306900000002", "Test", key="k")
-    replies.store_replies([{"from": "+306900000003", "text": "Hello"}])
+    direct_messages.enqueue_direct_message(alice, "+306900000002", "Test", key="k")
+    replies.store_replies_and_enqueue_job([{"from": "+306900000003", "text": "Hello"}])
     for number in (PHONE, "+306900000002", "+306900000003", OTHER):
         suppress(alice, number)
     change_key(settings)
@@ -141,7 +141,7 @@ def test_an_opt_out_whose_key_is_not_set_is_reported(old_key, alice, settings, c
 def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, tmp_path):
     suppress(alice, PHONE)
     out = io.StringIO()
-    suppressions.export_suppressions(out, alice.pk)
+    suppressions.write_store_or_global_suppressions(out, alice.pk)
     path = tmp_path / "list.csv"
     path.write_text(out.getvalue())
     Suppression.objects.all().delete()

@@ -32,7 +32,9 @@ def brought_in(lines, owner=None, region="GR"):
 
 def exported(owner=None):
     file = io.StringIO()
-    return suppressions.export_suppressions(file, owner and owner.pk), file.getvalue()
+    return suppressions.write_store_or_global_suppressions(
+        file, owner and owner.pk
+    ), file.getvalue()
 
 
 def test_a_long_list_is_counted_over_all_its_parts():

@@ -120,7 +120,7 @@ def test_a_worker_killed_before_the_call_delays_its_batch(worker, sandbox, setti
 def test_the_same_job_twice_sends_once(worker, sandbox, settings):
     campaign = enqueue.enqueue_campaign(new_campaign(20, settings).pk)
     ids = list(Batch.objects.values_list("pk", flat=True))
-    jobs.enqueue_copies("sms", SEND_NEXT, len(ids))
+    jobs.enqueue_copies_on_commit("sms", SEND_NEXT, len(ids))
     process = worker("rqworker", "sms", "--burst")
     assert process.wait(60) == 0
     assert ended(campaign)

@@ -15,11 +15,11 @@ from campaigns.models import CampaignMessage
 from messaging import call_metrics, mitto, sending
 from messaging.batch_queue import (
     HELD,
+    cancel_unsent_batches,
     claim_next_batch,
-    drop_batches,
     hold_batches,
-    next_turn,
-    release_batches,
+    lowest_due_turn,
+    release_and_enqueue_batches,
     return_to_queue,
 )
 from messaging.models import Batch, CreditReservation, Wallet
@@ -80,7 +80,7 @@ def test_a_worker_that_lost_its_claim_submits_nothing(start):
     start()
     batch = claim_next_batch()
     take_over(batch)
-    assert sending.begin_submitting(batch) == []
+    assert sending.mark_submitting_and_check_messages(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, kept.attempts) == ("claimed", 0)
 
@@ -88,9 +88,9 @@ def test_a_worker_that_lost_its_claim_submits_nothing(start):
 def test_a_worker_that_lost_its_claim_records_no_answer(start):
     start()
     batch = claim_next_batch()
-    messages = sending.begin_submitting(batch)
+    messages = sending.mark_submitting_and_check_messages(batch)
     take_over(batch)
-    assert sending.settle_batch(batch, messages, accepted("a", "b")) == "claim lost"
+    assert sending.settle_or_requeue_batch(batch, messages, accepted("a", "b")) == "claim lost"
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
@@ -98,9 +98,9 @@ def test_a_worker_that_lost_its_claim_records_no_answer(start):
 def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     start()
     batch = claim_next_batch()
-    messages = sending.begin_submitting(batch)
+    messages = sending.mark_submitting_and_check_messages(batch)
     take_over(batch)
-    assert sending.settle_batch(batch, messages, mitto.RetryLater("busy")) == "given up"
+    assert sending.settle_or_requeue_batch(batch, messages, mitto.RetryLater("busy")) == "given up"
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
@@ -108,8 +108,8 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
 def test_a_batch_that_is_settled_is_not_put_back(start):
     start()
     batch = claim_next_batch()
-    messages = sending.begin_submitting(batch)
-    assert sending.settle_batch(batch, messages, accepted("a", "b")) == "accepted"
+    messages = sending.mark_submitting_and_check_messages(batch)
+    assert sending.settle_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
     assert not return_to_queue(batch, reason="test", until=timezone.now())
     assert Batch.objects.get().status == "settled"
 
@@ -135,7 +135,9 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start):
     start(batches=2)
     for answer in (accepted("a", "b"), mitto.CallRefused(400, "the sender is not valid")):
         batch = claim_next_batch()
-        sending.settle_batch(batch, sending.begin_submitting(batch), answer)
+        sending.settle_or_requeue_batch(
+            batch, sending.mark_submitting_and_check_messages(batch), answer
+        )
     first, second = Batch.objects.order_by("pk")
     assert (first.provider_bulk_id, first.error) == ("bulk-7", "")
     assert (second.provider_bulk_id, second.error) == (None, "the sender is not valid")
@@ -147,7 +149,9 @@ def test_one_refused_message_fails_and_is_not_charged(start):
     start()
     batch = claim_next_batch()
     answer = mitto.Accepted([mitto.SentItem("a"), mitto.SentItem(None, "destination is not E.164")])
-    sending.settle_batch(batch, sending.begin_submitting(batch), answer)
+    sending.settle_or_requeue_batch(
+        batch, sending.mark_submitting_and_check_messages(batch), answer
+    )
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code", "last_error")
     assert list(kept) == [("sent", "", ""), ("failed", "refused", "destination is not E.164")]
     wallet = Wallet.objects.get()
@@ -160,7 +164,7 @@ def test_batches_that_are_released_keep_their_order(start):
     assert hold_batches("a test", source_id=campaign.pk) == 4
     assert claim_next_batch() is None
     jobs.get_queue("sms").empty()
-    assert release_batches(source_id=campaign.pk) == 4
+    assert release_and_enqueue_batches(source_id=campaign.pk) == 4
     assert jobs.waiting_count("sms") == 4
     assert set(Batch.objects.values_list("waiting_for", flat=True)) == {""}
     assert in_order() == before
@@ -185,14 +189,14 @@ def test_a_new_campaign_does_not_go_before_one_that_is_sending(start):
     paused, sending_one = start("alice", batches=2), start("bob", batches=2)
     actions.pause_campaign(paused, by="test")
     Batch.objects.filter(source_id=sending_one.pk).update(turn=10)
-    assert next_turn() == 10
+    assert lowest_due_turn() == 10
 
 
 def test_a_batch_that_is_being_submitted_is_not_dropped(start):
     start()
     batch = claim_next_batch()
-    sending.begin_submitting(batch)
-    assert drop_batches([batch.pk], reason="cancelled") == 0
+    sending.mark_submitting_and_check_messages(batch)
+    assert cancel_unsent_batches([batch.pk], reason="cancelled") == 0
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
@@ -200,12 +204,12 @@ def test_a_batch_that_is_being_submitted_is_not_dropped(start):
 def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
     start()
     batch = claim_next_batch()
-    assert drop_batches([batch.pk], reason="cancelled") == 1
-    assert sending.begin_submitting(batch) == []
+    assert cancel_unsent_batches([batch.pk], reason="cancelled") == 1
+    assert sending.mark_submitting_and_check_messages(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, statuses()) == ("cancelled", ["skipped"])
     assert kept.settled_at is not None
-    assert drop_batches([batch.pk], reason="cancelled") == 0
+    assert cancel_unsent_batches([batch.pk], reason="cancelled") == 0
 
 
 def test_a_delayed_batch_has_a_job_at_its_time(start):
@@ -240,7 +244,12 @@ def wait_after(deferrals, answer):
     Batch.objects.filter(pk=batch.pk).update(deferrals=deferrals)
     batch.deferrals = deferrals
     began = timezone.now()
-    assert sending.settle_batch(batch, sending.begin_submitting(batch), answer) == "deferred"
+    assert (
+        sending.settle_or_requeue_batch(
+            batch, sending.mark_submitting_and_check_messages(batch), answer
+        )
+        == "deferred"
+    )
     return (Batch.objects.get().not_before - began).total_seconds()
 
 
@@ -263,7 +272,9 @@ def test_a_deferral_is_counted_and_is_no_attempt(start):
     start()
     for _ in range(2):
         batch = claim_next_batch()
-        sending.settle_batch(batch, sending.begin_submitting(batch), mitto.RetryLater("busy"))
+        sending.settle_or_requeue_batch(
+            batch, sending.mark_submitting_and_check_messages(batch), mitto.RetryLater("busy")
+        )
         Batch.objects.update(not_before=None)
     batch = Batch.objects.get()
     assert (batch.deferrals, batch.attempts, batch.submitted_at) == (2, 0, None)
@@ -273,9 +284,9 @@ def test_a_batch_is_deferred_as_long_as_its_credits_are_held(start):
     start()
     CreditReservation.objects.update(expires_at=timezone.now() + timedelta(hours=2))
     batch = claim_next_batch()
-    messages = sending.begin_submitting(batch)
+    messages = sending.mark_submitting_and_check_messages(batch)
     answer = mitto.RetryLater("busy", retry_after=3 * 3600)
-    assert sending.settle_batch(batch, messages, answer) == "given up"
+    assert sending.settle_or_requeue_batch(batch, messages, answer) == "given up"
     assert statuses() == ["failed"]
     kept = Batch.objects.get()
     assert (kept.status, kept.error) == ("settled", "busy")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def hold_beside(needs, into):
     def hold():
         with transaction.atomic():
-            into.append(credits.hold_credits(needs))
+            into.append(credits.hold_credits_where_sufficient(needs))
         connection.close()
 
     thread = threading.Thread(target=hold)
@@ -28,7 +28,7 @@ def test_who_comes_second_finds_what_the_first_left():
     store, other = make_store(balance=100), make_store("other", balance=100)
     second = []
     with transaction.atomic():
-        assert credits.hold_credits({store.pk: 60}) == {store.pk}
+        assert credits.hold_credits_where_sufficient({store.pk: 60}) == {store.pk}
         thread = hold_beside({store.pk: 60, other.pk: 100}, second)
         wait_until(one_waits_for_a_lock)
     thread.join(10)
@@ -41,7 +41,7 @@ def test_what_is_held_by_a_transaction_that_fails_is_free_again():
     store = make_store(balance=100)
     second = []
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        assert credits.hold_credits({store.pk: 60}) == {store.pk}
+        assert credits.hold_credits_where_sufficient({store.pk: 60}) == {store.pk}
         thread = hold_beside({store.pk: 60}, second)
         wait_until(one_waits_for_a_lock)
         raise ZeroDivisionError
@@ -51,7 +51,7 @@ def test_what_is_held_by_a_transaction_that_fails_is_free_again():
 
 def test_a_store_without_a_wallet_has_no_credits():
     store = make_store(balance=0)
-    assert credits.hold_credits({store.pk: 1}) == set()
+    assert credits.hold_credits_where_sufficient({store.pk: 1}) == set()
     with pytest.raises(credits.InsufficientCredits) as refused:
         credits.reserve_credits([credits.NewBatch(store.pk, 1, 7)])
     assert (refused.value.needed, refused.value.available) == (7, 0)

@@ -38,7 +38,9 @@ def campaign_with(answer, name="alice", size=1):
     store = make_store(name)
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
     batch = claim_next_batch()
-    sending.settle_batch(batch, sending.begin_submitting(batch), answer)
+    sending.settle_or_requeue_batch(
+        batch, sending.mark_submitting_and_check_messages(batch), answer
+    )
     return campaign
 
 

@@ -27,7 +27,7 @@ def grants(costs, seconds, longest_ms=10_000):
     """When calls were let through, in seconds from the first, as one process sees it."""
     began, times = time.monotonic(), []
     while (now := time.monotonic()) - began < seconds:
-        wait = rate_limits.acquire_rate(costs, longest_ms)
+        wait = rate_limits.reserve_slot_and_get_wait_ms(costs, longest_ms)
         if wait > longest_ms:
             break
         times.append(now - began + wait / 1000)
@@ -43,10 +43,10 @@ def test_no_window_sees_more_calls_than_the_limit():
 
 
 def test_a_refusal_uses_nothing_up():
-    rate_limits.acquire_rate({"a": 5000}, 100)
+    rate_limits.reserve_slot_and_get_wait_ms({"a": 5000}, 100)
     for _ in range(5):
-        assert rate_limits.acquire_rate({"a": 1000, "b": 60_000}, 100) > 4000
-    assert rate_limits.acquire_rate({"b": 1000}, 100) == 0
+        assert rate_limits.reserve_slot_and_get_wait_ms({"a": 1000, "b": 60_000}, 100) > 4000
+    assert rate_limits.reserve_slot_and_get_wait_ms({"b": 1000}, 100) == 0
 
 
 def test_calls_of_several_workers_together_keep_queue_rate_max(sandbox, settings):

@@ -5,12 +5,12 @@ import pytest
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue
-from campaigns.automations.welcome import send_welcome_messages
+from campaigns.automations.welcome import enqueue_welcome_messages
 from campaigns.models import Automation, AutomationMessage, CampaignMessage, OfferViewEvent
 from campaigns.reports import campaign_report
 from contacts.models import Contact
 from messaging.batch_writing import new_tracking_ids
-from messaging.links import is_tracking_id
+from messaging.links import has_tracking_id_length
 from messaging.models import DirectMessage, ShortLink
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -38,7 +38,7 @@ def path_in(text):
 
 def test_codes_made_together_are_neighbours_in_an_index_and_all_different():
     first, second = new_tracking_ids(10_000), new_tracking_ids(10_000)
-    assert len({*first, *second}) == 20_000 and all(map(is_tracking_id, first))
+    assert len({*first, *second}) == 20_000 and all(map(has_tracking_id_length, first))
     assert len({code[:2] for code in first}) == 1
     assert len({code[2:] for code in first}) == 10_000
 
@@ -119,7 +119,7 @@ def test_nothing_but_web_addresses_is_followed(client):
 def test_a_test_send_has_a_link_that_works(sandbox, client):
     store = make_store()
     campaign = make_campaign(store, None, message_text="{{offer_link}}", offer_url=LONG)
-    actions.send_test(campaign, "+306900000009", by=store)
+    actions.enqueue_test_message(campaign, "+306900000009", by=store)
     path = path_in(DirectMessage.objects.get().text)
     assert client.get(path, headers=AGENT)["Location"] == LONG
 
@@ -135,7 +135,7 @@ def test_automations_share_their_stores_links():
         message_type="service",
     )
     Contact.objects.update(awaits_welcome=True)
-    send_welcome_messages()
+    enqueue_welcome_messages()
     assert AutomationMessage.objects.count() == 3
     assert ShortLink.objects.get().campaign_id is None
     assert len(set(AutomationMessage.objects.values_list("text", flat=True))) == 1

@@ -59,12 +59,12 @@ def test_a_bulk_call_and_a_single_call_give_ids_in_order(sandbox):
 def test_the_status_of_a_message_is_read(sandbox):
     mine = client(sandbox.url)
     sent = mine.send_one(SMS)
-    report = mine.message_status(sent.items[0].message_id)
+    report = mine.fetch_message_status(sent.items[0].message_id)
     assert isinstance(report, mitto.MessageReport)
     assert report.delivery_status in ("Sent", "Delivered") and report.updated_at
-    assert mine.message_status("01NOBODY") == mitto.NotFound()
+    assert mine.fetch_message_status("01NOBODY") == mitto.NotFound()
     stranger = mitto.MittoClient(base_url=sandbox.url, api_key="x", traffic_account_id=ACCOUNT)
-    assert isinstance(stranger.message_status("01NOBODY"), mitto.CallRefused)
+    assert isinstance(stranger.fetch_message_status("01NOBODY"), mitto.CallRefused)
 
 
 def test_retry_after_is_read_as_seconds_and_as_a_date(answering):

@@ -38,32 +38,37 @@ def test_young_messages_are_asked_about_after_ten_minutes(sent, sandbox):
     sandbox.behave(receipt_delay_ms=0)
     campaign = sent()
     Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=9))
-    assert polling.poll_recent()["asked"] == 0
+    assert polling.poll_recent_messages()["asked"] == 0
     Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=11))
-    assert polling.poll_recent() == {"asked": 5, "final": 5, "not_found": 0, "unanswered": 0}
+    assert polling.poll_recent_messages() == {
+        "asked": 5,
+        "final": 5,
+        "not_found": 0,
+        "unanswered": 0,
+    }
     campaign.refresh_from_db()
     assert campaign.delivered == 5
     assert Batch.objects.get().awaiting == 0
-    assert polling.poll_recent()["asked"] == 0
+    assert polling.poll_recent_messages()["asked"] == 0
 
 
 def test_status_refresh_asks_about_the_long_tail_and_ends_after_72_hours(sent):
     sent(minutes=180)
-    assert polling.poll_recent()["asked"] == 0
-    assert polling.refresh_older()["asked"] == 5
+    assert polling.poll_recent_messages()["asked"] == 0
+    assert polling.poll_older_messages()["asked"] == 5
     Batch.objects.update(settled_at=timezone.now() - timedelta(hours=73), checked_at=None)
-    assert polling.refresh_older()["asked"] == 0
+    assert polling.poll_older_messages()["asked"] == 0
 
 
 def test_the_intervals_between_questions_grow_with_age(sent, sandbox):
     sandbox.behave(receipt_delay_ms=10**9)
     sent(minutes=12 * 60)
-    assert polling.refresh_older()["asked"] == 5
-    assert polling.refresh_older()["asked"] == 0
+    assert polling.poll_older_messages()["asked"] == 5
+    assert polling.poll_older_messages()["asked"] == 0
     Batch.objects.update(checked_at=timezone.now() - timedelta(hours=1, minutes=59))
-    assert polling.refresh_older()["asked"] == 0
+    assert polling.poll_older_messages()["asked"] == 0
     Batch.objects.update(checked_at=timezone.now() - timedelta(hours=2, minutes=1))
-    assert polling.refresh_older()["asked"] == 5
+    assert polling.poll_older_messages()["asked"] == 5
 
 
 def test_the_batch_asked_least_recently_comes_first(sent, sandbox, monkeypatch):
@@ -71,19 +76,19 @@ def test_the_batch_asked_least_recently_comes_first(sent, sandbox, monkeypatch):
     sent(size=6, batch_size=2)
     monkeypatch.setattr(polling, "MAX_BATCHES", 1)
     for _ in range(3):
-        polling.poll_recent()
+        polling.poll_recent_messages()
     assert Batch.objects.filter(checked_at=None).count() == 0
 
 
 def test_a_message_mitto_does_not_know_yet_is_not_failed(sent, sandbox):
     campaign = sent()
     sandbox.behave(status_404_share=1.0)
-    assert polling.poll_recent()["not_found"] == 5
+    assert polling.poll_recent_messages()["not_found"] == 5
     campaign.refresh_from_db()
     assert campaign.sent == 5
     assert set(CampaignMessage.objects.values_list("delivery_status", flat=True)) == {"not_found"}
     sandbox.behave(status_404_share=0.0)
-    wait_until(lambda: polling.poll_recent()["final"])
+    wait_until(lambda: polling.poll_recent_messages()["final"])
     campaign.refresh_from_db()
     assert campaign.delivered == 5
 
@@ -105,7 +110,7 @@ def test_a_receipt_leaves_nothing_to_ask(sent, client):
     )
     receipts.apply_received_receipts()
     assert Batch.objects.get().awaiting == 0
-    assert polling.poll_recent()["asked"] == 0
+    assert polling.poll_recent_messages()["asked"] == 0
     campaign.refresh_from_db()
     assert campaign.delivered == 1
 
@@ -115,13 +120,13 @@ def test_questions_go_out_many_at_a_time_within_their_rate(sent, sandbox, settin
     sandbox.behave(status_latency_ms=100)
     settings.STATUS_RATE_MAX = 100_000
     began = time.monotonic()
-    assert polling.poll_recent()["asked"] == 60
+    assert polling.poll_recent_messages()["asked"] == 60
     assert time.monotonic() - began < 3  # one at a time takes six
 
 
 def test_a_mitto_that_does_not_answer_changes_nothing(sent, settings):
     campaign = sent()
     settings.MITTO_API_BASE = "http://127.0.0.1:1"
-    assert polling.poll_recent()["unanswered"] == 5
+    assert polling.poll_recent_messages()["unanswered"] == 5
     campaign.refresh_from_db()
     assert campaign.sent == 5

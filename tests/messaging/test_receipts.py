@@ -17,7 +17,7 @@ from campaigns.models import Campaign, CampaignMessage
 from messaging import mitto, polling, receipts, sending
 from messaging.models import Batch, CreditReservation, Tally, Wallet, WebhookEvent
 from messaging.polling import StatusQuery
-from messaging.tallies import slot_sql, wait_sql
+from messaging.tallies import slot_start_sql, wait_bucket_sql
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import one_waits_for_a_lock, wait_until
 
@@ -162,8 +162,8 @@ def assert_tallies_are_true(campaign):
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {slot_sql("COALESCE(delivered_at, failed_at)")}, status,
-                CASE status WHEN 'delivered' THEN {wait_sql("sent_at", "delivered_at")}
+            SELECT {slot_start_sql("COALESCE(delivered_at, failed_at)")}, status,
+                CASE status WHEN 'delivered' THEN {wait_bucket_sql("sent_at", "delivered_at")}
                     ELSE error_code END, count(*)
             FROM campaigns_campaignmessage
             WHERE campaign_id = %s AND status IN ('delivered', 'failed') GROUP BY 1, 2, 3
@@ -208,8 +208,8 @@ def test_each_change_is_kept_with_where_it_came_from(sandbox, client):
     [message] = messages_of(campaign)
     sandbox.behave(receipt_delay_ms=10**9)
     Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=11))
-    polling.poll_recent()
-    polling.poll_recent()
+    polling.poll_recent_messages()
+    polling.poll_recent_messages()
     post(client, event(message, "Delivered", 1))
     receipts.apply_received_receipts()
     kept = WebhookEvent.objects.order_by("pk").values_list(

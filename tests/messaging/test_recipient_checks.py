@@ -25,15 +25,17 @@ FIRST = "+306900000000"
 
 def prepared():
     """Whom the next batch goes to, when its worker has read who may be messaged."""
-    return [message.to for message in sending.begin_submitting(claim_next_batch())]
+    return [
+        message.to for message in sending.mark_submitting_and_check_messages(claim_next_batch())
+    ]
 
 
 def submit():
     """The next batch goes out, and Mitto takes it."""
     batch = claim_next_batch()
-    messages = sending.begin_submitting(batch)
+    messages = sending.mark_submitting_and_check_messages(batch)
     items = [mitto.SentItem(f"id-{message.id}") for message in messages]
-    assert sending.settle_batch(batch, messages, mitto.Accepted(items)) == "accepted"
+    assert sending.settle_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
 
 
 def reasons():
@@ -119,7 +121,9 @@ def test_messages_that_mitto_refused_do_not_count_for_a_contacts_cap(settings):
     target = make_list(store, 2)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
     batch = claim_next_batch()
-    sending.settle_batch(batch, sending.begin_submitting(batch), mitto.CallRefused(400, "no"))
+    sending.settle_or_requeue_batch(
+        batch, sending.mark_submitting_and_check_messages(batch), mitto.CallRefused(400, "no")
+    )
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
     assert len(prepared()) == 2
 
@@ -186,10 +190,14 @@ def test_batches_of_one_store_are_counted_for_its_caps_one_after_the_other(setti
     done = []
     with transaction.atomic():
         limits.lock_store_caps(alice.pk)
-        of_bob = beside(lambda: done.append(sending.begin_submitting(batches[bob.pk])))
+        of_bob = beside(
+            lambda: done.append(sending.mark_submitting_and_check_messages(batches[bob.pk]))
+        )
         of_bob.join(5)
         assert len(done) == 1, "another store does not wait"
-        of_alice = beside(lambda: done.append(sending.begin_submitting(batches[alice.pk])))
+        of_alice = beside(
+            lambda: done.append(sending.mark_submitting_and_check_messages(batches[alice.pk]))
+        )
         wait_until(one_waits_for_a_lock, seconds=5)
     of_alice.join(5)
     assert [len(messages) for messages in done] == [1, 1]
@@ -200,11 +208,11 @@ def test_a_store_may_use_its_cap_up_and_no_more(settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 5)).pk)
     submit()
-    limits.check_store_caps(claim_next_batch())
+    limits.raise_postponed_if_over_store_cap(claim_next_batch())
     Batch.objects.update(status="pending")
     settings.OWNER_SMS_PER_DAY = 4
     with pytest.raises(limits.Postponed, match="cap of 4 messages a day"):
-        limits.check_store_caps(claim_next_batch())
+        limits.raise_postponed_if_over_store_cap(claim_next_batch())
 
 
 def test_a_campaign_without_caps_counts_nothing(settings):
@@ -230,7 +238,7 @@ def quiet(settings):
 
 
 def test_a_test_to_one_number_goes_out_in_quiet_hours(quiet, sandbox):
-    direct_messages.send_direct_message(make_store(), FIRST, "Hello", key="test")
+    direct_messages.enqueue_direct_message(make_store(), FIRST, "Hello", key="test")
     assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
 

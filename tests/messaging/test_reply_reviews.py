@@ -31,7 +31,7 @@ DOUBTFUL = "wrong number"
 
 
 def write(text, sender=PHONE, **more):
-    replies.store_replies([{"from": sender, "text": text} | more])
+    replies.store_replies_and_enqueue_job([{"from": sender, "text": text} | more])
     return replies.apply_received_replies()
 
 
@@ -92,7 +92,7 @@ def test_an_automation_waits_with_marketing_alone(message_type, written, store):
         message_body="Happy birthday",
         message_type=message_type,
     )
-    birthday.send_birthday_messages(day=date(2031, 5, 1))
+    birthday.enqueue_birthday_messages(day=date(2031, 5, 1))
     assert AutomationMessage.objects.count() == written
 
 

@@ -97,7 +97,7 @@ def test_receipts_that_never_come_leave_the_status_to_be_asked_for(webhook):
         answer = send(sandbox, 1)
         client = mitto.MittoClient(base_url=sandbox.url, api_key="sandbox", traffic_account_id="a")
         message_id = answer.items[0].message_id
-        wait_for(lambda: client.message_status(message_id).delivery_status == "Delivered")
+        wait_for(lambda: client.fetch_message_status(message_id).delivery_status == "Delivered")
         assert received == []
 
 

@@ -106,14 +106,14 @@ def test_a_batch_whose_worker_died_during_the_call_is_never_sent_again(sandbox, 
     settings.STUCK_LOCKED_MINUTES = 0
     store, campaign, batch = started()
     claimed = sending.claim_next_batch()
-    messages = sending.begin_submitting(claimed)
+    messages = sending.mark_submitting_and_check_messages(claimed)
     assert run_watchdog()["given_up_as_unknown"] == 1
     assert sending.process_next_batch() == "none due"
     campaign.refresh_from_db()
     assert (campaign.unknown, campaign.status) == (5, "completed")
     # The answer that comes late is still the truth.
     late = sending.mitto.Accepted([sending.mitto.SentItem(f"id{n}") for n in range(5)])
-    assert sending.settle_batch(claimed, messages, late) == "accepted"
+    assert sending.settle_or_requeue_batch(claimed, messages, late) == "accepted"
     campaign.refresh_from_db()
     assert (campaign.unknown, campaign.sent) == (0, 5)
     assert ledger_balances(store)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import tallies
-from messaging.batch_writing import BatchSource, NewMessage, write_messages
+from messaging.batch_writing import BatchSource, NewMessage, write_batches_and_messages
 from messaging.links import OwnedText, is_valid_target, shorten_urls, with_sample_links
 from messaging.models import Batch, ShortLink, Tally
 from messaging.statuses import TallyEvent
@@ -118,10 +118,11 @@ def test_a_time_falls_in_the_same_five_minutes_here_and_in_the_database():
     times += [begin, begin + timedelta(minutes=5), begin + timedelta(seconds=299.999)]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT t, {tallies.slot_sql('t')} FROM unnest(%s::timestamptz[]) AS t", [times]
+            f"SELECT t, {tallies.slot_start_sql('t')} FROM unnest(%s::timestamptz[]) AS t",
+            [times],
         )
         found = dict(cursor.fetchall())
-    assert {time: tallies.slot_of(time) for time in times} == found
+    assert {time: tallies.slot_start(time) for time in times} == found
     assert all(timedelta(0) <= time - slot < timedelta(minutes=5) for time, slot in found.items())
 
 
@@ -130,7 +131,7 @@ def test_the_time_until_delivery_is_counted_in_bounds_that_grow():
     with connection.cursor() as cursor:
         for seconds, place in bounds.items():
             cursor.execute(
-                f"SELECT {tallies.wait_sql('t', 't + %s')} FROM (SELECT now() AS t) x",
+                f"SELECT {tallies.wait_bucket_sql('t', 't + %s')} FROM (SELECT now() AS t) x",
                 [timedelta(seconds=seconds)],
             )
             assert cursor.fetchone()[0] == place, seconds
@@ -139,7 +140,7 @@ def test_the_time_until_delivery_is_counted_in_bounds_that_grow():
 @pytest.mark.parametrize("source", [None, 7])
 def test_the_same_thing_counted_twice_is_one_counter(source):
     store = make_store()
-    slot = tallies.slot_of(timezone.now())
+    slot = tallies.slot_start(timezone.now())
     place = tallies.TallyKey(store.pk, "direct", source, slot, TallyEvent.OPTED_OUT.value, "")
     for count in (1, 2, -1):
         tallies.add_counts({place: count})
@@ -164,7 +165,9 @@ def test_each_source_has_batches_of_its_own_with_turns_one_after_the_other(setti
     ]
     sources = {c.pk: BatchSource(f"FROM{c.pk}", "marketing") for c in campaigns}
     made = {1: 0, 2: 0, 3: 5}
-    batches = write_messages(CampaignMessage, lines, sources, first_turn=10, batch_counts=made)
+    batches = write_batches_and_messages(
+        CampaignMessage, lines, sources, first_turn=10, batch_counts=made
+    )
     kept = Batch.objects.order_by("pk").values_list("owner", "source_id", "sender", "size", "turn")
     assert list(kept) == [
         (alice.pk, 1, "FROM1", 2, 10), (alice.pk, 1, "FROM1", 1, 11),

@@ -32,5 +32,5 @@ class Command(BaseCommand):
             account = get_user_model().objects.create_user(email, password, is_staff=True)
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
-        account.groups.add(roles.group_of(role))
+        account.groups.add(roles.create_or_update_role_group(role))
         self.stdout.write(f"{role} {account.pk} created")

@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *, check: bool, **options: Any) -> None:
         if not check:
-            for path in documents.write_documents(settings.BASE_DIR):
+            for path in documents.write_outdated_documents(settings.BASE_DIR):
                 self.stdout.write(f"{path} written")
             return
         if outdated := documents.outdated_documents(settings.BASE_DIR):

@@ -5,7 +5,7 @@ import json
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import find_operator, find_store
+from astronote.accounts.lookup import find_operator, get_store_or_command_error
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
@@ -29,13 +29,15 @@ class Command(BaseCommand):
     def handle(self, *, action, store, type, text, by, **options):
         actor = find_operator(by) if by else "command line"
         try:
-            automation = _get_or_change(find_store(store), type, text, actor)
+            automation = _save_new_text_or_get_automation(
+                get_store_or_command_error(store), type, text, actor
+            )
             if action != "show":
                 switching.switch_automation(automation, action == "on", by=actor)
                 automation.refresh_from_db()
         except NotPermitted as error:
             raise CommandError(str(error)) from None
-        sample = switching.sample_text(automation)
+        sample = switching.create_links_and_sample_text(automation)
         answer = {
             "type": type,
             "on": automation.is_active,
@@ -47,7 +49,9 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(answer) if options["json"] else line)
 
 
-def _get_or_change(store: User, type_name: str, text: str | None, actor: User | str) -> Automation:
+def _save_new_text_or_get_automation(
+    store: User, type_name: str, text: str | None, actor: User | str
+) -> Automation:
     """The store's automation of a type; with a text, change its text or create it switched off.
 
     Raises:

@@ -14,14 +14,14 @@ from campaigns.models import Campaign
 from campaigns.reports import campaign_summary
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    "start": actions.start_now,
+    "start": actions.start_now_if_startable,
     "pause": actions.pause_campaign,
     "resume": actions.resume_campaign,
     "cancel": actions.cancel_campaign,
     "schedule": schedule.schedule_campaign,
     "unschedule": schedule.unschedule_campaign,
     "duplicate": actions.duplicate_campaign,
-    "test": actions.send_test,
+    "test": actions.enqueue_test_message,
     "ask": service_campaigns.ask_for_confirmation,
     "confirm": service_campaigns.confirm,
 }

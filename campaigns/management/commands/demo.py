@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
-from astronote.common.progress import show_progress
+from astronote.common.progress import wait_with_progress_bar
 from astronote.models import User
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         try:
             services.start()
             call_command("migrate", verbosity=0)
-            self._with_processes(once, contacts)
+            self._start_processes_and_run_demo(once, contacts)
         except EmbeddedError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         finally:
             services.stop()
 
-    def _with_processes(self, once: bool, contact_count: int) -> None:
+    def _start_processes_and_run_demo(self, once: bool, contact_count: int) -> None:
         """Start all processes, run the demo, and keep them running until Ctrl-C unless `once`."""
         web_port, sandbox_port = _free_port(), _free_port()
         site_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
@@ -98,7 +98,7 @@ class Command(BaseCommand):
             processes.start("rqscheduler", supervisor.manage_command("rqscheduler"))
             _wait_for(f"{site_url}/admin/login/")
             _wait_for(f"{sandbox_url}/_sandbox/summary")
-            results = _run_campaign(sandbox_url, contact_count)
+            results = _import_send_and_await_receipts(sandbox_url, contact_count)
             self.console.print(_summary_table(results))
             failed_checks = _failed_checks(results)
             if failed_checks:
@@ -130,18 +130,18 @@ class DemoResults(NamedTuple):
     seconds: float
 
 
-def _run_campaign(sandbox_url: str, contact_count: int) -> DemoResults:
+def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> DemoResults:
     """Import invented contacts, send them a campaign and wait for all receipts."""
     began = time.monotonic()
-    store = _get_or_create_accounts()
+    store = _get_or_create_store_and_operator()
     balance_before = credits.top_up(
         store.pk, 2 * contact_count, reason="demo top-up", key=f"demo:{time.time_ns()}"
     ).balance
     path = FOLDER / "demo-customers.csv"
-    bad_rows = _write_contacts(path, contact_count)
+    bad_rows = _write_csv_and_count_bad_rows(path, contact_count)
     name = f"Demo {time.strftime('%Y-%m-%d %H:%M:%S')}"
     job = lifecycle.import_file(store.pk, path, name, consent_source="the demo says so")
-    _wait_with_progress("Import", contact_count, lambda: _import_progress(job))
+    _wait_with_progress("Import", contact_count, lambda: _refresh_and_get_import_progress(job))
     job.refresh_from_db()
     campaign = Campaign.objects.create(
         owner=store, created_by=store, name=name, message_text=TEXT, list=job.list
@@ -150,7 +150,7 @@ def _run_campaign(sandbox_url: str, contact_count: int) -> DemoResults:
     _wait_with_progress("Sending", campaign.total, lambda: _sending_progress(campaign))
     _wait_with_progress("Receipts", campaign.total, lambda: _receipt_progress(campaign))
     campaign.refresh_from_db()
-    wallet = credits.wallet_of(store.pk)
+    wallet = credits.get_or_create_wallet(store.pk)
     return DemoResults(
         rows_written=contact_count,
         bad_rows=bad_rows,
@@ -207,12 +207,12 @@ def _failed_checks(results: DemoResults) -> list[str]:
 
 def _wait_with_progress(label: str, total: int, look: Callable[[], tuple[int, bool]]) -> None:
     try:
-        show_progress(label, total, look, timeout_seconds=STEP_TIMEOUT_SECONDS)
+        wait_with_progress_bar(label, total, look, timeout_seconds=STEP_TIMEOUT_SECONDS)
     except TimeoutError as error:
         raise CommandError(f"{error}; see {LOG}") from None
 
 
-def _import_progress(job: ContactImport) -> tuple[int, bool]:
+def _refresh_and_get_import_progress(job: ContactImport) -> tuple[int, bool]:
     job.refresh_from_db()
     if job.status == ImportStatus.FAILED:
         raise CommandError(f"the import failed: {job.error}")
@@ -230,7 +230,7 @@ def _receipt_progress(campaign: Campaign) -> tuple[int, bool]:
     return final, final >= campaign.total
 
 
-def _get_or_create_accounts() -> User:
+def _get_or_create_store_and_operator() -> User:
     """The store of the demo; creates it and the operator if they do not exist."""
     if not User.objects.filter(email=LOGIN).exists():
         User.objects.create_superuser(LOGIN, PASSWORD)
@@ -245,7 +245,7 @@ def _get_or_create_accounts() -> User:
     )
 
 
-def _write_contacts(path: Path, row_count: int) -> int:
+def _write_csv_and_count_bad_rows(path: Path, row_count: int) -> int:
     """Write invented contacts of several countries to a CSV file.
 
     Returns:
@@ -259,7 +259,11 @@ def _write_contacts(path: Path, row_count: int) -> int:
         writer = csv.writer(file)
         writer.writerow(["First name", "Last name", "Mobile", "Email", "Birthday", "Gender"])
         for number in range(row_count):
-            phone = "12" if number in bad_numbers else _unused_phone(rng, examples, used_phones)
+            phone = (
+                "12"
+                if number in bad_numbers
+                else _generate_phone_and_add_to_used(rng, examples, used_phones)
+            )
             birthday = date(1950, 1, 1) + timedelta(days=rng.randrange(20000))
             name = rng.choice(NAMES)
             gender = rng.choice(["male", "female", ""])
@@ -283,7 +287,9 @@ def _example_number(region: str) -> ExampleNumber:
     return ExampleNumber(example.country_code or 0, str(example.national_number))
 
 
-def _unused_phone(rng: random.Random, examples: list[ExampleNumber], used: set[str]) -> str:
+def _generate_phone_and_add_to_used(
+    rng: random.Random, examples: list[ExampleNumber], used: set[str]
+) -> str:
     """An invented mobile number that is not used yet; adds it to the used ones."""
     while True:
         country_code, national_number = rng.choice(examples)

@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import find_operator, find_store
-from astronote.common.progress import show_progress
+from astronote.accounts.lookup import find_operator, get_store_or_command_error
+from astronote.common.progress import wait_with_progress_bar
 from campaigns import enqueue, schedule
 from campaigns.models import FINAL_CAMPAIGN_STATUSES, AgeGroup, Campaign, CampaignStatus
 from campaigns.preview import CampaignPreview, preview_campaign
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, name, text, list_name, at, by, wait, **options):
-        owner = find_store(store)
+        owner = get_store_or_command_error(store)
         account = find_operator(by) if by else None
         actor = account or "command line"
         target = None
@@ -89,7 +89,7 @@ class Command(BaseCommand):
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()
         if wait:
-            show_progress("Sending", campaign.total or None, lambda: _progress(campaign))
+            wait_with_progress_bar("Sending", campaign.total or None, lambda: _progress(campaign))
         answer = campaign_summary(campaign)
         self.stdout.write(
             json.dumps(answer)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from django.core.management.base import BaseCommand
 
-from astronote.accounts.lookup import find_store
+from astronote.accounts.lookup import get_store_or_command_error
 from campaigns.audience import local_today
 from campaigns.reports import store_report, store_report_csv
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--last", type=date.fromisoformat, help="default: today")
 
     def handle(self, *, store, first, last, **options):
-        owner = find_store(store)
+        owner = get_store_or_command_error(store)
         last = last or local_today(owner)
         first = first or last - timedelta(days=29)
         self.stdout.write(store_report_csv(store_report(owner, first, last)), ending="")

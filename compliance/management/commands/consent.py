@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import find_store
+from astronote.accounts.lookup import get_store_or_command_error
 from compliance import rights
 from contacts.consent_records import (
     ConsentChannel,
@@ -20,7 +20,7 @@ from contacts.consent_records import (
     record_opt_out,
 )
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import read_phone
+from contacts.importing.phone_cells import parse_phone_to_e164
 from contacts.models import Contact, MessageType
 from contacts.phones import phone_region_of
 from messaging import opt_in_requests
@@ -102,9 +102,9 @@ class Command(BaseCommand):
 
 
 def _find_contact(number: str, store: str) -> Contact:
-    owner = find_store(store)
+    owner = get_store_or_command_error(store)
     try:
-        phone = read_phone(number, phone_region_of(owner))
+        phone = parse_phone_to_e164(number, phone_region_of(owner))
     except UnusableCell as problem:
         raise CommandError(str(problem)) from None
     contact = Contact.objects.select_related("owner").filter(owner=owner, phone=phone).first()

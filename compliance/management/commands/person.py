@@ -10,10 +10,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import find_store
+from astronote.accounts.lookup import get_store_or_command_error
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import read_phone
+from contacts.importing.phone_cells import parse_phone_to_e164
 
 BY = "command line"
 ACTIONS = ("export", "correct", "restrict", "lift", "erase", "object")
@@ -46,10 +46,10 @@ class Command(BaseCommand):
         self, *, action: str, number: str, store: str | None, yes: bool, **options: Any
     ) -> None:
         try:
-            phone = read_phone(number, settings.DEFAULT_PHONE_REGION)
+            phone = parse_phone_to_e164(number, settings.DEFAULT_PHONE_REGION)
         except UnusableCell as problem:
             raise CommandError(str(problem)) from None
-        owner_id = find_store(store).pk if store else None
+        owner_id = get_store_or_command_error(store).pk if store else None
         if action == "export":
             held = rights.export_person(phone, owner_id, by=BY)
             if path := options["html"]:
@@ -76,9 +76,13 @@ class Command(BaseCommand):
             count = rights.lift_restriction(phone, owner_id, by=BY)
             self.stdout.write(f"no longer restricted at {count:,} stores")
         else:
-            self._erase(phone, owner_id, f"at {store}" if store else "at all stores", yes=yes)
+            self._confirm_erase_and_verify(
+                phone, owner_id, f"at {store}" if store else "at all stores", yes=yes
+            )
 
-    def _erase(self, phone: str, owner_id: int | None, where: str, *, yes: bool) -> None:
+    def _confirm_erase_and_verify(
+        self, phone: str, owner_id: int | None, where: str, *, yes: bool
+    ) -> None:
         """Erase after a confirmation, and say what a search for the person still finds."""
         if not yes and input(f"Erase this number {where} for good? [y/N] ").lower() != "y":
             raise CommandError("nothing was erased")

@@ -11,8 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from astronote.accounts.lookup import find_store
-from astronote.common.progress import show_progress
+from astronote.accounts.lookup import get_store_or_command_error
+from astronote.common.progress import wait_with_progress_bar
 from contacts.importing import lifecycle, planning
 from contacts.importing.mapping import FIELDS
 from contacts.importing.reading import ImportRefused
@@ -102,7 +102,7 @@ class Command(BaseCommand):
         wait: bool,
         **options: Any,
     ) -> None:
-        owner = find_store(store)
+        owner = get_store_or_command_error(store)
         try:
             choices = {
                 "has_header": options["has_header"],
@@ -137,7 +137,7 @@ class Command(BaseCommand):
         except (ImportRefused, OSError) as error:
             raise CommandError(str(error)) from None
         if wait:
-            show_progress("Import", None, lambda: _progress(contact_import))
+            wait_with_progress_bar("Import", None, lambda: _progress(contact_import))
         self._print_result(contact_import, as_json=options["json"])
         if contact_import.status == ImportStatus.FAILED:
             raise CommandError(contact_import.error)

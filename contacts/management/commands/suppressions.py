@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import find_store
+from astronote.accounts.lookup import get_store_or_command_error
 from contacts import suppressions
 from contacts.importing.reading import ImportRefused
 
@@ -25,9 +25,9 @@ class Command(BaseCommand):
     def handle(
         self, *, action: str, file: Path | None, store: str | None, reason: str, **options: Any
     ) -> None:
-        owner = find_store(store) if store else None
+        owner = get_store_or_command_error(store) if store else None
         if action == "export":
-            self._export(file, owner.pk if owner else None)
+            self._write_store_or_global_export(file, owner.pk if owner else None)
             return
         if file is None or not file.is_file():
             raise CommandError("name a file with one number a line")
@@ -39,10 +39,10 @@ class Command(BaseCommand):
         if counts["unreadable_lines"]:
             self.stderr.write(suppressions.describe_unreadable_lines(counts))
 
-    def _export(self, file: Path | None, owner_id: int | None) -> None:
+    def _write_store_or_global_export(self, file: Path | None, owner_id: int | None) -> None:
         if file is None:
-            suppressions.export_suppressions(self.stdout, owner_id)
+            suppressions.write_store_or_global_suppressions(self.stdout, owner_id)
             return
         with file.open("w", newline="", encoding="utf-8") as target:
-            count = suppressions.export_suppressions(target, owner_id)
+            count = suppressions.write_store_or_global_suppressions(target, owner_id)
         self.stdout.write(f"{count:,} entries")

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.models import SENDER_DESCRIPTION, User
-from messaging.credits import wallet_of
+from messaging.credits import get_or_create_wallet
 
 
 class Command(BaseCommand):
@@ -37,6 +37,6 @@ class Command(BaseCommand):
             )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
-        wallet_of(store.pk)
+        get_or_create_wallet(store.pk)
         answer = {"id": store.pk, "email": store.email}
         self.stdout.write(json.dumps(answer) if options["json"] else f"store {store.pk} created")

@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Field
 
-from astronote.accounts.eligibility import SendingBlocked, eligible_sender
-from astronote.accounts.lookup import find_store
+from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
-from messaging.credits import wallet_of
+from messaging.credits import get_or_create_wallet
 
 SETTINGS = (
     "company",
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *, store: str, **options: Any) -> None:
-        owner = find_store(store)
+        owner = get_store_or_command_error(store)
         changes = dict(self._parse_change(change) for change in options["set"])
         try:
             for name, value in changes.items():
@@ -61,10 +61,10 @@ class Command(BaseCommand):
                 settings=sorted(changes),
             )
         try:
-            may_send = f"as {eligible_sender(owner)}"
+            may_send = f"as {require_eligible_sender(owner)}"
         except SendingBlocked as blocked:
             may_send = f"no: {blocked}"
-        wallet = wallet_of(owner.pk)
+        wallet = get_or_create_wallet(owner.pk)
         answer = {
             "id": owner.pk, "email": owner.email, "sends": may_send, "balance": wallet.balance,
             "available": wallet.available, **{name: getattr(owner, name) for name in SETTINGS},

@@ -16,7 +16,7 @@ from messaging.statuses import MessageStatus
 ACTIONS = {
     "delivered": unknown_messages.mark_delivered,
     "failed": unknown_messages.mark_failed,
-    "resend": unknown_messages.resend_unknown,
+    "resend": unknown_messages.requeue_unknown_in_new_batches,
 }
 
 
