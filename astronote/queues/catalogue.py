@@ -110,7 +110,8 @@ def queues_markdown_table() -> str:
         processes = f"`{queue.concurrency_variable}`" if queue.concurrency_variable else "1"
         lines.append(
             f"| `{queue.name}` | {queue.purpose} | {processes} | {queue.attempts}{backoff} "
-            f"| {_kept_hours(queue.keep_finished)}{count} | {_kept_hours(queue.keep_failed)}{count} |"
+            f"| {_kept_hours(queue.keep_finished)}{count} "
+            f"| {_kept_hours(queue.keep_failed)}{count} |"
         )
     return "\n".join(lines)
 

@@ -271,7 +271,7 @@ def _digits_if_plain_number(written: str) -> str | None:
 
 
 def _parse_if_only_one_reading(digits: str, home: _RowCountry) -> str | None:
-    """What `_parse_unsigned_number` makes of digits with one reading; None if they may have more."""
+    """What `_parse_unsigned_number` makes of digits with one reading, None of others."""
     if home.unknown:
         return None
     international = e164_of_international_digits(digits)
