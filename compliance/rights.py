@@ -159,7 +159,7 @@ def withdraw_all_consent(
         by: the account or program that asks.
 
     Returns:
-        The number of consents that changed.
+        The number of consents that changed, or whose opt-out is an objection now.
     """
     changed = 0
     for pk in contacts_with_phone(phone, owner_id).order_by("pk").values_list("pk", flat=True):

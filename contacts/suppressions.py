@@ -19,7 +19,6 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
-from contacts.consent import SUPPRESS_PHONES
 from contacts.importing.files import BYTES_PER_MB
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.phone_cells import PhoneReader, detect_convention
@@ -129,9 +128,17 @@ def _insert_and_count_suppressions(
     """Write suppressions, of hashes with the names of their keys."""
     for key in sorted(set(digests.values())):
         of_key = sorted(digest for digest, its_key in digests.items() if its_key == key)
-        added = execute(SUPPRESS_PHONES, [owner_id, reason, key, of_key])
+        added = execute(SUPPRESS_HASHES, [owner_id, reason, key, of_key])
         counts["added"] += added
         counts["known"] += len(of_key) - added
+
+
+# The hashes are sorted, so two statements at once cannot deadlock on the unique index.
+SUPPRESS_HASHES = """
+    INSERT INTO contacts_suppression (owner_id, reason, key_id, phone_hash)
+    SELECT %s::bigint, %s, %s, digest FROM unnest(%s::text[]) AS digest
+    ON CONFLICT DO NOTHING
+"""
 
 
 class _NumberColumns:

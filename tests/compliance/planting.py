@@ -160,9 +160,9 @@ BUILDERS: dict[str, Builder] = {
         list=List.objects.create(owner=world.store, name=f"list {next(world.numbers)}"),
         contact=contact,
     ),
-    "contacts.Suppression": lambda world, contact: Suppression.objects.create(
-        owner=world.store, phone_hash=phone_hash(contact.phone), reason="test"
-    ),
+    "contacts.Suppression": lambda world, contact: Suppression.objects.get_or_create(
+        owner=world.store, phone_hash=phone_hash(contact.phone), defaults={"reason": "test"}
+    )[0],
     "contacts.List": lambda world, contact: List.objects.create(
         owner=world.store, name=f"list {next(world.numbers)}"
     ),
@@ -255,13 +255,12 @@ def plant_rows(world: World) -> list[str]:
         if label in BY_HAND | NOT_REACHED:
             continue
         planted += [f"{label}.{name}" for name in declaration.fields]
-        for name in text_fields(declaration):
-            if name in IDENTITY.get(label, ()):
-                continue
+        names = [one for one in text_fields(declaration) if one not in IDENTITY.get(label, ())]
+        for name in names:
             plant_text(world, declaration, name, world.person)
             if declaration.found_by.contact and declaration.found_by.contact != "pk":
                 plant_text(world, declaration, name, world.other)
-        if not text_fields(declaration):
+        if not names:
             BUILDERS[label](world, world.person)
     return planted
 

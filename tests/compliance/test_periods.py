@@ -109,6 +109,28 @@ def test_an_import_that_has_ended_goes_with_all_that_is_its(alice, status, times
     assert ImportFileChunk.objects.exists() == stays
 
 
+def test_an_import_that_gave_consent_keeps_the_wording_that_its_events_refer_to(alice, settings):
+    settings.AUDIT_RETENTION_DAYS = 10
+    one = ContactImport.objects.create(
+        owner=alice,
+        file_name="customers of Mia Muster.csv",
+        file_size=1,
+        file_sha256="",
+        status="completed",
+        finished_at=days_ago(11),
+        layout={"headings": ["Mia"]},
+        mapping={"phone": [0]},
+        consent_source="form",
+        consent_wording="May we send you offers?",
+        consent_version="2026",
+    )
+    assert run() == {"contacts_contactimport": 1}
+    assert run() == {}, "there is nothing left to remove"
+    one.refresh_from_db()
+    assert (one.file_name, one.layout, one.mapping, one.error) == ("", None, None, "")
+    assert (one.consent_wording, one.consent_version) == ("May we send you offers?", "2026")
+
+
 def test_a_payload_that_is_never_applied_goes_at_last():
     common = {"event_type": "dlr", "status": "received", "payload": {"to": "x"}}
     WebhookEvent.objects.create(event_id="old", received_at=days_ago(731), **common)

@@ -6,7 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from astronote.models import AuditEntry
+from astronote.accounts.eligibility import SendingBlocked
+from astronote.models import AuditEntry, User
 from campaigns import clicks, enqueue, message_csv
 from campaigns.automations import birthday, welcome
 from campaigns.models import (
@@ -27,9 +28,10 @@ from contacts.models import (
     ConsentEventType,
     Contact,
     ListMembership,
+    OptInRequest,
     Suppression,
 )
-from messaging import direct_messages, replies, sending
+from messaging import direct_messages, opt_in_requests, replies, sending
 from messaging.models import DirectMessage
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -290,11 +292,39 @@ def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "STOP"}])
     replies.apply_received_replies()
     assert suppressions() == {(alice.pk, "inbound_stop")}
-    for _ in range(2):
-        assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
+    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 1, "now an objection"
+    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
     assert ConsentEvent.objects.filter(contact=contact, source="objection").count() == 1
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])
     replies.apply_received_replies()
     assert not Contact.objects.get(phone=OTHER).is_subscribed
     assert suppressed_phones(alice.pk, [OTHER]) == {OTHER}
+
+
+def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
+    User.objects.filter(pk=alice.pk).update(double_opt_in=True)
+    Contact.objects.filter(phone=PHONE).update(is_subscribed=False)
+    contact = Contact.objects.select_related("owner").get(phone=PHONE)
+    with pytest.raises(SendingBlocked, match="only be stored"):
+        opt_in_requests.ask_for_consent(contact, by="test")
+    with pytest.raises(SendingBlocked, match="only be stored"):
+        opt_in_requests.send_opt_in_code(contact, "code", wording="May we?", version="")
+    one = lifecycle.create_import(
+        alice.pk, "list.csv", [f"phone\n{PHONE}\n".encode()], consent_source="form"
+    )
+    lifecycle.start_import(one, by="test")
+    lifecycle.run_import(one.pk)
+    assert not OptInRequest.objects.exists() and not DirectMessage.objects.exists()
+
+
+def test_a_question_that_waited_is_not_sent_once_the_contact_is_restricted(alice, sandbox):
+    User.objects.filter(pk=alice.pk).update(double_opt_in=True)
+    Contact.objects.filter(phone=OTHER).update(is_subscribed=False)
+    contact = Contact.objects.select_related("owner").get(phone=OTHER)
+    opt_in_requests.ask_for_consent(contact, by="test")
+    rights.restrict_person(OTHER, reason="disputes the data", by="test")
+    send_all()
+    assert sandbox.messages() == []
+    message = DirectMessage.objects.get()
+    assert (message.status, message.error_code) == ("skipped", "restricted")

@@ -10,10 +10,18 @@ from django.utils import timezone
 from campaigns import enqueue
 from compliance import unsubscribe
 from contacts import suppressions
-from contacts.consent import change_consent, suppressed_phones
-from contacts.models import ConsentEventType, Contact, Suppression
+from contacts.consent import (
+    NO_EVIDENCE,
+    OBJECTION,
+    change_consent,
+    marketing_blocks,
+    obstacle_to_consent,
+    suppressed_phones,
+)
+from contacts.models import ConsentEventType, Contact, MarketingHold, Suppression
 from contacts.phones import key_id, keyed_hash
-from messaging import direct_messages, replies, sending
+from messaging import direct_messages, replies, reply_reviews, sending
+from messaging.models import DirectMessage
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,9 +43,9 @@ def change_key(settings):
     settings.PHONE_HASH_KEY, settings.PHONE_HASH_KEY_OLD = NEW, OLD
 
 
-def suppress(owner, phone, **fields):
+def suppress(owner, phone, key=OLD, **fields):
     return Suppression.objects.create(
-        owner=owner, phone_hash=keyed_hash(OLD, phone), reason="test", **fields
+        owner=owner, phone_hash=keyed_hash(key, phone), reason="test", **fields
     )
 
 
@@ -63,7 +71,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
 def test_a_message_of_before_shows_its_opt_out(old_key, alice, settings):
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 1)).pk)
     message = Contact.objects.get().campaignmessage_set.get()
-    unsubscribe.opt_out(message)
+    unsubscribe.opt_out(message, NO_EVIDENCE)
     Contact.objects.update(phone="+306900000077")  # the number is suppressed, and no contact's
     change_key(settings)
     message.refresh_from_db()
@@ -78,6 +86,51 @@ def test_a_resubscription_takes_back_the_hash_of_the_old_key_too(old_key, alice,
     change_consent(contact.pk, ConsentEventType.RESUBSCRIBED, source="test")
     assert suppressed_phones(alice.pk, [PHONE]) == set()
     assert not Suppression.objects.exists()
+
+
+def test_an_objection_of_before_is_still_one(old_key, alice, settings):
+    make_list(alice, 1)
+    contact = Contact.objects.get()
+    change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source=OBJECTION)
+    change_key(settings)
+    assert "objected" in obstacle_to_consent(contact, timezone.now())
+    assert not change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source=OBJECTION)
+    assert Suppression.objects.count() == 1
+
+
+def test_a_second_stop_is_not_news_after_the_key_was_changed(old_key, settings, sandbox):
+    store = make_store(confirms_opt_outs=True)
+    make_list(store, 1)
+    for _ in range(2):
+        replies.store_replies([{"from": PHONE, "text": "STOP"}])
+        replies.apply_received_replies()
+        change_key(settings)
+    assert DirectMessage.objects.count() == 1, "the confirmation of the first one"
+    assert Suppression.objects.count() == 1
+
+
+def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_new_one(
+    old_key, alice, settings, client, capsys
+):
+    make_list(alice, 1)
+    replies.store_replies([{"from": PHONE, "text": "Stop?"}])
+    replies.apply_received_replies()
+    hold = MarketingHold.objects.get()
+
+    def held():
+        return marketing_blocks([(alice.pk, PHONE)]).held
+
+    change_key(settings)
+    assert held() == {(alice.pk, PHONE)}
+    settings.PHONE_HASH_KEY_OLD = ""
+    assert "another key" in ready(client)
+    change_key(settings)
+    assert "PHONE_HASH_KEY_OLD can be removed" in rotate(capsys)
+    settings.PHONE_HASH_KEY_OLD = ""
+    assert ready(client) == "ok" and held() == {(alice.pk, PHONE)}
+    reply_reviews.decide_review(hold.reply_id, is_opt_out=True, by="test")
+    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert Suppression.objects.get().key_id == key_id(NEW)
 
 
 def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, capsys):
@@ -111,8 +164,7 @@ def test_of_two_opt_outs_of_a_number_the_earlier_stays(old_key, alice, settings,
     suppress(alice, PHONE, created_at=since)
     suppress(None, PHONE)
     change_key(settings)
-    contact = Contact.objects.get()
-    change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="unsubscribe_page")
+    suppress(alice, PHONE, key=NEW)
     assert Suppression.objects.count() == 3
     rotate(capsys)
     kept = Suppression.objects.get(owner=alice)
