@@ -59,8 +59,13 @@ LIST_TEXT_COLUMNS = """
 
 @cache
 def _find_filled_tables() -> str:
-    """A query for the names of the tables that have rows, and their sizes in bytes."""
-    tables = sorted(set(connection.introspection.table_names()) - KEPT_TABLES)
+    """A query for the names of the tables that have rows, and their sizes in bytes.
+
+    Temporary tables, such as that of an import, end with their connection and are not asked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+        tables = sorted({name for (name,) in cursor.fetchall()} - KEPT_TABLES)
     return " UNION ALL ".join(
         f"""SELECT '"{table}"', pg_relation_size('"{table}"')
         WHERE EXISTS (SELECT FROM "{table}")"""
