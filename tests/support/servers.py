@@ -29,6 +29,12 @@ _services = embedded.EmbeddedServices(
     ROOT, durable=False, postgres_binaries=Path(BINARIES) if BINARIES else None
 )
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # An erasure searches temporary files: each worker has its own.
+    _temporary = ROOT / f"tmp{NUMBER}"
+    _temporary.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_temporary)
+
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
