@@ -15,9 +15,9 @@ class AstronoteConfig(AppConfig):
 
         Also sets the oldest PostgreSQL that connections accept.
         """
-        from astronote.common.postgres_version import require_minimum_postgres
+        from astronote.common.postgres_version import set_minimum_postgres_of_connections
         from astronote.operations import ground_floor
 
-        require_minimum_postgres()
+        set_minimum_postgres_of_connections()
         ground_floor.register()
         autodiscover_modules("operations")

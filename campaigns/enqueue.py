@@ -105,7 +105,7 @@ def _lock_and_start_if_startable(campaign_id: int, only_if_due: bool, by: Any) -
     if not written.batches:
         campaign.status, campaign.finished_at = CampaignStatus.COMPLETED, now
     campaign.save()
-    details = service_campaigns.audit_details(campaign)
+    details = service_campaigns.service_type_and_recipient_count(campaign)
     if details or by is not None:
         actor = by or schedule.SCHEDULER
         audit.write_entry("start", campaign, by=actor, messages=campaign.total, **details)

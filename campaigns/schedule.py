@@ -47,7 +47,7 @@ def schedule_campaign(campaign: Campaign, at: datetime, *, by: Any) -> None:
         if current.status not in STARTABLE_STATUSES:
             raise ValueError("only a draft or scheduled campaign can be scheduled")
         service_campaigns.require_permission(current.message_type, by)
-        details = service_campaigns.audit_details(current)
+        details = service_campaigns.service_type_and_recipient_count(current)
         service_campaigns.require_confirmation(current, details.get("recipients", 0))
         Campaign.objects.filter(pk=campaign.pk).update(
             status=CampaignStatus.SCHEDULED, scheduled_at=at, block_reason="", retry_after=None

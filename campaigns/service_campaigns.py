@@ -137,7 +137,9 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
                 "confirmed_at": None,
             },
         )
-        audit.write_entry("ask for confirmation", locked, by=by, **audit_details(locked))
+        audit.write_entry(
+            "ask for confirmation", locked, by=by, **service_type_and_recipient_count(locked)
+        )
 
 
 def confirm(campaign: Campaign, seen: str, *, by: Any) -> None:
@@ -166,11 +168,15 @@ def confirm(campaign: Campaign, seen: str, *, by: Any) -> None:
         request.save()
         Campaign.objects.filter(pk=locked.pk).update(block_reason="", retry_after=None)
         audit.write_entry(
-            "confirm", locked, by=by, asked_by=request.asked_by_id, **audit_details(locked)
+            "confirm",
+            locked,
+            by=by,
+            asked_by=request.asked_by_id,
+            **service_type_and_recipient_count(locked),
         )
 
 
-def audit_details(campaign: Campaign) -> dict[str, Any]:
+def service_type_and_recipient_count(campaign: Campaign) -> dict[str, Any]:
     """What the audit trail says of a service campaign besides who did what: type and size."""
     if campaign.message_type != MessageType.SERVICE:
         return {}

@@ -87,7 +87,7 @@ def record_consent(
     evidence = Evidence(
         wording=consent.wording.strip(),
         version=consent.version.strip(),
-        actor=audit.actor_name(by),
+        actor=audit.account_id_or_program(by),
         document=consent.document.strip(),
         details={"place": consent.place.strip()},
     )
@@ -124,7 +124,7 @@ def record_opt_out(
     Returns:
         Whether anything changed.
     """
-    evidence = Evidence(actor=audit.actor_name(by))
+    evidence = Evidence(actor=audit.account_id_or_program(by))
     with transaction.atomic():
         changed = change_consent(
             contact.pk, WITHDRAWN[message_type], source=RECORDED_BY_OPERATOR, evidence=evidence

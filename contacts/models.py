@@ -193,7 +193,7 @@ class Contact(models.Model):
 
         Args:
             args: see Django.
-            actor: who changes it, by `audit.actor_name`.
+            actor: who changes it, by `audit.account_id_or_program`.
             options: see Django.
         """
         with transaction.atomic():

@@ -91,7 +91,7 @@ def ask_for_consent(
             contact=contact,
             purpose=OptInPurpose.DOUBLE_OPT_IN,
             **question_of(store)._asdict(),
-            meta=dict(led_to_it or {}) | {"asked_by": audit.actor_name(by)},
+            meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
         if not limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):

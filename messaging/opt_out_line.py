@@ -44,12 +44,12 @@ def opt_out_line(store: User | None) -> str:
 
 def has_opt_out_link(text: str) -> bool:
     """Whether the text has {{unsubscribe_link}} where it becomes a link that works."""
-    return bool(_USABLE_TAG.search(_marked(text)))
+    return bool(_USABLE_TAG.search(_text_with_nul_for_each_link(text)))
 
 
 def has_joined_opt_out_link(text: str) -> bool:
     """Whether {{unsubscribe_link}} is joined to other characters, so that it leads nowhere."""
-    marked = _marked(text)
+    marked = _text_with_nul_for_each_link(text)
     return marked.count("\0") > len(_USABLE_TAG.findall(marked))
 
 
@@ -83,7 +83,7 @@ def _offers_opt_out(line: str, store: User) -> bool:
     )
 
 
-def _marked(text: str) -> str:
+def _text_with_nul_for_each_link(text: str) -> str:
     """The text with a NUL, which no text holds, in place of each {{unsubscribe_link}}."""
     template = Template(text)
     return template.render(dict.fromkeys(template.fields, "x") | {UNSUBSCRIBE: "\0"})

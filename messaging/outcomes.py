@@ -151,7 +151,7 @@ def record_outcomes_from_query(
         changed = [ChangedMessages(*row) for row in recorded]
         moved = [group for group in changed if group.status_before != group.status]
         _update_receipts_awaited(moved)
-        _settle_credits(moved)
+        _charge_accepted_and_release_unsent(moved)
         _notify_message_class_of_changes(message_class, moved)
         _move_between_tallies(message_class.batch_kind, changed)
     return sum(group.messages for group in moved)
@@ -175,7 +175,7 @@ UPDATE_AWAITING = """
 """
 
 
-def _settle_credits(moved: list[ChangedMessages]) -> None:
+def _charge_accepted_and_release_unsent(moved: list[ChangedMessages]) -> None:
     """Charge what Mitto accepted and release what will not be sent; unknown messages stay held."""
     charges: Counter[tuple[StoreId, BatchId]] = Counter()
     releases: Counter[tuple[StoreId, BatchId]] = Counter()

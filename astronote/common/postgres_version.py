@@ -8,7 +8,7 @@ from django.db.backends.postgresql.features import DatabaseFeatures
 MINIMUM_POSTGRES = (15,)
 
 
-def require_minimum_postgres() -> None:
+def set_minimum_postgres_of_connections() -> None:
     """Have each new connection raise NotSupportedError if its server is older."""
     DatabaseFeatures.minimum_database_version = MINIMUM_POSTGRES
 

@@ -170,7 +170,7 @@ class _Guess:
         self._find_emails()
         self._find_names()
         self._find_genders()
-        self._find_birthdays()
+        self._map_and_ask_about_birthdays()
         self._find_countries()
         self._map_or_ask_about_consent_columns()
         self._find_states_in_doubt()
@@ -321,7 +321,7 @@ class _Guess:
             ][:1]
         self._assign_columns_to_field("gender", genders)
 
-    def _find_birthdays(self) -> None:
+    def _map_and_ask_about_birthdays(self) -> None:
         birthdays = self._of(Meaning.BIRTHDAY)
         if not self.has_headings:
             birthdays = [

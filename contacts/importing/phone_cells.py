@@ -714,9 +714,9 @@ def _valid_ways_to_split(
     return [way for way in ways[0] if len(way) > 1]
 
 
-def _readings_of_valid(numbers: Iterable[str], home: _RowCountry) -> Iterator[str]:
+def _readings_of_valid(valid_numbers: Iterable[str], home: _RowCountry) -> Iterator[str]:
     """All readings of numbers that are valid."""
-    for number in numbers:
+    for number in valid_numbers:
         try:
             yield _decide(number, home, PhoneConvention.UNKNOWN)
         except _Ambiguous as problem:
