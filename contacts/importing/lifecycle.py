@@ -489,6 +489,8 @@ class SeenPhones:
     def __enter__(self) -> SeenPhones:
         # One thread uses it at a time, but another one may close it when the import is cancelled.
         self.database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        # The sorted numbers of a chunk touch most pages, so few large ones take less time.
+        self.database.execute("PRAGMA page_size = 16384")
         self.database.execute("PRAGMA journal_mode = OFF")
         self.database.execute("PRAGMA synchronous = OFF")
         self.database.execute(
