@@ -124,7 +124,7 @@ def erase_rows(person: Person) -> Counter[str]:
         if declaration.on_erasure == OnErasure.KEEP:
             continue
         table = held_rows.model_of(declaration)._meta.db_table
-        for found in list(held_rows.naming_rows(declaration, person)):
+        for found in held_rows.naming_rows(declaration, person):
             counts[table] += _erase_naming_row(declaration, found, person)
         own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
         counts[table] += _erase_own_rows(declaration, own)
