@@ -355,3 +355,14 @@ def test_a_contacts_page_shows_what_is_known_of_that_contact(alice, admin_client
     assert [m["source"] for m in page.context["messages_sent"]] == ["Spring"]
     assert page.context["messages_sent"][0]["text"].startswith("Hello Name1")
     assert (page.context["offers_seen"], page.context["list_names"]) == (1, ["all"])
+
+
+def test_a_contact_under_a_legal_hold_is_not_deleted_in_the_admin(alice, admin_client):
+    contact = Contact.objects.create(owner=alice, phone=PHONE, legal_hold=True)
+    page = f"/admin/contacts/contact/{contact.pk}/delete/"
+    assert admin_client.post(page, {"post": "yes"}).status_code == 403
+    chosen = {"_selected_action": [contact.pk], "action": "erase_person", "confirmed": "1"}
+    answer = admin_client.post("/admin/contacts/contact/", chosen, follow=True)
+    assert "under a legal hold: it was restricted, not erased" in answer.text
+    contact.refresh_from_db()
+    assert (contact.phone, contact.restricted_at is None) == (PHONE, False)
