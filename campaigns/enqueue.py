@@ -23,7 +23,7 @@ from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
 from campaigns.new_messages import build_new_or_skipped_message
-from contacts.consent import marketing_blocks
+from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import lowest_due_turn, wake

@@ -13,7 +13,8 @@ from typing import Any
 from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked
-from contacts.consent import Evidence, change_consent, suppressed_phones
+from contacts.consent import Evidence, change_consent
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import ConsentEventType, Contact, Suppression
 from contacts.phones import phone_hash, phone_hashes
 from messaging import opt_in_requests, tallies

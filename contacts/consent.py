@@ -1,23 +1,21 @@
-"""Consent: who may be messaged, the one function that changes it, and the sending window.
+"""Consent: who may be messaged, and the one function that changes it.
 
-The rules are in rules.md#consent, rules.md#opt-outs and rules.md#suppressions.
+The rules are in rules.md#consent and rules.md#opt-outs.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from astronote.common.sql import execute, rows
 from contacts.models import (
     MARKETING_EVENTS,
     OPT_INS,
@@ -25,15 +23,18 @@ from contacts.models import (
     ConsentEvent,
     ConsentEventType,
     Contact,
-    MarketingHold,
     MessageType,
     OptInRequest,
     SmsConsentStatus,
     Suppression,
 )
-from contacts.phones import phone_hash, phone_hashes, present_key_id
+from contacts.phones import phone_hash, phone_hashes
+from contacts.sending_window import wait_for_open_sending_windows
 
 log = logging.getLogger(__name__)
+
+log = logging.getLogger(__name__)
+
 
 # The column that holds the consent to each type of message.
 CONSENT_COLUMN = {
@@ -46,122 +47,11 @@ OBJECTION = "objection"
 EARLIEST_BELIEVED_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_CLOCK_ADVANCE = timedelta(days=1)
 MAX_USER_AGENT_LENGTH = 500
-SENDING_LOCK = 0x5E4D  # first key of the advisory lock; the second is the store's id
-OPT_OUT_MAX_WAIT_SECONDS = 90
 
 
 def may_receive(message_type: str) -> Q:
     """Contacts that may receive messages of this type, as a condition on Contact."""
     return Q(phone__isnull=False, restricted_at=None, **{CONSENT_COLUMN[message_type]: True})
-
-
-def suppressed_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
-    """Which of these numbers are suppressed at the store or at all stores.
-
-    Args:
-        owner_id: the store.
-        phones: numbers in E.164.
-    """
-    return {phone for _, phone in suppressed_pairs((owner_id, phone) for phone in phones)}
-
-
-def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Which of these (store id, number) pairs are suppressed; one query for many stores."""
-    if not Suppression.objects.exists():
-        return set()
-    return _pairs_in(Suppression, _HashedPair.all_of(pairs))
-
-
-class MarketingBlocks(NamedTuple):
-    """The (store id, number) pairs that get no marketing: suppressed ones, and held ones.
-
-    Marketing to a held number waits until a person has decided about a reply.
-    """
-
-    suppressed: set[tuple[int, str]]
-    held: set[tuple[int, str]]
-
-    def __contains__(self, pair: object) -> bool:
-        """Whether the pair gets no marketing now."""
-        return pair in self.suppressed or pair in self.held
-
-
-def marketing_blocks(pairs: Iterable[tuple[int, str]]) -> MarketingBlocks:
-    """Which of these (store id, number) pairs get no marketing; few queries for many stores."""
-    [(any_suppressed, any_held)] = rows(ARE_THERE_BLOCKS)
-    hashed = _HashedPair.all_of(pairs) if any_suppressed or any_held else []
-    return MarketingBlocks(
-        _pairs_in(Suppression, hashed) if any_suppressed else set(),
-        _pairs_in(MarketingHold, hashed) if any_held else set(),
-    )
-
-
-ARE_THERE_BLOCKS = """
-    SELECT EXISTS (SELECT FROM contacts_suppression), EXISTS (SELECT FROM contacts_marketinghold)
-"""
-
-
-class _HashedPair(NamedTuple):
-    owner_id: int
-    phone: str
-    digest: str
-
-    @classmethod
-    def all_of(cls, pairs: Iterable[tuple[int, str]]) -> list[_HashedPair]:
-        return [
-            cls(owner_id, phone, digest)
-            for owner_id, phone in pairs
-            for digest in phone_hashes(phone)
-        ]
-
-
-def _pairs_in(
-    model: type[Suppression | MarketingHold], pairs: Sequence[_HashedPair]
-) -> set[tuple[int, str]]:
-    """The pairs whose number has a row of the model, of their store or of all."""
-    found = model.objects.filter(
-        Q(owner__in={pair.owner_id for pair in pairs}) | Q(owner=None),
-        phone_hash__in={pair.digest for pair in pairs},
-    )
-    hashes = set(found.values_list("owner", "phone_hash"))
-    return {
-        (pair.owner_id, pair.phone)
-        for pair in pairs
-        if (pair.owner_id, pair.digest) in hashes or (None, pair.digest) in hashes
-    }
-
-
-def restricted_phones(owner_id: int, phones: Sequence[str]) -> set[str]:
-    """Which of these numbers are those of restricted contacts of the store.
-
-    Args:
-        owner_id: the store.
-        phones: numbers in E.164.
-    """
-    restricted = Contact.objects.filter(
-        owner=owner_id, phone__in=phones, restricted_at__isnull=False
-    )
-    return {phone for phone in restricted.values_list("phone", flat=True) if phone}
-
-
-@contextmanager
-def sending_window(owner_id: int) -> Iterator[None]:
-    """Hold the store's sending window open while consent is read and Mitto is called.
-
-    An opt-out waits until all windows of its store are closed, so Mitto accepts no message after
-    the opt-out was committed.
-    """
-    execute(OPEN_SENDING_WINDOW, [SENDING_LOCK, owner_id])
-    try:
-        yield
-    finally:
-        execute(CLOSE_SENDING_WINDOW, [SENDING_LOCK, owner_id])
-
-
-# Locks of the database session, not of a transaction: no transaction is open during the call, and
-# PostgreSQL releases the lock of a worker that dies.
-OPEN_SENDING_WINDOW = "SELECT pg_advisory_lock_shared(%s, %s)"
-CLOSE_SENDING_WINDOW = "SELECT pg_advisory_unlock_shared(%s, %s)"
 
 
 class Evidence(NamedTuple):
@@ -304,78 +194,6 @@ def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = F
     return ""
 
 
-def suppress_opted_out_phones(owner_id: int | None, phones: Sequence[str], *, reason: str) -> int:
-    """Suppress the numbers of people who said no, before their contacts are opted out.
-
-    Called in a transaction that opts them out. If one of them is subscribed, it first waits for the
-    store's open sending windows, as `change_consent` does.
-
-    Args:
-        owner_id: the store; None for all stores, of which none has such a contact.
-        phones: numbers in E.164.
-        reason: stored with each new suppression.
-
-    Returns:
-        How many of them were not suppressed yet.
-    """
-    _wait_if_subscribed(owner_id, phones)
-    hashes = [phone_hashes(phone) for phone in phones]
-    present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
-    parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
-    return execute(SUPPRESS_PHONES, parameters)
-
-
-def hold_marketing(owner_id: int | None, phones: Sequence[str], *, reply_id: int) -> None:
-    """Let marketing to these numbers wait until a person has decided about a reply.
-
-    If one of them is subscribed, it first waits for the store's open sending windows, since the
-    reply may be an opt-out.
-
-    Args:
-        owner_id: the store; None for all stores, of which none has such a contact.
-        phones: numbers in E.164.
-        reply_id: the reply's event.
-    """
-    _wait_if_subscribed(owner_id, phones)
-    MarketingHold.objects.bulk_create(
-        [
-            MarketingHold(owner_id=owner_id, phone_hash=phone_hash(phone), reply_id=reply_id)
-            for phone in phones
-        ],
-        ignore_conflicts=True,
-    )
-
-
-def suppress_held_phones(reply_id: int, *, reason: str) -> None:
-    """Suppress the numbers that a reply holds back: a person decided that it is an opt-out."""
-    execute(SUPPRESS_HELD_PHONES, [reason, reply_id])
-
-
-SUPPRESS_HELD_PHONES = """
-    INSERT INTO contacts_suppression (owner_id, reason, key_id, phone_hash)
-    SELECT owner_id, %s, key_id, phone_hash FROM contacts_marketinghold WHERE reply_id = %s
-    ORDER BY phone_hash ON CONFLICT DO NOTHING
-"""
-
-
-def end_marketing_hold(reply_id: int) -> None:
-    """Hold marketing back no longer for this reply; holds of other replies stay."""
-    MarketingHold.objects.filter(reply_id=reply_id).delete()
-
-
-# The hashes are sorted, so two imports at once cannot deadlock on the unique index.
-SUPPRESS_PHONES = """
-    INSERT INTO contacts_suppression (owner_id, reason, key_id, phone_hash)
-    SELECT %s::bigint, %s, %s, phone.present
-    FROM unnest(%s::text[], %s::text[]) AS phone (present, earlier)
-    WHERE NOT EXISTS (
-        SELECT FROM contacts_suppression s
-        WHERE s.phone_hash = phone.earlier AND s.owner_id IS NOT DISTINCT FROM %s::bigint)
-    ORDER BY phone.present
-    ON CONFLICT DO NOTHING
-"""
-
-
 def _set_consent(
     contact: Contact, event: ConsentEventType, source: str, at: datetime, evidence: Evidence
 ) -> bool:
@@ -441,30 +259,3 @@ def _suppress(contact: Contact, source: str, at: datetime) -> bool:
 def _suppressions_of(contact: Contact) -> QuerySet[Suppression]:
     """The suppressions of the contact's number at any store and at all, by either key."""
     return Suppression.objects.filter(phone_hash__in=phone_hashes(contact.phone or ""))
-
-
-def _wait_if_subscribed(owner_id: int | None, phones: Sequence[str]) -> None:
-    """Wait for the store's open sending windows if one of these numbers is a subscriber's."""
-    known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
-    if owner_id is not None and known.exists():
-        wait_for_open_sending_windows(owner_id)
-
-
-def wait_for_open_sending_windows(owner_id: int) -> None:
-    """Wait until no sending window of the store is open; none opens before we commit.
-
-    Called in a transaction.
-
-    Gives up after OPT_OUT_MAX_WAIT_SECONDS: the call of a stopped worker was made long ago and
-    cannot be cancelled.
-    """
-    try:
-        with transaction.atomic():
-            execute(f"SET LOCAL lock_timeout = '{OPT_OUT_MAX_WAIT_SECONDS}s'")
-            execute(LOCK_OUT_SENDING, [SENDING_LOCK, owner_id])
-    except OperationalError:
-        log.warning("store %s: a sending window was open too long; opting out anyway", owner_id)
-
-
-# Exclusive, so it waits for the shared locks of all open windows; released at the commit.
-LOCK_OUT_SENDING = "SELECT pg_advisory_xact_lock(%s, %s)"

@@ -11,12 +11,7 @@ from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from contacts.consent import (
-    EARLIEST_BELIEVED_TIME,
-    Evidence,
-    change_consent,
-    obstacle_to_consent,
-)
+from contacts.consent import EARLIEST_BELIEVED_TIME, Evidence, change_consent, obstacle_to_consent
 from contacts.models import ConsentEventType, Contact, MessageType
 
 RECORDED_BY_OPERATOR = "operator"  # the source of an opt-out that an operator records

@@ -6,14 +6,16 @@ the check before the call, automations, imports and retention.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from contacts.consent import wait_for_open_sending_windows
 from contacts.models import Contact
+from contacts.sending_window import wait_for_open_sending_windows
 
 
 def restrict_contact(contact_id: int, *, reason: str, by: User | AnonymousUser | str) -> bool:
@@ -51,3 +53,16 @@ def lift_restriction(contact_id: int, *, by: User | AnonymousUser | str) -> bool
         if changed:
             audit.write_entry("restriction lifted", Contact.objects.get(pk=contact_id), by=by)
     return bool(changed)
+
+
+def restricted_phones(owner_id: int, phones: Sequence[str]) -> set[str]:
+    """Which of these numbers are those of restricted contacts of the store.
+
+    Args:
+        owner_id: the store.
+        phones: numbers in E.164.
+    """
+    restricted = Contact.objects.filter(
+        owner=owner_id, phone__in=phones, restricted_at__isnull=False
+    )
+    return {phone for phone in restricted.values_list("phone", flat=True) if phone}

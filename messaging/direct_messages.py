@@ -12,8 +12,9 @@ from django.db import transaction
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import StoreId, User
-from contacts.consent import restricted_phones, suppressed_phones
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import MessageType
+from contacts.restriction import restricted_phones
 from messaging import credits
 from messaging.batch_queue import lowest_due_turn, wake
 from messaging.batch_writing import new_tracking_ids

@@ -25,8 +25,9 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute
 from contacts.ages import ADULT_AGE, years_before
-from contacts.consent import Evidence, change_consent, obstacle_to_consent, suppressed_phones
+from contacts.consent import Evidence, change_consent, obstacle_to_consent
 from contacts.lookup import contact_ids_with_phone
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import (
     ConsentEventType,
     Contact,

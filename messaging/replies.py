@@ -15,12 +15,8 @@ from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
 from astronote.queues import jobs
-from contacts.consent import (
-    Evidence,
-    change_consent,
-    hold_marketing,
-    suppress_opted_out_phones,
-)
+from contacts.consent import Evidence, change_consent
+from contacts.marketing_blocks import hold_marketing, suppress_opted_out_phones
 from contacts.models import ConsentEventType, Contact
 from messaging import opt_in_requests, opt_out_confirmations, tallies
 from messaging.inbox import (

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from contacts.consent import end_marketing_hold, suppress_held_phones
+from contacts.marketing_blocks import end_marketing_hold, suppress_held_phones
 from contacts.models import MarketingHold
 from messaging import replies
 from messaging.inbox import first_field

@@ -23,14 +23,11 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from astronote.common.logs import log_context
-from contacts.consent import (
-    CONSENT_COLUMN,
-    MarketingBlocks,
-    marketing_blocks,
-    restricted_phones,
-    sending_window,
-)
+from contacts.consent import CONSENT_COLUMN
+from contacts.marketing_blocks import MarketingBlocks, marketing_blocks
 from contacts.models import MessageType
+from contacts.restriction import restricted_phones
+from contacts.sending_window import sending_window
 from messaging import call_metrics, limits, mitto, outcomes, rate_limits
 from messaging.batch_queue import HELD, cancel_unsent_batches, claim_next_batch, return_to_queue
 from messaging.limits import Postponed

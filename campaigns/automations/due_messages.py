@@ -27,7 +27,7 @@ from campaigns.message_text import (
 from campaigns.models import AutomationMessage, AutomationType
 from campaigns.new_messages import build_new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
-from contacts.consent import marketing_blocks
+from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import lowest_due_turn, wake

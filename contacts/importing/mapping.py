@@ -23,16 +23,10 @@ from contacts.importing.cells import (
 from contacts.importing.cells import is_phone as looks_like_phone
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import (
-    Channel,
-    Heading,
-    Meaning,
-    Whose,
-    cell_refuses_messages,
-    read_heading,
-)
+from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading
 from contacts.importing.names import stands_for_nothing
 from contacts.importing.phone_cells import PhoneReader, detect_convention, find_two_letter_country
+from contacts.importing.refusing_cells import cell_refuses_messages
 from contacts.models import DateOrder
 
 # The fields of a contact that a column may hold. `other_consent` answers whether messages of

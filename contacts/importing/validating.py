@@ -26,7 +26,6 @@ from contacts.importing.cells import (
 from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
 from contacts.importing.dates import YearlessDate, has_spreadsheet_serial_dates, parse_birthday
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import cell_refuses_messages
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
@@ -39,6 +38,7 @@ from contacts.importing.phone_cells import (
     PhoneReader,
     detect_convention,
 )
+from contacts.importing.refusing_cells import cell_refuses_messages
 from contacts.phones import PhoneKind
 
 MAX_EMAIL_LENGTH = 320

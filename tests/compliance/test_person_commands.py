@@ -21,8 +21,9 @@ from campaigns.models import (
     OfferViewEvent,
     Redemption,
 )
-from contacts.consent import change_consent, suppressed_phones
+from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import (
     ConsentEvent,
     ConsentEventType,

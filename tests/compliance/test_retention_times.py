@@ -8,7 +8,8 @@ from django.utils import timezone
 from campaigns import enqueue
 from campaigns.models import CampaignMessage, ConversionEvent, NfcTag, Redemption
 from compliance import retention
-from contacts.consent import change_consent, suppressed_phones
+from contacts.consent import change_consent
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import ConsentEvent, ConsentEventType, Contact, Suppression
 from messaging import replies
 from tests.support.factories import make_campaign, make_list, make_store

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from contacts.importing.headings import Meaning, canonical_heading_words, read_heading
+from contacts.importing.heading_words import canonical_heading_words
+from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.mapping import guess_columns
 
 PHONES = ["+306944000001", "+306944000015", "+306944000112", "+306944000907"]

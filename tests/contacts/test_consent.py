@@ -9,16 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from contacts.consent import (
-    NO_EVIDENCE,
-    Evidence,
-    change_consent,
-    may_receive,
-    sending_window,
-    suppressed_pairs,
-)
+from contacts.consent import NO_EVIDENCE, Evidence, change_consent, may_receive
+from contacts.marketing_blocks import suppressed_pairs
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
+from contacts.sending_window import sending_window
 from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
 

@@ -171,7 +171,7 @@ def test_who_opted_out_before_keeps_the_time_and_gets_no_second_event():
 
 
 def test_an_opt_out_of_a_file_waits_for_a_call_under_way():
-    from contacts.consent import sending_window
+    from contacts.sending_window import sending_window
 
     store = make_store("alice")
     make_contact(store, PHONE)

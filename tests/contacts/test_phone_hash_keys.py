@@ -10,14 +10,8 @@ from django.utils import timezone
 from campaigns import enqueue
 from compliance import unsubscribe
 from contacts import suppressions
-from contacts.consent import (
-    NO_EVIDENCE,
-    OBJECTION,
-    change_consent,
-    marketing_blocks,
-    obstacle_to_consent,
-    suppressed_phones,
-)
+from contacts.consent import NO_EVIDENCE, OBJECTION, change_consent, obstacle_to_consent
+from contacts.marketing_blocks import marketing_blocks, suppressed_phones
 from contacts.models import ConsentEventType, Contact, MarketingHold, Suppression
 from contacts.phones import key_id, keyed_hash
 from messaging import direct_messages, replies, reply_reviews, sending

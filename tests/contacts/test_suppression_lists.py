@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from astronote.models import AuditEntry, User
 from contacts import suppressions
-from contacts.consent import suppressed_phones
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import Suppression
 from contacts.phones import phone_hash, present_key_id
 from tests.support.factories import make_store

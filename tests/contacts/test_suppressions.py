@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from campaigns import enqueue
-from contacts.consent import suppressed_phones
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import Suppression
 from messaging import sending
 from tests.support.factories import make_campaign, make_list, make_store

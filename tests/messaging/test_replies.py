@@ -11,7 +11,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from campaigns.reports import campaign_report
 from compliance import rights
-from contacts.consent import suppressed_phones
+from contacts.marketing_blocks import suppressed_phones
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
 from messaging import replies, sending

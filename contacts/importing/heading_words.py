@@ -1,0 +1,460 @@
+"""The words of headings: what each stands for, in six languages, and how it may be written.
+
+What a heading means by its words is decided in `headings.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+
+# The words of each concept, as `canonical_heading_words` writes them.
+CONCEPTS = {
+    "phone": (
+        "phone phones telephone telephones telephonic tel tele telno telefon telefono telefoni "
+        "telefonos telefonnr telefoon τηλ τηλεφωνο τηλεφωνου τηλεφωνα τηλεφωνων τηλεφωνικοσ ph "
+        "fon fone rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica "
+        "telefonique telefonisch"
+    ),
+    "mobile": (
+        "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
+        "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
+        "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer"
+    ),
+    "sms": (
+        "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
+    ),
+    "whatsapp": "whatsapp viber wa",
+    "landline": "landline fixed festnetz fixe fijo fisso σταθερο σταθερου land",
+    "home": (
+        "home house private privat priv domicile domicilio particular casa abitazione οικιασ "
+        "οικια σπιτιου σπιτι residence residential evening"
+    ),
+    "work": (
+        "work office business dienst dienstlich buro geschaft geschaftlich arbeit bureau travail "
+        "pro professionnel trabajo oficina lavoro ufficio εργασιασ εργασια γραφειου γραφειο job "
+        "daytime day"
+    ),
+    "fax": "fax telefax φαξ pager telex telecopie",
+    "company": (
+        "sociale social company companies organization organisation firma firmen firm entreprise "
+        "societe empresa azienda ditta εταιρεια εταιρειασ εταιρια εταιριασ επιχειρηση επωνυμια "
+        "employer unternehmen compania corporate arbeitgeber"
+    ),
+    "dependant": (
+        "kids kid baby pet pets child children son daughter dog dogs cat cats puppy horse animal "
+        "animals breed species haustier haustiere hund hunde katze rasse tochter sohn kinder "
+        "chien chienne enfant enfants animaux espece mascota mascotas perro gato raza especie "
+        "hijo hija hijos nino nina cane gatto animale animali razza specie figlio figlia "
+        "bambino bambina bambini κατοικιδιο κατοικιδιου σκυλοσ σκυλου γατα γατασ ρατσα ζωο ζωου "
+        "παιδι παιδιου παιδια παιδιων"
+    ),
+    "other_person": (
+        "emergency notfall urgence emergencia emergenza εκτακτησ αναγκησ ice "
+        "parent guardian mother father mutter vater madre padre mere pere spouse partner wife "
+        "husband kin assistant manager staff agent salesperson rep representative "
+        "referrer referee reference referred referral vendor supplier lieferant proveedor "
+        "fornitore fournisseur προμηθευτησ μητερα πατερασ συζυγοσ κηδεμονα seller stylist "
+        "therapist doctor driver owner sales employee mitarbeiter berater dipendente empleado "
+        "courier carrier receptionist instructor trainer teacher school bank "
+        "insurance hotel parents guardians tuteur tutor genitore dealer broker"
+    ),
+    "shop": (
+        "store shop branch filiale tienda negozio magasin boutique καταστημα καταστηματοσ "
+        "υποκαταστημα location website site web webseite domain url salon outlet pos till kasse"
+    ),
+    "number": "number numbers no nr num numero numeros nummer nummern αριθμοσ αρ αριθ ν n º",
+    "id": (
+        "id ids uuid guid ident code codes codice codigo κωδικοσ κωδικου kod key ref identifier "
+        "external externalid barcode sku pin identification matricule ext"
+    ),
+    "person": (
+        "ansprechpartner ansprechpartnerin customer customers client clients kunde kunden kundin "
+        "cliente clienti clientes πελατησ πελατη πελατων πελατεσ member members mitglied "
+        "mitglieder guest guests gast gaste user subscriber patient patients patienten recipient "
+        "passenger buyer account person people persons lead shopper attendee συνδρομητησ μελοσ "
+        "μελουσ ασθενησ empfanger destinataire destinatario abonnent miembro socio membro ospite "
+        "huesped invitato inscrit adherent konto cuenta personne persona teilnehmer student "
+        "prospect usuario utente utilisateur benutzer profile card loyalty"
+    ),
+    "contact": (
+        "recapito recapiti contact contacts kontakt kontakte contacto contactos contatto contatti "
+        "επαφη επαφησ επικοινωνια επικοινωνιασ contacter contactar contattare kontaktieren"
+    ),
+    "name": "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm",
+    "given": "given fore christian forenames vor givenname μικρο baptismal rufname",
+    "first": "first 1st erster primer primero primo premier πρωτο",
+    "last": (
+        "last final letzter letzte letztes letzten ultimo ultima ultimos dernier derniere "
+        "τελευταιο τελευταια"
+    ),
+    "first_name": (
+        "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
+        "givenname firstnames imie"
+    ),
+    "last_name": (
+        "lastname lastnames surname surnames lname nachname nachnamen familienname zuname "
+        "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
+        "nazwisko"
+    ),
+    "family": "family familien famille familia famiglia οικογενειακο",
+    "full": (
+        "nominativo full whole complete completo complet voller vollstandiger display fullname "
+        "ονοματεπωνυμο ονοματεπωνυμου displayname"
+    ),
+    "other_name": (
+        "middle nick nickname phonetic yomi maiden suffix suffixes prefix initials initial alias "
+        "spitzname surnom apodo soprannome deuxieme segundo secondo second additional mittel "
+        "zweiter πατρωνυμο πατροσ υποκοριστικο screen login username file short pronunciation "
+        "legal preferred nee geburtsname madchenname"
+    ),
+    "email": (
+        "email emails mail mailaddress courriel correo mel eposta ηλεκτρονικη ηλεκτρονικο ημειλ "
+        "ιμειλ μειλ ηλεκτρονικου ταχυδρομειου"
+    ),
+    "gender": "gender sex sexe sexo sesso genre genero genere geschlecht φυλο φυλον geslacht",
+    "title": (
+        "titel title titles anrede salutation salutations civilite titre titolo tratamiento "
+        "προσφωνηση honorific aanhef courtesy"
+    ),
+    "birth": (
+        "birth born geburt geburts geb geboren gebdat gebdatum naissance naiss nacimiento nac "
+        "nacido nacida nascita nasc nato nata γεννησησ γεννηση γεν γενν γεννηθηκε γεννηθεισ "
+        "γεννησεωσ geboorte nacim naissances gebursdatum"
+    ),
+    "birthday": (
+        "birthday birthdate birthdays bday bdate dob geburtstag geburtsdatum geburtstage "
+        "anniversaire cumpleanos compleanno γενεθλια γενεθλιων dateofbirth birthdatum "
+        "geboortedatum ddn verjaardag"
+    ),
+    "anniversary": (
+        "anniversary wedding hochzeit hochzeitstag mariage boda nozze επετειοσ εορτη γιορτη "
+        "ονομαστικη nameday onomastico namenstag event"
+    ),
+    "date": (
+        "date dates datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time timestamp "
+        "datetime zeit zeitpunkt uhrzeit heure hora ora ωρα νια at jour tag giorno dia when since "
+        "on le am seit desde depuis dal απο"
+    ),
+    "country": (
+        "country countries land landes laender pays pais paese nazione χωρα χωρασ nation iso "
+        "countryiso lander"
+    ),
+    "calling": (
+        "prefix calling dial dialing dialling vorwahl landesvorwahl indicatif prefijo prefisso "
+        "landervorwahl κλησησ callingcode"
+    ),
+    "area": (
+        "area ortsvorwahl zone region state province provinz provincia bezirk departement νομοσ "
+        "περιφερεια county district canton kanton regione bundesland"
+    ),
+    "place": (
+        "city town stadt ort ville ciudad citta πολη πολησ address addresses adresse adressen "
+        "direccion indirizzo διευθυνση διευθυνσησ street strasse str calle rue via οδοσ zip "
+        "postcode postal plz postleitzahl cap τκ ταχυδρομικοσ place lieu luogo lugar τοποσ "
+        "geburtsort latitude longitude suburb comune poblacion hausnummer address1 address2 "
+        "civico wohnort"
+    ),
+    "billing": (
+        "billing bill invoice rechnung rechnungs facturation facturacion fatturazione τιμολογησησ "
+        "χρεωσησ default primary main principal haupt principale κυριο hauptkontakt standard "
+        "mailing"
+    ),
+    "shipping": (
+        "shipping ship delivery liefer lieferung livraison envio spedizione consegna αποστολησ "
+        "παραδοσησ recipientphone"
+    ),
+    "secondary": (
+        "secondary alternate alternative alt other another zweit weitere autre otro altro αλλο "
+        "δευτερο εναλλακτικο extra backup secundario secondario secondaire andere sonstige"
+    ),
+    "label": (
+        "label labels type types typ art kind tipo τυποσ category categorie kategorie extension "
+        "verified validated valid provider operator carrier network brand model os count counts "
+        "counter format verification"
+    ),
+    "value": "value wert valor valore valeur field custom attribute urn property crm merge tag",
+    "optin": (
+        "erwunscht gewunscht akzeptiert optin optins optedin consent consents consented "
+        "consenting accept accepts accepted acceptance accepting agree agrees agreed agreement "
+        "allow allows allowed permission permissions permit permitted approve approved approval "
+        "subscribed subscribe subscribes subscriptions subscription optinstatus authorized "
+        "authorised authorization einwilligung einwilligungen zustimmung zugestimmt "
+        "einverstandnis einverstanden erlaubt erlaubnis genehmigt angemeldet abonniert "
+        "eingewilligt consentement accepte accepter acceptation acceptee autorise autorisation "
+        "autorisee abonne abonnee abonnes abonnement inscription consentimiento acepta aceptado "
+        "aceptacion aceptar suscrito suscrita suscripcion permiso autoriza autorizado "
+        "autorizacion consenso consensi accetta accettato accettazione iscritto iscritta "
+        "iscrizione autorizza autorizzato autorizzazione συγκαταθεση συγκαταθεσησ συναινεση "
+        "συναινεσησ συναινει αποδοχη αποδεχεται αποδεχομαι εγγεγραμμενοσ εγγεγραμμενη συμφωνει "
+        "συμφωνω συμφωνια επιτρεπει επιτρεπεται εγκριση αδεια willing ok okay bestatigt permite "
+        "consente consiente toestemming "
+        "accord accordo"
+    ),
+    "enable": "enable enabled enables active activated actif activo attivo aktiv ενεργο",
+    "ended": (
+        "banned archived suspended deleted inactive disabled deactivated deceased archiviert "
+        "geloscht inaktiv deaktiviert verstorben archive supprime inactif desactive suspendu "
+        "decede archivado eliminado inactivo desactivado suspendido fallecido archiviato "
+        "eliminato inattivo disattivato sospeso deceduto αρχειοθετημενοσ ανενεργοσ "
+        "απενεργοποιημενοσ αποβιωσασ"
+    ),
+    "optout": (
+        "optout optouts optedout unsubscribed unsubscribe unsubscribes unsubscription unsub "
+        "unsubs donot dont dnd dnc dnm dnt stop stopped stopp block blocked blocks blacklist "
+        "blacklisted blocklist blocklisted suppressed suppression suppress exclude excluded "
+        "exclusion refuse refused refuses decline declined declines withdrawn withdrawal withdraw "
+        "revoked revoke objection objected objects removed removal deregistered donotcontact "
+        "abgemeldet abmeldung abgelehnt ablehnung ausgetragen abbestellt werbesperre sperre "
+        "gesperrt sperrvermerk widerspruch widerrufen widerruf widersprochen werbewiderspruch "
+        "austragung desabonne desabonnee desabonnes desabonnement desinscrit desinscrite "
+        "desinscription refus opposition oppose bloque bloquee retrait baja bajas bloqueado "
+        "bloqueada rechaza rechazado rechazo desuscrito desuscripcion revocado revocacion "
+        "disiscritto disiscritta disiscrizione cancellato cancellazione revoca revocato revocata "
+        "rifiuta rifiutato rifiuto bloccato bloccata opposizione διαγραφη διαγραφησ διεγραμμενοσ "
+        "διεγραμμενη διαγραφηκε διαγραμμενοσ απεγγραφη απεγγραφησ αποκλεισμοσ αποκλεισμενοσ "
+        "εξαιρεση αρνηση αρνειται αρνηθηκε ανακληση ανακλησησ αποχωρηση αντιρρηση στοπ robinson "
+        "afgemeld uitgeschreven optedoutof quit"
+    ),
+    "not": (
+        "not never kein keine keinen nicht ohne without μη μην δεν οχι χωρισ pas sans sin senza "
+        "nessun ningun aucun aucune non ni nein cannot"
+    ),
+    "topic": (
+        "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
+        "comunicaciones comunicazioni kommunikation communication communications messages message "
+        "messaging receive receives ενημερωση ενημερωσεισ"
+    ),
+    "advertising": (
+        "comerciales commerciali commerciales marketing advertising advertisement ads promo promos "
+        "promotion promotions promotional offers campaign campaigns werbung werbe reklame angebote "
+        "publicite pub publicidad promociones promocional pubblicita promozioni promozionale "
+        "offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση προσφορεσ μαρκετινγκ"
+    ),
+    "service": (
+        "reminder reminders notification notifications alert alerts updates erinnerung "
+        "erinnerungen rappel rappels recordatorio recordatorios promemoria υπενθυμιση "
+        "υπενθυμισεισ transactional transaktional transactionnel transactionnels transaccional "
+        "transaccionales transazionale transazionali"
+    ),
+    "program": (
+        "loyalty card cards karte carte tarjeta tessera treue fidelite fidelidad fedelta καρτα"
+    ),
+    "privacy": (
+        "datenschutzerklarung trattamento traitement dati datos donnees δεδομενων gdpr dsgvo rgpd "
+        "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing"
+    ),
+    "newsletter": (
+        "newsletter newsletters mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
+        "ενημερωτικων bulletin infolettre mailings"
+    ),
+    "call": (
+        "call calls calling anruf anrufe appel appels llamada llamadas chiamata chiamate κλησεισ "
+        "phonecall"
+    ),
+    "post": "post postal letter letters brief briefe push letra lettre lettera ταχυδρομικα",
+    "status": "status state statut estado stato κατασταση zustand stand στατουσ",
+    "detail": (
+        "source ip method reason form url version page campaignname by via channel comment quelle "
+        "grund origine origen origem motivo motif raison λογοσ πηγη language sprache name "
+        "ipaddress useragent methode metodo mode"
+    ),
+    "glue": (
+        "kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
+        "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
+        "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
+        "et y e ed και in im ins von vom zu zum zur mit with your our my we s d l st est is are "
+        "was has have been will can may wants want wunscht vuole θελει του τησ των τα το η ο σε "
+        "για με στο στα τον την από or oder ou o u if any please enter flag yes ja si ναι nein "
+        "double single confirmed current currently alle todos us me you format dd mm yyyy yy jj "
+        "jjjj tt mmm aaaa aa gg ηη εε εεεε μμ list liste required optional market disturb confirm "
+        "latest personal personlich eg zb wann new their his her user's"
+    ),
+    "other": (
+        "note notes notiz notizen bemerkung bemerkungen anmerkung comment comments kommentar "
+        "remarque nota notas memo description beschreibung σημειωσεισ σημειωση σχολια "
+        "παρατηρησεισ created creation updated modified added registered registration signup "
+        "joined join visit visits visited purchase purchases bought order orders ordered spent "
+        "spend total totals amount balance points price revenue add sum avg average qty quantity "
+        "payment paid invoice erstellt angelegt geandert registriert hinzugefugt letzter besuch "
+        "kauf umsatz bestellung bestellungen punkte saldo betrag summe cree creee modifie ajoute "
+        "visite achat commande commandes montant solde creado creada modificado agregado alta "
+        "visita compra pedido pedidos importe puntos creato creata modificato aggiunto acquisto "
+        "ordine ordini importo punti δημιουργια δημιουργιασ εγγραφη εγγραφησ ενημερωθηκε επισκεψη "
+        "επισκεψησ αγορα αγορασ παραγγελια παραγγελιεσ υπολοιπο ποσο συνολο ποντοι ιδιοτητα tax "
+        "vat ust ustid iban bic swift αφμ αμκα δου αδτ afm amka ssn nif dni cif siret siren "
+        "fiscale partita piva passport passnummer steuernummer tva iva mwst tags group groups "
+        "gruppe groupe grupo gruppo ομαδα language lang locale sprache langue idioma lingua "
+        "γλωσσα currency wahrung timezone photo picture image twitter facebook instagram linkedin "
+        "telegram skype age alter edad eta ηλικια occupation department position role beruf "
+        "profession profesion professione επαγγελμα website inactive exempt priority sensitivity "
+        "hobby mileage subject directory server billinginformation membership rating score "
+        "segment stage lifecycle industry last4 opens clicks open opened clicked sent delivered "
+        "delivery bounce bounced sends booking bookings appointment appointments service services "
+        "treatment treatments termin termine plan tier level size colour color product products "
+        "item items discount coupon gift voucher gutschein credit credits debit limit debt owed "
+        "vip blockedby transaction transactions lifetime sessions deleted seen activity "
+        "engagement euid leid jahr year years month months birthyear birthmonth monat annee ano "
+        "anno ετοσ μηνασ mese mes"
+    ),
+}
+CONCEPTS_BY_WORD: dict[str, set[str]] = {}
+for _concept, _words in CONCEPTS.items():
+    for _word in _words.replace("ς", "σ").split():
+        CONCEPTS_BY_WORD.setdefault(_word, set()).add(_concept)
+for _word_concepts in CONCEPTS_BY_WORD.values():
+    if "advertising" in _word_concepts:
+        _word_concepts.add("topic")
+_LONG_WORDS = [word for word in CONCEPTS_BY_WORD if len(word) >= 5]
+_LONG_WORDS_BY_ENDS: dict[tuple[str, str], list[str]] = {}
+for _word in _LONG_WORDS:
+    _LONG_WORDS_BY_ENDS.setdefault((_word[0], _word[-1]), []).append(_word)
+_WORD_BY_LETTERS = {"".join(sorted(word)): word for word in _LONG_WORDS}
+# Words that may stand within a compound such as `kundennummer` or `dateofbirth`.
+_COMPOUND_PARTS = {word for word in CONCEPTS_BY_WORD if len(word) >= 3} | {
+    "no",
+    "nr",
+    "id",
+    "of",
+    "de",
+    "di",
+}
+_LINKING_LETTERS = ("", "s", "n", "es", "en")
+_MIN_COMPOUND_LENGTH = 6
+_FUZZY_MIN_RATIO = 0.86
+
+# Words that mean one thing together, and the word that stands for them.
+_PHRASES = {
+    tuple(phrase.split()): word
+    for word, phrases in {
+        "email": "e mail, e mails",
+        "optout": "opt out, opted out, opts out, opting out, out opt",
+        "optin": "opt in, opted in, opts in, opt ins",
+        "donot": "do not, don t, does not, must not",
+        "signup": "sign up, signed up",
+        "sms": "text message, text messages",
+        "birthdate": "ne le, ne e le, nee le, data nascita",
+        "cellphone": "cell phone",
+        "landline": "land line, fixed line",
+        "whatsapp": "whats app",
+        "birthday": "birth day, b day",
+        "newsletter": "mailing list",
+        "username": "user name",
+        "date": "data di, data de",
+        "zip": "zip code, postal code",
+        "postcode": "post code",
+        "optin optout": "opt in out",
+        "post": "per post",
+        "nameday": "name day",
+        "area": "state region",
+        "baja": "dado de baja",
+        "title": "name prefix",
+    }.items()
+    for phrase in phrases.split(", ")
+}
+_PHRASE_WORDS = frozenset(word for phrase in _PHRASES for word in phrase)
+_COMPOUND_PARTS |= {word for word in _PHRASE_WORDS if len(word) >= 3}
+_CAMEL_CASE = re.compile(r"(?<=[a-zα-ω])(?=[A-ZΑ-Ω])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+
+
+def fold_case_and_accents(text: str) -> str:
+    """The text in lower case, without accents, with compatible forms of letters made plain."""
+    text = text.lower().replace("ß", "ss").replace("ς", "σ").replace("ø", "o").replace("æ", "ae")
+    return _without_accents(text).replace("ς", "σ")
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=10_000)
+def canonical_heading_words(text: str) -> tuple[str, ...]:
+    """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
+    words: list[str] = []
+    for word in _WORD.findall(_without_accents(text.replace("№", "No"))):
+        words += _split_word(word)
+    joined: list[str] = []
+    letters = ""
+    for word in [*words, ""]:  # D.O.B. is one word
+        if len(word) == 1 and not word.isdigit():
+            letters += word
+            continue
+        if letters in CONCEPTS_BY_WORD or len(letters) > 2:
+            joined.append(letters)
+        else:
+            joined += letters
+        letters = ""
+        if word:
+            joined.append(word)
+    result: list[str] = []
+    at = 0
+    while at < len(joined):
+        for length in (3, 2):
+            phrase = _PHRASES.get(tuple(joined[at : at + length]))
+            if phrase:
+                result += phrase.split()
+                at += length
+                break
+        else:
+            result += _split_or_correct_word(joined[at])
+            at += 1
+    return tuple(result)
+
+
+def _split_word(word: str) -> Sequence[str]:
+    """What a word is made of, folded: `landLine` is known, `phoneNo` has capitals, `smsopt` not."""
+    whole, parts = (
+        fold_case_and_accents(word),
+        fold_case_and_accents(_CAMEL_CASE.sub(" ", word)).split(),
+    )
+    if whole in CONCEPTS_BY_WORD or whole in _PHRASE_WORDS:
+        return [whole]
+    if len(parts) > 1 and all(map(_is_known, parts)):
+        return parts
+    return _compound_parts(whole) or parts
+
+
+def _is_known(word: str) -> bool:
+    return word in CONCEPTS_BY_WORD or word in _PHRASE_WORDS or bool(_compound_parts(word))
+
+
+@lru_cache(maxsize=10_000)
+def _split_or_correct_word(word: str) -> tuple[str, ...]:
+    """The word if it is known, else its known parts, else the word it is a misspelling of."""
+    if word in CONCEPTS_BY_WORD or len(word) < _MIN_COMPOUND_LENGTH or word.isdigit():
+        return (word,)
+    if parts := _compound_parts(word):
+        return parts
+    if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
+        return (swapped,)
+    # The first letter must be right: `desubscribed` is not `subscribed`.
+    similar = [
+        known
+        for known in _LONG_WORDS_BY_ENDS.get((word[0], word[-1]), ())
+        if abs(len(known) - len(word)) <= 2
+    ]
+    close = get_close_matches(word, similar, 1, _FUZZY_MIN_RATIO)
+    return (close[0] if close else word,)
+
+
+def _compound_parts(word: str) -> tuple[str, ...]:
+    """The fewest known words that make up a compound; nothing if there are none."""
+    best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
+    for end in range(2, len(word) + 1):
+        for start in range(end):
+            before = best[start]
+            if before is None:
+                continue
+            for link in _LINKING_LETTERS if start else ("",):
+                part = word[start + len(link) : end]
+                if not word.startswith(link, start) or part not in _COMPOUND_PARTS:
+                    continue
+                current = best[end]
+                if current is None or len(before) + 1 < len(current):
+                    best[end] = (*before, part)
+    return best[-1] or ()
