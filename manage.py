@@ -47,8 +47,8 @@ def explain(error: Exception) -> str:
     if type(error).__name__ == "NotSupportedError":
         return f"{first_line} DATABASE_URL names the server."
     if isinstance(error, RedisConnectionError):
-        return environment.unreachable("Redis", "REDIS_URL", first_line)
-    return environment.unreachable("PostgreSQL", "DATABASE_URL", first_line)
+        return environment.build_unreachable_message("Redis", "REDIS_URL", first_line)
+    return environment.build_unreachable_message("PostgreSQL", "DATABASE_URL", first_line)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ GENERATED = "generated"
 FALSE_WORDS = {"0", "false", "no", "off", ""}
 
 
-def text(value: str) -> str:
+def parse_text_unchanged(value: str) -> str:
     """Any text."""
     return value
 
@@ -43,7 +43,7 @@ def parse_boolean(value: str) -> bool:
     raise ValueError("expected 1 or 0 (true, false, yes, no, on, off)")
 
 
-def integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+def build_integer_parser(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     """A parser of whole numbers within bounds."""
 
     def parse(value: str) -> int:
@@ -56,7 +56,7 @@ def integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     return parse
 
 
-def minutes(value: str) -> float:
+def parse_positive_minutes(value: str) -> float:
     """A positive number of minutes."""
     number = float(value)
     if not 0 < number < 1e6:
@@ -64,7 +64,7 @@ def minutes(value: str) -> float:
     return number
 
 
-def seconds(value: str) -> float:
+def parse_positive_seconds(value: str) -> float:
     """A positive number of seconds."""
     number = float(value)
     if not 0 < number < 1e6:
@@ -72,7 +72,7 @@ def seconds(value: str) -> float:
     return number
 
 
-def cron(value: str) -> str:
+def check_cron_expression(value: str) -> str:
     """A cron expression of five fields."""
     try:
         CronTab(value)
@@ -81,7 +81,7 @@ def cron(value: str) -> str:
     return value
 
 
-def time_of_day(value: str) -> time:
+def parse_time_of_day(value: str) -> time:
     """A time of day, such as 22:00."""
     try:
         return time.fromisoformat(value)
@@ -94,7 +94,7 @@ def parse_comma_separated(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
-def choice(*allowed: str) -> Callable[[str], str]:
+def build_choice_parser(*allowed: str) -> Callable[[str], str]:
     """A parser that accepts one of the given texts."""
 
     def parse(value: str) -> str:
@@ -129,23 +129,32 @@ class Variable:
 
 SECTIONS: dict[str, list[Variable]] = {
     "Servers": [
-        Variable("DATABASE_URL", text, "", "PostgreSQL; empty: an embedded server is used"),
+        Variable(
+            "DATABASE_URL",
+            parse_text_unchanged,
+            "",
+            "PostgreSQL; empty: an embedded server is used",
+        ),
         Variable(
             "REDIS_URL",
-            text,
+            parse_text_unchanged,
             "",
             "Redis 6.2 or later, or Valkey; empty: an embedded server is used",
         ),
         Variable(
             "DATABASE_CONN_MAX_AGE",
-            integer(0),
+            build_integer_parser(0),
             "600",
             "seconds that a database connection is reused",
         ),
     ],
     "Web": [
         Variable(
-            "SECRET_KEY", text, None, "signs sessions and links; long and random", local=GENERATED
+            "SECRET_KEY",
+            parse_text_unchanged,
+            None,
+            "signs sessions and links; long and random",
+            local=GENERATED,
         ),
         Variable(
             "SECRET_KEY_FALLBACKS",
@@ -155,7 +164,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "PHONE_HASH_KEY",
-            text,
+            parse_text_unchanged,
             None,
             "keys the hashes of suppressed numbers; changed only together with PHONE_HASH_KEY_OLD,"
             " or opt-outs are forgotten",
@@ -163,7 +172,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "PHONE_HASH_KEY_OLD",
-            text,
+            parse_text_unchanged,
             "",
             "the PHONE_HASH_KEY before, whose hashes still count; stays until"
             " `manage.py rotate_phone_hash_key` says that none is left",
@@ -186,60 +195,80 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable(
             "HTTPS", parse_boolean, "1", "redirect to https and use secure cookies", local="0"
         ),
-        Variable("WEB_CONCURRENCY", integer(1, 64), "2", "web processes of `manage.py serve`"),
-        Variable("PORT", integer(1, 65535), "8000", "port of `manage.py serve`"),
+        Variable(
+            "WEB_CONCURRENCY",
+            build_integer_parser(1, 64),
+            "2",
+            "web processes of `manage.py serve`",
+        ),
+        Variable("PORT", build_integer_parser(1, 65535), "8000", "port of `manage.py serve`"),
         Variable(
             "LOG_LEVEL",
-            choice("DEBUG", "INFO", "WARNING", "ERROR"),
+            build_choice_parser("DEBUG", "INFO", "WARNING", "ERROR"),
             "INFO",
             "least severe level that is logged",
         ),
-        Variable("LOG_FORMAT", choice("text", "json"), "text", "format of log lines"),
+        Variable("LOG_FORMAT", build_choice_parser("text", "json"), "text", "format of log lines"),
     ],
     "Workers": [
-        Variable("WORKER_CONCURRENCY", integer(1, 256), "5", "processes on the sms queue"),
-        Variable("SCHEDULER_CONCURRENCY", integer(1, 256), "2", "processes on the scheduler queue"),
+        Variable(
+            "WORKER_CONCURRENCY", build_integer_parser(1, 256), "5", "processes on the sms queue"
+        ),
+        Variable(
+            "SCHEDULER_CONCURRENCY",
+            build_integer_parser(1, 256),
+            "2",
+            "processes on the scheduler queue",
+        ),
         Variable(
             "CONTACT_IMPORT_CONCURRENCY",
-            integer(1, 256),
+            build_integer_parser(1, 256),
             "1",
             "processes on the contact_import queue",
         ),
         Variable(
             "STATUS_REFRESH_CONCURRENCY",
-            integer(1, 256),
+            build_integer_parser(1, 256),
             "1",
             "processes on the status_refresh queue",
         ),
         Variable(
             "DELIVERY_STATUS_POLLER_CONCURRENCY",
-            integer(1, 256),
+            build_integer_parser(1, 256),
             "1",
             "processes on the delivery_status_poller queue",
         ),
-        Variable("WATCHDOG_CONCURRENCY", integer(1, 256), "1", "processes on the watchdog queue"),
+        Variable(
+            "WATCHDOG_CONCURRENCY",
+            build_integer_parser(1, 256),
+            "1",
+            "processes on the watchdog queue",
+        ),
         Variable(
             "START_WORKER", parse_boolean, "1", "`manage.py serve` also runs workers and scheduler"
         ),
         Variable(
             "SCHEDULE_SWEEP_INTERVAL_MS",
-            integer(1000),
+            build_integer_parser(1000),
             "60000",
             "interval between looks for due campaigns, ms",
         ),
         Variable(
-            "BIRTHDAY_AUTOMATION_CRON", cron, "0 0 * * *", "when birthday messages are sent (UTC)"
+            "BIRTHDAY_AUTOMATION_CRON",
+            check_cron_expression,
+            "0 0 * * *",
+            "when birthday messages are sent (UTC)",
         ),
         Variable(
             "DELIVERY_POLL_INTERVAL_MS",
-            integer(1000),
+            build_integer_parser(1000),
             "300000",
             "interval between delivery status polls, ms",
         ),
         Variable("STATUS_REFRESH_ENABLED", parse_boolean, "1", "status refresh recurs"),
         Variable(
             "STATUS_REFRESH_INTERVAL",
-            integer(1000),
+            build_integer_parser(1000),
             "600000",
             "interval between status refreshes, ms",
         ),
@@ -259,20 +288,25 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "QUEUE_ATTEMPTS",
-            integer(1, 100),
+            build_integer_parser(1, 100),
             "1",
             "attempts of an SMS batch; above 1 a send without an answer is repeated: duplicates",
         ),
         Variable(
             "QUEUE_BACKOFF_MS",
-            integer(0),
+            build_integer_parser(0),
             "3000",
             "wait before the second attempt, doubled for each further one, ms",
         ),
         Variable(
-            "QUEUE_RATE_MAX", integer(1), "20", "calls to Mitto per window, all workers together"
+            "QUEUE_RATE_MAX",
+            build_integer_parser(1),
+            "20",
+            "calls to Mitto per window, all workers together",
         ),
-        Variable("QUEUE_RATE_DURATION_MS", integer(1), "1000", "length of that window, ms"),
+        Variable(
+            "QUEUE_RATE_DURATION_MS", build_integer_parser(1), "1000", "length of that window, ms"
+        ),
     ],
     "Mitto": [
         Variable(
@@ -282,38 +316,45 @@ SECTIONS: dict[str, list[Variable]] = {
             "address of the Mitto API",
             local="http://127.0.0.1:8025",
         ),
-        Variable("MITTO_API_VERSION", text, "v1.1", "version segment of the API's paths"),
-        Variable("MITTO_API_KEY", text, None, "key of the Mitto account", local="sandbox"),
+        Variable(
+            "MITTO_API_VERSION", parse_text_unchanged, "v1.1", "version segment of the API's paths"
+        ),
+        Variable(
+            "MITTO_API_KEY", parse_text_unchanged, None, "key of the Mitto account", local="sandbox"
+        ),
         Variable(
             "MITTO_TRAFFIC_ACCOUNT_ID",
-            text,
+            parse_text_unchanged,
             None,
             "UUID of the traffic account",
             local="00000000-0000-4000-8000-0000000000aa",
         ),
-        Variable("MITTO_SENDER", text, "", "sender ID for stores that have none"),
-        Variable("MITTO_CONNECT_TIMEOUT", seconds, "5", "wait for a connection, s"),
-        Variable("MITTO_READ_TIMEOUT", seconds, "30", "wait for an answer, s"),
+        Variable("MITTO_SENDER", parse_text_unchanged, "", "sender ID for stores that have none"),
+        Variable("MITTO_CONNECT_TIMEOUT", parse_positive_seconds, "5", "wait for a connection, s"),
+        Variable("MITTO_READ_TIMEOUT", parse_positive_seconds, "30", "wait for an answer, s"),
         Variable(
             "STATUS_RATE_MAX",
-            integer(1),
+            build_integer_parser(1),
             "200",
             "status queries to Mitto per second, all workers together",
         ),
         Variable(
             "RATE_LIMIT_TRAFFIC_ACCOUNT_MAX",
-            integer(0),
+            build_integer_parser(0),
             "0",
             "messages per second of all stores; 0: no limit",
         ),
         Variable(
             "RATE_LIMIT_TENANT_MAX",
-            integer(0),
+            build_integer_parser(0),
             "0",
             "messages per second of one store; 0: no limit",
         ),
         Variable(
-            "MITTO_SANDBOX_PORT", integer(1, 65535), "8025", "port of `manage.py mitto_sandbox`"
+            "MITTO_SANDBOX_PORT",
+            build_integer_parser(1, 65535),
+            "8025",
+            "port of `manage.py mitto_sandbox`",
         ),
         Variable(
             "WEBHOOK_SECRET",
@@ -325,27 +366,33 @@ SECTIONS: dict[str, list[Variable]] = {
     ],
     "Sending": [
         Variable(
-            "SMS_BATCH_SIZE", integer(1, 5000), "1000", "messages in a batch, one provider call"
+            "SMS_BATCH_SIZE",
+            build_integer_parser(1, 5000),
+            "1000",
+            "messages in a batch, one provider call",
         ),
         Variable(
-            "CREDIT_RESERVATION_TTL_MINUTES", minutes, "1440", "life of a credit reservation, min"
+            "CREDIT_RESERVATION_TTL_MINUTES",
+            parse_positive_minutes,
+            "1440",
+            "life of a credit reservation, min",
         ),
         Variable(
             "CAMPAIGN_LIFE_HOURS",
-            integer(1),
+            build_integer_parser(1),
             "72",
             "a batch that is delayed for longer is skipped, h",
         ),
         Variable("QUIET_HOURS_ENABLED", parse_boolean, "0", "nothing is sent in quiet hours"),
         Variable(
             "QUIET_HOURS_START",
-            time_of_day,
+            parse_time_of_day,
             "22:00",
             "start of quiet hours, in the store's time zone",
         ),
         Variable(
             "QUIET_HOURS_END",
-            time_of_day,
+            parse_time_of_day,
             "09:00",
             "end of quiet hours; equal to the start: no quiet hours",
         ),
@@ -362,83 +409,120 @@ SECTIONS: dict[str, list[Variable]] = {
             "service messages are sent in quiet hours too",
         ),
         Variable(
-            "OWNER_SMS_PER_MINUTE", integer(0), "0", "messages of a store per minute; 0: no limit"
+            "OWNER_SMS_PER_MINUTE",
+            build_integer_parser(0),
+            "0",
+            "messages of a store per minute; 0: no limit",
         ),
-        Variable("OWNER_SMS_PER_DAY", integer(0), "0", "messages of a store in 24 h; 0: no limit"),
+        Variable(
+            "OWNER_SMS_PER_DAY",
+            build_integer_parser(0),
+            "0",
+            "messages of a store in 24 h; 0: no limit",
+        ),
         Variable(
             "CONTACT_MARKETING_PER_DAY",
-            integer(0),
+            build_integer_parser(0),
             "0",
             "marketing messages to one contact in 24 h; 0: no limit",
         ),
         Variable(
             "CONTACT_MARKETING_PER_WEEK",
-            integer(0),
+            build_integer_parser(0),
             "0",
             "marketing messages to one contact in 7 days; 0: no limit",
         ),
         Variable(
-            "DEFAULT_PHONE_REGION", text, "GR", "country of national phone numbers of a store"
+            "DEFAULT_PHONE_REGION",
+            parse_text_unchanged,
+            "GR",
+            "country of national phone numbers of a store",
         ),
     ],
     "Watchdog": [
         Variable(
             "STUCK_SENDING_MINUTES",
-            minutes,
+            parse_positive_minutes,
             "10",
             "a campaign without progress is stuck after, min",
         ),
-        Variable("STUCK_LOCKED_MINUTES", minutes, "5", "a claimed batch is abandoned after, min"),
         Variable(
-            "WATCHDOG_INTERVAL", integer(1000), "300000", "interval between watchdog runs, ms"
+            "STUCK_LOCKED_MINUTES",
+            parse_positive_minutes,
+            "5",
+            "a claimed batch is abandoned after, min",
+        ),
+        Variable(
+            "WATCHDOG_INTERVAL",
+            build_integer_parser(1000),
+            "300000",
+            "interval between watchdog runs, ms",
         ),
     ],
     "Import": [
-        Variable("IMPORT_MAX_MB", integer(1, 4096), "200", "largest file that is accepted, MB"),
         Variable(
-            "IMPORT_FILE_RETENTION_HOURS", integer(0), "24", "uploaded files are deleted after, h"
+            "IMPORT_MAX_MB",
+            build_integer_parser(1, 4096),
+            "200",
+            "largest file that is accepted, MB",
+        ),
+        Variable(
+            "IMPORT_FILE_RETENTION_HOURS",
+            build_integer_parser(0),
+            "24",
+            "uploaded files are deleted after, h",
         ),
     ],
     "Privacy": [
         Variable(
             "PII_RETENTION_DAYS",
-            integer(1),
+            build_integer_parser(1),
             "90",
             "personal data is removed after an opt-out or event, days",
         ),
         Variable(
             "PII_INACTIVE_DAYS",
-            integer(0),
+            build_integer_parser(0),
             "0",
             "contacts neither messaged nor changed for this many days are removed too; 0: never",
         ),
         Variable(
             "PII_RETENTION_ACTION",
-            choice("anonymise", "delete"),
+            build_choice_parser("anonymise", "delete"),
             "anonymise",
             "what happens to contacts past their retention; statistics stay either way",
         ),
-        Variable("PII_RETENTION_CRON", cron, "0 2 * * *", "when retention runs (UTC)"),
+        Variable(
+            "PII_RETENTION_CRON", check_cron_expression, "0 2 * * *", "when retention runs (UTC)"
+        ),
         Variable(
             "AUDIT_RETENTION_DAYS",
-            integer(1),
+            build_integer_parser(1),
             "730",
             "audit trail, admin history and ended imports are deleted after, days",
         ),
         Variable(
             "CONTROLLER_NAME",
-            text,
+            parse_text_unchanged,
             "",
             "who runs this installation, name and address, for the record of processing and for"
             " persons who ask what is held on them",
         ),
-        Variable("CONTROLLER_CONTACT", text, "", "e-mail address or telephone of the same"),
         Variable(
-            "DATA_PROTECTION_OFFICER", text, "", "name and contact of the data protection officer"
+            "CONTROLLER_CONTACT",
+            parse_text_unchanged,
+            "",
+            "e-mail address or telephone of the same",
+        ),
+        Variable(
+            "DATA_PROTECTION_OFFICER",
+            parse_text_unchanged,
+            "",
+            "name and contact of the data protection officer",
         ),
         Variable(
             "HOSTING_PROVIDER",
-            text,
+            parse_text_unchanged,
             "",
             "who hosts servers and backups, and in which country, for the record of processing",
         ),
@@ -465,13 +549,16 @@ def read_environment(root: Path = ROOT) -> dict[str, Any]:
         if (folder / ".env").is_file():
             environ.Env.read_env(folder / ".env", overwrite=False)
     local = not os.environ.get("DATABASE_URL")
-    return {variable.name: _value(variable, local=local, root=root) for variable in variables()}
+    return {
+        variable.name: _parse_value_or_default(variable, is_embedded=local, root=root)
+        for variable in variables()
+    }
 
 
-def _value(variable: Variable, *, local: bool, root: Path) -> Any:
+def _parse_value_or_default(variable: Variable, *, is_embedded: bool, root: Path) -> Any:
     given = os.environ.get(variable.name)
     if given in (None, "") and variable.default != "":
-        given = variable.local if local and variable.local is not None else variable.default
+        given = variable.local if is_embedded and variable.local is not None else variable.default
         if given is None:
             raise ImproperlyConfigured(
                 f"{variable.name} is not set: {variable.meaning}; "
@@ -480,7 +567,7 @@ def _value(variable: Variable, *, local: bool, root: Path) -> Any:
         if given == GENERATED:
             return _get_or_create_secret_file(variable.name, root)
     elif given is None:
-        given = variable.local if local and variable.local is not None else ""
+        given = variable.local if is_embedded and variable.local is not None else ""
     try:
         return variable.parse(given)
     except ValueError as error:
@@ -501,22 +588,22 @@ def _get_or_create_secret_file(name: str, root: Path) -> str:
     return path.read_text()
 
 
-def unreachable(server: str, variable: str, detail: str) -> str:
+def build_unreachable_message(server: str, url_variable: str, detail: str) -> str:
     """One line for a server that does not answer: what to start, or what to set."""
-    if os.environ.get(variable):
-        return f"{server} cannot be reached at {variable}: {detail}"
+    if os.environ.get(url_variable):
+        return f"{server} cannot be reached at {url_variable}: {detail}"
     return (
         f"{server} is not running: start `manage.py services` in another terminal, "
-        f"or set {variable}"
+        f"or set {url_variable}"
     )
 
 
-def database_url(values: dict[str, Any]) -> str:
+def database_url_or_embedded(values: dict[str, Any]) -> str:
     """The address of PostgreSQL: DATABASE_URL, or that of the embedded server."""
     return values["DATABASE_URL"] or embedded.database_url(ROOT)
 
 
-def redis_url(values: dict[str, Any]) -> str:
+def redis_url_or_embedded(values: dict[str, Any]) -> str:
     """The address of Redis: REDIS_URL, or that of the embedded server."""
     return values["REDIS_URL"] or embedded.redis_url(ROOT)
 

@@ -64,7 +64,7 @@ TEMPLATES = [
 
 EMBEDDED_POSTGRES = not env["DATABASE_URL"]
 try:
-    DATABASES = {"default": environ.Env.db_url_config(environment.database_url(env))}
+    DATABASES = {"default": environ.Env.db_url_config(environment.database_url_or_embedded(env))}
 except (ValueError, KeyError, ImproperlyConfigured):
     raise ImproperlyConfigured(
         "DATABASE_URL cannot be read: expected postgres://user:password@host:port/name"
@@ -103,7 +103,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # Redis and queues
 
 EMBEDDED_REDIS = not env["REDIS_URL"]
-REDIS_URL = environment.redis_url(env)
+REDIS_URL = environment.redis_url_or_embedded(env)
 if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured("REDIS_URL cannot be read: expected redis://host:port/0")
 RQ_QUEUES = {queue.name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": queue.timeout} for queue in QUEUES}

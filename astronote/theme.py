@@ -12,7 +12,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("astronote/favicon.svg")}
     ],
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "astronote.operations.home.dashboard",
+    "DASHBOARD_CALLBACK": "astronote.operations.home.add_panels_to_index_context",
     "STYLES": [lambda _: static("astronote/admin.css")],
     "SCRIPTS": [lambda _: static("astronote/admin.js")],
     "COLORS": {

@@ -20,7 +20,7 @@ urlpatterns = [
     path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
     path("", include("compliance.urls")),
-    path("admin/live/", admin.site.admin_view(home.live), name="live"),
+    path("admin/live/", admin.site.admin_view(home.refreshed_panels_view), name="live"),
     path("admin/run/<str:name>/", admin.site.admin_view(home.run_now_view), name="run_now"),
     path("admin/", admin.site.urls),
 ]

@@ -47,7 +47,9 @@ def pause_campaign(campaign: Campaign, *, by: Any) -> None:
         ValueError: if it is not sending.
     """
     with transaction.atomic():
-        _change_status(campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending")
+        _change_status_or_raise(
+            campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending"
+        )
         audit.write_entry("pause", campaign, by=by)
         batch_queue.hold_batches("the campaign is paused", **_batch_filter_kwargs(campaign))
 
@@ -59,7 +61,9 @@ def resume_campaign(campaign: Campaign, *, by: Any) -> None:
         ValueError: if it is not paused.
     """
     with transaction.atomic():
-        _change_status(campaign, [CampaignStatus.PAUSED], CampaignStatus.SENDING, "is not paused")
+        _change_status_or_raise(
+            campaign, [CampaignStatus.PAUSED], CampaignStatus.SENDING, "is not paused"
+        )
         audit.write_entry("resume", campaign, by=by)
         batch_queue.release_and_enqueue_batches(
             **_batch_filter_kwargs(campaign), not_before=batch_queue.HELD
@@ -75,7 +79,7 @@ def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
         ValueError: if it has ended already.
     """
     with transaction.atomic():
-        _change_status(
+        _change_status_or_raise(
             campaign,
             [*STARTABLE_STATUSES, *RUNNING_STATUSES],
             CampaignStatus.CANCELLED,
@@ -100,7 +104,7 @@ def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
         status__in=UNSENT_BATCH_STATUSES,
     )
     return batch_queue.cancel_unsent_batches(
-        list(unsent.values_list("pk", flat=True)), reason=Reason.CANCELLED
+        list(unsent.values_list("pk", flat=True)), skip_reason=Reason.CANCELLED
     )
 
 
@@ -136,7 +140,7 @@ def duplicate_campaign(campaign: Campaign, *, by: Any) -> Campaign:
     return copy
 
 
-def enqueue_test_message(campaign: Campaign, to: str, *, by: Any) -> DirectMessage:
+def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) -> DirectMessage:
     """Send the campaign's text, filled with sample fields, to one number; the store pays.
 
     Raises:
@@ -144,7 +148,7 @@ def enqueue_test_message(campaign: Campaign, to: str, *, by: Any) -> DirectMessa
         SendingBlocked: if the store may not send or cannot pay.
     """
     region = phone_region_of(campaign.owner)
-    phone = parse_phone_to_e164(to, region)
+    phone = parse_phone_to_e164(phone_as_written, region)
     # A test has no message of the campaign, so a shared link to the offer replaces its own link.
     offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
     own_url, shared_url = links.short_url(SAMPLE_CODE), links.shorten_urls({0: offer})[0]
@@ -162,17 +166,17 @@ def _batch_filter_kwargs(campaign: Campaign) -> dict[str, Any]:
     return {"kind": CampaignMessage.batch_kind, "source_id": campaign.pk}
 
 
-def _change_status(
+def _change_status_or_raise(
     campaign: Campaign,
-    allowed: Collection[str],
+    allowed_statuses: Collection[str],
     status: CampaignStatus,
-    problem: str,
+    problem_text: str,
     **changes: Any,
 ) -> None:
     """Change the status of a campaign, and other columns, if its status is an allowed one."""
-    changed = Campaign.objects.filter(pk=campaign.pk, status__in=allowed).update(
+    changed = Campaign.objects.filter(pk=campaign.pk, status__in=allowed_statuses).update(
         status=status, **changes
     )
     campaign.refresh_from_db()
     if not changed:
-        raise ValueError(f"campaign {campaign.pk} {problem}: it is {campaign.status}")
+        raise ValueError(f"campaign {campaign.pk} {problem_text}: it is {campaign.status}")

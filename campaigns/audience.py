@@ -11,7 +11,7 @@ from django.utils import timezone
 from astronote.models import User
 from campaigns.models import AgeGroup, Campaign
 from contacts.ages import is_adult, is_not_known_as_minor, years_before
-from contacts.consent import may_receive
+from contacts.consent import consenting_contacts_q
 from contacts.models import Contact
 
 # Completed years: from the first, up to but not including the second.
@@ -33,7 +33,9 @@ def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
     With a filter, only contacts whose birthday proves 18 years. With a list, all of its contacts
     but those whose birthday shows that they are younger. With neither, nobody.
     """
-    contacts = Contact.objects.filter(may_receive(campaign.message_type), owner=campaign.owner_id)
+    contacts = Contact.objects.filter(
+        consenting_contacts_q(campaign.message_type), owner=campaign.owner_id
+    )
     today = local_today(campaign.owner)
     if campaign.filter_gender or campaign.filter_age_group:
         contacts = contacts.filter(is_adult(today))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from django.db.models import F
 from django.db.models.functions import Now
@@ -35,7 +36,7 @@ def find_target_url_and_count_visit(
         return None
     counted = is_visit and device_type_of(user_agent) != "robot"
     if links.has_tracking_id_length(code):
-        return _find_offer_url_and_record_view(code, user_agent, ip_address, counted=counted)
+        return _find_offer_url_and_record_view(code, user_agent, ip_address, should_count=counted)
     link = ShortLink.objects.filter(short_code=code)
     target = link.values_list("target_url", flat=True).first()
     if target and counted:
@@ -44,7 +45,7 @@ def find_target_url_and_count_visit(
 
 
 def _find_offer_url_and_record_view(
-    tracking_id: str, user_agent: str, ip_address: str | None, *, counted: bool
+    tracking_id: str, user_agent: str, ip_address: str | None, *, should_count: bool
 ) -> str | None:
     message = (
         CampaignMessage.objects.filter(tracking_id=tracking_id)
@@ -55,7 +56,7 @@ def _find_offer_url_and_record_view(
     if message is None or not links.is_valid_target(message.campaign.offer_url):
         return None
     is_restricted = message.contact is not None and message.contact.restricted_at is not None
-    if counted and not is_restricted:
+    if should_count and not is_restricted:
         OfferViewEvent.objects.create(
             campaign_message=message,
             campaign=message.campaign,
@@ -67,7 +68,7 @@ def _find_offer_url_and_record_view(
     return message.campaign.offer_url
 
 
-def device_type_of(user_agent: str) -> str:
+def device_type_of(user_agent: str) -> Literal["robot", "phone", "computer"]:
     """`robot`, `phone` or `computer`; a program without a name is a robot."""
     if not user_agent or _ROBOT.search(user_agent):
         return "robot"

@@ -17,7 +17,7 @@ from astronote.accounts.eligibility import SendingBlocked, require_eligible_send
 from astronote.accounts.models import StoreId
 from astronote.common import audit
 from astronote.common.logs import log_context
-from astronote.common.prefetch import prefetch
+from astronote.common.prefetch import prefetch_in_one_thread
 from campaigns import message_text, schedule, service_campaigns
 from campaigns.audience import campaign_audience
 from campaigns.message_text import CONTACT_FIELDS
@@ -26,7 +26,7 @@ from campaigns.new_messages import build_new_or_skipped_message
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
-from messaging.batch_queue import lowest_due_turn, wake
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +57,11 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = N
         try:
             return _lock_and_start_if_startable(campaign_id, only_if_due, by)
         except SendingBlocked as blocked:
-            _save_block_and_fail_or_retry_later(campaign_id, blocked)
+            _save_block_and_fail_or_retry(campaign_id, blocked)
             raise
 
 
-def _save_block_and_fail_or_retry_later(campaign_id: int, blocked: SendingBlocked) -> None:
+def _save_block_and_fail_or_retry(campaign_id: int, blocked: SendingBlocked) -> None:
     """Save why a campaign did not start; fail it if it never can, else set its next try.
 
     A scheduled campaign is tried again after as long as it has waited, within limits.
@@ -105,11 +105,11 @@ def _lock_and_start_if_startable(campaign_id: int, only_if_due: bool, by: Any) -
     if not written.batches:
         campaign.status, campaign.finished_at = CampaignStatus.COMPLETED, now
     campaign.save()
-    details = service_campaigns.service_type_and_recipient_count(campaign)
+    details = service_campaigns.type_and_recipients_if_service(campaign)
     if details or by is not None:
         actor = by or schedule.SCHEDULER
         audit.write_entry("start", campaign, by=actor, messages=campaign.total, **details)
-    wake(len(written.batches))
+    enqueue_send_jobs_on_commit(len(written.batches))
     log.info("%s messages in %s batches", written.message_count, len(written.batches))
     return campaign
 
@@ -144,12 +144,16 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
     first_turn, message_count, skipped_count = lowest_due_turn(), 0, 0
     chunks = _iter_chunks_without_suppressed(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
-    rendered = prefetch(
-        (partial(_render_messages, campaign, render, chunk) for chunk in chunks), ahead=1
+    rendered = prefetch_in_one_thread(
+        (partial(_render_messages, campaign, render, chunk) for chunk in chunks), max_ahead=1
     )
     for messages in rendered:
         batches += batch_writing.write_batches_and_messages(
-            CampaignMessage, messages, sources, first_turn=first_turn, batch_counts=batch_counts
+            CampaignMessage,
+            messages,
+            sources,
+            first_turn=first_turn,
+            batch_counts_by_source=batch_counts,
         )
         message_count += len(messages)
         skipped_count += sum(1 for message in messages if message.skip_reason)

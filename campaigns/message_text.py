@@ -100,21 +100,21 @@ class AutomationText(NamedTuple):
 
 
 def create_links_and_automation_renderers(
-    texts: Mapping[int, AutomationText],
+    text_by_automation_id: Mapping[int, AutomationText],
 ) -> dict[int, Renderer]:
     """Renderers by automation, for many stores at once; creates the short links of their texts.
 
     Args:
-        texts: by automation.
+        text_by_automation_id: by automation.
     """
-    stores = User.objects.in_bulk({text.owner_id for text in texts.values()})
+    stores = User.objects.in_bulk({text.owner_id for text in text_by_automation_id.values()})
     owned_texts = {
         automation_id: OwnedText(
             StoreId(text.owner_id),
             None,
             with_opt_out_line(text.message_body, text.message_type, stores[text.owner_id]),
         )
-        for automation_id, text in texts.items()
+        for automation_id, text in text_by_automation_id.items()
     }
     shortened = links.shorten_urls(owned_texts)
     return {automation_id: _renderer(text) for automation_id, text in shortened.items()}

@@ -308,9 +308,12 @@ class Automation(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; an automation that is switched on counts as run now, so it begins with the next."""
+        self._set_last_run_if_switched_on()
+        super().save(*args, **kwargs)
+
+    def _set_last_run_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
             self.last_run_at = timezone.now()
-        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         """Check that the text has no tag that an automation cannot fill; and the opt-out link.

@@ -12,7 +12,7 @@ def build_new_or_skipped_message(
     owner_id: StoreId,
     source_id: int,
     contact_id: int,
-    phone: str,
+    e164_phone: str,
     text: str,
     tracking_id: str,
     *,
@@ -24,7 +24,7 @@ def build_new_or_skipped_message(
         owner_id: the store.
         source_id: the campaign or automation.
         contact_id: the recipient.
-        phone: the recipient's number, E.164.
+        e164_phone: the recipient's number, E.164.
         text: what is sent, with all tags filled.
         tracking_id: the random code of the message.
         over_cap: whether the contact has had as many marketing messages as a cap allows.
@@ -34,5 +34,5 @@ def build_new_or_skipped_message(
     if part_count > MAX_PARTS:
         skip_reason = Reason.TOO_LONG.value
     return NewMessage(
-        owner_id, source_id, contact_id, phone, text, part_count, tracking_id, skip_reason
+        owner_id, source_id, contact_id, e164_phone, text, part_count, tracking_id, skip_reason
     )

@@ -49,11 +49,13 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     Nothing is written.
     """
     if campaign.owner_id is None:
-        return _preview_for(campaign, SAMPLE_CONTACT, None, [])
+        return _build_preview_for_recipient(campaign, SAMPLE_CONTACT, None, [])
     contacts = campaign_audience(campaign)
     recipient = next(iter(contacts.values(*CONTACT_FIELDS)[:1]), SAMPLE_CONTACT)
     budget = _Budget(contacts.count(), credits.get_or_create_wallet(campaign.owner_id).available)
-    return _preview_for(campaign, recipient, budget, list(_quiet_hours_and_cap_notes(campaign)))
+    return _build_preview_for_recipient(
+        campaign, recipient, budget, list(_quiet_hours_and_cap_notes(campaign))
+    )
 
 
 class _Budget(NamedTuple):
@@ -63,7 +65,7 @@ class _Budget(NamedTuple):
     available: int
 
 
-def _preview_for(
+def _build_preview_for_recipient(
     campaign: Campaign, recipient: dict[str, str], budget: _Budget | None, notes: list[str]
 ) -> CampaignPreview:
     text, problem = "", ""
@@ -73,7 +75,7 @@ def _preview_for(
         problem = str(error)
     part_count = count_parts(text) if text else 0
     if budget and not problem:
-        problem = _problem(campaign, budget, part_count)
+        problem = _why_campaign_cannot_be_sent(campaign, budget, part_count)
     return CampaignPreview(
         text=text,
         characters=len(text),
@@ -88,7 +90,7 @@ def _preview_for(
     )
 
 
-def _problem(campaign: Campaign, budget: _Budget, part_count: int) -> str:
+def _why_campaign_cannot_be_sent(campaign: Campaign, budget: _Budget, part_count: int) -> str:
     """Why the campaign cannot be sent as it is; empty if it can."""
     try:
         require_eligible_sender(campaign.owner)

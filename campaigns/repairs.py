@@ -157,7 +157,7 @@ def _put_into_paid_batches_and_enqueue(
             )
             break
         CampaignMessage.objects.filter(pk__in=[pk for pk, _ in chunk]).update(batch=batch)
-        batch_queue.wake(1)
+        batch_queue.enqueue_send_jobs_on_commit(1)
         batched_count += len(chunk)
     return batched_count
 

@@ -158,15 +158,17 @@ def _most_frequent_first(counts: Counter[str]) -> dict[str, int]:
     return {detail: count for detail, count in counts.most_common() if count}
 
 
-def delivery_percentiles(counts_by_class: Counter[str]) -> dict[int, float]:
+def delivery_percentiles(counts_by_wait_bucket: Counter[str]) -> dict[int, float]:
     """The seconds within which PERCENTILES per cent of the messages were delivered.
 
     Within a class of WAIT_BOUNDS the times are assumed to be spread evenly.
 
     Args:
-        counts_by_class: delivered messages by the index of their class, as tallies hold it.
+        counts_by_wait_bucket: delivered messages by the index of their class, as tallies hold it.
     """
-    counts = {int(index): count for index, count in counts_by_class.items() if index and count > 0}
+    counts = {
+        int(index): count for index, count in counts_by_wait_bucket.items() if index and count > 0
+    }
     total = sum(counts.values())
     seconds: dict[int, float] = {}
     for percentile in PERCENTILES if total else ():
@@ -302,11 +304,12 @@ def campaign_progress(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
     )
     settled_by_campaign = dict(recent.values_list("source_id").annotate(Sum("size")).order_by())
     return [
-        _progress(campaign, settled_by_campaign.get(campaign.pk, 0), now) for campaign in annotated
+        _build_campaign_progress(campaign, settled_by_campaign.get(campaign.pk, 0), now)
+        for campaign in annotated
     ]
 
 
-def _progress(
+def _build_campaign_progress(
     campaign: CampaignWithNextBatch, settled_messages: int, now: datetime
 ) -> CampaignProgress:
     sending = campaign.status == CampaignStatus.SENDING

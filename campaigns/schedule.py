@@ -24,12 +24,12 @@ START_CAMPAIGN = "campaigns.tasks.start_campaign"
 MAX_STARTS_PER_SWEEP = 100
 
 
-def schedule_campaign(campaign: Campaign, at: datetime, *, by: Any) -> None:
+def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> None:
     """Schedule a draft for a future time, or a scheduled campaign for another one.
 
     Args:
         campaign: the campaign.
-        at: aware, or naive in the store's own time zone.
+        start_at: aware, or naive in the store's own time zone.
         by: who does it, for the audit trail.
 
     Raises:
@@ -37,23 +37,28 @@ def schedule_campaign(campaign: Campaign, at: datetime, *, by: Any) -> None:
         NotPermitted: if it is a service campaign and `by` may not send service messages.
         SendingBlocked: if it needs the confirmation of a second person.
     """
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=ZoneInfo(campaign.owner.timezone))
-    if at <= timezone.now():
-        raise ValueError(f"{at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
+    if start_at.tzinfo is None:
+        start_at = start_at.replace(tzinfo=ZoneInfo(campaign.owner.timezone))
+    if start_at <= timezone.now():
+        raise ValueError(f"{start_at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
     with transaction.atomic():
         locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
         current = locked.get(pk=campaign.pk)
         if current.status not in STARTABLE_STATUSES:
             raise ValueError("only a draft or scheduled campaign can be scheduled")
         service_campaigns.require_permission(current.message_type, by)
-        details = service_campaigns.service_type_and_recipient_count(current)
+        details = service_campaigns.type_and_recipients_if_service(current)
         service_campaigns.require_confirmation(current, details.get("recipients", 0))
         Campaign.objects.filter(pk=campaign.pk).update(
-            status=CampaignStatus.SCHEDULED, scheduled_at=at, block_reason="", retry_after=None
+            status=CampaignStatus.SCHEDULED,
+            scheduled_at=start_at,
+            block_reason="",
+            retry_after=None,
         )
-        audit.write_entry("schedule", campaign, by=by, at=at.isoformat(), **details)
-        jobs.enqueue_at("scheduler", at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign))
+        audit.write_entry("schedule", campaign, by=by, at=start_at.isoformat(), **details)
+        jobs.enqueue_at_on_commit(
+            "scheduler", start_at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
+        )
 
 
 def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:

@@ -58,19 +58,19 @@ def require_permission(message_type: str, by: Any) -> None:
 
 def max_recipients(campaign: Campaign) -> int | None:
     """The most recipients that a campaign may have as it is now; None if there is no limit."""
-    if campaign.message_type != MessageType.SERVICE or confirmation_of(campaign):
+    if campaign.message_type != MessageType.SERVICE or current_confirmation(campaign):
         return None
     return campaign.owner.service_max_recipients
 
 
-def require_confirmation(campaign: Campaign, recipients: int) -> None:
+def require_confirmation(campaign: Campaign, recipient_count: int) -> None:
     """Refuse a service campaign to more recipients than one person alone may decide on.
 
     Raises:
         SendingBlocked: if it has more recipients than `max_recipients`.
     """
     limit = max_recipients(campaign)
-    if limit is not None and recipients > limit:
+    if limit is not None and recipient_count > limit:
         raise SendingBlocked(
             f"a second person must confirm a service campaign to more than {limit:,} recipients"
         )
@@ -96,7 +96,7 @@ def settings_digest(campaign: Campaign) -> str:
     return hashlib.sha256(json.dumps(confirmed).encode()).hexdigest()
 
 
-def request_of(campaign: Campaign) -> ServiceConfirmation | None:
+def current_confirmation_request(campaign: Campaign) -> ServiceConfirmation | None:
     """The request for a confirmation of the campaign as it is now, confirmed or not."""
     if campaign.message_type != MessageType.SERVICE:
         return None
@@ -109,9 +109,9 @@ def request_of(campaign: Campaign) -> ServiceConfirmation | None:
     )
 
 
-def confirmation_of(campaign: Campaign) -> ServiceConfirmation | None:
+def current_confirmation(campaign: Campaign) -> ServiceConfirmation | None:
     """The second person's confirmation of the campaign as it is now, if there is one."""
-    request = request_of(campaign)
+    request = current_confirmation_request(campaign)
     return request if request and request.confirmed_by else None
 
 
@@ -123,7 +123,7 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
         ValueError: if the campaign needs no confirmation.
     """
     with transaction.atomic():
-        locked = _lock_startable(campaign)
+        locked = _lock_and_refresh_startable(campaign)
         require_permission(locked.message_type, by)
         if not needs_confirmation(locked):
             raise ValueError("the campaign needs no confirmation")
@@ -138,16 +138,16 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
             },
         )
         audit.write_entry(
-            "ask for confirmation", locked, by=by, **service_type_and_recipient_count(locked)
+            "ask for confirmation", locked, by=by, **type_and_recipients_if_service(locked)
         )
 
 
-def confirm(campaign: Campaign, seen: str, *, by: Any) -> None:
+def confirm(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
     """Confirm a service campaign as the second person; a campaign that waited for it is due again.
 
     Args:
         campaign: the campaign.
-        seen: the `settings_digest` of the text and audience that `by` has seen.
+        seen_digest: the `settings_digest` of the text and audience that `by` has seen.
         by: another account than the one that asked.
 
     Raises:
@@ -155,12 +155,12 @@ def confirm(campaign: Campaign, seen: str, *, by: Any) -> None:
         ValueError: if nobody asked, if `by` asked, or if the text or audience was changed since.
     """
     with transaction.atomic():
-        locked = _lock_startable(campaign)
+        locked = _lock_and_refresh_startable(campaign)
         require_permission(MessageType.SERVICE, by)
-        request = request_of(locked)
+        request = current_confirmation_request(locked)
         if request is None:
             raise ValueError("nobody asked to confirm the text and audience as they are now")
-        if seen != request.settings_digest:
+        if seen_digest != request.settings_digest:
             raise ValueError("the text or audience was changed meanwhile: look at it again")
         if request.asked_by_id == by.pk:
             raise ValueError("a second person must confirm it, and this account has asked for it")
@@ -172,11 +172,11 @@ def confirm(campaign: Campaign, seen: str, *, by: Any) -> None:
             locked,
             by=by,
             asked_by=request.asked_by_id,
-            **service_type_and_recipient_count(locked),
+            **type_and_recipients_if_service(locked),
         )
 
 
-def service_type_and_recipient_count(campaign: Campaign) -> dict[str, Any]:
+def type_and_recipients_if_service(campaign: Campaign) -> dict[str, Any]:
     """What the audit trail says of a service campaign besides who did what: type and size."""
     if campaign.message_type != MessageType.SERVICE:
         return {}
@@ -186,7 +186,7 @@ def service_type_and_recipient_count(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _lock_startable(campaign: Campaign) -> Campaign:
+def _lock_and_refresh_startable(campaign: Campaign) -> Campaign:
     """Lock the campaign's row and read it again.
 
     Raises:
@@ -201,7 +201,7 @@ def _lock_startable(campaign: Campaign) -> Campaign:
 
 def describe_confirmation(campaign: Campaign) -> str:
     """Who asked for and who gave the campaign's confirmation, as a sentence; empty if none."""
-    request = request_of(campaign)
+    request = current_confirmation_request(campaign)
     if request is None:
         return ""
     asked = f"{request.asked_by.email} asked for its confirmation"

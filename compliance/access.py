@@ -23,33 +23,36 @@ from contacts.models import Contact, ImportFileChunk
 
 def held_data(person: Person) -> dict[str, Any]:
     """All data held on a person, with what it is for and what the person may ask for."""
-    data = [_held_by(declaration, person) for declaration in held_rows.declarations()]
+    data = [
+        _describe_rows_of_declaration(declaration, person)
+        for declaration in held_rows.declarations()
+    ]
     return {
         "number": person.phone,
         "as_of": timezone.now(),
         "controller": record.controller(),
-        "stores": _stores_of(person),
+        "stores": _describe_stores_with_number(person),
         "recipients": record.recipients(),
         "transfers": list(record.TRANSFERS),
         "periods": record.periods(),
         "rights": list(record.RIGHTS),
         "automated_decisions": "none",
         "data": [one for one in data if one["rows"] or one["mentions"]],
-        "elsewhere": _held_elsewhere(person),
+        "elsewhere": _places_outside_tables_naming_person(person),
     }
 
 
-def person_json(held: dict[str, Any]) -> str:
+def held_data_as_json(held: dict[str, Any]) -> str:
     """What `held_data` returns, as a JSON document."""
     return json.dumps(held, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
 
 
-def person_html(held: dict[str, Any]) -> str:
+def held_data_as_html_page(held: dict[str, Any]) -> str:
     """What `held_data` returns, as a page that needs nothing else."""
     return render_to_string("compliance/person_file.html", {"held": held})
 
 
-def _stores_of(person: Person) -> list[dict[str, Any]]:
+def _describe_stores_with_number(person: Person) -> list[dict[str, Any]]:
     """The stores that have the number, each the controller of what it holds."""
     contacts = Contact.objects.filter(pk__in=person.contact_ids).order_by("owner", "pk")
     return [
@@ -64,11 +67,11 @@ def _stores_of(person: Person) -> list[dict[str, Any]]:
     ]
 
 
-def _held_by(declaration: PersonalData, person: Person) -> dict[str, Any]:
+def _describe_rows_of_declaration(declaration: PersonalData, person: Person) -> dict[str, Any]:
     """What the rows of a declaration hold: the person's own, and texts of others."""
-    rows, mentions = _rows_held_by(declaration, person)
+    rows, mentions = _own_rows_and_texts_naming_person(declaration, person)
     if held_rows.model_of(declaration) is ImportFileChunk:
-        rows = list(uploads.rows_in_uploads(person))
+        rows = list(uploads.rows_of_person_in_uploads(person))
     return {
         "what": declaration.model,
         "purpose": declaration.purpose,
@@ -82,7 +85,7 @@ def _held_by(declaration: PersonalData, person: Person) -> dict[str, Any]:
     }
 
 
-def _rows_held_by(
+def _own_rows_and_texts_naming_person(
     declaration: PersonalData, person: Person
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The person's own rows, and of other rows only the texts that name the person.
@@ -93,7 +96,7 @@ def _rows_held_by(
     own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
     mentions: list[dict[str, Any]] = []
     if declaration.subjects == Subjects.CUSTOMERS:
-        for found in held_rows.naming_rows(declaration, person):
+        for found in held_rows.rows_naming_person(declaration, person):
             if found.is_own:
                 own.append(found.row.pk)
                 continue
@@ -126,13 +129,19 @@ def _columns_shown(declaration: PersonalData) -> list[str]:
     return [field.attname for field in fields]
 
 
-def _held_elsewhere(person: Person) -> list[str]:
+def _places_outside_tables_naming_person(person: Person) -> list[str]:
     """Places outside the tables that name the person; what they hold are a program's notes."""
     traces = person.traces
-    found = [f"a session of an operator ({key[:4]}…)" for key in elsewhere.sessions_with(traces)]
-    found += [f"a temporary file ({path.name})" for path in elsewhere.files_with(traces)]
+    found = [
+        f"a session of an operator ({key[:4]}…)"
+        for key in elsewhere.session_keys_naming_person(traces)
+    ]
+    found += [
+        f"a temporary file ({path.name})"
+        for path in elsewhere.temporary_files_naming_person(traces)
+    ]
     try:
-        found += [f"Redis: {key}" for key in elsewhere.redis_keys_with(traces)]
+        found += [f"Redis: {key}" for key in elsewhere.redis_keys_naming_person(traces)]
     except RedisError as error:
         found.append(f"Redis cannot be searched now ({type(error).__name__})")
     return found

@@ -68,7 +68,7 @@ def record_consent_action(
     form = RecordConsentForm(request.POST if request.POST.get("confirmed") else None)
     if form.is_valid():
         try:
-            _record(contact, request, **form.cleaned_data)
+            _record_consent_of_form(contact, request, **form.cleaned_data)
         except ConsentRefused as refused:
             form.add_error(None, str(refused))
         else:
@@ -84,7 +84,7 @@ def record_consent_action(
     return TemplateResponse(request, "compliance/record_consent.html", context)
 
 
-def _record(
+def _record_consent_of_form(
     contact: Contact, request: HttpRequest, *, message_type: str, channel: str, **proof: Any
 ) -> None:
     """Record the form's consent; its time is in the store's zone."""
@@ -118,17 +118,17 @@ def marketing_opt_out_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> None:
     """Opt the selected contacts out of marketing."""
-    _opt_out(model_admin, request, queryset, MessageType.MARKETING)
+    _opt_out_selected_and_notify(model_admin, request, queryset, MessageType.MARKETING)
 
 
 def service_opt_out_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> None:
     """Opt the selected contacts out of service messages."""
-    _opt_out(model_admin, request, queryset, MessageType.SERVICE)
+    _opt_out_selected_and_notify(model_admin, request, queryset, MessageType.SERVICE)
 
 
-def _opt_out(
+def _opt_out_selected_and_notify(
     model_admin: Any,
     request: HttpRequest,
     queryset: QuerySet[Contact],

@@ -51,8 +51,8 @@ def export_persons_as_zip_action(
         for contact in queryset:
             if contact.phone:
                 held = rights.export_person(contact.phone, contact.owner_id, by=request.user)
-                file.writestr(f"contact-{contact.pk}.json", access.person_json(held))
-                file.writestr(f"contact-{contact.pk}.html", access.person_html(held))
+                file.writestr(f"contact-{contact.pk}.json", access.held_data_as_json(held))
+                file.writestr(f"contact-{contact.pk}.html", access.held_data_as_html_page(held))
     return HttpResponse(
         archive.getvalue(),
         content_type="application/zip",

@@ -27,7 +27,7 @@ from contacts.importing import rewriting
 ENCODINGS = ("utf-8", "utf-16")
 
 
-def patterns(kind: PlaceKind) -> list[str]:
+def declared_patterns_of(kind: PlaceKind) -> list[str]:
     """The patterns of the declared places of a kind."""
     return [place.pattern for place in registry.personal_places if place.kind == kind]
 
@@ -35,10 +35,12 @@ def patterns(kind: PlaceKind) -> list[str]:
 # Redis
 
 
-def redis_keys_with(traces: Traces) -> list[str]:
+def redis_keys_naming_person(traces: Traces) -> list[str]:
     """The keys that name the person, or whose values do."""
     redis = jobs.redis_connection()
-    return sorted(key.decode("utf-8", "replace") for key in _keys_with(redis, traces))
+    return sorted(
+        key.decode("utf-8", "replace") for key in _iter_redis_keys_naming_person(redis, traces)
+    )
 
 
 def erase_from_redis(traces: Traces) -> int:
@@ -47,14 +49,14 @@ def erase_from_redis(traces: Traces) -> int:
     Of a list or set only the members go that name the person, of any other key all.
     """
     redis = jobs.redis_connection()
-    keys = list(_keys_with(redis, traces))
+    keys = list(_iter_redis_keys_naming_person(redis, traces))
     for key in keys:
         remove = _REMOVE_MEMBER.get(redis.type(key))
-        if remove is None or _names(traces, key):
+        if remove is None or _value_names_person(traces, key):
             redis.delete(key)
             continue
-        for member in _values(redis, key):
-            if _names(traces, member):
+        for member in _iter_values_of_redis_key(redis, key):
+            if _value_names_person(traces, member):
                 remove(redis, key, member)
     return len(keys)
 
@@ -66,17 +68,19 @@ _REMOVE_MEMBER: dict[bytes, Callable[[Any, bytes, bytes], Any]] = {
 }
 
 
-def _keys_with(redis: Any, traces: Traces) -> Iterator[bytes]:
+def _iter_redis_keys_naming_person(redis: Any, traces: Traces) -> Iterator[bytes]:
     seen: set[bytes] = set()
-    for pattern in patterns(PlaceKind.REDIS):
+    for pattern in declared_patterns_of(PlaceKind.REDIS):
         for key in redis.scan_iter(pattern, count=1000):
             if key not in seen:
                 seen.add(key)
-                if _names(traces, key) or any(_names(traces, v) for v in _values(redis, key)):
+                if _value_names_person(traces, key) or any(
+                    _value_names_person(traces, v) for v in _iter_values_of_redis_key(redis, key)
+                ):
                     yield key
 
 
-def _values(redis: Any, key: bytes) -> Iterator[bytes]:
+def _iter_values_of_redis_key(redis: Any, key: bytes) -> Iterator[bytes]:
     """What a key holds; of a hash or stream the names of its fields, too."""
     match redis.type(key):
         case b"string":
@@ -96,11 +100,11 @@ def _values(redis: Any, key: bytes) -> Iterator[bytes]:
                     yield from (name, value)
 
 
-def _names(traces: Traces, value: bytes) -> bool:
-    return any(traces.are_in(text) for text in _readings(value))
+def _value_names_person(traces: Traces, value: bytes) -> bool:
+    return any(traces.are_in(text) for text in _iter_decoded_texts(value))
 
 
-def _readings(value: bytes) -> Iterator[str]:
+def _iter_decoded_texts(value: bytes) -> Iterator[str]:
     """A value as text; RQ compresses the texts of errors, and writes some in base64."""
     packed = [value]
     with contextlib.suppress(ValueError):
@@ -116,7 +120,7 @@ def _readings(value: bytes) -> Iterator[str]:
 # Sessions
 
 
-def sessions_with(traces: Traces) -> list[str]:
+def session_keys_naming_person(traces: Traces) -> list[str]:
     """The keys of the sessions whose data name the person."""
     return [
         session.session_key
@@ -125,44 +129,50 @@ def sessions_with(traces: Traces) -> list[str]:
     ]
 
 
-def erase_from_sessions(traces: Traces) -> int:
+def end_sessions_naming_person(traces: Traces) -> int:
     """End the sessions whose data name the person; return how many."""
-    return Session.objects.filter(pk__in=sessions_with(traces)).delete()[0]
+    return Session.objects.filter(pk__in=session_keys_naming_person(traces)).delete()[0]
 
 
 # Files
 
 
-def files_with(traces: Traces) -> list[Path]:
+def temporary_files_naming_person(traces: Traces) -> list[Path]:
     """The files in this machine's folder for temporary files that name the person."""
     folder = Path(tempfile.gettempdir())
-    found = [path for pattern in patterns(PlaceKind.FILE) for path in folder.glob(pattern)]
-    return sorted(path for path in found if _is_ours(path) and _file_names(path, traces))
+    found = [
+        path for pattern in declared_patterns_of(PlaceKind.FILE) for path in folder.glob(pattern)
+    ]
+    return sorted(
+        path
+        for path in found
+        if _is_file_of_this_user(path) and _is_person_named_in_file(path, traces)
+    )
 
 
-def erase_files(traces: Traces) -> int:
+def delete_temporary_files_naming_person(traces: Traces) -> int:
     """Delete the files that name the person; return how many."""
-    paths = files_with(traces)
+    paths = temporary_files_naming_person(traces)
     for path in paths:
         path.unlink(missing_ok=True)
     return len(paths)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_file_of_this_user(path: Path) -> bool:
     try:
         return path.is_file() and path.stat().st_uid == os.getuid()
     except OSError:
         return False  # it is gone, or nobody may look at it
 
 
-def _file_names(path: Path, traces: Traces) -> bool:
+def _is_person_named_in_file(path: Path, traces: Traces) -> bool:
     try:
-        return any(traces.are_in(text) for text in _texts_of(path))
+        return any(traces.are_in(text) for text in _iter_texts_in_file(path))
     except (*rewriting.DAMAGED, OSError):
         return False  # damaged, or gone
 
 
-def _texts_of(path: Path) -> Iterator[str]:
+def _iter_texts_in_file(path: Path) -> Iterator[str]:
     """All text in a file: plain, compressed or a workbook."""
     if zipfile.is_zipfile(path):
         yield from rewriting.texts_of_workbook(path)

@@ -28,7 +28,7 @@ def anonymise_contacts_and_messages(contact_ids: Sequence[int]) -> None:
 
     Called in a transaction.
     """
-    _keep_opt_outs(contact_ids)
+    _suppress_numbers_that_opted_out(contact_ids)
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
     execute(EMPTY_CONSENT_EVENTS, [list(contact_ids)])
     execute(EMPTY_OPT_IN_REQUESTS, [list(contact_ids)])
@@ -55,7 +55,7 @@ def delete_contacts_and_mask_messages(contact_ids: Sequence[int]) -> None:
 
     Their messages stay, masked and without a contact. Called in a transaction.
     """
-    _keep_opt_outs(contact_ids)
+    _suppress_numbers_that_opted_out(contact_ids)
     _clear_message_numbers_and_texts(contact_ids)
     ids = [list(contact_ids)]
     for relation in Contact._meta.related_objects:
@@ -67,7 +67,7 @@ def delete_contacts_and_mask_messages(contact_ids: Sequence[int]) -> None:
     execute("DELETE FROM contacts_contact WHERE id = ANY(%s)", ids)
 
 
-def _keep_opt_outs(contact_ids: Sequence[int]) -> None:
+def _suppress_numbers_that_opted_out(contact_ids: Sequence[int]) -> None:
     """Suppress the numbers of these contacts that opted out, unless they are suppressed already.
 
     The suppression, with its reason and time, is the proof of the opt-out that outlives them.
@@ -110,7 +110,7 @@ MASK_MESSAGES = """
 """
 
 
-def erase_rows(person: Person) -> Counter[str]:
+def erase_rows_by_declarations(person: Person) -> Counter[str]:
     """Erase a person from every row by the declarations; called in a transaction.
 
     Rows that are the person's are deleted or emptied. In other rows that name the person the names
@@ -124,14 +124,14 @@ def erase_rows(person: Person) -> Counter[str]:
         if declaration.on_erasure == OnErasure.KEEP:
             continue
         table = held_rows.model_of(declaration)._meta.db_table
-        for found in held_rows.naming_rows(declaration, person):
-            counts[table] += _erase_naming_row(declaration, found, person)
+        for found in held_rows.rows_naming_person(declaration, person):
+            counts[table] += _mask_or_erase_naming_row(declaration, found, person)
         own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
-        counts[table] += _erase_own_rows(declaration, own)
+        counts[table] += _erase_and_count_own_rows(declaration, own)
     return counts
 
 
-def _erase_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
+def _erase_and_count_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
     model = held_rows.model_of(declaration)
     if not ids:
         return 0
@@ -143,29 +143,29 @@ def _erase_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
         own.delete()
         return len(ids)
     fields = held_rows.text_fields(declaration)
-    return own.update(**{name: _empty_value(model, name) for name in fields})
+    return own.update(**{name: _value_of_emptied_column(model, name) for name in fields})
 
 
-def _empty_value(model: type[models.Model], name: str) -> str | Concat | None:
+def _value_of_emptied_column(model: type[models.Model], name: str) -> str | Concat | None:
     """What an emptied column holds; where rows must differ, a text with the row's number."""
-    if _is_unique(model, name):
+    if _is_column_in_unique_key(model, name):
         number = Cast("pk", models.CharField())
         return Concat(models.Value(f"{MASK[:-1]} "), number, models.Value("]"))
     field = {field.name: field for field in model._meta.concrete_fields}[name]
     return None if field.null else ""
 
 
-def _erase_naming_row(declaration: PersonalData, found: NamingRow, person: Person) -> int:
+def _mask_or_erase_naming_row(declaration: PersonalData, found: NamingRow, person: Person) -> int:
     """Erase a row that names the person: all of it if it is a record of the person's."""
     row = found.row
     if found.is_own:
-        return _erase_own_rows(declaration, [row.pk])
+        return _erase_and_count_own_rows(declaration, [row.pk])
     changes: dict[str, Any] = {}
     for name in held_rows.text_fields(declaration):
         field = {field.name: field for field in row._meta.concrete_fields}[name]
         if isinstance(field, models.EmailField):
             continue  # another contact's address, which would be none any more
-        mask = f"{MASK[:-1]} {row.pk}]" if _is_unique(type(row), name) else MASK
+        mask = f"{MASK[:-1]} {row.pk}]" if _is_column_in_unique_key(type(row), name) else MASK
         before = getattr(row, name)
         after = person.traces.masked(before, mask, number_only=found.number_only)
         if after != before:
@@ -176,7 +176,7 @@ def _erase_naming_row(declaration: PersonalData, found: NamingRow, person: Perso
     return bool(changes)
 
 
-def _is_unique(model: type[models.Model], name: str) -> bool:
+def _is_column_in_unique_key(model: type[models.Model], name: str) -> bool:
     """Whether a column is part of what tells rows apart, so that two masks must differ."""
     constraints = model._meta.constraints
     return any(

@@ -68,7 +68,7 @@ class NamingRow(NamedTuple):
     number_only: bool
 
 
-def naming_rows(declaration: PersonalData, person: Person) -> Iterator[NamingRow]:
+def rows_naming_person(declaration: PersonalData, person: Person) -> Iterator[NamingRow]:
     """The rows that name the person at the stores that are asked about, besides `own_rows`."""
     fields = text_fields(declaration)
     if not fields:
@@ -78,14 +78,14 @@ def naming_rows(declaration: PersonalData, person: Person) -> Iterator[NamingRow
     named = Q(text_of_row__regex=person.traces.sql_pattern)
     if declaration.found_by.contact:  # what is a name of another contact is not this person's
         numbered = Q(text_of_row__regex=person.traces.sql_number_pattern)
-        named = numbered | (_of_nobody(declaration) & named)
+        named = numbered | (_without_contact_q(declaration) & named)
     rows = model_of(declaration)._default_manager.annotate(text_of_row=text)
     rows = rows.filter(person.at_stores(declaration.store)).filter(named)
     own = own_rows(declaration, person).order_by().values("pk")
     for row in rows.exclude(pk__in=own).order_by("pk").iterator(chunk_size=500):
         values = [getattr(row, name) for name in fields]
-        is_of_another = _is_of_another(declaration, row)
-        reader = RecordReader(person, _region_of(declaration, row))
+        is_of_another = _is_row_of_another_contact(declaration, row)
+        reader = RecordReader(person, _phone_region_of_row(declaration, row))
         is_erased = declaration.on_erasure in (OnErasure.DELETE, OnErasure.EMPTY)
         is_own = is_erased and not is_of_another and reader.is_own(values)
         number_only = is_of_another or (declaration.found_by.is_record and not is_own)
@@ -93,24 +93,26 @@ def naming_rows(declaration: PersonalData, person: Person) -> Iterator[NamingRow
             yield NamingRow(row, is_own, number_only)
 
 
-def _of_nobody(declaration: PersonalData) -> Q:
+def _without_contact_q(declaration: PersonalData) -> Q:
     """The rows that belong to no contact."""
     contact = declaration.found_by.contact
     return Q(pk__in=[]) if contact == "pk" else Q(**{f"{contact}__isnull": True})
 
 
-def _is_of_another(declaration: PersonalData, row: Any) -> bool:
+def _is_row_of_another_contact(declaration: PersonalData, row: Any) -> bool:
     """Whether a row that is not the person's belongs to another contact."""
-    return bool(declaration.found_by.contact) and _follow(row, declaration.found_by.contact)
+    return bool(declaration.found_by.contact) and _value_at_lookup_or_none(
+        row, declaration.found_by.contact
+    )
 
 
-def _region_of(declaration: PersonalData, row: Any) -> str:
+def _phone_region_of_row(declaration: PersonalData, row: Any) -> str:
     """The country of national numbers in a row: its store's."""
-    store = _follow(row, declaration.store)
+    store = _value_at_lookup_or_none(row, declaration.store)
     return phone_region_of(store) if isinstance(store, User) else settings.DEFAULT_PHONE_REGION
 
 
-def _follow(row: Any, lookup: str) -> Any:
+def _value_at_lookup_or_none(row: Any, lookup: str) -> Any:
     """What a lookup leads to from a row; None if it leads nowhere."""
     for step in filter(None, lookup.split("__")):
         row = getattr(row, step) if row is not None else None
@@ -141,9 +143,9 @@ class RecordReader:
         """
         numbers: set[str] = set()
         for text in leaves(list(values if tell is None else tell)):
-            if self.person.traces.is_number(text):
+            if self.person.traces.is_phone_or_its_last_digits(text):
                 return True
-            numbers |= self._numbers_in(text)
+            numbers |= self._possible_numbers_in_phone_cell(text)
         if self.person.phone in numbers:
             return True
         return not numbers and self.names(values)
@@ -151,13 +153,14 @@ class RecordReader:
     def names(self, values: Sequence[Any]) -> bool:
         """Whether the person is named anywhere in values."""
         return self.person.traces.are_in(list(values)) or any(
-            self.person.phone in self._numbers_in(text) for text in leaves(list(values))
+            self.person.phone in self._possible_numbers_in_phone_cell(text)
+            for text in leaves(list(values))
         )
 
-    def _numbers_in(self, cell: str) -> set[str]:
+    def _possible_numbers_in_phone_cell(self, cell: str) -> set[str]:
         """The numbers of a cell that holds nothing else."""
         try:
-            return {self.reader.read(cell).phone}
+            return {self.reader.parse(cell).phone}
         except UnusableCell:
             # Several numbers, or one with two readings: any of them may be meant.
             is_text = any(map(str.isalpha, cell))

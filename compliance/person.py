@@ -46,26 +46,26 @@ class Person:
         return condition
 
 
-def contacts_with_phone(phone: str, owner_id: int | None) -> QuerySet[Contact]:
+def contacts_with_phone(e164_phone: str, owner_id: int | None) -> QuerySet[Contact]:
     """The contacts with a number, at one store or at all."""
-    contacts = Contact.objects.filter(pk__in=contact_ids_with_phone(phone))
+    contacts = Contact.objects.filter(pk__in=contact_ids_with_phone(e164_phone))
     return contacts.filter(owner=owner_id) if owner_id else contacts
 
 
-def find_person(phone: str, owner_id: int | None, *, but_held: bool = False) -> Person:
+def find_person(e164_phone: str, owner_id: int | None, *, without_held: bool = False) -> Person:
     """The person with a number.
 
     Args:
-        phone: the number in E.164.
+        e164_phone: the number in E.164.
         owner_id: a store, or None for all stores.
-        but_held: leave out the stores whose contact is under a legal hold.
+        without_held: leave out the stores whose contact is under a legal hold.
     """
-    contacts = list(contacts_with_phone(phone, owner_id).order_by("owner", "pk"))
-    held = frozenset(c.owner_id for c in contacts if c.legal_hold) if but_held else frozenset()
+    contacts = list(contacts_with_phone(e164_phone, owner_id).order_by("owner", "pk"))
+    held = frozenset(c.owner_id for c in contacts if c.legal_hold) if without_held else frozenset()
     traces = Traces(
-        phone,
+        e164_phone,
         sorted({contact.email for contact in contacts if contact.email}),
         sorted({(contact.first_name, contact.last_name) for contact in contacts}),
     )
     ids = tuple(contact.pk for contact in contacts if contact.owner_id not in held)
-    return Person(phone, owner_id, ids, traces, held)
+    return Person(e164_phone, owner_id, ids, traces, held)

@@ -45,7 +45,7 @@ class RetentionRule(NamedTuple):
     key: str = "id"
 
 
-def _plausible_time(column: str, *, earliest: str, otherwise: str) -> str:
+def _plausible_time_sql(column: str, *, earliest: str, otherwise: str) -> str:
     """SQL of a time that a provider or a till gave, if it can be true, else of one that we know.
 
     A period that began in 1970 would end at once, and one that began in 2100 never.
@@ -63,12 +63,12 @@ RECORDED_AT = """
     COALESCE((SELECT max(e.created_at) FROM contacts_consentevent e
         WHERE e.contact_id = t.id {condition}), t.created_at)
 """
-OPTED_OUT_AT = _plausible_time(
+OPTED_OUT_AT = _plausible_time_sql(
     "t.unsubscribed_at",
     earliest="t.created_at",
     otherwise=RECORDED_AT.format(condition="AND e.type = 'unsubscribed'"),
 )
-EVIDENCE_GIVEN_AT = _plausible_time(
+EVIDENCE_GIVEN_AT = _plausible_time_sql(
     "t.sms_consent_at", earliest="t.created_at", otherwise=RECORDED_AT.format(condition="")
 )
 # A contact is due after the opt-out, by the store's own period if that is shorter; on its own
@@ -121,7 +121,7 @@ IMPORT_IS_OLD = """
 def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
     return [
-        _contact_rule(),
+        _build_contact_rule(),
         _build_remove_personal_keys_rule(
             "contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT, "c.id = t.id"
         ),
@@ -131,31 +131,31 @@ def retention_rules() -> list[RetentionRule]:
         _build_remove_personal_keys_rule(
             "contacts_optinrequest", "meta", "t.created_at", "c.id = t.contact_id"
         ),
-        _clear_visitor(
+        _build_clear_visitor_rule(
             "campaigns_offerviewevent",
             "viewed_at",
             OF_CAMPAIGN_MESSAGE.format(message="campaign_message_id"),
         ),
-        _clear_visitor("campaigns_nfcscan", "created_at", "c.id = t.contact_id"),
+        _build_clear_visitor_rule("campaigns_nfcscan", "created_at", "c.id = t.contact_id"),
         _build_remove_personal_keys_rule(
             "campaigns_conversionevent",
             "metadata",
-            _no_earlier_than("occurred_at", "contacts_contact", "contact_id"),
+            _time_not_before_parent_sql("occurred_at", "contacts_contact", "contact_id"),
             "c.id = t.contact_id",
         ),
         _build_remove_personal_keys_rule(
             "campaigns_redemption",
             "evidence_json",
-            _no_earlier_than("redeemed_at", "campaigns_campaignmessage", "message_id"),
+            _time_not_before_parent_sql("redeemed_at", "campaigns_campaignmessage", "message_id"),
             OF_CAMPAIGN_MESSAGE.format(message="message_id"),
-            key="message_id",
+            primary_key="message_id",
         ),
         _build_remove_personal_keys_rule(
             "campaigns_automationredemption",
             "evidence_json",
-            _no_earlier_than("redeemed_at", "campaigns_automationmessage", "message_id"),
+            _time_not_before_parent_sql("redeemed_at", "campaigns_automationmessage", "message_id"),
             OF_AUTOMATION_MESSAGE.format(message="message_id"),
-            key="message_id",
+            primary_key="message_id",
         ),
         RetentionRule(
             "messaging_webhookevent",
@@ -189,7 +189,7 @@ def retention_rules() -> list[RetentionRule]:
     ]
 
 
-def _contact_rule() -> RetentionRule:
+def _build_contact_rule() -> RetentionRule:
     not_messaged = " AND ".join(
         NOT_MESSAGED.format(table=model._meta.db_table) for model in message_classes()
     )
@@ -206,13 +206,13 @@ def _contact_rule() -> RetentionRule:
     )
 
 
-def _no_earlier_than(column: str, table: str, reference: str) -> str:
+def _time_not_before_parent_sql(column: str, table: str, reference: str) -> str:
     """SQL of a time that cannot be before the row of another table that it belongs to."""
     created = f"(SELECT r.created_at FROM {table} r WHERE r.id = t.{reference})"
-    return _plausible_time(f"t.{column}", earliest=created, otherwise=created)
+    return _plausible_time_sql(f"t.{column}", earliest=created, otherwise=created)
 
 
-def _clear_visitor(table: str, since: str, contact: str) -> RetentionRule:
+def _build_clear_visitor_rule(table: str, since: str, contact: str) -> RetentionRule:
     """A rule that empties address, browser and device of a visit; for `contact` see below."""
     condition = f"t.{since} < %(cutoff)s AND {HAS_VISITOR} AND {IS_NOT_KEPT}"
     condition = condition.format(contact=contact)
@@ -220,21 +220,21 @@ def _clear_visitor(table: str, since: str, contact: str) -> RetentionRule:
 
 
 def _build_remove_personal_keys_rule(
-    table: str, column: str, since: str, contact: str, *, key: str = "id"
+    table: str, json_column: str, since: str, contact: str, *, primary_key: str = "id"
 ) -> RetentionRule:
     """A rule that removes PERSONAL_KEYS from a JSON column.
 
     Args:
         table: the table.
-        column: the column.
+        json_column: the column.
         since: SQL of the row's time.
         contact: SQL on the contact c that the row t belongs to.
-        key: the primary key.
+        primary_key: the primary key.
     """
     is_not_kept = IS_NOT_KEPT.format(contact=contact)
-    condition = f"{since} < %(cutoff)s AND t.{column} ?| {PERSONAL_KEYS} AND {is_not_kept}"
-    change = f"{column} = {column} - {PERSONAL_KEYS}"
-    return RetentionRule(table, condition, ActionType.NULLIFY, change, key)
+    condition = f"{since} < %(cutoff)s AND t.{json_column} ?| {PERSONAL_KEYS} AND {is_not_kept}"
+    change = f"{json_column} = {json_column} - {PERSONAL_KEYS}"
+    return RetentionRule(table, condition, ActionType.NULLIFY, change, primary_key)
 
 
 def run_retention(
@@ -264,7 +264,7 @@ def run_retention(
         )
         for rule in retention_rules():
             count = (
-                _count_due(rule, now)
+                _count_due_rows(rule, now)
                 if dry_run
                 else _apply_rule_in_chunks(rule, now, run, progress)
             )
@@ -296,7 +296,7 @@ def _sql_params(now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _count_due(rule: RetentionRule, now: datetime) -> int:
+def _count_due_rows(rule: RetentionRule, now: datetime) -> int:
     query = f"SELECT count(*) FROM {rule.table} t WHERE {rule.condition}"
     return rows(query, _sql_params(now))[0][0]
 
@@ -319,7 +319,7 @@ def _apply_rule_in_chunks(
             ids = [pk for (pk,) in due]
             if not ids:
                 return changed
-            _change_rows(rule, ids)
+            _change_rows_by_rule(rule, ids)
             RetentionAction.objects.create(
                 run=run,
                 table=rule.table,
@@ -340,7 +340,7 @@ LOCK_DUE_ROWS = """
 """
 
 
-def _change_rows(rule: RetentionRule, ids: list[int]) -> None:
+def _change_rows_by_rule(rule: RetentionRule, ids: list[int]) -> None:
     if callable(rule.change):
         rule.change(ids)
     elif rule.action == ActionType.DELETE:

@@ -17,7 +17,7 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import execute
 from compliance import access, elsewhere, uploads
-from compliance.erasure import erase_rows
+from compliance.erasure import erase_rows_by_declarations
 from compliance.person import contacts_with_phone, find_person
 from compliance.search import Trace, traces_of
 from contacts import restriction
@@ -31,18 +31,18 @@ CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 
 
 def export_person(
-    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+    e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> dict[str, Any]:
     """All data held on a number, as `access.held_data` has it (article 15).
 
     Writes an audit entry.
 
     Args:
-        phone: the number in E.164.
+        e164_phone: the number in E.164.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    person = find_person(phone, owner_id)
+    person = find_person(e164_phone, owner_id)
     held = access.held_data(person)
     audit.write_entry(
         "personal data exported", by=by, owner_id=owner_id, contacts=len(person.contact_ids)
@@ -68,7 +68,7 @@ class Erasure(NamedTuple):
 
 
 def erase_person(
-    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+    e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> Erasure:
     """Erase all data on a number (article 17), and search for what is left.
 
@@ -77,22 +77,22 @@ def erase_person(
     entry.
 
     Args:
-        phone: the number in E.164.
+        e164_phone: the number in E.164.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
     replies.apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
-        uploads.lock_open_imports(find_person(phone, owner_id, but_held=True))
+        uploads.lock_open_imports(find_person(e164_phone, owner_id, without_held=True))
         # Imports have written their last rows until now.
-        person = find_person(phone, owner_id, but_held=True)
-        held = contacts_with_phone(phone, owner_id).filter(legal_hold=True).order_by("pk")
+        person = find_person(e164_phone, owner_id, without_held=True)
+        held = contacts_with_phone(e164_phone, owner_id).filter(legal_hold=True).order_by("pk")
         for contact in held:
             restriction.restrict_contact(contact.pk, reason=HELD_REASON, by=by)
         counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
-        counts |= erase_rows(person)
-        counts["sessions"] = elsewhere.erase_from_sessions(person.traces)
-        counts["temporary_files"] = elsewhere.erase_files(person.traces)
+        counts |= erase_rows_by_declarations(person)
+        counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
+        counts["temporary_files"] = elsewhere.delete_temporary_files_naming_person(person.traces)
         counts = {name: count for name, count in counts.items() if count}
         audit.write_entry(
             "personal data erased",
@@ -108,7 +108,7 @@ def erase_person(
 
 
 def correct_person(
-    phone: str,
+    e164_phone: str,
     changes: dict[str, Any],
     owner_id: int | None = None,
     *,
@@ -117,7 +117,7 @@ def correct_person(
     """Correct the contacts with a number and write an audit entry (GDPR, article 16).
 
     Args:
-        phone: the number in E.164.
+        e164_phone: the number in E.164.
         changes: new values of CORRECTABLE_FIELDS.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
@@ -129,7 +129,7 @@ def correct_person(
         ValidationError: if a value is not valid; then nothing is changed.
     """
     with transaction.atomic():
-        contacts = list(contacts_with_phone(phone, owner_id))
+        contacts = list(contacts_with_phone(e164_phone, owner_id))
         for contact in contacts:
             for name, value in changes.items():
                 setattr(contact, name, value)
@@ -146,7 +146,7 @@ def correct_person(
 
 
 def withdraw_all_consent(
-    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+    e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """Withdraw both consents of a number's contacts and write an audit entry (article 21).
 
@@ -154,7 +154,7 @@ def withdraw_all_consent(
     also of a number that is no contact's, and of one that had opted out before.
 
     Args:
-        phone: the number in E.164.
+        e164_phone: the number in E.164.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
 
@@ -162,11 +162,11 @@ def withdraw_all_consent(
         The number of consents that changed, or whose opt-out is an objection now.
     """
     changed = 0
-    for pk in contacts_with_phone(phone, owner_id).order_by("pk").values_list("pk", flat=True):
+    for pk in contacts_with_phone(e164_phone, owner_id).order_by("pk").values_list("pk", flat=True):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             changed += change_consent(pk, event, source=OBJECTION)
     with transaction.atomic():
-        execute(SUPPRESS_OBJECTION, [owner_id, phone_hash(phone), present_key_id(), OBJECTION])
+        execute(SUPPRESS_OBJECTION, [owner_id, phone_hash(e164_phone), present_key_id(), OBJECTION])
         audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)
     return changed
 
@@ -179,7 +179,7 @@ SUPPRESS_OBJECTION = """
 
 
 def restrict_person(
-    phone: str,
+    e164_phone: str,
     owner_id: int | None = None,
     *,
     reason: str,
@@ -188,7 +188,7 @@ def restrict_person(
     """Restrict the contacts with a number, each with an audit entry (GDPR, article 18).
 
     Args:
-        phone: the number in E.164.
+        e164_phone: the number in E.164.
         owner_id: a store, or None for all stores.
         reason: why; stored with the contacts.
         by: the account or program that asks.
@@ -196,15 +196,15 @@ def restrict_person(
     Returns:
         How many contacts were not restricted before.
     """
-    contacts = contacts_with_phone(phone, owner_id).order_by("pk")
+    contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
     return sum(restriction.restrict_contact(pk, reason=reason, by=by) for pk in ids)
 
 
 def lift_restriction(
-    phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
+    e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """End the restriction of the contacts with a number; return how many there were."""
-    contacts = contacts_with_phone(phone, owner_id).order_by("pk")
+    contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
     return sum(restriction.lift_restriction(pk, by=by) for pk in ids)

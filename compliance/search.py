@@ -48,33 +48,33 @@ def traces_of(person: Person) -> list[Trace]:
     Args:
         person: found before the erasure, so that name and e-mail address are known.
     """
-    return [*_found(person), *_kept(person)]
+    return [*_iter_all_traces(person), *_traces_kept_for_a_reason(person)]
 
 
-def _found(person: Person) -> Iterator[Trace]:
+def _iter_all_traces(person: Person) -> Iterator[Trace]:
     for model in apps.get_models(include_auto_created=True):
         if model._meta.managed and not model._meta.proxy:
-            yield from _in_model(model, person)
+            yield from _traces_in_model(model, person)
     if person.owner_id is None:
-        yield from _in_other_tables(person)
-    for where in uploads.uploads_with(person):
+        yield from _traces_in_tables_without_model(person)
+    for where in uploads.describe_uploads_naming_person(person):
         yield Trace(where, 1)
-    if sessions := elsewhere.sessions_with(person.traces):
+    if sessions := elsewhere.session_keys_naming_person(person.traces):
         yield Trace("sessions", len(sessions))
-    for path in elsewhere.files_with(person.traces):
+    for path in elsewhere.temporary_files_naming_person(person.traces):
         yield Trace(f"the file {path}", 1)
     try:
-        for key in elsewhere.redis_keys_with(person.traces):
+        for key in elsewhere.redis_keys_naming_person(person.traces):
             yield Trace(f"Redis: {key}", 1)
     except RedisError as error:
         yield Trace(f"Redis, which cannot be searched now ({type(error).__name__})", 1)
 
 
-def _in_model(model: type[Model], person: Person) -> Iterator[Trace]:
+def _traces_in_model(model: type[Model], person: Person) -> Iterator[Trace]:
     """Rows of a model that are the person's or name the person, in any column of text."""
     declared = [one for one in registry.personal_data if one.model == model._meta.label]
-    searched = _search_of(model, declared[0] if declared else None)
-    count = sum(1 for _ in held_rows.naming_rows(searched, person))
+    searched = _declaration_of_all_text_columns(model, declared[0] if declared else None)
+    count = sum(1 for _ in held_rows.rows_naming_person(searched, person))
     if searched.on_erasure != OnErasure.KEEP:
         count += held_rows.own_rows(searched, person).count()
     if count:
@@ -83,7 +83,9 @@ def _in_model(model: type[Model], person: Person) -> Iterator[Trace]:
         yield Trace(f"table {model._meta.db_table}", count, reason)
 
 
-def _search_of(model: type[Model], declared: PersonalData | None) -> PersonalData:
+def _declaration_of_all_text_columns(
+    model: type[Model], declared: PersonalData | None
+) -> PersonalData:
     """A declaration of all columns of text, whatever was declared."""
     fields = tuple(
         field.name
@@ -108,7 +110,7 @@ def _search_of(model: type[Model], declared: PersonalData | None) -> PersonalDat
     )
 
 
-def _in_other_tables(person: Person) -> Iterator[Trace]:
+def _traces_in_tables_without_model(person: Person) -> Iterator[Trace]:
     """Columns of tables that belong to no model."""
     of_models = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     for table, column in rows(LIST_TEXT_COLUMNS):
@@ -130,7 +132,7 @@ LIST_TEXT_COLUMNS = """
 """
 
 
-def _kept(person: Person) -> Iterator[Trace]:
+def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
     """What is left for a reason."""
     for owner_id in sorted(person.kept_owner_ids):
         yield Trace(f"all rows of store {owner_id}", 1, "its contact is under a legal hold")

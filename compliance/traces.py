@@ -43,26 +43,30 @@ class Traces:
     """
 
     def __init__(
-        self, phone: str, emails: Sequence[str] = (), names: Sequence[tuple[str, str]] = ()
+        self, e164_phone: str, emails: Sequence[str] = (), names: Sequence[tuple[str, str]] = ()
     ) -> None:
-        self.phone = phone
+        self.phone = e164_phone
         self.emails = [email for email in emails if email]
         self.names = [
             (first, last)
             for first, last in names
             if min(len(first.strip()), len(last.strip())) >= MIN_NAME_LENGTH
         ]
-        code, national, region = _parts_of(phone)
+        code, national, region = _calling_code_national_and_region(e164_phone)
         number_pattern = _number_pattern(code, national, region)
         email_patterns = list(map(_email_pattern, self.emails))
         name_patterns = [_name_pattern(*pair) for pair in self.names]
         self._number = re.compile(number_pattern)
-        self._tail = re.compile(_alone(_spaced(national[-TAIL_DIGITS:])))
+        self._tail = re.compile(
+            _pattern_without_adjacent_digits(_pattern_of_spaced_digits(national[-TAIL_DIGITS:]))
+        )
         others = [rf"(?<![\w.+-])(?:{email})(?![\w-])" for email in email_patterns]
         others += [rf"(?<!{_LETTER})(?:{name})(?!{_LETTER})" for name in name_patterns]
         self._others = re.compile("|".join(others)) if others else None
         # For PostgreSQL: whatever digits of other scripts say is looked at.
-        self.sql_number_pattern = f"{_SQL_GAP.join(national[-TAIL_DIGITS:])}|{_other_digits()}"
+        self.sql_number_pattern = (
+            f"{_SQL_GAP.join(national[-TAIL_DIGITS:])}|{_non_ascii_digit_class()}"
+        )
         self.sql_pattern = "|".join([self.sql_number_pattern, *email_patterns, *name_patterns])
 
     def spans(self, text: str, *, number_only: bool = False) -> list[tuple[int, int]]:
@@ -70,23 +74,23 @@ class Traces:
         found = [
             match.span()
             for match in self._number.finditer(text)
-            if self._begins_with_code(match[0])
+            if self._begins_with_calling_code(match[0])
             or not _PLUS_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
         ]
         if self._others and not number_only:
             found += [match.span() for match in self._others.finditer(text)]
         return sorted(found)
 
-    def others_are_in(self, text: str) -> bool:
+    def has_email_or_full_name(self, text: str) -> bool:
         """Whether an e-mail address or full name of the person is in the text."""
         return bool(self._others and self._others.search(text))
 
-    def _begins_with_code(self, written: str) -> bool:
+    def _begins_with_calling_code(self, written: str) -> bool:
         """Whether a number is written with its calling code, so that no other can precede it."""
         digits = "".join(str(unicodedata.decimal(c)) for c in written if c.isdecimal())
         return digits.removeprefix("00").startswith(self.phone[1:])
 
-    def is_number(self, text: str) -> bool:
+    def is_phone_or_its_last_digits(self, text: str) -> bool:
         """Whether the whole text is the person's number, or its last digits."""
         text = text.strip(_AROUND)
         if self._tail.fullmatch(text):
@@ -97,9 +101,11 @@ class Traces:
     def are_in(self, value: Any, *, number_only: bool = False) -> bool:
         """Whether a text, or JSON at any depth, names the person."""
         return any(
-            self.spans(leaf, number_only=number_only) or self.is_number(leaf)
+            self.spans(leaf, number_only=number_only) or self.is_phone_or_its_last_digits(leaf)
             for leaf in leaves(value)
-        ) or any(self.spans(text, number_only=number_only) for text in _joined_lists(value))
+        ) or any(
+            self.spans(text, number_only=number_only) for text in _iter_lists_as_one_text(value)
+        )
 
     def masked(self, value: Any, mask: str = MASK, *, number_only: bool = False) -> Any:
         """The text or JSON with a mask in place of all that names the person."""
@@ -107,7 +113,7 @@ class Traces:
             return self._masked_text(value, mask, number_only=number_only)
         if isinstance(value, list):
             items = [self.masked(item, mask, number_only=number_only) for item in value]
-            if self.spans(_joined(items), number_only=number_only):
+            if self.spans(_join_texts(items), number_only=number_only):
                 items = [mask if isinstance(item, str) else item for item in items]
             return items
         if isinstance(value, dict):
@@ -117,12 +123,14 @@ class Traces:
                 )
                 for key, item in value.items()
             }
-        if isinstance(value, (int, float)) and self.is_number(_digits(value)):
+        if isinstance(value, (int, float)) and self.is_phone_or_its_last_digits(
+            _write_without_fraction(value)
+        ):
             return mask
         return value
 
     def _masked_text(self, text: str, mask: str, *, number_only: bool) -> str:
-        if self.is_number(text):
+        if self.is_phone_or_its_last_digits(text):
             return mask
         pieces, end = [], 0
         for start, stop in self.spans(text, number_only=number_only):
@@ -144,30 +152,30 @@ def leaves(value: Any) -> Iterator[str]:
             yield str(key)
             yield from leaves(item)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield _digits(value)
+        yield _write_without_fraction(value)
 
 
-def _joined_lists(value: Any) -> Iterator[str]:
+def _iter_lists_as_one_text(value: Any) -> Iterator[str]:
     """The texts of each list in JSON as one text, since two of them may be one name."""
     if isinstance(value, (list, tuple)):
-        yield _joined(value)
+        yield _join_texts(value)
     items = value.values() if isinstance(value, dict) else value
     if isinstance(value, (list, tuple, dict)):
         for item in items:
-            yield from _joined_lists(item)
+            yield from _iter_lists_as_one_text(item)
 
 
-def _joined(items: Sequence[Any]) -> str:
+def _join_texts(items: Sequence[Any]) -> str:
     return " ".join(item for item in items if isinstance(item, str))
 
 
-def _digits(number: float) -> str:
+def _write_without_fraction(number: float) -> str:
     """A number of JSON as it is written without a fraction."""
     return str(int(number)) if number == number and abs(number) < 1e18 else str(number)
 
 
 @functools.cache
-def _other_digits() -> str:
+def _non_ascii_digit_class() -> str:
     """A class of all digits that are not those of ASCII."""
     _, any_digit = _digit_classes()
     return f"[{''.join(digit for digit in any_digit if not digit.isascii())}]"
@@ -184,18 +192,18 @@ def _digit_classes() -> tuple[list[str], str]:
     return [f"[{''.join(chars)}]" for chars in by_value], "".join(map("".join, by_value))
 
 
-def _spaced(digits: str) -> str:
+def _pattern_of_spaced_digits(digits: str) -> str:
     classes, _ = _digit_classes()
     return _GAP.join(classes[int(digit)] for digit in digits)
 
 
-def _alone(pattern: str) -> str:
+def _pattern_without_adjacent_digits(pattern: str) -> str:
     """A pattern of digits with no further digit on either side."""
     _, any_digit = _digit_classes()
     return f"(?<![{any_digit}])(?:{pattern})(?![{any_digit}])"
 
 
-def _parts_of(phone: str) -> tuple[str, str, str | None]:
+def _calling_code_national_and_region(phone: str) -> tuple[str, str, str | None]:
     """Calling code, national number and country of a number; of an unknown code only its digits."""
     try:
         number = phonenumbers.parse(phone)
@@ -209,12 +217,15 @@ def _number_pattern(code: str, national: str, region: str | None) -> str:
     """The number with its calling code, with the prefix of its country, or as it is."""
     metadata = PhoneMetadata.metadata_for_region(region) if region else None
     prefixes = {"0", (metadata.national_prefix if metadata else None) or "0"}
-    trunk = "|".join(_spaced(prefix) for prefix in sorted(prefixes) if prefix.isdecimal())
-    international = rf"(?:\+|{_spaced('00')})?{_GAP}\(?{_spaced(code)}\)?{_GAP}"
-    at_home = rf"(?:\(?(?:{trunk})\)?{_GAP})?{_spaced(national)}"
+    trunk = "|".join(
+        _pattern_of_spaced_digits(prefix) for prefix in sorted(prefixes) if prefix.isdecimal()
+    )
+    zeros, spaced_code = _pattern_of_spaced_digits("00"), _pattern_of_spaced_digits(code)
+    international = rf"(?:\+|{zeros})?{_GAP}\(?{spaced_code}\)?{_GAP}"
+    at_home = rf"(?:\(?(?:{trunk})\)?{_GAP})?{_pattern_of_spaced_digits(national)}"
     # A few digits without a calling code may be anything.
     may_lack_code = "?" if len(national) >= MIN_NATIONAL_DIGITS else ""
-    return _alone(rf"(?:{international}){may_lack_code}{at_home}")
+    return _pattern_without_adjacent_digits(rf"(?:{international}){may_lack_code}{at_home}")
 
 
 def _email_pattern(email: str) -> str:
@@ -226,12 +237,12 @@ def _email_pattern(email: str) -> str:
 
 def _name_pattern(first: str, last: str) -> str:
     """Both names in either order, in any case, with or without accents."""
-    parts = [_any_spelling(first), _any_spelling(last)]
+    parts = [_pattern_of_any_spelling(first), _pattern_of_any_spelling(last)]
     orders = (_BETWEEN_NAMES.join(order) for order in (parts, reversed(parts)))
     return "|".join(orders)
 
 
-def _any_spelling(name: str) -> str:
+def _pattern_of_any_spelling(name: str) -> str:
     words = re.findall(r"\w+", unicodedata.normalize("NFC", name))
     return _BETWEEN_NAMES.join(
         "".join(_letter_class(letter) + _ACCENTS for letter in word) for word in words

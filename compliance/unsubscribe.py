@@ -77,7 +77,7 @@ def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
             contact.pk,
             ConsentEventType.UNSUBSCRIBED,
             source=SOURCE,
-            evidence=evidence._replace(details=_details_of(message)),
+            evidence=evidence._replace(details=_event_details_of_message(message)),
         )
         and message.batch
     ):
@@ -88,7 +88,7 @@ def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
 def may_opt_in(message: OutboundMessage) -> bool:
     """Whether the person can opt in again by a code: not after an objection, for example."""
     contact = _contact_if_number_unchanged(message)
-    return contact is not None and not opt_in_requests.obstacle_to_opt_in_again(contact)
+    return contact is not None and not opt_in_requests.why_opt_in_again_is_refused(contact)
 
 
 def awaits_code(message: OutboundMessage) -> bool:
@@ -97,7 +97,9 @@ def awaits_code(message: OutboundMessage) -> bool:
     return contact is not None and opt_in_requests.open_code_request(contact) is not None
 
 
-def send_code(message: OutboundMessage, text: str, *, wording: str, language: str) -> bool:
+def send_code_if_number_unchanged(
+    message: OutboundMessage, text: str, *, wording: str, language: str
+) -> bool:
     """Send a code to the number, if it is still the contact's, so that its owner opts in again.
 
     Args:
@@ -122,7 +124,7 @@ def send_code(message: OutboundMessage, text: str, *, wording: str, language: st
     return True
 
 
-def opt_in(message: OutboundMessage, code: str, evidence: Evidence) -> CodeResult:
+def opt_in_by_code(message: OutboundMessage, code: str, evidence: Evidence) -> CodeResult:
     """Opt the number in again if this is the code that was sent to it.
 
     Args:
@@ -133,8 +135,10 @@ def opt_in(message: OutboundMessage, code: str, evidence: Evidence) -> CodeResul
     contact = _contact_if_number_unchanged(message)
     if contact is None:
         return CodeResult.REFUSED
-    evidence = evidence._replace(details=_details_of(message))
-    return opt_in_requests.enter_code(contact, code, source=SOURCE, evidence=evidence)
+    evidence = evidence._replace(details=_event_details_of_message(message))
+    return opt_in_requests.subscribe_if_code_is_right(
+        contact, code, source=SOURCE, evidence=evidence
+    )
 
 
 def _contact_if_number_unchanged(message: OutboundMessage) -> Contact | None:
@@ -143,6 +147,6 @@ def _contact_if_number_unchanged(message: OutboundMessage) -> Contact | None:
     return contact if contact and contact.phone == message.to else None
 
 
-def _details_of(message: OutboundMessage) -> dict[str, Any]:
+def _event_details_of_message(message: OutboundMessage) -> dict[str, Any]:
     """What an event keeps of the message."""
     return {"kind": message.batch_kind, "message": message.pk}

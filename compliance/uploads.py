@@ -45,7 +45,7 @@ class RowEditor:
 
     def __call__(self, cells: list[str]) -> list[str]:
         """The cells that stay; the same list if nothing is to be changed."""
-        if not self._may_name(cells):
+        if not self._could_name_person(cells):
             return cells
         if self.is_own(cells):
             at = next((at for at, cell in enumerate(cells) if self.reader.names([cell])), 0)
@@ -55,18 +55,18 @@ class RowEditor:
 
     def is_own(self, cells: list[str]) -> bool:
         """Whether a row of the file is one of the person."""
-        if not self._may_name(cells):
+        if not self._could_name_person(cells):
             return False
         tell = [cells[at] for at in self.phone_at if at < len(cells)] if self.phone_at else None
         return self.reader.is_own(cells, tell)
 
-    def _may_name(self, cells: list[str]) -> bool:
+    def _could_name_person(self, cells: list[str]) -> bool:
         """A quick look that leaves few rows to be read closely."""
         text = " ".join(cells)
         digits = _NO_DIGIT.sub("", text)
         if self.tail in (digits if digits.isascii() else _in_ascii(digits)):
             return True
-        return self.traces.others_are_in(text)
+        return self.traces.has_email_or_full_name(text)
 
 
 def _in_ascii(digits: str) -> str:
@@ -80,7 +80,7 @@ def imports_with_files(person: Person) -> QuerySet[ContactImport]:
     return imports.select_related("owner").order_by("pk")
 
 
-def rows_in_uploads(person: Person) -> Iterator[dict[str, Any]]:
+def rows_of_person_in_uploads(person: Person) -> Iterator[dict[str, Any]]:
     """The files in which the person is, each with the person's rows by heading."""
     for contact_import in imports_with_files(person):
         editor = RowEditor(person, contact_import)
@@ -127,7 +127,9 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
             continue
         editor = RowEditor(person, contact_import)
         try:
-            is_rewritten = rewriting.rewrite_file(contact_import, editor, _is_named_in(person))
+            is_rewritten = rewriting.rewrite_file(
+                contact_import, editor, _matcher_of_persons_number(person)
+            )
         except ImportRefused:
             counts["imports_cancelled"] += 1
             ImportFileChunk.objects.filter(contact_import=contact_import).delete()
@@ -153,17 +155,19 @@ def _erase_from_headings(person: Person) -> None:
         )
 
 
-def _is_named_in(person: Person) -> Any:
+def _matcher_of_persons_number(person: Person) -> Any:
     # A name or an address alone may be that of somebody else with a row of their own.
     return lambda text: bool(person.traces.spans(text, number_only=True))
 
 
-def uploads_with(person: Person) -> Iterator[str]:
+def describe_uploads_naming_person(person: Person) -> Iterator[str]:
     """The stored files in which the person still is, or of which nobody knows."""
     for contact_import in imports_with_files(person):
         editor = RowEditor(person, contact_import)
         try:
-            if rewriting.file_names(contact_import, editor, _is_named_in(person)):
+            if rewriting.is_person_named_in_file(
+                contact_import, editor, _matcher_of_persons_number(person)
+            ):
                 yield f"the file of import {contact_import.pk}"
         except ImportRefused:
             yield f"the file of import {contact_import.pk}, which cannot be read"

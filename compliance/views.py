@@ -58,7 +58,11 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     if message is None:
         return _page(request, "compliance/unknown_link.html", context, status=404)
     shop = shop_name(message.owner)
-    problem = _act(request, message, shop, context) if request.method == "POST" else ""
+    problem = (
+        _act_and_get_problem_name(request, message, shop, context)
+        if request.method == "POST"
+        else ""
+    )
     if message.contact:
         message.contact.refresh_from_db()
     context |= {
@@ -74,7 +78,9 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     return _page(request, "compliance/unsubscribe.html", context)
 
 
-def _act(request: HttpRequest, message: OutboundMessage, shop: str, context: dict[str, Any]) -> str:
+def _act_and_get_problem_name(
+    request: HttpRequest, message: OutboundMessage, shop: str, context: dict[str, Any]
+) -> str:
     """Do what the button says, and opt out if it says nothing else.
 
     Returns:
@@ -83,13 +89,13 @@ def _act(request: HttpRequest, message: OutboundMessage, shop: str, context: dic
     texts, action = context["texts"], request.POST.get("action")
     if action == "send_code":
         text = texts.code_sms.format(shop=shop)
-        is_sent = unsubscribe.send_code(
+        is_sent = unsubscribe.send_code_if_number_unchanged(
             message, text, wording=texts.agree_again, language=context["language"]
         )
         return "" if is_sent else "no_code"
     if action == "opt_in":
         code = request.POST.get("code", "")
-        result = unsubscribe.opt_in(message, code, evidence_of(request))
+        result = unsubscribe.opt_in_by_code(message, code, evidence_of(request))
         return "" if result == CodeResult.ACCEPTED else result.value
     unsubscribe.opt_out(message, evidence_of(request))
     return ""
@@ -99,11 +105,11 @@ def _act(request: HttpRequest, message: OutboundMessage, shop: str, context: dic
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show what an opt-in request asks; a press agrees, a GET changes nothing."""
-    asked = opt_in_requests.request_for_token(token)
+    asked = opt_in_requests.find_request_by_confirm_token(token)
     context = _language_context(request, asked.contact.owner if asked else None)
     if asked and request.method == "POST":
-        opt_in_requests.confirm(asked, evidence_of(request))
-        asked = opt_in_requests.request_for_token(token)
+        opt_in_requests.subscribe_by_confirm_page(asked, evidence_of(request))
+        asked = opt_in_requests.find_request_by_confirm_token(token)
     if asked is None:
         context["help"] = context["texts"].confirm_help
         return _page(request, "compliance/unknown_link.html", context, status=404)

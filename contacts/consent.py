@@ -49,7 +49,7 @@ MAX_CLOCK_ADVANCE = timedelta(days=1)
 MAX_USER_AGENT_LENGTH = 500
 
 
-def may_receive(message_type: str) -> Q:
+def consenting_contacts_q(message_type: str) -> Q:
     """Contacts that may receive messages of this type, as a condition on Contact."""
     return Q(phone__isnull=False, restricted_at=None, **{CONSENT_COLUMN[message_type]: True})
 
@@ -105,7 +105,7 @@ def change_consent(
     event: ConsentEventType,
     *,
     source: str,
-    at: datetime | None = None,
+    claimed_at: datetime | None = None,
     evidence: Evidence = NO_EVIDENCE,
 ) -> bool:
     """Change one contact's consent, keep its proof and write a consent event.
@@ -113,24 +113,24 @@ def change_consent(
     A withdrawal first waits for the store's open sending windows, at most
     OPT_OUT_MAX_WAIT_SECONDS. An opt-out always leaves the store's suppression, also of a contact
     that was not subscribed, and an opt-in deletes it. What an opt-in cannot undo is in
-    `obstacle_to_consent`. Besides this function, an import writes first consents and opt-outs in
-    bulk; anonymising a contact, and giving it another number or store, end its consent.
+    `why_consent_does_not_count`. Besides this function, an import writes first consents and
+    opt-outs in bulk; anonymising a contact, and giving it another number or store, end its consent.
 
     Args:
         contact_id: the contact.
         event: the change. An opt-in is stored as `resubscribed` if there was an opt-out before.
         source: who or what changed it, such as `unsubscribe_page` or `inbound_stop`.
-        at: when the person decided, if that is known; see `believed_time`.
+        claimed_at: when the person decided, if that is known; see `believed_time`.
         evidence: what proves it.
 
     Returns:
         Whether anything changed.
     """
     now = timezone.now()
-    decided_at = believed_time(at, now)
+    decided_at = believed_time(claimed_at, now)
     proof = evidence.as_json()
-    if at and decided_at != at:
-        proof["claimed_at"] = at.isoformat()
+    if claimed_at and decided_at != claimed_at:
+        proof["claimed_at"] = claimed_at.isoformat()
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in WITHDRAWALS:
@@ -165,14 +165,16 @@ def change_consent(
     return True
 
 
-def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = False) -> str:
+def why_consent_does_not_count(
+    contact: Contact, agreed_at: datetime, *, is_recorded: bool = False
+) -> str:
     """Why a consent to marketing does not count, as a sentence; empty if it does.
 
     An objection and a suppression for all stores are not undone by what costs a word or a press.
 
     Args:
         contact: the contact that would be subscribed.
-        at: when the person agreed.
+        agreed_at: when the person agreed.
         is_recorded: whether an operator recorded the consent, with its proof.
     """
     if contact.phone is None:
@@ -186,7 +188,7 @@ def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = F
     opted_out_at = [suppression.created_at for suppression in suppressions]
     if contact.unsubscribed_at:
         opted_out_at.append(contact.unsubscribed_at)
-    if opted_out_at and at <= max(opted_out_at):
+    if opted_out_at and agreed_at <= max(opted_out_at):
         zone = ZoneInfo(contact.owner.timezone)
         return (
             f"The person opted out later: {max(opted_out_at).astimezone(zone):%Y-%m-%d %H:%M %Z}."
@@ -195,7 +197,7 @@ def obstacle_to_consent(contact: Contact, at: datetime, *, is_recorded: bool = F
 
 
 def _set_consent(
-    contact: Contact, event: ConsentEventType, source: str, at: datetime, evidence: Evidence
+    contact: Contact, event: ConsentEventType, source: str, decided_at: datetime, evidence: Evidence
 ) -> bool:
     """Set the consent that the event changes, without saving, and write or delete the suppression.
 
@@ -205,17 +207,17 @@ def _set_consent(
     """
     match event:
         case ConsentEventType.UNSUBSCRIBED:
-            is_news = _suppress(contact, source, at)
+            is_news = _insert_suppression_if_missing(contact, source, decided_at)
             if not contact.is_subscribed and not is_news:
                 return False
             contact.is_subscribed = False
-            contact.unsubscribed_at = max(at, contact.unsubscribed_at or at)
+            contact.unsubscribed_at = max(decided_at, contact.unsubscribed_at or decided_at)
             contact.sms_consent_status = SmsConsentStatus.OPTED_OUT
         case ConsentEventType.SUBSCRIBED | ConsentEventType.RESUBSCRIBED:
             is_recorded = bool(evidence.actor)
             if contact.is_subscribed and not is_recorded:
                 return False
-            if obstacle_to_consent(contact, at, is_recorded=is_recorded):
+            if why_consent_does_not_count(contact, decided_at, is_recorded=is_recorded):
                 return False
             OptInRequest.objects.filter(contact=contact).close()
             contact.is_subscribed, contact.unsubscribed_at = True, None
@@ -229,7 +231,7 @@ def _set_consent(
     return True
 
 
-def _suppress(contact: Contact, source: str, at: datetime) -> bool:
+def _insert_suppression_if_missing(contact: Contact, source: str, decided_at: datetime) -> bool:
     """Suppress the contact's number at its store.
 
     An objection takes the place of suppressions that are easier to undo.
@@ -242,7 +244,7 @@ def _suppress(contact: Contact, source: str, at: datetime) -> bool:
         suppression, is_new = Suppression.objects.get_or_create(
             owner_id=contact.owner_id,
             phone_hash=phone_hash(contact.phone or ""),
-            defaults={"reason": source, "created_at": at},
+            defaults={"reason": source, "created_at": decided_at},
         )
         if is_new:
             return True
@@ -251,7 +253,10 @@ def _suppress(contact: Contact, source: str, at: datetime) -> bool:
         return False
     was_objection = any(suppression.reason == OBJECTION for suppression in earlier)
     for suppression in earlier:
-        suppression.reason, suppression.created_at = OBJECTION, max(at, suppression.created_at)
+        suppression.reason, suppression.created_at = (
+            OBJECTION,
+            max(decided_at, suppression.created_at),
+        )
         suppression.save()
     return not was_objection
 

@@ -11,7 +11,12 @@ from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from contacts.consent import EARLIEST_BELIEVED_TIME, Evidence, change_consent, obstacle_to_consent
+from contacts.consent import (
+    EARLIEST_BELIEVED_TIME,
+    Evidence,
+    change_consent,
+    why_consent_does_not_count,
+)
 from contacts.models import ConsentEventType, Contact, MessageType
 
 RECORDED_BY_OPERATOR = "operator"  # the source of an opt-out that an operator records
@@ -89,7 +94,7 @@ def record_consent(
     source, at = consent.channel.value, consent.given_at
     with transaction.atomic():
         if not change_consent(
-            contact.pk, GIVEN[message_type], source=source, at=at, evidence=evidence
+            contact.pk, GIVEN[message_type], source=source, claimed_at=at, evidence=evidence
         ):
             raise ConsentRefused(_why_refused(contact, message_type, at))
         audit.write_entry(
@@ -100,7 +105,7 @@ def record_consent(
 def _why_refused(contact: Contact, message_type: MessageType, at: datetime) -> str:
     contact.refresh_from_db()
     if message_type == MessageType.MARKETING:
-        return obstacle_to_consent(contact, at, is_recorded=True)
+        return why_consent_does_not_count(contact, at, is_recorded=True)
     return "Service messages are allowed already."
 
 

@@ -16,21 +16,21 @@ from contacts.phones import phone_hash, phone_hashes, present_key_id
 from contacts.sending_window import wait_for_open_sending_windows
 
 
-def suppressed_phones(owner_id: int, phones: Iterable[str]) -> set[str]:
+def suppressed_phones(owner_id: int, e164_phones: Iterable[str]) -> set[str]:
     """Which of these numbers are suppressed at the store or at all stores.
 
     Args:
         owner_id: the store.
-        phones: numbers in E.164.
+        e164_phones: numbers in E.164.
     """
-    return {phone for _, phone in suppressed_pairs((owner_id, phone) for phone in phones)}
+    return {phone for _, phone in suppressed_pairs((owner_id, phone) for phone in e164_phones)}
 
 
-def suppressed_pairs(pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+def suppressed_pairs(owner_phone_pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
     """Which of these (store id, number) pairs are suppressed; one query for many stores."""
     if not Suppression.objects.exists():
         return set()
-    return _pairs_in(Suppression, _HashedPair.all_of(pairs))
+    return _pairs_in(Suppression, _HashedPair.all_of(owner_phone_pairs))
 
 
 class MarketingBlocks(NamedTuple):
@@ -47,10 +47,10 @@ class MarketingBlocks(NamedTuple):
         return pair in self.suppressed or pair in self.held
 
 
-def marketing_blocks(pairs: Iterable[tuple[int, str]]) -> MarketingBlocks:
+def marketing_blocks(owner_phone_pairs: Iterable[tuple[int, str]]) -> MarketingBlocks:
     """Which of these (store id, number) pairs get no marketing; few queries for many stores."""
     [(any_suppressed, any_held)] = rows(ARE_THERE_BLOCKS)
-    hashed = _HashedPair.all_of(pairs) if any_suppressed or any_held else []
+    hashed = _HashedPair.all_of(owner_phone_pairs) if any_suppressed or any_held else []
     return MarketingBlocks(
         _pairs_in(Suppression, hashed) if any_suppressed else set(),
         _pairs_in(MarketingHold, hashed) if any_held else set(),
@@ -68,10 +68,10 @@ class _HashedPair(NamedTuple):
     digest: str
 
     @classmethod
-    def all_of(cls, pairs: Iterable[tuple[int, str]]) -> list[_HashedPair]:
+    def all_of(cls, owner_phone_pairs: Iterable[tuple[int, str]]) -> list[_HashedPair]:
         return [
             cls(owner_id, phone, digest)
-            for owner_id, phone in pairs
+            for owner_id, phone in owner_phone_pairs
             for digest in phone_hashes(phone)
         ]
 
@@ -92,7 +92,9 @@ def _pairs_in(
     }
 
 
-def suppress_opted_out_phones(owner_id: int | None, phones: Sequence[str], *, reason: str) -> int:
+def suppress_opted_out_phones(
+    owner_id: int | None, e164_phones: Sequence[str], *, reason: str
+) -> int:
     """Suppress the numbers of people who said no, before their contacts are opted out.
 
     Called in a transaction that opts them out. If one of them is subscribed, it first waits for the
@@ -100,14 +102,14 @@ def suppress_opted_out_phones(owner_id: int | None, phones: Sequence[str], *, re
 
     Args:
         owner_id: the store; None for all stores, of which none has such a contact.
-        phones: numbers in E.164.
+        e164_phones: numbers in E.164.
         reason: stored with each new suppression.
 
     Returns:
         How many of them were not suppressed yet.
     """
-    _wait_if_subscribed(owner_id, phones)
-    hashes = [phone_hashes(phone) for phone in phones]
+    _wait_if_subscribed(owner_id, e164_phones)
+    hashes = [phone_hashes(phone) for phone in e164_phones]
     present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
     parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
     return execute(SUPPRESS_PHONES, parameters)
@@ -126,7 +128,7 @@ SUPPRESS_PHONES = """
 """
 
 
-def hold_marketing(owner_id: int | None, phones: Sequence[str], *, reply_id: int) -> None:
+def hold_marketing(owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int) -> None:
     """Let marketing to these numbers wait until a person has decided about a reply.
 
     If one of them is subscribed, it first waits for the store's open sending windows, since the
@@ -134,14 +136,14 @@ def hold_marketing(owner_id: int | None, phones: Sequence[str], *, reply_id: int
 
     Args:
         owner_id: the store; None for all stores, of which none has such a contact.
-        phones: numbers in E.164.
+        e164_phones: numbers in E.164.
         reply_id: the reply's event.
     """
-    _wait_if_subscribed(owner_id, phones)
+    _wait_if_subscribed(owner_id, e164_phones)
     MarketingHold.objects.bulk_create(
         [
             MarketingHold(owner_id=owner_id, phone_hash=phone_hash(phone), reply_id=reply_id)
-            for phone in phones
+            for phone in e164_phones
         ],
         ignore_conflicts=True,
     )

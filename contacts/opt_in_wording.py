@@ -32,7 +32,7 @@ class Question(NamedTuple):
     version: str
 
 
-def question_of(store: User) -> Question:
+def opt_in_question_of(store: User) -> Question:
     """What the store's opt-in requests ask."""
     if store.opt_in_wording:
         return Question(store.opt_in_wording, store.opt_in_version)

@@ -26,17 +26,17 @@ from contacts.phones import (
 CHUNK_NUMBERS = 5000
 
 
-def rehash_suppressions(phones: Iterable[str]) -> int:
+def rehash_suppressions(e164_phones: Iterable[str]) -> int:
     """Give the suppressions of these numbers the hash of the present key; return how many.
 
     Of two suppressions of a number at a store the earlier one stays. Marketing holds are moved,
     too, and not counted.
 
     Args:
-        phones: every number that is still known, in E.164, in any order.
+        e164_phones: every number that is still known, in E.164, in any order.
     """
     old_key = settings.PHONE_HASH_KEY_OLD
-    numbers, changed = iter(phones), 0
+    numbers, changed = iter(e164_phones), 0
     while chunk := list(islice(numbers, CHUNK_NUMBERS)):
         pairs = sorted({(keyed_hash(old_key, phone), phone_hash(phone)) for phone in chunk})
         hashes = list(map(list, zip(*pairs, strict=True)))
@@ -71,7 +71,7 @@ REHASH_SUPPRESSIONS = _REHASH.format(table="contacts_suppression")
 REHASH_HOLDS = _REHASH.format(table="contacts_marketinghold")
 
 
-def remaining_count() -> int:
+def count_hashes_of_earlier_keys() -> int:
     """How many suppressions and marketing holds have a hash that another key made."""
     return sum(
         model.objects.exclude(key_id=present_key_id()).count()

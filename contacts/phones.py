@@ -85,7 +85,7 @@ def e164_of_international_digits(digits: str) -> str | None:
     return _number_by_rules(rules, digits, "+" + digits, "") if rules else None
 
 
-def national_number(digits: str, region: str) -> str | None:
+def e164_of_national_digits(digits: str, region: str) -> str | None:
     """The number in E.164 that the digits dial within a region, or None if it is not valid.
 
     Args:
@@ -124,12 +124,12 @@ def _parse_with_library(text: str, region: str) -> str | None:
     return phone if len(phone) <= MAX_E164_LENGTH else None
 
 
-def phone_kind(phone: str) -> PhoneKind:
+def phone_kind(e164_phone: str) -> PhoneKind:
     """Whether a valid number in E.164 is a mobile, a landline or something else.
 
     A number that may be either of the first two, as in North America, counts as mobile.
     """
-    digits = phone[1:]
+    digits = e164_phone[1:]
     rules = kind_rules(digits[:3], len(digits))
     if rules.is_mobile(digits):
         return PhoneKind.MOBILE
@@ -151,14 +151,14 @@ def is_plain_mobile(text: str) -> bool:
     )
 
 
-def phone_hash(phone: str) -> str:
+def phone_hash(e164_phone: str) -> str:
     """The hash that suppresses an E.164 number: HMAC-SHA256 with PHONE_HASH_KEY."""
-    return keyed_hash(settings.PHONE_HASH_KEY, phone)
+    return keyed_hash(settings.PHONE_HASH_KEY, e164_phone)
 
 
-def phone_hashes(phone: str) -> list[str]:
+def phone_hashes(e164_phone: str) -> list[str]:
     """Every hash that suppresses an E.164 number: with PHONE_HASH_KEY, and with the key before."""
-    return [keyed_hash(key, phone) for key in phone_hash_keys()]
+    return [keyed_hash(key, e164_phone) for key in phone_hash_keys()]
 
 
 def phone_hash_keys() -> list[str]:
@@ -166,9 +166,9 @@ def phone_hash_keys() -> list[str]:
     return [key for key in (settings.PHONE_HASH_KEY, settings.PHONE_HASH_KEY_OLD) if key]
 
 
-def keyed_hash(key: str, phone: str) -> str:
+def keyed_hash(key: str, e164_phone: str) -> str:
     """The hash of an E.164 number with one key."""
-    return hmac.new(key.encode(), phone.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key.encode(), e164_phone.encode(), hashlib.sha256).hexdigest()
 
 
 def key_id(key: str) -> str:

@@ -1,7 +1,7 @@
 """Restriction of a contact: its data is stored and not used (GDPR, article 18).
 
-What it stops is in docs/rules.md#restriction. It is decided where contacts are read: `may_receive`,
-the check before the call, automations, imports and retention.
+What it stops is in docs/rules.md#restriction. It is decided where contacts are read:
+`consenting_contacts_q`, the check before the call, automations, imports and retention.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def lift_restriction(contact_id: int, *, by: User | AnonymousUser | str) -> bool
     return bool(changed)
 
 
-def restricted_phones(owner_id: int, phones: Sequence[str]) -> set[str]:
+def restricted_phones(owner_id: int, e164_phones: Sequence[str]) -> set[str]:
     """Which of these numbers are those of restricted contacts of the store.
 
     Args:
         owner_id: the store.
-        phones: numbers in E.164.
+        e164_phones: numbers in E.164.
     """
     restricted = Contact.objects.filter(
-        owner=owner_id, phone__in=phones, restricted_at__isnull=False
+        owner=owner_id, phone__in=e164_phones, restricted_at__isnull=False
     )
     return {phone for phone in restricted.values_list("phone", flat=True) if phone}

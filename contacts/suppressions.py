@@ -61,10 +61,10 @@ class SuppressionCounts(TypedDict):
 def import_list(
     path: Path, store: User | None, *, reason: str, by: User | AnonymousUser | str
 ) -> SuppressionCounts:
-    """Import a list as `import_suppressions` does and write an audit entry.
+    """Import a list as `suppress_numbers_of_file` does and write an audit entry.
 
     Args:
-        path: see `import_suppressions`.
+        path: see `suppress_numbers_of_file`.
         store: the store, whose country is that of national numbers; None for all stores.
         reason: stored with each new suppression.
         by: the account or program that imports the list.
@@ -74,7 +74,7 @@ def import_list(
     """
     region = phone_region_of(store) if store else settings.DEFAULT_PHONE_REGION
     owner_id = store.pk if store else None
-    counts = import_suppressions(path, owner_id, region=region, reason=reason)
+    counts = suppress_numbers_of_file(path, owner_id, region=region, reason=reason)
     audit.write_entry(
         "suppressions imported",
         by=by,
@@ -85,7 +85,7 @@ def import_list(
     return counts
 
 
-def import_suppressions(
+def suppress_numbers_of_file(
     path: Path, owner_id: int | None, *, region: str, reason: str
 ) -> SuppressionCounts:
     """Suppress the numbers or hashes of a list at one store or at all stores.
@@ -199,12 +199,12 @@ class _NumberColumns:
         return {}
 
     def _phone_hashes_in_cell(
-        self, at: int, cell: str, country: str, key_of_hash: str
+        self, position: int, cell: str, country_text: str, key_of_hash: str
     ) -> list[tuple[str, str]]:
         cell = cell.strip()
         if _HASH.fullmatch(cell):
             return [(cell, key_of_hash)] if key_of_hash else []
-        phones = self.readers[at].find_all_possible_numbers(cell, country)
+        phones = self.readers[position].find_all_possible_numbers(cell, country_text)
         return [(phone_hash(phone), present_key_id()) for phone in phones]
 
     def _country(self, cells: Sequence[str]) -> str:

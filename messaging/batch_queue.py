@@ -31,9 +31,9 @@ SEND_NEXT = "messaging.tasks.send_next_batch"
 HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `not_before` of a held batch
 
 
-def wake(count: int) -> None:
-    """Enqueue jobs that send the next `count` batches, once the transaction commits."""
-    jobs.enqueue_copies_on_commit("sms", SEND_NEXT, count)
+def enqueue_send_jobs_on_commit(batch_count: int) -> None:
+    """Enqueue jobs that send the next `batch_count` batches, once the transaction commits."""
+    jobs.enqueue_copies_on_commit("sms", SEND_NEXT, batch_count)
 
 
 def claim_next_batch() -> Batch | None:
@@ -85,7 +85,7 @@ def release_and_enqueue_batches(**filters: Any) -> int:
         )
         first_turn = lowest_due_turn()
         execute(RELEASE_BATCHES, [ids, list(range(first_turn, first_turn + len(ids)))])
-        wake(len(ids))
+        enqueue_send_jobs_on_commit(len(ids))
     return len(ids)
 
 
@@ -105,7 +105,7 @@ def hold_batches(reason: str, **filters: Any) -> int:
     )
 
 
-def cancel_unsent_batches(batch_ids: Sequence[int], *, reason: str) -> int:
+def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> int:
     """Cancel batches that were not sent: skip their messages and release their credits.
 
     A claimed batch is dropped too, and its worker loses the claim. A batch that is being submitted
@@ -124,7 +124,7 @@ def cancel_unsent_batches(batch_ids: Sequence[int], *, reason: str) -> int:
             outcomes.record_outcomes(
                 batch.message_class,
                 [
-                    Outcome(MessageId(pk), MessageStatus.SKIPPED, error_code=reason)
+                    Outcome(MessageId(pk), MessageStatus.SKIPPED, error_code=skip_reason)
                     for pk in queued.values_list("pk", flat=True)
                 ],
                 batches_locked=True,
@@ -165,5 +165,5 @@ def return_to_queue(batch: Batch, *, reason: str, until: datetime, **changes: An
         # The job ID names the attempt: replacing an earlier job of this batch could take the only
         # job of another batch.
         job_id = f"batch-{batch.pk}-{batch.claim_token}"
-        jobs.enqueue_at("sms", until, SEND_NEXT, job_id=job_id)
+        jobs.enqueue_at_on_commit("sms", until, SEND_NEXT, job_id=job_id)
     return bool(returned)

@@ -63,10 +63,10 @@ def new_tracking_ids(count: int) -> list[str]:
 def write_batches_and_messages(
     model: type[OutboundMessage],
     messages: Sequence[NewMessage],
-    sources: Mapping[int, BatchSource],
+    source_by_id: Mapping[int, BatchSource],
     *,
     first_turn: int,
-    batch_counts: Counter[int],
+    batch_counts_by_source: Counter[int],
     extra_columns: Mapping[str, Any] | None = None,
 ) -> list[NewBatch]:
     """Write messages and their batches, and count skipped messages in tallies.
@@ -74,9 +74,9 @@ def write_batches_and_messages(
     Args:
         model: the class of the messages.
         messages: ordered so that messages of one source are neighbours.
-        sources: by ID of the campaign or automation.
+        source_by_id: by ID of the campaign or automation.
         first_turn: the turn of each source's first batch.
-        batch_counts: how many batches each source has already; increased by this call.
+        batch_counts_by_source: how many batches each source has already; increased by this call.
         extra_columns: values, by column, that are the same for all messages.
 
     Returns:
@@ -89,9 +89,9 @@ def write_batches_and_messages(
         with cursor.copy(COPY_BATCHES) as copy:
             for batch_id, group in zip(batch_ids, groups, strict=True):
                 owner_id, source_id = group[0][:2]
-                source = sources[source_id]
-                turn = first_turn + batch_counts[source_id]
-                batch_counts[source_id] += 1
+                source = source_by_id[source_id]
+                turn = first_turn + batch_counts_by_source[source_id]
+                batch_counts_by_source[source_id] += 1
                 copy.write_row(
                     (
                         batch_id,

@@ -86,18 +86,18 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     return wallet
 
 
-def hold_credits_where_sufficient(needs: Mapping[StoreId, int]) -> set[StoreId]:
+def hold_credits_where_sufficient(credits_by_store: Mapping[StoreId, int]) -> set[StoreId]:
     """Hold credits in the wallets of several stores.
 
     Call `insert_reservation_rows` for the batches in the same transaction.
 
     Args:
-        needs: credits by store. Each store's are held in full or not at all.
+        credits_by_store: credits by store. Each store's are held in full or not at all.
 
     Returns:
         The stores whose credits are held; the others have too few available.
     """
-    held = rows(HOLD_CREDITS, [list(needs), list(needs.values())])
+    held = rows(HOLD_CREDITS, [list(credits_by_store), list(credits_by_store.values())])
     return {owner_id for (owner_id,) in held}
 
 
@@ -150,7 +150,7 @@ def reserve_credits(batches: Sequence[NewBatch]) -> None:
     insert_reservation_rows(batches)
 
 
-def expire_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:
+def expire_overdue_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:
     """Expire the overdue reservations of ended batches and release what they still hold.
 
     Their unknown messages have had no receipt in time.

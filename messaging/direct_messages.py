@@ -16,7 +16,7 @@ from contacts.marketing_blocks import suppressed_phones
 from contacts.models import MessageType
 from contacts.restriction import restricted_phones
 from messaging import credits
-from messaging.batch_queue import lowest_due_turn, wake
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 from messaging.batch_writing import new_tracking_ids
 from messaging.models import Batch, BatchId, DirectMessage
 from messaging.text import count_parts
@@ -39,12 +39,12 @@ class NewDirectMessage(NamedTuple):
     contact_id: int | None = None
 
 
-def enqueue_direct_message(store: User, to: str, text: str, *, key: str) -> DirectMessage:
+def enqueue_direct_message(store: User, e164_phone: str, text: str, *, key: str) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
 
     Args:
         store: the sender.
-        to: the number, as E.164.
+        e164_phone: the number, as E.164.
         text: as it is sent.
         key: if the store has a message with this key, it is returned and nothing is written.
 
@@ -52,17 +52,17 @@ def enqueue_direct_message(store: User, to: str, text: str, *, key: str) -> Dire
         SendingBlocked: if the store may not send or cannot pay, or the number has opted out or is
             that of a restricted contact.
     """
-    if suppressed_phones(store.pk, [to]):
+    if suppressed_phones(store.pk, [e164_phone]):
         raise SendingBlocked("this number has opted out at this store")
-    return send_service_message(store, to, text, key=key)
+    return send_service_message(store, e164_phone, text, key=key)
 
 
-def send_service_message(store: User, to: str, text: str, *, key: str) -> DirectMessage:
+def send_service_message(store: User, e164_phone: str, text: str, *, key: str) -> DirectMessage:
     """The same, also to a number that has opted out of marketing, such as to confirm that.
 
     Args:
         store: the sender.
-        to: the number, as E.164.
+        e164_phone: the number, as E.164.
         text: as it is sent.
         key: if the store has a message with this key, it is returned and nothing is written.
 
@@ -71,12 +71,12 @@ def send_service_message(store: User, to: str, text: str, *, key: str) -> Direct
             restricted contact.
     """
     require_eligible_sender(store)
-    if restricted_phones(store.pk, [to]):
+    if restricted_phones(store.pk, [e164_phone]):
         raise SendingBlocked("the data of this number's contact may only be stored")
     with transaction.atomic():
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
-        return write_direct_messages(store, [NewDirectMessage(to, text, key)])[0]
+        return write_direct_messages(store, [NewDirectMessage(e164_phone, text, key)])[0]
 
 
 def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> list[DirectMessage]:
@@ -118,5 +118,5 @@ def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> 
         credits.reserve_credits([credits.NewBatch(StoreId(store.pk), BatchId(batch.pk), parts)])
     except credits.InsufficientCredits as error:
         raise SendingBlocked(str(error)) from None
-    wake(1)
+    enqueue_send_jobs_on_commit(1)
     return written

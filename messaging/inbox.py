@@ -100,7 +100,7 @@ def _storable(value: Any, depth: int) -> Any:
     return None if isinstance(value, (list, dict)) else value
 
 
-def digest(text: str) -> str:
+def sha256_hex(text: str) -> str:
     """The SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -126,7 +126,7 @@ class NewEvent(NamedTuple):
         provider_status = first_field(event, STATUS_FIELDS).lower()[:40]
         if not (provider_id and provider_status):
             return cls(
-                f"unreadable:{digest(body)}",
+                f"unreadable:{sha256_hex(body)}",
                 provider_id,
                 provider_status,
                 None,
@@ -135,7 +135,7 @@ class NewEvent(NamedTuple):
                 body,
                 WebhookEventStatus.FAILED.value,
             )
-        time_or_digest = first_field(event, TIME_FIELDS)[:40] or digest(body)[:16]
+        time_or_digest = first_field(event, TIME_FIELDS)[:40] or sha256_hex(body)[:16]
         error_code = error = ""
         if message_status_of(provider_status) == MessageStatus.FAILED:
             error_code = first_field(event, CODE_FIELDS)[:40] or Reason.UNDELIVERED.value

@@ -127,39 +127,39 @@ class MittoClient:
 
     def send_bulk(self, messages: Sequence[OutgoingSms]) -> SendResult:
         """Send up to 5,000 messages in one call."""
-        body = {"messages": [self._body(message) for message in messages]}
-        return self._send("/sendmessagesbulk", body, len(messages))
+        body = {"messages": [self._build_message_body(message) for message in messages]}
+        return self._post_messages("/sendmessagesbulk", body, len(messages))
 
     def send_one(self, message: OutgoingSms) -> SendResult:
         """Send a single message."""
-        return self._send("/send", self._body(message), 1)
+        return self._post_messages("/send", self._build_message_body(message), 1)
 
     def fetch_message_status(self, message_id: str) -> StatusResult:
         """Ask for the status of a message."""
-        answer = self._call("GET", f"/{message_id}", None)
+        answer = self._call_or_get_problem("GET", f"/{message_id}", None)
         if not isinstance(answer, requests.Response):
             return answer
         return interpret_status_response(answer.status_code, answer.headers, answer.content)
 
-    def _body(self, message: OutgoingSms) -> dict[str, Any]:
+    def _build_message_body(self, message: OutgoingSms) -> dict[str, Any]:
         return {
             "trafficAccountId": self._account,
             "destination": message.destination,
             "sms": {"text": message.text, "sender": message.sender},
         }
 
-    def _send(self, path: str, body: dict[str, Any], count: int) -> SendResult:
-        answer = self._call("POST", path, orjson.dumps(body))
+    def _post_messages(self, path: str, body: dict[str, Any], message_count: int) -> SendResult:
+        answer = self._call_or_get_problem("POST", path, orjson.dumps(body))
         if not isinstance(answer, requests.Response):
             return answer
         problem = _problem_of_response(answer.status_code, answer.headers, answer.content)
         return (
             problem
             if problem is not None
-            else _read_items(_parse_json_or_none(answer.content), count)
+            else _read_items(_parse_json_or_none(answer.content), message_count)
         )
 
-    def _call(
+    def _call_or_get_problem(
         self, method: str, path: str, data: bytes | None
     ) -> requests.Response | RetryLater | Ambiguous:
         try:
@@ -195,12 +195,12 @@ def _failed_before_sending(error: requests.ConnectionError) -> bool:
 
 
 def interpret_status_response(
-    code: int, headers: Mapping[str, str], content: bytes
+    http_status: int, headers: Mapping[str, str], content: bytes
 ) -> StatusResult:
     """Read the answer to a status query."""
-    if code == 404:
+    if http_status == 404:
         return NotFound()
-    problem = _problem_of_response(code, headers, content)
+    problem = _problem_of_response(http_status, headers, content)
     if problem is not None:
         return problem
     body = _parse_json_or_none(content)
@@ -214,26 +214,26 @@ def interpret_status_response(
 
 
 def _problem_of_response(
-    code: int, headers: Mapping[str, str], content: bytes
+    http_status: int, headers: Mapping[str, str], content: bytes
 ) -> CallRefused | RetryLater | Ambiguous | None:
     """What an HTTP status other than 200 means; None for 200."""
-    if code == 200:
+    if http_status == 200:
         return None
     retry_after = _retry_after_seconds(headers.get("Retry-After"))
-    if code == 429 or (code == 503 and "Retry-After" in headers):
-        return RetryLater(f"asks to wait, {code}", retry_after)
-    if 400 <= code < 500 and code not in AMBIGUOUS_4XX:
-        return CallRefused(code, _error_text(content))
-    return Ambiguous(f"answered {code}")
+    if http_status == 429 or (http_status == 503 and "Retry-After" in headers):
+        return RetryLater(f"asks to wait, {http_status}", retry_after)
+    if 400 <= http_status < 500 and http_status not in AMBIGUOUS_4XX:
+        return CallRefused(http_status, _error_text_without_phone_numbers(content))
+    return Ambiguous(f"answered {http_status}")
 
 
-def _read_items(body: Any, count: int) -> Accepted | Ambiguous:
-    """Read the answer to `count` messages; ambiguous unless it names each once, in order."""
+def _read_items(body: Any, expected_count: int) -> Accepted | Ambiguous:
+    """Read the answer to some messages; ambiguous unless it names each once, in order."""
     items = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return Ambiguous("the answer cannot be read")
-    if len(items) != count:
-        return Ambiguous(f"the answer names {len(items)} messages of {count}")
+    if len(items) != expected_count:
+        return Ambiguous(f"the answer names {len(items)} messages of {expected_count}")
     sent_items = [_read_item(item) for item in items]
     ids = [item.message_id for item in sent_items if item.message_id]
     if len(set(ids)) != len(ids):
@@ -256,7 +256,7 @@ def _parse_json_or_none(content: bytes) -> Any:
         return None
 
 
-def _error_text(content: bytes) -> str:
+def _error_text_without_phone_numbers(content: bytes) -> str:
     """The error text of an answer, without phone numbers."""
     body = _parse_json_or_none(content)
     if isinstance(body, dict):
@@ -266,15 +266,15 @@ def _error_text(content: bytes) -> str:
     return mask_phone_numbers(str(text))[:500]
 
 
-def _retry_after_seconds(value: str | None) -> float | None:
+def _retry_after_seconds(header_value: str | None) -> float | None:
     """Seconds to wait, from the header Retry-After with seconds or a date."""
-    if not value:
+    if not header_value:
         return None
     try:
-        seconds = float(value)
+        seconds = float(header_value)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+            seconds = (parsedate_to_datetime(header_value) - datetime.now(UTC)).total_seconds()
         except (TypeError, ValueError):
             return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
 from contacts.models import Contact, MessageType
-from messaging.opt_in_secrets import fill_secrets
+from messaging.opt_in_secrets import fill_in_link_and_code
 from messaging.statuses import (
     BatchStatus,
     MessageStatus,
@@ -251,7 +251,7 @@ class DirectMessage(OutboundMessage):
     @classmethod
     def text_to_send(cls, text: str, tracking_id: str) -> str:
         """The stored text with the link and the code that are stored nowhere."""
-        return fill_secrets(text, tracking_id)
+        return fill_in_link_and_code(text, tracking_id)
 
 
 class MessageTemplate(models.Model):

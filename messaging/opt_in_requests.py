@@ -25,7 +25,7 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute
 from contacts.ages import ADULT_AGE, years_before
-from contacts.consent import Evidence, change_consent, obstacle_to_consent
+from contacts.consent import Evidence, change_consent, why_consent_does_not_count
 from contacts.lookup import contact_ids_with_phone
 from contacts.marketing_blocks import suppressed_phones
 from contacts.models import (
@@ -35,7 +35,7 @@ from contacts.models import (
     OptInPurpose,
     OptInRequest,
 )
-from contacts.opt_in_wording import CONFIRM_LINK_TAG, question_of, without_link
+from contacts.opt_in_wording import CONFIRM_LINK_TAG, opt_in_question_of, without_link
 from messaging import limits
 from messaging.direct_messages import NewDirectMessage, write_direct_messages
 from messaging.models import WebhookEvent
@@ -91,7 +91,7 @@ def ask_for_consent(
         request = OptInRequest.objects.create(
             contact=contact,
             purpose=OptInPurpose.DOUBLE_OPT_IN,
-            **question_of(store)._asdict(),
+            **opt_in_question_of(store)._asdict(),
             meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
@@ -117,12 +117,14 @@ def send_waiting_requests() -> dict[str, int]:
             return {}
         closed = waiting.filter(created_at__lte=timezone.now() - LIFETIME).close()
         counts = {"sent": 0, "closed": closed}
-        stores = User.objects.eligible().filter(pk__in=waiting.values("contact__owner"))
+        stores = User.objects.eligible_to_send_with_sender().filter(
+            pk__in=waiting.values("contact__owner")
+        )
         for store in stores.order_by("pk"):
             if limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
                 continue
             try:
-                while batch := _send_batch(store):
+                while batch := _send_next_requests_of_store(store):
                     counts["sent"] += batch["sent"]
                     counts["closed"] += batch["closed"]
             except SendingBlocked as blocked:
@@ -130,7 +132,7 @@ def send_waiting_requests() -> dict[str, int]:
     return counts
 
 
-def _send_batch(store: User) -> dict[str, int]:
+def _send_next_requests_of_store(store: User) -> dict[str, int]:
     """Send the next waiting requests of a store, one batch; close those that must not be sent.
 
     Contacts are locked before their requests, as everywhere; those that are locked are left to the
@@ -220,7 +222,7 @@ def _request_text(wording: str, sender: str) -> str:
     return f"{wording}\n{answer.format(link=CONFIRM_LINK_TAG)}"
 
 
-def request_for_token(token: str) -> OptInRequest | None:
+def find_request_by_confirm_token(token: str) -> OptInRequest | None:
     """The request of a confirmation link that was answered or still can be; else None."""
     tracking_id = tracking_id_of_confirm_token(token)
     request = (
@@ -236,11 +238,11 @@ def request_for_token(token: str) -> OptInRequest | None:
     return request if is_open else None
 
 
-def confirm(request: OptInRequest, evidence: Evidence) -> bool:
+def subscribe_by_confirm_page(request: OptInRequest, evidence: Evidence) -> bool:
     """Subscribe the contact of a request that was confirmed on its page.
 
     Args:
-        request: from `request_for_token`.
+        request: from `find_request_by_confirm_token`.
         evidence: who confirmed it.
 
     Returns:
@@ -250,10 +252,10 @@ def confirm(request: OptInRequest, evidence: Evidence) -> bool:
         _lock_contact(request)
         if not OptInRequest.objects.open_at(timezone.now()).filter(pk=request.pk).exists():
             return False
-        return _subscribe(request, SOURCE, evidence)
+        return _subscribe_or_close_request(request, SOURCE, evidence)
 
 
-def confirm_by_reply(contact_ids: Collection[int], event: WebhookEvent) -> bool:
+def subscribe_by_reply(contact_ids: Collection[int], event: WebhookEvent) -> bool:
     """Subscribe the contact that answered its request with a yes.
 
     The reply must have come while the request was open. If several of the contacts have an open
@@ -279,7 +281,9 @@ def confirm_by_reply(contact_ids: Collection[int], event: WebhookEvent) -> bool:
         if not open_requests.filter(pk=requests[0].pk).exists():
             return False
         at = event.occurred_at or event.received_at
-        return _subscribe(requests[0], SOURCE, Evidence(details={"event": event.pk}), at=at)
+        return _subscribe_or_close_request(
+            requests[0], SOURCE, Evidence(details={"event": event.pk}), at=at
+        )
 
 
 def _lock_contact(request: OptInRequest) -> None:
@@ -287,7 +291,7 @@ def _lock_contact(request: OptInRequest) -> None:
     Contact.objects.select_for_update().get(pk=request.contact_id)
 
 
-def _subscribe(
+def _subscribe_or_close_request(
     request: OptInRequest, source: str, evidence: Evidence, *, at: datetime | None = None
 ) -> bool:
     """Subscribe the contact of an open request; if something is in the way, close the request."""
@@ -296,7 +300,11 @@ def _subscribe(
         wording=without_link(request.wording), version=request.version, details=details
     )
     subscribed = change_consent(
-        request.contact_id, ConsentEventType.SUBSCRIBED, source=source, at=at, evidence=evidence
+        request.contact_id,
+        ConsentEventType.SUBSCRIBED,
+        source=source,
+        claimed_at=at,
+        evidence=evidence,
     )
     same_request = OptInRequest.objects.filter(pk=request.pk)
     if subscribed:
@@ -336,7 +344,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
     store, now = contact.owner, timezone.now()
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        if obstacle := obstacle_to_opt_in_again(contact):
+        if obstacle := why_opt_in_again_is_refused(contact):
             raise SendingBlocked(obstacle)
         codes = OptInRequest.objects.filter(
             contact__in=contact_ids_with_phone(contact.phone or ""),
@@ -360,7 +368,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
     return request
 
 
-def obstacle_to_opt_in_again(contact: Contact) -> str:
+def why_opt_in_again_is_refused(contact: Contact) -> str:
     """Why the contact cannot come back by a code; empty if it can."""
     if contact.is_subscribed:
         return "The contact is subscribed."
@@ -368,7 +376,7 @@ def obstacle_to_opt_in_again(contact: Contact) -> str:
         return "The contact's data may only be stored."
     if not contact.service_allowed:
         return "The contact does not want service messages."
-    return obstacle_to_consent(contact, timezone.now())
+    return why_consent_does_not_count(contact, timezone.now())
 
 
 def open_code_request(contact: Contact) -> OptInRequest | None:
@@ -377,7 +385,9 @@ def open_code_request(contact: Contact) -> OptInRequest | None:
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 
-def enter_code(contact: Contact, code: str, *, source: str, evidence: Evidence) -> CodeResult:
+def subscribe_if_code_is_right(
+    contact: Contact, code: str, *, source: str, evidence: Evidence
+) -> CodeResult:
     """Subscribe a contact again if this is the code that was sent to it.
 
     Args:
@@ -392,7 +402,7 @@ def enter_code(contact: Contact, code: str, *, source: str, evidence: Evidence) 
         if request is None:
             return CodeResult.EXPIRED
         if is_opt_in_code(request.tracking_id or "", "".join(filter(str.isdecimal, code))):
-            subscribed = _subscribe(request, source, evidence)
+            subscribed = _subscribe_or_close_request(request, source, evidence)
             return CodeResult.ACCEPTED if subscribed else CodeResult.REFUSED
         request.attempts += 1
         if request.attempts >= MAX_CODE_ATTEMPTS:

@@ -19,7 +19,7 @@ CODE_DIGITS = 6
 SIGNATURE_BYTES, SIGNATURE_LENGTH = 6, 8
 
 
-def fill_secrets(text: str, tracking_id: str) -> str:
+def fill_in_link_and_code(text: str, tracking_id: str) -> str:
     """The text of a direct message as it is sent, with its link and code."""
     if CONFIRM_LINK_TAG in text:
         text = text.replace(CONFIRM_LINK_TAG, confirm_url(tracking_id))
@@ -57,14 +57,16 @@ def is_opt_in_code(tracking_id: str, code: str) -> bool:
 
 
 def _signature(tracking_id: str, secret: str) -> str:
-    return base64.urlsafe_b64encode(_digest("link", tracking_id, secret)[:SIGNATURE_BYTES]).decode()
+    return base64.urlsafe_b64encode(
+        _keyed_digest("link", tracking_id, secret)[:SIGNATURE_BYTES]
+    ).decode()
 
 
 def _code(tracking_id: str, secret: str) -> str:
-    number = int.from_bytes(_digest("code", tracking_id, secret)[:8]) % 10**CODE_DIGITS
+    number = int.from_bytes(_keyed_digest("code", tracking_id, secret)[:8]) % 10**CODE_DIGITS
     return f"{number:0{CODE_DIGITS}}"
 
 
-def _digest(purpose: str, tracking_id: str, secret: str) -> bytes:
+def _keyed_digest(purpose: str, tracking_id: str, secret: str) -> bytes:
     salt = f"messaging.opt_in_secrets.{purpose}"
     return salted_hmac(salt, tracking_id, secret, algorithm="sha256").digest()

@@ -22,7 +22,9 @@ CONFIRMATIONS = {
 }
 
 
-def send_confirmation(owner_id: StoreId, number: str, *, key: str) -> None:
+def send_opt_out_confirmation_if_wanted(
+    owner_id: StoreId, e164_phone: str, *, idempotency_key: str
+) -> None:
     """Confirm an opt-out, in the store's language, if the store wants it.
 
     Nothing is sent to a contact that wants no service messages, and nothing if the store may not
@@ -30,16 +32,16 @@ def send_confirmation(owner_id: StoreId, number: str, *, key: str) -> None:
 
     Args:
         owner_id: the store.
-        number: the number that opted out, as E.164.
-        key: of the opt-out; a second call with it sends nothing.
+        e164_phone: the number that opted out, as E.164.
+        idempotency_key: of the opt-out; a second call with it sends nothing.
     """
     store = User.objects.get(pk=owner_id)
-    refuses = Contact.objects.filter(owner=owner_id, phone=number, service_allowed=False)
+    refuses = Contact.objects.filter(owner=owner_id, phone=e164_phone, service_allowed=False)
     if not store.confirms_opt_outs or refuses.exists():
         return
     try:
         name = store.company or require_eligible_sender(store)
         text = CONFIRMATIONS[language_of(store)].format(store=name)
-        send_service_message(store, number, text, key=f"opt-out:{key}")
+        send_service_message(store, e164_phone, text, key=f"opt-out:{idempotency_key}")
     except SendingBlocked as blocked:
         log.info("store %s: an opt-out was not confirmed: %s", owner_id, blocked)

@@ -83,11 +83,11 @@ def record_outcomes(
     if not outcomes:
         return 0
     return record_outcomes_from_query(
-        message_class, *_as_query(outcomes), batches_locked=batches_locked
+        message_class, *_build_query_of_outcomes(outcomes), batches_locked=batches_locked
     )
 
 
-def _as_query(outcomes: Sequence[Outcome]) -> tuple[str, list[Any]]:
+def _build_query_of_outcomes(outcomes: Sequence[Outcome]) -> tuple[str, list[Any]]:
     """An SQL query that selects the outcomes, and its parameters.
 
     A value that all outcomes share is passed once: repeating it costs as much as passing different

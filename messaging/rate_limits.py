@@ -73,18 +73,20 @@ def sleep_for_rate_or_raise_postponed(batch: Batch) -> None:
     raise Postponed("the rate limit", timezone.now() + timedelta(milliseconds=wait_ms))
 
 
-def reserve_slot_and_get_wait_ms(costs_ms: Mapping[str, float], max_wait_ms: float) -> float:
+def reserve_slot_and_get_wait_ms(
+    cost_ms_by_limit: Mapping[str, float], max_wait_ms: float
+) -> float:
     """Acquire several limits at once; return how long to wait before the call, in milliseconds.
 
     Args:
-        costs_ms: by limit, the milliseconds for which the call occupies it.
+        cost_ms_by_limit: by limit, the milliseconds for which the call occupies it.
         max_wait_ms: if the wait would be longer, nothing is acquired.
 
     Raises:
         RedisError: if Redis cannot be reached.
     """
-    keys = [KEY_PREFIX + name for name in costs_ms]
+    keys = [KEY_PREFIX + name for name in cost_ms_by_limit]
     _, wait_ms = jobs.redis_connection().eval(
-        ACQUIRE_RATE, len(keys), *keys, max_wait_ms, *costs_ms.values()
+        ACQUIRE_RATE, len(keys), *keys, max_wait_ms, *cost_ms_by_limit.values()
     )
     return float(wait_ms)

@@ -61,14 +61,14 @@ def store_receipts_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
         _store_coalesced(new_events)
 
 
-def _store(new_events: list[NewEvent]) -> None:
+def _insert_receipts_and_enqueue_job(new_events: list[NewEvent]) -> None:
     if insert_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
         DEBOUNCE_KEY, DEBOUNCE_SECONDS
     ):
         jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
 
 
-_store_coalesced = WriteCoalescer(_store)
+_store_coalesced = WriteCoalescer(_insert_receipts_and_enqueue_job)
 
 
 def apply_received_receipts() -> dict[str, int]:
@@ -86,7 +86,7 @@ def apply_received_receipts() -> dict[str, int]:
         last_id, chunk_size = 0, CHUNK_RECEIPTS
         # A receipt that arrives while the last chunk is applied enqueues another job.
         while chunk_size == CHUNK_RECEIPTS:
-            last_id, chunk_size = _apply_next_receipts(after=last_id, counts=counts)
+            last_id, chunk_size = _apply_next_receipts(after_id=last_id, counts=counts)
     return counts
 
 
@@ -114,20 +114,23 @@ class UnmatchedReceipt(NamedTuple):
         )
 
 
-def _apply_next_receipts(*, after: int, counts: dict[str, int]) -> tuple[int, int]:
-    """Apply the next receipts in one transaction and add to `counts`.
+class AppliedChunk(NamedTuple):
+    """A chunk of receipts that were applied: the ID of its last one, and how many it had."""
 
-    Returns:
-        The ID of the chunk's last receipt, and how many it had.
-    """
+    last_id: int
+    size: int
+
+
+def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChunk:
+    """Apply the next receipts in one transaction and add to `counts`."""
     now = timezone.now()
     with transaction.atomic():
         next_receipts = rows(
             NEXT_RECEIPTS.format(has_message=_has_message_sql()),
-            {"after": after, "now": now, "count": CHUNK_RECEIPTS},
+            {"after": after_id, "now": now, "count": CHUNK_RECEIPTS},
         )
         if not next_receipts:
-            return after, 0
+            return AppliedChunk(after_id, 0)
         # Exactly these are applied and marked: another receipt's message may get its ID meanwhile.
         matched_ids = [pk for pk, is_matched in next_receipts if is_matched]
         last_id = next_receipts[-1][0]
@@ -140,11 +143,11 @@ def _apply_next_receipts(*, after: int, counts: dict[str, int]) -> tuple[int, in
             unmatched = WebhookEvent.objects.filter(
                 status=WebhookEventStatus.RECEIVED,
                 event_type=WebhookEventType.RECEIPT,
-                pk__gt=after,
+                pk__gt=after_id,
                 pk__lte=last_id,
             )
             _apply_or_retry_unmatched(unmatched, now, counts)
-    return last_id, len(next_receipts)
+    return AppliedChunk(last_id, len(next_receipts))
 
 
 def _sql_list(values: Iterable[str]) -> str:
@@ -207,7 +210,7 @@ def _apply_or_retry_unmatched(
     given_up = [r.id for r in still_unmatched if r.received_at < oldest_retried]
     _mark_events(sorted(applied), WebhookEventStatus.PROCESSED)
     _mark_events(given_up, WebhookEventStatus.UNMATCHED)
-    _schedule_retry([r.id for r in still_unmatched if r.received_at >= oldest_retried])
+    _schedule_retry_of_receipts([r.id for r in still_unmatched if r.received_at >= oldest_retried])
     counts["applied"] += len(applied)
     counts["unmatched"] += len(given_up)
     counts["waiting"] += unmatched.count()
@@ -279,9 +282,9 @@ def unknown_messages_holding_credits(model: type[OutboundMessage]) -> QuerySet[O
     )
 
 
-def _mark_events(ids: Sequence[int], status: WebhookEventStatus) -> None:
-    if ids:
-        execute(MARK_EVENTS, [status.value, list(ids)])
+def _mark_events(event_ids: Sequence[int], status: WebhookEventStatus) -> None:
+    if event_ids:
+        execute(MARK_EVENTS, [status.value, list(event_ids)])
 
 
 MARK_EVENTS = """
@@ -289,10 +292,10 @@ MARK_EVENTS = """
 """
 
 
-def _schedule_retry(ids: Sequence[int]) -> None:
+def _schedule_retry_of_receipts(event_ids: Sequence[int]) -> None:
     """Retry receipts after half of their age, at least MIN_RETRY_DELAY."""
-    if ids:
-        execute(SCHEDULE_RETRY, [MIN_RETRY_DELAY, list(ids)])
+    if event_ids:
+        execute(SCHEDULE_RETRY, [MIN_RETRY_DELAY, list(event_ids)])
 
 
 SCHEDULE_RETRY = """

@@ -35,13 +35,15 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def _abandoned_before() -> datetime:
+def _abandoned_if_claimed_before() -> datetime:
     return timezone.now() - timedelta(minutes=settings.STUCK_LOCKED_MINUTES)
 
 
 def reset_stale_claims_to_pending(dry_run: bool) -> int:
     """Make batches pending again whose worker died before the call."""
-    stale = Batch.objects.filter(status=BatchStatus.CLAIMED, claimed_at__lt=_abandoned_before())
+    stale = Batch.objects.filter(
+        status=BatchStatus.CLAIMED, claimed_at__lt=_abandoned_if_claimed_before()
+    )
     if dry_run:
         return stale.count()
     returned = 0
@@ -60,7 +62,9 @@ def resend_or_give_up_unanswered_batches(dry_run: bool) -> int:
 
     While QUEUE_ATTEMPTS allows another attempt, the batch returns to the queue instead.
     """
-    stale = Batch.objects.filter(status=BatchStatus.SUBMITTING, claimed_at__lt=_abandoned_before())
+    stale = Batch.objects.filter(
+        status=BatchStatus.SUBMITTING, claimed_at__lt=_abandoned_if_claimed_before()
+    )
     if dry_run:
         return stale.count()
     batch_ids = list(stale.values_list("pk", flat=True)[:CHUNK])
@@ -71,7 +75,7 @@ def resend_or_give_up_unanswered_batches(dry_run: bool) -> int:
 def _resend_or_give_up_if_stale(batch_id: int) -> bool:
     """Return whether the batch was still stale; one that is locked is being settled."""
     stale = Batch.objects.select_for_update(skip_locked=True).filter(
-        pk=batch_id, status=BatchStatus.SUBMITTING, claimed_at__lt=_abandoned_before()
+        pk=batch_id, status=BatchStatus.SUBMITTING, claimed_at__lt=_abandoned_if_claimed_before()
     )
     batch = stale.first()
     if batch is None:
@@ -111,7 +115,7 @@ def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     due = Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=timezone.now())
     missing = max(0, due.count() - jobs.waiting_count("sms"))
     if missing and not dry_run:
-        batch_queue.wake(missing)
+        batch_queue.enqueue_send_jobs_on_commit(missing)
         audit.write_entry("lost jobs of batches enqueued", by=NAME, batches=missing)
     return missing
 
@@ -128,7 +132,9 @@ def expire_reservations(dry_run: bool) -> int:
     ).order_by("pk")
     if dry_run:
         return overdue.count()
-    expired = credits.expire_reservations(list(overdue.values_list("batch_id", flat=True)[:CHUNK]))
+    expired = credits.expire_overdue_reservations(
+        list(overdue.values_list("batch_id", flat=True)[:CHUNK])
+    )
     for owner_id, batch_id, amount in expired:
         audit.write_entry(
             "reservation expired", Batch(pk=batch_id), by=NAME, owner_id=owner_id, credits=amount

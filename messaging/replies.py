@@ -23,10 +23,10 @@ from messaging.inbox import (
     ID_FIELDS,
     TIME_FIELDS,
     NewEvent,
-    digest,
     event_time,
     first_field,
     insert_events,
+    sha256_hex,
     strip_nul_and_dump_json,
 )
 from messaging.models import WebhookEvent
@@ -71,7 +71,7 @@ def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
     else:
         identity = timezone.now().isoformat()
     return NewEvent(
-        f"inbound:{identity[:80]}:{digest(body)[:DIGEST_LENGTH]}",
+        f"inbound:{identity[:80]}:{sha256_hex(body)[:DIGEST_LENGTH]}",
         own_id,
         "",
         event_time(event),
@@ -125,14 +125,14 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.status = WebhookEventStatus.PROCESSED
         opt_out(event, numbers, meant_for)
     elif event.consent_request == ConsentRequest.REVIEW:
-        event.status = _let_a_person_decide(event, numbers, meant_for)
+        event.status = _hold_marketing_for_review(event, numbers, meant_for)
     elif conversations:
         event.status = WebhookEventStatus.PROCESSED
         # Consent is never given to a number that could be another one.
         if event.consent_request == ConsentRequest.START and len(numbers) == 1:
-            _opt_in(event, meant_for)
+            _take_back_opt_out_by_stop(event, meant_for)
         elif is_yes(first_field(payload, TEXT_FIELDS)) and len(numbers) == 1:
-            opt_in_requests.confirm_by_reply(
+            opt_in_requests.subscribe_by_reply(
                 [conversation.contact_id for conversation in meant_for.conversations], event
             )
     else:
@@ -161,7 +161,9 @@ def opt_out(event: WebhookEvent, numbers: list[str], meant_for: Addressees) -> N
     changed = {*suppressed_at, *(conversation.owner_id for conversation in opted_out)}
     if len(numbers) == 1:
         for owner_id in sorted(owner_id for owner_id in changed if owner_id is not None):
-            opt_out_confirmations.send_confirmation(owner_id, numbers[0], key=f"reply:{event.pk}")
+            opt_out_confirmations.send_opt_out_confirmation_if_wanted(
+                owner_id, numbers[0], idempotency_key=f"reply:{event.pk}"
+            )
     count_opt_outs(opted_out)
 
 
@@ -182,7 +184,7 @@ def count_opt_outs(conversations: Iterable[Conversation]) -> None:
         tallies.count_one(one.owner_id, one.kind, one.source_id, TallyEvent.OPTED_OUT)
 
 
-def _opt_in(event: WebhookEvent, meant_for: Addressees) -> None:
+def _take_back_opt_out_by_stop(event: WebhookEvent, meant_for: Addressees) -> None:
     """Take back an opt-out by STOP; any other opt-out stays."""
     for conversation in meant_for.conversations:
         contact = Contact.objects.filter(pk=conversation.contact_id, sms_consent_source=STOP_SOURCE)
@@ -198,11 +200,15 @@ def _change_consent(
     at = min(event.occurred_at or event.received_at, event.received_at)
     details = {"event": event.pk, "kind": conversation.kind, "source": conversation.source_id}
     return change_consent(
-        conversation.contact_id, change, source=source, at=at, evidence=Evidence(details=details)
+        conversation.contact_id,
+        change,
+        source=source,
+        claimed_at=at,
+        evidence=Evidence(details=details),
     )
 
 
-def _let_a_person_decide(
+def _hold_marketing_for_review(
     event: WebhookEvent, numbers: list[str], meant_for: Addressees
 ) -> WebhookEventStatus:
     """Hold marketing to the number back until a person has decided.

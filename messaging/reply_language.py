@@ -16,9 +16,9 @@ from messaging.reply_text import (
     Clause,
     edit_distance,
     fold,
-    is_slip,
+    has_two_letters_swapped,
+    letters_between_digits,
     letters_for_digits,
-    letters_without_digits,
     without_repeats,
 )
 
@@ -107,25 +107,28 @@ class Language:
             correctable=acting,
             commands=self.commands,
         )
-        self._command = _pattern(self.commands)
-        self._everyday = _pattern(words("everyday", "cancelling"))
-        self._cancelling = _pattern(words("cancelling"))
-        self._business = _pattern(words("business"))
-        self._start, self._praise = _pattern(words("starts")), _pattern(words("praise"))
-        self._filler = re.compile(f"(?<= ){_any_of(words('fillers'))}")
-        self._fillers = f"(?:{_any_of(words('fillers'))}){{0,{MOST_FILLERS}}}"
-        self._question = re.compile(f" {_any_of(words('questions'))}")
-        self._request = re.compile(f" {self._fillers}{_any_of(words('requests'))}")
+        self._command = _compile_pattern_of_any_word(self.commands)
+        self._everyday = _compile_pattern_of_any_word(words("everyday", "cancelling"))
+        self._cancelling = _compile_pattern_of_any_word(words("cancelling"))
+        self._business = _compile_pattern_of_any_word(words("business"))
+        self._start, self._praise = (
+            _compile_pattern_of_any_word(words("starts")),
+            _compile_pattern_of_any_word(words("praise")),
+        )
+        self._filler = re.compile(f"(?<= ){_pattern_of_any_word(words('fillers'))}")
+        self._fillers = f"(?:{_pattern_of_any_word(words('fillers'))}){{0,{MOST_FILLERS}}}"
+        self._question = re.compile(f" {_pattern_of_any_word(words('questions'))}")
+        self._request = re.compile(f" {self._fillers}{_pattern_of_any_word(words('requests'))}")
         self._before_reason = re.compile(
-            f" {self._fillers}{_any_of(self.commands)}{self._fillers}"
-            f"(?={_any_of(words('reasons'))})"
+            f" {self._fillers}{_pattern_of_any_word(self.commands)}{self._fillers}"
+            f"(?={_pattern_of_any_word(words('reasons'))})"
         )
         self._phrases: tuple[list[tuple[Kind, re.Pattern[str]]], ...] = ([], [], [])
         for kind in PHRASES:
             for each in sources:
                 for phrase in each.get("phrases", {}).get(kind, "").strip().splitlines():
                     turn = 1 if GAP in phrase else 0 if " " in phrase else 2
-                    self._phrases[turn].append((kind, self._compile(phrase)))
+                    self._phrases[turn].append((kind, self._compile_phrase(phrase)))
 
     def _words(self, source: Mapping[str, str], name: str) -> list[str]:
         return [self.fold(word.replace("+", " ")) for word in source.get(name, "").split()]
@@ -149,7 +152,7 @@ class Language:
             return ["".join(words)]  # "un subscribe"
         return [word for each in words for word in self._known.corrected(each).split()]
 
-    def share_known(self, clause: Clause, words: Sequence[str]) -> int:
+    def known_words_score(self, clause: Clause, words: Sequence[str]) -> int:
         """How many words of a clause the language knows; a corrected one counts half.
 
         Args:
@@ -257,7 +260,7 @@ class Language:
             return Kind.OPEN
         return Kind.PRAISE if _any_match(named, self._praise) else Kind.OTHER
 
-    def _compile(self, phrase: str) -> re.Pattern[str]:
+    def _compile_phrase(self, phrase: str) -> re.Pattern[str]:
         """The pattern of a phrase, as the README of the files explains it."""
         pattern = "(?<= )"
         for element in phrase.split():
@@ -275,7 +278,7 @@ class Language:
                     for name in names
                     for word in self._classes.get(name) or [self.fold(name.replace("+", " "))]
                 ]
-                pattern += f"(?:(?:{unknown}{_any_of(words)}){self._fillers})"
+                pattern += f"(?:(?:{unknown}{_pattern_of_any_word(words)}){self._fillers})"
                 pattern += "?" if element.endswith("?") else ""
         return re.compile(pattern)
 
@@ -293,7 +296,7 @@ class _Vocabulary:
         self._correctable = sorted(
             {word for each in correctable for word in each.split() if len(word) >= ONE_SLIP}
         )
-        self.pattern = _any_of(single)
+        self.pattern = _pattern_of_any_word(single)
         self.corrected = lru_cache(maxsize=REMEMBERED_WORDS)(self._corrected)
 
     def __contains__(self, word: str) -> bool:
@@ -303,12 +306,12 @@ class _Vocabulary:
         """The word, or the word or words of the language that were meant."""
         if word in self:
             return word
-        for undo in (letters_without_digits, letters_for_digits, without_repeats):
+        for undo in (letters_between_digits, letters_for_digits, without_repeats):
             meant = undo(word).split()
             if meant and all(each in self for each in meant):
                 return " ".join(meant)
         for command in self._commands:
-            if is_slip(word, command):
+            if has_two_letters_swapped(word, command):
                 return command
             glued = word.removeprefix(command)
             if glued != word and len(command) > 3 and len(glued) > 2 and glued in self:
@@ -338,15 +341,15 @@ class _Vocabulary:
         return best
 
 
-def _any_of(words: Iterable[str]) -> str:
+def _pattern_of_any_word(words: Iterable[str]) -> str:
     """A pattern of words, each with the blank after it; a `*` stands for any ending."""
     patterns = {re.escape(word).replace(r"\*", r"\w*") + " " for word in words if word}
     longest_first = sorted(patterns, key=lambda each: (-len(each), each))
     return f"(?:{'|'.join(longest_first)})" if longest_first else "(?!)"
 
 
-def _pattern(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(_any_of(words))
+def _compile_pattern_of_any_word(words: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(_pattern_of_any_word(words))
 
 
 def _all_match(words: Sequence[str], *patterns: re.Pattern[str]) -> bool:

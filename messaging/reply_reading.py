@@ -43,11 +43,11 @@ def read_reply(text: str) -> Reading:
     """What a reply asks for; what may ask to stop and is not sure is for a person to decide."""
     if len(text) > LONGEST_TEXT:
         text = f"{text[: LONGEST_TEXT // 2]}\n{text[-LONGEST_TEXT // 2 :]}"
-    readings = map(_read, (text, *_in_other_encodings(text)))
+    readings = map(_read_in_best_language, (text, *_iter_redecoded_texts(text)))
     return next((reading for reading in readings if reading != NOTHING), NOTHING)
 
 
-def _in_other_encodings(text: str) -> Iterator[str]:
+def _iter_redecoded_texts(text: str) -> Iterator[str]:
     """The text as it may have been written, if it may have been read in a wrong encoding."""
     if _ACCENTED_LATIN.search(text):
         for encoding in OTHER_ENCODINGS:
@@ -58,30 +58,34 @@ def _in_other_encodings(text: str) -> Iterator[str]:
                     continue
 
 
-def _read(text: str) -> Reading:
+def _read_in_best_language(text: str) -> Reading:
     """What a text asks for in the language that knows most of its words."""
     shared, languages = _languages()
     if not any(map(str.isalpha, text)):
-        return _for_review("stop") if any(sign in text for sign in shared.signs) else NOTHING
+        return (
+            _build_reading_for_review("stop")
+            if any(sign in text for sign in shared.signs)
+            else NOTHING
+        )
     clauses = clauses_of(text, shared.signatures)
     in_each = [_InLanguage(language, clauses) for language in languages]
     most_known = max(each.known for each in in_each)
     readings = {each.reading() for each in in_each if each.known == most_known}
-    return _agree([reading for reading in readings if reading is not None])
+    return _merge_readings_of_languages([reading for reading in readings if reading is not None])
 
 
-def _agree(readings: Sequence[Reading]) -> Reading:
+def _merge_readings_of_languages(readings: Sequence[Reading]) -> Reading:
     """The reading of a text that several languages understand."""
     if len(readings) < 2:
         return readings[0] if readings else NOTHING
     if NOTHING not in readings and START not in readings and STOP in readings:
         return STOP
     if any(reading == STOP or reading.proposed for reading in readings):
-        return _for_review("stop")
+        return _build_reading_for_review("stop")
     return next((reading for reading in readings if reading.request == "review"), NOTHING)
 
 
-def _for_review(proposed: str) -> Reading:
+def _build_reading_for_review(proposed: str) -> Reading:
     return Reading(ConsentRequest.REVIEW.value, proposed)
 
 
@@ -91,7 +95,7 @@ class _InLanguage:
     def __init__(self, language: Language, clauses: Sequence[Clause]) -> None:
         self.language, self.clauses = language, clauses
         self.words = [language.words_of(clause, of_one=len(clauses) == 1) for clause in clauses]
-        self.known = sum(map(language.share_known, clauses, self.words))
+        self.known = sum(map(language.known_words_score, clauses, self.words))
 
     def reading(self) -> Reading | None:
         """What the text asks for; None if the language does not understand it."""
@@ -99,10 +103,10 @@ class _InLanguage:
         kinds: set[Kind] = set()
         for clause, words in zip(self.clauses, self.words, strict=True):
             kinds |= self.language.kinds_of(clause, words, in_capitals=in_capitals)
-        return None if kinds == {Kind.OTHER} else _combine(kinds)
+        return None if kinds == {Kind.OTHER} else _combine_kinds_of_clauses(kinds)
 
 
-def _combine(kinds: Collection[Kind]) -> Reading:
+def _combine_kinds_of_clauses(kinds: Collection[Kind]) -> Reading:
     """What the clauses of a text ask for together."""
 
     def has(*wanted: Kind) -> bool:
@@ -115,7 +119,9 @@ def _combine(kinds: Collection[Kind]) -> Reading:
     if asks_to_stop and not has(Kind.KEEP, Kind.START):
         return STOP
     if has(Kind.CLEAR, Kind.COMMAND, Kind.EVERYDAY, Kind.DOUBT, Kind.OPEN, Kind.INSTRUCTION):
-        return _for_review("" if has(Kind.KEEP, Kind.PRAISE, Kind.QUESTION) else "stop")
+        return _build_reading_for_review(
+            "" if has(Kind.KEEP, Kind.PRAISE, Kind.QUESTION) else "stop"
+        )
     return START if has(Kind.START) and not has(Kind.KEEP, Kind.QUESTION) else NOTHING
 
 

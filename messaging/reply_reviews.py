@@ -101,7 +101,7 @@ def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser |
         raise DecisionRefused(f"reply {reply_id} is decided already")
     proposed = proposes_opt_out(reply)
     if is_opt_out:
-        _opt_out(reply)
+        _opt_out_where_marketing_is_held(reply)
     end_marketing_hold(reply.pk)
     reply.status, reply.processed_at = WebhookEventStatus.PROCESSED, timezone.now()
     reply.consent_request = ConsentRequest.STOP.value if is_opt_out else ""
@@ -109,7 +109,7 @@ def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser |
     audit.write_entry("reply decided", reply, by=by, opt_out=is_opt_out, proposed_opt_out=proposed)
 
 
-def _opt_out(reply: ReplyReview) -> None:
+def _opt_out_where_marketing_is_held(reply: ReplyReview) -> None:
     """Opt the reply's number out at the stores where marketing is held back."""
     held_at = set(MarketingHold.objects.filter(reply_id=reply.pk).values_list("owner", flat=True))
     if not held_at:

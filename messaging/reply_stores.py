@@ -17,7 +17,7 @@ from django.utils import timezone
 from astronote.accounts.models import StoreId, User
 from astronote.common.sql import rows
 from contacts.importing.phone_cells import PhoneReader
-from contacts.lookup import contacts_by_phone_from_clause
+from contacts.lookup import users_u_join_contacts_c_by_phone_sql
 from messaging.models import message_classes
 
 RECENT = timedelta(days=90)
@@ -73,13 +73,15 @@ def conversations_with(numbers: Iterable[str]) -> list[Conversation]:
         for model in message_classes()
     )
     sql = CONVERSATIONS.format(
-        contacts=contacts_by_phone_from_clause(), sent_messages=sent_messages
+        contacts=users_u_join_contacts_c_by_phone_sql(), sent_messages=sent_messages
     )
     found = [Conversation(*row) for number in numbers for row in rows(sql, [number])]
-    return sorted(found, key=lambda one: (one.sent_at is None, _age(one.sent_at), one.owner_id))
+    return sorted(
+        found, key=lambda one: (one.sent_at is None, _age_or_zero(one.sent_at), one.owner_id)
+    )
 
 
-def _age(time: datetime | None) -> timedelta:
+def _age_or_zero(time: datetime | None) -> timedelta:
     return timezone.now() - time if time else timedelta()
 
 
@@ -93,7 +95,7 @@ CONVERSATIONS = """
 
 
 def addressees(
-    numbers: Sequence[str], conversations: Sequence[Conversation], reply_to: str
+    numbers: Sequence[str], conversations: Sequence[Conversation], reply_to_sender_id: str
 ) -> Addressees:
     """Whom a reply is meant for.
 
@@ -104,37 +106,39 @@ def addressees(
     Args:
         numbers: the reply's number, in each of its readings.
         conversations: of these numbers, by `conversations_with`.
-        reply_to: the sender ID that the reply was sent to; empty if it does not say.
+        reply_to_sender_id: the sender ID that the reply was sent to; empty if it does not say.
     """
-    answered = [one for one in conversations if _is_same_sender(one.sender, reply_to)]
+    answered = [one for one in conversations if _is_same_sender(one.sender, reply_to_sender_id)]
     if answered:
-        return _of_conversations(answered)
-    if senders := _stores_with_sender(reply_to):
+        return _build_addressees(answered)
+    if senders := _stores_with_sender_id_now(reply_to_sender_id):
         here = [one for one in conversations if one.owner_id in senders]
-        return _of_conversations(here) if here else Addressees(senders, [])
+        return _build_addressees(here) if here else Addressees(senders, [])
     if conversations:
         since = timezone.now() - RECENT
         recent = [one for one in conversations if one.sent_at and one.sent_at > since]
-        return _of_conversations(recent or conversations)
+        return _build_addressees(recent or conversations)
     return Addressees(_last_store_without_contact(numbers) or [None], [])
 
 
-def _of_conversations(conversations: Sequence[Conversation]) -> Addressees:
+def _build_addressees(conversations: Sequence[Conversation]) -> Addressees:
     owner_ids = sorted({conversation.owner_id for conversation in conversations})
     return Addressees(owner_ids, conversations)
 
 
-def _is_same_sender(sender: str, reply_to: str) -> bool:
-    return bool(reply_to) and _normalized_sender(sender) == _normalized_sender(reply_to)
+def _is_same_sender(sender: str, reply_to_sender_id: str) -> bool:
+    return bool(reply_to_sender_id) and _normalized_sender(sender) == _normalized_sender(
+        reply_to_sender_id
+    )
 
 
 def _normalized_sender(name: str) -> str:
     return name.strip().removeprefix("+").removeprefix("00").casefold()
 
 
-def _stores_with_sender(reply_to: str) -> list[StoreId]:
+def _stores_with_sender_id_now(reply_to_sender_id: str) -> list[StoreId]:
     """The stores that have a sender ID now."""
-    name = _normalized_sender(reply_to)
+    name = _normalized_sender(reply_to_sender_id)
     if not name:
         return []
     sender = Coalesce(NullIf("sender_name", Value("")), Value(settings.MITTO_SENDER))

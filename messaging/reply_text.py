@@ -58,7 +58,7 @@ def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
         text: the reply.
         signatures: matches what a signature begins with.
     """
-    text = _own_words(_without_formatting(text))
+    text = _without_quoted_texts(_without_formatting(text))
     text = re.sub(rf"(?<!\w)(?:{signatures.pattern})(?!\w)", "\n", text, flags=re.IGNORECASE)
     text = _ADDRESS.sub(_AN_ADDRESS, text)
     text = _LETTERS_APART.sub(lambda match: re.sub(r"[\W_]", "", match[0]) + " ", text)
@@ -68,7 +68,7 @@ def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
     for piece, end in zip(pieces[::2], pieces[1::2], strict=True):
         parts = piece.split(",")
         for number, part in enumerate(parts):
-            tokens = tuple(map(_in_one_script, _TOKEN.findall(part)))
+            tokens = tuple(map(_convert_to_one_script, _TOKEN.findall(part)))
             is_last = number == len(parts) - 1
             if tokens:
                 is_question = is_last and ("?" in end or (";" in end and _is_greek(part)))
@@ -86,14 +86,14 @@ def _without_formatting(text: str) -> str:
     return "".join(c for c in text if unicodedata.category(c) != "Cf")
 
 
-def _own_words(text: str) -> str:
+def _without_quoted_texts(text: str) -> str:
     """The text without what others wrote; the whole text if nothing else is left."""
     own = _QUOTED_LINE.sub("", text)
-    own = _QUOTATION.sub(lambda match: " " if _is_long(match[0]) else match[0], own)
+    own = _QUOTATION.sub(lambda match: " " if _is_long_quotation(match[0]) else match[0], own)
     return own if _TOKEN.search(own) else text
 
 
-def _is_long(quotation: str) -> bool:
+def _is_long_quotation(quotation: str) -> bool:
     return len(_TOKEN.findall(quotation)) >= _QUOTED_WORDS
 
 
@@ -102,7 +102,7 @@ def _is_greek(text: str) -> bool:
     return any("\u0370" <= letter < "\u0400" for letter in text)
 
 
-def _in_one_script(token: str) -> str:
+def _convert_to_one_script(token: str) -> str:
     """A word of mixed scripts, or of Cyrillic letters, in the script that it looks like."""
     scripts = {unicodedata.name(c, "?").split()[0] for c in token if c.isalpha()}
     if len(scripts) < 2 and scripts != {"CYRILLIC"}:
@@ -114,12 +114,12 @@ def _in_one_script(token: str) -> str:
             for own, other in zip(_SCRIPTS[script], row, strict=True)
             if own != " " != other
         }
-        if all(c in alike or _is_of(c, script) for c in token if c.isalpha()):
+        if all(c in alike or _is_letter_of_script(c, script) for c in token if c.isalpha()):
             return "".join(alike.get(c, c) for c in token)
     return token
 
 
-def _is_of(letter: str, script: str) -> bool:
+def _is_letter_of_script(letter: str, script: str) -> bool:
     return unicodedata.name(letter, "").startswith(script)
 
 
@@ -134,7 +134,7 @@ def letters_for_digits(token: str) -> str:
     return token.translate(_DIGITS_FOR_LETTERS) if re.search(r"[^\W\d_]", token) else token
 
 
-def letters_without_digits(token: str) -> str:
+def letters_between_digits(token: str) -> str:
     """The parts of a word between digits, as in `stop2end`."""
     return " ".join(re.findall(r"[^\W\d]+", token))
 
@@ -144,7 +144,7 @@ def without_repeats(token: str) -> str:
     return re.sub(r"(.)\1+", r"\1", token)
 
 
-def is_slip(token: str, word: str) -> bool:
+def has_two_letters_swapped(token: str, word: str) -> bool:
     """Whether two neighbouring letters of a word were typed in the wrong order."""
     if len(token) != len(word) or sorted(token) != sorted(word):
         return False

@@ -193,7 +193,7 @@ class Sandbox:
             case "error_before":
                 return _error(500, "internal error")
             case "drop_before":
-                return _drop(request)
+                return _close_connection_unanswered(request)
             case "timeout_before":
                 await asyncio.sleep(self.behaviour.timeout_ms / 1000)
                 return _error(504, "too late")
@@ -209,7 +209,7 @@ class Sandbox:
             case "unavailable_after":
                 return _error(503, "internal error")
             case "drop_after":
-                return _drop(request)
+                return _close_connection_unanswered(request)
             case "timeout_after":
                 await asyncio.sleep(self.behaviour.timeout_ms / 1000)
             case "not_json":
@@ -276,7 +276,7 @@ class Sandbox:
 
     # Status and receipts
 
-    async def status(self, request: web.Request) -> web.StreamResponse:
+    async def answer_status_query(self, request: web.Request) -> web.StreamResponse:
         """GET the status of a message."""
         if request.headers.get("X-Mitto-API-Key") != self.key:
             return _error(401, "the API key is missing or invalid")
@@ -291,7 +291,7 @@ class Sandbox:
         provider_status = "Sent"
         if age_ms >= self.behaviour.receipt_delay_ms:
             provider_status = "Failure" if message.fails else "Delivered"
-        body = _report(message, provider_status, time.time()) | {"messageParts": 1}
+        body = _build_receipt_body(message, provider_status, time.time()) | {"messageParts": 1}
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
     def _schedule_receipts(self, message: Message, now: float) -> None:
@@ -319,7 +319,7 @@ class Sandbox:
     def _pop_receipt(self) -> dict[str, Any]:
         """Remove the receipt that is due first, and return its body."""
         receipt = heapq.heappop(self._receipts)
-        return _report(receipt.message, receipt.provider_status, receipt.updated_at)
+        return _build_receipt_body(receipt.message, receipt.provider_status, receipt.updated_at)
 
     async def post_due_receipts_forever(self) -> None:
         """Post receipts when they are due, until cancelled."""
@@ -337,7 +337,7 @@ class Sandbox:
                     chunk.append(self._pop_receipt())
                     if len(chunk) == self.behaviour.receipts_per_call:
                         break
-                await self._post(session, chunk)
+                await self._post_with_retries(session, chunk)
 
     async def _post_all_receipts(self) -> None:
         """Post all receipts, due or not."""
@@ -345,9 +345,11 @@ class Sandbox:
         size = self.behaviour.receipts_per_call
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             for start in range(0, len(receipts), size):
-                await self._post(session, receipts[start : start + size])
+                await self._post_with_retries(session, receipts[start : start + size])
 
-    async def _post(self, session: aiohttp.ClientSession, receipts: list[dict[str, Any]]) -> None:
+    async def _post_with_retries(
+        self, session: aiohttp.ClientSession, receipts: list[dict[str, Any]]
+    ) -> None:
         body = orjson.dumps(receipts)
         headers = {
             "Content-Type": "application/json",
@@ -391,7 +393,7 @@ class Sandbox:
         after, limit = int(request.query.get("after", 0)), int(request.query.get("limit", 10000))
         return web.json_response(rows[after : after + limit])
 
-    async def behave(self, request: web.Request) -> web.Response:
+    async def get_or_change_behaviour(self, request: web.Request) -> web.Response:
         """GET the switches, or PUT some of them."""
         if request.method == "PUT":
             changes = await request.json()
@@ -419,11 +421,11 @@ class Sandbox:
             [
                 web.post("/api/{version}/Messages/sendmessagesbulk", self.send_bulk),
                 web.post("/api/{version}/Messages/send", self.send_one),
-                web.get("/api/{version}/Messages/{id}", self.status),
+                web.get("/api/{version}/Messages/{id}", self.answer_status_query),
                 web.get("/_sandbox/summary", self.summary),
                 web.get("/_sandbox/messages", self.list_messages),
-                web.get("/_sandbox/behaviour", self.behave),
-                web.put("/_sandbox/behaviour", self.behave),
+                web.get("/_sandbox/behaviour", self.get_or_change_behaviour),
+                web.put("/_sandbox/behaviour", self.get_or_change_behaviour),
                 web.post("/_sandbox/reset", self.reset),
             ]
         )
@@ -442,7 +444,9 @@ def _find_entry_problem(entry: Any) -> str:
     return "" if sms.get("text") else "text is empty"
 
 
-def _report(message: Message, provider_status: str, updated_at: float) -> dict[str, Any]:
+def _build_receipt_body(
+    message: Message, provider_status: str, updated_at: float
+) -> dict[str, Any]:
     """The body of a receipt or of the answer to a status query."""
     return {
         "messageId": message.id,
@@ -468,7 +472,7 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
     return web.json_response({"message": message}, status=status, headers=headers)
 
 
-def _drop(request: web.Request) -> web.StreamResponse:
+def _close_connection_unanswered(request: web.Request) -> web.StreamResponse:
     """Close the connection without an answer."""
     if request.transport:
         request.transport.abort()

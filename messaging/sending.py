@@ -82,18 +82,18 @@ def process_next_batch() -> BatchResult:
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
         decision = batch.message_class.decision_by_status(batch)
         if decision.drop:
-            cancel_unsent_batches([batch.pk], reason=Reason.CANCELLED)
+            cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
             return BatchResult.DROPPED
         if not decision.may_send:
             return_to_queue(batch, reason=decision.reason, until=HELD)
             return BatchResult.HELD
         try:
-            return _send(batch)
+            return _send_or_raise_postponed(batch)
         except Postponed as postponed:
             return _postpone_or_drop(batch, postponed)
 
 
-def _send(batch: Batch) -> BatchResult:
+def _send_or_raise_postponed(batch: Batch) -> BatchResult:
     """Wait for the rate limit, submit the batch to Mitto and settle it.
 
     Raises:
@@ -122,7 +122,7 @@ def _postpone_or_drop(batch: Batch, postponed: Postponed) -> BatchResult:
     """Return a postponed batch to the queue; drop it if it would be older than its life then."""
     life = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS)
     if postponed.until > batch.created_at + life:
-        cancel_unsent_batches([batch.pk], reason=Reason.TOO_LATE)
+        cancel_unsent_batches([batch.pk], skip_reason=Reason.TOO_LATE)
         log.warning("dropped: %s, which is after its life", postponed)
         return BatchResult.TOO_LATE
     return_to_queue(batch, reason=postponed.reason, until=postponed.until)
@@ -202,10 +202,10 @@ def _split_sendable_and_skipped(batch: Batch) -> tuple[list[PreparedMessage], li
     for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at in rows:
         # The contact may have been anonymised or have got another number since.
         needs_consent = model.to_contacts or contact_id is not None
-        may_receive = (has_consent and phone == to) if needs_consent else to != ""
+        consenting_contacts_q = (has_consent and phone == to) if needs_consent else to != ""
         if restricted_at or to in restricted:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.RESTRICTED))
-        elif (batch.owner_id, to) in blocks.suppressed or not may_receive:
+        elif (batch.owner_id, to) in blocks.suppressed or not consenting_contacts_q:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
         elif is_marketing and (batch.owner_id, to) in blocks.held:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.AWAITS_REVIEW))
@@ -227,7 +227,7 @@ def settle_or_requeue_batch(
         case mitto.RetryLater():
             return _defer_or_give_up(batch, messages, result)
         case mitto.Ambiguous() if batch.attempts < settings.QUEUE_ATTEMPTS:
-            return _queue_resend(batch, result)
+            return _return_ambiguous_batch_to_queue(batch, result)
         case mitto.Accepted():
             recorded = [
                 Outcome(message.id, MessageStatus.SENT, item.message_id)
@@ -238,11 +238,11 @@ def settle_or_requeue_batch(
             batch_result = BatchResult.ACCEPTED
         case mitto.CallRefused():
             code = refused_call_reason(result.status_code)
-            recorded = _same_outcome(messages, MessageStatus.FAILED, code, result.error)
+            recorded = _build_equal_outcomes(messages, MessageStatus.FAILED, code, result.error)
             batch_result = BatchResult.REFUSED
             log.warning("Mitto refused it (%s): %s", code, result.error)
         case mitto.Ambiguous():
-            recorded = _same_outcome(
+            recorded = _build_equal_outcomes(
                 messages, MessageStatus.UNKNOWN, Reason.NO_ANSWER, result.error
             )
             batch_result = BatchResult.UNKNOWN
@@ -272,7 +272,7 @@ def _submitted_batch_with_own_token(batch: Batch) -> QuerySet[Batch]:
     )
 
 
-def _same_outcome(
+def _build_equal_outcomes(
     messages: Sequence[PreparedMessage], status: MessageStatus, reason: str, error: str
 ) -> list[Outcome]:
     return [Outcome(message.id, status, None, reason, error) for message in messages]
@@ -286,7 +286,7 @@ def _defer_or_give_up(
     After that, or if a repair has settled it meanwhile, its messages fail.
     """
     until = timezone.now() + max(
-        timedelta(seconds=result.retry_after or 0), _backoff(batch.deferrals)
+        timedelta(seconds=result.retry_after or 0), _backoff_with_jitter(batch.deferrals)
     )
     if until >= batch.creditreservation.expires_at:
         _fail_batch(batch, messages, result.error)
@@ -305,9 +305,9 @@ def _defer_or_give_up(
     return BatchResult.DEFERRED
 
 
-def _queue_resend(batch: Batch, result: mitto.Ambiguous) -> BatchResult:
+def _return_ambiguous_batch_to_queue(batch: Batch, result: mitto.Ambiguous) -> BatchResult:
     """Return a batch to the queue that Mitto may have accepted: QUEUE_ATTEMPTS allows repeats."""
-    until = timezone.now() + _backoff(batch.attempts - 1)
+    until = timezone.now() + _backoff_with_jitter(batch.attempts - 1)
     if not return_to_queue(
         batch, reason=f"attempt {batch.attempts + 1} ({result.error})", until=until
     ):
@@ -322,7 +322,7 @@ def _queue_resend(batch: Batch, result: mitto.Ambiguous) -> BatchResult:
     return BatchResult.RESEND_QUEUED
 
 
-def _backoff(attempts: int) -> timedelta:
+def _backoff_with_jitter(attempts: int) -> timedelta:
     """Doubled with each attempt, with jitter, at most MAX_BACKOFF_SECONDS."""
     seconds = min(settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(attempts, 20), MAX_BACKOFF_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.5, 1.0))
@@ -335,7 +335,7 @@ def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], error: str) -
         if submitted.exists():
             outcomes.record_outcomes(
                 batch.message_class,
-                _same_outcome(messages, MessageStatus.FAILED, Reason.NOT_TAKEN, error),
+                _build_equal_outcomes(messages, MessageStatus.FAILED, Reason.NOT_TAKEN, error),
                 batches_locked=True,
             )
             submitted.update(
@@ -347,7 +347,7 @@ def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], error: str) -
 
 def mitto_client() -> mitto.MittoClient:
     """The process's client, which keeps its connection to Mitto open."""
-    return _client(
+    return _cached_client(
         settings.MITTO_API_BASE,
         settings.MITTO_API_VERSION,
         settings.MITTO_API_KEY,
@@ -358,14 +358,19 @@ def mitto_client() -> mitto.MittoClient:
 
 
 @lru_cache(maxsize=4)
-def _client(
-    base_url: str, version: str, key: str, account: str, connect: float, read: float
+def _cached_client(
+    base_url: str,
+    api_version: str,
+    api_key: str,
+    traffic_account_id: str,
+    connect_timeout: float,
+    read_timeout: float,
 ) -> mitto.MittoClient:
     return mitto.MittoClient(
         base_url=base_url,
-        api_version=version,
-        api_key=key,
-        traffic_account_id=account,
-        connect_timeout=connect,
-        read_timeout=read,
+        api_version=api_version,
+        api_key=api_key,
+        traffic_account_id=traffic_account_id,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
     )

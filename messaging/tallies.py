@@ -62,17 +62,17 @@ def slot_start(time: datetime) -> datetime:
     return datetime.fromtimestamp(time.timestamp() // SLOT_SECONDS * SLOT_SECONDS, UTC)
 
 
-def slot_start_sql(time: str) -> str:
+def slot_start_sql(time_expression: str) -> str:
     """SQL for the start of the slot of a time, given as an SQL expression."""
-    return f"date_bin('{SLOT_SECONDS} seconds', {time}, '2000-01-01+00')"
+    return f"date_bin('{SLOT_SECONDS} seconds', {time_expression}, '2000-01-01+00')"
 
 
-def wait_bucket_sql(sent: str, delivered: str) -> str:
+def wait_bucket_sql(sent_expression: str, delivered_expression: str) -> str:
     """SQL for the index in WAIT_BOUNDS of the time between two SQL times, as text."""
     bounds = ", ".join(map(str, WAIT_BOUNDS))
     return (
-        f"COALESCE(width_bucket(extract(epoch FROM {delivered} - {sent})::float8,"
-        f" ARRAY[{bounds}]::float8[])::text, '')"
+        f"COALESCE(width_bucket(extract(epoch FROM {delivered_expression} - {sent_expression})"
+        f"::float8, ARRAY[{bounds}]::float8[])::text, '')"
     )
 
 

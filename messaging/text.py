@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
@@ -81,8 +82,8 @@ class Template:
         self._literals, self._field_order, self.unknown_tags = _split_at_tags(text)
         self.fields = frozenset(self._field_order)
         self._static_text = "" if self._field_order else _collapse_spaces(text)
-        collapsed_literals, _, _ = _split_at_tags(_collapse_spaces(text))
-        self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed_literals)
+        collapsed = _split_at_tags(_collapse_spaces(text))
+        self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed.literals)
 
     def render(self, values: Mapping[str, str]) -> str:
         """Fill in the values of the fields. Runs of spaces collapse, line breaks are kept.
@@ -106,8 +107,15 @@ class Template:
         return _collapse_spaces("".join(pieces))
 
 
-def _split_at_tags(text: str) -> tuple[list[str], list[str], list[str]]:
-    """Split a text at its known tags: the literals around them, their fields, the unknown tags."""
+class _TextParts(NamedTuple):
+    """What a text is made of: the literals around its known tags, their fields, other tags."""
+
+    literals: list[str]
+    fields: list[str]
+    unknown_tags: list[str]
+
+
+def _split_at_tags(text: str) -> _TextParts:
     # split() alternates literal text and tag.
     pieces = _TAG.split(text)
     literals, fields, unknown_tags = [pieces[0]], [], []
@@ -119,7 +127,7 @@ def _split_at_tags(text: str) -> tuple[list[str], list[str], list[str]]:
         else:
             unknown_tags.append(tag)
             literals[-1] += "{{" + tag + "}}" + literal
-    return literals, fields, unknown_tags
+    return _TextParts(literals, fields, unknown_tags)
 
 
 def _collapse_spaces(text: str) -> str:

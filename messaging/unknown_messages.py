@@ -15,31 +15,35 @@ from django.db import transaction
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from messaging import credits, outcomes
-from messaging.batch_queue import lowest_due_turn, wake
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 from messaging.models import Batch, BatchId, OutboundMessage, StatusChange
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus, Reason
 
 
 def mark_delivered(
-    model: type[OutboundMessage], ids: Sequence[int], *, by: User | AnonymousUser | str
+    model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
     """Mark unknown messages as delivered and charge them. Returns how many were unknown."""
-    return _mark(model, ids, MessageStatus.DELIVERED, by=by)
+    return _mark_and_settle_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
 
 
 def mark_failed(
-    model: type[OutboundMessage], ids: Sequence[int], *, by: User | AnonymousUser | str
+    model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
     """Mark unknown messages as failed and release their credits. Returns how many were unknown."""
-    return _mark(model, ids, MessageStatus.FAILED, by=by)
+    return _mark_and_settle_unknown(model, message_ids, MessageStatus.FAILED, by=by)
 
 
 @transaction.atomic
-def _mark(
-    model: type[OutboundMessage], ids: Sequence[int], status: str, *, by: User | AnonymousUser | str
+def _mark_and_settle_unknown(
+    model: type[OutboundMessage],
+    message_ids: Sequence[int],
+    status: str,
+    *,
+    by: User | AnonymousUser | str,
 ) -> int:
-    messages = _lock_batches_and_get_unknown(model, ids)
+    messages = _lock_batches_and_get_unknown(model, message_ids)
     code = Reason.BY_OPERATOR if status == MessageStatus.FAILED else ""
     changed = outcomes.record_outcomes(
         model,
@@ -52,7 +56,7 @@ def _mark(
 
 @transaction.atomic
 def requeue_unknown_in_new_batches(
-    model: type[OutboundMessage], ids: Sequence[int], *, by: User | AnonymousUser | str
+    model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
 
@@ -61,7 +65,7 @@ def requeue_unknown_in_new_batches(
     Raises:
         InsufficientCredits: if a store has too few credits available.
     """
-    messages = _lock_batches_and_get_unknown(model, ids)
+    messages = _lock_batches_and_get_unknown(model, message_ids)
     new_batches, changes = [], []
     for _, group in groupby(messages, lambda message: message.batch_id):
         in_batch = list(group)
@@ -95,15 +99,15 @@ def requeue_unknown_in_new_batches(
         credits.reserve_credits(new_batches)
         model.outcomes_changed(changes)
         _write_audit_entry_per_batch("unknown sent again", model, messages, by)
-        wake(len(new_batches))
+        enqueue_send_jobs_on_commit(len(new_batches))
     return len(messages)
 
 
 def _lock_batches_and_get_unknown(
-    model: type[OutboundMessage], ids: Sequence[int]
+    model: type[OutboundMessage], message_ids: Sequence[int]
 ) -> list[OutboundMessage]:
     """Lock the batches of messages and return those that are unknown, ordered by batch."""
-    unknown = model.objects.filter(pk__in=ids, status=MessageStatus.UNKNOWN)
+    unknown = model.objects.filter(pk__in=message_ids, status=MessageStatus.UNKNOWN)
     batches = Batch.objects.filter(pk__in=unknown.values("batch")).order_by("pk")
     locked = {batch.pk: batch for batch in batches.select_for_update()}
     messages = []

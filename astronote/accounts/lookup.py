@@ -6,16 +6,16 @@ from django.db.models import Q
 from astronote.accounts.models import User
 
 
-def get_store_or_command_error(name: str) -> User:
+def get_store_or_command_error(email_or_id: str) -> User:
     """The store of this e-mail address or id.
 
     Raises:
         CommandError: if there is none.
     """
-    wanted = Q(pk=int(name)) if name.isdigit() else Q(email=name.lower())
+    wanted = Q(pk=int(email_or_id)) if email_or_id.isdigit() else Q(email=email_or_id.lower())
     store: User | None = User.objects.filter(wanted).first()
     if store is None:
-        raise CommandError(f"no store has the e-mail address or id {name!r}")
+        raise CommandError(f"no store has the e-mail address or id {email_or_id!r}")
     return store
 
 

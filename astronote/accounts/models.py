@@ -58,7 +58,7 @@ def validate_region(value: str) -> None:
 class UserQuerySet(models.QuerySet["User"]):
     """Queries for many stores at once."""
 
-    def eligible(self) -> UserQuerySet:
+    def eligible_to_send_with_sender(self) -> UserQuerySet:
         """Stores that may send, by the rule of `eligibility.require_eligible_sender`.
 
         Each has `sender`, its sender ID.

@@ -33,20 +33,20 @@ class Chart(NamedTuple):
 
 
 def bar_chart(
-    title: str, names: Sequence[str], points: Sequence[tuple[str, Sequence[int]]]
+    title: str, series_names: Sequence[str], labelled_values: Sequence[tuple[str, Sequence[int]]]
 ) -> Chart | None:
     """A chart of several series side by side; None if there is nothing to show.
 
     Args:
         title: what the chart shows.
-        names: names of the series.
-        points: for each place on the axis its label and the value of each series.
+        series_names: names of the series.
+        labelled_values: for each place on the axis its label and the value of each series.
     """
-    highest = max((value for _, values in points for value in values), default=0)
+    highest = max((value for _, values in labelled_values for value in values), default=0)
     if not highest:
         return None
-    step = min(WIDTH / len(points), WIDEST)
-    each = step * (1 - GAP) / len(names)
+    step = min(WIDTH / len(labelled_values), WIDEST)
+    each = step * (1 - GAP) / len(series_names)
     drawn = [
         Bar(
             round(place * step + number * each, 2),
@@ -54,10 +54,12 @@ def bar_chart(
             round(each, 2),
             round(HEIGHT * value / highest, 2),
             number,
-            f"{label}: {value:,} {names[number]}",
+            f"{label}: {value:,} {series_names[number]}",
         )
-        for place, (label, values) in enumerate(points)
+        for place, (label, values) in enumerate(labelled_values)
         for number, value in enumerate(values)
         if value
     ]
-    return Chart(title, list(names), drawn, points[0][0], points[-1][0], highest)
+    return Chart(
+        title, list(series_names), drawn, labelled_values[0][0], labelled_values[-1][0], highest
+    )

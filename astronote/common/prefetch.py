@@ -10,18 +10,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def prefetch(calls: Iterable[Callable[[], T]], *, ahead: int) -> Iterator[T]:
-    """Yield the results of the calls, in order; one thread makes up to `ahead` calls in advance.
+def prefetch_in_one_thread(calls: Iterable[Callable[[], T]], *, max_ahead: int) -> Iterator[T]:
+    """Yield the results of the calls, in order; one thread makes up to `max_ahead` in advance.
 
     So one processor computes while PostgreSQL writes what the caller has. A caller that stops early
     waits for the call that is running; calls not begun are dropped. An iterator is prefetched by
-    `prefetch(repeat(iterator.__next__), ahead=…)`.
+    `prefetch_in_one_thread(repeat(iterator.__next__), max_ahead=…)`.
 
     Args:
         calls: iterated by the caller's own thread. The calls run in the other thread, one after
             another, and must not use the caller's database connection. A call that raises
             StopIteration ends the results.
-        ahead: the most results that are ready or in the making while the caller works.
+        max_ahead: the most results that are ready or in the making while the caller works.
 
     Raises:
         Exception: the exception of a call, in its place.
@@ -35,7 +35,7 @@ def prefetch(calls: Iterable[Callable[[], T]], *, ahead: int) -> Iterator[T]:
     try:
         for call in calls:
             pending.append(executor.submit(call))
-            if len(pending) > ahead:
+            if len(pending) > max_ahead:
                 yield next_result()
         while pending:
             yield next_result()

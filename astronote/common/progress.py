@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 def wait_with_progress_bar(
     label: str,
     total: int | None,
-    look: Callable[[], tuple[int, bool]],
+    get_progress: Callable[[], tuple[int, bool]],
     *,
     timeout_seconds: float | None = None,
 ) -> None:
@@ -21,7 +21,8 @@ def wait_with_progress_bar(
     Args:
         label: what is being done.
         total: how many there are; None if it is not known.
-        look: returns how many are done, and whether the work has ended; called ten times a second.
+        get_progress: returns how many are done, and whether the work has ended; called ten times
+            a second.
         timeout_seconds: how long to wait at most; None: without limit.
 
     Raises:
@@ -38,7 +39,7 @@ def wait_with_progress_bar(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(label, total=total)
         while True:
-            count, ended = look()
+            count, ended = get_progress()
             progress.update(task, completed=count)
             if ended:
                 return

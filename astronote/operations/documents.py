@@ -141,9 +141,9 @@ def _row(action: argparse.Action) -> str:
 
 def _usage(action: argparse.Action) -> str:
     if not action.option_strings:
-        value = _value(action)
+        value = _value_placeholder(action)
         return {"?": f"[{value}]", "*": f"[{value} …]"}.get(str(action.nargs), value)
-    option = f"{_longest_option_name(action)} {_value(action)}".strip()
+    option = f"{_longest_option_name(action)} {_value_placeholder(action)}".strip()
     more = " …" if isinstance(action, argparse._AppendAction) else ""
     return option + more if action.required else f"[{option}]{more}"
 
@@ -153,7 +153,7 @@ def _longest_option_name(action: argparse.Action) -> str:
     return max(action.option_strings, key=len)
 
 
-def _value(action: argparse.Action) -> str:
+def _value_placeholder(action: argparse.Action) -> str:
     """What stands for an argument's value; nothing for a switch."""
     if action.nargs == 0:
         return ""
@@ -161,7 +161,7 @@ def _value(action: argparse.Action) -> str:
 
 
 def _names(action: argparse.Action) -> str:
-    names = action.option_strings or [_value(action)]
+    names = action.option_strings or [_value_placeholder(action)]
     return ", ".join(f"`{name}`" for name in sorted(names, key=len, reverse=True))
 
 

@@ -16,7 +16,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answer `/readyz`: each check by name, and status 503 if one has a problem."""
     state = {
-        check.name: _problem(check) or "ok"
+        check.name: _run_check_and_catch_errors(check) or "ok"
         for check in registry.health_checks
         if not (check.needs_queues and settings.QUEUE_DISABLED)
     }
@@ -24,7 +24,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(state, status=200 if ready else 503)
 
 
-def _problem(check: registry.HealthCheck) -> str:
+def _run_check_and_catch_errors(check: registry.HealthCheck) -> str:
     try:
         return check.problem()
     except Exception as error:  # noqa: BLE001 - whatever a missing server raises is the finding

@@ -21,14 +21,14 @@ from astronote.queues.recurring import find_recurring_job
 PERMISSION = "astronote.view_user"  # every role has it
 
 
-def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def add_panels_to_index_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the panels to the context of the admin's index page."""
     if request.user.has_perm(PERMISSION):
         context |= _render_panels_context(request)
     return context
 
 
-def live(request: HttpRequest) -> HttpResponse:
+def refreshed_panels_view(request: HttpRequest) -> HttpResponse:
     """The part of the page that updates itself."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied

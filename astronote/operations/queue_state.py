@@ -46,22 +46,22 @@ def queues_context() -> dict[str, Any]:
         return {"queues": []}
 
 
-def _queue_row(name: str, purpose: str) -> dict[str, Any]:
-    queue = jobs.get_queue(name)
+def _queue_row(queue_name: str, purpose: str) -> dict[str, Any]:
+    queue = jobs.get_queue(queue_name)
     workers = Worker.all(queue=queue)
     return {
-        "name": name,
+        "name": queue_name,
         "purpose": purpose,
         "waiting": queue.count,
-        "oldest": _oldest_job_age_seconds(name),
+        "oldest": _oldest_job_age_seconds(queue_name),
         "workers": len(workers),
         "busy": sum(worker.get_state() == "busy" for worker in workers),
     }
 
 
-def _oldest_job_age_seconds(name: str) -> float | None:
+def _oldest_job_age_seconds(queue_name: str) -> float | None:
     """Seconds that the job waiting longest has waited; None if none waits."""
-    first = jobs.get_queue(name).get_jobs(0, 1)
+    first = jobs.get_queue(queue_name).get_jobs(0, 1)
     if not first or first[0].enqueued_at is None:
         return None
     return (timezone.now() - first[0].enqueued_at).total_seconds()

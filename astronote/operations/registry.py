@@ -325,10 +325,10 @@ class SidebarLink:
 
     @classmethod
     def to_admin_changelist(
-        cls, section: str, title: str, icon: str, model: str, order: int, query: str = ""
+        cls, section: str, title: str, icon: str, model_label: str, order: int, query: str = ""
     ) -> SidebarLink:
         """A link to the admin's list of a model, `app_label.model_name`, for its viewers."""
-        app_label, _, name = model.partition(".")
+        app_label, _, name = model_label.partition(".")
         url = f"admin:{app_label}_{name}_changelist"
         return cls(section, title, icon, url, f"{app_label}.view_{name}", order, query)
 

@@ -56,10 +56,10 @@ def redis_is_running(root: Path) -> bool:
     return _answers(socket_folder(root) / "valkey.sock")
 
 
-def _answers(path: Path) -> bool:
+def _answers(socket_path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
-            probe.connect(str(path))
+            probe.connect(str(socket_path))
         except OSError:
             return False
     return True
@@ -200,7 +200,7 @@ class EmbeddedServices:
         self._wait_until_ready_or_raise("postgres", lambda: postgres_is_running(self.root), log)
         self._wait_and_create_missing_database(log)
 
-    def _wait_and_create_missing_database(self, log: Path) -> None:
+    def _wait_and_create_missing_database(self, log_file: Path) -> None:
         import psycopg
 
         def ready() -> bool:
@@ -215,7 +215,7 @@ class EmbeddedServices:
             except psycopg.OperationalError:
                 return False
 
-        self._wait_until_ready_or_raise("postgres", ready, log)
+        self._wait_until_ready_or_raise("postgres", ready, log_file)
 
     def _start_valkey(self) -> None:
         name = f"linux-{platform.machine()}"
@@ -250,19 +250,19 @@ class EmbeddedServices:
         self,
         name: str,
         command: list[Any],
-        log: Path,
-        become: Callable[[], None],
+        log_file: Path,
+        drop_root: Callable[[], None],
         death_signal: signal.Signals,
     ) -> None:
         parent = os.getpid()
 
         def prepare() -> None:
-            become()
+            drop_root()
             _libc.prctl(PR_SET_PDEATHSIG, int(death_signal))  # after become(), which clears it
             if os.getppid() != parent and os.getppid() != 0:
                 os._exit(1)
 
-        with open(log, "ab") as output:
+        with open(log_file, "ab") as output:
             # A session of their own: Ctrl-C reaches those who use them first.
             self._processes[name] = subprocess.Popen(
                 [str(part) for part in command],
@@ -275,15 +275,17 @@ class EmbeddedServices:
             )
         self.started.append(name)
 
-    def _wait_until_ready_or_raise(self, name: str, ready: Callable[[], bool], log: Path) -> None:
+    def _wait_until_ready_or_raise(
+        self, name: str, ready: Callable[[], bool], log_file: Path
+    ) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
-                words = log.read_text(errors="replace").strip().splitlines()[-3:]
+                words = log_file.read_text(errors="replace").strip().splitlines()[-3:]
                 raise EmbeddedError(f"the embedded {name} did not start: {' / '.join(words)}")
             time.sleep(0.02)
 
-    def check(self) -> None:
+    def raise_if_a_server_ended(self) -> None:
         """Raise EmbeddedError if a server that we started has ended."""
         for name, process in self._processes.items():
             if process.poll() is not None:

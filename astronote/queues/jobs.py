@@ -29,97 +29,105 @@ JOBS_PER_ROUND_TRIP = 500
 
 
 @cache
-def get_queue(name: str) -> Queue:
+def get_queue(queue_name: str) -> Queue:
     """The named queue; cached, since each new one opens a connection."""
-    return django_rq.get_queue(name, commit_mode="auto")
+    return django_rq.get_queue(queue_name, commit_mode="auto")
 
 
 @cache
-def _scheduler(name: str) -> Any:
+def _scheduler(queue_name: str) -> Any:
     return django_rq.get_scheduler(
-        name, queue=get_queue(name), connection=get_queue(name).connection
+        queue_name, queue=get_queue(queue_name), connection=get_queue(queue_name).connection
     )
 
 
-def enqueue(name: str, task: str, *args: Any) -> None:
+def enqueue(queue_name: str, task_path: str, *args: Any) -> None:
     """Put one job on the queue once the transaction commits."""
-    _on_commit_ignore_redis_errors(name, lambda: get_queue(name).enqueue(task, *args))
+    _on_commit_ignore_redis_errors(
+        queue_name, lambda: get_queue(queue_name).enqueue(task_path, *args)
+    )
 
 
-def enqueue_each_on_commit(name: str, task: str, ids: Sequence[int]) -> None:
+def enqueue_each_on_commit(queue_name: str, task_path: str, ids: Sequence[int]) -> None:
     """Put one job per id on the queue once the transaction commits, in few round trips."""
-    _on_commit_ignore_redis_errors(name, lambda: _enqueue_each_now(name, task, ids))
+    _on_commit_ignore_redis_errors(
+        queue_name, lambda: _enqueue_each_now(queue_name, task_path, ids)
+    )
 
 
-def _enqueue_each_now(name: str, task: str, ids: Sequence[int]) -> None:
+def _enqueue_each_now(queue_name: str, task_path: str, ids: Sequence[int]) -> None:
     for start in range(0, len(ids), JOBS_PER_ROUND_TRIP):
-        get_queue(name).enqueue_many(
+        get_queue(queue_name).enqueue_many(
             [
-                Queue.prepare_data(task, args=(pk,))
+                Queue.prepare_data(task_path, args=(pk,))
                 for pk in ids[start : start + JOBS_PER_ROUND_TRIP]
             ]
         )
 
 
-def enqueue_copies_on_commit(name: str, task: str, count: int) -> None:
+def enqueue_copies_on_commit(queue_name: str, task_path: str, count: int) -> None:
     """Put `count` equal jobs on the queue once the transaction commits."""
-    _on_commit_ignore_redis_errors(name, lambda: _enqueue_copies_now(name, task, count))
+    _on_commit_ignore_redis_errors(
+        queue_name, lambda: _enqueue_copies_now(queue_name, task_path, count)
+    )
 
 
-def _enqueue_copies_now(name: str, task: str, count: int) -> None:
+def _enqueue_copies_now(queue_name: str, task_path: str, count: int) -> None:
     """Let Redis copy the first job; creating each job here takes ten times as long."""
     for start in range(0, count, JOBS_PER_ROUND_TRIP):
-        with get_queue(name).connection.pipeline() as pipeline:
-            first = get_queue(name).enqueue(task, pipeline=pipeline)
+        with get_queue(queue_name).connection.pipeline() as pipeline:
+            first = get_queue(queue_name).enqueue(task_path, pipeline=pipeline)
             ids = [str(uuid4()) for _ in range(start + 1, min(start + JOBS_PER_ROUND_TRIP, count))]
             for job_id in ids:
                 pipeline.copy(first.key, Job.key_for(job_id))
             if ids:
-                pipeline.rpush(get_queue(name).key, *ids)
+                pipeline.rpush(get_queue(queue_name).key, *ids)
             pipeline.execute()
 
 
-def enqueue_at(name: str, when: datetime, task: str, *args: Any, job_id: str) -> None:
+def enqueue_at_on_commit(
+    queue_name: str, when: datetime, task_path: str, *args: Any, job_id: str
+) -> None:
     """Put the job on the queue at an aware time; the same `job_id` replaces the earlier one."""
     if when.microsecond:  # rq-scheduler cuts fractions off: the job would come too early
         when = when.replace(microsecond=0) + timedelta(seconds=1)
     _on_commit_ignore_redis_errors(
-        name, lambda: _scheduler(name).enqueue_at(when, task, *args, job_id=job_id)
+        queue_name, lambda: _scheduler(queue_name).enqueue_at(when, task_path, *args, job_id=job_id)
     )
 
 
-def cancel_delayed_on_commit(name: str, job_id: str) -> None:
+def cancel_delayed_on_commit(queue_name: str, job_id: str) -> None:
     """Cancel a delayed job once the transaction commits; a missing job is ignored."""
-    _on_commit_ignore_redis_errors(name, lambda: _scheduler(name).cancel(job_id))
+    _on_commit_ignore_redis_errors(queue_name, lambda: _scheduler(queue_name).cancel(job_id))
 
 
-def waiting_count(name: str) -> int:
+def waiting_count(queue_name: str) -> int:
     """How many jobs are on the queue."""
-    return 0 if settings.QUEUE_DISABLED else get_queue(name).count
+    return 0 if settings.QUEUE_DISABLED else get_queue(queue_name).count
 
 
-def requeue_abandoned_job_handler(job: Job, kind: type, *_: Any) -> bool:
+def requeue_abandoned_job_handler(job: Job, exception_type: type, *_: Any) -> bool:
     """Exception handler of workers: put the job of a dead worker on its queue again.
 
     Every task does nothing the second time, so running one again is always safe.
     """
-    if issubclass(kind, AbandonedJobError):
+    if issubclass(exception_type, AbandonedJobError):
         get_queue(job.origin).enqueue(cast("str", job.func_name), *job.args)
         log.warning("a worker died in %s; it is run again", job.func_name)
     return True
 
 
-def abandoned_count(name: str) -> int:
+def abandoned_count(queue_name: str) -> int:
     """How many jobs of dead workers the queue has."""
     if settings.QUEUE_DISABLED:
         return 0
-    return len(get_queue(name).started_job_registry.get_expired_job_ids())
+    return len(get_queue(queue_name).started_job_registry.get_expired_job_ids())
 
 
-def requeue_abandoned_jobs(name: str) -> None:
+def requeue_abandoned_jobs(queue_name: str) -> None:
     """Put the jobs of dead workers on the queue again."""
     if not settings.QUEUE_DISABLED:
-        clean_registries(get_queue(name), [requeue_abandoned_job_handler])
+        clean_registries(get_queue(queue_name), [requeue_abandoned_job_handler])
 
 
 def redis_connection() -> Any:
@@ -127,17 +135,17 @@ def redis_connection() -> Any:
     return get_queue("sms").connection
 
 
-def _on_commit_ignore_redis_errors(name: str, put: Callable[[], Any]) -> None:
+def _on_commit_ignore_redis_errors(queue_name: str, enqueue_now: Callable[[], Any]) -> None:
     if settings.QUEUE_DISABLED:
         return
 
     def attempt() -> None:
         try:
-            put()
+            enqueue_now()
         except RedisError as error:
             log.warning(
                 "queue %s could not be reached (%s); the watchdog will enqueue what waits",
-                name,
+                queue_name,
                 type(error).__name__,
             )
 

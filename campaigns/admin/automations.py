@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 
@@ -39,7 +40,7 @@ class AutomationAdmin(LargeTableAdmin):
             *super().get_urls(),
         ]
 
-    def toggle_automation_view(self, request, pk):
+    def toggle_automation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Switch an automation on or off, and go to the store's page."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied

@@ -82,7 +82,7 @@ def _permits(action: CampaignAction, campaign: Campaign, account: Any) -> bool:
 
 def _may_confirm(campaign: Campaign, account: Any) -> bool:
     """Whether the account is a second person for the confirmation that was asked for."""
-    request = service_campaigns.request_of(campaign)
+    request = service_campaigns.current_confirmation_request(campaign)
     return request is not None and not request.confirmed_by and request.asked_by != account
 
 
@@ -101,7 +101,7 @@ CAMPAIGN_ACTIONS = {
         "a second person must confirm it now", sends=True,
         offered=lambda campaign, _: (
             service_campaigns.needs_confirmation(campaign)
-            and service_campaigns.request_of(campaign) is None
+            and service_campaigns.current_confirmation_request(campaign) is None
         ),
     ),
     "confirm": CampaignAction(
@@ -233,7 +233,7 @@ class CampaignAdmin(LargeTableAdmin):
         "message_count",
         "outcome_counts",
         "scheduled_at_in_store_time",
-        "reason",
+        "waiting_or_failure_reason",
     ]
     list_filter = ["status", "message_type"]
     list_select_related = ["owner"]
@@ -418,29 +418,29 @@ class CampaignAdmin(LargeTableAdmin):
         )
 
     @display(description="status", ordering="status", label=BADGE_COLORS)
-    def status_badge(self, campaign):
+    def status_badge(self, campaign: Campaign) -> tuple[str, str]:
         return campaign.status, campaign.get_status_display()
 
     @admin.display(description="messages", ordering="total")
-    def message_count(self, campaign):
+    def message_count(self, campaign: Campaign) -> str:
         return f"{campaign.total:,}"
 
     @admin.display(description="outcomes")
-    def outcome_counts(self, campaign):
+    def outcome_counts(self, campaign: Campaign) -> str:
         counts = {status: getattr(campaign, status) for status in OUTCOME_WORDS}
         return ", ".join(
             f"{count:,} {OUTCOME_WORDS[status]}" for status, count in counts.items() if count
         )
 
     @admin.display(description="scheduled at", ordering="scheduled_at")
-    def scheduled_at_in_store_time(self, campaign):
+    def scheduled_at_in_store_time(self, campaign: Campaign) -> str:
         if campaign.scheduled_at is None:
             return "–"
         local = campaign.scheduled_at.astimezone(ZoneInfo(campaign.owner.timezone))
         return f"{local:%Y-%m-%d %H:%M %Z}"
 
     @admin.display(description="reason for waiting or failing")
-    def reason(self, campaign):
+    def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:
         return reports.waiting_for(campaign)
 
 

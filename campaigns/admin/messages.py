@@ -15,19 +15,22 @@ from campaigns.models import AutomationMessage, CampaignMessage
 from contacts.lookup import contact_ids_with_phone
 from messaging import unknown_messages
 from messaging.credits import InsufficientCredits
+from messaging.models import OutboundMessage
 from messaging.statuses import NOT_DELIVERED_STATUSES, MessageStatus, describe_reason
 
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
-def _build_resolve_unknown_action(function: Callable[..., int], name: str, label: str) -> Action:
+def _build_resolve_unknown_action(
+    resolve_messages: Callable[..., int], name: str, label: str
+) -> Action:
     """Make an admin action that resolves the unknown ones of the chosen messages."""
 
     @admin.action(description=label, permissions=["resolve_unknown"])
     def resolve(self, request, queryset):
         ids = list(queryset.values_list("pk", flat=True))
         try:
-            count = function(self.model, ids, by=request.user)
+            count = resolve_messages(self.model, ids, by=request.user)
         except InsufficientCredits as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
@@ -38,10 +41,10 @@ def _build_resolve_unknown_action(function: Callable[..., int], name: str, label
 
 
 def _build_confirmed_resolve_action(
-    function: Callable[..., int], name: str, label: str, *, title: str, warning: str
+    resolve_messages: Callable[..., int], name: str, label: str, *, title: str, warning: str
 ) -> Action:
     """Make an action like `_build_resolve_unknown_action` that first warns on a page of its own."""
-    resolve = _build_resolve_unknown_action(function, name, label)
+    resolve = _build_resolve_unknown_action(resolve_messages, name, label)
 
     @admin.action(description=label, permissions=["resolve_unknown"])
     def confirm_or_resolve(self, request, queryset):
@@ -112,7 +115,7 @@ class MessageAdmin(ReadOnlyAdmin):
         return queryset.filter(provider_message_id=term), False
 
     @admin.display(description="reason")
-    def reason(self, message):
+    def reason(self, message: OutboundMessage) -> str:
         return describe_reason(message.error_code) if message.error_code else ""
 
 

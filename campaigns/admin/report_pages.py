@@ -51,8 +51,8 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
         "progress": reports.campaign_progress(Campaign.objects.filter(pk=campaign.pk))[0],
         "figures": _figures(campaign, report),
         "reason_tables": [
-            ("Failed", _described(report.failed_by_reason)),
-            ("Skipped", _described(report.skipped_by_reason)),
+            ("Failed", _with_reason_sentences(report.failed_by_reason)),
+            ("Skipped", _with_reason_sentences(report.skipped_by_reason)),
         ],
         "links": reports.shared_link_clicks(campaign),
         "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
@@ -64,7 +64,7 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _described(counts_by_reason: dict[str, int]) -> list[tuple[str, int]]:
+def _with_reason_sentences(counts_by_reason: dict[str, int]) -> list[tuple[str, int]]:
     return [(describe_reason(code), count) for code, count in counts_by_reason.items()]
 
 
@@ -89,13 +89,13 @@ def _figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[s
 
 def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a campaign as a CSV file."""
-    report = reports.campaign_report(_campaign(request, pk))
+    report = reports.campaign_report(_get_viewable_campaign_or_404(request, pk))
     return _csv_file(reports.campaign_report_csv(report), f"campaign-{pk}")
 
 
 def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day."""
-    store = _store(request, pk)
+    store = _get_viewable_store_or_404(request, pk)
     first, last = _parse_requested_days_or_default(request, store)
     days = reports.store_report(store, first, last)
     context = {
@@ -119,18 +119,18 @@ def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> H
 
 def store_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day as a CSV file."""
-    store = _store(request, pk)
+    store = _get_viewable_store_or_404(request, pk)
     days = reports.store_report(store, *_parse_requested_days_or_default(request, store))
     return _csv_file(reports.store_report_csv(days), f"store-{pk}")
 
 
-def _campaign(request: HttpRequest, pk: int) -> Campaign:
+def _get_viewable_campaign_or_404(request: HttpRequest, pk: int) -> Campaign:
     if not request.user.has_perm("campaigns.view_campaign"):
         raise PermissionDenied
     return get_object_or_404(Campaign, pk=pk)
 
 
-def _store(request: HttpRequest, pk: int) -> User:
+def _get_viewable_store_or_404(request: HttpRequest, pk: int) -> User:
     if not request.user.has_perm("campaigns.view_campaign"):
         raise PermissionDenied
     return get_object_or_404(User, pk=pk)

@@ -28,11 +28,13 @@ log = logging.getLogger(__name__)
 RUN_BIRTHDAYS = "campaigns.tasks.run_birthdays"
 
 
-def enqueue_birthday_messages(*, day: date | None = None, dry_run: bool = False) -> dict[str, int]:
+def enqueue_birthday_messages(
+    *, day_for_all_stores: date | None = None, dry_run: bool = False
+) -> dict[str, int]:
     """Enqueue the birthday messages of each store's local day; a second call sends nothing twice.
 
     Args:
-        day: this day for every store instead of its own.
+        day_for_all_stores: this day for every store instead of its own.
         dry_run: only count who is due.
 
     Returns:
@@ -44,9 +46,9 @@ def enqueue_birthday_messages(*, day: date | None = None, dry_run: bool = False)
             return {}
         began = timezone.now()
         counts = {"stores": 0, "messages": 0, "stores_without_credit": 0}
-        for local_day, automations in _automations_by_local_day(day).items():
+        for local_day, automations in _automations_by_local_day(day_for_all_stores).items():
             counts["stores"] += len(automations)
-            due_contacts = _find_birthdays(local_day, automations)
+            due_contacts = _find_adults_with_birthday(local_day, automations)
             if dry_run:
                 counts["messages"] += sum(1 for _ in due_contacts)
                 continue
@@ -59,11 +61,13 @@ def enqueue_birthday_messages(*, day: date | None = None, dry_run: bool = False)
     return counts
 
 
-def _automations_by_local_day(day: date | None) -> dict[date, list[EligibleAutomation]]:
+def _automations_by_local_day(
+    day_for_all_stores: date | None,
+) -> dict[date, list[EligibleAutomation]]:
     """The birthday automations that may send, by the present day in their stores' time zones."""
     grouped: dict[date, list[EligibleAutomation]] = defaultdict(list)
     for automation in eligible_automations(AutomationType.BIRTHDAY):
-        grouped[day or automation.local_today()].append(automation)
+        grouped[day_for_all_stores or automation.local_today()].append(automation)
     return grouped
 
 
@@ -80,7 +84,9 @@ def birthday_days(day: date) -> list[int]:
     return [28, 29] if last_of_common_february else [day.day]
 
 
-def _find_birthdays(day: date, automations: list[EligibleAutomation]) -> Iterator[DueContact]:
+def _find_adults_with_birthday(
+    day: date, automations: list[EligibleAutomation]
+) -> Iterator[DueContact]:
     """Adults whose birthday it is and who have no message of this year yet."""
     return find_due_contacts(
         automations,
@@ -109,4 +115,6 @@ def birthday_run_missed() -> bool:
     automations = Automation.objects.filter(
         type=AutomationType.BIRTHDAY, is_active=True, last_run_at__lt=last_due
     )
-    return automations.filter(owner__in=User.objects.eligible().values("pk")).exists()
+    return automations.filter(
+        owner__in=User.objects.eligible_to_send_with_sender().values("pk")
+    ).exists()

@@ -30,7 +30,7 @@ from contacts.ages import ADULT_AGE, years_before
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
-from messaging.batch_queue import lowest_due_turn, wake
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class EligibleAutomation(NamedTuple):
 
 def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
     """The active automations of a type whose stores may send."""
-    stores = User.objects.eligible().filter(
+    stores = User.objects.eligible_to_send_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
     )
     columns = ("automation__pk", "sender", "timezone")
@@ -75,7 +75,7 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
 
 def find_due_contacts(
     automations: Sequence[EligibleAutomation],
-    condition: str,
+    sql_condition: str,
     occurrence_key: str,
     *,
     day: date | None = None,
@@ -89,7 +89,7 @@ def find_due_contacts(
 
     Args:
         automations: the automations that may send.
-        condition: SQL on contact `c` and automation `a`.
+        sql_condition: SQL on contact `c` and automation `a`.
         occurrence_key: what the message is for, such as the year of a birthday.
         day: the day on which somebody is an adult; None for each store's local today.
         parameters: the parameters of the condition.
@@ -98,7 +98,7 @@ def find_due_contacts(
     adults_born_until = [
         years_before(day or automation.local_today(), ADULT_AGE) for automation in automations
     ]
-    query = FIND_DUE_CONTACTS.format(condition=condition)
+    query = FIND_DUE_CONTACTS.format(condition=sql_condition)
     common: dict[str, Any] = {
         "automations": list(senders_by_automation),
         "adults_born_until": adults_born_until,
@@ -151,7 +151,7 @@ def enqueue_due_messages(
     remaining = iter(due_contacts)
     while chunk := list(islice(remaining, CHUNK)):
         with transaction.atomic():
-            written = _write_chunk(chunk, occurrence_key)
+            written = _write_and_enqueue_paid_messages(chunk, occurrence_key)
             after_write(written.contacts)
         counts["messages"] += len(written.contacts)
         counts["stores_without_credit"] += len(written.missing_credits_by_store)
@@ -170,9 +170,9 @@ class WrittenChunk(NamedTuple):
     missing_credits_by_store: dict[StoreId, int]
 
 
-def _write_chunk(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
+def _write_and_enqueue_paid_messages(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
     """Write the messages and batches of a chunk, hold their credits and enqueue jobs."""
-    messages = _build_unsuppressed_messages(chunk)
+    messages = _create_links_and_build_messages(chunk)
     needed_by_store: Counter[StoreId] = Counter()
     for message in messages:
         if not message.skip_reason:
@@ -188,17 +188,17 @@ def _write_chunk(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
         messages,
         sources,
         first_turn=lowest_due_turn(),
-        batch_counts=Counter(),
+        batch_counts_by_source=Counter(),
         extra_columns={"occurrence_key": occurrence_key},
     )
     if batches:
         credits.insert_reservation_rows(batches)
-        wake(len(batches))
+        enqueue_send_jobs_on_commit(len(batches))
     contact_ids = {message.contact_id for message in messages}
     return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
 
 
-def _build_unsuppressed_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
+def _create_links_and_build_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; suppressed numbers are left out, and held ones of marketing."""
     over_cap = limits.contacts_over_caps([row.contact_id for row in chunk])
     suppressed, held = marketing_blocks((row.owner_id, row.phone) for row in chunk)

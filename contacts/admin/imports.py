@@ -282,11 +282,11 @@ def _import_url(contact_import: ContactImport) -> str:
 
 
 def _store_plan_and_build_context(
-    contact_import: ContactImport, choices: QueryDict | None
+    contact_import: ContactImport, posted_choices: QueryDict | None
 ) -> dict[str, Any]:
     """The context of the page of an uploaded file; stores the plan with the choices."""
     try:
-        plan = _store_plan_with_choices(contact_import, choices)
+        plan = _store_plan_with_choices(contact_import, posted_choices)
     except ImportRefused as error:
         return {"error": str(error)}
     field_by_position = {
@@ -312,7 +312,7 @@ def _store_plan_and_build_context(
 
 
 def _store_plan_with_choices(
-    contact_import: ContactImport, choices: QueryDict | None
+    contact_import: ContactImport, posted_choices: QueryDict | None
 ) -> planning.ImportPlan:
     """Plan the file with the form's columns, heading and date order, and store the plan.
 
@@ -320,34 +320,37 @@ def _store_plan_with_choices(
     """
     had_header = (contact_import.layout or {}).get("has_header")
     mapping_before: dict[str, list[int]] = contact_import.mapping or {}
-    if choices is None:
+    if posted_choices is None:
         return planning.plan_and_store_upload(
             contact_import,
             has_header=had_header,
             chosen=contact_import.mapping,
             date_order=contact_import.date_order,
         )
-    has_header = choices.get("has_header") != "0" if "has_header" in choices else None
-    date_order = choices.get("date_order", "")
-    encoding, sheet = choices.get("encoding", "").strip(), choices.get("sheet", "").strip()
+    has_header = posted_choices.get("has_header") != "0" if "has_header" in posted_choices else None
+    date_order = posted_choices.get("date_order", "")
+    encoding, sheet = (
+        posted_choices.get("encoding", "").strip(),
+        posted_choices.get("sheet", "").strip(),
+    )
     is_same_table = has_header == had_header and not (encoding or sheet)
     return planning.plan_and_store_upload(
         contact_import,
         has_header=has_header,
         # Of another table the columns have other names, so they are guessed again.
-        chosen=_chosen_mapping(choices, mapping_before) if is_same_table else None,
+        chosen=_parse_posted_mapping(posted_choices, mapping_before) if is_same_table else None,
         date_order=date_order if date_order in DateOrder.values else "",
         encoding=encoding,
         sheet=sheet,
     )
 
 
-def _chosen_mapping(
-    choices: QueryDict, mapping_before: dict[str, list[int]]
+def _parse_posted_mapping(
+    posted_choices: QueryDict, mapping_before: dict[str, list[int]]
 ) -> dict[str, list[int]]:
     """The form's positions of columns by field; known positions keep their order of preference."""
     chosen: dict[str, list[int]] = {}
-    for name, field in choices.items():
+    for name, field in posted_choices.items():
         if name.startswith("column-") and field in FIELDS:
             chosen.setdefault(str(field), []).append(int(name.removeprefix("column-")))
     for field, positions in chosen.items():

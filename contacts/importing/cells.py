@@ -21,7 +21,7 @@ _PHONE = re.compile(r"\+?[\d(][\d\s()./-]*")
 _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 
 
-def is_phone(text: str) -> bool:
+def looks_like_phone(text: str) -> bool:
     """Whether the text could be a phone number of any country, as people and programs write it."""
     text = text.strip().lstrip("'=\"").rstrip('"')
     return (

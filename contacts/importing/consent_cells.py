@@ -108,15 +108,15 @@ _FLOAT = re.compile(r"([01])[.,]0+")
 _WORDS = re.compile(r"\w+")
 
 
-def _folded(words: str) -> frozenset[str]:
+def _fold_each_word(words: str) -> frozenset[str]:
     return frozenset(map(fold_to_alphanumeric, words.split()))
 
 
-_YES, _NO = _folded(YES_WORDS), _folded(NO_WORDS)
-_SUBSCRIBED, _UNSUBSCRIBED = _folded(SUBSCRIBED_WORDS), _folded(UNSUBSCRIBED_WORDS)
-_WITHHELD, _BLANK = _folded(WITHHELD_WORDS), _folded(BLANK_WORDS)
-_NEGATIONS, _NEUTRAL = _folded(NEGATIONS), _folded(NEUTRAL_WORDS)
-_UNANSWERED = _folded(UNANSWERED_WORDS)
+_YES, _NO = _fold_each_word(YES_WORDS), _fold_each_word(NO_WORDS)
+_SUBSCRIBED, _UNSUBSCRIBED = _fold_each_word(SUBSCRIBED_WORDS), _fold_each_word(UNSUBSCRIBED_WORDS)
+_WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS)
+_NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
+_UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
 
 
 class ConsentColumn:
@@ -250,8 +250,8 @@ def _visible_characters(text: str) -> set[str]:
     }
 
 
-def _has_symbol_beyond_words(marks: set[str], text: str) -> bool:
+def _has_symbol_beyond_words(characters: set[str], text: str) -> bool:
     """Whether there is a sign that says something else than the words: an emoji, `?`, `!yes`."""
     return text.startswith("!") or any(
-        mark == "?" or unicodedata.category(mark)[0] == "S" for mark in marks
+        mark == "?" or unicodedata.category(mark)[0] == "S" for mark in characters
     )

@@ -127,15 +127,15 @@ class WrittenDate(NamedTuple):
     clock: str = ""
 
 
-def parse_birthday(
-    text: str, order: str, today: date, *, reads_serials: bool = False
+def parse_birthday_or_raise_unusable(
+    text: str, date_order: str, latest_day: date, *, reads_serials: bool = False
 ) -> date | None:
     """The date as written; None for a cell that stands for no date.
 
     Args:
         text: the cell.
-        order: the order of the column's dates, a DateOrder.
-        today: the latest birthday.
+        date_order: the order of the column's dates, a DateOrder.
+        latest_day: the latest birthday.
         reads_serials: whether the column has days counted by a spreadsheet; see
             `has_spreadsheet_serial_dates`.
 
@@ -152,7 +152,7 @@ def parse_birthday(
             return None
         if reads_serials and (match := _SERIAL.fullmatch(text)):
             return FIRST_SERIAL_DAY + timedelta(days=int(match[1]))
-        written = _parse_written_date(text, order)
+        written = _parse_written_date(text, date_order)
     if written[:3] in _NO_DATES:
         return None
     if written.year in _YEARS_OF_NO_YEAR:
@@ -162,20 +162,22 @@ def parse_birthday(
     if written[:3] == _FIRST_UNIX_DAY:
         raise YearlessDate("1970-01-01 is also what programs write for no date")
     birthday = _to_date_or_raise_unusable(written)
-    if birthday > today or birthday.year < today.year - MAX_AGE_YEARS:
+    if birthday > latest_day or birthday.year < latest_day.year - MAX_AGE_YEARS:
         raise UnusableCell(f"not within the last {MAX_AGE_YEARS} years")
     return birthday
 
 
-def parse_datetime_none_if_ambiguous(text: str, order: str, zone: tzinfo) -> datetime | None:
+def parse_datetime_none_if_ambiguous(
+    text: str, date_order: str, store_zone: tzinfo
+) -> datetime | None:
     """The point in time that a cell gives, aware; None for a date that is not certain.
 
-    A time without a zone is one of `zone`; a date without a certain time is its noon there.
+    A time without a zone is one of `store_zone`; a date without a certain time is its noon there.
 
     Args:
         text: the cell.
-        order: the order of the column's dates, a DateOrder.
-        zone: the store's.
+        date_order: the order of the column's dates, a DateOrder.
+        store_zone: the store's.
 
     Raises:
         NoDate: if the cell is a date that programs write for none.
@@ -183,7 +185,7 @@ def parse_datetime_none_if_ambiguous(text: str, order: str, zone: tzinfo) -> dat
     """
     text = _tidy_or_raise_if_too_long(text)
     try:
-        written = _parse_written_date(text, order)
+        written = _parse_written_date(text, date_order)
     except AmbiguousDate:
         return None
     if written.year in _YEARS_OF_NO_YEAR or written[:3] in (*_NO_DATES, _FIRST_UNIX_DAY):
@@ -199,7 +201,7 @@ def parse_datetime_none_if_ambiguous(text: str, order: str, zone: tzinfo) -> dat
     else:
         if not written.clock:
             moment = moment.replace(hour=12)
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return moment if moment.tzinfo else moment.replace(tzinfo=store_zone)
 
 
 class AmbiguousDate(UnusableCell):
@@ -218,7 +220,7 @@ def _tidy_or_raise_if_too_long(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.strip("'\"=").split()))
 
 
-def _parse_written_date(text: str, order: str) -> WrittenDate:
+def _parse_written_date(text: str, date_order: str) -> WrittenDate:
     """The numbers of a date, which need not exist.
 
     Raises:
@@ -233,14 +235,14 @@ def _parse_written_date(text: str, order: str) -> WrittenDate:
             return WrittenDate(int(first), int(second), int(third), clock)
         if len(third) < 3:
             raise UnusableCell("give the year with four digits")
-        day, month = _day_month_or_raise_ambiguous(int(first), int(second), order)
+        day, month = _day_month_or_raise_ambiguous(int(first), int(second), date_order)
         return WrittenDate(int(third), month, day, clock)
     if match := _COMPACT.fullmatch(text):
         # Years begin with 19 or 20, and there is no such month: never both.
         century, first, second, third = map(int, match.groups())
         if second <= 12 and century in (16, 19, 20):
             return WrittenDate(century * 100 + first, second, third, clock)
-        day, month = _day_month_or_raise_ambiguous(century, first, order)
+        day, month = _day_month_or_raise_ambiguous(century, first, date_order)
         return WrittenDate(second * 100 + third, month, day, clock)
     if _DAY_AND_MONTH.fullmatch(text):
         raise YearlessDate("the date has no year")
@@ -249,11 +251,11 @@ def _parse_written_date(text: str, order: str) -> WrittenDate:
     raise UnusableCell("not a date such as 1990-12-31")
 
 
-def _day_month_or_raise_ambiguous(first: int, second: int, order: str) -> tuple[int, int]:
+def _day_month_or_raise_ambiguous(first: int, second: int, date_order: str) -> tuple[int, int]:
     """Day and month, of the two numbers before a year."""
-    if order == DateOrder.MDY:
+    if date_order == DateOrder.MDY:
         return second, first
-    if order == DateOrder.DMY or first == second or first > 12:
+    if date_order == DateOrder.DMY or first == second or first > 12:
         return first, second
     if second > 12:
         return second, first
@@ -309,8 +311,8 @@ def has_spreadsheet_serial_dates(cells: Iterable[str], today: date) -> bool:
     return serial_count >= MIN_SERIALS or (serial_count > 0 and date_count > 0)
 
 
-def detect_date_order_or_refuse(values: Iterable[str]) -> str:
-    """The order of day and month in a file's dates, a DateOrder; ISO if no value shows it.
+def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
+    """The order of day and month in a file's dates; ISO if no value shows it.
 
     Raises:
         ImportRefused: if every date can be read in both orders, or both orders are common.

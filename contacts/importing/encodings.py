@@ -72,37 +72,45 @@ class _Reading(NamedTuple):
     faults: tuple[int, ...]
 
 
-def detect_legacy_encoding(sample: bytes, region: str = "") -> str:
+def detect_legacy_encoding(non_ascii_lines: bytes, region: str = "") -> str:
     """The encoding of lines that are not ASCII, nor UTF-8 or UTF-16; empty if it is not sure.
 
     Args:
-        sample: whole lines of the text that hold other bytes than ASCII.
+        non_ascii_lines: whole lines of the text that hold other bytes than ASCII.
         region: two-letter country of the store, which decides between readings; empty if unknown.
     """
-    sample = sample[:_MAX_SAMPLE_BYTES]
+    non_ascii_lines = non_ascii_lines[:_MAX_SAMPLE_BYTES]
     readings = [
         reading
         for encoding, languages in (_WINDOWS | _OLDER).items()
-        if (reading := _read(sample, encoding, languages))
+        if (reading := _decode_if_plausible(non_ascii_lines, encoding, languages))
     ]
-    return _decide(readings, region) if readings else _east_asian(sample, region)
+    return (
+        _pick_encoding_if_clear(readings, region)
+        if readings
+        else _decode_as_east_asian_or_empty(non_ascii_lines, region)
+    )
 
 
-def _decide(readings: list[_Reading], region: str) -> str:
+def _pick_encoding_if_clear(readings: list[_Reading], region: str) -> str:
     """The encoding of the best reading; of those with the same text, the first."""
     local = _LANGUAGES_OF_REGION.get(region)
-    best = _best(readings, lambda reading: (local not in reading.languages, *reading.faults))
+    best = _all_with_lowest_key(
+        readings, lambda reading: (local not in reading.languages, *reading.faults)
+    )
     if len({reading.text for reading in best}) > 1 and best[0].word_count >= MIN_WORDS:
         best = [reading for reading in best if reading.encoding in _WINDOWS] or best
     return best[0].encoding if len({reading.text for reading in best}) == 1 else ""
 
 
-def _best(readings: list[_Reading], key: Callable[[_Reading], tuple[int, ...]]) -> list[_Reading]:
+def _all_with_lowest_key(
+    readings: list[_Reading], key: Callable[[_Reading], tuple[int, ...]]
+) -> list[_Reading]:
     lowest = min(map(key, readings))
     return [reading for reading in readings if key(reading) == lowest]
 
 
-def _east_asian(sample: bytes, region: str) -> str:
+def _decode_as_east_asian_or_empty(sample: bytes, region: str) -> str:
     """The encoding of the store's country, if it can read the bytes as letters."""
     for encoding, regions in _EAST_ASIAN.items():
         if region in regions:
@@ -115,7 +123,7 @@ def _east_asian(sample: bytes, region: str) -> str:
     return ""
 
 
-def _read(sample: bytes, encoding: str, languages: Iterable[str]) -> _Reading | None:
+def _decode_if_plausible(sample: bytes, encoding: str, languages: Iterable[str]) -> _Reading | None:
     """What the bytes say in an encoding; None if they do not make words of its languages."""
     try:
         text = sample.decode(encoding)
@@ -151,12 +159,12 @@ def _read(sample: bytes, encoding: str, languages: Iterable[str]) -> _Reading | 
     return _Reading(encoding, text, needed, len(words), faults)
 
 
-def _is_mark_allowed_at(text: str, at: int) -> bool:
+def _is_mark_allowed_at(text: str, index: int) -> bool:
     """Whether a mark may stand where it does: `D’Angelo`, `N°`, but not `Mu–oz`."""
-    mark = text[at]
+    mark = text[index]
     if mark not in _FREE_MARKS:
         return False
-    before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
+    before, after = text[index - 1 : index] if index else "", text[index + 1 : index + 2]
     if before.isalpha() and after.isalpha():
         return mark in _APOSTROPHES or (mark in "–\u00a0" and after.isupper())
     if before.isalpha():
@@ -164,10 +172,10 @@ def _is_mark_allowed_at(text: str, at: int) -> bool:
     return not after.isalpha() or mark in _BEFORE_LETTER
 
 
-def _is_mark_unusual_at(text: str, at: int) -> bool:
+def _is_mark_unusual_at(text: str, index: int) -> bool:
     """Whether a mark stands where it is possible and rare: `Mar’a`, not `D’Angelo`."""
-    before, after = text[max(0, at - 3) : at], text[at + 1 : at + 2]
-    if text[at] == "€":
+    before, after = text[max(0, index - 3) : index], text[index + 1 : index + 2]
+    if text[index] == "€":
         return after.isalpha() and not after.isascii()
     return before.isalpha() and len(before) == 3 and after.islower() and before[-2:] != "ll"
 
@@ -196,10 +204,10 @@ def _could_be_word(word: str, language: str) -> bool:
     return is_latin and all(word[at] < "\x7f" for at in capitals[1:]) and len(capitals) == 2
 
 
-def _few_languages_explaining_all(per_word: list[set[str]]) -> frozenset[str]:
+def _few_languages_explaining_all(languages_per_word: list[set[str]]) -> frozenset[str]:
     """A small set of languages that together explain every word."""
     chosen: set[str] = set()
-    left = per_word
+    left = languages_per_word
     while left:
         counts: dict[str, int] = {}
         for explained in left:

@@ -78,7 +78,7 @@ class GenderColumn:
             for written in (word.upper(), word.capitalize())
         }
 
-    def read(self, text: str) -> str | None:
+    def parse(self, text: str) -> str | None:
         """The gender, a value of Gender; None for an empty cell.
 
         Raises:

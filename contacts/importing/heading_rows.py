@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from contacts.importing.cells import is_phone, looks_like_date, looks_like_email
+from contacts.importing.cells import looks_like_date, looks_like_email, looks_like_phone
 from contacts.importing.headings import Meaning, read_heading
 
 MAX_ROWS_ABOVE = 30
@@ -35,17 +35,17 @@ class _RowScore(NamedTuple):
     filled: int
 
     @property
-    def total(self) -> int:
+    def weighted_total(self) -> int:
         return 2 * self.fields + self.others - self.dates
 
 
 def find_headings_or_raise_uncertain(
-    sample: Sequence[tuple[int, list[str]]], *, has_header: bool | None
+    numbered_rows: Sequence[tuple[int, list[str]]], *, has_header: bool | None
 ) -> HeadingRow:
     """Find the headings among the first rows of a file.
 
     Args:
-        sample: the first rows that are not blank, each with its line.
+        numbered_rows: the first rows that are not blank, each with its line.
         has_header: what a person says; None to decide by the cells.
 
     Raises:
@@ -53,7 +53,7 @@ def find_headings_or_raise_uncertain(
     """
     if has_header is False:
         return HeadingRow((), 0)
-    rows = [cells for _, cells in sample[:MAX_ROWS_ABOVE]]
+    rows = [cells for _, cells in numbered_rows[:MAX_ROWS_ABOVE]]
     scores = [_score(row) for row in rows]
     common_width = Counter(score.filled for score in scores).most_common(1)[0][0]
     candidates = [
@@ -65,11 +65,11 @@ def find_headings_or_raise_uncertain(
         and (score.filled > 1 or common_width == 1)
     ]
     if not candidates:
-        if has_header is None and not _is_heading_by_cells_below(sample, scores[0]):
+        if has_header is None and not _is_heading_by_cells_below(numbered_rows, scores[0]):
             return HeadingRow((), 0)
         return HeadingRow(tuple(rows[0]), 1)
-    best = max(candidates, key=lambda at: (scores[at].total, -at))
-    for line, cells in sample[:best]:
+    best = max(candidates, key=lambda at: (scores[at].weighted_total, -at))
+    for line, cells in numbered_rows[:best]:
         score = _score(cells)
         if score.values and score.filled * 2 > common_width:
             raise UncertainHeadings(
@@ -79,7 +79,7 @@ def find_headings_or_raise_uncertain(
     end, cells, above = best + 1, list(rows[best]), best
     if (
         best
-        and sample[best - 1][0] == sample[best][0] - 1
+        and numbered_rows[best - 1][0] == numbered_rows[best][0] - 1
         and _is_row_of_group_headings(scores[best - 1], rows[best - 1])
     ):
         above = best - 1
@@ -91,7 +91,7 @@ def find_headings_or_raise_uncertain(
         end += 1
     notes: tuple[str, ...] = ()
     if above:
-        first, last = sample[0][0], sample[above - 1][0]
+        first, last = numbered_rows[0][0], numbered_rows[above - 1][0]
         lines = f"line {first}" if first == last else f"lines {first} to {last}"
         notes = (f"{lines} above the headings: not read",)
     return HeadingRow(tuple(cells), end, notes)
@@ -111,7 +111,7 @@ def _score(row: Sequence[str]) -> _RowScore:
         filled += 1
         if looks_like_date(text):
             dates += 1
-        elif is_phone(text) or looks_like_email(text):
+        elif looks_like_phone(text) or looks_like_email(text):
             values += 1
         elif len(text) <= MAX_LENGTH:
             meaning = read_heading(text).meaning
@@ -120,20 +120,23 @@ def _score(row: Sequence[str]) -> _RowScore:
     return _RowScore(fields, others, dates, values, filled)
 
 
-def _is_heading_by_cells_below(sample: Sequence[tuple[int, list[str]]], first: _RowScore) -> bool:
+def _is_heading_by_cells_below(
+    numbered_rows: Sequence[tuple[int, list[str]]], first_score: _RowScore
+) -> bool:
     """Whether the first row holds headings of an unknown language, by the cells below them.
 
     Raises:
         UncertainHeadings: if the cells below do not tell.
     """
-    if first.values or first.dates:
+    if first_score.values or first_score.dates:
         return False
-    head, rows = sample[0][1], [cells for _, cells in sample[1:]]
+    head, rows = numbered_rows[0][1], [cells for _, cells in numbered_rows[1:]]
     has_values = False
     for at in range(max((len(row) for row in rows), default=0)):
         cells = [row[at].strip() for row in rows if len(row) > at and row[at].strip()]
         count = sum(
-            looks_like_date(cell) or is_phone(cell) or looks_like_email(cell) for cell in cells
+            looks_like_date(cell) or looks_like_phone(cell) or looks_like_email(cell)
+            for cell in cells
         )
         if cells and count >= MIN_VALUE_SHARE * len(cells):
             has_values = True
@@ -158,17 +161,20 @@ def _is_row_of_group_headings(score: _RowScore, row: Sequence[str]) -> bool:
 
 
 def _fills_gaps_of_heading_row(
-    first: _RowScore, above: Sequence[str], score: _RowScore, row: Sequence[str]
+    heading_score: _RowScore,
+    heading_row: Sequence[str],
+    below_score: _RowScore,
+    below_row: Sequence[str],
 ) -> bool:
     """Whether a row below the headings fills their gaps."""
-    gaps = [at for at, cell in enumerate(above) if not cell.strip() and len(row) > at]
+    gaps = [at for at, cell in enumerate(heading_row) if not cell.strip() and len(below_row) > at]
     return (
         bool(gaps)
-        and score.fields + score.others > 0
-        and not score.values
-        and not score.dates
-        and any(names_contact_field(row[at]) for at in gaps if row[at].strip())
-        and first.fields > 0
+        and below_score.fields + below_score.others > 0
+        and not below_score.values
+        and not below_score.dates
+        and any(names_contact_field(below_row[at]) for at in gaps if below_row[at].strip())
+        and heading_score.fields > 0
     )
 
 

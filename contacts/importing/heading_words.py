@@ -373,10 +373,10 @@ def _without_accents(text: str) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def canonical_heading_words(text: str) -> tuple[str, ...]:
+def canonical_heading_words(heading: str) -> tuple[str, ...]:
     """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
     words: list[str] = []
-    for word in _WORD.findall(_without_accents(text.replace("№", "No"))):
+    for word in _WORD.findall(_without_accents(heading.replace("№", "No"))):
         words += _split_word(word)
     joined: list[str] = []
     letters = ""

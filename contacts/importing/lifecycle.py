@@ -30,7 +30,7 @@ from rq.timeouts import BaseTimeoutException
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
-from astronote.common.prefetch import prefetch
+from astronote.common.prefetch import prefetch_in_one_thread
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
 from contacts.importing.consent_cells import Consent
@@ -85,14 +85,19 @@ class RowError(Exception):
 
 
 def create_import(
-    owner_id: int, name: str, chunks: Iterable[bytes], *, list_name: str = "", **options: Any
+    owner_id: int,
+    file_name: str,
+    file_chunks: Iterable[bytes],
+    *,
+    list_name: str = "",
+    **options: Any,
 ) -> ContactImport:
     """Store a file as an import that is not read before `start_import`.
 
     Args:
         owner_id: the store.
-        name: the file's name.
-        chunks: the file's bytes.
+        file_name: the file's name.
+        file_chunks: the file's bytes.
         list_name: a list for the contacts, created if the store has none of this name.
         options: fields of ContactImport, such as `consent_source`.
 
@@ -106,13 +111,13 @@ def create_import(
         contact_import = ContactImport.objects.create(
             owner_id=owner_id,
             list=target_list,
-            file_name=name[:255],
+            file_name=file_name[:255],
             file_size=0,
             file_sha256="",
             status=ImportStatus.UPLOADED,
             **options,
         )
-        files.store_file_chunks(contact_import, chunks)
+        files.store_file_chunks(contact_import, file_chunks)
     return contact_import
 
 
@@ -315,11 +320,11 @@ def _write_rows_after_checkpoint(
     )
     rows_read, last_line = 0, 0
     # A thread validates rows while PostgreSQL writes the chunks before them.
-    for chunk in prefetch(repeat(chunks.__next__), ahead=CHUNKS_AHEAD):
+    for chunk in prefetch_in_one_thread(repeat(chunks.__next__), max_ahead=CHUNKS_AHEAD):
         rows_read += chunk.row_count
         if rows_read > contact_import.processed:
             try:
-                if not _write_chunk(contact_import, chunk):
+                if not _write_chunk_unless_cancelled(contact_import, chunk):
                     return
             except (*_INTERRUPTIONS, files.FileChanged):
                 raise
@@ -382,7 +387,7 @@ def _iter_chunks_split_at_checkpoint(
                 if result.dropped:
                     listed_lines.append(
                         _build_rejected_row_copy_line(
-                            import_id, line, _summary(result.dropped), cells
+                            import_id, line, _summarize_as_rejection(result.dropped), cells
                         )
                     )
                 first = row_by_phone.get(result.phone)
@@ -395,7 +400,7 @@ def _iter_chunks_split_at_checkpoint(
             checkpoint = max(checkpoint, rows_read)
             refusals.apply_to(row_by_phone)
             contact_rows = [row_by_phone[phone] for phone in sorted(row_by_phone)]
-            states = seen_phones.add(contact_rows)
+            states = seen_phones.merge_and_get_previous(contact_rows)
             staged = _staged_rows(contact_rows, states, silence_agrees=silence_agrees)
             opted_out_phones = [*staged.opted_out_phones, *rejected_refusals]
             yield ValidatedChunk(
@@ -425,14 +430,14 @@ def _read_refusals(
 
 
 def _staged_rows(
-    rows: Iterable[ContactRow], states: Mapping[str, int], *, silence_agrees: bool
+    rows: Iterable[ContactRow], earlier_states: Mapping[str, int], *, silence_agrees: bool
 ) -> writing.StagedRows:
     """The rows to write.
 
     Args:
         rows: the rows of a chunk, one for each number, sorted by number.
-        states: of the numbers that earlier chunks have, as SeenPhones keeps them. Their rows only
-            fill what is blank so far, and only say what was not said.
+        earlier_states: of the numbers that earlier chunks have, as SeenPhones keeps them. Their
+            rows only fill what is blank so far, and only say what was not said.
         silence_agrees: see `_iter_chunks_split_at_checkpoint`.
     """
     agreeing = (Consent.AGREES, Consent.SILENT) if silence_agrees else (Consent.AGREES,)
@@ -440,9 +445,12 @@ def _staged_rows(
     for row in rows:
         phone = row.phone
         agrees = row.consent in agreeing
-        if phone in states:
-            filled, said = states[phone] & FILLED_BITS, Consent(states[phone] >> CONSENT_SHIFT)
-            row = row.without(filled)
+        if phone in earlier_states:
+            filled, said = (
+                earlier_states[phone] & FILLED_BITS,
+                Consent(earlier_states[phone] >> CONSENT_SHIFT),
+            )
+            row = row.without_fields(filled)
             agrees = agrees and row.consent > said
             if row.consent <= said:
                 row = replace(row, consent=Consent.SILENT, said_at=None)
@@ -455,24 +463,24 @@ def _staged_rows(
     return writing.StagedRows(
         phones,
         "".join(lines).encode(),
-        [phone for phone in phones if phone in states] if states else [],
+        [phone for phone in phones if phone in earlier_states] if earlier_states else [],
         opted_out,
     )
 
 
-def _summary(dropped: Sequence[DroppedCell]) -> Rejection:
+def _summarize_as_rejection(dropped: Sequence[DroppedCell]) -> Rejection:
     """What is listed of a row without some of its cells: the first cell, and all reasons."""
     reasons = "; ".join(cell.reason for cell in dropped)
     return Rejection(dropped[0].column, dropped[0].value, reasons[:MAX_REASON_LENGTH])
 
 
 def _build_rejected_row_copy_line(
-    import_id: int, line: int, why: Rejection, cells: list[str]
+    import_id: int, line_number: int, rejection: Rejection, cells: list[str]
 ) -> str:
     """A row of the list of rejected rows, as a line of COPY."""
     row = json.dumps([_UNSTORABLE.sub("\ufffd", cell) for cell in cells])
-    values = [_UNSTORABLE.sub("\ufffd", value) for value in why]
-    escaped = map(writing.escape_copy_text, (str(import_id), str(line), *values, row))
+    values = [_UNSTORABLE.sub("\ufffd", value) for value in rejection]
+    escaped = map(writing.escape_copy_text, (str(import_id), str(line_number), *values, row))
     return "\t".join(escaped) + "\n"
 
 
@@ -501,7 +509,7 @@ class SeenPhones:
     def __exit__(self, *exc: object) -> None:
         self.database.close()
 
-    def add(self, rows: Iterable[ContactRow]) -> dict[str, int]:
+    def merge_and_get_previous(self, rows: Iterable[ContactRow]) -> dict[str, int]:
         """Add the numbers of rows with their states; return those that were there, as they were.
 
         The state of a number that was there gets the fields of both, and the higher consent.
@@ -530,7 +538,7 @@ ADD_SEEN_PHONES = f"""
 
 
 @transaction.atomic
-def _write_chunk(contact_import: ContactImport, chunk: ValidatedChunk) -> bool:
+def _write_chunk_unless_cancelled(contact_import: ContactImport, chunk: ValidatedChunk) -> bool:
     """Write a chunk with its counters and checkpoint; False if the import is cancelled.
 
     Raises:

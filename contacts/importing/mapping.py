@@ -19,8 +19,8 @@ from contacts.importing.cells import (
     looks_like_date,
     looks_like_day_and_month,
     looks_like_email,
+    looks_like_phone,
 )
-from contacts.importing.cells import is_phone as looks_like_phone
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
 from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading
@@ -149,7 +149,7 @@ class _Guess:
         self.used: set[int] = set()
         self.sms_answers: list[_Column] = []
         self.unclear_sms: list[_Column] = []
-        for column in self._of(Meaning.SMS):
+        for column in self._columns_with_meaning(Meaning.SMS):
             if not column.cells or column.share(looks_like_phone) >= MIN_VALUE_SHARE:
                 continue
             is_answered = column.answered_share() >= MIN_VALUE_SHARE
@@ -170,7 +170,7 @@ class _Guess:
         self._find_states_in_doubt()
         self._map_or_ask_about_hidden_consent()
 
-    def _of(self, *meanings: Meaning) -> list[_Column]:
+    def _columns_with_meaning(self, *meanings: Meaning) -> list[_Column]:
         """Columns whose heading has one of these meanings, preferred first."""
         found = [column for column in self.columns if column.meaning in meanings]
         return sorted(found, key=lambda column: (column.heading.rank, column.position))
@@ -180,7 +180,7 @@ class _Guess:
             self.fields[field] = [column.position for column in columns]
             self.used |= {column.position for column in columns}
 
-    def _free(self, *meanings: Meaning) -> list[_Column]:
+    def _unused_filled_columns(self, *meanings: Meaning) -> list[_Column]:
         return [
             column
             for column in self.columns
@@ -190,7 +190,7 @@ class _Guess:
     def _find_phones(self) -> None:
         phones = [
             column
-            for column in self._of(Meaning.PHONE, Meaning.SMS)
+            for column in self._columns_with_meaning(Meaning.PHONE, Meaning.SMS)
             if column not in (*self.sms_answers, *self.unclear_sms)
             and not (
                 column.cells
@@ -235,7 +235,9 @@ class _Guess:
         """The only column whose cells are phone numbers, if its heading allows it."""
         candidates = [
             column
-            for column in self._free(Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER)
+            for column in self._unused_filled_columns(
+                Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER
+            )
             if column.share(looks_like_phone) >= MIN_VALUE_SHARE
             and _mobile_or_signed_share(column, self.region) >= MIN_VALUE_SHARE
         ]
@@ -261,31 +263,36 @@ class _Guess:
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _find_emails(self) -> None:
-        emails = self._of(Meaning.EMAIL)
+        emails = self._columns_with_meaning(Meaning.EMAIL)
         if not emails:
             emails = [
                 column
-                for column in self._free(Meaning.UNKNOWN, Meaning.PERSON)
+                for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.PERSON)
                 if column.share(looks_like_email) >= MIN_VALUE_SHARE
             ]
             emails = emails if len(emails) == 1 else []
         self._assign_columns_to_field("email", emails)
 
     def _find_names(self) -> None:
-        first, last = _best(self._of(Meaning.FIRST_NAME)), _best(self._of(Meaning.LAST_NAME))
-        full = _best(self._of(Meaning.FULL_NAME))
-        plain = [column for column in self._of(Meaning.NAME) if _could_be_names(column)]
+        first, last = (
+            _columns_of_first_rank(self._columns_with_meaning(Meaning.FIRST_NAME)),
+            _columns_of_first_rank(self._columns_with_meaning(Meaning.LAST_NAME)),
+        )
+        full = _columns_of_first_rank(self._columns_with_meaning(Meaning.FULL_NAME))
+        plain = [
+            column for column in self._columns_with_meaning(Meaning.NAME) if _could_be_names(column)
+        ]
         if not plain and not full and not (first and last):
             plain = [
                 column
-                for column in self._free(Meaning.PERSON)
+                for column in self._unused_filled_columns(Meaning.PERSON)
                 if column.share(_is_name) >= MIN_VALUE_SHARE
                 and not _has_unequal_answers(set(column.all_cells))
             ]
-        plain = _best(plain)
+        plain = _columns_of_first_rank(plain)
         if plain and bool(first) != bool(last):
             # `Name` beside `Vorname` is the other half, unless it repeats the half that is known.
-            if _repeats(plain[0], (first or last)[0]):
+            if _full_names_contain_parts(plain[0], (first or last)[0]):
                 full = full or plain
             elif first:
                 last = plain
@@ -296,8 +303,9 @@ class _Guess:
         if not self.has_headings and self.used and not (first or last or full):
             names = [
                 column
-                for column in self._free(Meaning.UNKNOWN)
-                if column.share(_is_name) >= MIN_NAME_SHARE and not _is_yes_or_no(column)
+                for column in self._unused_filled_columns(Meaning.UNKNOWN)
+                if column.share(_is_name) >= MIN_NAME_SHARE
+                and not _holds_mostly_answers_in_words(column)
             ]
             first, last = names[:1], names[1:2]
         self._assign_columns_to_field("first_name", first)
@@ -306,21 +314,21 @@ class _Guess:
             self._assign_columns_to_field("full_name", full)
 
     def _find_genders(self) -> None:
-        genders = _best(self._of(Meaning.GENDER))
+        genders = _columns_of_first_rank(self._columns_with_meaning(Meaning.GENDER))
         if not genders:
             genders = [
                 column
-                for column in self._of(Meaning.TITLE)
+                for column in self._columns_with_meaning(Meaning.TITLE)
                 if column.cells and _gender_share(column) >= MIN_VALUE_SHARE
             ][:1]
         self._assign_columns_to_field("gender", genders)
 
     def _map_and_ask_about_birthdays(self) -> None:
-        birthdays = self._of(Meaning.BIRTHDAY)
+        birthdays = self._columns_with_meaning(Meaning.BIRTHDAY)
         if not self.has_headings:
             birthdays = [
                 column
-                for column in self._free(Meaning.UNKNOWN)
+                for column in self._unused_filled_columns(Meaning.UNKNOWN)
                 if column.share(looks_like_date) >= MIN_NAME_SHARE and _could_be_birthdays(column)
             ]
             birthdays = birthdays if len(birthdays) == 1 else []
@@ -352,14 +360,14 @@ class _Guess:
     def _find_countries(self) -> None:
         countries = [
             column
-            for column in self._of(Meaning.COUNTRY)
+            for column in self._columns_with_meaning(Meaning.COUNTRY)
             if not column.cells or column.share(find_two_letter_country) >= MIN_VALUE_SHARE
         ]
         filled = [column for column in countries if column.cells]
         self._assign_columns_to_field("country", (filled or countries)[:1])
 
     def _map_or_ask_about_consent_columns(self) -> None:
-        spoken = self._of(
+        spoken = self._columns_with_meaning(
             Meaning.CONSENT,
             Meaning.OPT_OUT,
             Meaning.UNCLEAR_CONSENT,
@@ -375,7 +383,9 @@ class _Guess:
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
         has_opt_out = any(column.meaning == Meaning.OPT_OUT for column in spoken)
         for column in spoken:
-            field = _consent_field(column, has_sms=has_sms, has_opt_out=has_opt_out)
+            field = _consent_field_or_ask(
+                column, has_sms_consent_column=has_sms, has_opt_out_column=has_opt_out
+            )
             if field == "ask":
                 self._ask_consent(column)
             elif field:
@@ -404,7 +414,7 @@ class _Guess:
         """Columns of states that say who is unsubscribed."""
         return [
             column
-            for column in self._of(Meaning.STATUS)
+            for column in self._columns_with_meaning(Meaning.STATUS)
             if any(
                 cell_refuses_messages(state) or _is_subscription_state(state)
                 for state in set(column.all_cells)
@@ -414,7 +424,7 @@ class _Guess:
 
     def _find_states_in_doubt(self) -> None:
         """Ask about columns by which somebody may be meant to get no messages."""
-        for column in self._free(Meaning.STATUS, Meaning.PERSON, Meaning.ENDED):
+        for column in self._unused_filled_columns(Meaning.STATUS, Meaning.PERSON, Meaning.ENDED):
             in_doubt = set()
             if column.meaning == Meaning.ENDED:
                 in_doubt = column.rows_of(
@@ -471,7 +481,7 @@ class _Guess:
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
                     self._ask_consent(column)
-            elif column.meaning == Meaning.UNKNOWN and _is_yes_or_no(column):
+            elif column.meaning == Meaning.UNKNOWN and _holds_mostly_answers_in_words(column):
                 self._ask_consent(column)
 
 
@@ -482,7 +492,7 @@ def _is_filled(cell: str) -> bool:
     )
 
 
-def _is_yes_or_no(column: _Column) -> bool:
+def _holds_mostly_answers_in_words(column: _Column) -> bool:
     """Whether the cells answer an unknown question: yes, no, a tick; no numbers, no sentences."""
     reader = _answer_reader(column.cells)
 
@@ -501,7 +511,9 @@ def _has_letters(cell: str) -> bool:
     return any(map(str.isalpha, cell))
 
 
-def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:  # noqa: C901
+def _consent_field_or_ask(  # noqa: C901
+    column: _Column, *, has_sms_consent_column: bool, has_opt_out_column: bool
+) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
     is_other = heading.channel == Channel.OTHER
@@ -512,26 +524,28 @@ def _consent_field(column: _Column, *, has_sms: bool, has_opt_out: bool) -> str:
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
         return (
-            "ask" if any(map(cell_refuses_messages, set(column.all_cells))) and not has_sms else ""
+            "ask"
+            if any(map(cell_refuses_messages, set(column.all_cells))) and not has_sms_consent_column
+            else ""
         )
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
-        return "ask" if cells and not has_opt_out else ""
+        return "ask" if cells and not has_opt_out_column else ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
         if cells and _means_same_as_consent_or_opt_out(column):
             return "sms_opt_out"
         return "ask" if cells else ""
     if heading.meaning == Meaning.OPT_OUT:
-        if is_other and has_sms:
+        if is_other and has_sms_consent_column:
             return ""
         if heading.is_sure or column.answered_share(also=looks_like_date) >= MIN_VALUE_SHARE:
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
-        if has_sms and heading.channel != Channel.SMS:
+        if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
         return "ask" if cells and answered >= MIN_VALUE_SHARE else ""
     if is_other:
-        if has_sms:
+        if has_sms_consent_column:
             return ""
         return (
             "sms_opt_out"
@@ -594,7 +608,7 @@ _WILLING = (Consent.SILENT, Consent.AGREES)
 _POSITIVE, _NEGATIVE = _answer_reader(), _answer_reader(is_opt_out=True)
 
 
-def _best(columns: Sequence[_Column]) -> list[_Column]:
+def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
     """Columns of the preferred rank, of which the first that is filled counts in each row."""
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
 
@@ -606,7 +620,7 @@ def _mobile_or_signed_share(column: _Column, region: str) -> float:
     count = 0
     for cell in column.cells:
         try:
-            count += reader.read(cell).kind == "mobile" or cell.startswith("+")
+            count += reader.parse(cell).kind == "mobile" or cell.startswith("+")
         except UnusableCell:
             continue
     return count / len(column.cells)
@@ -637,14 +651,14 @@ def _could_be_names(column: _Column) -> bool:
             lambda cell: looks_like_phone(cell) or looks_like_email(cell) or looks_like_date(cell)
         )
         < MIN_VALUE_SHARE
-    ) and not _is_yes_or_no(column)
+    ) and not _holds_mostly_answers_in_words(column)
 
 
-def _repeats(plain: _Column, half: _Column) -> bool:
+def _full_names_contain_parts(full_column: _Column, part_column: _Column) -> bool:
     """Whether the cells of a name column mostly contain those of a first or a last name."""
     pairs = [
         (fold_to_alphanumeric(whole), fold_to_alphanumeric(part))
-        for whole, part in zip(plain.rows, half.rows, strict=True)
+        for whole, part in zip(full_column.rows, part_column.rows, strict=True)
         if whole and part
     ]
     return (
@@ -658,7 +672,7 @@ def _gender_share(column: _Column) -> float:
 
     def is_gender(cell: str) -> bool:
         try:
-            return reader.read(cell) is not None
+            return reader.parse(cell) is not None
         except UnusableCell:
             return False
 

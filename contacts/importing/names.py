@@ -155,18 +155,18 @@ def split_full_name(text: str, *, family_first: bool = False) -> tuple[str, str]
 
 
 def fill_missing_name_part(
-    full: str, first: str, last: str, *, family_first: bool = False
+    full_name: str, first_name: str, last_name: str, *, family_first: bool = False
 ) -> tuple[str, str]:
     """First and last name of a row that has one of them, or none, beside a full name.
 
     A full name that holds the known part gives the other part; one that does not is the other part:
     `Schäfer` beside the first name `Jürgen`.
     """
-    if not first and not last:
-        return split_full_name(full, family_first=family_first)
-    full = clean_name_or_empty(full).replace(",", " ")
-    words = full.split()
-    known = (first or last).split()
+    if not first_name and not last_name:
+        return split_full_name(full_name, family_first=family_first)
+    full_name = clean_name_or_empty(full_name).replace(",", " ")
+    words = full_name.split()
+    known = (first_name or last_name).split()
     folded, folded_known = (
         [fold_to_alphanumeric(word) for word in words],
         [fold_to_alphanumeric(w) for w in known],
@@ -177,7 +177,7 @@ def fill_missing_name_part(
     elif folded[-count:] == folded_known:
         words = words[:-count]
     other = " ".join(words)
-    return (first, other) if first else (other, last)
+    return (first_name, other) if first_name else (other, last_name)
 
 
 def writes_family_first(heading: str, cells: Iterable[str]) -> bool:

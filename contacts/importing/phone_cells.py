@@ -33,8 +33,8 @@ from contacts.phone_patterns import kind_rules
 from contacts.phones import (
     PhoneKind,
     e164_of_international_digits,
+    e164_of_national_digits,
     is_plain_mobile,
-    national_number,
     phone_kind,
 )
 
@@ -161,29 +161,31 @@ class PhoneReader:
             convention: how the column writes numbers without a sign, by `detect_convention`.
         """
         self.region, self.convention = region, convention
-        self._home = _build_row_country("", region)
+        self._row_country = _build_row_country("", region)
 
-    def read(self, text: str, country: str = "") -> ParsedPhone:
+    def parse(self, cell_text: str, country_text: str = "") -> ParsedPhone:
         """Return the number that a cell holds.
 
         Args:
-            text: the cell.
-            country: the row's country, as `find_two_letter_country` reads it; empty if none.
+            cell_text: the cell.
+            country_text: the row's country, as `find_two_letter_country` reads it; empty if none.
 
         Raises:
             UnusableCell: if there is no number, none that is valid, or more than one.
         """
-        if is_plain_mobile(text):
-            return ParsedPhone(text, PhoneKind.MOBILE)
-        home = _build_row_country(country, self.region) if country else self._home
-        phone = self._parse_plain_or_none(text, home)
+        if is_plain_mobile(cell_text):
+            return ParsedPhone(cell_text, PhoneKind.MOBILE)
+        row_country = (
+            _build_row_country(country_text, self.region) if country_text else self._row_country
+        )
+        phone = self._parse_plain_or_none(cell_text, row_country)
         if phone:
             return ParsedPhone(phone, phone_kind(phone))
         numbers: dict[str, None] = {}
         problem = None
-        for piece in _iter_numbers_in_cell(text, home):
+        for piece in _iter_numbers_in_cell(cell_text, row_country):
             try:
-                numbers[_decide(piece, home, self.convention)] = None
+                numbers[_parse_single_number(piece, row_country, self.convention)] = None
             except UnusableCell as error:
                 problem = problem or error
         if problem and (not numbers or isinstance(problem, _Ambiguous)):
@@ -196,23 +198,23 @@ class PhoneReader:
         phone = mobiles[0] if mobiles else next(iter(numbers))
         return ParsedPhone(phone, phone_kind(phone))
 
-    def find_all_possible_numbers(self, text: str, country: str = "") -> list[str]:
+    def find_all_possible_numbers(self, cell_text: str, country_text: str = "") -> list[str]:
         """All numbers that a cell may hold, in E.164, among any other words.
 
         For lists of numbers not to message: where two readings are possible, both are meant.
         """
-        home = _build_row_country(country, self.region)
+        row_country = _build_row_country(country_text, self.region)
         numbers: dict[str, None] = {}
         try:
-            phone = self._parse_plain_or_none(text, home)
+            phone = self._parse_plain_or_none(cell_text, row_country)
             if phone:
                 return [phone]
         except UnusableCell:
             pass  # both readings are found below
         try:
-            for piece in _iter_numbers_in_cell(text, home, any_words=True):
+            for piece in _iter_numbers_in_cell(cell_text, row_country, any_words=True):
                 try:
-                    numbers[_decide(piece, home, self.convention)] = None
+                    numbers[_parse_single_number(piece, row_country, self.convention)] = None
                 except _Ambiguous as problem:
                     numbers.update(dict.fromkeys(problem.readings))
                 except UnusableCell:
@@ -223,7 +225,7 @@ class PhoneReader:
             pass  # no number, or no more of them
         return list(numbers)
 
-    def _parse_plain_or_none(self, text: str, home: _RowCountry) -> str | None:
+    def _parse_plain_or_none(self, text: str, row_country: _RowCountry) -> str | None:
         """The number of a usual cell; None if it must be looked at more closely.
 
         Raises:
@@ -236,17 +238,17 @@ class PhoneReader:
         if written[0] == "+":
             return e164_of_international_digits(digits)
         if digits[0] == "0":
-            if digits[1] == "0" or home.unknown:
+            if digits[1] == "0" or row_country.unknown:
                 return None
-            phone = national_number(digits, home.region)
-            if home.region == home.store_region:
+            phone = e164_of_national_digits(digits, row_country.region)
+            if row_country.region == row_country.store_region:
                 return phone
             return phone if phone and phone_kind(phone) == PhoneKind.MOBILE else None
-        phone = _parse_if_only_one_reading(digits, home)
+        phone = _parse_if_only_one_reading(digits, row_country)
         if phone:
             return phone
         try:
-            return _parse_unsigned_number(digits, written, home, self.convention)
+            return _parse_unsigned_number(digits, written, row_country, self.convention)
         except UnusableCell:
             if written.isdecimal():
                 raise
@@ -270,28 +272,28 @@ def _digits_if_plain_number(written: str) -> str | None:
     return digits
 
 
-def _parse_if_only_one_reading(digits: str, home: _RowCountry) -> str | None:
+def _parse_if_only_one_reading(digits: str, row_country: _RowCountry) -> str | None:
     """What `_parse_unsigned_number` makes of digits with one reading, None of others."""
-    if home.unknown:
+    if row_country.unknown:
         return None
     international = e164_of_international_digits(digits)
-    national = national_number(digits, home.region)
+    national = e164_of_national_digits(digits, row_country.region)
     if international is None:
         is_certain = (
             national is not None
             and len(digits) <= MAX_NATIONAL_DIGITS
-            and len(national) <= home.longest_mobile
+            and len(national) <= row_country.longest_mobile
             and (
-                home.zero_is_prefix
-                or national_number("0" + digits, home.region) in (None, national)
+                row_country.zero_is_prefix
+                or e164_of_national_digits("0" + digits, row_country.region) in (None, national)
             )
         )
         return national if is_certain else None
-    if not international.startswith(home.plus_code) or not home.zero_is_prefix:
+    if not international.startswith(row_country.plus_code) or not row_country.zero_is_prefix:
         return None
     # A reading that is longer than any mobile is left out beside one that is a mobile.
     other = None if national == international else national
-    if (other is None or len(other) > home.longest_mobile) and (
+    if (other is None or len(other) > row_country.longest_mobile) and (
         phone_kind(international) == PhoneKind.MOBILE
     ):
         return international
@@ -321,23 +323,23 @@ class _RowCountry(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def _build_row_country(country: str, store_region: str) -> _RowCountry:
+def _build_row_country(country_text: str, store_region: str) -> _RowCountry:
     """The home of a row, from the text of its country."""
-    named = find_two_letter_country(country)
+    named = find_two_letter_country(country_text)
     region = named or store_region
     metadata = PhoneMetadata.metadata_for_region(region)
     mobile = metadata.mobile if metadata else None
     plus_code = f"+{phonenumbers.country_code_for_region(region)}"
-    is_unknown = not named and country.strip() and not stands_for_nothing(country)
+    is_unknown = not named and country_text.strip() and not stands_for_nothing(country_text)
     return _RowCountry(
         region,
         store_region,
         plus_code,
         longest_mobile=len(plus_code) + max(mobile.possible_length if mobile else (), default=0),
         named=bool(named),
-        by_calling_code=bool(named) and any(map(str.isdecimal, country)),
+        by_calling_code=bool(named) and any(map(str.isdecimal, country_text)),
         zero_is_prefix=metadata is not None and metadata.national_prefix == "0",
-        unknown=country.strip()[:40] if is_unknown else "",
+        unknown=country_text.strip()[:40] if is_unknown else "",
     )
 
 
@@ -351,7 +353,7 @@ def parse_phone_to_e164(text: str, region: str) -> str:
     Raises:
         UnusableCell: if there is no number, none that is valid, or more than one.
     """
-    return PhoneReader(region).read(text).phone
+    return PhoneReader(region).parse(text).phone
 
 
 def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneConvention:
@@ -365,10 +367,10 @@ def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneCon
     for text, country in cells:
         if text[:1] in ("+", "0", ""):
             continue
-        home = _build_row_country(country, region)
+        row_country = _build_row_country(country, region)
         try:
-            for piece in (text,) if text.isdecimal() else _iter_numbers_in_cell(text, home):
-                convention = _convention_of(piece, home)
+            for piece in (text,) if text.isdecimal() else _iter_numbers_in_cell(text, row_country):
+                convention = _convention_of(piece, row_country)
                 if convention:
                     found.add(convention)
         except UnusableCell:
@@ -378,19 +380,19 @@ def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneCon
     return found.pop() if found else PhoneConvention.UNKNOWN
 
 
-def _convention_of(piece: str, home: _RowCountry) -> PhoneConvention:
+def _convention_of(piece: str, row_country: _RowCountry) -> PhoneConvention:
     """How one number is written; unknown if it has a sign, or both readings."""
     digits = _digits_of(piece)
     if not digits or piece.lstrip(_ENDS)[:1] == "+" or digits[0] == "0":
         return PhoneConvention.UNKNOWN
-    readings = _unsigned_readings(digits, home)
+    readings = _unsigned_readings(digits, row_country)
     try:
-        phone = _parse_unsigned_number(digits, piece, home, PhoneConvention.UNKNOWN)
+        phone = _parse_unsigned_number(digits, piece, row_country, PhoneConvention.UNKNOWN)
     except UnusableCell:
         return PhoneConvention.UNKNOWN
     if phone == readings.international:
         # In North America the 1 may be the calling code or the prefix of a national number.
-        tells = not (home.plus_code == "+1" and phone == readings.national)
+        tells = not (row_country.plus_code == "+1" and phone == readings.national)
         return PhoneConvention.INTERNATIONAL if tells else PhoneConvention.UNKNOWN
     return PhoneConvention.NATIONAL
 
@@ -544,20 +546,20 @@ def _strip_spreadsheet_quoting(text: str) -> str:
 
 
 def _iter_numbers_in_cell(
-    text: str, home: _RowCountry, *, any_words: bool = False
+    text: str, row_country: _RowCountry, *, any_words: bool = False
 ) -> Iterator[str]:
     """The parts of a cell that are one number each, without labels and extensions.
 
     Args:
         text: the cell.
-        home: where national numbers belong, which tells whether digits are one number or two.
+        row_country: where national numbers belong; tells whether digits are one number or two.
         any_words: whether words that are no known label are left out, too.
 
     Raises:
         UnusableCell: if the cell is not numbers with known labels, or lost digits.
     """
     if len(text) > MAX_CELL_LENGTH and len(text.strip()) > MAX_CELL_LENGTH:
-        raise UnusableCell(_no_valid_number_message(home))
+        raise UnusableCell(_no_valid_number_message(row_country))
     text = _strip_spreadsheet_quoting(_normalized(text))
     if not text:
         raise UnusableCell(_MISSING)
@@ -570,13 +572,13 @@ def _iter_numbers_in_cell(
     text = _strip_labels_and_extensions(text, any_words=any_words)
     parts = [part for part in _STRONG_SEPARATORS.split(text) if any(map(str.isdecimal, part))]
     if not parts:
-        raise UnusableCell(_no_valid_number_message(home))
+        raise UnusableCell(_no_valid_number_message(row_country))
     for part in parts:
         part = _HASH_EXTENSION.sub("", part.strip())
         for labelled in part.split(_BOUNDARY):
             for number in _PLUS_WITHIN.split(labelled):
                 if any(map(str.isdecimal, number)):
-                    yield from _split_adjacent_numbers(number.strip(_ENDS), home)
+                    yield from _split_adjacent_numbers(number.strip(_ENDS), row_country)
 
 
 def _parse_program_format_or_none(text: str) -> str | None:
@@ -657,7 +659,7 @@ def _strip_labels_and_extensions(text: str, *, any_words: bool) -> str:
     return "".join(kept)
 
 
-def _split_adjacent_numbers(number: str, home: _RowCountry) -> Iterator[str]:
+def _split_adjacent_numbers(number: str, row_country: _RowCountry) -> Iterator[str]:
     """The number, or the several numbers that slashes, dashes or blanks part.
 
     The parts are meant if each is valid and the whole is not.
@@ -670,12 +672,12 @@ def _split_adjacent_numbers(number: str, home: _RowCountry) -> Iterator[str]:
     if len(_digits_of(number)) < 2 * MIN_DIGITS + 2:
         yield number
         return
-    whole = _has_valid_reading(number, home)
+    whole = _has_valid_reading(number, row_country)
     if whole and not _SECOND_BEGINS.search(number):
         yield number
         return
     for separator in (_WEAK_SEPARATORS, _BLANKS_AND_DASHES):
-        ways = _valid_ways_to_split(number, separator, home)
+        ways = _valid_ways_to_split(number, separator, row_country)
         if whole:
             ways = [way for way in ways if all(part[:1] in ("0", "+") for part in way[1:])]
         if len(ways) == 1 and not whole:
@@ -683,17 +685,21 @@ def _split_adjacent_numbers(number: str, home: _RowCountry) -> Iterator[str]:
             return
         if ways:
             numbers = [number] * whole + [part for way in ways for part in way]
-            raise _Ambiguous(dict.fromkeys(_readings_of_valid(numbers, home)))
+            raise _Ambiguous(dict.fromkeys(_readings_of_valid(numbers, row_country)))
         first, _, rest = number.partition("/")
         # "210 1234567 / 68" names the last digits of another number.
-        if not whole and 0 < len(_digits_of(rest)) < MIN_DIGITS and _has_valid_reading(first, home):
+        if (
+            not whole
+            and 0 < len(_digits_of(rest)) < MIN_DIGITS
+            and _has_valid_reading(first, row_country)
+        ):
             yield first
             return
     yield number
 
 
 def _valid_ways_to_split(
-    number: str, separator: re.Pattern[str], home: _RowCountry
+    number: str, separator: re.Pattern[str], row_country: _RowCountry
 ) -> list[list[str]]:
     """All ways to part a number at some of its separators into two or more valid numbers."""
     places = [match.span() for match in separator.finditer(number)]
@@ -709,23 +715,27 @@ def _valid_ways_to_split(
             digit_count = len(_digits_of(part))
             if digit_count > PLAIN_MAX_DIGITS + 2:
                 break
-            if ways[last + 1] and digit_count > MIN_DIGITS and _has_valid_reading(part, home):
+            if (
+                ways[last + 1]
+                and digit_count > MIN_DIGITS
+                and _has_valid_reading(part, row_country)
+            ):
                 ways[first] += [[part, *others] for others in ways[last + 1]][:MAX_WAYS]
     return [way for way in ways[0] if len(way) > 1]
 
 
-def _readings_of_valid(valid_numbers: Iterable[str], home: _RowCountry) -> Iterator[str]:
+def _readings_of_valid(valid_numbers: Iterable[str], row_country: _RowCountry) -> Iterator[str]:
     """All readings of numbers that are valid."""
     for number in valid_numbers:
         try:
-            yield _decide(number, home, PhoneConvention.UNKNOWN)
+            yield _parse_single_number(number, row_country, PhoneConvention.UNKNOWN)
         except _Ambiguous as problem:
             yield from problem.readings
 
 
-def _has_valid_reading(number: str, home: _RowCountry) -> bool:
+def _has_valid_reading(number: str, row_country: _RowCountry) -> bool:
     try:
-        _decide(number, home, PhoneConvention.UNKNOWN)
+        _parse_single_number(number, row_country, PhoneConvention.UNKNOWN)
     except _Ambiguous:
         return True
     except UnusableCell:
@@ -737,7 +747,7 @@ def _digits_of(number: str) -> str:
     return "".join(c for c in number if c.isdecimal())
 
 
-def _decide(number: str, home: _RowCountry, convention: PhoneConvention) -> str:
+def _parse_single_number(number: str, row_country: _RowCountry, convention: PhoneConvention) -> str:
     """The one number that a piece means, in E.164.
 
     Raises:
@@ -745,10 +755,10 @@ def _decide(number: str, home: _RowCountry, convention: PhoneConvention) -> str:
     """
     number = number.strip(_ENDS_OF_ONE)
     if not _NUMBER_CHARACTERS.issuperset(number):
-        raise UnusableCell(_no_valid_number_message(home))
+        raise UnusableCell(_no_valid_number_message(row_country))
     digits = _digits_of(number)
     if len(digits) < MIN_DIGITS or _PLUS_WITHIN.search(number):
-        raise UnusableCell(_no_valid_number_message(home))
+        raise UnusableCell(_no_valid_number_message(row_country))
     signed = "+" in number
     if digits.startswith("00"):
         signed, digits = True, digits[2:]
@@ -757,20 +767,22 @@ def _decide(number: str, home: _RowCountry, convention: PhoneConvention) -> str:
         plain = None
     optional_zero = _OPTIONAL_ZERO.search(number)
     if optional_zero and any(map(str.isdecimal, number[: optional_zero.start()])):
-        readings = _optional_zero_readings(number, optional_zero, home)
+        readings = _optional_zero_readings(number, optional_zero, row_country)
     elif signed:
         international = _e164_of_international_tolerant(digits)
         # Some countries dial other digits than 00 for abroad, which may go on after zeros.
-        dialled = _find_number_by_dial_out_prefix(plain, home.region) if plain else None
+        dialled = _find_number_by_dial_out_prefix(plain, row_country.region) if plain else None
         readings = _Readings(international, dialled)
     else:
-        return _parse_unsigned_number(digits, number, home, convention)
-    return _only_reading_or_raise(readings, home)
+        return _parse_unsigned_number(digits, number, row_country, convention)
+    return _only_reading_or_raise(readings, row_country)
 
 
-def _optional_zero_readings(number: str, zero: re.Match[str], home: _RowCountry) -> _Readings:
+def _optional_zero_readings(
+    number: str, bracketed_zero: re.Match[str], row_country: _RowCountry
+) -> _Readings:
     """The readings of `+44 (0)7400 123456`: the zero in brackets is dialled at home only."""
-    without = _digits_of(number[: zero.start()] + number[zero.end() :])
+    without = _digits_of(number[: bracketed_zero.start()] + number[bracketed_zero.end() :])
     with_zero = _digits_of(number)
     if without.startswith("00"):
         without, with_zero = without[2:], with_zero[2:]
@@ -793,12 +805,12 @@ def _find_number_by_dial_out_prefix(digits: str, region: str) -> str | None:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
-def _only_reading_or_raise(readings: _Readings, home: _RowCountry) -> str:
+def _only_reading_or_raise(readings: _Readings, row_country: _RowCountry) -> str:
     found = dict.fromkeys(phone for phone in readings if phone)
     if len(found) > 1:
         raise _Ambiguous(found)
     if not found:
-        raise UnusableCell(_no_valid_number_message(home))
+        raise UnusableCell(_no_valid_number_message(row_country))
     return next(iter(found))
 
 
@@ -822,83 +834,83 @@ def _e164_of_international_tolerant(digits: str) -> str | None:
 
 def _e164_of_national_tolerant(digits: str, region: str) -> str | None:
     """The number that the digits dial within a region; None if it is not valid."""
-    phone = national_number(digits, region)
+    phone = e164_of_national_digits(digits, region)
     if phone is None and region == "MX" and (match := _MEXICAN_TRUNK.fullmatch(digits)):
-        return national_number(match[1], region)
+        return e164_of_national_digits(match[1], region)
     return phone
 
 
-def _unsigned_readings(digits: str, home: _RowCountry) -> _Readings:
-    national = _e164_of_national_tolerant(digits, home.region)
+def _unsigned_readings(digits: str, row_country: _RowCountry) -> _Readings:
+    national = _e164_of_national_tolerant(digits, row_country.region)
     if digits[0] == "0":
         elsewhere = None
-        if home.region != home.store_region:
-            elsewhere = _e164_of_national_tolerant(digits, home.store_region)
+        if row_country.region != row_country.store_region:
+            elsewhere = _e164_of_national_tolerant(digits, row_country.store_region)
         return _Readings(national=national, elsewhere=elsewhere)
     international = _e164_of_international_tolerant(digits)
-    repaired = _e164_of_national_tolerant("0" + digits, home.region)
+    repaired = _e164_of_national_tolerant("0" + digits, row_country.region)
     elsewhere = None
-    own = international and international.startswith(home.plus_code)
-    if home.region != home.store_region and not (national or repaired or own):
-        elsewhere = _e164_of_national_tolerant(digits, home.store_region)
+    own = international and international.startswith(row_country.plus_code)
+    if row_country.region != row_country.store_region and not (national or repaired or own):
+        elsewhere = _e164_of_national_tolerant(digits, row_country.store_region)
     return _Readings(international, national, repaired, elsewhere)
 
 
 def _parse_unsigned_number(
-    digits: str, written: str, home: _RowCountry, convention: PhoneConvention
+    digits: str, written: str, row_country: _RowCountry, convention: PhoneConvention
 ) -> str:
     """The one number that digits without a sign mean, in E.164.
 
     Args:
         digits: the digits alone.
         written: the same with their blanks and punctuation, which may tell the readings apart.
-        home: where national numbers belong.
+        row_country: where national numbers belong.
         convention: how the column writes such numbers.
 
     Raises:
         UnusableCell: if they mean none or several.
     """
-    readings = _unsigned_readings(digits, home)
-    if home.unknown:
+    readings = _unsigned_readings(digits, row_country)
+    if row_country.unknown:
         if readings.international and not (readings.national or readings.repaired):
             return readings.international
         raise UnusableCell(
-            f"the row's country {home.unknown} is not known: write a code such as DE, "
+            f"the row's country {row_country.unknown} is not known: write a code such as DE, "
             "or the number with its + sign"
         )
     if digits[0] == "0":
-        return _pick_zero_reading_or_raise(readings, home)
-    readings = _without_impossible(readings, home)
+        return _pick_zero_reading_or_raise(readings, row_country)
+    readings = _without_impossible(readings, row_country)
     found = list(dict.fromkeys(phone for phone in readings if phone))
     if not found:
-        raise UnusableCell(_no_valid_number_message(home))
+        raise UnusableCell(_no_valid_number_message(row_country))
     if _DATE_LIKE.fullmatch(digits) and not any(
         phone and phone_kind(phone) == PhoneKind.MOBILE
         for phone in (readings.national, readings.repaired)
     ):
         raise UnusableCell(_A_DATE)
     if len(found) == 1:
-        if found[0] != readings.international and _is_too_long(found[0]):
+        if found[0] != readings.international and _is_longer_than_any_mobile(found[0]):
             raise UnusableCell(
-                _no_valid_number_message(home)
+                _no_valid_number_message(row_country)
             )  # hardly an extension without its leading zero
-        if found[0] == readings.international and not found[0].startswith(home.plus_code):
-            _raise_if_mistyped_home_number(digits, found[0], home, convention)
+        if found[0] == readings.international and not found[0].startswith(row_country.plus_code):
+            _raise_if_mistyped_home_number(digits, found[0], row_country, convention)
         return found[0]
     if grouped := _pick_by_digit_grouping(written, found, readings.international):
         return grouped
-    phone = _mobile_if_others_ruled_out(found, readings, home) or _pick_by_convention_or_country(
-        readings, home, convention
-    )
+    phone = _mobile_if_others_ruled_out(
+        found, readings, row_country
+    ) or _pick_by_convention_or_country(readings, row_country, convention)
     if phone is None:
         raise _Ambiguous(found)
-    if phone == readings.international and not phone.startswith(home.plus_code):
-        _raise_if_mistyped_home_number(digits, phone, home, convention)
+    if phone == readings.international and not phone.startswith(row_country.plus_code):
+        _raise_if_mistyped_home_number(digits, phone, row_country, convention)
     return phone
 
 
 def _raise_if_mistyped_home_number(
-    digits: str, phone: str, home: _RowCountry, convention: PhoneConvention
+    digits: str, phone: str, row_country: _RowCountry, convention: PhoneConvention
 ) -> None:
     """Refuse digits that are a foreign number only if nobody mistyped one of the country.
 
@@ -907,13 +919,13 @@ def _raise_if_mistyped_home_number(
             of the country, or if the foreign number is not the digits as they stand.
     """
     if phone != f"+{digits}":
-        raise UnusableCell(_no_valid_number_message(home))
+        raise UnusableCell(_no_valid_number_message(row_country))
     if convention == PhoneConvention.INTERNATIONAL:
         return
-    if convention == PhoneConvention.NATIONAL or _is_near_mobile(digits, home.region):
+    if convention == PhoneConvention.NATIONAL or _is_near_mobile(digits, row_country.region):
         raise UnusableCell(
-            f"it could be {phone}, or a number of {home.region} with a digit too many or too few: "
-            "write it with its + sign, or correct it"
+            f"it could be {phone}, or a number of {row_country.region} with a digit too many or "
+            "too few: write it with its + sign, or correct it"
         )
 
 
@@ -925,36 +937,40 @@ def _is_near_mobile(digits: str, region: str) -> bool:
     )
     return any(
         phone is not None and phone_kind(phone) == PhoneKind.MOBILE
-        for phone in (national_number(near, region) for near in chain(shorter, longer))
+        for phone in (e164_of_national_digits(near, region) for near in chain(shorter, longer))
     )
 
 
-def _without_impossible(readings: _Readings, home: _RowCountry) -> _Readings:
+def _without_impossible(readings: _Readings, row_country: _RowCountry) -> _Readings:
     international, national, repaired, elsewhere = readings
     if elsewhere and international and phone_kind(elsewhere) != PhoneKind.MOBILE:
         readings = readings._replace(elsewhere=None)  # the row names another country
-    if home.by_calling_code and international and not international.startswith(home.plus_code):
+    if (
+        row_country.by_calling_code
+        and international
+        and not international.startswith(row_country.plus_code)
+    ):
         readings = readings._replace(international=None)  # the code has a column of its own
-    if repaired and national and repaired != national and _is_too_long(repaired):
+    if repaired and national and repaired != national and _is_longer_than_any_mobile(repaired):
         readings = readings._replace(repaired=None)
     return readings
 
 
 def _mobile_if_others_ruled_out(
-    found: list[str], readings: _Readings, home: _RowCountry
+    candidates: list[str], readings: _Readings, row_country: _RowCountry
 ) -> str | None:
     """The only reading that is a mobile, if all others can be left out beside it."""
-    mobiles = [phone for phone in found if phone_kind(phone) == PhoneKind.MOBILE]
+    mobiles = [phone for phone in candidates if phone_kind(phone) == PhoneKind.MOBILE]
     if len(mobiles) == 1 and all(
-        phone == mobiles[0] or _can_rule_out_beside_mobile(phone, mobiles[0], readings, home)
-        for phone in found
+        phone == mobiles[0] or _can_rule_out_beside_mobile(phone, mobiles[0], readings, row_country)
+        for phone in candidates
     ):
         return mobiles[0]
     return None
 
 
 def _pick_by_convention_or_country(
-    readings: _Readings, home: _RowCountry, convention: PhoneConvention
+    readings: _Readings, row_country: _RowCountry, convention: PhoneConvention
 ) -> str | None:
     """The reading that the column's other cells or the row's country ask for."""
     international, national, repaired, elsewhere = readings
@@ -965,12 +981,12 @@ def _pick_by_convention_or_country(
         return None
     phone = at_home.pop()
     is_home_mobile = phone != elsewhere and phone_kind(phone) == PhoneKind.MOBILE
-    if convention == PhoneConvention.NATIONAL or (home.named and is_home_mobile):
+    if convention == PhoneConvention.NATIONAL or (row_country.named and is_home_mobile):
         return phone
     return None
 
 
-def _pick_zero_reading_or_raise(readings: _Readings, home: _RowCountry) -> str:
+def _pick_zero_reading_or_raise(readings: _Readings, row_country: _RowCountry) -> str:
     """National digits with their zero: those of the row's country, else of the store's.
 
     Raises:
@@ -984,11 +1000,11 @@ def _pick_zero_reading_or_raise(readings: _Readings, home: _RowCountry) -> str:
         return national
     if elsewhere and elsewhere_mobile:
         return elsewhere
-    raise UnusableCell(_no_valid_number_message(home))
+    raise UnusableCell(_no_valid_number_message(row_country))
 
 
 def _can_rule_out_beside_mobile(
-    phone: str, mobile: str, readings: _Readings, home: _RowCountry
+    phone: str, mobile: str, readings: _Readings, row_country: _RowCountry
 ) -> bool:
     """Whether a reading that is no mobile can be left out beside one that is.
 
@@ -997,15 +1013,17 @@ def _can_rule_out_beside_mobile(
     - A landline that lost its zero and whose area code begins with the country's own calling code
       is beside a mobile of that country that is written with its calling code.
     """
-    if _is_too_long(phone):
+    if _is_longer_than_any_mobile(phone):
         return True
     if phone == readings.international:
-        return not phone.startswith(home.plus_code)
+        return not phone.startswith(row_country.plus_code)
     lost_zero = readings.repaired == phone
-    return mobile == readings.international and mobile.startswith(home.plus_code) and lost_zero
+    return (
+        mobile == readings.international and mobile.startswith(row_country.plus_code) and lost_zero
+    )
 
 
-def _is_too_long(phone: str) -> bool:
+def _is_longer_than_any_mobile(phone: str) -> bool:
     """Whether a number is no mobile and has more digits than any mobile of its country."""
     digits = phone[1:]
     rules = kind_rules(digits[:3], len(digits))
@@ -1013,13 +1031,13 @@ def _is_too_long(phone: str) -> bool:
 
 
 def _pick_by_digit_grouping(
-    written: str, found: list[str], international: str | None
+    written: str, candidates: list[str], international: str | None
 ) -> str | None:
     """The only reading whose usual grouping is that of the text, if there is one."""
     groups = _GROUP.findall(written) if not written.isdecimal() else []
     if len(groups) < 2:
         return None
-    matching = [p for p in found if groups in _usual_groups(p, with_code=p == international)]
+    matching = [p for p in candidates if groups in _usual_groups(p, with_code=p == international)]
     if not matching and international and international.startswith("+" + groups[0]):
         code = kind_rules(international[1:4], len(international) - 1).code_length
         matching = [international] if len(groups[0]) == code else []
@@ -1035,5 +1053,5 @@ def _usual_groups(phone: str, *, with_code: bool) -> list[list[str]]:
     return [groups, [groups[0].lstrip("0"), *groups[1:]]]
 
 
-def _no_valid_number_message(home: _RowCountry) -> str:
-    return f"not a valid phone number (read as one of {home.region} without a country code)"
+def _no_valid_number_message(row_country: _RowCountry) -> str:
+    return f"not a valid phone number (read as one of {row_country.region} without a country code)"

@@ -575,7 +575,9 @@ def _delimiter_score(lines: list[str], delimiter: str) -> tuple[float, int]:
 
 
 def _looks_like_phone_email_or_date(cell: str) -> bool:
-    return cells.is_phone(cell) or cells.looks_like_email(cell) or cells.looks_like_date(cell)
+    return (
+        cells.looks_like_phone(cell) or cells.looks_like_email(cell) or cells.looks_like_date(cell)
+    )
 
 
 def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layout:
@@ -678,7 +680,7 @@ def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     if layout.has_header and any(map(heading_rows.names_contact_field, layout.headings)):
         return True
     rows = islice(FileReader(path, layout), SAMPLE_ROWS)
-    return any(cells.is_phone(cell) for _, record in rows for cell in record)
+    return any(cells.looks_like_phone(cell) for _, record in rows for cell in record)
 
 
 def _filled_sheet_names_by_subprocess(path: Path) -> list[str]:

@@ -66,15 +66,15 @@ _UNWANTED_WORDS = (
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 
 
-def cell_refuses_messages(text: str) -> bool:
+def cell_refuses_messages(cell_text: str) -> bool:
     """Whether a cell of any column says that somebody wants no messages: `no SMS`, `unsubscribed`.
 
     Args:
-        text: the cell.
+        cell_text: the cell.
     """
-    if not any(_may_say_no(word) for word in text.split() if not word.isdigit()):
+    if not any(_may_say_no(word) for word in cell_text.split() if not word.isdigit()):
         return False
-    words = _SPLIT.findall(fold_case_and_accents(text.replace("_", " ")))
+    words = _SPLIT.findall(fold_case_and_accents(cell_text.replace("_", " ")))
     joined = {first + second for first, second in pairwise(words)}
     if _CLEAR_NO & ({*words} | joined):
         return True

@@ -60,16 +60,16 @@ def texts_of_workbook(path: Path) -> Iterator[str]:
     with zipfile.ZipFile(path) as workbook:
         for part in workbook.namelist():
             with workbook.open(part) as stream:
-                yield from _pieces_of(stream, "utf-8")
+                yield from _iter_overlapping_pieces(stream, "utf-8")
 
 
 def texts_of_table(path: Path, encoding: str, *, compressed: bool) -> Iterator[str]:
     """All text in a file of text, in pieces that overlap."""
     with gzip.open(path) if compressed else path.open("rb") as stream:
-        yield from _pieces_of(stream, encoding)
+        yield from _iter_overlapping_pieces(stream, encoding)
 
 
-def _pieces_of(binary: IO[bytes] | gzip.GzipFile, encoding: str) -> Iterator[str]:
+def _iter_overlapping_pieces(binary: IO[bytes] | gzip.GzipFile, encoding: str) -> Iterator[str]:
     end = ""
     with io.TextIOWrapper(binary, encoding, errors="replace") as stream:
         while piece := stream.read(READ_CHARACTERS):
@@ -77,7 +77,7 @@ def _pieces_of(binary: IO[bytes] | gzip.GzipFile, encoding: str) -> Iterator[str
             end = (end + piece)[-OVERLAP_CHARACTERS:]
 
 
-def file_names(
+def is_person_named_in_file(
     contact_import: ContactImport, edit_row: EditRow, is_named_in: Callable[[str], bool]
 ) -> bool:
     """Whether the stored file of an import names a person; for arguments see `rewrite_file`.
@@ -86,10 +86,10 @@ def file_names(
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
     with files.local_copy(contact_import.pk) as path:
-        return _names(contact_import, path, edit_row, is_named_in)
+        return _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in)
 
 
-def _names(
+def _is_named_in_copy_of_file(
     contact_import: ContactImport,
     path: Path,
     edit_row: EditRow,
@@ -124,7 +124,7 @@ def rewrite_file(
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
     with files.local_copy(contact_import.pk) as path, tempfile.TemporaryFile() as target:
-        if not _names(contact_import, path, edit_row, is_named_in):
+        if not _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in):
             return False
         rewritten = _write_table(path, layout_of(contact_import, path), edit_row, target)
         target.seek(0)

@@ -19,12 +19,16 @@ from django.core.validators import validate_email
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
-    is_phone,
     looks_like_date,
     looks_like_email,
+    looks_like_phone,
 )
 from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
-from contacts.importing.dates import YearlessDate, has_spreadsheet_serial_dates, parse_birthday
+from contacts.importing.dates import (
+    YearlessDate,
+    has_spreadsheet_serial_dates,
+    parse_birthday_or_raise_unusable,
+)
 from contacts.importing.genders import GenderColumn
 from contacts.importing.names import (
     clean_name_or_empty,
@@ -80,11 +84,6 @@ class ContactRow:
     dropped: tuple[DroppedCell, ...] = ()
 
     @property
-    def opted_out_at(self) -> datetime | None:
-        """When the person opted out, if the row says so and gives the time."""
-        return self.said_at if self.consent == Consent.OPTED_OUT else None
-
-    @property
     def filled_bits(self) -> int:
         """One bit for each of the fields email, first and last name, gender and birthday."""
         return (
@@ -109,15 +108,15 @@ class ContactRow:
             said_at=said.said_at,
         )
 
-    def without(self, bits: int) -> ContactRow:
+    def without_fields(self, field_bits: int) -> ContactRow:
         """The row without the fields whose bits are set; see `filled_bits`."""
         return replace(
             self,
-            email="" if bits & 1 else self.email,
-            first_name="" if bits & 2 else self.first_name,
-            last_name="" if bits & 4 else self.last_name,
-            gender=None if bits & 8 else self.gender,
-            birthday=None if bits & 16 else self.birthday,
+            email="" if field_bits & 1 else self.email,
+            first_name="" if field_bits & 2 else self.first_name,
+            last_name="" if field_bits & 4 else self.last_name,
+            gender=None if field_bits & 8 else self.gender,
+            birthday=None if field_bits & 16 else self.birthday,
         )
 
 
@@ -200,7 +199,7 @@ class _RowValidator:
         self.country_at, self.email_at = columns("country"), columns("email")
         self.first_at, self.last_at = columns("first_name"), columns("last_name")
         self.phone_readers = [
-            (at, PhoneReader(region, self._convention(at, sample, region)))
+            (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
             for at in mapping["phone"]
         ]
         self.full_names = [
@@ -226,13 +225,15 @@ class _RowValidator:
             for at in columns(field)
         ]
         self.uniform_columns = [
-            *_uniform_columns(sample, self.width),
+            *_columns_of_dates_emails_numbers(sample, self.width),
             *((at, column.is_answer) for at, column, _ in self.consents),
         ]
 
-    def _convention(self, at: int, sample: Sequence[Sequence[str]], region: str) -> PhoneConvention:
-        rows = [row for row in sample if at < len(row)]
-        return detect_convention(((row[at], self._country_text(row)) for row in rows), region)
+    def _detect_convention_of_column(
+        self, position: int, sample: Sequence[Sequence[str]], region: str
+    ) -> PhoneConvention:
+        rows = [row for row in sample if position < len(row)]
+        return detect_convention(((row[position], self._country_text(row)) for row in rows), region)
 
     def _country_text(self, cells: Sequence[str]) -> str:
         for at in self.country_at:
@@ -244,11 +245,11 @@ class _RowValidator:
         """The row's contact, or why it is rejected."""
         if len(cells) < self.width:
             cells = cells + [""] * (self.width - len(cells))
-        if shift := self._shift(cells):
+        if shift := self._reject_if_cells_are_shifted(cells):
             return shift
         dropped: list[DroppedCell] = []
         yearless: list[DroppedCell] = []
-        number = self._number(cells, dropped)
+        number = self._read_number_or_reject(cells, dropped)
         if isinstance(number, Rejection):
             return number
         birthday = None
@@ -259,15 +260,15 @@ class _RowValidator:
             try:
                 birthday = birthday_of[text]
             except YearlessDate as problem:
-                yearless.append(self._dropped("birthday", at, cells, problem))
+                yearless.append(self._build_dropped_cell("birthday", at, cells, problem))
             except UnusableCell as problem:
-                return self._rejection(at, cells, problem)
+                return self._build_rejection(at, cells, problem)
         if yearless and birthday is None:
             dropped += yearless
         first, last = self._name(cells)
         email = self._email(cells, dropped) if self.email_at else ""
         gender = self._gender(cells, dropped) if self.genders else None
-        said = self._consent(cells, dropped)
+        said = self._combine_consent_cells(cells, dropped)
         consent = said.consent
         if number.kind == PhoneKind.LANDLINE and consent < Consent.WITHHELD:
             consent = Consent.WITHHELD
@@ -295,17 +296,17 @@ class _RowValidator:
     def refusal(self, cells: list[str]) -> Refusal | None:
         """Who gives no consent in the row; None if nobody, or if it is not certain who."""
         cells = cells + [""] * (self.width - len(cells))
-        if self._shift(cells):
+        if self._reject_if_cells_are_shifted(cells):
             return None
-        said = self._consent(cells, [])
+        said = self._combine_consent_cells(cells, [])
         if said.consent < Consent.WITHHELD:
             return None
-        number = self._number(cells, [])
+        number = self._read_number_or_reject(cells, [])
         if isinstance(number, Rejection):
             return None
         return Refusal(number.phone, said.consent, said.at)
 
-    def _shift(self, cells: list[str]) -> Rejection | None:
+    def _reject_if_cells_are_shifted(self, cells: list[str]) -> Rejection | None:
         """Why the row's cells stand in wrong columns, as after a separator without quotes."""
         if len(cells) > self.width and any(cell.strip() for cell in cells[self.width :]):
             return Rejection(
@@ -322,10 +323,12 @@ class _RowValidator:
                     "unlike the other cells of the column: put quotation marks around the cell "
                     "before it if the two are one"
                 )
-                return self._rejection(at, cells, UnusableCell(problem))
+                return self._build_rejection(at, cells, UnusableCell(problem))
         return None
 
-    def _number(self, cells: list[str], dropped: list[DroppedCell]) -> ParsedPhone | Rejection:
+    def _read_number_or_reject(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> ParsedPhone | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""
         country = self._country_text(cells) if self.country_at else ""
         found: ParsedPhone | None = None
@@ -335,7 +338,7 @@ class _RowValidator:
             if not text or (len(self.phone_readers) > 1 and stands_for_nothing(text)):
                 continue
             try:
-                number = reader.read(text, country)
+                number = reader.parse(text, country)
             except UnusableCell as problem:
                 problems.append((at, problem))
                 continue
@@ -345,11 +348,13 @@ class _RowValidator:
             found = found or number
         if found is None:
             if problems:
-                return self._rejection(problems[0][0], cells, problems[0][1])
+                return self._build_rejection(problems[0][0], cells, problems[0][1])
             at = self.phone_readers[0][0]
-            return self._rejection(at, cells, UnusableCell("the phone number is missing"))
+            return self._build_rejection(at, cells, UnusableCell("the phone number is missing"))
         for at, why in problems:
-            dropped.append(self._dropped(f"the number of {self.headings[at]}", at, cells, why))
+            dropped.append(
+                self._build_dropped_cell(f"the number of {self.headings[at]}", at, cells, why)
+            )
         return found
 
     def _known_birthdays(self, sample: Sequence[str]) -> KnownCells[date | None]:
@@ -358,7 +363,9 @@ class _RowValidator:
         def read(text: str) -> date | None:
             if stands_for_nothing(text):
                 return None
-            return parse_birthday(text, self.date_order, self.today, reads_serials=reads_serials)
+            return parse_birthday_or_raise_unusable(
+                text, self.date_order, self.today, reads_serials=reads_serials
+            )
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
@@ -387,9 +394,9 @@ class _RowValidator:
             if stands_for_nothing(text):
                 continue
             try:
-                return _checked_email(text)
+                return _parse_unusual_email(text)
             except UnusableCell as problem:
-                problems.append(self._dropped("e-mail address", at, cells, problem))
+                problems.append(self._build_dropped_cell("e-mail address", at, cells, problem))
         dropped += problems
         return ""
 
@@ -402,14 +409,14 @@ class _RowValidator:
             if not text or stands_for_nothing(text):
                 continue
             try:
-                if gender := column.read(text):
+                if gender := column.parse(text):
                     return gender
             except UnusableCell as problem:
-                problems.append(self._dropped("gender", at, cells, problem))
+                problems.append(self._build_dropped_cell("gender", at, cells, problem))
         dropped += problems
         return None
 
-    def _consent(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
+    def _combine_consent_cells(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
         """What all cells together say: a no wins, then doubt, then a yes."""
         for at in self.names_at:
             # People write `Anna (no SMS)`; hardly any name has a word that may say no.
@@ -421,23 +428,31 @@ class _RowValidator:
             if is_of_other_messages and cell.consent == Consent.AGREES:
                 continue  # a yes to e-mail says nothing about SMS, a no does
             if cell.problem:
-                dropped.append(self._dropped("consent", at, cells, UnusableCell(cell.problem)))
+                dropped.append(
+                    self._build_dropped_cell("consent", at, cells, UnusableCell(cell.problem))
+                )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
         return said
 
-    def _rejection(self, at: int, cells: list[str], problem: UnusableCell) -> Rejection:
+    def _build_rejection(self, position: int, cells: list[str], problem: UnusableCell) -> Rejection:
         return Rejection(
-            self.headings[at][:200], cells[at].strip()[:200], str(problem)[:MAX_REASON_LENGTH]
+            self.headings[position][:200],
+            cells[position].strip()[:200],
+            str(problem)[:MAX_REASON_LENGTH],
         )
 
-    def _dropped(self, what: str, at: int, cells: list[str], problem: UnusableCell) -> DroppedCell:
+    def _build_dropped_cell(
+        self, missing_part: str, position: int, cells: list[str], problem: UnusableCell
+    ) -> DroppedCell:
         return DroppedCell(
-            self.headings[at][:200], cells[at].strip()[:200], f"kept without {what}: {problem}"
+            self.headings[position][:200],
+            cells[position].strip()[:200],
+            f"kept without {missing_part}: {problem}",
         )
 
 
-def _uniform_columns(
+def _columns_of_dates_emails_numbers(
     sample: Sequence[Sequence[str]], width: int
 ) -> Iterator[tuple[int, Callable[[str], object]]]:
     """Columns of dates, addresses or numbers, each with what tells whether a cell may be one."""
@@ -454,14 +469,14 @@ _DIGIT, _AT = re.compile(r"\d"), re.compile("@")
 _CELL_TYPES = (
     (looks_like_date, _DIGIT, 1),
     (looks_like_email, _AT, 1),
-    (is_phone, _DIGIT, 1),
+    (looks_like_phone, _DIGIT, 1),
     (re.compile(r"[-+]?\d[\d.,]*").fullmatch, _DIGIT, 5),  # a few notes may all be numbers
 )
 
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
 
 
-def _checked_email(text: str) -> str:
+def _parse_unusual_email(text: str) -> str:
     """The address of an unusual cell.
 
     Raises:

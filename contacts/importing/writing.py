@@ -14,7 +14,7 @@ from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
 from contacts.marketing_blocks import suppress_opted_out_phones, suppressed_phones
 from contacts.models import ContactImport
-from contacts.opt_in_wording import question_of
+from contacts.opt_in_wording import opt_in_question_of
 
 COPY_NULL = "\\N"
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -114,7 +114,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
         )
         created, updated = cursor.fetchone()
         if asks_first:
-            question = question_of(contact_import.owner)
+            question = opt_in_question_of(contact_import.owner)
             cursor.execute(
                 ADD_OPT_IN_REQUESTS,
                 {

@@ -167,8 +167,8 @@ def test_a_mistake_is_said_with_what_was_expected(name, value, said):
 
 def test_a_server_that_is_not_there_is_started_or_set():
     """In tests both variables are set."""
-    assert environment.unreachable("Redis", "REDIS_URL", "refused") == (
+    assert environment.build_unreachable_message("Redis", "REDIS_URL", "refused") == (
         "Redis cannot be reached at REDIS_URL: refused"
     )
-    said = environment.unreachable("Redis", "NO_SUCH_URL", "refused")
+    said = environment.build_unreachable_message("Redis", "NO_SUCH_URL", "refused")
     assert "start `manage.py services`" in said and "or set NO_SUCH_URL" in said

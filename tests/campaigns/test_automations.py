@@ -42,13 +42,19 @@ def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
     contact(store, 3, is_subscribed=False)
     contact(store, 4, date(2010, 5, 17))
     for _ in range(2):
-        birthday.enqueue_birthday_messages(day=DAY)
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Happy birthday N1"]
     Contact.objects.filter(phone="+306900000001").update(birthday=date(1990, 5, 18))
-    assert birthday.enqueue_birthday_messages(day=DAY + timedelta(days=1))["messages"] == 1
+    assert (
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY + timedelta(days=1))["messages"]
+        == 1
+    )
     assert AutomationMessage.objects.count() == 2
-    assert birthday.enqueue_birthday_messages(day=DAY.replace(year=2027))["messages"] == 0
+    assert (
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY.replace(year=2027))["messages"]
+        == 0
+    )
     assert ledger_balances(store)
 
 
@@ -63,7 +69,7 @@ def test_29_february_is_kept_on_28_february_in_common_years(day, names):
     contact(store, 28, date(1992, 2, 28))
     contact(store, 29, date(1992, 2, 29))
     contact(store, 1, date(1992, 3, 1))
-    birthday.enqueue_birthday_messages(day=day)
+    birthday.enqueue_birthday_messages(day_for_all_stores=day)
     found = AutomationMessage.objects.values_list("contact__first_name", flat=True)
     assert set(found) == names
 
@@ -87,7 +93,7 @@ def test_a_store_without_credit_does_not_stop_the_others():
     for number, store in enumerate((poor, rich)):
         automation(store)
         contact(store, number)
-    counts = birthday.enqueue_birthday_messages(day=DAY)
+    counts = birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert counts == {"stores": 2, "messages": 1, "stores_without_credit": 1}
     assert AutomationMessage.objects.get().owner == rich
 
@@ -96,7 +102,7 @@ def test_stores_that_may_not_send_are_left_out():
     store = make_store(billing_hold=True)
     automation(store)
     contact(store, 1)
-    assert birthday.enqueue_birthday_messages(day=DAY)["messages"] == 0
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == 0
 
 
 def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
@@ -105,7 +111,7 @@ def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
     for number in range(6):
         contact(store, number)
     monkeypatch.setattr(due_messages, "CHUNK", 2)
-    write, written = due_messages._write_chunk, []
+    write, written = due_messages._write_and_enqueue_paid_messages, []
 
     def dying(chunk, key):
         if len(written) == 2:
@@ -113,12 +119,12 @@ def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
         written.append(chunk)
         return write(chunk, key)
 
-    monkeypatch.setattr(due_messages, "_write_chunk", dying)
+    monkeypatch.setattr(due_messages, "_write_and_enqueue_paid_messages", dying)
     with pytest.raises(KeyboardInterrupt):
-        birthday.enqueue_birthday_messages(day=DAY)
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert AutomationMessage.objects.count() == 4
-    monkeypatch.setattr(due_messages, "_write_chunk", write)
-    birthday.enqueue_birthday_messages(day=DAY)
+    monkeypatch.setattr(due_messages, "_write_and_enqueue_paid_messages", write)
+    birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert AutomationMessage.objects.count() == 6
     assert ledger_balances(store)
 

@@ -47,7 +47,7 @@ def test_nothing_is_accepted_after_an_opt_out(seed, worker, sandbox, settings, t
             long_ago = timezone.now() - timedelta(days=1)
             change_consent(pk, "unsubscribed", source="unsubscribe_page")
             committed[phone] = time.time()
-            change_consent(pk, "resubscribed", source="late form", at=long_ago)
+            change_consent(pk, "resubscribed", source="late form", claimed_at=long_ago)
     wait_until(lambda: not Campaign.objects.exclude(status="completed").exists(), seconds=120)
     wait_until(lambda: ContactImport.objects.filter(status="completed").count() == len(FAULTS))
 

@@ -199,7 +199,7 @@ def test_retention_ends_sessions_and_purges_histories(alice):
 def test_retention_goes_by_when_an_opt_out_came_if_its_time_cannot_be_true(alice, year):
     contact = Contact.objects.get(phone=PHONE)
     at = datetime(year, 1, 1, tzinfo=UTC)
-    change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="test", at=at)
+    change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="test", claimed_at=at)
     call_command("run_pii_retention")
     contact.refresh_from_db()
     assert contact.phone == PHONE, "not at once"

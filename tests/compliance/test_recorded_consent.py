@@ -97,7 +97,7 @@ def test_a_recorded_consent_undoes_what_was_said_before_it(
     client, contact, operator, days, counts, source
 ):
     at = timezone.now() - timedelta(days=3)
-    change_consent(contact.pk, "unsubscribed", source=source, at=at)
+    change_consent(contact.pk, "unsubscribed", source=source, claimed_at=at)
     answer = record(client, contact, given_at=local(days=days)[1])
     assert contact.is_subscribed is counts
     if not counts:

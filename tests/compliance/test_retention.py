@@ -45,7 +45,9 @@ def store():
 
 def opt_out(number, days):
     contact = Contact.objects.get(phone=f"+30690000000{number}")
-    change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="test", at=days_ago(days))
+    change_consent(
+        contact.pk, ConsentEventType.UNSUBSCRIBED, source="test", claimed_at=days_ago(days)
+    )
     return contact
 
 

@@ -39,7 +39,7 @@ def run():
 def test_an_opt_out_of_an_impossible_time_is_kept_from_when_it_came(alice, settings, at, action):
     settings.PII_RETENTION_ACTION = action
     contact = Contact.objects.get()
-    change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="test", at=at)
+    change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="test", claimed_at=at)
     assert run() == {}
     Contact.objects.update(unsubscribed_at=at)  # as another program may have written it
     assert run() == {}
@@ -130,7 +130,7 @@ def test_a_proof_that_is_there_stays_as_it_is(alice):
         Contact.objects.get().pk,
         ConsentEventType.UNSUBSCRIBED,
         source="unsubscribe_page",
-        at=days_ago(91),
+        claimed_at=days_ago(91),
     )
     before = Suppression.objects.values().get()
     assert run() == {"contacts_contact": 1}

@@ -103,10 +103,10 @@ def test_json_is_searched_and_masked_at_any_depth(traces):
 
 
 def test_the_last_digits_tell_where_they_are_all_there_is(traces):
-    assert traces.is_number("00000001")
+    assert traces.is_phone_or_its_last_digits("00000001")
     assert traces.are_in(["00000001", "x"])
     assert not traces.are_in("order 00000001 was paid")
-    assert not traces.is_number("0000001")
+    assert not traces.is_phone_or_its_last_digits("0000001")
 
 
 def test_where_only_the_number_is_asked_for_names_and_addresses_stay(traces):
@@ -146,5 +146,5 @@ def test_numbers_of_other_countries_are_found_as_they_are_dialled_at_home(phone,
 def test_a_few_digits_without_a_calling_code_may_be_anything():
     traces = Traces("+376312345")
     assert not traces.are_in("order 312345")
-    assert traces.is_number("312345"), "unless a cell holds nothing else"
+    assert traces.is_phone_or_its_last_digits("312345"), "unless a cell holds nothing else"
     assert traces.masked("call +376 312345") == f"call {MASK}"

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from contacts.consent import NO_EVIDENCE, Evidence, change_consent, may_receive
+from contacts.consent import NO_EVIDENCE, Evidence, change_consent, consenting_contacts_q
 from contacts.marketing_blocks import suppressed_pairs
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
@@ -55,7 +55,7 @@ def test_each_type_of_message_needs_its_own_consent_and_a_number(message_type, e
     make_contact(store, "+306900000002", is_subscribed=False)
     make_contact(store, "+306900000003", service_allowed=False)
     make_contact(store, None, anonymised_at=timezone.now())
-    found = Contact.objects.filter(may_receive(message_type)).order_by("phone")
+    found = Contact.objects.filter(consenting_contacts_q(message_type)).order_by("phone")
     assert list(found.values_list("phone", flat=True)) == expected
 
 
@@ -75,7 +75,7 @@ def test_an_opt_out_records_when_how_and_why_and_counts_once():
     contact = make_contact(make_store("alice"))
     at = timezone.now() - timedelta(hours=2)
     form = Evidence(details={"form": 7})
-    assert change_consent(contact.pk, "unsubscribed", source="test", at=at, evidence=form)
+    assert change_consent(contact.pk, "unsubscribed", source="test", claimed_at=at, evidence=form)
     contact.refresh_from_db()
     assert (contact.is_subscribed, contact.unsubscribed_at) == (False, at)
     assert (contact.sms_consent_status, contact.sms_consent_source) == ("opted_out", "test")
@@ -104,7 +104,7 @@ PROOF = Evidence(
 def test_a_consent_is_kept_with_its_wording_and_all_that_proves_it():
     contact = make_contact(make_store("alice"), is_subscribed=False)
     at = timezone.now() - timedelta(days=2)
-    assert change_consent(contact.pk, "subscribed", source="paper", at=at, evidence=PROOF)
+    assert change_consent(contact.pk, "subscribed", source="paper", claimed_at=at, evidence=PROOF)
     further = {
         "request": 5, "ip_address": "192.0.2.7", "user_agent": "Browser/1",
         "document": "binder 3, form 118",
@@ -153,7 +153,7 @@ def test_a_time_is_believed_if_it_is_plausible_and_else_kept_as_claimed(
     contact = make_contact(make_store("alice"), is_subscribed=event == "unsubscribed")
     now = timezone.now()
     at = now + claimed if isinstance(claimed, timedelta) else claimed
-    assert change_consent(contact.pk, event, source="test", at=at)
+    assert change_consent(contact.pk, event, source="test", claimed_at=at)
     contact.refresh_from_db()
     kept = ConsentEvent.objects.get()
     decided = contact.gdpr_consent_at if event == "subscribed" else contact.unsubscribed_at
@@ -202,12 +202,14 @@ def test_who_subscribes_again_is_suppressed_no_more_at_that_store_only():
 def test_a_subscription_older_than_the_opt_out_changes_nothing():
     contact = make_contact(make_store("alice"))
     at = timezone.now() - timedelta(hours=1)
-    change_consent(contact.pk, "unsubscribed", source="test", at=at)
+    change_consent(contact.pk, "unsubscribed", source="test", claimed_at=at)
     before = at - timedelta(seconds=1)
-    assert not change_consent(contact.pk, "resubscribed", source="late", at=before)
+    assert not change_consent(contact.pk, "resubscribed", source="late", claimed_at=before)
     contact.refresh_from_db()
     assert not contact.is_subscribed and Suppression.objects.exists()
-    assert change_consent(contact.pk, "resubscribed", source="new", at=at + timedelta(seconds=1))
+    assert change_consent(
+        contact.pk, "resubscribed", source="new", claimed_at=at + timedelta(seconds=1)
+    )
 
 
 def test_who_is_subscribed_is_not_subscribed_again():
@@ -253,14 +255,16 @@ def test_an_objection_is_not_undone_by_a_word_or_a_press(source, was_subscribed)
 def test_an_objection_after_a_stop_is_an_objection():
     contact = make_contact(make_store("alice"))
     stopped_at = timezone.now() - timedelta(days=9)
-    change_consent(contact.pk, "unsubscribed", source="inbound_stop", at=stopped_at)
+    change_consent(contact.pk, "unsubscribed", source="inbound_stop", claimed_at=stopped_at)
     assert change_consent(contact.pk, "unsubscribed", source="objection")
     assert not change_consent(contact.pk, "unsubscribed", source="objection")
     sources = ConsentEvent.objects.order_by("pk").values_list("source", flat=True)
     assert list(sources) == ["inbound_stop", "objection"]
     between = timezone.now() - timedelta(days=5)
     for evidence, at in ((NO_EVIDENCE, None), (PROOF, between)):
-        assert not change_consent(contact.pk, "subscribed", source="test", at=at, evidence=evidence)
+        assert not change_consent(
+            contact.pk, "subscribed", source="test", claimed_at=at, evidence=evidence
+        )
     contact.refresh_from_db()
     assert not contact.is_subscribed
 
@@ -276,9 +280,11 @@ def test_a_stop_after_an_objection_leaves_it_an_objection():
 def test_only_a_recorded_consent_that_is_younger_undoes_an_objection(minutes, counts):
     contact = make_contact(make_store("alice"))
     objected_at = timezone.now() - timedelta(days=3)
-    change_consent(contact.pk, "unsubscribed", source="objection", at=objected_at)
+    change_consent(contact.pk, "unsubscribed", source="objection", claimed_at=objected_at)
     at = objected_at + timedelta(minutes=minutes)
-    assert counts is change_consent(contact.pk, "subscribed", source="paper", at=at, evidence=PROOF)
+    assert counts is change_consent(
+        contact.pk, "subscribed", source="paper", claimed_at=at, evidence=PROOF
+    )
     contact.refresh_from_db()
     assert contact.is_subscribed is counts
     assert Suppression.objects.exists() is not counts
@@ -292,7 +298,9 @@ def test_an_objection_holds_for_a_contact_that_is_made_anew():
     again = make_contact(alice, is_subscribed=False)
     before = timezone.now() - timedelta(days=3)
     assert not change_consent(again.pk, "subscribed", source="double_opt_in")
-    assert not change_consent(again.pk, "subscribed", source="paper", at=before, evidence=PROOF)
+    assert not change_consent(
+        again.pk, "subscribed", source="paper", claimed_at=before, evidence=PROOF
+    )
     assert change_consent(again.pk, "subscribed", source="paper", evidence=PROOF)
 
 

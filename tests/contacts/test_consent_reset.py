@@ -84,7 +84,7 @@ def test_the_old_numbers_suppression_and_the_opt_out_stay(admin_client, contact)
     assert not contact.is_subscribed and contact.unsubscribed_at
     assert contact.sms_consent_status == "opted_out"
     at = timezone.now() - timedelta(days=1)
-    assert not change_consent(contact.pk, "subscribed", source="double_opt_in", at=at)
+    assert not change_consent(contact.pk, "subscribed", source="double_opt_in", claimed_at=at)
 
 
 @pytest.mark.parametrize("options", [{}, {"update_fields": ["phone"]}])

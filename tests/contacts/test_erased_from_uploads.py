@@ -226,7 +226,7 @@ def test_an_import_that_is_being_read_goes_on_without_the_person(store, monkeypa
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 100)
     one = pending(store, long_text(500).encode())
     written = []
-    write_chunk = lifecycle._write_chunk
+    write_chunk = lifecycle._write_chunk_unless_cancelled
 
     def write_and_erase_after_two(*args):
         result = write_chunk(*args)
@@ -237,7 +237,7 @@ def test_an_import_that_is_being_read_goes_on_without_the_person(store, monkeypa
             thread.join()
         return result
 
-    monkeypatch.setattr(lifecycle, "_write_chunk", write_and_erase_after_two)
+    monkeypatch.setattr(lifecycle, "_write_chunk_unless_cancelled", write_and_erase_after_two)
     done = lifecycle.run_import(one.pk)
     assert (done.status, done.processed, done.created, done.rejected) == ("completed", 501, 500, 1)
     assert PHONE not in phones()

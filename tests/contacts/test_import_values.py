@@ -14,7 +14,7 @@ from contacts.importing.dates import (
     YearlessDate,
     detect_date_order_or_refuse,
     has_spreadsheet_serial_dates,
-    parse_birthday,
+    parse_birthday_or_raise_unusable,
     parse_datetime_none_if_ambiguous,
 )
 from contacts.importing.genders import GenderColumn
@@ -34,7 +34,7 @@ SILENT, AGREES, WITHHELD, OPTED_OUT = Consent
 
 
 def birthday(text, order="iso", **options):
-    return parse_birthday(text, order, TODAY, **options)
+    return parse_birthday_or_raise_unusable(text, order, TODAY, **options)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_long_name_is_cut_between_characters_as_people_see_them(cluster):
 
 def test_letters_of_a_gender_column_are_read_in_its_language():
     spanish = GenderColumn("Sexo", ["Hombre", "H", "V", "Mujer", "Masculino"])
-    assert [spanish.read(text) for text in ("H", "V", "Varón", "Sr.", "Sra.", "Otro")] == [
+    assert [spanish.parse(text) for text in ("H", "V", "Varón", "Sr.", "Sra.", "Otro")] == [
         "male",
         "male",
         "male",
@@ -286,18 +286,18 @@ def test_letters_of_a_gender_column_are_read_in_its_language():
         "female",
         "other",
     ]
-    assert spanish.read("M") == "female"
+    assert spanish.parse("M") == "female"
     dutch = GenderColumn("Geslacht", ["man", "M", "V"])
-    assert [dutch.read(text) for text in ("M", "V", "vrouw")] == ["male", "female", "female"]
-    assert GenderColumn("Sexo", ["M", "F"]).read("M") == "male"
+    assert [dutch.parse(text) for text in ("M", "V", "vrouw")] == ["male", "female", "female"]
+    assert GenderColumn("Sexo", ["M", "F"]).parse("M") == "male"
     with pytest.raises(UnusableCell):
-        GenderColumn("Sexo", ["M"]).read("M")
+        GenderColumn("Sexo", ["M"]).parse("M")
     with pytest.raises(UnusableCell):
-        GenderColumn("Gender", ["V"]).read("V")
+        GenderColumn("Gender", ["V"]).parse("V")
     german = GenderColumn("Geschlecht", ["m", "w", "d"])
-    assert [german.read(text) for text in "mwd"] == ["male", "female", "other"]
+    assert [german.parse(text) for text in "mwd"] == ["male", "female", "other"]
     italian = GenderColumn("Sesso", ["U", "D"])
-    assert [italian.read(text) for text in "UD"] == ["male", "female"]
+    assert [italian.parse(text) for text in "UD"] == ["male", "female"]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_letters_of_a_gender_column_are_read_in_its_language():
      ("Κα", "female"), ("Frau", "female"), ("", None), ("F", "female")],
 )  # fmt: skip
 def test_salutations_tell_the_gender(text, gender):
-    assert GenderColumn("Title", []).read(text) == gender
+    assert GenderColumn("Title", []).parse(text) == gender
 
 
 def said(text, *, is_opt_out=False, sample=(), order="iso"):

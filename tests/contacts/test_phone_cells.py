@@ -26,7 +26,7 @@ MOBILES_OF_A_COUNTRY = 6
 
 def read(text, region, country="", convention=PhoneConvention.UNKNOWN):
     try:
-        return PhoneReader(region, convention).read(text, country).phone
+        return PhoneReader(region, convention).parse(text, country).phone
     except UnusableCell as problem:
         return f"rejected: {problem}"
 
@@ -269,18 +269,18 @@ def test_odd_cells_take_no_time():
 )
 def test_a_mistyped_number_of_the_country_is_no_foreign_one(region, text):
     with pytest.raises(UnusableCell):
-        PhoneReader(region).read(text)
+        PhoneReader(region).parse(text)
     with pytest.raises(UnusableCell):
-        PhoneReader(region, PhoneConvention.NATIONAL).read(text)
+        PhoneReader(region, PhoneConvention.NATIONAL).parse(text)
 
 
 @pytest.mark.parametrize(("region", "text"), [("GR", "980519266"), ("ES", "67259356")])
 def test_digits_are_not_changed_to_make_a_foreign_number(region, text):
     for convention in PhoneConvention:
         with pytest.raises(UnusableCell):
-            PhoneReader(region, convention).read(text)
+            PhoneReader(region, convention).parse(text)
 
 
 def test_a_column_of_international_numbers_without_plus_is_read_as_such():
     reader = PhoneReader("GR", PhoneConvention.INTERNATIONAL)
-    assert reader.read("447400123456").phone == "+447400123456"
+    assert reader.parse("447400123456").phone == "+447400123456"

@@ -196,7 +196,7 @@ def test_a_batch_that_is_being_submitted_is_not_dropped(start):
     start()
     batch = claim_next_batch()
     sending.mark_submitting_and_check_messages(batch)
-    assert cancel_unsent_batches([batch.pk], reason="cancelled") == 0
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
@@ -204,12 +204,12 @@ def test_a_batch_that_is_being_submitted_is_not_dropped(start):
 def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
     start()
     batch = claim_next_batch()
-    assert cancel_unsent_batches([batch.pk], reason="cancelled") == 1
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 1
     assert sending.mark_submitting_and_check_messages(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, statuses()) == ("cancelled", ["skipped"])
     assert kept.settled_at is not None
-    assert cancel_unsent_batches([batch.pk], reason="cancelled") == 0
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
 
 
 def test_a_delayed_batch_has_a_job_at_its_time(start):

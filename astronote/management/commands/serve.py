@@ -42,7 +42,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Serving on http://127.0.0.1:{settings.PORT}; Ctrl-C stops it.")
             while True:
                 time.sleep(1)
-                services.check()
+                services.raise_if_a_server_ended()
                 for name in group.replace_dead():
                     self.stderr.write(f"{name} had ended and was started again")
         except EmbeddedError as error:

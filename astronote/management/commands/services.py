@@ -32,7 +32,7 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
             self.stdout.write(f"Running: {', '.join(services.started)}. Ctrl-C stops them.")
             while True:
-                services.check()
+                services.raise_if_a_server_ended()
                 time.sleep(0.5)
         except EmbeddedError as error:
             raise CommandError(str(error)) from None

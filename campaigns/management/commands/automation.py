@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 def _save_new_text_or_get_automation(
-    store: User, type_name: str, text: str | None, actor: User | str
+    store: User, type_name: str, new_text: str | None, actor: User | str
 ) -> Automation:
     """The store's automation of a type; with a text, change its text or create it switched off.
 
@@ -58,13 +58,13 @@ def _save_new_text_or_get_automation(
         NotPermitted: if it sends service messages and `actor` may not change their text.
     """
     automation = Automation.objects.filter(owner=store, type=TYPES[type_name]).first()
-    if text is None:
+    if new_text is None:
         if automation is None:
             raise CommandError(f"the store has no {type_name} message yet: give it a --text")
         return automation
     automation = automation or Automation(owner=store, type=TYPES[type_name], is_active=False)
     require_permission(automation.message_type, actor)
-    automation.message_body = text
+    automation.message_body = new_text
     try:
         automation.full_clean()
     except ValidationError as error:

@@ -147,8 +147,12 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
         owner=store, created_by=store, name=name, message_text=TEXT, list=job.list
     )
     campaign = enqueue.enqueue_campaign(campaign.pk)
-    _wait_with_progress("Sending", campaign.total, lambda: _sending_progress(campaign))
-    _wait_with_progress("Receipts", campaign.total, lambda: _receipt_progress(campaign))
+    _wait_with_progress(
+        "Sending", campaign.total, lambda: _refresh_and_get_sending_progress(campaign)
+    )
+    _wait_with_progress(
+        "Receipts", campaign.total, lambda: _refresh_and_get_receipt_progress(campaign)
+    )
     campaign.refresh_from_db()
     wallet = credits.get_or_create_wallet(store.pk)
     return DemoResults(
@@ -205,9 +209,11 @@ def _failed_checks(results: DemoResults) -> list[str]:
     return [name for name, passed in checks.items() if not passed]
 
 
-def _wait_with_progress(label: str, total: int, look: Callable[[], tuple[int, bool]]) -> None:
+def _wait_with_progress(
+    label: str, total: int, get_progress: Callable[[], tuple[int, bool]]
+) -> None:
     try:
-        wait_with_progress_bar(label, total, look, timeout_seconds=STEP_TIMEOUT_SECONDS)
+        wait_with_progress_bar(label, total, get_progress, timeout_seconds=STEP_TIMEOUT_SECONDS)
     except TimeoutError as error:
         raise CommandError(f"{error}; see {LOG}") from None
 
@@ -219,12 +225,12 @@ def _refresh_and_get_import_progress(job: ContactImport) -> tuple[int, bool]:
     return job.processed, job.status == ImportStatus.COMPLETED
 
 
-def _sending_progress(campaign: Campaign) -> tuple[int, bool]:
+def _refresh_and_get_sending_progress(campaign: Campaign) -> tuple[int, bool]:
     campaign.refresh_from_db()
     return campaign.processed, campaign.status in FINAL_CAMPAIGN_STATUSES
 
 
-def _receipt_progress(campaign: Campaign) -> tuple[int, bool]:
+def _refresh_and_get_receipt_progress(campaign: Campaign) -> tuple[int, bool]:
     campaign.refresh_from_db()
     final = campaign.delivered + campaign.failed
     return final, final >= campaign.total

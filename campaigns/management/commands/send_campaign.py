@@ -89,7 +89,9 @@ class Command(BaseCommand):
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()
         if wait:
-            wait_with_progress_bar("Sending", campaign.total or None, lambda: _progress(campaign))
+            wait_with_progress_bar(
+                "Sending", campaign.total or None, lambda: _refresh_and_get_progress(campaign)
+            )
         answer = campaign_summary(campaign)
         self.stdout.write(
             json.dumps(answer)
@@ -105,6 +107,6 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(answer) if as_json else lines)
 
 
-def _progress(campaign: Campaign) -> tuple[int, bool]:
+def _refresh_and_get_progress(campaign: Campaign) -> tuple[int, bool]:
     campaign.refresh_from_db()
     return campaign.processed, campaign.status in FINAL_CAMPAIGN_STATUSES

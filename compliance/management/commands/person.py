@@ -53,10 +53,10 @@ class Command(BaseCommand):
         if action == "export":
             held = rights.export_person(phone, owner_id, by=BY)
             if path := options["html"]:
-                path.write_text(access.person_html(held), encoding="utf-8")
+                path.write_text(access.held_data_as_html_page(held), encoding="utf-8")
                 self.stdout.write(f"{path} written")
             else:
-                self.stdout.write(access.person_json(held))
+                self.stdout.write(access.held_data_as_json(held))
         elif action == "correct":
             changes = _parse_changes(options["set"])
             try:
@@ -81,12 +81,12 @@ class Command(BaseCommand):
             )
 
     def _confirm_erase_and_verify(
-        self, phone: str, owner_id: int | None, where: str, *, yes: bool
+        self, e164_phone: str, owner_id: int | None, scope_text: str, *, yes: bool
     ) -> None:
         """Erase after a confirmation, and say what a search for the person still finds."""
-        if not yes and input(f"Erase this number {where} for good? [y/N] ").lower() != "y":
+        if not yes and input(f"Erase this number {scope_text} for good? [y/N] ").lower() != "y":
             raise CommandError("nothing was erased")
-        erasure = rights.erase_person(phone, owner_id, by=BY)
+        erasure = rights.erase_person(e164_phone, owner_id, by=BY)
         for kind, count in erasure.counts.items():
             self.stdout.write(f"{kind}: {count}")
         for owner in erasure.restricted:

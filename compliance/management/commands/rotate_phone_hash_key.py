@@ -22,7 +22,7 @@ class Command(BaseCommand):
             raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
         changed = phone_hash_rotation.rehash_suppressions(known_numbers())
         self.stdout.write(f"{changed:,} suppressions have the hash of the present key now")
-        if remaining := phone_hash_rotation.remaining_count():
+        if remaining := phone_hash_rotation.count_hashes_of_earlier_keys():
             self.stdout.write(
                 f"{remaining:,} remain with the hash of an earlier key, because their numbers are "
                 "not known any more: keep PHONE_HASH_KEY_OLD"

@@ -112,7 +112,7 @@ class Command(BaseCommand):
             }
             plan = planning.plan_import(file, owner, **choices)
             if options["map"] or options["ignore"]:
-                chosen = _chosen_mapping(options["map"] or [], options["ignore"] or [], plan)
+                chosen = _parse_mapping_options(options["map"] or [], options["ignore"] or [], plan)
                 plan = planning.plan_import(file, owner, chosen=chosen, **choices)
             if dry_run:
                 self._print_plan(plan, as_json=options["json"])
@@ -137,7 +137,9 @@ class Command(BaseCommand):
         except (ImportRefused, OSError) as error:
             raise CommandError(str(error)) from None
         if wait:
-            wait_with_progress_bar("Import", None, lambda: _progress(contact_import))
+            wait_with_progress_bar(
+                "Import", None, lambda: _refresh_and_get_progress(contact_import)
+            )
         self._print_result(contact_import, as_json=options["json"])
         if contact_import.status == ImportStatus.FAILED:
             raise CommandError(contact_import.error)
@@ -199,8 +201,8 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
 
 
-def _chosen_mapping(
-    pairs: list[str], ignored: list[str], plan: planning.ImportPlan
+def _parse_mapping_options(
+    map_options: list[str], ignore_options: list[str], plan: planning.ImportPlan
 ) -> dict[str, list[int]]:
     """Positions of columns by field: those of FIELD=COLUMN pairs, and the plan's for other fields.
 
@@ -208,8 +210,8 @@ def _chosen_mapping(
     """
     headings = plan.layout.headings
     chosen: dict[str, list[int]] = {}
-    pairs = [*pairs, *(f"ignored={column}" for column in ignored)]
-    for pair in pairs:
+    map_options = [*map_options, *(f"ignored={column}" for column in ignore_options)]
+    for pair in map_options:
         field, _, column = pair.partition("=")
         if field not in FIELDS:
             raise CommandError(f"--map {pair}: the fields are {', '.join(FIELDS)}")
@@ -232,7 +234,7 @@ def _chosen_mapping(
     return chosen | planned
 
 
-def _progress(contact_import: ContactImport) -> tuple[int, bool]:
+def _refresh_and_get_progress(contact_import: ContactImport) -> tuple[int, bool]:
     """How many rows are read, and whether the import has ended."""
     contact_import.refresh_from_db()
     has_ended = contact_import.status not in OPEN_IMPORT_STATUSES
