@@ -55,9 +55,11 @@ def delete_contacts_and_mask_messages(contact_ids: Sequence[int]) -> None:
 
     Their messages stay, masked and without a contact. Called in a transaction.
     """
+    ids = [list(contact_ids)]
+    # Contacts are locked before what belongs to them, as everywhere.
+    execute("SELECT FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR UPDATE", ids)
     _suppress_numbers_that_opted_out(contact_ids)
     _clear_message_numbers_and_texts(contact_ids)
-    ids = [list(contact_ids)]
     for relation in Contact._meta.related_objects:
         table, column = relation.related_model._meta.db_table, relation.field.column
         if relation.on_delete is models.SET_NULL:

@@ -59,8 +59,8 @@ PAGE_TEXTS = {
         " offers.",
         privacy_notice="Privacy notice of the shop",
         agree_again="I want to get offers from this shop by SMS again.",
-        code_sms="{shop}: {{{{code}}}} is your code to get offers by SMS again. If you did not ask"
-        " for it, ignore this message.",
+        code_sms="{shop}: {{{{opt_in_code}}}} is your code to get offers by SMS again. If you did"
+        " not ask for it, ignore this message.",
         code_sent="We have sent you an SMS with six digits. They hold for ten minutes.",
         code="Code from the SMS",
         enter_code="Confirm",
@@ -93,8 +93,8 @@ PAGE_TEXTS = {
         " υπηρεσίας δεν επιτρέπεται να σας στέλνει προσφορές.",
         privacy_notice="Πολιτική απορρήτου του καταστήματος",
         agree_again="Θέλω να λαμβάνω ξανά προσφορές από αυτό το κατάστημα με SMS.",
-        code_sms="{shop}: {{{{code}}}} είναι ο κωδικός σας για να λαμβάνετε ξανά προσφορές με SMS."
-        " Αν δεν τον ζητήσατε, αγνοήστε το μήνυμα.",
+        code_sms="{shop}: {{{{opt_in_code}}}} είναι ο κωδικός σας για να λαμβάνετε ξανά προσφορές"
+        " με SMS. Αν δεν τον ζητήσατε, αγνοήστε το μήνυμα.",
         code_sent="Σας στείλαμε SMS με έξι ψηφία. Ισχύουν για δέκα λεπτά.",
         code="Κωδικός από το SMS",
         enter_code="Επιβεβαίωση",
@@ -127,8 +127,8 @@ PAGE_TEXTS = {
         " darf Ihnen Angebote schicken.",
         privacy_notice="Datenschutzhinweise des Geschäfts",
         agree_again="Ich möchte wieder Angebote dieses Geschäfts per SMS erhalten.",
-        code_sms="{shop}: {{{{code}}}} ist Ihr Code, um wieder Angebote per SMS zu erhalten. Wenn"
-        " Sie ihn nicht angefordert haben, ignorieren Sie diese Nachricht.",
+        code_sms="{shop}: {{{{opt_in_code}}}} ist Ihr Code, um wieder Angebote per SMS zu erhalten."
+        " Wenn Sie ihn nicht angefordert haben, ignorieren Sie diese Nachricht.",
         code_sent="Wir haben Ihnen eine SMS mit sechs Ziffern geschickt. Sie gelten zehn Minuten.",
         code="Code aus der SMS",
         enter_code="Bestätigen",
@@ -166,8 +166,8 @@ PAGE_TEXTS = {
         " n’a le droit de vous en envoyer.",
         privacy_notice="Politique de confidentialité du magasin",
         agree_again="Je souhaite recevoir à nouveau les offres de ce magasin par SMS.",
-        code_sms="{shop}\xa0: {{{{code}}}} est votre code pour recevoir à nouveau les offres par"
-        " SMS. Si vous ne l’avez pas demandé, ignorez ce message.",
+        code_sms="{shop}\xa0: {{{{opt_in_code}}}} est votre code pour recevoir à nouveau les offres"
+        " par SMS. Si vous ne l’avez pas demandé, ignorez ce message.",
         code_sent="Nous vous avons envoyé un SMS avec six chiffres. Ils sont valables dix minutes.",
         code="Code reçu par SMS",
         enter_code="Confirmer",
@@ -202,8 +202,8 @@ PAGE_TEXTS = {
         " enviarle ofertas.",
         privacy_notice="Política de privacidad de la tienda",
         agree_again="Quiero volver a recibir por SMS las ofertas de esta tienda.",
-        code_sms="{shop}: {{{{code}}}} es su código para volver a recibir ofertas por SMS. Si no lo"
-        " ha pedido, ignore este mensaje.",
+        code_sms="{shop}: {{{{opt_in_code}}}} es su código para volver a recibir ofertas por SMS."
+        " Si no lo ha pedido, ignore este mensaje.",
         code_sent="Le hemos enviado un SMS con seis cifras. Son válidas durante diez minutos.",
         code="Código del SMS",
         enter_code="Confirmar",
@@ -235,8 +235,8 @@ PAGE_TEXTS = {
         " può inviarle offerte.",
         privacy_notice="Informativa sulla privacy del negozio",
         agree_again="Voglio ricevere di nuovo per SMS le offerte di questo negozio.",
-        code_sms="{shop}: {{{{code}}}} è il suo codice per ricevere di nuovo le offerte per SMS. Se"
-        " non l’ha chiesto, ignori questo messaggio.",
+        code_sms="{shop}: {{{{opt_in_code}}}} è il suo codice per ricevere di nuovo le offerte per"
+        " SMS. Se non l’ha chiesto, ignori questo messaggio.",
         code_sent="Le abbiamo inviato un SMS con sei cifre. Valgono dieci minuti.",
         code="Codice ricevuto per SMS",
         enter_code="Confermare",

@@ -21,7 +21,7 @@ from compliance.erasure import erase_rows_by_declarations
 from compliance.person import contacts_with_phone, find_person
 from compliance.search import Trace, traces_of
 from contacts import restriction
-from contacts.consent import OBJECTION, change_consent
+from contacts.consent import OBJECTION, Evidence, change_consent
 from contacts.models import ConsentEventType
 from contacts.phones import phone_hash, present_key_id
 from messaging import replies
@@ -162,9 +162,10 @@ def withdraw_all_consent(
         The number of consents that changed, or whose opt-out is an objection now.
     """
     changed = 0
+    evidence = Evidence(actor=audit.account_id_or_program(by))
     for pk in contacts_with_phone(e164_phone, owner_id).order_by("pk").values_list("pk", flat=True):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
-            changed += change_consent(pk, event, source=OBJECTION)
+            changed += change_consent(pk, event, source=OBJECTION, evidence=evidence)
     with transaction.atomic():
         execute(SUPPRESS_OBJECTION, [owner_id, phone_hash(e164_phone), present_key_id(), OBJECTION])
         audit.write_entry("objection", by=by, owner_id=owner_id, changes=changed)

@@ -33,16 +33,16 @@ from contacts.sending_window import wait_for_open_sending_windows
 
 log = logging.getLogger(__name__)
 
-log = logging.getLogger(__name__)
-
-
 # The column that holds the consent to each type of message.
 CONSENT_COLUMN = {
     MessageType.MARKETING.value: "is_subscribed",
     MessageType.SERVICE.value: "service_allowed",
 }
-# The source of an opt-out that only a consent undoes that an operator records with its proof.
-OBJECTION = "objection"
+# The source of an opt-out that an operator records, and that of an objection to all messages. Each
+# takes the place of a weaker one. Only a consent that an operator records with its proof undoes an
+# objection.
+RECORDED_BY_OPERATOR, OBJECTION = "operator", "objection"
+STRONG_OPT_OUTS = (RECORDED_BY_OPERATOR, OBJECTION)
 # A time from outside is believed from here on, until so long after it came; clocks differ.
 EARLIEST_BELIEVED_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_CLOCK_ADVANCE = timedelta(days=1)
@@ -207,7 +207,7 @@ def _set_consent(
     """
     match event:
         case ConsentEventType.UNSUBSCRIBED:
-            is_news = _insert_suppression_if_missing(contact, source, decided_at)
+            is_news = _insert_or_strengthen_suppression(contact, source, decided_at)
             if not contact.is_subscribed and not is_news:
                 return False
             contact.is_subscribed = False
@@ -231,13 +231,11 @@ def _set_consent(
     return True
 
 
-def _insert_suppression_if_missing(contact: Contact, source: str, decided_at: datetime) -> bool:
-    """Suppress the contact's number at its store.
-
-    An objection takes the place of suppressions that are easier to undo.
+def _insert_or_strengthen_suppression(contact: Contact, source: str, decided_at: datetime) -> bool:
+    """Suppress the contact's number at its store; a stronger opt-out takes a weaker one's place.
 
     Returns:
-        Whether there was no such suppression.
+        Whether there was no suppression as strong as this one.
     """
     earlier = list(_suppressions_of(contact).filter(owner=contact.owner_id))
     if not earlier:
@@ -249,16 +247,19 @@ def _insert_suppression_if_missing(contact: Contact, source: str, decided_at: da
         if is_new:
             return True
         earlier = [suppression]
-    if source != OBJECTION:
+    strength = _opt_out_strength(source)
+    strength_before = max(_opt_out_strength(suppression.reason) for suppression in earlier)
+    if not strength or strength < strength_before:
         return False
-    was_objection = any(suppression.reason == OBJECTION for suppression in earlier)
     for suppression in earlier:
-        suppression.reason, suppression.created_at = (
-            OBJECTION,
-            max(decided_at, suppression.created_at),
-        )
+        suppression.reason = source
+        suppression.created_at = max(decided_at, suppression.created_at)
         suppression.save()
-    return not was_objection
+    return strength > strength_before
+
+
+def _opt_out_strength(source: str) -> int:
+    return STRONG_OPT_OUTS.index(source) + 1 if source in STRONG_OPT_OUTS else 0
 
 
 def _suppressions_of(contact: Contact) -> QuerySet[Suppression]:

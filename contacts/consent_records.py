@@ -13,13 +13,13 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from contacts.consent import (
     EARLIEST_BELIEVED_TIME,
+    RECORDED_BY_OPERATOR,
     Evidence,
     change_consent,
     why_consent_does_not_count,
 )
 from contacts.models import ConsentEventType, Contact, MessageType
 
-RECORDED_BY_OPERATOR = "operator"  # the source of an opt-out that an operator records
 GIVEN = {
     MessageType.MARKETING: ConsentEventType.SUBSCRIBED,
     MessageType.SERVICE: ConsentEventType.SERVICE_ALLOWED,

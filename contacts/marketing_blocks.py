@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import Q
 
 from astronote.common.sql import execute, rows
-from contacts.models import Contact, MarketingHold, Suppression
+from contacts.models import Contact, MarketingHold, OptInRequest, Suppression
 from contacts.phones import phone_hash, phone_hashes, present_key_id
 from contacts.sending_window import wait_for_open_sending_windows
 
@@ -97,8 +97,8 @@ def suppress_opted_out_phones(
 ) -> int:
     """Suppress the numbers of people who said no, before their contacts are opted out.
 
-    Called in a transaction that opts them out. If one of them is subscribed, it first waits for the
-    store's open sending windows, as `change_consent` does.
+    Called in a transaction that opts them out. If one of them is subscribed or is being asked for
+    consent, it first waits for the store's open sending windows, as `change_consent` does.
 
     Args:
         owner_id: the store; None for all stores, of which none has such a contact.
@@ -108,7 +108,7 @@ def suppress_opted_out_phones(
     Returns:
         How many of them were not suppressed yet.
     """
-    _wait_if_subscribed(owner_id, e164_phones)
+    _wait_if_messages_may_be_under_way(owner_id, e164_phones)
     hashes = [phone_hashes(phone) for phone in e164_phones]
     present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
     parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
@@ -131,15 +131,15 @@ SUPPRESS_PHONES = """
 def hold_marketing(owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int) -> None:
     """Let marketing to these numbers wait until a person has decided about a reply.
 
-    If one of them is subscribed, it first waits for the store's open sending windows, since the
-    reply may be an opt-out.
+    If one of them is subscribed or is being asked for consent, it first waits for the store's open
+    sending windows, since the reply may be an opt-out.
 
     Args:
         owner_id: the store; None for all stores, of which none has such a contact.
         e164_phones: numbers in E.164.
         reply_id: the reply's event.
     """
-    _wait_if_subscribed(owner_id, e164_phones)
+    _wait_if_messages_may_be_under_way(owner_id, e164_phones)
     MarketingHold.objects.bulk_create(
         [
             MarketingHold(owner_id=owner_id, phone_hash=phone_hash(phone), reply_id=reply_id)
@@ -166,8 +166,11 @@ def end_marketing_hold(reply_id: int) -> None:
     MarketingHold.objects.filter(reply_id=reply_id).delete()
 
 
-def _wait_if_subscribed(owner_id: int | None, phones: Sequence[str]) -> None:
-    """Wait for the store's open sending windows if one of these numbers is a subscriber's."""
-    known = Contact.objects.filter(owner=owner_id, phone__in=phones, is_subscribed=True)
-    if owner_id is not None and known.exists():
+def _wait_if_messages_may_be_under_way(owner_id: int | None, e164_phones: Sequence[str]) -> None:
+    """Wait for the store's open sending windows if a number is subscribed or being asked."""
+    if owner_id is None:
+        return
+    contacts = Contact.objects.filter(owner=owner_id, phone__in=e164_phones)
+    asked = OptInRequest.objects.unanswered().filter(contact__in=contacts)
+    if contacts.filter(is_subscribed=True).exists() or asked.exists():
         wait_for_open_sending_windows(owner_id)

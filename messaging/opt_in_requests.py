@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -115,8 +116,7 @@ def send_waiting_requests() -> dict[str, int]:
         waiting = OptInRequest.objects.waiting()
         if not acquired or not waiting.exists():
             return {}
-        closed = waiting.filter(created_at__lte=timezone.now() - LIFETIME).close()
-        counts = {"sent": 0, "closed": closed}
+        counts = {"sent": 0, "closed": _close_requests_that_waited_too_long()}
         stores = User.objects.eligible_to_send_with_sender().filter(
             pk__in=waiting.values("contact__owner")
         )
@@ -130,6 +130,21 @@ def send_waiting_requests() -> dict[str, int]:
             except SendingBlocked as blocked:
                 log.warning("store %s: opt-in requests wait: %s", store.pk, blocked)
     return counts
+
+
+def _close_requests_that_waited_too_long() -> int:
+    """Close the requests that could not be sent in time, with an audit entry for each store."""
+    late = OptInRequest.objects.waiting().filter(created_at__lte=timezone.now() - LIFETIME)
+    with transaction.atomic():
+        by_store = late.values_list("contact__owner").annotate(Count("pk")).order_by()
+        for owner_id, requests in list(by_store):
+            audit.write_entry(
+                "opt-in requests not sent",
+                by="opt-in requests",
+                owner_id=owner_id,
+                requests=requests,
+            )
+        return late.close()
 
 
 def _send_next_requests_of_store(store: User) -> dict[str, int]:

@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 
 from contacts.opt_in_wording import CONFIRM_LINK_TAG
 
-CODE_TAG = "{{code}}"
+CODE_TAG = "{{opt_in_code}}"
 CODE_DIGITS = 6
 SIGNATURE_BYTES, SIGNATURE_LENGTH = 6, 8
 

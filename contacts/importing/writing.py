@@ -182,14 +182,18 @@ _INSERT_TEMPLATE = """
         SELECT %(owner)s, id, CASE WHEN is_subscribed THEN 'subscribed' ELSE 'unsubscribed' END,
             'import', decided_at, CASE WHEN is_subscribed THEN %(version)s ELSE '' END,
             CASE WHEN s.said_at <> decided_at
-                THEN %(proof)s::jsonb || jsonb_build_object('claimed_at', s.said_at)
-                ELSE %(proof)s::jsonb END
+                THEN {event_proof} || jsonb_build_object('claimed_at', s.said_at)
+                ELSE {event_proof} END
         FROM written JOIN staging s USING (phone) WHERE is_said
     )
     SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new)
     FROM written WHERE phone <> ALL(%(repeated)s::text[])
 """
-INSERT_CONTACTS = _INSERT_TEMPLATE.format(conflict="NOTHING")
+# Where the customers agreed proves no opt-out.
+_EVENT_PROOF = (
+    "(CASE WHEN is_subscribed THEN %(proof)s::jsonb ELSE %(proof)s::jsonb - 'evidence' END)"
+)
+INSERT_CONTACTS = _INSERT_TEMPLATE.format(conflict="NOTHING", event_proof=_EVENT_PROOF)
 _NEWLY_AGREES = "(excluded.is_subscribed AND NOT c.is_subscribed AND c.unsubscribed_at IS NULL)"
 _NEWLY_OPTS_OUT = (
     "(excluded.unsubscribed_at IS NOT NULL AND (c.is_subscribed OR c.unsubscribed_at IS NULL))"
@@ -226,7 +230,8 @@ _FILLED = {
     "birthday": "COALESCE(excluded.birthday, c.birthday)",
 }
 UPSERT_CONTACTS = _INSERT_TEMPLATE.format(
-    conflict=_UPDATE_TEMPLATE.format(**_FILLED, agrees=_NEWLY_AGREES, opts_out=_NEWLY_OPTS_OUT)
+    conflict=_UPDATE_TEMPLATE.format(**_FILLED, agrees=_NEWLY_AGREES, opts_out=_NEWLY_OPTS_OUT),
+    event_proof=_EVENT_PROOF,
 )
 # Fills only contacts that an earlier chunk of the same import created.
 _IS_OWN = "(c.created_at >= %(since)s AND c.phone = ANY(%(repeated)s::text[]))"
@@ -238,7 +243,8 @@ UPSERT_OWN_CONTACTS = _INSERT_TEMPLATE.format(
         },
         agrees=f"({_IS_OWN} AND {_NEWLY_AGREES})",
         opts_out=_NEWLY_OPTS_OUT,
-    )
+    ),
+    event_proof=_EVENT_PROOF,
 )
 ADD_TO_LIST = """
     INSERT INTO contacts_listmembership (list_id, contact_id)

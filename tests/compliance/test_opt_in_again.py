@@ -103,7 +103,7 @@ def test_the_link_alone_opts_nobody_in(message, client):
 def test_neither_row_nor_screen_holds_the_code(message, client, admin_client):
     send_code(client, message)
     direct = DirectMessage.objects.get()
-    assert "{{code}}" in direct.text
+    assert "{{opt_in_code}}" in direct.text
     page = admin_client.get(f"/admin/messaging/directmessage/{direct.pk}/change/").text
     request = OptInRequest.objects.get()
     listed = admin_client.get(f"/admin/contacts/optinrequest/{request.pk}/change/").text

@@ -298,10 +298,10 @@ def test_an_objection_at_one_store_is_none_at_another_and_is_kept(alice, bob, ad
     mine, others = (Contact.objects.get(owner=store, phone=PHONE) for store in (alice, bob))
     assert (mine.is_subscribed, mine.service_allowed) == (False, False)
     assert (others.is_subscribed, others.service_allowed) == (True, True)
-    events = ConsentEvent.objects.order_by("pk").values_list("type", "source", "owner")
+    events = ConsentEvent.objects.order_by("pk").values_list("type", "source", "owner", "actor")
     assert list(events) == [
-        ("unsubscribed", "objection", alice.pk),
-        ("service_revoked", "objection", alice.pk),
+        (event, "objection", alice.pk, f"account {admin_user.pk}")
+        for event in ("unsubscribed", "service_revoked")
     ]
     kept = AuditEntry.objects.filter(action="objection").order_by("pk")[0]
     assert (kept.actor, kept.owner, kept.details) == (admin_user, alice, {"changes": 2})

@@ -14,7 +14,14 @@ from contacts import tasks
 from contacts.consent import change_consent
 from contacts.importing import files, lifecycle, planning, rejected, writing
 from contacts.importing.validating import row_validator
-from contacts.models import ConsentEvent, Contact, ContactImport, RejectedRow, Suppression
+from contacts.models import (
+    ConsentEvent,
+    Contact,
+    ContactImport,
+    OptInRequest,
+    RejectedRow,
+    Suppression,
+)
 from contacts.phones import phone_hash
 from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until
@@ -196,7 +203,10 @@ def test_an_opt_out_of_a_file_waits_for_a_call_under_way():
         patch.setattr(writing, "suppress_opted_out_phones", watched)
         imported(store, {"Phone": PHONE, "SMS": "no"})
         imported(store, {"Phone": "+306900000002", "SMS": "no"})
-    assert waited == [1, 0], "a subscribed contact was opted out beside an open sending window"
+        asked = make_contact(store, "+306900000003", is_subscribed=False)
+        OptInRequest.objects.create(contact=asked, purpose="double_opt_in", wording="Offers?")
+        imported(store, {"Phone": asked.phone, "SMS": "no"})
+    assert waited == [1, 0, 1], "a contact was opted out beside an open sending window"
     with sending_window(store.pk):
         pass
 

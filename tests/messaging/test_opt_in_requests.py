@@ -226,6 +226,9 @@ def test_a_store_that_cannot_pay_waits_and_does_not_stop_the_others(alice):
     OptInRequest.objects.waiting().update(created_at=timezone.now() - timedelta(hours=73))
     assert send_waiting_requests() == {"sent": 0, "closed": 1}
     assert DirectMessage.objects.count() == 1
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.owner) == ("opt-in requests not sent", poor)
+    assert entry.details == {"requests": 1}
 
 
 def test_a_job_that_is_killed_before_its_commit_asks_nobody_and_the_next_asks_once(

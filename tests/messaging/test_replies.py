@@ -11,8 +11,9 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from campaigns.reports import campaign_report
 from compliance import rights
+from contacts.consent_records import record_opt_out
 from contacts.marketing_blocks import suppressed_phones
-from contacts.models import ConsentEvent, Contact, Suppression
+from contacts.models import ConsentEvent, Contact, MessageType, Suppression
 from contacts.phones import phone_hash
 from messaging import replies, sending
 from messaging.models import DirectMessage, Wallet, WebhookEvent
@@ -126,6 +127,17 @@ def test_start_takes_back_a_stop_and_no_other_opt_out(messaged, client):
     assert [subscribed(store) for store in (anna, bella)] == [True, False]
     assert ConsentEvent.objects.filter(owner=anna).last().type == "resubscribed"
     assert not Suppression.objects.filter(owner=anna).exists()
+
+
+def test_start_does_not_take_back_what_an_operator_recorded_after_a_stop(messaged, client):
+    anna = messaged("anna")
+    write(client, "stop")
+    contact = Contact.objects.get(owner=anna, phone=PHONE)
+    assert record_opt_out(contact, MessageType.MARKETING, by="test")
+    assert not record_opt_out(contact, MessageType.MARKETING, by="test"), "once is enough"
+    write(client, "START")
+    assert not subscribed(anna)
+    assert Suppression.objects.get(owner=anna).reason == "operator"
 
 
 def test_start_does_not_take_back_an_objection_that_followed_a_stop(messaged, client):
