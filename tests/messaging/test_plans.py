@@ -2,10 +2,13 @@
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
+from contacts.models import Contact
 from messaging import receipts, sending
+from messaging.reply_stores import addressees
 from messaging.statuses import WebhookEventType
 from tests.benchmarks.receipts import delivered_events
 from tests.support.factories import make_campaign, make_store
@@ -76,3 +79,15 @@ def test_receipts_are_looked_up_when_statistics_are_older_than_what_was_sent():
     before = rows_read("campaigns_campaignmessage")
     assert receipts.apply_received_receipts()["applied"] == 1000
     assert rows_read("campaigns_campaignmessage") - before < 10 * 1000
+
+
+def test_the_store_of_a_number_without_a_contact_is_found_among_many_messages():
+    campaign = waiting_campaign(20_000)
+    CampaignMessage.objects.update(sent_at=timezone.now())
+    gone = Contact.objects.filter(pk__in=Contact.objects.order_by("pk").values("pk")[:5000])
+    number = gone.first().phone
+    gone.delete()
+    analyze("campaigns_campaignmessage")
+    before = rows_read("campaigns_campaignmessage")
+    assert addressees([number], [], "").owner_ids == [campaign.owner_id]
+    assert rows_read("campaigns_campaignmessage") - before <= 2
