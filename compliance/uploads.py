@@ -18,7 +18,8 @@ from compliance.held_rows import RecordReader
 from compliance.person import Person
 from compliance.traces import MASK
 from contacts.importing import files, rewriting
-from contacts.importing.reading import FileReader, ImportRefused
+from contacts.importing.import_refused import ImportRefused
+from contacts.importing.reading import FileReader
 from contacts.models import ContactImport, ImportFileChunk, ImportStatus
 from contacts.phones import phone_region_of
 

@@ -28,8 +28,8 @@ from unfold.widgets import (
 
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts.importing import files, lifecycle, planning, rejected
+from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import FIELDS
-from contacts.importing.reading import ImportRefused
 from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
 
 REJECTED_ROWS_SHOWN = 100
@@ -238,8 +238,8 @@ class ContactImportAdmin(ReadOnlyAdmin):
         contact_import = self._check_post_and_get_import(request, pk)
         try:
             plan = _store_plan_with_choices(contact_import, request.POST)
-            if plan.problem:
-                raise ImportRefused(plan.problem)
+            if plan.refusal:
+                raise plan.refusal
             contact_import.date_order = plan.date_order
             contact_import.save(update_fields=["date_order"])
             lifecycle.start_import(contact_import, by=request.user)
@@ -289,22 +289,11 @@ def _store_plan_and_build_context(
         plan = _store_plan_with_choices(contact_import, posted_choices)
     except ImportRefused as error:
         return {"error": str(error)}
-    field_by_position = {
-        position: field for field, positions in plan.mapping.items() for position in positions
-    }
-    columns = [
-        {"position": position, "heading": heading, "field": field_by_position.get(position, "")}
-        for position, heading in enumerate(plan.layout.headings)
-    ]
-    width = len(columns)
-    preview_rows = [
-        {"preview": preview, "cells": (preview.cells + [""] * width)[:width]}
-        for preview in [*plan.preview_rows, *plan.odd_rows]
-    ]
+    question = plan.refusal.question if plan.refusal else None
     return {
         "plan": plan,
-        "columns": columns,
-        "preview_rows": preview_rows,
+        "asked_position": question.position if question else None,
+        "preview_rows": [*plan.preview_rows, *plan.odd_rows],
         "fields": [(field, FIELD_LABELS.get(field, field.replace("_", " "))) for field in FIELDS],
         "reasons": (plan.totals.rejected + plan.totals.kept).most_common(REASONS_SHOWN),
         "date_orders": DateOrder.choices,

@@ -17,7 +17,7 @@ from astronote.accounts.models import User
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts import suppressions
 from contacts.importing import files
-from contacts.importing.reading import ImportRefused
+from contacts.importing.import_refused import ImportRefused
 from contacts.models import Suppression
 
 

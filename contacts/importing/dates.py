@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 from contacts.importing.cells import UnusableCell, fold_to_alphanumeric
-from contacts.importing.reading import ImportRefused
+from contacts.importing.import_refused import ImportRefused, Question
 from contacts.models import DateOrder
 
 MAX_AGE_YEARS = 120
@@ -311,6 +311,15 @@ def has_spreadsheet_serial_dates(cells: Iterable[str], today: date) -> bool:
     return serial_count >= MIN_SERIALS or (serial_count > 0 and date_count > 0)
 
 
+def _ask_date_order(why: str) -> ImportRefused:
+    return ImportRefused(
+        Question(
+            f"{why}: choose how dates are written",
+            "--dates dmy for 31/12/1990 or --dates mdy for 12/31/1990",
+        )
+    )
+
+
 def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
     """The order of day and month in a file's dates; ISO if no value shows it.
 
@@ -336,9 +345,8 @@ def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
         day_first += (12 < first <= 31 or has_dots) and second <= 12
         month_first += 31 >= second > 12 >= first
         ambiguous += first <= 12 and second <= 12 and first != second and not has_dots
-    advice = "choose how dates are written (--dates dmy for 31/12/1990, --dates mdy for 12/31/1990)"
     if 0 < min(day_first, month_first) * DATE_ORDER_MAJORITY > max(day_first, month_first):
-        raise ImportRefused(f"the file writes birthdays in both orders: {advice}")
+        raise _ask_date_order("the file writes birthdays in both orders")
     if min(iso_early, day_first) >= MIN_SWAPPED and not (iso_late or ambiguous or month_first):
         # A spreadsheet turned all that it could read by month into dates, and left the others.
         raise ImportRefused(
@@ -346,9 +354,9 @@ def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
             "swapped day and month of the dates; export the list again, with the column as text"
         )
     if ambiguous >= MIN_OUTVOTED and max(day_first, month_first) == 1:
-        raise ImportRefused(f"one birthday alone shows the order of day and month: {advice}")
+        raise _ask_date_order("one birthday alone shows the order of day and month")
     if ambiguous and not day_first and not month_first:
-        raise ImportRefused(f"birthdays such as 3/4/1990 may be March or April: {advice}")
+        raise _ask_date_order("birthdays such as 3/4/1990 may be March or April")
     if day_first or month_first:
         return DateOrder.DMY if day_first > month_first else DateOrder.MDY
     return DateOrder.ISO

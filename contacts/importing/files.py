@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from contacts.importing.reading import ImportRefused
+from contacts.importing.import_refused import ImportRefused
 from contacts.models import OPEN_IMPORT_STATUSES, ContactImport, ImportFileChunk
 
 CHUNK_BYTES = 1 << 20

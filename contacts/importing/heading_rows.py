@@ -8,15 +8,12 @@ from typing import NamedTuple
 
 from contacts.importing.cells import looks_like_date, looks_like_email, looks_like_phone
 from contacts.importing.headings import Meaning, read_heading
+from contacts.importing.import_refused import ImportRefused, Question
 
 MAX_ROWS_ABOVE = 30
 MAX_LENGTH = 100
 MIN_VALUE_SHARE = 0.6
 _NOT_OF_CONTACT = (Meaning.OTHER, Meaning.UNKNOWN, Meaning.NUMBER)
-
-
-class UncertainHeadings(ValueError):
-    """Nobody can tell whether a row holds headings; the message is a question for a person."""
 
 
 class HeadingRow(NamedTuple):
@@ -39,7 +36,7 @@ class _RowScore(NamedTuple):
         return 2 * self.fields + self.others - self.dates
 
 
-def find_headings_or_raise_uncertain(
+def find_headings_or_refuse(
     numbered_rows: Sequence[tuple[int, list[str]]], *, has_header: bool | None
 ) -> HeadingRow:
     """Find the headings among the first rows of a file.
@@ -49,7 +46,7 @@ def find_headings_or_raise_uncertain(
         has_header: what a person says; None to decide by the cells.
 
     Raises:
-        UncertainHeadings: if the first row may be headings or a customer.
+        ImportRefused: if the first row may be headings or a customer.
     """
     if has_header is False:
         return HeadingRow((), 0)
@@ -72,7 +69,7 @@ def find_headings_or_raise_uncertain(
     for line, cells in numbered_rows[:best]:
         score = _score(cells)
         if score.values and score.filled * 2 > common_width:
-            raise UncertainHeadings(
+            raise ImportRefused(
                 f"line {line} looks like a customer and stands above the headings: remove it, or "
                 "move the headings to the first line"
             )
@@ -126,7 +123,7 @@ def _is_heading_by_cells_below(
     """Whether the first row holds headings of an unknown language, by the cells below them.
 
     Raises:
-        UncertainHeadings: if the cells below do not tell.
+        ImportRefused: if the cells below do not tell.
     """
     if first_score.values or first_score.dates:
         return False
@@ -143,8 +140,11 @@ def _is_heading_by_cells_below(
             if len(head) > at and head[at].strip():
                 return True
     if has_values:
-        raise UncertainHeadings(
-            "the first row may be headings or a customer: say which with --header or --no-header"
+        raise ImportRefused(
+            Question(
+                "the first row may be headings or a customer: say which",
+                "--header or --no-header",
+            )
         )
     return True
 

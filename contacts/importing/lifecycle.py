@@ -34,8 +34,9 @@ from astronote.common.prefetch import prefetch_in_one_thread
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
 from contacts.importing.consent_cells import Consent
+from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import CONSENT_FIELDS
-from contacts.importing.reading import ImportRefused, Layout
+from contacts.importing.reading import Layout
 from contacts.importing.refusals import Refusals
 from contacts.importing.validating import (
     MAX_REASON_LENGTH,
@@ -221,7 +222,7 @@ def _lock_and_run_import(import_id: int) -> ContactImport:
             while not _read_file(contact_import):
                 contact_import.refresh_from_db()
         except ImportRefused as error:
-            return _finish_if_processing(contact_import, ImportStatus.FAILED, str(error))
+            return _finish_if_processing(contact_import, ImportStatus.FAILED, error.for_command())
         except _INTERRUPTIONS:
             raise
         except Exception as error:  # noqa: BLE001 - every way to end is an end
@@ -277,8 +278,8 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
         **planning.stored_encoding_and_sheet(contact_import),
         with_preview=False,
     )
-    if plan.problem:
-        raise ImportRefused(plan.problem)
+    if plan.refusal:
+        raise plan.refusal
     planning.store_plan(contact_import, plan, plan.date_order or DateOrder.ISO)
     return plan.layout, plan.mapping
 

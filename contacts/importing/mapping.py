@@ -24,6 +24,7 @@ from contacts.importing.cells import (
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
 from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading
+from contacts.importing.import_refused import Question
 from contacts.importing.names import stands_for_nothing
 from contacts.importing.phone_cells import PhoneReader, detect_convention, find_two_letter_country
 from contacts.importing.refusing_cells import cell_refuses_messages
@@ -65,12 +66,12 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 class ColumnGuess(NamedTuple):
     """Positions of columns by field, preferred first, and notes for the person who imports.
 
-    `problem` is a question that a person must answer first, with the option that answers it.
+    `question` is what a person must answer first, if anything.
     """
 
     fields: dict[str, list[int]]
     notes: list[str]
-    problem: str = ""
+    question: Question | None = None
 
 
 class _Column(NamedTuple):
@@ -133,7 +134,7 @@ def guess_columns(
         # A person who names one column of consent has not set the others aside.
         fields[name] = [*chosen.get(name, ()), *guess.fields.get(name, ())]
     fields = {name: positions for name, positions in fields.items() if positions}
-    return ColumnGuess(fields, guess.notes, "; ".join(guess.problems[:1]))
+    return ColumnGuess(fields, guess.notes, next(iter(guess.questions), None))
 
 
 class _Guess:
@@ -145,7 +146,7 @@ class _Guess:
         self.columns, self.region, self.has_headings = columns, region, has_headings
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
-        self.problems: list[str] = []
+        self.questions: list[Question] = []
         self.used: set[int] = set()
         self.sms_answers: list[_Column] = []
         self.unclear_sms: list[_Column] = []
@@ -226,9 +227,12 @@ class _Guess:
         if any(column.meaning in names for column in again) and any(
             column.meaning == Meaning.PHONE for column in again
         ):
-            self.problems.append(
-                "the headings of names and phones come twice: put the second list below the first, "
-                "or name the columns of the one to import with --map phone=COLUMN"
+            self.questions.append(
+                Question(
+                    "the headings of names and phones come twice: put the second list below the "
+                    "first, or say which column holds the phone numbers to import",
+                    "--map phone=COLUMN",
+                )
             )
 
     def _map_or_ask_about_phones_by_cells(self) -> None:
@@ -243,20 +247,29 @@ class _Guess:
         ]
         if len(candidates) > 1:
             names = ", ".join(column.text[:30] for column in candidates)
-            self.problems.append(
-                f"several columns could hold the phone number: {names}; "
-                "name one with --map phone=COLUMN"
+            self.questions.append(
+                Question(
+                    f"several columns could hold the phone number: {names}; say which does",
+                    "--map phone=COLUMN",
+                )
             )
         elif not candidates:
             names = ", ".join(column.text[:30] for column in self.columns[:10])
-            self.problems.append(
-                "no column holds the phone number by its heading or cells: name it with "
-                f"--map phone=COLUMN; the file has: {names}"
+            self.questions.append(
+                Question(
+                    "no column holds the phone number by its heading or cells: say which does; "
+                    f"the file has: {names}",
+                    "--map phone=COLUMN",
+                )
             )
         elif self.has_headings and _counts_up_in_small_steps(candidates[0]):
-            self.problems.append(
-                f"{candidates[0].text} may hold phone numbers or numbers that count up: if they "
-                f"are phone numbers, say so with --map phone={candidates[0].position + 1}"
+            self.questions.append(
+                Question(
+                    f"{candidates[0].text} may hold phone numbers or numbers that count up: say so "
+                    "if they are phone numbers",
+                    f"--map phone={candidates[0].position + 1}",
+                    candidates[0].position,
+                )
             )
         else:
             self._assign_columns_to_field("phone", candidates)
@@ -351,10 +364,13 @@ class _Guess:
 
     def _ask_birthday(self, column: _Column) -> None:
         at = column.position + 1
-        self.problems.append(
-            f"{column.text} may hold the birthdays of customers or of their children or pets: if "
-            f"they are those of customers, say so with --map birthday={at}, else set the column "
-            f"aside with --ignore {at}"
+        self.questions.append(
+            Question(
+                f"{column.text} may hold the birthdays of customers or of their children or pets: "
+                "say so if they are those of customers, else set the column aside",
+                f"--map birthday={at} or --ignore {at}",
+                column.position,
+            )
         )
 
     def _find_countries(self) -> None:
@@ -440,10 +456,14 @@ class _Guess:
                 self._ask_consent(column)
 
     def _ask_consent(self, column: _Column) -> None:
-        self.problems.append(
-            f"{column.text} may say who agreed to SMS or who did not: say which with "
-            f"--map sms_consent={column.position + 1} or --map sms_opt_out={column.position + 1}, "
-            f"or set it aside with --ignore {column.position + 1}"
+        at = column.position + 1
+        self.questions.append(
+            Question(
+                f"{column.text} may say who agreed to SMS or who did not: say whether it holds "
+                "consent to SMS or opt-outs, or set it aside",
+                f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
+                column.position,
+            )
         )
 
     def _rows_of_refusal(self) -> set[int]:

@@ -17,7 +17,8 @@ from django.conf import settings
 from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
 from contacts.importing.consent_cells import Consent
-from contacts.importing.reading import ImportRefused, Layout
+from contacts.importing.import_refused import ImportRefused
+from contacts.importing.reading import Layout
 from contacts.importing.rejected import REASON_HEADING
 from contacts.importing.validating import ContactRow, Rejection, row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
@@ -29,6 +30,7 @@ ODD_ROWS_SHOWN = 20
 # Totals are counted while a person waits: a file that takes longer is counted in part.
 MAX_COUNTING_SECONDS = 10.0
 EXAMPLE_LENGTH = 40
+EXAMPLES_SHOWN = 3
 # IMPORT_MAX_MB limits the file as it was uploaded. A compressed file or a workbook may unpack to
 # this many times as much: more than a customer list needs, and still a bound on a worker's time.
 MAX_UNPACKED_FACTOR = 10
@@ -83,15 +85,17 @@ class ImportTotals:
     is_complete: bool = True
 
 
-class UnusedColumn(NamedTuple):
-    """A filled column that the import does not use, with its first filled cell."""
+class PlannedColumn(NamedTuple):
+    """A column, the field that it holds, empty if none, and its first cells that are filled."""
 
+    position: int
     heading: str
-    example: str
+    field: str
+    examples: tuple[str, ...]
 
 
 class ImportPlan(NamedTuple):
-    """How a file would be imported; `problem` says what a person must choose first.
+    """How a file would be imported; `refusal` says what a person must answer or mend first.
 
     `mapping` has positions of columns by field. `date_order` is a DateOrder, or "" if unknown.
     `odd_rows` are rows after the first ones that would be rejected or lose a cell.
@@ -101,11 +105,16 @@ class ImportPlan(NamedTuple):
     mapping: dict[str, list[int]]
     date_order: str
     notes: list[str]
-    problem: str
+    refusal: ImportRefused | None
     preview_rows: list[RowPreview]
     odd_rows: list[RowPreview]
     totals: ImportTotals
-    unused_columns: list[UnusedColumn]
+    columns: list[PlannedColumn]
+
+    @property
+    def unused_columns(self) -> list[PlannedColumn]:
+        """The filled columns that the import does not use."""
+        return [column for column in self.columns if column.examples and not column.field]
 
 
 def plan_import(
@@ -154,16 +163,17 @@ def plan_import(
         notes.append("mapped as in the last import of these columns")
     guess = mapping.guess_columns(layout.headings, sample_cells, region, chosen)
     notes += guess.notes
-    fields, problem = guess.fields, guess.problem
-    if not problem and not date_order:
+    fields = guess.fields
+    refusal = ImportRefused(guess.question) if guess.question else None
+    if not refusal and not date_order:
         try:
             date_order = _detect_birthday_order_or_refuse(fields, sample)
         except ImportRefused as error:
-            problem = str(error)
+            refusal = error
     preview_rows: list[RowPreview] = []
     odd_rows: list[RowPreview] = []
     totals = ImportTotals()
-    if with_preview and not problem:
+    if with_preview and not refusal:
         validate_row = row_validator(
             layout.headings,
             fields,
@@ -182,11 +192,11 @@ def plan_import(
         fields,
         date_order,
         notes,
-        problem,
+        refusal,
         preview_rows,
         odd_rows,
         totals,
-        _unused_columns(layout.headings, sample_cells, fields),
+        _planned_columns(layout.headings, sample_cells, fields),
     )
 
 
@@ -292,20 +302,18 @@ def _count_and_collect_odd_rows(
     return odd_rows
 
 
-def _unused_columns(
+def _planned_columns(
     headings: Sequence[str], sample: Sequence[Sequence[str]], fields: Mapping[str, Sequence[int]]
-) -> list[UnusedColumn]:
-    used = {position for positions in fields.values() for position in positions}
-    unused = []
+) -> list[PlannedColumn]:
+    field_by_position = {at: field for field, positions in fields.items() for at in positions}
+    columns = []
     for position, heading in enumerate(headings):
-        if position in used:
-            continue
-        for cells in sample:
-            if position < len(cells) and cells[position].strip():
-                example = cells[position].strip()[:EXAMPLE_LENGTH]
-                unused.append(UnusedColumn(heading, example))
-                break
-    return unused
+        cells = (row[position].strip() for row in sample if position < len(row))
+        examples = islice((cell[:EXAMPLE_LENGTH] for cell in cells if cell), EXAMPLES_SHOWN)
+        columns.append(
+            PlannedColumn(position, heading, field_by_position.get(position, ""), tuple(examples))
+        )
+    return columns
 
 
 def _stored_values(row: ContactRow) -> dict[str, str]:

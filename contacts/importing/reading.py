@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contacts.importing import cells, encodings, heading_rows, workbook
+from contacts.importing.import_refused import ImportRefused, Question
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -93,10 +94,6 @@ _WORKBOOK_ERRORS = {
     workbook.TOO_MANY_ROWS: f"the sheet has more than {workbook.MAX_ROWS:,} rows: save it as CSV",
     1: _DAMAGED_WORKBOOK,
 }
-
-
-class ImportRefused(Exception):
-    """The file as a whole cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -541,8 +538,11 @@ def _detect_encoding(scan: _FileScan, region: str) -> str:
     encoding = encodings.detect_legacy_encoding(sample, region)
     if not encoding:
         raise ImportRefused(
-            "the letters of this file can be read in several ways: save it as UTF-8, or name its "
-            "encoding with --encoding, such as --encoding cp1252"
+            Question(
+                "the letters of this file can be read in several ways: save it as UTF-8, or name "
+                "its encoding, such as cp1252",
+                "--encoding ENCODING",
+            )
         )
     return encoding
 
@@ -584,10 +584,7 @@ def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layou
     sample = list(islice(FileReader(path, layout), SAMPLE_ROWS + heading_rows.MAX_ROWS_ABOVE))
     if not sample:
         raise ImportRefused("the file has no rows: export the list again")
-    try:
-        found = heading_rows.find_headings_or_raise_uncertain(sample, has_header=has_header)
-    except heading_rows.UncertainHeadings as error:
-        raise ImportRefused(str(error)) from None
+    found = heading_rows.find_headings_or_refuse(sample, has_header=has_header)
     records = sample[found.end :]
     if not records:
         raise ImportRefused("the file has headings and no rows below them: export the list again")
@@ -669,7 +666,10 @@ def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_by
     first = next(iter(lists.values()))
     if len({(layout.headings, layout.skip) for layout in lists.values()}) > 1:
         raise ImportRefused(
-            f"the workbook has several lists: choose one with --sheet, of {', '.join(lists)}"
+            Question(
+                f"the workbook has several lists; choose the sheet of one: {', '.join(lists)}",
+                "--sheet NAME",
+            )
         )
     notes = [f"sheet {name}: not read" for name in names if name not in lists]
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes))

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO
 
 from contacts.importing import files, planning
-from contacts.importing.reading import FileReader, ImportRefused, Layout, detect_layout
+from contacts.importing.import_refused import ImportRefused
+from contacts.importing.reading import FileReader, Layout, detect_layout
 from contacts.models import ContactImport, ImportFileChunk
 from contacts.phones import phone_region_of
 

@@ -97,12 +97,16 @@ def test_an_odd_file_is_asked_about_and_its_no_is_kept(browser, worker, tmp_path
     path.write_text(ODD_FILE)
     browser.login("operator@example.com", "a-long-password")
     _upload(browser, store, path)
+    assert "may say who agreed to SMS" in browser.text
+    assert "--map" not in browser.text, "the page names an option of the command"
+    assert "Wants news" in browser.find("tr.asked").text
     browser.screenshot(tmp_path / "question.png")
     for position in (3, 4):
         browser.choose(f"column-{position}", "sms_consent")
     browser.click("Update preview")
     browser.wait_for("phone +306900000011")
-    assert "Not used: Points (such as 3)" in browser.text
+    assert browser.find("#column-5").get_attribute("value") == ""
+    assert "3 · 4 · 5" in browser.text
     assert "1 opted out, 1 with a yes" in browser.text
     browser.screenshot(tmp_path / "plan.png")
     browser.click("Start import")

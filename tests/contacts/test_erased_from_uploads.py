@@ -277,4 +277,4 @@ def test_a_plan_of_the_old_file_is_not_stored_over_the_new_one(store):
         plan = planning.plan_import(Path(path), store)
     with pytest.raises(files.FileChanged):
         planning.store_plan(stale, plan, "iso")
-    assert planning.plan_and_store_upload(ContactImport.objects.get(pk=one.pk)).problem == ""
+    assert planning.plan_and_store_upload(ContactImport.objects.get(pk=one.pk)).refusal is None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contacts.importing import lifecycle
-from contacts.importing.reading import ImportRefused
+from contacts.importing.import_refused import ImportRefused
 from contacts.models import OPEN_IMPORT_STATUSES, Contact, ContactImport, ImportStatus
 from tests.support.factories import make_store
 

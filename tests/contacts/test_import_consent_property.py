@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from astronote.models import User
 from contacts.importing import lifecycle, planning
+from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import guess_columns
-from contacts.importing.reading import ImportRefused
 from contacts.models import ConsentEvent, Contact, ImportStatus, Suppression
 from contacts.phones import phone_hash
 from tests.support.factories import make_store
@@ -256,8 +256,8 @@ def imported(
         job = lifecycle.create_import(
             store.pk, "list.csv", [data], consent_source="form", **options
         )
-        if problem := planning.plan_and_store_upload(job).problem:
-            return problem, frozenset()
+        if refusal := planning.plan_and_store_upload(job).refusal:
+            return str(refusal), frozenset()
     except ImportRefused as refused:
         return str(refused), frozenset()
     lifecycle.start_import(job, by="test")
@@ -274,7 +274,7 @@ def test_another_spelling_of_the_headings_changes_no_column_or_is_asked_about(re
         guessed = guess_columns(table.headings, table.rows, table.region)
         headings = [respell(heading) for heading in table.headings]
         found = guess_columns(headings, table.rows, table.region)
-        assert found.fields == guessed.fields or found.problem, headings
+        assert found.fields == guessed.fields or found.question, headings
 
 
 @pytest.mark.slow

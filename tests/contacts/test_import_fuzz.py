@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts.importing import lifecycle, planning, reading, writing
-from contacts.importing.reading import ImportRefused
+from contacts.importing.import_refused import ImportRefused
 from contacts.importing.validating import row_validator
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 300))
@@ -124,7 +124,7 @@ def test_no_row_of_a_mutated_file_is_unaccounted_for(place):
         place.write_bytes(data)
         try:
             planned = planning.plan_import(place, owner)
-            if planned.problem:
+            if planned.refusal:
                 return
             order = planned.date_order or "iso"
             judge = row_validator(planned.layout.headings, planned.mapping, order, "GR")

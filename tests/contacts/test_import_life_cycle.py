@@ -18,7 +18,7 @@ from astronote.models import AuditEntry, User
 from astronote.queues import jobs
 from contacts import tasks
 from contacts.importing import files, lifecycle, planning
-from contacts.importing.reading import ImportRefused
+from contacts.importing.import_refused import ImportRefused
 from contacts.models import Contact, ContactImport, ImportFileChunk, List, RejectedRow
 from tests.support.factories import make_contact, make_store
 from tests.support.waiting import wait_until

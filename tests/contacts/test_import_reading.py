@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contacts.importing.reading import FileReader, ImportRefused, Layout, detect_layout
+from contacts.importing.import_refused import ImportRefused
+from contacts.importing.reading import FileReader, Layout, detect_layout
 from tests.support.workbook import write_workbook
 
 DATA = Path(__file__).parent.parent / "data" / "imports"

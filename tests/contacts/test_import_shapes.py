@@ -9,7 +9,8 @@ import pytest
 from contacts.importing import mapping
 from contacts.importing.consent_cells import Consent
 from contacts.importing.dates import detect_date_order_or_refuse
-from contacts.importing.reading import FileReader, ImportRefused, detect_layout
+from contacts.importing.import_refused import ImportRefused
+from contacts.importing.reading import FileReader, detect_layout
 from contacts.importing.validating import Rejection, row_validator
 from contacts.models import DateOrder
 

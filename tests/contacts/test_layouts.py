@@ -5,7 +5,8 @@ import zipfile
 import pytest
 
 from contacts.importing.encodings import detect_legacy_encoding, is_mojibake
-from contacts.importing.reading import FileReader, ImportRefused, detect_layout
+from contacts.importing.import_refused import ImportRefused
+from contacts.importing.reading import FileReader, detect_layout
 from tests.support.workbook import write_workbook
 
 ROWS = "Anna,6944000501,no\nEva,6944000512,yes\n"
@@ -36,7 +37,7 @@ def refusal(read):
     def refused(content, **options):
         with pytest.raises(ImportRefused) as caught:
             read(content, **options)
-        return str(caught.value)
+        return caught.value.for_command()
 
     return refused
 
@@ -260,7 +261,7 @@ def test_of_sheets_with_other_headings_a_person_chooses(read, refusal, tmp_path)
     path = write_workbook(tmp_path / "a.xlsx", SHEET, OTHER_SHEET)
     sentence = refusal(path)
     assert "--sheet" in sentence
-    names = sentence.rpartition("of ")[2].split(", ")
+    names = sentence.partition("of one: ")[2].partition(":")[0].split(", ")
     assert read(path, sheet=names[1])[1] == [(2, ["6944000523", "Max"])]
     assert "there is no sheet foo" in refusal(path, sheet="foo")
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.progress import wait_with_progress_bar
 from contacts.importing import lifecycle, planning
+from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import FIELDS
-from contacts.importing.reading import ImportRefused
 from contacts.models import (
     IMPORT_COUNTERS,
     OPEN_IMPORT_STATUSES,
@@ -117,8 +117,8 @@ class Command(BaseCommand):
             if dry_run:
                 self._print_plan(plan, as_json=options["json"])
                 return
-            if plan.problem:
-                raise CommandError(plan.problem)
+            if plan.refusal:
+                raise plan.refusal
             at = options["consent_at"]
             contact_import = lifecycle.import_file(
                 owner.pk,
@@ -134,7 +134,9 @@ class Command(BaseCommand):
                 consent_version=options["consent_version"],
                 consent_at=timezone.make_aware(at) if at and at.tzinfo is None else at,
             )
-        except (ImportRefused, OSError) as error:
+        except ImportRefused as refused:
+            raise CommandError(refused.for_command()) from None
+        except OSError as error:
             raise CommandError(str(error)) from None
         if wait:
             wait_with_progress_bar(
@@ -156,21 +158,25 @@ class Command(BaseCommand):
                         "columns": headings_by_field,
                         "dates": plan.date_order,
                         "notes": plan.notes,
-                        "problem": plan.problem,
+                        "problem": plan.refusal.for_command() if plan.refusal else "",
                         "rows": [preview._asdict() for preview in plan.preview_rows],
                         "odd_rows": [preview._asdict() for preview in plan.odd_rows],
                         "totals": vars(plan.totals),
-                        "unused_columns": [column._asdict() for column in plan.unused_columns],
+                        "unused_columns": [
+                            {"heading": column.heading, "example": column.examples[0]}
+                            for column in plan.unused_columns
+                        ],
                     }
                 )
             )
             return
         for field, headings in headings_by_field.items():
             self.stdout.write(f"{field}: {', then '.join(headings)}")
-        for line in filter(None, [*plan.notes, plan.problem]):
+        problems = [plan.refusal.for_command()] if plan.refusal else []
+        for line in [*plan.notes, *problems]:
             self.stdout.write(f"! {line}")
         for column in plan.unused_columns:
-            self.stdout.write(f"not used: {column.heading}, such as {column.example}")
+            self.stdout.write(f"not used: {column.heading}, such as {column.examples[0]}")
         for preview in [*plan.preview_rows, *plan.odd_rows]:
             reason = ": ".join(filter(None, [preview.column, preview.reason]))
             reason = f" ({reason})" if reason else ""
@@ -179,7 +185,7 @@ class Command(BaseCommand):
                 f"line {preview.line}: {preview.result}{reason}: "
                 + (stored or " | ".join(preview.cells))
             )
-        if not plan.problem:
+        if not plan.refusal:
             self._print_totals(plan.totals)
 
     def _print_totals(self, totals: planning.ImportTotals) -> None:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
 from contacts import suppressions
-from contacts.importing.reading import ImportRefused
+from contacts.importing.import_refused import ImportRefused
 
 
 class Command(BaseCommand):
