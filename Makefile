@@ -19,7 +19,7 @@ demo: .venv ## Run everything with invented data; ONCE=1 ends after the summary
 test: .venv ## Run all tests
 	$(RUN) -m pytest
 
-test-fast: .venv ## Run the tests without browsers, processes and very many inputs
+test-fast: .venv ## Run the tests without browsers, processes, waits and very many inputs
 	$(RUN) -m pytest -m "not browser and not end_to_end and not chaos and not slow"
 
 lint: .venv ## Check style, types, imports, documents and known weaknesses of packages

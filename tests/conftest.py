@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import TransactionTestCase
 
@@ -27,6 +28,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.end_to_end)
 
 
+# A password's hash takes 0.3 s by intent; the number of rounds is part of the hash, so processes of
+# the project can check it all the same.
+PBKDF2PasswordHasher.iterations = 1
 # Django's flush truncates every table and writes permissions and roles anew: 0.15 s a test.
 TransactionTestCase._fixture_teardown = lambda self: empty_filled_tables()
 

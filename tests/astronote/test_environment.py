@@ -10,6 +10,8 @@ from django.core.management import call_command
 from astronote import environment
 from astronote.processes.supervisor import MANAGE
 
+pytestmark = pytest.mark.end_to_end
+
 
 def check(**variables):
     return subprocess.run(

@@ -131,6 +131,7 @@ def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
     assert jobs.redis_connection().dbsize() == before
 
 
+@pytest.mark.slow
 def test_something_is_first_once_in_its_time_or_until_it_is_forgotten():
     assert jobs.start_debounce("key", 60)
     assert not jobs.start_debounce("key", 60)
@@ -142,6 +143,7 @@ def test_something_is_first_once_in_its_time_or_until_it_is_forgotten():
     wait_until(lambda: jobs.start_debounce("short", 1), seconds=5)
 
 
+@pytest.mark.slow
 def test_without_redis_nobody_fails_and_everybody_is_first(tmp_path):
     """In a process of its own, since its Redis is one that does not answer."""
     script = """

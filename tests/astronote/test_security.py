@@ -177,6 +177,7 @@ def test_every_address_is_tried_by_who_may_not(who, store, client):
         assert not [page for page in pages if page.startswith("admin/django_rq")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", EVERYBODY)
 def test_every_action_is_tried_by_who_may_not(who, store, client, sandbox):
     """On a row of each kind, confirmed; with -s it prints what each of them got."""

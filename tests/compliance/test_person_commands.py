@@ -124,6 +124,7 @@ def test_admin_history_and_list_names_keep_no_trace(alice):
     assert List.objects.filter(name__endswith="and friends").exists()
 
 
+@pytest.mark.slow
 def test_texts_of_unmatched_replies_keep_no_trace(alice):
     replies.store_replies_and_enqueue_job([
         {"from": "+306911111111", "text": f"This is for {NAME}, 690 000 0001"},

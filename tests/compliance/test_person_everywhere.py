@@ -100,6 +100,7 @@ def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
         assert list(members) == [b"kept"]
 
 
+@pytest.mark.slow
 def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world):
     """Each is planted alone, so that none is found for another's sake."""
     person = find_person(PHONE, None)

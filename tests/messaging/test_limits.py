@@ -35,6 +35,7 @@ def grants(costs, seconds, longest_ms=10_000):
     return times
 
 
+@pytest.mark.slow
 def test_no_window_sees_more_calls_than_the_limit():
     times = grants({"calls": 1000 / 20}, seconds=1.5)
     for first in times:
@@ -49,6 +50,7 @@ def test_a_refusal_uses_nothing_up():
     assert rate_limits.reserve_slot_and_get_wait_ms({"b": 1000}, 100) == 0
 
 
+@pytest.mark.slow
 def test_calls_of_several_workers_together_keep_queue_rate_max(sandbox, settings):
     settings.QUEUE_RATE_MAX, settings.QUEUE_RATE_DURATION_MS = 2, 1000
     settings.SMS_BATCH_SIZE = 1
@@ -84,6 +86,7 @@ def test_the_accounts_rate_delays_everybody(sandbox, settings):
     assert [sending.process_next_batch(), sending.process_next_batch()] == ["accepted", "postponed"]
 
 
+@pytest.mark.slow
 def test_without_redis_sending_waits(sandbox, settings, monkeypatch, tmp_path):
     from redis import Redis
 

@@ -81,6 +81,7 @@ def test_receipts_are_looked_up_when_statistics_are_older_than_what_was_sent():
     assert rows_read("campaigns_campaignmessage") - before < 10 * 1000
 
 
+@pytest.mark.slow
 def test_the_store_of_a_number_without_a_contact_is_found_among_many_messages():
     campaign = waiting_campaign(20_000)
     CampaignMessage.objects.update(sent_at=timezone.now())

@@ -273,6 +273,7 @@ def test_a_worker_does_not_sleep_for_longer_than_two_seconds(sandbox, settings):
     assert waits_of(store, after=store) == [10]
 
 
+@pytest.mark.slow
 def test_a_worker_sleeps_for_a_short_wait_and_sends(sandbox, settings):
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TENANT_MAX = 1, 1
     store = make_store()

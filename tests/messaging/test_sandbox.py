@@ -11,6 +11,8 @@ import requests
 from messaging import mitto
 from tests.support.sandbox import SandboxProcess
 
+pytestmark = pytest.mark.end_to_end
+
 
 def send(sandbox, count, text="Hello"):
     client = mitto.MittoClient(base_url=sandbox.url, api_key="sandbox", traffic_account_id="a")

@@ -121,6 +121,7 @@ def sent(sandbox):
     return send
 
 
+@pytest.mark.slow
 def test_questions_wait_for_their_rate(sent, settings):
     """The first hundred go out at once, the next two seconds later."""
     sent(101)
