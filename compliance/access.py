@@ -100,20 +100,23 @@ def _own_rows_and_texts_naming_person(
             if found.is_own:
                 own.append(found.row.pk)
                 continue
-            values = [getattr(found.row, name) for name in held_rows.text_fields(declaration)]
+            values = [
+                getattr(found.row, name)
+                for name in held_rows.free_text_and_json_fields(declaration)
+            ]
             mentions += [
                 {"row": found.row.pk, "text": text}
                 for text in leaves(values)
                 if person.traces.are_in(text, number_only=found.number_only)
             ]
-    columns = _columns_shown(declaration)
+    columns = _declared_columns_and_undeclared_if_first(declaration)
     if declaration.store not in ("", "pk"):
         columns.append(f"{declaration.store}__email")
     held = model._default_manager.filter(pk__in=own).order_by("pk")
     return list(held.values(*columns, *declaration.shown_with)), mentions
 
 
-def _columns_shown(declaration: PersonalData) -> list[str]:
+def _declared_columns_and_undeclared_if_first(declaration: PersonalData) -> list[str]:
     """The columns of a declaration; the first one of a model has those that nobody declares, too.
 
     So each column of a row is handed out once.

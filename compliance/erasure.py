@@ -144,7 +144,7 @@ def _erase_and_count_own_rows(declaration: PersonalData, ids: Sequence[int]) -> 
     if declaration.on_erasure == OnErasure.DELETE:
         own.delete()
         return len(ids)
-    fields = held_rows.text_fields(declaration)
+    fields = held_rows.free_text_and_json_fields(declaration)
     return own.update(**{name: _value_of_emptied_column(model, name) for name in fields})
 
 
@@ -163,7 +163,7 @@ def _mask_or_erase_naming_row(declaration: PersonalData, found: NamingRow, perso
     if found.is_own:
         return _erase_and_count_own_rows(declaration, [row.pk])
     changes: dict[str, Any] = {}
-    for name in held_rows.text_fields(declaration):
+    for name in held_rows.free_text_and_json_fields(declaration):
         field = {field.name: field for field in row._meta.concrete_fields}[name]
         if isinstance(field, models.EmailField):
             continue  # another contact's address, which would be none any more

@@ -37,7 +37,7 @@ def model_of(declaration: PersonalData) -> type[models.Model]:
     return apps.get_model(declaration.model)
 
 
-def text_fields(declaration: PersonalData) -> list[str]:
+def free_text_and_json_fields(declaration: PersonalData) -> list[str]:
     """The declared fields in which a text may name somebody."""
     fields = {field.name: field for field in model_of(declaration)._meta.concrete_fields}
     return [
@@ -70,7 +70,7 @@ class NamingRow(NamedTuple):
 
 def rows_naming_person(declaration: PersonalData, person: Person) -> Iterator[NamingRow]:
     """The rows that name the person at the stores that are asked about, besides `own_rows`."""
-    fields = text_fields(declaration)
+    fields = free_text_and_json_fields(declaration)
     if not fields:
         return
     texts = [Cast(F(name), TextField()) for name in fields]

@@ -54,7 +54,7 @@ class Traces:
         ]
         code, national, region = _calling_code_national_and_region(e164_phone)
         number_pattern = _number_pattern(code, national, region)
-        email_patterns = list(map(_email_pattern, self.emails))
+        email_patterns = list(map(_unbounded_email_pattern, self.emails))
         name_patterns = [_name_pattern(*pair) for pair in self.names]
         self._number = re.compile(number_pattern)
         self._tail = re.compile(
@@ -228,7 +228,7 @@ def _number_pattern(code: str, national: str, region: str | None) -> str:
     return _pattern_without_adjacent_digits(rf"(?:{international}){may_lack_code}{at_home}")
 
 
-def _email_pattern(email: str) -> str:
+def _unbounded_email_pattern(email: str) -> str:
     return "".join(
         f"[{c.lower()}{c.upper()}]" if c.lower() != c.upper() else re.escape(c)
         for c in email.strip()
@@ -237,12 +237,12 @@ def _email_pattern(email: str) -> str:
 
 def _name_pattern(first: str, last: str) -> str:
     """Both names in either order, in any case, with or without accents."""
-    parts = [_pattern_of_any_spelling(first), _pattern_of_any_spelling(last)]
+    parts = [_unbounded_pattern_of_any_spelling(first), _unbounded_pattern_of_any_spelling(last)]
     orders = (_BETWEEN_NAMES.join(order) for order in (parts, reversed(parts)))
     return "|".join(orders)
 
 
-def _pattern_of_any_spelling(name: str) -> str:
+def _unbounded_pattern_of_any_spelling(name: str) -> str:
     words = re.findall(r"\w+", unicodedata.normalize("NFC", name))
     return _BETWEEN_NAMES.join(
         "".join(_letter_class(letter) + _ACCENTS for letter in word) for word in words

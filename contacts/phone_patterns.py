@@ -141,7 +141,7 @@ def national_rules(region: str, digit_count: int) -> NumberRules | None:
         f"+{code}",
         re.compile(
             f"(?!{dial_out})(?:{read_as_national}"
-            f"(?:{_pattern_with_or_without_prefix(metadata, code, digit_count)})"
+            f"(?:{_national_number_pattern_if_prefix_certain(metadata, code, digit_count)})"
             f"|(?!{general}){code}(?!{prefix}|{main_prefix})(?={general})"
             f"({_valid_pattern(code, digit_count - len(str(code)))}))"
         ).fullmatch,
@@ -162,7 +162,9 @@ def _calling_code(first_digits: str) -> int | None:
 def _calling_code_rules(code: int, digit_count: int) -> NumberRules:
     metadata = _main_metadata(code)
     prefix = _noncapturing_or_no_match(metadata.national_prefix_for_parsing)
-    number = _pattern_with_or_without_prefix(metadata, code, digit_count - len(str(code)))
+    number = _national_number_pattern_if_prefix_certain(
+        metadata, code, digit_count - len(str(code))
+    )
     return NumberRules(
         f"+{code}",
         re.compile(f"{code}(?:{number})").fullmatch,
@@ -170,7 +172,9 @@ def _calling_code_rules(code: int, digit_count: int) -> NumberRules:
     )
 
 
-def _pattern_with_or_without_prefix(metadata: PhoneMetadata, code: int, digit_count: int) -> str:
+def _national_number_pattern_if_prefix_certain(
+    metadata: PhoneMetadata, code: int, digit_count: int
+) -> str:
     """Matches a valid number with or without national prefix, where both readings are certain.
 
     The library removes a prefix unless the number is possible only with it, or has no possible

@@ -81,7 +81,12 @@ class Language:
         sources = (data,) if data is shared else (data, shared)
 
         def words(*names: str) -> list[str]:
-            return [word for name in names for each in sources for word in self._words(each, name)]
+            return [
+                word
+                for name in names
+                for each in sources
+                for word in self._folded_terms_or_empty(each, name)
+            ]
 
         self.commands = frozenset(words("commands"))
         self.yes = frozenset(words("yes"))
@@ -91,7 +96,11 @@ class Language:
             or "(?!)"
         )
         self._classes = {
-            name: [word for each in sources for word in self._words(each.get("words", {}), name)]
+            name: [
+                word
+                for each in sources
+                for word in self._folded_terms_or_empty(each.get("words", {}), name)
+            ]
             for name in data["words"]
         } | {"BUSINESS": words("business")}
         acting = words("commands", "everyday", "cancelling", "starts")
@@ -130,7 +139,7 @@ class Language:
                     turn = 1 if GAP in phrase else 0 if " " in phrase else 2
                     self._phrases[turn].append((kind, self._compile_phrase(phrase)))
 
-    def _words(self, source: Mapping[str, str], name: str) -> list[str]:
+    def _folded_terms_or_empty(self, source: Mapping[str, str], name: str) -> list[str]:
         return [self.fold(word.replace("+", " ")) for word in source.get(name, "").split()]
 
     def fold(self, text: str) -> str:

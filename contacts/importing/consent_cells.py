@@ -138,7 +138,7 @@ class ConsentColumn:
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
         self.yes, self.no = set(_YES), set(_NO)
-        if "o" in letters or any(map(_is_tick, texts)):
+        if "o" in letters or any(map(_has_only_tick_symbols, texts)):
             self.yes.discard("x")  # a cross beside ticks or circles
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
@@ -183,7 +183,7 @@ class ConsentColumn:
         if len(text) > MAX_LENGTH:
             return None
         marks = _visible_characters(text)
-        if _is_tick(text):
+        if _has_only_tick_symbols(text):
             return yes
         if marks and marks <= _CROSSES:
             return no
@@ -235,7 +235,7 @@ class ConsentColumn:
         return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
 
 
-def _is_tick(text: str) -> bool:
+def _has_only_tick_symbols(text: str) -> bool:
     marks = _visible_characters(text)
     return bool(marks) and marks <= _TICKS
 

@@ -178,7 +178,7 @@ class PhoneReader:
         row_country = (
             _build_row_country(country_text, self.region) if country_text else self._row_country
         )
-        phone = self._parse_plain_or_none(cell_text, row_country)
+        phone = self._parse_plain_or_none_raise_if_unclear(cell_text, row_country)
         if phone:
             return ParsedPhone(phone, phone_kind(phone))
         numbers: dict[str, None] = {}
@@ -206,13 +206,13 @@ class PhoneReader:
         row_country = _build_row_country(country_text, self.region)
         numbers: dict[str, None] = {}
         try:
-            phone = self._parse_plain_or_none(cell_text, row_country)
+            phone = self._parse_plain_or_none_raise_if_unclear(cell_text, row_country)
             if phone:
                 return [phone]
         except UnusableCell:
             pass  # both readings are found below
         try:
-            for piece in _iter_numbers_in_cell(cell_text, row_country, any_words=True):
+            for piece in _iter_numbers_in_cell(cell_text, row_country, allow_unknown_words=True):
                 try:
                     numbers[_parse_single_number(piece, row_country, self.convention)] = None
                 except _Ambiguous as problem:
@@ -225,14 +225,16 @@ class PhoneReader:
             pass  # no number, or no more of them
         return list(numbers)
 
-    def _parse_plain_or_none(self, text: str, row_country: _RowCountry) -> str | None:
+    def _parse_plain_or_none_raise_if_unclear(
+        self, text: str, row_country: _RowCountry
+    ) -> str | None:
         """The number of a usual cell; None if it must be looked at more closely.
 
         Raises:
             UnusableCell: if the cell holds nothing but digits, and they are no one number.
         """
         written = text.strip()
-        digits = _digits_if_plain_number(written)
+        digits = _digits_without_plus_if_usual_form(written)
         if digits is None:
             return None
         if written[0] == "+":
@@ -255,7 +257,7 @@ class PhoneReader:
             return None
 
 
-def _digits_if_plain_number(written: str) -> str | None:
+def _digits_without_plus_if_usual_form(written: str) -> str | None:
     """The digits of a usual cell without its sign; None if it must be looked at more closely."""
     digits = written[written[:1] == "+" :]
     if not digits.isdecimal():
@@ -546,14 +548,14 @@ def _strip_spreadsheet_quoting(text: str) -> str:
 
 
 def _iter_numbers_in_cell(
-    text: str, row_country: _RowCountry, *, any_words: bool = False
+    text: str, row_country: _RowCountry, *, allow_unknown_words: bool = False
 ) -> Iterator[str]:
     """The parts of a cell that are one number each, without labels and extensions.
 
     Args:
         text: the cell.
         row_country: where national numbers belong; tells whether digits are one number or two.
-        any_words: whether words that are no known label are left out, too.
+        allow_unknown_words: whether words that are no known label are left out, too.
 
     Raises:
         UnusableCell: if the cell is not numbers with known labels, or lost digits.
@@ -569,7 +571,7 @@ def _iter_numbers_in_cell(
     if number:
         yield number
         return
-    text = _strip_labels_and_extensions(text, any_words=any_words)
+    text = _strip_labels_extensions_and_fax_or_raise(text, allow_unknown_words=allow_unknown_words)
     parts = [part for part in _STRONG_SEPARATORS.split(text) if any(map(str.isdecimal, part))]
     if not parts:
         raise UnusableCell(_no_valid_number_message(row_country))
@@ -612,7 +614,7 @@ def _expand_scientific_or_raise(match: re.Match[str]) -> str:
     return sign + integer + fraction
 
 
-def _strip_labels_and_extensions(text: str, *, any_words: bool) -> str:
+def _strip_labels_extensions_and_fax_or_raise(text: str, *, allow_unknown_words: bool) -> str:
     """The text without labels, and without extensions and fax numbers.
 
     Raises:
@@ -643,13 +645,13 @@ def _strip_labels_and_extensions(text: str, *, any_words: bool) -> str:
             word in LABELS or (word in LETTER_LABELS and after and after in ":.")
         ):
             kept.append(_BOUNDARY)
-        elif any_words:
+        elif allow_unknown_words:
             # A letter within digits leaves no number on either side.
             kept.append("?" if touches or after.isdecimal() else _BOUNDARY)
         else:
             raise UnusableCell("not a valid phone number, but other words: leave only the number")
     kept.append(text[end:])
-    if fax_end >= 0 and not any_words:
+    if fax_end >= 0 and not allow_unknown_words:
         before = "".join(kept[:fax_end])
         after_fax = "".join(kept[fax_end + 1 :])
         if any(map(str.isdecimal, before)) and any(map(str.isdecimal, after_fax)):

@@ -39,7 +39,7 @@ from campaigns.models import (
     OfferViewEvent,
     Redemption,
 )
-from compliance.held_rows import model_of, text_fields
+from compliance.held_rows import free_text_and_json_fields, model_of
 from contacts.importing import lifecycle, planning
 from contacts.models import (
     ConsentEvent,
@@ -255,7 +255,11 @@ def plant_rows(world: World) -> list[str]:
         if label in BY_HAND | NOT_REACHED:
             continue
         planted += [f"{label}.{name}" for name in declaration.fields]
-        names = [one for one in text_fields(declaration) if one not in IDENTITY.get(label, ())]
+        names = [
+            one
+            for one in free_text_and_json_fields(declaration)
+            if one not in IDENTITY.get(label, ())
+        ]
         for name in names:
             plant_text(world, declaration, name, world.person)
             if declaration.found_by.contact and declaration.found_by.contact != "pk":

@@ -110,7 +110,7 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
             continue
         if declaration.found_by.contact == "pk":
             continue
-        for name in planting.text_fields(declaration):
+        for name in planting.free_text_and_json_fields(declaration):
             if name in planting.IDENTITY.get(declaration.model, ()):
                 continue
             planting.plant_text(world, declaration, name, world.other)
