@@ -372,6 +372,13 @@ SECTIONS: dict[str, list[Variable]] = {
             "messages in a batch, one provider call",
         ),
         Variable(
+            "STOP_SENDING_PERCENT",
+            build_integer_parser(0, 100),
+            "50",
+            "all sending stops when this share of the newest messages (100 or more) failed or is"
+            " unknown, %; 0: only when Mitto refuses the account",
+        ),
+        Variable(
             "CREDIT_RESERVATION_TTL_MINUTES",
             parse_positive_minutes,
             "1440",

@@ -7,11 +7,13 @@ writing new ones in `batch_writing.py`.
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -28,6 +30,7 @@ from messaging.statuses import (
 )
 
 SEND_NEXT = "messaging.tasks.send_next_batch"
+MAX_BACKOFF_SECONDS = 900
 HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `not_before` of a held batch
 
 
@@ -37,7 +40,10 @@ def enqueue_send_jobs_on_commit(batch_count: int) -> None:
 
 
 def claim_next_batch() -> Batch | None:
-    """Claim the due batch with the lowest turn, with a new token; None if none is due."""
+    """Claim the due batch with the lowest turn, with a new token.
+
+    None if none is due, or all sending is stopped (`sending_stop.py`).
+    """
     return next(iter(Batch.objects.raw(CLAIM_BATCH, [uuid.uuid4()])), None)
 
 
@@ -48,6 +54,7 @@ CLAIM_BATCH = """
     WHERE id = (
         SELECT id FROM messaging_batch
         WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
+            AND NOT EXISTS (SELECT FROM messaging_sendingstate WHERE stopped_at IS NOT NULL)
         ORDER BY turn, id
         LIMIT 1
         FOR UPDATE SKIP LOCKED)
@@ -136,15 +143,21 @@ def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> int:
     return dropped
 
 
-def return_to_queue(batch: Batch, *, reason: str, until: datetime, **changes: Any) -> bool:
-    """Make a claimed batch pending again, due at `until`, and enqueue a delayed job.
+def backoff_with_jitter(attempts: int) -> timedelta:
+    """QUEUE_BACKOFF_MS, doubled with each attempt, with jitter, at most MAX_BACKOFF_SECONDS."""
+    seconds = min(settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(attempts, 20), MAX_BACKOFF_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(0.5, 1.0))
+
+
+def return_to_queue(batch: Batch, *, reason: str, until: datetime | None, **changes: Any) -> bool:
+    """Make a claimed batch pending again, due at `until` or at once, and enqueue a job for then.
 
     A batch that is held (`until` is HELD) gets no job.
 
     Args:
         batch: as it was claimed; its claim token must still hold.
         reason: what the batch waits for, as operators see it.
-        until: when it is due again.
+        until: when it is due again; None: now.
         changes: further columns to change.
 
     Returns:
@@ -161,7 +174,9 @@ def return_to_queue(batch: Batch, *, reason: str, until: datetime, **changes: An
         waiting_for=reason[:200],
         **changes,
     )
-    if returned and until != HELD:
+    if returned and until is None:
+        enqueue_send_jobs_on_commit(1)
+    elif returned and until is not None and until != HELD:
         # The job ID names the attempt: replacing an earlier job of this batch could take the only
         # job of another batch.
         job_id = f"batch-{batch.pk}-{batch.claim_token}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
@@ -148,6 +148,35 @@ def reserve_credits(batches: Sequence[NewBatch]) -> None:
     for owner_id in needs.keys() - hold_credits_where_sufficient(needs):
         raise InsufficientCredits(needs[owner_id], get_or_create_wallet(owner_id).available)
     insert_reservation_rows(batches)
+
+
+def split_reservation(batch_id: int, new_batch_id: int, parts: int) -> None:
+    """Move held credits of a batch to a reservation of a new batch, which got these parts."""
+    execute(SPLIT_RESERVATION, [parts, batch_id, new_batch_id, parts])
+
+
+SPLIT_RESERVATION = """
+    WITH kept AS (
+        UPDATE messaging_creditreservation SET amount = amount - %s WHERE batch_id = %s
+        RETURNING owner_id, reserved_at, expires_at)
+    INSERT INTO messaging_creditreservation
+        (owner_id, batch_id, amount, charged, released, status, reserved_at, expires_at)
+    SELECT owner_id, %s, %s, 0, 0, 'reserved', reserved_at, expires_at FROM kept
+"""
+
+
+def prolong_reservations_of_open_batches(stopped_at: datetime) -> None:
+    """Add the time since sending was stopped to the life of what waited for it."""
+    execute(PROLONG_RESERVATIONS, [stopped_at])
+
+
+PROLONG_RESERVATIONS = """
+    UPDATE messaging_creditreservation r
+    SET expires_at = r.expires_at + (now() - greatest(%s, r.reserved_at))
+    FROM messaging_batch b
+    WHERE b.id = r.batch_id AND b.status IN ('pending', 'claimed', 'submitting')
+        AND r.status = 'reserved'
+"""
 
 
 def expire_overdue_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:

@@ -78,6 +78,11 @@ class Batch(models.Model):
     deferrals = models.IntegerField(
         default=0, help_text="calls that Mitto did not accept and that were repeated later"
     )
+    halved_from = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="the batch of whose messages it is a part, because Mitto refused them together",
+    )
     provider_bulk_id = models.CharField(max_length=64, null=True, blank=True)
     error = models.CharField(max_length=500, blank=True, db_default="")
     submitted_at = models.DateTimeField(
@@ -111,6 +116,12 @@ class Batch(models.Model):
                 condition=Q(status__in=["claimed", "submitting"]),
             ),
             models.Index(fields=["checked_at"], name="batch_awaiting", condition=Q(awaiting__gt=0)),
+            models.Index(fields=["settled_at"], name="batch_settled"),
+            models.Index(
+                fields=["halved_from"],
+                name="batch_halved_from",
+                condition=Q(halved_from__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -120,6 +131,33 @@ class Batch(models.Model):
     def message_class(self) -> type[OutboundMessage]:
         """The class of the batch's messages."""
         return message_class(self.kind)
+
+
+class SendingState(models.Model):
+    """Whether all sending is stopped, and why: one row, from the first refused call on.
+
+    It is stopped while `stopped_at` is set. `sending_stop.py` changes it.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    refused_calls = models.IntegerField(
+        default=0, db_default=0, help_text="calls that Mitto refused since it last accepted one"
+    )
+    refused_at = models.DateTimeField(null=True, help_text="when Mitto last refused a call")
+    stopped_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, db_default="", help_text="in words, with Mitto's")
+    probes = models.IntegerField(
+        default=0, db_default=0, help_text="probes since then that Mitto did not accept"
+    )
+    next_probe_at = models.DateTimeField(null=True)
+    resumed_at = models.DateTimeField(null=True, help_text="when sending last went on after a stop")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "sending"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="sendingstate_one_row")]
+
+    def __str__(self) -> str:
+        return "sending"
 
 
 class OutboundMessage(models.Model):

@@ -19,7 +19,9 @@ from astronote.operations.registry import (
     BY_TEXT,
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
+    Banner,
     FoundBy,
+    HealthCheck,
     HomePanel,
     LegalGround,
     MetricSource,
@@ -36,7 +38,7 @@ from astronote.operations.registry import (
     StorePanel,
     WsgiPath,
 )
-from messaging import call_metrics, panels, repairs, webhooks
+from messaging import call_metrics, panels, repairs, sending_stop, webhooks
 from messaging.models import Batch, message_classes
 from messaging.opt_out_line import check_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus
@@ -99,6 +101,20 @@ def _call_metrics() -> Iterator[Metric]:
     yield calls
 
 
+def _stop_metrics() -> Iterator[Metric]:
+    is_stopped = sending_stop.current_stop() is not None
+    yield GaugeMetricFamily(
+        "astronote_sending_stopped", "1 while all sending is stopped", value=int(is_stopped)
+    )
+    waiting = sending_stop.count_waiting()
+    yield GaugeMetricFamily(
+        "astronote_waiting_messages", "Messages of open batches", value=waiting.messages
+    )
+    yield GaugeMetricFamily(
+        "astronote_waiting_credits", "Credits held for open batches", value=waiting.credits
+    )
+
+
 def _is_message_of(person: PersonKey) -> Q:
     """The messages to a person: to its contacts, or to its number at the stores asked about."""
     to_number = Q(to=person.phone) & person.at_stores("owner")
@@ -118,6 +134,16 @@ BY_CONTACT_OR_NUMBER = FoundBy("by the contact, and by the number", _is_message_
 
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.wsgi_paths.register(WsgiPath("mitto webhooks", webhooks.PREFIX, webhooks.application))
+registry.banners.register(
+    Banner(
+        "sending stopped",
+        sending_stop.describe_stop,
+        "Let sending go on now",
+        "sending_go_on",
+        sending_stop.PERMISSION,
+    )
+)
+registry.health_checks.register(HealthCheck("mitto account", sending_stop.describe_stop))
 registry.home_panels.register(
     HomePanel(
         "replies to decide",
@@ -143,6 +169,7 @@ registry.store_panels.register(
 registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),
     MetricSource("mitto calls", _call_metrics),
+    MetricSource("stop of sending", _stop_metrics),
 )
 registry.repairs.register(
     Repair("claims_taken_back", repairs.reset_stale_claims_to_pending),
@@ -226,6 +253,18 @@ registry.personal_data.register(
         on_erasure=OnErasure.MASK,
     ),
     PersonalData(
+        "messaging.SendingState",
+        ("reason",),
+        "saying why sending is stopped",
+        "as long as it is stopped",
+        categories="Mitto's words about a call, without long digits",
+        legal_ground=LegalGround.CONTRACT,
+        source=BY_MITTO,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+        store="",
+    ),
+    PersonalData(
         "messaging.CreditTransaction",
         ("reason", "idempotency_key"),
         "the ledger of a store's credits",
@@ -294,6 +333,9 @@ registry.no_personal_data.register(
             "retry_at",
             "processed_at",
         ),
+    ),
+    NoPersonalData(
+        "messaging.SendingState", ("refused_at", "stopped_at", "next_probe_at", "resumed_at")
     ),
     NoPersonalData("messaging.Tally", ("kind", "slot", "event", "detail")),
 )

@@ -19,7 +19,7 @@ from astronote.common import audit
 from astronote.common.sql import rows
 from astronote.operations.watchdog import NAME
 from astronote.queues import jobs
-from messaging import batch_queue, credits, outcomes
+from messaging import batch_queue, credits, outcomes, sending_stop
 from messaging.models import Batch, CreditReservation, OutboundMessage
 from messaging.outcomes import Outcome
 from messaging.statuses import (
@@ -110,10 +110,10 @@ def mark_queued_as_unknown(model: type[OutboundMessage], condition: Q, error: st
 def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     """Enqueue jobs for due batches that have none, as after a loss of Redis.
 
-    One job too many is harmless: it finds no batch.
+    While all sending is stopped, that is one job for a probe that is due. One job too many is
+    harmless: it finds no batch.
     """
-    due = Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=timezone.now())
-    missing = max(0, due.count() - jobs.waiting_count("sms"))
+    missing = max(0, sending_stop.count_sendable_batches() - jobs.waiting_count("sms"))
     if missing and not dry_run:
         batch_queue.enqueue_send_jobs_on_commit(missing)
         audit.write_entry("lost jobs of batches enqueued", by=NAME, batches=missing)

@@ -75,6 +75,8 @@ class Behaviour:
     bulk_cap: int = 5000
     status_latency_ms: int = 0
     status_404_share: float = 0.0
+    account_status: int = 0  # with which every call is refused, such as 401; 0: none is
+    bad_numbers: str = ""  # separated by commas; a call with one of them is refused as a whole
 
 
 class Message:
@@ -153,8 +155,8 @@ class Sandbox:
         fault = self._draw_fault()
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1000)
-        if request.headers.get("X-Mitto-API-Key") != self.key:
-            return _error(401, "the API key is missing or invalid")
+        if refusal := self._refuse_account(request):
+            return refusal
         failure = await self._fail_before_accepting(request, fault)
         if failure is not None:
             return failure
@@ -165,6 +167,11 @@ class Sandbox:
             return _error(400, "the body cannot be read")
         if len(entries) > behaviour.bulk_cap:
             return _error(400, f"more than {behaviour.bulk_cap} messages")
+        if any(
+            isinstance(entry, dict) and entry.get("destination") in behaviour.bad_numbers.split(",")
+            for entry in entries
+        ):
+            return _error(400, "a destination is not valid")
         answer = self._accept_valid_messages(entries, fault, received_at)
         if answer is None:
             return _error(400, "no message of the call is valid")
@@ -176,6 +183,13 @@ class Sandbox:
         if not bulk:
             answer.pop("bulkId", None)
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
+
+    def _refuse_account(self, request: web.Request) -> web.Response | None:
+        if request.headers.get("X-Mitto-API-Key") != self.key:
+            return _error(401, "the API key is missing or invalid")
+        if self.behaviour.account_status:
+            return _error(self.behaviour.account_status, "the account may not send")
+        return None
 
     async def _fail_before_accepting(
         self, request: web.Request, fault: str
@@ -278,8 +292,8 @@ class Sandbox:
 
     async def answer_status_query(self, request: web.Request) -> web.StreamResponse:
         """GET the status of a message."""
-        if request.headers.get("X-Mitto-API-Key") != self.key:
-            return _error(401, "the API key is missing or invalid")
+        if refusal := self._refuse_account(request):
+            return refusal
         if self.behaviour.status_latency_ms:
             await asyncio.sleep(self.behaviour.status_latency_ms / 1000)
         message = self.messages.get(request.match_info["id"])

@@ -8,7 +8,6 @@ the queue are in `batch_queue.py`, the HTTP client in `mitto.py`.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -28,8 +27,15 @@ from contacts.marketing_blocks import MarketingBlocks, marketing_blocks
 from contacts.models import MessageType
 from contacts.restriction import restricted_phones
 from contacts.sending_window import sending_window
-from messaging import call_metrics, limits, mitto, outcomes, rate_limits
-from messaging.batch_queue import HELD, cancel_unsent_batches, claim_next_batch, return_to_queue
+from messaging import call_metrics, limits, mitto, outcomes, rate_limits, sending_stop
+from messaging.batch_queue import (
+    HELD,
+    backoff_with_jitter,
+    cancel_unsent_batches,
+    claim_next_batch,
+    return_to_queue,
+)
+from messaging.batch_splitting import halve_refused_batch, is_other_part_accepted
 from messaging.limits import Postponed
 from messaging.models import Batch, MessageId
 from messaging.outcomes import Outcome
@@ -43,15 +49,17 @@ from messaging.statuses import (
 
 log = logging.getLogger(__name__)
 
-MAX_BACKOFF_SECONDS = 900
 # From reading consent to the call; far less than an opt-out waits for open sending windows.
 MAX_CONSENT_AGE_SECONDS = 30
+# Refusals that say nothing about the messages: the key, the funds, the address of the caller or of
+# the API, a proxy. After one, sending stops.
+ACCOUNT_REFUSALS = frozenset({401, 402, 403, 404, 405, 407})
 
 
 class BatchResult(StrEnum):
     """What one attempt to send a batch came to."""
 
-    NONE_DUE = "none due"
+    NONE_DUE = "none due"  # or all sending is stopped, and no probe is due
     DROPPED = "dropped"
     HELD = "held"
     POSTPONED = "postponed"
@@ -59,11 +67,26 @@ class BatchResult(StrEnum):
     NOTHING_TO_SEND = "nothing to send"  # all messages were skipped, or the claim was lost
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    HALVED = "halved"  # Mitto refused the call; the halves are sent in calls of their own
+    ACCOUNT_REFUSED = "account refused"  # all sending is stopped, the batch waits
     UNKNOWN = "unknown"
     DEFERRED = "deferred"  # Mitto did not accept the call; it is repeated later
     RESEND_QUEUED = "resend queued"  # no clear answer, and QUEUE_ATTEMPTS allows another attempt
     GIVEN_UP = "given up"
     CLAIM_LOST = "claim lost"
+
+
+# After a call that Mitto did not accept.
+UNACCEPTED_RESULTS = frozenset(
+    {
+        BatchResult.REFUSED,
+        BatchResult.ACCOUNT_REFUSED,
+        BatchResult.UNKNOWN,
+        BatchResult.DEFERRED,
+        BatchResult.RESEND_QUEUED,
+        BatchResult.GIVEN_UP,
+    }
+)
 
 
 class PreparedMessage(NamedTuple):
@@ -75,22 +98,37 @@ class PreparedMessage(NamedTuple):
 
 
 def process_next_batch() -> BatchResult:
-    """Claim the due batch with the lowest turn and send it, or hold, postpone or drop it."""
-    batch = claim_next_batch()
+    """Claim the due batch with the lowest turn and send it, or hold, postpone or drop it.
+
+    While all sending is stopped, only a probe is sent, when it is due.
+    """
+    batch, probe = claim_next_batch(), None
+    if batch is None:
+        batch = probe = sending_stop.claim_probe()
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
-        decision = batch.message_class.decision_by_status(batch)
-        if decision.drop:
-            cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
-            return BatchResult.DROPPED
-        if not decision.may_send:
-            return_to_queue(batch, reason=decision.reason, until=HELD)
-            return BatchResult.HELD
-        try:
-            return _send_or_raise_postponed(batch)
-        except Postponed as postponed:
-            return _postpone_or_drop(batch, postponed)
+        result = _send_hold_postpone_or_drop(batch)
+    if probe and result == BatchResult.ACCEPTED:
+        sending_stop.go_on(by="probe")
+    elif probe and result in UNACCEPTED_RESULTS:
+        sending_stop.delay_next_probe()
+    return result
+
+
+def _send_hold_postpone_or_drop(batch: Batch) -> BatchResult:
+    """Send a claimed batch if its campaign may go on and no limit postpones it."""
+    decision = batch.message_class.decision_by_status(batch)
+    if decision.drop:
+        cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
+        return BatchResult.DROPPED
+    if not decision.may_send:
+        return_to_queue(batch, reason=decision.reason, until=HELD)
+        return BatchResult.HELD
+    try:
+        return _send_or_raise_postponed(batch)
+    except Postponed as postponed:
+        return _postpone_or_drop(batch, postponed)
 
 
 def _send_or_raise_postponed(batch: Batch) -> BatchResult:
@@ -224,6 +262,8 @@ def settle_or_requeue_batch(
     What each answer means: docs/rules.md#mitto-send-answers.
     """
     match result:
+        case mitto.CallRefused():
+            return _stop_sending_halve_or_fail(batch, messages, result)
         case mitto.RetryLater():
             return _defer_or_give_up(batch, messages, result)
         case mitto.Ambiguous() if batch.attempts < settings.QUEUE_ATTEMPTS:
@@ -235,12 +275,8 @@ def settle_or_requeue_batch(
                 else Outcome(message.id, MessageStatus.FAILED, None, Reason.REFUSED, item.error)
                 for message, item in zip(messages, result.items, strict=True)
             ]
-            batch_result = BatchResult.ACCEPTED
-        case mitto.CallRefused():
-            code = refused_call_reason(result.status_code)
-            recorded = _build_equal_outcomes(messages, MessageStatus.FAILED, code, result.error)
-            batch_result = BatchResult.REFUSED
-            log.warning("Mitto refused it (%s): %s", code, result.error)
+            is_taken = any(item.message_id for item in result.items)
+            batch_result = BatchResult.ACCEPTED if is_taken else BatchResult.REFUSED
         case mitto.Ambiguous():
             recorded = _build_equal_outcomes(
                 messages, MessageStatus.UNKNOWN, Reason.NO_ANSWER, result.error
@@ -258,7 +294,43 @@ def settle_or_requeue_batch(
             return BatchResult.CLAIM_LOST
         outcomes.record_outcomes(batch.message_class, recorded, batches_locked=True)
     log.info("%s, %s messages", batch_result, len(messages))
+    if any(outcome.status != MessageStatus.SENT for outcome in recorded):
+        sending_stop.stop_if_most_messages_fail(recorded[-1].error)
     return batch_result
+
+
+def _stop_sending_halve_or_fail(
+    batch: Batch, messages: Sequence[PreparedMessage], result: mitto.CallRefused
+) -> BatchResult:
+    """Stop all sending if Mitto refuses the account; else find the messages at fault.
+
+    A refusal of the account is one of ACCOUNT_REFUSALS, or the last of many without a call that
+    Mitto accepted. Else the batch is halved, and a message that is refused alone fails.
+    """
+    error = result.error or f"answered {result.status_code}"
+    words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"
+    if result.status_code in ACCOUNT_REFUSALS or (
+        not is_other_part_accepted(batch)
+        and sending_stop.count_refused_call() >= sending_stop.MAX_REFUSED_IN_A_ROW
+    ):
+        sending_stop.stop_sending(words)
+        if return_to_queue(
+            batch,
+            reason=f"Mitto, which refuses all ({words})",
+            until=None,
+            attempts=batch.attempts - 1,
+            deferrals=F("deferrals") + 1,
+        ):
+            return BatchResult.ACCOUNT_REFUSED
+    elif len(messages) > 1 and halve_refused_batch(
+        batch, [message.id for message in messages], reason=f"its turn as a part ({words})"
+    ):
+        log.warning("%s: it is halved, to find the messages at fault", words)
+        return BatchResult.HALVED
+    _fail_batch(batch, messages, refused_call_reason(result.status_code), error)
+    log.warning("%s: %s messages fail", words, len(messages))
+    sending_stop.stop_if_most_messages_fail(error)
+    return BatchResult.REFUSED
 
 
 def _submitted_batch_with_own_token(batch: Batch) -> QuerySet[Batch]:
@@ -286,10 +358,10 @@ def _defer_or_give_up(
     After that, or if a repair has settled it meanwhile, its messages fail.
     """
     until = timezone.now() + max(
-        timedelta(seconds=result.retry_after or 0), _backoff_with_jitter(batch.deferrals)
+        timedelta(seconds=result.retry_after or 0), backoff_with_jitter(batch.deferrals)
     )
     if until >= batch.creditreservation.expires_at:
-        _fail_batch(batch, messages, result.error)
+        _fail_batch(batch, messages, Reason.NOT_TAKEN, result.error)
         log.error("Mitto did not accept it before its reservation expired")
         return BatchResult.GIVEN_UP
     if not return_to_queue(
@@ -299,7 +371,7 @@ def _defer_or_give_up(
         attempts=batch.attempts - 1,
         deferrals=F("deferrals") + 1,
     ):
-        _fail_batch(batch, messages, result.error)
+        _fail_batch(batch, messages, Reason.NOT_TAKEN, result.error)
         return BatchResult.GIVEN_UP
     log.info("not taken (%s), again at %s", result.error, until)
     return BatchResult.DEFERRED
@@ -307,7 +379,7 @@ def _defer_or_give_up(
 
 def _return_ambiguous_batch_to_queue(batch: Batch, result: mitto.Ambiguous) -> BatchResult:
     """Return a batch to the queue that Mitto may have accepted: QUEUE_ATTEMPTS allows repeats."""
-    until = timezone.now() + _backoff_with_jitter(batch.attempts - 1)
+    until = timezone.now() + backoff_with_jitter(batch.attempts - 1)
     if not return_to_queue(
         batch, reason=f"attempt {batch.attempts + 1} ({result.error})", until=until
     ):
@@ -322,20 +394,14 @@ def _return_ambiguous_batch_to_queue(batch: Batch, result: mitto.Ambiguous) -> B
     return BatchResult.RESEND_QUEUED
 
 
-def _backoff_with_jitter(attempts: int) -> timedelta:
-    """Doubled with each attempt, with jitter, at most MAX_BACKOFF_SECONDS."""
-    seconds = min(settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(attempts, 20), MAX_BACKOFF_SECONDS)
-    return timedelta(seconds=seconds * random.uniform(0.5, 1.0))
-
-
-def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], error: str) -> None:
+def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], code: str, error: str) -> None:
     """Settle a batch that Mitto certainly did not accept; its messages fail."""
     with transaction.atomic():
         submitted = _submitted_batch_with_own_token(batch).select_for_update()
         if submitted.exists():
             outcomes.record_outcomes(
                 batch.message_class,
-                _build_equal_outcomes(messages, MessageStatus.FAILED, Reason.NOT_TAKEN, error),
+                _build_equal_outcomes(messages, MessageStatus.FAILED, code, error),
                 batches_locked=True,
             )
             submitted.update(

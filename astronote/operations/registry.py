@@ -70,6 +70,20 @@ class HomePanel:
 
 
 @dataclass(frozen=True)
+class Banner:
+    """Something that everybody should know, above every page of the admin while it has a text.
+
+    `action_url` names a URL pattern, to which those who have the permission get a link.
+    """
+
+    name: str
+    text: Callable[[], str]
+    action: str
+    action_url: str
+    permission: str
+
+
+@dataclass(frozen=True)
 class StorePanel:
     """A card of a store's page: a template and the function that gives its context."""
 
@@ -358,6 +372,7 @@ class StoreCheck:
     check: Callable[[User], None]
 
 
+banners: Registry[Banner] = Registry()
 home_panels: Registry[HomePanel] = Registry()
 store_panels: Registry[StorePanel] = Registry()
 health_checks: Registry[HealthCheck] = Registry()

@@ -51,6 +51,7 @@ def test_ready_means_a_scheduler_and_a_worker_on_every_queue(client):
     answer = client.get("/readyz")
     assert answer.status_code == 200
     names = {"postgresql", "migrations", "redis", "scheduler", "workers", "suppressions"}
+    names.add("mitto account")
     assert answer.json() == dict.fromkeys(names, "ok")
 
 

@@ -290,6 +290,20 @@ class Chaos:
         self.done[f"Mitto {fault}"] += 1
         self.done[f"receipts {receipts}"] += 1
 
+    def revoke_key(self) -> None:
+        """Mitto refuses the account for a while."""
+        self.place.behave(account_status=self.draw.choice([401, 402, 403]))
+        self.done["Mitto refuses the account"] += 1
+        threading.Timer(
+            self.draw.uniform(0.5, 4), partial(self.place.behave, account_status=0)
+        ).start()
+
+    def refuse_numbers(self) -> None:
+        """From now on Mitto refuses every call with one of these numbers as a whole."""
+        numbers = self.draw.sample(range(120), self.draw.randrange(1, 4))
+        self.place.behave(bad_numbers=",".join(f"+30690{number:07}" for number in numbers))
+        self.done["Mitto refuses numbers"] += 1
+
     # The run
 
     def insist(self, what: Callable[[], Any]) -> None:
@@ -333,8 +347,10 @@ class Chaos:
                 self.restart_redis,
                 self.crash_postgres,
                 self.trouble_mitto,
+                self.revoke_key,
+                self.refuse_numbers,
             ],
-            weights=[6, 3, 1, 1, 1, 4],
+            weights=[6, 3, 1, 1, 1, 4, 1, 2],
             k=self.draw.randrange(1, 3),
         ):
             self.insist(fault)
@@ -377,7 +393,9 @@ class Chaos:
         from campaigns.models import Campaign
         from messaging.models import CreditReservation
 
-        self.place.behave(fault="none", receipts="normal", latency_ms=0)
+        self.place.behave(
+            fault="none", receipts="normal", latency_ms=0, account_status=0, bad_numbers=""
+        )
         self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(lambda: actions.resume_campaign(campaign, by="chaos"))  # noqa: B023

@@ -131,8 +131,11 @@ def test_two_workers_claim_two_batches_without_waiting_for_each_other(start):
     assert {batch.pk for batch in claimed} == set(Batch.objects.values_list("pk", flat=True))
 
 
-def test_a_settled_batch_keeps_what_mitto_said_of_it(start):
-    start(batches=2)
+def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
+    start()
+    settings.SMS_BATCH_SIZE = 1
+    store = make_store("bob")
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     for answer in (accepted("a", "b"), mitto.CallRefused(400, "the sender is not valid")):
         batch = claim_next_batch()
         sending.settle_or_requeue_batch(

@@ -119,10 +119,10 @@ def test_a_reservation_says_how_it_ended():
 
 
 def test_a_reservation_of_which_nothing_was_sent_is_released():
-    started(2)
+    started(1)
     submit(mitto.CallRefused(400, "no"))
     reservation = CreditReservation.objects.get()
-    assert (reservation.status, reservation.released) == ("released", 2)
+    assert (reservation.status, reservation.released) == ("released", 1)
 
 
 def test_messages_charged_one_after_the_other_are_an_entry_each():

@@ -40,8 +40,8 @@ def test_an_accepted_batch_is_sent_and_charged_once(sandbox):
 @pytest.mark.parametrize(
     ("fault", "word", "status", "accepted", "held"),
     [
-        ("unauthorized", "refused", "failed", 0, 0),
-        ("bad_request", "refused", "failed", 0, 0),
+        ("unauthorized", "account refused", "queued", 0, 5),
+        ("bad_request", "halved", "queued", 0, 5),
         ("too_many", "deferred", "queued", 0, 5),
         ("too_many_bare", "deferred", "queued", 0, 5),
         ("unavailable", "deferred", "queued", 0, 5),

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from campaigns import message_csv
 from campaigns.models import Campaign
 from campaigns.reports import campaign_report, campaign_report_csv, campaign_summary
+from messaging import sending_stop
 
 
 class Command(BaseCommand):
@@ -30,6 +31,8 @@ class Command(BaseCommand):
         if options["csv"]:
             self.stdout.write(campaign_report_csv(campaign_report(campaign)), ending="")
             return
+        if stop := sending_stop.describe_stop():
+            self.stderr.write(stop)
         answer = campaign_summary(campaign)
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if options["json"] else lines)

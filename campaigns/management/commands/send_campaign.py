@@ -19,6 +19,7 @@ from campaigns.service_campaigns import (
     require_permission,
 )
 from contacts.models import Gender, List, MessageType
+from messaging import sending_stop
 
 
 class Command(BaseCommand):
@@ -88,6 +89,8 @@ class Command(BaseCommand):
         except (SendingBlocked, ValueError) as error:
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()
+        if stop := sending_stop.describe_stop():
+            self.stderr.write(stop)
         if wait:
             wait_with_progress_bar(
                 "Sending", campaign.total or None, lambda: _refresh_and_get_progress(campaign)

@@ -1,0 +1,39 @@
+"""The banners that the apps registered, above every page of the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from astronote.operations import registry
+from astronote.operations.home import PERMISSION
+
+register = template.Library()
+
+
+@register.inclusion_tag("astronote/banners.html", takes_context=True)
+def banners(context: dict[str, Any], *, role: str = "alert") -> dict[str, Any]:
+    """Show each banner that has a text, with its action to those who may do it.
+
+    Args:
+        context: of the page.
+        role: none in a part of a page that replaces itself: a screen reader would read it aloud
+            again each time.
+    """
+    request = context.get("request")
+    if request is None or not request.user.has_perm(PERMISSION):
+        return {"banners": []}
+    shown = [(banner, banner.text()) for banner in registry.banners]
+    return {
+        "role": role,
+        "banners": [
+            {
+                "text": text,
+                "action": banner.action if request.user.has_perm(banner.permission) else "",
+                "url": banner.action_url,
+            }
+            for banner, text in shown
+            if text
+        ],
+    }
