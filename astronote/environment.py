@@ -112,6 +112,11 @@ def parse_url_without_final_slash(value: str) -> str:
     return value.rstrip("/")
 
 
+def parse_url_or_empty(value: str) -> str:
+    """An http or https address, or nothing."""
+    return parse_url_without_final_slash(value) if value else ""
+
+
 @dataclass(frozen=True)
 class Variable:
     """One environment variable.
@@ -332,6 +337,13 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("MITTO_SENDER", parse_text_unchanged, "", "sender ID for stores that have none"),
         Variable("MITTO_CONNECT_TIMEOUT", parse_positive_seconds, "5", "wait for a connection, s"),
         Variable("MITTO_READ_TIMEOUT", parse_positive_seconds, "30", "wait for an answer, s"),
+        Variable(
+            "MITTO_PROXY",
+            parse_url_or_empty,
+            "",
+            "HTTP proxy for sends and status queries, where only its address is registered with"
+            " Mitto; empty: none",
+        ),
         Variable(
             "STATUS_RATE_MAX",
             build_integer_parser(1),

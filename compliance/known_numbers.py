@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contacts.models import Contact
-from messaging.inbox import first_field
+from messaging.event_fields import number_of_reply
 from messaging.models import WebhookEvent, message_classes
-from messaging.replies import FROM_FIELDS
 from messaging.reply_stores import numbers_in
 from messaging.statuses import WebhookEventType
 
@@ -24,4 +23,4 @@ def known_numbers() -> Iterator[str]:
         yield from messages.values_list("to", flat=True).iterator(CHUNK)
     replies = WebhookEvent.objects.filter(event_type=WebhookEventType.INBOUND)
     for payload in replies.values_list("payload", flat=True).iterator(CHUNK):
-        yield from numbers_in(first_field(payload or {}, FROM_FIELDS))
+        yield from numbers_in(number_of_reply(payload or {}))

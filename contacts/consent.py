@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from astronote.common.times import believed_time
 from contacts.models import (
     MARKETING_EVENTS,
     OPT_INS,
@@ -43,9 +44,6 @@ CONSENT_COLUMN = {
 # objection.
 RECORDED_BY_OPERATOR, OBJECTION = "operator", "objection"
 STRONG_OPT_OUTS = (RECORDED_BY_OPERATOR, OBJECTION)
-# A time from outside is believed from here on, until so long after it came; clocks differ.
-EARLIEST_BELIEVED_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-MAX_CLOCK_ADVANCE = timedelta(days=1)
 MAX_USER_AGENT_LENGTH = 500
 
 
@@ -87,17 +85,6 @@ class Evidence(NamedTuple):
 
 
 NO_EVIDENCE = Evidence()
-
-
-def believed_time(claimed: datetime | None, arrived: datetime) -> datetime:
-    """The time of a consent or opt-out: the claimed one if it is plausible, else that of arrival.
-
-    Args:
-        claimed: the time that the source gives, if it gives one.
-        arrived: when we heard of it.
-    """
-    is_plausible = claimed and EARLIEST_BELIEVED_TIME <= claimed <= arrived + MAX_CLOCK_ADVANCE
-    return claimed if claimed and is_plausible else arrived
 
 
 def change_consent(

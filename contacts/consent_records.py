@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.times import EARLIEST_BELIEVED_TIME
 from contacts.consent import (
-    EARLIEST_BELIEVED_TIME,
     RECORDED_BY_OPERATOR,
     Evidence,
     change_consent,

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import orjson
 from django.db import connection
 from django.utils import timezone
 
 from astronote.accounts.models import StoreId
 from astronote.common.sql import rows
-from messaging import limits, tallies
+from messaging import limits, mitto, tallies
 from messaging.credits import NewBatch
 from messaging.models import BatchId, OutboundMessage
 from messaging.statuses import BatchStatus, MessageStatus, TallyEvent
@@ -145,17 +146,25 @@ COPY_BATCHES = (
 
 
 def _group_into_batches(messages: Sequence[NewMessage]) -> list[list[NewMessage]]:
-    """Group neighbouring messages of one source into batches of at most `max_batch_size`."""
+    """Group neighbouring messages of one source into batches that fit into one call each.
+
+    A batch has at most `max_batch_size` messages, and the body of its call MAX_CALL_BYTES.
+    """
     max_size = limits.max_batch_size()
     groups: list[list[NewMessage]] = []
+    call_bytes = 0
     for message in messages:
+        message_bytes = len(orjson.dumps(message.text)) + mitto.MESSAGE_OVERHEAD_BYTES
         if (
             not groups
             or groups[-1][0].source_id != message.source_id
             or len(groups[-1]) == max_size
+            or call_bytes + message_bytes > mitto.MAX_CALL_BYTES
         ):
             groups.append([])
+            call_bytes = 0
         groups[-1].append(message)
+        call_bytes += message_bytes
     return groups
 
 

@@ -8,42 +8,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from string import whitespace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
+from django.utils import timezone
 
 from astronote.common.sql import execute
-from messaging.mitto import mask_phone_numbers, parse_time
+from astronote.common.times import is_plausible_time, parse_time
+from messaging.event_fields import (
+    CODE_FIELDS,
+    ID_FIELDS,
+    REASON_FIELDS,
+    STATUS_FIELDS,
+    TIME_FIELDS,
+    first_field,
+)
+from messaging.mitto import mask_phone_numbers
 from messaging.models import MessageId
 from messaging.outcomes import Outcome
-from messaging.statuses import MessageStatus, Reason, WebhookEventStatus, WebhookEventType
+from messaging.statuses import (
+    DELIVERED_PROVIDER_STATUSES,
+    FAILED_PROVIDER_STATUSES,
+    MessageStatus,
+    Reason,
+    WebhookEventStatus,
+    WebhookEventType,
+)
 
-# Mitto's statuses and those of carriers that it passes on (docs/rules.md#provider-statuses). A
-# status in neither set is not final.
-DELIVERED_PROVIDER_STATUSES = {"delivered", "delivrd", "completed", "ok"}
-FAILED_PROVIDER_STATUSES = {
-    "failure",
-    "failed",
-    "undelivered",
-    "undeliv",
-    "undeliverable",
-    "expired",
-    "rejected",
-    "rejectd",
-    "deleted",
-    "error",
-}
-# Each field has several names: one in JSON, others in queries and forms
-# (docs/rules.md#mitto-webhook-fields).
-ID_FIELDS = ("messageId", "id", "msgid")
-STATUS_FIELDS = ("deliveryStatus", "status")
-TIME_FIELDS = ("updatedAt", "timestamp", "sendtimestamp", "sendtime")
-CODE_FIELDS = ("errorcode", "errorCode")
-REASON_FIELDS = ("description", "error")
 MAX_DEPTH = 50  # of lists and objects in an event
-RECEIVER_FIELDS = ("destination", "receiver", "to")
 
 
 def message_status_of(provider_status: str) -> MessageStatus:
@@ -56,22 +49,11 @@ def message_status_of(provider_status: str) -> MessageStatus:
     return MessageStatus.SENT
 
 
-def first_field(event: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of these fields that the event has, as text; empty if it has none."""
-    for name in names:
-        value = event.get(name)
-        if isinstance(value, (str, int)) and value != "":
-            # Not other blanks: one may be half of a letter that was read in a wrong encoding.
-            return str(value).strip(whitespace)
-    return ""
-
-
-def event_time(event: Mapping[str, Any]) -> datetime | None:
-    """The provider's time of an event: ISO 8601, or seconds or milliseconds since 1970."""
+def receipt_time(event: Mapping[str, Any]) -> datetime | None:
+    """The provider's time of a receipt; None if it cannot be read or is not plausible."""
     text = first_field(event, TIME_FIELDS)
-    if text.isascii() and text.isdigit() and len(text) in (10, 13):
-        return datetime.fromtimestamp(int(text) / (1 if len(text) == 10 else 1000), UTC)
-    return parse_time(text)
+    time = parse_time(text) if text else None
+    return time if time and is_plausible_time(time, timezone.now()) else None
 
 
 def strip_nul_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
@@ -138,13 +120,14 @@ class NewEvent(NamedTuple):
         time_or_digest = first_field(event, TIME_FIELDS)[:40] or sha256_hex(body)[:16]
         error_code = error = ""
         if message_status_of(provider_status) == MessageStatus.FAILED:
-            error_code = first_field(event, CODE_FIELDS)[:40] or Reason.UNDELIVERED.value
+            code = first_field(event, CODE_FIELDS)[:40]
+            error_code = code if code.strip("0") else Reason.UNDELIVERED.value
             error = mask_phone_numbers(first_field(event, REASON_FIELDS))[:200]
         return cls(
             f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
             provider_id,
             provider_status,
-            event_time(event),
+            receipt_time(event),
             error_code,
             error,
             body,

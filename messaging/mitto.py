@@ -7,8 +7,10 @@ in bulk are in `polling.py`, webhooks in `webhooks.py`.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,7 +28,26 @@ from urllib3.exceptions import (
 )
 from urllib3.util.retry import Retry
 
+from astronote.common.times import parse_time
+
+log = logging.getLogger(__name__)
+
 MAX_RETRY_AFTER_SECONDS = 86400.0
+# Of the body of a call. Mitto publishes no limit; about 1 MB is what its users have seen pass.
+MAX_CALL_BYTES = 1_000_000
+# What a message has in a call beside its text as it is stored: names, number, sender ID, account,
+# and what a link and a code add to the text.
+MESSAGE_OVERHEAD_BYTES = 300
+# Answers to the path of bulk calls by an account or version that has none.
+NO_BULK_STATUSES = {404, 405}
+# Single sends in place of a bulk call end after this time: opt-outs wait for them.
+MAX_SINGLE_SENDS_SECONDS = 20.0
+# Refusals that say nothing about the messages: the key, the funds, the caller's address, a proxy.
+ACCOUNT_REFUSALS = {401, 402, 403, 407}
+ID_FIELDS = ("messageid", "message_id", "id")
+# An answer that was refused has words in one of these; "0" is a code that means no error.
+WORD_FIELDS = ("error", "errors", "message", "title", "detail", "description", "code")
+MAX_WORDS = 500
 # Client errors after which Mitto may still have accepted the call.
 AMBIGUOUS_4XX = {408, 425}
 
@@ -40,7 +61,10 @@ class OutgoingSms(NamedTuple):
 
 
 class SentItem(NamedTuple):
-    """Mitto's answer about one message: its ID, or None and the reason of the refusal."""
+    """Mitto's answer about one message: its ID, or None and Mitto's words of the refusal.
+
+    Without an ID and without words it is unknown whether Mitto accepted it.
+    """
 
     message_id: str | None
     error: str = ""
@@ -48,7 +72,10 @@ class SentItem(NamedTuple):
 
 @dataclass(frozen=True)
 class Accepted:
-    """Mitto accepted the call; `items` are in the order of the messages."""
+    """Mitto accepted the call; `items` are in the order of the messages.
+
+    If there are fewer items than messages, the last messages were not submitted.
+    """
 
     items: list[SentItem]
     bulk_id: str | None = None
@@ -84,11 +111,32 @@ class MessageReport:
     delivery_status: str
     description: str
     updated_at: datetime | None
+    # What Mitto knows the message by, where the answer has it.
+    text: str = ""
+    destination: str = ""
+    parts: int | None = None
 
 
 @dataclass(frozen=True)
 class NotFound:
     """Mitto knows no message with this ID."""
+
+
+class RawAnswer(NamedTuple):
+    """An answer of Mitto as it came, for the go-live check."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """The body; None if it is not JSON."""
+        return _parse_json_or_none(self.content)
+
+    def read(self, messages: Sequence[OutgoingSms]) -> SendResult:
+        """What it means for the messages that were sent."""
+        problem = _problem_of_response(self.status, self.headers, self.content)
+        return problem if problem is not None else _read_items(self.json(), messages)
 
 
 SendResult = Accepted | CallRefused | RetryLater | Ambiguous
@@ -101,6 +149,7 @@ class MittoClient:
     Args:
         connect_timeout: in seconds.
         read_timeout: in seconds.
+        proxy: the address of an HTTP proxy; empty for none.
     """
 
     def __init__(
@@ -112,12 +161,16 @@ class MittoClient:
         api_version: str = "v1.1",
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        proxy: str = "",
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/api/{api_version}/Messages"
         self._account = traffic_account_id
         self._timeout = (connect_timeout, read_timeout)
         self._session = requests.Session()
         self._session.trust_env = False
+        if proxy:
+            self._session.proxies = {"http": proxy, "https": proxy}
+        self._has_bulk = True
         self._session.headers.update(
             {"X-Mitto-API-Key": api_key, "Content-Type": "application/json"}
         )
@@ -125,14 +178,78 @@ class MittoClient:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def send_bulk(self, messages: Sequence[OutgoingSms]) -> SendResult:
-        """Send up to 5,000 messages in one call."""
+    def send_bulk(
+        self, messages: Sequence[OutgoingSms], *, wait_for_turn: Callable[[], None] = lambda: None
+    ) -> SendResult:
+        """Send up to 5,000 messages in one call.
+
+        If the account's version has no bulk calls, they are sent one by one, for at most
+        MAX_SINGLE_SENDS_SECONDS. Then the answer has items for the first messages only.
+
+        Args:
+            messages: what to send.
+            wait_for_turn: called before each further call.
+        """
+        if self._has_bulk:
+            body = {"messages": [self._build_message_body(message) for message in messages]}
+            result = self._post_messages("/sendmessagesbulk", body, messages)
+            if not (isinstance(result, CallRefused) and result.status_code in NO_BULK_STATUSES):
+                return result
+            log.warning(
+                "Mitto has no sendmessagesbulk at this version (%s): messages are sent one by one",
+                result.status_code,
+            )
+            self._has_bulk = False
+        return self._send_one_by_one(messages, wait_for_turn)
+
+    def _send_one_by_one(
+        self, messages: Sequence[OutgoingSms], wait_for_turn: Callable[[], None]
+    ) -> SendResult:
+        """Send messages singly until one is not taken or the account is refused."""
+        items: list[SentItem] = []
+        until = time.monotonic() + MAX_SINGLE_SENDS_SECONDS
+        for message in messages:
+            if items:
+                wait_for_turn()
+            result = self.send_one(message)
+            match result:
+                case Accepted():
+                    items += result.items
+                case CallRefused() if result.status_code in ACCOUNT_REFUSALS | NO_BULK_STATUSES:
+                    return Accepted(items) if items else result
+                case CallRefused():
+                    items.append(SentItem(None, result.error or f"refused ({result.status_code})"))
+                case RetryLater():
+                    return Accepted(items) if items else result
+                case Ambiguous():
+                    return Accepted([*items, SentItem(None)])
+            if time.monotonic() > until:
+                break
+        return Accepted(items)
+
+    def bulk_call(self, messages: Sequence[OutgoingSms]) -> Callable[[], RawAnswer | str]:
+        """A bulk call to be made; it returns the answer as it came, or why there is none."""
         body = {"messages": [self._build_message_body(message) for message in messages]}
-        return self._post_messages("/sendmessagesbulk", body, len(messages))
+        return lambda: self._call_raw("POST", "/sendmessagesbulk", orjson.dumps(body))
+
+    def single_call(self, message: OutgoingSms) -> Callable[[], RawAnswer | str]:
+        """The same for a single send."""
+        body = orjson.dumps(self._build_message_body(message))
+        return lambda: self._call_raw("POST", "/send", body)
+
+    def status_call(self, message_id: str) -> Callable[[], RawAnswer | str]:
+        """The same for a status query."""
+        return lambda: self._call_raw("GET", f"/{message_id}", None)
+
+    def _call_raw(self, method: str, path: str, data: bytes | None) -> RawAnswer | str:
+        answer = self._call_or_get_problem(method, path, data)
+        if isinstance(answer, (RetryLater, Ambiguous)):
+            return answer.error
+        return RawAnswer(answer.status_code, answer.headers, answer.content)
 
     def send_one(self, message: OutgoingSms) -> SendResult:
         """Send a single message."""
-        return self._post_messages("/send", self._build_message_body(message), 1)
+        return self._post_messages("/send", self._build_message_body(message), [message])
 
     def fetch_message_status(self, message_id: str) -> StatusResult:
         """Ask for the status of a message."""
@@ -148,16 +265,16 @@ class MittoClient:
             "sms": {"text": message.text, "sender": message.sender},
         }
 
-    def _post_messages(self, path: str, body: dict[str, Any], message_count: int) -> SendResult:
+    def _post_messages(
+        self, path: str, body: dict[str, Any], messages: Sequence[OutgoingSms]
+    ) -> SendResult:
         answer = self._call_or_get_problem("POST", path, orjson.dumps(body))
         if not isinstance(answer, requests.Response):
             return answer
         problem = _problem_of_response(answer.status_code, answer.headers, answer.content)
-        return (
-            problem
-            if problem is not None
-            else _read_items(_parse_json_or_none(answer.content), message_count)
-        )
+        if problem is not None:
+            return problem
+        return _read_items(_parse_json_or_none(answer.content), messages)
 
     def _call_or_get_problem(
         self, method: str, path: str, data: bytes | None
@@ -206,47 +323,118 @@ def interpret_status_response(
     body = _parse_json_or_none(content)
     if not isinstance(body, dict):
         return Ambiguous("the answer cannot be read")
+    sms = (body.get("requestInfo") or {}).get("sms") or {}
+    parts = body.get("messageParts")
     return MessageReport(
-        str(body.get("deliveryStatus") or ""),
-        mask_phone_numbers(str(body.get("description") or "")),
+        str(body.get("deliveryStatus") or body.get("status") or ""),
+        mask_phone_numbers(words_of(body.get("description"))),
         parse_time(str(body.get("updatedAt") or "")),
+        text=str(body.get("text") or sms.get("text") or ""),
+        destination=str(body.get("destination") or ""),
+        parts=parts if isinstance(parts, int) else None,
     )
 
 
 def _problem_of_response(
     http_status: int, headers: Mapping[str, str], content: bytes
 ) -> CallRefused | RetryLater | Ambiguous | None:
-    """What an HTTP status other than 200 means; None for 200."""
-    if http_status == 200:
+    """What an HTTP status other than 2xx means; None for 2xx."""
+    if 200 <= http_status < 300:
         return None
     retry_after = _retry_after_seconds(headers.get("Retry-After"))
     if http_status == 429 or (http_status == 503 and "Retry-After" in headers):
         return RetryLater(f"asks to wait, {http_status}", retry_after)
     if 400 <= http_status < 500 and http_status not in AMBIGUOUS_4XX:
         return CallRefused(http_status, _error_text_without_phone_numbers(content))
-    return Ambiguous(f"answered {http_status}")
+    words = _error_text_without_phone_numbers(content)
+    return Ambiguous(f"answered {http_status}{': ' if words else ''}{words}"[:MAX_WORDS])
 
 
-def _read_items(body: Any, expected_count: int) -> Accepted | Ambiguous:
-    """Read the answer to some messages; ambiguous unless it names each once, in order."""
-    items = body.get("messages") if isinstance(body, dict) else None
+def _read_items(body: Any, messages: Sequence[OutgoingSms]) -> Accepted | Ambiguous:
+    """Read the answer to some messages; ambiguous unless it names each once.
+
+    The items are in the order of the messages, unless they name their destinations.
+    """
+    items = _get_any_case(body, "messages") if isinstance(body, dict) else None
+    if items is None and isinstance(body, dict) and len(messages) == 1:
+        items = [body]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        return Ambiguous("the answer cannot be read")
-    if len(items) != expected_count:
-        return Ambiguous(f"the answer names {len(items)} messages of {expected_count}")
+        return _ambiguous("the answer cannot be read", body)
+    if len(items) != len(messages):
+        return _ambiguous(f"the answer names {len(items)} messages of {len(messages)}", body)
+    items = _in_order_of_messages(items, messages)
+    if items is None:
+        return _ambiguous("the answer names other numbers", body)
     sent_items = [_read_item(item) for item in items]
     ids = [item.message_id for item in sent_items if item.message_id]
     if len(set(ids)) != len(ids):
-        return Ambiguous("the answer names a message twice")
+        return _ambiguous("the answer names a message twice", body)
     bulk_id = body.get("bulkId")
     return Accepted(sent_items, str(bulk_id)[:64] if bulk_id else None)
 
 
+def _ambiguous(problem: str, body: Any) -> Ambiguous:
+    words = words_of(_get_any_case(body, "errors") if isinstance(body, dict) else body)
+    return Ambiguous(mask_phone_numbers(f"{problem}: {words}" if words else problem)[:MAX_WORDS])
+
+
+def _in_order_of_messages(
+    items: list[dict[str, Any]], messages: Sequence[OutgoingSms]
+) -> list[dict[str, Any]] | None:
+    """The items in the order of the messages; None if they name other destinations."""
+    numbers = [_digits(item.get("destination") or item.get("to")) for item in items]
+    wanted = [_digits(message.destination) for message in messages]
+    if numbers == wanted or not all(numbers):
+        return items
+    items_by_number: dict[str, list[dict[str, Any]]] = {}
+    for number, item in zip(numbers, items, strict=True):
+        items_by_number.setdefault(number, []).append(item)
+    if sorted(numbers) != sorted(wanted):
+        return None
+    return [items_by_number[number].pop(0) for number in wanted]
+
+
+def _digits(number: Any) -> str:
+    return "".join(filter(str.isdecimal, str(number or "")))
+
+
 def _read_item(item: Mapping[str, Any]) -> SentItem:
-    if item.get("messageId"):
-        return SentItem(str(item["messageId"]))
-    error = str(item.get("error") or item.get("message") or "refused")
-    return SentItem(None, mask_phone_numbers(error)[:500])
+    message_id = next(filter(None, (_get_any_case(item, name) for name in ID_FIELDS)), None)
+    if isinstance(message_id, (str, int)):
+        return SentItem(str(message_id))
+    return SentItem(None, mask_phone_numbers(words_of(item))[:MAX_WORDS])
+
+
+def _get_any_case(item: Mapping[str, Any], name: str) -> Any:
+    if name in item:
+        return item[name]
+    return next((value for other, value in item.items() if other.lower() == name), None)
+
+
+def words_of(value: Any) -> str:
+    """The words of an error in any of its forms; empty if it says that there is none.
+
+    A text, an object with words in one of WORD_FIELDS (problem details among them, with their
+    `errors` by field), or a list of these.
+    """
+    if isinstance(value, Mapping):
+        named = [(name, _get_any_case(value, name)) for name in WORD_FIELDS]
+        found = [
+            f"code {text}" if name == "code" else text
+            for name, inner in named
+            if (text := words_of(inner))
+        ]
+        if not found:  # by field, as in problem details
+            found = [
+                f"{name}: {text}"
+                for name, inner in value.items()
+                if isinstance(inner, list) and (text := words_of(inner))
+            ]
+        return "; ".join(dict.fromkeys(found))
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(words_of, value)))
+    text = "" if value is None or isinstance(value, bool) else str(value).strip()
+    return text if text.strip("0") else ""
 
 
 def _parse_json_or_none(content: bytes) -> Any:
@@ -259,11 +447,8 @@ def _parse_json_or_none(content: bytes) -> Any:
 def _error_text_without_phone_numbers(content: bytes) -> str:
     """The error text of an answer, without phone numbers."""
     body = _parse_json_or_none(content)
-    if isinstance(body, dict):
-        text = body.get("message") or body.get("error") or body.get("errors") or ""
-    else:
-        text = content.decode(errors="replace")
-    return mask_phone_numbers(str(text))[:500]
+    words = words_of(body) if body is not None else content.decode(errors="replace")
+    return mask_phone_numbers(words)[:MAX_WORDS]
 
 
 def _retry_after_seconds(header_value: str | None) -> float | None:
@@ -283,16 +468,3 @@ def _retry_after_seconds(header_value: str | None) -> float | None:
 def mask_phone_numbers(text: str) -> str:
     """Replace everything that may be a phone number."""
     return re.sub(r"\+?\d{7,}", "+•••", text)
-
-
-def parse_time(text: str) -> datetime | None:
-    """Read a time of Mitto, with any number of decimals, as UTC; None if it cannot be read."""
-    match = re.fullmatch(r"(.+T\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", text)
-    if not match:
-        return None
-    base, fraction, zone = match.groups()
-    try:
-        time = datetime.fromisoformat(base + (fraction or "")[:7] + (zone or "Z"))
-        return time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

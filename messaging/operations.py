@@ -19,6 +19,7 @@ from astronote.operations.registry import (
     BY_TEXT,
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
+    AsyncPath,
     Banner,
     FoundBy,
     HealthCheck,
@@ -36,7 +37,6 @@ from astronote.operations.registry import (
     SidebarLink,
     StoreCheck,
     StorePanel,
-    WsgiPath,
 )
 from messaging import call_metrics, panels, repairs, sending_stop, webhooks
 from messaging.models import Batch, message_classes
@@ -133,7 +133,6 @@ def _is_event_of(person: PersonKey) -> Q:
 BY_CONTACT_OR_NUMBER = FoundBy("by the contact, and by the number", _is_message_of, "contact")
 
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
-registry.wsgi_paths.register(WsgiPath("mitto webhooks", webhooks.PREFIX, webhooks.application))
 registry.banners.register(
     Banner(
         "sending stopped",
@@ -144,6 +143,7 @@ registry.banners.register(
     )
 )
 registry.health_checks.register(HealthCheck("mitto account", sending_stop.describe_stop))
+registry.async_paths.register(AsyncPath("mitto webhooks", webhooks.PREFIX, webhooks.answer))
 registry.home_panels.register(
     HomePanel(
         "replies to decide",

@@ -145,9 +145,12 @@ def record_answers(
         counts: is added to.
     """
     reported, new_events, missing = [], [], []
+    others = _messages_that_answers_do_not_mean(model, queries, answers)
     for query, answer in zip(queries, answers, strict=True):
         counts["asked"] += 1
         match answer:
+            case mitto.MessageReport() if query.pk in others:
+                new_events.append(_event_of_mismatch(query))
             case mitto.MessageReport():
                 event = NewEvent.from_receipt(
                     {
@@ -169,6 +172,13 @@ def record_answers(
                 missing.append(query.pk)
             case _:
                 counts["unanswered"] += 1
+    if others:
+        counts["mismatched"] = counts.get("mismatched", 0) + len(others)
+        log.error(
+            "Mitto names other texts or numbers for %s message IDs: the order of its items was not"
+            " kept. Stop sending and ask Mitto",
+            len(others),
+        )
     with transaction.atomic():
         insert_events(new_events, WebhookEventType.POLL)
         outcomes.record_outcomes(model, reported)
@@ -176,6 +186,57 @@ def record_answers(
     checked.update(delivery_last_checked_at=timezone.now())
     # 404 is not final: Mitto may not know a message yet (docs/rules.md#mitto-status-query).
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
+
+
+def _messages_that_answers_do_not_mean(
+    model: type[OutboundMessage],
+    queries: list[StatusQuery],
+    answers: list[mitto.StatusResult],
+) -> set[MessageId]:
+    """The messages whose answers have another text or destination than was sent.
+
+    Logs an alert if Mitto counts other parts than we charge.
+    """
+    reports = {
+        query.pk: answer
+        for query, answer in zip(queries, answers, strict=True)
+        if isinstance(answer, mitto.MessageReport)
+        and (answer.text or answer.destination or answer.parts)
+    }
+    sent = model.objects.filter(pk__in=reports)
+    others: set[MessageId] = set()
+    other_parts = 0
+    for pk, to, text, tracking_id, segments in sent.values_list(
+        "pk", "to", "text", "tracking_id", "segments"
+    ):
+        report = reports[pk]
+        # Numbers and texts are emptied when a person is erased.
+        same_number = not (report.destination and to) or (
+            report.destination.lstrip("+0") == to.lstrip("+")
+        )
+        same_text = not (report.text and text) or (
+            report.text.split() == model.text_to_send(text, tracking_id).split()
+        )
+        if not (same_number and same_text):
+            others.add(pk)
+        elif report.parts and report.parts != segments:
+            other_parts += 1
+    if other_parts:
+        log.error("Mitto counts other parts than we do, of %s messages", other_parts)
+    return others
+
+
+def _event_of_mismatch(query: StatusQuery) -> NewEvent:
+    return NewEvent(
+        f"mismatch:{query.provider_message_id}",
+        query.provider_message_id,
+        "",
+        None,
+        "",
+        "Mitto names another text or number for this message ID",
+        "{}",
+        WebhookEventStatus.FAILED.value,
+    )
 
 
 async def _fetch_statuses_within_rate(provider_ids: list[str]) -> list[mitto.StatusResult]:
@@ -202,7 +263,9 @@ async def _fetch_statuses_within_rate(provider_ids: list[str]) -> list[mitto.Sta
 
 async def _fetch_status(session: aiohttp.ClientSession, url: str) -> mitto.StatusResult:
     try:
-        async with session.get(url, allow_redirects=False) as answer:
+        async with session.get(
+            url, allow_redirects=False, proxy=settings.MITTO_PROXY or None
+        ) as answer:
             return mitto.interpret_status_response(
                 answer.status, answer.headers, await answer.read()
             )

@@ -7,6 +7,7 @@ So calls keep to the limit on average. Without Redis, sending waits. Quiet hours
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -71,6 +72,15 @@ def sleep_for_rate_or_raise_postponed(batch: Batch) -> None:
         earlier = earlier.filter(owner=batch.owner_id)
     wait_ms += earlier.count() * max(costs.values())
     raise Postponed("the rate limit", timezone.now() + timedelta(milliseconds=wait_ms))
+
+
+def sleep_for_one_call() -> None:
+    """Wait for a further call of a batch; without Redis, for the length of the window."""
+    cost_ms = settings.QUEUE_RATE_DURATION_MS / settings.QUEUE_RATE_MAX
+    wait_ms: float = settings.QUEUE_RATE_DURATION_MS
+    with contextlib.suppress(RedisError):
+        wait_ms = reserve_slot_and_get_wait_ms({"calls": cost_ms}, MAX_SLEEP_MS)
+    time.sleep(min(wait_ms, MAX_SLEEP_MS) / 1000)
 
 
 def reserve_slot_and_get_wait_ms(

@@ -7,11 +7,11 @@ What a receipt says is read in `inbox.py`; which receipt decides a message's sta
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -20,18 +20,13 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
-from messaging.inbox import (
-    DELIVERED_PROVIDER_STATUSES,
-    FAILED_PROVIDER_STATUSES,
-    RECEIVER_FIELDS,
-    NewEvent,
-    first_field,
-    insert_events,
-    message_status_of,
-)
+from messaging.event_fields import RECEIVER_FIELDS, first_field
+from messaging.inbox import NewEvent, insert_events, message_status_of
 from messaging.models import MessageId, OutboundMessage, WebhookEvent, message_classes
 from messaging.outcomes import Outcome
 from messaging.statuses import (
+    DELIVERED_PROVIDER_STATUSES,
+    FAILED_PROVIDER_STATUSES,
     BatchStatus,
     MessageStatus,
     ReservationStatus,
@@ -51,24 +46,21 @@ MIN_RETRY_DELAY, MAX_RETRY_AGE = timedelta(seconds=5), timedelta(hours=1)
 MAX_CALL_DURATION = timedelta(minutes=5)
 
 
-def store_receipts_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
-    """Store receipts, each once, and enqueue a job that applies them.
-
-    Concurrent calls share one insert.
-    """
-    new_events = [NewEvent.from_receipt(event) for event in events]
-    if new_events:
-        _store_coalesced(new_events)
-
-
-def _insert_receipts_and_enqueue_job(new_events: list[NewEvent]) -> None:
+def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
+    """Store receipts, each once, and enqueue a job that applies them."""
     if insert_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
         DEBOUNCE_KEY, DEBOUNCE_SECONDS
     ):
         jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
 
 
-_store_coalesced = WriteCoalescer(_insert_receipts_and_enqueue_job)
+def _insert_in_own_thread(new_events: list[NewEvent]) -> None:
+    close_old_connections()  # as Django does at the beginning of each request
+    insert_receipts_and_enqueue_job(new_events)
+
+
+# Stores receipts as `insert_receipts_and_enqueue_job` does; concurrent calls share one insert.
+store_coalesced = WriteCoalescer(_insert_in_own_thread)
 
 
 def apply_received_receipts() -> dict[str, int]:

@@ -14,17 +14,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
+from astronote.common.times import parse_time
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
 from contacts.marketing_blocks import hold_marketing, suppress_opted_out_phones
 from contacts.models import ConsentEventType, Contact
 from messaging import opt_in_requests, opt_out_confirmations, tallies
-from messaging.inbox import (
+from messaging.event_fields import (
     ID_FIELDS,
-    TIME_FIELDS,
-    NewEvent,
-    event_time,
+    REPLY_TIME_FIELDS,
+    TEXT_FIELDS,
+    TO_FIELDS,
     first_field,
+    number_of_reply,
+)
+from messaging.inbox import (
+    NewEvent,
     insert_events,
     sha256_hex,
     strip_nul_and_dump_json,
@@ -44,9 +49,6 @@ APPLY_REPLIES = "messaging.tasks.apply_replies"
 DEBOUNCE_KEY, DEBOUNCE_SECONDS = "astronote:replies-waiting", 5
 CHUNK_REPLIES = 500
 STOP_SOURCE, START_SOURCE = "inbound_stop", "inbound_start"
-FROM_FIELDS = ("from", "msisdn", "sender")
-TEXT_FIELDS = ("text", "message", "body")
-TO_FIELDS = ("to", "destination", "receiver")
 DIGEST_LENGTH = 32
 NO_NUMBER = "no number that it came from"
 
@@ -61,7 +63,7 @@ def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
 def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
     """Read a reply."""
     event, body = strip_nul_and_dump_json(event)
-    own_id, when = first_field(event, ID_FIELDS)[:64], first_field(event, TIME_FIELDS)[:40]
+    own_id, when = first_field(event, ID_FIELDS)[:64], first_field(event, REPLY_TIME_FIELDS)[:40]
     request = read_reply(first_field(event, TEXT_FIELDS)).request
     if own_id or when:
         identity = f"{own_id}:{when}"
@@ -74,7 +76,7 @@ def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
         f"inbound:{identity[:80]}:{sha256_hex(body)[:DIGEST_LENGTH]}",
         own_id,
         "",
-        event_time(event),
+        parse_time(when),  # as claimed: `change_consent` decides whether to believe it
         "",
         "",
         body,
@@ -112,7 +114,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         The name of its count.
     """
     payload = event.payload or {}
-    numbers = numbers_in(first_field(payload, FROM_FIELDS))
+    numbers = numbers_in(number_of_reply(payload))
     conversations = conversations_with(numbers)
     meant_for = addressees(numbers, conversations, first_field(payload, TO_FIELDS))
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]

@@ -18,7 +18,7 @@ from astronote.common import audit
 from contacts.marketing_blocks import end_marketing_hold, suppress_held_phones
 from contacts.models import MarketingHold
 from messaging import replies
-from messaging.inbox import first_field
+from messaging.event_fields import TEXT_FIELDS, first_field, number_of_reply
 from messaging.models import ReplyReview
 from messaging.reply_reading import read_reply
 from messaging.reply_stores import conversations_with, numbers_in
@@ -59,7 +59,7 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
     return [
         OpenReview(
             reply.pk,
-            first_field(reply.payload or {}, replies.FROM_FIELDS),
+            number_of_reply(reply.payload or {}),
             text_of(reply),
             proposes_opt_out(reply),
             ", ".join(stores.get(reply.pk, [])),
@@ -71,7 +71,7 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
 
 def text_of(reply: ReplyReview) -> str:
     """What the customer wrote; empty if it was erased."""
-    return first_field(reply.payload or {}, replies.TEXT_FIELDS)
+    return first_field(reply.payload or {}, TEXT_FIELDS)
 
 
 def proposes_opt_out(reply: ReplyReview) -> bool:
@@ -118,8 +118,6 @@ def _opt_out_where_marketing_is_held(reply: ReplyReview) -> None:
             "then decide that the reply is no opt-out"
         )
     suppress_held_phones(reply.pk, reason=SOURCE)
-    conversations = conversations_with(
-        numbers_in(first_field(reply.payload or {}, replies.FROM_FIELDS))
-    )
+    conversations = conversations_with(numbers_in(number_of_reply(reply.payload or {})))
     meant_for = [one for one in conversations if one.owner_id in held_at or None in held_at]
     replies.count_opt_outs(replies.opt_out_contacts(reply, meant_for, source=SOURCE))

@@ -21,6 +21,7 @@ import re
 import signal
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,7 @@ from aiohttp import web
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 E164 = re.compile(r"\+[1-9]\d{6,14}")
-SENDER = re.compile(r"[A-Za-z0-9]{3,11}|\+\d{7,15}")
+SENDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ]{1,9}[A-Za-z0-9]|\+\d{7,15}")
 FAULTS = [
     "none",
     "unauthorized",
@@ -55,6 +56,20 @@ FAULTS = [
     "no_bulk_id",
 ]
 RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
+# Forms in which Mitto may answer and post; nobody has published one (docs/rules.md#mitto-sandbox).
+CHOICES = {
+    "fault": FAULTS,
+    "receipts": RECEIPTS,
+    # The name of the ID in an answer; `top`: `id` at the top level of the answer to a single send.
+    "id_name": ["messageId", "id", "top"],
+    # One bad number: an item with `error`, an item without words, `errors` beside the items of a
+    # 2xx, or a 400 with problem details for the whole call.
+    "bad_number": ["item", "bare", "errors", "problem"],
+    # How receipts come: a list, classic fields, a query, a message object, each in an envelope.
+    "webhook_shape": ["list", "classic", "query", "message"],
+    "envelope": ["", "message", "data", "payload", "messages"],
+    "webhook_secret": ["header", "query", "path", "signature"],
+}
 
 
 @dataclass
@@ -77,6 +92,17 @@ class Behaviour:
     status_404_share: float = 0.0
     account_status: int = 0  # with which every call is refused, such as 401; 0: none is
     bad_numbers: str = ""  # separated by commas; a call with one of them is refused as a whole
+    accept_status: int = 200
+    id_name: str = "messageId"
+    bad_number: str = "item"
+    fails_after_acceptance: int = 0
+    without_bulk: int = 0
+    items_name_destination: int = 0
+    parts_in_status: int = 1
+    webhook_shape: str = "list"
+    envelope: str = ""
+    webhook_chunked: int = 0
+    webhook_secret: str = "header"
 
 
 class Message:
@@ -160,18 +186,11 @@ class Sandbox:
         failure = await self._fail_before_accepting(request, fault)
         if failure is not None:
             return failure
-        try:
-            body = orjson.loads(data)
-            entries = body["messages"] if bulk else [body]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            return _error(400, "the body cannot be read")
-        if len(entries) > behaviour.bulk_cap:
-            return _error(400, f"more than {behaviour.bulk_cap} messages")
-        if any(
-            isinstance(entry, dict) and entry.get("destination") in behaviour.bad_numbers.split(",")
-            for entry in entries
-        ):
-            return _error(400, "a destination is not valid")
+        if bulk and behaviour.without_bulk:
+            return _error(404, "there is no such resource")
+        entries = self._read_entries_or_refuse(data, bulk=bulk)
+        if isinstance(entries, web.Response):
+            return entries
         answer = self._accept_valid_messages(entries, fault, received_at)
         if answer is None:
             return _error(400, "no message of the call is valid")
@@ -182,7 +201,33 @@ class Sandbox:
             return failure
         if not bulk:
             answer.pop("bulkId", None)
-        return web.Response(body=orjson.dumps(answer), content_type="application/json")
+            if behaviour.id_name == "top":
+                [answer] = answer["messages"]
+        return web.Response(
+            body=orjson.dumps(answer),
+            content_type="application/json",
+            status=behaviour.accept_status,
+        )
+
+    def _read_entries_or_refuse(self, data: bytes, *, bulk: bool) -> list[Any] | web.Response:
+        """The messages of a call, or the answer with which the whole call is refused."""
+        try:
+            body = orjson.loads(data)
+            entries: list[Any] = body["messages"] if bulk else [body]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return _error(400, "the body cannot be read")
+        if len(entries) > self.behaviour.bulk_cap:
+            return _error(400, f"more than {self.behaviour.bulk_cap} messages")
+        bad_numbers = self.behaviour.bad_numbers.split(",")
+        if any(
+            isinstance(entry, dict) and entry.get("destination") in bad_numbers for entry in entries
+        ):
+            return _error(400, "a destination is not valid")
+        if self.behaviour.bad_number == "problem":
+            problems = [problem for problem in map(_find_entry_problem, entries) if problem]
+            if problems:
+                return _problem_details(problems)
+        return entries
 
     def _refuse_account(self, request: web.Request) -> web.Response | None:
         if request.headers.get("X-Mitto-API-Key") != self.key:
@@ -249,20 +294,28 @@ class Sandbox:
             The answer, or None if no message is valid.
         """
         bulk_id = f"bulk-{self.calls}-{int(now * 1000)}"
-        items, lines, accepted = [], [], []
+        behaviour = self.behaviour
+        id_name = "messageId" if behaviour.id_name == "messageId" else "id"
+        items, lines, accepted, errors = [], [], [], []
         for entry, message_id in zip(
             entries, _generate_message_ids(now, len(entries)), strict=True
         ):
             problem = _find_entry_problem(entry)
             if problem:
-                items.append({"error": problem})
+                items.append({"error": problem} if behaviour.bad_number == "item" else {})
+                errors.append(problem)
                 continue
             sms, destination = entry["sms"], entry["destination"]
-            fails = self._is_undeliverable(destination, sms["text"])
+            fails = bool(behaviour.fails_after_acceptance) or self._is_undeliverable(
+                destination, sms["text"]
+            )
             row = [message_id, destination, sms["text"], sms["sender"], now, bulk_id, fails]
             lines.append(orjson.dumps(row))
             accepted.append(Message(row))
-            items.append({"messageId": row[0], "trafficAccountId": entry["trafficAccountId"]})
+            item = {id_name: row[0], "trafficAccountId": entry["trafficAccountId"]}
+            if behaviour.items_name_destination:
+                item["destination"] = destination
+            items.append(item)
         if not accepted:
             return None
         if self._ledger:
@@ -277,6 +330,8 @@ class Sandbox:
         elif fault == "reordered_items":
             items = items[::-1]
         answer: dict[str, Any] = {"bulkId": bulk_id, "messages": items}
+        if errors and behaviour.bad_number == "errors":
+            answer["errors"] = errors
         if fault == "no_bulk_id":
             del answer["bulkId"]
         return answer
@@ -305,7 +360,8 @@ class Sandbox:
         provider_status = "Sent"
         if age_ms >= self.behaviour.receipt_delay_ms:
             provider_status = "Failure" if message.fails else "Delivered"
-        body = _build_receipt_body(message, provider_status, time.time()) | {"messageParts": 1}
+        body = _build_message_object(message, provider_status, time.time())
+        body["messageParts"] = self.behaviour.parts_in_status
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
     def _schedule_receipts(self, message: Message, now: float) -> None:
@@ -332,8 +388,13 @@ class Sandbox:
 
     def _pop_receipt(self) -> dict[str, Any]:
         """Remove the receipt that is due first, and return its body."""
-        receipt = heapq.heappop(self._receipts)
-        return _build_receipt_body(receipt.message, receipt.provider_status, receipt.updated_at)
+        _, _, message, provider_status, updated_at = heapq.heappop(self._receipts)
+        match self.behaviour.webhook_shape:
+            case "classic" | "query":
+                return _build_classic_receipt(message, provider_status)
+            case "message":
+                return _build_message_object(message, provider_status, updated_at)
+        return _build_receipt_body(message, provider_status, updated_at)
 
     async def post_due_receipts_forever(self) -> None:
         """Post receipts when they are due, until cancelled."""
@@ -364,21 +425,53 @@ class Sandbox:
     async def _post_with_retries(
         self, session: aiohttp.ClientSession, receipts: list[dict[str, Any]]
     ) -> None:
-        body = orjson.dumps(receipts)
-        headers = {
-            "Content-Type": "application/json",
-            "X-Webhook-Token": self.secret,
-            "X-Webhook-Signature": hmac.new(self.secret.encode(), body, "sha256").hexdigest(),
-        }
+        is_single = self.behaviour.webhook_shape in ("classic", "query")  # one event a request
+        for events in [[receipt] for receipt in receipts] if is_single else [receipts]:
+            if not await self._post_request_with_retries(session, events):
+                self.failed_posts += 1
+                return
+        for receipt in receipts:
+            self.posted[_status_of_receipt(receipt)] += 1
+
+    def _build_webhook_request(self, receipts: list[dict[str, Any]]) -> dict[str, Any]:
+        """Method, address, headers and body of a request with receipts, as keyword arguments."""
+        behaviour = self.behaviour
+        content: Any = receipts[0] if behaviour.webhook_shape in ("classic", "query") else receipts
+        if behaviour.envelope == "messages":
+            content = {"messages": receipts}
+        elif behaviour.envelope:
+            content = {"id": "event", "type": "status", behaviour.envelope: content}
+        body = b"" if behaviour.webhook_shape == "query" else orjson.dumps(content)
+        url, params = self.webhook, {}
+        headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+        match behaviour.webhook_secret:
+            case "header":
+                headers["X-Webhook-Token"] = self.secret
+            case "query":
+                params["token"] = self.secret
+            case "path":
+                url += f"/{self.secret}"
+            case "signature":
+                digest = hmac.new(self.secret.encode(), body, "sha256").hexdigest()
+                headers["X-Webhook-Signature"] = digest
+        if behaviour.webhook_shape == "query":
+            params |= {name: str(value) for name, value in receipts[0].items()}
+            return {"method": "GET", "url": url, "headers": headers, "params": params}
+        chunks = _iter_chunks(body) if behaviour.webhook_chunked else body
+        return {"method": "POST", "url": url, "headers": headers, "params": params, "data": chunks}
+
+    async def _post_request_with_retries(
+        self, session: aiohttp.ClientSession, receipts: list[dict[str, Any]]
+    ) -> bool:
+        """Send a request until it is accepted; return whether it was."""
         for attempt in range(20):
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-                async with session.post(self.webhook, data=body, headers=headers) as answer:
+                request = self._build_webhook_request(receipts)
+                async with session.request(**request) as answer:
                     if answer.status < 300:
-                        for receipt in receipts:
-                            self.posted[receipt["deliveryStatus"]] += 1
-                        return
+                        return True
             await asyncio.sleep(min(0.1 * 2**attempt, 5))
-        self.failed_posts += 1
+        return False
 
     # Control
 
@@ -471,6 +564,47 @@ def _build_receipt_body(
     }
 
 
+def _build_message_object(
+    message: Message, provider_status: str, updated_at: float
+) -> dict[str, Any]:
+    """A message object of Mitto, whose sender is the account's own party."""
+    created_at = datetime.fromtimestamp(message.accepted_at, UTC)
+    return _build_receipt_body(message, provider_status, updated_at) | {
+        "text": message.text,
+        "sender": {"id": "s1", "messagingAppIdentifier": "421902023456", "name": "Account"},
+        "conversation": {"id": "c1", "participants": []},
+        "createdAt": created_at.strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
+        "requestInfo": {"sms": {"sender": message.sender, "text": message.text}},
+    }
+
+
+def _build_classic_receipt(message: Message, provider_status: str) -> dict[str, Any]:
+    """A receipt of the classic API; `sendtime` is when the message was sent."""
+    status = {"Failure": "UNDELIVERED"}.get(provider_status, provider_status.upper())
+    return {
+        "Id": message.id,
+        "MccMnc": "20201",
+        "status": status,
+        "receiver": message.destination.removeprefix("+"),
+        "errorcode": "0",
+        "reference": "",
+        "sendtime": datetime.fromtimestamp(message.accepted_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "sendtimestamp": int(message.accepted_at),
+    }
+
+
+def _status_of_receipt(receipt: dict[str, Any]) -> str:
+    """The status of a receipt under which it is counted."""
+    status: str = receipt.get("deliveryStatus") or receipt["status"]
+    return {"UNDELIVERED": "Failure"}.get(status, status.capitalize())
+
+
+async def _iter_chunks(body: bytes) -> AsyncIterator[bytes]:
+    """The body in small pieces, which makes the request chunked."""
+    for start in range(0, len(body), 64):
+        yield body[start : start + 64]
+
+
 ID_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -484,6 +618,17 @@ def _generate_message_ids(now: float, count: int) -> list[str]:
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_response({"message": message}, status=status, headers=headers)
+
+
+def _problem_details(problems: list[str]) -> web.Response:
+    """A 400 for the whole call, as ASP.NET writes it."""
+    body = {
+        "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
+        "title": "One or more validation errors occurred.",
+        "status": 400,
+        "errors": {"Messages": problems},
+    }
+    return web.json_response(body, status=400, content_type="application/problem+json")
 
 
 def _close_connection_unanswered(request: web.Request) -> web.StreamResponse:
@@ -505,7 +650,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, port: int, key: str, secre
     parser.add_argument("--die-with-parent", action="store_true")
     for field in fields(Behaviour):
         kind = {"float": float, "str": str}.get(str(field.type), int)
-        choices = {"fault": FAULTS, "receipts": RECEIPTS}.get(field.name)
+        choices = CHOICES.get(field.name)
         parser.add_argument(
             f"--{field.name.replace('_', '-')}", type=kind, default=field.default, choices=choices
         )

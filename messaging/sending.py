@@ -51,9 +51,6 @@ log = logging.getLogger(__name__)
 
 # From reading consent to the call; far less than an opt-out waits for open sending windows.
 MAX_CONSENT_AGE_SECONDS = 30
-# Refusals that say nothing about the messages: the key, the funds, the address of the caller or of
-# the API, a proxy. After one, sending stops.
-ACCOUNT_REFUSALS = frozenset({401, 402, 403, 404, 405, 407})
 
 
 class BatchResult(StrEnum):
@@ -152,7 +149,9 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
                 batch, messages, mitto.RetryLater("the worker was stopped before the call")
             )
         with call_metrics.measure_and_record_call() as call:
-            result = call.result = mitto_client().send_bulk(sms)
+            result = call.result = mitto_client().send_bulk(
+                sms, wait_for_turn=rate_limits.sleep_for_one_call
+            )
         return settle_or_requeue_batch(batch, messages, result)
 
 
@@ -268,13 +267,10 @@ def settle_or_requeue_batch(
             return _defer_or_give_up(batch, messages, result)
         case mitto.Ambiguous() if batch.attempts < settings.QUEUE_ATTEMPTS:
             return _return_ambiguous_batch_to_queue(batch, result)
+        case mitto.Accepted() if len(result.items) < len(messages):
+            return _record_part_and_requeue_rest(batch, messages, result)
         case mitto.Accepted():
-            recorded = [
-                Outcome(message.id, MessageStatus.SENT, item.message_id)
-                if item.message_id
-                else Outcome(message.id, MessageStatus.FAILED, None, Reason.REFUSED, item.error)
-                for message, item in zip(messages, result.items, strict=True)
-            ]
+            recorded = _build_outcomes_of_items(messages, result.items)
             is_taken = any(item.message_id for item in result.items)
             batch_result = BatchResult.ACCEPTED if is_taken else BatchResult.REFUSED
         case mitto.Ambiguous():
@@ -304,12 +300,12 @@ def _stop_sending_halve_or_fail(
 ) -> BatchResult:
     """Stop all sending if Mitto refuses the account; else find the messages at fault.
 
-    A refusal of the account is one of ACCOUNT_REFUSALS, or the last of many without a call that
-    Mitto accepted. Else the batch is halved, and a message that is refused alone fails.
+    A refusal of the account is one of its codes or that of the API's address, or the last of many
+    without a call that Mitto accepted. Else the batch is halved, and a message that is refused alone fails.
     """
     error = result.error or f"answered {result.status_code}"
     words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"
-    if result.status_code in ACCOUNT_REFUSALS or (
+    if result.status_code in mitto.ACCOUNT_REFUSALS | mitto.NO_BULK_STATUSES or (
         not is_other_part_accepted(batch)
         and sending_stop.count_refused_call() >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
@@ -331,6 +327,41 @@ def _stop_sending_halve_or_fail(
     log.warning("%s: %s messages fail", words, len(messages))
     sending_stop.stop_if_most_messages_fail(error)
     return BatchResult.REFUSED
+
+
+def _build_outcomes_of_items(
+    messages: Sequence[PreparedMessage], items: Sequence[mitto.SentItem]
+) -> list[Outcome]:
+    """What Mitto's answer says of each message; an item without ID and words says nothing."""
+    recorded = []
+    for message, item in zip(messages, items, strict=True):
+        if item.message_id:
+            outcome = Outcome(message.id, MessageStatus.SENT, item.message_id)
+        elif item.error:
+            outcome = Outcome(message.id, MessageStatus.FAILED, None, Reason.REFUSED, item.error)
+        else:
+            outcome = Outcome(message.id, MessageStatus.UNKNOWN, None, Reason.NO_ANSWER)
+        recorded.append(outcome)
+    return recorded
+
+
+def _record_part_and_requeue_rest(
+    batch: Batch, messages: Sequence[PreparedMessage], result: mitto.Accepted
+) -> BatchResult:
+    """Record the answers about the first messages; the batch returns to the queue with the rest."""
+    submitted = messages[: len(result.items)]
+    with transaction.atomic():
+        if not return_to_queue(
+            batch,
+            reason="messages are sent one by one",
+            until=timezone.now(),
+            attempts=batch.attempts - 1,
+        ):
+            log.error("claim lost between single sends")
+        outcomes.record_outcomes(
+            batch.message_class, _build_outcomes_of_items(submitted, result.items)
+        )
+    return BatchResult.DEFERRED
 
 
 def _submitted_batch_with_own_token(batch: Batch) -> QuerySet[Batch]:
@@ -420,6 +451,7 @@ def mitto_client() -> mitto.MittoClient:
         settings.MITTO_TRAFFIC_ACCOUNT_ID,
         settings.MITTO_CONNECT_TIMEOUT,
         settings.MITTO_READ_TIMEOUT,
+        settings.MITTO_PROXY,
     )
 
 
@@ -431,6 +463,7 @@ def _cached_client(
     traffic_account_id: str,
     connect_timeout: float,
     read_timeout: float,
+    proxy: str,
 ) -> mitto.MittoClient:
     return mitto.MittoClient(
         base_url=base_url,
@@ -439,4 +472,5 @@ def _cached_client(
         traffic_account_id=traffic_account_id,
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
+        proxy=proxy,
     )

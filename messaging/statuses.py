@@ -82,6 +82,23 @@ class WebhookEventType(models.TextChoices):
     INBOUND = "inbound", "message from a customer"
 
 
+# Mitto's statuses and those of carriers that it passes on (docs/rules.md#provider-statuses). A
+# status in neither set is not final.
+DELIVERED_PROVIDER_STATUSES = {"delivered", "delivrd", "completed", "ok"}
+FAILED_PROVIDER_STATUSES = {
+    "failure",
+    "failed",
+    "undelivered",
+    "undeliv",
+    "undeliverable",
+    "expired",
+    "rejected",
+    "rejectd",
+    "deleted",
+    "error",
+}
+
+
 class ConsentRequest(models.TextChoices):
     """What a reply asks for."""
 

@@ -8,7 +8,7 @@ from messaging import views, webhooks
 urlpatterns: list[URLPattern] = [
     *(
         path(f"webhooks/mitto/{name}{token}", webhooks.django_view)
-        for name in webhooks.HANDLERS
+        for name in webhooks.ADDRESSES
         for token in ("", "/<str:token>")
     ),
     path("admin/top-up/<int:pk>/", admin.site.admin_view(views.top_up), name="top_up"),

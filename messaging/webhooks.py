@@ -1,133 +1,215 @@
-"""Mitto's webhooks: authenticate a request, store its events with one insert, answer 202.
+"""Mitto's webhooks: authenticate a request, store its events, answer 202.
 
 JSON is posted; other requests have a query or a form, with the field names of the template in
-Mitto's portal. Rules: docs/rules.md#mitto-webhook-authentication. Reading and storing events is in
-`receipts.py`, `replies.py` and `inbox.py`.
+Mitto's portal. Rules: docs/rules.md#mitto-webhook-authentication. The fields of an event are in
+`event_fields.py`, storing events in `receipts.py`, `replies.py` and `inbox.py`.
 
-This is a plain WSGI application that the web server calls directly. Mitto sends thousands of
-receipts a second, and Django's request and middleware cost three times what storing one does. The
-same pages exist as a Django view, for servers and tests that call only Django.
+The web server calls `answer` in its event loop: Mitto sends thousands of receipts a second, and
+Django's request and middleware cost three times what storing one does. The same pages exist as a
+Django view, for servers and tests that call only Django.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 import logging
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import orjson
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from astronote.common.requests import Answer, BodyLimit, ReadBody, RequestHead, RequestRefused
 from contacts.importing.encodings import detect_legacy_encoding
-from messaging import receipts, replies
-from messaging.inbox import ID_FIELDS, STATUS_FIELDS, first_field
+from messaging import kept_requests, receipts, replies
+from messaging.event_fields import events_in, is_reply
+from messaging.inbox import NewEvent
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/webhooks/mitto/"
+ADDRESSES = ("delivery", "inbound")  # the part of the path after the prefix
 MAX_BODY_BYTES = 2_000_000
-SIGNATURE_HEADERS = ("HTTP_X_WEBHOOK_SIGNATURE", "HTTP_X_MITTO_SIGNATURE")
+BODY_LIMIT = BodyLimit(MAX_BODY_BYTES, 30)
+# A body is read before its sender is known only if it has a signature, and then only so far.
+SIGNED_BODY_LIMIT = BodyLimit(65_536, 5)
+SMALL_BYTES = 16_384  # a body up to this is read in the event loop, a larger one in a thread
+SIGNATURE_HEADERS = ("x-webhook-signature", "x-mitto-signature")
+SECRET_PARAMETERS = ("token", "secret")
 FORM = "application/x-www-form-urlencoded"
 GZIP = 31  # zlib's window for gzip
 # Encodings that a body without a charset may be written in, besides UTF-8.
 LIKELY_ENCODINGS = ("cp1252", "cp1253", "iso8859_7")
-MAX_ENVELOPES = 3  # objects around the list of events
+EVENTS_PER_INSERT = 1000
 # An integer of more than 64 bits, which orjson reads as a float.
 _LONG_INTEGER = re.compile(rb"[\s:,\[]-?[0-9]{19}")
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
-# By name, the last part of the path.
-HANDLERS: dict[str, Callable[[Iterable[Mapping[str, Any]]], None]] = {
-    "delivery": receipts.store_receipts_and_enqueue_job,
-    "inbound": replies.store_replies_and_enqueue_job,
-}
+Event = dict[str, Any]
+Result = TypeVar("Result")
+_threads = ThreadPoolExecutor(4, thread_name_prefix="webhooks")
 
 
-class RequestRefused(Exception):
-    """A request is answered with this status and error text; nothing is stored."""
+async def answer(head: RequestHead, read_body: ReadBody) -> Answer:
+    """Check a request and store its events; 202 once they are stored.
 
-    def __init__(self, status: HTTPStatus, error: str) -> None:
-        self.status, self.error = status, error
-        super().__init__(error)
-
-
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """WSGI application that stores receipts or replies; answers 202 once they are stored."""
-    headers = [("Content-Type", "application/json")]
-    status, body = HTTPStatus.ACCEPTED, b""
-    try:
-        _authenticate_and_store_events(environ)
-    except RequestRefused as refused:
-        status, body = refused.status, orjson.dumps({"error": refused.error})
-    except DatabaseError as error:
-        log.error("an event was not stored: %s", type(error).__name__)
-        status, body = HTTPStatus.SERVICE_UNAVAILABLE, b'{"error":"try again"}'
-        headers.append(("Retry-After", "10"))
-    headers.append(("Content-Length", str(len(body))))
-    start_response(f"{status.value} {status.phrase}", headers)
-    return [body]
-
-
-@csrf_exempt
-def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
-    """The same application as a Django view; it reads the path itself."""
-    response = HttpResponse()
-
-    def start_response(status: str, headers: list[tuple[str, str]]) -> None:
-        response.status_code = int(status.split()[0])
-        for name, value in headers:
-            response[name] = value
-
-    response.content = b"".join(application(request.META, start_response))
-    return response
-
-
-def _authenticate_and_store_events(environ: Mapping[str, Any]) -> None:
-    """Check a request and store its events.
+    The secret comes first: nothing is read of a request that has none.
 
     Raises:
         RequestRefused: if the request is not valid or not authentic.
     """
-    name, _, token = environ.get("PATH_INFO", "").removeprefix(PREFIX).partition("/")
-    if name not in HANDLERS:
+    address, limit = _check_head(head)
+    body = await read_body(limit) if head.method == "POST" else b""
+    _check_signature(head, limit, body)
+    kept_requests.keep_if_watched(head, body, _threads)
+    try:
+        if len(body) <= SMALL_BYTES and not head.header("content-encoding"):
+            new_receipts, new_replies = _split(_read_events(head, limit, body), address)
+            await receipts.store_coalesced(new_receipts)
+        else:
+            new_replies = await _run_in_thread(_store_receipts_of, head, limit, body, address)
+        if new_replies:
+            await _run_in_thread(replies.store_replies_and_enqueue_job, new_replies)
+    except DatabaseError as error:
+        return _answer_to(error)
+    return Answer(HTTPStatus.ACCEPTED)
+
+
+async def _run_in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
+    def run() -> Result:
+        close_old_connections()  # as Django does at the beginning of each request
+        return function(*arguments)
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+
+
+def _answer_to(error: DatabaseError) -> Answer:
+    log.error("an event was not stored: %s", type(error).__name__)
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error":"try again"}', retry_after=10)
+
+
+@csrf_exempt
+def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
+    """The same as a Django view; it reads the path itself."""
+    head = RequestHead(
+        request.method or "",
+        request.path_info,
+        request.META.get("QUERY_STRING", ""),
+        lambda name: request.headers.get(name, ""),
+        request.headers.items,
+    )
+    try:
+        address, limit = _check_head(head)
+        body = request.read(limit.size + 1) if head.method == "POST" else b""
+        if len(body) > limit.size:
+            raise _too_large()
+        _check_signature(head, limit, body)
+        kept_requests.keep_if_watched(head, body, _threads)
+        if new_replies := _store_receipts_of(head, limit, body, address):
+            replies.store_replies_and_enqueue_job(new_replies)
+        answer = Answer(HTTPStatus.ACCEPTED)
+    except RequestRefused as refused:
+        answer = Answer(refused.status, orjson.dumps({"error": refused.error}))
+    except DatabaseError as error:
+        answer = _answer_to(error)
+    return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers()))
+
+
+def _check_head(head: RequestHead) -> tuple[str, BodyLimit]:
+    """The address that a request goes to, and how much of its body may be read.
+
+    A request without a secret may have a signature of its body. Then little of it is read.
+
+    Raises:
+        RequestRefused: if the request is not valid, or has neither.
+    """
+    address, _, token = head.path.removeprefix(PREFIX).partition("/")
+    if address not in ADDRESSES:
         raise RequestRefused(HTTPStatus.NOT_FOUND, "there is no such webhook")
-    if environ["REQUEST_METHOD"] not in ("GET", "POST"):
+    if head.method not in ("GET", "POST"):
         raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, "use GET or POST")
-    body = _read_body(environ)
-    if not is_authentic(environ, token, body):
+    offered = [token, head.header("x-webhook-token")]
+    if head.query_string:
+        query = _read_form(head.query_string.encode("latin-1", "replace"), "")
+        offered += [query.get(name, "") for name in SECRET_PARAMETERS]
+    if any(_is_secret(text) for text in offered if text):
+        return address, BODY_LIMIT
+    # The signature of a GET's empty body would be valid for every query.
+    if head.method == "POST" and any(map(head.header, SIGNATURE_HEADERS)):
+        return address, SIGNED_BODY_LIMIT
+    raise RequestRefused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
+
+
+def _is_secret(offered: str) -> bool:
+    """Whether a text is one of WEBHOOK_SECRET; takes the same time for any text."""
+    matches = [
+        hmac.compare_digest(offered.encode("utf-8", "replace"), secret.encode())
+        for secret in settings.WEBHOOK_SECRET
+    ]
+    return any(matches)
+
+
+def _check_signature(head: RequestHead, limit: BodyLimit, body: bytes) -> None:
+    """Check the HMAC-SHA256 of the body, if the request has no other proof.
+
+    Raises:
+        RequestRefused: if it is wrong.
+    """
+    if limit is not SIGNED_BODY_LIMIT:
+        return
+    offered = [head.header(name).encode("utf-8", "replace") for name in SIGNATURE_HEADERS]
+    expected = [
+        hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+        for secret in settings.WEBHOOK_SECRET
+    ]
+    if not any(hmac.compare_digest(one, other) for one in offered for other in expected):
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
-    HANDLERS[name](_read_events(environ, body))
 
 
-def _read_body(environ: Mapping[str, Any]) -> bytes:
-    """The body as it was sent; of unknown length if it comes in chunks."""
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if environ.get("HTTP_TRANSFER_ENCODING") and not environ.get("CONTENT_LENGTH"):
-        length = str(MAX_BODY_BYTES + 1)
-    elif not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        raise _too_large()
-    body: bytes = environ["wsgi.input"].read(int(length)) if int(length) else b""
-    if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
-    return body
+def _store_receipts_of(
+    head: RequestHead, limit: BodyLimit, body: bytes, address: str
+) -> list[Event]:
+    """Store the receipts of a request; return its replies."""
+    events = _read_events(head, limit, body)
+    new_replies: list[Event] = []
+    for start in range(0, len(events), EVENTS_PER_INSERT):
+        new_receipts, more = _split(events[start : start + EVENTS_PER_INSERT], address)
+        receipts.insert_receipts_and_enqueue_job(new_receipts)
+        new_replies += more
+    return new_replies
+
+
+def _split(events: Sequence[Event], address: str) -> tuple[list[NewEvent], list[Event]]:
+    """The receipts among events, each once, and the replies. Their shape decides."""
+    new_receipts: dict[str, NewEvent] = {}
+    new_replies = []
+    for event in events:
+        if is_reply(event, by_address=address == "inbound"):
+            new_replies.append(event)
+        else:
+            receipt = NewEvent.from_receipt(event)
+            new_receipts[receipt.event_id] = receipt
+    return list(new_receipts.values()), new_replies
 
 
 def _too_large() -> RequestRefused:
     return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes")
 
 
-def _unpacked(environ: Mapping[str, Any], body: bytes) -> bytes:
+def _unpacked(coding: str, body: bytes) -> bytes:
     """The body without compression, of at most MAX_BODY_BYTES."""
-    coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    coding = coding.strip().lower()
     if coding in ("", "identity"):
         return body
     if coding not in ("gzip", "x-gzip"):
@@ -144,22 +226,32 @@ def _unpacked(environ: Mapping[str, Any], body: bytes) -> bytes:
     return body
 
 
-def _read_events(environ: Mapping[str, Any], body: bytes) -> list[Mapping[str, Any]]:
-    """The events of a query, a form, or a JSON object or list."""
-    content_type = environ.get("CONTENT_TYPE") or ""
+def _read_events(head: RequestHead, limit: BodyLimit, body: bytes) -> list[Event]:
+    """The events of a query, a form, or a JSON object or list.
+
+    The fields of the query belong to every event of the body that lacks them. They do not count if
+    only the body is signed. Objects without any field are one event together.
+    """
+    content_type = head.header("content-type")
     charset = match[1] if (match := _CHARSET.search(content_type)) else ""
-    if environ["REQUEST_METHOD"] == "GET":
-        return [_read_form(environ.get("QUERY_STRING", "").encode("latin-1"), charset)]
-    body = _unpacked(environ, body)
+    query: Event = {}
+    if head.query_string and limit is not SIGNED_BODY_LIMIT:
+        form = _read_form(head.query_string.encode("latin-1", "replace"), charset)
+        query = {name: value for name, value in form.items() if name not in SECRET_PARAMETERS}
+    body = _unpacked(head.header("content-encoding"), body)
+    if head.method == "GET" or (query and not body.strip()):
+        return events_in(query) or []
     is_json = body.lstrip().startswith((b"{", b"["))
     if content_type.strip().lower().startswith(FORM) and not is_json:
-        return [_read_form(body, charset)]
-    events = _in_envelope(_read_json(body, charset))
-    if isinstance(events, dict):
-        events = [events]
-    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        events = events_in(_read_form(body, charset))
+    else:
+        events = events_in(_read_json(body, charset))
+    if events is None:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "expected an object or a list of objects")
-    return events
+    filled: list[Event] = [event for event in events if event]
+    if len(filled) < len(events):
+        filled.append({})
+    return [query | event for event in filled] if query else filled
 
 
 def _read_form(body: bytes, charset: str) -> dict[str, str]:
@@ -201,51 +293,3 @@ def _encoding_of(body: bytes, charset: str) -> str:
         return encoding
     detected = detect_legacy_encoding(body, settings.DEFAULT_PHONE_REGION)
     return detected if detected in LIKELY_ENCODINGS else "latin-1"
-
-
-def _in_envelope(value: Any, depth: int = MAX_ENVELOPES) -> Any:
-    """The events within an object such as `{"messages": [...]}`; else the value itself."""
-    if depth and isinstance(value, dict) and not _is_event(value):
-        for inner in value.values():
-            found = _in_envelope(inner, depth - 1)
-            if isinstance(found, list) and found and all(map(_is_event, found)):
-                return found
-            if _is_event(found):
-                return [found]
-    return value
-
-
-def _is_event(value: Any) -> bool:
-    """Whether a value has the fields of a receipt or of a reply."""
-
-    def has(names: Sequence[str]) -> bool:
-        return bool(first_field(value, names))
-
-    return isinstance(value, dict) and (
-        has(replies.FROM_FIELDS) or (has(ID_FIELDS) and has(STATUS_FIELDS))
-    )
-
-
-def is_authentic(environ: Mapping[str, Any], token: str, body: bytes) -> bool:
-    """Whether the request has one of WEBHOOK_SECRET; without any, no request is authentic.
-
-    As a header, as the last part of the path, or as an HMAC-SHA256 of the raw body. The HMAC does
-    not count for GET: that of its empty body would be valid for every query.
-
-    Args:
-        environ: the request.
-        token: the last part of its path.
-        body: its raw body.
-    """
-    tokens = [token, environ.get("HTTP_X_WEBHOOK_TOKEN", "")]
-    signatures = [environ.get(name, "") for name in SIGNATURE_HEADERS]
-    if environ["REQUEST_METHOD"] == "GET":
-        signatures = []
-    authentic = False
-    for secret in map(str.encode, settings.WEBHOOK_SECRET):
-        for offered in filter(None, tokens):
-            authentic |= hmac.compare_digest(offered.encode(), secret)
-        for offered in filter(None, signatures):
-            expected = hmac.new(secret, body, hashlib.sha256).hexdigest()
-            authentic |= hmac.compare_digest(offered.encode(), expected.encode())
-    return authentic

@@ -5,61 +5,54 @@ Nothing here knows what the rows are; `receipts.py` uses it for webhook requests
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Row = TypeVar("Row")
 
 
-class _Write(Generic[Row]):
-    """The rows of one caller, and whether they are written or failed."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.done = False
-        self.error: BaseException | None = None
-
-
 class WriteCoalescer(Generic[Row]):
-    """Calls a function with the rows of all threads that wait at the time.
+    """Calls a function in a thread with the rows of all coroutines that wait at the time.
 
-    While one thread writes, the rows of others wait. Then one of these threads writes them all.
+    While it runs, the rows of others wait. Then it is called with all of them.
     """
 
     def __init__(self, write: Callable[[list[Row]], object]) -> None:
         self._write = write
-        self._changed = threading.Condition()
-        self._waiting: list[_Write[Row]] = []
-        self._is_writing = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._waiting: list[tuple[Sequence[Row], asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
 
-    def __call__(self, rows: Sequence[Row]) -> None:
-        """Write rows; returns once they are written, by this thread or another.
+    async def __call__(self, rows: Sequence[Row]) -> None:
+        """Write rows; returns once they are written.
 
         Raises:
-            BaseException: what the function raised when it wrote them.
+            Exception: what the function raised when it wrote them.
         """
-        own = _Write(rows)
-        with self._changed:
-            self._waiting.append(own)
-            while self._is_writing and not own.done:
-                self._changed.wait()
-            if not own.done:
-                self._is_writing = True
-                writes, self._waiting = self._waiting, []
-        if not own.done:
-            self._write_all(writes)
-        if own.error:
-            raise own.error
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self._waiting.append((rows, done))
+        if self._task is None:
+            self._task = loop.create_task(self._write_all_waiting())
+        await done
 
-    def _write_all(self, writes: list[_Write[Row]]) -> None:
-        error: BaseException | None = None
-        try:
-            self._write([row for write in writes for row in write.rows])
-        except BaseException as raised:  # noqa: BLE001 - each caller raises it
-            error = raised
-        with self._changed:
-            for write in writes:
-                write.done, write.error = True, error
-            self._is_writing = False
-            self._changed.notify_all()
+    async def _write_all_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            writes, self._waiting = self._waiting, []
+            rows = [row for rows, _ in writes for row in rows]
+            error: Exception | None = None
+            try:
+                await loop.run_in_executor(self._thread, self._write, rows)
+            except Exception as raised:  # noqa: BLE001 - each caller raises it
+                error = raised
+            for _, done in writes:
+                if done.done():
+                    continue  # its caller was cancelled
+                if error:
+                    done.set_exception(error)
+                else:
+                    done.set_result(None)
+        self._task = None

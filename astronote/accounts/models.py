@@ -104,8 +104,8 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 
 # rules.md#sender
-SENDER_PATTERN = r"^([A-Za-z0-9]{3,11}|\+[0-9]{7,15})\Z"
-SENDER_DESCRIPTION = "3 to 11 letters and digits, or a number with + and country code"
+SENDER_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9 ]{1,9}[A-Za-z0-9]|\+[0-9]{7,15})\Z"
+SENDER_DESCRIPTION = "3 to 11 letters, digits and inner spaces, or a number with + and country code"
 
 
 class User(AbstractBaseUser, PermissionsMixin):

@@ -2,12 +2,12 @@
 
 Each app registers in its `operations.py`, which Django imports at start (`AstronoteConfig.ready`).
 The frames (home page, store page, health, metrics, watchdog, recurring jobs, sidebar, record of
-processing, WSGI) read what is registered here and name no app.
+processing, web server) read what is registered here and name no app.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from django.db.models import Q
 from django.http import HttpRequest
 from prometheus_client.core import Metric
+
+from astronote.common.requests import Answer, ReadBody, RequestHead
 
 if TYPE_CHECKING:
     from astronote.accounts.models import User
@@ -309,12 +311,15 @@ class NoPersonalData:
 
 
 @dataclass(frozen=True)
-class WsgiPath:
-    """An address prefix that a plain WSGI application answers, without Django's middleware."""
+class AsyncPath:
+    """An address prefix that is answered in the web server's event loop, without Django.
+
+    `answer` reads the body only if it wants to, and may raise RequestRefused.
+    """
 
     name: str
     prefix: str
-    application: Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+    answer: Callable[[RequestHead, ReadBody], Awaitable[Answer]]
 
 
 @dataclass(frozen=True)
@@ -382,7 +387,7 @@ recurring_jobs: Registry[RecurringJobs] = Registry()
 personal_data: Registry[PersonalData] = Registry()
 personal_places: Registry[PersonalPlace] = Registry()
 no_personal_data: Registry[NoPersonalData] = Registry()
-wsgi_paths: Registry[WsgiPath] = Registry()
+async_paths: Registry[AsyncPath] = Registry()
 sidebar_links: Registry[SidebarLink] = Registry()
 operator_models: Registry[OperatorModels] = Registry()
 store_checks: Registry[StoreCheck] = Registry()

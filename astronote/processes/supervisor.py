@@ -15,6 +15,7 @@ from pathlib import Path
 
 _libc = ctypes.CDLL(None)
 STOP_SECONDS = 45  # longer than a call to Mitto may take
+WEB_KILL_SECONDS = 10  # for the requests under way when the web server is to end
 MANAGE = str(Path(__file__).resolve().parents[2] / "manage.py")
 
 
@@ -29,18 +30,19 @@ def web_command(port: int, processes: int) -> list[str]:
         sys.executable,
         "-m",
         "granian",
-        "astronote.wsgi:application",
+        "astronote.rsgi:application",
         "--interface",
-        "wsgi",
+        "rsgi",
         "--host",
         "127.0.0.1",
         "--port",
         str(port),
         "--workers",
         str(processes),
-        "--blocking-threads",
-        "32",
         "--respawn-failed-workers",
+        # Now and then its worker process has closed all and does not end.
+        "--workers-kill-timeout",
+        str(WEB_KILL_SECONDS),
         "--log-level",
         "error",
     ]

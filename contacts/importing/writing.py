@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from contacts.consent import EARLIEST_BELIEVED_TIME, believed_time
+from astronote.common.times import EARLIEST_BELIEVED_TIME, believed_time
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
 from contacts.marketing_blocks import suppress_opted_out_phones, suppressed_phones

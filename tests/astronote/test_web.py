@@ -1,7 +1,12 @@
 """The web server as it runs: receipts posted over HTTP, and its end."""
 
+import contextlib
+import gzip
 import signal
+import socket
 import subprocess
+import time
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -9,6 +14,7 @@ import requests
 
 from astronote.processes import supervisor
 from messaging.models import WebhookEvent
+from messaging.webhooks import MAX_BODY_BYTES
 from tests.support.installation import free_port
 from tests.support.posting import post_all
 from tests.support.waiting import wait_until
@@ -55,3 +61,102 @@ def test_a_server_that_is_killed_leaves_nothing_behind(web):
     process, address = web
     process.send_signal(signal.SIGKILL)
     wait_until(lambda: not answers(address))
+
+
+RECEIPT = b'{"messageId":"A","deliveryStatus":"Delivered"}'
+SECRET = {"X-Webhook-Token": "sandbox"}
+
+
+def half_sent(address, path, *, header="X-Webhook-Token: sandbox", length=1000):
+    """A connection on which a body was begun and does not end."""
+    connection = socket.create_connection((urlsplit(address).hostname, urlsplit(address).port))
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{header}\r\nContent-Length: {length}\r\n\r\n"
+    connection.sendall(head.encode() + b'{"messageId":')
+    return connection
+
+
+def test_two_hundred_half_sent_bodies_do_not_delay_the_others(web):
+    _, address = web
+    paths = ["/webhooks/mitto/delivery", "/webhooks/mitto/inbound", "/admin/login/", "/healthz"]
+    health, receipts = [], []
+    with contextlib.ExitStack() as stack:
+        for number in range(200):
+            stack.enter_context(half_sent(address, paths[number % len(paths)]))
+        session = stack.enter_context(requests.Session())
+        for number in range(100):
+            began = time.perf_counter()
+            session.get(f"{address}/healthz").raise_for_status()
+            health.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            event = {"messageId": f"m{number}", "status": "Sent"}
+            url = f"{address}/webhooks/mitto/delivery"
+            session.post(url, json=event, headers=SECRET).raise_for_status()
+            receipts.append(time.perf_counter() - began)
+    assert WebhookEvent.objects.count() == 100
+    assert sorted(health)[98] < 0.2 and sorted(receipts)[98] < 0.2
+
+
+def test_a_request_without_a_secret_is_refused_before_its_body(web):
+    _, address = web
+    with half_sent(address, "/webhooks/mitto/delivery", header="X-A: b") as connection:
+        connection.settimeout(2)
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_a_signed_body_is_awaited_for_seconds_only(web):
+    _, address = web
+    header = "X-Mitto-Signature: 00"
+    with half_sent(address, "/webhooks/mitto/delivery", header=header) as connection:
+        connection.settimeout(9)
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
+    with half_sent(
+        address, "/webhooks/mitto/delivery", header=header, length=1_000_000
+    ) as connection:
+        connection.settimeout(2)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_bodies_in_chunks_are_read_to_the_same_limit(web):
+    _, address = web
+    url = f"{address}/webhooks/mitto/delivery"
+
+    def chunks(size):
+        yield RECEIPT
+        yield b" " * (size - len(RECEIPT))
+
+    assert requests.post(url, data=chunks(MAX_BODY_BYTES), headers=SECRET).status_code == 202
+    assert requests.post(url, data=chunks(MAX_BODY_BYTES + 1), headers=SECRET).status_code == 413
+    packed = gzip.compress(b" " * (MAX_BODY_BYTES + 1))
+    headers = SECRET | {"Content-Encoding": "gzip"}
+    assert requests.post(url, data=packed, headers=headers).status_code == 413
+    assert requests.post(url, data=gzip.compress(RECEIPT), headers=headers).status_code == 202
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_pages_forms_and_files_go_through_the_server(web):
+    _, address = web
+    with requests.Session() as session:
+        page = session.get(f"{address}/admin/login/")
+        assert page.ok and "csrftoken" in session.cookies
+        style = page.text.split('rel="stylesheet"')[0].rsplit('href="', 1)[1].split('"')[0]
+        assert "{" in session.get(address + style).text, "a file, in chunks"
+        form = {"csrfmiddlewaretoken": session.cookies["csrftoken"], "username": "x" * 100_000,
+                "password": "Ω"}  # fmt: skip
+        answer = session.post(
+            f"{address}/admin/login/", data=form, headers={"Referer": f"{address}/admin/login/"}
+        )
+        assert answer.status_code == 200 and "Please enter" in answer.text
+        assert session.head(f"{address}/healthz").status_code == 200
+        assert session.get(f"{address}/Ω?x=%CE%A9").status_code == 404
+
+
+def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web):
+    _, address = web
+    assert (
+        requests.post(
+            f"{address}/webhooks/mitto/delivery",
+            data=RECEIPT,
+            headers={"X_Webhook_Token": "sandbox"},
+        ).status_code
+        == 401
+    )

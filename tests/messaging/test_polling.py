@@ -99,7 +99,7 @@ def test_a_receipt_leaves_nothing_to_ask(sent, client):
     event = {
         "messageId": message.provider_message_id,
         "deliveryStatus": "Delivered",
-        "updatedAt": "2031-01-01T00:00:00Z",
+        "updatedAt": "2026-01-01T00:00:00Z",
     }
     client.post(
         "/webhooks/mitto/delivery",

@@ -145,10 +145,10 @@ def test_receipts_settle_messages_by_the_providers_time(sandbox, client):
     sending.process_next_batch()
     ids = list(campaign.campaignmessage_set.values_list("provider_message_id", flat=True))
     events = [
-        {"messageId": ids[0], "deliveryStatus": "Delivered", "updatedAt": "2031-01-01T00:00:02Z"},
-        {"messageId": ids[0], "deliveryStatus": "Sent", "updatedAt": "2031-01-01T00:00:01Z"},
-        {"messageId": ids[1], "deliveryStatus": "Failure", "updatedAt": "2031-01-01T00:00:02Z"},
-        {"messageId": "stranger", "deliveryStatus": "Sent", "updatedAt": "2031-01-01T00:00:02Z"},
+        {"messageId": ids[0], "deliveryStatus": "Delivered", "updatedAt": "2026-01-01T00:00:02Z"},
+        {"messageId": ids[0], "deliveryStatus": "Sent", "updatedAt": "2026-01-01T00:00:01Z"},
+        {"messageId": ids[1], "deliveryStatus": "Failure", "updatedAt": "2026-01-01T00:00:02Z"},
+        {"messageId": "stranger", "deliveryStatus": "Sent", "updatedAt": "2026-01-01T00:00:02Z"},
     ]
     url = "/webhooks/mitto/delivery"
     kind = "application/json"

@@ -1,11 +1,11 @@
 """Rows that several requests bring in one moment are written together, and none is lost."""
 
+import asyncio
 import threading
 
 import pytest
 
 from messaging.write_coalescer import WriteCoalescer
-from tests.support.waiting import wait_until
 
 
 class Store:
@@ -31,63 +31,44 @@ def store():
 
 @pytest.fixture
 def bring(store):
-    """Bring rows in a thread; its outcome is `stored`, or the error's words."""
+    """Bring rows at the same time; the outcome of each is `stored`, or the error's words."""
+
+    def run(first, *rest):
+        return asyncio.run(_bring(first, *rest))
+
     together = WriteCoalescer(store.write)
-    threads, outcomes = [], {}
 
-    def start(*rows):
-        def run():
+    async def _bring(first, *rest):
+        async def write(rows):
             try:
-                together(rows)
-                outcomes[rows] = "stored"
+                await together(rows)
             except OSError as error:
-                outcomes[rows] = str(error)
+                return str(error)
+            return "stored"
 
-        threads.append(threading.Thread(target=run, daemon=True))
-        threads[-1].start()
-
-    def gathered(count):
-        wait_until(lambda: len(together._waiting) == count, seconds=5)
-
-    def all_done():
+        tasks = [asyncio.create_task(write(first))]
+        await asyncio.to_thread(store.busy.wait, 5)
+        tasks += [asyncio.create_task(write(rows)) for rows in rest]
+        await asyncio.sleep(0)  # they wait now
         store.go_on.set()
-        for thread in threads:
-            thread.join(5)
-        assert not any(thread.is_alive() for thread in threads), "somebody waits for ever"
-        return outcomes
+        return await asyncio.wait_for(asyncio.gather(*tasks), 5)
 
-    start.gathered, start.all_done = gathered, all_done
-    return start
+    return run
 
 
 def test_what_comes_while_another_writes_is_written_at_once(store, bring):
-    bring("a")
-    assert store.busy.wait(5)
-    bring("b", "c")
-    for row in ("d", "e", "f"):
-        bring(row)
-    bring.gathered(4)
-    assert set(bring.all_done().values()) == {"stored"}
+    assert set(bring("a", "bc", "d", "e", "f")) == {"stored"}
     assert store.writes == [["a"], ["b", "c", "d", "e", "f"]]
 
 
 def test_everybody_whose_rows_were_not_written_is_told(store, bring):
     store.breaks = True
-    bring("a")
-    assert store.busy.wait(5)
-    bring("b")
-    bring("c")
-    bring.gathered(2)
-    assert bring.all_done() == {("a",): "stored", ("b",): "no room", ("c",): "no room"}
+    assert bring("a", "b", "c") == ["stored", "no room", "no room"]
 
 
 def test_after_an_error_the_next_are_written_again(store, bring):
     store.breaks = True
-    store.go_on.set()
-    for row in ("a", "b"):
-        bring(row)
-        bring.all_done()
+    assert bring("a", "b") == ["stored", "no room"]
     store.breaks = False
-    bring("c")
-    assert bring.all_done() == {("a",): "stored", ("b",): "no room", ("c",): "stored"}
+    assert bring("c") == ["stored"]
     assert store.writes == [["a"], ["b"], ["c"]]
