@@ -21,6 +21,8 @@ AGE_RANGES: dict[AgeGroup, tuple[int, int | None]] = {
     AgeGroup.AGE_40_PLUS: (40, None),
 }
 
+NOBODY = "nobody in the audience may be messaged"
+
 
 def local_today(store: User) -> date:
     """Today in the store's own time zone."""
@@ -50,3 +52,40 @@ def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
     if campaign.list_id:
         return contacts.filter(is_not_known_as_minor(today), listmembership__list=campaign.list_id)
     return contacts.none()
+
+
+def audience_problem(campaign: Campaign) -> str:
+    """What is wrong with the choice of an audience; empty if nothing is."""
+    has_filters = bool(campaign.filter_gender or campaign.filter_age_group)
+    if campaign.list_id and has_filters:
+        return "choose a list or filters, not both"
+    if not (campaign.list_id or has_filters):
+        return f"{NOBODY}: choose a list, or a gender or an age"
+    return ""
+
+
+def why_audience_is_empty(campaign: Campaign) -> str:
+    """Why no contact of the store is in the audience, as far as it can be told."""
+    if problem := audience_problem(campaign):
+        return problem
+    contacts = Contact.objects.filter(owner=campaign.owner_id)
+    if campaign.list_id:
+        contacts = contacts.filter(listmembership__list=campaign.list_id)
+        if not contacts.exists():
+            return f"{NOBODY}: the list is empty"
+    elif campaign.filter_gender:
+        contacts = contacts.filter(gender=campaign.filter_gender)
+    consenting = contacts.filter(consenting_contacts_q(campaign.message_type))
+    count = consenting.count()
+    if not count:
+        return f"{NOBODY}: {contacts.count():,} contacts match, and none has consent to this type"
+    if campaign_audience(campaign).exists():
+        return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
+    if campaign.list_id:
+        return f"{NOBODY}: the birthdays of all {count:,} contacts say that they are under 18"
+    if without_birthday := consenting.filter(birthday=None).count():
+        return (
+            f"{NOBODY}: a gender or an age only reaches contacts whose birthday proves 18 years,"
+            f" and {without_birthday:,} of {count:,} have no birthday: add them, or choose a list"
+        )
+    return f"{NOBODY}: none of {count:,} birthdays is in this age"

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
-from astronote.accounts.models import StoreId
 from astronote.common import audit
 from astronote.common.logs import log_context
 from astronote.common.prefetch import prefetch_in_one_thread
 from campaigns import message_text, schedule, service_campaigns
-from campaigns.audience import campaign_audience
-from campaigns.message_text import CONTACT_FIELDS
+from campaigns.audience import audience_problem, campaign_audience, why_audience_is_empty
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
-from campaigns.new_messages import build_new_or_skipped_message
-from contacts.marketing_blocks import marketing_blocks
-from contacts.models import MessageType
-from messaging import batch_writing, credits, limits
+from campaigns.new_messages import (
+    CHUNK,
+    RECIPIENT_COLUMNS,
+    RecipientChunk,
+    build_campaign_messages,
+    iter_chunks_without_suppressed,
+)
+from messaging import batch_writing, credits
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 
 log = logging.getLogger(__name__)
 
-CHUNK = 10_000
 MIN_RETRY_DELAY, MAX_RETRY_DELAY = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -90,9 +89,11 @@ def _lock_and_start_if_startable(campaign_id: int, only_if_due: bool, by: Any) -
     sender = require_eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart("the campaign has no text")
+    if problem := audience_problem(campaign):
+        raise CannotStart(problem)
     written = _write_campaign_batches_and_messages(campaign, sender)
     if not written.message_count:
-        raise CannotStart("nobody in the audience may be messaged")
+        raise CannotStart(why_audience_is_empty(campaign))
     service_campaigns.require_confirmation(campaign, written.message_count)
     try:
         credits.reserve_credits(written.batches)
@@ -135,17 +136,17 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
     audience = campaign_audience(campaign).order_by("pk")
     recipients = (
         audience[: None if limit is None else limit + 1]
-        .values_list("pk", "phone", *CONTACT_FIELDS)
+        .values_list(*RECIPIENT_COLUMNS)
         .iterator(chunk_size=CHUNK)
     )
     sources = {campaign.pk: batch_writing.BatchSource(sender, campaign.message_type)}
     batches: list[credits.NewBatch] = []
     batch_counts: Counter[int] = Counter()
     first_turn, message_count, skipped_count = lowest_due_turn(), 0, 0
-    chunks = _iter_chunks_without_suppressed(recipients, campaign)
+    chunks = iter_chunks_without_suppressed(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch_in_one_thread(
-        (partial(_render_messages, campaign, render, chunk) for chunk in chunks), max_ahead=1
+        (partial(_build_messages, campaign, render, chunk) for chunk in chunks), max_ahead=1
     )
     for messages in rendered:
         batches += batch_writing.write_batches_and_messages(
@@ -160,47 +161,9 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
     return WrittenMessages(batches, message_count, skipped_count)
 
 
-class RecipientChunk(NamedTuple):
-    """Recipients as rows of contact id, phone and CONTACT_FIELDS, and who of them is over a cap."""
-
-    recipients: list[tuple[Any, ...]]
-    over_cap: set[int]
-
-
-def _iter_chunks_without_suppressed(
-    recipients: Iterator[tuple[Any, ...]], campaign: Campaign
-) -> Iterator[RecipientChunk]:
-    """Chunks of recipients; suppressed and held numbers are left out of marketing."""
-    marketing = campaign.message_type == MessageType.MARKETING
-    while chunk := list(islice(recipients, CHUNK)):
-        over_cap: set[int] = set()
-        if marketing:
-            blocks = marketing_blocks((campaign.owner_id, row[1]) for row in chunk)
-            chunk = [row for row in chunk if (campaign.owner_id, row[1]) not in blocks]
-            over_cap = limits.contacts_over_caps([row[0] for row in chunk])
-        if chunk:
-            yield RecipientChunk(chunk, over_cap)
-
-
-def _render_messages(
+def _build_messages(
     campaign: Campaign, render: message_text.Renderer, chunk: RecipientChunk
 ) -> list[batch_writing.NewMessage]:
-    """The recipients' messages; runs in a thread and must not query the database."""
-    owner_id, campaign_id, over_cap = StoreId(campaign.owner_id), campaign.pk, chunk.over_cap
+    """The messages of a chunk; runs in a thread and must not query the database."""
     tracking_ids = batch_writing.new_tracking_ids(len(chunk.recipients))
-    messages = []
-    for tracking_id, (contact_id, phone, *values) in zip(
-        tracking_ids, chunk.recipients, strict=True
-    ):
-        text = render(dict(zip(CONTACT_FIELDS, values, strict=True)), tracking_id)
-        message = build_new_or_skipped_message(
-            owner_id,
-            campaign_id,
-            contact_id,
-            phone,
-            text,
-            tracking_id,
-            over_cap=contact_id in over_cap,
-        )
-        messages.append(message)
-    return messages
+    return build_campaign_messages(campaign, render, chunk, tracking_ids)

@@ -11,9 +11,10 @@ from astronote.models import User
 from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
+from messaging.gsm_text import signs_outside_gsm, to_gsm
 from messaging.links import OwnedText
 from messaging.opt_out_line import UNSUBSCRIBE, has_opt_out_link, opt_out_line
-from messaging.text import MAX_PARTS, Template, count_parts
+from messaging.text import MAX_PARTS, Template, count_parts, tag_problem, value_or_empty
 
 OFFER = "offer_link"
 # How the links of a message are made from its tracking ID, by tag.
@@ -37,10 +38,12 @@ def build_full_text(campaign: Campaign) -> str:
     See rules.md#offer-line and rules.md#opt-out-line.
 
     Raises:
-        ValueError: if the text has {{offer_link}} and the campaign no offer address, or if the text
-            takes more than MAX_PARTS parts.
+        ValueError: if the text has something else than tags in braces, {{offer_link}} without an
+            offer address of the campaign, or more than MAX_PARTS parts.
     """
     text = campaign.message_text
+    if problem := tag_problem(text):
+        raise ValueError(problem)
     if OFFER in Template(text).fields:
         if not campaign.offer_url:
             raise ValueError("the text has {{offer_link}}, but the campaign has no offer address")
@@ -48,7 +51,7 @@ def build_full_text(campaign: Campaign) -> str:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
     text = with_opt_out_line(text, campaign.message_type, store)
-    part_count = count_parts(_renderer(text)(EMPTY_CONTACT, SAMPLE_CODE))
+    part_count = count_parts(_renderer(text, False)(EMPTY_CONTACT, SAMPLE_CODE))
     if part_count > MAX_PARTS:
         raise ValueError(
             f"the text takes {part_count} SMS parts with its opt-out line, and at most {MAX_PARTS}"
@@ -79,7 +82,8 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
         ValueError: as `build_full_text`.
     """
     owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, build_full_text(campaign))
-    return _renderer(links.shorten_urls({0: owned_text})[0])
+    shortened = links.shorten_urls({0: owned_text})[0]
+    return _renderer(shortened, campaign.owner.writes_greek_in_capitals)
 
 
 def preview_renderer(campaign: Campaign) -> Renderer:
@@ -88,7 +92,8 @@ def preview_renderer(campaign: Campaign) -> Renderer:
     Raises:
         ValueError: as `build_full_text`.
     """
-    return _renderer(links.with_sample_links(build_full_text(campaign)))
+    text = links.with_sample_links(build_full_text(campaign))
+    return _renderer(text, bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals)
 
 
 class AutomationText(NamedTuple):
@@ -117,16 +122,35 @@ def create_links_and_automation_renderers(
         for automation_id, text in text_by_automation_id.items()
     }
     shortened = links.shorten_urls(owned_texts)
-    return {automation_id: _renderer(text) for automation_id, text in shortened.items()}
+    return {
+        automation_id: _renderer(
+            text, stores[text_by_automation_id[automation_id].owner_id].writes_greek_in_capitals
+        )
+        for automation_id, text in shortened.items()
+    }
 
 
 @lru_cache(maxsize=1024)  # many stores have the same birthday text
-def _renderer(text: str) -> Renderer:
+def _renderer(text: str, greek_capitals: bool) -> Renderer:
+    """A renderer of a text.
+
+    Args:
+        text: with short links and the opt-out line.
+        greek_capitals: whether names are written in the GSM alphabet in a text that is in it.
+    """
     template = Template(text)
     link_makers = {name: make for name, make in MESSAGE_LINKS.items() if name in template.fields}
 
+    contact_fields = template.fields - link_makers.keys()
+    names_to_gsm = greek_capitals and not signs_outside_gsm(template.text_without_values())
+
     def render(contact: Mapping[str, str], tracking_id: str) -> str:
-        message_links = {name: make(tracking_id) for name, make in link_makers.items()}
-        return template.render({**contact, **message_links})
+        values = {name: value_or_empty(contact[name]) for name in contact_fields}
+        for name, make in link_makers.items():
+            values[name] = make(tracking_id)
+        if names_to_gsm:
+            for name in contact_fields:
+                values[name] = to_gsm(values[name], greek_capitals=True)
+        return template.render(values)
 
     return render

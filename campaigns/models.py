@@ -14,12 +14,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from astronote.common.constraints import choice_constraint
+from astronote.common.fields import ComposedTextField
 from astronote.common.sql import execute
 from contacts.models import Contact, Gender, List, MessageType
 from messaging.models import Batch, OutboundMessage, SendDecision, StatusChange
 from messaging.opt_out_line import has_joined_opt_out_link
 from messaging.statuses import COUNTED_STATUSES
-from messaging.text import Template
+from messaging.text import Template, tag_problem
 
 
 class AgeGroup(models.TextChoices):
@@ -60,13 +61,16 @@ FINAL_CAMPAIGN_STATUSES = (
 )
 
 
-def _check_opt_out_link(field: str, text: str) -> None:
-    """Refuse a text in which {{unsubscribe_link}} leads nowhere."""
+def _check_tags(field: str, text: str) -> None:
+    """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
+    problem = tag_problem(text)
     if has_joined_opt_out_link(text):
-        problem = "joined to other characters, it leads nowhere."
-        raise ValidationError(
-            {field: f"Put a space before and after {{{{unsubscribe_link}}}}: {problem}"}
+        problem = (
+            "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
+            " leads nowhere."
         )
+    if problem:
+        raise ValidationError({field: problem})
 
 
 class Campaign(models.Model):
@@ -79,7 +83,7 @@ class Campaign(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="campaigns")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
-    message_text = models.TextField(max_length=2000)
+    message_text = ComposedTextField(max_length=2000)
     offer_url = models.URLField(
         max_length=2000,
         blank=True,
@@ -162,12 +166,12 @@ class Campaign(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Check that the audience is a list of this store, or filters; and the opt-out link.
+        """Check that the audience is a list of this store, or filters; and the tags of the text.
 
         Raises:
-            ValidationError: if the audience is both, or if the link stands where it does not work.
+            ValidationError: if the audience is both, or if a tag is unknown or does not work.
         """
-        _check_opt_out_link("message_text", self.message_text)
+        _check_tags("message_text", self.message_text)
         if self.list and self.owner_id and self.list.owner_id != self.owner_id:
             raise ValidationError({"list": "This list belongs to another store."})
         if self.list and (self.filter_gender or self.filter_age_group):
@@ -289,7 +293,7 @@ class Automation(models.Model):
     last_run_at = models.DateTimeField(
         null=True, blank=True, help_text="when its due messages were last written"
     )
-    message_body = models.TextField(max_length=2000, default="Hello!")
+    message_body = ComposedTextField(max_length=2000, default="Hello!")
     message_type = models.CharField(
         max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
@@ -316,12 +320,12 @@ class Automation(models.Model):
             self.last_run_at = timezone.now()
 
     def clean(self) -> None:
-        """Check that the text has no tag that an automation cannot fill; and the opt-out link.
+        """Check that the text has no tag that an automation cannot fill.
 
         Raises:
-            ValidationError: if it has one, or if the link stands where it does not work.
+            ValidationError: if it has one, or if its opt-out link stands where it does not work.
         """
-        _check_opt_out_link("message_body", self.message_body)
+        _check_tags("message_body", self.message_body)
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
                 {"message_body": "An automation has no offer: remove {{offer_link}}."}

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from astronote.common import audit
 from astronote.queues import jobs
-from campaigns import service_campaigns
+from campaigns import message_text, service_campaigns
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
 
 SCHEDULER = "scheduler"  # in the audit trail
@@ -33,7 +33,8 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         by: who does it, for the audit trail.
 
     Raises:
-        ValueError: if the time has passed or the campaign was started already.
+        ValueError: if the time has passed, the campaign was started already, or its text cannot be
+            sent.
         NotPermitted: if it is a service campaign and `by` may not send service messages.
         SendingBlocked: if it needs the confirmation of a second person.
     """
@@ -47,6 +48,7 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         if current.status not in STARTABLE_STATUSES:
             raise ValueError("only a draft or scheduled campaign can be scheduled")
         service_campaigns.require_permission(current.message_type, by)
+        message_text.build_full_text(current)
         details = service_campaigns.type_and_recipients_if_service(current)
         service_campaigns.require_confirmation(current, details.get("recipients", 0))
         Campaign.objects.filter(pk=campaign.pk).update(

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from astronote.common.languages import Language, language_for
-from campaigns import clicks
+from campaigns import clicks, visitors
 
 # Every visit reaches us, and the target does not learn the link, which identifies the message.
 HEADERS = {
@@ -59,7 +59,7 @@ def follow_link(request: HttpRequest, code: str) -> HttpResponse:
         code,
         user_agent=request.headers.get("User-Agent", ""),
         ip_address=request.META.get("REMOTE_ADDR") or None,
-        is_visit=request.method == "GET",
+        is_visit=request.method == "GET" and not visitors.is_prefetch(request),
     )
     if target is None:
         language = language_for(request, Language.ENGLISH)

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import ExtractDay, ExtractMonth, Now
 
 from astronote.common.constraints import choice_constraint
+from astronote.common.fields import ComposedCharField
 from contacts.phones import present_key_id
 
 
@@ -110,8 +111,8 @@ class Contact(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     phone = models.CharField(max_length=16, null=True)
     email = models.EmailField(max_length=320, blank=True)
-    first_name = models.CharField(max_length=120, blank=True)
-    last_name = models.CharField(max_length=120, blank=True)
+    first_name = ComposedCharField(max_length=120, blank=True)
+    last_name = ComposedCharField(max_length=120, blank=True)
     gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
     birthday = models.DateField(null=True, blank=True)
     is_subscribed = models.BooleanField(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
 from astronote.common.languages import Language, language_of
@@ -40,6 +41,17 @@ def opt_in_question_of(store: User) -> Question:
     language = language_of(store)
     wording = STANDARD_QUESTIONS[language].format(shop=shop)
     return Question(wording, f"{STANDARD_VERSION}, {language}")
+
+
+def check_opt_in_wording(store: User) -> None:
+    """Check that a store's own question has no tag that nothing fills.
+
+    Raises:
+        ValidationError: if it has something else than {{confirm_link}} in braces.
+    """
+    wording = store.opt_in_wording.replace(CONFIRM_LINK_TAG, "")
+    if "{" in wording or "}" in wording:
+        raise ValidationError({"opt_in_wording": "Its only tag is {{confirm_link}}."})
 
 
 def without_link(wording: str) -> str:

@@ -136,6 +136,12 @@ def phone_kind(e164_phone: str) -> PhoneKind:
     return PhoneKind.LANDLINE if rules.is_landline(digits) else PhoneKind.OTHER
 
 
+def can_receive_sms(e164_phone: str) -> bool:
+    """Whether a number in E.164 is a mobile, or may be one where its country does not tell."""
+    digits = e164_phone[1:]
+    return kind_rules(digits[:3], len(digits)).is_mobile(digits) is not None
+
+
 def is_plain_mobile(text: str) -> bool:
     """Whether the text is a valid mobile number in E.164 and nothing else, as most of a list are.
 

@@ -14,12 +14,15 @@ from astronote.accounts.eligibility import SendingBlocked, require_eligible_send
 from astronote.accounts.models import StoreId, User
 from contacts.marketing_blocks import suppressed_phones
 from contacts.models import MessageType
+from contacts.opt_in_wording import CONFIRM_LINK_TAG
+from contacts.phones import can_receive_sms
 from contacts.restriction import restricted_phones
 from messaging import credits
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 from messaging.batch_writing import new_tracking_ids
 from messaging.models import Batch, BatchId, DirectMessage
-from messaging.text import count_parts
+from messaging.opt_in_secrets import CODE_TAG
+from messaging.text import Template, count_parts, tag_problem
 
 
 class NewDirectMessage(NamedTuple):
@@ -49,8 +52,8 @@ def enqueue_direct_message(store: User, e164_phone: str, text: str, *, key: str)
         key: if the store has a message with this key, it is returned and nothing is written.
 
     Raises:
-        SendingBlocked: if the store may not send or cannot pay, or the number has opted out or is
-            that of a restricted contact.
+        SendingBlocked: if the store may not send or cannot pay, or the number has opted out, cannot
+            receive SMS or is that of a restricted contact.
     """
     if suppressed_phones(store.pk, [e164_phone]):
         raise SendingBlocked("this number has opted out at this store")
@@ -67,10 +70,12 @@ def send_service_message(store: User, e164_phone: str, text: str, *, key: str) -
         key: if the store has a message with this key, it is returned and nothing is written.
 
     Raises:
-        SendingBlocked: if the store may not send or cannot pay, or the number is that of a
-            restricted contact.
+        SendingBlocked: if the store may not send or cannot pay, or the number cannot receive SMS or
+            is that of a restricted contact.
     """
     require_eligible_sender(store)
+    if not (store.sends_to_any_number or can_receive_sms(e164_phone)):
+        raise SendingBlocked("this number is no mobile and cannot receive SMS")
     if restricted_phones(store.pk, [e164_phone]):
         raise SendingBlocked("the data of this number's contact may only be stored")
     with transaction.atomic():
@@ -90,8 +95,11 @@ def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> 
         messages: at most `limits.max_batch_size`.
 
     Raises:
-        SendingBlocked: if the store may not send or cannot pay.
+        SendingBlocked: if the store may not send or cannot pay, or a text has other tags than those
+            of `opt_in_secrets.py`.
     """
+    for text in {message.text for message in messages}:
+        _require_no_other_tags(text)
     batch = Batch.objects.create(
         owner=store,
         kind=DirectMessage.batch_kind,
@@ -120,3 +128,13 @@ def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> 
         raise SendingBlocked(str(error)) from None
     enqueue_send_jobs_on_commit(1)
     return written
+
+
+def _require_no_other_tags(text: str) -> None:
+    """Refuse a text with a tag that nothing fills, which would be sent as written."""
+    for tag in (CODE_TAG, CONFIRM_LINK_TAG):
+        text = text.replace(tag, "")
+    if problem := tag_problem(text):
+        raise SendingBlocked(problem)
+    if fields := Template(text).fields:
+        raise SendingBlocked(f"a direct message has nothing to fill {{{{{min(fields)}}}}} with")

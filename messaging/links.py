@@ -6,30 +6,26 @@ Rules: docs/rules.md#short-links and docs/rules.md#unsubscribe-links. What a vis
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import re
 import secrets
-import string
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from astronote.accounts.models import StoreId
 from astronote.common.sql import rows
+from messaging.addresses import TAG, find_addresses, to_valid_url
 from messaging.batch_writing import TRACKING_LENGTH
+from messaging.codes import code_from_bytes, leading_code
 from messaging.models import ShortLink
 
 CODE_LENGTH = 8  # differs from TRACKING_LENGTH, so that codes and tracking IDs differ
-_CODE_CHARACTERS = string.ascii_letters + string.digits
 SAMPLE_CODE = "x" * CODE_LENGTH
-_URL = re.compile(r"https?://\S+", re.IGNORECASE)
-_TRAILING_PUNCTUATION = ".,;:!?)]'\"»"
+SIGNATURE_LENGTH = 8
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -62,7 +58,12 @@ def unsubscribe_url(tracking_id: str) -> str:
 
 
 def tracking_id_if_signature_valid(token: str) -> str | None:
-    """The tracking ID in the token of an unsubscribe page; None if its signature is wrong."""
+    """The tracking ID in the token of an unsubscribe page; None if its signature is wrong.
+
+    Args:
+        token: the end of the address, perhaps with the punctuation that followed it.
+    """
+    token = leading_code(token)
     tracking_id, signature = token[:TRACKING_LENGTH], token[TRACKING_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
@@ -73,10 +74,10 @@ def tracking_id_if_signature_valid(token: str) -> str | None:
 def _signature(tracking_id: str, secret: str) -> str:
     """Sign a tracking ID, so that an offer link, which people forward, does not lead to an opt-out.
 
-    48 bits suffice: the URL must be short, and the tracking ID itself cannot be guessed.
+    Eight characters suffice: the URL must be short, and the tracking ID itself cannot be guessed.
     """
     digest = hmac.digest(_signing_key(secret), tracking_id.encode(), "sha256")
-    return base64.urlsafe_b64encode(digest[:6]).decode()
+    return code_from_bytes(digest)[:SIGNATURE_LENGTH]
 
 
 @cache
@@ -89,19 +90,10 @@ def has_tracking_id_length(code: str) -> bool:
     return len(code) == TRACKING_LENGTH
 
 
-def is_valid_target(url: str) -> bool:
-    """Whether a link may lead to this URL: http or https, with a host."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
-
-
 def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
-    """Replace URLs in texts by shared short links where that is shorter; creates missing links.
+    """Write the addresses in texts as shared short links, or as valid URLs where that is shorter.
 
-    Takes one statement for all texts. A URL that contains a tag is not replaced.
+    Creates missing links, by one statement for all texts. An address with a tag gets no short link.
 
     Returns:
         The texts by the same keys.
@@ -113,36 +105,38 @@ def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
             for url in _find_urls_worth_shortening(text.text)
         }
     )
-    return {
-        key: _replace_urls(
-            text.text,
-            {
-                url: short_urls[_Link(text.owner_id, text.campaign_id, url)]
-                for url in _find_urls_worth_shortening(text.text)
-            },
+
+    def shortened(text: OwnedText) -> str:
+        return _replace_addresses(
+            text.text, lambda url: short_urls[_Link(text.owner_id, text.campaign_id, url)]
         )
-        for key, text in texts.items()
-    }
+
+    return {key: shortened(text) for key, text in texts.items()}
 
 
 def with_sample_links(text: str) -> str:
     """The text with sample links of the same length as short links; creates no links."""
-    return _replace_urls(
-        text, dict.fromkeys(_find_urls_worth_shortening(text), short_url(SAMPLE_CODE))
-    )
+    return _replace_addresses(text, lambda url: short_url(SAMPLE_CODE))
 
 
-def _replace_urls(text: str, short_urls: Mapping[str, str]) -> str:
-    # The longest first: one URL may begin with another.
-    for url in sorted(short_urls, key=len, reverse=True):
-        text = text.replace(url, short_urls[url])
-    return text
+def _replace_addresses(text: str, short_url_of: Callable[[str], str]) -> str:
+    """The text with its addresses as valid URLs, and those worth it as what `short_url_of` says."""
+    pieces, end = [], 0
+    for address in find_addresses(text):
+        url = to_valid_url(address.written)
+        pieces += [text[end : address.start], short_url_of(url) if _is_worth_it(url) else url]
+        end = address.end
+    return "".join([*pieces, text[end:]])
 
 
 def _find_urls_worth_shortening(text: str) -> set[str]:
-    max_length = len(short_url(SAMPLE_CODE))
-    urls = {match.rstrip(_TRAILING_PUNCTUATION) for match in _URL.findall(text) if "{" not in match}
-    return {url for url in urls if len(url) > max_length and is_valid_target(url)}
+    urls = {to_valid_url(address.written) for address in find_addresses(text)}
+    return {url for url in urls if _is_worth_it(url)}
+
+
+def _is_worth_it(url: str) -> bool:
+    """Whether a short link is shorter than this URL, and leads to the same for all recipients."""
+    return len(url) > len(short_url(SAMPLE_CODE)) and not TAG.search(url)
 
 
 def _get_or_create_short_urls(links: set[_Link]) -> dict[_Link, str]:
@@ -176,4 +170,4 @@ CREATE_LINKS = f"""
 
 
 def _new_code() -> str:
-    return "".join(secrets.choice(_CODE_CHARACTERS) for _ in range(CODE_LENGTH))
+    return code_from_bytes(secrets.token_bytes(4 * CODE_LENGTH))[:CODE_LENGTH]

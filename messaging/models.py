@@ -10,11 +10,13 @@ from typing import ClassVar, NamedTuple, NewType, Self
 
 from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
+from astronote.common.fields import ComposedTextField
 from contacts.models import Contact, MessageType
 from messaging.opt_in_secrets import fill_in_link_and_code
 from messaging.statuses import (
@@ -26,6 +28,7 @@ from messaging.statuses import (
     WebhookEventStatus,
     WebhookEventType,
 )
+from messaging.text import tag_problem
 
 BatchId = NewType("BatchId", int)
 MessageId = NewType("MessageId", int)  # unique within its message class
@@ -297,7 +300,7 @@ class MessageTemplate(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     name = models.CharField(max_length=160)
-    text = models.TextField(max_length=2000)
+    text = ComposedTextField(max_length=2000)
     category = models.CharField(max_length=20, default="generic")
     language = models.CharField(max_length=2, default="en")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -309,6 +312,15 @@ class MessageTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Check the tags of the text.
+
+        Raises:
+            ValidationError: if it has something else than tags in braces.
+        """
+        if problem := tag_problem(self.text):
+            raise ValidationError({"text": problem})
 
 
 class ShortLink(models.Model):

@@ -38,6 +38,7 @@ from astronote.operations.registry import (
     StoreCheck,
     StorePanel,
 )
+from contacts.opt_in_wording import check_opt_in_wording
 from messaging import call_metrics, panels, repairs, sending_stop, webhooks
 from messaging.models import Batch, message_classes
 from messaging.opt_out_line import check_opt_out_line
@@ -179,6 +180,7 @@ registry.repairs.register(
     Repair("wallets_wrong", repairs.report_inconsistent_wallets),
 )
 registry.store_checks.register(StoreCheck("opt-out line", check_opt_out_line))
+registry.store_checks.register(StoreCheck("opt-in wording", check_opt_in_wording))
 registry.operator_models.register(OperatorModels("messaging", ("messagetemplate", "replyreview")))
 
 BY_MITTO = "Mitto, which passes on what phones and carriers report"

@@ -37,6 +37,7 @@ from contacts.models import (
     OptInRequest,
 )
 from contacts.opt_in_wording import CONFIRM_LINK_TAG, opt_in_question_of, without_link
+from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.direct_messages import NewDirectMessage, write_direct_messages
 from messaging.models import WebhookEvent
@@ -184,6 +185,8 @@ def _reasons_not_to_ask(store: User, contacts: Sequence[Contact]) -> dict[int, s
     for contact in contacts:
         if contact.phone is None:
             reasons[contact.pk] = "the contact was anonymised"
+        elif not (store.sends_to_any_number or can_receive_sms(contact.phone)):
+            reasons[contact.pk] = "the contact's number is no mobile and cannot receive SMS"
         elif contact.restricted_at:
             reasons[contact.pk] = "the contact's data may only be stored"
         elif contact.is_subscribed:

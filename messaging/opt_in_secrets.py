@@ -6,17 +6,17 @@ no screen holds them: who sees a message's text cannot agree in the person's pla
 
 from __future__ import annotations
 
-import base64
 import hmac
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from contacts.opt_in_wording import CONFIRM_LINK_TAG
+from messaging.codes import code_from_bytes, leading_code
 
 CODE_TAG = "{{opt_in_code}}"
 CODE_DIGITS = 6
-SIGNATURE_BYTES, SIGNATURE_LENGTH = 6, 8
+SIGNATURE_LENGTH = 8
 
 
 def fill_in_link_and_code(text: str, tracking_id: str) -> str:
@@ -35,7 +35,12 @@ def confirm_url(tracking_id: str) -> str:
 
 
 def tracking_id_of_confirm_token(token: str) -> str | None:
-    """The tracking ID in the token of such an address; None if its signature is wrong."""
+    """The tracking ID in the token of such an address; None if its signature is wrong.
+
+    Args:
+        token: the end of the address, perhaps with the punctuation that followed it.
+    """
+    token = leading_code(token)
     tracking_id, signature = token[:-SIGNATURE_LENGTH], token[-SIGNATURE_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
@@ -57,9 +62,7 @@ def is_opt_in_code(tracking_id: str, code: str) -> bool:
 
 
 def _signature(tracking_id: str, secret: str) -> str:
-    return base64.urlsafe_b64encode(
-        _keyed_digest("link", tracking_id, secret)[:SIGNATURE_BYTES]
-    ).decode()
+    return code_from_bytes(_keyed_digest("link", tracking_id, secret))[:SIGNATURE_LENGTH]
 
 
 def _code(tracking_id: str, secret: str) -> str:

@@ -301,7 +301,8 @@ def _stop_sending_halve_or_fail(
     """Stop all sending if Mitto refuses the account; else find the messages at fault.
 
     A refusal of the account is one of its codes or that of the API's address, or the last of many
-    without a call that Mitto accepted. Else the batch is halved, and a message that is refused alone fails.
+    calls without one that Mitto accepted. Else the batch is halved, and a message that is refused
+    alone fails.
     """
     error = result.error or f"answered {result.status_code}"
     words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"

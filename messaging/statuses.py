@@ -127,6 +127,8 @@ class Reason(models.TextChoices):
     AWAITS_REVIEW = "awaits_review", "a person had to decide whether a reply was an opt-out"
     RESTRICTED = "restricted", "the customer's data may only be stored (GDPR, article 18)"
     CONTACT_CAP = "contact_cap", "the customer had reached the cap on marketing messages"
+    CANNOT_RECEIVE = "cannot_receive", "the number is no mobile and cannot receive SMS"
+    EMPTY_TEXT = "empty_text", "the text holds nothing but tags that are empty for the customer"
     TOO_LONG = "too_long", "the text has more SMS parts than a message may have"
     TOO_LATE = "too_late", "the batch was delayed for longer than CAMPAIGN_LIFE_HOURS"
     CANCELLED = "cancelled", "the campaign was cancelled"

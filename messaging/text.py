@@ -5,9 +5,16 @@ What a campaign adds to a text is in `campaigns/message_text.py`; short links ar
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import NamedTuple
+
+from contacts.importing.headings import Meaning, read_heading
+from contacts.importing.names import stands_for_nothing
+from messaging.addresses import TAG, find_addresses, quote_value
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
@@ -19,7 +26,8 @@ _GSM = re.compile(f"[{re.escape(GSM_BASIC + GSM_EXTENSION)}]*")
 _GSM_EXTENSION = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
 _SURROGATE_PAIR = re.compile("[\U00010000-\U0010ffff]")
 
-# By lower-cased tag without underscores: {{firstName}} is {{first_name}} (docs/rules.md#text-tags).
+# By tag without case, accents, spaces and underscores: {{ First Name }} is {{first_name}}
+# (docs/rules.md#text-tags).
 FIELD_BY_TAG = {
     "firstname": "first_name",
     "lastname": "last_name",
@@ -27,7 +35,21 @@ FIELD_BY_TAG = {
     "offerlink": "offer_link",
     "unsubscribelink": "unsubscribe_link",
 }
-_TAG = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
+# Which tag somebody means who writes what a customer list has as a heading, in any language.
+_FIELD_BY_MEANING = {
+    Meaning.FIRST_NAME: "first_name",
+    Meaning.NAME: "first_name",
+    Meaning.FULL_NAME: "first_name",
+    Meaning.PERSON: "first_name",
+    Meaning.LAST_NAME: "last_name",
+    Meaning.EMAIL: "email",
+}
+_BRACES = re.compile(r"\{+[^{}\n]*\}*|\}+")
+_SHOWN_LENGTH = 40
+_SEPARATORS = re.compile(r"[\s_]+")
+_PUNCTUATION_AFTER = re.compile(r"[,.;:!?)]|\Z|\n")
+_AT_START_OF_LINE = re.compile(r"(?:\A|\n) *\Z")
+_LEFT_AT_START = re.compile(r"[,.;:!?]* *")
 _SINGLE_SPACED = re.compile(r"\S+(?: \S+)*")
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_LINE_BREAK = re.compile(r" *\n *")
@@ -68,66 +90,157 @@ def _count_parts(text: str, two_units: re.Pattern[str], *, single: int, several:
     return -(-(used + len(text) - next_position) // several)
 
 
+class Tag(NamedTuple):
+    """A tag of a text.
+
+    `default` stands for an empty value. `in_address` is whether the tag is part of a web address,
+    in which values are percent-encoded.
+    """
+
+    field: str
+    default: str
+    in_address: bool
+
+
 class Template:
     """A text with tags, parsed once and rendered for many contacts.
 
     Attributes:
+        tags: the known tags, in their order.
         fields: names of the fields that the text uses, values of FIELD_BY_TAG.
-        unknown_tags: tags that are no field; they stay in the text as they are.
+        unknown_tags: what else the text has in braces; it is rendered as it is, and no text with
+            such is sent (`tag_problem`).
     """
 
-    __slots__ = ("_field_order", "_format", "_literals", "_static_text", "fields", "unknown_tags")
+    __slots__ = ("_format", "_is_plain", "_literals", "fields", "tags", "unknown_tags")
 
     def __init__(self, text: str) -> None:
-        self._literals, self._field_order, self.unknown_tags = _split_at_tags(text)
-        self.fields = frozenset(self._field_order)
-        self._static_text = "" if self._field_order else _collapse_spaces(text)
-        collapsed = _split_at_tags(_collapse_spaces(text))
-        self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed.literals)
+        text = unicodedata.normalize("NFC", text)
+        self.tags, self._literals = _split_at_tags(text)
+        self.fields = frozenset(tag.field for tag in self.tags)
+        self.unknown_tags = [
+            braces for literal in self._literals for braces in _BRACES.findall(literal)
+        ]
+        # Without a default and outside of addresses, a value is filled in as it is.
+        self._is_plain = not any(tag.default or tag.in_address for tag in self.tags)
+        collapsed = _split_at_tags(_collapse_spaces(text)).literals
+        self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed)
 
     def render(self, values: Mapping[str, str]) -> str:
         """Fill in the values of the fields. Runs of spaces collapse, line breaks are kept.
 
+        An empty value without a default leaves no space before the punctuation after it.
+
         Raises:
             KeyError: if `values` lacks one of `fields`.
         """
-        if not self._field_order:
-            return self._static_text
-        filled = [values[field] for field in self._field_order]
+        if self._is_plain:
+            filled = [values[tag.field] for tag in self.tags]
+        else:
+            filled = [_fill(tag, values[tag.field]) for tag in self.tags]
         single_spaced = _SINGLE_SPACED.fullmatch
         for value in filled:
             if not single_spaced(value):
-                break
-        else:
-            # Such values add no spaces to collapse, and collapsing takes most of the time.
-            return self._format % tuple(filled)
-        pieces = [self._literals[0]]
-        for value, literal in zip(filled, self._literals[1:], strict=True):
-            pieces += (value, literal)
-        return _collapse_spaces("".join(pieces))
+                return self._render_with_gaps(filled)
+        # Such values add no spaces to collapse, and collapsing takes most of the time.
+        return self._format % tuple(filled)
+
+    def fields_without_default(self) -> list[str]:
+        """The fields that leave a gap where they are empty, in their order."""
+        return list(
+            dict.fromkeys(tag.field for tag in self.tags if not (tag.default or tag.in_address))
+        )
+
+    def text_without_values(self) -> str:
+        """The text with nothing but the defaults in place of tags."""
+        defaults = ("" if tag.in_address else tag.default for tag in self.tags)
+        return self._format % tuple(defaults)
+
+    def _render_with_gaps(self, filled: list[str]) -> str:
+        text = self._literals[0]
+        for tag, value, literal in zip(self.tags, filled, self._literals[1:], strict=True):
+            if not value.strip() and not tag.in_address:
+                value = ""
+                if _AT_START_OF_LINE.search(text):
+                    literal = _LEFT_AT_START.sub("", literal, count=1)
+                elif _PUNCTUATION_AFTER.match(literal):
+                    text = text.rstrip(" ")
+            text += value + literal
+        return _collapse_spaces(text)
 
 
-class _TextParts(NamedTuple):
-    """What a text is made of: the literals around its known tags, their fields, other tags."""
+def _fill(tag: Tag, value: str) -> str:
+    value = value.strip() or tag.default
+    return quote_value(value) if tag.in_address else value
 
+
+class _SplitText(NamedTuple):
+    """The known tags of a text, and the literals around them."""
+
+    tags: list[Tag]
     literals: list[str]
-    fields: list[str]
-    unknown_tags: list[str]
 
 
-def _split_at_tags(text: str) -> _TextParts:
-    # split() alternates literal text and tag.
-    pieces = _TAG.split(text)
-    literals, fields, unknown_tags = [pieces[0]], [], []
-    for tag, literal in zip(pieces[1::2], pieces[2::2], strict=True):
-        field = FIELD_BY_TAG.get(tag.replace("_", "").lower())
-        if field:
-            fields.append(field)
-            literals.append(literal)
-        else:
-            unknown_tags.append(tag)
-            literals[-1] += "{{" + tag + "}}" + literal
-    return _TextParts(literals, fields, unknown_tags)
+def _split_at_tags(text: str) -> _SplitText:
+    tags: list[Tag] = []
+    literals, end = [], 0
+    for match in TAG.finditer(text):
+        name, _, default = match[1].partition("|")
+        if field := FIELD_BY_TAG.get(_fold_tag(name)):
+            in_address = any(
+                address.start < match.start() < address.end for address in find_addresses(text)
+            )
+            tags.append(Tag(field, _collapse_spaces(default), in_address))
+            literals.append(text[end : match.start()])
+            end = match.end()
+    return _SplitText(tags, [*literals, text[end:]])
+
+
+def _fold_tag(name: str) -> str:
+    """The name of a tag without case, accents, spaces and underscores."""
+    decomposed = unicodedata.normalize("NFD", _SEPARATORS.sub("", name.casefold()))
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def tag_problem(text: str, other_tags: Collection[str] = ()) -> str:
+    """What is wrong with the braces in a text, with the tag that is probably meant; empty if right.
+
+    Args:
+        text: a text with tags.
+        other_tags: tags that the text may have besides those of a contact, with their braces.
+    """
+    for tag in other_tags:
+        text = text.replace(tag, "")
+    unknown = Template(text).unknown_tags
+    if not unknown:
+        return ""
+    name = unknown[0].strip("{}")
+    written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
+    if field := _nearest_field(name.partition("|")[0]):
+        return f"{written} is no tag: write {{{{{field}}}}}."
+    known = ", ".join(f"{{{{{field}}}}}" for field in FIELD_BY_TAG.values())
+    return f"{written} is no tag, and braces are for tags only: there are {known}."
+
+
+def _nearest_field(name: str) -> str:
+    """The field that somebody means who writes this name in a tag; empty if it cannot be told."""
+    folded = re.sub(r"\W", "", _fold_tag(name))
+    for cutoff in (0.8, 0.55):
+        if close := difflib.get_close_matches(folded, FIELD_BY_TAG, n=1, cutoff=cutoff):
+            return FIELD_BY_TAG[close[0]]
+        if field := _FIELD_BY_MEANING.get(read_heading(re.sub(r"[\W_]+", " ", name)).meaning):
+            return field
+    return ""
+
+
+@lru_cache(maxsize=100_000)
+def value_or_empty(value: str) -> str:
+    """A contact's value as texts use it: composed, and empty if it stands for nothing.
+
+    What stands for nothing, such as `N/A` and `-`, is what an import reads as an empty cell.
+    """
+    value = unicodedata.normalize("NFC", value.strip())
+    return "" if value and stands_for_nothing(value) else value
 
 
 def _collapse_spaces(text: str) -> str:

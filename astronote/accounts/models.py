@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Lower, Now, NullIf
 from phonenumbers import SUPPORTED_REGIONS
 
 from astronote.common.constraints import choice_constraint
+from astronote.common.fields import ComposedCharField
 from astronote.common.languages import Language
 from astronote.operations import registry
 
@@ -119,7 +120,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text=f"Sender ID on the customers' phones: {SENDER_DESCRIPTION}; only a number can be "
         "answered.",
     )
-    company = models.CharField(max_length=160, blank=True)
+    company = ComposedCharField(max_length=160, blank=True)
     timezone = models.CharField(max_length=50, default="UTC", validators=[validate_timezone])
     retention_days = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="After an opt-out, if shorter than PII_RETENTION_DAYS."
@@ -136,7 +137,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         choices=Language.choices,
         help_text="Of the opt-out line and customers' pages; empty: that of the country.",
     )
-    opt_out_line = models.CharField(
+    opt_out_line = ComposedCharField(
         "opt-out line",
         max_length=160,
         blank=True,
@@ -154,7 +155,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=False,
         help_text="Imported consent counts only after the customer has confirmed it by SMS.",
     )
-    opt_in_wording = models.CharField(
+    opt_in_wording = ComposedCharField(
         max_length=300,
         blank=True,
         help_text="What the SMS asks, in the customers' language; empty: a standard question. "
@@ -165,6 +166,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     confirms_opt_outs = models.BooleanField(
         default=False, help_text="Answer an opt-out by SMS with one message; it costs credits."
+    )
+    sends_to_any_number = models.BooleanField(
+        default=False,
+        help_text="Also message numbers that are no mobiles, such as landlines; they cost credits"
+        " though few can receive SMS.",
+    )
+    writes_greek_in_capitals = models.BooleanField(
+        default=False,
+        help_text="Offer Greek texts in the capitals of the GSM alphabet and write names in them: a"
+        " part then holds 160 characters instead of 70.",
     )
     business_profile = models.CharField(
         max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL

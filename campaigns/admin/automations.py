@@ -48,7 +48,7 @@ class AutomationAdmin(LargeTableAdmin):
         on = not automation.is_active
         try:
             switch_automation(automation, on, by=request.user)
-        except service_campaigns.NotPermitted as error:
+        except ValueError as error:
             messages.error(request, f"{automation}: {error}")
         else:
             messages.success(request, f"{automation}: switched {'on' if on else 'off'}")

@@ -38,6 +38,7 @@ FIELD_LABELS = {
 }
 TAGS_HELP = (
     "May hold {{first_name}}, {{last_name}}, {{email}}, {{offer_link}} and {{unsubscribe_link}}."
+    " {{first_name|there}} says what stands for a missing name."
 )
 BADGE_COLORS = {
     CampaignStatus.SENDING: "info", CampaignStatus.PAUSED: "warning",
@@ -387,11 +388,16 @@ class CampaignAdmin(LargeTableAdmin):
             raise PermissionDenied
         form = self.get_form(request)(request.POST)
         form.is_valid()
-        values = {name: form.cleaned_data.get(name) for name in (*TEXT_FIELDS, *AUDIENCE_FIELDS)}
-        campaign = Campaign(**{name: value for name, value in values.items() if value is not None})
+        campaign = form.instance
         known = request.GET.get("campaign", "")
         campaign.pk = int(known) if known.isdecimal() else None
-        context = {"preview": preview_campaign(campaign)}
+        preview = preview_campaign(campaign)
+        problems = [
+            error for name in ("offer_url", *AUDIENCE_FIELDS) for error in form.errors.get(name, [])
+        ]
+        if problems:
+            preview = preview._replace(problem=" ".join(problems))
+        context = {"preview": preview}
         return TemplateResponse(request, "campaigns/preview.html", context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:

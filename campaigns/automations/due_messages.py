@@ -31,6 +31,7 @@ from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, limits
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
+from messaging.text import tag_problem
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +66,19 @@ class EligibleAutomation(NamedTuple):
 
 
 def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
-    """The active automations of a type whose stores may send."""
+    """The active automations of a type whose stores may send and whose text can be sent."""
     stores = User.objects.eligible_to_send_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
     )
-    columns = ("automation__pk", "sender", "timezone")
-    return [EligibleAutomation(*row) for row in stores.values_list(*columns)]
+    columns = ("automation__pk", "sender", "timezone", "automation__message_body")
+    automations = []
+    for *columns_of_automation, text in stores.values_list(*columns):
+        automation = EligibleAutomation(*columns_of_automation)
+        if problem := tag_problem(text):
+            log.warning("automation %s is not sent: %s", automation.id, problem)
+        else:
+            automations.append(automation)
+    return automations
 
 
 def find_due_contacts(
@@ -208,6 +216,11 @@ def _create_links_and_build_messages(chunk: list[DueContact]) -> list[batch_writ
             for row in chunk
         }
     )
+    to_any_number = set(
+        User.objects.filter(
+            sends_to_any_number=True, pk__in={row.owner_id for row in chunk}
+        ).values_list("pk", flat=True)
+    )
     messages = []
     for tracking_id, row in zip(batch_writing.new_tracking_ids(len(chunk)), chunk, strict=True):
         pair = (row.owner_id, row.phone)
@@ -223,6 +236,7 @@ def _create_links_and_build_messages(chunk: list[DueContact]) -> list[batch_writ
             text,
             tracking_id,
             over_cap=row.contact_id in over_cap,
+            to_any_number=row.owner_id in to_any_number,
         )
         messages.append(message)
     return messages

@@ -15,6 +15,7 @@ from campaigns.message_text import (
 )
 from campaigns.models import Automation
 from campaigns.service_campaigns import require_permission
+from messaging.text import tag_problem
 
 
 def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
@@ -24,6 +25,7 @@ def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
 
     Raises:
         NotPermitted: if it sends service messages and `by`, who switches it on, may not.
+        ValueError: if it is switched on and its text cannot be sent.
     """
     with transaction.atomic():
         locked = Automation.objects.select_for_update().get(pk=automation.pk)
@@ -31,6 +33,8 @@ def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
             return False
         if on:
             require_permission(locked.message_type, by)
+            if problem := tag_problem(locked.message_body):
+                raise ValueError(problem)
         locked.is_active = on
         locked.save()
         action = "switched on" if on else "switched off"

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from astronote.common.fields import compose
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
@@ -265,7 +266,7 @@ class _RowValidator:
                 return self._build_rejection(at, cells, problem)
         if yearless and birthday is None:
             dropped += yearless
-        first, last = self._name(cells)
+        first, last = (compose(name) for name in self._name(cells))
         email = self._email(cells, dropped) if self.email_at else ""
         gender = self._gender(cells, dropped) if self.genders else None
         said = self._combine_consent_cells(cells, dropped)

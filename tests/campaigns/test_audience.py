@@ -4,9 +4,14 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
+from astronote.models import User
+from campaigns import enqueue
 from campaigns.audience import campaign_audience, local_today, years_before
+from campaigns.enqueue import CannotStart
+from campaigns.preview import preview_campaign
 from contacts.models import Contact, List, ListMembership
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
@@ -127,3 +132,48 @@ def test_who_is_eighteen_is_decided_by_the_stores_own_day(zone):
 def test_on_29_february_years_are_completed_by_those_of_28_february():
     assert years_before(date(2028, 2, 29), 18) == date(2010, 2, 28)
     assert years_before(date(2028, 2, 29), 20) == date(2008, 2, 29)
+
+
+def test_an_audience_without_birthdays_says_so():
+    store = make_store()
+    make_list(store, 4, gender="female")
+    campaign = make_campaign(store, None, filter_gender="female")
+    assert "4 of 4 have no birthday" in preview_campaign(campaign).problem
+    with pytest.raises(CannotStart, match="whose birthday proves 18 years, and 4 of 4 have no"):
+        enqueue.enqueue_campaign(campaign.pk)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "fields", "says"),
+    [({}, {"filter_gender": "male"}, "0 contacts match"),
+     ({"gender": "male", "birthday": date(1990, 1, 1)},
+      {"filter_gender": "male", "filter_age_group": "age_18_24"}, "is in this age"),
+     ({"is_subscribed": False}, {"by_list": True}, "none has consent"),
+     ({"birthday": date(2024, 1, 1)}, {"by_list": True}, "under 18")],
+)  # fmt: skip
+def test_an_empty_audience_says_why(contacts, fields, says):
+    store = make_store()
+    target = make_list(store, 2, **contacts)
+    fields = dict(fields)
+    target = target if fields.pop("by_list", False) else None
+    campaign = make_campaign(store, target, **fields)
+    assert says in preview_campaign(campaign).problem
+    with pytest.raises(CannotStart, match=says):
+        enqueue.enqueue_campaign(campaign.pk)
+
+
+def test_a_list_together_with_a_gender_says_that_one_is_too_many(client):
+    store = make_store()
+    target = make_list(store, 2)
+    campaign = make_campaign(store, target, filter_gender="male")
+    assert preview_campaign(campaign).problem == "Choose a list or filters, not both."
+    with pytest.raises(CannotStart, match="not both"):
+        enqueue.enqueue_campaign(campaign.pk)
+    client.force_login(User.objects.create_superuser("root@example.com"))
+    answer = client.post(
+        reverse("admin:campaigns_campaign_preview"),
+        {"owner": store.pk, "name": "", "message_type": "marketing", "message_text": "Hi",
+         "list": target.pk, "filter_gender": "male"},
+    )  # fmt: skip
+    assert "Choose a list or filters, not both." in answer.text
+    assert "choose a list, or" not in answer.text

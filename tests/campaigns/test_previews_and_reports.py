@@ -41,14 +41,12 @@ def soon(**span):
 
 
 def test_a_preview_shows_the_text_of_somebody_in_the_audience_and_what_it_costs(alice, everybody):
-    seen = preview_campaign(
-        make_campaign(alice, everybody, message_text="Hi {{first_name}} {{what}}")
-    )
+    seen = preview_campaign(make_campaign(alice, everybody, message_text="Hi {{first_name}}"))
     assert seen.text.startswith("Hi Name")
     assert "\nOpt out: http" in seen.text
     assert (seen.characters, seen.parts) == (len(seen.text), 1)
     assert (seen.recipients, seen.credits, seen.available) == (4, 4, 1000)
-    assert (seen.unknown_tags, seen.problem, seen.notes) == (["what"], "", [])
+    assert (seen.problem, seen.notes) == ("", [])
 
 
 def test_what_is_held_for_other_messages_is_not_available(alice, everybody):

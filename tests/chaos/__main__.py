@@ -166,9 +166,13 @@ class Chaos:
         self.import_file(self.draw.choice(self.owners))
 
     def campaign(self, scheduled: bool = False) -> None:
+        from django.db.models import Sum
+
         from astronote.accounts.eligibility import SendingBlocked
         from campaigns import enqueue, schedule
+        from campaigns.preview import preview_campaign
         from contacts.models import List
+        from messaging.models import CreditReservation
         from tests.support.factories import make_campaign
 
         owner = self.draw.choice(self.owners)
@@ -185,9 +189,17 @@ class Chaos:
             schedule.schedule_campaign(campaign, datetime.fromtimestamp(at, UTC), by="chaos")
             return
         try:
+            shown = [preview_campaign(campaign).credits]
             enqueue.enqueue_campaign(campaign.pk)
         except SendingBlocked:
             campaign.delete()
+            return
+        # Contacts come and opt out meanwhile, so the price lies between those before and after.
+        shown.append(preview_campaign(campaign).credits)
+        held = CreditReservation.objects.filter(
+            batch__kind="campaign", batch__source_id=campaign.pk
+        ).aggregate(credits=Sum("amount", default=0))["credits"]
+        self.evidence.mispriced += not min(shown) <= held <= max(shown)
 
     def operate(self) -> None:
         from campaigns import actions

@@ -26,6 +26,7 @@ class Evidence:
         self.imported: set[tuple[int, str]] = set()  # (store, phone) in files
         self.largest_mb = 0.0
         self.changed_by_repetition = 0
+        self.mispriced = 0  # campaigns that held another price than their preview showed
         self.log = ""
 
 
@@ -109,12 +110,15 @@ def across_stores(evidence: Evidence) -> int:
 
 
 def unbalanced(evidence: Evidence) -> int:
-    """Stores whose wallet, ledger, reservations and messages do not agree to the credit."""
+    """Stores whose wallet, ledger, reservations and messages do not agree to the credit.
+
+    And campaigns whose price was not the one shown.
+    """
     with connection.cursor() as cursor:
         cursor.execute(BALANCES)
         wrong = cursor.fetchall()
     early = CreditReservation.objects.filter(status="expired", closed_at__lt=F("batch__settled_at"))
-    return len(wrong) + early.count()
+    return len(wrong) + early.count() + evidence.mispriced
 
 
 BALANCES = """
@@ -159,7 +163,7 @@ RULES: dict[str, Callable[[Evidence], int]] = {
     "2 no message, campaign or import is lost": lost,
     "3 nobody is messaged after opting out": after_opting_out,
     "4 no store touches another's anything": across_stores,
-    "5 the ledger balances to the credit": unbalanced,
+    "5 the ledger balances to the credit, and the price shown was charged": unbalanced,
     f"6 no worker is larger than {LARGEST_WORKER_MB} MB": grown,
     "7 a job run twice, late or by two changes nothing": changed_by_repetition,
     "– no job comes before its row is committed": ran_before_commit,

@@ -1,13 +1,21 @@
 """Placeholders and SMS parts."""
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smsutil import split
 
-from messaging.text import GSM_BASIC, GSM_EXTENSION, Template, count_parts
+from messaging.text import (
+    GSM_BASIC,
+    GSM_EXTENSION,
+    Template,
+    count_parts,
+    tag_problem,
+    value_or_empty,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +35,68 @@ def test_parts_agree_with_another_implementation(text):
 def test_placeholders_are_filled_and_line_breaks_kept():
     template = Template("Hi  {{ FirstName }},\nfrom {{shop}} {{last_name}} !")
     contact = {"first_name": "$& Ann", "last_name": "", "email": ""}
-    assert (template.fields, template.unknown_tags) == ({"first_name", "last_name"}, ["shop"])
+    assert (template.fields, template.unknown_tags) == ({"first_name", "last_name"}, ["{{shop}}"])
     assert template.render(contact) == "Hi $& Ann,\nfrom {{shop}} !"
+
+
+@pytest.mark.parametrize(
+    "tag", ["{{first_name}}", "{{ First Name }}", "{{FIRST_NAME}}", "{{firstName}}",
+            "{{Fïrst_Námé}}", "{{first name|there}}", "{{ first_name | my friend }}"],
+)  # fmt: skip
+def test_a_tag_is_written_with_spaces_case_and_accents_as_people_do(tag):
+    assert not tag_problem(f"Hi {tag}!")
+    assert Template(f"Hi {tag}!").render({"first_name": "Ann"}) == "Hi Ann!"
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [("Hi {{first_name|there}}, sale", "Hi there, sale"),
+     ("Hi {{first_name | dear  customer }}!", "Hi dear customer!"),
+     ("Hi {{first_name}}, sale", "Hi, sale"),
+     ("Hi {{first_name}}!", "Hi!"), ("Γεια σου {{first_name}}. Ναι", "Γεια σου. Ναι"),
+     ("Dear {{first_name}} {{last_name}}, sale", "Dear, sale"),
+     ("{{first_name}}, sale", "sale"), ("{{first_name}} {{last_name}}: sale", "sale"),
+     ("Sale\n{{first_name}}, come", "Sale\ncome"), ("Bonjour {{first_name}} !", "Bonjour !"),
+     ("Come, {{first_name}}", "Come,"),
+     ("https://a.gr/?n={{first_name}}, hi", "https://a.gr/?n=, hi"),
+     ("https://a.gr/?n={{first_name|dear you}}", "https://a.gr/?n=dear%20you")],
+)  # fmt: skip
+def test_an_empty_value_leaves_no_gap(text, filled):
+    assert Template(text).render({"first_name": "", "last_name": " "}) == filled
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("Hi {{first-name}}", "{{first-name}} is no tag: write {{first_name}}."),
+     ("Hi {first_name}", "{first_name} is no tag: write {{first_name}}."),
+     ("Hi {{{first_name}}}", "{ is no tag"), ("Hi {{first_name", "write {{first_name}}"),
+     ("Hi {{first_name}", "write {{first_name}}"), ("Hi {{fristname|you}}", "write {{first_name}}"),
+     ("Γεια {{όνομα}}", "write {{first_name}}"), ("{{ΕΠΩΝΥΜΟ}}", "write {{last_name}}"),
+     ("Hallo {{Vorname}}", "write {{first_name}}"), ("{{prénom}}", "write {{first_name}}"),
+     ("{{apellidos}}", "write {{last_name}}"), ("{{e-mail}}", "write {{email}}"),
+     ("{{name}}", "write {{first_name}}"), ("{{unsubscribe}}", "write {{unsubscribe_link}}"),
+     ("{{offer}}", "write {{offer_link}}"), ("{{shop}}", "there are {{first_name}}, {{last_name}}"),
+     ("{{}}", "there are"), ("{10% off}", "{10% off} is no tag, and braces are for tags only"),
+     (":-}", "} is no tag"), ("{{first_name}} {% if x %}", "{% if x %} is no tag")],
+)  # fmt: skip
+def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, hint):
+    assert hint in tag_problem(text)
+
+
+@pytest.mark.parametrize("nothing", ["N/A", "-", "NULL", "n.a.", " . ", "(null)", "keine Angabe"])
+def test_a_word_for_nothing_is_no_value(nothing):
+    assert value_or_empty(nothing) == ""
+
+
+@pytest.mark.parametrize("name", ["Null", "Nan", "Ann", "Νίκος", "O'Neil", "J.", "李"])
+def test_a_name_is_a_value(name):
+    assert value_or_empty(name) == name
+
+
+def test_a_text_and_its_values_are_composed():
+    apart = unicodedata.normalize("NFD", "Καλή μέρα {{first_name|Ανδρέα}}")
+    assert Template(apart).render({"first_name": ""}) == "Καλή μέρα Ανδρέα"
+    assert value_or_empty(unicodedata.normalize("NFD", "Zoé")) == "Zoé"
 
 
 PIECES = st.lists(
@@ -56,10 +124,19 @@ VALUES = st.text(st.sampled_from(" \n\ta%{}\u00a0é"), max_size=5)
 
 @given(PIECES, VALUES, VALUES)
 def test_a_filled_text_is_tidy_whatever_the_values(pieces, first, last):
-    """The same as filling in and tidying the whole."""
+    """The same as filling in and tidying the whole, if no value is empty."""
+    first, last = f"x{first}", f"{last}x"
     text = "".join(pieces)
     expected = text.replace("{{first_name}}", "\0").replace("{{ lastName }}", "\1")
     expected = expected.replace("\0", first).replace("\1", last)
     expected = re.sub(r"[^\S\n]+", " ", expected.replace("\r\n", "\n").replace("\r", "\n"))
     expected = re.sub(r" *\n *", "\n", expected).strip()
     assert Template(text).render({"first_name": first, "last_name": last}) == expected
+
+
+@given(PIECES)
+def test_no_text_with_empty_values_has_a_space_before_a_comma_that_was_not_written(pieces):
+    text = "".join(pieces)
+    empty = Template(text).render({"first_name": "", "last_name": ""})
+    written = re.sub(r"\{\{(first_name| lastName )\}\}", "\0", text)
+    assert " ," not in empty or re.search(r"[^\S\n],", written)

@@ -10,8 +10,9 @@ from django.utils import timezone
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import tallies
+from messaging.addresses import is_valid_target
 from messaging.batch_writing import BatchSource, NewMessage, write_batches_and_messages
-from messaging.links import OwnedText, is_valid_target, shorten_urls, with_sample_links
+from messaging.links import OwnedText, shorten_urls, with_sample_links
 from messaging.models import Batch, ShortLink, Tally
 from messaging.statuses import TallyEvent
 from messaging.text import count_parts, sms_encoding

@@ -9,7 +9,7 @@ from astronote.accounts.lookup import find_operator, get_store_or_command_error
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
-from campaigns.service_campaigns import NotPermitted, require_permission
+from campaigns.service_campaigns import require_permission
 from messaging.text import count_parts
 
 TYPES = {"birthday": AutomationType.BIRTHDAY, "welcome": AutomationType.WELCOME}
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             if action != "show":
                 switching.switch_automation(automation, action == "on", by=actor)
                 automation.refresh_from_db()
-        except NotPermitted as error:
+        except ValueError as error:
             raise CommandError(str(error)) from None
         sample = switching.create_links_and_sample_text(automation)
         answer = {

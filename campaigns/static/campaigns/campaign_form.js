@@ -17,6 +17,12 @@ addEventListener("DOMContentLoaded", () => {
     timer = setTimeout(updatePreview, 300);
   }
 
+  preview.addEventListener("click", (event) => {
+    const source = event.target.dataset.useText;
+    if (!source) return;
+    form.elements.message_text.value = document.getElementById(source).textContent;
+    updatePreview();
+  });
   form.addEventListener("input", schedulePreview);
   form.addEventListener("change", schedulePreview);
   // Autocomplete fields report a choice as an event of jQuery only.

@@ -24,6 +24,8 @@ SETTINGS = (
     "opt_out_line",
     "privacy_notice_url",
     "retention_days",
+    "sends_to_any_number",
+    "writes_greek_in_capitals",
     "confirms_opt_outs",
     "business_profile",
     "subscription_status",

@@ -1,0 +1,51 @@
+"""Who follows a short link: a person with a phone or computer, or a program (rules.md#short-links).
+
+The counting of visits is in `clicks.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from crawleruseragents import is_crawler
+from django.http import HttpRequest
+
+# Almost every browser calls itself Mozilla; Opera Mini and old phones do not.
+_BROWSER = re.compile(r"(?:Mozilla|Firefox|Opera)\b|.*\bMIDP-\d")
+# `compatible` was said by Internet Explorer and Konqueror, and is said by programs. A program names
+# the page that explains it, too.
+_PROGRAM = re.compile(
+    r"\bcompatible\b(?!.*\b(?:MSIE|Trident|Konqueror)\b)|https?://|\bHeadless", re.IGNORECASE
+)
+# What opens links in messages to protect or show them, by the name it gives beside a browser's.
+_SCANNER = re.compile(
+    r"barracuda|forcepoint|fortinet|mimecast|ms-office|proofpoint|safelinks|sophos|symantec"
+    r"|trend ?micro|(?:link|uri|url)[ -]?preview",
+    re.IGNORECASE,
+)
+_PHONE = re.compile(r"mobi|iphone|android|MIDP-", re.IGNORECASE)
+# Browsers that load a page ahead, before anybody sees it, say so in one of these.
+_PURPOSE_HEADERS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+_AHEAD = re.compile(r"\b(?:prefetch|prerender|preview)", re.IGNORECASE)
+
+
+def is_prefetch(request: HttpRequest) -> bool:
+    """Whether a browser loads the page ahead, so that nobody has opened the link yet."""
+    return any(_AHEAD.search(request.headers.get(name, "")) for name in _PURPOSE_HEADERS)
+
+
+def device_type_of(user_agent: str) -> Literal["robot", "phone", "computer"]:
+    """What a program calls itself: `robot`, `phone` or `computer`.
+
+    A robot is what does not call itself a browser, what the list crawler-user-agents knows, what
+    opens links in messages, and what says that it is compatible or where it is explained.
+    """
+    if (
+        not _BROWSER.match(user_agent)
+        or _PROGRAM.search(user_agent)
+        or _SCANNER.search(user_agent)
+        or is_crawler(user_agent)
+    ):
+        return "robot"
+    return "phone" if _PHONE.search(user_agent) else "computer"

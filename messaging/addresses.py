@@ -1,0 +1,119 @@
+"""Web addresses in texts: finding them as phones do, and writing them as valid URLs.
+
+Short links in their place are in `links.py`. Rules: docs/rules.md#short-links.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+import idna
+from linkify_it import LinkifyIt
+
+# `{{first_name}}` and what else stands in two braces; `text.py` reads what it says.
+TAG = re.compile(r"\{\{([^{}]*)\}\}")
+_FINDER = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+_NOT_AT_THE_END = ".,;:!?'\"*"
+# What RFC 3986 allows in a part of a URL besides letters, digits and "-._~".
+_ALLOWED_IN_PATH = "/:@!$&'()*+,;=%"
+_ALLOWED_AFTER_PATH = _ALLOWED_IN_PATH + "?"
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_NEVER_IN_URL = re.compile(r"[\s\x00-\x1f\x7f]")
+_PLACE_OF_TAG = "\ue000"  # of private use, so no address has it
+
+
+class Address(NamedTuple):
+    """A web address in a text, from `start` up to and without `end`."""
+
+    start: int
+    end: int
+    written: str
+
+
+@lru_cache(maxsize=1024)
+def find_addresses(text: str) -> list[Address]:
+    """The web addresses with `http://` or `https://` in a text, in their order.
+
+    Quotation marks, emoji and the punctuation after an address are not part of it. A tag is.
+    """
+    if "://" not in text:
+        return []
+    masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
+    masked = "".join(c if c.isascii() or _may_be_in_address(c) else " " for c in masked)
+    found = []
+    for match in _FINDER.match(masked) or []:
+        end = match.index + len(match.raw.rstrip(_NOT_AT_THE_END))
+        while unicodedata.category(masked[end - 1]) == "Pd" and masked[end - 1] != "-":
+            end -= 1
+        written = text[match.index : end]
+        if is_valid_target(written):
+            found.append(Address(match.index, end, written))
+    return found
+
+
+def _may_be_in_address(character: str) -> bool:
+    """Whether a character that is not of ASCII may be in an address: it is part of a word."""
+    is_dash = unicodedata.category(character) == "Pd"
+    return is_dash or character.isalnum() or ("a" + character).isidentifier()
+
+
+def is_valid_target(text: str) -> bool:
+    """Whether a link may lead to this address: http or https, with a host."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+
+
+def to_valid_url(address: str) -> str:
+    """The address as browsers ask for it: the host as IDNA, other signs percent-encoded.
+
+    What is percent-encoded already stays, and so do tags.
+
+    Args:
+        address: a web address as people write it.
+    """
+    tags = [tag[0] for tag in TAG.finditer(address)]
+    text = TAG.sub(_PLACE_OF_TAG, address.strip())
+    text = _NEVER_IN_URL.sub(lambda sign: quote(sign[0]), unicodedata.normalize("NFC", text))
+    parts = urlsplit(text)
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, port = _split_port(host)
+    url = f"{parts.scheme}://{_quote(user, _ALLOWED_IN_PATH)}{at}{_ascii_host(name)}{colon}{port}"
+    url += _quote(parts.path, _ALLOWED_IN_PATH)
+    if parts.query:
+        url += f"?{_quote(parts.query, _ALLOWED_AFTER_PATH)}"
+    if parts.fragment:
+        url += f"#{_quote(parts.fragment, _ALLOWED_AFTER_PATH)}"
+    pieces = url.split(quote(_PLACE_OF_TAG))
+    return pieces[0] + "".join(map("".join, zip(tags, pieces[1:], strict=True)))
+
+
+def quote_value(value: str) -> str:
+    """A value as part of an address, so that no sign of it means something there."""
+    return quote(value, safe="")
+
+
+def _split_port(host: str) -> tuple[str, str, str]:
+    name, colon, port = host.rpartition(":")
+    return (name, colon, port) if colon and not port.endswith("]") else (host, "", "")
+
+
+def _ascii_host(name: str) -> str:
+    """The host as IDNA; a name that IDNA does not allow is percent-encoded."""
+    if name.isascii():
+        return name
+    try:
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
+        return _quote(name, "")
+
+
+def _quote(part: str, allowed: str) -> str:
+    """Percent-encode what is not allowed in a part of a URL."""
+    return _STRAY_PERCENT.sub("%25", quote(part, safe=allowed))

@@ -1,0 +1,132 @@
+"""Addresses in texts: where they end, and where their links lead."""
+
+import json
+import unicodedata
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import idna
+import pytest
+from yarl import URL
+
+from campaigns import enqueue
+from campaigns.models import CampaignMessage
+from contacts.models import Contact
+from messaging import links, opt_in_secrets
+from messaging.addresses import find_addresses, to_valid_url
+from messaging.batch_writing import new_tracking_ids
+from messaging.links import OwnedText, shorten_urls
+from messaging.models import ShortLink
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
+from tests.support.shop_addresses import shop_addresses
+
+CASES = json.loads((Path(__file__).parents[1] / "data" / "links" / "targets.json").read_text())
+AGENT = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0) Mobile/15E148"}
+SURROUNDINGS = ("{}", "See {} now", "({})", "“{}”", "{}.", "Tap {}👉", "«{}»…", "{}!?", "{}\nBye")
+
+
+def target_of(address, client):
+    """Where an address in a sent text leads: by its short link, or by itself."""
+    base, _, code = address.partition("/s/")
+    if not code or base != links.short_url("").removesuffix("/s/"):
+        return address
+    answer = client.get(f"/s/{code}", headers=AGENT)
+    assert answer.status_code == 302
+    return answer["Location"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("case", CASES, ids=[case["text"] for case in CASES])
+@pytest.mark.parametrize("base", ["https://a.gr", "https://a-long-name-of-ours.example.org/sms"])
+def test_addresses_in_a_text_lead_where_they_said(case, base, client, settings):
+    settings.PUBLIC_WEB_BASE_URL = base
+    store = make_store()
+    target = make_list(store, 1)
+    Contact.objects.update(**case.get("for", {}))
+    enqueue.enqueue_campaign(
+        make_campaign(store, target, message_text=case["text"], message_type="service").pk
+    )
+    text = CampaignMessage.objects.get().text
+    expected = case["leads to"] if isinstance(case["leads to"], list) else [case["leads to"]]
+    found = [target_of(address.written, client) for address in find_addresses(text)]
+    assert found == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(client):
+    addresses = shop_addresses()
+    assert len(set(addresses)) == len(addresses) >= 980
+    store = make_store()
+    texts = {
+        number: SURROUNDINGS[number % len(SURROUNDINGS)].format(address)
+        for number, address in enumerate(addresses)
+    }
+    sent = shorten_urls({number: OwnedText(store.pk, None, text) for number, text in texts.items()})
+    for number, address in enumerate(addresses):
+        before, after = texts[number].split(address)
+        link = sent[number].removeprefix(before).removesuffix(after)
+        target = target_of(link, client)
+        assert target.isascii() and not any(sign in target for sign in ' "<>\\^`{|}[]'), target
+        host = urlsplit(target).hostname
+        assert idna.decode(host) if "xn--" in host else host == urlsplit(address).hostname
+        assert unquote(urlsplit(target).path) == unquote(urlsplit(address).path)
+        assert URL(target) == URL(address), "as another library reads both"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *".,;:!?)]}'\"*»«”“’…›👉–",
+        ").",
+        "!!!",
+        "?!",
+        ")!",
+        ' "',
+        "…”",
+        "👉🏽",
+        "™",
+        "\u200b",
+        " –",
+    ],
+)
+def test_what_follows_an_address_is_no_part_of_it(mark):
+    [address] = find_addresses(f"See https://shop.example/a{mark}")
+    assert address.written == "https://shop.example/a"
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [("https://shop.gr/100%", "https://shop.gr/100%25"),
+     ("https://shop.gr/%CE%B1?a=%", "https://shop.gr/%CE%B1?a=%25"),
+     ("https://παράδειγμα.ελ:8080/α", "https://xn--hxajbheg2az3al.xn--qxam:8080/%CE%B1"),
+     ("https://shop.gr/a\r\nSet-Cookie: x", "https://shop.gr/a%0D%0ASet-Cookie:%20x"),
+     (unicodedata.normalize("NFD", "https://café.gr/é"), "https://xn--caf-dma.gr/%C3%A9"),
+     ("https://shop.gr/?n={{first_name|a?b#c}}&é", "https://shop.gr/?n={{first_name|a?b#c}}&%C3%A9")],
+)  # fmt: skip
+def test_an_address_becomes_a_valid_url(address, url):
+    assert to_valid_url(address) == url
+
+
+def test_codes_hold_letters_and_digits_only():
+    codes = [links.unsubscribe_url(code).rsplit("/", 1)[1] for code in new_tracking_ids(2000)]
+    codes += [opt_in_secrets.confirm_url(code[:12]).rsplit("/", 1)[1] for code in codes]
+    codes += [links._new_code() for _ in range(2000)]
+    assert all(code.isalnum() and code.isascii() for code in codes)
+    assert {len(code) for code in codes} == {20, 8}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mark", [".", ")", ").", "”", "'", "-", "_", "»", "…", "?!"])
+def test_a_link_with_the_mark_that_followed_it_works(mark, client):
+    store = make_store()
+    make_contact(store)
+    campaign = make_campaign(
+        store, make_list(store, 1), message_text="Hi {{offer_link}}", offer_url="https://a.gr/é"
+    )
+    enqueue.enqueue_campaign(campaign.pk)
+    message = CampaignMessage.objects.get()
+    shorten_urls({0: OwnedText(store.pk, None, "https://shop.example/" + "a" * 60)})
+    for code in (message.tracking_id, ShortLink.objects.get().short_code):
+        assert client.get(f"/s/{code}{mark}", headers=AGENT).status_code == 302
+    token = links.unsubscribe_url(message.tracking_id).rsplit("/", 1)[1]
+    assert client.get(f"/u/{token}{mark}").status_code == 200
