@@ -36,14 +36,15 @@ def main() -> int:
 
 
 def explain(error: Exception) -> str:
-    """One line for the operator: what was wrong, with what, what to do."""
+    """A line for the operator, or one per variable: what was wrong, with what, what to do."""
     from redis.exceptions import ConnectionError as RedisConnectionError
 
     from astronote import environment
 
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    first_line = lines[0]
     if type(error).__name__ == "ImproperlyConfigured":
-        return first_line
+        return first_line if len(lines) == 1 else "\n- ".join(["to set:", *lines])
     if type(error).__name__ == "NotSupportedError":
         return f"{first_line} DATABASE_URL names the server."
     if isinstance(error, RedisConnectionError):

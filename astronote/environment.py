@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import secrets
 import tempfile
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from crontab import CronTab
@@ -25,6 +27,7 @@ from astronote.processes import embedded
 ROOT = Path(__file__).resolve().parent.parent
 TRUE_WORDS = {"1", "true", "yes", "on"}
 GENERATED = "generated"
+SECRET_CHARACTERS, DIFFERENT_CHARACTERS = 32, 10
 FALSE_WORDS = {"0", "false", "no", "off", ""}
 
 
@@ -94,6 +97,46 @@ def parse_comma_separated(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+def parse_networks(value: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Addresses and networks, separated by commas."""
+    try:
+        return [ipaddress.ip_network(item) for item in parse_comma_separated(value)]
+    except ValueError:
+        raise ValueError("expected addresses or networks, such as 127.0.0.1,10.0.0.0/8") from None
+
+
+def parse_strong_secret(value: str) -> str:
+    """A secret that cannot be guessed.
+
+    Raises:
+        ValueError: without the secret, since errors are logged.
+    """
+    if len(value) < SECRET_CHARACTERS or len(set(value)) < DIFFERENT_CHARACTERS:
+        raise ValueError(
+            f"is too weak, expected {SECRET_CHARACTERS} random characters or more, such as from"
+            " `openssl rand -base64 48`"
+        )
+    return value
+
+
+def parse_database_url(value: str) -> str:
+    """The address of a PostgreSQL; empty for the embedded one."""
+    try:
+        config = environ.Env.db_url_config(value) if value else None
+    except (ValueError, KeyError, ImproperlyConfigured):
+        config = {}
+    if config is not None and config.get("ENGINE") != "django.db.backends.postgresql":
+        raise ValueError("cannot be read, expected postgres://user:password@host:port/name")
+    return value
+
+
+def parse_redis_url(value: str) -> str:
+    """The address of a Redis; empty for the embedded one."""
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("cannot be read, expected redis://host:port/0")
+    return value
+
+
 def build_choice_parser(*allowed: str) -> Callable[[str], str]:
     """A parser that accepts one of the given texts."""
 
@@ -136,13 +179,13 @@ SECTIONS: dict[str, list[Variable]] = {
     "Servers": [
         Variable(
             "DATABASE_URL",
-            parse_text_unchanged,
+            parse_database_url,
             "",
             "PostgreSQL; empty: an embedded server is used",
         ),
         Variable(
             "REDIS_URL",
-            parse_text_unchanged,
+            parse_redis_url,
             "",
             "Redis 6.2 or later, or Valkey; empty: an embedded server is used",
         ),
@@ -156,9 +199,9 @@ SECTIONS: dict[str, list[Variable]] = {
     "Web": [
         Variable(
             "SECRET_KEY",
-            parse_text_unchanged,
+            parse_strong_secret,
             None,
-            "signs sessions and links; long and random",
+            "signs sessions and links; 32 random characters or more",
             local=GENERATED,
         ),
         Variable(
@@ -169,10 +212,10 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "PHONE_HASH_KEY",
-            parse_text_unchanged,
+            parse_strong_secret,
             None,
-            "keys the hashes of suppressed numbers; changed only together with PHONE_HASH_KEY_OLD,"
-            " or opt-outs are forgotten",
+            "keys the hashes of suppressed numbers; 32 random characters or more; changed only"
+            " together with PHONE_HASH_KEY_OLD, or opt-outs are forgotten",
             local=GENERATED,
         ),
         Variable(
@@ -187,8 +230,8 @@ SECTIONS: dict[str, list[Variable]] = {
             "ALLOWED_HOSTS",
             parse_comma_separated,
             "",
-            "host names that the site answers to, separated by commas",
-            local="localhost,127.0.0.1,[::1]",
+            "host names that the site answers to, separated by commas; empty: that of"
+            " PUBLIC_WEB_BASE_URL, and while embedded this machine's",
         ),
         Variable(
             "PUBLIC_WEB_BASE_URL",
@@ -199,6 +242,19 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "HTTPS", parse_boolean, "1", "redirect to https and use secure cookies", local="0"
+        ),
+        Variable(
+            "HSTS_PRELOAD",
+            parse_boolean,
+            "0",
+            "the domain and all its subdomains are for the browsers' preload list; hard to undo",
+        ),
+        Variable(
+            "TRUSTED_PROXIES",
+            parse_networks,
+            "",
+            "addresses or networks of proxies, separated by commas, that tell the visitor's address"
+            " and scheme; required with HTTPS=1",
         ),
         Variable(
             "WEB_CONCURRENCY",
@@ -372,7 +428,8 @@ SECTIONS: dict[str, list[Variable]] = {
             "WEBHOOK_SECRET",
             parse_comma_separated,
             "",
-            "secrets that webhooks accept, separated by commas; empty: webhooks are closed",
+            "secrets that webhooks accept, separated by commas, each of 32 random characters"
+            " or more unless MITTO_API_BASE is on this machine; empty: webhooks are closed",
             local="sandbox",
         ),
     ],
@@ -562,24 +619,42 @@ def read_environment(root: Path = ROOT) -> dict[str, Any]:
     the nearest first.
 
     Raises:
-        ImproperlyConfigured: naming the variable that is missing or malformed.
+        ImproperlyConfigured: naming every variable that is missing or cannot be used, a line each.
     """
     for folder in (root, *list(root.parents)[:2]):
         if (folder / ".env").is_file():
             environ.Env.read_env(folder / ".env", overwrite=False)
-    local = not os.environ.get("DATABASE_URL")
-    return {
-        variable.name: _parse_value_or_default(variable, is_embedded=local, root=root)
-        for variable in variables()
-    }
+    is_embedded = not os.environ.get("DATABASE_URL")
+    values: dict[str, Any] = {}
+    problems = []
+    for variable in variables():
+        try:
+            values[variable.name] = _parse_value_or_default(
+                variable, is_embedded=is_embedded, root=root
+            )
+        except ValueError as error:
+            problems.append(str(error))
+    problems += _find_problems_between_variables(values)
+    if problems:
+        raise ImproperlyConfigured("\n".join(problems))
+    if not values["ALLOWED_HOSTS"]:
+        public = urlsplit(values["PUBLIC_WEB_BASE_URL"]).hostname or ""
+        own = ["localhost", "127.0.0.1", "[::1]"] if is_embedded else []
+        values["ALLOWED_HOSTS"] = list(dict.fromkeys([public, *own]))
+    return values
 
 
 def _parse_value_or_default(variable: Variable, *, is_embedded: bool, root: Path) -> Any:
+    """The variable's value.
+
+    Raises:
+        ValueError: with the variable's name and what to set.
+    """
     given = os.environ.get(variable.name)
     if given in (None, "") and variable.default != "":
         given = variable.local if is_embedded and variable.local is not None else variable.default
         if given is None:
-            raise ImproperlyConfigured(
+            raise ValueError(
                 f"{variable.name} is not set: {variable.meaning}; "
                 "set it in the environment or in .env"
             )
@@ -591,7 +666,26 @@ def _parse_value_or_default(variable: Variable, *, is_embedded: bool, root: Path
         return variable.parse(given)
     except ValueError as error:
         detail = str(error) if "expected" in str(error) else "expected a number"
-        raise ImproperlyConfigured(f"{variable.name}={given!r} cannot be read: {detail}") from None
+        if detail.startswith(("is too weak", "cannot be read")):  # these hold a secret
+            raise ValueError(f"{variable.name} {detail}") from None
+        raise ValueError(f"{variable.name}={given!r} cannot be read: {detail}") from None
+
+
+def _find_problems_between_variables(values: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with variables together; those that could not be read are absent."""
+    if values.get("HTTPS") and values.get("TRUSTED_PROXIES") == []:
+        yield (
+            "TRUSTED_PROXIES is not set: with HTTPS=1 a proxy must say which requests came by"
+            " https; set its address, such as 127.0.0.1, or HTTPS=0"
+        )
+    mitto = urlsplit(values.get("MITTO_API_BASE", "")).hostname
+    if mitto not in ("localhost", "127.0.0.1", "::1"):
+        for secret in values.get("WEBHOOK_SECRET", []):
+            try:
+                parse_strong_secret(secret)
+            except ValueError as error:
+                yield f"WEBHOOK_SECRET {error}"
+                break
 
 
 def _get_or_create_secret_file(name: str, root: Path) -> str:
@@ -628,16 +722,26 @@ def redis_url_or_embedded(values: dict[str, Any]) -> str:
 
 
 def env_example() -> str:
-    """The text of `.env.example`: every variable with its default and meaning."""
-    lines = ["# Every variable Astronote reads, with its default. Copy to .env and fill in.", ""]
+    """The text of `.env.example`: every variable with its default and meaning.
+
+    Lines of defaults are comments: a copy must not replace the defaults of the embedded mode.
+    """
+    lines = [
+        "# Every variable Astronote reads, with its default. Copy to .env, fill in what is",
+        "# required unless PostgreSQL is embedded (DATABASE_URL is empty), and uncomment what you",
+        "# change.",
+        "",
+    ]
     for title, section in SECTIONS.items():
         lines.append(f"# {title}")
         for variable in section:
             local = f"; {variable.local} while embedded" if variable.local else ""
             need = "required" if variable.default is None else "default"
             lines.append(f"# {variable.meaning} ({need}{local})")
-            value = variable.default if variable.default is not None else ""
-            lines.append(f"{variable.name}={_quote_if_it_has_spaces(value)}")
+            if variable.default is None:
+                lines.append(f"{variable.name}=")
+            else:
+                lines.append(f"#{variable.name}={_quote_if_it_has_spaces(variable.default)}")
         lines.append("")
     return "\n".join(lines)
 

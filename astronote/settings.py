@@ -5,10 +5,10 @@ Every value that differs between installations is an environment variable, decla
 """
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
 from astronote import environment, theme
 from astronote.queues.catalogue import QUEUES
@@ -30,9 +30,13 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "axes",
     "django_rq",
 ]
 MIDDLEWARE = [
+    "astronote.common.visitor.TrustedProxies",
+    "astronote.common.null_characters.NullCharacterGuard",
+    "astronote.operations.probes.ProbePages",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -43,6 +47,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "astronote.common.content_security.ContentSecurityPolicy",
     "astronote.operations.queue_dashboard.QueueDashboardGuard",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "astronote.urls"
 WSGI_APPLICATION = "astronote.wsgi.application"
@@ -63,14 +68,7 @@ TEMPLATES = [
 # PostgreSQL
 
 EMBEDDED_POSTGRES = not env["DATABASE_URL"]
-try:
-    DATABASES = {"default": environ.Env.db_url_config(environment.database_url_or_embedded(env))}
-except (ValueError, KeyError, ImproperlyConfigured):
-    raise ImproperlyConfigured(
-        "DATABASE_URL cannot be read: expected postgres://user:password@host:port/name"
-    ) from None
-if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("DATABASE_URL must be a PostgreSQL address (postgres://…)")
+DATABASES = {"default": environ.Env.db_url_config(environment.database_url_or_embedded(env))}
 DATABASES["default"].update(
     CONN_MAX_AGE=env["DATABASE_CONN_MAX_AGE"],
     CONN_HEALTH_CHECKS=True,
@@ -95,19 +93,43 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "astronote.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# By account and address together: nobody locks out an account or the others behind one address.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "astronote.accounts.login.folded_name"
+AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.network_of_visitor"
+AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.show_form_of_locked_login"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 # Redis and queues
 
 EMBEDDED_REDIS = not env["REDIS_URL"]
 REDIS_URL = environment.redis_url_or_embedded(env)
-if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-    raise ImproperlyConfigured("REDIS_URL cannot be read: expected redis://host:port/0")
-RQ_QUEUES = {queue.name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": queue.timeout} for queue in QUEUES}
+RQ_QUEUES = {
+    queue.name: {
+        "URL": REDIS_URL,
+        "DEFAULT_TIMEOUT": queue.timeout,
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    }
+    for queue in QUEUES
+}
 RQ = {
+    "JOB_CLASS": "astronote.queues.json_jobs.JsonJob",
     "WORKER_CLASS": "astronote.queues.workers.Worker",
     "SCHEDULER_CLASS": "astronote.queues.recurring.Scheduler",
 }
@@ -146,6 +168,7 @@ DEBUG = env["DEBUG"]
 ALLOWED_HOSTS = env["ALLOWED_HOSTS"]
 PUBLIC_WEB_BASE_URL = env["PUBLIC_WEB_BASE_URL"]
 HTTPS = env["HTTPS"]
+TRUSTED_PROXIES = env["TRUSTED_PROXIES"]
 WEB_CONCURRENCY = env["WEB_CONCURRENCY"]
 PORT = env["PORT"]
 SESSION_COOKIE_SECURE = HTTPS
@@ -153,9 +176,10 @@ CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_PRELOAD = env["HSTS_PRELOAD"]
+# `TrustedProxies` leaves the header only if a trusted proxy sent it.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/"]
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

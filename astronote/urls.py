@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from astronote.accounts.login import ThrottledLogin
-from astronote.operations import health, home, metrics
+from astronote.operations import home
 
 admin.site.index_title = "Home"
 admin.site.login_form = ThrottledLogin
@@ -14,9 +14,6 @@ admin.site.login_form = ThrottledLogin
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("favicon.ico", RedirectView.as_view(url=static("astronote/favicon.svg"))),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
-    path("metrics", metrics.prometheus),
     path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
     path("", include("compliance.urls")),

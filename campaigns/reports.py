@@ -6,8 +6,6 @@ does not grow with their number.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
@@ -17,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Sum, When
 from django.utils import timezone
 
+from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import rows
 from astronote.models import User
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus, OfferViewEvent
@@ -255,11 +254,7 @@ def campaign_report_csv(report: CampaignReport) -> str:
 
 
 def _csv(headings: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(headings)
-    writer.writerows(lines)
-    return file.getvalue()
+    return "".join(map(csv_line_with_escaped_formulas, (headings, *lines)))
 
 
 def campaign_summary(campaign: Campaign) -> dict[str, Any]:

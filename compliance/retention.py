@@ -186,6 +186,10 @@ def retention_rules() -> list[RetentionRule]:
         ),
         RetentionRule("django_admin_log", "t.action_time < %(audit_cutoff)s", ActionType.DELETE),
         RetentionRule("astronote_auditentry", "t.at < %(audit_cutoff)s", ActionType.DELETE),
+        *(
+            RetentionRule(table, "t.attempt_time < %(audit_cutoff)s", ActionType.DELETE)
+            for table in ("axes_accessattempt", "axes_accessfailurelog", "axes_accesslog")
+        ),
     ]
 
 

@@ -79,7 +79,9 @@ def _traces_in_model(model: type[Model], person: Person) -> Iterator[Trace]:
         count += held_rows.own_rows(searched, person).count()
     if count:
         is_account = searched.subjects == Subjects.ACCOUNTS and declared
-        reason = "an account, which only a superuser deletes" if is_account else ""
+        reason = (
+            "of an account, which an erasure of a customer does not reach" if is_account else ""
+        )
         yield Trace(f"table {model._meta.db_table}", count, reason)
 
 

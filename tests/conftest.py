@@ -8,6 +8,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import TransactionTestCase
 
+from astronote.models import User
 from astronote.processes import supervisor
 from astronote.queues import jobs
 from tests.support.browser import Browser
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items):
 PBKDF2PasswordHasher.iterations = 1
 # Django's flush truncates every table and writes permissions and roles anew: 0.15 s a test.
 TransactionTestCase._fixture_teardown = lambda self: empty_filled_tables()
+
+
+@pytest.fixture
+def admin_user(db):
+    """The account of `admin_client`; pytest-django's own has a password that we refuse."""
+    return User.objects.create_superuser("admin@example.com")
 
 
 @pytest.fixture(autouse=True)

@@ -1,62 +1,57 @@
-"""The admin's login form, which limits failed attempts."""
+"""The admin's login form: django-axes counts failures, and guesses come one at a time."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
+import unicodedata
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
-from redis.exceptions import RedisError
+from django.http import HttpRequest, HttpResponse
 
-from astronote.queues import jobs
+from astronote.common.locks import advisory_lock
+from astronote.common.visitor import network_of_visitor
 
-log = logging.getLogger(__name__)
-MAX_FAILURES = 10
-WINDOW_SECONDS = 900
+
+def folded_name(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+    """The name under which failures are counted: one for all spellings that log in as it."""
+    given = credentials.get("username") if credentials else None
+    if given is None and request is not None:
+        given = request.POST.get("username")
+    return unicodedata.normalize("NFKC", given or "").strip().casefold()[:255].replace("\0", "")
+
+
+def show_form_of_locked_login(
+    request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None
+) -> HttpResponse:
+    """The login page with its message, as 429 (too many requests)."""
+    response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+    return response
 
 
 class ThrottledLogin(AdminAuthenticationForm):
-    """Refuses after MAX_FAILURES in WINDOW_SECONDS of one account or one address, right or wrong.
+    """Refuses an account at one address after AXES_FAILURE_LIMIT failures, right or wrong.
 
-    The counters are in Redis under hashes; without Redis nobody is refused.
+    Other addresses are let in, so that nobody can lock an account for its owner.
     """
 
     def clean(self) -> dict[str, Any]:
-        """Check the password unless the account or the address is throttled."""
-        keys = self._counter_keys()
-        if self._highest_failure_count(keys) >= MAX_FAILURES:
-            raise ValidationError(
-                f"Too many failed logins. Try again in {WINDOW_SECONDS // 60} minutes.", "throttled"
-            )
-        try:
-            return super().clean()
-        except ValidationError:
-            self._count_failure(keys)
-            raise
+        """Check the password, unless the account is refused or another check is under way.
 
-    def _counter_keys(self) -> list[str]:
-        account = str(self.data.get("username", "")).strip().lower()
-        address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
-        return [
-            f"astronote:login:{hashlib.sha256(f'{kind}:{name}'.encode()).hexdigest()[:32]}"
-            for kind, name in (("account", account), ("address", address))
-        ]
-
-    def _highest_failure_count(self, keys: list[str]) -> int:
-        try:
-            return max(int(value or 0) for value in jobs.redis_connection().mget(keys))
-        except RedisError:
-            log.warning("failed logins cannot be counted: Redis cannot be reached")
-            return 0
-
-    def _count_failure(self, keys: list[str]) -> None:
-        try:
-            with jobs.redis_connection().pipeline() as pipe:
-                for key in keys:
-                    pipe.incr(key)
-                    pipe.expire(key, WINDOW_SECONDS)
-                pipe.execute()
-        except RedisError:
-            log.warning("a failed login was not counted: Redis cannot be reached")
+        Failures are counted after the check. Without the lock, guesses sent at the same time would
+        all be checked before the first one counts.
+        """
+        name = folded_name(None, {"username": self.data.get("username")})
+        address = network_of_visitor(self.request) if self.request else ""
+        with advisory_lock(f"login {name} {address}") as acquired:
+            if not acquired:
+                raise ValidationError("Another login is under way. Try again.", "parallel")
+            try:
+                return super().clean()
+            except ValidationError:
+                if getattr(self.request, "axes_locked_out", False):
+                    raise ValidationError(
+                        "Too many failed logins. Try again in 15 minutes.", "throttled"
+                    ) from None
+                raise

@@ -8,6 +8,7 @@ from typing import Any, NewType, cast
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models
@@ -87,9 +88,12 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         """Create a store, or an operator with `is_staff`.
 
         Raises:
-            ValidationError: if a field is not valid or the e-mail address is known.
+            ValidationError: if a field is not valid, the e-mail address is known, or the password
+                is weak.
         """
         user: User = self.model(email=email.strip().lower(), **fields)
+        if password is not None:
+            validate_password(password, user)
         user.set_password(password)
         user.full_clean(exclude=["password"])
         user.save()
@@ -224,5 +228,6 @@ class User(AbstractBaseUser, PermissionsMixin):
             ValidationError: if a setting does not fit.
         """
         super().clean()
+        self.email = self.email.strip().lower()
         for item in registry.store_checks:
             item.check(self)

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Field
+from django.db.models import Field, ForeignObjectRel
 from django.forms import Field as FormField
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +22,15 @@ from astronote.operations import store_page
 admin.site.unregister(Group)
 
 ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
+
+
+def _has_rows(account: User) -> bool:
+    """Whether rows of any app belong to the account, its audit trail left out."""
+    return any(
+        relation.related_model._base_manager.filter(**{relation.field.name: account}).exists()
+        for relation in account._meta.get_fields(include_hidden=True)
+        if isinstance(relation, ForeignObjectRel) and relation.related_model is not audit.AuditEntry
+    )
 
 
 @admin.register(User)
@@ -80,6 +89,8 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool
     ) -> None:
         super().save_model(request, obj, form, change)
+        if change and "sender_name" in form.changed_data:
+            audit.write_entry("sender ID changed", obj, by=request.user, owner_id=obj.pk)
         if change and "service_max_recipients" in form.changed_data:
             audit.write_entry(
                 "service limit changed",
@@ -94,7 +105,22 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         return self._may_touch(request, obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return self._may_touch(request, obj) and super().has_delete_permission(request, obj)
+        """Only an account that nothing belongs to: with rows it could never be deleted."""
+        return (
+            self._may_touch(request, obj)
+            and super().has_delete_permission(request, obj)
+            and (obj is None or not _has_rows(obj))
+        )
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """No deleting of many: each account is looked at by itself."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        audit.write_entry("account deleted", obj, by=request.user, owner_id=obj.pk)
+        super().delete_model(request, obj)
 
     def _may_touch(self, request: HttpRequest, account: User | None) -> bool:
         return account is None or not account.is_staff or request.user.is_superuser

@@ -24,8 +24,14 @@ class AuditEntry(models.Model):
     actor_name = models.CharField(max_length=80, help_text="an account's id, or a program")
     action = models.CharField(max_length=60)
     subject = models.CharField(max_length=60, blank=True, help_text="such as: campaign 12")
+    # Deleting a store leaves its audit trail, with its id.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     details = models.JSONField(default=dict)
 

@@ -24,6 +24,7 @@ def declare() -> None:
     """Register the declarations of accounts, histories and places outside PostgreSQL."""
     _declare_accounts()
     _declare_histories()
+    _declare_logins()
     _declare_places()
 
 
@@ -111,6 +112,37 @@ def _declare_histories() -> None:
     )
 
 
+def _declare_logins() -> None:
+    visitor = ("user_agent", "ip_address", "username", "http_accept", "path_info", "attempt_time")
+    of_login = partial(
+        PersonalData,
+        period=FOR_AUDIT_DAYS,
+        categories="e-mail address that was typed, IP address, browser, time",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the login",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.KEEP,
+        subjects=Subjects.ACCOUNTS,
+        store="",
+    )
+    registry.personal_data.register(
+        of_login(
+            "axes.AccessAttempt",
+            (*visitor, "get_data", "post_data"),
+            "stopping the guessing of passwords",
+        ),
+        of_login("axes.AccessFailureLog", visitor, "stopping the guessing of passwords"),
+        of_login(
+            "axes.AccessLog",
+            (*visitor, "logout_time", "session_hash"),
+            "showing who was logged in when, and from where",
+        ),
+    )
+    registry.no_personal_data.register(
+        NoPersonalData("axes.AccessAttemptExpiration", ("expires_at",))
+    )
+
+
 def _declare_places() -> None:
     by_error = "none on purpose; an error's text may name a person"
     registry.personal_places.register(
@@ -133,17 +165,6 @@ def _declare_places() -> None:
             by_error,
             LegalGround.LEGITIMATE_INTEREST,
             "what names the person is deleted",
-        ),
-        PersonalPlace(
-            PlaceKind.REDIS,
-            "failed logins",
-            "astronote:login:*",
-            "stopping the guessing of passwords",
-            "15 minutes",
-            "hash of an account's e-mail address, hash of an IP address",
-            LegalGround.LEGITIMATE_INTEREST,
-            "ends by itself",
-            Subjects.ACCOUNTS,
         ),
         PersonalPlace(
             PlaceKind.FILE,

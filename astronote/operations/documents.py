@@ -68,8 +68,8 @@ def configuration_page() -> str:
 
 Every setting that differs between installations is an environment variable. A `.env` file in the
 project's folder or its two parents fills in what the environment leaves out; the nearest file comes
-first. Begin with a copy of [`.env.example`](../.env.example). A missing or malformed variable stops
-the start with a message that names it.
+first. Begin with a copy of [`.env.example`](../.env.example). Missing, malformed and weak values
+stop the start with a list that names all of them.
 
 "Embedded" is the default while `DATABASE_URL` is empty.
 

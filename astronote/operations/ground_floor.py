@@ -65,9 +65,9 @@ def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
 def register() -> None:
     """Register the ground floor's own panels, checks, metrics, repairs and declarations."""
     registry.health_checks.register(
-        HealthCheck("postgresql", _ping_postgresql_or_raise),
-        HealthCheck("migrations", _migrations_problem),
-        HealthCheck("redis", queue_state.ping_redis_or_raise),
+        HealthCheck("postgresql", _ping_postgresql_or_raise, needed_to_serve=True),
+        HealthCheck("migrations", _migrations_problem, needed_to_serve=True),
+        HealthCheck("redis", queue_state.redis_problem),
         HealthCheck("scheduler", queue_state.scheduler_problem, needs_queues=True),
         HealthCheck("workers", queue_state.workers_problem, needs_queues=True),
     )

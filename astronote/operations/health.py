@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
@@ -14,12 +16,25 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer `/readyz`: each check by name, and status 503 if one has a problem."""
-    state = {
-        check.name: _run_check_and_catch_errors(check) or "ok"
+    """Answer `/readyz`: whether the installation works, processes elsewhere included.
+
+    Not for a load balancer: without a worker the web process still takes receipts and opt-outs.
+    """
+    return _answer_checks(
+        check
         for check in registry.health_checks
         if not (check.needs_queues and settings.QUEUE_DISABLED)
-    }
+    )
+
+
+def readyz_web(request: HttpRequest) -> JsonResponse:
+    """Answer `/readyz/web`: whether this process can serve, for a load balancer."""
+    return _answer_checks(check for check in registry.health_checks if check.needed_to_serve)
+
+
+def _answer_checks(checks: Iterable[registry.HealthCheck]) -> JsonResponse:
+    """Each check by name, and status 503 if one has a problem."""
+    state = {check.name: _run_check_and_catch_errors(check) or "ok" for check in checks}
     ready = all(problem == "ok" for problem in state.values())
     return JsonResponse(state, status=200 if ready else 503)
 

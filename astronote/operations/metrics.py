@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -25,12 +26,17 @@ def prometheus(request: HttpRequest) -> HttpResponse:
 
 class _RegisteredSources(Collector):
     def collect(self) -> Iterator[Metric]:
-        redis_answers = True
+        redis_answers = postgresql_answers = True
         for source in registry.metric_sources:
             try:
                 yield from source.collect()
             except RedisError:
                 redis_answers = False
+            except DatabaseError:
+                postgresql_answers = False
         yield GaugeMetricFamily(
             "astronote_redis_up", "Whether Redis answers", value=int(redis_answers)
+        )
+        yield GaugeMetricFamily(
+            "astronote_postgresql_up", "Whether PostgreSQL answers", value=int(postgresql_answers)
         )

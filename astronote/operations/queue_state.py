@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq import Worker
+from rq.worker.base import BaseWorker
 
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES
-from astronote.queues.recurring import HEARTBEAT_KEY, next_runs, recurring_jobs
+from astronote.queues.recurring import HEARTBEAT_KEY, HEARTBEAT_SECONDS, next_runs, recurring_jobs
 
 
 def redis_or_scheduler_alarm() -> str:
@@ -48,7 +50,7 @@ def queues_context() -> dict[str, Any]:
 
 def _queue_row(queue_name: str, purpose: str) -> dict[str, Any]:
     queue = jobs.get_queue(queue_name)
-    workers = Worker.all(queue=queue)
+    workers = _living_workers(queue_name)
     return {
         "name": queue_name,
         "purpose": purpose,
@@ -76,9 +78,12 @@ def recurring_context() -> dict[str, Any]:
         return {"recurring": [], "run_now": names}
 
 
-def ping_redis_or_raise() -> str:
-    """Health check: raises if Redis does not answer."""
-    jobs.redis_connection().ping()
+def redis_problem() -> str:
+    """Health check: whether Redis takes writes; raises if it does not answer."""
+    try:
+        jobs.redis_connection().set("astronote:probe", 1, ex=60)
+    except ResponseError as error:
+        return f"refuses writes: {error}"
     return ""
 
 
@@ -88,9 +93,19 @@ def scheduler_problem() -> str:
     return "" if heartbeat else "no heartbeat for a minute: run `manage.py rqscheduler`"
 
 
+def _living_workers(queue_name: str) -> list[BaseWorker]:
+    """Workers on the queue with a heartbeat; RQ lists a killed one for minutes."""
+    oldest = timezone.now() - timedelta(seconds=HEARTBEAT_SECONDS)
+    return [
+        worker
+        for worker in Worker.all(queue=jobs.get_queue(queue_name))
+        if worker.last_heartbeat and worker.last_heartbeat >= oldest
+    ]
+
+
 def workers_problem() -> str:
     """Health check: whether every queue has a worker."""
-    idle = [queue.name for queue in QUEUES if not Worker.count(queue=jobs.get_queue(queue.name))]
+    idle = [queue.name for queue in QUEUES if not _living_workers(queue.name)]
     return f"no worker on {', '.join(idle)}: run `manage.py rqworker QUEUE`" if idle else ""
 
 
@@ -105,7 +120,7 @@ def queue_metrics() -> Iterator[Metric]:
         queue = jobs.get_queue(options.name)
         depth.add_metric([options.name], queue.count)
         age.add_metric([options.name], _oldest_job_age_seconds(options.name) or 0)
-        workers.add_metric([options.name], Worker.count(queue=queue))
+        workers.add_metric([options.name], len(_living_workers(options.name)))
     yield from (depth, age, workers)
     heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)
     yield GaugeMetricFamily(

@@ -99,17 +99,19 @@ class StorePanel:
 class HealthCheck:
     """A check of `/readyz`: `problem` returns what is wrong and what to do, or nothing.
 
-    Checks of workers are left out while QUEUE_DISABLED is set.
+    Checks of workers are left out while QUEUE_DISABLED is set. What a web process needs to serve
+    is also asked by `/readyz/web`.
     """
 
     name: str
     problem: Callable[[], str]
     needs_queues: bool = False
+    needed_to_serve: bool = False
 
 
 @dataclass(frozen=True)
 class MetricSource:
-    """Figures of `/metrics`; a source that reads Redis may raise RedisError."""
+    """Figures of `/metrics`; a source may raise RedisError and OperationalError."""
 
     name: str
     collect: Callable[[], Iterable[Metric]]

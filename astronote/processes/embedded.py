@@ -120,9 +120,13 @@ class EmbeddedServices:
             EmbeddedError: with the server's last words, if one does not come up.
         """
         self.data.mkdir(exist_ok=True)
-        self.sockets.mkdir(mode=0o711, exist_ok=True)
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
         if self.sockets.stat().st_uid not in (os.getuid(), 65534):
             raise EmbeddedError(f"{self.sockets} belongs to somebody else: remove it")
+        # PostgreSQL trusts whoever reaches its socket, so only our own user may reach it; folders
+        # of earlier versions were open.
+        self.sockets.chmod(0o700)
+        self.data.chmod(0o700)
         try:
             # Held while starting only: a second starter then finds the servers running.
             with open(self.data / "start.lock", "w") as lock:
@@ -172,6 +176,7 @@ class EmbeddedServices:
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.sockets),
+            "unix_socket_permissions": "0700",
             "max_connections": "200",
             "shared_buffers": "256MB",
             "max_wal_size": "2GB",
@@ -327,6 +332,7 @@ def _chown_and_build_root_drop(data: Path, sockets: Path, binaries: Path) -> Cal
         return _enter_namespace
     _chown_recursively_if_other_owner(data, 65534)
     os.chown(sockets, 65534, 65534)
+    data.parent.chmod(0o711)  # nobody passes through it to its data
     for path in (*data.resolve().parents, *binaries.resolve().parents):
         if path.exists() and not path.stat().st_mode & 0o001:
             raise EmbeddedError(

@@ -18,6 +18,7 @@ from astronote.operations import registry
 from astronote.operations.registry import RecurringJob
 from astronote.queues import jobs
 from astronote.queues.catalogue import DAY
+from astronote.queues.json_jobs import JsonJob
 
 log = logging.getLogger(__name__)
 PREFIX = "recurring-"
@@ -91,7 +92,7 @@ def next_runs() -> list[tuple[str, datetime | None]]:
 
 
 def _cron_of(scheduler: Scheduler, job_id: str) -> str | None:
-    job = Job.fetch(job_id, connection=scheduler.connection)
+    job = JsonJob.fetch(job_id, connection=scheduler.connection)
     return cast("str | None", job.meta.get("cron_string"))
 
 
@@ -120,7 +121,7 @@ class Scheduler(DjangoScheduler):
         """Remove entries whose job cannot be read; one of them would end the scheduler."""
         for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
             try:
-                Job.fetch(job_id.decode(), connection=self.connection)
+                JsonJob.fetch(job_id.decode(), connection=self.connection)
             except NoSuchJobError:
                 self.connection.zrem(self.scheduled_jobs_key, job_id)
             except Exception:

@@ -6,6 +6,8 @@ import contextlib
 import gc
 import logging
 import multiprocessing
+import threading
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
@@ -15,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import close_old_connections
 from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
@@ -25,8 +28,10 @@ from astronote.common.postgres_version import check_postgres_version
 from astronote.processes.supervisor import end_with_parent
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
+from astronote.queues.json_jobs import JsonJob
 
 log = logging.getLogger(__name__)
+HEARTBEAT_INTERVAL = 15  # seconds; health takes a worker for dead after 60
 
 
 def check_worker_can_start(queue_names: Sequence[str]) -> None:
@@ -70,7 +75,15 @@ class Worker(SimpleWorker):
             end_with_parent()
         self.connection.set_retry(Retry(ConstantBackoff(1), 60))
         freeze_garbage_collector()
+        threading.Thread(target=self._beat, daemon=True).start()
         return super().work(*args, **kwargs)
+
+    def _beat(self) -> None:
+        """Say that this process is alive, also during a long job; RQ says so between jobs only."""
+        while True:
+            time.sleep(HEARTBEAT_INTERVAL)
+            with contextlib.suppress(RedisError):
+                self.heartbeat()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run one job with the options of its queue."""
@@ -118,4 +131,4 @@ def trim_registry(registry: BaseRegistry, keep: int) -> None:
     for job_id in oldest:
         if redis.zrem(registry.key, job_id):
             with contextlib.suppress(NoSuchJobError, InvalidJobOperation):  # it has just expired
-                Job.fetch(job_id.decode(), redis).delete(remove_from_queue=False)
+                JsonJob.fetch(job_id.decode(), redis).delete(remove_from_queue=False)

@@ -19,6 +19,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from astronote.accounts.eligibility import SendingBlocked
+from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import actions, message_csv, reports, schedule, service_campaigns
 from campaigns.admin import report_pages
@@ -416,6 +417,7 @@ class CampaignAdmin(LargeTableAdmin):
         if not request.user.has_perm("campaigns.view_campaignmessage"):
             raise PermissionDenied
         campaign = get_object_or_404(Campaign, pk=pk)
+        audit.write_entry("messages exported", campaign, by=request.user)
         disposition = f'attachment; filename="campaign-{pk}-messages.csv"'
         return StreamingHttpResponse(
             message_csv.message_csv_lines(campaign.pk),

@@ -24,6 +24,7 @@ from messaging.models import Batch
 from messaging.statuses import BatchStatus, describe_reason
 
 DEFAULT_DAYS = 30
+EARLIEST = date(2000, 1, 1)
 MAX_PERIOD = timedelta(days=400)
 
 
@@ -144,6 +145,8 @@ def _parse_requested_days_or_default(request: HttpRequest, store: User) -> tuple
         last = date.fromisoformat(request.GET.get("last") or today.isoformat())
         default_first = last - default_period
         first = date.fromisoformat(request.GET.get("first") or default_first.isoformat())
+        if not EARLIEST <= min(first, last) <= max(first, last) <= today + MAX_PERIOD:
+            raise ValueError("no store has figures of such a day")
     except (ValueError, OverflowError):
         messages.error(request, f"These are not two days. Shown are the last {DEFAULT_DAYS} days.")
         return today - default_period, today

@@ -327,7 +327,13 @@ def _store_plan_with_choices(
         contact_import,
         has_header=has_header,
         # Of another table the columns have other names, so they are guessed again.
-        chosen=_parse_posted_mapping(posted_choices, mapping_before) if is_same_table else None,
+        chosen=_parse_posted_mapping(
+            posted_choices,
+            mapping_before,
+            len((contact_import.layout or {}).get("headings", [])),
+        )
+        if is_same_table
+        else None,
         date_order=date_order if date_order in DateOrder.values else "",
         encoding=encoding,
         sheet=sheet,
@@ -335,13 +341,17 @@ def _store_plan_with_choices(
 
 
 def _parse_posted_mapping(
-    posted_choices: QueryDict, mapping_before: dict[str, list[int]]
+    posted_choices: QueryDict, mapping_before: dict[str, list[int]], column_count: int
 ) -> dict[str, list[int]]:
-    """The form's positions of columns by field; known positions keep their order of preference."""
+    """The form's positions of columns by field; known positions keep their order of preference.
+
+    Columns that the table does not have are left out; no page of ours asks for them.
+    """
+    names = {f"column-{position}": position for position in range(column_count)}
     chosen: dict[str, list[int]] = {}
     for name, field in posted_choices.items():
-        if name.startswith("column-") and field in FIELDS:
-            chosen.setdefault(str(field), []).append(int(name.removeprefix("column-")))
+        if name in names and field in FIELDS:
+            chosen.setdefault(str(field), []).append(names[name])
     for field, positions in chosen.items():
         before = mapping_before.get(field, [])
         rank = {position: index for index, position in enumerate(before)}

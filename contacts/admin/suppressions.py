@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from astronote.accounts.models import User
+from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts import suppressions
 from contacts.importing import files
@@ -86,6 +87,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         store_id = request.GET.get("store", "")
+        audit.write_entry("suppressions exported", by=request.user, store=store_id[:20])
         return StreamingHttpResponse(
             suppressions.store_or_global_suppression_lines(
                 int(store_id) if store_id.isdecimal() else None

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from astronote.common.spreadsheet_csv import unescape_formula
 from contacts.importing.cells import fold_to_alphanumeric
 
 MAX_NAME_LENGTH = 120
@@ -94,8 +95,9 @@ def clean_name_or_empty(text: str) -> str:
 
 def _strip_export_artifacts(text: str) -> str:
     """The text without what spreadsheets, web pages and control characters added to it."""
-    if text.startswith(("'=", "'+", "'-", "'@")):  # escaped by `escape_formula`
-        text = text[1:]
+    unescaped = unescape_formula(text)
+    if unescaped != text:
+        text = unescaped
     elif text.startswith('="') and text.endswith('"'):
         text = text[2:-1]
     if "&" in text:

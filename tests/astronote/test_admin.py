@@ -19,6 +19,7 @@ from contacts.models import Contact
 from messaging import receipts, sending
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.receipts import store_receipts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +55,7 @@ client.force_login(User.objects.get(email="root@example.com"))
 answer = client.get("/admin/django_rq/dashboard/", secure=True, HTTP_HOST="localhost")
 print(answer.status_code, answer.content.decode()[:26])
 """
-    User.objects.create_superuser("root@example.com", "x")
+    User.objects.create_superuser("root@example.com", "a-long-password")
     database = connection.settings_dict["NAME"]
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -98,9 +99,7 @@ def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
     change_consent(Contact.objects.first().pk, "unsubscribed", source="test")
     sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
-    receipts.store_receipts_and_enqueue_job(
-        [{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}]
-    )
+    store_receipts([{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}])
     receipts.apply_received_receipts()
     for trouble, count in {"failed": 1, "skipped": 1, "unknown": 0}.items():
         query = f"campaign__id__exact={started.pk}&trouble={trouble}"

@@ -1,20 +1,29 @@
 """What all apps take from contacts: numbers, audit, log lines, CSV cells and progress."""
 
+import csv
+import io
 import json
 import logging
 import sys
 import tempfile
 import time
+import unicodedata
 from datetime import datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit, progress
 from astronote.common.logs import JsonFormatter, TextFormatter, log_context, mask_e164_numbers
-from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
+from astronote.common.spreadsheet_csv import (
+    csv_line_with_escaped_formulas,
+    escape_formula,
+    unescape_formula,
+)
 from astronote.models import AuditEntry, User
 from campaigns.models import Campaign
 from contacts.lookup import contact_ids_with_phone
@@ -200,3 +209,22 @@ def test_a_large_upload_has_no_name_on_the_disk_and_is_read_whole(rf, tmp_path, 
     )  # fmt: skip
     request.close()
     assert file.closed
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "＝1+1", "＋1", "－1", "＠SUM(1)", "﹦1", "\u22121", " =1", "\u3000=1", '"=1', "'=1",
+     "\t=1", "\r=1", "\n=1", "a;=1", "a; =1", "a\t＝1", "a\n-1", 'a;"=1'],
+)  # fmt: skip
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_no_cell_is_a_formula_however_a_spreadsheet_separates(cell, delimiter):
+    line = csv_line_with_escaped_formulas(["x", cell, "y"])
+    for row in csv.reader(io.StringIO(line, newline=""), delimiter=delimiter):
+        for read in row:
+            begins = unicodedata.normalize("NFKC", read).lstrip(' \t\r\n"')[:1]
+            assert begins not in ("=", "+", "-", "@", "\u2212"), read
+
+
+@given(st.text(alphabet="a'=+-@;\t\r\n \"＝－x"))
+def test_an_escaped_cell_reads_back_as_it_was(cell):
+    assert unescape_formula(escape_formula(cell)) == cell

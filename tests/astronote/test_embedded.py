@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,3 +94,38 @@ def test_an_interrupted_first_start_is_done_again(root):
     (root / ".astronote" / "postgres.new" / "half").write_text("done")
     with embedded.EmbeddedServices(root, redis=False):
         assert ask(root, "SELECT 1") == (1,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_no_other_user_of_the_machine_reaches_servers_or_data(root):
+    """Not even where earlier versions left the folder of the sockets open."""
+    folder = embedded.socket_folder(root)
+    folder.mkdir(mode=0o777)
+    with embedded.EmbeddedServices(root):
+        data = root / ".astronote"
+        attempts = [
+            lambda: socket.socket(socket.AF_UNIX).connect(str(folder / ".s.PGSQL.5432")),
+            lambda: socket.socket(socket.AF_UNIX).connect(str(folder / "valkey.sock")),
+            lambda: os.listdir(data),
+            lambda: os.listdir(data / "postgres"),
+        ]
+        refused = sum(1 << number for number in range(len(attempts)))
+        assert as_another_user(attempts) == refused
+        assert ask(root, "SELECT 1") == (1,)
+
+
+def as_another_user(attempts):
+    """Which attempts are refused to another user, as bits."""
+    pid = os.fork()
+    if pid == 0:
+        refused = 0
+        os.setgroups([])
+        os.setgid(54321)
+        os.setuid(54321)
+        for number, attempt in enumerate(attempts):
+            try:
+                attempt()
+            except PermissionError:
+                refused |= 1 << number
+        os._exit(refused)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -69,6 +69,8 @@ def test_the_production_settings_pass_djangos_deployment_check():
             "HTTPS": "1",
             "SECRET_KEY": "x" * 30 + "abcdefghijklmnopqrstuvwxyz",
             "ALLOWED_HOSTS": "sms.example.com",
+            "TRUSTED_PROXIES": "127.0.0.1",
+            "HSTS_PRELOAD": "1",
         },
         capture_output=True,
         text=True,

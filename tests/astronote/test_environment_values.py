@@ -30,6 +30,49 @@ def read(root, *names, **given):
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
 
+STRONG = "0123456789-abcdefghijklmnopqrstuvwxyz"
+
+
+def read_all_lines(root, **given):
+    """Raises AssertionError with all that was said, if the values cannot be read."""
+    clean = {name: value for name, value in os.environ.items() if name not in BY_NAME}
+    script = (
+        "import pathlib, sys; from astronote import environment;"
+        "environment.read_environment(pathlib.Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, root], capture_output=True, text=True,
+                          cwd=environment.ROOT, env=clean | given)  # fmt: skip
+    assert not done.returncode, done.stderr
+
+
+def test_all_that_is_missing_or_wrong_is_told_at_once(tmp_path):
+    given = {"DATABASE_URL": "mysql://user:hidden@x/y", "SMS_BATCH_SIZE": "0", "SECRET_KEY": "weak",
+             "WEBHOOK_SECRET": "short"}  # fmt: skip
+    with pytest.raises(AssertionError) as told:
+        read_all_lines(tmp_path, **given)
+    for name in ("DATABASE_URL cannot be read", "SMS_BATCH_SIZE='0'", "SECRET_KEY is too weak",
+                 "PHONE_HASH_KEY is not set", "PUBLIC_WEB_BASE_URL is not set",
+                 "MITTO_API_KEY is not set", "MITTO_TRAFFIC_ACCOUNT_ID is not set",
+                 "TRUSTED_PROXIES is not set", "WEBHOOK_SECRET is too weak"):  # fmt: skip
+        assert name in str(told.value)
+    assert "hidden" not in str(told.value) and "'weak'" not in str(told.value)
+
+
+@pytest.mark.parametrize("weak", ["changeme", "a" * 64, "abcabcabc" * 8, STRONG[:31]])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "PHONE_HASH_KEY"])
+def test_a_secret_that_can_be_guessed_is_refused_without_being_shown(name, weak):
+    with pytest.raises(ValueError, match="too weak") as told:
+        BY_NAME[name].parse(weak)
+    assert weak not in str(told.value)
+
+
+def test_a_copy_of_the_example_works_in_the_embedded_mode(tmp_path):
+    (tmp_path / ".env").write_text(environment.env_example())
+    names = ("HTTPS", "MITTO_API_BASE", "PUBLIC_WEB_BASE_URL", "WEBHOOK_SECRET", "ALLOWED_HOSTS")
+    (empty := tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    assert read(tmp_path, *names) == read(empty, *names)
+
+
 def test_of_two_parents_the_nearer_ones_env_file_counts(tmp_path):
     project = tmp_path / "home" / "apps" / "worker"
     project.mkdir(parents=True)
@@ -52,17 +95,19 @@ def test_a_newcomer_needs_no_variable_and_gets_secrets_that_stay(tmp_path):
 
 def test_with_a_database_of_ones_own_nothing_is_made_up(tmp_path):
     given = {"DATABASE_URL": "postgres://x@localhost/y"}
-    assert "SECRET_KEY is not set" in read(tmp_path, "DEBUG", **given)
+    with pytest.raises(AssertionError, match="SECRET_KEY is not set"):
+        read_all_lines(tmp_path, **given)
     given |= {
-        "SECRET_KEY": "s",
-        "PHONE_HASH_KEY": "p",
+        "SECRET_KEY": STRONG,
+        "PHONE_HASH_KEY": STRONG,
+        "TRUSTED_PROXIES": "10.0.0.0/8",
         "PUBLIC_WEB_BASE_URL": "https://x.example/",
         "MITTO_API_KEY": "k",
     }
     assert "MITTO_TRAFFIC_ACCOUNT_ID is not set" in read(tmp_path, "DEBUG", **given)
     given["MITTO_TRAFFIC_ACCOUNT_ID"] = "a"
     names = ("HTTPS", "ALLOWED_HOSTS", "WEBHOOK_SECRET", "PUBLIC_WEB_BASE_URL", "MITTO_API_BASE")
-    expected = "True [] [] 'https://x.example' 'https://messaging.mittoapi.com'"
+    expected = "True ['x.example'] [] 'https://x.example' 'https://messaging.mittoapi.com'"
     assert read(tmp_path, *names, **given) == expected
     assert not (tmp_path / ".astronote").exists()
 
@@ -70,7 +115,8 @@ def test_with_a_database_of_ones_own_nothing_is_made_up(tmp_path):
 def test_an_empty_variable_is_its_default_and_an_empty_text_stays_empty(tmp_path):
     names = ("QUEUE_RATE_MAX", "DEFAULT_PHONE_REGION", "ALLOWED_HOSTS", "MITTO_SENDER")
     given = dict.fromkeys(names, "")
-    assert read(tmp_path, *names, **given) == "20 'GR' [] ''"
+    hosts = "['127.0.0.1', 'localhost', '[::1]']"
+    assert read(tmp_path, *names, **given) == f"20 'GR' {hosts} ''"
 
 
 def test_what_cannot_be_read_is_said_with_its_name_and_what_was_expected(tmp_path):

@@ -1,12 +1,16 @@
 """What `/readyz` finds missing and what `/metrics` counts, one figure at a time."""
 
+import os
 import re
+import subprocess
+import sys
 import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from rq import SimpleWorker
+from rq.utils import utcformat
 
 from astronote.common import audit
 from astronote.queues import jobs
@@ -160,3 +164,49 @@ def test_calls_are_counted_up_to_each_duration(client):
     assert {bound: found[bucket(bound, "accepted")] for bound in expected} == expected
     assert found['astronote_mitto_call_seconds_sum{outcome="accepted"}'] == 70.5
     assert found['astronote_mitto_call_seconds_count{outcome="refused"}'] == 4
+
+
+def test_a_worker_without_a_heartbeat_for_a_minute_is_dead(client):
+    worker = worker_on(*(queue.name for queue in QUEUES))
+    jobs.redis_connection().set(HEARTBEAT_KEY, int(time.time()))
+    long_ago = utcformat(timezone.now() - timedelta(seconds=61))
+    jobs.redis_connection().hset(worker.key, "last_heartbeat", long_ago)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503 and "no worker on sms" in answer.json()["workers"]
+    assert figures(client)['astronote_workers{queue="sms"}'] == 0
+
+
+def test_a_redis_that_refuses_writes_is_not_ready(client):
+    redis = jobs.redis_connection()
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        answer = client.get("/readyz")
+    finally:
+        redis.execute_command("REPLICAOF", "NO", "ONE")
+    assert answer.status_code == 503 and "refuses writes" in answer.json()["redis"]
+
+
+def test_a_web_process_serves_while_workers_and_redis_are_missing(client):
+    answer = client.get("/readyz/web")
+    assert (answer.status_code, answer.json()) == (200, {"postgresql": "ok", "migrations": "ok"})
+
+
+@pytest.mark.parametrize("page", ["healthz", "readyz", "readyz/web", "metrics"])
+def test_a_probe_asks_by_any_host_and_without_https(client, settings, page):
+    settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["sms.example.com"], True
+    assert client.get(f"/{page}", headers={"Host": "10.1.2.3:8000"}).status_code in (200, 503)
+    assert client.get("/u/x", headers={"Host": "10.1.2.3:8000"}).status_code == 400
+
+
+def test_metrics_answer_with_what_is_there_when_postgresql_is_away():
+    script = (
+        "import django; django.setup(); from django.test import Client;"
+        "print(Client().get('/metrics').text)"
+    )
+    away = {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/x",
+            "DJANGO_SETTINGS_MODULE": "astronote.settings"}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script], env=os.environ | away,
+                          capture_output=True, text=True)  # fmt: skip
+    assert "astronote_postgresql_up 0.0" in done.stdout, done.stderr
+    assert "astronote_redis_up 1.0" in done.stdout
+    assert 'astronote_queue_jobs{queue="sms"}' in done.stdout

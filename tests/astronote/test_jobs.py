@@ -11,10 +11,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 from rq.exceptions import AbandonedJobError
-from rq.job import Job
 from rq.registry import StartedJobRegistry
 
 from astronote.queues import jobs
+from astronote.queues.json_jobs import JsonJob
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +26,10 @@ def delayed():
     """The delayed jobs: id, due time in seconds and arguments."""
     key = django_rq.get_scheduler("scheduler").scheduled_jobs_key
     return {
-        job_id.decode(): (due, Job.fetch(job_id.decode(), connection=jobs.redis_connection()).args)
+        job_id.decode(): (
+            due,
+            JsonJob.fetch(job_id.decode(), connection=jobs.redis_connection()).args,
+        )
         for job_id, due in jobs.redis_connection().zrange(key, 0, -1, withscores=True)
     }
 
@@ -109,7 +112,7 @@ def test_the_job_of_a_dead_worker_is_run_again_with_its_arguments():
 
 
 def test_a_job_that_failed_by_itself_is_not_run_again():
-    job = Job.create(TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler")
+    job = JsonJob.create(TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler")
     assert jobs.requeue_abandoned_job_handler(job, ValueError, ValueError(), None)
     assert jobs.waiting_count("scheduler") == 0
     assert jobs.requeue_abandoned_job_handler(job, AbandonedJobError, AbandonedJobError(), None)

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
+from django.http import HttpRequest
 
 from astronote.accounts import roles
 from astronote.models import AuditEntry, User
@@ -69,7 +70,7 @@ def test_an_operators_account_gets_into_the_admin_with_its_role_alone(client, ro
     assert account.email == "olga@example.com"
     assert (account.is_staff, account.is_superuser) == (True, False)
     assert [group.name for group in account.groups.all()] == [role]
-    assert client.login(username="olga@example.com", password=PASSWORD)
+    assert client.login(request=HttpRequest(), username="olga@example.com", password=PASSWORD)
     assert client.get("/admin/").status_code == 200
 
 

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from astronote.accounts import login, roles
+from astronote.accounts import roles
 from astronote.models import AuditEntry, User
 from campaigns import enqueue
 from campaigns.models import (
@@ -279,14 +279,14 @@ def test_a_weak_password_is_refused():
 def test_guessing_a_password_is_stopped(client):
     operator("viewer")
     form = {"username": "viewer@example.com", "password": "wrong"}
-    for _ in range(login.MAX_FAILURES):
+    for _ in range(9):
         assert "Please enter the correct" in client.post("/admin/login/", form).text
+    client.post("/admin/login/", form)
     form["password"] = PASSWORD
     assert "Too many failed logins" in client.post("/admin/login/", form).text
     other = {"username": "other@example.com", "password": "wrong"}
-    assert "Too many" in client.post("/admin/login/", other).text, "from one address"
-    elsewhere = client.post("/admin/login/", other, REMOTE_ADDR="192.0.2.9")
-    assert "Too many" not in elsewhere.text
+    assert "Too many" not in client.post("/admin/login/", other).text, "another account"
+    assert client.post("/admin/login/", form, REMOTE_ADDR="192.0.2.9").status_code == 302
 
 
 def test_a_role_has_what_it_says_and_no_more():

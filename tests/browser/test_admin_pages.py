@@ -25,6 +25,7 @@ from messaging import receipts, replies, sending
 from messaging.models import CreditTransaction
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.receipts import store_receipts
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +68,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     running = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
-    receipts.store_receipts_and_enqueue_job(
+    store_receipts(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
     )
     receipts.apply_received_receipts()
@@ -160,7 +161,7 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     browser.wait_for("completed")
     assert sandbox.summary()["accepted"] == 41
     messages = CampaignMessage.objects.order_by("contact")
-    receipts.store_receipts_and_enqueue_job(
+    store_receipts(
         [{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"} for m in messages[:30]]
     )
     receipts.apply_received_receipts()

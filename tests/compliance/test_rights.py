@@ -20,6 +20,7 @@ from contacts.models import Contact, RejectedRow, Suppression
 from messaging import direct_messages, receipts, replies, sending
 from messaging.models import WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.receipts import store_receipts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE, NAME = "+306900000001", "Unmistakable"
@@ -45,7 +46,7 @@ def stores(sandbox, client, tmp_path):
         OfferViewEvent.objects.create(
             campaign_message=message, campaign=campaign, owner=store, ip_address="192.0.2.1"
         )
-        receipts.store_receipts_and_enqueue_job(
+        store_receipts(
             [
                 {
                     "messageId": message.provider_message_id,

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.http import HttpRequest
 from django.urls import reverse
 
 from astronote.models import AuditEntry, User
@@ -231,7 +232,9 @@ def test_a_decision_is_not_answered_by_a_message(store):
 def login(client):
     def as_role(role):
         call_command("create_operator", "op@example.com", role=role, password="a-long-password")
-        assert client.login(username="op@example.com", password="a-long-password")
+        assert client.login(
+            request=HttpRequest(), username="op@example.com", password="a-long-password"
+        )
         return client
 
     return as_role

@@ -86,8 +86,8 @@ class Installation:
         os.environ |= {
             "DATABASE_URL": embedded.database_url(self.root),
             "REDIS_URL": embedded.redis_url(self.root),
-            "SECRET_KEY": "only for tests",
-            "PHONE_HASH_KEY": "only for tests",
+            "SECRET_KEY": "only-for-tests-0123456789-abcdefghijkl",
+            "PHONE_HASH_KEY": "only-for-tests-0123456789-abcdefghijkl",
             "PUBLIC_WEB_BASE_URL": f"http://127.0.0.1:{self.web_port}",
             "MITTO_API_BASE": self.sandbox_url,
             "DJANGO_SETTINGS_MODULE": "astronote.settings",

@@ -18,9 +18,10 @@ for variable in environment.variables():
 os.environ |= {
     "DATABASE_URL": embedded.database_url(ROOT),
     "REDIS_URL": embedded.redis_url(ROOT).replace("db=0", f"db={NUMBER}"),
-    "SECRET_KEY": "only for tests",
-    "PHONE_HASH_KEY": "only for tests",
+    "SECRET_KEY": "only-for-tests-0123456789-abcdefghijkl",
+    "PHONE_HASH_KEY": "only-for-tests-0123456789-abcdefghijkl",
     "PUBLIC_WEB_BASE_URL": "http://127.0.0.1:1",
+    "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
     "QUEUE_BACKOFF_MS": "100",
 }
 # Another PostgreSQL than the embedded one, such as /usr/lib/postgresql/15/bin.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import secrets
 import signal
 import socket
 import time
@@ -31,7 +32,8 @@ from contacts.importing import lifecycle
 from contacts.models import ContactImport, ImportStatus
 from messaging import credits
 
-LOGIN, PASSWORD = "demo@example.com", "astronote-demo"
+LOGIN = "demo@example.com"
+PASSWORD = secrets.token_urlsafe(12)  # of this run
 STORE_LOGIN = "store@example.com"
 REGIONS = ["GR", "DE", "GB", "IT", "FR"]
 NAMES = ["Maria", "Eleni", "Nikos", "Anna", "Peter", "Sofia", "Luca", "Chloé", "Γιώργος", "Jürgen"]
@@ -238,8 +240,9 @@ def _refresh_and_get_receipt_progress(campaign: Campaign) -> tuple[int, bool]:
 
 def _get_or_create_store_and_operator() -> User:
     """The store of the demo; creates it and the operator if they do not exist."""
-    if not User.objects.filter(email=LOGIN).exists():
-        User.objects.create_superuser(LOGIN, PASSWORD)
+    operator = User.objects.filter(email=LOGIN).first() or User.objects.create_superuser(LOGIN)
+    operator.set_password(PASSWORD)
+    operator.save(update_fields=["password"])
     store = User.objects.filter(email=STORE_LOGIN).first()
     return store or User.objects.create_user(
         STORE_LOGIN,

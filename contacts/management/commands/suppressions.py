@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
+from astronote.common import audit
 from contacts import suppressions
 from contacts.importing.import_refused import ImportRefused
 
@@ -28,6 +29,9 @@ class Command(BaseCommand):
         owner = get_store_or_command_error(store) if store else None
         if action == "export":
             self._write_store_or_global_export(file, owner.pk if owner else None)
+            audit.write_entry(
+                "suppressions exported", by="command line", owner_id=owner.pk if owner else None
+            )
             return
         if file is None or not file.is_file():
             raise CommandError("name a file with one number a line")

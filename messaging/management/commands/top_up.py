@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
+from astronote.common import audit
 from messaging import credits
 
 
@@ -33,6 +34,9 @@ class Command(BaseCommand):
             )
         except ValueError as error:
             raise CommandError(str(error)) from None
+        audit.write_entry(
+            "top up", owner, by="command line", owner_id=owner.pk, credits=options["credits"]
+        )
         answer = {"balance": wallet.balance, "available": wallet.available}
         line = f"balance {wallet.balance}, available {wallet.available}"
         self.stdout.write(json.dumps(answer) if options["json"] else line)
