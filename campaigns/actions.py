@@ -7,14 +7,17 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
+from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import StoreId
 from astronote.common import audit
+from astronote.common.sql import database_now
 from astronote.queues import jobs
 from campaigns import enqueue, schedule, service_campaigns
+from campaigns.audience import campaign_audience
 from campaigns.message_text import SAMPLE_CODE, SAMPLE_CONTACT, create_links_and_campaign_renderer
 from campaigns.models import (
+    FINAL_CAMPAIGN_STATUSES,
     RUNNING_STATUSES,
     STARTABLE_STATUSES,
     Campaign,
@@ -23,7 +26,8 @@ from campaigns.models import (
 )
 from contacts.importing.phone_cells import parse_phone_to_e164
 from contacts.phones import phone_region_of
-from messaging import batch_queue, direct_messages, links
+from messaging import batch_queue, direct_messages, links, unknown_messages
+from messaging.credits import InsufficientCredits
 from messaging.models import Batch, DirectMessage
 from messaging.statuses import UNSENT_BATCH_STATUSES, Reason
 
@@ -84,7 +88,7 @@ def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
             [*STARTABLE_STATUSES, *RUNNING_STATUSES],
             CampaignStatus.CANCELLED,
             "has ended already",
-            finished_at=timezone.now(),
+            finished_at=database_now(),
         )
         audit.write_entry("cancel", campaign, by=by)
         jobs.cancel_delayed_on_commit("scheduler", schedule.start_job_id(campaign))
@@ -135,9 +139,83 @@ def duplicate_campaign(campaign: Campaign, *, by: Any) -> Campaign:
         list_id=campaign.list_id,
         filter_gender=campaign.filter_gender,
         filter_age_group=campaign.filter_age_group,
+        not_reached_by_id=campaign.not_reached_by_id,
     )
     audit.write_entry("duplicate", campaign, by=by, copy=copy.pk)
     return copy
+
+
+def build_campaign_to_not_reached(campaign: Campaign) -> Campaign:
+    """The draft, not saved, with a campaign's text, to those whom the campaign did not reach."""
+    return Campaign(
+        owner=campaign.owner,
+        created_by_id=campaign.created_by_id,
+        name=f"{campaign.name[:185]} (not reached)",
+        message_text=campaign.message_text,
+        offer_url=campaign.offer_url,
+        message_type=campaign.message_type,
+        not_reached_by=campaign,
+    )
+
+
+@transaction.atomic
+def create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
+    """Create a draft to those whom an ended campaign did not reach; nothing is sent yet.
+
+    If there is one already that was not started, that one is returned.
+
+    Raises:
+        ValueError: if the campaign has not ended, or there is nobody to be reached.
+        NotPermitted: if it is a service campaign and `by` may not send service messages.
+    """
+    service_campaigns.require_permission(campaign.message_type, by)
+    # Of two presses at one moment the second waits here, and finds the draft of the first.
+    statuses = Campaign.objects.select_for_update().values_list("status", flat=True)
+    if statuses.get(pk=campaign.pk) not in FINAL_CAMPAIGN_STATUSES:
+        raise ValueError(f"campaign {campaign.pk} has not ended")
+    drafts = Campaign.objects.filter(not_reached_by=campaign, status__in=STARTABLE_STATUSES)
+    if existing := drafts.order_by("pk").first():
+        return existing
+    draft = build_campaign_to_not_reached(campaign)
+    if not campaign_audience(draft).exists():
+        raise ValueError(
+            "there is nobody whom it did not reach and who may be messaged; unknown messages count"
+            " once their reservation has expired"
+        )
+    draft.created_by_id = getattr(by, "pk", campaign.created_by_id)
+    draft.save()
+    audit.write_entry("send to those not reached", campaign, by=by, campaign=draft.pk)
+    return draft
+
+
+def settle_unknown_as_delivered(campaign: Campaign, *, by: Any) -> int:
+    """Mark all unknown messages of a campaign as delivered and charge them; return how many."""
+    return _resolve_unknown(unknown_messages.mark_delivered, campaign, by)
+
+
+def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
+    """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
+    return _resolve_unknown(unknown_messages.mark_failed, campaign, by)
+
+
+def send_unknown_again(campaign: Campaign, *, by: Any) -> int:
+    """Send all unknown messages of a campaign again; return how many.
+
+    Those that Mitto did accept are repeated.
+
+    Raises:
+        SendingBlocked: if the store cannot pay all of them; those before are sent again.
+    """
+    try:
+        return _resolve_unknown(unknown_messages.requeue_unknown_in_new_batches, campaign, by)
+    except InsufficientCredits as error:
+        raise SendingBlocked(f"not all messages are sent again: {error}") from None
+
+
+def _resolve_unknown(resolve: unknown_messages.Resolve, campaign: Campaign, by: Any) -> int:
+    return unknown_messages.resolve_unknown_by_batch(
+        resolve, CampaignMessage, by=by, campaign_id=campaign.pk
+    )
 
 
 def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) -> DirectMessage:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from astronote.models import User
 from campaigns.models import AgeGroup, Campaign
+from campaigns.not_reached import contacts_not_reached
 from contacts.ages import is_adult, is_not_known_as_minor, years_before
 from contacts.consent import consenting_contacts_q
 from contacts.models import Contact
@@ -33,12 +34,16 @@ def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
     """The contacts of the store whom a campaign is for and who may receive it.
 
     With a filter, only contacts whose birthday proves 18 years. With a list, all of its contacts
-    but those whose birthday shows that they are younger. With neither, nobody.
+    but those whose birthday shows that they are younger. Likewise with those whom another campaign
+    did not reach. With none of these, nobody.
     """
     contacts = Contact.objects.filter(
         consenting_contacts_q(campaign.message_type), owner=campaign.owner_id
     )
     today = local_today(campaign.owner)
+    if campaign.not_reached_by_id:
+        not_reached = contacts_not_reached(campaign.not_reached_by_id, except_campaign=campaign.pk)
+        return contacts.filter(is_not_known_as_minor(today), pk__in=not_reached.values("pk"))
     if campaign.filter_gender or campaign.filter_age_group:
         contacts = contacts.filter(is_adult(today))
         if campaign.filter_gender:

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.common import audit
 from astronote.common.logs import log_context
 from astronote.common.prefetch import prefetch_in_one_thread
+from astronote.common.sql import database_now
 from campaigns import message_text, schedule, service_campaigns
 from campaigns.audience import audience_problem, campaign_audience, why_audience_is_empty
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
@@ -25,7 +25,7 @@ from campaigns.new_messages import (
     build_campaign_messages,
     iter_chunks_without_suppressed,
 )
-from messaging import batch_writing, credits
+from messaging import batch_writing, credits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _save_block_and_fail_or_retry(campaign_id: int, blocked: SendingBlocked) -> 
     A scheduled campaign is tried again after as long as it has waited, within limits.
     """
     campaign = Campaign.objects.get(pk=campaign_id)
-    now = timezone.now()
+    now = database_now()
     changes: dict[str, Any] = {"block_reason": str(blocked)[:200], "retry_after": None}
     if isinstance(blocked, CannotStart):
         changes |= {"status": CampaignStatus.FAILED, "finished_at": now}
@@ -86,6 +86,8 @@ def _lock_and_start_if_startable(campaign_id: int, only_if_due: bool, by: Any) -
         return campaign
     if by is not None:
         service_campaigns.require_permission(campaign.message_type, by)
+    if sending_stop.may_have_been_restored():
+        raise SendingBlocked("after a restore nothing starts until a person lets sending go on")
     sender = require_eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart("the campaign has no text")
@@ -99,7 +101,7 @@ def _lock_and_start_if_startable(campaign_id: int, only_if_due: bool, by: Any) -
         credits.reserve_credits(written.batches)
     except credits.InsufficientCredits as error:
         raise SendingBlocked(str(error)) from None
-    now = timezone.now()
+    now = database_now()
     campaign.status, campaign.started_at = CampaignStatus.SENDING, now
     campaign.total, campaign.skipped = written.message_count, written.skipped_count
     campaign.block_reason, campaign.retry_after = "", None

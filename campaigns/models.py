@@ -11,11 +11,10 @@ from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
-from astronote.common.sql import execute
+from astronote.common.sql import database_now, execute
 from contacts.models import Contact, Gender, List, MessageType
 from messaging.models import Batch, OutboundMessage, SendDecision, StatusChange
 from messaging.opt_out_line import has_joined_opt_out_link
@@ -99,6 +98,14 @@ class Campaign(models.Model):
     filter_age_group = models.CharField(
         max_length=20, choices=AgeGroup.choices, null=True, blank=True
     )
+    not_reached_by = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="the ended campaign whose unreached contacts are the audience",
+    )
     status = models.CharField(
         max_length=12, choices=CampaignStatus.choices, default=CampaignStatus.DRAFT
     )
@@ -176,6 +183,10 @@ class Campaign(models.Model):
             raise ValidationError({"list": "This list belongs to another store."})
         if self.list and (self.filter_gender or self.filter_age_group):
             raise ValidationError({"list": "Choose a list or filters, not both."})
+        if self.not_reached_by_id and (self.list or self.filter_gender or self.filter_age_group):
+            raise ValidationError(
+                {"list": "The audience is those whom another campaign did not reach: choose none."}
+            )
 
     @property
     def processed(self) -> int:
@@ -317,7 +328,7 @@ class Automation(models.Model):
 
     def _set_last_run_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
-            self.last_run_at = timezone.now()
+            self.last_run_at = database_now()
 
     def clean(self) -> None:
         """Check that the text has no tag that an automation cannot fill.

@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from astronote.accounts.models import StoreId
 from astronote.common import audit
@@ -84,7 +84,7 @@ def repair_stuck_campaigns(dry_run: bool) -> int:
     Queued messages without a batch are put into new batches. Those that a settled batch left queued
     become unknown. Counters are set to what the rows say, which ends a complete campaign.
     """
-    unchanged_since = timezone.now() - timedelta(minutes=settings.STUCK_SENDING_MINUTES)
+    unchanged_since = Now() - timedelta(minutes=settings.STUCK_SENDING_MINUTES)
     open_batches = Batch.objects.filter(
         kind=CampaignMessage.batch_kind,
         source_id=OuterRef("pk"),

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from astronote.common import audit
+from astronote.common.sql import database_now
 from astronote.queues import jobs
 from campaigns import message_text, service_campaigns
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
@@ -40,7 +40,7 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
     """
     if start_at.tzinfo is None:
         start_at = start_at.replace(tzinfo=ZoneInfo(campaign.owner.timezone))
-    if start_at <= timezone.now():
+    if start_at <= database_now():
         raise ValueError(f"{start_at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
     with transaction.atomic():
         locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")

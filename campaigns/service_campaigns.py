@@ -92,6 +92,7 @@ def settings_digest(campaign: Campaign) -> str:
         campaign.list_id,
         campaign.filter_gender or "",
         campaign.filter_age_group or "",
+        campaign.not_reached_by_id,
     ]
     return hashlib.sha256(json.dumps(confirmed).encode()).hexdigest()
 

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
-from astronote.common.sql import execute
+from astronote.common.sql import CONNECTION_ERRORS, execute
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +22,21 @@ def sending_window(owner_id: int) -> Iterator[None]:
 
     An opt-out waits until all windows of its store are closed, so Mitto accepts no message after
     the opt-out was committed.
+
+    If PostgreSQL ends the session during the call, the window closes with it. An opt-out that
+    waited is then committed while Mitto is at work. The call had begun before it, so what must hold
+    does hold: no call begins with somebody in it who has opted out. The window is not opened again:
+    what follows records an answer and calls nobody.
     """
     execute(OPEN_SENDING_WINDOW, [SENDING_LOCK, owner_id])
     try:
         yield
     finally:
-        execute(CLOSE_SENDING_WINDOW, [SENDING_LOCK, owner_id])
+        try:
+            # In a session that was opened meanwhile, this changes nothing.
+            execute(CLOSE_SENDING_WINDOW, [SENDING_LOCK, owner_id])
+        except CONNECTION_ERRORS:
+            connection.close()  # with its session, if there still is one, and its locks
 
 
 # Locks of the database session, not of a transaction: no transaction is open during the call, and

@@ -15,7 +15,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
@@ -39,6 +40,11 @@ def enqueue_send_jobs_on_commit(batch_count: int) -> None:
     jobs.enqueue_copies_on_commit("sms", SEND_NEXT, batch_count)
 
 
+def due_batches() -> QuerySet[Batch]:
+    """The pending batches that wait for a worker and for no time."""
+    return Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=Now())
+
+
 def claim_next_batch() -> Batch | None:
     """Claim the due batch with the lowest turn, with a new token.
 
@@ -54,7 +60,7 @@ CLAIM_BATCH = """
     WHERE id = (
         SELECT id FROM messaging_batch
         WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
-            AND NOT EXISTS (SELECT FROM messaging_sendingstate WHERE stopped_at IS NOT NULL)
+            AND NOT EXISTS (SELECT FROM messaging_sendingstop)
         ORDER BY turn, id
         LIMIT 1
         FOR UPDATE SKIP LOCKED)
@@ -137,7 +143,7 @@ def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> int:
                 batches_locked=True,
             )
             Batch.objects.filter(pk=batch_id).update(
-                status=BatchStatus.CANCELLED, settled_at=timezone.now(), waiting_for=""
+                status=BatchStatus.CANCELLED, settled_at=Now(), waiting_for=""
             )
             dropped += 1
     return dropped

@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from astronote.accounts.models import StoreId
-from astronote.common.sql import execute, rows
+from astronote.common.sql import database_now, execute, rows
 from messaging.models import BatchId, CreditTransaction, Wallet
 from messaging.statuses import TransactionType
 
@@ -120,7 +119,7 @@ HOLD_CREDITS = """
 
 def insert_reservation_rows(batches: Sequence[NewBatch]) -> None:
     """Write the reservations of new batches, whose credits the caller has held."""
-    expires_at = timezone.now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
+    expires_at = database_now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
     columns = [list(column) for column in zip(*batches, strict=True)]
     execute(RECORD_RESERVATIONS, [expires_at, *columns])
 
@@ -165,17 +164,17 @@ SPLIT_RESERVATION = """
 """
 
 
-def prolong_reservations_of_open_batches(stopped_at: datetime) -> None:
-    """Add the time since sending was stopped to the life of what waited for it."""
-    execute(PROLONG_RESERVATIONS, [stopped_at])
+def prolong_reservations_of_open_batches(stopped_at: datetime, until: datetime) -> None:
+    """Add the time for which sending was stopped to the life of what waited for it."""
+    execute(PROLONG_RESERVATIONS, {"stopped_at": stopped_at, "until": until})
 
 
 PROLONG_RESERVATIONS = """
     UPDATE messaging_creditreservation r
-    SET expires_at = r.expires_at + (now() - greatest(%s, r.reserved_at))
+    SET expires_at = r.expires_at + (%(until)s - greatest(%(stopped_at)s, r.reserved_at))
     FROM messaging_batch b
     WHERE b.id = r.batch_id AND b.status IN ('pending', 'claimed', 'submitting')
-        AND r.status = 'reserved'
+        AND r.status = 'reserved' AND greatest(%(stopped_at)s, r.reserved_at) < %(until)s
 """
 
 

@@ -11,10 +11,9 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.utils import timezone
 
 from astronote.accounts.models import User
-from astronote.common.sql import rows
+from astronote.common.sql import database_now, rows
 from contacts.models import MessageType
 from messaging.models import Batch, message_classes
 
@@ -54,7 +53,7 @@ def find_current_quiet_hours_end(message_type: str, zone: str) -> datetime | Non
     }
     if not settings.QUIET_HOURS_ENABLED or exempt[MessageType(message_type)]:
         return None
-    return quiet_until(timezone.now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END)
+    return quiet_until(database_now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END)
 
 
 def raise_postponed_if_quiet_hours(batch: Batch) -> None:
@@ -115,7 +114,7 @@ def raise_postponed_if_over_store_cap(batch: Batch) -> None:
         if not cap:
             continue
         recent = list(
-            Batch.objects.filter(owner=batch.owner_id, submitted_at__gt=timezone.now() - period)
+            Batch.objects.filter(owner=batch.owner_id, submitted_at__gt=database_now() - period)
             .order_by("submitted_at")
             .values_list("submitted_at", "size")
         )
@@ -151,7 +150,7 @@ def contacts_over_caps(contact_ids: Sequence[int], *, except_batch: int | None =
         )
         params = {
             "contacts": list(contact_ids),
-            "since": timezone.now() - period,
+            "since": database_now() - period,
             "cap": cap,
             "except_batch": except_batch,
         }

@@ -23,6 +23,7 @@ from messaging.statuses import (
     BatchStatus,
     MessageStatus,
     ReservationStatus,
+    StopReason,
     TallyEvent,
     TransactionType,
     WebhookEventStatus,
@@ -86,6 +87,11 @@ class Batch(models.Model):
         blank=True,
         help_text="the batch of whose messages it is a part, because Mitto refused them together",
     )
+    probe_of = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="the batch that its message was taken from to be a probe",
+    )
     provider_bulk_id = models.CharField(max_length=64, null=True, blank=True)
     error = models.CharField(max_length=500, blank=True, db_default="")
     submitted_at = models.DateTimeField(
@@ -136,23 +142,36 @@ class Batch(models.Model):
         return message_class(self.kind)
 
 
-class SendingState(models.Model):
-    """Whether all sending is stopped, and why: one row, from the first refused call on.
+class SendingStop(models.Model):
+    """Why nothing is sent at present: a row for each reason, deleted when sending goes on.
 
-    It is stopped while `stopped_at` is set. `sending_stop.py` changes it.
+    `next_probe_at` is null if only a person ends the stop. `sending_stop.py` changes the rows.
     """
+
+    reason = models.CharField(max_length=20, choices=StopReason.choices, primary_key=True)
+    since = models.DateTimeField(db_default=Now(), editable=False)
+    by = models.CharField(max_length=80, help_text="an account's id, or a program")
+    details = models.CharField(max_length=500, blank=True, db_default="")
+    probes = models.IntegerField(
+        default=0, db_default=0, help_text="probes since then that Mitto did not accept"
+    )
+    next_probe_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [choice_constraint("reason", StopReason, "sendingstop_reason_known")]
+
+    def __str__(self) -> str:
+        return self.get_reason_display()
+
+
+class SendingState(models.Model):
+    """What decides whether the next call that is refused stops all sending: one row."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     refused_calls = models.IntegerField(
         default=0, db_default=0, help_text="calls that Mitto refused since it last accepted one"
     )
     refused_at = models.DateTimeField(null=True, help_text="when Mitto last refused a call")
-    stopped_at = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=500, db_default="", help_text="in words, with Mitto's")
-    probes = models.IntegerField(
-        default=0, db_default=0, help_text="probes since then that Mitto did not accept"
-    )
-    next_probe_at = models.DateTimeField(null=True)
     resumed_at = models.DateTimeField(null=True, help_text="when sending last went on after a stop")
 
     class Meta:
@@ -161,6 +180,15 @@ class SendingState(models.Model):
 
     def __str__(self) -> str:
         return "sending"
+
+
+class SubmissionCounter(models.Model):
+    """One row: how many submissions were begun. Redis has a copy, see `database_age.py`."""
+
+    number = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.number} submissions"
 
 
 class OutboundMessage(models.Model):

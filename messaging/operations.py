@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.db.models import Count, Min, Q
-from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from astronote.common.sql import database_now
 from astronote.operations import registry
 from astronote.operations.registry import (
     AS_LONG_AS_ITS_ROW,
@@ -40,7 +40,7 @@ from astronote.operations.registry import (
 )
 from contacts.opt_in_wording import check_opt_in_wording
 from messaging import call_metrics, panels, repairs, sending_stop, webhooks
-from messaging.models import Batch, message_classes
+from messaging.models import Batch, SendingStop, message_classes
 from messaging.opt_out_line import check_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus
 
@@ -68,7 +68,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 
 def _batch_metrics() -> Iterator[Metric]:
-    now = timezone.now()
+    now = database_now()
     batches = GaugeMetricFamily(
         "astronote_open_batches", "Batches that have not ended, by status", labels=["status"]
     )
@@ -103,7 +103,7 @@ def _call_metrics() -> Iterator[Metric]:
 
 
 def _stop_metrics() -> Iterator[Metric]:
-    is_stopped = sending_stop.current_stop() is not None
+    is_stopped = SendingStop.objects.exists()
     yield GaugeMetricFamily(
         "astronote_sending_stopped", "1 while all sending is stopped", value=int(is_stopped)
     )
@@ -135,15 +135,11 @@ BY_CONTACT_OR_NUMBER = FoundBy("by the contact, and by the number", _is_message_
 
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.banners.register(
-    Banner(
-        "sending stopped",
-        sending_stop.describe_stop,
-        "Let sending go on now",
-        "sending_go_on",
-        sending_stop.PERMISSION,
-    )
+    Banner("sending stops", sending_stop.notices, "Let sending go on", sending_stop.PERMISSION),
 )
-registry.health_checks.register(HealthCheck("mitto account", sending_stop.describe_stop))
+registry.health_checks.register(
+    HealthCheck("sending", lambda: " ".join(sending_stop.describe_stops())),
+)
 registry.async_paths.register(AsyncPath("mitto webhooks", webhooks.PREFIX, webhooks.answer))
 registry.home_panels.register(
     HomePanel(
@@ -170,7 +166,7 @@ registry.store_panels.register(
 registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),
     MetricSource("mitto calls", _call_metrics),
-    MetricSource("stop of sending", _stop_metrics),
+    MetricSource("sending stops", _stop_metrics),
 )
 registry.repairs.register(
     Repair("claims_taken_back", repairs.reset_stale_claims_to_pending),
@@ -255,8 +251,8 @@ registry.personal_data.register(
         on_erasure=OnErasure.MASK,
     ),
     PersonalData(
-        "messaging.SendingState",
-        ("reason",),
+        "messaging.SendingStop",
+        ("details",),
         "saying why sending is stopped",
         "as long as it is stopped",
         categories="Mitto's words about a call, without long digits",
@@ -336,9 +332,8 @@ registry.no_personal_data.register(
             "processed_at",
         ),
     ),
-    NoPersonalData(
-        "messaging.SendingState", ("refused_at", "stopped_at", "next_probe_at", "resumed_at")
-    ),
+    NoPersonalData("messaging.SendingState", ("refused_at", "resumed_at")),
+    NoPersonalData("messaging.SendingStop", ("reason", "since", "by", "next_probe_at")),
     NoPersonalData("messaging.Tally", ("kind", "slot", "event", "detail")),
 )
 
@@ -353,6 +348,9 @@ registry.sidebar_links.register(
     ),
     SidebarLink.to_admin_changelist(
         "SMS messages", "Replies to decide", "contact_support", "messaging.replyreview", 135
+    ),
+    SidebarLink.to_admin_changelist(
+        "SMS messages", "Sending stops", "front_hand", "messaging.sendingstop", 150
     ),
     SidebarLink.to_admin_changelist(
         "Money", "Wallets", "account_balance_wallet", "messaging.wallet", 200

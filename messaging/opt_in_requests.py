@@ -18,13 +18,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
-from astronote.common.sql import execute
+from astronote.common.sql import database_now, execute
 from contacts.ages import ADULT_AGE, years_before
 from contacts.consent import Evidence, change_consent, why_consent_does_not_count
 from contacts.lookup import contact_ids_with_phone
@@ -135,7 +134,7 @@ def send_waiting_requests() -> dict[str, int]:
 
 def _close_requests_that_waited_too_long() -> int:
     """Close the requests that could not be sent in time, with an audit entry for each store."""
-    late = OptInRequest.objects.waiting().filter(created_at__lte=timezone.now() - LIFETIME)
+    late = OptInRequest.objects.waiting().filter(created_at__lte=database_now() - LIFETIME)
     with transaction.atomic():
         by_store = late.values_list("contact__owner").annotate(Count("pk")).order_by()
         for owner_id, requests in list(by_store):
@@ -179,7 +178,7 @@ def _send_next_requests_of_store(store: User) -> dict[str, int]:
 def _reasons_not_to_ask(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
     """Why contacts of a store must not be asked, by contact, for those that must not."""
     suppressed = suppressed_phones(store.pk, [c.phone for c in contacts if c.phone])
-    today = timezone.now().astimezone(ZoneInfo(store.timezone)).date()
+    today = database_now().astimezone(ZoneInfo(store.timezone)).date()
     adults_born_until = years_before(today, ADULT_AGE)
     reasons = {}
     for contact in contacts:
@@ -219,7 +218,7 @@ def _write_messages(store: User, requests: Sequence[OptInRequest]) -> None:
             for request in requests
         ],
     )
-    expires_at = timezone.now() + LIFETIME
+    expires_at = database_now() + LIFETIME
     for request, message in zip(requests, messages, strict=True):
         request.tracking_id, request.expires_at = message.tracking_id, expires_at
     ids = [request.pk for request in requests]
@@ -252,7 +251,7 @@ def find_request_by_confirm_token(token: str) -> OptInRequest | None:
     )
     if request is None or (request.answered_at and request.contact.is_subscribed):
         return request
-    is_open = OptInRequest.objects.open_at(timezone.now()).filter(pk=request.pk).exists()
+    is_open = OptInRequest.objects.open_at(database_now()).filter(pk=request.pk).exists()
     return request if is_open else None
 
 
@@ -268,7 +267,7 @@ def subscribe_by_confirm_page(request: OptInRequest, evidence: Evidence) -> bool
     """
     with transaction.atomic():
         _lock_contact(request)
-        if not OptInRequest.objects.open_at(timezone.now()).filter(pk=request.pk).exists():
+        if not OptInRequest.objects.open_at(database_now()).filter(pk=request.pk).exists():
             return False
         return _subscribe_or_close_request(request, SOURCE, evidence)
 
@@ -359,7 +358,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         SendingBlocked: if the store may not send or cannot pay, something is in the way of consent,
             or the number has had MAX_CODES_PER_DAY.
     """
-    store, now = contact.owner, timezone.now()
+    store, now = contact.owner, database_now()
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
         if obstacle := why_opt_in_again_is_refused(contact):
@@ -394,12 +393,12 @@ def why_opt_in_again_is_refused(contact: Contact) -> str:
         return "The contact's data may only be stored."
     if not contact.service_allowed:
         return "The contact does not want service messages."
-    return why_consent_does_not_count(contact, timezone.now())
+    return why_consent_does_not_count(contact, database_now())
 
 
 def open_code_request(contact: Contact) -> OptInRequest | None:
     """The request whose code the contact can enter now."""
-    codes = OptInRequest.objects.open_at(timezone.now())
+    codes = OptInRequest.objects.open_at(database_now())
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 
@@ -424,6 +423,6 @@ def subscribe_if_code_is_right(
             return CodeResult.ACCEPTED if subscribed else CodeResult.REFUSED
         request.attempts += 1
         if request.attempts >= MAX_CODE_ATTEMPTS:
-            request.closed_at = timezone.now()
+            request.closed_at = database_now()
         request.save(update_fields=["attempts", "closed_at"])
         return CodeResult.EXPIRED if request.closed_at else CodeResult.WRONG

@@ -16,9 +16,9 @@ import aiohttp
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
+from astronote.common.sql import database_now
 from messaging import mitto, outcomes, rate_limits
 from messaging.inbox import NewEvent, insert_events
 from messaging.models import Batch, MessageId, OutboundMessage, message_classes
@@ -49,7 +49,7 @@ def poll_recent_messages() -> dict[str, int]:
 
 def recently_settled_batches() -> QuerySet[Batch]:
     """The batches that `poll_recent_messages` asks about."""
-    now = timezone.now()
+    now = database_now()
     return Batch.objects.filter(settled_at__gt=now - MAX_RECENT_AGE, settled_at__lte=now - MIN_AGE)
 
 
@@ -58,7 +58,7 @@ def poll_older_messages() -> dict[str, int]:
 
     Does nothing while another process does the same.
     """
-    now = timezone.now()
+    now = database_now()
     with advisory_lock("status refresh") as acquired:
         interval = (now - F("settled_at")) / INTERVALS_PER_AGE
         due = Q(checked_at=None) | Q(checked_at__lt=now - interval)
@@ -74,7 +74,7 @@ def _poll_and_record_statuses(batches: QuerySet[Batch]) -> dict[str, int]:
     Returns:
         Counts of messages asked about, and of answers by kind.
     """
-    now = timezone.now()
+    now = database_now()
     chosen = choose_batches_to_poll(batches)
     counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
     for model in message_classes():
@@ -144,6 +144,7 @@ def record_answers(
         answers: Mitto's answers in the same order.
         counts: is added to.
     """
+    now = database_now()
     reported, new_events, missing = [], [], []
     others = _messages_that_answers_do_not_mean(model, queries, answers)
     for query, answer in zip(queries, answers, strict=True):
@@ -156,7 +157,7 @@ def record_answers(
                     {
                         "messageId": query.provider_message_id,
                         "deliveryStatus": answer.delivery_status,
-                        "updatedAt": (answer.updated_at or timezone.now()).isoformat(),
+                        "updatedAt": (answer.updated_at or now).isoformat(),
                         "description": answer.description,
                     }
                 )
@@ -183,7 +184,7 @@ def record_answers(
         insert_events(new_events, WebhookEventType.POLL)
         outcomes.record_outcomes(model, reported)
     checked = model.objects.filter(pk__in=[query.pk for query in queries])
-    checked.update(delivery_last_checked_at=timezone.now())
+    checked.update(delivery_last_checked_at=now)
     # 404 is not final: Mitto may not know a message yet (docs/rules.md#mitto-status-query).
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
 from redis.exceptions import RedisError
 
+from astronote.common.sql import database_now
 from astronote.queues import jobs
 from messaging.limits import Postponed
 from messaging.models import Batch
@@ -61,7 +61,7 @@ def sleep_for_rate_or_raise_postponed(batch: Batch) -> None:
     except RedisError:
         raise Postponed(
             "Redis, which has the rate limits",
-            timezone.now() + timedelta(seconds=REDIS_RETRY_SECONDS),
+            database_now() + timedelta(seconds=REDIS_RETRY_SECONDS),
         ) from None
     if wait_ms <= MAX_SLEEP_MS:
         time.sleep(wait_ms / 1000)
@@ -71,7 +71,7 @@ def sleep_for_rate_or_raise_postponed(batch: Batch) -> None:
     if not settings.RATE_LIMIT_TRAFFIC_ACCOUNT_MAX:
         earlier = earlier.filter(owner=batch.owner_id)
     wait_ms += earlier.count() * max(costs.values())
-    raise Postponed("the rate limit", timezone.now() + timedelta(milliseconds=wait_ms))
+    raise Postponed("the rate limit", database_now() + timedelta(milliseconds=wait_ms))
 
 
 def sleep_for_one_call() -> None:

@@ -14,10 +14,9 @@ from typing import NamedTuple
 from django.db import close_old_connections, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
-from astronote.common.sql import execute, rows
+from astronote.common.sql import database_now, execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
 from messaging.event_fields import RECEIVER_FIELDS, first_field
@@ -115,7 +114,7 @@ class AppliedChunk(NamedTuple):
 
 def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChunk:
     """Apply the next receipts in one transaction and add to `counts`."""
-    now = timezone.now()
+    now = database_now()
     with transaction.atomic():
         next_receipts = rows(
             NEXT_RECEIPTS.format(has_message=_has_message_sql()),

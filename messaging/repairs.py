@@ -8,15 +8,16 @@ dry run only counts. Repairs of campaigns are in `campaigns/repairs.py`; what ru
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
 from astronote.common import audit
-from astronote.common.sql import rows
+from astronote.common.sql import database_now, rows
 from astronote.operations.watchdog import NAME
 from astronote.queues import jobs
 from messaging import batch_queue, credits, outcomes, sending_stop
@@ -35,8 +36,9 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def _abandoned_if_claimed_before() -> datetime:
-    return timezone.now() - timedelta(minutes=settings.STUCK_LOCKED_MINUTES)
+def _abandoned_if_claimed_before() -> CombinedExpression:
+    """By PostgreSQL's clock, by which claims are made: a worker's own may be ahead of it."""
+    return Now() - timedelta(minutes=settings.STUCK_LOCKED_MINUTES)
 
 
 def reset_stale_claims_to_pending(dry_run: bool) -> int:
@@ -83,13 +85,13 @@ def _resend_or_give_up_if_stale(batch_id: int) -> bool:
     error = "the worker died during the call"
     if batch.attempts < settings.QUEUE_ATTEMPTS:
         batch_queue.return_to_queue(
-            batch, reason=f"attempt {batch.attempts + 1} ({error})", until=timezone.now()
+            batch, reason=f"attempt {batch.attempts + 1} ({error})", until=database_now()
         )
         audit.write_entry("batch to be sent again", batch, by=NAME, attempt=batch.attempts + 1)
         return True
     unknown = mark_queued_as_unknown(batch.message_class, Q(batch=batch), error)
     Batch.objects.filter(pk=batch_id).update(
-        status=BatchStatus.SETTLED, settled_at=timezone.now(), error=error
+        status=BatchStatus.SETTLED, settled_at=Now(), error=error
     )
     audit.write_entry("batch given up as unknown", batch, by=NAME, messages=unknown)
     return True
@@ -127,7 +129,7 @@ def expire_reservations(dry_run: bool) -> int:
     """
     overdue = CreditReservation.objects.filter(
         status=ReservationStatus.RESERVED,
-        expires_at__lt=timezone.now(),
+        expires_at__lt=Now(),
         batch__status__in=ENDED_BATCH_STATUSES,
     ).order_by("pk")
     if dry_run:

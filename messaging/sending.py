@@ -16,18 +16,19 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Now
-from django.utils import timezone
+from redis.exceptions import RedisError
 
 from astronote.common.logs import log_context
+from astronote.common.sql import CONNECTION_ERRORS, database_now, repeat_until_committed
 from contacts.consent import CONSENT_COLUMN
 from contacts.marketing_blocks import MarketingBlocks, marketing_blocks
 from contacts.models import MessageType
 from contacts.restriction import restricted_phones
 from contacts.sending_window import sending_window
-from messaging import call_metrics, limits, mitto, outcomes, rate_limits, sending_stop
+from messaging import call_metrics, database_age, limits, mitto, outcomes, rate_limits, sending_stop
 from messaging.batch_queue import (
     HELD,
     backoff_with_jitter,
@@ -36,6 +37,7 @@ from messaging.batch_queue import (
     return_to_queue,
 )
 from messaging.batch_splitting import halve_refused_batch, is_other_part_accepted
+from messaging.database_age import DatabaseIsOlder
 from messaging.limits import Postponed
 from messaging.models import Batch, MessageId
 from messaging.outcomes import Outcome
@@ -44,6 +46,7 @@ from messaging.statuses import (
     BatchStatus,
     MessageStatus,
     Reason,
+    StopReason,
     refused_call_reason,
 )
 
@@ -71,6 +74,7 @@ class BatchResult(StrEnum):
     RESEND_QUEUED = "resend queued"  # no clear answer, and QUEUE_ATTEMPTS allows another attempt
     GIVEN_UP = "given up"
     CLAIM_LOST = "claim lost"
+    STOPPED = "stopped"  # all sending was stopped just now
 
 
 # After a call that Mitto did not accept.
@@ -107,7 +111,7 @@ def process_next_batch() -> BatchResult:
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
         result = _send_hold_postpone_or_drop(batch)
     if probe and result == BatchResult.ACCEPTED:
-        sending_stop.go_on(by="probe")
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="probe")
     elif probe and result in UNACCEPTED_RESULTS:
         sending_stop.delay_next_probe()
     return result
@@ -126,33 +130,52 @@ def _send_hold_postpone_or_drop(batch: Batch) -> BatchResult:
         return _send_or_raise_postponed(batch)
     except Postponed as postponed:
         return _postpone_or_drop(batch, postponed)
+    except DatabaseIsOlder as error:
+        database_age.stop_since_database_is_older(error)
+        return_to_queue(batch, reason="sending is stopped", until=None)
+        return BatchResult.STOPPED
 
 
 def _send_or_raise_postponed(batch: Batch) -> BatchResult:
     """Wait for the rate limit, submit the batch to Mitto and settle it.
 
+    What follows the call is repeated until PostgreSQL has it: only this process holds the answer.
+
     Raises:
         Postponed: if a limit postpones the batch.
+        DatabaseIsOlder: if the batch may have been sent before the database was restored.
     """
     if batch.message_class.to_contacts:
         limits.raise_postponed_if_quiet_hours(batch)
     rate_limits.sleep_for_rate_or_raise_postponed(batch)
     with sending_window(batch.owner_id):
         began = time.monotonic()
-        messages = mark_submitting_and_check_messages(batch)
+        try:
+            messages = mark_submitting_and_check_messages(batch)
+        except CONNECTION_ERRORS as error:
+            return _return_uncalled_batch_to_queue(batch, error)
         if not messages:
             return BatchResult.NOTHING_TO_SEND
         sms = [mitto.OutgoingSms(message.to, message.text, batch.sender) for message in messages]
         if time.monotonic() - began > MAX_CONSENT_AGE_SECONDS:
             # The process was suspended: an opt-out may have stopped waiting for this window.
-            return settle_or_requeue_batch(
-                batch, messages, mitto.RetryLater("the worker was stopped before the call")
-            )
-        with call_metrics.measure_and_record_call() as call:
-            result = call.result = mitto_client().send_bulk(
-                sms, wait_for_turn=rate_limits.sleep_for_one_call
-            )
-        return settle_or_requeue_batch(batch, messages, result)
+            result: mitto.SendResult = mitto.RetryLater("the worker was stopped before the call")
+        else:
+            with call_metrics.measure_and_record_call() as call:
+                result = call.result = mitto_client().send_bulk(
+                    sms, wait_for_turn=rate_limits.sleep_for_one_call
+                )
+        return repeat_until_committed(lambda: settle_or_requeue_batch(batch, messages, result))
+
+
+def _return_uncalled_batch_to_queue(batch: Batch, error: Exception) -> BatchResult:
+    """Return a batch to the queue that was perhaps marked as submitting; it was not called with."""
+    connection.close()
+    log.warning("PostgreSQL: %s before the call", type(error).__name__)
+    returned = repeat_until_committed(
+        lambda: return_to_queue(batch, reason="PostgreSQL", until=None, attempts=batch.attempts)
+    )
+    return BatchResult.POSTPONED if returned else BatchResult.CLAIM_LOST
 
 
 def _postpone_or_drop(batch: Batch, postponed: Postponed) -> BatchResult:
@@ -177,34 +200,48 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
         The messages to send; empty if none is left or the claim was lost.
 
     Raises:
-        Postponed: if a cap of the store postpones the batch.
+        Postponed: if a cap of the store postpones the batch, or Redis cannot be reached.
+        DatabaseIsOlder: if Redis knows submissions that the database does not.
     """
+    known = _newest_submission_or_raise_postponed()
     with transaction.atomic():
         if limits.caps_are_set():
             limits.lock_store_caps(batch.owner_id)
             limits.raise_postponed_if_over_store_cap(batch)
-        claimed = Batch.objects.filter(
-            pk=batch.pk, claim_token=batch.claim_token, status=BatchStatus.CLAIMED
-        )
-        if not claimed.update(
-            status=BatchStatus.SUBMITTING,
-            attempts=batch.attempts + 1,
-            submitted_at=timezone.now(),
-        ):
-            return []
         messages, skipped = _split_sendable_and_skipped(batch)
-        outcomes.record_outcomes(batch.message_class, skipped, batches_locked=True)
+        number = None
         if messages:
-            batch.attempts += 1
+            number = database_age.mark_submitting_and_count(batch, known=known)
+            still_claimed = number is not None
         else:
-            # There was no call: restore what counts calls.
-            Batch.objects.filter(pk=batch.pk).update(
-                status=BatchStatus.SETTLED,
-                settled_at=timezone.now(),
-                attempts=batch.attempts,
-                submitted_at=batch.submitted_at,
+            still_claimed = bool(
+                Batch.objects.filter(
+                    pk=batch.pk, claim_token=batch.claim_token, status=BatchStatus.CLAIMED
+                ).update(status=BatchStatus.SETTLED, settled_at=Now())
             )
+        if still_claimed:
+            outcomes.record_outcomes(batch.message_class, skipped, batches_locked=True)
+    if not still_claimed:  # or sending was stopped meanwhile
+        return_to_queue(batch, reason="sending is stopped", until=None)
+        return []
+    if number is not None:
+        batch.attempts += 1
+        try:
+            database_age.record_submission_in_redis(number, batch)
+        except RedisError:
+            _defer_or_give_up(batch, messages, mitto.RetryLater("Redis cannot be reached"))
+            return []
     return messages
+
+
+def _newest_submission_or_raise_postponed() -> int:
+    try:
+        return database_age.newest_submission_in_redis()
+    except RedisError:
+        raise Postponed(
+            "Redis, which knows what was sent",
+            database_now() + timedelta(seconds=rate_limits.REDIS_RETRY_SECONDS),
+        ) from None
 
 
 def _split_sendable_and_skipped(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]:
@@ -258,7 +295,8 @@ def settle_or_requeue_batch(
 ) -> BatchResult:
     """Record Mitto's answer for the whole batch in one transaction, or queue another attempt.
 
-    What each answer means: docs/rules.md#mitto-send-answers.
+    Doing it twice is the same as doing it once: the first time may have been committed although the
+    connection was lost. What each answer means: docs/rules.md#mitto-send-answers.
     """
     match result:
         case mitto.CallRefused():
@@ -310,7 +348,7 @@ def _stop_sending_halve_or_fail(
         not is_other_part_accepted(batch)
         and sending_stop.count_refused_call() >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
-        sending_stop.stop_sending(words)
+        sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words)
         if return_to_queue(
             batch,
             reason=f"Mitto, which refuses all ({words})",
@@ -324,7 +362,8 @@ def _stop_sending_halve_or_fail(
     ):
         log.warning("%s: it is halved, to find the messages at fault", words)
         return BatchResult.HALVED
-    _fail_batch(batch, messages, refused_call_reason(result.status_code), error)
+    if not _fail_batch(batch, messages, refused_call_reason(result.status_code), error):
+        return BatchResult.CLAIM_LOST
     log.warning("%s: %s messages fail", words, len(messages))
     sending_stop.stop_if_most_messages_fail(error)
     return BatchResult.REFUSED
@@ -355,7 +394,7 @@ def _record_part_and_requeue_rest(
         if not return_to_queue(
             batch,
             reason="messages are sent one by one",
-            until=timezone.now(),
+            until=None,
             attempts=batch.attempts - 1,
         ):
             log.error("claim lost between single sends")
@@ -389,7 +428,7 @@ def _defer_or_give_up(
 
     After that, or if a repair has settled it meanwhile, its messages fail.
     """
-    until = timezone.now() + max(
+    until = database_now() + max(
         timedelta(seconds=result.retry_after or 0), backoff_with_jitter(batch.deferrals)
     )
     if until >= batch.creditreservation.expires_at:
@@ -403,15 +442,16 @@ def _defer_or_give_up(
         attempts=batch.attempts - 1,
         deferrals=F("deferrals") + 1,
     ):
-        _fail_batch(batch, messages, Reason.NOT_TAKEN, result.error)
-        return BatchResult.GIVEN_UP
+        if _fail_batch(batch, messages, Reason.NOT_TAKEN, result.error):
+            return BatchResult.GIVEN_UP
+        return BatchResult.CLAIM_LOST
     log.info("not taken (%s), again at %s", result.error, until)
     return BatchResult.DEFERRED
 
 
 def _return_ambiguous_batch_to_queue(batch: Batch, result: mitto.Ambiguous) -> BatchResult:
     """Return a batch to the queue that Mitto may have accepted: QUEUE_ATTEMPTS allows repeats."""
-    until = timezone.now() + backoff_with_jitter(batch.attempts - 1)
+    until = database_now() + backoff_with_jitter(batch.attempts - 1)
     if not return_to_queue(
         batch, reason=f"attempt {batch.attempts + 1} ({result.error})", until=until
     ):
@@ -426,11 +466,15 @@ def _return_ambiguous_batch_to_queue(batch: Batch, result: mitto.Ambiguous) -> B
     return BatchResult.RESEND_QUEUED
 
 
-def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], code: str, error: str) -> None:
-    """Settle a batch that Mitto certainly did not accept; its messages fail."""
+def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], code: str, error: str) -> bool:
+    """Settle a batch that Mitto certainly did not accept; its messages fail.
+
+    Returns:
+        Whether the batch was still that of this attempt; if not, nothing has changed.
+    """
     with transaction.atomic():
         submitted = _submitted_batch_with_own_token(batch).select_for_update()
-        if submitted.exists():
+        if is_own := submitted.exists():
             outcomes.record_outcomes(
                 batch.message_class,
                 _build_equal_outcomes(messages, MessageStatus.FAILED, code, error),
@@ -441,6 +485,7 @@ def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], code: str, er
                 settled_at=Coalesce("settled_at", Now()),
                 error=error[:500],
             )
+    return is_own
 
 
 def mitto_client() -> mitto.MittoClient:

@@ -1,8 +1,10 @@
-"""The stop of all sending while Mitto refuses the account (docs/rules.md#stop-of-sending).
+"""Stopping all sending, for a reason, until it may go on (docs/rules.md#sending-stops).
 
-There is one Mitto account for all stores, so there is one stop, in one row. While it lasts, batches
-stay queued with their credits. At growing intervals one message is sent as a probe; if Mitto
-accepts it, sending goes on. What an answer of Mitto means for a batch is in `sending.py`.
+While a reason stands, no batch is claimed. Each reason has a row, so several can stand at once and
+each ends on its own. While Mitto refuses the account, one message is sent as a probe at growing
+intervals; if Mitto accepts it, that reason ends. The others are ended by a person, and while one of
+them stands there is no probe. What an answer of Mitto means for a batch is in `sending.py`; how an
+older database is found out is in `database_age.py`.
 """
 
 from __future__ import annotations
@@ -15,29 +17,49 @@ from typing import NamedTuple
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
+from django.urls import reverse
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.sql import rows
+from astronote.common.audit import account_id_or_program
+from astronote.common.sql import database_now, rows
+from astronote.operations.registry import Notice
 from astronote.queues import jobs
 from messaging import credits
-from messaging.batch_queue import SEND_NEXT, backoff_with_jitter, enqueue_send_jobs_on_commit
+from messaging.batch_queue import (
+    SEND_NEXT,
+    backoff_with_jitter,
+    due_batches,
+    enqueue_send_jobs_on_commit,
+)
 from messaging.batch_splitting import move_to_new_batch
-from messaging.models import Batch, SendingState, message_classes
-from messaging.statuses import BatchStatus, MessageStatus
+from messaging.models import Batch, SendingState, SendingStop, message_classes
+from messaging.statuses import BatchStatus, MessageStatus, StopReason
 
 log = logging.getLogger(__name__)
 
+# What to do about a reason that a person ends, after the sentence that says why sending is stopped.
+WAYS_ON = {
+    StopReason.DATABASE_OLDER: "Run manage.py after_restore, or do it under Sending stops.",
+    StopReason.RESTORED: (
+        "Look at the scheduled campaigns and the unknown messages, then run"
+        " manage.py sending go-on restored, or do it under Sending stops."
+    ),
+}
+# A person cannot let sending go on while one of these stands: something must be done first.
+NOT_ENDED_BY_A_PERSON = (StopReason.DATABASE_OLDER,)
 # So many calls refused one after another, by batches of any store, mean that all are refused.
 MAX_REFUSED_IN_A_ROW = 10
 # What the share of failed and unknown messages is taken of: the newest calls.
 RECENT = timedelta(minutes=10)
 RECENT_BATCHES, RECENT_MESSAGES, MIN_RECENT_MESSAGES = 100, 5000, 100
 ACTOR = "sms worker"  # in the audit trail
-PERMISSION = "messaging.change_sendingstate"  # of administrators
+PERMISSION = "messaging.change_sendingstop"  # of administrators
+
+
+class CannotGoOn(Exception):
+    """Sending cannot go on for a reason that the text gives."""
 
 
 class Waiting(NamedTuple):
@@ -45,11 +67,6 @@ class Waiting(NamedTuple):
 
     messages: int
     credits: int
-
-
-def current_stop() -> SendingState | None:
-    """The stop that is in force, or None."""
-    return SendingState.objects.filter(stopped_at__isnull=False).first()
 
 
 def count_waiting() -> Waiting:
@@ -65,54 +82,85 @@ COUNT_WAITING = """
 """
 
 
-def describe_stop() -> str:
-    """Why sending is stopped, since when, what waits and what happens next; empty if it is not."""
-    stop = current_stop()
-    if stop is None or stop.stopped_at is None:
-        return ""
+def describe_stop(stop: SendingStop) -> str:
+    """Say why sending is stopped, since when, by whom, what waits and how it goes on."""
     waiting = count_waiting()
-    sentence = (
-        f"Sending is stopped since {stop.stopped_at:%Y-%m-%d %H:%M} UTC: {stop.reason}. "
-        f"{waiting.messages:,} messages wait, worth {waiting.credits:,} credits; none is lost."
-    )
+    sentences = [
+        f"Sending is stopped since {stop.since:%Y-%m-%d %H:%M} UTC by {stop.by}: {stop}.",
+        stop.details and f"{stop.details}.",
+        f"{waiting.messages:,} messages wait, worth {waiting.credits:,} credits.",
+        _way_on(stop),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _way_on(stop: SendingStop) -> str:
     if stop.next_probe_at is None:
-        return f"{sentence} It goes on when an administrator says so."
-    if stop.next_probe_at <= timezone.now():
-        return (
-            f"{sentence} The next message is tried at once; if Mitto accepts it, sending goes on."
-        )
+        return WAYS_ON[StopReason(stop.reason)]
+    if _only_a_person_ends_a_stop():
+        return "None is lost. One is tried once sending is stopped for this reason alone."
+    if stop.next_probe_at <= database_now():
+        return "None is lost. One is tried at once; if Mitto accepts it, sending goes on."
     return (
-        f"{sentence} One is tried at {stop.next_probe_at:%H:%M:%S} UTC;"
+        f"None is lost. One is tried at {stop.next_probe_at:%H:%M:%S} UTC;"
         " if Mitto accepts it, sending goes on."
     )
 
 
-def stop_sending(reason: str) -> None:
-    """Stop all sending; while it is stopped, only the reason is brought up to date.
+def _only_a_person_ends_a_stop() -> bool:
+    """Whether a stop stands that no probe ends; then there is no probe."""
+    return SendingStop.objects.filter(next_probe_at__isnull=True).exists()
 
-    The first probe follows after QUEUE_BACKOFF_MS.
+
+def describe_stops() -> list[str]:
+    """Each reason for which sending is stopped, in words; empty if it is not."""
+    return [describe_stop(stop) for stop in SendingStop.objects.order_by("since")]
+
+
+def notices() -> list[Notice]:
+    """The same with the address of the page that lets sending go on, for the banner."""
+    return [
+        Notice(describe_stop(stop), reverse("admin:messaging_sendingstop_change", args=[stop.pk]))
+        for stop in SendingStop.objects.order_by("since")
+    ]
+
+
+def may_have_been_restored() -> bool:
+    """Whether sending is stopped since rows may be older than what was sent."""
+    return SendingStop.objects.filter(
+        reason__in=[StopReason.DATABASE_OLDER, StopReason.RESTORED]
+    ).exists()
+
+
+@transaction.atomic
+def stop_sending(reason: StopReason, *, by: User | AnonymousUser | str, details: str = "") -> None:
+    """Stop all sending for a reason; if it stands already, only its details change.
+
+    If Mitto refuses the account, the first probe follows after QUEUE_BACKOFF_MS.
+
+    Args:
+        reason: why.
+        by: who stops it, for the audit trail.
+        details: what else people should read, a sentence without its full stop.
     """
-    wait = backoff_with_jitter(0)
-    with transaction.atomic():
-        [(is_new, next_probe_at)] = rows(STOP_SENDING, [reason[:500], wait])
-        if not is_new:
-            return
-        audit.write_entry("sending stopped", by=ACTOR)
+    wait = backoff_with_jitter(0) if reason == StopReason.ACCOUNT_REFUSED else None
+    [(is_new, next_probe_at)] = rows(
+        STOP_SENDING, [reason.value, account_id_or_program(by), details[:500], wait]
+    )
+    if not is_new:
+        return
+    audit.write_entry("sending stopped", by=by, reason=reason.value)
+    if next_probe_at:
         _enqueue_probe(next_probe_at)
-    log.error("%s", describe_stop())
+    log.error("%s", describe_stop(SendingStop.objects.get(reason=reason)))
 
 
 # Within one statement `now()` is one time.
 STOP_SENDING = """
-    INSERT INTO messaging_sendingstate AS s (id, reason, stopped_at, next_probe_at)
-    VALUES (1, %s, now(), now() + %s)
-    ON CONFLICT (id) DO UPDATE SET
-        reason = EXCLUDED.reason,
-        probes = CASE WHEN s.stopped_at IS NULL THEN 0 ELSE s.probes END,
-        next_probe_at = CASE WHEN s.stopped_at IS NULL
-            THEN EXCLUDED.next_probe_at ELSE s.next_probe_at END,
-        stopped_at = COALESCE(s.stopped_at, now())
-    RETURNING stopped_at = now(), next_probe_at
+    INSERT INTO messaging_sendingstop AS s (reason, by, details, since, next_probe_at)
+    VALUES (%s, %s, %s, now(), now() + %s::interval)
+    ON CONFLICT (reason) DO UPDATE SET details = EXCLUDED.details
+    RETURNING since = now(), next_probe_at
 """
 
 
@@ -155,7 +203,11 @@ def stop_if_most_messages_fail(error: str) -> None:
     bad, total = rows(COUNT_BAD_MESSAGES.format(messages=messages), params)[0]
     if total >= MIN_RECENT_MESSAGES and bad * 100 >= total * settings.STOP_SENDING_PERCENT:
         last = f" (Mitto's last answer: {error})" if error else ""
-        stop_sending(f"{bad:,} of the last {total:,} messages failed or are unknown{last}")
+        stop_sending(
+            StopReason.ACCOUNT_REFUSED,
+            by=ACTOR,
+            details=f"{bad:,} of the last {total:,} messages failed or are unknown{last}",
+        )
 
 
 COUNT_BAD_MESSAGES = """
@@ -186,13 +238,11 @@ def claim_probe() -> Batch | None:
 
     It is of a store picked at random, so that a store whose messages are refused does not keep the
     others waiting, and of that store's least refused batch. The next probe is due after a wait,
-    whatever becomes of this one.
+    whatever becomes of this one. There is no probe while a person must end another stop.
     """
-    due = SendingState.objects.select_for_update().filter(
-        stopped_at__isnull=False, next_probe_at__lte=Now()
-    )
-    state = due.first()
-    if state is None:
+    due = SendingStop.objects.select_for_update().filter(next_probe_at__lte=Now())
+    stop = due.first()
+    if stop is None or _only_a_person_ends_a_stop():
         return None
     batch = (
         Batch.objects.select_for_update(skip_locked=True)
@@ -204,12 +254,12 @@ def claim_probe() -> Batch | None:
     queued = batch.message_class.objects.filter(batch=batch, status=MessageStatus.QUEUED)
     first_two = list(queued.order_by("pk").values_list("pk", flat=True)[:2])
     if len(first_two) == 2:
-        batch = move_to_new_batch(batch, first_two[:1])
+        batch = move_to_new_batch(batch, first_two[:1], probe_of=batch.pk)
     Batch.objects.filter(pk=batch.pk).update(
         status=BatchStatus.CLAIMED, claim_token=uuid.uuid4(), claimed_at=Now(), waiting_for=""
     )
     batch.refresh_from_db()
-    _delay_next_probe(state.probes)
+    _delay_next_probe(stop)
     return batch
 
 
@@ -225,56 +275,64 @@ CHOOSE_PROBE = """
 @transaction.atomic
 def delay_next_probe() -> None:
     """Count a probe that Mitto did not accept, and wait longer for the next one."""
-    stopped = SendingState.objects.select_for_update().filter(stopped_at__isnull=False)
-    state = stopped.first()
-    if state is None:
+    stops = SendingStop.objects.select_for_update().filter(next_probe_at__isnull=False)
+    stop = stops.first()
+    if stop is None:
         return
-    stopped.update(probes=F("probes") + 1)
-    _delay_next_probe(state.probes + 1)
-    log.warning("%s", describe_stop())
+    stop.probes += 1
+    _delay_next_probe(stop)
+    log.warning("%s", describe_stop(stop))
 
 
-def _delay_next_probe(probes: int) -> None:
-    SendingState.objects.update(next_probe_at=Now() + backoff_with_jitter(probes))
-    next_probe_at = SendingState.objects.get().next_probe_at
-    assert next_probe_at is not None
-    _enqueue_probe(next_probe_at)
+def _delay_next_probe(stop: SendingStop) -> None:
+    stop.next_probe_at = database_now() + backoff_with_jitter(stop.probes)
+    stop.save(update_fields=["probes", "next_probe_at"])
+    _enqueue_probe(stop.next_probe_at)
+
+
+def let_sending_go_on(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
+    """End a reason because a person says so.
+
+    Raises:
+        CannotGoOn: if the reason does not stand, or is not ended by a person.
+    """
+    if reason in NOT_ENDED_BY_A_PERSON:
+        raise CannotGoOn(f"{reason.label}. {WAYS_ON[reason]}")
+    if not end_stop(reason, by=by):
+        raise CannotGoOn(f"sending is not stopped for this reason: {reason.value}")
 
 
 @transaction.atomic
-def go_on(*, by: User | AnonymousUser | str) -> bool:
-    """Let sending go on, enqueue jobs for what is due, and write an audit entry.
+def end_stop(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
+    """End a reason, enqueue jobs for what may be sent then, and write an audit entry.
 
-    The time of the stop does not count for the life of credit reservations.
+    The time for which sending was stopped does not count for the life of credit reservations.
 
     Args:
-        by: who says so: an account, or a program whose probe Mitto accepted.
+        reason: which stop ends.
+        by: who says so: an account, or a program such as the probe that Mitto accepted.
 
     Returns:
-        Whether it was stopped.
+        Whether it stood.
     """
-    stop = SendingState.objects.select_for_update().filter(stopped_at__isnull=False).first()
-    if stop is None or stop.stopped_at is None:
+    stop = SendingStop.objects.select_for_update().filter(reason=reason).first()
+    if stop is None:
         return False
-    credits.prolong_reservations_of_open_batches(stop.stopped_at)
-    SendingState.objects.update(
-        stopped_at=None,
-        reason="",
-        refused_calls=0,
-        probes=0,
-        next_probe_at=None,
-        resumed_at=Now(),
-    )
-    due = Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=Now())
-    enqueue_send_jobs_on_commit(due.count())
-    audit.write_entry("sending goes on", by=by)
-    log.warning("sending goes on")
+    since = stop.since
+    stop.delete()
+    # From then on another stop counts, when it ends.
+    other = SendingStop.objects.order_by("since").first()
+    credits.prolong_reservations_of_open_batches(since, other.since if other else database_now())
+    SendingState.objects.update_or_create(pk=1, defaults={"refused_calls": 0, "resumed_at": Now()})
+    enqueue_send_jobs_on_commit(count_sendable_batches())
+    audit.write_entry("sending goes on", by=by, reason=reason.value)
+    log.warning("sending goes on: %s has ended", reason.value)
     return True
 
 
 def count_sendable_batches() -> int:
     """How many due batches may be sent now; while sending is stopped, one if a probe is due."""
-    due = Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=Now())
-    if current_stop() is None:
-        return due.count()
-    return int(SendingState.objects.filter(next_probe_at__lte=Now()).exists() and due.exists())
+    if not SendingStop.objects.exists():
+        return due_batches().count()
+    is_probe_due = SendingStop.objects.filter(next_probe_at__lte=Now()).exists()
+    return int(is_probe_due and not _only_a_person_ends_a_stop() and due_batches().exists())

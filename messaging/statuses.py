@@ -47,6 +47,17 @@ ENDED_BATCH_STATUSES = (BatchStatus.SETTLED, BatchStatus.CANCELLED)
 SUBMITTED_BATCH_STATUSES = (BatchStatus.SUBMITTING, BatchStatus.SETTLED)
 
 
+class StopReason(models.TextChoices):
+    """Why the whole installation sends nothing (docs/rules.md#sending-stops)."""
+
+    ACCOUNT_REFUSED = "account_refused", "Mitto refuses the account, or most messages"
+    DATABASE_OLDER = (
+        "database_older",
+        "PostgreSQL is older than what was sent: a backup was restored, or a replica took over",
+    )
+    RESTORED = "restored", "a backup was restored; a person has to let sending go on"
+
+
 class ReservationStatus(models.TextChoices):
     """The state of the credits held for a batch."""
 

@@ -6,8 +6,9 @@ Each action writes audit entries. How messages become unknown is in `sending.py`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
@@ -19,6 +20,8 @@ from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 from messaging.models import Batch, BatchId, OutboundMessage, StatusChange
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus, Reason
+
+Resolve = Callable[..., int]
 
 
 def mark_delivered(
@@ -101,6 +104,37 @@ def requeue_unknown_in_new_batches(
         _write_audit_entry_per_batch("unknown sent again", model, messages, by)
         enqueue_send_jobs_on_commit(len(new_batches))
     return len(messages)
+
+
+def resolve_unknown_by_batch(
+    resolve: Resolve,
+    model: type[OutboundMessage],
+    *,
+    by: User | AnonymousUser | str,
+    **filters: Any,
+) -> int:
+    """Resolve all unknown messages that match the filters, a batch in each transaction.
+
+    What was resolved stays so if a later batch cannot be: a second call does the rest.
+
+    Args:
+        resolve: one of the three functions above.
+        model: the class of the messages.
+        by: who does it, for the audit trail.
+        filters: on messages, such as `campaign_id`.
+
+    Returns:
+        How many were unknown.
+
+    Raises:
+        InsufficientCredits: as `requeue_unknown_in_new_batches`.
+    """
+    unknown = model.objects.filter(status=MessageStatus.UNKNOWN, **filters)
+    batch_ids = unknown.order_by("batch").values_list("batch", flat=True).distinct()
+    return sum(
+        resolve(model, list(unknown.filter(batch=pk).values_list("pk", flat=True)), by=by)
+        for pk in list(batch_ids)
+    )
 
 
 def _lock_batches_and_get_unknown(

@@ -1,4 +1,4 @@
-"""URLs of Mitto's webhooks and of the pages that top up a wallet and let sending go on."""
+"""URLs of Mitto's webhooks and of the page that tops up a wallet."""
 
 from django.contrib import admin
 from django.urls import URLPattern, path
@@ -12,5 +12,4 @@ urlpatterns: list[URLPattern] = [
         for token in ("", "/<str:token>")
     ),
     path("admin/top-up/<int:pk>/", admin.site.admin_view(views.top_up), name="top_up"),
-    path("admin/sending/go-on/", admin.site.admin_view(views.go_on), name="sending_go_on"),
 ]

@@ -1,4 +1,4 @@
-"""The pages of the admin that top up a store's wallet and let stopped sending go on.
+"""The page of the admin on which an operator tops up a store's wallet.
 
 The webhooks' view is in `webhooks.py`.
 """
@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from messaging import credits, sending_stop
+from messaging import credits
 from messaging.panels import TOP_UP_PERMISSION
 
 
@@ -51,27 +51,3 @@ def top_up(request: HttpRequest, pk: int) -> HttpResponse:
         }
         return TemplateResponse(request, "messaging/top_up.html", context)
     return redirect("admin:astronote_user_change", pk)
-
-
-def go_on(request: HttpRequest) -> HttpResponse:
-    """Let stopped sending go on after a confirmation.
-
-    Raises:
-        PermissionDenied: if the operator is not an administrator.
-    """
-    operator = request.user
-    if not (isinstance(operator, User) and operator.has_perm(sending_stop.PERMISSION)):
-        raise PermissionDenied
-    if request.method == "POST":
-        if sending_stop.go_on(by=operator):
-            messages.success(request, "Sending goes on.")
-        else:
-            messages.info(request, "Sending is not stopped.")
-        return redirect("admin:index")
-    context = {
-        **admin.site.each_context(request),
-        "title": "Let sending go on?",
-        "is_stopped": sending_stop.current_stop() is not None,
-        "waiting": sending_stop.count_waiting(),
-    }
-    return TemplateResponse(request, "messaging/go_on.html", context)

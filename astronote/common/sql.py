@@ -1,11 +1,21 @@
-"""Running SQL that is written as SQL."""
+"""Running SQL that is written as SQL, PostgreSQL's clock, and work that outlives a connection."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
+
+log = logging.getLogger(__name__)
+
+# A connection was lost or cannot be made, or the transaction was ended by a lock or by its server.
+CONNECTION_ERRORS = (OperationalError, InterfaceError)
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.1, 5.0
+Result = TypeVar("Result")
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
@@ -22,3 +32,30 @@ def execute(sql: str, params: Parameters = None) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
+
+
+def database_now() -> datetime:
+    """The time by PostgreSQL's clock, which all machines share.
+
+    A time that is compared with a column comes from here or from `Now()`: the clocks of the
+    machines differ.
+    """
+    return cast("datetime", rows("SELECT clock_timestamp()")[0][0])
+
+
+def repeat_until_committed(work: Callable[[], Result]) -> Result:
+    """Do work in the database, again and again if its connection is lost, until it is committed.
+
+    The work may have been committed although its answer was lost, so doing it twice must be the
+    same as doing it once. It must begin its own transaction. It ends with an exception of another
+    kind, such as the timeout of a job.
+    """
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        try:
+            return work()
+        except CONNECTION_ERRORS as error:
+            log.warning("PostgreSQL: %s, again in %.1f s", type(error).__name__, wait)
+            connection.close()
+            time.sleep(wait)
+            wait = min(wait * 2, MAX_WAIT_SECONDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -122,9 +121,10 @@ def queue_metrics() -> Iterator[Metric]:
         age.add_metric([options.name], _oldest_job_age_seconds(options.name) or 0)
         workers.add_metric([options.name], len(_living_workers(options.name)))
     yield from (depth, age, workers)
-    heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)
+    # By Redis's clock alone: that of the scheduler's machine may differ from ours.
+    seconds_left = jobs.redis_connection().ttl(HEARTBEAT_KEY)
     yield GaugeMetricFamily(
         "astronote_scheduler_heartbeat_age_seconds",
         "Time since the scheduler's last heartbeat; -1 without any",
-        value=time.time() - int(heartbeat) if heartbeat else -1,
+        value=HEARTBEAT_SECONDS - seconds_left if seconds_left >= 0 else -1,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -71,17 +71,24 @@ class HomePanel:
     order: int
 
 
+class Notice(NamedTuple):
+    """A sentence of a banner, and the address of the page where something is done about it."""
+
+    text: str
+    url: str
+
+
 @dataclass(frozen=True)
 class Banner:
-    """Something that everybody should know, above every page of the admin while it has a text.
+    """What everybody should know, above every page of the admin while there are notices.
 
-    `action_url` names a URL pattern, to which those who have the permission get a link.
+    Each links to its page for those who have the permission. `notices` makes one query if there is
+    none: every page asks.
     """
 
     name: str
-    text: Callable[[], str]
+    notices: Callable[[], Sequence[Notice]]
     action: str
-    action_url: str
     permission: str
 
 

@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.inclusion_tag("astronote/banners.html", takes_context=True)
 def banners(context: dict[str, Any], *, role: str = "alert") -> dict[str, Any]:
-    """Show each banner that has a text, with its action to those who may do it.
+    """Show the notices of each banner, with its action to those who may do it.
 
     Args:
         context: of the page.
@@ -24,16 +24,15 @@ def banners(context: dict[str, Any], *, role: str = "alert") -> dict[str, Any]:
     request = context.get("request")
     if request is None or not request.user.has_perm(PERMISSION):
         return {"banners": []}
-    shown = [(banner, banner.text()) for banner in registry.banners]
     return {
         "role": role,
         "banners": [
             {
-                "text": text,
+                "text": notice.text,
+                "url": notice.url,
                 "action": banner.action if request.user.has_perm(banner.permission) else "",
-                "url": banner.action_url,
             }
-            for banner, text in shown
-            if text
+            for banner in registry.banners
+            for notice in banner.notices()
         ],
     }

@@ -24,7 +24,13 @@ from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import actions, message_csv, reports, schedule, service_campaigns
 from campaigns.admin import report_pages
 from campaigns.admin.message_types import set_up_message_type
-from campaigns.models import RUNNING_STATUSES, STARTABLE_STATUSES, Campaign, CampaignStatus
+from campaigns.models import (
+    FINAL_CAMPAIGN_STATUSES,
+    RUNNING_STATUSES,
+    STARTABLE_STATUSES,
+    Campaign,
+    CampaignStatus,
+)
 from campaigns.preview import preview_campaign
 from messaging.statuses import MessageStatus
 
@@ -41,6 +47,7 @@ TAGS_HELP = (
     "May hold {{first_name}}, {{last_name}}, {{email}}, {{offer_link}} and {{unsubscribe_link}}."
     " {{first_name|there}} says what stands for a missing name."
 )
+STARTED_STATUSES = (*RUNNING_STATUSES, *FINAL_CAMPAIGN_STATUSES)
 BADGE_COLORS = {
     CampaignStatus.SENDING: "info", CampaignStatus.PAUSED: "warning",
     CampaignStatus.COMPLETED: "success", CampaignStatus.FAILED: "danger",
@@ -62,7 +69,8 @@ class CampaignAction(NamedTuple):
     With a `confirmation` a page shows it and asks first; without one the button acts at once.
     `input_field` names what the operator has to enter: `at`, the time, or `to`, a number; the page
     itself enters `seen`. `sends` is whether it needs the permission for the campaign's message
-    type, and `offered` decides whether an account sees the button.
+    type, `offered` decides whether an account sees the button, and `preview` gives the campaign
+    whose cost the page shows.
     """
 
     label: str
@@ -75,6 +83,7 @@ class CampaignAction(NamedTuple):
     style: str = ""
     sends: bool = False
     offered: Callable[[Campaign, Any], bool] | None = None
+    preview: Callable[[Campaign], Campaign] | None = None
 
 
 def _permits(action: CampaignAction, campaign: Campaign, account: Any) -> bool:
@@ -135,6 +144,36 @@ CAMPAIGN_ACTIONS = {
     ),
     "duplicate": CampaignAction(
         "Duplicate", actions.duplicate_campaign, tuple(CampaignStatus), "copied", sends=True,
+    ),
+    "not_reached": CampaignAction(
+        "Send to those not reached", actions.create_campaign_to_not_reached,
+        FINAL_CAMPAIGN_STATUSES, "a draft to those not reached; nothing is sent yet",
+        "A new draft with the same text goes to exactly those whose message failed, was skipped for"
+        " something that may have changed, or is unknown and past its reservation, and who may be"
+        " messaged. Nothing is sent before you start it.",
+        sends=True, preview=actions.build_campaign_to_not_reached,
+        offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
+    ),
+    "unknown_delivered": CampaignAction(
+        "Unknown: mark delivered", actions.settle_unknown_as_delivered, STARTED_STATUSES,
+        "its unknown messages are delivered",
+        "All unknown messages of the campaign are marked as delivered and charged. Look some of"
+        " them up in Mitto's portal first. This cannot be undone.",
+        offered=lambda campaign, _: campaign.unknown > 0,
+    ),
+    "unknown_failed": CampaignAction(
+        "Unknown: mark failed", actions.settle_unknown_as_failed, STARTED_STATUSES,
+        "its unknown messages have failed",
+        "All unknown messages of the campaign are marked as failed and their credits are released."
+        " Look some of them up in Mitto's portal first.",
+        offered=lambda campaign, _: campaign.unknown > 0,
+    ),
+    "unknown_resend": CampaignAction(
+        "Unknown: send again", actions.send_unknown_again, STARTED_STATUSES,
+        "its unknown messages are sent again",
+        "All unknown messages of the campaign are sent again. Each person whose message Mitto did"
+        " accept gets it twice: look some of them up in Mitto's portal first.",
+        sends=True, offered=lambda campaign, _: campaign.unknown > 0, style="danger",
     ),
 }  # fmt: skip
 
@@ -365,6 +404,8 @@ class CampaignAdmin(LargeTableAdmin):
             shown_next = _perform_and_get_campaign_to_show(request, campaign, action, *arguments)
             return redirect(_campaign_url("change", shown_next.pk))
         preview = preview_campaign(campaign) if action.shows_cost else None
+        if action.preview:
+            preview = preview_campaign(action.preview(campaign))
         if preview and name == "confirm":
             preview = preview._replace(problem="")  # that nobody has confirmed it yet
         context = {
@@ -392,6 +433,8 @@ class CampaignAdmin(LargeTableAdmin):
         campaign = form.instance
         known = request.GET.get("campaign", "")
         campaign.pk = int(known) if known.isdecimal() else None
+        sources = Campaign.objects.filter(pk=campaign.pk).values_list("not_reached_by", flat=True)
+        campaign.not_reached_by_id = sources.first()
         preview = preview_campaign(campaign)
         problems = [
             error for name in ("offer_url", *AUDIENCE_FIELDS) for error in form.errors.get(name, [])

@@ -6,13 +6,13 @@ import calendar
 import logging
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from crontab import CronTab
 from django.conf import settings
-from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
+from astronote.common.sql import database_now
 from astronote.models import User
 from campaigns.automations.due_messages import (
     DueContact,
@@ -44,7 +44,7 @@ def enqueue_birthday_messages(
     with advisory_lock("birthday") as acquired:
         if not acquired:
             return {}
-        began = timezone.now()
+        began = database_now()
         counts = {"stores": 0, "messages": 0, "stores_without_credit": 0}
         for local_day, automations in _automations_by_local_day(day_for_all_stores).items():
             counts["stores"] += len(automations)
@@ -108,10 +108,11 @@ BIRTHDAY_IS_DUE = """
 
 def birthday_run_missed() -> bool:
     """Whether an active automation has not been run since the last time it was due."""
+    now = database_now()
     seconds_since_due = CronTab(settings.BIRTHDAY_AUTOMATION_CRON).previous(
-        now=datetime.now(UTC), default_utc=True
+        now=now, default_utc=True
     )  # negative
-    last_due = timezone.now() + timedelta(seconds=seconds_since_due)
+    last_due = now + timedelta(seconds=seconds_since_due)
     automations = Automation.objects.filter(
         type=AutomationType.BIRTHDAY, is_active=True, last_run_at__lt=last_due
     )

@@ -29,7 +29,7 @@ from campaigns.new_messages import build_new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
-from messaging import batch_writing, credits, limits
+from messaging import batch_writing, credits, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 from messaging.text import tag_problem
 
@@ -66,7 +66,12 @@ class EligibleAutomation(NamedTuple):
 
 
 def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
-    """The active automations of a type whose stores may send and whose text can be sent."""
+    """The active automations of a type whose stores may send and whose text can be sent.
+
+    None after a restore, until sending goes on: what is due by the rows may have been sent.
+    """
+    if sending_stop.may_have_been_restored():
+        return []
     stores = User.objects.eligible_to_send_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from astronote.common.locks import advisory_lock
 from campaigns.automations.due_messages import (
@@ -43,7 +43,7 @@ def enqueue_welcome_messages() -> dict[str, int]:
             owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
         )
         Contact.objects.filter(awaits_welcome=True).filter(
-            ~Exists(active) | Q(created_at__lt=timezone.now() - MAX_CONTACT_AGE)
+            ~Exists(active) | Q(created_at__lt=Now() - MAX_CONTACT_AGE)
         ).update(awaits_welcome=False)
         return counts
 

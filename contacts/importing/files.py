@@ -12,8 +12,8 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
+from astronote.common.sql import database_now
 from contacts.importing.import_refused import ImportRefused
 from contacts.models import OPEN_IMPORT_STATUSES, ContactImport, ImportFileChunk
 
@@ -86,7 +86,7 @@ def delete_expired_files() -> int:
 
     The file of an import that was never started is deleted as long after its upload.
     """
-    cutoff = timezone.now() - timedelta(hours=settings.IMPORT_FILE_RETENTION_HOURS)
+    cutoff = database_now() - timedelta(hours=settings.IMPORT_FILE_RETENTION_HOURS)
     has_file = ImportFileChunk.objects.filter(contact_import=OuterRef("pk"))
     not_open = ContactImport.objects.exclude(status__in=OPEN_IMPORT_STATUSES)
     times = not_open.filter(Exists(has_file)).values_list("pk", "finished_at", "created_at")

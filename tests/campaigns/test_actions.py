@@ -287,5 +287,5 @@ def test_the_commands_do_what_the_admin_does(settings, capsys):
 
 def test_the_unknown_command(without_answer, capsys):
     batch = Batch.objects.get()
-    call_command("unknown", "failed", batch.pk, json=True)
+    call_command("unknown", "failed", batch.pk, batch=True, json=True)
     assert json.loads(capsys.readouterr().out) == {"messages": 4}

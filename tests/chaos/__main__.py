@@ -288,6 +288,10 @@ class Chaos:
         self.place.restart("postgres", signal.SIGQUIT)
         self.done["PostgreSQL crashed"] += 1
 
+    def restart_postgres(self) -> None:
+        self.place.restart("postgres", signal.SIGINT)  # as `pg_ctl restart -m fast`
+        self.done["PostgreSQL restarted"] += 1
+
     def trouble_mitto(self) -> None:
         fault = self.draw.choice(SANDBOX_FAULTS)
         receipts = self.draw.choice(RECEIPTS)
@@ -358,11 +362,12 @@ class Chaos:
                 self.flush,
                 self.restart_redis,
                 self.crash_postgres,
+                self.restart_postgres,
                 self.trouble_mitto,
                 self.revoke_key,
                 self.refuse_numbers,
             ],
-            weights=[6, 3, 1, 1, 1, 4, 1, 2],
+            weights=[6, 3, 1, 1, 1, 2, 4, 1, 2],
             k=self.draw.randrange(1, 3),
         ):
             self.insist(fault)

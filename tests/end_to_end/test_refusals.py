@@ -9,7 +9,7 @@ from astronote.operations.watchdog import run_watchdog
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import sending_stop
-from messaging.models import Batch, SendingState
+from messaging.models import Batch, SendingStop
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
@@ -35,17 +35,17 @@ def test_a_key_revoked_in_the_middle_and_restored_costs_no_message(worker, sandb
         worker(*command, QUEUE_BACKOFF_MS="500")
     wait_until(lambda: sandbox.summary()["accepted"] >= 100)
     sandbox.behave(account_status=401)
-    wait_until(lambda: SendingState.objects.filter(probes__gte=2).exists())
+    wait_until(lambda: SendingStop.objects.filter(probes__gte=2).exists())
     campaign.refresh_from_db()
     assert (campaign.status, campaign.failed, campaign.unknown) == ("sending", 0, 0)
-    assert "401" in sending_stop.describe_stop()
+    assert "401" in sending_stop.describe_stops()[0]
     calls_while_refused = sandbox.summary()["calls"] - sandbox.summary()["accepted"] / 10
     assert calls_while_refused < 10
     sandbox.behave(account_status=0)
     wait_until(lambda: completed(campaign))
     assert (campaign.sent, campaign.failed, campaign.unknown) == (400, 0, 0)
     assert (sandbox.summary()["accepted"], sandbox.summary()["duplicates"]) == (400, 0)
-    assert sending_stop.describe_stop() == ""
+    assert sending_stop.describe_stops() == []
     assert ledger_balances(campaign.owner)
 
 

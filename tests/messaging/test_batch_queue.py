@@ -100,7 +100,9 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     batch = claim_next_batch()
     messages = sending.mark_submitting_and_check_messages(batch)
     take_over(batch)
-    assert sending.settle_or_requeue_batch(batch, messages, mitto.RetryLater("busy")) == "given up"
+    assert (
+        sending.settle_or_requeue_batch(batch, messages, mitto.RetryLater("busy")) == "claim lost"
+    )
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 

@@ -10,8 +10,8 @@ from campaigns import actions, enqueue
 from campaigns.models import CampaignMessage
 from contacts.consent import change_consent
 from contacts.models import Contact
-from messaging import sending, sending_stop
-from messaging.models import Batch, SendingState, Wallet
+from messaging import sending
+from messaging.models import Batch, SendingStop, Wallet
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -53,7 +53,7 @@ def test_of_a_thousand_three_bad_numbers_fail_and_the_rest_go_out(sandbox, setti
     assert (wallet.balance, wallet.reserved_balance) == (10_000 - 997, 0)
     assert ledger_balances(campaign.owner)
     assert set(Batch.objects.values_list("attempts", flat=True)) == {1}
-    assert sending_stop.current_stop() is None
+    assert not SendingStop.objects.exists()
 
 
 def test_calls_for_a_batch_full_of_bad_numbers_are_bounded(sandbox, settings):
@@ -63,9 +63,9 @@ def test_calls_for_a_batch_full_of_bad_numbers_are_bounded(sandbox, settings):
     sandbox.behave(bad_numbers=",".join(map(number, range(0, 1000, 4))))
     probes = 0
     send_all_due()
-    while sending_stop.current_stop():
+    while SendingStop.objects.exists():
         # Many refusals in a row look like a refusal of the account, until a good message is tried.
-        SendingState.objects.update(next_probe_at=timezone.now() - timedelta(seconds=1))
+        SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(seconds=1))
         probes += 1
         send_all_due()
     summary = sandbox.summary()
@@ -126,7 +126,7 @@ def test_a_worker_that_lost_its_claim_halves_nothing(sandbox, settings):
     messages = sending.mark_submitting_and_check_messages(batch)
     Batch.objects.update(claim_token=None)
     refusal = sending.mitto.CallRefused(400, "a destination is not valid")
-    assert sending.settle_or_requeue_batch(batch, messages, refusal) == "refused"
+    assert sending.settle_or_requeue_batch(batch, messages, refusal) == "claim lost"
     kept = Batch.objects.get()
     assert (kept.status, kept.size) == ("submitting", 100)
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"queued"}

@@ -1,9 +1,9 @@
-"""While Mitto refuses the account nothing is sent, nothing fails and nothing is lost."""
+"""While sending is stopped nothing is sent, nothing fails and nothing is lost."""
 
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from astronote.common.audit import AuditEntry
@@ -13,7 +13,8 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import sending, sending_stop
-from messaging.models import Batch, CreditReservation, SendingState, Wallet
+from messaging.models import Batch, CreditReservation, SendingStop, Wallet
+from messaging.statuses import StopReason
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -35,7 +36,8 @@ def send_all_due():
 
 
 def let_probe_be_due():
-    SendingState.objects.update(next_probe_at=timezone.now() - timedelta(seconds=1))
+    refused = SendingStop.objects.filter(reason="account_refused")
+    refused.update(next_probe_at=timezone.now() - timedelta(seconds=1))
 
 
 def statuses(campaign):
@@ -68,7 +70,7 @@ def test_a_probe_is_one_message_and_the_next_one_comes_later(sandbox, settings):
         let_probe_be_due()
         assert send_all_due() == ["account refused"]
         assert sandbox.summary()["calls"] == calls
-        waits.append((SendingState.objects.get().next_probe_at - timezone.now()).total_seconds())
+        waits.append((SendingStop.objects.get().next_probe_at - timezone.now()).total_seconds())
     # Doubled each time, with jitter.
     for wait, longest in zip(waits, (120, 240, 480), strict=True):
         assert longest / 2 - 5 <= wait <= longest
@@ -138,7 +140,7 @@ def test_a_person_who_is_wrong_stops_it_again_with_one_call(sandbox, settings):
     start(messages=30, batch_size=10, settings=settings)
     sandbox.behave(account_status=401)
     send_all_due()
-    assert sending_stop.go_on(by="test")
+    assert sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert send_all_due() == ["account refused"]
     assert sandbox.summary()["calls"] == 2
 
@@ -147,7 +149,7 @@ def test_the_watchdog_leaves_what_is_stopped_alone(sandbox, settings):
     start(messages=30, batch_size=10, settings=settings)
     sandbox.behave(account_status=401)
     send_all_due()
-    SendingState.objects.update(next_probe_at=timezone.now() + timedelta(minutes=5))
+    SendingStop.objects.update(next_probe_at=timezone.now() + timedelta(minutes=5))
     jobs.get_queue("sms").empty()
     assert not any(run_watchdog().values())
     assert jobs.waiting_count("sms") == 0
@@ -170,7 +172,8 @@ def test_answers_500_to_all_do_not_burn_the_campaign(sandbox, settings):
     for _ in range(3):
         let_probe_be_due()
         assert send_all_due() == ["unknown"]
-    assert "103 of the last 103 messages failed or are unknown" in sending_stop.describe_stop()
+    [stop] = sending_stop.describe_stops()
+    assert "103 of the last 103 messages failed or are unknown" in stop
     campaign.refresh_from_db()
     assert (campaign.status, campaign.unknown, campaign.queued) == ("sending", 103, 497)
     sandbox.behave(fault="none")
@@ -188,19 +191,19 @@ def test_the_installation_says_which_share_stops_sending(sandbox, settings, perc
     assert sending.process_next_batch() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
     assert sending.process_next_batch() == "unknown"
-    assert (sending_stop.current_stop() is not None) == stops
+    assert SendingStop.objects.exists() == stops
 
 
 def test_what_failed_before_sending_went_on_does_not_stop_it_again(sandbox, settings):
     start(messages=1000, batch_size=100, settings=settings)
     sandbox.behave(fault="error_before", fault_count=1)
     send_all_due()
-    sending_stop.go_on(by="test")
+    sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     for _ in range(2):
         assert sending.process_next_batch() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
     assert sending.process_next_batch() == "unknown"
-    assert sending_stop.current_stop() is None, "100 of 300 are fewer than half"
+    assert not SendingStop.objects.exists(), "100 of 300 are fewer than half"
 
 
 def test_a_400_to_everything_stops_sending_before_a_message_fails(sandbox, settings):
@@ -226,7 +229,7 @@ def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, setti
     numbers = refused.campaignmessage_set.values_list("to", flat=True)
     sandbox.behave(bad_numbers=",".join(numbers))
     send_all_due()
-    assert sending_stop.current_stop()
+    assert SendingStop.objects.exists()
     store = make_store("bob")
     fine = make_campaign(store, make_list(store, 5))
     for number, contact in enumerate(Contact.objects.filter(owner=store)):
@@ -245,7 +248,7 @@ def test_a_single_message_that_is_refused_fails_alone(sandbox, settings):
     campaign = start(messages=1, batch_size=1, settings=settings)
     sandbox.behave(bad_numbers="+306900000000")
     assert send_all_due() == ["refused"]
-    assert sending_stop.current_stop() is None
+    assert not SendingStop.objects.exists()
     message = CampaignMessage.objects.get()
     assert (message.status, message.error_code) == ("failed", "refused_400")
     assert message.last_error == "a destination is not valid"
@@ -257,11 +260,11 @@ def test_the_time_of_the_stop_does_not_count_for_reservations(sandbox, settings)
     sandbox.behave(account_status=401)
     send_all_due()
     yesterday = timezone.now() - timedelta(days=1)
-    SendingState.objects.update(stopped_at=yesterday)
+    SendingStop.objects.update(since=yesterday)
     CreditReservation.objects.update(
         reserved_at=yesterday - timedelta(hours=1), expires_at=yesterday + timedelta(hours=1)
     )
-    sending_stop.go_on(by="test")
+    sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     left = CreditReservation.objects.get().expires_at - timezone.now()
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
 
@@ -277,3 +280,86 @@ def test_a_late_refusal_of_a_batch_that_was_given_up_fails_its_messages(sandbox,
     campaign.refresh_from_db()
     assert (campaign.unknown, campaign.failed) == (0, 5)
     assert ledger_balances(campaign.owner)
+
+
+def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
+    start(messages=5, batch_size=5, settings=settings)
+    refusals = [(401, "account refused", 1), (400, "halved", 2)]
+    for status, result, batches in refusals:
+        batch = sending.claim_next_batch()
+        messages = sending.mark_submitting_and_check_messages(batch)
+        refusal = sending.mitto.CallRefused(status, "no")
+        assert sending.settle_or_requeue_batch(batch, messages, refusal) == result
+        before = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
+        assert sending.settle_or_requeue_batch(batch, messages, refusal) == "claim lost"
+        after = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
+        assert after == before and len(before[0]) == batches
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
+
+
+def stop_after_a_restore():
+    sending_stop.stop_sending(StopReason.RESTORED, by="test")
+
+
+def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, settings, capsys):
+    start(messages=30, batch_size=10, settings=settings)
+    sandbox.behave(account_status=401)
+    send_all_due()
+    sandbox.behave(account_status=0)
+    stop_after_a_restore()
+    let_probe_be_due()
+    assert send_all_due() == []
+    assert sandbox.summary()["calls"] == 1
+    jobs.get_queue("sms").empty()
+    assert run_watchdog()["batches_enqueued"] == 0
+    call_command("sending")
+    said = capsys.readouterr().out
+    assert "401: the account may not send" in said and "a backup was restored" in said
+    assert "once sending is stopped for this reason alone" in said
+    call_command("sending", "go-on", "restored")
+    assert jobs.waiting_count("sms") == 1, "the probe that was due"
+    assert sending.process_next_batch() == "accepted"
+    assert not SendingStop.objects.exists()
+    assert set(send_all_due()) == {"accepted"}
+    assert (sandbox.summary()["accepted"], sandbox.summary()["duplicates"]) == (30, 0)
+
+
+def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sandbox, settings):
+    start(messages=30, batch_size=10, settings=settings)
+    sandbox.behave(account_status=401)
+    send_all_due()
+    let_probe_be_due()
+    probe = sending_stop.claim_probe()
+    stop_after_a_restore()
+    assert sending.mark_submitting_and_check_messages(probe) == []
+    assert sandbox.summary()["calls"] == 1
+
+
+def test_go_on_without_a_reason_ends_no_stop_that_needs_a_look(sandbox, settings, capsys):
+    start(messages=30, batch_size=10, settings=settings)
+    sandbox.behave(account_status=401)
+    send_all_due()
+    stop_after_a_restore()
+    with pytest.raises(CommandError, match=r"name the reason.*restored"):
+        call_command("sending", "go-on")
+    assert SendingStop.objects.count() == 2
+    call_command("sending", "go-on", "account_refused")
+    assert SendingStop.objects.get().reason == "restored"
+    assert send_all_due() == []
+
+
+@pytest.mark.parametrize("first", ["account_refused", "restored"])
+def test_the_time_of_two_stops_counts_once_for_reservations(sandbox, settings, first):
+    start(messages=10, batch_size=10, settings=settings)
+    now = timezone.now()
+    CreditReservation.objects.update(
+        reserved_at=now - timedelta(hours=9), expires_at=now - timedelta(hours=5)
+    )
+    second = "restored" if first == "account_refused" else "account_refused"
+    for reason, hours in ((first, 6), (second, 2)):
+        sending_stop.stop_sending(StopReason(reason), by="test")
+        SendingStop.objects.filter(reason=reason).update(since=now - timedelta(hours=hours))
+    for reason in (first, second):
+        sending_stop.end_stop(StopReason(reason), by="test")
+    left = CreditReservation.objects.get().expires_at - now
+    assert timedelta(hours=1) <= left < timedelta(hours=1, minutes=1)

@@ -21,6 +21,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "schedule": schedule.schedule_campaign,
     "unschedule": schedule.unschedule_campaign,
     "duplicate": actions.duplicate_campaign,
+    "not-reached": actions.create_campaign_to_not_reached,
     "test": actions.enqueue_test_message,
     "ask": service_campaigns.ask_for_confirmation,
     "confirm": service_campaigns.confirm,
@@ -29,8 +30,9 @@ ACTIONS: dict[str, Callable[..., Any]] = {
 
 class Command(BaseCommand):
     help = (
-        "Start, pause, resume, cancel, schedule, unschedule, duplicate or test a campaign; ask a"
-        " second person to confirm a service campaign, or confirm it."
+        "Start, pause, resume, cancel, schedule, unschedule, duplicate or test a campaign; make a"
+        " draft to those whom it did not reach (not-reached); ask a second person to confirm a"
+        " service campaign, or confirm it."
     )
 
     def add_arguments(self, parser):
@@ -61,7 +63,7 @@ class Command(BaseCommand):
             result = ACTIONS[action](campaign, *arguments, by=actor)
         except (ValueError, SendingBlocked) as error:
             raise CommandError(str(error)) from None
-        if action == "duplicate":
+        if action in ("duplicate", "not-reached"):
             campaign = result
         campaign.refresh_from_db()
         answer = campaign_summary(campaign)

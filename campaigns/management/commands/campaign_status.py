@@ -31,7 +31,7 @@ class Command(BaseCommand):
         if options["csv"]:
             self.stdout.write(campaign_report_csv(campaign_report(campaign)), ending="")
             return
-        if stop := sending_stop.describe_stop():
+        for stop in sending_stop.describe_stops():
             self.stderr.write(stop)
         answer = campaign_summary(campaign)
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())

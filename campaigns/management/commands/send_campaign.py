@@ -89,7 +89,7 @@ class Command(BaseCommand):
         except (SendingBlocked, ValueError) as error:
             raise CommandError(f"campaign {campaign.pk} was not started: {error}") from None
         campaign.refresh_from_db()
-        if stop := sending_stop.describe_stop():
+        for stop in sending_stop.describe_stops():
             self.stderr.write(stop)
         if wait:
             wait_with_progress_bar(

@@ -1,4 +1,4 @@
-"""`manage.py sending`: whether sending is stopped, and letting it go on."""
+"""`manage.py sending`: why sending is stopped, and letting it go on."""
 
 from __future__ import annotations
 
@@ -6,38 +6,65 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from astronote.accounts.lookup import find_operator
 from messaging import sending_stop
+from messaging.models import SendingStop
+from messaging.statuses import StopReason
 
 
 class Command(BaseCommand):
     help = (
         "Say whether all sending is stopped, since when, why, what waits and what it is worth; or "
-        "let it go on at once, without waiting until Mitto accepts a probe."
+        "let it go on. While Mitto refuses the account it goes on at once, without waiting until "
+        "Mitto accepts a probe."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", choices=["status", "go-on"])
-        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        parser.add_argument("action", choices=["status", "go-on"], nargs="?", default="status")
+        parser.add_argument(
+            "reason",
+            choices=StopReason.values,
+            nargs="?",
+            help="which stop ends; account_refused if it is the only one",
+        )
+        parser.add_argument("--by", help="operator who does it")
+        parser.add_argument("--json", action="store_true", help="print the status as JSON")
 
-    def handle(self, *, action: str, **options: Any) -> None:
+    def handle(self, *, action: str, reason: str | None, by: str | None, **options: Any) -> None:
         if action == "go-on":
-            was_stopped = sending_stop.go_on(by="command line")
-            text = "sending goes on" if was_stopped else "sending was not stopped"
-            self.stdout.write(json.dumps({"was_stopped": was_stopped}) if options["json"] else text)
-            return
-        stop, waiting = sending_stop.current_stop(), sending_stop.count_waiting()
-        if not options["json"]:
+            try:
+                _let_sending_go_on(reason, by=by)
+            except sending_stop.CannotGoOn as error:
+                raise CommandError(str(error)) from None
+        waiting = sending_stop.count_waiting()
+        if options["json"]:
+            stops = SendingStop.objects.order_by("since").values("reason", "since", "by", "details")
+            status = {
+                "stopped": list(stops),
+                "waiting_messages": waiting.messages,
+                "waiting_credits": waiting.credits,
+            }
+            self.stdout.write(json.dumps(status, default=str))
+        else:
             self.stdout.write(
-                sending_stop.describe_stop()
-                or f"sending is not stopped; {waiting.messages:,} messages wait for their turn"
+                "\n".join(sending_stop.describe_stops())
+                or f"Sending is not stopped; {waiting.messages:,} messages wait for their turn."
             )
-            return
-        state = {
-            "stopped_at": stop.stopped_at.isoformat() if stop and stop.stopped_at else None,
-            "reason": stop.reason if stop else "",
-            "waiting_messages": waiting.messages,
-            "waiting_credits": waiting.credits,
-        }
-        self.stdout.write(json.dumps(state))
+
+
+def _let_sending_go_on(reason: str | None, *, by: str | None) -> None:
+    """End the stop that is named.
+
+    Without a name only that of a refused account ends, and only if no other stands: the others need
+    a look at what was restored.
+    """
+    actor = find_operator(by) if by else "command line"
+    if reason:
+        sending_stop.let_sending_go_on(StopReason(reason), by=actor)
+    elif others := SendingStop.objects.exclude(reason=StopReason.ACCOUNT_REFUSED):
+        names = ", ".join(sorted(stop.reason for stop in others))
+        raise sending_stop.CannotGoOn(f"name the reason; sending is stopped for: {names}")
+    else:
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by=actor)

@@ -1,0 +1,83 @@
+"""Sending stops in the admin: why sending is stopped, and letting it go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from redis.exceptions import RedisError
+
+from astronote.common.admin_lists import ReadOnlyAdmin
+from messaging.database_age import declare_restored
+from messaging.models import SendingStop
+from messaging.sending_stop import (
+    PERMISSION,
+    CannotGoOn,
+    count_waiting,
+    describe_stop,
+    let_sending_go_on,
+)
+from messaging.statuses import StopReason
+
+LIST = "admin:messaging_sendingstop_changelist"
+
+
+@admin.register(SendingStop)
+class SendingStopAdmin(ReadOnlyAdmin):
+    list_display = ["reason", "since", "by", "details"]
+    ordering = ("since",)
+    actions: list[str] = []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A stop ends by its own page only, which does what goes with it."""
+        return False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Why sending is stopped, what the next step does, and its button."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        stop = SendingStop.objects.filter(pk=object_id).first()
+        if stop is None:
+            raise Http404
+        if request.method == "POST":
+            if not request.user.has_perm(PERMISSION):
+                raise PermissionDenied
+            _take_next_step(request, StopReason(stop.reason))
+            return redirect(LIST)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Sending is stopped",
+            "opts": self.model._meta,
+            "text": describe_stop(stop),
+            "reason": stop.reason,
+            "waiting": count_waiting(),
+            "may_end": request.user.has_perm(PERMISSION),
+        }
+        return TemplateResponse(request, "messaging/sending_stop.html", context)
+
+
+def _take_next_step(request: HttpRequest, reason: StopReason) -> None:
+    """What `after_restore` does if the database is older, else let sending go on."""
+    try:
+        if reason == StopReason.DATABASE_OLDER:
+            restored = declare_restored(by=request.user)
+            messages.success(
+                request,
+                f"{restored.messages:,} messages in {restored.batches:,} batches are unknown",
+            )
+        else:
+            let_sending_go_on(reason, by=request.user)
+            messages.success(request, "Sending goes on.")
+    except (CannotGoOn, RedisError) as error:
+        messages.error(request, str(error))

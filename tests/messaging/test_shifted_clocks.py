@@ -1,0 +1,72 @@
+"""A worker whose clock is wrong decides like any other: times come from PostgreSQL's clock."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from astronote.operations.watchdog import run_watchdog
+from campaigns import enqueue, schedule
+from messaging import sending
+from messaging.models import Batch, CreditReservation
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RIGHT = timezone.now
+
+
+@pytest.fixture(params=[timedelta(days=2), -timedelta(days=2)], ids=["fast", "slow"])
+def wrong_clock(request, monkeypatch):
+    """This process's clock, as Django tells it, is two days off."""
+    monkeypatch.setattr(timezone, "now", lambda: RIGHT() + request.param)
+
+
+@pytest.fixture
+def campaign():
+    store = make_store()
+    return enqueue.enqueue_campaign(make_campaign(store, make_list(store, 5)).pk)
+
+
+def test_the_watchdog_leaves_living_claims_alone(wrong_clock, campaign, sandbox):
+    batch = sending.claim_next_batch()
+    assert run_watchdog()["claims_taken_back"] == 0
+    sending.mark_submitting_and_check_messages(batch)
+    assert run_watchdog()["given_up_as_unknown"] == 0
+
+
+def test_the_watchdog_finds_dead_claims(wrong_clock, campaign, settings):
+    sending.claim_next_batch()
+    settings.STUCK_LOCKED_MINUTES = 0
+    assert run_watchdog()["claims_taken_back"] == 1
+
+
+def test_reservations_live_as_long_as_they_should(wrong_clock, campaign, settings):
+    ends = CreditReservation.objects.get().expires_at - RIGHT()
+    life = timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
+    assert abs(ends - life) < timedelta(minutes=1)
+    Batch.objects.update(status="settled")
+    assert run_watchdog()["reservations_expired"] == 0
+
+
+def test_a_batch_that_mitto_does_not_take_comes_again_soon(wrong_clock, campaign, sandbox):
+    sandbox.behave(fault="too_many")
+    assert sending.process_next_batch() == "deferred"
+    wait = Batch.objects.get().not_before - RIGHT()
+    assert timedelta() < wait < timedelta(minutes=1)
+
+
+def test_a_batch_waits_for_the_caps_of_its_store_only(wrong_clock, campaign, sandbox, settings):
+    settings.OWNER_SMS_PER_DAY = 6
+    assert sending.process_next_batch() == "accepted"
+    enqueue.enqueue_campaign(make_campaign(campaign.owner, campaign.list).pk)
+    assert sending.process_next_batch() == "postponed"
+    wait = Batch.objects.get(status="pending").not_before - RIGHT()
+    assert timedelta(hours=23) < wait <= timedelta(days=1)
+
+
+def test_a_campaign_is_due_at_its_time(wrong_clock, campaign):
+    later = make_campaign(campaign.owner, campaign.list)
+    schedule.schedule_campaign(later, RIGHT() + timedelta(minutes=5), by="test")
+    assert not schedule.due_campaigns().exists()
+    with pytest.raises(ValueError, match="has passed"):
+        schedule.schedule_campaign(later, RIGHT() - timedelta(minutes=5), by="test")
