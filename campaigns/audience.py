@@ -61,6 +61,8 @@ def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
 
 def audience_problem(campaign: Campaign) -> str:
     """What is wrong with the choice of an audience; empty if nothing is."""
+    if campaign.not_reached_by_id:
+        return ""
     has_filters = bool(campaign.filter_gender or campaign.filter_age_group)
     if campaign.list_id and has_filters:
         return "choose a list or filters, not both"
@@ -74,7 +76,12 @@ def why_audience_is_empty(campaign: Campaign) -> str:
     if problem := audience_problem(campaign):
         return problem
     contacts = Contact.objects.filter(owner=campaign.owner_id)
-    if campaign.list_id:
+    if campaign.not_reached_by_id:
+        not_reached = contacts_not_reached(campaign.not_reached_by_id, except_campaign=campaign.pk)
+        contacts = contacts.filter(pk__in=not_reached.values("pk"))
+        if not contacts.exists():
+            return f"{NOBODY}: the other campaign has reached everybody that can be reached now"
+    elif campaign.list_id:
         contacts = contacts.filter(listmembership__list=campaign.list_id)
         if not contacts.exists():
             return f"{NOBODY}: the list is empty"
@@ -86,7 +93,7 @@ def why_audience_is_empty(campaign: Campaign) -> str:
         return f"{NOBODY}: {contacts.count():,} contacts match, and none has consent to this type"
     if campaign_audience(campaign).exists():
         return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
-    if campaign.list_id:
+    if campaign.list_id or campaign.not_reached_by_id:
         return f"{NOBODY}: the birthdays of all {count:,} contacts say that they are under 18"
     if without_birthday := consenting.filter(birthday=None).count():
         return (

@@ -59,10 +59,11 @@ from messaging.models import (
     CreditTransaction,
     DirectMessage,
     MessageTemplate,
-    SendingState,
+    SendingStop,
     ShortLink,
     WebhookEvent,
 )
+from messaging.statuses import StopReason
 from tests.support.factories import make_store
 
 PHONE, OTHER = "+306900000001", "+306900000077"
@@ -144,6 +145,12 @@ class World:
         )
 
 
+def new_stop() -> SendingStop:
+    """A stop for a reason that does not stand yet."""
+    taken = SendingStop.objects.values_list("reason", flat=True)
+    return SendingStop.objects.create(reason=set(StopReason.values).difference(taken).pop())
+
+
 # For each model: a row of the person's, and one that somebody else's or nobody's is.
 Builder = Callable[[World, Contact], models.Model]
 
@@ -192,8 +199,8 @@ BUILDERS: dict[str, Builder] = {
     "messaging.ShortLink": lambda world, contact: ShortLink.objects.create(
         owner=world.store, short_code=f"s{next(world.numbers)}", long_url_hash="x" * 64
     ),
-    "messaging.SendingState": lambda world, contact: SendingState.objects.get_or_create()[0],
     "messaging.Batch": lambda world, contact: world.new_batch(),
+    "messaging.SendingStop": lambda world, contact: new_stop(),
     "messaging.CreditTransaction": lambda world, contact: CreditTransaction.objects.create(
         owner=world.store,
         type="credit",

@@ -49,7 +49,7 @@ def test_an_account_that_is_refused_stops_at_the_first_call(sandbox, settings, s
     campaign = start(messages=30, batch_size=10, settings=settings)
     sandbox.behave(account_status=status)
     assert send_all_due() == ["account refused"]
-    # After a 404 the address of single sends is tried.
+    # After a 404 to the bulk call a single message is tried: the account may lack bulk calls only.
     assert sandbox.summary()["calls"] == (2 if status == 404 else 1)
     assert statuses(campaign) == {"queued"}
     assert set(Batch.objects.values_list("status", "attempts", "submitted_at")) == {
