@@ -419,9 +419,9 @@ def test_a_test_number_without_a_country_is_of_the_stores_country():
 @pytest.mark.slow
 def test_a_campaign_of_many_chunks_is_written_whole(alice, settings):
     """Twenty-thousand contacts and one: the last chunk holds one."""
-    settings.SMS_BATCH_SIZE = 5000
+    settings.SMS_BATCH_SIZE = 2500  # a call of 5,000 such messages would be too large for Mitto
     credits.top_up(alice.pk, 30_000, reason="test", key="more")
     started = enqueue.enqueue_campaign(make_campaign(alice, make_big_list(alice, 20_001)).pk)
     assert started.total == CampaignMessage.objects.count() == 20_001
     turns = Batch.objects.order_by("turn").values_list("turn", flat=True)
-    assert list(turns) == list(range(turns[0], turns[0] + 5)), "each batch has a turn of its own"
+    assert list(turns) == list(range(turns[0], turns[0] + 9)), "each batch has a turn of its own"
