@@ -79,7 +79,9 @@ def _traces_in_model(model: type[Model], person: Person) -> Iterator[Trace]:
         count += held_rows.own_rows(searched, person).count()
     if count:
         is_account = searched.subjects == Subjects.ACCOUNTS and declared
-        reason = "an account or its logins: no erasure of a customer reaches it" if is_account else ""
+        reason = (
+            "an account or its logins: no erasure of a customer reaches it" if is_account else ""
+        )
         yield Trace(f"table {model._meta.db_table}", count, reason)
 
 
