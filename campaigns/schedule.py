@@ -5,7 +5,7 @@ The row decides, by PostgreSQL's clock. The delayed job only makes the start pun
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,8 @@ from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
 SCHEDULER = "scheduler"  # in the audit trail
 START_CAMPAIGN = "campaigns.tasks.start_campaign"
 MAX_STARTS_PER_SWEEP = 100
+MAX_AHEAD = timedelta(days=366)
+TOO_FAR_AHEAD = "the time is more than a year away: check the year"
 
 
 def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> None:
@@ -33,15 +35,22 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         by: who does it, for the audit trail.
 
     Raises:
-        ValueError: if the time has passed, the campaign was started already, or its text cannot be
+        ValueError: if the time has passed, is more than a year away, does not exist or comes twice
+            in the store's time zone; if the campaign was started already, or its text cannot be
             sent.
         NotPermitted: if it is a service campaign and `by` may not send service messages.
         SendingBlocked: if it needs the confirmation of a second person.
     """
+    now = database_now()
+    # First, since such a year cannot be converted to another time zone.
+    if start_at.year > now.year + 1:
+        raise ValueError(TOO_FAR_AHEAD)
     if start_at.tzinfo is None:
-        start_at = start_at.replace(tzinfo=ZoneInfo(campaign.owner.timezone))
-    if start_at <= database_now():
+        start_at = _aware_or_raise_if_clock_changes(start_at, ZoneInfo(campaign.owner.timezone))
+    if start_at <= now:
         raise ValueError(f"{start_at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
+    if start_at > now + MAX_AHEAD:
+        raise ValueError(TOO_FAR_AHEAD)
     with transaction.atomic():
         locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
         current = locked.get(pk=campaign.pk)
@@ -61,6 +70,25 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         jobs.enqueue_at_on_commit(
             "scheduler", start_at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
         )
+
+
+def _aware_or_raise_if_clock_changes(local: datetime, zone: ZoneInfo) -> datetime:
+    """The time in this zone; refused if clocks skip it, or show it twice."""
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    before, after = first.utcoffset(), second.utcoffset()
+    if before == after or before is None or after is None:
+        return first
+    if before < after:
+        shown = first.astimezone(UTC).astimezone(zone)
+        raise ValueError(
+            f"{local:%Y-%m-%d %H:%M} does not exist in {zone.key}, where clocks go forward: give"
+            f" another time, such as {shown:%H:%M}"
+        )
+    raise ValueError(
+        f"{local:%Y-%m-%d %H:%M} comes twice in {zone.key}, where clocks go back: give another"
+        " time, or by the command line one with its offset,"
+        f" {first.isoformat(timespec='minutes')} or {second.isoformat(timespec='minutes')}"
+    )
 
 
 def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:

@@ -1,6 +1,7 @@
 """What an operator does with a campaign: what it changes, which jobs it enqueues, who did it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -115,6 +116,48 @@ def test_unscheduling_takes_the_delayed_job_back(alice, everybody):
     campaign.refresh_from_db()
     assert (campaign.status, campaign.block_reason) == ("draft", "")
     assert campaign.retry_after is None
+
+
+@pytest.mark.parametrize("zone", ["Europe/Athens", "America/Los_Angeles", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("year", ["in two years", 9999])
+def test_a_time_that_is_years_away_is_taken_for_a_mistake(alice, everybody, zone, year):
+    campaign = make_campaign(alice, everybody)
+    campaign.owner.timezone = zone
+    at = datetime(9999, 12, 31, 23, 59) if year == 9999 else soon(days=367)
+    with pytest.raises(ValueError, match="more than a year away"):
+        schedule.schedule_campaign(campaign, at, by="test")
+    assert Campaign.objects.get().status == "draft"
+
+
+def change_of_clocks(zone, *, forward):
+    """The first local time of the next change of a zone's clocks, without its zone."""
+    at = timezone.now().replace(minute=0, second=0, microsecond=0)
+    while True:
+        before, after = (
+            (at + timedelta(hours=hours)).astimezone(ZoneInfo(zone)).utcoffset() for hours in (0, 1)
+        )
+        if before != after and (after > before) == forward:
+            shown = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+            return shown + timedelta(hours=1) if forward else shown
+        at += timedelta(hours=1)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Athens", "America/New_York", "America/Santiago"])
+def test_a_time_that_clocks_skip_or_show_twice_is_asked_about(alice, everybody, zone):
+    campaign = make_campaign(alice, everybody)
+    campaign.owner.timezone = zone
+    skipped = change_of_clocks(zone, forward=True) + timedelta(minutes=30)
+    with pytest.raises(
+        ValueError, match=f"does not exist.* such as {skipped + timedelta(hours=1):%H:%M}"
+    ):
+        schedule.schedule_campaign(campaign, skipped, by="test")
+    twice = change_of_clocks(zone, forward=False) + timedelta(minutes=30)
+    with pytest.raises(ValueError, match="comes twice") as refused:
+        schedule.schedule_campaign(campaign, twice, by="test")
+    for_command = str(refused.value).partition("its offset, ")[2].partition(" or ")[0]
+    schedule.schedule_campaign(campaign, datetime.fromisoformat(for_command), by="test")
+    campaign.refresh_from_db()
+    assert campaign.scheduled_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == twice
 
 
 def test_a_time_of_just_now_has_passed(alice, everybody):

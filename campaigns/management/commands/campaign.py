@@ -50,7 +50,7 @@ class Command(BaseCommand):
         arguments: list[Any] = []
         if action == "schedule":
             if at is None:
-                raise CommandError("the time is missing: --at 2031-12-24T09:00")
+                raise CommandError("the time is missing: --at 2026-12-24T09:00")
             arguments = [at]
         elif action == "test":
             if to is None:
