@@ -71,7 +71,6 @@ def _with_reason_sentences(counts_by_reason: dict[str, int]) -> list[tuple[str, 
 
 def _figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:
     """The main figures with their names, as text."""
-    rate = "–" if report.delivery_rate is None else f"{100 * report.delivery_rate:.1f} %"
     counts = {
         "messages": campaign.total, "queued": campaign.queued, "accepted by Mitto": report.accepted,
         "delivered": report.delivered, "failed": campaign.failed, "skipped": campaign.skipped,
@@ -80,12 +79,17 @@ def _figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[s
     }  # fmt: skip
     return [
         *((name, intcomma(count)) for name, count in counts.items()),
-        ("delivery rate", rate),
+        ("delivered of all messages", _percentage(report.delivered, campaign.total)),
+        ("delivered of the accepted", _percentage(report.delivered, report.accepted)),
         *(
             (f"{percentile} % delivered within", f"{seconds:g} s")
             for percentile, seconds in report.delivery_seconds.items()
         ),
     ]
+
+
+def _percentage(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
 def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:

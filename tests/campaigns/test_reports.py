@@ -163,7 +163,7 @@ def test_an_operator_looks_at_a_campaign_and_its_store(campaign, browser):
     browser.login("operator@example.com", "a-long-password")
     browser.open("/admin/campaigns/campaign/")
     browser.click(campaign.name)
-    browser.wait_for("delivery rate")
+    browser.wait_for("delivered of all messages")
     assert "66.7 %" in browser.text
     assert browser.find("svg rect.series-1")
     browser.click(str(campaign.owner))
@@ -180,3 +180,24 @@ def test_a_providers_words_are_no_formula_in_the_report():
     words = '=HYPERLINK("http://x.example")'
     line = reports._csv(["reason"], [[words]])
     assert f"'{words[:10]}" in line
+
+
+def test_the_page_names_the_base_of_each_rate_and_who_was_not_reached(campaign, admin_client):
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    figures = dict(page.context["figures"])
+    campaign.refresh_from_db()
+    report = campaign_report(campaign)
+    of_all, of_accepted = report.delivered / campaign.total, report.delivered / report.accepted
+    assert figures["delivered of all messages"] == f"{100 * of_all:.1f} %"
+    assert figures["delivered of the accepted"] == f"{100 * of_accepted:.1f} %"
+    assert campaign.failed and of_all != of_accepted
+    assert f"{campaign.failed} failed, {campaign.unknown} may have been sent" in page.text
+
+
+def test_a_campaign_with_messages_that_failed_does_not_look_like_a_success(campaign, admin_client):
+    address = f"/admin/campaigns/campaign/{campaign.pk}/change/"
+    type(campaign).objects.update(status="completed")
+    assert "badge green" not in admin_client.get(address).text
+    type(campaign).objects.update(failed=0, unknown=0)
+    page = admin_client.get(address).text
+    assert "badge green" in page and "may have been sent" not in page
