@@ -54,13 +54,15 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = N
     """
     with log_context(campaign=campaign_id):
         try:
-            return _lock_and_start_if_startable(campaign_id, only_if_due, by)
+            return _lock_and_start_or_return_unchanged(campaign_id, only_if_due, by)
         except SendingBlocked as blocked:
-            _save_block_and_fail_or_retry(campaign_id, blocked)
+            _save_block_and_fail_if_cannot_start_or_set_retry(campaign_id, blocked)
             raise
 
 
-def _save_block_and_fail_or_retry(campaign_id: int, blocked: SendingBlocked) -> None:
+def _save_block_and_fail_if_cannot_start_or_set_retry(
+    campaign_id: int, blocked: SendingBlocked
+) -> None:
     """Save why a campaign did not start; fail it if it never can, else set its next try.
 
     A scheduled campaign is tried again after as long as it has waited, within limits.
@@ -77,7 +79,7 @@ def _save_block_and_fail_or_retry(campaign_id: int, blocked: SendingBlocked) -> 
 
 
 @transaction.atomic
-def _lock_and_start_if_startable(campaign_id: int, only_if_due: bool, by: Any) -> Campaign:
+def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by: Any) -> Campaign:
     locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
     campaign = locked.get(pk=campaign_id)
     if campaign.status not in STARTABLE_STATUSES:
