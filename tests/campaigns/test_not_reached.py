@@ -184,7 +184,9 @@ def test_a_campaign_that_does_not_exist_is_named():
 
 
 def test_an_operator_settles_and_sends_on_the_page_of_the_campaign(unknown_campaign, client):
-    client.force_login(User.objects.create_superuser("root@example.com", password="x"))
+    client.force_login(
+        User.objects.create_superuser("root@example.com", password="a-long-password-of-mine")
+    )
     page = f"/admin/campaigns/campaign/{unknown_campaign.pk}"
     assert "Unknown: mark failed" in client.get(f"{page}/change/").content.decode()
     assert "credits are released" in client.get(f"{page}/do/unknown_failed/").content.decode()
