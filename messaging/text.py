@@ -47,9 +47,10 @@ _FIELD_BY_MEANING = {
 _BRACES = re.compile(r"\{+[^{}\n]*\}*|\}+")
 _SHOWN_LENGTH = 40
 _SEPARATORS = re.compile(r"[\s_]+")
+_SPACES_AT_END = re.compile(r"[^\S\n]+\Z")
 _PUNCTUATION_AFTER = re.compile(r"[,.;:!?)]|\Z|\n")
-_AT_START_OF_LINE = re.compile(r"(?:\A|\n) *\Z")
-_LEFT_AT_START = re.compile(r"[,.;:!?]* *")
+_AT_START_OF_LINE = re.compile(r"(?:\A|\n)[^\S\n]*\Z")
+_LEFT_AT_START = re.compile(r"[,.;:!?]*[^\S\n]*")
 _SINGLE_SPACED = re.compile(r"\S+(?: \S+)*")
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_LINE_BREAK = re.compile(r" *\n *")
@@ -164,7 +165,7 @@ class Template:
                 if _AT_START_OF_LINE.search(text):
                     literal = _LEFT_AT_START.sub("", literal, count=1)
                 elif _PUNCTUATION_AFTER.match(literal):
-                    text = text.rstrip(" ")
+                    text = _SPACES_AT_END.sub("", text)
             text += value + literal
         return _collapse_spaces(text)
 

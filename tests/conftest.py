@@ -1,5 +1,6 @@
 """Fixtures of all tests; the servers they run against are in `support/servers.py`."""
 
+import gc
 import os
 import subprocess
 
@@ -106,3 +107,9 @@ def worker(environment_of_processes):
     for process in started:
         process.kill()
         process.wait()
+
+
+def pytest_collection_finish():
+    """Leave what was imported and collected out of later garbage collections."""
+    gc.collect()
+    gc.freeze()

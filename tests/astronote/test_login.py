@@ -81,6 +81,7 @@ def test_a_refused_login_says_so_with_its_status(staff, client):
     assert answer.status_code == 429
 
 
+@pytest.mark.slow
 def test_guesses_sent_at_the_same_time_are_all_counted(staff, settings):
     """Of any number sent at once, no more passwords are tried than of guesses one by one."""
     settings.PASSWORD_HASHERS = ["tests.astronote.test_login.CountingHasher"]

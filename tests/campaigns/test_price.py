@@ -56,6 +56,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     pieces=st.lists(PIECES, min_size=1, max_size=8),
     contacts=st.lists(st.tuples(NAMES, NAMES, PHONES), min_size=1, max_size=6),

@@ -52,6 +52,7 @@ def test_addresses_in_a_text_lead_where_they_said(case, base, client, settings):
     assert found == expected
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(client):
     addresses = shop_addresses()

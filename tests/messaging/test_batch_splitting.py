@@ -35,6 +35,7 @@ def number(n):
     return f"+30690{n:07}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [(0, 1, 2), (0, 499, 999), (3, 250, 750), (124, 626, 998)])
 def test_of_a_thousand_three_bad_numbers_fail_and_the_rest_go_out(sandbox, settings, bad):
     campaign = start(1000, settings)
@@ -56,6 +57,7 @@ def test_of_a_thousand_three_bad_numbers_fail_and_the_rest_go_out(sandbox, setti
     assert not SendingStop.objects.exists()
 
 
+@pytest.mark.slow
 def test_calls_for_a_batch_full_of_bad_numbers_are_bounded(sandbox, settings):
     """Every fourth is bad: what 199 calls cannot tell apart fails together."""
     settings.STOP_SENDING_PERCENT = 0

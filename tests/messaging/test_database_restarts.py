@@ -60,6 +60,7 @@ def outcome_of(campaign):
     return campaign.status, campaign.sent, campaign.unknown
 
 
+@pytest.mark.slow
 def test_an_answer_is_recorded_although_the_session_ended_during_the_call(sandbox, campaign):
     sandbox.behave(latency_ms=1000)
     thread, results = in_thread(sending.process_next_batch)
@@ -72,6 +73,7 @@ def test_an_answer_is_recorded_although_the_session_ended_during_the_call(sandbo
     assert ledger_balances(campaign.owner)
 
 
+@pytest.mark.slow
 def test_an_opt_out_does_not_wait_for_a_window_whose_session_ended(sandbox, campaign):
     sandbox.behave(latency_ms=3000)
     leaver = Contact.objects.first()

@@ -206,6 +206,7 @@ def test_what_failed_before_sending_went_on_does_not_stop_it_again(sandbox, sett
     assert not SendingStop.objects.exists(), "100 of 300 are fewer than half"
 
 
+@pytest.mark.slow
 def test_a_400_to_everything_stops_sending_before_a_message_fails(sandbox, settings):
     campaign = start(messages=600, batch_size=200, settings=settings)
     sandbox.behave(account_status=400)
@@ -224,6 +225,7 @@ def test_a_400_to_everything_stops_sending_before_a_message_fails(sandbox, setti
     assert ledger_balances(campaign.owner)
 
 
+@pytest.mark.slow
 def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, settings):
     refused = start("alice", messages=400, batch_size=100, settings=settings)
     numbers = refused.campaignmessage_set.values_list("to", flat=True)

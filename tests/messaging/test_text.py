@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from smsutil import split
 
@@ -134,6 +134,8 @@ def test_a_filled_text_is_tidy_whatever_the_values(pieces, first, last):
     assert Template(text).render({"first_name": first, "last_name": last}) == expected
 
 
+@example(["Hi", "\t", "{{first_name}}", ","])
+@example(["Hi", "\u00a0", "{{first_name}}", ","])
 @given(PIECES)
 def test_no_text_with_empty_values_has_a_space_before_a_comma_that_was_not_written(pieces):
     text = "".join(pieces)
