@@ -6,29 +6,16 @@ import pytest
 from django.utils import timezone
 
 from astronote.operations.watchdog import run_watchdog
-from campaigns import actions, enqueue
+from campaigns import actions
 from campaigns.models import CampaignMessage
 from contacts.consent import change_consent
 from contacts.models import Contact
 from messaging import sending
 from messaging.models import Batch, SendingStop, Wallet
 from tests.support.checks import ledger_balances
-from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.sending import send_all_due, start_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def start(messages, settings, name="alice"):
-    settings.SMS_BATCH_SIZE = 1000
-    store = make_store(name, balance=10_000)
-    return enqueue.enqueue_campaign(make_campaign(store, make_list(store, messages)).pk)
-
-
-def send_all_due():
-    results = []
-    while (result := sending.process_next_batch()) != "none due":
-        results.append(str(result))
-    return results
 
 
 def number(n):
@@ -38,7 +25,7 @@ def number(n):
 @pytest.mark.slow
 @pytest.mark.parametrize("bad", [(0, 1, 2), (0, 499, 999), (3, 250, 750), (124, 626, 998)])
 def test_of_a_thousand_three_bad_numbers_fail_and_the_rest_go_out(sandbox, settings, bad):
-    campaign = start(1000, settings)
+    campaign = start_campaign(settings, messages=1000)
     sandbox.behave(bad_numbers=",".join(map(number, bad)))
     send_all_due()
     summary = sandbox.summary()
@@ -61,7 +48,7 @@ def test_of_a_thousand_three_bad_numbers_fail_and_the_rest_go_out(sandbox, setti
 def test_calls_for_a_batch_full_of_bad_numbers_are_bounded(sandbox, settings):
     """Every fourth is bad: what 199 calls cannot tell apart fails together."""
     settings.STOP_SENDING_PERCENT = 0
-    campaign = start(1000, settings)
+    campaign = start_campaign(settings, messages=1000)
     sandbox.behave(bad_numbers=",".join(map(number, range(0, 1000, 4))))
     probes = 0
     send_all_due()
@@ -80,7 +67,7 @@ def test_calls_for_a_batch_full_of_bad_numbers_are_bounded(sandbox, settings):
 
 
 def test_who_opts_out_between_the_halves_is_not_messaged(sandbox, settings):
-    campaign = start(100, settings)
+    campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
     assert sending.process_next_batch() == "halved"
     leaver = Contact.objects.get(phone=number(77))
@@ -93,7 +80,7 @@ def test_who_opts_out_between_the_halves_is_not_messaged(sandbox, settings):
 
 
 def test_a_campaign_is_paused_and_cancelled_between_the_halves(sandbox, settings):
-    campaign = start(100, settings)
+    campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
     assert sending.process_next_batch() == "halved"
     actions.pause_campaign(campaign, by="test")
@@ -109,7 +96,7 @@ def test_a_campaign_is_paused_and_cancelled_between_the_halves(sandbox, settings
 
 def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
-    campaign = start(100, settings)
+    campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
     assert sending.process_next_batch() == "halved"
     half = sending.claim_next_batch()
@@ -123,7 +110,7 @@ def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, se
 
 
 def test_a_worker_that_lost_its_claim_halves_nothing(sandbox, settings):
-    start(100, settings)
+    start_campaign(settings, messages=100)
     batch = sending.claim_next_batch()
     messages = sending.mark_submitting_and_check_messages(batch)
     Batch.objects.update(claim_token=None)

@@ -17,22 +17,9 @@ from messaging.models import Batch, CreditReservation, SendingStop, Wallet
 from messaging.statuses import StopReason
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.sending import send_all_due, start_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def start(name="alice", *, messages, batch_size, settings):
-    settings.SMS_BATCH_SIZE = batch_size
-    store = make_store(name, balance=10_000)
-    return enqueue.enqueue_campaign(make_campaign(store, make_list(store, messages)).pk)
-
-
-def send_all_due():
-    """What workers do until nothing may be sent: the results, in their order."""
-    results = []
-    while (result := sending.process_next_batch()) != "none due":
-        results.append(str(result))
-    return results
 
 
 def let_probe_be_due():
@@ -46,7 +33,7 @@ def statuses(campaign):
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
 def test_an_account_that_is_refused_stops_at_the_first_call(sandbox, settings, status):
-    campaign = start(messages=30, batch_size=10, settings=settings)
+    campaign = start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=status)
     assert send_all_due() == ["account refused"]
     # After a 404 to the bulk call a single message is tried: the account may lack bulk calls only.
@@ -62,7 +49,7 @@ def test_an_account_that_is_refused_stops_at_the_first_call(sandbox, settings, s
 
 def test_a_probe_is_one_message_and_the_next_one_comes_later(sandbox, settings):
     settings.QUEUE_BACKOFF_MS = 60_000
-    campaign = start(messages=30, batch_size=10, settings=settings)
+    campaign = start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     waits = []
@@ -81,7 +68,7 @@ def test_a_probe_is_one_message_and_the_next_one_comes_later(sandbox, settings):
 
 
 def test_sending_goes_on_when_mitto_accepts_the_probe(sandbox, settings):
-    campaign = start(messages=30, batch_size=10, settings=settings)
+    campaign = start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=403)
     send_all_due()
     let_probe_be_due()
@@ -106,7 +93,7 @@ def test_sending_goes_on_when_mitto_accepts_the_probe(sandbox, settings):
 
 
 def test_a_person_lets_sending_go_on_by_command(sandbox, settings, capsys):
-    campaign = start(messages=30, batch_size=10, settings=settings)
+    campaign = start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     sandbox.behave(account_status=0)
@@ -124,7 +111,7 @@ def test_a_person_lets_sending_go_on_by_command(sandbox, settings, capsys):
 
 
 def test_commands_about_a_campaign_say_that_sending_is_stopped(sandbox, settings, capsys):
-    campaign = start(messages=30, batch_size=10, settings=settings)
+    campaign = start_campaign(settings, messages=30, batch_size=10)
     call_command("campaign_status", campaign.pk)
     assert capsys.readouterr().err == ""
     sandbox.behave(account_status=401)
@@ -137,7 +124,7 @@ def test_commands_about_a_campaign_say_that_sending_is_stopped(sandbox, settings
 
 
 def test_a_person_who_is_wrong_stops_it_again_with_one_call(sandbox, settings):
-    start(messages=30, batch_size=10, settings=settings)
+    start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     assert sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
@@ -146,7 +133,7 @@ def test_a_person_who_is_wrong_stops_it_again_with_one_call(sandbox, settings):
 
 
 def test_the_watchdog_leaves_what_is_stopped_alone(sandbox, settings):
-    start(messages=30, batch_size=10, settings=settings)
+    start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     SendingStop.objects.update(next_probe_at=timezone.now() + timedelta(minutes=5))
@@ -156,7 +143,7 @@ def test_the_watchdog_leaves_what_is_stopped_alone(sandbox, settings):
 
 
 def test_the_watchdog_enqueues_a_probe_whose_job_is_lost(sandbox, settings):
-    start(messages=30, batch_size=10, settings=settings)
+    start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     jobs.get_queue("sms").connection.flushdb()
@@ -166,7 +153,7 @@ def test_the_watchdog_enqueues_a_probe_whose_job_is_lost(sandbox, settings):
 
 
 def test_answers_500_to_all_do_not_burn_the_campaign(sandbox, settings):
-    campaign = start(messages=600, batch_size=100, settings=settings)
+    campaign = start_campaign(settings, messages=600, batch_size=100)
     sandbox.behave(fault="error_before")
     assert send_all_due() == ["unknown"]
     for _ in range(3):
@@ -187,7 +174,7 @@ def test_answers_500_to_all_do_not_burn_the_campaign(sandbox, settings):
 @pytest.mark.parametrize(("percent", "stops"), [(0, False), (30, True), (60, False)])
 def test_the_installation_says_which_share_stops_sending(sandbox, settings, percent, stops):
     settings.STOP_SENDING_PERCENT = percent
-    start(messages=400, batch_size=100, settings=settings)
+    start_campaign(settings, messages=400, batch_size=100)
     assert sending.process_next_batch() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
     assert sending.process_next_batch() == "unknown"
@@ -195,7 +182,7 @@ def test_the_installation_says_which_share_stops_sending(sandbox, settings, perc
 
 
 def test_what_failed_before_sending_went_on_does_not_stop_it_again(sandbox, settings):
-    start(messages=1000, batch_size=100, settings=settings)
+    start_campaign(settings, messages=1000, batch_size=100)
     sandbox.behave(fault="error_before", fault_count=1)
     send_all_due()
     sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
@@ -208,7 +195,7 @@ def test_what_failed_before_sending_went_on_does_not_stop_it_again(sandbox, sett
 
 @pytest.mark.slow
 def test_a_400_to_everything_stops_sending_before_a_message_fails(sandbox, settings):
-    campaign = start(messages=600, batch_size=200, settings=settings)
+    campaign = start_campaign(settings, messages=600, batch_size=200)
     sandbox.behave(account_status=400)
     assert send_all_due()[-1] == "account refused"
     assert sandbox.summary()["calls"] == 10
@@ -227,7 +214,7 @@ def test_a_400_to_everything_stops_sending_before_a_message_fails(sandbox, setti
 
 @pytest.mark.slow
 def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, settings):
-    refused = start("alice", messages=400, batch_size=100, settings=settings)
+    refused = start_campaign(settings, messages=400, batch_size=100, store="alice")
     numbers = refused.campaignmessage_set.values_list("to", flat=True)
     sandbox.behave(bad_numbers=",".join(numbers))
     send_all_due()
@@ -247,7 +234,7 @@ def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, setti
 
 
 def test_a_single_message_that_is_refused_fails_alone(sandbox, settings):
-    campaign = start(messages=1, batch_size=1, settings=settings)
+    campaign = start_campaign(settings, messages=1, batch_size=1)
     sandbox.behave(bad_numbers="+306900000000")
     assert send_all_due() == ["refused"]
     assert not SendingStop.objects.exists()
@@ -258,7 +245,7 @@ def test_a_single_message_that_is_refused_fails_alone(sandbox, settings):
 
 
 def test_the_time_of_the_stop_does_not_count_for_reservations(sandbox, settings):
-    start(messages=10, batch_size=10, settings=settings)
+    start_campaign(settings, messages=10, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     yesterday = timezone.now() - timedelta(days=1)
@@ -273,7 +260,7 @@ def test_the_time_of_the_stop_does_not_count_for_reservations(sandbox, settings)
 
 def test_a_late_refusal_of_a_batch_that_was_given_up_fails_its_messages(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
-    campaign = start(messages=5, batch_size=5, settings=settings)
+    campaign = start_campaign(settings, messages=5, batch_size=5)
     batch = sending.claim_next_batch()
     messages = sending.mark_submitting_and_check_messages(batch)
     assert run_watchdog()["given_up_as_unknown"] == 1
@@ -285,7 +272,7 @@ def test_a_late_refusal_of_a_batch_that_was_given_up_fails_its_messages(sandbox,
 
 
 def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
-    start(messages=5, batch_size=5, settings=settings)
+    start_campaign(settings, messages=5, batch_size=5)
     refusals = [(401, "account refused", 1), (400, "halved", 2)]
     for status, result, batches in refusals:
         batch = sending.claim_next_batch()
@@ -304,7 +291,7 @@ def stop_after_a_restore():
 
 
 def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, settings, capsys):
-    start(messages=30, batch_size=10, settings=settings)
+    start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     sandbox.behave(account_status=0)
@@ -327,7 +314,7 @@ def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, s
 
 
 def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sandbox, settings):
-    start(messages=30, batch_size=10, settings=settings)
+    start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     let_probe_be_due()
@@ -338,7 +325,7 @@ def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sa
 
 
 def test_go_on_without_a_reason_ends_no_stop_that_needs_a_look(sandbox, settings, capsys):
-    start(messages=30, batch_size=10, settings=settings)
+    start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
     stop_after_a_restore()
@@ -352,7 +339,7 @@ def test_go_on_without_a_reason_ends_no_stop_that_needs_a_look(sandbox, settings
 
 @pytest.mark.parametrize("first", ["account_refused", "restored"])
 def test_the_time_of_two_stops_counts_once_for_reservations(sandbox, settings, first):
-    start(messages=10, batch_size=10, settings=settings)
+    start_campaign(settings, messages=10, batch_size=10)
     now = timezone.now()
     CreditReservation.objects.update(
         reserved_at=now - timedelta(hours=9), expires_at=now - timedelta(hours=5)
