@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management import BaseCommand, get_commands, load_command_class
 
-from astronote import environment
+from astronote import environment_variables
 from astronote.queues import catalogue
 
 GENERATED = "<!-- Written by `manage.py generate_docs`. Change the code, not this file. -->"
@@ -37,7 +37,7 @@ def documents() -> dict[Path, str]:
     return {
         Path("docs/configuration.md"): configuration_page(),
         Path("docs/commands.md"): commands_page(),
-        Path(".env.example"): environment.env_example(),
+        Path(".env.example"): environment_variables.env_example(),
     }
 
 
@@ -75,7 +75,7 @@ stop the start with a list that names all of them.
 
 ## Variables
 
-{environment.variables_markdown_table()}
+{environment_variables.variables_markdown_table()}
 
 ## Queues
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from astronote import environment
+from astronote import environment, environment_variables
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import enqueue, schedule
@@ -145,7 +145,9 @@ def test_the_demo_ends_with_every_count_right(tmp_path):
     shutil.copytree(environment.ROOT, copy, ignore=ignored)
     for folder in (copy, *list(copy.parents)[:3]):
         folder.chmod(0o755)
-    own = {variable.name for variable in environment.variables()} | {"DJANGO_SETTINGS_MODULE"}
+    own = {variable.name for variable in environment_variables.variables()} | {
+        "DJANGO_SETTINGS_MODULE"
+    }
     done = subprocess.run(
         [sys.executable, "manage.py", "demo", "--once", "--contacts", "500"],
         cwd=copy,

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from astronote import environment
+from astronote import environment_variables
 from tests.mutants import finding, plugin
 from tests.mutants.choosing import Chosen
 from tests.mutants.finding import Mutant
@@ -113,7 +113,7 @@ class Copy:
         ]
         if tests:
             command.append(f"@{report / 'arguments'}")
-        own = {variable.name for variable in environment.variables()}
+        own = {variable.name for variable in environment_variables.variables()}
         inherited = {name: value for name, value in os.environ.items() if name not in own}
         began = time.monotonic()
         exit_code = None

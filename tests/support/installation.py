@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 
-from astronote import environment
+from astronote import environment_variables
 from astronote.processes import embedded, supervisor
 from tests.support.waiting import wait_until
 
@@ -81,7 +81,7 @@ class Installation:
         self.root.chmod(0o755)
         self.web_port, self.sandbox_port = free_port(), free_port()
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
-        for variable in environment.variables():
+        for variable in environment_variables.variables():
             os.environ[variable.name] = variable.local or variable.default or ""
         os.environ |= {
             "DATABASE_URL": embedded.database_url(self.root),

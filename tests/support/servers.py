@@ -8,12 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from astronote import environment
+from astronote import environment_variables
 from astronote.processes import embedded
 
 ROOT = Path(os.environ.setdefault("ASTRONOTE_TEST_ROOT", tempfile.mkdtemp(prefix="astest-")))
 NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-for variable in environment.variables():
+for variable in environment_variables.variables():
     os.environ[variable.name] = variable.local or variable.default or ""
 os.environ |= {
     "DATABASE_URL": embedded.database_url(ROOT),

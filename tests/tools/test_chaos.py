@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 
-from astronote import environment
+from astronote import environment, environment_variables
 
 
 def test_a_short_chaos_breaks_no_rule():
-    own = {variable.name for variable in environment.variables()} | {"ASTRONOTE_TEST_ROOT"}
+    own = {variable.name for variable in environment_variables.variables()} | {
+        "ASTRONOTE_TEST_ROOT"
+    }
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos", "--rounds", "8", "--seed", "1"],
         cwd=environment.ROOT,

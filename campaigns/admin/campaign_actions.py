@@ -1,0 +1,164 @@
+"""What an operator does with a campaign by a button, when it is offered, and what it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django import forms
+
+from campaigns import actions, schedule, service_campaigns
+from campaigns.models import (
+    FINAL_CAMPAIGN_STATUSES,
+    RUNNING_STATUSES,
+    STARTABLE_STATUSES,
+    Campaign,
+    CampaignStatus,
+)
+
+STARTED_STATUSES = (*RUNNING_STATUSES, *FINAL_CAMPAIGN_STATUSES)
+
+
+class CampaignAction(NamedTuple):
+    """Something that an operator does with a campaign that has one of `statuses`.
+
+    With a `confirmation` a page shows it and asks first; without one the button acts at once.
+    `input_field` names what the operator has to enter: `at`, the time, or `to`, a number; the page
+    itself enters `seen`. `sends` is whether it needs the permission for the campaign's message
+    type, `offered` decides whether an account sees the button, and `preview` gives the campaign
+    whose cost the page shows.
+    """
+
+    label: str
+    function: Callable[..., Any]
+    statuses: tuple[str, ...]
+    success: str
+    confirmation: str = ""
+    input_field: str = ""
+    shows_cost: bool = False
+    style: str = ""
+    sends: bool = False
+    offered: Callable[[Campaign, Any], bool] | None = None
+    preview: Callable[[Campaign], Campaign] | None = None
+
+
+def is_permitted(action: CampaignAction, campaign: Campaign, account: Any) -> bool:
+    """Whether the account may take the action on a campaign of this message type."""
+    return not action.sends or service_campaigns.may_send(campaign.message_type, account)
+
+
+def _may_confirm(campaign: Campaign, account: Any) -> bool:
+    """Whether the account is a second person for the confirmation that was asked for."""
+    request = service_campaigns.current_confirmation_request(campaign)
+    return request is not None and not request.confirmed_by and request.asked_by != account
+
+
+CAMPAIGN_ACTIONS = {
+    "start": CampaignAction(
+        "Send now", actions.start_now_if_startable, STARTABLE_STATUSES, "started",
+        "Sending starts at once.", shows_cost=True, style="primary", sends=True,
+    ),
+    "schedule": CampaignAction(
+        "Schedule", schedule.schedule_campaign, STARTABLE_STATUSES, "scheduled",
+        "Sending starts by itself at this time.", input_field="at", shows_cost=True,
+        sends=True,
+    ),
+    "ask": CampaignAction(
+        "Ask for confirmation", service_campaigns.ask_for_confirmation, STARTABLE_STATUSES,
+        "a second person must confirm it now", sends=True,
+        offered=lambda campaign, _: (
+            service_campaigns.needs_confirmation(campaign)
+            and service_campaigns.current_confirmation_request(campaign) is None
+        ),
+    ),
+    "confirm": CampaignAction(
+        "Confirm", service_campaigns.confirm, STARTABLE_STATUSES, "confirmed",
+        "A service message also goes to people who opted out of marketing. Confirm that this one"
+        " holds no advertising and that all of these people need it. A change of the text or of the"
+        " audience ends the confirmation.",
+        input_field="seen", shows_cost=True, sends=True, offered=_may_confirm,
+    ),
+    "test": CampaignAction(
+        "Send a test", actions.enqueue_test_message, STARTABLE_STATUSES, "a test is on its way",
+        "The text, filled with sample fields, is sent to one number. The store pays for it.",
+        input_field="to",
+    ),
+    "unschedule": CampaignAction(
+        "Unschedule", schedule.unschedule_campaign, (CampaignStatus.SCHEDULED,), "a draft again",
+    ),
+    "pause": CampaignAction(
+        "Pause", actions.pause_campaign, (CampaignStatus.SENDING,), "paused",
+    ),
+    "resume": CampaignAction(
+        "Resume", actions.resume_campaign, (CampaignStatus.PAUSED,), "resumed", style="primary",
+    ),
+    "cancel": CampaignAction(
+        "Cancel", actions.cancel_campaign, (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
+        "cancelled",
+        "Messages that were not sent are skipped and not charged. This cannot be undone.",
+        style="danger",
+    ),
+    "duplicate": CampaignAction(
+        "Duplicate", actions.duplicate_campaign, tuple(CampaignStatus), "copied", sends=True,
+    ),
+    "not_reached": CampaignAction(
+        "Send to those not reached", actions.create_campaign_to_not_reached,
+        FINAL_CAMPAIGN_STATUSES, "a draft to those not reached; nothing is sent yet",
+        "A new draft with the same text goes to exactly those whose message failed, was skipped for"
+        " something that may have changed, or is unknown and past its reservation, and who may be"
+        " messaged. Nothing is sent before you start it.",
+        sends=True, preview=actions.build_campaign_to_not_reached,
+        offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
+    ),
+    "unknown_delivered": CampaignAction(
+        "Unknown: mark delivered", actions.settle_unknown_as_delivered, STARTED_STATUSES,
+        "its unknown messages are delivered",
+        "All unknown messages of the campaign are marked as delivered and charged. Look some of"
+        " them up in Mitto's portal first. This cannot be undone.",
+        offered=lambda campaign, _: campaign.unknown > 0,
+    ),
+    "unknown_failed": CampaignAction(
+        "Unknown: mark failed", actions.settle_unknown_as_failed, STARTED_STATUSES,
+        "its unknown messages have failed",
+        "All unknown messages of the campaign are marked as failed and their credits are released."
+        " Look some of them up in Mitto's portal first.",
+        offered=lambda campaign, _: campaign.unknown > 0,
+    ),
+    "unknown_resend": CampaignAction(
+        "Unknown: send again", actions.send_unknown_again, STARTED_STATUSES,
+        "its unknown messages are sent again",
+        "All unknown messages of the campaign are sent again. Each person whose message Mitto did"
+        " accept gets it twice: look some of them up in Mitto's portal first.",
+        sends=True, offered=lambda campaign, _: campaign.unknown > 0, style="danger",
+    ),
+}  # fmt: skip
+
+
+class ScheduleForm(forms.Form):
+    """The time at which a campaign starts, in the store's time zone."""
+
+    at = forms.DateTimeField(
+        label="At",
+        widget=forms.DateTimeInput({"type": "datetime-local"}),
+        input_formats=["%Y-%m-%dT%H:%M"],
+    )
+
+    def clean_at(self) -> datetime:
+        """The time without a zone, which `schedule_campaign` takes as the store's."""
+        return self.cleaned_data["at"].replace(tzinfo=None)
+
+
+class TestForm(forms.Form):
+    """The number that gets a test."""
+
+    to = forms.CharField(label="Number", max_length=40, widget=forms.TextInput({"type": "tel"}))
+
+
+class SeenForm(forms.Form):
+    """The digest of the text and audience that the page shows, so that no other is confirmed."""
+
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+
+INPUT_FORMS: dict[str, type[forms.Form]] = {"at": ScheduleForm, "to": TestForm, "seen": SeenForm}
