@@ -168,10 +168,18 @@ def test_a_cell_of_blanks_takes_no_time():
         for at in range(1, 7):
             cells = [PHONE, "", "", "", "", "", ""]
             cells[at] = text
-            began = time.perf_counter()
-            row_validator(headings, mapping, "dmy", "GR", sample=[cells])(cells)
-            detect_date_order_or_refuse([text])
-            assert time.perf_counter() - began < 0.1, (at, filling)
+            # Processor time of the best of three: a collection of garbage may fall into one.
+            assert min(_seconds_to_read(headings, mapping, cells) for _ in range(3)) < 0.1, (
+                at,
+                filling,
+            )
+
+
+def _seconds_to_read(headings, mapping, cells):
+    began = time.thread_time()
+    row_validator(headings, mapping, "dmy", "GR", sample=[cells])(cells)
+    detect_date_order_or_refuse([max(cells, key=len)])
+    return time.thread_time() - began
 
 
 @pytest.mark.parametrize(
