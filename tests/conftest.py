@@ -13,7 +13,7 @@ from astronote.models import User
 from astronote.processes import supervisor
 from astronote.queues import jobs
 from tests.support.browser import Browser
-from tests.support.database import empty_filled_tables
+from tests.support.database import create_test_database, empty_filled_tables
 from tests.support.sandbox import SandboxProcess
 
 PROCESS_FIXTURES = {"worker", "serve", "environment_of_processes"}
@@ -35,6 +35,15 @@ def pytest_collection_modifyitems(items):
 PBKDF2PasswordHasher.iterations = 1
 # Django's flush truncates every table and writes permissions and roles anew: 0.15 s a test.
 TransactionTestCase._fixture_teardown = lambda self: empty_filled_tables()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker):
+    """Create the database of this process; it goes with its server."""
+    with django_db_blocker.unblock():
+        create_test_database(f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}")
+        yield
+        connection.close()
 
 
 @pytest.fixture

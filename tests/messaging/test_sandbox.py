@@ -36,7 +36,7 @@ def webhook():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", receipts
     server.shutdown()
     server.server_close()
@@ -54,7 +54,7 @@ def test_the_ledger_outlives_a_killed_sandbox(tmp_path):
     with SandboxProcess("--ledger", str(ledger)) as first:
         send(first, 50)
         first.process.kill()
-        first.process.wait()
+        first.process.join()
     with ledger.open("ab") as file:
         file.write(b'["cut off')
     with SandboxProcess("--ledger", str(ledger)) as second:

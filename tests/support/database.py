@@ -1,11 +1,18 @@
-"""Emptying the test database between tests."""
+"""The test database of a process: creating it once, emptying it between tests."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
+import psycopg
+from django.conf import settings
 from django.db import connection
+
+TEMPLATE = "test_template"
 
 # Written by the migrations and by no test.
 KEPT_TABLES = {
@@ -16,6 +23,21 @@ KEPT_TABLES = {
     "django_migrations",
 }
 LARGE_TABLE_BYTES = 1_000_000
+
+
+def create_test_database(name: str) -> None:
+    """Create the database and connect to it: the first process migrates, each takes a copy."""
+    root = Path(os.environ["ASTRONOTE_TEST_ROOT"])
+    with (root / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+            query = "SELECT FROM pg_database WHERE datname = %s"
+            if server.execute(query, [TEMPLATE]).fetchone() is None:
+                connection.settings_dict["TEST"]["NAME"] = TEMPLATE
+                connection.creation.create_test_db(verbosity=0, serialize=False)
+                connection.close()
+            server.execute(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
 
 
 def empty_filled_tables() -> None:
