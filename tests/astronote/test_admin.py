@@ -24,6 +24,7 @@ from tests.support.receipts import store_receipts
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.slow
 def test_every_list_opens(admin_client, django_assert_max_num_queries):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 30)).pk)
@@ -44,6 +45,7 @@ def test_the_queue_dashboard_is_for_those_who_may_see_it(admin_client, client):
     assert client.get(url).status_code == 403
 
 
+@pytest.mark.slow
 def test_the_queue_dashboard_says_so_when_redis_is_down(tmp_path):
     """In a process of its own, since its Redis is one that does not answer."""
     script = """

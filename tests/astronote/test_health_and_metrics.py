@@ -197,6 +197,7 @@ def test_a_probe_asks_by_any_host_and_without_https(client, settings, page):
     assert client.get("/u/x", headers={"Host": "10.1.2.3:8000"}).status_code == 400
 
 
+@pytest.mark.slow
 def test_metrics_answer_with_what_is_there_when_postgresql_is_away():
     script = (
         "import django; django.setup(); from django.test import Client;"

@@ -69,6 +69,7 @@ def test_a_pickled_job_is_refused_without_being_run_and_the_next_one_is_run(
     assert not made.exists()
 
 
+@pytest.mark.slow
 def test_a_json_job_that_names_no_task_of_ours_is_refused(tmp_path):
     job = jobs.get_queue("watchdog").enqueue("os.mkdir", str(tmp_path / "made"))
     django_rq.get_worker("watchdog").work(burst=True)

@@ -200,6 +200,7 @@ def test_decomposed_texts_and_names_are_stored_composed_and_cost_no_more(sandbox
     assert sms_encoding(CampaignMessage.objects.get().text) == "GSM-7"
 
 
+@pytest.mark.slow
 def test_a_sample_of_a_large_audience_says_its_error(monkeypatch):
     store = make_store(balance=10_000)
     target = make_list(store, 3000)

@@ -78,6 +78,7 @@ def test_tests_and_opt_in_requests_do_not_go_to_them():
     assert not Contact.objects.filter(is_subscribed=True).exists()
 
 
+@pytest.mark.slow
 def test_every_country_is_read_by_the_librarys_types():
     kinds = phonenumbers.PhoneNumberType
     receiving = {kinds.MOBILE, kinds.FIXED_LINE_OR_MOBILE}

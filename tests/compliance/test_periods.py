@@ -217,6 +217,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_an_upload_whose_process_is_killed(tmp_path, settings):
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED.format(root=str(settings.BASE_DIR))],

@@ -70,6 +70,7 @@ def test_an_erasure_without_redis_says_that_it_was_not_searched(monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_the_hash_by_which_a_reply_is_known_goes_too():
     """It is made of number and text: trying all numbers would tell whose it was."""
     Contact.objects.create(owner=make_store(), phone=PHONE)

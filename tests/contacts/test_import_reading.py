@@ -299,6 +299,7 @@ def test_a_file_that_grew_after_it_was_judged_is_refused_while_read(written):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.slow
 def test_the_share_grows_to_the_whole_of_the_file(written, compressed):
     text = "Phone,Name\n" + "".join(
         f"+30690{n * 7919 % 10**7:07},Anna{n}\n" for n in range(200_000)
@@ -388,6 +389,7 @@ def test_a_workbook_too_large_for_memory_is_refused(refusal, tmp_path):
     assert "more than 1,048,576 rows" in refusal(write_workbook(tmp_path / "b.xlsx", too_long))
 
 
+@pytest.mark.slow
 def test_a_workbook_whose_parts_unpack_to_too_much_is_refused(refusal, tmp_path):
     path = tmp_path / "a.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:

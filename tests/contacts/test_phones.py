@@ -177,6 +177,7 @@ def numbers_of_some_pattern(draw) -> tuple[str, str]:
 
 
 @given(numbers_of_some_pattern())
+@pytest.mark.slow
 def test_numbers_that_fit_a_pattern_are_read_as_by_the_library(number):
     assert differing([number]) == []
 

@@ -152,6 +152,7 @@ def test_the_watchdog_enqueues_a_probe_whose_job_is_lost(sandbox, settings):
     assert jobs.waiting_count("sms") == 1
 
 
+@pytest.mark.slow
 def test_answers_500_to_all_do_not_burn_the_campaign(sandbox, settings):
     campaign = start_campaign(settings, messages=600, batch_size=100)
     sandbox.behave(fault="error_before")

@@ -46,9 +46,11 @@ def empty_filled_tables() -> None:
     TRUNCATE reaches nearly every table by foreign keys and takes a quarter of a second, so it is
     used only if a table has grown.
     """
+    connection.ensure_connection()
+    # Planning the query takes longer than running it: its plan is kept by the connection.
+    with psycopg.Cursor(connection.connection) as cursor:
+        filled = cursor.execute(_find_filled_tables(), prepare=True).fetchall()
     with connection.cursor() as cursor:
-        cursor.execute(_find_filled_tables())
-        filled = cursor.fetchall()
         if any(size > LARGE_TABLE_BYTES for _, size in filled):
             cursor.execute(f"TRUNCATE {', '.join(table for table, _ in filled)} CASCADE")
         elif filled:
