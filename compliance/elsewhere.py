@@ -175,9 +175,9 @@ def _is_person_named_in_file(path: Path, traces: Traces) -> bool:
 def _iter_texts_in_file(path: Path) -> Iterator[str]:
     """All text in a file: plain, compressed or a workbook."""
     if zipfile.is_zipfile(path):
-        yield from rewriting.texts_of_workbook(path)
+        yield from rewriting.iter_overlapping_texts_of_workbook(path)
         return
     with path.open("rb") as file:
         is_packed = file.read(2) == b"\x1f\x8b"
     for encoding in ENCODINGS:
-        yield from rewriting.texts_of_table(path, encoding, compressed=is_packed)
+        yield from rewriting.iter_overlapping_texts_of_csv(path, encoding, compressed=is_packed)

@@ -93,8 +93,8 @@ def rows_of_person_in_uploads(person: Person) -> Iterator[dict[str, Any]]:
             "rows": [],
         }
         try:
-            with files.local_copy(contact_import.pk) as path:
-                layout = rewriting.layout_of(contact_import, path)
+            with files.temporary_local_copy(contact_import.pk) as path:
+                layout = rewriting.stored_or_detected_layout(contact_import, path)
                 for line, cells in FileReader(path, layout):
                     if editor.is_own(cells):
                         headed = dict(zip(layout.headings, cells, strict=False))
@@ -128,7 +128,7 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
             continue
         editor = RowEditor(person, contact_import)
         try:
-            is_rewritten = rewriting.rewrite_file(
+            is_rewritten = rewriting.rewrite_file_if_person_named(
                 contact_import, editor, _matcher_of_persons_number(person)
             )
         except ImportRefused:
@@ -150,7 +150,7 @@ def _erase_from_headings(person: Person) -> None:
     for contact_import in named.select_related("owner"):
         layout = contact_import.layout or {}
         editor = RowEditor(person, contact_import)
-        edited = rewriting.edited_headings(layout.get("headings", []), editor)
+        edited = rewriting.headings_or_numbers_if_edited(layout.get("headings", []), editor)
         ContactImport.objects.filter(pk=contact_import.pk).update(
             layout=layout | {"headings": list(edited)}
         )

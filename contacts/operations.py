@@ -27,7 +27,7 @@ from astronote.operations.registry import (
     SidebarLink,
     by_contact,
 )
-from contacts.importing.lifecycle import enqueue_open_imports_if_none_waits
+from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
 from contacts.phone_hash_rotation import unset_key_problem
 from contacts.phones import phone_hashes
 
@@ -48,7 +48,7 @@ def _has_hash_of(person: PersonKey) -> Q:
 
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
 registry.health_checks.register(HealthCheck("suppressions", unset_key_problem))
-registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_none_waits))
+registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_queue_empty))
 registry.operator_models.register(
     OperatorModels("contacts", ("contact", "contactimport", "list", "suppression"))
 )

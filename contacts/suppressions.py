@@ -21,8 +21,8 @@ from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
 from contacts.importing.files import BYTES_PER_MB
 from contacts.importing.headings import Meaning, read_heading
-from contacts.importing.phone_cells import PhoneReader, detect_convention
-from contacts.importing.reading import FileReader, Layout, detect_layout
+from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
+from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from contacts.models import Suppression
 from contacts.phones import (
     key_id,
@@ -102,7 +102,7 @@ def suppress_numbers_of_file(
     Raises:
         ImportRefused: if the file as a whole cannot be read.
     """
-    layout = detect_layout(path, largest_bytes=settings.IMPORT_MAX_MB * BYTES_PER_MB)
+    layout = detect_layout_or_refuse(path, largest_bytes=settings.IMPORT_MAX_MB * BYTES_PER_MB)
     rows = FileReader(path, layout)
     columns = _NumberColumns(layout, list(islice(rows, SAMPLE_ROWS)), region)
     counts = SuppressionCounts(added=0, known=0, unreadable_lines=[])
@@ -164,7 +164,7 @@ class _NumberColumns:
                 for (_, row), country in zip(sample, countries, strict=True)
                 if at < len(row)
             ]
-            self.readers[at] = PhoneReader(region, detect_convention(pairs, region))
+            self.readers[at] = PhoneReader(region, detect_phone_convention(pairs, region))
         known = [at for at, each in enumerate(meanings) if each in (Meaning.PHONE, Meaning.SMS)]
         self.positions = known or [
             at

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contacts.importing.headings import Meaning, read_heading
-from contacts.importing.names import stands_for_nothing
+from contacts.importing.names import is_placeholder_for_no_value
 from messaging.addresses import TAG, find_addresses, quote_value
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
@@ -241,7 +241,7 @@ def value_or_empty(value: str) -> str:
     What stands for nothing, such as `N/A` and `-`, is what an import reads as an empty cell.
     """
     value = unicodedata.normalize("NFC", value.strip())
-    return "" if value and stands_for_nothing(value) else value
+    return "" if value and is_placeholder_for_no_value(value) else value
 
 
 def _collapse_spaces(text: str) -> str:

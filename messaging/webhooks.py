@@ -32,7 +32,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from astronote.common.requests import Answer, BodyLimit, ReadBody, RequestHead, RequestRefused
-from contacts.importing.encodings import detect_legacy_encoding
+from contacts.importing.encodings import detect_legacy_encoding_or_empty
 from messaging import kept_requests, receipts, replies
 from messaging.event_fields import events_in, is_reply
 from messaging.inbox import NewEvent
@@ -291,5 +291,5 @@ def _encoding_of(body: bytes, charset: str) -> str:
         except (UnicodeError, LookupError):
             continue
         return encoding
-    detected = detect_legacy_encoding(body, settings.DEFAULT_PHONE_REGION)
+    detected = detect_legacy_encoding_or_empty(body, settings.DEFAULT_PHONE_REGION)
     return detected if detected in LIKELY_ENCODINGS else "latin-1"

@@ -127,7 +127,7 @@ class UploadForm(forms.ModelForm):
             list_name=data["list_name"],
             **options,
         )
-        planning.plan_and_store_upload(
+        planning.plan_import_and_store_plan(
             self.instance,
             **{name: data[name] for name in ("encoding", "sheet", "has_header")},
         )
@@ -310,7 +310,7 @@ def _store_plan_with_choices(
     had_header = (contact_import.layout or {}).get("has_header")
     mapping_before: dict[str, list[int]] = contact_import.mapping or {}
     if posted_choices is None:
-        return planning.plan_and_store_upload(
+        return planning.plan_import_and_store_plan(
             contact_import,
             has_header=had_header,
             chosen=contact_import.mapping,
@@ -323,7 +323,7 @@ def _store_plan_with_choices(
         posted_choices.get("sheet", "").strip(),
     )
     is_same_table = has_header == had_header and not (encoding or sheet)
-    return planning.plan_and_store_upload(
+    return planning.plan_import_and_store_plan(
         contact_import,
         has_header=has_header,
         # Of another table the columns have other names, so they are guessed again.

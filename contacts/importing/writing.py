@@ -48,7 +48,7 @@ def escape_copy_text(text: str) -> str:
     return text.translate(_COPY_ESCAPES)
 
 
-def staging_line(row: ContactRow, *, agrees: bool) -> str:
+def build_staging_copy_line(row: ContactRow, *, agrees: bool) -> str:
     """A row as a line of COPY into the staging table.
 
     Args:
@@ -107,7 +107,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
                 "version": contact_import.consent_version,
                 "at": contact_import.consent_at and believed_time(contact_import.consent_at, now),
                 "earliest": EARLIEST_BELIEVED_TIME,
-                "proof": _proof_of(contact_import),
+                "proof": _consent_proof_json(contact_import),
                 "since": contact_import.started_at,
                 "repeated": list(rows.repeated_phones),
             },
@@ -121,7 +121,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
                     "owner": owner_id,
                     "wording": question.wording,
                     "version": question.version,
-                    "proof": _proof_of(contact_import),
+                    "proof": _consent_proof_json(contact_import),
                     "known_too": contact_import.update_existing,
                     "since": contact_import.started_at,
                 },
@@ -134,7 +134,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
     return UpsertCounts(created, updated)
 
 
-def _proof_of(contact_import: ContactImport) -> str:
+def _consent_proof_json(contact_import: ContactImport) -> str:
     """What a consent event of an import holds as proof, as JSON; the import holds the wording."""
     proof = {"import": contact_import.pk, "file": contact_import.file_name}
     if contact_import.consent_source:

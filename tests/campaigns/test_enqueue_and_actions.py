@@ -154,8 +154,8 @@ def test_a_time_that_clocks_skip_or_show_twice_is_asked_about(alice, everybody, 
     twice = change_of_clocks(zone, forward=False) + timedelta(minutes=30)
     with pytest.raises(ValueError, match="comes twice") as refused:
         schedule.schedule_campaign(campaign, twice, by="test")
-    for_command = str(refused.value).partition("its offset, ")[2].partition(" or ")[0]
-    schedule.schedule_campaign(campaign, datetime.fromisoformat(for_command), by="test")
+    command_line_text = str(refused.value).partition("its offset, ")[2].partition(" or ")[0]
+    schedule.schedule_campaign(campaign, datetime.fromisoformat(command_line_text), by="test")
     campaign.refresh_from_db()
     assert campaign.scheduled_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == twice
 

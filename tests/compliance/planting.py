@@ -319,7 +319,7 @@ def plant_uploads(world: World) -> dict[str, ContactImport]:
         "no-heading.csv",
         [f"690 000 0001,{FIRST},{LAST}\n{OTHER},Ann,Smith\n".encode()],
     )
-    planning.plan_and_store_upload(made["headed"], has_header=True)
+    planning.plan_import_and_store_plan(made["headed"], has_header=True)
     return made
 
 

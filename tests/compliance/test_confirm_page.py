@@ -161,7 +161,7 @@ def test_an_imported_consent_is_proved_by_the_file_and_the_press(contact, client
         contact.owner_id, "a.csv", [text.encode()], consent_source="loyalty form"
     )
     lifecycle.start_import(job, by="test")
-    lifecycle.run_import(job.pk)
+    lifecycle.run_open_import_unless_running(job.pk)
     send_waiting_requests()
     client.post(path_of(OptInRequest.objects.get()))
     assert is_subscribed(contact)

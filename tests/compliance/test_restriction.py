@@ -108,8 +108,8 @@ def test_a_restricted_contact_gets_no_test(alice, sandbox):
 def import_rows(store, tmp_path, *rows, **options):
     path = tmp_path / "list.csv"
     path.write_text("\n".join(["phone,first name,opt out", *rows]) + "\n")
-    one = lifecycle.import_file(store.pk, path, "imported", **options)
-    return lifecycle.run_import(one.pk)
+    one = lifecycle.create_and_start_import(store.pk, path, "imported", **options)
+    return lifecycle.run_open_import_unless_running(one.pk)
 
 
 def test_an_import_does_not_change_a_restricted_contact(alice, tmp_path):
@@ -315,7 +315,7 @@ def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
         alice.pk, "list.csv", [f"phone\n{PHONE}\n".encode()], consent_source="form"
     )
     lifecycle.start_import(one, by="test")
-    lifecycle.run_import(one.pk)
+    lifecycle.run_open_import_unless_running(one.pk)
     assert not OptInRequest.objects.exists() and not DirectMessage.objects.exists()
 
 

@@ -57,7 +57,9 @@ def stores(sandbox, client, tmp_path):
         )
         path = tmp_path / f"{name}.csv"
         path.write_text(f"phone,first name,birthday\n690-000-0001,{NAME},31/31/1990\n")
-        lifecycle.run_import(lifecycle.import_file(store.pk, path).pk)
+        lifecycle.run_open_import_unless_running(
+            lifecycle.create_and_start_import(store.pk, path).pk
+        )
         made.append(store)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": f"STOP, {NAME} here"}])
     receipts.apply_received_receipts()
