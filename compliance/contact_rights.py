@@ -87,7 +87,7 @@ def restriction_action(
         }
         return TemplateResponse(request, "compliance/restrict.html", context)
     changed = sum(
-        restriction.restrict_contact(contact.pk, reason=reason, by=request.user)
+        restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=reason, by=request.user)
         for contact in selected
     )
     model_admin.message_user(request, f"{changed:,} contacts restricted", messages.SUCCESS)

@@ -81,14 +81,14 @@ def erase_person(
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    replies.apply_received_replies()  # a STOP that waits would lose its number
+    replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
         uploads.lock_open_imports(find_person(e164_phone, owner_id, without_held=True))
         # Imports have written their last rows until now.
         person = find_person(e164_phone, owner_id, without_held=True)
         held = contacts_with_phone(e164_phone, owner_id).filter(legal_hold=True).order_by("pk")
         for contact in held:
-            restriction.restrict_contact(contact.pk, reason=HELD_REASON, by=by)
+            restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=HELD_REASON, by=by)
         counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
         counts |= erase_rows_by_declarations(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
@@ -199,7 +199,9 @@ def restrict_person(
     """
     contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
-    return sum(restriction.restrict_contact(pk, reason=reason, by=by) for pk in ids)
+    return sum(
+        restriction.wait_for_sends_and_restrict_contact(pk, reason=reason, by=by) for pk in ids
+    )
 
 
 def lift_restriction(

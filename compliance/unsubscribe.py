@@ -82,7 +82,7 @@ def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
         and message.batch
     ):
         batch = message.batch
-        tallies.count_one(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
+        tallies.add_one_to_tally(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
 
 
 def may_opt_in(message: OutboundMessage) -> bool:
@@ -94,7 +94,7 @@ def may_opt_in(message: OutboundMessage) -> bool:
 def awaits_code(message: OutboundMessage) -> bool:
     """Whether a code was sent to the number that can be entered now."""
     contact = _contact_if_number_unchanged(message)
-    return contact is not None and opt_in_requests.open_code_request(contact) is not None
+    return contact is not None and opt_in_requests.find_open_code_request(contact) is not None
 
 
 def send_code_if_number_unchanged(
@@ -136,7 +136,7 @@ def opt_in_by_code(message: OutboundMessage, code: str, evidence: Evidence) -> C
     if contact is None:
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_event_details_of_message(message))
-    return opt_in_requests.subscribe_if_code_is_right(
+    return opt_in_requests.subscribe_or_count_wrong_code(
         contact, code, source=SOURCE, evidence=evidence
     )
 

@@ -17,7 +17,7 @@ from astronote.common.languages import Language, language_for, language_of
 from compliance import unsubscribe
 from compliance.page_texts import PAGE_TEXTS
 from contacts.consent import Evidence
-from contacts.opt_in_wording import without_link
+from contacts.opt_in_wording import without_confirm_link_tag
 from messaging import opt_in_requests
 from messaging.models import OutboundMessage
 from messaging.opt_in_requests import CodeResult
@@ -105,17 +105,17 @@ def _act_and_get_problem_name(
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show what an opt-in request asks; a press agrees, a GET changes nothing."""
-    asked = opt_in_requests.find_request_by_confirm_token(token)
+    asked = opt_in_requests.find_usable_request_by_confirm_token(token)
     context = _language_context(request, asked.contact.owner if asked else None)
     if asked and request.method == "POST":
-        opt_in_requests.subscribe_by_confirm_page(asked, evidence_of(request))
-        asked = opt_in_requests.find_request_by_confirm_token(token)
+        opt_in_requests.subscribe_if_request_open(asked, evidence_of(request))
+        asked = opt_in_requests.find_usable_request_by_confirm_token(token)
     if asked is None:
         context["help"] = context["texts"].confirm_help
         return _page(request, "compliance/unknown_link.html", context, status=404)
     context |= {
         "shop": shop_name(asked.contact.owner),
-        "wording": without_link(asked.wording),
+        "wording": without_confirm_link_tag(asked.wording),
         "confirmed": asked.answered_at is not None,
     }
     return _page(request, "compliance/confirm_opt_in.html", context)

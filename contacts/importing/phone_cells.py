@@ -29,12 +29,12 @@ from phonenumbers import (
 
 from contacts.importing.cells import UnusableCell, fold_to_alphanumeric, looks_like_date
 from contacts.importing.names import is_placeholder_for_no_value
-from contacts.phone_patterns import kind_rules
+from contacts.phone_patterns import phone_kind_rules
 from contacts.phones import (
     PhoneKind,
     e164_of_international_digits,
     e164_of_national_digits,
-    is_plain_mobile,
+    is_certainly_mobile_e164,
     phone_kind,
 )
 
@@ -173,7 +173,7 @@ class PhoneReader:
         Raises:
             UnusableCell: if there is no number, none that is valid, or more than one.
         """
-        if is_plain_mobile(cell_text):
+        if is_certainly_mobile_e164(cell_text):
             return ParsedPhone(cell_text, PhoneKind.MOBILE)
         row_country = (
             _build_row_country(country_text, self.region) if country_text else self._row_country
@@ -1038,7 +1038,7 @@ def _can_rule_out_beside_mobile(
 def _is_longer_than_any_mobile(phone: str) -> bool:
     """Whether a number is no mobile and has more digits than any mobile of its country."""
     digits = phone[1:]
-    rules = kind_rules(digits[:3], len(digits))
+    rules = phone_kind_rules(digits[:3], len(digits))
     return len(digits) - rules.code_length > rules.max_mobile_length and not rules.is_mobile(digits)
 
 
@@ -1053,7 +1053,7 @@ def _pick_by_digit_grouping(
         p for p in candidates if groups in _usual_digit_groups(p, with_code=p == international)
     ]
     if not matching and international and international.startswith("+" + groups[0]):
-        code = kind_rules(international[1:4], len(international) - 1).code_length
+        code = phone_kind_rules(international[1:4], len(international) - 1).code_length
         matching = [international] if len(groups[0]) == code else []
     return matching[0] if len(matching) == 1 else None
 

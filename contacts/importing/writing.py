@@ -12,7 +12,7 @@ from django.utils import timezone
 from astronote.common.times import EARLIEST_BELIEVED_TIME, believed_time
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
-from contacts.marketing_blocks import suppress_opted_out_phones, suppressed_phones
+from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
 from contacts.models import ContactImport
 from contacts.opt_in_wording import opt_in_question_of
 
@@ -83,7 +83,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
     asks_first = has_consent and contact_import.owner.double_opt_in
     owner_id, now = contact_import.owner_id, timezone.now()
     if rows.opted_out_phones:
-        suppress_opted_out_phones(owner_id, rows.opted_out_phones, reason="import")
+        wait_for_sends_and_suppress_phones(owner_id, rows.opted_out_phones, reason="import")
     statement = UPSERT_CONTACTS
     if not contact_import.update_existing:
         # Known contacts stay as they are, but for a no, and for the rows above of this import.

@@ -65,7 +65,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     actions.pause_campaign(campaign, by=admin_user)
     actions.resume_campaign(campaign, by=admin_user)
     actions.cancel_campaign(campaign, by=admin_user)
-    copy = actions.duplicate_campaign(campaign, by=admin_user)
+    copy = actions.duplicate_campaign_as_draft(campaign, by=admin_user)
     subject = f"campaign {campaign.pk}"
     assert kept() == [
         ("schedule", subject, {"at": at.isoformat()}),
@@ -418,7 +418,7 @@ def test_a_duplicate_has_the_same_text_and_audience_and_a_new_name(alice, everyb
         filter_gender="female",
         filter_age_group="age_18_24",
     )
-    copy = actions.duplicate_campaign(original, by=admin_user)
+    copy = actions.duplicate_campaign_as_draft(original, by=admin_user)
     assert copy.name == "n" * 190 + " (copy)"
     assert copy.created_by == admin_user
     same = (
@@ -433,8 +433,8 @@ def test_a_duplicate_has_the_same_text_and_audience_and_a_new_name(alice, everyb
     for name in same:
         assert getattr(copy, name) == getattr(original, name), name
     listed = make_campaign(alice, everybody)
-    assert actions.duplicate_campaign(listed, by="a program").list == everybody
-    assert actions.duplicate_campaign(listed, by="a program").created_by == alice
+    assert actions.duplicate_campaign_as_draft(listed, by="a program").list == everybody
+    assert actions.duplicate_campaign_as_draft(listed, by="a program").created_by == alice
 
 
 def test_each_test_is_a_message_of_its_own(alice):

@@ -606,8 +606,8 @@ def test_a_wallet_that_charges_and_holds_at_once_is_right(alice, everybody, sand
     sandbox.behave(fault="drop_after")
     sending.process_next_batch()
     ids = list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
-    unknown_messages.mark_delivered(CampaignMessage, ids[:2], by="test")
-    unknown_messages.mark_failed(CampaignMessage, ids[2:3], by="test")
+    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[:2], by="test")
+    unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[2:3], by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (998, 1)
     assert run_watchdog()["wallets_wrong"] == 0
@@ -651,7 +651,7 @@ def test_messages_of_automations_in_a_dead_call_become_unknown_too(alice):
         claimed_at=ago(minutes=6),
         attempts=1,
     )
-    credits.reserve_credits([credits.NewBatch(alice.pk, batch.pk, 1)])
+    credits.reserve_credits_or_raise([credits.NewBatch(alice.pk, batch.pk, 1)])
     AutomationMessage.objects.create(
         owner=alice,
         batch=batch,

@@ -39,7 +39,9 @@ def stores(sandbox, client, tmp_path):
         )
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
-        direct_messages.enqueue_direct_message(store, PHONE, f"Test for {NAME}", key="k")
+        direct_messages.enqueue_direct_message_unless_opted_out(
+            store, PHONE, f"Test for {NAME}", key="k"
+        )
         while sending.process_next_batch() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
@@ -62,8 +64,8 @@ def stores(sandbox, client, tmp_path):
         )
         made.append(store)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": f"STOP, {NAME} here"}])
-    receipts.apply_received_receipts()
-    replies.apply_received_replies()
+    receipts.wait_and_apply_received_receipts()
+    replies.wait_and_apply_received_replies()
     assert RejectedRow.objects.count() == 2
     return made
 

@@ -12,7 +12,7 @@ from compliance import unsubscribe
 from contacts.consent import NO_EVIDENCE
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
-from messaging.links import unsubscribe_url
+from messaging.links import signed_unsubscribe_url
 from messaging.models import Tally
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -26,7 +26,7 @@ def campaign():
 
 
 def path_of(message):
-    address = unsubscribe_url(message.tracking_id)
+    address = signed_unsubscribe_url(message.tracking_id)
     return address[address.index("/u/") :]
 
 

@@ -193,14 +193,14 @@ def test_an_opt_out_of_a_file_waits_for_a_call_under_way():
             )
             return cursor.fetchone()[0]
 
-    original = writing.suppress_opted_out_phones
+    original = writing.wait_for_sends_and_suppress_phones
 
     def watched(*args, **options):
         original(*args, **options)
         waited.append(locks())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "suppress_opted_out_phones", watched)
+        patch.setattr(writing, "wait_for_sends_and_suppress_phones", watched)
         imported(store, {"Phone": PHONE, "SMS": "no"})
         imported(store, {"Phone": "+306900000002", "SMS": "no"})
         asked = make_contact(store, "+306900000003", is_subscribed=False)

@@ -341,7 +341,7 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
     sending.process_next_batch()
     sandbox.behave(latency_ms=0, fault="bad_request")
     sending.process_next_batch()
-    counts, seconds = call_metrics.read_calls()
+    counts, seconds = call_metrics.read_call_counts()
     assert {
         outcome: sum(n for (name, _), n in counts.items() if name == outcome)
         for outcome, _ in counts

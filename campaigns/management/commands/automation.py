@@ -9,7 +9,7 @@ from astronote.accounts.lookup import find_operator, get_store_or_command_error
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
-from campaigns.service_campaigns import require_permission
+from campaigns.service_campaigns import require_permission_to_send_type
 from messaging.text import count_parts
 
 TYPES = {"birthday": AutomationType.BIRTHDAY, "welcome": AutomationType.WELCOME}
@@ -63,7 +63,7 @@ def _save_new_text_or_get_automation(
             raise CommandError(f"the store has no {type_name} message yet: give it a --text")
         return automation
     automation = automation or Automation(owner=store, type=TYPES[type_name], is_active=False)
-    require_permission(automation.message_type, actor)
+    require_permission_to_send_type(automation.message_type, actor)
     automation.message_body = new_text
     try:
         automation.full_clean()

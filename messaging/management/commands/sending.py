@@ -35,10 +35,10 @@ class Command(BaseCommand):
     def handle(self, *, action: str, reason: str | None, by: str | None, **options: Any) -> None:
         if action == "go-on":
             try:
-                _let_sending_go_on(reason, by=by)
+                _end_named_or_account_stop(reason, by=by)
             except sending_stop.CannotGoOn as error:
                 raise CommandError(str(error)) from None
-        waiting = sending_stop.count_waiting()
+        waiting = sending_stop.count_waiting_messages_and_credits()
         if options["json"]:
             stops = SendingStop.objects.order_by("since").values("reason", "since", "by", "details")
             status = {
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             )
 
 
-def _let_sending_go_on(reason: str | None, *, by: str | None) -> None:
+def _end_named_or_account_stop(reason: str | None, *, by: str | None) -> None:
     """End the stop that is named.
 
     Without a name only that of a refused account ends, and only if no other stands: the others need
