@@ -19,7 +19,7 @@ from astronote.common.sql import execute
 from compliance import access, elsewhere, uploads
 from compliance.erasure import erase_rows_by_declarations
 from compliance.person import contacts_with_phone, find_person
-from compliance.search import Trace, traces_of
+from compliance.search import Trace, find_all_traces
 from contacts import restriction
 from contacts.consent import OBJECTION, Evidence, change_consent
 from contacts.models import ConsentEventType
@@ -33,7 +33,7 @@ CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 def export_person(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> dict[str, Any]:
-    """All data held on a number, as `access.held_data` has it (article 15).
+    """All data held on a number, as `access.collect_held_data` has it (article 15).
 
     Writes an audit entry.
 
@@ -43,7 +43,7 @@ def export_person(
         by: the account or program that asks.
     """
     person = find_person(e164_phone, owner_id)
-    held = access.held_data(person)
+    held = access.collect_held_data(person)
     audit.write_entry(
         "personal data exported", by=by, owner_id=owner_id, contacts=len(person.contact_ids)
     )
@@ -102,9 +102,9 @@ def erase_person(
             stores_under_legal_hold=len(person.kept_owner_ids),
         )
     with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
-        if keys := elsewhere.erase_from_redis(person.traces):
+        if keys := elsewhere.delete_redis_values_naming_person(person.traces):
             counts["redis_keys"] = keys
-    return Erasure(counts, sorted(person.kept_owner_ids), traces_of(person))
+    return Erasure(counts, sorted(person.kept_owner_ids), find_all_traces(person))
 
 
 def correct_person(

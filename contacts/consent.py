@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from astronote.common.times import believed_time
+from astronote.common.times import plausible_claimed_or_arrival_time
 from contacts.models import (
     MARKETING_EVENTS,
     OPT_INS,
@@ -107,14 +107,14 @@ def change_consent(
         contact_id: the contact.
         event: the change. An opt-in is stored as `resubscribed` if there was an opt-out before.
         source: who or what changed it, such as `unsubscribe_page` or `inbound_stop`.
-        claimed_at: when the person decided, if that is known; see `believed_time`.
+        claimed_at: when the person decided, if that is known, and is plausible.
         evidence: what proves it.
 
     Returns:
         Whether anything changed.
     """
     now = timezone.now()
-    decided_at = believed_time(claimed_at, now)
+    decided_at = plausible_claimed_or_arrival_time(claimed_at, now)
     proof = evidence.as_json()
     if claimed_at and decided_at != claimed_at:
         proof["claimed_at"] = claimed_at.isoformat()

@@ -15,7 +15,7 @@ import orjson
 from django.utils import timezone
 
 from astronote.common.sql import execute
-from astronote.common.times import is_plausible_time, parse_time
+from astronote.common.times import is_plausible_time, parse_time_or_none
 from messaging.event_fields import (
     CODE_FIELDS,
     ID_FIELDS,
@@ -52,7 +52,7 @@ def message_status_of(provider_status: str) -> MessageStatus:
 def plausible_receipt_time(event: Mapping[str, Any]) -> datetime | None:
     """The provider's time of a receipt; None if it cannot be read or is not plausible."""
     text = first_field(event, TIME_FIELDS)
-    time = parse_time(text) if text else None
+    time = parse_time_or_none(text) if text else None
     return time if time and is_plausible_time(time, timezone.now()) else None
 
 

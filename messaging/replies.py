@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
-from astronote.common.times import parse_time
+from astronote.common.times import parse_time_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
 from contacts.marketing_blocks import (
@@ -81,7 +81,7 @@ def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
         f"inbound:{identity[:80]}:{sha256_hex(body)[:DIGEST_LENGTH]}",
         own_id,
         "",
-        parse_time(when),  # as claimed: `change_consent` decides whether to believe it
+        parse_time_or_none(when),  # as claimed: `change_consent` decides whether to believe it
         "",
         "",
         body,

@@ -599,7 +599,7 @@ def enqueue_open_imports_if_queue_empty(dry_run: bool) -> int:
     open_imports = ContactImport.objects.filter(status__in=OPEN_IMPORT_STATUSES)
     if dry_run:
         return open_imports.count()
-    if jobs.waiting_count("contact_import"):
+    if jobs.count_waiting_jobs("contact_import"):
         return 0
     ids = list(open_imports.values_list("pk", flat=True))
     jobs.enqueue_each_on_commit("contact_import", IMPORT_CONTACTS, ids)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from astronote.common.times import EARLIEST_BELIEVED_TIME, believed_time
+from astronote.common.times import EARLIEST_BELIEVED_TIME, plausible_claimed_or_arrival_time
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
 from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
@@ -105,7 +105,8 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
                 "welcome": contact_import.welcome,
                 "source": contact_import.consent_source,
                 "version": contact_import.consent_version,
-                "at": contact_import.consent_at and believed_time(contact_import.consent_at, now),
+                "at": contact_import.consent_at
+                and plausible_claimed_or_arrival_time(contact_import.consent_at, now),
                 "earliest": EARLIEST_BELIEVED_TIME,
                 "proof": _consent_proof_json(contact_import),
                 "since": contact_import.started_at,
@@ -151,7 +152,7 @@ REVOKE_STAGED_CONSENT = "UPDATE staging SET consents = false WHERE phone = ANY(%
 # Sorted by phone: cheaper for the unique index, and two imports at once lock rows in one order, so
 # they cannot deadlock. xmax is 0 only on a row that this statement inserted. Consent is new, and a
 # no, where its time is that of this transaction. A row's own time that is not plausible stays in
-# the proof alone (see `believed_time`).
+# the proof alone (see `plausible_claimed_or_arrival_time`).
 _INSERT_TEMPLATE = """
     WITH written AS (
         INSERT INTO contacts_contact AS c (owner_id, phone, email, first_name, last_name, gender,

@@ -100,7 +100,7 @@ def test_what_a_recurring_job_would_do_is_shown_before_it_is_run(browser, operat
     browser.wait_for("It would look for what is stuck")
     browser.click("Run now")
     browser.wait_for("watchdog: enqueued")
-    assert jobs.waiting_count("watchdog") == 1
+    assert jobs.count_waiting_jobs("watchdog") == 1
     browser.open("/admin/run/pii_retention/")
     assert "403" in browser.text
     browser.problems()  # the refusal is one

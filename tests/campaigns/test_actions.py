@@ -45,7 +45,7 @@ def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
     assert run_watchdog()["batches_enqueued"] == 0
     jobs.get_queue("sms").empty()
     actions.resume_campaign(campaign, by=operator)
-    assert jobs.waiting_count("sms") == 2
+    assert jobs.count_waiting_jobs("sms") == 2
     assert list(send_all()) == ["accepted", "accepted"]
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent) == ("completed", 6)

@@ -135,7 +135,7 @@ def test_a_missed_birthday_run_is_found_by_the_watchdog():
     assert not birthday.birthday_run_missed()
     Automation.objects.update(last_run_at=timezone.now() - timedelta(days=2))
     assert run_watchdog()["birthday_runs_enqueued"] == 1
-    assert jobs.waiting_count("birthday") == 1
+    assert jobs.count_waiting_jobs("birthday") == 1
     birthday.enqueue_birthday_messages()
     assert not birthday.birthday_run_missed()
     mine.refresh_from_db()

@@ -217,4 +217,4 @@ def test_the_command_counts_without_mending(capsys):
     jobs.redis_connection().flushdb()
     call_command("watchdog", dry_run=True, json=True)
     assert json.loads(capsys.readouterr().out)["batches_enqueued"] == 1
-    assert jobs.waiting_count("sms") == 0
+    assert jobs.count_waiting_jobs("sms") == 0

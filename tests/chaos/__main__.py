@@ -378,7 +378,7 @@ class Chaos:
 
     def look_after(self) -> None:
         """What a supervisor does, and a look at everybody's size."""
-        self.place.group.replace_dead()
+        self.place.group.restart_dead_and_return_names()
         for pid in self.place.group.pids().values():
             with contextlib.suppress(OSError):
                 self.evidence.largest_mb = max(self.evidence.largest_mb, peak_mb(pid))
@@ -448,7 +448,8 @@ class Chaos:
         from astronote.queues import jobs
 
         if any(
-            jobs.waiting_count(name) for name in ("sms", "scheduler", "contact_import", "birthday")
+            jobs.count_waiting_jobs(name)
+            for name in ("sms", "scheduler", "contact_import", "birthday")
         ):
             return False
         alive = set(self.place.group.pids().values())

@@ -14,7 +14,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage, OfferViewEvent
 from compliance import rights
 from compliance.person import find_person
-from compliance.search import traces_of
+from compliance.search import find_all_traces
 from contacts.importing import lifecycle
 from contacts.models import Contact, RejectedRow, Suppression
 from messaging import direct_messages, receipts, replies, sending
@@ -121,11 +121,11 @@ def test_an_erasure_leaves_the_person_nowhere(stores, capsys):
     Contact.objects.filter(owner=stores[0], phone=PHONE).update(is_subscribed=False)
     before = Suppression.objects.count()
     person = find_person(PHONE, None)
-    assert [trace for trace in traces_of(person) if not trace.reason]
+    assert [trace for trace in find_all_traces(person) if not trace.reason]
     assert any(secret.encode() in dump_of_database() for secret in SECRETS)
     call_command("person", "erase", PHONE, "--yes")
     assert "nothing else is left" in capsys.readouterr().out
-    assert [trace for trace in traces_of(person) if not trace.reason] == []
+    assert [trace for trace in find_all_traces(person) if not trace.reason] == []
     for secret in SECRETS:
         assert secret.encode() not in dump_of_database()
         assert secret.encode().hex().encode() not in dump_of_database()

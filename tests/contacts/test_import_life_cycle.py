@@ -68,7 +68,7 @@ def test_an_upload_keeps_the_file_and_waits():
     with files.temporary_local_copy(job.pk) as path:
         assert path.read_text() == TEXT
     assert not path.exists()
-    assert jobs.waiting_count("contact_import") == 0
+    assert jobs.count_waiting_jobs("contact_import") == 0
     job = lifecycle.run_open_import_unless_running(job.pk)
     assert (job.status, job.started_at, job.layout) == ("uploaded", None, None)
     assert not Contact.objects.exists()
@@ -118,7 +118,7 @@ def test_an_import_is_started_once():
     job = started(make_store("alice"))
     with pytest.raises(ValueError, match="was started already: it is pending"):
         lifecycle.start_import(job, by="test")
-    assert jobs.waiting_count("contact_import") == 1 and AuditEntry.objects.count() == 1
+    assert jobs.count_waiting_jobs("contact_import") == 1 and AuditEntry.objects.count() == 1
     lifecycle.run_open_import_unless_running(job.pk)
     with pytest.raises(ValueError, match="was started already: it is completed"):
         lifecycle.start_import(job, by="test")
@@ -381,7 +381,7 @@ def test_a_program_starts_and_cancels_an_upload(capsys):
     job = uploaded(make_store("alice"))
     call_command("contact_import", "start", job.pk, json=True)
     assert json.loads(capsys.readouterr().out)["status"] == "pending"
-    assert jobs.waiting_count("contact_import") == 1
+    assert jobs.count_waiting_jobs("contact_import") == 1
     call_command("contact_import", "cancel", job.pk)
     assert "status cancelled" in capsys.readouterr().out
     with pytest.raises(CommandError, match="has ended: it is cancelled"):
@@ -413,7 +413,7 @@ def test_the_options_of_the_import_command_reach_the_import(tmp_path, capsys):
     assert (job.list.name, job.update_existing, job.welcome) == ("regulars", False, True)
     assert job.consent_source == "form"
     assert job.consent_at.isoformat() == "2026-05-04T12:00:00+00:00"
-    assert jobs.waiting_count("contact_import") == 1
+    assert jobs.count_waiting_jobs("contact_import") == 1
     call_command("import_contacts", str(store.pk), path)
     job = ContactImport.objects.last()
     assert (job.list, job.update_existing, job.welcome) == (None, True, False)

@@ -170,7 +170,7 @@ def test_batches_that_are_released_keep_their_order(start):
     assert claim_next_batch() is None
     jobs.get_queue("sms").empty()
     assert release_and_enqueue_batches(source_id=campaign.pk) == 4
-    assert jobs.waiting_count("sms") == 4
+    assert jobs.count_waiting_jobs("sms") == 4
     assert set(Batch.objects.values_list("waiting_for", flat=True)) == {""}
     assert in_order() == before
 

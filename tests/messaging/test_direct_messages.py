@@ -19,7 +19,7 @@ def test_the_same_key_sends_a_message_once():
     first = enqueue_direct_message_unless_opted_out(store, NUMBER, "Hello", key="test:1")
     assert enqueue_direct_message_unless_opted_out(store, NUMBER, "Hello", key="test:1") == first
     assert enqueue_direct_message_unless_opted_out(store, NUMBER, "Hello", key="test:2") != first
-    assert (DirectMessage.objects.count(), jobs.waiting_count("sms")) == (2, 2)
+    assert (DirectMessage.objects.count(), jobs.count_waiting_jobs("sms")) == (2, 2)
     assert Wallet.objects.get().reserved_balance == 2
 
 
@@ -49,7 +49,7 @@ def test_a_message_that_cannot_be_paid_leaves_nothing_behind():
     with pytest.raises(SendingBlocked, match="top up at least 1"):
         enqueue_direct_message_unless_opted_out(store, NUMBER, "a" * 161, key="test:1")
     assert not DirectMessage.objects.exists() and not Batch.objects.exists()
-    assert jobs.waiting_count("sms") == 0
+    assert jobs.count_waiting_jobs("sms") == 0
     assert Wallet.objects.get().reserved_balance == 0
 
 

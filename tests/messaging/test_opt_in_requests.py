@@ -204,7 +204,7 @@ def test_the_job_asks_in_batches_and_each_contact_once(alice, settings, sandbox)
     assert sorted(Batch.objects.values_list("owner", "size")) == [
         (alice.pk, 1), (alice.pk, 3), (alice.pk, 3), (bob.pk, 2),
     ]  # fmt: skip
-    assert jobs.waiting_count("sms") == 4
+    assert jobs.count_waiting_jobs("sms") == 4
     assert tasks.send_opt_in_requests() == {}
     while sending.process_next_batch() != "none due":
         pass

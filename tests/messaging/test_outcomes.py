@@ -233,7 +233,7 @@ def test_messages_sent_again_are_new_ones_with_jobs_and_an_audit_entry(admin_use
         )
         == 5
     )
-    assert jobs.waiting_count("sms") == 2
+    assert jobs.count_waiting_jobs("sms") == 2
     kept = AuditEntry.objects.filter(actor=admin_user, action="unknown sent again")
     assert sorted(entry.details["messages"] for entry in kept) == [2, 3]
     messages = CampaignMessage.objects.values_list("status", "error_code", "last_error")

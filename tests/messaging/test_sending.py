@@ -126,7 +126,7 @@ def test_a_batch_whose_job_is_lost_is_enqueued_again():
     assert run_watchdog()["batches_enqueued"] == 0
     jobs.get_queue("sms").connection.flushdb()
     assert run_watchdog()["batches_enqueued"] == 1
-    assert jobs.waiting_count("sms") == 1
+    assert jobs.count_waiting_jobs("sms") == 1
     assert sending.claim_next_batch() == batch
 
 

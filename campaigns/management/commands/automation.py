@@ -5,7 +5,7 @@ import json
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import find_operator, get_store_or_command_error
+from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, type, text, by, **options):
-        actor = find_operator(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             automation = _save_new_text_or_get_automation(
                 get_store_or_command_error(store), type, text, actor

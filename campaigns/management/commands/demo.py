@@ -113,7 +113,7 @@ class Command(BaseCommand):
             )
             while True:
                 time.sleep(1)
-                processes.replace_dead()
+                processes.restart_dead_and_return_names()
         finally:
             processes.stop()
 
