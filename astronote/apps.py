@@ -19,5 +19,5 @@ class AstronoteConfig(AppConfig):
         from astronote.operations import ground_floor
 
         set_minimum_postgres_of_connections()
-        ground_floor.register()
+        ground_floor.register_own_operations()
         autodiscover_modules("operations")

@@ -59,7 +59,7 @@ def parse_positive_seconds(value: str) -> float:
     return number
 
 
-def check_cron_expression(value: str) -> str:
+def parse_cron_expression(value: str) -> str:
     """A cron expression of five fields."""
     try:
         CronTab(value)

@@ -12,9 +12,9 @@ from typing import Any
 from astronote.environment_parsers import (
     build_choice_parser,
     build_integer_parser,
-    check_cron_expression,
     parse_boolean,
     parse_comma_separated,
+    parse_cron_expression,
     parse_database_url,
     parse_networks,
     parse_positive_minutes,
@@ -186,7 +186,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "BIRTHDAY_AUTOMATION_CRON",
-            check_cron_expression,
+            parse_cron_expression,
             "0 0 * * *",
             "when birthday messages are sent (UTC)",
         ),
@@ -439,7 +439,7 @@ SECTIONS: dict[str, list[Variable]] = {
             "what happens to contacts past their retention; statistics stay either way",
         ),
         Variable(
-            "PII_RETENTION_CRON", check_cron_expression, "0 2 * * *", "when retention runs (UTC)"
+            "PII_RETENTION_CRON", parse_cron_expression, "0 2 * * *", "when retention runs (UTC)"
         ),
         Variable(
             "AUDIT_RETENTION_DAYS",
@@ -482,7 +482,7 @@ def variables() -> Iterator[Variable]:
         yield from section
 
 
-def env_example() -> str:
+def build_env_example() -> str:
     """The text of `.env.example`: every variable with its default and meaning.
 
     Lines of defaults are comments: a copy must not replace the defaults of the embedded mode.

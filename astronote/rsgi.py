@@ -59,10 +59,10 @@ async def application(scope: Any, protocol: Any) -> None:
                     scope.method,
                     scope.path,
                     scope.query_string,
-                    partial(_header, scope.headers),
+                    partial(_header_or_empty, scope.headers),
                     scope.headers.items,
                 )
-                _respond(protocol, await answer(head, _body_reader(scope, protocol)))
+                _respond(protocol, await answer(head, _build_limited_body_reader(scope, protocol)))
                 return
         await _answer_by_django(scope, protocol)
     except RequestRefused as refused:
@@ -75,7 +75,7 @@ async def application(scope: Any, protocol: Any) -> None:
             _respond(protocol, Answer(HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
-def _header(headers: Any, name: str) -> str:
+def _header_or_empty(headers: Any, name: str) -> str:
     value: str = headers.get(name) or ""
     return value
 
@@ -84,33 +84,33 @@ def _respond(protocol: Any, answer: Answer) -> None:
     protocol.response_bytes(answer.status, answer.headers(), answer.body)
 
 
-def _body_reader(scope: Any, protocol: Any) -> ReadBody:
+def _build_limited_body_reader(scope: Any, protocol: Any) -> ReadBody:
     """A function that reads the request's body within limits."""
 
     async def read(limit: BodyLimit) -> bytes:
         declared = scope.headers.get("content-length") or ""
         if declared.isdecimal() and int(declared) > limit.size:
-            raise _too_large(limit.size)
+            raise _too_large_error(limit.size)
         chunks, size = [], 0
         try:
             async with asyncio.timeout(limit.seconds):
                 async for chunk in protocol:
                     size += len(chunk)
                     if size > limit.size:
-                        raise _too_large(limit.size)
+                        raise _too_large_error(limit.size)
                     chunks.append(chunk)
         except TimeoutError:
-            raise _too_slow() from None
+            raise _too_slow_error() from None
         return b"".join(chunks)
 
     return read
 
 
-def _too_large(size: int) -> RequestRefused:
+def _too_large_error(size: int) -> RequestRefused:
     return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {size} bytes")
 
 
-def _too_slow() -> RequestRefused:
+def _too_slow_error() -> RequestRefused:
     return RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time")
 
 
@@ -119,12 +119,12 @@ async def _answer_by_django(scope: Any, protocol: Any) -> None:
     loop = asyncio.get_running_loop()
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as body:
         has_body = "content-length" in scope.headers or "transfer-encoding" in scope.headers
-        size = await _receive(protocol, body) if has_body else 0
+        size = await _receive_body_or_refuse(protocol, body) if has_body else 0
         environ = _build_environ(scope, body, size)
-        await loop.run_in_executor(_threads, _run_wsgi, environ, protocol, loop)
+        await loop.run_in_executor(_threads, _run_django_and_respond, environ, protocol, loop)
 
 
-async def _receive(protocol: Any, body: IO[bytes]) -> int:
+async def _receive_body_or_refuse(protocol: Any, body: IO[bytes]) -> int:
     """Write the body to a file; return its size.
 
     Raises:
@@ -138,7 +138,7 @@ async def _receive(protocol: Any, body: IO[bytes]) -> int:
             async for chunk in protocol:
                 size += len(chunk)
                 if size > max_size:
-                    raise _too_large(max_size)
+                    raise _too_large_error(max_size)
                 if size > LARGE_BYTES and not is_large:
                     if _large_bodies.locked():
                         raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too many uploads")
@@ -147,7 +147,7 @@ async def _receive(protocol: Any, body: IO[bytes]) -> int:
                 body.write(chunk)
                 timeout.reschedule(deadline + size / MIN_BYTES_PER_SECOND)
     except TimeoutError:
-        raise _too_slow() from None
+        raise _too_slow_error() from None
     finally:
         if is_large:
             _large_bodies.release()
@@ -189,7 +189,9 @@ def _build_environ(scope: Any, body: IO[bytes], size: int) -> dict[str, Any]:
     return environ
 
 
-def _run_wsgi(environ: dict[str, Any], protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
+def _run_django_and_respond(
+    environ: dict[str, Any], protocol: Any, loop: asyncio.AbstractEventLoop
+) -> None:
     """Run Django in this thread and pass its answer on."""
     status, headers = 500, []
 
@@ -204,7 +206,7 @@ def _run_wsgi(environ: dict[str, Any], protocol: Any, loop: asyncio.AbstractEven
     response = wsgi_application(environ, start_response)
     try:
         if getattr(response, "streaming", True):
-            _stream(response, protocol, loop, status, headers)
+            _stream_response(response, protocol, loop, status, headers)
         else:
             protocol.response_bytes(status, headers, b"".join(response))
     finally:
@@ -216,7 +218,7 @@ def _refuse_write(data: bytes) -> None:
     raise NotImplementedError("Django does not write by the function of start_response")
 
 
-def _stream(
+def _stream_response(
     response: Iterable[bytes],
     protocol: Any,
     loop: asyncio.AbstractEventLoop,
@@ -226,8 +228,8 @@ def _stream(
     """Pass an answer on chunk by chunk, each when the one before was taken."""
     transport = protocol.response_stream(status, headers)
     for chunk in response:
-        asyncio.run_coroutine_threadsafe(_send(transport, chunk), loop).result()
+        asyncio.run_coroutine_threadsafe(_send_chunk(transport, chunk), loop).result()
 
 
-async def _send(transport: Any, chunk: bytes) -> None:
+async def _send_chunk(transport: Any, chunk: bytes) -> None:
     await transport.send_bytes(chunk)

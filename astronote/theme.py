@@ -31,5 +31,5 @@ UNFOLD = {
             "950": "oklch(20% .035 192.524)",
         }
     },
-    "SIDEBAR": {"navigation": "astronote.operations.sidebar.navigation"},
+    "SIDEBAR": {"navigation": "astronote.operations.sidebar.build_all_sidebar_sections"},
 }

@@ -8,15 +8,15 @@ import sys
 from django.core.wsgi import get_wsgi_application
 from django.db import NotSupportedError
 
-from astronote.common.postgres_version import check_postgres_version
-from astronote.processes.supervisor import end_with_parent
+from astronote.common.postgres_version import raise_if_postgres_too_old
+from astronote.processes.supervisor import end_this_process_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "astronote.settings")
 application = get_wsgi_application()
 
 try:
-    check_postgres_version()
+    raise_if_postgres_too_old()
 except NotSupportedError as error:
     sys.exit(f"astronote: {error} DATABASE_URL names the server.")
 
-end_with_parent()
+end_this_process_with_parent()

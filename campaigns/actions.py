@@ -122,13 +122,13 @@ def cancelled_ids_with_unsent_batches() -> list[int]:
     )
 
 
-def duplicate_campaign(campaign: Campaign, *, by: Any) -> Campaign:
+def duplicate_campaign_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft with the same text and audience.
 
     Raises:
         NotPermitted: if it is a service campaign and `by` may not send service messages.
     """
-    service_campaigns.require_permission(campaign.message_type, by)
+    service_campaigns.require_permission_to_send_type(campaign.message_type, by)
     copy = Campaign.objects.create(
         owner_id=campaign.owner_id,
         created_by_id=getattr(by, "pk", campaign.created_by_id),
@@ -145,7 +145,7 @@ def duplicate_campaign(campaign: Campaign, *, by: Any) -> Campaign:
     return copy
 
 
-def build_campaign_to_not_reached(campaign: Campaign) -> Campaign:
+def build_unsaved_campaign_to_not_reached(campaign: Campaign) -> Campaign:
     """The draft, not saved, with a campaign's text, to those whom the campaign did not reach."""
     return Campaign(
         owner=campaign.owner,
@@ -159,7 +159,7 @@ def build_campaign_to_not_reached(campaign: Campaign) -> Campaign:
 
 
 @transaction.atomic
-def create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
+def get_or_create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft to those whom an ended campaign did not reach; nothing is sent yet.
 
     If there is one already that was not started, that one is returned.
@@ -168,7 +168,7 @@ def create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
         ValueError: if the campaign has not ended, or there is nobody to be reached.
         NotPermitted: if it is a service campaign and `by` may not send service messages.
     """
-    service_campaigns.require_permission(campaign.message_type, by)
+    service_campaigns.require_permission_to_send_type(campaign.message_type, by)
     # Of two presses at one moment the second waits here, and finds the draft of the first.
     statuses = Campaign.objects.select_for_update().values_list("status", flat=True)
     if statuses.get(pk=campaign.pk) not in FINAL_CAMPAIGN_STATUSES:
@@ -176,7 +176,7 @@ def create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
     drafts = Campaign.objects.filter(not_reached_by=campaign, status__in=STARTABLE_STATUSES)
     if existing := drafts.order_by("pk").first():
         return existing
-    draft = build_campaign_to_not_reached(campaign)
+    draft = build_unsaved_campaign_to_not_reached(campaign)
     if not campaign_audience(draft).exists():
         raise ValueError(
             "there is nobody whom it did not reach and who may be messaged; unknown messages count"
@@ -190,12 +190,12 @@ def create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
 
 def settle_unknown_as_delivered(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as delivered and charge them; return how many."""
-    return _resolve_unknown(unknown_messages.mark_delivered, campaign, by)
+    return _resolve_unknown(unknown_messages.mark_unknown_delivered_and_charge, campaign, by)
 
 
 def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
-    return _resolve_unknown(unknown_messages.mark_failed, campaign, by)
+    return _resolve_unknown(unknown_messages.mark_unknown_failed_and_release, campaign, by)
 
 
 def send_unknown_again(campaign: Campaign, *, by: Any) -> int:
@@ -229,11 +229,14 @@ def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) 
     phone = parse_phone_to_e164(phone_as_written, region)
     # A test has no message of the campaign, so a shared link to the offer replaces its own link.
     offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
-    own_url, shared_url = links.short_url(SAMPLE_CODE), links.shorten_urls({0: offer})[0]
+    own_url, shared_url = (
+        links.short_url(SAMPLE_CODE),
+        links.create_links_and_shorten_urls({0: offer})[0],
+    )
     text = create_links_and_campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(
         own_url, shared_url
     )
-    message = direct_messages.enqueue_direct_message(
+    message = direct_messages.enqueue_direct_message_unless_opted_out(
         campaign.owner, phone, text, key=f"test:{secrets.token_hex(8)}"
     )
     audit.write_entry("test", campaign, by=by, message=message.pk)

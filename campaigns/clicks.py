@@ -8,8 +8,8 @@ from django.db.models.functions import Now
 from campaigns.models import CampaignMessage, OfferViewEvent
 from campaigns.visitors import device_type_of
 from messaging import links
-from messaging.addresses import is_valid_target, to_valid_url
-from messaging.codes import leading_code
+from messaging.addresses import is_http_url_with_host, to_ascii_url_keeping_tags
+from messaging.codes import leading_code_or_empty
 from messaging.models import ShortLink
 
 
@@ -24,7 +24,7 @@ def find_target_url_and_count_visit(
         ip_address: the visitor's address.
         is_visit: False for a request that only looks at the link; it is not counted.
     """
-    code = leading_code(code)
+    code = leading_code_or_empty(code)
     counted = is_visit and device_type_of(user_agent) != "robot"
     if links.has_tracking_id_length(code):
         target = _find_offer_url_and_record_view(code, user_agent, ip_address, should_count=counted)
@@ -33,7 +33,7 @@ def find_target_url_and_count_visit(
         target = link.values_list("target_url", flat=True).first()
         if target and counted:
             link.update(click_count=F("click_count") + 1, last_clicked_at=Now())
-    return to_valid_url(target) if target else None
+    return to_ascii_url_keeping_tags(target) if target else None
 
 
 def _find_offer_url_and_record_view(
@@ -45,7 +45,7 @@ def _find_offer_url_and_record_view(
         .only("owner_id", "campaign__offer_url", "contact__restricted_at")
         .first()
     )
-    if message is None or not is_valid_target(message.campaign.offer_url):
+    if message is None or not is_http_url_with_host(message.campaign.offer_url):
         return None
     is_restricted = message.contact is not None and message.contact.restricted_at is not None
     if should_count and not is_restricted:

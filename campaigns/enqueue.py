@@ -22,7 +22,7 @@ from campaigns.new_messages import (
     CHUNK,
     RECIPIENT_COLUMNS,
     RecipientChunk,
-    build_campaign_messages,
+    build_new_or_skipped_messages,
     iter_chunks_without_suppressed,
 )
 from messaging import batch_writing, credits, sending_stop
@@ -87,8 +87,8 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
     if only_if_due and not schedule.due_campaigns().filter(pk=campaign_id).exists():
         return campaign
     if by is not None:
-        service_campaigns.require_permission(campaign.message_type, by)
-    if sending_stop.may_have_been_restored():
+        service_campaigns.require_permission_to_send_type(campaign.message_type, by)
+    if sending_stop.is_stopped_by_restore():
         raise SendingBlocked("after a restore nothing starts until a person lets sending go on")
     sender = require_eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
@@ -100,7 +100,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         raise CannotStart(why_audience_is_empty(campaign))
     service_campaigns.require_confirmation(campaign, written.message_count)
     try:
-        credits.reserve_credits(written.batches)
+        credits.reserve_credits_or_raise(written.batches)
     except credits.InsufficientCredits as error:
         raise SendingBlocked(str(error)) from None
     now = database_now()
@@ -128,7 +128,7 @@ class WrittenMessages(NamedTuple):
 
 
 def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> WrittenMessages:
-    """Write the messages and batches of a campaign, at most one more than its `max_recipients`.
+    """Write the messages and batches of a campaign, at most one more than it may have.
 
     The audience is read by a server-side cursor in chunks, so memory does not grow with it.
     """
@@ -136,7 +136,7 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
         render = message_text.create_links_and_campaign_renderer(campaign)
     except ValueError as error:
         raise CannotStart(str(error)) from None
-    limit = service_campaigns.max_recipients(campaign)
+    limit = service_campaigns.max_recipients_or_none(campaign)
     audience = campaign_audience(campaign).order_by("pk")
     recipients = (
         audience[: None if limit is None else limit + 1]
@@ -150,7 +150,11 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
     chunks = iter_chunks_without_suppressed(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch_in_one_thread(
-        (partial(_build_messages, campaign, render, chunk) for chunk in chunks), max_ahead=1
+        (
+            partial(_build_messages_with_new_tracking_ids, campaign, render, chunk)
+            for chunk in chunks
+        ),
+        max_ahead=1,
     )
     for messages in rendered:
         batches += batch_writing.write_batches_and_messages(
@@ -165,9 +169,9 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
     return WrittenMessages(batches, message_count, skipped_count)
 
 
-def _build_messages(
+def _build_messages_with_new_tracking_ids(
     campaign: Campaign, render: message_text.Renderer, chunk: RecipientChunk
 ) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; runs in a thread and must not query the database."""
-    tracking_ids = batch_writing.new_tracking_ids(len(chunk.recipients))
-    return build_campaign_messages(campaign, render, chunk, tracking_ids)
+    tracking_ids = batch_writing.generate_tracking_ids(len(chunk.recipients))
+    return build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)

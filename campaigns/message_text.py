@@ -11,16 +11,16 @@ from astronote.models import User
 from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
-from messaging.gsm_text import signs_outside_gsm, to_gsm
+from messaging.gsm_text import count_characters_outside_gsm, replace_characters_outside_gsm
 from messaging.links import OwnedText
-from messaging.opt_out_line import UNSUBSCRIBE, has_opt_out_link, opt_out_line
+from messaging.opt_out_line import UNSUBSCRIBE, has_working_opt_out_link, opt_out_line
 from messaging.text import MAX_PARTS, Template, count_parts, tag_problem, value_or_empty
 
 OFFER = "offer_link"
 # How the links of a message are made from its tracking ID, by tag.
 MESSAGE_LINKS: dict[str, Callable[[str], str]] = {
     OFFER: links.short_url,
-    UNSUBSCRIBE: links.unsubscribe_url,
+    UNSUBSCRIBE: links.signed_unsubscribe_url,
 }
 CONTACT_FIELDS = ("first_name", "last_name", "email")
 # From the CONTACT_FIELDS of a contact and the tracking ID of its message to the text.
@@ -50,8 +50,8 @@ def build_full_text(campaign: Campaign) -> str:
     elif campaign.offer_url:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
-    text = with_opt_out_line(text, campaign.message_type, store)
-    part_count = count_parts(_renderer(text, False)(EMPTY_CONTACT, SAMPLE_CODE))
+    text = with_opt_out_line_if_marketing(text, campaign.message_type, store)
+    part_count = count_parts(_build_renderer(text, False)(EMPTY_CONTACT, SAMPLE_CODE))
     if part_count > MAX_PARTS:
         raise ValueError(
             f"the text takes {part_count} SMS parts with its opt-out line, and at most {MAX_PARTS}"
@@ -60,7 +60,7 @@ def build_full_text(campaign: Campaign) -> str:
     return text
 
 
-def with_opt_out_line(text: str, message_type: str, store: User | None) -> str:
+def with_opt_out_line_if_marketing(text: str, message_type: str, store: User | None) -> str:
     """The text with the store's opt-out line at its end, if it is marketing and has none yet.
 
     {{unsubscribe_link}} counts only where it becomes a link that works.
@@ -70,7 +70,7 @@ def with_opt_out_line(text: str, message_type: str, store: User | None) -> str:
     """
     line = opt_out_line(store)
     marketing = message_type == MessageType.MARKETING
-    if not marketing or has_opt_out_link(text) or line in text:
+    if not marketing or has_working_opt_out_link(text) or line in text:
         return text
     return f"{text}\n{line}"
 
@@ -82,18 +82,20 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
         ValueError: as `build_full_text`.
     """
     owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, build_full_text(campaign))
-    shortened = links.shorten_urls({0: owned_text})[0]
-    return _renderer(shortened, campaign.owner.writes_greek_in_capitals)
+    shortened = links.create_links_and_shorten_urls({0: owned_text})[0]
+    return _build_renderer(shortened, campaign.owner.writes_greek_in_capitals)
 
 
-def preview_renderer(campaign: Campaign) -> Renderer:
+def build_preview_renderer(campaign: Campaign) -> Renderer:
     """A renderer with placeholders of the same length for short links; creates none.
 
     Raises:
         ValueError: as `build_full_text`.
     """
-    text = links.with_sample_links(build_full_text(campaign))
-    return _renderer(text, bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals)
+    text = links.replace_urls_with_sample_links(build_full_text(campaign))
+    return _build_renderer(
+        text, bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals
+    )
 
 
 class AutomationText(NamedTuple):
@@ -117,13 +119,15 @@ def create_links_and_automation_renderers(
         automation_id: OwnedText(
             StoreId(text.owner_id),
             None,
-            with_opt_out_line(text.message_body, text.message_type, stores[text.owner_id]),
+            with_opt_out_line_if_marketing(
+                text.message_body, text.message_type, stores[text.owner_id]
+            ),
         )
         for automation_id, text in text_by_automation_id.items()
     }
-    shortened = links.shorten_urls(owned_texts)
+    shortened = links.create_links_and_shorten_urls(owned_texts)
     return {
-        automation_id: _renderer(
+        automation_id: _build_renderer(
             text, stores[text_by_automation_id[automation_id].owner_id].writes_greek_in_capitals
         )
         for automation_id, text in shortened.items()
@@ -131,7 +135,7 @@ def create_links_and_automation_renderers(
 
 
 @lru_cache(maxsize=1024)  # many stores have the same birthday text
-def _renderer(text: str, greek_capitals: bool) -> Renderer:
+def _build_renderer(text: str, greek_capitals: bool) -> Renderer:
     """A renderer of a text.
 
     Args:
@@ -142,7 +146,9 @@ def _renderer(text: str, greek_capitals: bool) -> Renderer:
     link_makers = {name: make for name, make in MESSAGE_LINKS.items() if name in template.fields}
 
     contact_fields = template.fields - link_makers.keys()
-    names_to_gsm = greek_capitals and not signs_outside_gsm(template.text_without_values())
+    names_to_gsm = greek_capitals and not count_characters_outside_gsm(
+        template.text_without_values()
+    )
 
     def render(contact: Mapping[str, str], tracking_id: str) -> str:
         values = {name: value_or_empty(contact[name]) for name in contact_fields}
@@ -150,7 +156,7 @@ def _renderer(text: str, greek_capitals: bool) -> Renderer:
             values[name] = make(tracking_id)
         if names_to_gsm:
             for name in contact_fields:
-                values[name] = to_gsm(values[name], greek_capitals=True)
+                values[name] = replace_characters_outside_gsm(values[name], greek_capitals=True)
         return template.render(values)
 
     return render

@@ -60,7 +60,7 @@ FINAL_CAMPAIGN_STATUSES = (
 )
 
 
-def _check_tags(field: str, text: str) -> None:
+def _check_text_tags(field: str, text: str) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
     problem = tag_problem(text)
     if has_joined_opt_out_link(text):
@@ -178,7 +178,7 @@ class Campaign(models.Model):
         Raises:
             ValidationError: if the audience is both, or if a tag is unknown or does not work.
         """
-        _check_tags("message_text", self.message_text)
+        _check_text_tags("message_text", self.message_text)
         if self.list and self.owner_id and self.list.owner_id != self.owner_id:
             raise ValidationError({"list": "This list belongs to another store."})
         if self.list and (self.filter_gender or self.filter_age_group):
@@ -249,7 +249,7 @@ class CampaignMessage(OutboundMessage):
         ]
 
     @classmethod
-    def decision_by_status(cls, batch: Batch) -> SendDecision:
+    def decide_whether_to_send(cls, batch: Batch) -> SendDecision:
         """Send batches of a sending campaign; drop those of a cancelled one; others wait."""
         status = Campaign.objects.values_list("status", flat=True).get(
             pk=cast(int, batch.source_id)  # a batch of a campaign has a source
@@ -261,7 +261,7 @@ class CampaignMessage(OutboundMessage):
         )
 
     @classmethod
-    def outcomes_changed(cls, changes: list[StatusChange]) -> None:
+    def on_outcomes_changed(cls, changes: list[StatusChange]) -> None:
         """Update the campaigns' counters; end campaigns whose last message has an outcome."""
         deltas_by_campaign: dict[int, Counter[str]] = defaultdict(Counter)
         for campaign_id, before, after, count in changes:
@@ -336,7 +336,7 @@ class Automation(models.Model):
         Raises:
             ValidationError: if it has one, or if its opt-out link stands where it does not work.
         """
-        _check_tags("message_body", self.message_body)
+        _check_text_tags("message_body", self.message_body)
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
                 {"message_body": "An automation has no offer: remove {{offer_link}}."}

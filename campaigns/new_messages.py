@@ -48,12 +48,12 @@ def iter_chunks_without_suppressed(
         if marketing:
             blocks = marketing_blocks((campaign.owner_id, row[1]) for row in chunk)
             chunk = [row for row in chunk if (campaign.owner_id, row[1]) not in blocks]
-            over_cap = limits.contacts_over_caps([row[0] for row in chunk])
+            over_cap = limits.contact_ids_over_marketing_caps([row[0] for row in chunk])
         if chunk:
             yield RecipientChunk(chunk, over_cap)
 
 
-def build_campaign_messages(
+def build_new_or_skipped_messages(
     campaign: Campaign, render: Renderer, chunk: RecipientChunk, tracking_ids: Sequence[str]
 ) -> list[NewMessage]:
     """The recipients' messages, to be written or to be counted; does not query the database.

@@ -92,7 +92,9 @@ registry.home_panels.register(
         panels.campaigns_and_imports_in_progress,
         10,
     ),
-    HomePanel("scheduled", "campaigns/panels/scheduled.html", panels.scheduled_context, 20),
+    HomePanel(
+        "scheduled", "campaigns/panels/scheduled.html", panels.next_scheduled_campaigns_context, 20
+    ),
     HomePanel(
         "failures", "campaigns/panels/failures.html", panels.failure_reasons_of_last_day_context, 40
     ),
@@ -113,9 +115,9 @@ contact_panels.register(
 )
 registry.metric_sources.register(MetricSource("campaign messages", _message_metrics))
 registry.repairs.register(
-    Repair("held_batches_released", repairs.release_held_of_sending_campaigns),
+    Repair("held_batches_released", repairs.release_held_batches_of_sending_campaigns),
     Repair("campaigns_started", repairs.enqueue_due_campaigns),
-    Repair("cancellings_finished", repairs.finish_cancelling),
+    Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled),
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
     Repair("birthday_runs_enqueued", repairs.enqueue_missed_birthday_run),
 )

@@ -35,12 +35,12 @@ def campaigns_and_imports_in_progress() -> dict[str, Any]:
     running = Campaign.objects.filter(status__in=RUNNING_STATUSES).order_by("-started_at")
     imports = ContactImport.objects.filter(status__in=OPEN_IMPORT_STATUSES).select_related("owner")
     return {
-        "running": reports.campaign_progress(running[:ROWS_SHOWN]),
+        "running": reports.progress_of_campaigns(running[:ROWS_SHOWN]),
         "imports": [(job, import_progress(job)) for job in imports.order_by("-pk")[:ROWS_SHOWN]],
     }
 
 
-def scheduled_context() -> dict[str, Any]:
+def next_scheduled_campaigns_context() -> dict[str, Any]:
     """The campaigns that start next."""
     scheduled = Campaign.objects.filter(status=CampaignStatus.SCHEDULED).select_related("owner")
     return {"scheduled": list(scheduled.order_by("scheduled_at")[:ROWS_SHOWN])}

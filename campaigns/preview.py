@@ -25,18 +25,18 @@ from campaigns.message_text import (
     SAMPLE_CODE,
     SAMPLE_CONTACT,
     Renderer,
-    preview_renderer,
+    build_preview_renderer,
 )
 from campaigns.models import Campaign
 from campaigns.new_messages import (
     RECIPIENT_COLUMNS,
-    build_campaign_messages,
+    build_new_or_skipped_messages,
     iter_chunks_without_suppressed,
 )
 from contacts.models import Contact, MessageType
 from messaging import credits
 from messaging.batch_writing import NewMessage
-from messaging.gsm_text import signs_outside_gsm, template_to_gsm
+from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
 from messaging.limits import describe_store_caps, find_current_quiet_hours_end
 from messaging.statuses import describe_reason
 from messaging.text import Template, count_parts, sms_encoding, value_or_empty
@@ -118,19 +118,19 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     """
     problem, render = "", None
     try:
-        render = preview_renderer(campaign) if campaign.message_text.strip() else None
+        render = build_preview_renderer(campaign) if campaign.message_text.strip() else None
     except ValueError as error:
         problem = str(error)
     if campaign.owner_id is None:
         text = render(SAMPLE_CONTACT, SAMPLE_CODE) if render else campaign.message_text
-        return _preview_of_text(text, problem)
+        return _build_preview_of_text(text, problem)
     audience = campaign_audience(campaign)
     size = audience.count()
     wallet = credits.get_or_create_wallet(campaign.owner_id)
     if render is None:
-        preview = _preview_of_text(campaign.message_text)._replace(recipients=size, credits=0)
+        preview = _build_preview_of_text(campaign.message_text)._replace(recipients=size, credits=0)
     else:
-        preview = _count_audience(campaign, audience, size, render)
+        preview = _preview_by_counting_audience(campaign, audience, size, render)
     preview = preview._replace(
         available=wallet.available, notes=list(_quiet_hours_and_cap_notes(campaign))
     )
@@ -138,7 +138,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     return preview._replace(problem=problem)
 
 
-def _preview_of_text(text: str, problem: str = "") -> CampaignPreview:
+def _build_preview_of_text(text: str, problem: str = "") -> CampaignPreview:
     return CampaignPreview(
         text=text,
         characters=len(text),
@@ -165,29 +165,29 @@ class _Counts:
     saved: int = 0
 
 
-def _count_audience(
+def _preview_by_counting_audience(
     campaign: Campaign, audience: QuerySet[Contact], size: int, render: Renderer
 ) -> CampaignPreview:
     """Count the messages to the audience, or to a sample of it."""
     is_whole = size <= MAX_COUNTED
-    drawn = audience if is_whole else _sample(audience, SAMPLE_SIZE / size)
-    plain = template_to_gsm(
+    drawn = audience if is_whole else _stable_random_sample(audience, SAMPLE_SIZE / size)
+    plain = replace_outside_gsm_in_template(
         campaign.message_text, greek_capitals=campaign.owner.writes_greek_in_capitals
     )
-    render_plain = _renderer_of_other_text(campaign, plain)
-    counts = _count(campaign, drawn, render, render_plain)
+    render_plain = _renderer_of_other_text_or_none(campaign, plain)
+    counts = _count_messages(campaign, drawn, render, render_plain)
     text = counts.sample_text or render(SAMPLE_CONTACT, SAMPLE_CODE)
     scale = 1.0 if is_whole else size / max(1, counts.drawn)
-    signs = signs_outside_gsm(render(EMPTY_CONTACT, SAMPLE_CODE))
+    signs = count_characters_outside_gsm(render(EMPTY_CONTACT, SAMPLE_CODE))
     saved = round(counts.saved * scale)
     unicode = None
     if signs or counts.unicode_texts:
         names = 0 if signs else round(counts.unicode_texts * scale)
         unicode = UnicodeSigns(signs, names, plain if saved > 0 else "", max(saved, 0))
-    return _preview_of_text(text)._replace(
+    return _build_preview_of_text(text)._replace(
         recipients=round(sum(counts.by_parts.values()) * scale),
-        credits=round(_parts(counts.by_parts) * scale),
-        credits_error=0 if is_whole else _error_of_total(counts, size),
+        credits=round(_total_parts(counts.by_parts) * scale),
+        credits_error=0 if is_whole else _credits_error_of_sample(counts, size),
         spread=[
             PartCount(parts, round(count * scale))
             for parts, count in sorted(counts.by_parts.items())
@@ -202,13 +202,13 @@ def _count_audience(
     )
 
 
-def _sample(audience: QuerySet[Contact], share: float) -> QuerySet[Contact]:
+def _stable_random_sample(audience: QuerySet[Contact], share: float) -> QuerySet[Contact]:
     """About this share of an audience: the same contacts each time, without regard to their age."""
     draw = Func(F("pk"), function="hashint8", output_field=IntegerField())
     return audience.annotate(draw=draw).filter(draw__lt=int(-(2**31) + share * 2**32))
 
 
-def _count(
+def _count_messages(
     campaign: Campaign,
     contacts: QuerySet[Contact],
     render: Renderer,
@@ -220,7 +220,7 @@ def _count(
     counts.drawn = len(rows)
     for chunk in iter_chunks_without_suppressed(iter(rows), campaign):
         tracking_ids = [SAMPLE_CODE] * len(chunk.recipients)
-        messages = build_campaign_messages(campaign, render, chunk, tracking_ids)
+        messages = build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)
         for message, row in zip(messages, chunk.recipients, strict=True):
             if message.skip_reason:
                 counts.by_reason[message.skip_reason] += 1
@@ -230,16 +230,16 @@ def _count(
             counts.unicode_texts += sms_encoding(message.text) != "GSM-7"
             counts.without_value += any(not value_or_empty(row[at]) for at in gaps)
         if render_plain:
-            plain = build_campaign_messages(campaign, render_plain, chunk, tracking_ids)
-            counts.saved += _charged_parts(messages) - _charged_parts(plain)
+            plain = build_new_or_skipped_messages(campaign, render_plain, chunk, tracking_ids)
+            counts.saved += _total_parts_of_unskipped(messages) - _total_parts_of_unskipped(plain)
     return counts
 
 
-def _charged_parts(messages: list[NewMessage]) -> int:
+def _total_parts_of_unskipped(messages: list[NewMessage]) -> int:
     return sum(message.segments for message in messages if not message.skip_reason)
 
 
-def _parts(by_parts: Mapping[int, int]) -> int:
+def _total_parts(by_parts: Mapping[int, int]) -> int:
     return sum(parts * count for parts, count in by_parts.items())
 
 
@@ -249,7 +249,7 @@ def _indexes_of_fields_with_gaps(campaign: Campaign) -> list[int]:
     return [RECIPIENT_COLUMNS.index(name) for name in without_default if name in CONTACT_FIELDS]
 
 
-def _renderer_of_other_text(campaign: Campaign, text: str) -> Renderer | None:
+def _renderer_of_other_text_or_none(campaign: Campaign, text: str) -> Renderer | None:
     """A renderer as if the campaign had another text; None if it has that already."""
     if text == campaign.message_text:
         return None
@@ -260,15 +260,15 @@ def _renderer_of_other_text(campaign: Campaign, text: str) -> Renderer | None:
         offer_url=campaign.offer_url,
     )
     try:
-        return preview_renderer(other)
+        return build_preview_renderer(other)
     except ValueError:
         return None
 
 
-def _error_of_total(counts: _Counts, size: int) -> int:
+def _credits_error_of_sample(counts: _Counts, size: int) -> int:
     """The error of the credits of a sample, as CONFIDENCE has it."""
     drawn = max(2, counts.drawn)
-    mean = _parts(counts.by_parts) / drawn
+    mean = _total_parts(counts.by_parts) / drawn
     squares = sum(parts * parts * count for parts, count in counts.by_parts.items())
     variance = max(0.0, squares / drawn - mean * mean) * drawn / (drawn - 1)
     return math.ceil(CONFIDENCE * size * math.sqrt(variance / drawn * (1 - drawn / size)))

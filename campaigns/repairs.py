@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def release_held_of_sending_campaigns(dry_run: bool) -> int:
+def release_held_batches_of_sending_campaigns(dry_run: bool) -> int:
     """Release batches that were put on hold while their campaign was being resumed."""
     sending = Campaign.objects.filter(status=CampaignStatus.SENDING, pk=OuterRef("source_id"))
     held = Batch.objects.filter(
@@ -65,7 +65,7 @@ def enqueue_due_campaigns(dry_run: bool) -> int:
     return schedule.enqueue_due_campaigns()
 
 
-def finish_cancelling(dry_run: bool) -> int:
+def cancel_unsent_batches_of_cancelled(dry_run: bool) -> int:
     """Drop the unsent batches of cancelled campaigns."""
     ids = actions.cancelled_ids_with_unsent_batches()
     if dry_run:
@@ -97,12 +97,12 @@ def repair_stuck_campaigns(dry_run: bool) -> int:
         return stuck.count()
     ids = list(stuck.values_list("pk", flat=True)[:CHUNK])
     for campaign_id in ids:
-        _repair_campaign(campaign_id)
+        _lock_and_repair_if_sending(campaign_id)
     return len(ids)
 
 
 @transaction.atomic
-def _repair_campaign(campaign_id: int) -> None:
+def _lock_and_repair_if_sending(campaign_id: int) -> None:
     campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
     if campaign.status != CampaignStatus.SENDING:
         return
@@ -141,13 +141,13 @@ def _put_into_paid_batches_and_enqueue(
             kind=CampaignMessage.batch_kind,
             source_id=campaign.pk,
             message_type=campaign.message_type,
-            sender=_sender_id(campaign),
+            sender=_sender_id_or_default(campaign),
             size=len(chunk),
             turn=batch_queue.lowest_due_turn(),
         )
         try:
             part_count = sum(parts for _, parts in chunk)
-            credits.reserve_credits(
+            credits.reserve_credits_or_raise(
                 [credits.NewBatch(StoreId(campaign.owner_id), BatchId(batch.pk), part_count)]
             )
         except credits.InsufficientCredits as error:
@@ -162,7 +162,7 @@ def _put_into_paid_batches_and_enqueue(
     return batched_count
 
 
-def _sender_id(campaign: Campaign) -> str:
+def _sender_id_or_default(campaign: Campaign) -> str:
     """The sender ID of the store, eligible or not: the campaign was started already."""
     return campaign.owner.sender_name or settings.MITTO_SENDER
 

@@ -107,15 +107,15 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
     return CampaignReport(
         accepted=accepted,
         delivered=delivered,
-        failed_by_reason=_most_frequent_first(details_by_event[TallyEvent.FAILED]),
-        skipped_by_reason=_most_frequent_first(details_by_event[TallyEvent.SKIPPED]),
+        failed_by_reason=_nonzero_most_frequent_first(details_by_event[TallyEvent.FAILED]),
+        skipped_by_reason=_nonzero_most_frequent_first(details_by_event[TallyEvent.SKIPPED]),
         unknown=campaign.unknown,
         opted_out=details_by_event[TallyEvent.OPTED_OUT].total(),
         clicks=views["all"] + (links["clicks"] or 0),
         people_who_clicked=views["people"],
         credits=debits.aggregate(charged=Sum("amount"))["charged"] or 0,
         delivery_rate=delivered / accepted if accepted else None,
-        delivery_seconds=delivery_percentiles(details_by_event[TallyEvent.DELIVERED]),
+        delivery_seconds=delivery_seconds_by_percentile(details_by_event[TallyEvent.DELIVERED]),
         slots=[slot for slot in slots if any(slot[1:])],
     )
 
@@ -124,7 +124,7 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
 CHART_EVENTS = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
 
 
-def shared_link_clicks(campaign: Campaign) -> list[tuple[str, int]]:
+def shared_link_clicks_by_target(campaign: Campaign) -> list[tuple[str, int]]:
     """The targets of the campaign's shared links, each with the number of visits."""
     links = ShortLink.objects.filter(campaign_id=campaign.pk).order_by("-click_count")
     return list(links.values_list("target_url", "click_count"))
@@ -153,11 +153,11 @@ def merge_slots_into_chart_points(
     ]
 
 
-def _most_frequent_first(counts: Counter[str]) -> dict[str, int]:
+def _nonzero_most_frequent_first(counts: Counter[str]) -> dict[str, int]:
     return {detail: count for detail, count in counts.most_common() if count}
 
 
-def delivery_percentiles(counts_by_wait_bucket: Counter[str]) -> dict[int, float]:
+def delivery_seconds_by_percentile(counts_by_wait_bucket: Counter[str]) -> dict[int, float]:
     """The seconds within which PERCENTILES per cent of the messages were delivered.
 
     Within a class of WAIT_BOUNDS the times are assumed to be spread evenly.
@@ -232,12 +232,12 @@ COUNT_STORE_DAYS = """
 """
 
 
-def store_report_csv(days: Sequence[StoreDay]) -> str:
+def store_days_as_csv(days: Sequence[StoreDay]) -> str:
     """A store's days as CSV."""
-    return _csv(StoreDay._fields, days)
+    return _build_csv(StoreDay._fields, days)
 
 
-def campaign_report_csv(report: CampaignReport) -> str:
+def campaign_report_as_csv(report: CampaignReport) -> str:
     """A campaign's report as CSV: one figure a row, then one slot a row."""
     lines: list[tuple[Any, ...]] = []
     for name, value in report.as_dict().items():
@@ -250,16 +250,18 @@ def campaign_report_csv(report: CampaignReport) -> str:
         else:
             lines.append((name, "", "" if value is None else value, "", "", ""))
     lines += [("from", slot.isoformat(), *counts, "") for slot, *counts in report.slots]
-    return _csv(("figure", "detail", "value_or_accepted", "delivered", "failed", "reason"), lines)
+    return _build_csv(
+        ("figure", "detail", "value_or_accepted", "delivered", "failed", "reason"), lines
+    )
 
 
-def _csv(headings: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
+def _build_csv(headings: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
     return "".join(map(csv_line_with_escaped_formulas, (headings, *lines)))
 
 
 def campaign_summary(campaign: Campaign) -> dict[str, Any]:
     """The status, counters and report of a campaign, for JSON."""
-    campaign = with_next_batch(Campaign.objects.select_related("owner")).get(pk=campaign.pk)
+    campaign = annotate_next_batch(Campaign.objects.select_related("owner")).get(pk=campaign.pk)
     return {
         "id": campaign.pk,
         "name": campaign.name,
@@ -288,9 +290,9 @@ class CampaignProgress(NamedTuple):
 RATE_PERIOD = timedelta(minutes=1)
 
 
-def campaign_progress(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
+def progress_of_campaigns(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
     """How far each campaign is, in two queries."""
-    annotated = list(with_next_batch(campaigns.select_related("owner")))
+    annotated = list(annotate_next_batch(campaigns.select_related("owner")))
     now = timezone.now()
     recent = Batch.objects.filter(
         kind=CampaignMessage.batch_kind,
@@ -321,7 +323,7 @@ def _build_campaign_progress(
 
 
 class NextBatch(TypedDict):
-    """What `with_next_batch` adds to a campaign."""
+    """What `annotate_next_batch` adds to a campaign."""
 
     next_at: datetime | None
     next_reason: str | None
@@ -331,7 +333,7 @@ if TYPE_CHECKING:
     CampaignWithNextBatch = WithAnnotations[Campaign, NextBatch]
 
 
-def with_next_batch(campaigns: QuerySet[Campaign]) -> QuerySet[CampaignWithNextBatch]:
+def annotate_next_batch(campaigns: QuerySet[Campaign]) -> QuerySet[CampaignWithNextBatch]:
     """Annotate sending campaigns with the time of their next pending batch and why it waits."""
     pending = Batch.objects.filter(
         kind=CampaignMessage.batch_kind, source_id=OuterRef("pk"), status=BatchStatus.PENDING

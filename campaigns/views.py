@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from astronote.common.languages import Language, language_for
+from astronote.common.languages import Language, preferred_language_or_default
 from campaigns import clicks, visitors
 
 # Every visit reaches us, and the target does not learn the link, which identifies the message.
@@ -62,7 +62,7 @@ def follow_link(request: HttpRequest, code: str) -> HttpResponse:
         is_visit=request.method == "GET" and not visitors.is_prefetch(request),
     )
     if target is None:
-        language = language_for(request, Language.ENGLISH)
+        language = preferred_language_or_default(request, Language.ENGLISH)
         context = {"language": language, "texts": NO_SUCH_LINK[language]}
         return render(request, "campaigns/no_such_link.html", context, status=404)
     return HttpResponse(status=302, headers=HEADERS | {"Location": target})

@@ -17,24 +17,24 @@ from astronote.operations import registry
 from astronote.operations.registry import PersonalData, Subjects
 from compliance import elsewhere, held_rows, record, uploads
 from compliance.person import Person
-from compliance.traces import leaves
+from compliance.traces import iter_texts_in_json
 from contacts.models import Contact, ImportFileChunk
 
 
-def held_data(person: Person) -> dict[str, Any]:
+def collect_held_data(person: Person) -> dict[str, Any]:
     """All data held on a person, with what it is for and what the person may ask for."""
     data = [
         _describe_rows_of_declaration(declaration, person)
-        for declaration in held_rows.declarations()
+        for declaration in held_rows.declarations_with_contacts_last()
     ]
     return {
         "number": person.phone,
         "as_of": timezone.now(),
-        "controller": record.controller(),
+        "controller": record.controller_from_settings(),
         "stores": _describe_stores_with_number(person),
-        "recipients": record.recipients(),
+        "recipients": record.recipient_texts(),
         "transfers": list(record.TRANSFERS),
-        "periods": record.periods(),
+        "periods": record.retention_period_texts(),
         "rights": list(record.RIGHTS),
         "automated_decisions": "none",
         "data": [one for one in data if one["rows"] or one["mentions"]],
@@ -43,12 +43,12 @@ def held_data(person: Person) -> dict[str, Any]:
 
 
 def held_data_as_json(held: dict[str, Any]) -> str:
-    """What `held_data` returns, as a JSON document."""
+    """What `collect_held_data` returns, as a JSON document."""
     return json.dumps(held, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
 
 
 def held_data_as_html_page(held: dict[str, Any]) -> str:
-    """What `held_data` returns, as a page that needs nothing else."""
+    """What `collect_held_data` returns, as a page that needs nothing else."""
     return render_to_string("compliance/person_file.html", {"held": held})
 
 
@@ -70,7 +70,7 @@ def _describe_stores_with_number(person: Person) -> list[dict[str, Any]]:
 def _describe_rows_of_declaration(declaration: PersonalData, person: Person) -> dict[str, Any]:
     """What the rows of a declaration hold: the person's own, and texts of others."""
     rows, mentions = _own_rows_and_texts_naming_person(declaration, person)
-    if held_rows.model_of(declaration) is ImportFileChunk:
+    if held_rows.model_of_declaration(declaration) is ImportFileChunk:
         rows = list(uploads.rows_of_person_in_uploads(person))
     return {
         "what": declaration.model,
@@ -92,11 +92,11 @@ def _own_rows_and_texts_naming_person(
 
     What else is in those is about somebody else (article 15(4)).
     """
-    model = held_rows.model_of(declaration)
-    own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
+    model = held_rows.model_of_declaration(declaration)
+    own = list(held_rows.rows_belonging_to_person(declaration, person).values_list("pk", flat=True))
     mentions: list[dict[str, Any]] = []
     if declaration.subjects == Subjects.CUSTOMERS:
-        for found in held_rows.rows_naming_person(declaration, person):
+        for found in held_rows.other_rows_naming_person(declaration, person):
             if found.is_own:
                 own.append(found.row.pk)
                 continue
@@ -106,7 +106,7 @@ def _own_rows_and_texts_naming_person(
             ]
             mentions += [
                 {"row": found.row.pk, "text": text}
-                for text in leaves(values)
+                for text in iter_texts_in_json(values)
                 if person.traces.are_in(text, number_only=found.number_only)
             ]
     columns = _declared_columns_and_undeclared_if_first(declaration)
@@ -121,7 +121,7 @@ def _declared_columns_and_undeclared_if_first(declaration: PersonalData) -> list
 
     So each column of a row is handed out once.
     """
-    model = held_rows.model_of(declaration)
+    model = held_rows.model_of_declaration(declaration)
     of_model = [one for one in registry.personal_data if one.model == declaration.model]
     others = {name for one in of_model if one is not declaration for name in one.fields}
     fields = [field for field in model._meta.concrete_fields if field.name not in others]

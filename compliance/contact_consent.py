@@ -55,7 +55,7 @@ class RecordConsentForm(forms.Form):
     )
 
 
-def record_consent_action(
+def ask_proof_and_record_consent_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse | None:
     """Ask for the proof of one contact's consent, and record it."""
@@ -97,7 +97,9 @@ def _record_consent_of_form(
     )
 
 
-def ask_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+def send_opt_in_requests_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> None:
     """Ask the selected contacts by SMS whether they agree to marketing."""
     asked = 0
     for contact in queryset.select_related("owner"):

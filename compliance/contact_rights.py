@@ -20,12 +20,14 @@ from contacts.models import Contact
 MAX_REASON_LENGTH = 200
 
 
-def erase_person_of_contact(contact: Contact, by: User | AnonymousUser) -> rights.Erasure | None:
+def erase_person_of_contact_at_store(
+    contact: Contact, by: User | AnonymousUser
+) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
     return rights.erase_person(contact.phone, contact.owner_id, by=by) if contact.phone else None
 
 
-def show_action(
+def show_held_data_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse:
     """Show all data held on the selected contacts."""
@@ -72,7 +74,7 @@ def withdraw_all_consent_action(
     model_admin.message_user(request, f"{changed:,} consents withdrawn", messages.SUCCESS)
 
 
-def restriction_action(
+def ask_reason_and_restrict_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse | None:
     """Restrict the selected contacts; ask for the reason first."""
@@ -87,14 +89,16 @@ def restriction_action(
         }
         return TemplateResponse(request, "compliance/restrict.html", context)
     changed = sum(
-        restriction.restrict_contact(contact.pk, reason=reason, by=request.user)
+        restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=reason, by=request.user)
         for contact in selected
     )
     model_admin.message_user(request, f"{changed:,} contacts restricted", messages.SUCCESS)
     return None
 
 
-def lifting_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+def lift_restrictions_action(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
+) -> None:
     """End the restriction of the selected contacts."""
     changed = sum(restriction.lift_restriction(contact.pk, by=request.user) for contact in queryset)
     model_admin.message_user(
@@ -102,7 +106,7 @@ def lifting_action(model_admin: Any, request: HttpRequest, queryset: QuerySet[Co
     )
 
 
-def confirm_then_erase_persons_action(
+def confirm_then_erase_or_restrict_held_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse | None:
     """Erase the persons of the selected contacts; ask for a confirmation first."""
@@ -117,7 +121,7 @@ def confirm_then_erase_persons_action(
         return TemplateResponse(request, "compliance/confirm_erasure.html", context)
     erased = 0
     for contact in selected:
-        erasure = erase_person_of_contact(contact, request.user)
+        erasure = erase_person_of_contact_at_store(contact, request.user)
         if erasure is None or erasure.restricted:
             notice = f"contact {contact.pk} is under a legal hold: it was restricted, not erased"
             model_admin.message_user(request, notice, messages.WARNING)

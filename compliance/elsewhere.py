@@ -27,7 +27,7 @@ from contacts.importing import rewriting
 ENCODINGS = ("utf-8", "utf-16")
 
 
-def declared_patterns_of(kind: PlaceKind) -> list[str]:
+def declared_place_patterns(kind: PlaceKind) -> list[str]:
     """The patterns of the declared places of a kind."""
     return [place.pattern for place in registry.personal_places if place.kind == kind]
 
@@ -43,7 +43,7 @@ def redis_keys_naming_person(traces: Traces) -> list[str]:
     )
 
 
-def erase_from_redis(traces: Traces) -> int:
+def delete_redis_values_naming_person(traces: Traces) -> int:
     """Delete what names the person; return of how many keys.
 
     Of a list or set only the members go that name the person, of any other key all.
@@ -70,7 +70,7 @@ _REMOVE_MEMBER: dict[bytes, Callable[[Any, bytes, bytes], Any]] = {
 
 def _iter_redis_keys_naming_person(redis: Any, traces: Traces) -> Iterator[bytes]:
     seen: set[bytes] = set()
-    for pattern in declared_patterns_of(PlaceKind.REDIS):
+    for pattern in declared_place_patterns(PlaceKind.REDIS):
         for key in redis.scan_iter(pattern, count=1000):
             if key not in seen:
                 seen.add(key)
@@ -141,7 +141,7 @@ def temporary_files_naming_person(traces: Traces) -> list[Path]:
     """The files in this machine's folder for temporary files that name the person."""
     folder = Path(tempfile.gettempdir())
     found = [
-        path for pattern in declared_patterns_of(PlaceKind.FILE) for path in folder.glob(pattern)
+        path for pattern in declared_place_patterns(PlaceKind.FILE) for path in folder.glob(pattern)
     ]
     return sorted(
         path
@@ -175,9 +175,9 @@ def _is_person_named_in_file(path: Path, traces: Traces) -> bool:
 def _iter_texts_in_file(path: Path) -> Iterator[str]:
     """All text in a file: plain, compressed or a workbook."""
     if zipfile.is_zipfile(path):
-        yield from rewriting.texts_of_workbook(path)
+        yield from rewriting.iter_overlapping_texts_of_workbook(path)
         return
     with path.open("rb") as file:
         is_packed = file.read(2) == b"\x1f\x8b"
     for encoding in ENCODINGS:
-        yield from rewriting.texts_of_table(path, encoding, compressed=is_packed)
+        yield from rewriting.iter_overlapping_texts_of_csv(path, encoding, compressed=is_packed)

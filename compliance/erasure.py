@@ -122,19 +122,21 @@ def erase_rows_by_declarations(person: Person) -> Counter[str]:
         How many rows of each table were deleted, emptied or changed.
     """
     counts: Counter[str] = Counter()
-    for declaration in held_rows.declarations():
+    for declaration in held_rows.declarations_with_contacts_last():
         if declaration.on_erasure == OnErasure.KEEP:
             continue
-        table = held_rows.model_of(declaration)._meta.db_table
-        for found in held_rows.rows_naming_person(declaration, person):
+        table = held_rows.model_of_declaration(declaration)._meta.db_table
+        for found in held_rows.other_rows_naming_person(declaration, person):
             counts[table] += _mask_or_erase_naming_row(declaration, found, person)
-        own = list(held_rows.own_rows(declaration, person).values_list("pk", flat=True))
+        own = list(
+            held_rows.rows_belonging_to_person(declaration, person).values_list("pk", flat=True)
+        )
         counts[table] += _erase_and_count_own_rows(declaration, own)
     return counts
 
 
 def _erase_and_count_own_rows(declaration: PersonalData, ids: Sequence[int]) -> int:
-    model = held_rows.model_of(declaration)
+    model = held_rows.model_of_declaration(declaration)
     if not ids:
         return 0
     if model is Contact:
@@ -169,7 +171,7 @@ def _mask_or_erase_naming_row(declaration: PersonalData, found: NamingRow, perso
             continue  # another contact's address, which would be none any more
         mask = f"{MASK[:-1]} {row.pk}]" if _is_column_in_unique_key(type(row), name) else MASK
         before = getattr(row, name)
-        after = person.traces.masked(before, mask, number_only=found.number_only)
+        after = person.traces.mask_person_in(before, mask, number_only=found.number_only)
         if after != before:
             is_text = isinstance(after, str) and field.max_length
             changes[name] = after[: field.max_length] if is_text else after

@@ -18,7 +18,7 @@ from astronote.accounts.models import User
 from astronote.operations import registry
 from astronote.operations.registry import OnErasure, PersonalData
 from compliance.person import Person
-from compliance.traces import leaves
+from compliance.traces import iter_texts_in_json
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import PhoneReader
 from contacts.models import Contact
@@ -27,19 +27,21 @@ from contacts.phones import phone_region_of
 TEXT_FIELDS = (models.CharField, models.TextField, models.JSONField)
 
 
-def declarations() -> list[PersonalData]:
+def declarations_with_contacts_last() -> list[PersonalData]:
     """The declarations, those of contacts last, since other rows are found by them."""
-    return sorted(registry.personal_data, key=lambda one: model_of(one) is Contact)
+    return sorted(registry.personal_data, key=lambda one: model_of_declaration(one) is Contact)
 
 
-def model_of(declaration: PersonalData) -> type[models.Model]:
+def model_of_declaration(declaration: PersonalData) -> type[models.Model]:
     """The model of a declaration."""
     return apps.get_model(declaration.model)
 
 
 def free_text_and_json_fields(declaration: PersonalData) -> list[str]:
     """The declared fields in which a text may name somebody."""
-    fields = {field.name: field for field in model_of(declaration)._meta.concrete_fields}
+    fields = {
+        field.name: field for field in model_of_declaration(declaration)._meta.concrete_fields
+    }
     return [
         name
         for name in declaration.fields
@@ -47,9 +49,9 @@ def free_text_and_json_fields(declaration: PersonalData) -> list[str]:
     ]
 
 
-def own_rows(declaration: PersonalData, person: Person) -> QuerySet[Any]:
+def rows_belonging_to_person(declaration: PersonalData, person: Person) -> QuerySet[Any]:
     """The rows that belong to the person by a contact, number or hash."""
-    rows = model_of(declaration)._default_manager.order_by("pk")
+    rows = model_of_declaration(declaration)._default_manager.order_by("pk")
     condition = declaration.found_by.condition
     return rows.filter(condition(person)) if condition else rows.none()
 
@@ -68,8 +70,8 @@ class NamingRow(NamedTuple):
     number_only: bool
 
 
-def rows_naming_person(declaration: PersonalData, person: Person) -> Iterator[NamingRow]:
-    """The rows that name the person at the stores that are asked about, besides `own_rows`."""
+def other_rows_naming_person(declaration: PersonalData, person: Person) -> Iterator[NamingRow]:
+    """The rows that name the person at the stores that are asked about, but not its own."""
     fields = free_text_and_json_fields(declaration)
     if not fields:
         return
@@ -79,9 +81,9 @@ def rows_naming_person(declaration: PersonalData, person: Person) -> Iterator[Na
     if declaration.found_by.contact:  # what is a name of another contact is not this person's
         numbered = Q(text_of_row__regex=person.traces.sql_number_pattern)
         named = numbered | (_without_contact_q(declaration) & named)
-    rows = model_of(declaration)._default_manager.annotate(text_of_row=text)
+    rows = model_of_declaration(declaration)._default_manager.annotate(text_of_row=text)
     rows = rows.filter(person.at_stores(declaration.store)).filter(named)
-    own = own_rows(declaration, person).order_by().values("pk")
+    own = rows_belonging_to_person(declaration, person).order_by().values("pk")
     for row in rows.exclude(pk__in=own).order_by("pk").iterator(chunk_size=500):
         values = [getattr(row, name) for name in fields]
         is_of_another = _is_row_of_another_contact(declaration, row)
@@ -142,19 +144,19 @@ class RecordReader:
                 any may.
         """
         numbers: set[str] = set()
-        for text in leaves(list(values if tell is None else tell)):
+        for text in iter_texts_in_json(list(values if tell is None else tell)):
             if self.person.traces.is_phone_or_its_last_digits(text):
                 return True
             numbers |= self._possible_numbers_in_phone_cell(text)
         if self.person.phone in numbers:
             return True
-        return not numbers and self.names(values)
+        return not numbers and self.names_person_anywhere(values)
 
-    def names(self, values: Sequence[Any]) -> bool:
+    def names_person_anywhere(self, values: Sequence[Any]) -> bool:
         """Whether the person is named anywhere in values."""
         return self.person.traces.are_in(list(values)) or any(
             self.person.phone in self._possible_numbers_in_phone_cell(text)
-            for text in leaves(list(values))
+            for text in iter_texts_in_json(list(values))
         )
 
     def _possible_numbers_in_phone_cell(self, cell: str) -> set[str]:

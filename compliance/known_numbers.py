@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contacts.models import Contact
-from messaging.event_fields import number_of_reply
+from messaging.event_fields import sender_number_of_reply
 from messaging.models import WebhookEvent, message_classes
-from messaging.reply_stores import numbers_in
+from messaging.reply_stores import possible_numbers_in
 from messaging.statuses import WebhookEventType
 
 CHUNK = 5000
 
 
-def known_numbers() -> Iterator[str]:
+def iter_known_numbers() -> Iterator[str]:
     """The numbers of contacts, messages and replies in E.164; memory does not grow with them."""
     for phone in Contact.objects.values_list("phone", flat=True).iterator(CHUNK):
         if phone:
@@ -23,4 +23,4 @@ def known_numbers() -> Iterator[str]:
         yield from messages.values_list("to", flat=True).iterator(CHUNK)
     replies = WebhookEvent.objects.filter(event_type=WebhookEventType.INBOUND)
     for payload in replies.values_list("payload", flat=True).iterator(CHUNK):
-        yield from numbers_in(number_of_reply(payload or {}))
+        yield from possible_numbers_in(sender_number_of_reply(payload or {}))

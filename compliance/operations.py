@@ -45,14 +45,14 @@ contact_actions.register(
         "Record a consent",
         "Record a consent of one of them",
         "change",
-        contact_consent.record_consent_action,
+        contact_consent.ask_proof_and_record_consent_action,
     ),
     ContactAction(
         "ask_for_consent",
         "Ask for consent by SMS",
         "Ask them for consent by SMS",
         "change",
-        contact_consent.ask_action,
+        contact_consent.send_opt_in_requests_action,
     ),
     ContactAction(
         "opt_out_of_marketing",
@@ -73,7 +73,7 @@ contact_actions.register(
         "Show personal data",
         "Show their personal data",
         "change",
-        contact_rights.show_action,
+        contact_rights.show_held_data_action,
     ),
     ContactAction(
         "export_person",
@@ -94,25 +94,25 @@ contact_actions.register(
         "Restrict",
         "Restrict their data (GDPR, article 18)",
         "change",
-        contact_rights.restriction_action,
+        contact_rights.ask_reason_and_restrict_action,
     ),
     ContactAction(
         "lift_restriction",
         "Lift the restriction",
         "Lift their restriction",
         "change",
-        contact_rights.lifting_action,
+        contact_rights.lift_restrictions_action,
     ),
     ContactAction(
         "erase_person",
         "Erase",
         "Erase them",
         "delete",
-        contact_rights.confirm_then_erase_persons_action,
+        contact_rights.confirm_then_erase_or_restrict_held_action,
         style="danger",
     ),
 )
-contact_erasures.register(ContactErasure("person", contact_rights.erase_person_of_contact))
+contact_erasures.register(ContactErasure("person", contact_rights.erase_person_of_contact_at_store))
 registry.no_personal_data.register(
     NoPersonalData(
         "compliance.RetentionRun",

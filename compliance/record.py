@@ -46,7 +46,7 @@ RIGHTS = (
 )
 
 
-def controller() -> dict[str, str]:
+def controller_from_settings() -> dict[str, str]:
     """Who runs this installation, and whom to ask; from the environment."""
     variables = {
         "name": "CONTROLLER_NAME",
@@ -59,12 +59,12 @@ def controller() -> dict[str, str]:
     }
 
 
-def recipients() -> list[str]:
+def recipient_texts() -> list[str]:
     """Who gets personal data."""
-    return [*RECIPIENTS, f"the host of the servers: {controller()['hosting']}"]
+    return [*RECIPIENTS, f"the host of the servers: {controller_from_settings()['hosting']}"]
 
 
-def periods() -> dict[str, str]:
+def retention_period_texts() -> dict[str, str]:
     """The periods that are settings, as they are set."""
     return {
         "PII_RETENTION_DAYS": f"{settings.PII_RETENTION_DAYS} days; a store's own may be shorter",
@@ -77,7 +77,7 @@ def periods() -> dict[str, str]:
     }
 
 
-def tables() -> list[dict[str, Any]]:
+def describe_declared_tables() -> list[dict[str, Any]]:
     """Every table with personal data: its columns, with what is declared of them."""
     return [
         {
@@ -96,7 +96,7 @@ def tables() -> list[dict[str, Any]]:
     ]
 
 
-def places() -> list[dict[str, str]]:
+def describe_declared_places() -> list[dict[str, str]]:
     """Every place outside the tables, with what is declared of it."""
     return [
         {
@@ -120,14 +120,14 @@ def _shown_pattern(kind: PlaceKind, pattern: str) -> str:
 def record_of_processing() -> dict[str, Any]:
     """The whole record, as JSON."""
     return {
-        "controller": controller(),
+        "controller": controller_from_settings(),
         "role": "controller for the accounts of store owners and operators; processor (article 28) "
         "for the stores, each of which is the controller for its own customers",
-        "recipients": recipients(),
+        "recipients": recipient_texts(),
         "transfers": list(TRANSFERS),
         "security_measures": list(SECURITY_MEASURES),
         "rights": list(RIGHTS),
-        "periods": periods(),
-        "tables": tables(),
-        "places": places(),
+        "periods": retention_period_texts(),
+        "tables": describe_declared_tables(),
+        "places": describe_declared_places(),
     }

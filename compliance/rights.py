@@ -19,7 +19,7 @@ from astronote.common.sql import execute
 from compliance import access, elsewhere, uploads
 from compliance.erasure import erase_rows_by_declarations
 from compliance.person import contacts_with_phone, find_person
-from compliance.search import Trace, traces_of
+from compliance.search import Trace, find_all_traces
 from contacts import restriction
 from contacts.consent import OBJECTION, Evidence, change_consent
 from contacts.models import ConsentEventType
@@ -33,7 +33,7 @@ CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 def export_person(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> dict[str, Any]:
-    """All data held on a number, as `access.held_data` has it (article 15).
+    """All data held on a number, as `access.collect_held_data` has it (article 15).
 
     Writes an audit entry.
 
@@ -43,7 +43,7 @@ def export_person(
         by: the account or program that asks.
     """
     person = find_person(e164_phone, owner_id)
-    held = access.held_data(person)
+    held = access.collect_held_data(person)
     audit.write_entry(
         "personal data exported", by=by, owner_id=owner_id, contacts=len(person.contact_ids)
     )
@@ -81,14 +81,14 @@ def erase_person(
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    replies.apply_received_replies()  # a STOP that waits would lose its number
+    replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
         uploads.lock_open_imports(find_person(e164_phone, owner_id, without_held=True))
         # Imports have written their last rows until now.
         person = find_person(e164_phone, owner_id, without_held=True)
         held = contacts_with_phone(e164_phone, owner_id).filter(legal_hold=True).order_by("pk")
         for contact in held:
-            restriction.restrict_contact(contact.pk, reason=HELD_REASON, by=by)
+            restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=HELD_REASON, by=by)
         counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
         counts |= erase_rows_by_declarations(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
@@ -102,9 +102,9 @@ def erase_person(
             stores_under_legal_hold=len(person.kept_owner_ids),
         )
     with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
-        if keys := elsewhere.erase_from_redis(person.traces):
+        if keys := elsewhere.delete_redis_values_naming_person(person.traces):
             counts["redis_keys"] = keys
-    return Erasure(counts, sorted(person.kept_owner_ids), traces_of(person))
+    return Erasure(counts, sorted(person.kept_owner_ids), find_all_traces(person))
 
 
 def correct_person(
@@ -199,7 +199,9 @@ def restrict_person(
     """
     contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
-    return sum(restriction.restrict_contact(pk, reason=reason, by=by) for pk in ids)
+    return sum(
+        restriction.wait_for_sends_and_restrict_contact(pk, reason=reason, by=by) for pk in ids
+    )
 
 
 def lift_restriction(

@@ -42,7 +42,7 @@ class Trace:
         return f"{rows_there}: {self.reason}" if self.reason else rows_there
 
 
-def traces_of(person: Person) -> list[Trace]:
+def find_all_traces(person: Person) -> list[Trace]:
     """All that names the person at the stores that are asked about, and what is kept for a reason.
 
     Args:
@@ -74,9 +74,9 @@ def _traces_in_model(model: type[Model], person: Person) -> Iterator[Trace]:
     """Rows of a model that are the person's or name the person, in any column of text."""
     declared = [one for one in registry.personal_data if one.model == model._meta.label]
     searched = _declaration_of_all_text_columns(model, declared[0] if declared else None)
-    count = sum(1 for _ in held_rows.rows_naming_person(searched, person))
+    count = sum(1 for _ in held_rows.other_rows_naming_person(searched, person))
     if searched.on_erasure != OnErasure.KEEP:
-        count += held_rows.own_rows(searched, person).count()
+        count += held_rows.rows_belonging_to_person(searched, person).count()
     if count:
         is_account = searched.subjects == Subjects.ACCOUNTS and declared
         reason = (

@@ -69,7 +69,7 @@ class Traces:
         )
         self.sql_pattern = "|".join([self.sql_number_pattern, *email_patterns, *name_patterns])
 
-    def spans(self, text: str, *, number_only: bool = False) -> list[tuple[int, int]]:
+    def spans_naming_person(self, text: str, *, number_only: bool = False) -> list[tuple[int, int]]:
         """Where the text names the person, from left to right."""
         found = [
             match.span()
@@ -96,29 +96,31 @@ class Traces:
         if self._tail.fullmatch(text):
             return True
         text = text.lstrip("(")
-        return (0, len(text)) in self.spans(text, number_only=True)
+        return (0, len(text)) in self.spans_naming_person(text, number_only=True)
 
     def are_in(self, value: Any, *, number_only: bool = False) -> bool:
         """Whether a text, or JSON at any depth, names the person."""
         return any(
-            self.spans(leaf, number_only=number_only) or self.is_phone_or_its_last_digits(leaf)
-            for leaf in leaves(value)
+            self.spans_naming_person(leaf, number_only=number_only)
+            or self.is_phone_or_its_last_digits(leaf)
+            for leaf in iter_texts_in_json(value)
         ) or any(
-            self.spans(text, number_only=number_only) for text in _iter_lists_as_one_text(value)
+            self.spans_naming_person(text, number_only=number_only)
+            for text in _iter_lists_as_one_text(value)
         )
 
-    def masked(self, value: Any, mask: str = MASK, *, number_only: bool = False) -> Any:
+    def mask_person_in(self, value: Any, mask: str = MASK, *, number_only: bool = False) -> Any:
         """The text or JSON with a mask in place of all that names the person."""
         if isinstance(value, str):
             return self._masked_text(value, mask, number_only=number_only)
         if isinstance(value, list):
-            items = [self.masked(item, mask, number_only=number_only) for item in value]
-            if self.spans(_join_texts(items), number_only=number_only):
+            items = [self.mask_person_in(item, mask, number_only=number_only) for item in value]
+            if self.spans_naming_person(_join_texts(items), number_only=number_only):
                 items = [mask if isinstance(item, str) else item for item in items]
             return items
         if isinstance(value, dict):
             return {
-                self._masked_text(key, mask, number_only=number_only): self.masked(
+                self._masked_text(key, mask, number_only=number_only): self.mask_person_in(
                     item, mask, number_only=number_only
                 )
                 for key, item in value.items()
@@ -133,24 +135,24 @@ class Traces:
         if self.is_phone_or_its_last_digits(text):
             return mask
         pieces, end = [], 0
-        for start, stop in self.spans(text, number_only=number_only):
+        for start, stop in self.spans_naming_person(text, number_only=number_only):
             if start >= end:
                 pieces += [text[end:start], mask]
                 end = stop
         return "".join([*pieces, text[end:]])
 
 
-def leaves(value: Any) -> Iterator[str]:
+def iter_texts_in_json(value: Any) -> Iterator[str]:
     """The texts and numbers in a text or in JSON at any depth, names of keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from leaves(item)
+            yield from iter_texts_in_json(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield str(key)
-            yield from leaves(item)
+            yield from iter_texts_in_json(item)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield _write_without_fraction(value)
 

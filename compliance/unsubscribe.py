@@ -45,7 +45,7 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
     return None
 
 
-def has_opted_out(message: OutboundMessage) -> bool:
+def is_suppressed_at_store(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
     return bool(suppressed_phones(message.owner_id, [message.to]))
 
@@ -56,7 +56,7 @@ def is_suppressed_everywhere(message: OutboundMessage) -> bool:
     return Suppression.objects.filter(owner=None, phone_hash__in=digests).exists()
 
 
-def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
+def opt_out_and_count(message: OutboundMessage, evidence: Evidence) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     A number that is no longer the contact's is suppressed at the store.
@@ -82,19 +82,19 @@ def opt_out(message: OutboundMessage, evidence: Evidence) -> None:
         and message.batch
     ):
         batch = message.batch
-        tallies.count_one(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
+        tallies.add_one_to_tally(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
 
 
-def may_opt_in(message: OutboundMessage) -> bool:
+def may_opt_in_by_code(message: OutboundMessage) -> bool:
     """Whether the person can opt in again by a code: not after an objection, for example."""
     contact = _contact_if_number_unchanged(message)
     return contact is not None and not opt_in_requests.why_opt_in_again_is_refused(contact)
 
 
-def awaits_code(message: OutboundMessage) -> bool:
+def has_open_code(message: OutboundMessage) -> bool:
     """Whether a code was sent to the number that can be entered now."""
     contact = _contact_if_number_unchanged(message)
-    return contact is not None and opt_in_requests.open_code_request(contact) is not None
+    return contact is not None and opt_in_requests.find_open_code_request(contact) is not None
 
 
 def send_code_if_number_unchanged(
@@ -136,7 +136,7 @@ def opt_in_by_code(message: OutboundMessage, code: str, evidence: Evidence) -> C
     if contact is None:
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_event_details_of_message(message))
-    return opt_in_requests.subscribe_if_code_is_right(
+    return opt_in_requests.subscribe_or_count_wrong_code(
         contact, code, source=SOURCE, evidence=evidence
     )
 

@@ -49,9 +49,12 @@ class RowEditor:
         if not self._could_name_person(cells):
             return cells
         if self.is_own(cells):
-            at = next((at for at, cell in enumerate(cells) if self.reader.names([cell])), 0)
+            at = next(
+                (at for at, cell in enumerate(cells) if self.reader.names_person_anywhere([cell])),
+                0,
+            )
             return ["" if other != at else ERASED_ROW for other in range(len(cells))]
-        masked = [self.traces.masked(cell, MASK, number_only=True) for cell in cells]
+        masked = [self.traces.mask_person_in(cell, MASK, number_only=True) for cell in cells]
         return cells if masked == cells else masked
 
     def is_own(self, cells: list[str]) -> bool:
@@ -65,16 +68,16 @@ class RowEditor:
         """A quick look that leaves few rows to be read closely."""
         text = " ".join(cells)
         digits = _NO_DIGIT.sub("", text)
-        if self.tail in (digits if digits.isascii() else _in_ascii(digits)):
+        if self.tail in (digits if digits.isascii() else _digits_to_ascii(digits)):
             return True
         return self.traces.has_email_or_full_name(text)
 
 
-def _in_ascii(digits: str) -> str:
+def _digits_to_ascii(digits: str) -> str:
     return "".join(str(int(digit)) for digit in digits)
 
 
-def imports_with_files(person: Person) -> QuerySet[ContactImport]:
+def imports_with_stored_files(person: Person) -> QuerySet[ContactImport]:
     """The imports at the stores that are asked about whose files are stored."""
     chunks = ImportFileChunk.objects.filter(contact_import=OuterRef("pk"))
     imports = ContactImport.objects.filter(Exists(chunks), person.at_stores("owner"))
@@ -83,7 +86,7 @@ def imports_with_files(person: Person) -> QuerySet[ContactImport]:
 
 def rows_of_person_in_uploads(person: Person) -> Iterator[dict[str, Any]]:
     """The files in which the person is, each with the person's rows by heading."""
-    for contact_import in imports_with_files(person):
+    for contact_import in imports_with_stored_files(person):
         editor = RowEditor(person, contact_import)
         found: dict[str, Any] = {
             "import": contact_import.pk,
@@ -93,8 +96,8 @@ def rows_of_person_in_uploads(person: Person) -> Iterator[dict[str, Any]]:
             "rows": [],
         }
         try:
-            with files.local_copy(contact_import.pk) as path:
-                layout = rewriting.layout_of(contact_import, path)
+            with files.temporary_local_copy(contact_import.pk) as path:
+                layout = rewriting.stored_or_detected_layout(contact_import, path)
                 for line, cells in FileReader(path, layout):
                     if editor.is_own(cells):
                         headed = dict(zip(layout.headings, cells, strict=False))
@@ -121,14 +124,14 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
         of the last are cancelled.
     """
     counts = {"files_deleted": 0, "files_rewritten": 0, "imports_cancelled": 0}
-    for contact_import in imports_with_files(person):
+    for contact_import in imports_with_stored_files(person):
         if contact_import.finished_at:
             counts["files_deleted"] += 1
             ImportFileChunk.objects.filter(contact_import=contact_import).delete()
             continue
         editor = RowEditor(person, contact_import)
         try:
-            is_rewritten = rewriting.rewrite_file(
+            is_rewritten = rewriting.rewrite_file_if_person_named(
                 contact_import, editor, _matcher_of_persons_number(person)
             )
         except ImportRefused:
@@ -150,7 +153,7 @@ def _erase_from_headings(person: Person) -> None:
     for contact_import in named.select_related("owner"):
         layout = contact_import.layout or {}
         editor = RowEditor(person, contact_import)
-        edited = rewriting.edited_headings(layout.get("headings", []), editor)
+        edited = rewriting.headings_or_numbers_if_edited(layout.get("headings", []), editor)
         ContactImport.objects.filter(pk=contact_import.pk).update(
             layout=layout | {"headings": list(edited)}
         )
@@ -158,12 +161,12 @@ def _erase_from_headings(person: Person) -> None:
 
 def _matcher_of_persons_number(person: Person) -> Any:
     # A name or an address alone may be that of somebody else with a row of their own.
-    return lambda text: bool(person.traces.spans(text, number_only=True))
+    return lambda text: bool(person.traces.spans_naming_person(text, number_only=True))
 
 
 def describe_uploads_naming_person(person: Person) -> Iterator[str]:
     """The stored files in which the person still is, or of which nobody knows."""
-    for contact_import in imports_with_files(person):
+    for contact_import in imports_with_stored_files(person):
         editor = RowEditor(person, contact_import)
         try:
             if rewriting.is_person_named_in_file(

@@ -13,11 +13,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from astronote.accounts.models import User
-from astronote.common.languages import Language, language_for, language_of
+from astronote.common.languages import Language, language_of, preferred_language_or_default
 from compliance import unsubscribe
 from compliance.page_texts import PAGE_TEXTS
 from contacts.consent import Evidence
-from contacts.opt_in_wording import without_link
+from contacts.opt_in_wording import without_confirm_link_tag
 from messaging import opt_in_requests
 from messaging.models import OutboundMessage
 from messaging.opt_in_requests import CodeResult
@@ -56,7 +56,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     message = unsubscribe.find_message_by_unexpired_token(token)
     context = _language_context(request, message.owner if message else None)
     if message is None:
-        return _page(request, "compliance/unknown_link.html", context, status=404)
+        return _page_response(request, "compliance/unknown_link.html", context, status=404)
     shop = shop_name(message.owner)
     problem = (
         _act_and_get_problem_name(request, message, shop, context)
@@ -70,12 +70,12 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         "privacy_notice_url": message.owner.privacy_notice_url,
         "problem": problem and getattr(context["texts"], problem),
         "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
-        "opted_out": unsubscribe.has_opted_out(message),
-        "may_opt_in": unsubscribe.may_opt_in(message),
-        "awaits_code": unsubscribe.awaits_code(message),
+        "opted_out": unsubscribe.is_suppressed_at_store(message),
+        "may_opt_in": unsubscribe.may_opt_in_by_code(message),
+        "awaits_code": unsubscribe.has_open_code(message),
         "service_stays": message.contact and message.contact.service_allowed,
     }
-    return _page(request, "compliance/unsubscribe.html", context)
+    return _page_response(request, "compliance/unsubscribe.html", context)
 
 
 def _act_and_get_problem_name(
@@ -97,7 +97,7 @@ def _act_and_get_problem_name(
         code = request.POST.get("code", "")
         result = unsubscribe.opt_in_by_code(message, code, evidence_of(request))
         return "" if result == CodeResult.ACCEPTED else result.value
-    unsubscribe.opt_out(message, evidence_of(request))
+    unsubscribe.opt_out_and_count(message, evidence_of(request))
     return ""
 
 
@@ -105,29 +105,31 @@ def _act_and_get_problem_name(
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show what an opt-in request asks; a press agrees, a GET changes nothing."""
-    asked = opt_in_requests.find_request_by_confirm_token(token)
+    asked = opt_in_requests.find_usable_request_by_confirm_token(token)
     context = _language_context(request, asked.contact.owner if asked else None)
     if asked and request.method == "POST":
-        opt_in_requests.subscribe_by_confirm_page(asked, evidence_of(request))
-        asked = opt_in_requests.find_request_by_confirm_token(token)
+        opt_in_requests.subscribe_if_request_open(asked, evidence_of(request))
+        asked = opt_in_requests.find_usable_request_by_confirm_token(token)
     if asked is None:
         context["help"] = context["texts"].confirm_help
-        return _page(request, "compliance/unknown_link.html", context, status=404)
+        return _page_response(request, "compliance/unknown_link.html", context, status=404)
     context |= {
         "shop": shop_name(asked.contact.owner),
-        "wording": without_link(asked.wording),
+        "wording": without_confirm_link_tag(asked.wording),
         "confirmed": asked.answered_at is not None,
     }
-    return _page(request, "compliance/confirm_opt_in.html", context)
+    return _page_response(request, "compliance/confirm_opt_in.html", context)
 
 
 def _language_context(request: HttpRequest, store: User | None) -> dict[str, Any]:
     """The texts in the visitor's language, else in the store's, else in English."""
-    language = language_for(request, language_of(store) if store else Language.ENGLISH)
+    language = preferred_language_or_default(
+        request, language_of(store) if store else Language.ENGLISH
+    )
     return {"texts": PAGE_TEXTS[language], "language": language}
 
 
-def _page(
+def _page_response(
     request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
     return TemplateResponse(request, template, context, status=status, headers=SECURITY_HEADERS)

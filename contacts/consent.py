@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from astronote.common.times import believed_time
+from astronote.common.times import plausible_claimed_or_arrival_time
 from contacts.models import (
     MARKETING_EVENTS,
     OPT_INS,
@@ -107,14 +107,14 @@ def change_consent(
         contact_id: the contact.
         event: the change. An opt-in is stored as `resubscribed` if there was an opt-out before.
         source: who or what changed it, such as `unsubscribe_page` or `inbound_stop`.
-        claimed_at: when the person decided, if that is known; see `believed_time`.
+        claimed_at: when the person decided, if that is known, and is plausible.
         evidence: what proves it.
 
     Returns:
         Whether anything changed.
     """
     now = timezone.now()
-    decided_at = believed_time(claimed_at, now)
+    decided_at = plausible_claimed_or_arrival_time(claimed_at, now)
     proof = evidence.as_json()
     if claimed_at and decided_at != claimed_at:
         proof["claimed_at"] = claimed_at.isoformat()
@@ -125,10 +125,12 @@ def change_consent(
         contact = Contact.objects.select_for_update().get(pk=contact_id)
         if event in WITHDRAWALS:
             # A yes to what was asked before does not count any more.
-            OptInRequest.objects.filter(contact=contact).close()
+            OptInRequest.objects.filter(contact=contact).close_unanswered()
         if event == ConsentEventType.SUBSCRIBED and contact.unsubscribed_at:
             event = ConsentEventType.RESUBSCRIBED
-        if contact.phone is None or not _set_consent(contact, event, source, decided_at, evidence):
+        if contact.phone is None or not _set_consent_and_suppression_unsaved(
+            contact, event, source, decided_at, evidence
+        ):
             return False
         if event in MARKETING_EVENTS:
             contact.sms_consent_at, contact.sms_consent_source = decided_at, source
@@ -166,7 +168,11 @@ def why_consent_does_not_count(
     """
     if contact.phone is None:
         return "The contact was anonymised."
-    suppressions = list(_suppressions_of(contact).filter(Q(owner=contact.owner_id) | Q(owner=None)))
+    suppressions = list(
+        _suppressions_of_phone_at_any_store(contact).filter(
+            Q(owner=contact.owner_id) | Q(owner=None)
+        )
+    )
     if any(suppression.owner_id is None for suppression in suppressions):
         return "The number is suppressed for all stores."
     objected = any(suppression.reason == OBJECTION for suppression in suppressions)
@@ -183,7 +189,7 @@ def why_consent_does_not_count(
     return ""
 
 
-def _set_consent(
+def _set_consent_and_suppression_unsaved(
     contact: Contact, event: ConsentEventType, source: str, decided_at: datetime, evidence: Evidence
 ) -> bool:
     """Set the consent that the event changes, without saving, and write or delete the suppression.
@@ -206,10 +212,10 @@ def _set_consent(
                 return False
             if why_consent_does_not_count(contact, decided_at, is_recorded=is_recorded):
                 return False
-            OptInRequest.objects.filter(contact=contact).close()
+            OptInRequest.objects.filter(contact=contact).close_unanswered()
             contact.is_subscribed, contact.unsubscribed_at = True, None
             contact.sms_consent_status = SmsConsentStatus.OPTED_IN
-            _suppressions_of(contact).filter(owner=contact.owner_id).delete()
+            _suppressions_of_phone_at_any_store(contact).filter(owner=contact.owner_id).delete()
         case ConsentEventType.SERVICE_ALLOWED | ConsentEventType.SERVICE_REVOKED:
             allowed = event == ConsentEventType.SERVICE_ALLOWED
             if contact.service_allowed == allowed:
@@ -224,7 +230,7 @@ def _insert_or_strengthen_suppression(contact: Contact, source: str, decided_at:
     Returns:
         Whether there was no suppression as strong as this one.
     """
-    earlier = list(_suppressions_of(contact).filter(owner=contact.owner_id))
+    earlier = list(_suppressions_of_phone_at_any_store(contact).filter(owner=contact.owner_id))
     if not earlier:
         suppression, is_new = Suppression.objects.get_or_create(
             owner_id=contact.owner_id,
@@ -249,6 +255,6 @@ def _opt_out_strength(source: str) -> int:
     return STRONG_OPT_OUTS.index(source) + 1 if source in STRONG_OPT_OUTS else 0
 
 
-def _suppressions_of(contact: Contact) -> QuerySet[Suppression]:
+def _suppressions_of_phone_at_any_store(contact: Contact) -> QuerySet[Suppression]:
     """The suppressions of the contact's number at any store and at all, by either key."""
     return Suppression.objects.filter(phone_hash__in=phone_hashes(contact.phone or ""))

@@ -30,7 +30,9 @@ def suppressed_pairs(owner_phone_pairs: Iterable[tuple[int, str]]) -> set[tuple[
     """Which of these (store id, number) pairs are suppressed; one query for many stores."""
     if not Suppression.objects.exists():
         return set()
-    return _pairs_in(Suppression, _HashedPair.all_of(owner_phone_pairs))
+    return _pairs_with_row_of_store_or_all(
+        Suppression, _HashedPair.with_every_hash_key(owner_phone_pairs)
+    )
 
 
 class MarketingBlocks(NamedTuple):
@@ -50,10 +52,12 @@ class MarketingBlocks(NamedTuple):
 def marketing_blocks(owner_phone_pairs: Iterable[tuple[int, str]]) -> MarketingBlocks:
     """Which of these (store id, number) pairs get no marketing; few queries for many stores."""
     [(any_suppressed, any_held)] = rows(ARE_THERE_BLOCKS)
-    hashed = _HashedPair.all_of(owner_phone_pairs) if any_suppressed or any_held else []
+    hashed = (
+        _HashedPair.with_every_hash_key(owner_phone_pairs) if any_suppressed or any_held else []
+    )
     return MarketingBlocks(
-        _pairs_in(Suppression, hashed) if any_suppressed else set(),
-        _pairs_in(MarketingHold, hashed) if any_held else set(),
+        _pairs_with_row_of_store_or_all(Suppression, hashed) if any_suppressed else set(),
+        _pairs_with_row_of_store_or_all(MarketingHold, hashed) if any_held else set(),
     )
 
 
@@ -68,7 +72,7 @@ class _HashedPair(NamedTuple):
     digest: str
 
     @classmethod
-    def all_of(cls, owner_phone_pairs: Iterable[tuple[int, str]]) -> list[_HashedPair]:
+    def with_every_hash_key(cls, owner_phone_pairs: Iterable[tuple[int, str]]) -> list[_HashedPair]:
         return [
             cls(owner_id, phone, digest)
             for owner_id, phone in owner_phone_pairs
@@ -76,7 +80,7 @@ class _HashedPair(NamedTuple):
         ]
 
 
-def _pairs_in(
+def _pairs_with_row_of_store_or_all(
     model: type[Suppression | MarketingHold], pairs: Sequence[_HashedPair]
 ) -> set[tuple[int, str]]:
     """The pairs whose number has a row of the model, of their store or of all."""
@@ -92,7 +96,7 @@ def _pairs_in(
     }
 
 
-def suppress_opted_out_phones(
+def wait_for_sends_and_suppress_phones(
     owner_id: int | None, e164_phones: Sequence[str], *, reason: str
 ) -> int:
     """Suppress the numbers of people who said no, before their contacts are opted out.
@@ -128,7 +132,9 @@ SUPPRESS_PHONES = """
 """
 
 
-def hold_marketing(owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int) -> None:
+def wait_for_sends_and_hold_marketing(
+    owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int
+) -> None:
     """Let marketing to these numbers wait until a person has decided about a reply.
 
     If one of them is subscribed or is being asked for consent, it first waits for the store's open
@@ -149,7 +155,7 @@ def hold_marketing(owner_id: int | None, e164_phones: Sequence[str], *, reply_id
     )
 
 
-def suppress_held_phones(reply_id: int, *, reason: str) -> None:
+def suppress_phones_held_by_reply(reply_id: int, *, reason: str) -> None:
     """Suppress the numbers that a reply holds back: a person decided that it is an opt-out."""
     execute(SUPPRESS_HELD_PHONES, [reason, reply_id])
 
@@ -161,7 +167,7 @@ SUPPRESS_HELD_PHONES = """
 """
 
 
-def end_marketing_hold(reply_id: int) -> None:
+def delete_marketing_holds_of_reply(reply_id: int) -> None:
     """Hold marketing back no longer for this reply; holds of other replies stay."""
     MarketingHold.objects.filter(reply_id=reply_id).delete()
 
@@ -171,6 +177,6 @@ def _wait_if_messages_may_be_under_way(owner_id: int | None, e164_phones: Sequen
     if owner_id is None:
         return
     contacts = Contact.objects.filter(owner=owner_id, phone__in=e164_phones)
-    asked = OptInRequest.objects.unanswered().filter(contact__in=contacts)
+    asked = OptInRequest.objects.not_answered_or_closed().filter(contact__in=contacts)
     if contacts.filter(is_subscribed=True).exists() or asked.exists():
         wait_for_open_sending_windows(owner_id)

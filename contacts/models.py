@@ -198,10 +198,10 @@ class Contact(models.Model):
             options: see Django.
         """
         with transaction.atomic():
-            changed = self.changed_identity(options.get("update_fields"))
+            changed = self.lock_and_get_changed_identity(options.get("update_fields"))
             if changed:
-                self._forget_consent()
-                OptInRequest.objects.filter(contact=self).close()
+                self._clear_consent_fields()
+                OptInRequest.objects.filter(contact=self).close_unanswered()
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], *CONSENT_PROOF_FIELDS}
             super().save(*args, **options)
@@ -215,7 +215,7 @@ class Contact(models.Model):
                     meta={"changed": changed},
                 )
 
-    def changed_identity(self, fields: Collection[str] | None = None) -> list[str]:
+    def lock_and_get_changed_identity(self, fields: Collection[str] | None = None) -> list[str]:
         """Which of `owner` and `phone` differ from the stored row, of these fields or of all.
 
         Locks the row; called in a transaction.
@@ -234,7 +234,7 @@ class Contact(models.Model):
             if is_changed and (fields is None or not {name, f"{name}_id"}.isdisjoint(fields))
         ]
 
-    def _forget_consent(self) -> None:
+    def _clear_consent_fields(self) -> None:
         """Empty what another number's or store's consent has left."""
         self.is_subscribed = False
         self.gdpr_consent_at = self.consent_evidence = None
@@ -289,21 +289,21 @@ class OptInPurpose(models.TextChoices):
 class OptInRequestQuerySet(models.QuerySet["OptInRequest"]):
     """Requests by their state."""
 
-    def unanswered(self) -> OptInRequestQuerySet:
+    def not_answered_or_closed(self) -> OptInRequestQuerySet:
         """Requests that may still be answered, or wait to be sent."""
         return self.filter(answered_at=None, closed_at=None)
 
-    def waiting(self) -> OptInRequestQuerySet:
+    def waiting_to_be_written(self) -> OptInRequestQuerySet:
         """Requests whose message is not written yet."""
-        return self.unanswered().filter(tracking_id=None)
+        return self.not_answered_or_closed().filter(tracking_id=None)
 
     def open_at(self, time: datetime) -> OptInRequestQuerySet:
         """Requests that were sent and could be answered at this time."""
-        return self.unanswered().filter(expires_at__gt=time)
+        return self.not_answered_or_closed().filter(expires_at__gt=time)
 
-    def close(self) -> int:
+    def close_unanswered(self) -> int:
         """Close those that were not answered; return how many."""
-        return self.unanswered().update(closed_at=Now())
+        return self.not_answered_or_closed().update(closed_at=Now())
 
 
 class OptInRequest(models.Model):

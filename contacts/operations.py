@@ -27,8 +27,8 @@ from astronote.operations.registry import (
     SidebarLink,
     by_contact,
 )
-from contacts.importing.lifecycle import enqueue_open_imports_if_none_waits
-from contacts.phone_hash_rotation import unset_key_problem
+from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
+from contacts.phone_hash_rotation import missing_hash_key_problem
 from contacts.phones import phone_hashes
 
 
@@ -41,14 +41,14 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     )
 
 
-def _has_hash_of(person: PersonKey) -> Q:
+def _phone_hash_of_person_q(person: PersonKey) -> Q:
     """The rows with a hash of a person's number at the stores that are asked about."""
     return Q(phone_hash__in=phone_hashes(person.phone)) & person.at_stores("owner")
 
 
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
-registry.health_checks.register(HealthCheck("suppressions", unset_key_problem))
-registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_none_waits))
+registry.health_checks.register(HealthCheck("suppressions", missing_hash_key_problem))
+registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_queue_empty))
 registry.operator_models.register(
     OperatorModels("contacts", ("contact", "contactimport", "list", "suppression"))
 )
@@ -144,7 +144,7 @@ registry.personal_data.register(
         categories="keyed hash of the number, and time of the opt-out",
         legal_ground=LegalGround.LEGAL_DUTY,
         source="the person's opt-out or objection; lists that the store brought",
-        found_by=FoundBy("by the keyed hash of the number", _has_hash_of),
+        found_by=FoundBy("by the keyed hash of the number", _phone_hash_of_person_q),
         on_erasure=OnErasure.KEEP,
     ),
     PersonalData(
@@ -196,7 +196,7 @@ registry.personal_data.register(
         categories="keyed hash of the number, and time of the reply",
         legal_ground=LegalGround.LEGAL_DUTY,
         source="the person's reply",
-        found_by=FoundBy("by the keyed hash of the number", _has_hash_of),
+        found_by=FoundBy("by the keyed hash of the number", _phone_hash_of_person_q),
         on_erasure=OnErasure.KEEP,
     ),
     PersonalData(

@@ -43,7 +43,7 @@ def opt_in_question_of(store: User) -> Question:
     return Question(wording, f"{STANDARD_VERSION}, {language}")
 
 
-def check_opt_in_wording(store: User) -> None:
+def check_opt_in_wording_tags(store: User) -> None:
     """Check that a store's own question has no tag that nothing fills.
 
     Raises:
@@ -54,6 +54,6 @@ def check_opt_in_wording(store: User) -> None:
         raise ValidationError({"opt_in_wording": "Its only tag is {{confirm_link}}."})
 
 
-def without_link(wording: str) -> str:
+def without_confirm_link_tag(wording: str) -> str:
     """The wording as a page shows it and an event keeps it."""
     return " ".join(wording.replace(CONFIRM_LINK_TAG, "").split())

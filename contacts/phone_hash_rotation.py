@@ -17,7 +17,7 @@ from astronote.common.sql import execute
 from contacts.models import MarketingHold, Suppression
 from contacts.phones import (
     key_id,
-    keyed_hash,
+    keyed_phone_hash,
     phone_hash,
     phone_hash_keys,
     present_key_id,
@@ -26,7 +26,7 @@ from contacts.phones import (
 CHUNK_NUMBERS = 5000
 
 
-def rehash_suppressions(e164_phones: Iterable[str]) -> int:
+def rehash_suppressions_and_holds(e164_phones: Iterable[str]) -> int:
     """Give the suppressions of these numbers the hash of the present key; return how many.
 
     Of two suppressions of a number at a store the earlier one stays. Marketing holds are moved,
@@ -38,7 +38,7 @@ def rehash_suppressions(e164_phones: Iterable[str]) -> int:
     old_key = settings.PHONE_HASH_KEY_OLD
     numbers, changed = iter(e164_phones), 0
     while chunk := list(islice(numbers, CHUNK_NUMBERS)):
-        pairs = sorted({(keyed_hash(old_key, phone), phone_hash(phone)) for phone in chunk})
+        pairs = sorted({(keyed_phone_hash(old_key, phone), phone_hash(phone)) for phone in chunk})
         hashes = list(map(list, zip(*pairs, strict=True)))
         with transaction.atomic():
             execute(MERGE_INTO_PRESENT, hashes)
@@ -79,7 +79,7 @@ def count_hashes_of_earlier_keys() -> int:
     )
 
 
-def unset_key_problem() -> str:
+def missing_hash_key_problem() -> str:
     """Health check: what is wrong if there are suppressions or holds whose key is not set."""
     known = sorted(map(key_id, phone_hash_keys()))
     # Ranges between the known names, so that the index finds any other.

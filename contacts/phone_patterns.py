@@ -50,7 +50,7 @@ class KindRules(NamedTuple):
 
 
 @functools.cache
-def international_rules(first_digits: str, digit_count: int) -> NumberRules | None:
+def international_number_rules(first_digits: str, digit_count: int) -> NumberRules | None:
     """Rules for digits that begin with a calling code.
 
     Args:
@@ -60,12 +60,14 @@ def international_rules(first_digits: str, digit_count: int) -> NumberRules | No
     Returns:
         None if there is no such calling code.
     """
-    code = _calling_code(first_digits)
-    return _calling_code_rules(code, digit_count) if code else None
+    code = _leading_calling_code(first_digits)
+    return _number_rules_of_calling_code(code, digit_count) if code else None
 
 
 @functools.cache
-def plain_mobile_rule(first_digits: str, digit_count: int) -> Callable[[str], re.Match[str] | None]:
+def unambiguous_mobile_matcher(
+    first_digits: str, digit_count: int
+) -> Callable[[str], re.Match[str] | None]:
     """Matches digits with a calling code that are a mobile number, and that keep all digits.
 
     The library removes none of them as a national prefix, so they are valid as they are.
@@ -74,16 +76,16 @@ def plain_mobile_rule(first_digits: str, digit_count: int) -> Callable[[str], re
         first_digits: the first three digits.
         digit_count: how many digits there are, with the calling code.
     """
-    code = _calling_code(first_digits)
+    code = _leading_calling_code(first_digits)
     if code is None:
         return re.compile(_NO_MATCH).fullmatch
-    prefix = _noncapturing_or_no_match(_main_metadata(code).national_prefix_for_parsing)
+    prefix = _noncapturing_or_no_match(_main_region_metadata(code).national_prefix_for_parsing)
     mobile, _ = _mobile_and_landline_patterns(code, digit_count - len(str(code)))
     return re.compile(f"{code}(?!{prefix})(?:{mobile})").fullmatch
 
 
 @functools.cache
-def kind_rules(first_digits: str, digit_count: int) -> KindRules:
+def phone_kind_rules(first_digits: str, digit_count: int) -> KindRules:
     """Rules for valid numbers that begin with a calling code.
 
     A number that may be either, as in North America, counts as mobile.
@@ -102,7 +104,7 @@ def kind_rules(first_digits: str, digit_count: int) -> KindRules:
     else:
         raise LookupError(f"no calling code begins {first_digits}")
     mobile, landline = _mobile_and_landline_patterns(int(code), digit_count - code_length)
-    main_mobile = _main_metadata(int(code)).mobile
+    main_mobile = _main_region_metadata(int(code)).mobile
     lengths = main_mobile.possible_length if main_mobile else ()
     return KindRules(
         code_length,
@@ -113,7 +115,7 @@ def kind_rules(first_digits: str, digit_count: int) -> KindRules:
 
 
 @functools.cache
-def national_rules(region: str, digit_count: int) -> NumberRules | None:
+def national_number_rules(region: str, digit_count: int) -> NumberRules | None:
     """Rules for digits as they are dialled within a region.
 
     Args:
@@ -125,17 +127,17 @@ def national_rules(region: str, digit_count: int) -> NumberRules | None:
     """
     if region not in SUPPORTED_REGIONS:
         return None
-    metadata = _required(PhoneMetadata.metadata_for_region(region))
-    code = _required(metadata.country_code)
+    metadata = _not_none_or_raise(PhoneMetadata.metadata_for_region(region))
+    code = _not_none_or_raise(metadata.country_code)
     dial_out = f"(?:{_noncapturing_or_no_match(metadata.international_prefix)})"
     prefix = f"(?:{_noncapturing_or_no_match(metadata.national_prefix_for_parsing)})"
-    main_metadata = _main_metadata(code)
+    main_metadata = _main_region_metadata(code)
     main_prefix = f"(?:{_noncapturing_or_no_match(main_metadata.national_prefix_for_parsing)})"
     general = _general_pattern(metadata)
     # The library reads digits that begin with the region's own calling code as national if that
     # is possible, else as an international number without its plus.
     read_as_national = f"(?:(?!{code})|(?={general}))"
-    if _is_too_long(metadata, digit_count):
+    if _is_longer_than_possible(metadata, digit_count):
         read_as_national = f"(?!{code})"
     return NumberRules(
         f"+{code}",
@@ -143,13 +145,13 @@ def national_rules(region: str, digit_count: int) -> NumberRules | None:
             f"(?!{dial_out})(?:{read_as_national}"
             f"(?:{_national_number_pattern_if_prefix_certain(metadata, code, digit_count)})"
             f"|(?!{general}){code}(?!{prefix}|{main_prefix})(?={general})"
-            f"({_valid_pattern(code, digit_count - len(str(code)))}))"
+            f"({_valid_national_number_pattern(code, digit_count - len(str(code)))}))"
         ).fullmatch,
         re.compile(f"{dial_out}|{code}|{prefix}").match,
     )
 
 
-def _calling_code(first_digits: str) -> int | None:
+def _leading_calling_code(first_digits: str) -> int | None:
     """The calling code that digits begin with."""
     for code_length in (1, 2, 3):
         code = first_digits[:code_length]
@@ -159,8 +161,8 @@ def _calling_code(first_digits: str) -> int | None:
 
 
 @functools.cache
-def _calling_code_rules(code: int, digit_count: int) -> NumberRules:
-    metadata = _main_metadata(code)
+def _number_rules_of_calling_code(code: int, digit_count: int) -> NumberRules:
+    metadata = _main_region_metadata(code)
     prefix = _noncapturing_or_no_match(metadata.national_prefix_for_parsing)
     number = _national_number_pattern_if_prefix_certain(
         metadata, code, digit_count - len(str(code))
@@ -183,19 +185,23 @@ def _national_number_pattern_if_prefix_certain(
     general = _general_pattern(metadata)
     after_prefix = []
     unprefixed_if = [f"(?!{_noncapturing_or_no_match(metadata.national_prefix_for_parsing)})"]
-    for prefix in _plain_national_prefixes(metadata):
+    for prefix in _plain_digit_national_prefixes(metadata):
         remaining = digit_count - len(prefix)
-        possible_lengths = _required(metadata.general_desc).possible_length
-        if remaining in possible_lengths or _is_too_long(metadata, remaining):
-            after_prefix.append(f"{prefix}(?={general})({_valid_pattern(code, remaining)})")
+        possible_lengths = _not_none_or_raise(metadata.general_desc).possible_length
+        if remaining in possible_lengths or _is_longer_than_possible(metadata, remaining):
+            after_prefix.append(
+                f"{prefix}(?={general})({_valid_national_number_pattern(code, remaining)})"
+            )
             unprefixed_if.append(f"(?={prefix})(?!{prefix}{general})(?={general})")
         else:
             unprefixed_if.append(f"(?={prefix})")
-    unprefixed = f"(?:{'|'.join(unprefixed_if)})({_valid_pattern(code, digit_count)})"
+    unprefixed = (
+        f"(?:{'|'.join(unprefixed_if)})({_valid_national_number_pattern(code, digit_count)})"
+    )
     return "|".join([*after_prefix, unprefixed])
 
 
-def _valid_pattern(code: int, digit_count: int) -> str:
+def _valid_national_number_pattern(code: int, digit_count: int) -> str:
     """Matches a national number that is valid in the region that it belongs to.
 
     The library asks regions that share a calling code in turn. A region with leading digits decides
@@ -205,7 +211,9 @@ def _valid_pattern(code: int, digit_count: int) -> str:
     regions = COUNTRY_CODE_TO_REGION_CODE[code]
     pattern = _NO_MATCH
     for region in reversed(regions):
-        metadata = _required(PhoneMetadata.metadata_for_region_or_calling_code(code, region))
+        metadata = _not_none_or_raise(
+            PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+        )
         leading_digits = metadata.leading_digits
         known = _known_types_pattern(metadata, digit_count)
         if leading_digits is None or len(regions) == 1:
@@ -224,12 +232,16 @@ def _mobile_and_landline_patterns(code: int, digit_count: int) -> tuple[str, str
     mobile_pattern = landline_pattern = _NO_MATCH
     regions = COUNTRY_CODE_TO_REGION_CODE[code]
     for region in reversed(regions):
-        metadata = _required(PhoneMetadata.metadata_for_region_or_calling_code(code, region))
+        metadata = _not_none_or_raise(
+            PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+        )
         leading_digits = metadata.leading_digits
         known = _known_types_pattern(metadata, digit_count)
-        special = _types_pattern(_special_types(metadata), digit_count)
-        fixed = _types_pattern([metadata.fixed_line], digit_count)
-        mobile = _types_pattern([metadata.mobile], digit_count)
+        special = _any_type_pattern_or_no_match(
+            _types_other_than_fixed_and_mobile(metadata), digit_count
+        )
+        fixed = _any_type_pattern_or_no_match([metadata.fixed_line], digit_count)
+        mobile = _any_type_pattern_or_no_match([metadata.mobile], digit_count)
         if metadata.same_mobile_and_fixed_line_pattern:
             mobile = fixed
         mobile_here = f"(?!(?:{special})\\Z)(?={_general_pattern(metadata)})(?:{mobile})"
@@ -247,12 +259,12 @@ def _mobile_and_landline_patterns(code: int, digit_count: int) -> tuple[str, str
 
 def _known_types_pattern(metadata: PhoneMetadata, digit_count: int) -> str:
     """Matches national numbers of all types of the region, such as mobile and fixed line."""
-    number_types = [metadata.fixed_line, *_special_types(metadata)]
+    number_types = [metadata.fixed_line, *_types_other_than_fixed_and_mobile(metadata)]
     # Where both have one pattern, the library uses the possible lengths of the fixed line alone.
     if not metadata.same_mobile_and_fixed_line_pattern:
         number_types.insert(0, metadata.mobile)
-    known = _types_pattern(number_types, digit_count)
-    general_desc = _required(metadata.general_desc)
+    known = _any_type_pattern_or_no_match(number_types, digit_count)
+    general_desc = _not_none_or_raise(metadata.general_desc)
     if (
         known == _NO_MATCH
         or not general_desc.national_number_pattern
@@ -262,7 +274,7 @@ def _known_types_pattern(metadata: PhoneMetadata, digit_count: int) -> str:
     return f"(?={_general_pattern(metadata)})(?:{known})"
 
 
-def _special_types(metadata: PhoneMetadata) -> list[PhoneNumberDesc | None]:
+def _types_other_than_fixed_and_mobile(metadata: PhoneMetadata) -> list[PhoneNumberDesc | None]:
     """The types of numbers that are neither fixed lines nor mobiles."""
     return [
         metadata.toll_free,
@@ -276,7 +288,9 @@ def _special_types(metadata: PhoneMetadata) -> list[PhoneNumberDesc | None]:
     ]
 
 
-def _types_pattern(number_types: Iterable[PhoneNumberDesc | None], digit_count: int) -> str:
+def _any_type_pattern_or_no_match(
+    number_types: Iterable[PhoneNumberDesc | None], digit_count: int
+) -> str:
     patterns = [
         number_type.national_number_pattern
         for number_type in number_types
@@ -291,15 +305,15 @@ def _has_possible_length(description: PhoneNumberDesc, digit_count: int) -> bool
     return not description.possible_length or digit_count in description.possible_length
 
 
-def _is_too_long(metadata: PhoneMetadata, digit_count: int) -> bool:
-    return digit_count > _required(metadata.general_desc).possible_length[-1]
+def _is_longer_than_possible(metadata: PhoneMetadata, digit_count: int) -> bool:
+    return digit_count > _not_none_or_raise(metadata.general_desc).possible_length[-1]
 
 
 def _general_pattern(metadata: PhoneMetadata) -> str:
-    return rf"(?:{_required(metadata.general_desc).national_number_pattern})\Z"
+    return rf"(?:{_not_none_or_raise(metadata.general_desc).national_number_pattern})\Z"
 
 
-def _plain_national_prefixes(metadata: PhoneMetadata) -> list[str]:
+def _plain_digit_national_prefixes(metadata: PhoneMetadata) -> list[str]:
     """The national prefixes of a region; none if they are more than a few plain digits."""
     prefixes = (metadata.national_prefix_for_parsing or "").split("|")
     if metadata.national_prefix_transform_rule or not all(map(str.isdecimal, prefixes)):
@@ -313,13 +327,13 @@ def _noncapturing_or_no_match(pattern: str | None) -> str:
     return re.sub(r"\((?!\?)", "(?:", pattern) if pattern else _NO_MATCH
 
 
-def _main_metadata(code: int) -> PhoneMetadata:
+def _main_region_metadata(code: int) -> PhoneMetadata:
     """The metadata with which the library reads international numbers of a calling code."""
     main_region = COUNTRY_CODE_TO_REGION_CODE[code][0]
-    return _required(PhoneMetadata.metadata_for_region_or_calling_code(code, main_region))
+    return _not_none_or_raise(PhoneMetadata.metadata_for_region_or_calling_code(code, main_region))
 
 
-def _required(value: T | None) -> T:
+def _not_none_or_raise(value: T | None) -> T:
     """A value that the library's types make optional and its metadata always has."""
     if value is None:
         raise LookupError("the metadata of phonenumbers is incomplete")

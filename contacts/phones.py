@@ -13,10 +13,10 @@ from django.conf import settings
 
 from contacts.phone_patterns import (
     NumberRules,
-    international_rules,
-    kind_rules,
-    national_rules,
-    plain_mobile_rule,
+    international_number_rules,
+    national_number_rules,
+    phone_kind_rules,
+    unambiguous_mobile_matcher,
 )
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ def to_e164(text: str, region: str) -> str | None:
         and len(digits) >= MIN_DIGITS
         and len(written) <= MAX_TEXT_LENGTH
     ):
-        return _parse_with_library(text, region)
+        return _e164_by_library_or_none(text, region)
     rules = (
-        international_rules(digits[:3], len(digits))
+        international_number_rules(digits[:3], len(digits))
         if sign_length
-        else national_rules(region, len(digits))
+        else national_number_rules(region, len(digits))
     )
     if rules is None:
-        return _parse_with_library(text, region)
+        return _e164_by_library_or_none(text, region)
     return _number_by_rules(rules, digits, text, region)
 
 
@@ -81,7 +81,7 @@ def e164_of_international_digits(digits: str) -> str | None:
     Args:
         digits: at least MIN_DIGITS digits of ASCII.
     """
-    rules = international_rules(digits[:3], len(digits))
+    rules = international_number_rules(digits[:3], len(digits))
     return _number_by_rules(rules, digits, "+" + digits, "") if rules else None
 
 
@@ -92,7 +92,7 @@ def e164_of_national_digits(digits: str, region: str) -> str | None:
         digits: at least MIN_DIGITS digits of ASCII.
         region: two-letter code.
     """
-    rules = national_rules(region, len(digits))
+    rules = national_number_rules(region, len(digits))
     return _number_by_rules(rules, digits, digits, region) if rules else None
 
 
@@ -102,10 +102,10 @@ def _number_by_rules(rules: NumberRules, digits: str, text: str, region: str) ->
     if match:
         phone = plus_code + match[match.lastindex or 0]
         return phone if len(phone) <= MAX_E164_LENGTH else None
-    return _parse_with_library(text, region) if needs_library(digits) else None
+    return _e164_by_library_or_none(text, region) if needs_library(digits) else None
 
 
-def _parse_with_library(text: str, region: str) -> str | None:
+def _e164_by_library_or_none(text: str, region: str) -> str | None:
     text = text.strip()
     if text.startswith("00"):
         text = "+" + text[2:]
@@ -130,7 +130,7 @@ def phone_kind(e164_phone: str) -> PhoneKind:
     A number that may be either of the first two, as in North America, counts as mobile.
     """
     digits = e164_phone[1:]
-    rules = kind_rules(digits[:3], len(digits))
+    rules = phone_kind_rules(digits[:3], len(digits))
     if rules.is_mobile(digits):
         return PhoneKind.MOBILE
     return PhoneKind.LANDLINE if rules.is_landline(digits) else PhoneKind.OTHER
@@ -139,10 +139,10 @@ def phone_kind(e164_phone: str) -> PhoneKind:
 def can_receive_sms(e164_phone: str) -> bool:
     """Whether a number in E.164 is a mobile, or may be one where its country does not tell."""
     digits = e164_phone[1:]
-    return kind_rules(digits[:3], len(digits)).is_mobile(digits) is not None
+    return phone_kind_rules(digits[:3], len(digits)).is_mobile(digits) is not None
 
 
-def is_plain_mobile(text: str) -> bool:
+def is_certainly_mobile_e164(text: str) -> bool:
     """Whether the text is a valid mobile number in E.164 and nothing else, as most of a list are.
 
     False only means that the text must be looked at more closely.
@@ -153,18 +153,18 @@ def is_plain_mobile(text: str) -> bool:
         and MIN_DIGITS <= len(digits) < MAX_E164_LENGTH
         and digits.isascii()
         and digits.isdecimal()
-        and plain_mobile_rule(digits[:3], len(digits))(digits) is not None
+        and unambiguous_mobile_matcher(digits[:3], len(digits))(digits) is not None
     )
 
 
 def phone_hash(e164_phone: str) -> str:
     """The hash that suppresses an E.164 number: HMAC-SHA256 with PHONE_HASH_KEY."""
-    return keyed_hash(settings.PHONE_HASH_KEY, e164_phone)
+    return keyed_phone_hash(settings.PHONE_HASH_KEY, e164_phone)
 
 
 def phone_hashes(e164_phone: str) -> list[str]:
     """Every hash that suppresses an E.164 number: with PHONE_HASH_KEY, and with the key before."""
-    return [keyed_hash(key, e164_phone) for key in phone_hash_keys()]
+    return [keyed_phone_hash(key, e164_phone) for key in phone_hash_keys()]
 
 
 def phone_hash_keys() -> list[str]:
@@ -172,14 +172,14 @@ def phone_hash_keys() -> list[str]:
     return [key for key in (settings.PHONE_HASH_KEY, settings.PHONE_HASH_KEY_OLD) if key]
 
 
-def keyed_hash(key: str, e164_phone: str) -> str:
+def keyed_phone_hash(key: str, e164_phone: str) -> str:
     """The hash of an E.164 number with one key."""
     return hmac.new(key.encode(), e164_phone.encode(), hashlib.sha256).hexdigest()
 
 
 def key_id(key: str) -> str:
     """A name for a key that does not give it away; stored with the hashes that it made."""
-    return keyed_hash(key, "key id")[:8]
+    return keyed_phone_hash(key, "key id")[:8]
 
 
 def present_key_id() -> str:

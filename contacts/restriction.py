@@ -18,7 +18,9 @@ from contacts.models import Contact
 from contacts.sending_window import wait_for_open_sending_windows
 
 
-def restrict_contact(contact_id: int, *, reason: str, by: User | AnonymousUser | str) -> bool:
+def wait_for_sends_and_restrict_contact(
+    contact_id: int, *, reason: str, by: User | AnonymousUser | str
+) -> bool:
     """Restrict a contact and write an audit entry.
 
     Waits for the store's open sending windows, so that no call begins with the contact in it.

@@ -21,8 +21,8 @@ from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
 from contacts.importing.files import BYTES_PER_MB
 from contacts.importing.headings import Meaning, read_heading
-from contacts.importing.phone_cells import PhoneReader, detect_convention
-from contacts.importing.reading import FileReader, Layout, detect_layout
+from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
+from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from contacts.models import Suppression
 from contacts.phones import (
     key_id,
@@ -58,13 +58,13 @@ class SuppressionCounts(TypedDict):
     unreadable_lines: list[int]
 
 
-def import_list(
+def import_suppressions_and_write_audit(
     path: Path, store: User | None, *, reason: str, by: User | AnonymousUser | str
 ) -> SuppressionCounts:
-    """Import a list as `suppress_numbers_of_file` does and write an audit entry.
+    """Import a list as `suppress_numbers_and_hashes_of_file` does and write an audit entry.
 
     Args:
-        path: see `suppress_numbers_of_file`.
+        path: see `suppress_numbers_and_hashes_of_file`.
         store: the store, whose country is that of national numbers; None for all stores.
         reason: stored with each new suppression.
         by: the account or program that imports the list.
@@ -74,7 +74,7 @@ def import_list(
     """
     region = phone_region_of(store) if store else settings.DEFAULT_PHONE_REGION
     owner_id = store.pk if store else None
-    counts = suppress_numbers_of_file(path, owner_id, region=region, reason=reason)
+    counts = suppress_numbers_and_hashes_of_file(path, owner_id, region=region, reason=reason)
     audit.write_entry(
         "suppressions imported",
         by=by,
@@ -85,7 +85,7 @@ def import_list(
     return counts
 
 
-def suppress_numbers_of_file(
+def suppress_numbers_and_hashes_of_file(
     path: Path, owner_id: int | None, *, region: str, reason: str
 ) -> SuppressionCounts:
     """Suppress the numbers or hashes of a list at one store or at all stores.
@@ -102,19 +102,19 @@ def suppress_numbers_of_file(
     Raises:
         ImportRefused: if the file as a whole cannot be read.
     """
-    layout = detect_layout(path, largest_bytes=settings.IMPORT_MAX_MB * BYTES_PER_MB)
+    layout = detect_layout_or_refuse(path, largest_bytes=settings.IMPORT_MAX_MB * BYTES_PER_MB)
     rows = FileReader(path, layout)
     columns = _NumberColumns(layout, list(islice(rows, SAMPLE_ROWS)), region)
     counts = SuppressionCounts(added=0, known=0, unreadable_lines=[])
     if layout.has_header:
         _insert_and_count_suppressions(
-            columns.phone_hashes_in_row(layout.headings), owner_id, reason, counts
+            columns.key_ids_by_phone_hash_in_row(layout.headings), owner_id, reason, counts
         )
     numbered_rows = iter(rows)
     while chunk := list(islice(numbered_rows, CHUNK_LINES)):
         digests: dict[str, str] = {}
         for line, cells in chunk:
-            found = columns.phone_hashes_in_row(cells)
+            found = columns.key_ids_by_phone_hash_in_row(cells)
             digests |= found
             if not found:
                 counts["unreadable_lines"].append(line)
@@ -156,7 +156,7 @@ class _NumberColumns:
             for at in range(len(meanings))
         ]
         self.country_at = [at for at, each in enumerate(meanings) if each == Meaning.COUNTRY]
-        countries = [self._country(row) for _, row in sample]
+        countries = [self._country_text(row) for _, row in sample]
         self.readers = {}
         for at in range(len(meanings)):
             pairs = [
@@ -164,7 +164,7 @@ class _NumberColumns:
                 for (_, row), country in zip(sample, countries, strict=True)
                 if at < len(row)
             ]
-            self.readers[at] = PhoneReader(region, detect_convention(pairs, region))
+            self.readers[at] = PhoneReader(region, detect_phone_convention(pairs, region))
         known = [at for at, each in enumerate(meanings) if each in (Meaning.PHONE, Meaning.SMS)]
         self.positions = known or [
             at
@@ -172,7 +172,7 @@ class _NumberColumns:
             if each in POSSIBLE_NUMBERS
             and cells[at]
             and sum(
-                bool(self._phone_hashes_in_cell(at, cell, "", present_key_id()))
+                bool(self._phone_hashes_with_key_ids_in_cell(at, cell, "", present_key_id()))
                 for cell in cells[at]
             )
             >= MIN_NUMBER_SHARE * len(cells[at])
@@ -184,21 +184,23 @@ class _NumberColumns:
             if not known and each in POSSIBLE_NUMBERS and at not in self.positions
         ]
 
-    def phone_hashes_in_row(self, cells: Sequence[str]) -> dict[str, str]:
+    def key_ids_by_phone_hash_in_row(self, cells: Sequence[str]) -> dict[str, str]:
         """The hashes that a row holds, and those of its numbers, with the names of their keys."""
-        country, key_of_hash = self._country(cells), _key_of_hash(cells)
+        country, key_of_hash = self._country_text(cells), _key_id_named_in_row(cells)
         for positions in (self.positions, self.others):
             found = {
                 digest: key
                 for at in positions
                 if at < len(cells)
-                for digest, key in self._phone_hashes_in_cell(at, cells[at], country, key_of_hash)
+                for digest, key in self._phone_hashes_with_key_ids_in_cell(
+                    at, cells[at], country, key_of_hash
+                )
             }
             if found:
                 return found
         return {}
 
-    def _phone_hashes_in_cell(
+    def _phone_hashes_with_key_ids_in_cell(
         self, position: int, cell: str, country_text: str, key_of_hash: str
     ) -> list[tuple[str, str]]:
         cell = cell.strip()
@@ -207,11 +209,11 @@ class _NumberColumns:
         phones = self.readers[position].find_all_possible_numbers(cell, country_text)
         return [(phone_hash(phone), present_key_id()) for phone in phones]
 
-    def _country(self, cells: Sequence[str]) -> str:
+    def _country_text(self, cells: Sequence[str]) -> str:
         return next((cells[at] for at in self.country_at if at < len(cells)), "")
 
 
-def _key_of_hash(cells: Sequence[str]) -> str:
+def _key_id_named_in_row(cells: Sequence[str]) -> str:
     """The name of the key that made a row's hash; empty if it is no key that is set.
 
     A row that names none may be of the key before, as long as that one is set: then it is not taken

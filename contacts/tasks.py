@@ -5,7 +5,7 @@ from contacts.importing import files, lifecycle
 
 def import_contacts(import_id: int) -> str:
     """Queue contact_import: read an uploaded customer list."""
-    return lifecycle.run_import(import_id).status
+    return lifecycle.run_open_import_unless_running(import_id).status
 
 
 def delete_expired_import_files() -> int:

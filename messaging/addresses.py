@@ -43,25 +43,25 @@ def find_addresses(text: str) -> list[Address]:
     if "://" not in text:
         return []
     masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
-    masked = "".join(c if c.isascii() or _may_be_in_address(c) else " " for c in masked)
+    masked = "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
     found = []
     for match in _FINDER.match(masked) or []:
         end = match.index + len(match.raw.rstrip(_NOT_AT_THE_END))
         while unicodedata.category(masked[end - 1]) == "Pd" and masked[end - 1] != "-":
             end -= 1
         written = text[match.index : end]
-        if is_valid_target(written):
+        if is_http_url_with_host(written):
             found.append(Address(match.index, end, written))
     return found
 
 
-def _may_be_in_address(character: str) -> bool:
+def _is_word_character_or_dash(character: str) -> bool:
     """Whether a character that is not of ASCII may be in an address: it is part of a word."""
     is_dash = unicodedata.category(character) == "Pd"
     return is_dash or character.isalnum() or ("a" + character).isidentifier()
 
 
-def is_valid_target(text: str) -> bool:
+def is_http_url_with_host(text: str) -> bool:
     """Whether a link may lead to this address: http or https, with a host."""
     try:
         parts = urlsplit(text)
@@ -70,7 +70,7 @@ def is_valid_target(text: str) -> bool:
     return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
 
 
-def to_valid_url(address: str) -> str:
+def to_ascii_url_keeping_tags(address: str) -> str:
     """The address as browsers ask for it: the host as IDNA, other signs percent-encoded.
 
     What is percent-encoded already stays, and so do tags.
@@ -83,37 +83,38 @@ def to_valid_url(address: str) -> str:
     text = _NEVER_IN_URL.sub(lambda sign: quote(sign[0]), unicodedata.normalize("NFC", text))
     parts = urlsplit(text)
     user, at, host = parts.netloc.rpartition("@")
-    name, colon, port = _split_port(host)
-    url = f"{parts.scheme}://{_quote(user, _ALLOWED_IN_PATH)}{at}{_ascii_host(name)}{colon}{port}"
-    url += _quote(parts.path, _ALLOWED_IN_PATH)
+    name, colon, port = _partition_port(host)
+    user, name = _percent_encode_part(user, _ALLOWED_IN_PATH), _idna_or_percent_encoded_host(name)
+    url = f"{parts.scheme}://{user}{at}{name}{colon}{port}"
+    url += _percent_encode_part(parts.path, _ALLOWED_IN_PATH)
     if parts.query:
-        url += f"?{_quote(parts.query, _ALLOWED_AFTER_PATH)}"
+        url += f"?{_percent_encode_part(parts.query, _ALLOWED_AFTER_PATH)}"
     if parts.fragment:
-        url += f"#{_quote(parts.fragment, _ALLOWED_AFTER_PATH)}"
+        url += f"#{_percent_encode_part(parts.fragment, _ALLOWED_AFTER_PATH)}"
     pieces = url.split(quote(_PLACE_OF_TAG))
     return pieces[0] + "".join(map("".join, zip(tags, pieces[1:], strict=True)))
 
 
-def quote_value(value: str) -> str:
+def percent_encode_value(value: str) -> str:
     """A value as part of an address, so that no sign of it means something there."""
     return quote(value, safe="")
 
 
-def _split_port(host: str) -> tuple[str, str, str]:
+def _partition_port(host: str) -> tuple[str, str, str]:
     name, colon, port = host.rpartition(":")
     return (name, colon, port) if colon and not port.endswith("]") else (host, "", "")
 
 
-def _ascii_host(name: str) -> str:
+def _idna_or_percent_encoded_host(name: str) -> str:
     """The host as IDNA; a name that IDNA does not allow is percent-encoded."""
     if name.isascii():
         return name
     try:
         return idna.encode(name, uts46=True).decode()
     except idna.IDNAError:
-        return _quote(name, "")
+        return _percent_encode_part(name, "")
 
 
-def _quote(part: str, allowed: str) -> str:
+def _percent_encode_part(part: str, allowed: str) -> str:
     """Percent-encode what is not allowed in a part of a URL."""
     return _STRAY_PERCENT.sub("%25", quote(part, safe=allowed))

@@ -38,7 +38,7 @@ def halve_refused_batch(batch: Batch, message_ids: Sequence[MessageId], *, reaso
         Whether it was halved; not if the claim was lost, or if the batch that they were first in
         has MAX_PARTS parts already.
     """
-    if _parts(batch).count() >= MAX_PARTS:
+    if _batches_halved_from_same(batch).count() >= MAX_PARTS:
         return False
     middle = len(message_ids) // 2
     with transaction.atomic():
@@ -59,15 +59,15 @@ def halve_refused_batch(batch: Batch, message_ids: Sequence[MessageId], *, reaso
     return True
 
 
-def _parts(batch: Batch) -> QuerySet[Batch]:
+def _batches_halved_from_same(batch: Batch) -> QuerySet[Batch]:
     """The batches that have the messages of the batch that this one was halved from."""
     origin = batch.halved_from or batch.pk
     return Batch.objects.filter(Q(pk=origin) | Q(halved_from=origin))
 
 
-def is_other_part_accepted(batch: Batch) -> bool:
+def was_other_half_accepted(batch: Batch) -> bool:
     """Whether Mitto accepted another part: then it is messages that it refuses, and not all."""
-    accepted = _parts(batch).filter(status=BatchStatus.SETTLED, error="")
+    accepted = _batches_halved_from_same(batch).filter(status=BatchStatus.SETTLED, error="")
     return accepted.filter(submitted_at__isnull=False).exists()
 
 

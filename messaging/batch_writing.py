@@ -47,7 +47,7 @@ class BatchSource(NamedTuple):
     message_type: str
 
 
-def new_tracking_ids(count: int) -> list[str]:
+def generate_tracking_ids(count: int) -> list[str]:
     """Create tracking IDs of 71 random bits, of which 12 are shared by all of this call.
 
     With a common prefix they are neighbours in the index. So inserting them touches few of its
@@ -182,7 +182,7 @@ NEW_BATCH_IDS = """
 def _add_skipped_to_tallies(model: type[OutboundMessage], skipped: Sequence[NewMessage]) -> None:
     slot = tallies.slot_start(timezone.now())
     event = TallyEvent.SKIPPED.value
-    tallies.add_counts(
+    tallies.add_to_tallies(
         Counter(
             tallies.TallyKey(
                 message.owner_id,

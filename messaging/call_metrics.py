@@ -34,7 +34,7 @@ class Call:
 
 
 @contextlib.contextmanager
-def measure_and_record_call() -> Iterator[Call]:
+def measure_and_record_call_unless_raised() -> Iterator[Call]:
     """Count a call to Mitto by its result, with its duration; a call that raises is not counted."""
     call, began = Call(), time.monotonic()
     yield call
@@ -55,7 +55,7 @@ class CallCounts(NamedTuple):
     seconds: dict[str, float]
 
 
-def read_calls() -> CallCounts:
+def read_call_counts() -> CallCounts:
     """Read the counts.
 
     Raises:

@@ -25,7 +25,7 @@ def code_from_bytes(random_bytes: bytes) -> str:
     return random_bytes.translate(_CHARACTER_BY_BYTE, _UNUSED_BYTES).decode()
 
 
-def leading_code(text: str) -> str:
+def leading_code_or_empty(text: str) -> str:
     """The code with which the end of an address begins, without what followed it in a text.
 
     Phones and mail programs add the full stop, the bracket or the quotation mark after an address.

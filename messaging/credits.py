@@ -132,7 +132,7 @@ RECORD_RESERVATIONS = """
 """
 
 
-def reserve_credits(batches: Sequence[NewBatch]) -> None:
+def reserve_credits_or_raise(batches: Sequence[NewBatch]) -> None:
     """Hold credits for new batches and write their reservations; all or none.
 
     Raises:
@@ -178,7 +178,7 @@ PROLONG_RESERVATIONS = """
 """
 
 
-def expire_overdue_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:
+def expire_and_release_overdue_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:
     """Expire the overdue reservations of ended batches and release what they still hold.
 
     Their unknown messages have had no receipt in time.
@@ -233,7 +233,7 @@ def settle_reservation(owner_id: int, batch_id: int, *, charge: int, release: in
         return
     settled = rows(SETTLE_RESERVATION, [charge, release, charge, release, charge, batch_id])
     if not settled:
-        _charge_expired(owner_id, batch_id, charge)
+        _charge_expired_from_available(owner_id, batch_id, charge)
         return
     (total_charge,) = settled[0]
     ((balance,),) = rows(DEDUCT_FROM_WALLET, [charge, charge + release, owner_id])
@@ -261,7 +261,7 @@ DEDUCT_FROM_WALLET = """
 """
 
 
-def _charge_expired(owner_id: int, batch_id: int, charge: int) -> None:
+def _charge_expired_from_available(owner_id: int, batch_id: int, charge: int) -> None:
     """Charge messages that Mitto had accepted, after their reservation expired."""
     if not charge:
         return

@@ -116,7 +116,7 @@ class SubmittedSince(NamedTuple):
     newest: int
 
 
-def submitted_since_the_backup() -> SubmittedSince:
+def find_submissions_since_backup() -> SubmittedSince:
     """Compare Redis with PostgreSQL, number by number.
 
     Raises:
@@ -137,7 +137,9 @@ class Restored(NamedTuple):
     messages: int
 
 
-def declare_restored(*, by: User | AnonymousUser | str, everything: bool = False) -> Restored:
+def stop_and_mark_unknown_after_restore(
+    *, by: User | AnonymousUser | str, everything: bool = False
+) -> Restored:
     """Stop all sending after a restore, and mark as unknown what may have been sent since.
 
     That is what was being submitted when the backup was made, and what Redis saw submitted since
@@ -151,7 +153,7 @@ def declare_restored(*, by: User | AnonymousUser | str, everything: bool = False
     Raises:
         RedisError: if Redis cannot be reached; nothing has changed then.
     """
-    since = submitted_since_the_backup()
+    since = find_submissions_since_backup()
     sending_stop.stop_sending(StopReason.RESTORED, by=by)
     open_batches = Batch.objects.filter(status__in=OPEN_BATCH_STATUSES)
     if since.batch_ids is None or everything:
@@ -162,7 +164,7 @@ def declare_restored(*, by: User | AnonymousUser | str, everything: bool = False
         )
     batches = messages = 0
     for batch_id in list(chosen.order_by("pk").values_list("pk", flat=True)):
-        given_up = _give_up_as_unknown(batch_id)
+        given_up = _settle_open_batch_as_unknown(batch_id)
         batches += given_up is not None
         messages += given_up or 0
     with transaction.atomic():
@@ -186,7 +188,7 @@ RAISE_COUNTER = """
 
 
 @transaction.atomic
-def _give_up_as_unknown(batch_id: BatchId | int) -> int | None:
+def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> int | None:
     """Settle an open batch with its queued messages unknown; return how many, None if it ended."""
     batch = (
         Batch.objects.select_for_update()

@@ -19,7 +19,7 @@ from contacts.phones import can_receive_sms
 from contacts.restriction import restricted_phones
 from messaging import credits
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
-from messaging.batch_writing import new_tracking_ids
+from messaging.batch_writing import generate_tracking_ids
 from messaging.models import Batch, BatchId, DirectMessage
 from messaging.opt_in_secrets import CODE_TAG
 from messaging.text import Template, count_parts, tag_problem
@@ -42,7 +42,9 @@ class NewDirectMessage(NamedTuple):
     contact_id: int | None = None
 
 
-def enqueue_direct_message(store: User, e164_phone: str, text: str, *, key: str) -> DirectMessage:
+def enqueue_direct_message_unless_opted_out(
+    store: User, e164_phone: str, text: str, *, key: str
+) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
 
     Args:
@@ -57,10 +59,12 @@ def enqueue_direct_message(store: User, e164_phone: str, text: str, *, key: str)
     """
     if suppressed_phones(store.pk, [e164_phone]):
         raise SendingBlocked("this number has opted out at this store")
-    return send_service_message(store, e164_phone, text, key=key)
+    return enqueue_message_even_if_opted_out(store, e164_phone, text, key=key)
 
 
-def send_service_message(store: User, e164_phone: str, text: str, *, key: str) -> DirectMessage:
+def enqueue_message_even_if_opted_out(
+    store: User, e164_phone: str, text: str, *, key: str
+) -> DirectMessage:
     """The same, also to a number that has opted out of marketing, such as to confirm that.
 
     Args:
@@ -81,10 +85,14 @@ def send_service_message(store: User, e164_phone: str, text: str, *, key: str) -
     with transaction.atomic():
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
-        return write_direct_messages(store, [NewDirectMessage(e164_phone, text, key)])[0]
+        return write_and_enqueue_direct_messages(store, [NewDirectMessage(e164_phone, text, key)])[
+            0
+        ]
 
 
-def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> list[DirectMessage]:
+def write_and_enqueue_direct_messages(
+    store: User, messages: Sequence[NewDirectMessage]
+) -> list[DirectMessage]:
     """Write service messages of one batch, hold their credits and enqueue a job that sends them.
 
     Called in a transaction; roll it back after an error. The caller has asked whether the numbers
@@ -119,11 +127,13 @@ def write_direct_messages(store: User, messages: Sequence[NewDirectMessage]) -> 
             tracking_id=tracking_id,
             idempotency_key=message.key,
         )
-        for message, tracking_id in zip(messages, new_tracking_ids(len(messages)), strict=True)
+        for message, tracking_id in zip(messages, generate_tracking_ids(len(messages)), strict=True)
     )
     parts = sum(message.segments for message in written)
     try:
-        credits.reserve_credits([credits.NewBatch(StoreId(store.pk), BatchId(batch.pk), parts)])
+        credits.reserve_credits_or_raise(
+            [credits.NewBatch(StoreId(store.pk), BatchId(batch.pk), parts)]
+        )
     except credits.InsufficientCredits as error:
         raise SendingBlocked(str(error)) from None
     enqueue_send_jobs_on_commit(1)

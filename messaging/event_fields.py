@@ -47,7 +47,7 @@ _OTHER_RECEIPT_STATUSES = {"sent", "buffered", "queued", "pending", "accepted", 
 
 
 @lru_cache(maxsize=4096)
-def _fold(name: str) -> str:
+def _fold_field_name(name: str) -> str:
     """A field's name without case, `_` and `-`."""
     return name.lower().replace("_", "").replace("-", "")
 
@@ -59,63 +59,72 @@ def first_field(event: Mapping[str, Any], names: Sequence[str]) -> str:
     list, the first value.
     """
     for name in names:
-        if text := _as_text(event.get(name)):
+        if text := _text_of_scalar_or_nested(event.get(name)):
             return text
-    folded = {_fold(name): value for name, value in event.items()}
+    folded = {_fold_field_name(name): value for name, value in event.items()}
     for name in names:
-        if text := _as_text(folded.get(_fold(name))):
+        if text := _text_of_scalar_or_nested(folded.get(_fold_field_name(name))):
             return text
     return ""
 
 
-def _get(event: Mapping[str, Any], name: str) -> Any:
+def _get_field_any_case(event: Mapping[str, Any], name: str) -> Any:
     """The value of a field, whatever the case of its name."""
     if name in event:
         return event[name]
-    wanted = _fold(name)
-    return next((value for other, value in event.items() if _fold(other) == wanted), None)
+    wanted = _fold_field_name(name)
+    return next(
+        (value for other, value in event.items() if _fold_field_name(other) == wanted), None
+    )
 
 
-def _as_text(value: Any, depth: int = 2) -> str:
+def _text_of_scalar_or_nested(value: Any, depth: int = 2) -> str:
     if isinstance(value, (str, int, float)):
         # Not other blanks: one may be half of a letter that was read in a wrong encoding.
         return str(value).strip(whitespace)
     if depth and isinstance(value, dict):
-        texts = (_as_text(_get(value, name), depth - 1) for name in INNER_FIELDS)
+        texts = (
+            _text_of_scalar_or_nested(_get_field_any_case(value, name), depth - 1)
+            for name in INNER_FIELDS
+        )
         return next(filter(None, texts), "")
     if depth and isinstance(value, list):
-        return next(filter(None, (_as_text(item, depth - 1) for item in value)), "")
+        return next(
+            filter(None, (_text_of_scalar_or_nested(item, depth - 1) for item in value)), ""
+        )
     return ""
 
 
-def number_of_reply(event: Mapping[str, Any]) -> str:
+def sender_number_of_reply(event: Mapping[str, Any]) -> str:
     """The number that a reply came from, as it is written; empty if none is named.
 
     The first field with enough digits counts, since one such as `source` may hold a name. In a
     conversation it is the participant to whom the reply did not go.
     """
     named = [text for name in FROM_FIELDS if (text := first_field(event, (name,)))]
-    conversation = _get(event, "conversation")
+    conversation = _get_field_any_case(event, "conversation")
     if isinstance(conversation, dict):
         receiver = first_field(event, TO_FIELDS)
-        participants = _get(conversation, "participants")
-        texts = map(_as_text, participants if isinstance(participants, list) else [])
+        participants = _get_field_any_case(conversation, "participants")
+        texts = map(
+            _text_of_scalar_or_nested, participants if isinstance(participants, list) else []
+        )
         named += sorted(filter(None, texts), key=lambda text: text == receiver)
-    return next(filter(_may_be_number, named), named[0] if named else "")
+    return next(filter(_has_enough_digits_for_number, named), named[0] if named else "")
 
 
-def _may_be_number(text: str) -> bool:
+def _has_enough_digits_for_number(text: str) -> bool:
     return sum(map(str.isdecimal, text)) >= MIN_NUMBER_DIGITS
 
 
-def is_event(value: Any) -> bool:
+def is_receipt_or_reply(value: Any) -> bool:
     """Whether a value has the fields of a receipt or of a reply, and is not just around them."""
     if not isinstance(value, dict):
         return False
     if first_field(value, ID_FIELDS) and first_field(value, STATUS_FIELDS):
         return True
-    has_text = any(isinstance(_get(value, name), str) for name in TEXT_FIELDS)
-    return has_text and _may_be_number(number_of_reply(value))
+    has_text = any(isinstance(_get_field_any_case(value, name), str) for name in TEXT_FIELDS)
+    return has_text and _has_enough_digits_for_number(sender_number_of_reply(value))
 
 
 def is_reply(event: Mapping[str, Any], *, by_address: bool) -> bool:
@@ -133,12 +142,12 @@ def is_reply(event: Mapping[str, Any], *, by_address: bool) -> bool:
     known = status in DELIVERED_PROVIDER_STATUSES | FAILED_PROVIDER_STATUSES
     if known or status in _OTHER_RECEIPT_STATUSES:
         return False
-    has_reply = bool(number_of_reply(event) and first_field(event, TEXT_FIELDS))
+    has_reply = bool(sender_number_of_reply(event) and first_field(event, TEXT_FIELDS))
     has_receipt = bool(status and first_field(event, ID_FIELDS))
     return by_address if has_reply == has_receipt else has_reply
 
 
-def events_in(value: Any, depth: int = MAX_ENVELOPES) -> list[dict[str, Any]] | None:
+def unwrap_events_or_none(value: Any, depth: int = MAX_ENVELOPES) -> list[dict[str, Any]] | None:
     """The events within objects and lists such as `{"messages": [...]}`, each for itself.
 
     What is in a list beside objects is an event that cannot be read. An object without events is
@@ -148,23 +157,23 @@ def events_in(value: Any, depth: int = MAX_ENVELOPES) -> list[dict[str, Any]] | 
         The events; None if the value is neither an object nor a list with objects.
     """
     if isinstance(value, dict):
-        return _events_of_object(value, depth)
+        return _unwrap_object(value, depth)
     if not isinstance(value, list) or (value and not any(type(item) is dict for item in value)):
         return None
     objects = [item if isinstance(item, dict) else {"unreadable": item} for item in value]
-    return [event for item in objects for event in _events_of_object(item, depth - 1)]
+    return [event for item in objects for event in _unwrap_object(item, depth - 1)]
 
 
-def _events_of_object(value: dict[str, Any], depth: int) -> list[dict[str, Any]]:
-    if depth > 0 and value and not is_event(value):
-        for inner in _iter_containers(value):
-            events = events_in(inner, depth - 1)
-            if events and any(map(is_event, events)):
+def _unwrap_object(value: dict[str, Any], depth: int) -> list[dict[str, Any]]:
+    if depth > 0 and value and not is_receipt_or_reply(value):
+        for inner in _iter_nested_containers(value):
+            events = unwrap_events_or_none(inner, depth - 1)
+            if events and any(map(is_receipt_or_reply, events)):
                 return events
     return [value]
 
 
-def _iter_containers(value: dict[str, Any]) -> Iterator[Any]:
+def _iter_nested_containers(value: dict[str, Any]) -> Iterator[Any]:
     """The objects and lists of an object, also those that are written as JSON in a text."""
     for inner in value.values():
         if isinstance(inner, (dict, list)):

@@ -59,19 +59,19 @@ class GoLiveCheck:
 
     def run(self) -> Iterator[str]:
         """Do everything; each line is masked."""
-        kept_requests.begin_check()
-        kept_requests.watch_for(self.numbers)
+        kept_requests.delete_kept_requests()
+        kept_requests.watch_requests_naming(self.numbers)
         stamp = time.strftime("%H:%M:%S")
         messages = [
             mitto.OutgoingSms(self.numbers[0], f"Δοκιμή {stamp}. Απαντήστε STOP.", self.sender),
             mitto.OutgoingSms(self.numbers[-1], f"Test {stamp}. Answer STOP.", self.sender),
             mitto.OutgoingSms(BAD_NUMBER, f"Test {stamp}", self.sender),
         ]
-        ids = yield from self._send(messages)
+        ids = yield from self._send_and_get_ids_by_text(messages)
         if ids:
-            kept_requests.watch_for(ids.values())
+            kept_requests.watch_requests_naming(ids.values())
             for text, message_id in ids.items():
-                yield from self._query_status(text, message_id)
+                yield from self._query_status_and_add_findings(text, message_id)
             yield from self._wait_for_webhooks(list(ids.values()))
         yield ""
         for finding in self.findings:
@@ -85,102 +85,120 @@ class GoLiveCheck:
         """Whether nothing is missing."""
         return not any(finding.works is False for finding in self.findings)
 
-    def _find(self, works: bool | None, text: str, advice: str = "") -> None:
+    def _add_finding(self, works: bool | None, text: str, advice: str = "") -> None:
         self.findings.append(Finding(works, text, advice))
 
-    def _send(self, messages: list[mitto.OutgoingSms]) -> Lines[dict[str, str]]:
+    def _send_and_get_ids_by_text(self, messages: list[mitto.OutgoingSms]) -> Lines[dict[str, str]]:
         """Send the messages; return the IDs of the good ones by text."""
-        raw = yield from self._call("one call with three messages", self.client.bulk_call(messages))
+        raw = yield from self._call_and_show_answer(
+            "one call with three messages", self.client.prepare_bulk_call(messages)
+        )
         if raw is None:
             return {}
         if raw.status in mitto.ACCOUNT_REFUSALS:
-            self._find(False, f"the account is refused ({raw.status})", ACCOUNT_ADVICE)
+            self._add_finding(False, f"the account is refused ({raw.status})", ACCOUNT_ADVICE)
             return {}
         if raw.status in mitto.NO_BULK_STATUSES:
-            self._find(
+            self._add_finding(
                 None,
                 f"there are no calls with many messages ({raw.status}): they go out one by one",
                 "ask Mitto for sendmessagesbulk, or set MITTO_API_VERSION; it is far slower so",
             )
-            return (yield from self._send_singly(messages))
-        result = raw.read(messages)
+            return (yield from self._send_singly_and_get_ids_by_text(messages))
+        result = raw.interpret_as_send_result(messages)
         if isinstance(result, mitto.CallRefused):
-            self._find(
+            self._add_finding(
                 None,
                 f"one bad number has the whole call refused ({raw.status}): {result.error}",
                 "nothing to set: such a batch is sent again in parts",
             )
             messages = messages[:2]
-            raw = yield from self._call("the two good ones", self.client.bulk_call(messages))
-            result = raw.read(messages) if raw else mitto.Ambiguous("no answer")
+            raw = yield from self._call_and_show_answer(
+                "the two good ones", self.client.prepare_bulk_call(messages)
+            )
+            result = raw.interpret_as_send_result(messages) if raw else mitto.Ambiguous("no answer")
         if not isinstance(result, mitto.Accepted):
-            self._find(False, f"the call was not accepted: {result.error}")
+            self._add_finding(False, f"the call was not accepted: {result.error}")
             return {}
         assert raw is not None
-        self._find(True, f"a call with many messages is accepted with status {raw.status}")
-        self._find(None, f"the answer has these fields: {_field_names(raw.json())}")
+        self._add_finding(True, f"a call with many messages is accepted with status {raw.status}")
+        self._add_finding(
+            None, f"the answer has these fields: {_nested_field_names(raw.json_or_none())}"
+        )
         if len(result.items) == 3:
-            self._report_bad_item(result.items[2])
-        return self._ids_of(messages[:2], result.items)
+            self._add_finding_of_bad_number(result.items[2])
+        return self._ids_by_text_of_accepted(messages[:2], result.items)
 
-    def _ids_of(
+    def _ids_by_text_of_accepted(
         self, messages: Sequence[mitto.OutgoingSms], items: Sequence[mitto.SentItem]
     ) -> dict[str, str]:
         for item in items[: len(messages)]:
             if not item.message_id:
-                self._find(False, f"a good message was not accepted: {item.error or 'no words'}")
+                self._add_finding(
+                    False, f"a good message was not accepted: {item.error or 'no words'}"
+                )
         return {
             message.text: item.message_id
             for message, item in zip(messages, items, strict=False)
             if item.message_id
         }
 
-    def _report_bad_item(self, item: mitto.SentItem) -> None:
+    def _add_finding_of_bad_number(self, item: mitto.SentItem) -> None:
         if item.message_id:
             text = "a bad number is accepted, and fails later"
         elif item.error:
             text = f"a bad number alone is refused, with words: {item.error}"
         else:
             text = "a bad number has an item without words: such messages become unknown"
-        self._find(None, text)
+        self._add_finding(None, text)
 
-    def _send_singly(self, messages: list[mitto.OutgoingSms]) -> Lines[dict[str, str]]:
+    def _send_singly_and_get_ids_by_text(
+        self, messages: list[mitto.OutgoingSms]
+    ) -> Lines[dict[str, str]]:
         ids: dict[str, str] = {}
         for message in messages:
-            raw = yield from self._call("a single message", self.client.single_call(message))
-            result = raw.read([message]) if raw else mitto.Ambiguous("no answer")
+            raw = yield from self._call_and_show_answer(
+                "a single message", self.client.prepare_single_call(message)
+            )
+            result = (
+                raw.interpret_as_send_result([message]) if raw else mitto.Ambiguous("no answer")
+            )
             if message.destination == BAD_NUMBER:
                 continue
             if isinstance(result, mitto.Accepted):
-                ids |= self._ids_of([message], result.items)
+                ids |= self._ids_by_text_of_accepted([message], result.items)
             else:
-                self._find(False, f"a single message was not accepted: {result.error}")
+                self._add_finding(False, f"a single message was not accepted: {result.error}")
         if ids:
-            self._find(True, "single messages are accepted")
+            self._add_finding(True, "single messages are accepted")
         return ids
 
-    def _query_status(self, text: str, message_id: str) -> Iterator[str]:
+    def _query_status_and_add_findings(self, text: str, message_id: str) -> Iterator[str]:
         what = f"the status of a message ({'Greek' if not text.isascii() else 'GSM'})"
-        raw = yield from self._call(what, self.client.status_call(message_id))
-        body = raw.json() if raw else None
+        raw = yield from self._call_and_show_answer(
+            what, self.client.prepare_status_call(message_id)
+        )
+        body = raw.json_or_none() if raw else None
         if raw is None or raw.status != 200 or not isinstance(body, dict):
-            self._find(None, f"{what}: no answer yet; the poller asks again after ten minutes")
+            self._add_finding(
+                None, f"{what}: no answer yet; the poller asks again after ten minutes"
+            )
             return
         report = mitto.interpret_status_response(raw.status, {}, raw.content)
         assert isinstance(report, mitto.MessageReport)
-        self._find(
+        self._add_finding(
             bool(report.delivery_status), f"{what}: {report.delivery_status or 'no deliveryStatus'}"
         )
         if report.text and report.text != text:
-            self._find(
+            self._add_finding(
                 False, f"{what}: Mitto names another text", "the order is not kept: ask Mitto"
             )
         elif report.text:
-            self._find(None, f"{what}: names its text, so the poller compares the order")
+            self._add_finding(None, f"{what}: names its text, so the poller compares the order")
         parts = count_parts(text)
         if report.parts is not None:
             is_equal = report.parts == parts
-            self._find(
+            self._add_finding(
                 is_equal,
                 f"{what}: {report.parts} parts, we count {parts}",
                 "" if is_equal else "ask Mitto to switch Unicode on for the traffic account",
@@ -192,11 +210,11 @@ class GoLiveCheck:
         until = time.monotonic() + self.wait_seconds
         shown = 0
         while True:
-            kept = kept_requests.kept_requests()
+            kept = kept_requests.read_kept_requests()
             for request in kept[shown:]:
                 yield f"webhook: {request}"
             shown = len(kept)
-            receipts = self._receipts(ids)
+            receipts = self._stored_receipts(ids)
             is_over = time.monotonic() > until
             if is_over or ({one.provider_message_id for one in receipts} >= set(ids) and shown):
                 break
@@ -204,11 +222,13 @@ class GoLiveCheck:
         base = f"{settings.PUBLIC_WEB_BASE_URL}/webhooks/mitto"
         if receipts:
             fields = sorted({name for one in receipts for name in one.payload or {}})
-            self._find(True, f"receipts come; their fields: {', '.join(fields)}")
+            self._add_finding(True, f"receipts come; their fields: {', '.join(fields)}")
             if not any(one.occurred_at for one in receipts):
-                self._find(None, "receipts have no time that can be read: they count from arrival")
+                self._add_finding(
+                    None, "receipts have no time that can be read: they count from arrival"
+                )
         else:
-            self._find(
+            self._add_finding(
                 False,
                 "no receipt came",
                 f"have Mitto post to {base}/delivery with a secret of WEBHOOK_SECRET: in the header"
@@ -216,19 +236,19 @@ class GoLiveCheck:
             )
         replies = [request for request in kept if '/inbound"' in request or "STOP" in request]
         if not any("stop" in orjson.loads(one)["body"].lower() for one in replies):
-            self._find(None, "no reply came", f"have Mitto post replies to {base}/inbound")
+            self._add_finding(None, "no reply came", f"have Mitto post replies to {base}/inbound")
 
-    def _receipts(self, ids: list[str]) -> list[WebhookEvent]:
+    def _stored_receipts(self, ids: list[str]) -> list[WebhookEvent]:
         events = WebhookEvent.objects.filter(provider_message_id__in=ids)
         return list(events.filter(event_type=WebhookEventType.RECEIPT))
 
-    def _call(
+    def _call_and_show_answer(
         self, what: str, call: Callable[[], mitto.RawAnswer | str]
     ) -> Lines[mitto.RawAnswer | None]:
         """Make a call and show what Mitto answered, word for word; return the answer or None."""
         answer = call()
         if isinstance(answer, str):
-            self._find(False, f"{what}: {answer}", ACCOUNT_ADVICE)
+            self._add_finding(False, f"{what}: {answer}", ACCOUNT_ADVICE)
             yield f"{what}: {answer}"
             return None
         content = answer.content.decode(errors="replace")
@@ -236,12 +256,12 @@ class GoLiveCheck:
         return answer
 
 
-def _field_names(body: Any, prefix: str = "") -> str:
+def _nested_field_names(body: Any, prefix: str = "") -> str:
     """The names of the fields of an answer, with those of the objects within."""
     if isinstance(body, list):
-        return _field_names(body[0], prefix) if body else f"{prefix} (empty)"
+        return _nested_field_names(body[0], prefix) if body else f"{prefix} (empty)"
     if not isinstance(body, dict):
         return prefix
     return ", ".join(
-        _field_names(value, f"{prefix}.{name}".lstrip(".")) for name, value in body.items()
+        _nested_field_names(value, f"{prefix}.{name}".lstrip(".")) for name, value in body.items()
     )

@@ -24,7 +24,7 @@ _TYPED = {
 _LATIN_OF_GREEK = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True))
 
 
-def signs_outside_gsm(text: str) -> dict[str, int]:
+def count_characters_outside_gsm(text: str) -> dict[str, int]:
     """The characters of a text that make it Unicode, and how often it has each, in their order."""
     counts: dict[str, int] = {}
     for character in text:
@@ -33,7 +33,7 @@ def signs_outside_gsm(text: str) -> dict[str, int]:
     return counts
 
 
-def to_gsm(text: str, *, greek_capitals: bool) -> str:
+def replace_characters_outside_gsm(text: str, *, greek_capitals: bool) -> str:
     """The text with fewer characters outside of the GSM alphabet; what has no substitute stays.
 
     Args:
@@ -44,11 +44,11 @@ def to_gsm(text: str, *, greek_capitals: bool) -> str:
         return text
     text = unicodedata.normalize("NFC", text)
     if greek_capitals and any(map(_is_greek_outside_gsm, text)):
-        text = "".join(_greek_capital(c) if _is_greek(c) else c for c in text)
+        text = "".join(_gsm_capitals_of_greek(c) if _is_greek(c) else c for c in text)
     return "".join(c if c in _GSM else _TYPED.get(c, c) for c in text)
 
 
-def template_to_gsm(text: str, *, greek_capitals: bool) -> str:
+def replace_outside_gsm_in_template(text: str, *, greek_capitals: bool) -> str:
     """The same for a text with tags and addresses, which stay as they are.
 
     Args:
@@ -62,9 +62,14 @@ def template_to_gsm(text: str, *, greek_capitals: bool) -> str:
     pieces, end = [], 0
     for start, stop in sorted(kept):
         if start >= end:
-            pieces += [to_gsm(text[end:start], greek_capitals=greek_capitals), text[start:stop]]
+            pieces += [
+                replace_characters_outside_gsm(text[end:start], greek_capitals=greek_capitals),
+                text[start:stop],
+            ]
             end = stop
-    return "".join([*pieces, to_gsm(text[end:], greek_capitals=greek_capitals)])
+    return "".join(
+        [*pieces, replace_characters_outside_gsm(text[end:], greek_capitals=greek_capitals)]
+    )
 
 
 def _is_greek(character: str) -> bool:
@@ -75,7 +80,7 @@ def _is_greek_outside_gsm(character: str) -> bool:
     return _is_greek(character) and character not in _GSM and character not in _TYPED
 
 
-def _greek_capital(character: str) -> str:
+def _gsm_capitals_of_greek(character: str) -> str:
     letters = unicodedata.normalize("NFD", character.upper())
     capitals = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return "".join(_LATIN_OF_GREEK.get(letter, letter) for letter in capitals)

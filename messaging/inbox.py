@@ -15,7 +15,7 @@ import orjson
 from django.utils import timezone
 
 from astronote.common.sql import execute
-from astronote.common.times import is_plausible_time, parse_time
+from astronote.common.times import is_plausible_time, parse_time_or_none
 from messaging.event_fields import (
     CODE_FIELDS,
     ID_FIELDS,
@@ -49,10 +49,10 @@ def message_status_of(provider_status: str) -> MessageStatus:
     return MessageStatus.SENT
 
 
-def receipt_time(event: Mapping[str, Any]) -> datetime | None:
+def plausible_receipt_time(event: Mapping[str, Any]) -> datetime | None:
     """The provider's time of a receipt; None if it cannot be read or is not plausible."""
     text = first_field(event, TIME_FIELDS)
-    time = parse_time(text) if text else None
+    time = parse_time_or_none(text) if text else None
     return time if time and is_plausible_time(time, timezone.now()) else None
 
 
@@ -63,22 +63,25 @@ def strip_nul_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any]
     except orjson.JSONEncodeError:
         body = ""
     if not body or r"\u0000" in body:
-        event = _storable(event, MAX_DEPTH)
+        event = _without_nul_and_deep_nesting(event, MAX_DEPTH)
         body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
     return event, body
 
 
-def _storable(value: Any, depth: int) -> Any:
+def _without_nul_and_deep_nesting(value: Any, depth: int) -> Any:
     """The value without NUL, halves of characters, and what is nested deeper than `depth`."""
     if isinstance(value, str):
         # Not `?`, which would make a question of it.
         whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return whole.replace("\0", "")
     if isinstance(value, list) and depth:
-        return [_storable(item, depth - 1) for item in value]
+        return [_without_nul_and_deep_nesting(item, depth - 1) for item in value]
     if isinstance(value, dict) and depth:
         items = value.items()
-        return {_storable(name, 0): _storable(item, depth - 1) for name, item in items}
+        return {
+            _without_nul_and_deep_nesting(name, 0): _without_nul_and_deep_nesting(item, depth - 1)
+            for name, item in items
+        }
     return None if isinstance(value, (list, dict)) else value
 
 
@@ -127,7 +130,7 @@ class NewEvent(NamedTuple):
             f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
             provider_id,
             provider_status,
-            receipt_time(event),
+            plausible_receipt_time(event),
             error_code,
             error,
             body,
@@ -147,7 +150,7 @@ class NewEvent(NamedTuple):
         )
 
 
-def insert_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
+def insert_new_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
     """Store events that are not stored yet; return how many."""
     if not events:
         return 0

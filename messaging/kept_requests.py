@@ -41,30 +41,30 @@ class _Marks(NamedTuple):
 _marks = _Marks(frozenset(), 0.0)
 
 
-def begin_check() -> None:
+def delete_kept_requests() -> None:
     """Forget the requests of an earlier check."""
     jobs.redis_connection().delete(MARKS_KEY, REQUESTS_KEY)
 
 
-def watch_for(names: Iterable[str]) -> None:
+def watch_requests_naming(names: Iterable[str]) -> None:
     """Keep the requests that name one of these numbers or message IDs, for a day."""
     redis = jobs.redis_connection()
     redis.sadd(MARKS_KEY, *(phone_hash(name.lstrip("+")) for name in names))
     redis.expire(MARKS_KEY, SECONDS)
 
 
-def kept_requests() -> list[str]:
+def read_kept_requests() -> list[str]:
     """The requests kept, in the order in which they came."""
     return [text.decode() for text in jobs.redis_connection().lrange(REQUESTS_KEY, 0, -1)]
 
 
-def keep_if_watched(head: RequestHead, body: bytes, threads: Executor) -> None:
+def keep_request_in_thread_if_watched(head: RequestHead, body: bytes, threads: Executor) -> None:
     """Keep a request of a running check, in a thread; costs nothing while none runs."""
     if _marks.hashes or time.monotonic() > _marks.until:
-        threads.submit(_keep, head, body, dict(head.all_headers()))
+        threads.submit(_keep_request_if_watched, head, body, dict(head.all_headers()))
 
 
-def _keep(head: RequestHead, body: bytes, headers: dict[str, str]) -> None:
+def _keep_request_if_watched(head: RequestHead, body: bytes, headers: dict[str, str]) -> None:
     global _marks
     try:
         redis = jobs.redis_connection()
@@ -81,7 +81,7 @@ def _keep(head: RequestHead, body: bytes, headers: dict[str, str]) -> None:
             {
                 "method": head.method,
                 "path": "/".join(head.path.split("/")[:4]),
-                "query": _mask_query(head.query_string),
+                "query": _mask_secrets_and_numbers_in_query(head.query_string),
                 "headers": {
                     name: "•••" if SECRET_HEADERS.search(name) else mask_phone_numbers(value)
                     for name, value in headers.items()
@@ -96,5 +96,5 @@ def _keep(head: RequestHead, body: bytes, headers: dict[str, str]) -> None:
         log.warning("a request of the go-live check was not kept: %s", type(error).__name__)
 
 
-def _mask_query(query: str) -> str:
+def _mask_secrets_and_numbers_in_query(query: str) -> str:
     return mask_phone_numbers(re.sub(r"(token|secret)=[^&]*", r"\1=•••", query))

@@ -28,7 +28,7 @@ class Postponed(Exception):
         super().__init__(f"waits for {reason} until {until:%Y-%m-%d %H:%M:%S %Z}")
 
 
-def quiet_until(now: datetime, zone: str, start: time, end: time) -> datetime | None:
+def quiet_hours_end_or_none(now: datetime, zone: str, start: time, end: time) -> datetime | None:
     """The end of the quiet hours [start, end) in a time zone, or None if `now` is outside them.
 
     Quiet hours may span midnight. If start equals end there are none.
@@ -53,7 +53,9 @@ def find_current_quiet_hours_end(message_type: str, zone: str) -> datetime | Non
     }
     if not settings.QUIET_HOURS_ENABLED or exempt[MessageType(message_type)]:
         return None
-    return quiet_until(database_now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END)
+    return quiet_hours_end_or_none(
+        database_now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END
+    )
 
 
 def raise_postponed_if_quiet_hours(batch: Batch) -> None:
@@ -127,7 +129,9 @@ def raise_postponed_if_over_store_cap(batch: Batch) -> None:
             raise Postponed(f"the store's cap of {cap} messages a {period_name}", until)
 
 
-def contacts_over_caps(contact_ids: Sequence[int], *, except_batch: int | None = None) -> set[int]:
+def contact_ids_over_marketing_caps(
+    contact_ids: Sequence[int], *, except_batch: int | None = None
+) -> set[int]:
     """Those of the contacts who have reached a cap on marketing messages, per day or week.
 
     Messages that Mitto may have received count, including those being submitted now.

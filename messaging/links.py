@@ -18,9 +18,9 @@ from django.utils.crypto import salted_hmac
 
 from astronote.accounts.models import StoreId
 from astronote.common.sql import rows
-from messaging.addresses import TAG, find_addresses, to_valid_url
+from messaging.addresses import TAG, find_addresses, to_ascii_url_keeping_tags
 from messaging.batch_writing import TRACKING_LENGTH
-from messaging.codes import code_from_bytes, leading_code
+from messaging.codes import code_from_bytes, leading_code_or_empty
 from messaging.models import ShortLink
 
 CODE_LENGTH = 8  # differs from TRACKING_LENGTH, so that codes and tracking IDs differ
@@ -51,7 +51,7 @@ def short_url(code: str) -> str:
     return f"{settings.PUBLIC_WEB_BASE_URL}/s/{code}"
 
 
-def unsubscribe_url(tracking_id: str) -> str:
+def signed_unsubscribe_url(tracking_id: str) -> str:
     """The address of the page on which the recipient of a message opts out."""
     signed = tracking_id + _signature(tracking_id, settings.SECRET_KEY)
     return f"{settings.PUBLIC_WEB_BASE_URL}/u/{signed}"
@@ -63,7 +63,7 @@ def tracking_id_if_signature_valid(token: str) -> str | None:
     Args:
         token: the end of the address, perhaps with the punctuation that followed it.
     """
-    token = leading_code(token)
+    token = leading_code_or_empty(token)
     tracking_id, signature = token[:TRACKING_LENGTH], token[TRACKING_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
@@ -90,7 +90,7 @@ def has_tracking_id_length(code: str) -> bool:
     return len(code) == TRACKING_LENGTH
 
 
-def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
+def create_links_and_shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
     """Write the addresses in texts as shared short links, or as valid URLs where that is shorter.
 
     Creates missing links, by one statement for all texts. An address with a tag gets no short link.
@@ -114,7 +114,7 @@ def shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
     return {key: shortened(text) for key, text in texts.items()}
 
 
-def with_sample_links(text: str) -> str:
+def replace_urls_with_sample_links(text: str) -> str:
     """The text with sample links of the same length as short links; creates no links."""
     return _replace_addresses(text, lambda url: short_url(SAMPLE_CODE))
 
@@ -123,18 +123,21 @@ def _replace_addresses(text: str, short_url_of: Callable[[str], str]) -> str:
     """The text with its addresses as valid URLs, and those worth it as what `short_url_of` says."""
     pieces, end = [], 0
     for address in find_addresses(text):
-        url = to_valid_url(address.written)
-        pieces += [text[end : address.start], short_url_of(url) if _is_worth_it(url) else url]
+        url = to_ascii_url_keeping_tags(address.written)
+        pieces += [
+            text[end : address.start],
+            short_url_of(url) if _is_worth_shortening(url) else url,
+        ]
         end = address.end
     return "".join([*pieces, text[end:]])
 
 
 def _find_urls_worth_shortening(text: str) -> set[str]:
-    urls = {to_valid_url(address.written) for address in find_addresses(text)}
-    return {url for url in urls if _is_worth_it(url)}
+    urls = {to_ascii_url_keeping_tags(address.written) for address in find_addresses(text)}
+    return {url for url in urls if _is_worth_shortening(url)}
 
 
-def _is_worth_it(url: str) -> bool:
+def _is_worth_shortening(url: str) -> bool:
     """Whether a short link is shorter than this URL, and leads to the same for all recipients."""
     return len(url) > len(short_url(SAMPLE_CODE)) and not TAG.search(url)
 
@@ -146,7 +149,7 @@ def _get_or_create_short_urls(links: set[_Link]) -> dict[_Link, str]:
     new_rows = [
         (
             link.owner_id,
-            _new_code(),
+            _random_link_code(),
             "message",
             link.url,
             hashlib.sha256(link.url.encode()).hexdigest(),
@@ -169,5 +172,5 @@ CREATE_LINKS = f"""
 """
 
 
-def _new_code() -> str:
+def _random_link_code() -> str:
     return code_from_bytes(secrets.token_bytes(4 * CODE_LENGTH))[:CODE_LENGTH]

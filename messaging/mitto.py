@@ -28,7 +28,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util.retry import Retry
 
-from astronote.common.times import parse_time
+from astronote.common.times import parse_time_or_none
 
 log = logging.getLogger(__name__)
 
@@ -129,14 +129,18 @@ class RawAnswer(NamedTuple):
     headers: Mapping[str, str]
     content: bytes
 
-    def json(self) -> Any:
+    def json_or_none(self) -> Any:
         """The body; None if it is not JSON."""
         return _parse_json_or_none(self.content)
 
-    def read(self, messages: Sequence[OutgoingSms]) -> SendResult:
+    def interpret_as_send_result(self, messages: Sequence[OutgoingSms]) -> SendResult:
         """What it means for the messages that were sent."""
         problem = _problem_of_response(self.status, self.headers, self.content)
-        return problem if problem is not None else _read_items(self.json(), messages)
+        return (
+            problem
+            if problem is not None
+            else _interpret_send_answer(self.json_or_none(), messages)
+        )
 
 
 SendResult = Accepted | CallRefused | RetryLater | Ambiguous
@@ -200,9 +204,9 @@ class MittoClient:
                 result.status_code,
             )
             self._has_bulk = False
-        return self._send_one_by_one(messages, wait_for_turn)
+        return self._send_singly_until_refused(messages, wait_for_turn)
 
-    def _send_one_by_one(
+    def _send_singly_until_refused(
         self, messages: Sequence[OutgoingSms], wait_for_turn: Callable[[], None]
     ) -> SendResult:
         """Send messages singly until one is not taken or the account is refused."""
@@ -227,21 +231,25 @@ class MittoClient:
                 break
         return Accepted(items)
 
-    def bulk_call(self, messages: Sequence[OutgoingSms]) -> Callable[[], RawAnswer | str]:
+    def prepare_bulk_call(self, messages: Sequence[OutgoingSms]) -> Callable[[], RawAnswer | str]:
         """A bulk call to be made; it returns the answer as it came, or why there is none."""
         body = {"messages": [self._build_message_body(message) for message in messages]}
-        return lambda: self._call_raw("POST", "/sendmessagesbulk", orjson.dumps(body))
+        return lambda: self._call_and_get_raw_answer_or_problem(
+            "POST", "/sendmessagesbulk", orjson.dumps(body)
+        )
 
-    def single_call(self, message: OutgoingSms) -> Callable[[], RawAnswer | str]:
+    def prepare_single_call(self, message: OutgoingSms) -> Callable[[], RawAnswer | str]:
         """The same for a single send."""
         body = orjson.dumps(self._build_message_body(message))
-        return lambda: self._call_raw("POST", "/send", body)
+        return lambda: self._call_and_get_raw_answer_or_problem("POST", "/send", body)
 
-    def status_call(self, message_id: str) -> Callable[[], RawAnswer | str]:
+    def prepare_status_call(self, message_id: str) -> Callable[[], RawAnswer | str]:
         """The same for a status query."""
-        return lambda: self._call_raw("GET", f"/{message_id}", None)
+        return lambda: self._call_and_get_raw_answer_or_problem("GET", f"/{message_id}", None)
 
-    def _call_raw(self, method: str, path: str, data: bytes | None) -> RawAnswer | str:
+    def _call_and_get_raw_answer_or_problem(
+        self, method: str, path: str, data: bytes | None
+    ) -> RawAnswer | str:
         answer = self._call_or_get_problem(method, path, data)
         if isinstance(answer, (RetryLater, Ambiguous)):
             return answer.error
@@ -274,7 +282,7 @@ class MittoClient:
         problem = _problem_of_response(answer.status_code, answer.headers, answer.content)
         if problem is not None:
             return problem
-        return _read_items(_parse_json_or_none(answer.content), messages)
+        return _interpret_send_answer(_parse_json_or_none(answer.content), messages)
 
     def _call_or_get_problem(
         self, method: str, path: str, data: bytes | None
@@ -327,8 +335,8 @@ def interpret_status_response(
     parts = body.get("messageParts")
     return MessageReport(
         str(body.get("deliveryStatus") or body.get("status") or ""),
-        mask_phone_numbers(words_of(body.get("description"))),
-        parse_time(str(body.get("updatedAt") or "")),
+        mask_phone_numbers(error_words_or_empty(body.get("description"))),
+        parse_time_or_none(str(body.get("updatedAt") or "")),
         text=str(body.get("text") or sms.get("text") or ""),
         destination=str(body.get("destination") or ""),
         parts=parts if isinstance(parts, int) else None,
@@ -350,7 +358,7 @@ def _problem_of_response(
     return Ambiguous(f"answered {http_status}{': ' if words else ''}{words}"[:MAX_WORDS])
 
 
-def _read_items(body: Any, messages: Sequence[OutgoingSms]) -> Accepted | Ambiguous:
+def _interpret_send_answer(body: Any, messages: Sequence[OutgoingSms]) -> Accepted | Ambiguous:
     """Read the answer to some messages; ambiguous unless it names each once.
 
     The items are in the order of the messages, unless they name their destinations.
@@ -359,31 +367,33 @@ def _read_items(body: Any, messages: Sequence[OutgoingSms]) -> Accepted | Ambigu
     if items is None and isinstance(body, dict) and len(messages) == 1:
         items = [body]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        return _ambiguous("the answer cannot be read", body)
+        return _build_ambiguous_with_error_words("the answer cannot be read", body)
     if len(items) != len(messages):
-        return _ambiguous(f"the answer names {len(items)} messages of {len(messages)}", body)
-    items = _in_order_of_messages(items, messages)
+        return _build_ambiguous_with_error_words(
+            f"the answer names {len(items)} messages of {len(messages)}", body
+        )
+    items = _sort_items_by_message_or_none(items, messages)
     if items is None:
-        return _ambiguous("the answer names other numbers", body)
-    sent_items = [_read_item(item) for item in items]
+        return _build_ambiguous_with_error_words("the answer names other numbers", body)
+    sent_items = [_parse_sent_item(item) for item in items]
     ids = [item.message_id for item in sent_items if item.message_id]
     if len(set(ids)) != len(ids):
-        return _ambiguous("the answer names a message twice", body)
+        return _build_ambiguous_with_error_words("the answer names a message twice", body)
     bulk_id = body.get("bulkId")
     return Accepted(sent_items, str(bulk_id)[:64] if bulk_id else None)
 
 
-def _ambiguous(problem: str, body: Any) -> Ambiguous:
-    words = words_of(_get_any_case(body, "errors") if isinstance(body, dict) else body)
+def _build_ambiguous_with_error_words(problem: str, body: Any) -> Ambiguous:
+    words = error_words_or_empty(_get_any_case(body, "errors") if isinstance(body, dict) else body)
     return Ambiguous(mask_phone_numbers(f"{problem}: {words}" if words else problem)[:MAX_WORDS])
 
 
-def _in_order_of_messages(
+def _sort_items_by_message_or_none(
     items: list[dict[str, Any]], messages: Sequence[OutgoingSms]
 ) -> list[dict[str, Any]] | None:
     """The items in the order of the messages; None if they name other destinations."""
-    numbers = [_digits(item.get("destination") or item.get("to")) for item in items]
-    wanted = [_digits(message.destination) for message in messages]
+    numbers = [_digits_of_number(item.get("destination") or item.get("to")) for item in items]
+    wanted = [_digits_of_number(message.destination) for message in messages]
     if numbers == wanted or not all(numbers):
         return items
     items_by_number: dict[str, list[dict[str, Any]]] = {}
@@ -394,15 +404,15 @@ def _in_order_of_messages(
     return [items_by_number[number].pop(0) for number in wanted]
 
 
-def _digits(number: Any) -> str:
+def _digits_of_number(number: Any) -> str:
     return "".join(filter(str.isdecimal, str(number or "")))
 
 
-def _read_item(item: Mapping[str, Any]) -> SentItem:
+def _parse_sent_item(item: Mapping[str, Any]) -> SentItem:
     message_id = next(filter(None, (_get_any_case(item, name) for name in ID_FIELDS)), None)
     if isinstance(message_id, (str, int)):
         return SentItem(str(message_id))
-    return SentItem(None, mask_phone_numbers(words_of(item))[:MAX_WORDS])
+    return SentItem(None, mask_phone_numbers(error_words_or_empty(item))[:MAX_WORDS])
 
 
 def _get_any_case(item: Mapping[str, Any], name: str) -> Any:
@@ -411,7 +421,7 @@ def _get_any_case(item: Mapping[str, Any], name: str) -> Any:
     return next((value for other, value in item.items() if other.lower() == name), None)
 
 
-def words_of(value: Any) -> str:
+def error_words_or_empty(value: Any) -> str:
     """The words of an error in any of its forms; empty if it says that there is none.
 
     A text, an object with words in one of WORD_FIELDS (problem details among them, with their
@@ -422,17 +432,17 @@ def words_of(value: Any) -> str:
         found = [
             f"code {text}" if name == "code" else text
             for name, inner in named
-            if (text := words_of(inner))
+            if (text := error_words_or_empty(inner))
         ]
         if not found:  # by field, as in problem details
             found = [
                 f"{name}: {text}"
                 for name, inner in value.items()
-                if isinstance(inner, list) and (text := words_of(inner))
+                if isinstance(inner, list) and (text := error_words_or_empty(inner))
             ]
         return "; ".join(dict.fromkeys(found))
     if isinstance(value, list):
-        return "; ".join(filter(None, map(words_of, value)))
+        return "; ".join(filter(None, map(error_words_or_empty, value)))
     text = "" if value is None or isinstance(value, bool) else str(value).strip()
     return text if text.strip("0") else ""
 
@@ -447,7 +457,7 @@ def _parse_json_or_none(content: bytes) -> Any:
 def _error_text_without_phone_numbers(content: bytes) -> str:
     """The error text of an answer, without phone numbers."""
     body = _parse_json_or_none(content)
-    words = words_of(body) if body is not None else content.decode(errors="replace")
+    words = error_words_or_empty(body) if body is not None else content.decode(errors="replace")
     return mask_phone_numbers(words)[:MAX_WORDS]
 
 

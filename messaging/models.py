@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
 from contacts.models import Contact, MessageType
-from messaging.opt_in_secrets import fill_in_link_and_code
+from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 from messaging.statuses import (
     BatchStatus,
     MessageStatus,
@@ -195,7 +195,7 @@ class OutboundMessage(models.Model):
     """One SMS to one number. Concrete classes are here and in the apps that send.
 
     Sending works on any subclass. It finds a batch's class by `batch_kind`, asks
-    `decision_by_status` before each call and reports status changes to `outcomes_changed`.
+    `decide_whether_to_send` before each call and reports status changes to `on_outcomes_changed`.
     """
 
     batch_kind: str
@@ -273,12 +273,12 @@ class OutboundMessage(models.Model):
         return text
 
     @classmethod
-    def decision_by_status(cls, batch: Batch) -> SendDecision:
+    def decide_whether_to_send(cls, batch: Batch) -> SendDecision:
         """Whether the batch may be sent now; called just before each attempt."""
         return SendDecision(True)
 
     @classmethod
-    def outcomes_changed(cls, changes: list[StatusChange]) -> None:
+    def on_outcomes_changed(cls, changes: list[StatusChange]) -> None:
         """Update counters; called in the transaction in which messages changed status."""
 
 
@@ -320,7 +320,7 @@ class DirectMessage(OutboundMessage):
     @classmethod
     def text_to_send(cls, text: str, tracking_id: str) -> str:
         """The stored text with the link and the code that are stored nowhere."""
-        return fill_in_link_and_code(text, tracking_id)
+        return fill_in_confirm_link_and_code(text, tracking_id)
 
 
 class MessageTemplate(models.Model):

@@ -38,10 +38,10 @@ from astronote.operations.registry import (
     StoreCheck,
     StorePanel,
 )
-from contacts.opt_in_wording import check_opt_in_wording
+from contacts.opt_in_wording import check_opt_in_wording_tags
 from messaging import call_metrics, panels, repairs, sending_stop, webhooks
 from messaging.models import Batch, SendingStop, message_classes
-from messaging.opt_out_line import check_opt_out_line
+from messaging.opt_out_line import validate_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus
 
 
@@ -88,11 +88,11 @@ def _batch_metrics() -> Iterator[Metric]:
     )
 
 
-def _call_metrics() -> Iterator[Metric]:
+def _mitto_call_metrics() -> Iterator[Metric]:
     calls = HistogramMetricFamily(
         "astronote_mitto_call_seconds", "Calls that send, by outcome", labels=["outcome"]
     )
-    counts, seconds = call_metrics.read_calls()
+    counts, seconds = call_metrics.read_call_counts()
     for outcome, total in seconds.items():
         cumulative, buckets = 0, []
         for bound in [*map(str, call_metrics.BUCKETS), "+Inf"]:
@@ -102,12 +102,12 @@ def _call_metrics() -> Iterator[Metric]:
     yield calls
 
 
-def _stop_metrics() -> Iterator[Metric]:
+def _sending_stop_metrics() -> Iterator[Metric]:
     is_stopped = SendingStop.objects.exists()
     yield GaugeMetricFamily(
         "astronote_sending_stopped", "1 while all sending is stopped", value=int(is_stopped)
     )
-    waiting = sending_stop.count_waiting()
+    waiting = sending_stop.count_waiting_messages_and_credits()
     yield GaugeMetricFamily(
         "astronote_waiting_messages", "Messages of open batches", value=waiting.messages
     )
@@ -116,36 +116,42 @@ def _stop_metrics() -> Iterator[Metric]:
     )
 
 
-def _is_message_of(person: PersonKey) -> Q:
+def _messages_to_person_q(person: PersonKey) -> Q:
     """The messages to a person: to its contacts, or to its number at the stores asked about."""
     to_number = Q(to=person.phone) & person.at_stores("owner")
     return Q(contact__in=person.contact_ids) | to_number
 
 
-def _is_event_of(person: PersonKey) -> Q:
+def _receipts_of_person_q(person: PersonKey) -> Q:
     """The receipts of messages to a person."""
     condition = Q()
     for model in message_classes():
-        messages = model.objects.filter(_is_message_of(person), provider_message_id__gt="")
+        messages = model.objects.filter(_messages_to_person_q(person), provider_message_id__gt="")
         condition |= Q(provider_message_id__in=messages.values("provider_message_id"))
     return condition
 
 
-BY_CONTACT_OR_NUMBER = FoundBy("by the contact, and by the number", _is_message_of, "contact")
+BY_CONTACT_OR_NUMBER = FoundBy(
+    "by the contact, and by the number", _messages_to_person_q, "contact"
+)
 
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.banners.register(
-    Banner("sending stops", sending_stop.notices, "Let sending go on", sending_stop.PERMISSION),
+    Banner(
+        "sending stops", sending_stop.stop_notices, "Let sending go on", sending_stop.PERMISSION
+    ),
 )
 registry.health_checks.register(
     HealthCheck("sending", lambda: " ".join(sending_stop.describe_stops())),
 )
-registry.async_paths.register(AsyncPath("mitto webhooks", webhooks.PREFIX, webhooks.answer))
+registry.async_paths.register(
+    AsyncPath("mitto webhooks", webhooks.PREFIX, webhooks.check_and_store_events)
+)
 registry.home_panels.register(
     HomePanel(
         "replies to decide",
         "messaging/panels/reply_reviews.html",
-        panels.reply_reviews_context,
+        panels.open_reply_reviews_context,
         5,
     ),
     HomePanel(
@@ -165,18 +171,18 @@ registry.store_panels.register(
 )
 registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),
-    MetricSource("mitto calls", _call_metrics),
-    MetricSource("sending stops", _stop_metrics),
+    MetricSource("mitto calls", _mitto_call_metrics),
+    MetricSource("sending stops", _sending_stop_metrics),
 )
 registry.repairs.register(
     Repair("claims_taken_back", repairs.reset_stale_claims_to_pending),
     Repair("given_up_as_unknown", repairs.resend_or_give_up_unanswered_batches),
     Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs),
-    Repair("reservations_expired", repairs.expire_reservations),
+    Repair("reservations_expired", repairs.release_overdue_reservations),
     Repair("wallets_wrong", repairs.report_inconsistent_wallets),
 )
-registry.store_checks.register(StoreCheck("opt-out line", check_opt_out_line))
-registry.store_checks.register(StoreCheck("opt-in wording", check_opt_in_wording))
+registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
+registry.store_checks.register(StoreCheck("opt-in wording", check_opt_in_wording_tags))
 registry.operator_models.register(OperatorModels("messaging", ("messagetemplate", "replyreview")))
 
 BY_MITTO = "Mitto, which passes on what phones and carriers report"
@@ -192,7 +198,7 @@ registry.personal_data.register(
         categories="number, text of a reply, time and state of delivery",
         legal_ground=LegalGround.CONTRACT,
         source=BY_MITTO,
-        found_by=FoundBy("by its message, and by the number at any depth", _is_event_of),
+        found_by=FoundBy("by its message, and by the number at any depth", _receipts_of_person_q),
         on_erasure=OnErasure.EMPTY,
     ),
     PersonalData(

@@ -35,12 +35,12 @@ from contacts.models import (
     OptInPurpose,
     OptInRequest,
 )
-from contacts.opt_in_wording import CONFIRM_LINK_TAG, opt_in_question_of, without_link
+from contacts.opt_in_wording import CONFIRM_LINK_TAG, opt_in_question_of, without_confirm_link_tag
 from contacts.phones import can_receive_sms
 from messaging import limits
-from messaging.direct_messages import NewDirectMessage, write_direct_messages
+from messaging.direct_messages import NewDirectMessage, write_and_enqueue_direct_messages
 from messaging.models import WebhookEvent
-from messaging.opt_in_secrets import is_opt_in_code, tracking_id_of_confirm_token
+from messaging.opt_in_secrets import is_opt_in_code_of_message, tracking_id_if_confirm_token_valid
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +83,11 @@ def ask_for_consent(
     require_eligible_sender(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        if reason := _reasons_not_to_ask(store, [contact]).get(contact.pk):
+        if reason := _reasons_not_to_ask_by_contact_id(store, [contact]).get(contact.pk):
             raise SendingBlocked(reason)
         requests = OptInRequest.objects.filter(contact=contact)
-        requests.filter(expires_at__lte=Now()).close()
-        if asked := requests.unanswered().first():
+        requests.filter(expires_at__lte=Now()).close_unanswered()
+        if asked := requests.not_answered_or_closed().first():
             return asked
         request = OptInRequest.objects.create(
             contact=contact,
@@ -97,11 +97,11 @@ def ask_for_consent(
         )
         audit.write_entry("asked for consent", contact, by=by)
         if not limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
-            _write_messages(store, [request])
+            _write_request_messages_and_mark_sent(store, [request])
     return request
 
 
-def send_waiting_requests() -> dict[str, int]:
+def send_waiting_opt_in_requests() -> dict[str, int]:
     """Write the messages of the requests that wait for it, such as those of imports.
 
     Each store's are written in batches, each in its own transaction. A store that may not send,
@@ -113,7 +113,7 @@ def send_waiting_requests() -> dict[str, int]:
         doing this now.
     """
     with advisory_lock("opt-in requests") as acquired:
-        waiting = OptInRequest.objects.waiting()
+        waiting = OptInRequest.objects.waiting_to_be_written()
         if not acquired or not waiting.exists():
             return {}
         counts = {"sent": 0, "closed": _close_requests_that_waited_too_long()}
@@ -124,7 +124,7 @@ def send_waiting_requests() -> dict[str, int]:
             if limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
                 continue
             try:
-                while batch := _send_next_requests_of_store(store):
+                while batch := _send_or_close_next_requests_of_store(store):
                     counts["sent"] += batch["sent"]
                     counts["closed"] += batch["closed"]
             except SendingBlocked as blocked:
@@ -134,7 +134,9 @@ def send_waiting_requests() -> dict[str, int]:
 
 def _close_requests_that_waited_too_long() -> int:
     """Close the requests that could not be sent in time, with an audit entry for each store."""
-    late = OptInRequest.objects.waiting().filter(created_at__lte=database_now() - LIFETIME)
+    late = OptInRequest.objects.waiting_to_be_written().filter(
+        created_at__lte=database_now() - LIFETIME
+    )
     with transaction.atomic():
         by_store = late.values_list("contact__owner").annotate(Count("pk")).order_by()
         for owner_id, requests in list(by_store):
@@ -144,10 +146,10 @@ def _close_requests_that_waited_too_long() -> int:
                 owner_id=owner_id,
                 requests=requests,
             )
-        return late.close()
+        return late.close_unanswered()
 
 
-def _send_next_requests_of_store(store: User) -> dict[str, int]:
+def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
     """Send the next waiting requests of a store, one batch; close those that must not be sent.
 
     Contacts are locked before their requests, as everywhere; those that are locked are left to the
@@ -160,22 +162,28 @@ def _send_next_requests_of_store(store: User) -> dict[str, int]:
         SendingBlocked: if the store cannot pay.
     """
     with transaction.atomic():
-        waiting = OptInRequest.objects.waiting().filter(contact__owner=store).order_by("pk")
+        waiting = (
+            OptInRequest.objects.waiting_to_be_written().filter(contact__owner=store).order_by("pk")
+        )
         ids = list(waiting.values_list("contact_id", flat=True)[: limits.max_batch_size()])
         contacts = Contact.objects.select_for_update(skip_locked=True, no_key=True)
         locked = {contact.pk: contact for contact in contacts.filter(pk__in=ids)}
         requests = list(waiting.filter(contact__in=list(locked)))
-        reasons = _reasons_not_to_ask(store, list(locked.values()))
+        reasons = _reasons_not_to_ask_by_contact_id(store, list(locked.values()))
         for request in requests:
             request.contact = locked[request.contact_id]
         askable = [request for request in requests if request.contact_id not in reasons]
-        closed = OptInRequest.objects.waiting().filter(contact__in=list(reasons)).close()
+        closed = (
+            OptInRequest.objects.waiting_to_be_written()
+            .filter(contact__in=list(reasons))
+            .close_unanswered()
+        )
         if askable:
-            _write_messages(store, askable)
+            _write_request_messages_and_mark_sent(store, askable)
     return {"sent": len(askable), "closed": closed} if requests else {}
 
 
-def _reasons_not_to_ask(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
+def _reasons_not_to_ask_by_contact_id(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
     """Why contacts of a store must not be asked, by contact, for those that must not."""
     suppressed = suppressed_phones(store.pk, [c.phone for c in contacts if c.phone])
     today = database_now().astimezone(ZoneInfo(store.timezone)).date()
@@ -199,19 +207,19 @@ def _reasons_not_to_ask(store: User, contacts: Sequence[Contact]) -> dict[int, s
     return reasons
 
 
-def _write_messages(store: User, requests: Sequence[OptInRequest]) -> None:
+def _write_request_messages_and_mark_sent(store: User, requests: Sequence[OptInRequest]) -> None:
     """Write the messages of requests whose contacts are locked, in the caller's transaction.
 
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
     sender = require_eligible_sender(store)
-    messages = write_direct_messages(
+    messages = write_and_enqueue_direct_messages(
         store,
         [
             NewDirectMessage(
                 request.contact.phone or "",
-                _request_text(request.wording, sender),
+                _build_request_text(request.wording, sender),
                 f"opt-in:{request.pk}",
                 request.contact_id,
             )
@@ -231,7 +239,7 @@ MARK_AS_SENT = """
 """
 
 
-def _request_text(wording: str, sender: str) -> str:
+def _build_request_text(wording: str, sender: str) -> str:
     """The text of a request, with the tag of its link; only a number can be answered."""
     if CONFIRM_LINK_TAG in wording:
         return wording
@@ -239,9 +247,9 @@ def _request_text(wording: str, sender: str) -> str:
     return f"{wording}\n{answer.format(link=CONFIRM_LINK_TAG)}"
 
 
-def find_request_by_confirm_token(token: str) -> OptInRequest | None:
+def find_usable_request_by_confirm_token(token: str) -> OptInRequest | None:
     """The request of a confirmation link that was answered or still can be; else None."""
-    tracking_id = tracking_id_of_confirm_token(token)
+    tracking_id = tracking_id_if_confirm_token_valid(token)
     request = (
         OptInRequest.objects.filter(tracking_id=tracking_id, purpose=OptInPurpose.DOUBLE_OPT_IN)
         .select_related("contact__owner")
@@ -255,11 +263,11 @@ def find_request_by_confirm_token(token: str) -> OptInRequest | None:
     return request if is_open else None
 
 
-def subscribe_by_confirm_page(request: OptInRequest, evidence: Evidence) -> bool:
+def subscribe_if_request_open(request: OptInRequest, evidence: Evidence) -> bool:
     """Subscribe the contact of a request that was confirmed on its page.
 
     Args:
-        request: from `find_request_by_confirm_token`.
+        request: from `find_usable_request_by_confirm_token`.
         evidence: who confirmed it.
 
     Returns:
@@ -272,7 +280,7 @@ def subscribe_by_confirm_page(request: OptInRequest, evidence: Evidence) -> bool
         return _subscribe_or_close_request(request, SOURCE, evidence)
 
 
-def subscribe_by_reply(contact_ids: Collection[int], event: WebhookEvent) -> bool:
+def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: WebhookEvent) -> bool:
     """Subscribe the contact that answered its request with a yes.
 
     The reply must have come while the request was open. If several of the contacts have an open
@@ -314,7 +322,7 @@ def _subscribe_or_close_request(
     """Subscribe the contact of an open request; if something is in the way, close the request."""
     details = (request.meta or {}) | dict(evidence.details) | {"request": request.pk}
     evidence = evidence._replace(
-        wording=without_link(request.wording), version=request.version, details=details
+        wording=without_confirm_link_tag(request.wording), version=request.version, details=details
     )
     subscribed = change_consent(
         request.contact_id,
@@ -327,7 +335,7 @@ def _subscribe_or_close_request(
     if subscribed:
         same_request.update(answered_at=Now(), closed_at=None)
     else:
-        same_request.close()
+        same_request.close_unanswered()
     return subscribed
 
 
@@ -370,7 +378,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         )
         if codes.count() >= MAX_CODES_PER_DAY:
             raise SendingBlocked(f"the number has had {MAX_CODES_PER_DAY} codes within a day")
-        OptInRequest.objects.filter(contact=contact).close()
+        OptInRequest.objects.filter(contact=contact).close_unanswered()
         request = OptInRequest.objects.create(
             contact=contact,
             purpose=OptInPurpose.OPT_IN_AGAIN,
@@ -380,7 +388,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         )
         # Without the contact, since its number is suppressed and it asked for the code itself.
         message = NewDirectMessage(contact.phone or "", text, f"opt-in:{request.pk}")
-        request.tracking_id = write_direct_messages(store, [message])[0].tracking_id
+        request.tracking_id = write_and_enqueue_direct_messages(store, [message])[0].tracking_id
         request.save(update_fields=["tracking_id"])
     return request
 
@@ -396,13 +404,13 @@ def why_opt_in_again_is_refused(contact: Contact) -> str:
     return why_consent_does_not_count(contact, database_now())
 
 
-def open_code_request(contact: Contact) -> OptInRequest | None:
+def find_open_code_request(contact: Contact) -> OptInRequest | None:
     """The request whose code the contact can enter now."""
     codes = OptInRequest.objects.open_at(database_now())
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 
-def subscribe_if_code_is_right(
+def subscribe_or_count_wrong_code(
     contact: Contact, code: str, *, source: str, evidence: Evidence
 ) -> CodeResult:
     """Subscribe a contact again if this is the code that was sent to it.
@@ -415,10 +423,12 @@ def subscribe_if_code_is_right(
     """
     with transaction.atomic():
         Contact.objects.select_for_update().get(pk=contact.pk)
-        request = open_code_request(contact)
+        request = find_open_code_request(contact)
         if request is None:
             return CodeResult.EXPIRED
-        if is_opt_in_code(request.tracking_id or "", "".join(filter(str.isdecimal, code))):
+        if is_opt_in_code_of_message(
+            request.tracking_id or "", "".join(filter(str.isdecimal, code))
+        ):
             subscribed = _subscribe_or_close_request(request, source, evidence)
             return CodeResult.ACCEPTED if subscribed else CodeResult.REFUSED
         request.attempts += 1

@@ -8,7 +8,7 @@ from astronote.accounts.eligibility import SendingBlocked, require_eligible_send
 from astronote.accounts.models import StoreId, User
 from astronote.common.languages import Language, language_of
 from contacts.models import Contact
-from messaging.direct_messages import send_service_message
+from messaging.direct_messages import enqueue_message_even_if_opted_out
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,6 @@ def send_opt_out_confirmation_if_wanted(
     try:
         name = store.company or require_eligible_sender(store)
         text = CONFIRMATIONS[language_of(store)].format(store=name)
-        send_service_message(store, e164_phone, text, key=f"opt-out:{idempotency_key}")
+        enqueue_message_even_if_opted_out(store, e164_phone, text, key=f"opt-out:{idempotency_key}")
     except SendingBlocked as blocked:
         log.info("store %s: an opt-out was not confirmed: %s", owner_id, blocked)

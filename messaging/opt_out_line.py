@@ -39,21 +39,25 @@ def opt_out_line(store: User | None) -> str:
     if store is None:
         return OPT_OUT_LINES[language_of_country(settings.DEFAULT_PHONE_REGION)]
     own = store.opt_out_line
-    return own if own and _offers_opt_out(own, store) else OPT_OUT_LINES[language_of(store)]
+    return (
+        own
+        if own and _offers_opt_out_by_link_or_reply(own, store)
+        else OPT_OUT_LINES[language_of(store)]
+    )
 
 
-def has_opt_out_link(text: str) -> bool:
+def has_working_opt_out_link(text: str) -> bool:
     """Whether the text has {{unsubscribe_link}} where it becomes a link that works."""
-    return bool(_USABLE_TAG.search(_text_with_nul_for_each_link(text)))
+    return bool(_USABLE_TAG.search(_render_with_nul_for_unsubscribe_link(text)))
 
 
 def has_joined_opt_out_link(text: str) -> bool:
     """Whether {{unsubscribe_link}} is joined to other characters, so that it leads nowhere."""
     link_count = sum(tag.field == UNSUBSCRIBE for tag in Template(text).tags)
-    return link_count > len(_USABLE_TAG.findall(_text_with_nul_for_each_link(text)))
+    return link_count > len(_USABLE_TAG.findall(_render_with_nul_for_unsubscribe_link(text)))
 
 
-def check_opt_out_line(store: User) -> None:
+def validate_opt_out_line(store: User) -> None:
     """Check that customers can opt out by a store's own opt-out line.
 
     Raises:
@@ -65,7 +69,7 @@ def check_opt_out_line(store: User) -> None:
     problem = ""
     if template.unknown_tags or template.fields - {UNSUBSCRIBE}:
         problem = "The only tag of an opt-out line is {{unsubscribe_link}}."
-    elif not _offers_opt_out(store.opt_out_line, store):
+    elif not _offers_opt_out_by_link_or_reply(store.opt_out_line, store):
         problem = (
             "An opt-out line needs {{unsubscribe_link}} with a space before it; or a word such as"
             " STOP, if the sender ID is a number, so that customers can answer."
@@ -74,16 +78,16 @@ def check_opt_out_line(store: User) -> None:
         raise ValidationError({"opt_out_line": problem})
 
 
-def _offers_opt_out(line: str, store: User) -> bool:
+def _offers_opt_out_by_link_or_reply(line: str, store: User) -> bool:
     """Whether a customer of the store can opt out by the link, or by a word to answer with."""
     sender = store.sender_name or settings.MITTO_SENDER
     words = line.split() if sender.startswith("+") else []
-    return has_opt_out_link(line) or any(
+    return has_working_opt_out_link(line) or any(
         read_reply(word).request == ConsentRequest.STOP for word in words
     )
 
 
-def _text_with_nul_for_each_link(text: str) -> str:
+def _render_with_nul_for_unsubscribe_link(text: str) -> str:
     """The text with a NUL, which no text holds, in place of each {{unsubscribe_link}}."""
     template = Template(text)
     return template.render(dict.fromkeys(template.fields, "x") | {UNSUBSCRIBE: "\0"})

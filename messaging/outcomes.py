@@ -195,7 +195,7 @@ def _notify_message_class_of_changes(
     for group in moved:
         messages[group.source_id, group.status_before, group.status] += group.messages
     if messages:
-        message_class.outcomes_changed(
+        message_class.on_outcomes_changed(
             [StatusChange(*key, count) for key, count in messages.items()]
         )
 
@@ -214,7 +214,7 @@ def _move_between_tallies(kind: str, changed: list[ChangedMessages]) -> None:
         if group.slot:
             after = (group.slot, group.status, group.detail)
             counts[tallies.TallyKey(*source, *after)] += group.messages
-    tallies.add_counts(counts)
+    tallies.add_to_tallies(counts)
 
 
 # docs/rules.md#message-status-transitions. Between final statuses Mitto's time decides, below.

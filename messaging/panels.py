@@ -62,7 +62,7 @@ COUNTS_BY_DAY = """
 """
 
 
-def reply_reviews_context() -> dict[str, Any]:
+def open_reply_reviews_context() -> dict[str, Any]:
     """The oldest replies that wait for a person's decision, and how many do."""
     reviews = open_reviews()
     return {"reviews": describe_reviews(reviews[:ROWS_SHOWN]), "count": reviews.count()}

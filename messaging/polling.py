@@ -20,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
 from messaging import mitto, outcomes, rate_limits
-from messaging.inbox import NewEvent, insert_events
+from messaging.inbox import NewEvent, insert_new_events
 from messaging.models import Batch, MessageId, OutboundMessage, message_classes
 from messaging.receipts import unknown_messages_holding_credits
 from messaging.statuses import (
@@ -84,7 +84,7 @@ def _poll_and_record_statuses(batches: QuerySet[Batch]) -> dict[str, int]:
             answers = asyncio.run(
                 _fetch_statuses_within_rate([query.provider_message_id for query in queries])
             )
-            record_answers(model, queries, answers, counts)
+            record_status_answers_and_events(model, queries, answers, counts)
     Batch.objects.filter(pk__in=[batch.pk for batch in chosen]).update(checked_at=now)
     if counts["asked"]:
         log.info("asked Mitto about messages: %s", counts)
@@ -130,7 +130,7 @@ def sent_and_unknown_messages_to_query(
     return queries[:MAX_MESSAGES]
 
 
-def record_answers(
+def record_status_answers_and_events(
     model: type[OutboundMessage],
     queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
@@ -146,12 +146,12 @@ def record_answers(
     """
     now = database_now()
     reported, new_events, missing = [], [], []
-    others = _messages_that_answers_do_not_mean(model, queries, answers)
+    others = _find_mismatched_messages_and_log(model, queries, answers)
     for query, answer in zip(queries, answers, strict=True):
         counts["asked"] += 1
         match answer:
             case mitto.MessageReport() if query.pk in others:
-                new_events.append(_event_of_mismatch(query))
+                new_events.append(_build_mismatch_event(query))
             case mitto.MessageReport():
                 event = NewEvent.from_receipt(
                     {
@@ -181,7 +181,7 @@ def record_answers(
             len(others),
         )
     with transaction.atomic():
-        insert_events(new_events, WebhookEventType.POLL)
+        insert_new_events(new_events, WebhookEventType.POLL)
         outcomes.record_outcomes(model, reported)
     checked = model.objects.filter(pk__in=[query.pk for query in queries])
     checked.update(delivery_last_checked_at=now)
@@ -189,7 +189,7 @@ def record_answers(
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
 
 
-def _messages_that_answers_do_not_mean(
+def _find_mismatched_messages_and_log(
     model: type[OutboundMessage],
     queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
@@ -227,7 +227,7 @@ def _messages_that_answers_do_not_mean(
     return others
 
 
-def _event_of_mismatch(query: StatusQuery) -> NewEvent:
+def _build_mismatch_event(query: StatusQuery) -> NewEvent:
     return NewEvent(
         f"mismatch:{query.provider_message_id}",
         query.provider_message_id,

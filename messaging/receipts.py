@@ -20,7 +20,7 @@ from astronote.common.sql import database_now, execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
 from messaging.event_fields import RECEIVER_FIELDS, first_field
-from messaging.inbox import NewEvent, insert_events, message_status_of
+from messaging.inbox import NewEvent, insert_new_events, message_status_of
 from messaging.models import MessageId, OutboundMessage, WebhookEvent, message_classes
 from messaging.outcomes import Outcome
 from messaging.statuses import (
@@ -47,7 +47,7 @@ MAX_CALL_DURATION = timedelta(minutes=5)
 
 def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
     """Store receipts, each once, and enqueue a job that applies them."""
-    if insert_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
+    if insert_new_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
         DEBOUNCE_KEY, DEBOUNCE_SECONDS
     ):
         jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
@@ -62,7 +62,7 @@ def _insert_in_own_thread(new_events: list[NewEvent]) -> None:
 store_coalesced = WriteCoalescer(_insert_in_own_thread)
 
 
-def apply_received_receipts() -> dict[str, int]:
+def wait_and_apply_received_receipts() -> dict[str, int]:
     """Apply the waiting receipts; schedule a retry of those whose message is not known yet.
 
     Waits while another process does the same.
@@ -117,7 +117,7 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
     now = database_now()
     with transaction.atomic():
         next_receipts = rows(
-            NEXT_RECEIPTS.format(has_message=_has_message_sql()),
+            NEXT_RECEIPTS.format(has_message=_receipt_e_has_message_sql()),
             {"after": after_id, "now": now, "count": CHUNK_RECEIPTS},
         )
         if not next_receipts:
@@ -128,7 +128,7 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
         if matched_ids:
             for model in message_classes():
                 outcomes.record_outcomes_from_query(model, MATCHED_RECEIPTS, {"ids": matched_ids})
-            _mark_events(matched_ids, WebhookEventStatus.PROCESSED)
+            _set_status_of_events(matched_ids, WebhookEventStatus.PROCESSED)
             counts["applied"] += len(matched_ids)
         if len(matched_ids) < len(next_receipts):
             unmatched = WebhookEvent.objects.filter(
@@ -137,11 +137,11 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
                 pk__gt=after_id,
                 pk__lte=last_id,
             )
-            _apply_or_retry_unmatched(unmatched, now, counts)
+            _apply_retry_or_give_up_unmatched(unmatched, now, counts)
     return AppliedChunk(last_id, len(next_receipts))
 
 
-def _sql_list(values: Iterable[str]) -> str:
+def _quoted_list_sql(values: Iterable[str]) -> str:
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
@@ -156,8 +156,9 @@ NEXT_RECEIPTS = """
 # no message has an ID.
 MATCHED_RECEIPTS = f"""
     SELECT m.id,
-        CASE WHEN e.provider_status IN ({_sql_list(DELIVERED_PROVIDER_STATUSES)}) THEN 'delivered'
-            WHEN e.provider_status IN ({_sql_list(FAILED_PROVIDER_STATUSES)}) THEN 'failed'
+        CASE WHEN e.provider_status IN ({_quoted_list_sql(DELIVERED_PROVIDER_STATUSES)})
+                THEN 'delivered'
+            WHEN e.provider_status IN ({_quoted_list_sql(FAILED_PROVIDER_STATUSES)}) THEN 'failed'
             ELSE 'sent' END AS status,
         NULL::text AS provider_message_id, e.error_code, e.error, e.provider_status,
         COALESCE(e.occurred_at, e.received_at) AS at
@@ -167,7 +168,7 @@ MATCHED_RECEIPTS = f"""
 """
 
 
-def _has_message_sql() -> str:
+def _receipt_e_has_message_sql() -> str:
     """SQL for whether receipt e has a message of any class; a subquery looks it up by its ID."""
     return " OR ".join(
         f"(SELECT true FROM {model._meta.db_table}"
@@ -176,7 +177,7 @@ def _has_message_sql() -> str:
     )
 
 
-def _apply_or_retry_unmatched(
+def _apply_retry_or_give_up_unmatched(
     unmatched: QuerySet[WebhookEvent], now: datetime, counts: dict[str, int]
 ) -> None:
     """Apply unmatched receipts to unknown messages, give up old ones, retry the others later.
@@ -199,8 +200,8 @@ def _apply_or_retry_unmatched(
     still_unmatched = [receipt for receipt in due if receipt.id not in applied]
     oldest_retried = now - MAX_RETRY_AGE
     given_up = [r.id for r in still_unmatched if r.received_at < oldest_retried]
-    _mark_events(sorted(applied), WebhookEventStatus.PROCESSED)
-    _mark_events(given_up, WebhookEventStatus.UNMATCHED)
+    _set_status_of_events(sorted(applied), WebhookEventStatus.PROCESSED)
+    _set_status_of_events(given_up, WebhookEventStatus.UNMATCHED)
     _schedule_retry_of_receipts([r.id for r in still_unmatched if r.received_at >= oldest_retried])
     counts["applied"] += len(applied)
     counts["unmatched"] += len(given_up)
@@ -273,7 +274,7 @@ def unknown_messages_holding_credits(model: type[OutboundMessage]) -> QuerySet[O
     )
 
 
-def _mark_events(event_ids: Sequence[int], status: WebhookEventStatus) -> None:
+def _set_status_of_events(event_ids: Sequence[int], status: WebhookEventStatus) -> None:
     if event_ids:
         execute(MARK_EVENTS, [status.value, list(event_ids)])
 

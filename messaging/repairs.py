@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def _abandoned_if_claimed_before() -> CombinedExpression:
+def _latest_abandoned_claim_time() -> CombinedExpression:
     """By PostgreSQL's clock, by which claims are made: a worker's own may be ahead of it."""
     return Now() - timedelta(minutes=settings.STUCK_LOCKED_MINUTES)
 
@@ -44,7 +44,7 @@ def _abandoned_if_claimed_before() -> CombinedExpression:
 def reset_stale_claims_to_pending(dry_run: bool) -> int:
     """Make batches pending again whose worker died before the call."""
     stale = Batch.objects.filter(
-        status=BatchStatus.CLAIMED, claimed_at__lt=_abandoned_if_claimed_before()
+        status=BatchStatus.CLAIMED, claimed_at__lt=_latest_abandoned_claim_time()
     )
     if dry_run:
         return stale.count()
@@ -65,7 +65,7 @@ def resend_or_give_up_unanswered_batches(dry_run: bool) -> int:
     While QUEUE_ATTEMPTS allows another attempt, the batch returns to the queue instead.
     """
     stale = Batch.objects.filter(
-        status=BatchStatus.SUBMITTING, claimed_at__lt=_abandoned_if_claimed_before()
+        status=BatchStatus.SUBMITTING, claimed_at__lt=_latest_abandoned_claim_time()
     )
     if dry_run:
         return stale.count()
@@ -77,7 +77,7 @@ def resend_or_give_up_unanswered_batches(dry_run: bool) -> int:
 def _resend_or_give_up_if_stale(batch_id: int) -> bool:
     """Return whether the batch was still stale; one that is locked is being settled."""
     stale = Batch.objects.select_for_update(skip_locked=True).filter(
-        pk=batch_id, status=BatchStatus.SUBMITTING, claimed_at__lt=_abandoned_if_claimed_before()
+        pk=batch_id, status=BatchStatus.SUBMITTING, claimed_at__lt=_latest_abandoned_claim_time()
     )
     batch = stale.first()
     if batch is None:
@@ -115,14 +115,14 @@ def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     While all sending is stopped, that is one job for a probe that is due. One job too many is
     harmless: it finds no batch.
     """
-    missing = max(0, sending_stop.count_sendable_batches() - jobs.waiting_count("sms"))
+    missing = max(0, sending_stop.count_sendable_batches() - jobs.count_waiting_jobs("sms"))
     if missing and not dry_run:
         batch_queue.enqueue_send_jobs_on_commit(missing)
         audit.write_entry("lost jobs of batches enqueued", by=NAME, batches=missing)
     return missing
 
 
-def expire_reservations(dry_run: bool) -> int:
+def release_overdue_reservations(dry_run: bool) -> int:
     """Release credits of unknown messages whose reservation has expired.
 
     Reservations of open batches do not expire.
@@ -134,7 +134,7 @@ def expire_reservations(dry_run: bool) -> int:
     ).order_by("pk")
     if dry_run:
         return overdue.count()
-    expired = credits.expire_overdue_reservations(
+    expired = credits.expire_and_release_overdue_reservations(
         list(overdue.values_list("batch_id", flat=True)[:CHUNK])
     )
     for owner_id, batch_id, amount in expired:

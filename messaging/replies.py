@@ -14,10 +14,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
-from astronote.common.times import parse_time
+from astronote.common.times import parse_time_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
-from contacts.marketing_blocks import hold_marketing, suppress_opted_out_phones
+from contacts.marketing_blocks import (
+    wait_for_sends_and_hold_marketing,
+    wait_for_sends_and_suppress_phones,
+)
 from contacts.models import ConsentEventType, Contact
 from messaging import opt_in_requests, opt_out_confirmations, tallies
 from messaging.event_fields import (
@@ -26,22 +29,22 @@ from messaging.event_fields import (
     TEXT_FIELDS,
     TO_FIELDS,
     first_field,
-    number_of_reply,
+    sender_number_of_reply,
 )
 from messaging.inbox import (
     NewEvent,
-    insert_events,
+    insert_new_events,
     sha256_hex,
     strip_nul_and_dump_json,
 )
 from messaging.models import WebhookEvent
-from messaging.reply_reading import is_yes, read_reply
+from messaging.reply_reading import is_only_a_yes, read_reply
 from messaging.reply_stores import (
     Addressees,
     Conversation,
-    addressees,
-    conversations_with,
-    numbers_in,
+    conversations_latest_first,
+    find_addressees,
+    possible_numbers_in,
 )
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
@@ -55,7 +58,9 @@ NO_NUMBER = "no number that it came from"
 
 def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
     """Store replies, each once, and enqueue a job that applies them."""
-    stored = insert_events([_event_from_reply(event) for event in events], WebhookEventType.INBOUND)
+    stored = insert_new_events(
+        [_event_from_reply(event) for event in events], WebhookEventType.INBOUND
+    )
     if stored and jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
         jobs.enqueue("delivery_status_poller", APPLY_REPLIES)
 
@@ -76,7 +81,7 @@ def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
         f"inbound:{identity[:80]}:{sha256_hex(body)[:DIGEST_LENGTH]}",
         own_id,
         "",
-        parse_time(when),  # as claimed: `change_consent` decides whether to believe it
+        parse_time_or_none(when),  # as claimed: `change_consent` decides whether to believe it
         "",
         "",
         body,
@@ -85,7 +90,7 @@ def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
     )
 
 
-def apply_received_replies() -> dict[str, int]:
+def wait_and_apply_received_replies() -> dict[str, int]:
     """Apply the waiting replies in the order in which they came.
 
     Waits while another process does the same, and for open sending windows before an opt-out.
@@ -114,9 +119,9 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         The name of its count.
     """
     payload = event.payload or {}
-    numbers = numbers_in(number_of_reply(payload))
-    conversations = conversations_with(numbers)
-    meant_for = addressees(numbers, conversations, first_field(payload, TO_FIELDS))
+    numbers = possible_numbers_in(sender_number_of_reply(payload))
+    conversations = conversations_latest_first(numbers)
+    meant_for = find_addressees(numbers, conversations, first_field(payload, TO_FIELDS))
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]
     event.processed_at = timezone.now()
     may_be_stop = event.consent_request in (ConsentRequest.STOP, ConsentRequest.REVIEW)
@@ -125,16 +130,16 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.status = WebhookEventStatus.REVIEW if may_be_stop else WebhookEventStatus.FAILED
     elif event.consent_request == ConsentRequest.STOP:
         event.status = WebhookEventStatus.PROCESSED
-        opt_out(event, numbers, meant_for)
+        suppress_opt_out_and_confirm(event, numbers, meant_for)
     elif event.consent_request == ConsentRequest.REVIEW:
-        event.status = _hold_marketing_for_review(event, numbers, meant_for)
+        event.status = _hold_marketing_unless_already_in_review(event, numbers, meant_for)
     elif conversations:
         event.status = WebhookEventStatus.PROCESSED
         # Consent is never given to a number that could be another one.
         if event.consent_request == ConsentRequest.START and len(numbers) == 1:
-            _take_back_opt_out_by_stop(event, meant_for)
-        elif is_yes(first_field(payload, TEXT_FIELDS)) and len(numbers) == 1:
-            opt_in_requests.subscribe_by_reply(
+            _resubscribe_if_opted_out_by_stop(event, meant_for)
+        elif is_only_a_yes(first_field(payload, TEXT_FIELDS)) and len(numbers) == 1:
+            opt_in_requests.subscribe_by_reply_if_unambiguous(
                 [conversation.contact_id for conversation in meant_for.conversations], event
             )
     else:
@@ -149,7 +154,9 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
             return "unmatched"
 
 
-def opt_out(event: WebhookEvent, numbers: list[str], meant_for: Addressees) -> None:
+def suppress_opt_out_and_confirm(
+    event: WebhookEvent, numbers: list[str], meant_for: Addressees
+) -> None:
     """Opt out the contacts that a STOP is meant for and suppress its number, also without any.
 
     Counts the opt-outs, and confirms them where the store wants it.
@@ -157,7 +164,7 @@ def opt_out(event: WebhookEvent, numbers: list[str], meant_for: Addressees) -> N
     suppressed_at = [
         owner_id
         for owner_id in meant_for.owner_ids
-        if suppress_opted_out_phones(owner_id, numbers, reason=STOP_SOURCE)
+        if wait_for_sends_and_suppress_phones(owner_id, numbers, reason=STOP_SOURCE)
     ]
     opted_out = opt_out_contacts(event, meant_for.conversations, source=STOP_SOURCE)
     changed = {*suppressed_at, *(conversation.owner_id for conversation in opted_out)}
@@ -166,7 +173,7 @@ def opt_out(event: WebhookEvent, numbers: list[str], meant_for: Addressees) -> N
             opt_out_confirmations.send_opt_out_confirmation_if_wanted(
                 owner_id, numbers[0], idempotency_key=f"reply:{event.pk}"
             )
-    count_opt_outs(opted_out)
+    add_opt_outs_to_tallies(opted_out)
 
 
 def opt_out_contacts(
@@ -176,25 +183,27 @@ def opt_out_contacts(
     return [
         conversation
         for conversation in conversations
-        if _change_consent(event, conversation, ConsentEventType.UNSUBSCRIBED, source)
+        if _change_consent_at_reply_time(event, conversation, ConsentEventType.UNSUBSCRIBED, source)
     ]
 
 
-def count_opt_outs(conversations: Iterable[Conversation]) -> None:
+def add_opt_outs_to_tallies(conversations: Iterable[Conversation]) -> None:
     """Count opt-outs for the campaigns and automations whose messages were answered."""
     for one in conversations:
-        tallies.count_one(one.owner_id, one.kind, one.source_id, TallyEvent.OPTED_OUT)
+        tallies.add_one_to_tally(one.owner_id, one.kind, one.source_id, TallyEvent.OPTED_OUT)
 
 
-def _take_back_opt_out_by_stop(event: WebhookEvent, meant_for: Addressees) -> None:
+def _resubscribe_if_opted_out_by_stop(event: WebhookEvent, meant_for: Addressees) -> None:
     """Take back an opt-out by STOP; any other opt-out stays."""
     for conversation in meant_for.conversations:
         contact = Contact.objects.filter(pk=conversation.contact_id, sms_consent_source=STOP_SOURCE)
         if contact.exists():
-            _change_consent(event, conversation, ConsentEventType.RESUBSCRIBED, START_SOURCE)
+            _change_consent_at_reply_time(
+                event, conversation, ConsentEventType.RESUBSCRIBED, START_SOURCE
+            )
 
 
-def _change_consent(
+def _change_consent_at_reply_time(
     event: WebhookEvent, conversation: Conversation, change: ConsentEventType, source: str
 ) -> bool:
     """Change the contact's consent as of the reply's time; return whether anything changed."""
@@ -210,7 +219,7 @@ def _change_consent(
     )
 
 
-def _hold_marketing_for_review(
+def _hold_marketing_unless_already_in_review(
     event: WebhookEvent, numbers: list[str], meant_for: Addressees
 ) -> WebhookEventStatus:
     """Hold marketing to the number back until a person has decided.
@@ -222,5 +231,5 @@ def _hold_marketing_for_review(
     if open_reviews.filter(event_id__endswith=same_reply).exists():
         return WebhookEventStatus.PROCESSED
     for owner_id in meant_for.owner_ids:
-        hold_marketing(owner_id, numbers, reply_id=event.pk)
+        wait_for_sends_and_hold_marketing(owner_id, numbers, reply_id=event.pk)
     return WebhookEventStatus.REVIEW

@@ -17,9 +17,9 @@ from messaging.reply_text import (
     edit_distance,
     fold,
     has_two_letters_swapped,
-    letters_between_digits,
-    letters_for_digits,
-    without_repeats,
+    letter_runs_between_digits,
+    replace_digits_with_letters,
+    without_repeated_letters,
 )
 
 # A word of so many letters may have one wrong letter, and one of so many two.
@@ -149,7 +149,7 @@ class Language:
             text = pattern.sub(spelling, text)
         return text
 
-    def words_of(self, clause: Clause, *, of_one: bool) -> list[str]:
+    def corrected_words_of_clause(self, clause: Clause, *, of_one: bool) -> list[str]:
         """The words of a clause as they are compared, with slips of the finger corrected.
 
         Args:
@@ -166,62 +166,64 @@ class Language:
 
         Args:
             clause: a part of a text.
-            words: its words, by `words_of`.
+            words: its words, by `corrected_words_of_clause`.
         """
         written = {word for token in clause.tokens for word in self.fold(token).split()}
         known = (word for word in words if len(word) > 1 and word in self._known)
         return sum(2 if word in written else 1 for word in known)
 
-    def kinds_of(self, clause: Clause, words: Sequence[str], *, in_capitals: bool) -> set[Kind]:
+    def classify_clause(
+        self, clause: Clause, words: Sequence[str], *, in_capitals: bool
+    ) -> set[Kind]:
         """What a clause says.
 
         Args:
             clause: a part of a text.
-            words: its words, by `words_of`.
+            words: its words, by `corrected_words_of_clause`.
             in_capitals: whether the whole text is written in capitals.
         """
-        kinds = self._kinds_of_clause(clause, words, in_capitals=in_capitals)
+        kinds = self._classify_clause_ignoring_addresses(clause, words, in_capitals=in_capitals)
         if clause.has_address:
             kinds = {_BEFORE_ADDRESS.get(kind, kind) for kind in kinds}
         return kinds
 
-    def _kinds_of_clause(
+    def _classify_clause_ignoring_addresses(
         self, clause: Clause, words: Sequence[str], *, in_capitals: bool
     ) -> set[Kind]:
         text = " " + "".join(f"{word} " for word in words)
         command = self._before_reason.match(text)
         if command and not clause.is_question:
-            reason = self._kinds(" " + text[command.end() :], is_question=False)
+            reason = self._classify_text(" " + text[command.end() :], is_question=False)
             return {Kind.OPEN} if Kind.PRAISE in reason else {Kind.COMMAND, *reason} - {Kind.OTHER}
         request = self._request.match(text)
         if request:
-            kinds = self._kinds(" " + text[request.end() :], is_question=False)
+            kinds = self._classify_text(" " + text[request.end() :], is_question=False)
             return {Kind.QUESTION if kind == Kind.OPEN else kind for kind in kinds}
         is_question = clause.is_question or self._question.match(text) is not None
-        kinds = self._kinds(text, is_question=is_question)
+        kinds = self._classify_text(text, is_question=is_question)
         if kinds == {Kind.OTHER}:
             if clause.is_signature:
                 return {Kind.COURTESY}
-            if not in_capitals and self._command_stands_out(clause):
+            if not in_capitals and self._has_command_in_capitals(clause):
                 return {Kind.OPEN}
         return kinds
 
-    def _command_stands_out(self, clause: Clause) -> bool:
+    def _has_command_in_capitals(self, clause: Clause) -> bool:
         """Whether a command is written in capitals among other words."""
         return any(token.isupper() and self.fold(token) in self.commands for token in clause.tokens)
 
-    def _kinds(self, text: str, *, is_question: bool) -> set[Kind]:
-        kinds, rest = self._find_phrases(text)
+    def _classify_text(self, text: str, *, is_question: bool) -> set[Kind]:
+        kinds, rest = self._find_phrase_kinds_and_text_left(text)
         words = [word for word in self._filler.sub("", rest).split() if _FOUND not in word]
         if kinds:
             kinds |= self._commands_beside_phrases(words)
         else:
-            kinds = {self._kind_of_words(words)}
+            kinds = {self._classify_words_without_phrases(words)}
         if is_question:
             kinds = {_IN_QUESTION.get(kind, kind) for kind in kinds}
         return kinds
 
-    def _find_phrases(self, text: str) -> tuple[set[Kind], str]:
+    def _find_phrase_kinds_and_text_left(self, text: str) -> tuple[set[Kind], str]:
         """The phrases in a text, and what is left of it.
 
         Of overlapping ones the first counts, and of those the longest. Those with a gap, and then
@@ -244,26 +246,29 @@ class Language:
         return kinds, text
 
     def _commands_beside_phrases(self, words: Sequence[str]) -> set[Kind]:
-        if words and _all_match(words, self._command):
+        if words and _all_match_any_pattern(words, self._command):
             return {Kind.COMMAND}
-        if words and _all_match(words, self._everyday):
+        if words and _all_match_any_pattern(words, self._everyday):
             return {Kind.EVERYDAY}
         return set()
 
-    def _kind_of_words(self, words: Sequence[str]) -> Kind:
+    def _classify_words_without_phrases(self, words: Sequence[str]) -> Kind:
         """What the words of a clause without phrases say that are no fillers."""
         named = [word for word in words if not word.isdecimal()]
         if not named:
             return Kind.OTHER if words else Kind.COURTESY
-        if _all_match(named, self._command, self._everyday):
-            is_command = any(_all_match([word], self._command) for word in named)
+        if _all_match_any_pattern(named, self._command, self._everyday):
+            is_command = any(_all_match_any_pattern([word], self._command) for word in named)
             return Kind.COMMAND if is_command else Kind.EVERYDAY
-        if _all_match(named, self._start):
+        if _all_match_any_pattern(named, self._start):
             return Kind.START
         if (
-            _all_match(named[:1], self._command)
-            or _all_match(named[-1:], self._command)
-            or (_all_match(named[:1], self._cancelling) and not _any_match(named, self._business))
+            _all_match_any_pattern(named[:1], self._command)
+            or _all_match_any_pattern(named[-1:], self._command)
+            or (
+                _all_match_any_pattern(named[:1], self._cancelling)
+                and not _any_match(named, self._business)
+            )
             or self._known.is_near_command(named[0])
         ):
             return Kind.OPEN
@@ -306,16 +311,20 @@ class _Vocabulary:
             {word for each in correctable for word in each.split() if len(word) >= ONE_SLIP}
         )
         self.pattern = _pattern_of_any_word(single)
-        self.corrected = lru_cache(maxsize=REMEMBERED_WORDS)(self._corrected)
+        self.corrected = lru_cache(maxsize=REMEMBERED_WORDS)(self._correct_word)
 
     def __contains__(self, word: str) -> bool:
         return word in self._words or word.startswith(self._stems)
 
-    def _corrected(self, word: str) -> str:
+    def _correct_word(self, word: str) -> str:
         """The word, or the word or words of the language that were meant."""
         if word in self:
             return word
-        for undo in (letters_between_digits, letters_for_digits, without_repeats):
+        for undo in (
+            letter_runs_between_digits,
+            replace_digits_with_letters,
+            without_repeated_letters,
+        ):
             meant = undo(word).split()
             if meant and all(each in self for each in meant):
                 return " ".join(meant)
@@ -325,7 +334,7 @@ class _Vocabulary:
             glued = word.removeprefix(command)
             if glued != word and len(command) > 3 and len(glued) > 2 and glued in self:
                 return f"{command} {glued}"
-        return self._nearest(word) if len(word) >= ONE_SLIP else word
+        return self._nearest_known_word_or_same(word) if len(word) >= ONE_SLIP else word
 
     def is_near_command(self, word: str) -> bool:
         """Whether a word that nobody knows is one letter away from a short command."""
@@ -335,7 +344,7 @@ class _Vocabulary:
             if 3 < len(command) < ONE_SLIP
         )
 
-    def _nearest(self, word: str) -> str:
+    def _nearest_known_word_or_same(self, word: str) -> str:
         """The known word with the fewest wrong letters, if they are few enough."""
         best, fewest = word, 3
         for known in self._correctable:
@@ -361,7 +370,7 @@ def _compile_pattern_of_any_word(words: Iterable[str]) -> re.Pattern[str]:
     return re.compile(_pattern_of_any_word(words))
 
 
-def _all_match(words: Sequence[str], *patterns: re.Pattern[str]) -> bool:
+def _all_match_any_pattern(words: Sequence[str], *patterns: re.Pattern[str]) -> bool:
     return all(any(each.fullmatch(f"{word} ") for each in patterns) for word in words)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from messaging.reply_language import Kind, Language
-from messaging.reply_text import Clause, clauses_of
+from messaging.reply_text import Clause, split_into_clauses_without_quotes
 from messaging.statuses import ConsentRequest
 
 LANGUAGE_FOLDER = Path(__file__).parent / "reply_languages"
@@ -60,14 +60,14 @@ def _iter_redecoded_texts(text: str) -> Iterator[str]:
 
 def _read_in_best_language(text: str) -> Reading:
     """What a text asks for in the language that knows most of its words."""
-    shared, languages = _languages()
+    shared, languages = _load_shared_and_languages()
     if not any(map(str.isalpha, text)):
         return (
             _build_reading_for_review("stop")
             if any(sign in text for sign in shared.signs)
             else NOTHING
         )
-    clauses = clauses_of(text, shared.signatures)
+    clauses = split_into_clauses_without_quotes(text, shared.signatures)
     in_each = [_InLanguage(language, clauses) for language in languages]
     most_known = max(each.known for each in in_each)
     readings = {each.reading() for each in in_each if each.known == most_known}
@@ -94,7 +94,10 @@ class _InLanguage:
 
     def __init__(self, language: Language, clauses: Sequence[Clause]) -> None:
         self.language, self.clauses = language, clauses
-        self.words = [language.words_of(clause, of_one=len(clauses) == 1) for clause in clauses]
+        self.words = [
+            language.corrected_words_of_clause(clause, of_one=len(clauses) == 1)
+            for clause in clauses
+        ]
         self.known = sum(map(language.known_words_score, clauses, self.words))
 
     def reading(self) -> Reading | None:
@@ -102,7 +105,7 @@ class _InLanguage:
         in_capitals = all(token.isupper() for clause in self.clauses for token in clause.tokens)
         kinds: set[Kind] = set()
         for clause, words in zip(self.clauses, self.words, strict=True):
-            kinds |= self.language.kinds_of(clause, words, in_capitals=in_capitals)
+            kinds |= self.language.classify_clause(clause, words, in_capitals=in_capitals)
         return None if kinds == {Kind.OTHER} else _combine_kinds_of_clauses(kinds)
 
 
@@ -125,19 +128,19 @@ def _combine_kinds_of_clauses(kinds: Collection[Kind]) -> Reading:
     return START if has(Kind.START) and not has(Kind.KEEP, Kind.QUESTION) else NOTHING
 
 
-def is_yes(text: str) -> bool:
+def is_only_a_yes(text: str) -> bool:
     """Whether a reply says yes, and nothing else, as an answer to an opt-in request."""
-    shared, _ = _languages()
+    shared, _ = _load_shared_and_languages()
     words = [
         shared.fold(token)
-        for clause in clauses_of(text, shared.signatures)
+        for clause in split_into_clauses_without_quotes(text, shared.signatures)
         for token in clause.tokens
     ]
     return len(words) == 1 and words[0] in shared.yes
 
 
 @cache
-def _languages() -> tuple[Language, list[Language]]:
+def _load_shared_and_languages() -> tuple[Language, list[Language]]:
     """What every language understands, and the languages; compiled once a process."""
     files = {path.stem: tomllib.loads(path.read_text()) for path in LANGUAGE_FOLDER.glob("*.toml")}
     shared = files.pop(SHARED)

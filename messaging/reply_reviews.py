@@ -15,13 +15,13 @@ from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from contacts.marketing_blocks import end_marketing_hold, suppress_held_phones
+from contacts.marketing_blocks import delete_marketing_holds_of_reply, suppress_phones_held_by_reply
 from contacts.models import MarketingHold
 from messaging import replies
-from messaging.event_fields import TEXT_FIELDS, first_field, number_of_reply
+from messaging.event_fields import TEXT_FIELDS, first_field, sender_number_of_reply
 from messaging.models import ReplyReview
 from messaging.reply_reading import read_reply
-from messaging.reply_stores import conversations_with, numbers_in
+from messaging.reply_stores import conversations_latest_first, possible_numbers_in
 from messaging.statuses import ConsentRequest, WebhookEventStatus
 
 SOURCE = "reply_review"
@@ -59,8 +59,8 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
     return [
         OpenReview(
             reply.pk,
-            number_of_reply(reply.payload or {}),
-            text_of(reply),
+            sender_number_of_reply(reply.payload or {}),
+            text_of_reply(reply),
             proposes_opt_out(reply),
             ", ".join(stores.get(reply.pk, [])),
             reply,
@@ -69,7 +69,7 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
     ]
 
 
-def text_of(reply: ReplyReview) -> str:
+def text_of_reply(reply: ReplyReview) -> str:
     """What the customer wrote; empty if it was erased."""
     return first_field(reply.payload or {}, TEXT_FIELDS)
 
@@ -78,7 +78,7 @@ def proposes_opt_out(reply: ReplyReview) -> bool:
     """Whether the reply is likely an opt-out; so is one whose text was erased."""
     if reply.payload is None or reply.consent_request == ConsentRequest.STOP:
         return True
-    reading = read_reply(text_of(reply))
+    reading = read_reply(text_of_reply(reply))
     return ConsentRequest.STOP in (reading.request, reading.proposed)
 
 
@@ -102,7 +102,7 @@ def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser |
     proposed = proposes_opt_out(reply)
     if is_opt_out:
         _opt_out_where_marketing_is_held(reply)
-    end_marketing_hold(reply.pk)
+    delete_marketing_holds_of_reply(reply.pk)
     reply.status, reply.processed_at = WebhookEventStatus.PROCESSED, timezone.now()
     reply.consent_request = ConsentRequest.STOP.value if is_opt_out else ""
     reply.save(update_fields=["status", "processed_at", "consent_request"])
@@ -117,7 +117,9 @@ def _opt_out_where_marketing_is_held(reply: ReplyReview) -> None:
             f"the number of reply {reply.pk} cannot be read: import it as a suppression, "
             "then decide that the reply is no opt-out"
         )
-    suppress_held_phones(reply.pk, reason=SOURCE)
-    conversations = conversations_with(numbers_in(number_of_reply(reply.payload or {})))
+    suppress_phones_held_by_reply(reply.pk, reason=SOURCE)
+    conversations = conversations_latest_first(
+        possible_numbers_in(sender_number_of_reply(reply.payload or {}))
+    )
     meant_for = [one for one in conversations if one.owner_id in held_at or None in held_at]
-    replies.count_opt_outs(replies.opt_out_contacts(reply, meant_for, source=SOURCE))
+    replies.add_opt_outs_to_tallies(replies.opt_out_contacts(reply, meant_for, source=SOURCE))

@@ -23,7 +23,7 @@ from messaging.models import message_classes
 RECENT = timedelta(days=90)
 
 
-def numbers_in(text: str) -> list[str]:
+def possible_numbers_in(text: str) -> list[str]:
     """The numbers that a reply may have come from, as E.164, by the reader of imports.
 
     Mitto gives a number with its country code, with or without a sign. Without one that is valid,
@@ -65,7 +65,7 @@ class Addressees(NamedTuple):
     conversations: Sequence[Conversation]
 
 
-def conversations_with(numbers: Iterable[str]) -> list[Conversation]:
+def conversations_latest_first(numbers: Iterable[str]) -> list[Conversation]:
     """The stores that have a number among their contacts; the last sender comes first."""
     sent_messages = " UNION ALL ".join(
         f"SELECT m.sent_at, m.batch_id FROM {model._meta.db_table} m"
@@ -94,7 +94,7 @@ CONVERSATIONS = """
 """
 
 
-def addressees(
+def find_addressees(
     numbers: Sequence[str], conversations: Sequence[Conversation], reply_to_sender_id: str
 ) -> Addressees:
     """Whom a reply is meant for.
@@ -105,20 +105,20 @@ def addressees(
 
     Args:
         numbers: the reply's number, in each of its readings.
-        conversations: of these numbers, by `conversations_with`.
+        conversations: of these numbers, by `conversations_latest_first`.
         reply_to_sender_id: the sender ID that the reply was sent to; empty if it does not say.
     """
     answered = [one for one in conversations if _is_same_sender(one.sender, reply_to_sender_id)]
     if answered:
         return _build_addressees(answered)
-    if senders := _stores_with_sender_id_now(reply_to_sender_id):
+    if senders := _ids_of_stores_with_sender_id(reply_to_sender_id):
         here = [one for one in conversations if one.owner_id in senders]
         return _build_addressees(here) if here else Addressees(senders, [])
     if conversations:
         since = timezone.now() - RECENT
         recent = [one for one in conversations if one.sent_at and one.sent_at > since]
         return _build_addressees(recent or conversations)
-    return Addressees(_last_store_without_contact(numbers) or [None], [])
+    return Addressees(_last_store_that_messaged_non_contact(numbers) or [None], [])
 
 
 def _build_addressees(conversations: Sequence[Conversation]) -> Addressees:
@@ -136,7 +136,7 @@ def _normalized_sender(name: str) -> str:
     return name.strip().removeprefix("+").removeprefix("00").casefold()
 
 
-def _stores_with_sender_id_now(reply_to_sender_id: str) -> list[StoreId]:
+def _ids_of_stores_with_sender_id(reply_to_sender_id: str) -> list[StoreId]:
     """The stores that have a sender ID now."""
     name = _normalized_sender(reply_to_sender_id)
     if not name:
@@ -147,7 +147,7 @@ def _stores_with_sender_id_now(reply_to_sender_id: str) -> list[StoreId]:
     return [StoreId(pk) for pk in stores.order_by("pk").values_list("pk", flat=True)]
 
 
-def _last_store_without_contact(numbers: Sequence[str]) -> list[StoreId]:
+def _last_store_that_messaged_non_contact(numbers: Sequence[str]) -> list[StoreId]:
     """The store of the last message to a number that is no contact's any more."""
     sent_messages = " UNION ALL ".join(
         f"SELECT m.owner_id, m.sent_at FROM {model._meta.db_table} m"

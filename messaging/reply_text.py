@@ -51,7 +51,7 @@ class Clause(NamedTuple):
     is_signature: bool
 
 
-def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
+def split_into_clauses_without_quotes(text: str, signatures: re.Pattern[str]) -> list[Clause]:
     """The clauses of what the customer wrote, without quoted texts.
 
     Args:
@@ -71,7 +71,7 @@ def clauses_of(text: str, signatures: re.Pattern[str]) -> list[Clause]:
             tokens = tuple(map(_convert_to_one_script, _TOKEN.findall(part)))
             is_last = number == len(parts) - 1
             if tokens:
-                is_question = is_last and ("?" in end or (";" in end and _is_greek(part)))
+                is_question = is_last and ("?" in end or (";" in end and _has_greek_letters(part)))
                 has_address = is_last and _AN_ADDRESS in end
                 is_name = len(tokens) <= LONGEST_NAME and all(t[0].isupper() for t in tokens)
                 is_signature = bool(clauses) and is_name
@@ -97,7 +97,7 @@ def _is_long_quotation(quotation: str) -> bool:
     return len(_TOKEN.findall(quotation)) >= _QUOTED_WORDS
 
 
-def _is_greek(text: str) -> bool:
+def _has_greek_letters(text: str) -> bool:
     """Whether a semicolon after the text is a Greek question mark."""
     return any("\u0370" <= letter < "\u0400" for letter in text)
 
@@ -129,17 +129,17 @@ def fold(text: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def letters_for_digits(token: str) -> str:
+def replace_digits_with_letters(token: str) -> str:
     """A word in which digits stand for letters, as in `st0p`, with the letters."""
     return token.translate(_DIGITS_FOR_LETTERS) if re.search(r"[^\W\d_]", token) else token
 
 
-def letters_between_digits(token: str) -> str:
+def letter_runs_between_digits(token: str) -> str:
     """The parts of a word between digits, as in `stop2end`."""
     return " ".join(re.findall(r"[^\W\d]+", token))
 
 
-def without_repeats(token: str) -> str:
+def without_repeated_letters(token: str) -> str:
     """A word without letters that are held down: `stoooop` is `stop`."""
     return re.sub(r"(.)\1+", r"\1", token)
 

@@ -166,13 +166,13 @@ class Sandbox:
 
     async def send_bulk(self, request: web.Request) -> web.StreamResponse:
         """POST sendmessagesbulk."""
-        return await self._send(request, bulk=True)
+        return await self._answer_send_call(request, bulk=True)
 
     async def send_one(self, request: web.Request) -> web.StreamResponse:
         """POST send."""
-        return await self._send(request, bulk=False)
+        return await self._answer_send_call(request, bulk=False)
 
-    async def _send(self, request: web.Request, *, bulk: bool) -> web.StreamResponse:
+    async def _answer_send_call(self, request: web.Request, *, bulk: bool) -> web.StreamResponse:
         behaviour = self.behaviour
         # Read first: a caller that closes the connection afterwards has still sent its messages.
         data = await request.read()
@@ -181,22 +181,22 @@ class Sandbox:
         fault = self._draw_fault()
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1000)
-        if refusal := self._refuse_account(request):
+        if refusal := self._account_refusal_or_none(request):
             return refusal
-        failure = await self._fail_before_accepting(request, fault)
+        failure = await self._fault_answer_before_accepting(request, fault)
         if failure is not None:
             return failure
         if bulk and behaviour.without_bulk:
-            return _error(404, "there is no such resource")
+            return _error_response(404, "there is no such resource")
         entries = self._read_entries_or_refuse(data, bulk=bulk)
         if isinstance(entries, web.Response):
             return entries
         answer = self._accept_valid_messages(entries, fault, received_at)
         if answer is None:
-            return _error(400, "no message of the call is valid")
+            return _error_response(400, "no message of the call is valid")
         if behaviour.receipts == "early":
             await self._post_all_receipts()
-        failure = await self._fail_after_accepting(request, fault)
+        failure = await self._fault_answer_after_accepting(request, fault)
         if failure is not None:
             return failure
         if not bulk:
@@ -215,58 +215,60 @@ class Sandbox:
             body = orjson.loads(data)
             entries: list[Any] = body["messages"] if bulk else [body]
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            return _error(400, "the body cannot be read")
+            return _error_response(400, "the body cannot be read")
         if len(entries) > self.behaviour.bulk_cap:
-            return _error(400, f"more than {self.behaviour.bulk_cap} messages")
+            return _error_response(400, f"more than {self.behaviour.bulk_cap} messages")
         bad_numbers = self.behaviour.bad_numbers.split(",")
         if any(
             isinstance(entry, dict) and entry.get("destination") in bad_numbers for entry in entries
         ):
-            return _error(400, "a destination is not valid")
+            return _error_response(400, "a destination is not valid")
         if self.behaviour.bad_number == "problem":
             problems = [problem for problem in map(_find_entry_problem, entries) if problem]
             if problems:
-                return _problem_details(problems)
+                return _problem_details_response(problems)
         return entries
 
-    def _refuse_account(self, request: web.Request) -> web.Response | None:
+    def _account_refusal_or_none(self, request: web.Request) -> web.Response | None:
         if request.headers.get("X-Mitto-API-Key") != self.key:
-            return _error(401, "the API key is missing or invalid")
+            return _error_response(401, "the API key is missing or invalid")
         if self.behaviour.account_status:
-            return _error(self.behaviour.account_status, "the account may not send")
+            return _error_response(self.behaviour.account_status, "the account may not send")
         return None
 
-    async def _fail_before_accepting(
+    async def _fault_answer_before_accepting(
         self, request: web.Request, fault: str
     ) -> web.StreamResponse | None:
         """Answer as the fault demands, if it comes before any message is accepted."""
         match fault:
             case "unauthorized":
-                return _error(401, "the API key is missing or invalid")
+                return _error_response(401, "the API key is missing or invalid")
             case "bad_request":
-                return _error(400, "the request is not valid")
+                return _error_response(400, "the request is not valid")
             case "too_many" | "too_many_bare" | "unavailable" | "unavailable_bare":
                 retry_after = {"Retry-After": str(self.behaviour.retry_after_s)}
                 headers = {} if fault.endswith("bare") else retry_after
-                return _error(429 if fault.startswith("too") else 503, "try again later", headers)
+                return _error_response(
+                    429 if fault.startswith("too") else 503, "try again later", headers
+                )
             case "error_before":
-                return _error(500, "internal error")
+                return _error_response(500, "internal error")
             case "drop_before":
                 return _close_connection_unanswered(request)
             case "timeout_before":
                 await asyncio.sleep(self.behaviour.timeout_ms / 1000)
-                return _error(504, "too late")
+                return _error_response(504, "too late")
         return None
 
-    async def _fail_after_accepting(
+    async def _fault_answer_after_accepting(
         self, request: web.Request, fault: str
     ) -> web.StreamResponse | None:
         """Answer as the fault demands, if it comes after the messages were accepted."""
         match fault:
             case "error_after":
-                return _error(500, "internal error")
+                return _error_response(500, "internal error")
             case "unavailable_after":
-                return _error(503, "internal error")
+                return _error_response(503, "internal error")
             case "drop_after":
                 return _close_connection_unanswered(request)
             case "timeout_after":
@@ -347,7 +349,7 @@ class Sandbox:
 
     async def answer_status_query(self, request: web.Request) -> web.StreamResponse:
         """GET the status of a message."""
-        if refusal := self._refuse_account(request):
+        if refusal := self._account_refusal_or_none(request):
             return refusal
         if self.behaviour.status_latency_ms:
             await asyncio.sleep(self.behaviour.status_latency_ms / 1000)
@@ -355,7 +357,7 @@ class Sandbox:
         self.status_queries += 1
         draw = random.Random(f"{self.seed}:asked:{self.status_queries}").random()
         if message is None or draw < self.behaviour.status_404_share:
-            return _error(404, "no such message")
+            return _error_response(404, "no such message")
         age_ms = (time.time() - message.accepted_at) * 1000
         provider_status = "Sent"
         if age_ms >= self.behaviour.receipt_delay_ms:
@@ -386,7 +388,7 @@ class Sandbox:
             heapq.heappush(self._receipts, receipt)
         self._wake.set()
 
-    def _pop_receipt(self) -> dict[str, Any]:
+    def _pop_next_receipt_body(self) -> dict[str, Any]:
         """Remove the receipt that is due first, and return its body."""
         _, _, message, provider_status, updated_at = heapq.heappop(self._receipts)
         match self.behaviour.webhook_shape:
@@ -409,20 +411,20 @@ class Sandbox:
                     continue
                 chunk = []
                 while self._receipts and self._receipts[0].due <= now:
-                    chunk.append(self._pop_receipt())
+                    chunk.append(self._pop_next_receipt_body())
                     if len(chunk) == self.behaviour.receipts_per_call:
                         break
-                await self._post_with_retries(session, chunk)
+                await self._post_receipts_with_retries(session, chunk)
 
     async def _post_all_receipts(self) -> None:
         """Post all receipts, due or not."""
-        receipts = [self._pop_receipt() for _ in range(len(self._receipts))]
+        receipts = [self._pop_next_receipt_body() for _ in range(len(self._receipts))]
         size = self.behaviour.receipts_per_call
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             for start in range(0, len(receipts), size):
-                await self._post_with_retries(session, receipts[start : start + size])
+                await self._post_receipts_with_retries(session, receipts[start : start + size])
 
-    async def _post_with_retries(
+    async def _post_receipts_with_retries(
         self, session: aiohttp.ClientSession, receipts: list[dict[str, Any]]
     ) -> None:
         is_single = self.behaviour.webhook_shape in ("classic", "query")  # one event a request
@@ -506,7 +508,7 @@ class Sandbox:
             changes = await request.json()
             known = {field.name for field in fields(Behaviour)}
             if not set(changes) <= known:
-                return _error(400, f"unknown switches: {sorted(set(changes) - known)}")
+                return _error_response(400, f"unknown switches: {sorted(set(changes) - known)}")
             for name, value in changes.items():
                 setattr(self.behaviour, name, value)
         return web.json_response(asdict(self.behaviour))
@@ -616,11 +618,13 @@ def _generate_message_ids(now: float, count: int) -> list[str]:
     return [prefix + random_text[start : start + 16] for start in range(0, len(random_text), 16)]
 
 
-def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+def _error_response(
+    status: int, message: str, headers: dict[str, str] | None = None
+) -> web.Response:
     return web.json_response({"message": message}, status=status, headers=headers)
 
 
-def _problem_details(problems: list[str]) -> web.Response:
+def _problem_details_response(problems: list[str]) -> web.Response:
     """A 400 for the whole call, as ASP.NET writes it."""
     body = {
         "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",

@@ -36,7 +36,7 @@ from messaging.batch_queue import (
     claim_next_batch,
     return_to_queue,
 )
-from messaging.batch_splitting import halve_refused_batch, is_other_part_accepted
+from messaging.batch_splitting import halve_refused_batch, was_other_half_accepted
 from messaging.database_age import DatabaseIsOlder
 from messaging.limits import Postponed
 from messaging.models import Batch, MessageId
@@ -105,7 +105,7 @@ def process_next_batch() -> BatchResult:
     """
     batch, probe = claim_next_batch(), None
     if batch is None:
-        batch = probe = sending_stop.claim_probe()
+        batch = probe = sending_stop.claim_probe_and_schedule_next()
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
@@ -113,13 +113,13 @@ def process_next_batch() -> BatchResult:
     if probe and result == BatchResult.ACCEPTED:
         sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="probe")
     elif probe and result in UNACCEPTED_RESULTS:
-        sending_stop.delay_next_probe()
+        sending_stop.count_refused_probe_and_delay_next()
     return result
 
 
 def _send_hold_postpone_or_drop(batch: Batch) -> BatchResult:
     """Send a claimed batch if its campaign may go on and no limit postpones it."""
-    decision = batch.message_class.decision_by_status(batch)
+    decision = batch.message_class.decide_whether_to_send(batch)
     if decision.drop:
         cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
         return BatchResult.DROPPED
@@ -161,7 +161,7 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
             # The process was suspended: an opt-out may have stopped waiting for this window.
             result: mitto.SendResult = mitto.RetryLater("the worker was stopped before the call")
         else:
-            with call_metrics.measure_and_record_call() as call:
+            with call_metrics.measure_and_record_call_unless_raised() as call:
                 result = call.result = mitto_client().send_bulk(
                     sms, wait_for_turn=rate_limits.sleep_for_one_call
                 )
@@ -271,7 +271,9 @@ def _split_sendable_and_skipped(batch: Batch) -> tuple[list[PreparedMessage], li
     if is_marketing or not model.to_contacts:
         blocks = marketing_blocks((batch.owner_id, row[1]) for row in rows if row[4] is not None)
     if is_marketing and model.to_contacts:
-        over_cap = limits.contacts_over_caps([row[4] for row in rows], except_batch=batch.pk)
+        over_cap = limits.contact_ids_over_marketing_caps(
+            [row[4] for row in rows], except_batch=batch.pk
+        )
     messages, skipped = [], []
     for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at in rows:
         # The contact may have been anonymised or have got another number since.
@@ -329,7 +331,7 @@ def settle_or_requeue_batch(
         outcomes.record_outcomes(batch.message_class, recorded, batches_locked=True)
     log.info("%s, %s messages", batch_result, len(messages))
     if any(outcome.status != MessageStatus.SENT for outcome in recorded):
-        sending_stop.stop_if_most_messages_fail(recorded[-1].error)
+        sending_stop.stop_if_recent_failures_exceed_limit(recorded[-1].error)
     return batch_result
 
 
@@ -345,8 +347,8 @@ def _stop_sending_halve_or_fail(
     error = result.error or f"answered {result.status_code}"
     words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"
     if result.status_code in mitto.ACCOUNT_REFUSALS | mitto.NO_BULK_STATUSES or (
-        not is_other_part_accepted(batch)
-        and sending_stop.count_refused_call() >= sending_stop.MAX_REFUSED_IN_A_ROW
+        not was_other_half_accepted(batch)
+        and sending_stop.increment_refused_calls() >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
         sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words)
         if return_to_queue(
@@ -362,10 +364,12 @@ def _stop_sending_halve_or_fail(
     ):
         log.warning("%s: it is halved, to find the messages at fault", words)
         return BatchResult.HALVED
-    if not _fail_batch(batch, messages, refused_call_reason(result.status_code), error):
+    if not _settle_as_failed_if_own_attempt(
+        batch, messages, refused_call_reason(result.status_code), error
+    ):
         return BatchResult.CLAIM_LOST
     log.warning("%s: %s messages fail", words, len(messages))
-    sending_stop.stop_if_most_messages_fail(error)
+    sending_stop.stop_if_recent_failures_exceed_limit(error)
     return BatchResult.REFUSED
 
 
@@ -432,7 +436,7 @@ def _defer_or_give_up(
         timedelta(seconds=result.retry_after or 0), backoff_with_jitter(batch.deferrals)
     )
     if until >= batch.creditreservation.expires_at:
-        _fail_batch(batch, messages, Reason.NOT_TAKEN, result.error)
+        _settle_as_failed_if_own_attempt(batch, messages, Reason.NOT_TAKEN, result.error)
         log.error("Mitto did not accept it before its reservation expired")
         return BatchResult.GIVEN_UP
     if not return_to_queue(
@@ -442,7 +446,7 @@ def _defer_or_give_up(
         attempts=batch.attempts - 1,
         deferrals=F("deferrals") + 1,
     ):
-        if _fail_batch(batch, messages, Reason.NOT_TAKEN, result.error):
+        if _settle_as_failed_if_own_attempt(batch, messages, Reason.NOT_TAKEN, result.error):
             return BatchResult.GIVEN_UP
         return BatchResult.CLAIM_LOST
     log.info("not taken (%s), again at %s", result.error, until)
@@ -466,7 +470,9 @@ def _return_ambiguous_batch_to_queue(batch: Batch, result: mitto.Ambiguous) -> B
     return BatchResult.RESEND_QUEUED
 
 
-def _fail_batch(batch: Batch, messages: Sequence[PreparedMessage], code: str, error: str) -> bool:
+def _settle_as_failed_if_own_attempt(
+    batch: Batch, messages: Sequence[PreparedMessage], code: str, error: str
+) -> bool:
     """Settle a batch that Mitto certainly did not accept; its messages fail.
 
     Returns:

@@ -69,7 +69,7 @@ class Waiting(NamedTuple):
     credits: int
 
 
-def count_waiting() -> Waiting:
+def count_waiting_messages_and_credits() -> Waiting:
     """The messages of all open batches, and what they are worth."""
     return Waiting(*rows(COUNT_WAITING)[0])
 
@@ -84,20 +84,20 @@ COUNT_WAITING = """
 
 def describe_stop(stop: SendingStop) -> str:
     """Say why sending is stopped, since when, by whom, what waits and how it goes on."""
-    waiting = count_waiting()
+    waiting = count_waiting_messages_and_credits()
     sentences = [
         f"Sending is stopped since {stop.since:%Y-%m-%d %H:%M} UTC by {stop.by}: {stop}.",
         stop.details and f"{stop.details}.",
         f"{waiting.messages:,} messages wait, worth {waiting.credits:,} credits.",
-        _way_on(stop),
+        _describe_how_sending_goes_on(stop),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _way_on(stop: SendingStop) -> str:
+def _describe_how_sending_goes_on(stop: SendingStop) -> str:
     if stop.next_probe_at is None:
         return WAYS_ON[StopReason(stop.reason)]
-    if _only_a_person_ends_a_stop():
+    if _is_stop_without_probe_open():
         return "None is lost. One is tried once sending is stopped for this reason alone."
     if stop.next_probe_at <= database_now():
         return "None is lost. One is tried at once; if Mitto accepts it, sending goes on."
@@ -107,7 +107,7 @@ def _way_on(stop: SendingStop) -> str:
     )
 
 
-def _only_a_person_ends_a_stop() -> bool:
+def _is_stop_without_probe_open() -> bool:
     """Whether a stop stands that no probe ends; then there is no probe."""
     return SendingStop.objects.filter(next_probe_at__isnull=True).exists()
 
@@ -117,7 +117,7 @@ def describe_stops() -> list[str]:
     return [describe_stop(stop) for stop in SendingStop.objects.order_by("since")]
 
 
-def notices() -> list[Notice]:
+def stop_notices() -> list[Notice]:
     """The same with the address of the page that lets sending go on, for the banner."""
     return [
         Notice(describe_stop(stop), reverse("admin:messaging_sendingstop_change", args=[stop.pk]))
@@ -125,7 +125,7 @@ def notices() -> list[Notice]:
     ]
 
 
-def may_have_been_restored() -> bool:
+def is_stopped_by_restore() -> bool:
     """Whether sending is stopped since rows may be older than what was sent."""
     return SendingStop.objects.filter(
         reason__in=[StopReason.DATABASE_OLDER, StopReason.RESTORED]
@@ -168,7 +168,7 @@ def _enqueue_probe(at: datetime) -> None:
     jobs.enqueue_at_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
 
 
-def count_refused_call() -> int:
+def increment_refused_calls() -> int:
     """Count a call that Mitto refused; return how many were since it last accepted one."""
     count: int = rows(COUNT_REFUSED_CALL)[0][0]
     return count
@@ -185,7 +185,7 @@ COUNT_REFUSED_CALL = """
 """
 
 
-def stop_if_most_messages_fail(error: str) -> None:
+def stop_if_recent_failures_exceed_limit(error: str) -> None:
     """Stop sending if too large a share of the newest messages failed or is unknown.
 
     The share is STOP_SENDING_PERCENT, of the messages of the newest calls: of the last 10 minutes,
@@ -233,7 +233,7 @@ MESSAGES_OF_BATCHES = """
 
 
 @transaction.atomic
-def claim_probe() -> Batch | None:
+def claim_probe_and_schedule_next() -> Batch | None:
     """Claim one message as a probe, in a batch of its own; None if no probe or batch is due.
 
     It is of a store picked at random, so that a store whose messages are refused does not keep the
@@ -242,7 +242,7 @@ def claim_probe() -> Batch | None:
     """
     due = SendingStop.objects.select_for_update().filter(next_probe_at__lte=Now())
     stop = due.first()
-    if stop is None or _only_a_person_ends_a_stop():
+    if stop is None or _is_stop_without_probe_open():
         return None
     batch = (
         Batch.objects.select_for_update(skip_locked=True)
@@ -273,7 +273,7 @@ CHOOSE_PROBE = """
 
 
 @transaction.atomic
-def delay_next_probe() -> None:
+def count_refused_probe_and_delay_next() -> None:
     """Count a probe that Mitto did not accept, and wait longer for the next one."""
     stops = SendingStop.objects.select_for_update().filter(next_probe_at__isnull=False)
     stop = stops.first()
@@ -335,4 +335,4 @@ def count_sendable_batches() -> int:
     if not SendingStop.objects.exists():
         return due_batches().count()
     is_probe_due = SendingStop.objects.filter(next_probe_at__lte=Now()).exists()
-    return int(is_probe_due and not _only_a_person_ends_a_stop() and due_batches().exists())
+    return int(is_probe_due and not _is_stop_without_probe_open() and due_batches().exists())

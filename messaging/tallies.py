@@ -76,7 +76,7 @@ def wait_bucket_sql(sent_expression: str, delivered_expression: str) -> str:
     )
 
 
-def add_counts(counts: Mapping[TallyKey, int]) -> None:
+def add_to_tallies(counts: Mapping[TallyKey, int]) -> None:
     """Add to counters, in one statement; rows are locked in one order, so calls cannot deadlock."""
     rows = sorted(
         ((*key, count) for key, count in counts.items() if count),
@@ -95,7 +95,7 @@ ADD_COUNTS = """
 """
 
 
-def count_one(owner_id: int, kind: str, source_id: int | None, event: TallyEvent) -> None:
+def add_one_to_tally(owner_id: int, kind: str, source_id: int | None, event: TallyEvent) -> None:
     """Count one event of a campaign or automation, now."""
     slot = slot_start(timezone.now())
-    add_counts({TallyKey(StoreId(owner_id), kind, source_id, slot, event.value, ""): 1})
+    add_to_tallies({TallyKey(StoreId(owner_id), kind, source_id, slot, event.value, ""): 1})

@@ -28,7 +28,7 @@ def apply_receipts() -> dict[str, int]:
     First waits GATHER_SECONDS, since applying many at once costs less for each.
     """
     time.sleep(GATHER_SECONDS)
-    counts = receipts.apply_received_receipts()
+    counts = receipts.wait_and_apply_received_receipts()
     if any(counts.values()):
         log.info("receipts: %s", counts)
     return counts
@@ -36,7 +36,7 @@ def apply_receipts() -> dict[str, int]:
 
 def apply_replies() -> dict[str, int]:
     """Queue delivery_status_poller: apply the waiting replies."""
-    counts = replies.apply_received_replies()
+    counts = replies.wait_and_apply_received_replies()
     if any(counts.values()):
         log.info("replies: %s", counts)
     return counts
@@ -44,7 +44,7 @@ def apply_replies() -> dict[str, int]:
 
 def send_opt_in_requests() -> dict[str, int]:
     """Queue birthday: send the opt-in requests that wait, such as those of imports."""
-    counts = opt_in_requests.send_waiting_requests()
+    counts = opt_in_requests.send_waiting_opt_in_requests()
     if counts:
         log.info("opt-in requests: %s", counts)
     return counts

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contacts.importing.headings import Meaning, read_heading
-from contacts.importing.names import stands_for_nothing
-from messaging.addresses import TAG, find_addresses, quote_value
+from contacts.importing.names import is_placeholder_for_no_value
+from messaging.addresses import TAG, find_addresses, percent_encode_value
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
@@ -138,7 +138,7 @@ class Template:
         if self._is_plain:
             filled = [values[tag.field] for tag in self.tags]
         else:
-            filled = [_fill(tag, values[tag.field]) for tag in self.tags]
+            filled = [_fill_tag(tag, values[tag.field]) for tag in self.tags]
         single_spaced = _SINGLE_SPACED.fullmatch
         for value in filled:
             if not single_spaced(value):
@@ -170,9 +170,9 @@ class Template:
         return _collapse_spaces(text)
 
 
-def _fill(tag: Tag, value: str) -> str:
+def _fill_tag(tag: Tag, value: str) -> str:
     value = value.strip() or tag.default
-    return quote_value(value) if tag.in_address else value
+    return percent_encode_value(value) if tag.in_address else value
 
 
 class _SplitText(NamedTuple):
@@ -241,7 +241,7 @@ def value_or_empty(value: str) -> str:
     What stands for nothing, such as `N/A` and `-`, is what an import reads as an empty cell.
     """
     value = unicodedata.normalize("NFC", value.strip())
-    return "" if value and stands_for_nothing(value) else value
+    return "" if value and is_placeholder_for_no_value(value) else value
 
 
 def _collapse_spaces(text: str) -> str:

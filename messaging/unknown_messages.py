@@ -24,14 +24,14 @@ from messaging.statuses import MessageStatus, Reason
 Resolve = Callable[..., int]
 
 
-def mark_delivered(
+def mark_unknown_delivered_and_charge(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
     """Mark unknown messages as delivered and charge them. Returns how many were unknown."""
     return _mark_and_settle_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
 
 
-def mark_failed(
+def mark_unknown_failed_and_release(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
     """Mark unknown messages as failed and release their credits. Returns how many were unknown."""
@@ -99,8 +99,8 @@ def requeue_unknown_in_new_batches(
             )
         )
     if messages:
-        credits.reserve_credits(new_batches)
-        model.outcomes_changed(changes)
+        credits.reserve_credits_or_raise(new_batches)
+        model.on_outcomes_changed(changes)
         _write_audit_entry_per_batch("unknown sent again", model, messages, by)
         enqueue_send_jobs_on_commit(len(new_batches))
     return len(messages)

@@ -32,9 +32,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from astronote.common.requests import Answer, BodyLimit, ReadBody, RequestHead, RequestRefused
-from contacts.importing.encodings import detect_legacy_encoding
+from contacts.importing.encodings import detect_legacy_encoding_or_empty
 from messaging import kept_requests, receipts, replies
-from messaging.event_fields import events_in, is_reply
+from messaging.event_fields import is_reply, unwrap_events_or_none
 from messaging.inbox import NewEvent
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ Result = TypeVar("Result")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="webhooks")
 
 
-async def answer(head: RequestHead, read_body: ReadBody) -> Answer:
+async def check_and_store_events(head: RequestHead, read_body: ReadBody) -> Answer:
     """Check a request and store its events; 202 once they are stored.
 
     The secret comes first: nothing is read of a request that has none.
@@ -69,20 +69,24 @@ async def answer(head: RequestHead, read_body: ReadBody) -> Answer:
     Raises:
         RequestRefused: if the request is not valid or not authentic.
     """
-    address, limit = _check_head(head)
+    address, limit = _check_secret_and_get_body_limit(head)
     body = await read_body(limit) if head.method == "POST" else b""
-    _check_signature(head, limit, body)
-    kept_requests.keep_if_watched(head, body, _threads)
+    _check_signature_if_no_secret(head, limit, body)
+    kept_requests.keep_request_in_thread_if_watched(head, body, _threads)
     try:
         if len(body) <= SMALL_BYTES and not head.header("content-encoding"):
-            new_receipts, new_replies = _split(_read_events(head, limit, body), address)
+            new_receipts, new_replies = _split_receipts_and_replies(
+                _parse_events_or_refuse(head, limit, body), address
+            )
             await receipts.store_coalesced(new_receipts)
         else:
-            new_replies = await _run_in_thread(_store_receipts_of, head, limit, body, address)
+            new_replies = await _run_in_thread(
+                _store_receipts_and_get_replies, head, limit, body, address
+            )
         if new_replies:
             await _run_in_thread(replies.store_replies_and_enqueue_job, new_replies)
     except DatabaseError as error:
-        return _answer_to(error)
+        return _unavailable_answer(error)
     return Answer(HTTPStatus.ACCEPTED)
 
 
@@ -94,7 +98,7 @@ async def _run_in_thread(function: Callable[..., Result], *arguments: Any) -> Re
     return await asyncio.get_running_loop().run_in_executor(_threads, run)
 
 
-def _answer_to(error: DatabaseError) -> Answer:
+def _unavailable_answer(error: DatabaseError) -> Answer:
     log.error("an event was not stored: %s", type(error).__name__)
     return Answer(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error":"try again"}', retry_after=10)
 
@@ -110,23 +114,23 @@ def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
         request.headers.items,
     )
     try:
-        address, limit = _check_head(head)
+        address, limit = _check_secret_and_get_body_limit(head)
         body = request.read(limit.size + 1) if head.method == "POST" else b""
         if len(body) > limit.size:
-            raise _too_large()
-        _check_signature(head, limit, body)
-        kept_requests.keep_if_watched(head, body, _threads)
-        if new_replies := _store_receipts_of(head, limit, body, address):
+            raise _too_large_error()
+        _check_signature_if_no_secret(head, limit, body)
+        kept_requests.keep_request_in_thread_if_watched(head, body, _threads)
+        if new_replies := _store_receipts_and_get_replies(head, limit, body, address):
             replies.store_replies_and_enqueue_job(new_replies)
         answer = Answer(HTTPStatus.ACCEPTED)
     except RequestRefused as refused:
         answer = Answer(refused.status, orjson.dumps({"error": refused.error}))
     except DatabaseError as error:
-        answer = _answer_to(error)
+        answer = _unavailable_answer(error)
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers()))
 
 
-def _check_head(head: RequestHead) -> tuple[str, BodyLimit]:
+def _check_secret_and_get_body_limit(head: RequestHead) -> tuple[str, BodyLimit]:
     """The address that a request goes to, and how much of its body may be read.
 
     A request without a secret may have a signature of its body. Then little of it is read.
@@ -141,7 +145,7 @@ def _check_head(head: RequestHead) -> tuple[str, BodyLimit]:
         raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, "use GET or POST")
     offered = [token, head.header("x-webhook-token")]
     if head.query_string:
-        query = _read_form(head.query_string.encode("latin-1", "replace"), "")
+        query = _parse_form(head.query_string.encode("latin-1", "replace"), "")
         offered += [query.get(name, "") for name in SECRET_PARAMETERS]
     if any(_is_secret(text) for text in offered if text):
         return address, BODY_LIMIT
@@ -160,7 +164,7 @@ def _is_secret(offered: str) -> bool:
     return any(matches)
 
 
-def _check_signature(head: RequestHead, limit: BodyLimit, body: bytes) -> None:
+def _check_signature_if_no_secret(head: RequestHead, limit: BodyLimit, body: bytes) -> None:
     """Check the HMAC-SHA256 of the body, if the request has no other proof.
 
     Raises:
@@ -177,20 +181,24 @@ def _check_signature(head: RequestHead, limit: BodyLimit, body: bytes) -> None:
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
 
 
-def _store_receipts_of(
+def _store_receipts_and_get_replies(
     head: RequestHead, limit: BodyLimit, body: bytes, address: str
 ) -> list[Event]:
     """Store the receipts of a request; return its replies."""
-    events = _read_events(head, limit, body)
+    events = _parse_events_or_refuse(head, limit, body)
     new_replies: list[Event] = []
     for start in range(0, len(events), EVENTS_PER_INSERT):
-        new_receipts, more = _split(events[start : start + EVENTS_PER_INSERT], address)
+        new_receipts, more = _split_receipts_and_replies(
+            events[start : start + EVENTS_PER_INSERT], address
+        )
         receipts.insert_receipts_and_enqueue_job(new_receipts)
         new_replies += more
     return new_replies
 
 
-def _split(events: Sequence[Event], address: str) -> tuple[list[NewEvent], list[Event]]:
+def _split_receipts_and_replies(
+    events: Sequence[Event], address: str
+) -> tuple[list[NewEvent], list[Event]]:
     """The receipts among events, each once, and the replies. Their shape decides."""
     new_receipts: dict[str, NewEvent] = {}
     new_replies = []
@@ -203,11 +211,11 @@ def _split(events: Sequence[Event], address: str) -> tuple[list[NewEvent], list[
     return list(new_receipts.values()), new_replies
 
 
-def _too_large() -> RequestRefused:
+def _too_large_error() -> RequestRefused:
     return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes")
 
 
-def _unpacked(coding: str, body: bytes) -> bytes:
+def _unpack_body_or_refuse(coding: str, body: bytes) -> bytes:
     """The body without compression, of at most MAX_BODY_BYTES."""
     coding = coding.strip().lower()
     if coding in ("", "identity"):
@@ -220,13 +228,13 @@ def _unpacked(coding: str, body: bytes) -> bytes:
     except zlib.error:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body is not gzip") from None
     if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
+        raise _too_large_error()
     if not unpacking.eof:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body is cut")
     return body
 
 
-def _read_events(head: RequestHead, limit: BodyLimit, body: bytes) -> list[Event]:
+def _parse_events_or_refuse(head: RequestHead, limit: BodyLimit, body: bytes) -> list[Event]:
     """The events of a query, a form, or a JSON object or list.
 
     The fields of the query belong to every event of the body that lacks them. They do not count if
@@ -236,16 +244,16 @@ def _read_events(head: RequestHead, limit: BodyLimit, body: bytes) -> list[Event
     charset = match[1] if (match := _CHARSET.search(content_type)) else ""
     query: Event = {}
     if head.query_string and limit is not SIGNED_BODY_LIMIT:
-        form = _read_form(head.query_string.encode("latin-1", "replace"), charset)
+        form = _parse_form(head.query_string.encode("latin-1", "replace"), charset)
         query = {name: value for name, value in form.items() if name not in SECRET_PARAMETERS}
-    body = _unpacked(head.header("content-encoding"), body)
+    body = _unpack_body_or_refuse(head.header("content-encoding"), body)
     if head.method == "GET" or (query and not body.strip()):
-        return events_in(query) or []
+        return unwrap_events_or_none(query) or []
     is_json = body.lstrip().startswith((b"{", b"["))
     if content_type.strip().lower().startswith(FORM) and not is_json:
-        events = events_in(_read_form(body, charset))
+        events = unwrap_events_or_none(_parse_form(body, charset))
     else:
-        events = events_in(_read_json(body, charset))
+        events = unwrap_events_or_none(_parse_json_or_refuse(body, charset))
     if events is None:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "expected an object or a list of objects")
     filled: list[Event] = [event for event in events if event]
@@ -254,33 +262,33 @@ def _read_events(head: RequestHead, limit: BodyLimit, body: bytes) -> list[Event
     return [query | event for event in filled] if query else filled
 
 
-def _read_form(body: bytes, charset: str) -> dict[str, str]:
+def _parse_form(body: bytes, charset: str) -> dict[str, str]:
     """The filled fields of a form or a query."""
     pairs = [pair.partition(b"=")[::2] for pair in body.replace(b"+", b" ").split(b"&")]
     names_and_values = [unquote_to_bytes(part) for pair in pairs for part in pair]
-    encoding = _encoding_of(b"\n".join(names_and_values), charset)
+    encoding = _detect_encoding_of_body(b"\n".join(names_and_values), charset)
     texts = iter([part.decode(encoding, "replace") for part in names_and_values])
     return {name: value for name, value in zip(texts, texts, strict=True) if value}
 
 
-def _read_json(body: bytes, charset: str) -> Any:
+def _parse_json_or_refuse(body: bytes, charset: str) -> Any:
     if not _LONG_INTEGER.search(body):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             pass  # the library of Python also takes a byte order mark and halves of characters
     try:
-        text = body.decode(_encoding_of(body, charset), "replace")
-        return json.loads(text.removeprefix("\ufeff"), parse_int=_read_integer)
+        text = body.decode(_detect_encoding_of_body(body, charset), "replace")
+        return json.loads(text.removeprefix("\ufeff"), parse_int=_parse_integer_or_keep_long_text)
     except (ValueError, RecursionError):
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
 
 
-def _read_integer(digits: str) -> int | str:
+def _parse_integer_or_keep_long_text(digits: str) -> int | str:
     return int(digits) if len(digits) < 19 else digits
 
 
-def _encoding_of(body: bytes, charset: str) -> str:
+def _detect_encoding_of_body(body: bytes, charset: str) -> str:
     """The encoding of a text: UTF-8 if it can be, else the declared or the likely one."""
     encodings = ["utf-8", charset]
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -291,5 +299,5 @@ def _encoding_of(body: bytes, charset: str) -> str:
         except (UnicodeError, LookupError):
             continue
         return encoding
-    detected = detect_legacy_encoding(body, settings.DEFAULT_PHONE_REGION)
+    detected = detect_legacy_encoding_or_empty(body, settings.DEFAULT_PHONE_REGION)
     return detected if detected in LIKELY_ENCODINGS else "latin-1"

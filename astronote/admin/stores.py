@@ -24,7 +24,7 @@ admin.site.unregister(Group)
 ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
 
 
-def _has_rows(account: User) -> bool:
+def _has_rows_besides_audit(account: User) -> bool:
     """Whether rows of any app belong to the account, its audit trail left out."""
     return any(
         relation.related_model._base_manager.filter(**{relation.field.name: account}).exists()
@@ -75,7 +75,7 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         store = self.get_object(request, object_id)
         panels: dict[str, Any] = {}
         if store and not store.is_staff and self.has_view_permission(request, store):
-            panels = store_page.panels_context(request, store)
+            panels = store_page.render_store_panels_context(request, store)
         return super().change_view(request, object_id, form_url, panels)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
@@ -102,14 +102,16 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Only superusers change operators' accounts, so that nobody takes one over."""
-        return self._may_touch(request, obj) and super().has_change_permission(request, obj)
+        return self._may_change_account(request, obj) and super().has_change_permission(
+            request, obj
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Only an account that nothing belongs to: with rows it could never be deleted."""
         return (
-            self._may_touch(request, obj)
+            self._may_change_account(request, obj)
             and super().has_delete_permission(request, obj)
-            and (obj is None or not _has_rows(obj))
+            and (obj is None or not _has_rows_besides_audit(obj))
         )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -122,5 +124,5 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         audit.write_entry("account deleted", obj, by=request.user, owner_id=obj.pk)
         super().delete_model(request, obj)
 
-    def _may_touch(self, request: HttpRequest, account: User | None) -> bool:
+    def _may_change_account(self, request: HttpRequest, account: User | None) -> bool:
         return account is None or not account.is_staff or request.user.is_superuser

@@ -53,7 +53,7 @@ def language_of_country(region: str) -> Language:
     return LANGUAGE_BY_COUNTRY.get(region, Language.ENGLISH)
 
 
-def language_for(request: HttpRequest, default: Language) -> Language:
+def preferred_language_or_default(request: HttpRequest, default: Language) -> Language:
     """The first of the languages that a visitor prefers and that we have, else the default."""
     accepted = request.headers.get("Accept-Language", "")
     for code, weight in parse_accept_lang_header(accepted):

@@ -18,14 +18,14 @@ _fields: ContextVar[dict[str, Any] | None] = ContextVar("fields", default=None)
 _NUMBER = re.compile(r"\+\d{7,15}")
 
 
-def _context() -> dict[str, Any]:
+def _current_log_fields() -> dict[str, Any]:
     return _fields.get() or {}
 
 
 @contextmanager
 def log_context(**fields: Any) -> Iterator[None]:
     """Add fields such as `batch=7, store=3` to the lines that are logged inside."""
-    token = _fields.set(_context() | fields)
+    token = _fields.set(_current_log_fields() | fields)
     try:
         yield
     finally:
@@ -42,7 +42,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line of text."""
-        context = " ".join(f"{name}={value}" for name, value in _context().items())
+        context = " ".join(f"{name}={value}" for name, value in _current_log_fields().items())
         line = super().format(record)
         return mask_e164_numbers(f"{context}: {line}" if context else line)
 
@@ -60,7 +60,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_context(),
+            **_current_log_fields(),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

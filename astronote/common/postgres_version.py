@@ -13,7 +13,7 @@ def set_minimum_postgres_of_connections() -> None:
     DatabaseFeatures.minimum_database_version = MINIMUM_POSTGRES
 
 
-def check_postgres_version() -> None:
+def raise_if_postgres_too_old() -> None:
     """Connect once, so that a process does not start with a server that is too old.
 
     On PostgreSQL 14 messages would be sent and none recorded. A server that cannot be reached is

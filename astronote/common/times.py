@@ -30,7 +30,7 @@ def is_plausible_time(claimed: datetime, arrived: datetime) -> bool:
     return EARLIEST_BELIEVED_TIME <= claimed <= arrived + MAX_CLOCK_ADVANCE
 
 
-def believed_time(claimed: datetime | None, arrived: datetime) -> datetime:
+def plausible_claimed_or_arrival_time(claimed: datetime | None, arrived: datetime) -> datetime:
     """The claimed time if it is plausible, else that of arrival.
 
     Args:
@@ -40,7 +40,7 @@ def believed_time(claimed: datetime | None, arrived: datetime) -> datetime:
     return claimed if claimed and is_plausible_time(claimed, arrived) else arrived
 
 
-def parse_time(text: str) -> datetime | None:
+def parse_time_or_none(text: str) -> datetime | None:
     """Read a time in one of the usual forms, as UTC; None if it can be read in two ways or none.
 
     ISO 8601 and its relatives, RFC 2822, 14 digits from year to second, and seconds or milliseconds

@@ -31,11 +31,11 @@ class TrustedProxies:
         if _is_trusted(peer, networks):
             # A proxy appends to what it was sent, so only the last value is its own.
             meta["HTTP_X_FORWARDED_PROTO"] = scheme.rpartition(",")[2].strip()
-            meta["REMOTE_ADDR"] = str(_find_visitor(peer, forwarded_for, networks))
+            meta["REMOTE_ADDR"] = str(_find_visitor_behind_proxies(peer, forwarded_for, networks))
         return self.get_response(request)
 
 
-def _find_visitor(
+def _find_visitor_behind_proxies(
     peer: IPAddress | None, forwarded_for: str, networks: Sequence[IPNetwork]
 ) -> IPAddress | None:
     """The last address, read from the right, that a trusted proxy vouches for."""

@@ -20,12 +20,12 @@ from astronote.operations.registry import (
 )
 
 
-def declare() -> None:
+def register_personal_data_declarations() -> None:
     """Register the declarations of accounts, histories and places outside PostgreSQL."""
     _declare_accounts()
     _declare_histories()
     _declare_logins()
-    _declare_places()
+    _declare_places_outside_tables()
 
 
 def _declare_accounts() -> None:
@@ -143,7 +143,7 @@ def _declare_logins() -> None:
     )
 
 
-def _declare_places() -> None:
+def _declare_places_outside_tables() -> None:
     by_error = "none on purpose; an error's text may name a person"
     registry.personal_places.register(
         PersonalPlace(

@@ -32,19 +32,21 @@ COMMON_OPTIONS = {
 }
 
 
-def documents() -> dict[Path, str]:
+def generated_text_by_path() -> dict[Path, str]:
     """The text of each generated document, by its path within the project."""
     return {
         Path("docs/configuration.md"): configuration_page(),
         Path("docs/commands.md"): commands_page(),
-        Path(".env.example"): environment_variables.env_example(),
+        Path(".env.example"): environment_variables.build_env_example(),
     }
 
 
 def outdated_documents(root: Path) -> list[Path]:
     """The generated documents under `root` that are missing or differ from the code."""
     return [
-        path for path, text in documents().items() if not _file_content_equals(root / path, text)
+        path
+        for path, text in generated_text_by_path().items()
+        if not _file_content_equals(root / path, text)
     ]
 
 
@@ -56,7 +58,7 @@ def write_outdated_documents(root: Path) -> list[Path]:
     """Write the documents that are out of date; return their paths."""
     changed = outdated_documents(root)
     for path in changed:
-        (root / path).write_text(documents()[path], encoding="utf-8")
+        (root / path).write_text(generated_text_by_path()[path], encoding="utf-8")
     return changed
 
 
@@ -87,7 +89,8 @@ def commands_page() -> str:
     """Every command with its arguments."""
     commands = list(_iter_documented_commands())
     index = "\n".join(
-        f"| [`{name}`](#{name}) | {_cell(command.help)} |" for name, command in commands
+        f"| [`{name}`](#{name}) | {_escape_table_cell(command.help)} |"
+        for name, command in commands
     )
     sections = "\n".join(_command_section(name, command) for name, command in commands)
     return f"""# Commands
@@ -117,29 +120,29 @@ def _command_section(name: str, command: BaseCommand) -> str:
         if action.dest not in COMMON_OPTIONS and action.help != argparse.SUPPRESS
     ]
     positional_first = sorted(actions, key=lambda action: bool(action.option_strings))
-    usage = " ".join([f"manage.py {name}", *map(_usage, positional_first)])
+    usage = " ".join([f"manage.py {name}", *map(_argument_usage, positional_first)])
     lines = [
         f"## {name}",
         "",
         " ".join(str(command.help).split()),
         "",
         "```",
-        *_wrapped(usage),
+        *_wrap_usage(usage),
         "```",
         "",
     ]
     if actions:
         lines += ["| Argument | Meaning |", "|---|---|"]
-        lines += map(_row, positional_first)
+        lines += map(_argument_table_row, positional_first)
         lines.append("")
     return "\n".join(lines)
 
 
-def _row(action: argparse.Action) -> str:
-    return f"| {_names(action)} | {_cell(_meaning(action))} |"
+def _argument_table_row(action: argparse.Action) -> str:
+    return f"| {_argument_names(action)} | {_escape_table_cell(_argument_meaning(action))} |"
 
 
-def _usage(action: argparse.Action) -> str:
+def _argument_usage(action: argparse.Action) -> str:
     if not action.option_strings:
         value = _value_placeholder(action)
         return {"?": f"[{value}]", "*": f"[{value} …]"}.get(str(action.nargs), value)
@@ -160,12 +163,12 @@ def _value_placeholder(action: argparse.Action) -> str:
     return str(action.metavar or action.dest.upper())
 
 
-def _names(action: argparse.Action) -> str:
+def _argument_names(action: argparse.Action) -> str:
     names = action.option_strings or [_value_placeholder(action)]
     return ", ".join(f"`{name}`" for name in sorted(names, key=len, reverse=True))
 
 
-def _meaning(action: argparse.Action) -> str:
+def _argument_meaning(action: argparse.Action) -> str:
     # Defaults are left out: some come from the environment of the machine.
     text = action.help or COMMON_MEANINGS.get(action.dest, "")
     parts = [text % {"default": action.default, "prog": "manage.py"}]
@@ -178,7 +181,7 @@ def _meaning(action: argparse.Action) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _wrapped(usage: str, width: int = 96) -> Iterator[str]:
+def _wrap_usage(usage: str, width: int = 96) -> Iterator[str]:
     """The usage in lines; a bracket is not broken if it fits a line."""
     line = ""
     for word in usage.replace("] [", "]\n[").split("\n"):
@@ -190,6 +193,6 @@ def _wrapped(usage: str, width: int = 96) -> Iterator[str]:
     yield line
 
 
-def _cell(text: str) -> str:
+def _escape_table_cell(text: str) -> str:
     """A text as a cell of a table."""
     return " ".join(text.split()).replace("|", r"\|")

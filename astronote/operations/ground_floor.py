@@ -55,26 +55,26 @@ def _watchdog_repair_count_metrics() -> Iterator[Metric]:
 
 def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
     """RQ notices a dead worker only when somebody looks."""
-    found = sum(jobs.abandoned_count(name) for name in settings.RQ_QUEUES)
+    found = sum(jobs.count_abandoned_jobs(name) for name in settings.RQ_QUEUES)
     if not dry_run:
         for name in settings.RQ_QUEUES:
             jobs.requeue_abandoned_jobs(name)
     return found
 
 
-def register() -> None:
+def register_own_operations() -> None:
     """Register the ground floor's own panels, checks, metrics, repairs and declarations."""
     registry.health_checks.register(
         HealthCheck("postgresql", _ping_postgresql_or_raise, needed_to_serve=True),
         HealthCheck("migrations", _migrations_problem, needed_to_serve=True),
-        HealthCheck("redis", queue_state.redis_problem),
-        HealthCheck("scheduler", queue_state.scheduler_problem, needs_queues=True),
-        HealthCheck("workers", queue_state.workers_problem, needs_queues=True),
+        HealthCheck("redis", queue_state.redis_write_problem_or_raise),
+        HealthCheck("scheduler", queue_state.missing_scheduler_problem, needs_queues=True),
+        HealthCheck("workers", queue_state.queues_without_worker_problem, needs_queues=True),
     )
     registry.home_panels.register(
         HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),
         HomePanel(
-            "recurring", "astronote/panels/recurring.html", queue_state.recurring_context, 60
+            "recurring", "astronote/panels/recurring.html", queue_state.recurring_jobs_context, 60
         ),
         HomePanel(
             "watchdog", "astronote/panels/watchdog.html", _newest_watchdog_entries_context, 70
@@ -86,7 +86,7 @@ def register() -> None:
     )
     registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
-    declarations.declare()
+    declarations.register_personal_data_declarations()
     registry.sidebar_links.register(
         SidebarLink.to_admin_changelist(
             "", "Stores", "storefront", "astronote.user", 40, query="?is_staff__exact=0"

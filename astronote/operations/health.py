@@ -20,7 +20,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     Not for a load balancer: without a worker the web process still takes receipts and opt-outs.
     """
-    return _answer_checks(
+    return _run_checks_and_respond(
         check
         for check in registry.health_checks
         if not (check.needs_queues and settings.QUEUE_DISABLED)
@@ -29,10 +29,12 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def readyz_web(request: HttpRequest) -> JsonResponse:
     """Answer `/readyz/web`: whether this process can serve, for a load balancer."""
-    return _answer_checks(check for check in registry.health_checks if check.needed_to_serve)
+    return _run_checks_and_respond(
+        check for check in registry.health_checks if check.needed_to_serve
+    )
 
 
-def _answer_checks(checks: Iterable[registry.HealthCheck]) -> JsonResponse:
+def _run_checks_and_respond(checks: Iterable[registry.HealthCheck]) -> JsonResponse:
     """Each check by name, and status 503 if one has a problem."""
     state = {check.name: _run_check_and_catch_errors(check) or "ok" for check in checks}
     ready = all(problem == "ok" for problem in state.values())

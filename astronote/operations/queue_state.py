@@ -15,7 +15,12 @@ from rq.worker.base import BaseWorker
 
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES
-from astronote.queues.recurring import HEARTBEAT_KEY, HEARTBEAT_SECONDS, next_runs, recurring_jobs
+from astronote.queues.recurring import (
+    HEARTBEAT_KEY,
+    HEARTBEAT_SECONDS,
+    next_runs_of_recurring_jobs,
+    recurring_jobs,
+)
 
 
 def redis_or_scheduler_alarm() -> str:
@@ -68,16 +73,16 @@ def _oldest_job_age_seconds(queue_name: str) -> float | None:
     return (timezone.now() - first[0].enqueued_at).total_seconds()
 
 
-def recurring_context() -> dict[str, Any]:
+def recurring_jobs_context() -> dict[str, Any]:
     """When each recurring job runs next, and which an operator may run at once."""
     names = [job.name for job in recurring_jobs() if job.run_now]
     try:
-        return {"recurring": next_runs(), "run_now": names}
+        return {"recurring": next_runs_of_recurring_jobs(), "run_now": names}
     except RedisError:
         return {"recurring": [], "run_now": names}
 
 
-def redis_problem() -> str:
+def redis_write_problem_or_raise() -> str:
     """Health check: whether Redis takes writes; raises if it does not answer."""
     try:
         jobs.redis_connection().set("astronote:probe", 1, ex=60)
@@ -86,7 +91,7 @@ def redis_problem() -> str:
     return ""
 
 
-def scheduler_problem() -> str:
+def missing_scheduler_problem() -> str:
     """Health check: whether a scheduler runs."""
     heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)
     return "" if heartbeat else "no heartbeat for a minute: run `manage.py rqscheduler`"
@@ -102,7 +107,7 @@ def _living_workers(queue_name: str) -> list[BaseWorker]:
     ]
 
 
-def workers_problem() -> str:
+def queues_without_worker_problem() -> str:
     """Health check: whether every queue has a worker."""
     idle = [queue.name for queue in QUEUES if not _living_workers(queue.name)]
     return f"no worker on {', '.join(idle)}: run `manage.py rqworker QUEUE`" if idle else ""

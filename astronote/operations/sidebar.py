@@ -14,12 +14,12 @@ from astronote.operations.registry import SidebarLink
 COLLAPSED_SECTIONS = {"More"}
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+def build_all_sidebar_sections(request: HttpRequest) -> list[dict[str, Any]]:
     """The sections in the order of their first link, as the theme's settings want them."""
     home = {"title": "Home", "icon": "home", "link": reverse("admin:index")}
     sections: dict[str, list[dict[str, Any]]] = {"": [home]}
     for link in sorted(registry.sidebar_links, key=lambda link: link.order):
-        sections.setdefault(link.section, []).append(_entry(link))
+        sections.setdefault(link.section, []).append(_sidebar_link_dict(link))
     return [
         {
             "title": title or None,
@@ -31,15 +31,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _entry(link: SidebarLink) -> dict[str, Any]:
+def _sidebar_link_dict(link: SidebarLink) -> dict[str, Any]:
     address = link.url if link.url.startswith("/") else reverse(link.url)
     return {
         "title": link.title,
         "icon": link.icon,
         "link": address + link.query,
-        "permission": _has_permission(link.permission),
+        "permission": _build_permission_check(link.permission),
     }
 
 
-def _has_permission(permission: str) -> Callable[[HttpRequest], bool]:
+def _build_permission_check(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)

@@ -11,7 +11,7 @@ from astronote.accounts.models import User
 from astronote.operations import registry
 
 
-def panels_context(request: HttpRequest, store: User) -> dict[str, Any]:
+def render_store_panels_context(request: HttpRequest, store: User) -> dict[str, Any]:
     """The rendered panels of a store, as context of its page."""
     panels = sorted(registry.store_panels, key=lambda panel: panel.order)
     return {

@@ -48,15 +48,15 @@ def redis_url(root: Path) -> str:
 
 def postgres_is_running(root: Path) -> bool:
     """Whether the embedded PostgreSQL answers."""
-    return _answers(socket_folder(root) / ".s.PGSQL.5432")
+    return _accepts_connections(socket_folder(root) / ".s.PGSQL.5432")
 
 
 def redis_is_running(root: Path) -> bool:
     """Whether the embedded Valkey answers."""
-    return _answers(socket_folder(root) / "valkey.sock")
+    return _accepts_connections(socket_folder(root) / "valkey.sock")
 
 
-def _answers(socket_path: Path) -> bool:
+def _accepts_connections(socket_path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(socket_path))
@@ -327,9 +327,9 @@ def _chown_and_build_root_drop(data: Path, sockets: Path, binaries: Path) -> Cal
     """
     if os.geteuid() != 0:
         return lambda: None
-    if _namespaces_work():
+    if _are_user_namespaces_allowed():
         _chown_recursively_if_other_owner(data, 0)
-        return _enter_namespace
+        return _enter_user_namespace
     _chown_recursively_if_other_owner(data, 65534)
     os.chown(sockets, 65534, 65534)
     data.parent.chmod(0o711)  # nobody passes through it to its data
@@ -355,7 +355,7 @@ def _chown_recursively_if_other_owner(folder: Path, uid: int) -> None:
         os.chown(path, uid, uid, follow_symlinks=False)
 
 
-def _enter_namespace() -> None:
+def _enter_user_namespace() -> None:
     if _libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     for name, line in (("setgroups", "deny"), ("uid_map", "1000 0 1"), ("gid_map", "1000 0 1")):
@@ -363,8 +363,8 @@ def _enter_namespace() -> None:
             file.write(line)
 
 
-def _namespaces_work() -> bool:
+def _are_user_namespaces_allowed() -> bool:
     try:
-        return subprocess.run(["true"], preexec_fn=_enter_namespace).returncode == 0
+        return subprocess.run(["true"], preexec_fn=_enter_user_namespace).returncode == 0
     except (OSError, subprocess.SubprocessError):
         return False

@@ -48,7 +48,7 @@ def web_command(port: int, processes: int) -> list[str]:
     ]
 
 
-def end_with_parent() -> None:
+def end_this_process_with_parent() -> None:
     """Have the kernel end this process when the one that started it ends, however it does."""
     _libc.prctl(1, int(signal.SIGTERM))
 
@@ -94,7 +94,7 @@ class ProcessGroup:
         """Names of those that have ended."""
         return [name for name, (_, process) in self._running.items() if process.poll() is not None]
 
-    def replace_dead(self) -> list[str]:
+    def restart_dead_and_return_names(self) -> list[str]:
         """Start again what has ended; return the names."""
         names = self.dead()
         for name in names:

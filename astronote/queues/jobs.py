@@ -101,7 +101,7 @@ def cancel_delayed_on_commit(queue_name: str, job_id: str) -> None:
     _on_commit_ignore_redis_errors(queue_name, lambda: _scheduler(queue_name).cancel(job_id))
 
 
-def waiting_count(queue_name: str) -> int:
+def count_waiting_jobs(queue_name: str) -> int:
     """How many jobs are on the queue."""
     return 0 if settings.QUEUE_DISABLED else get_queue(queue_name).count
 
@@ -117,7 +117,7 @@ def requeue_abandoned_job_handler(job: Job, exception_type: type, *_: Any) -> bo
     return True
 
 
-def abandoned_count(queue_name: str) -> int:
+def count_abandoned_jobs(queue_name: str) -> int:
     """How many jobs of dead workers the queue has."""
     if settings.QUEUE_DISABLED:
         return 0

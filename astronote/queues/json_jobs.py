@@ -20,7 +20,7 @@ class RefusedJob(Exception):
     """A job is no JSON of ours, such as a pickle of an earlier version or of a stranger."""
 
 
-def refuse() -> None:
+def raise_refused_job() -> None:
     """Fail in place of a job that must not be run.
 
     Raises:
@@ -59,5 +59,7 @@ class JsonJob(Job):
         if refused:
             fields.pop("meta", None)
             super().restore(fields)
-            self.data = JSONSerializer.dumps([f"{__name__}.{refuse.__name__}", None, [], {}])
+            self.data = JSONSerializer.dumps(
+                [f"{__name__}.{raise_refused_job.__name__}", None, [], {}]
+            )
             self._deserialize_data()

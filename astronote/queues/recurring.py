@@ -40,7 +40,7 @@ def find_recurring_job(name: str) -> RecurringJob | None:
 def sync_recurring_jobs_in_redis(scheduler: Scheduler) -> None:
     """Make the scheduler's entries those of `recurring_jobs`; safe to repeat."""
     wanted = {PREFIX + job.name: job for job in recurring_jobs()}
-    scheduler.remove_unreadable()
+    scheduler.remove_unreadable_entries()
     for job_id in scheduler.connection.zrange(scheduler.scheduled_jobs_key, 0, -1):
         name = job_id.decode()
         if name.startswith(PREFIX) and name not in wanted:
@@ -57,7 +57,7 @@ def _register_cron_if_changed(
     scheduler: Scheduler, job_id: str, cron: str, job: RecurringJob, scheduled_for: float | None
 ) -> None:
     next_time = get_next_scheduled_time(cron).timestamp()
-    unchanged = scheduled_for is not None and _cron_of(scheduler, job_id) == cron
+    unchanged = scheduled_for is not None and _stored_cron_of_job(scheduler, job_id) == cron
     if unchanged and scheduled_for is not None and scheduled_for <= next_time:
         return
     scheduler.cron(cron, job.task, id=job_id, queue_name=job.queue, result_ttl=-1)
@@ -79,7 +79,7 @@ def _register_interval(
     )
 
 
-def next_runs() -> list[tuple[str, datetime | None]]:
+def next_runs_of_recurring_jobs() -> list[tuple[str, datetime | None]]:
     """When each recurring job is due next; None if the scheduler has not registered it."""
     scheduler = django_rq.get_scheduler("scheduler")
     names = [job.name for job in recurring_jobs()]
@@ -91,7 +91,7 @@ def next_runs() -> list[tuple[str, datetime | None]]:
     ]
 
 
-def _cron_of(scheduler: Scheduler, job_id: str) -> str | None:
+def _stored_cron_of_job(scheduler: Scheduler, job_id: str) -> str | None:
     job = JsonJob.fetch(job_id, connection=scheduler.connection)
     return cast("str | None", job.meta.get("cron_string"))
 
@@ -117,7 +117,7 @@ class Scheduler(DjangoScheduler):
         super().heartbeat()
         self.connection.set(HEARTBEAT_KEY, int(time.time()), ex=HEARTBEAT_SECONDS)
 
-    def remove_unreadable(self) -> None:
+    def remove_unreadable_entries(self) -> None:
         """Remove entries whose job cannot be read; one of them would end the scheduler."""
         for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
             try:

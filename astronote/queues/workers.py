@@ -24,8 +24,8 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
-from astronote.common.postgres_version import check_postgres_version
-from astronote.processes.supervisor import end_with_parent
+from astronote.common.postgres_version import raise_if_postgres_too_old
+from astronote.processes.supervisor import end_this_process_with_parent
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
 from astronote.queues.json_jobs import JsonJob
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_INTERVAL = 15  # seconds; health takes a worker for dead after 60
 
 
-def check_worker_can_start(queue_names: Sequence[str]) -> None:
+def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
     """Refuse a worker that could not work.
 
     Raises:
@@ -47,7 +47,7 @@ def check_worker_can_start(queue_names: Sequence[str]) -> None:
         raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
-    check_postgres_version()
+    raise_if_postgres_too_old()
 
 
 def configured_worker_count(queue_names: Sequence[str]) -> int:
@@ -72,13 +72,13 @@ class Worker(SimpleWorker):
                 settings.QUEUE_ATTEMPTS,
             )
         if multiprocessing.parent_process():  # a pool's worker ends with its pool
-            end_with_parent()
+            end_this_process_with_parent()
         self.connection.set_retry(Retry(ConstantBackoff(1), 60))
         freeze_garbage_collector()
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._send_heartbeats_forever, daemon=True).start()
         return super().work(*args, **kwargs)
 
-    def _beat(self) -> None:
+    def _send_heartbeats_forever(self) -> None:
         """Say that this process is alive, also during a long job; RQ says so between jobs only."""
         while True:
             time.sleep(HEARTBEAT_INTERVAL)

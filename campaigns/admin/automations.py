@@ -10,7 +10,7 @@ from django.urls import path
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import service_campaigns
-from campaigns.admin.message_types import set_up_message_type
+from campaigns.admin.message_types import set_up_permitted_message_types
 from campaigns.automations.switching import switch_automation
 from campaigns.models import Automation
 
@@ -24,13 +24,15 @@ class AutomationAdmin(LargeTableAdmin):
 
     def has_change_permission(self, request, obj=None):
         """An automation of service messages is changed by few."""
-        may_send = obj is None or service_campaigns.may_send(obj.message_type, request.user)
+        may_send = obj is None or service_campaigns.may_send_message_type(
+            obj.message_type, request.user
+        )
         return may_send and super().has_change_permission(request, obj)
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            set_up_message_type(field, request)
+            set_up_permitted_message_types(field, request)
         return field
 
     def get_urls(self):

@@ -45,10 +45,12 @@ class CampaignAction(NamedTuple):
 
 def is_permitted(action: CampaignAction, campaign: Campaign, account: Any) -> bool:
     """Whether the account may take the action on a campaign of this message type."""
-    return not action.sends or service_campaigns.may_send(campaign.message_type, account)
+    return not action.sends or service_campaigns.may_send_message_type(
+        campaign.message_type, account
+    )
 
 
-def _may_confirm(campaign: Campaign, account: Any) -> bool:
+def _may_confirm_as_second_person(campaign: Campaign, account: Any) -> bool:
     """Whether the account is a second person for the confirmation that was asked for."""
     request = service_campaigns.current_confirmation_request(campaign)
     return request is not None and not request.confirmed_by and request.asked_by != account
@@ -77,7 +79,7 @@ CAMPAIGN_ACTIONS = {
         "A service message also goes to people who opted out of marketing. Confirm that this one"
         " holds no advertising and that all of these people need it. A change of the text or of the"
         " audience ends the confirmation.",
-        input_field="seen", shows_cost=True, sends=True, offered=_may_confirm,
+        input_field="seen", shows_cost=True, sends=True, offered=_may_confirm_as_second_person,
     ),
     "test": CampaignAction(
         "Send a test", actions.enqueue_test_message, STARTABLE_STATUSES, "a test is on its way",
@@ -100,15 +102,16 @@ CAMPAIGN_ACTIONS = {
         style="danger",
     ),
     "duplicate": CampaignAction(
-        "Duplicate", actions.duplicate_campaign, tuple(CampaignStatus), "copied", sends=True,
+        "Duplicate", actions.duplicate_campaign_as_draft, tuple(CampaignStatus), "copied",
+        sends=True,
     ),
     "not_reached": CampaignAction(
-        "Send to those not reached", actions.create_campaign_to_not_reached,
+        "Send to those not reached", actions.get_or_create_campaign_to_not_reached,
         FINAL_CAMPAIGN_STATUSES, "a draft to those not reached; nothing is sent yet",
         "A new draft with the same text goes to exactly those whose message failed, was skipped for"
         " something that may have changed, or is unknown and past its reservation, and who may be"
         " messaged. Nothing is sent before you start it.",
-        sends=True, preview=actions.build_campaign_to_not_reached,
+        sends=True, preview=actions.build_unsaved_campaign_to_not_reached,
         offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
     ),
     "unknown_delivered": CampaignAction(

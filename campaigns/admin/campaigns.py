@@ -27,7 +27,7 @@ from campaigns.admin.campaign_actions import (
     CampaignAction,
     is_permitted,
 )
-from campaigns.admin.message_types import set_up_message_type
+from campaigns.admin.message_types import set_up_permitted_message_types
 from campaigns.models import (
     STARTABLE_STATUSES,
     Campaign,
@@ -64,7 +64,7 @@ OUTCOME_WORDS = {
 }
 
 
-def _list_action(name: str) -> Callable[..., HttpResponse | None]:
+def _build_list_action(name: str) -> Callable[..., HttpResponse | None]:
     """Make the action of the list that performs a campaign action on the chosen campaigns."""
     campaign_action = CAMPAIGN_ACTIONS[name]
 
@@ -73,7 +73,7 @@ def _list_action(name: str) -> Callable[..., HttpResponse | None]:
         self: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign]
     ) -> HttpResponse | None:
         if campaign_action.confirmation and not request.POST.get("confirmed"):
-            return _confirm_list_action(self, request, queryset, name)
+            return _confirm_list_action_page(self, request, queryset, name)
         for campaign in queryset.select_related("owner"):
             _perform_and_get_campaign_to_show(request, campaign, campaign_action)
         return None
@@ -82,7 +82,7 @@ def _list_action(name: str) -> Callable[..., HttpResponse | None]:
     return perform_on_chosen
 
 
-def _confirm_list_action(
+def _confirm_list_action_page(
     model_admin: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign], name: str
 ) -> HttpResponse:
     """The page that asks before an action on several campaigns, with the cost of each."""
@@ -120,7 +120,7 @@ def _perform_and_get_campaign_to_show(
 @admin.register(Campaign)
 class CampaignAdmin(LargeTableAdmin):
     actions = [
-        _list_action(name)
+        _build_list_action(name)
         for name, action in CAMPAIGN_ACTIONS.items()
         if not (action.input_field or action.offered)
     ]
@@ -161,13 +161,13 @@ class CampaignAdmin(LargeTableAdmin):
         ]
 
     def get_queryset(self, request):
-        return reports.with_next_batch(super().get_queryset(request).select_related("owner"))
+        return reports.annotate_next_batch(super().get_queryset(request).select_related("owner"))
 
     def has_change_permission(self, request, obj=None):
         """A campaign that was started cannot be changed; a service campaign by few."""
         if obj is not None and (
             obj.status not in STARTABLE_STATUSES
-            or not service_campaigns.may_send(obj.message_type, request.user)
+            or not service_campaigns.may_send_message_type(obj.message_type, request.user)
         ):
             return False
         return super().has_change_permission(request, obj)
@@ -188,7 +188,7 @@ class CampaignAdmin(LargeTableAdmin):
             kwargs["assume_scheme"] = "https"
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            set_up_message_type(field, request)
+            set_up_permitted_message_types(field, request)
         if field and db_field.name in FIELD_LABELS:
             field.label = FIELD_LABELS[db_field.name]
         if db_field.name == "message_text":
@@ -214,7 +214,7 @@ class CampaignAdmin(LargeTableAdmin):
         common = {
             "title": str(campaign),
             "original": campaign,
-            "campaign_actions": self._actions_of(request, campaign),
+            "campaign_actions": self._available_actions(request, campaign),
             "waiting_for": reports.waiting_for(campaign),
             "service_notes": _service_notes(campaign, request.user),
         }
@@ -228,7 +228,7 @@ class CampaignAdmin(LargeTableAdmin):
         }
         return TemplateResponse(request, "campaigns/campaign_page.html", context)
 
-    def _actions_of(
+    def _available_actions(
         self, request: HttpRequest, campaign: Campaign
     ) -> list[tuple[str, CampaignAction]]:
         """The actions that the operator can take now, by name."""
@@ -307,7 +307,7 @@ class CampaignAdmin(LargeTableAdmin):
             raise PermissionDenied
         campaign = get_object_or_404(self.get_queryset(request), pk=pk)
         context = {
-            "campaign_actions": self._actions_of(request, campaign),
+            "campaign_actions": self._available_actions(request, campaign),
             **report_pages.report_context(campaign),
         }
         return TemplateResponse(request, "campaigns/campaign_live.html", context)
@@ -355,7 +355,7 @@ class CampaignAdmin(LargeTableAdmin):
 def _service_notes(campaign: Campaign, account: Any) -> list[str]:
     """What an operator must know of a service campaign, as sentences."""
     notes = []
-    if not service_campaigns.may_send(campaign.message_type, account):
+    if not service_campaigns.may_send_message_type(campaign.message_type, account):
         notes.append(
             "A service campaign: only accounts that may send service messages change, schedule and"
             " start it."

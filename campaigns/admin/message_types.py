@@ -5,12 +5,14 @@ from __future__ import annotations
 from django import forms
 from django.http import HttpRequest
 
-from campaigns.service_campaigns import MESSAGE_TYPE_MEANINGS, may_send
+from campaigns.service_campaigns import MESSAGE_TYPE_MEANINGS, may_send_message_type
 from contacts.models import MessageType
 
 
-def set_up_message_type(field: forms.TypedChoiceField, request: HttpRequest) -> None:
+def set_up_permitted_message_types(field: forms.TypedChoiceField, request: HttpRequest) -> None:
     """Say what the types mean; leave out those that the account may not send, and say why."""
     field.help_text = MESSAGE_TYPE_MEANINGS
-    field.choices = [choice for choice in MessageType.choices if may_send(choice[0], request.user)]
+    field.choices = [
+        choice for choice in MessageType.choices if may_send_message_type(choice[0], request.user)
+    ]
     field.error_messages["invalid_choice"] = "Your account may not send messages of this type."

@@ -83,12 +83,14 @@ class NotDeliveredFilter(admin.SimpleListFilter):
 class MessageAdmin(ReadOnlyAdmin):
     actions = [
         _build_confirmed_resolve_action(
-            unknown_messages.mark_delivered, "mark_delivered", "Unknown: mark delivered",
+            unknown_messages.mark_unknown_delivered_and_charge,
+            "mark_delivered", "Unknown: mark delivered",
             title="Mark unknown messages delivered?",
             warning="Their credits are charged. This cannot be undone.",
         ),
         _build_resolve_unknown_action(
-            unknown_messages.mark_failed, "mark_failed", "Unknown: mark failed and release credits",
+            unknown_messages.mark_unknown_failed_and_release,
+            "mark_failed", "Unknown: mark failed and release credits",
         ),
         _build_confirmed_resolve_action(
             unknown_messages.requeue_unknown_in_new_batches, "resend", "Unknown: send again",

@@ -49,13 +49,13 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
     batch_counts = batches.values_list("status").annotate(Count("pk")).order_by("status")
     return {
         "campaign": campaign,
-        "progress": reports.campaign_progress(Campaign.objects.filter(pk=campaign.pk))[0],
-        "figures": _figures(campaign, report),
+        "progress": reports.progress_of_campaigns(Campaign.objects.filter(pk=campaign.pk))[0],
+        "figures": _labelled_figures(campaign, report),
         "reason_tables": [
             ("Failed", _with_reason_sentences(report.failed_by_reason)),
             ("Skipped", _with_reason_sentences(report.skipped_by_reason)),
         ],
-        "links": reports.shared_link_clicks(campaign),
+        "links": reports.shared_link_clicks_by_target(campaign),
         "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
         "chart": charts.bar_chart(
             "Messages over time",
@@ -69,7 +69,7 @@ def _with_reason_sentences(counts_by_reason: dict[str, int]) -> list[tuple[str, 
     return [(describe_reason(code), count) for code, count in counts_by_reason.items()]
 
 
-def _figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:
+def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:
     """The main figures with their names, as text."""
     counts = {
         "messages": campaign.total, "queued": campaign.queued, "accepted by Mitto": report.accepted,
@@ -95,7 +95,7 @@ def _percentage(part: int, whole: int) -> str:
 def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a campaign as a CSV file."""
     report = reports.campaign_report(_get_viewable_campaign_or_404(request, pk))
-    return _csv_file(reports.campaign_report_csv(report), f"campaign-{pk}")
+    return _csv_response(reports.campaign_report_as_csv(report), f"campaign-{pk}")
 
 
 def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
@@ -126,7 +126,7 @@ def store_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) 
     """The report of a store by day as a CSV file."""
     store = _get_viewable_store_or_404(request, pk)
     days = reports.store_report(store, *_parse_requested_days_or_default(request, store))
-    return _csv_file(reports.store_report_csv(days), f"store-{pk}")
+    return _csv_response(reports.store_days_as_csv(days), f"store-{pk}")
 
 
 def _get_viewable_campaign_or_404(request: HttpRequest, pk: int) -> Campaign:
@@ -157,7 +157,7 @@ def _parse_requested_days_or_default(request: HttpRequest, store: User) -> tuple
     return max(min(first, last), max(first, last) - MAX_PERIOD), max(first, last)
 
 
-def _csv_file(text: str, name: str) -> HttpResponse:
+def _csv_response(text: str, name: str) -> HttpResponse:
     disposition = f'attachment; filename="{name}.csv"'
     return HttpResponse(
         text, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}

@@ -75,7 +75,7 @@ def _year_as_occurrence_key(day: date) -> str:
     return str(day.year)
 
 
-def birthday_days(day: date) -> list[int]:
+def birth_days_celebrated_on(day: date) -> list[int]:
     """The days of the month whose birthdays are celebrated on this day.
 
     A birthday on 29 February is celebrated on 28 February in common years.
@@ -94,7 +94,7 @@ def _find_adults_with_birthday(
         _year_as_occurrence_key(day),
         day=day,
         month=day.month,
-        days=birthday_days(day),
+        days=birth_days_celebrated_on(day),
     )
 
 

@@ -70,7 +70,7 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
 
     None after a restore, until sending goes on: what is due by the rows may have been sent.
     """
-    if sending_stop.may_have_been_restored():
+    if sending_stop.is_stopped_by_restore():
         return []
     stores = User.objects.eligible_to_send_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
@@ -185,7 +185,7 @@ class WrittenChunk(NamedTuple):
 
 def _write_and_enqueue_paid_messages(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
     """Write the messages and batches of a chunk, hold their credits and enqueue jobs."""
-    messages = _create_links_and_build_messages(chunk)
+    messages = _create_links_and_build_new_or_skipped_messages(chunk)
     needed_by_store: Counter[StoreId] = Counter()
     for message in messages:
         if not message.skip_reason:
@@ -211,9 +211,11 @@ def _write_and_enqueue_paid_messages(chunk: list[DueContact], occurrence_key: st
     return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
 
 
-def _create_links_and_build_messages(chunk: list[DueContact]) -> list[batch_writing.NewMessage]:
+def _create_links_and_build_new_or_skipped_messages(
+    chunk: list[DueContact],
+) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; suppressed numbers are left out, and held ones of marketing."""
-    over_cap = limits.contacts_over_caps([row.contact_id for row in chunk])
+    over_cap = limits.contact_ids_over_marketing_caps([row.contact_id for row in chunk])
     suppressed, held = marketing_blocks((row.owner_id, row.phone) for row in chunk)
     renderers = create_links_and_automation_renderers(
         {
@@ -227,7 +229,9 @@ def _create_links_and_build_messages(chunk: list[DueContact]) -> list[batch_writ
         ).values_list("pk", flat=True)
     )
     messages = []
-    for tracking_id, row in zip(batch_writing.new_tracking_ids(len(chunk)), chunk, strict=True):
+    for tracking_id, row in zip(
+        batch_writing.generate_tracking_ids(len(chunk)), chunk, strict=True
+    ):
         pair = (row.owner_id, row.phone)
         if pair in suppressed or (pair in held and row.message_type == MessageType.MARKETING):
             continue

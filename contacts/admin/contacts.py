@@ -152,7 +152,7 @@ class ContactAdmin(LargeTableAdmin):
             super().save_model(request, obj, form, change)
             return
         with transaction.atomic():
-            changed = obj.changed_identity()
+            changed = obj.lock_and_get_changed_identity()
             fields = [*form.changed_data, "updated_at"]
             obj.save(update_fields=fields, actor=audit.account_id_or_program(request.user))
             if changed:

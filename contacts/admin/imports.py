@@ -127,7 +127,7 @@ class UploadForm(forms.ModelForm):
             list_name=data["list_name"],
             **options,
         )
-        planning.plan_and_store_upload(
+        planning.plan_import_and_store_plan(
             self.instance,
             **{name: data[name] for name in ("encoding", "sheet", "has_header")},
         )
@@ -172,8 +172,8 @@ class ContactImportAdmin(ReadOnlyAdmin):
         return [
             import_path("start", self.save_plan_and_start_view, "start"),
             import_path("cancel", self.cancel_view, "cancel"),
-            import_path("progress", self.progress_view, "progress"),
-            import_path("rejected.csv", self.rejected_view, "rejected"),
+            import_path("progress", self.progress_json_view, "progress"),
+            import_path("rejected.csv", self.rejected_csv_view, "rejected"),
             *super().get_urls(),
         ]
 
@@ -235,7 +235,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def save_plan_and_start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Store the plan that the form shows and start the import."""
-        contact_import = self._check_post_and_get_import(request, pk)
+        contact_import = self._require_post_and_get_import(request, pk)
         try:
             plan = _store_plan_with_choices(contact_import, request.POST)
             if plan.refusal:
@@ -248,30 +248,32 @@ class ContactImportAdmin(ReadOnlyAdmin):
         return redirect(_import_url(contact_import))
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        contact_import = self._check_post_and_get_import(request, pk)
+        contact_import = self._require_post_and_get_import(request, pk)
         try:
             lifecycle.cancel_import(contact_import, by=request.user)
         except ValueError as error:
             self.message_user(request, str(error), messages.ERROR)
         return redirect(_import_url(contact_import))
 
-    def _check_post_and_get_import(self, request: HttpRequest, pk: int) -> ContactImport:
+    def _require_post_and_get_import(self, request: HttpRequest, pk: int) -> ContactImport:
         if request.method != "POST" or not self.has_add_permission(request):
             raise PermissionDenied
         return get_object_or_404(ContactImport.objects.select_related("owner"), pk=pk)
 
-    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        return JsonResponse(lifecycle.import_progress(self._get_import_to_view(request, pk)))
+    def progress_json_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        return JsonResponse(
+            lifecycle.import_progress(self._get_viewable_import_or_404(request, pk))
+        )
 
-    def rejected_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
-        contact_import = self._get_import_to_view(request, pk)
+    def rejected_csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        contact_import = self._get_viewable_import_or_404(request, pk)
         return StreamingHttpResponse(
             rejected.rejected_csv_lines(contact_import),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="import-{pk}-rejected.csv"'},
         )
 
-    def _get_import_to_view(self, request: HttpRequest, pk: int) -> ContactImport:
+    def _get_viewable_import_or_404(self, request: HttpRequest, pk: int) -> ContactImport:
         if not self.has_view_permission(request):
             raise PermissionDenied
         return get_object_or_404(ContactImport, pk=pk)
@@ -310,7 +312,7 @@ def _store_plan_with_choices(
     had_header = (contact_import.layout or {}).get("has_header")
     mapping_before: dict[str, list[int]] = contact_import.mapping or {}
     if posted_choices is None:
-        return planning.plan_and_store_upload(
+        return planning.plan_import_and_store_plan(
             contact_import,
             has_header=had_header,
             chosen=contact_import.mapping,
@@ -323,7 +325,7 @@ def _store_plan_with_choices(
         posted_choices.get("sheet", "").strip(),
     )
     is_same_table = has_header == had_header and not (encoding or sheet)
-    return planning.plan_and_store_upload(
+    return planning.plan_import_and_store_plan(
         contact_import,
         has_header=has_header,
         # Of another table the columns have other names, so they are guessed again.

@@ -76,8 +76,10 @@ class SuppressionAdmin(ReadOnlyAdmin):
     def _import_file_and_show_counts(
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
-        with files.unnamed_copy(file.chunks()) as copy:
-            counts = suppressions.import_list(copy, store, reason=reason, by=request.user)
+        with files.unnamed_temporary_file(file.chunks()) as copy:
+            counts = suppressions.import_suppressions_and_write_audit(
+                copy, store, reason=reason, by=request.user
+            )
         messages.success(request, f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
             messages.warning(request, suppressions.describe_unreadable_lines(counts))

@@ -146,19 +146,19 @@ class ConsentColumn:
             if letters == {yes, no}:
                 self.yes.add(yes)
                 self.no.add(no)
-        self.known = KnownCells(self._read, MAX_KNOWN)
+        self.known = KnownCells(self._read_uncached, MAX_KNOWN)
 
     def read(self, text: str) -> ConsentCell:
         """What the cell says."""
         return self.known[text]
 
-    def is_answer(self, text: str) -> bool:
+    def is_understood_or_empty(self, text: str) -> bool:
         """Whether the cell is understood, or empty."""
         return not self.read(text).problem
 
-    def _read(self, text: str) -> ConsentCell:
+    def _read_uncached(self, text: str) -> ConsentCell:
         text = unicodedata.normalize("NFC", text.strip())
-        answer = self._answer(text)
+        answer = self._parse_symbols_or_words(text)
         if answer is not None:
             return ConsentCell(answer)
         try:
@@ -175,14 +175,14 @@ class ConsentColumn:
                 return ConsentCell(Consent.AGREES, at)
         return ConsentCell(Consent.WITHHELD, None, "neither yes nor no")
 
-    def _answer(self, text: str) -> Consent | None:
+    def _parse_symbols_or_words(self, text: str) -> Consent | None:
         """What words and marks say; None if they are not known, or say two things."""
         yes, no = Consent.AGREES, Consent.OPTED_OUT
         if self.is_opt_out:
             yes, no = Consent.OPTED_OUT, Consent.SILENT
         if len(text) > MAX_LENGTH:
             return None
-        marks = _visible_characters(text)
+        marks = _distinct_characters_but_punctuation(text)
         if _has_only_tick_symbols(text):
             return yes
         if marks and marks <= _CROSSES:
@@ -191,11 +191,11 @@ class ConsentColumn:
             return None
         if marks & _CROSSES:
             return no
-        if _has_symbol_beyond_words(marks - _TICKS, text):
+        if _has_symbol_question_mark_or_leading_bang(marks - _TICKS, text):
             return None
-        return self._answer_of_words(text, yes, no)
+        return self._parse_words(text, yes, no)
 
-    def _answer_of_words(self, text: str, yes: Consent, no: Consent) -> Consent | None:
+    def _parse_words(self, text: str, yes: Consent, no: Consent) -> Consent | None:
         if match := _FLOAT.fullmatch(text):
             text = match[1]
         words = [fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("_", " "))]
@@ -213,9 +213,9 @@ class ConsentColumn:
         ):
             if joined in states:
                 return answer
-        return self._answer_of_phrase(words)
+        return self._parse_phrase(words)
 
-    def _answer_of_phrase(self, words: list[str]) -> Consent | None:
+    def _parse_phrase(self, words: list[str]) -> Consent | None:
         """What several words say: a no if one of them is, a yes if nothing else is said."""
         single = set(words)
         pairs = {first + second for first, second in pairwise(words)}
@@ -236,11 +236,11 @@ class ConsentColumn:
 
 
 def _has_only_tick_symbols(text: str) -> bool:
-    marks = _visible_characters(text)
+    marks = _distinct_characters_but_punctuation(text)
     return bool(marks) and marks <= _TICKS
 
 
-def _visible_characters(text: str) -> set[str]:
+def _distinct_characters_but_punctuation(text: str) -> set[str]:
     """The characters of a text, without blanks, forms of an emoji and signs that say nothing."""
     telling = "?!" if text.startswith("!") else "?"
     return {
@@ -250,7 +250,7 @@ def _visible_characters(text: str) -> set[str]:
     }
 
 
-def _has_symbol_beyond_words(characters: set[str], text: str) -> bool:
+def _has_symbol_question_mark_or_leading_bang(characters: set[str], text: str) -> bool:
     """Whether there is a sign that says something else than the words: an emoji, `?`, `!yes`."""
     return text.startswith("!") or any(
         mark == "?" or unicodedata.category(mark)[0] == "S" for mark in characters

@@ -152,7 +152,7 @@ def parse_birthday_or_raise_unusable(
             return None
         if reads_serials and (match := _SERIAL.fullmatch(text)):
             return FIRST_SERIAL_DAY + timedelta(days=int(match[1]))
-        written = _parse_written_date(text, date_order)
+        written = _parse_unvalidated_date(text, date_order)
     if written[:3] in _NO_DATES:
         return None
     if written.year in _YEARS_OF_NO_YEAR:
@@ -185,7 +185,7 @@ def parse_datetime_none_if_ambiguous(
     """
     text = _tidy_or_raise_if_too_long(text)
     try:
-        written = _parse_written_date(text, date_order)
+        written = _parse_unvalidated_date(text, date_order)
     except AmbiguousDate:
         return None
     if written.year in _YEARS_OF_NO_YEAR or written[:3] in (*_NO_DATES, _FIRST_UNIX_DAY):
@@ -220,7 +220,7 @@ def _tidy_or_raise_if_too_long(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.strip("'\"=").split()))
 
 
-def _parse_written_date(text: str, date_order: str) -> WrittenDate:
+def _parse_unvalidated_date(text: str, date_order: str) -> WrittenDate:
     """The numbers of a date, which need not exist.
 
     Raises:
@@ -311,7 +311,7 @@ def has_spreadsheet_serial_dates(cells: Iterable[str], today: date) -> bool:
     return serial_count >= MIN_SERIALS or (serial_count > 0 and date_count > 0)
 
 
-def _ask_date_order(why: str) -> ImportRefused:
+def _build_date_order_refusal(why: str) -> ImportRefused:
     return ImportRefused(
         Question(
             f"{why}: choose how dates are written",
@@ -346,7 +346,7 @@ def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
         month_first += 31 >= second > 12 >= first
         ambiguous += first <= 12 and second <= 12 and first != second and not has_dots
     if 0 < min(day_first, month_first) * DATE_ORDER_MAJORITY > max(day_first, month_first):
-        raise _ask_date_order("the file writes birthdays in both orders")
+        raise _build_date_order_refusal("the file writes birthdays in both orders")
     if min(iso_early, day_first) >= MIN_SWAPPED and not (iso_late or ambiguous or month_first):
         # A spreadsheet turned all that it could read by month into dates, and left the others.
         raise ImportRefused(
@@ -354,9 +354,9 @@ def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
             "swapped day and month of the dates; export the list again, with the column as text"
         )
     if ambiguous >= MIN_OUTVOTED and max(day_first, month_first) == 1:
-        raise _ask_date_order("one birthday alone shows the order of day and month")
+        raise _build_date_order_refusal("one birthday alone shows the order of day and month")
     if ambiguous and not day_first and not month_first:
-        raise _ask_date_order("birthdays such as 3/4/1990 may be March or April")
+        raise _build_date_order_refusal("birthdays such as 3/4/1990 may be March or April")
     if day_first or month_first:
         return DateOrder.DMY if day_first > month_first else DateOrder.MDY
     return DateOrder.ISO

@@ -72,7 +72,7 @@ class _Reading(NamedTuple):
     faults: tuple[int, ...]
 
 
-def detect_legacy_encoding(non_ascii_lines: bytes, region: str = "") -> str:
+def detect_legacy_encoding_or_empty(non_ascii_lines: bytes, region: str = "") -> str:
     """The encoding of lines that are not ASCII, nor UTF-8 or UTF-16; empty if it is not sure.
 
     Args:
@@ -86,13 +86,13 @@ def detect_legacy_encoding(non_ascii_lines: bytes, region: str = "") -> str:
         if (reading := _decode_if_plausible(non_ascii_lines, encoding, languages))
     ]
     return (
-        _pick_encoding_if_clear(readings, region)
+        _best_encoding_or_empty(readings, region)
         if readings
-        else _decode_as_east_asian_or_empty(non_ascii_lines, region)
+        else _detect_east_asian_encoding_or_empty(non_ascii_lines, region)
     )
 
 
-def _pick_encoding_if_clear(readings: list[_Reading], region: str) -> str:
+def _best_encoding_or_empty(readings: list[_Reading], region: str) -> str:
     """The encoding of the best reading; of those with the same text, the first."""
     local = _LANGUAGES_OF_REGION.get(region)
     best = _all_with_lowest_key(
@@ -110,7 +110,7 @@ def _all_with_lowest_key(
     return [reading for reading in readings if key(reading) == lowest]
 
 
-def _decode_as_east_asian_or_empty(sample: bytes, region: str) -> str:
+def _detect_east_asian_encoding_or_empty(sample: bytes, region: str) -> str:
     """The encoding of the store's country, if it can read the bytes as letters."""
     for encoding, regions in _EAST_ASIAN.items():
         if region in regions:
@@ -132,9 +132,9 @@ def _decode_if_plausible(sample: bytes, encoding: str, languages: Iterable[str])
     marks = 0
     for at, character in enumerate(text):
         if character > "\x7f" and not character.isalpha():
-            if not _is_mark_allowed_at(text, at):
+            if not _is_punctuation_plausible_at(text, at):
                 return None
-            marks += _is_mark_unusual_at(text, at)
+            marks += _is_punctuation_rare_at(text, at)
     words = {
         word
         for whole in _WORD.findall(unicodedata.normalize("NFC", text))
@@ -159,7 +159,7 @@ def _decode_if_plausible(sample: bytes, encoding: str, languages: Iterable[str])
     return _Reading(encoding, text, needed, len(words), faults)
 
 
-def _is_mark_allowed_at(text: str, index: int) -> bool:
+def _is_punctuation_plausible_at(text: str, index: int) -> bool:
     """Whether a mark may stand where it does: `D’Angelo`, `N°`, but not `Mu–oz`."""
     mark = text[index]
     if mark not in _FREE_MARKS:
@@ -172,7 +172,7 @@ def _is_mark_allowed_at(text: str, index: int) -> bool:
     return not after.isalpha() or mark in _BEFORE_LETTER
 
 
-def _is_mark_unusual_at(text: str, index: int) -> bool:
+def _is_punctuation_rare_at(text: str, index: int) -> bool:
     """Whether a mark stands where it is possible and rare: `Mar’a`, not `D’Angelo`."""
     before, after = text[max(0, index - 3) : index], text[index + 1 : index + 2]
     if text[index] == "€":
@@ -187,7 +187,7 @@ def _could_be_word(word: str, language: str) -> bool:
     if is_latin:
         if any(letter > "\x7f" and letter not in alphabet for letter in lower):
             return False
-        if _longest_run(lower, vowels=True) >= 4 or "ß" in lower[:1]:
+        if _longest_letter_run(lower, vowels=True) >= 4 or "ß" in lower[:1]:
             return False
         if language == "pt" and "õ" in lower.replace("õe", ""):
             return False
@@ -219,15 +219,15 @@ def _few_languages_explaining_all(languages_per_word: list[set[str]]) -> frozens
     return frozenset(chosen)
 
 
-def _base(letter: str) -> str:
+def _letter_without_accents(letter: str) -> str:
     """The letter without its marks, except where they make a vowel a consonant."""
     return _BASES.get(letter) or unicodedata.normalize("NFD", letter)[0]
 
 
-def _longest_run(word: str, *, vowels: bool) -> int:
+def _longest_letter_run(word: str, *, vowels: bool) -> int:
     longest = run = 0
     for letter in word:
-        run = run + 1 if (_base(letter) in _VOWELS) == vowels else 0
+        run = run + 1 if (_letter_without_accents(letter) in _VOWELS) == vowels else 0
         longest = max(longest, run)
     return longest
 
@@ -238,9 +238,9 @@ def _hard_to_pronounce_score(word: str) -> int:
     is_latin = len(lower) > 3 and lower[0] < "\u0370"
     is_greek = "\u0370" <= lower[0] < "\u0400"
     return (
-        (_longest_run(lower, vowels=True) >= 3)
-        + (_longest_run(lower, vowels=False) >= (3 if is_latin else 4))
-        + (is_greek and _base(lower[-1]) not in _VOWELS | {"ν", "ς", "σ"})
+        (_longest_letter_run(lower, vowels=True) >= 3)
+        + (_longest_letter_run(lower, vowels=False) >= (3 if is_latin else 4))
+        + (is_greek and _letter_without_accents(lower[-1]) not in _VOWELS | {"ν", "ς", "σ"})
     )
 
 

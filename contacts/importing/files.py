@@ -25,13 +25,13 @@ class FileChanged(Exception):
     """The stored file of an import was changed by an erasure since it was read."""
 
 
-def read_chunks(path: Path) -> Iterator[bytes]:
+def iter_file_chunks(path: Path) -> Iterator[bytes]:
     """A file's bytes in chunks of CHUNK_BYTES."""
     with path.open("rb") as file:
         yield from iter(lambda: file.read(CHUNK_BYTES), b"")
 
 
-def store_file_chunks(contact_import: ContactImport, chunks: Iterable[bytes]) -> None:
+def store_file_and_hash(contact_import: ContactImport, chunks: Iterable[bytes]) -> None:
     """Store the file's bytes, and its size and hash on the import; called in a transaction.
 
     Raises:
@@ -54,14 +54,16 @@ def store_file_chunks(contact_import: ContactImport, chunks: Iterable[bytes]) ->
 
 
 @contextmanager
-def local_copy(import_id: int) -> Iterator[Path]:
-    """A temporary copy of the stored file; see `unnamed_copy`.
+def temporary_local_copy(import_id: int) -> Iterator[Path]:
+    """A temporary copy of the stored file; see `unnamed_temporary_file`.
 
     Raises:
         ImportRefused: if the stored file was deleted.
     """
     chunks = ImportFileChunk.objects.filter(contact_import=import_id).order_by("number")
-    with unnamed_copy(chunks.values_list("data", flat=True).iterator(chunk_size=4)) as path:
+    with unnamed_temporary_file(
+        chunks.values_list("data", flat=True).iterator(chunk_size=4)
+    ) as path:
         if not path.stat().st_size:
             raise ImportRefused(
                 "the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again"
@@ -70,7 +72,7 @@ def local_copy(import_id: int) -> Iterator[Path]:
 
 
 @contextmanager
-def unnamed_copy(chunks: Iterable[bytes | memoryview]) -> Iterator[Path]:
+def unnamed_temporary_file(chunks: Iterable[bytes | memoryview]) -> Iterator[Path]:
     """A temporary file of these bytes on this machine's disk.
 
     It has no name, so that nothing is left of it even if the process is killed.

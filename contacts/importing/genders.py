@@ -35,7 +35,7 @@ _LANGUAGE_WORDS = {
 }
 
 
-def _by_word(words_by_gender: dict[Gender, str]) -> dict[str, str]:
+def _gender_by_folded_word(words_by_gender: dict[Gender, str]) -> dict[str, str]:
     return {
         fold_to_alphanumeric(word): gender.value
         for gender, words in words_by_gender.items()
@@ -43,7 +43,7 @@ def _by_word(words_by_gender: dict[Gender, str]) -> dict[str, str]:
     }
 
 
-_GENDER_BY_WORD = _by_word(GENDER_WORDS) | _by_word(_LETTERS)
+_GENDER_BY_WORD = _gender_by_folded_word(GENDER_WORDS) | _gender_by_folded_word(_LETTERS)
 
 
 class GenderColumn:

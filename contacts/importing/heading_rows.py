@@ -51,7 +51,7 @@ def find_headings_or_refuse(
     if has_header is False:
         return HeadingRow((), 0)
     rows = [cells for _, cells in numbered_rows[:MAX_ROWS_ABOVE]]
-    scores = [_score(row) for row in rows]
+    scores = [_count_cell_kinds(row) for row in rows]
     common_width = Counter(score.filled for score in scores).most_common(1)[0][0]
     candidates = [
         at
@@ -62,12 +62,12 @@ def find_headings_or_refuse(
         and (score.filled > 1 or common_width == 1)
     ]
     if not candidates:
-        if has_header is None and not _is_heading_by_cells_below(numbered_rows, scores[0]):
+        if has_header is None and not _first_row_is_headings_or_refuse(numbered_rows, scores[0]):
             return HeadingRow((), 0)
         return HeadingRow(tuple(rows[0]), 1)
     best = max(candidates, key=lambda at: (scores[at].weighted_total, -at))
     for line, cells in numbered_rows[:best]:
-        score = _score(cells)
+        score = _count_cell_kinds(cells)
         if score.values and score.filled * 2 > common_width:
             raise ImportRefused(
                 f"line {line} looks like a customer and stands above the headings: remove it, or "
@@ -80,11 +80,11 @@ def find_headings_or_refuse(
         and _is_row_of_group_headings(scores[best - 1], rows[best - 1])
     ):
         above = best - 1
-        cells = _joined(rows[above], cells)
+        cells = _join_heading_rows(rows[above], cells)
     elif end < len(rows) and _fills_gaps_of_heading_row(
         scores[best], rows[best], scores[end], rows[end]
     ):
-        cells = _joined(cells, rows[end])
+        cells = _join_heading_rows(cells, rows[end])
         end += 1
     notes: tuple[str, ...] = ()
     if above:
@@ -94,12 +94,12 @@ def find_headings_or_refuse(
     return HeadingRow(tuple(cells), end, notes)
 
 
-def names_contact_field(heading: str) -> bool:
+def is_heading_of_contact_field(heading: str) -> bool:
     """Whether a heading is one of a contact's field."""
     return len(heading) <= MAX_LENGTH and read_heading(heading).meaning not in _NOT_OF_CONTACT
 
 
-def _score(row: Sequence[str]) -> _RowScore:
+def _count_cell_kinds(row: Sequence[str]) -> _RowScore:
     fields = others = dates = values = filled = 0
     for cell in row:
         text = cell.strip("\ufeff \t\r\n")
@@ -117,7 +117,7 @@ def _score(row: Sequence[str]) -> _RowScore:
     return _RowScore(fields, others, dates, values, filled)
 
 
-def _is_heading_by_cells_below(
+def _first_row_is_headings_or_refuse(
     numbered_rows: Sequence[tuple[int, list[str]]], first_score: _RowScore
 ) -> bool:
     """Whether the first row holds headings of an unknown language, by the cells below them.
@@ -173,12 +173,12 @@ def _fills_gaps_of_heading_row(
         and below_score.fields + below_score.others > 0
         and not below_score.values
         and not below_score.dates
-        and any(names_contact_field(below_row[at]) for at in gaps if below_row[at].strip())
+        and any(is_heading_of_contact_field(below_row[at]) for at in gaps if below_row[at].strip())
         and heading_score.fields > 0
     )
 
 
-def _joined(above: Sequence[str], below: Sequence[str]) -> list[str]:
+def _join_heading_rows(above: Sequence[str], below: Sequence[str]) -> list[str]:
     """The headings of two rows; a group stands over its column and the empty ones after it."""
     joined = []
     group = ""

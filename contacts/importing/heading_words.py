@@ -377,7 +377,7 @@ def canonical_heading_words(heading: str) -> tuple[str, ...]:
     """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
     words: list[str] = []
     for word in _WORD.findall(_without_accents(heading.replace("№", "No"))):
-        words += _split_word(word)
+        words += _split_camel_case_or_compound(word)
     joined: list[str] = []
     letters = ""
     for word in [*words, ""]:  # D.O.B. is one word
@@ -406,7 +406,7 @@ def canonical_heading_words(heading: str) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _split_word(word: str) -> Sequence[str]:
+def _split_camel_case_or_compound(word: str) -> Sequence[str]:
     """What a word is made of, folded: `landLine` is known, `phoneNo` has capitals, `smsopt` not."""
     whole, parts = (
         fold_case_and_accents(word),
@@ -414,13 +414,13 @@ def _split_word(word: str) -> Sequence[str]:
     )
     if whole in CONCEPTS_BY_WORD or whole in _PHRASE_WORDS:
         return [whole]
-    if len(parts) > 1 and all(map(_is_known, parts)):
+    if len(parts) > 1 and all(map(_is_known_word_or_compound, parts)):
         return parts
-    return _compound_parts(whole) or parts
+    return _compound_parts_or_empty(whole) or parts
 
 
-def _is_known(word: str) -> bool:
-    return word in CONCEPTS_BY_WORD or word in _PHRASE_WORDS or bool(_compound_parts(word))
+def _is_known_word_or_compound(word: str) -> bool:
+    return word in CONCEPTS_BY_WORD or word in _PHRASE_WORDS or bool(_compound_parts_or_empty(word))
 
 
 @lru_cache(maxsize=10_000)
@@ -428,7 +428,7 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     """The word if it is known, else its known parts, else the word it is a misspelling of."""
     if word in CONCEPTS_BY_WORD or len(word) < _MIN_COMPOUND_LENGTH or word.isdigit():
         return (word,)
-    if parts := _compound_parts(word):
+    if parts := _compound_parts_or_empty(word):
         return parts
     if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
         return (swapped,)
@@ -442,7 +442,7 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     return (close[0] if close else word,)
 
 
-def _compound_parts(word: str) -> tuple[str, ...]:
+def _compound_parts_or_empty(word: str) -> tuple[str, ...]:
     """The fewest known words that make up a compound; nothing if there are none."""
     best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
     for end in range(2, len(word) + 1):

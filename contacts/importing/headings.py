@@ -344,7 +344,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     words: Sequence[str], concepts: set[str], *, is_sure: bool
 ) -> Heading | None:
     """What a heading says of consent; None if it does not speak of it."""
-    negative = "optout" in concepts or _negates(words)
+    negative = "optout" in concepts or _has_negation_of_consent(words)
     positive = "optin" in concepts or bool(
         concepts & {"enable"} and concepts & {"sms", "topic", "newsletter"}
     )
@@ -374,7 +374,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         return Heading(Meaning.OTHER)
     if concepts & {"company", "other_person", "dependant"} and not (negative or positive):
         return Heading(Meaning.OTHER)
-    channel = _channel(concepts)
+    channel = _channel_of_consent(concepts)
     if (
         "number" in concepts
         and "optout" not in concepts
@@ -444,7 +444,7 @@ _EVENT_WORDS = frozenset(
 )
 
 
-def _negates(words: Sequence[str]) -> bool:
+def _has_negation_of_consent(words: Sequence[str]) -> bool:
     """Whether a word such as `no` stands before what it negates: `no marketing`, not `SMS no`."""
     for at, word in enumerate(words):
         after = {
@@ -469,7 +469,7 @@ def _negates(words: Sequence[str]) -> bool:
     return False
 
 
-def _channel(concepts: set[str]) -> Channel:
+def _channel_of_consent(concepts: set[str]) -> Channel:
     if "service" in concepts and "advertising" not in concepts:
         return Channel.OTHER  # a yes to reminders is none to marketing
     if "sms" in concepts:

@@ -18,7 +18,7 @@ class Question(NamedTuple):
     options: str
     position: int | None = None
 
-    def for_command(self) -> str:
+    def command_line_text(self) -> str:
         """The question with the options that answer it."""
         return f"{self.text}: {self.options}"
 
@@ -33,6 +33,6 @@ class ImportRefused(Exception):
         super().__init__(why.text if isinstance(why, Question) else why)
         self.question = why if isinstance(why, Question) else None
 
-    def for_command(self) -> str:
+    def command_line_text(self) -> str:
         """The message for a person at the command line."""
-        return self.question.for_command() if self.question else str(self)
+        return self.question.command_line_text() if self.question else str(self)

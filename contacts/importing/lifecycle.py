@@ -44,8 +44,8 @@ from contacts.importing.validating import (
     DroppedCell,
     Refusal,
     Rejection,
-    refusal_reader,
-    row_validator,
+    build_refusal_reader,
+    build_row_validator,
 )
 from contacts.models import (
     IMPORT_COUNTERS,
@@ -118,15 +118,17 @@ def create_import(
             status=ImportStatus.UPLOADED,
             **options,
         )
-        files.store_file_chunks(contact_import, file_chunks)
+        files.store_file_and_hash(contact_import, file_chunks)
     return contact_import
 
 
-def import_file(owner_id: int, path: Path, list_name: str = "", **options: Any) -> ContactImport:
+def create_and_start_import(
+    owner_id: int, path: Path, list_name: str = "", **options: Any
+) -> ContactImport:
     """Store a file and start its import at once; for arguments and errors see `create_import`."""
     with transaction.atomic():
         contact_import = create_import(
-            owner_id, path.name, files.read_chunks(path), list_name=list_name, **options
+            owner_id, path.name, files.iter_file_chunks(path), list_name=list_name, **options
         )
         start_import(contact_import, by="program")
     return contact_import
@@ -139,7 +141,7 @@ def start_import(contact_import: ContactImport, *, by: User | AnonymousUser | st
         ValueError: if it was started already.
     """
     with transaction.atomic():
-        _change_status(
+        _change_status_or_raise(
             contact_import, [ImportStatus.UPLOADED], ImportStatus.PENDING, "was started already"
         )
         audit.write_entry(
@@ -155,7 +157,7 @@ def cancel_import(contact_import: ContactImport, *, by: User | AnonymousUser | s
         ValueError: if it has ended.
     """
     with transaction.atomic():
-        _change_status(
+        _change_status_or_raise(
             contact_import,
             [ImportStatus.UPLOADED, *OPEN_IMPORT_STATUSES],
             ImportStatus.CANCELLED,
@@ -165,7 +167,7 @@ def cancel_import(contact_import: ContactImport, *, by: User | AnonymousUser | s
         audit.write_entry("import cancelled", contact_import, by=by, rows=contact_import.processed)
 
 
-def _change_status(
+def _change_status_or_raise(
     contact_import: ContactImport,
     allowed_before: Sequence[ImportStatus],
     status: ImportStatus,
@@ -184,7 +186,7 @@ def _change_status(
         raise ValueError(f"import {contact_import.pk} {problem}: it is {contact_import.status}")
 
 
-def run_import(import_id: int) -> ContactImport:
+def run_open_import_unless_running(import_id: int) -> ContactImport:
     """Read a started import from its checkpoint until it is complete, failed or cancelled.
 
     Does nothing if the import has ended, was not started, or is being read by another process. Any
@@ -196,13 +198,13 @@ def run_import(import_id: int) -> ContactImport:
         BaseTimeoutException: if the job takes too long; the import stays open.
     """
     try:
-        return _lock_and_run_import(import_id)
+        return _run_unless_locked_and_record_failure(import_id)
     except _DATABASE_AWAY as error:
         kind = type(error.__cause__ or error).__name__
     raise DatabaseUnavailable(f"import {import_id} stays open: {kind}")
 
 
-def _lock_and_run_import(import_id: int) -> ContactImport:
+def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
     with advisory_lock(f"import {import_id}") as acquired:
         ContactImport.objects.filter(pk=import_id, status=ImportStatus.PENDING).update(
             status=ImportStatus.PROCESSING, started_at=timezone.now()
@@ -219,10 +221,12 @@ def _lock_and_run_import(import_id: int) -> ContactImport:
             )
         ContactImport.objects.filter(pk=import_id).update(attempts=F("attempts") + 1)
         try:
-            while not _read_file(contact_import):
+            while not _write_rows_unless_file_changed(contact_import):
                 contact_import.refresh_from_db()
         except ImportRefused as error:
-            return _finish_if_processing(contact_import, ImportStatus.FAILED, error.for_command())
+            return _finish_if_processing(
+                contact_import, ImportStatus.FAILED, error.command_line_text()
+            )
         except _INTERRUPTIONS:
             raise
         except Exception as error:  # noqa: BLE001 - every way to end is an end
@@ -234,14 +238,14 @@ def _lock_and_run_import(import_id: int) -> ContactImport:
     return _finish_if_processing(contact_import, ImportStatus.COMPLETED)
 
 
-def _read_file(contact_import: ContactImport) -> bool:
+def _write_rows_unless_file_changed(contact_import: ContactImport) -> bool:
     """Write the file's rows from the checkpoint on; False if an erasure has changed it meanwhile.
 
     Then what was read may hold the erased person: it is read again.
     """
     try:
-        with files.local_copy(contact_import.pk) as path:
-            layout, mapping = _ensure_plan(contact_import, path)
+        with files.temporary_local_copy(contact_import.pk) as path:
+            layout, mapping = _stored_plan_or_plan_and_store(contact_import, path)
             _write_rows_after_checkpoint(contact_import, path, layout, mapping)
     except files.FileChanged:
         return False
@@ -263,7 +267,9 @@ def _log_error_place_and_build_reason(import_id: int, error: Exception) -> str:
     return f"an unexpected error{where} ({kind} in {place}): tell the operator"
 
 
-def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dict[str, list[int]]]:
+def _stored_plan_or_plan_and_store(
+    contact_import: ContactImport, path: Path
+) -> tuple[Layout, dict[str, list[int]]]:
     """The layout and mapping of an import; planned and stored once, so that a restart uses them."""
     layout = Layout.from_json(contact_import.layout) if contact_import.layout else None
     mapping: dict[str, list[int]] | None = contact_import.mapping
@@ -280,7 +286,9 @@ def _ensure_plan(contact_import: ContactImport, path: Path) -> tuple[Layout, dic
     )
     if plan.refusal:
         raise plan.refusal
-    planning.store_plan(contact_import, plan, plan.date_order or DateOrder.ISO)
+    planning.store_plan_or_raise_file_changed(
+        contact_import, plan, plan.date_order or DateOrder.ISO
+    )
     return plan.layout, plan.mapping
 
 
@@ -308,12 +316,12 @@ def _write_rows_after_checkpoint(
     zone = ZoneInfo(contact_import.owner.timezone)
     read_refusal = None
     if any(mapping.get(field) for field in CONSENT_FIELDS):
-        read_refusal = refusal_reader(
+        read_refusal = build_refusal_reader(
             layout.headings, mapping, order, region, sample=sample, zone=zone
         )
     chunks = _iter_chunks_split_at_checkpoint(
         reader,
-        row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone),
+        build_row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone),
         contact_import.pk,
         checkpoint=contact_import.processed,
         silence_agrees=not mapping.get("sms_consent"),
@@ -352,14 +360,14 @@ def _iter_chunks_split_at_checkpoint(
 
     Args:
         reader: the file.
-        validate_row: see `row_validator`.
+        validate_row: see `build_row_validator`.
         import_id: the import.
         checkpoint: how many rows have been written.
         silence_agrees: whether the consent that is declared for the file holds for rows that say
             nothing, because the file has no column that asks for consent.
-        read_refusal: see `refusal_reader`; None if no column speaks of consent.
+        read_refusal: see `build_refusal_reader`; None if no column speaks of consent.
     """
-    refusals = Refusals(_read_refusals(reader, read_refusal) if read_refusal else ())
+    refusals = Refusals(_iter_refusals_of_file(reader, read_refusal) if read_refusal else ())
     rows, rows_read = iter(reader), 0
     with closing(refusals), SeenPhones() as seen_phones:
         while True:
@@ -399,10 +407,10 @@ def _iter_chunks_split_at_checkpoint(
                 return
             rows_read += row_count
             checkpoint = max(checkpoint, rows_read)
-            refusals.apply_to(row_by_phone)
+            refusals.overwrite_consent_of(row_by_phone)
             contact_rows = [row_by_phone[phone] for phone in sorted(row_by_phone)]
-            states = seen_phones.merge_and_get_previous(contact_rows)
-            staged = _staged_rows(contact_rows, states, silence_agrees=silence_agrees)
+            states = seen_phones.store_and_return_previous_states(contact_rows)
+            staged = _build_staged_rows(contact_rows, states, silence_agrees=silence_agrees)
             opted_out_phones = [*staged.opted_out_phones, *rejected_refusals]
             yield ValidatedChunk(
                 row_count=row_count,
@@ -412,11 +420,11 @@ def _iter_chunks_split_at_checkpoint(
                 kept_incomplete_count=len(listed_lines) - rejected_count,
                 listed_lines="".join(listed_lines).encode(),
                 last_line=line,
-                share_read=reader.share,
+                share_read=reader.share_read,
             )
 
 
-def _read_refusals(
+def _iter_refusals_of_file(
     reader: reading.FileReader, read_refusal: Callable[[list[str]], Refusal | None]
 ) -> Iterator[Refusal]:
     for line, cells in reader:
@@ -430,7 +438,7 @@ def _read_refusals(
             yield refusal
 
 
-def _staged_rows(
+def _build_staged_rows(
     rows: Iterable[ContactRow], earlier_states: Mapping[str, int], *, silence_agrees: bool
 ) -> writing.StagedRows:
     """The rows to write.
@@ -460,7 +468,7 @@ def _staged_rows(
         if row.consent == Consent.OPTED_OUT:
             opted_out.append(phone)
         phones.append(phone)
-        lines.append(writing.staging_line(row, agrees=agrees))
+        lines.append(writing.build_staging_copy_line(row, agrees=agrees))
     return writing.StagedRows(
         phones,
         "".join(lines).encode(),
@@ -510,7 +518,7 @@ class SeenPhones:
     def __exit__(self, *exc: object) -> None:
         self.database.close()
 
-    def merge_and_get_previous(self, rows: Iterable[ContactRow]) -> dict[str, int]:
+    def store_and_return_previous_states(self, rows: Iterable[ContactRow]) -> dict[str, int]:
         """Add the numbers of rows with their states; return those that were there, as they were.
 
         The state of a number that was there gets the fields of both, and the higher consent.
@@ -583,7 +591,7 @@ def _finish_if_processing(
     return contact_import
 
 
-def enqueue_open_imports_if_none_waits(dry_run: bool) -> int:
+def enqueue_open_imports_if_queue_empty(dry_run: bool) -> int:
     """Repair of the watchdog: enqueue open imports if no job waits; return how many.
 
     The job of an import that is being read does nothing. A dry run counts the open imports.
@@ -591,7 +599,7 @@ def enqueue_open_imports_if_none_waits(dry_run: bool) -> int:
     open_imports = ContactImport.objects.filter(status__in=OPEN_IMPORT_STATUSES)
     if dry_run:
         return open_imports.count()
-    if jobs.waiting_count("contact_import"):
+    if jobs.count_waiting_jobs("contact_import"):
         return 0
     ids = list(open_imports.values_list("pk", flat=True))
     jobs.enqueue_each_on_commit("contact_import", IMPORT_CONTACTS, ids)

@@ -25,8 +25,12 @@ from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
 from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading
 from contacts.importing.import_refused import Question
-from contacts.importing.names import stands_for_nothing
-from contacts.importing.phone_cells import PhoneReader, detect_convention, find_two_letter_country
+from contacts.importing.names import is_placeholder_for_no_value
+from contacts.importing.phone_cells import (
+    PhoneReader,
+    detect_phone_convention,
+    two_letter_country_or_empty,
+)
 from contacts.importing.refusing_cells import cell_refuses_messages
 from contacts.models import DateOrder
 
@@ -86,16 +90,16 @@ class _Column(NamedTuple):
     def meaning(self) -> Meaning:
         return self.heading.meaning
 
-    def share(self, matches: Callable[[str], object]) -> float:
+    def matching_share(self, matches: Callable[[str], object]) -> float:
         """Which share of the cells matches, from 0 to 1."""
         return sum(1 for cell in self.cells if matches(cell)) / max(1, len(self.cells))
 
-    def answered_share(self, *, also: Callable[[str], object] = lambda cell: False) -> float:
+    def consent_answer_share(self, *, also: Callable[[str], object] = lambda cell: False) -> float:
         """Which share of the cells answers a question or matches; S and N do beside each other."""
-        reader = _answer_reader(self.cells)
-        return self.share(lambda cell: also(cell) or _is_consent_answer(cell, reader))
+        reader = _build_consent_reader(self.cells)
+        return self.matching_share(lambda cell: also(cell) or _is_consent_answer(cell, reader))
 
-    def rows_of(self, matches: Callable[[str], object]) -> set[int]:
+    def row_numbers_matching(self, matches: Callable[[str], object]) -> set[int]:
         """The rows of the sample whose cell is filled and matches."""
         return {at for at, cell in enumerate(self.rows) if cell and matches(cell)}
 
@@ -121,7 +125,7 @@ def guess_columns(
     for position, text in enumerate(headings):
         if position not in chosen_positions:
             rows = [row[position].strip() if len(row) > position else "" for row in sample]
-            cells = list(filter(_is_filled, rows))
+            cells = list(filter(_is_filled_and_not_placeholder, rows))
             columns.append(
                 _Column(
                     position, text, read_heading(text), cells[:CONTENT_SAMPLE_ROWS], cells, rows
@@ -150,28 +154,28 @@ class _Guess:
         self.used: set[int] = set()
         self.sms_answers: list[_Column] = []
         self.unclear_sms: list[_Column] = []
-        for column in self._columns_with_meaning(Meaning.SMS):
-            if not column.cells or column.share(looks_like_phone) >= MIN_VALUE_SHARE:
+        for column in self._ranked_columns_with_meaning(Meaning.SMS):
+            if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
                 continue
-            is_answered = column.answered_share() >= MIN_VALUE_SHARE
+            is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
             if is_answered and column.heading.is_sure:
                 self.sms_answers.append(column)
-            elif is_answered or column.share(_has_letters) >= MIN_VALUE_SHARE:
+            elif is_answered or column.matching_share(_has_letters) >= MIN_VALUE_SHARE:
                 # `SMS off` may ask for a no, and unknown answers may be one.
                 self.unclear_sms.append(column)
         if not has_phone:
-            self._find_phones()
-            self._ask_about_second_list()
-        self._find_emails()
-        self._find_names()
-        self._find_genders()
+            self._map_or_ask_about_phones()
+            self._ask_if_headings_come_twice()
+        self._map_emails()
+        self._map_names()
+        self._map_genders()
         self._map_and_ask_about_birthdays()
-        self._find_countries()
+        self._map_countries()
         self._map_or_ask_about_consent_columns()
-        self._find_states_in_doubt()
+        self._ask_about_doubtful_states()
         self._map_or_ask_about_hidden_consent()
 
-    def _columns_with_meaning(self, *meanings: Meaning) -> list[_Column]:
+    def _ranked_columns_with_meaning(self, *meanings: Meaning) -> list[_Column]:
         """Columns whose heading has one of these meanings, preferred first."""
         found = [column for column in self.columns if column.meaning in meanings]
         return sorted(found, key=lambda column: (column.heading.rank, column.position))
@@ -188,19 +192,19 @@ class _Guess:
             if column.position not in self.used and column.meaning in meanings and column.cells
         ]
 
-    def _find_phones(self) -> None:
+    def _map_or_ask_about_phones(self) -> None:
         phones = [
             column
-            for column in self._columns_with_meaning(Meaning.PHONE, Meaning.SMS)
+            for column in self._ranked_columns_with_meaning(Meaning.PHONE, Meaning.SMS)
             if column not in (*self.sms_answers, *self.unclear_sms)
             and not (
                 column.cells
                 and (
                     column.meaning == Meaning.SMS
-                    or column.share(lambda cell: cell != "x" and _is_consent_answer(cell))
+                    or column.matching_share(lambda cell: cell != "x" and _is_consent_answer(cell))
                     >= MIN_VALUE_SHARE
                 )
-                and column.share(looks_like_phone) < MIN_VALUE_SHARE
+                and column.matching_share(looks_like_phone) < MIN_VALUE_SHARE
             )
         ]
         if any(column.heading.is_sure for column in phones):
@@ -216,9 +220,9 @@ class _Guess:
         if phones:
             self._assign_columns_to_field("phone", phones)
             return
-        self._map_or_ask_about_phones_by_cells()
+        self._map_phones_by_cells_or_ask()
 
-    def _ask_about_second_list(self) -> None:
+    def _ask_if_headings_come_twice(self) -> None:
         """Ask about a second list beside the first: the headings of names and phones come twice."""
         again = [
             column for column in self.columns if _REPEATED.search(column.text) and column.cells
@@ -235,14 +239,14 @@ class _Guess:
                 )
             )
 
-    def _map_or_ask_about_phones_by_cells(self) -> None:
+    def _map_phones_by_cells_or_ask(self) -> None:
         """The only column whose cells are phone numbers, if its heading allows it."""
         candidates = [
             column
             for column in self._unused_filled_columns(
                 Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER
             )
-            if column.share(looks_like_phone) >= MIN_VALUE_SHARE
+            if column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE
             and _mobile_or_signed_share(column, self.region) >= MIN_VALUE_SHARE
         ]
         if len(candidates) > 1:
@@ -275,32 +279,34 @@ class _Guess:
             self._assign_columns_to_field("phone", candidates)
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
-    def _find_emails(self) -> None:
-        emails = self._columns_with_meaning(Meaning.EMAIL)
+    def _map_emails(self) -> None:
+        emails = self._ranked_columns_with_meaning(Meaning.EMAIL)
         if not emails:
             emails = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.PERSON)
-                if column.share(looks_like_email) >= MIN_VALUE_SHARE
+                if column.matching_share(looks_like_email) >= MIN_VALUE_SHARE
             ]
             emails = emails if len(emails) == 1 else []
         self._assign_columns_to_field("email", emails)
 
-    def _find_names(self) -> None:
+    def _map_names(self) -> None:
         first, last = (
-            _columns_of_first_rank(self._columns_with_meaning(Meaning.FIRST_NAME)),
-            _columns_of_first_rank(self._columns_with_meaning(Meaning.LAST_NAME)),
+            _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.FIRST_NAME)),
+            _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.LAST_NAME)),
         )
-        full = _columns_of_first_rank(self._columns_with_meaning(Meaning.FULL_NAME))
+        full = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.FULL_NAME))
         plain = [
-            column for column in self._columns_with_meaning(Meaning.NAME) if _could_be_names(column)
+            column
+            for column in self._ranked_columns_with_meaning(Meaning.NAME)
+            if _could_hold_names(column)
         ]
         if not plain and not full and not (first and last):
             plain = [
                 column
                 for column in self._unused_filled_columns(Meaning.PERSON)
-                if column.share(_is_name) >= MIN_VALUE_SHARE
-                and not _has_unequal_answers(set(column.all_cells))
+                if column.matching_share(_looks_like_name) >= MIN_VALUE_SHARE
+                and not _has_answers_not_all_yes(set(column.all_cells))
             ]
         plain = _columns_of_first_rank(plain)
         if plain and bool(first) != bool(last):
@@ -317,7 +323,7 @@ class _Guess:
             names = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.share(_is_name) >= MIN_NAME_SHARE
+                if column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
                 and not _holds_mostly_answers_in_words(column)
             ]
             first, last = names[:1], names[1:2]
@@ -326,23 +332,24 @@ class _Guess:
         if not (first and last):
             self._assign_columns_to_field("full_name", full)
 
-    def _find_genders(self) -> None:
-        genders = _columns_of_first_rank(self._columns_with_meaning(Meaning.GENDER))
+    def _map_genders(self) -> None:
+        genders = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.GENDER))
         if not genders:
             genders = [
                 column
-                for column in self._columns_with_meaning(Meaning.TITLE)
+                for column in self._ranked_columns_with_meaning(Meaning.TITLE)
                 if column.cells and _gender_share(column) >= MIN_VALUE_SHARE
             ][:1]
         self._assign_columns_to_field("gender", genders)
 
     def _map_and_ask_about_birthdays(self) -> None:
-        birthdays = self._columns_with_meaning(Meaning.BIRTHDAY)
+        birthdays = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
         if not self.has_headings:
             birthdays = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.share(looks_like_date) >= MIN_NAME_SHARE and _could_be_birthdays(column)
+                if column.matching_share(looks_like_date) >= MIN_NAME_SHARE
+                and _are_birthdays_of_adults(column)
             ]
             birthdays = birthdays if len(birthdays) == 1 else []
             for column in birthdays:
@@ -351,18 +358,21 @@ class _Guess:
         dependants = [column for column in self.columns if column.heading.whose == Whose.DEPENDANT]
         # Beside `Pet name` and without a `Pet birthday`.
         may_be_of_dependant = any(
-            column.share(_is_word) >= MIN_VALUE_SHARE for column in dependants
-        ) and not any(column.share(looks_like_date) >= MIN_VALUE_SHARE for column in dependants)
+            column.matching_share(_is_word_but_no_answer) >= MIN_VALUE_SHARE
+            for column in dependants
+        ) and not any(
+            column.matching_share(looks_like_date) >= MIN_VALUE_SHARE for column in dependants
+        )
         for column in birthdays:
-            if column.cells and column.share(_has_no_year) == 1:
+            if column.cells and column.matching_share(_is_date_without_year) == 1:
                 self.notes.append(f"{column.text}: the dates have no year, so they are not used")
                 continue
-            if column.cells and (may_be_of_dependant or _are_of_children(column)):
-                self._ask_birthday(column)
+            if column.cells and (may_be_of_dependant or _are_mostly_birthdays_of_children(column)):
+                self._ask_whose_birthdays(column)
             usable.append(column)
         self._assign_columns_to_field("birthday", usable)
 
-    def _ask_birthday(self, column: _Column) -> None:
+    def _ask_whose_birthdays(self, column: _Column) -> None:
         at = column.position + 1
         self.questions.append(
             Question(
@@ -373,17 +383,18 @@ class _Guess:
             )
         )
 
-    def _find_countries(self) -> None:
+    def _map_countries(self) -> None:
         countries = [
             column
-            for column in self._columns_with_meaning(Meaning.COUNTRY)
-            if not column.cells or column.share(find_two_letter_country) >= MIN_VALUE_SHARE
+            for column in self._ranked_columns_with_meaning(Meaning.COUNTRY)
+            if not column.cells
+            or column.matching_share(two_letter_country_or_empty) >= MIN_VALUE_SHARE
         ]
         filled = [column for column in countries if column.cells]
         self._assign_columns_to_field("country", (filled or countries)[:1])
 
     def _map_or_ask_about_consent_columns(self) -> None:
-        spoken = self._columns_with_meaning(
+        spoken = self._ranked_columns_with_meaning(
             Meaning.CONSENT,
             Meaning.OPT_OUT,
             Meaning.UNCLEAR_CONSENT,
@@ -399,17 +410,17 @@ class _Guess:
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
         has_opt_out = any(column.meaning == Meaning.OPT_OUT for column in spoken)
         for column in spoken:
-            field = _consent_field_or_ask(
+            field = _consent_field_or_ask_or_empty(
                 column, has_sms_consent_column=has_sms, has_opt_out_column=has_opt_out
             )
             if field == "ask":
-                self._ask_consent(column)
+                self._ask_whether_consent(column)
             elif field:
                 found.setdefault(field, []).append(column)
             elif column.cells and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
         for column in self.unclear_sms:
-            self._ask_consent(column)
+            self._ask_whether_consent(column)
         if not found["sms_consent"]:
             # A time of consent that some have tells who has given none.
             found["sms_consent"] = [
@@ -417,45 +428,48 @@ class _Guess:
                 for column in spoken
                 if column.meaning == Meaning.CONSENT_TIME
                 and column.heading.channel != Channel.OTHER
-                and column.share(looks_like_date) >= MIN_VALUE_SHARE
-                and not all(map(_is_filled, column.rows))
+                and column.matching_share(looks_like_date) >= MIN_VALUE_SHARE
+                and not all(map(_is_filled_and_not_placeholder, column.rows))
             ]
-        found["sms_opt_out"] = [*found.get("sms_opt_out", ()), *self._find_states()]
+        found["sms_opt_out"] = [
+            *found.get("sms_opt_out", ()),
+            *self._status_columns_with_unsubscribed(),
+        ]
         for field, columns in found.items():
             self._assign_columns_to_field(
                 field, sorted(columns, key=lambda column: column.position)
             )
 
-    def _find_states(self) -> list[_Column]:
+    def _status_columns_with_unsubscribed(self) -> list[_Column]:
         """Columns of states that say who is unsubscribed."""
         return [
             column
-            for column in self._columns_with_meaning(Meaning.STATUS)
+            for column in self._ranked_columns_with_meaning(Meaning.STATUS)
             if any(
                 cell_refuses_messages(state) or _is_subscription_state(state)
                 for state in set(column.all_cells)
             )
-            and all(map(_answers_alike, set(column.all_cells)))
+            and all(map(_is_opt_out_in_both_or_neither, set(column.all_cells)))
         ]
 
-    def _find_states_in_doubt(self) -> None:
+    def _ask_about_doubtful_states(self) -> None:
         """Ask about columns by which somebody may be meant to get no messages."""
         for column in self._unused_filled_columns(Meaning.STATUS, Meaning.PERSON, Meaning.ENDED):
             in_doubt = set()
             if column.meaning == Meaning.ENDED:
-                in_doubt = column.rows_of(
+                in_doubt = column.row_numbers_matching(
                     lambda cell: _NEGATIVE.read(cell).consent > Consent.SILENT
                 )
-            elif _has_unequal_answers(set(column.all_cells)):
-                in_doubt = column.rows_of(
+            elif _has_answers_not_all_yes(set(column.all_cells)):
+                in_doubt = column.row_numbers_matching(
                     lambda cell: (
                         looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
                     )
                 )
-            if in_doubt - self._rows_of_refusal():
-                self._ask_consent(column)
+            if in_doubt - self._row_numbers_with_opt_out():
+                self._ask_whether_consent(column)
 
-    def _ask_consent(self, column: _Column) -> None:
+    def _ask_whether_consent(self, column: _Column) -> None:
         at = column.position + 1
         self.questions.append(
             Question(
@@ -466,7 +480,7 @@ class _Guess:
             )
         )
 
-    def _rows_of_refusal(self) -> set[int]:
+    def _row_numbers_with_opt_out(self) -> set[int]:
         """The rows of the sample in which a column of consent says no."""
         readers = {"sms_consent": _POSITIVE, "other_consent": _POSITIVE, "sms_opt_out": _NEGATIVE}
         return {
@@ -492,38 +506,38 @@ class _Guess:
                 Meaning.UNCLEAR_CONSENT,
             ):
                 continue
-            rows_of_no = column.rows_of(
+            rows_of_no = column.row_numbers_matching(
                 lambda cell: len(cell) <= MAX_NAME_LENGTH and cell_refuses_messages(cell)
             )
-            if rows_of_no and rows_of_no - self._rows_of_refusal():
-                if _means_same_as_consent_or_opt_out(column):
+            if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
+                if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
-                    self._ask_consent(column)
+                    self._ask_whether_consent(column)
             elif column.meaning == Meaning.UNKNOWN and _holds_mostly_answers_in_words(column):
-                self._ask_consent(column)
+                self._ask_whether_consent(column)
 
 
-def _is_filled(cell: str) -> bool:
+def _is_filled_and_not_placeholder(cell: str) -> bool:
     """Whether the cell is neither empty nor says that there is nothing, such as `N/A`."""
     return bool(cell) and not (
-        stands_for_nothing(cell) and _POSITIVE.read(cell).consent == Consent.SILENT
+        is_placeholder_for_no_value(cell) and _POSITIVE.read(cell).consent == Consent.SILENT
     )
 
 
 def _holds_mostly_answers_in_words(column: _Column) -> bool:
     """Whether the cells answer an unknown question: yes, no, a tick; no numbers, no sentences."""
-    reader = _answer_reader(column.cells)
+    reader = _build_consent_reader(column.cells)
 
     def is_short_answer(cell: str) -> bool:
         is_short = len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit()
         return is_short and _is_consent_answer(cell, reader)
 
-    return bool(column.cells) and column.share(is_short_answer) >= MIN_VALUE_SHARE
+    return bool(column.cells) and column.matching_share(is_short_answer) >= MIN_VALUE_SHARE
 
 
-def _is_word(cell: str) -> bool:
+def _is_word_but_no_answer(cell: str) -> bool:
     return _has_letters(cell) and not _is_consent_answer(cell)
 
 
@@ -531,16 +545,16 @@ def _has_letters(cell: str) -> bool:
     return any(map(str.isalpha, cell))
 
 
-def _consent_field_or_ask(  # noqa: C901
+def _consent_field_or_ask_or_empty(  # noqa: C901
     column: _Column, *, has_sms_consent_column: bool, has_opt_out_column: bool
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
     is_other = heading.channel == Channel.OTHER
-    answered = column.answered_share() if cells else 1.0
+    answered = column.consent_answer_share() if cells else 1.0
     if heading.meaning == Meaning.CONSENT_TIME:
         # A date says when somebody agreed, and nothing about today; answers are a consent.
-        if not cells or column.share(looks_like_date) or answered < MIN_VALUE_SHARE:
+        if not cells or column.matching_share(looks_like_date) or answered < MIN_VALUE_SHARE:
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
         return (
@@ -551,13 +565,13 @@ def _consent_field_or_ask(  # noqa: C901
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
         return "ask" if cells and not has_opt_out_column else ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
-        if cells and _means_same_as_consent_or_opt_out(column):
+        if cells and _states_mean_same_under_any_heading(column):
             return "sms_opt_out"
         return "ask" if cells else ""
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:
             return ""
-        if heading.is_sure or column.answered_share(also=looks_like_date) >= MIN_VALUE_SHARE:
+        if heading.is_sure or column.consent_answer_share(also=looks_like_date) >= MIN_VALUE_SHARE:
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
@@ -569,20 +583,20 @@ def _consent_field_or_ask(  # noqa: C901
             return ""
         return (
             "sms_opt_out"
-            if cells and _means_same_as_consent_or_opt_out(column)
+            if cells and _states_mean_same_under_any_heading(column)
             else "other_consent"
         )
     if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
         # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks.
         return (
             ""
-            if heading.channel == Channel.ANY and not column.share(looks_like_date)
+            if heading.channel == Channel.ANY and not column.matching_share(looks_like_date)
             else "sms_consent"
         )
     return "sms_consent"
 
 
-def _answer_reader(cells: Sequence[str] = (), *, is_opt_out: bool = False) -> ConsentColumn:
+def _build_consent_reader(cells: Sequence[str] = (), *, is_opt_out: bool = False) -> ConsentColumn:
     return ConsentColumn(cells, is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
 
 
@@ -591,21 +605,21 @@ def _is_consent_answer(cell: str, reader: ConsentColumn | None = None) -> bool:
     return not looks_like_date(cell) and (reader or _POSITIVE).read(cell).problem == ""
 
 
-def _means_same_as_consent_or_opt_out(column: _Column) -> bool:
+def _states_mean_same_under_any_heading(column: _Column) -> bool:
     """Whether the cells are states such as `unsubscribed`, clear under any heading."""
     cells = set(column.cells)
     return len(cells) <= CONTENT_SAMPLE_ROWS / 2 and all(
-        _is_consent_answer(cell) and _answers_alike(cell) for cell in cells
+        _is_consent_answer(cell) and _is_opt_out_in_both_or_neither(cell) for cell in cells
     )
 
 
-def _answers_alike(cell: str) -> bool:
+def _is_opt_out_in_both_or_neither(cell: str) -> bool:
     """Whether the cell is a no either to both questions, who agreed and who did not, or to none."""
     said = _POSITIVE.read(cell).consent, _NEGATIVE.read(cell).consent
     return said.count(Consent.OPTED_OUT) != 1
 
 
-def _has_unequal_answers(cells: Set[str]) -> bool:
+def _has_answers_not_all_yes(cells: Set[str]) -> bool:
     """Whether some cell is an answer such as `active`, and not all that are filled say yes."""
     if len(cells) > CONTENT_SAMPLE_ROWS / 2:
         return False
@@ -625,7 +639,7 @@ def _is_subscription_state(cell: str) -> bool:
 
 
 _WILLING = (Consent.SILENT, Consent.AGREES)
-_POSITIVE, _NEGATIVE = _answer_reader(), _answer_reader(is_opt_out=True)
+_POSITIVE, _NEGATIVE = _build_consent_reader(), _build_consent_reader(is_opt_out=True)
 
 
 def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
@@ -635,7 +649,7 @@ def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
 
 def _mobile_or_signed_share(column: _Column, region: str) -> float:
     """Which share of the cells are valid numbers, mobile ones or written with a sign."""
-    convention = detect_convention(((cell, "") for cell in column.cells), region)
+    convention = detect_phone_convention(((cell, "") for cell in column.cells), region)
     reader = PhoneReader(region, convention)
     count = 0
     for cell in column.cells:
@@ -655,7 +669,7 @@ def _counts_up_in_small_steps(column: _Column) -> bool:
     return sum(0 < step <= SERIAL_STEP for step in steps) >= MIN_SERIAL_SHARE * len(steps)
 
 
-def _is_name(cell: str) -> bool:
+def _looks_like_name(cell: str) -> bool:
     plain = cell.translate(_NAME_MARKS)
     return len(cell) <= MAX_NAME_LENGTH and plain.isalpha()
 
@@ -663,11 +677,11 @@ def _is_name(cell: str) -> bool:
 _NAME_MARKS = {ord(mark): None for mark in " .,'’-"}
 
 
-def _could_be_names(column: _Column) -> bool:
+def _could_hold_names(column: _Column) -> bool:
     """Whether the cells are not all numbers, addresses or dates."""
     return (
         not column.cells
-        or column.share(
+        or column.matching_share(
             lambda cell: looks_like_phone(cell) or looks_like_email(cell) or looks_like_date(cell)
         )
         < MIN_VALUE_SHARE
@@ -696,25 +710,25 @@ def _gender_share(column: _Column) -> float:
         except UnusableCell:
             return False
 
-    return column.share(is_gender)
+    return column.matching_share(is_gender)
 
 
-def _has_no_year(cell: str) -> bool:
+def _is_date_without_year(cell: str) -> bool:
     return looks_like_day_and_month(cell) or (len(cell) <= 2 and cell.isdecimal())
 
 
-def _could_be_birthdays(column: _Column) -> bool:
+def _are_birthdays_of_adults(column: _Column) -> bool:
     """Whether the years of the dates are those of adults."""
-    ages = _ages(column)
+    ages = _ages_by_year(column)
     return bool(ages) and all(MIN_AGE <= age <= MAX_AGE for age in ages)
 
 
-def _are_of_children(column: _Column) -> bool:
+def _are_mostly_birthdays_of_children(column: _Column) -> bool:
     """Whether most of the dates are too late for birthdays of customers."""
-    ages = _ages(column)
+    ages = _ages_by_year(column)
     return sum(0 <= age < MIN_AGE for age in ages) * 2 > len(ages)
 
 
-def _ages(column: _Column) -> list[int]:
+def _ages_by_year(column: _Column) -> list[int]:
     this_year = date.today().year
     return [this_year - int(year) for cell in column.cells for year in _YEAR.findall(cell)[:1]]

@@ -65,7 +65,7 @@ _HEADINGS = [
 ]
 
 
-def stands_for_nothing(text: str) -> bool:
+def is_placeholder_for_no_value(text: str) -> bool:
     """Whether a cell that is not empty says that there is no value, such as `N/A` or `-`."""
     text = text.strip()
     if len(text) > MAX_NO_VALUE_LENGTH or text in _NAMES_TOO:
@@ -88,7 +88,7 @@ def clean_name_or_empty(text: str) -> str:
         text = _strip_export_artifacts(text)
     elif "  " in text:
         text = " ".join(text.split())
-    if len(text) <= MAX_NO_VALUE_LENGTH and stands_for_nothing(text):
+    if len(text) <= MAX_NO_VALUE_LENGTH and is_placeholder_for_no_value(text):
         return ""
     return text if len(text) <= MAX_NAME_LENGTH else _truncate_between_graphemes(text)
 
@@ -124,7 +124,7 @@ def _truncate_between_graphemes(text: str) -> str:
     return text[: end or MAX_NAME_LENGTH].rstrip()
 
 
-def split_full_name(text: str, *, family_first: bool = False) -> tuple[str, str]:
+def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> tuple[str, str]:
     """First and last name of a full name.
 
     `Last, First` is turned. Small words such as `van der` belong to the last name.
@@ -140,7 +140,7 @@ def split_full_name(text: str, *, family_first: bool = False) -> tuple[str, str]
         titles = fold_to_alphanumeric(after.replace(".", ""))
         if titles not in _TITLES_AFTER and not _CREDENTIAL.fullmatch(after.replace(".", "")):
             return after, before
-        return split_full_name(before, family_first=family_first)
+        return split_into_first_and_last_name(before, family_first=family_first)
     # Programs join a first name and no last name to `Anna null`.
     words = [word for word in text.replace(",", " ").split() if word not in _MISSING_PARTS]
     if len(words) < 2:
@@ -165,7 +165,7 @@ def fill_missing_name_part(
     `Schäfer` beside the first name `Jürgen`.
     """
     if not first_name and not last_name:
-        return split_full_name(full_name, family_first=family_first)
+        return split_into_first_and_last_name(full_name, family_first=family_first)
     full_name = clean_name_or_empty(full_name).replace(",", " ")
     words = full_name.split()
     known = (first_name or last_name).split()

@@ -28,13 +28,13 @@ from phonenumbers import (
 )
 
 from contacts.importing.cells import UnusableCell, fold_to_alphanumeric, looks_like_date
-from contacts.importing.names import stands_for_nothing
-from contacts.phone_patterns import kind_rules
+from contacts.importing.names import is_placeholder_for_no_value
+from contacts.phone_patterns import phone_kind_rules
 from contacts.phones import (
     PhoneKind,
     e164_of_international_digits,
     e164_of_national_digits,
-    is_plain_mobile,
+    is_certainly_mobile_e164,
     phone_kind,
 )
 
@@ -158,7 +158,7 @@ class PhoneReader:
 
         Args:
             region: two-letter country of the store.
-            convention: how the column writes numbers without a sign, by `detect_convention`.
+            convention: how the column writes numbers without a sign, by `detect_phone_convention`.
         """
         self.region, self.convention = region, convention
         self._row_country = _build_row_country("", region)
@@ -168,12 +168,12 @@ class PhoneReader:
 
         Args:
             cell_text: the cell.
-            country_text: the row's country, as `find_two_letter_country` reads it; empty if none.
+            country_text: the row's country, as `two_letter_country_or_empty` reads it, or empty.
 
         Raises:
             UnusableCell: if there is no number, none that is valid, or more than one.
         """
-        if is_plain_mobile(cell_text):
+        if is_certainly_mobile_e164(cell_text):
             return ParsedPhone(cell_text, PhoneKind.MOBILE)
         row_country = (
             _build_row_country(country_text, self.region) if country_text else self._row_country
@@ -183,7 +183,7 @@ class PhoneReader:
             return ParsedPhone(phone, phone_kind(phone))
         numbers: dict[str, None] = {}
         problem = None
-        for piece in _iter_numbers_in_cell(cell_text, row_country):
+        for piece in _iter_numbers_or_raise_unusable(cell_text, row_country):
             try:
                 numbers[_parse_single_number(piece, row_country, self.convention)] = None
             except UnusableCell as error:
@@ -212,7 +212,9 @@ class PhoneReader:
         except UnusableCell:
             pass  # both readings are found below
         try:
-            for piece in _iter_numbers_in_cell(cell_text, row_country, allow_unknown_words=True):
+            for piece in _iter_numbers_or_raise_unusable(
+                cell_text, row_country, allow_unknown_words=True
+            ):
                 try:
                     numbers[_parse_single_number(piece, row_country, self.convention)] = None
                 except _Ambiguous as problem:
@@ -234,7 +236,7 @@ class PhoneReader:
             UnusableCell: if the cell holds nothing but digits, and they are no one number.
         """
         written = text.strip()
-        digits = _digits_without_plus_if_usual_form(written)
+        digits = _digits_without_plus_or_none_if_unusual(written)
         if digits is None:
             return None
         if written[0] == "+":
@@ -246,7 +248,7 @@ class PhoneReader:
             if row_country.region == row_country.store_region:
                 return phone
             return phone if phone and phone_kind(phone) == PhoneKind.MOBILE else None
-        phone = _parse_if_only_one_reading(digits, row_country)
+        phone = _parse_digits_if_unambiguous(digits, row_country)
         if phone:
             return phone
         try:
@@ -257,7 +259,7 @@ class PhoneReader:
             return None
 
 
-def _digits_without_plus_if_usual_form(written: str) -> str | None:
+def _digits_without_plus_or_none_if_unusual(written: str) -> str | None:
     """The digits of a usual cell without its sign; None if it must be looked at more closely."""
     digits = written[written[:1] == "+" :]
     if not digits.isdecimal():
@@ -274,7 +276,7 @@ def _digits_without_plus_if_usual_form(written: str) -> str | None:
     return digits
 
 
-def _parse_if_only_one_reading(digits: str, row_country: _RowCountry) -> str | None:
+def _parse_digits_if_unambiguous(digits: str, row_country: _RowCountry) -> str | None:
     """What `_parse_unsigned_number` makes of digits with one reading, None of others."""
     if row_country.unknown:
         return None
@@ -327,12 +329,14 @@ class _RowCountry(NamedTuple):
 @functools.lru_cache(maxsize=4096)
 def _build_row_country(country_text: str, store_region: str) -> _RowCountry:
     """The home of a row, from the text of its country."""
-    named = find_two_letter_country(country_text)
+    named = two_letter_country_or_empty(country_text)
     region = named or store_region
     metadata = PhoneMetadata.metadata_for_region(region)
     mobile = metadata.mobile if metadata else None
     plus_code = f"+{phonenumbers.country_code_for_region(region)}"
-    is_unknown = not named and country_text.strip() and not stands_for_nothing(country_text)
+    is_unknown = (
+        not named and country_text.strip() and not is_placeholder_for_no_value(country_text)
+    )
     return _RowCountry(
         region,
         store_region,
@@ -358,7 +362,7 @@ def parse_phone_to_e164(text: str, region: str) -> str:
     return PhoneReader(region).parse(text).phone
 
 
-def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneConvention:
+def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneConvention:
     """How a column writes numbers without a sign; unknown if its cells disagree or do not tell.
 
     Args:
@@ -371,8 +375,10 @@ def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneCon
             continue
         row_country = _build_row_country(country, region)
         try:
-            for piece in (text,) if text.isdecimal() else _iter_numbers_in_cell(text, row_country):
-                convention = _convention_of(piece, row_country)
+            for piece in (
+                (text,) if text.isdecimal() else _iter_numbers_or_raise_unusable(text, row_country)
+            ):
+                convention = _convention_of_number(piece, row_country)
                 if convention:
                     found.add(convention)
         except UnusableCell:
@@ -382,7 +388,7 @@ def detect_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneCon
     return found.pop() if found else PhoneConvention.UNKNOWN
 
 
-def _convention_of(piece: str, row_country: _RowCountry) -> PhoneConvention:
+def _convention_of_number(piece: str, row_country: _RowCountry) -> PhoneConvention:
     """How one number is written; unknown if it has a sign, or both readings."""
     digits = _digits_of(piece)
     if not digits or piece.lstrip(_ENDS)[:1] == "+" or digits[0] == "0":
@@ -399,7 +405,7 @@ def _convention_of(piece: str, row_country: _RowCountry) -> PhoneConvention:
     return PhoneConvention.NATIONAL
 
 
-def find_two_letter_country(text: str) -> str:
+def two_letter_country_or_empty(text: str) -> str:
     """The two-letter country that a cell names; empty if it names none.
 
     Of countries that share a calling code it is the main one, whose numbering plan they share.
@@ -408,34 +414,34 @@ def find_two_letter_country(text: str) -> str:
         text: an ISO code, a calling code such as `+44`, `0049` or `1`, or a name in English, Greek,
             German, French, Spanish or Italian.
     """
-    return _find_two_letter_country_cached(text) if text else ""
+    return _cached_two_letter_country_or_empty(text) if text else ""
 
 
 @functools.lru_cache(maxsize=4096)
-def _find_two_letter_country_cached(text: str) -> str:
-    text = _strip_spreadsheet_quoting(_normalized(text[:MAX_CELL_LENGTH]))
-    region = _find_region_by_code_or_name(text)
+def _cached_two_letter_country_or_empty(text: str) -> str:
+    text = _strip_spreadsheet_quoting(_normalize_digits_blanks_dashes(text[:MAX_CELL_LENGTH]))
+    region = _region_by_code_or_name_or_empty(text)
     if region:
         return region
     # "Germany (DE)", "GR - Greece", "el_GR": what can be read must agree.
-    parts = [_find_region_by_code_or_name(part) for part in re.split(r"[()\[\]/,;_:-]", text)]
+    parts = [_region_by_code_or_name_or_empty(part) for part in re.split(r"[()\[\]/,;_:-]", text)]
     if re.fullmatch(r"[a-z]{2,3}[-_][A-Z]{2}", text):
         parts = parts[1:]  # a language and its country
     found = {region for region in parts if region}
     return found.pop() if len(found) == 1 else ""
 
 
-def _find_region_by_code_or_name(text: str) -> str:
+def _region_by_code_or_name_or_empty(text: str) -> str:
     text = text.strip()
     code = text.upper()
     if code in SUPPORTED_REGIONS:
         return code
     if match := _CALLING_CODE.fullmatch(text.replace(" ", "").replace("-", "")):
-        return _region_of_calling_code(match[1])
-    return _regions_by_name().get(fold_to_alphanumeric(text), "")
+        return _region_of_calling_code_or_empty(match[1])
+    return _region_by_folded_name().get(fold_to_alphanumeric(text), "")
 
 
-def _region_of_calling_code(digits: str) -> str:
+def _region_of_calling_code_or_empty(digits: str) -> str:
     """The main country of a calling code; of `1684` and others of North America the one meant."""
     if len(digits) == 4 and digits[0] == "1":
         for region in COUNTRY_CODE_TO_REGION_CODE[1]:
@@ -448,7 +454,7 @@ def _region_of_calling_code(digits: str) -> str:
     return region if region in SUPPORTED_REGIONS else ""
 
 
-def _load_locale_data() -> dict[str, dict[str, str]]:
+def _load_region_names_by_language() -> dict[str, dict[str, str]]:
     """The library's names of regions by language; importing its package takes 100 MB more."""
     path = Path(phonenumbers.__file__).parent / "geodata" / "locale.py"
     spec = spec_from_file_location("phonenumbers.geodata.locale", path)
@@ -459,10 +465,10 @@ def _load_locale_data() -> dict[str, dict[str, str]]:
 
 
 @functools.cache
-def _regions_by_name() -> dict[str, str]:
+def _region_by_folded_name() -> dict[str, str]:
     """Regions by their names and usual abbreviations, as `fold_to_alphanumeric` writes them."""
     names: dict[str, str] = {}
-    locale_data = _load_locale_data()
+    locale_data = _load_region_names_by_language()
     for region, others in OTHER_COUNTRY_NAMES.items():
         names |= {fold_to_alphanumeric(name): region for name in others.split("|")}
     for languages in (LANGUAGES, None):  # the six languages before all others
@@ -509,15 +515,15 @@ OTHER_COUNTRY_NAMES = {
 }  # fmt: skip
 
 
-def _normalized(text: str) -> str:
+def _normalize_digits_blanks_dashes(text: str) -> str:
     """The text with digits, blanks and dashes of other scripts as ASCII, and nothing invisible."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_normalized_character, text))
+    return "".join(map(_normalize_character, text))
 
 
 @functools.lru_cache(maxsize=1024)
-def _normalized_character(character: str) -> str:
+def _normalize_character(character: str) -> str:
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     category = unicodedata.category(character)
@@ -547,7 +553,7 @@ def _strip_spreadsheet_quoting(text: str) -> str:
         text = inner
 
 
-def _iter_numbers_in_cell(
+def _iter_numbers_or_raise_unusable(
     text: str, row_country: _RowCountry, *, allow_unknown_words: bool = False
 ) -> Iterator[str]:
     """The parts of a cell that are one number each, without labels and extensions.
@@ -562,12 +568,12 @@ def _iter_numbers_in_cell(
     """
     if len(text) > MAX_CELL_LENGTH and len(text.strip()) > MAX_CELL_LENGTH:
         raise UnusableCell(_no_valid_number_message(row_country))
-    text = _strip_spreadsheet_quoting(_normalized(text))
+    text = _strip_spreadsheet_quoting(_normalize_digits_blanks_dashes(text))
     if not text:
         raise UnusableCell(_MISSING)
     if looks_like_date(text) and (":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS):
         raise UnusableCell(_A_DATE)
-    number = _parse_program_format_or_none(text)
+    number = _parse_spreadsheet_or_whatsapp_format(text)
     if number:
         yield number
         return
@@ -580,10 +586,10 @@ def _iter_numbers_in_cell(
         for labelled in part.split(_BOUNDARY):
             for number in _PLUS_WITHIN.split(labelled):
                 if any(map(str.isdecimal, number)):
-                    yield from _split_adjacent_numbers(number.strip(_ENDS), row_country)
+                    yield from _split_adjacent_or_raise_ambiguous(number.strip(_ENDS), row_country)
 
 
-def _parse_program_format_or_none(text: str) -> str | None:
+def _parse_spreadsheet_or_whatsapp_format(text: str) -> str | None:
     """The number of a cell that a spreadsheet or WhatsApp wrote in a form of its own, if it did.
 
     Raises:
@@ -661,7 +667,7 @@ def _strip_labels_extensions_and_fax_or_raise(text: str, *, allow_unknown_words:
     return "".join(kept)
 
 
-def _split_adjacent_numbers(number: str, row_country: _RowCountry) -> Iterator[str]:
+def _split_adjacent_or_raise_ambiguous(number: str, row_country: _RowCountry) -> Iterator[str]:
     """The number, or the several numbers that slashes, dashes or blanks part.
 
     The parts are meant if each is valid and the whole is not.
@@ -687,7 +693,7 @@ def _split_adjacent_numbers(number: str, row_country: _RowCountry) -> Iterator[s
             return
         if ways:
             numbers = [number] * whole + [part for way in ways for part in way]
-            raise _Ambiguous(dict.fromkeys(_readings_of_valid(numbers, row_country)))
+            raise _Ambiguous(dict.fromkeys(_all_readings_or_raise_unusable(numbers, row_country)))
         first, _, rest = number.partition("/")
         # "210 1234567 / 68" names the last digits of another number.
         if (
@@ -726,7 +732,9 @@ def _valid_ways_to_split(
     return [way for way in ways[0] if len(way) > 1]
 
 
-def _readings_of_valid(valid_numbers: Iterable[str], row_country: _RowCountry) -> Iterator[str]:
+def _all_readings_or_raise_unusable(
+    valid_numbers: Iterable[str], row_country: _RowCountry
+) -> Iterator[str]:
     """All readings of numbers that are valid."""
     for number in valid_numbers:
         try:
@@ -769,18 +777,18 @@ def _parse_single_number(number: str, row_country: _RowCountry, convention: Phon
         plain = None
     optional_zero = _OPTIONAL_ZERO.search(number)
     if optional_zero and any(map(str.isdecimal, number[: optional_zero.start()])):
-        readings = _optional_zero_readings(number, optional_zero, row_country)
+        readings = _readings_with_and_without_bracketed_zero(number, optional_zero, row_country)
     elif signed:
         international = _e164_of_international_tolerant(digits)
         # Some countries dial other digits than 00 for abroad, which may go on after zeros.
-        dialled = _find_number_by_dial_out_prefix(plain, row_country.region) if plain else None
+        dialled = _e164_by_dial_out_prefix_or_none(plain, row_country.region) if plain else None
         readings = _Readings(international, dialled)
     else:
         return _parse_unsigned_number(digits, number, row_country, convention)
     return _only_reading_or_raise(readings, row_country)
 
 
-def _optional_zero_readings(
+def _readings_with_and_without_bracketed_zero(
     number: str, bracketed_zero: re.Match[str], row_country: _RowCountry
 ) -> _Readings:
     """The readings of `+44 (0)7400 123456`: the zero in brackets is dialled at home only."""
@@ -793,7 +801,7 @@ def _optional_zero_readings(
     )
 
 
-def _find_number_by_dial_out_prefix(digits: str, region: str) -> str | None:
+def _e164_by_dial_out_prefix_or_none(digits: str, region: str) -> str | None:
     """Digits as a telephone of the region dials them, where that is not `00` and calling code."""
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None or metadata.international_prefix in (None, "00"):
@@ -882,7 +890,7 @@ def _parse_unsigned_number(
         )
     if digits[0] == "0":
         return _pick_zero_reading_or_raise(readings, row_country)
-    readings = _without_impossible(readings, row_country)
+    readings = _drop_impossible_readings(readings, row_country)
     found = list(dict.fromkeys(phone for phone in readings if phone))
     if not found:
         raise UnusableCell(_no_valid_number_message(row_country))
@@ -897,7 +905,7 @@ def _parse_unsigned_number(
                 _no_valid_number_message(row_country)
             )  # hardly an extension without its leading zero
         if found[0] == readings.international and not found[0].startswith(row_country.plus_code):
-            _raise_if_mistyped_home_number(digits, found[0], row_country, convention)
+            _raise_if_may_be_mistyped_home_number(digits, found[0], row_country, convention)
         return found[0]
     if grouped := _pick_by_digit_grouping(written, found, readings.international):
         return grouped
@@ -907,11 +915,11 @@ def _parse_unsigned_number(
     if phone is None:
         raise _Ambiguous(found)
     if phone == readings.international and not phone.startswith(row_country.plus_code):
-        _raise_if_mistyped_home_number(digits, phone, row_country, convention)
+        _raise_if_may_be_mistyped_home_number(digits, phone, row_country, convention)
     return phone
 
 
-def _raise_if_mistyped_home_number(
+def _raise_if_may_be_mistyped_home_number(
     digits: str, phone: str, row_country: _RowCountry, convention: PhoneConvention
 ) -> None:
     """Refuse digits that are a foreign number only if nobody mistyped one of the country.
@@ -924,14 +932,16 @@ def _raise_if_mistyped_home_number(
         raise UnusableCell(_no_valid_number_message(row_country))
     if convention == PhoneConvention.INTERNATIONAL:
         return
-    if convention == PhoneConvention.NATIONAL or _is_near_mobile(digits, row_country.region):
+    if convention == PhoneConvention.NATIONAL or _is_one_digit_off_a_mobile(
+        digits, row_country.region
+    ):
         raise UnusableCell(
             f"it could be {phone}, or a number of {row_country.region} with a digit too many or "
             "too few: write it with its + sign, or correct it"
         )
 
 
-def _is_near_mobile(digits: str, region: str) -> bool:
+def _is_one_digit_off_a_mobile(digits: str, region: str) -> bool:
     """Whether a mobile of the region has one digit less or one more than these."""
     shorter = (digits[:at] + digits[at + 1 :] for at in range(len(digits)))
     longer = (
@@ -943,7 +953,7 @@ def _is_near_mobile(digits: str, region: str) -> bool:
     )
 
 
-def _without_impossible(readings: _Readings, row_country: _RowCountry) -> _Readings:
+def _drop_impossible_readings(readings: _Readings, row_country: _RowCountry) -> _Readings:
     international, national, repaired, elsewhere = readings
     if elsewhere and international and phone_kind(elsewhere) != PhoneKind.MOBILE:
         readings = readings._replace(elsewhere=None)  # the row names another country
@@ -1028,7 +1038,7 @@ def _can_rule_out_beside_mobile(
 def _is_longer_than_any_mobile(phone: str) -> bool:
     """Whether a number is no mobile and has more digits than any mobile of its country."""
     digits = phone[1:]
-    rules = kind_rules(digits[:3], len(digits))
+    rules = phone_kind_rules(digits[:3], len(digits))
     return len(digits) - rules.code_length > rules.max_mobile_length and not rules.is_mobile(digits)
 
 
@@ -1039,14 +1049,16 @@ def _pick_by_digit_grouping(
     groups = _GROUP.findall(written) if not written.isdecimal() else []
     if len(groups) < 2:
         return None
-    matching = [p for p in candidates if groups in _usual_groups(p, with_code=p == international)]
+    matching = [
+        p for p in candidates if groups in _usual_digit_groups(p, with_code=p == international)
+    ]
     if not matching and international and international.startswith("+" + groups[0]):
-        code = kind_rules(international[1:4], len(international) - 1).code_length
+        code = phone_kind_rules(international[1:4], len(international) - 1).code_length
         matching = [international] if len(groups[0]) == code else []
     return matching[0] if len(matching) == 1 else None
 
 
-def _usual_groups(phone: str, *, with_code: bool) -> list[list[str]]:
+def _usual_digit_groups(phone: str, *, with_code: bool) -> list[list[str]]:
     number = phonenumbers.parse(phone)
     if with_code:
         text = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)

@@ -20,7 +20,7 @@ from contacts.importing.consent_cells import Consent
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import Layout
 from contacts.importing.rejected import REASON_HEADING
-from contacts.importing.validating import ContactRow, Rejection, row_validator
+from contacts.importing.validating import ContactRow, Rejection, build_row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
 from contacts.phones import PhoneKind, phone_region_of
 
@@ -147,7 +147,7 @@ def plan_import(
         ImportRefused: if the file as a whole cannot be used.
     """
     region = phone_region_of(owner)
-    layout = reading.detect_layout(
+    layout = reading.detect_layout_or_refuse(
         path,
         has_header=has_header,
         encoding=encoding,
@@ -174,7 +174,7 @@ def plan_import(
     odd_rows: list[RowPreview] = []
     totals = ImportTotals()
     if with_preview and not refusal:
-        validate_row = row_validator(
+        validate_row = build_row_validator(
             layout.headings,
             fields,
             date_order,
@@ -182,11 +182,11 @@ def plan_import(
             sample=sample_cells,
             zone=ZoneInfo(owner.timezone),
         )
-        preview_rows = _preview_rows(owner.pk, sample[:PREVIEW_ROWS], validate_row)
+        preview_rows = _build_row_previews(owner.pk, sample[:PREVIEW_ROWS], validate_row)
         uncommon_rows = _count_and_collect_odd_rows(
             reading.FileReader(path, layout), validate_row, totals
         )
-        odd_rows = _preview_rows(owner.pk, uncommon_rows, validate_row)
+        odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row)
     return ImportPlan(
         layout,
         fields,
@@ -196,11 +196,11 @@ def plan_import(
         preview_rows,
         odd_rows,
         totals,
-        _planned_columns(layout.headings, sample_cells, fields),
+        _build_planned_columns(layout.headings, sample_cells, fields),
     )
 
 
-def plan_and_store_upload(contact_import: ContactImport, **choices: Any) -> ImportPlan:
+def plan_import_and_store_plan(contact_import: ContactImport, **choices: Any) -> ImportPlan:
     """Plan an uploaded file and store the plan on the import.
 
     Args:
@@ -212,22 +212,24 @@ def plan_and_store_upload(contact_import: ContactImport, **choices: Any) -> Impo
     """
     for name, value in stored_encoding_and_sheet(contact_import).items():
         choices[name] = choices.get(name) or value
-    with files.local_copy(contact_import.pk) as path:
+    with files.temporary_local_copy(contact_import.pk) as path:
         plan = plan_import(path, contact_import.owner, **choices)
     try:
-        store_plan(contact_import, plan, choices.get("date_order", ""))
+        store_plan_or_raise_file_changed(contact_import, plan, choices.get("date_order", ""))
     except files.FileChanged:
         raise ImportRefused("the file was changed meanwhile: load this page again") from None
     return plan
 
 
-def store_plan(contact_import: ContactImport, plan: ImportPlan, date_order: str) -> None:
+def store_plan_or_raise_file_changed(
+    contact_import: ContactImport, plan: ImportPlan, date_order: str
+) -> None:
     """Store a plan on its import.
 
     Raises:
         FileChanged: if the file was stored anew since the import was loaded.
     """
-    contact_import.layout, contact_import.mapping = plan.layout.as_json(), plan.mapping
+    contact_import.layout, contact_import.mapping = plan.layout.as_json_dict(), plan.mapping
     contact_import.date_order = date_order
     planned = ContactImport.objects.filter(
         pk=contact_import.pk, file_sha256=contact_import.file_sha256
@@ -302,7 +304,7 @@ def _count_and_collect_odd_rows(
     return odd_rows
 
 
-def _planned_columns(
+def _build_planned_columns(
     headings: Sequence[str], sample: Sequence[Sequence[str]], fields: Mapping[str, Sequence[int]]
 ) -> list[PlannedColumn]:
     field_by_position = {at: field for field, positions in fields.items() for at in positions}
@@ -316,7 +318,7 @@ def _planned_columns(
     return columns
 
 
-def _stored_values(row: ContactRow) -> dict[str, str]:
+def _values_to_store_by_label(row: ContactRow) -> dict[str, str]:
     """What would be stored of a row, as text by field, without blanks."""
     values = {
         "phone": row.phone,
@@ -330,7 +332,7 @@ def _stored_values(row: ContactRow) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _preview_rows(
+def _build_row_previews(
     owner_id: int,
     rows: list[tuple[int, list[str]]],
     validate_row: Callable[[list[str]], ContactRow | Rejection],
@@ -351,6 +353,8 @@ def _preview_rows(
         else:
             result = RowResult.KNOWN if row.phone in known_phones else RowResult.NEW
         reasons = "; ".join(cell.reason for cell in row.dropped)
-        previews.append(RowPreview(line, cells, result, reason=reasons, stored=_stored_values(row)))
+        previews.append(
+            RowPreview(line, cells, result, reason=reasons, stored=_values_to_store_by_label(row))
+        )
         seen_phones.add(row.phone)
     return previews

@@ -118,7 +118,7 @@ class Layout:
     escaped: bool = False  # a backslash stands before a quotation mark within a cell
     notes: tuple[str, ...] = ()  # what is left out, for the person who imports
 
-    def as_json(self) -> dict:
+    def as_json_dict(self) -> dict:
         """The layout as JSON, for `from_json`."""
         return asdict(self) | {
             "headings": list(self.headings),
@@ -128,14 +128,14 @@ class Layout:
 
     @classmethod
     def from_json(cls, stored: dict) -> Layout:
-        """The layout that `as_json` stored."""
+        """The layout that `as_json_dict` stored."""
         return cls(
             **stored
             | {name: tuple(stored.get(name, ())) for name in ("headings", "sheets", "notes")}
         )
 
 
-def detect_layout(
+def detect_layout_or_refuse(
     path: Path,
     *,
     has_header: bool | None = None,
@@ -162,11 +162,11 @@ def detect_layout(
     if not start:
         raise ImportRefused("the file is empty: export the list again")
     if start.startswith(_ZIP_SIGNATURES):
-        _check_workbook(path, largest_bytes)
-        return _workbook_layout(path, sheet, has_header, largest_bytes)
+        _refuse_unusable_workbook(path, largest_bytes)
+        return _detect_workbook_layout_or_refuse(path, sheet, has_header, largest_bytes)
     is_compressed = start.startswith(_GZIP_SIGNATURE)
-    layout = _csv_layout(path, is_compressed, encoding, region, largest_bytes)
-    return _with_headings(path, layout, has_header)
+    layout = _detect_csv_layout_or_refuse(path, is_compressed, encoding, region, largest_bytes)
+    return _add_headings_or_refuse(path, layout, has_header)
 
 
 class FileReader:
@@ -182,7 +182,7 @@ class FileReader:
         self._at_end = False
 
     @property
-    def share(self) -> float:
+    def share_read(self) -> float:
         """How much of the file has been read, from 0 to 1."""
         if self._file:
             return self._file.position / self._file.size
@@ -192,10 +192,10 @@ class FileReader:
         return (
             self._iter_sheet_rows_by_subprocess()
             if self.layout.kind == "xlsx"
-            else self._csv_rows()
+            else self._iter_csv_rows()
         )
 
-    def _csv_rows(self) -> Iterator[tuple[int, list[str]]]:
+    def _iter_csv_rows(self) -> Iterator[tuple[int, list[str]]]:
         layout = self.layout
         self._file = _UnpackingReader(self.path, layout.compressed, layout.largest_bytes)
         self._at_end = False
@@ -326,7 +326,7 @@ class _UnpackingReader(io.RawIOBase):
             ) from None
         self.count += count
         self.position = self.file.tell()
-        _check_unpacked_size(self.position, self.count, self.largest_bytes)
+        _refuse_if_unpacked_too_large(self.position, self.count, self.largest_bytes)
         return count
 
     def close(self) -> None:
@@ -335,7 +335,7 @@ class _UnpackingReader(io.RawIOBase):
         super().close()
 
 
-def _check_unpacked_size(packed: int, unpacked: int, largest_bytes: int) -> None:
+def _refuse_if_unpacked_too_large(packed: int, unpacked: int, largest_bytes: int) -> None:
     if unpacked > largest_bytes:
         raise ImportRefused(
             f"the file has more than {largest_bytes / 1e6:,.0f} MB (unpacked, if it is "
@@ -348,7 +348,7 @@ def _check_unpacked_size(packed: int, unpacked: int, largest_bytes: int) -> None
         )
 
 
-def _check_workbook(path: Path, largest_bytes: int) -> None:
+def _refuse_unusable_workbook(path: Path, largest_bytes: int) -> None:
     try:
         with zipfile.ZipFile(path) as file:
             parts = file.infolist()
@@ -369,15 +369,17 @@ def _check_workbook(path: Path, largest_bytes: int) -> None:
         raise ImportRefused(
             "this is an archive (.zip), not a list: unpack it and upload the CSV or .xlsx in it"
         )
-    _check_unpacked_size(path.stat().st_size, sum(part.file_size for part in parts), largest_bytes)
-    if any(map(partial(_has_formula_without_result, path), filter(_is_sheet, names))):
+    _refuse_if_unpacked_too_large(
+        path.stat().st_size, sum(part.file_size for part in parts), largest_bytes
+    )
+    if any(map(partial(_has_formula_without_result, path), filter(_is_worksheet_part, names))):
         raise ImportRefused(
             "the workbook has formulas whose results are not stored in it: open it in Excel, save "
             "it again and upload that file"
         )
 
 
-def _is_sheet(part_name: str) -> bool:
+def _is_worksheet_part(part_name: str) -> bool:
     return part_name.startswith("xl/worksheets/") and part_name.endswith(".xml")
 
 
@@ -441,12 +443,16 @@ def _scan_file(path: Path, compressed: bool, largest_bytes: int) -> _FileScan:
     return scan
 
 
-def _csv_layout(
+def _detect_csv_layout_or_refuse(
     path: Path, compressed: bool, encoding: str, region: str, largest_bytes: int
 ) -> Layout:
     scan = _scan_file(path, compressed, largest_bytes)
     _refuse_other_formats(scan.head)
-    encoding = _parse_encoding_name(encoding) if encoding else _detect_encoding(scan, region)
+    encoding = (
+        _canonical_encoding_or_refuse(encoding)
+        if encoding
+        else _detect_encoding_or_refuse(scan, region)
+    )
     text = scan.head.decode(encoding, "replace").replace("\0", "")
     for pattern, kind in _OTHER_TEXTS:
         if pattern.match(text) or (pattern.flags & re.MULTILINE and pattern.search(text[:4000])):
@@ -486,7 +492,7 @@ def _csv_layout(
     )
 
 
-def _parse_encoding_name(name: str) -> str:
+def _canonical_encoding_or_refuse(name: str) -> str:
     """The name of an encoding, if it exists."""
     try:
         "".encode(name)
@@ -510,7 +516,7 @@ def _refuse_other_formats(head: bytes) -> None:
         )
 
 
-def _detect_encoding(scan: _FileScan, region: str) -> str:
+def _detect_encoding_or_refuse(scan: _FileScan, region: str) -> str:
     head = scan.head
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
@@ -535,7 +541,7 @@ def _detect_encoding(scan: _FileScan, region: str) -> str:
     )
     if controls > MAX_CONTROL_SHARE * min(len(head), CONTROL_SAMPLE_CHARACTERS):
         raise ImportRefused(_NO_TEXT)
-    encoding = encodings.detect_legacy_encoding(sample, region)
+    encoding = encodings.detect_legacy_encoding_or_empty(sample, region)
     if not encoding:
         raise ImportRefused(
             Question(
@@ -580,7 +586,7 @@ def _looks_like_phone_email_or_date(cell: str) -> bool:
     )
 
 
-def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layout:
+def _add_headings_or_refuse(path: Path, layout: Layout, has_header: bool | None) -> Layout:
     sample = list(islice(FileReader(path, layout), SAMPLE_ROWS + heading_rows.MAX_ROWS_ABOVE))
     if not sample:
         raise ImportRefused("the file has no rows: export the list again")
@@ -588,7 +594,7 @@ def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layou
     records = sample[found.end :]
     if not records:
         raise ImportRefused("the file has headings and no rows below them: export the list again")
-    widths = [_filled_width(record) for _, record in records]
+    widths = [_width_without_trailing_blanks(record) for _, record in records]
     width = len(found.cells)
     if layout.kind == "csv" and found.cells:
         too_wide = [
@@ -608,7 +614,7 @@ def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layou
         )
     else:
         width = max(width, *widths)
-    if layout.kind == "csv" and width == 1 and _is_one_cell_per_line(records):
+    if layout.kind == "csv" and width == 1 and _are_rows_quoted_as_one_cell(records):
         raise ImportRefused(
             "each line is one cell, in quotation marks: export the list again without them"
         )
@@ -621,7 +627,7 @@ def _with_headings(path: Path, layout: Layout, has_header: bool | None) -> Layou
     )
 
 
-def _filled_width(record: list[str]) -> int:
+def _width_without_trailing_blanks(record: list[str]) -> int:
     """How many cells a row has without empty ones at its end."""
     width = len(record)
     while width and not record[width - 1].strip():
@@ -629,7 +635,7 @@ def _filled_width(record: list[str]) -> int:
     return width
 
 
-def _is_one_cell_per_line(records: list[tuple[int, list[str]]]) -> bool:
+def _are_rows_quoted_as_one_cell(records: list[tuple[int, list[str]]]) -> bool:
     """Whether the only cell of most rows holds a separator and a value."""
     count = 0
     for _, record in records:
@@ -641,9 +647,11 @@ def _is_one_cell_per_line(records: list[tuple[int, list[str]]]) -> bool:
     return count * 2 > len(records)
 
 
-def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_bytes: int) -> Layout:
+def _detect_workbook_layout_or_refuse(
+    path: Path, sheet: str, has_header: bool | None, largest_bytes: int
+) -> Layout:
     """The layout of the only list of a workbook, or of all its sheets with the same headings."""
-    names = _filled_sheet_names_by_subprocess(path)
+    names = _visible_filled_sheets_by_subprocess(path)
     if sheet:
         if sheet not in names:
             raise ImportRefused(f"there is no sheet {sheet}; there are: {', '.join(names)}")
@@ -655,7 +663,7 @@ def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_by
     for name in names[:MAX_SHEETS]:
         try:
             layout = Layout("xlsx", largest_bytes, sheets=(name,))
-            layouts[name] = _with_headings(path, layout, has_header)
+            layouts[name] = _add_headings_or_refuse(path, layout, has_header)
         except ImportRefused as error:
             refusals[name] = error
     if not layouts:
@@ -677,13 +685,13 @@ def _workbook_layout(path: Path, sheet: str, has_header: bool | None, largest_by
 
 def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     """Whether a sheet could be a list of customers: a heading of a contact, or phone numbers."""
-    if layout.has_header and any(map(heading_rows.names_contact_field, layout.headings)):
+    if layout.has_header and any(map(heading_rows.is_heading_of_contact_field, layout.headings)):
         return True
     rows = islice(FileReader(path, layout), SAMPLE_ROWS)
     return any(cells.looks_like_phone(cell) for _, record in rows for cell in record)
 
 
-def _filled_sheet_names_by_subprocess(path: Path) -> list[str]:
+def _visible_filled_sheets_by_subprocess(path: Path) -> list[str]:
     """The names of the visible sheets of a workbook that have cells, in their order."""
     result = subprocess.run(
         [sys.executable, "-P", workbook.__file__, "--sheets", path],

@@ -45,7 +45,7 @@ class Refusals:
         """Delete what is on disk."""
         self.database.close()
 
-    def apply_to(self, row_by_phone: dict[str, ContactRow]) -> None:
+    def overwrite_consent_of(self, row_by_phone: dict[str, ContactRow]) -> None:
         """Let the rows say what the refusals of their numbers say, wherever these stand."""
         numbers = json.dumps([int(phone) for phone in row_by_phone])
         for number, consent, said_at in self.database.execute(FIND_REFUSALS, [numbers]):

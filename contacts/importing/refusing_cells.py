@@ -51,7 +51,7 @@ _NEGATING_WORDS = (
 
 
 @lru_cache(maxsize=10_000)
-def _may_say_no(word: str) -> bool:
+def _may_be_part_of_refusal(word: str) -> bool:
     """Whether a cell with this word may say no; most words of addresses and notes do not."""
     words = _SPLIT.findall(fold_case_and_accents(word.replace("_", " ")))
     return not _NEGATING_WORDS.isdisjoint(words)
@@ -72,7 +72,7 @@ def cell_refuses_messages(cell_text: str) -> bool:
     Args:
         cell_text: the cell.
     """
-    if not any(_may_say_no(word) for word in cell_text.split() if not word.isdigit()):
+    if not any(_may_be_part_of_refusal(word) for word in cell_text.split() if not word.isdigit()):
         return False
     words = _SPLIT.findall(fold_case_and_accents(cell_text.replace("_", " ")))
     joined = {first + second for first, second in pairwise(words)}

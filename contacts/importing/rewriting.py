@@ -21,7 +21,7 @@ from typing import IO
 
 from contacts.importing import files, planning
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.reading import FileReader, Layout, detect_layout
+from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from contacts.models import ContactImport, ImportFileChunk
 from contacts.phones import phone_region_of
 
@@ -33,7 +33,7 @@ DAMAGED = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplem
 EditRow = Callable[[list[str]], list[str]]
 
 
-def layout_of(contact_import: ContactImport, path: Path) -> Layout:
+def stored_or_detected_layout(contact_import: ContactImport, path: Path) -> Layout:
     """How the file is read: as it was planned, else as it would be.
 
     Raises:
@@ -41,22 +41,24 @@ def layout_of(contact_import: ContactImport, path: Path) -> Layout:
     """
     if contact_import.layout:
         return Layout.from_json(contact_import.layout)
-    return detect_layout(
+    return detect_layout_or_refuse(
         path,
         region=phone_region_of(contact_import.owner),
         largest_bytes=planning.max_unpacked_bytes(),
     )
 
 
-def texts_of(path: Path, layout: Layout) -> Iterator[str]:
+def iter_texts_of_file(path: Path, layout: Layout) -> Iterator[str]:
     """All text in a file, also what an import does not read, in pieces that overlap."""
     if layout.kind == "xlsx":
-        yield from texts_of_workbook(path)
+        yield from iter_overlapping_texts_of_workbook(path)
     else:
-        yield from texts_of_table(path, layout.encoding, compressed=layout.compressed)
+        yield from iter_overlapping_texts_of_csv(
+            path, layout.encoding, compressed=layout.compressed
+        )
 
 
-def texts_of_workbook(path: Path) -> Iterator[str]:
+def iter_overlapping_texts_of_workbook(path: Path) -> Iterator[str]:
     """All text in a workbook, in pieces that overlap."""
     with zipfile.ZipFile(path) as workbook:
         for part in workbook.namelist():
@@ -64,7 +66,7 @@ def texts_of_workbook(path: Path) -> Iterator[str]:
                 yield from _iter_overlapping_pieces(stream, "utf-8")
 
 
-def texts_of_table(path: Path, encoding: str, *, compressed: bool) -> Iterator[str]:
+def iter_overlapping_texts_of_csv(path: Path, encoding: str, *, compressed: bool) -> Iterator[str]:
     """All text in a file of text, in pieces that overlap."""
     with gzip.open(path) if compressed else path.open("rb") as stream:
         yield from _iter_overlapping_pieces(stream, encoding)
@@ -81,12 +83,12 @@ def _iter_overlapping_pieces(binary: IO[bytes] | gzip.GzipFile, encoding: str) -
 def is_person_named_in_file(
     contact_import: ContactImport, edit_row: EditRow, is_named_in: Callable[[str], bool]
 ) -> bool:
-    """Whether the stored file of an import names a person; for arguments see `rewrite_file`.
+    """Whether the stored file of an import names a person; see `rewrite_file_if_person_named`.
 
     Raises:
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
-    with files.local_copy(contact_import.pk) as path:
+    with files.temporary_local_copy(contact_import.pk) as path:
         return _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in)
 
 
@@ -97,15 +99,15 @@ def _is_named_in_copy_of_file(
     is_named_in: Callable[[str], bool],
 ) -> bool:
     try:
-        layout = layout_of(contact_import, path)
-        return any(map(is_named_in, texts_of(path, layout))) or any(
+        layout = stored_or_detected_layout(contact_import, path)
+        return any(map(is_named_in, iter_texts_of_file(path, layout))) or any(
             edit_row(cells) is not cells for _, cells in FileReader(path, layout)
         )
     except DAMAGED as error:
         raise ImportRefused("the file is damaged") from error
 
 
-def rewrite_file(
+def rewrite_file_if_person_named(
     contact_import: ContactImport, edit_row: EditRow, is_named_in: Callable[[str], bool]
 ) -> bool:
     """Store the file of an import anew without a person, if the person is in it.
@@ -124,19 +126,23 @@ def rewrite_file(
     Raises:
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
-    with files.local_copy(contact_import.pk) as path, tempfile.TemporaryFile() as target:
+    with files.temporary_local_copy(contact_import.pk) as path, tempfile.TemporaryFile() as target:
         if not _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in):
             return False
-        rewritten = _write_table(path, layout_of(contact_import, path), edit_row, target)
+        rewritten = _write_edited_rows_as_csv(
+            path, stored_or_detected_layout(contact_import, path), edit_row, target
+        )
         target.seek(0)
         ImportFileChunk.objects.filter(contact_import=contact_import).delete()
-        files.store_file_chunks(contact_import, iter(lambda: target.read(files.CHUNK_BYTES), b""))
-    contact_import.layout = rewritten.as_json()
+        files.store_file_and_hash(contact_import, iter(lambda: target.read(files.CHUNK_BYTES), b""))
+    contact_import.layout = rewritten.as_json_dict()
     contact_import.save(update_fields=["layout"])
     return True
 
 
-def _write_table(path: Path, layout: Layout, edit_row: EditRow, target: IO[bytes]) -> Layout:
+def _write_edited_rows_as_csv(
+    path: Path, layout: Layout, edit_row: EditRow, target: IO[bytes]
+) -> Layout:
     """Write headings and rows as they stay; return how the result is read.
 
     What was compressed is compressed again: unpacked it may be larger than a file may be.
@@ -151,7 +157,7 @@ def _write_table(path: Path, layout: Layout, edit_row: EditRow, target: IO[bytes
         has_nul=False,
         sheets=(),
         escaped=False,
-        headings=edited_headings(layout.headings, edit_row),
+        headings=headings_or_numbers_if_edited(layout.headings, edit_row),
         notes=(),
     )
     packed = gzip.GzipFile(fileobj=target, mode="wb") if written.compressed else None
@@ -159,19 +165,19 @@ def _write_table(path: Path, layout: Layout, edit_row: EditRow, target: IO[bytes
     line = 1
     if layout.has_header:
         headings = [" ".join(heading.split()) for heading in written.headings]
-        line += _write_row(text, headings, written.delimiter)
+        line += _write_row_and_count_lines(text, headings, written.delimiter)
     for number, cells in FileReader(path, layout):
         if line < number:
             text.write("\n" * (number - line))
             line = number
-        line += _write_row(text, edit_row(cells), written.delimiter)
+        line += _write_row_and_count_lines(text, edit_row(cells), written.delimiter)
     text.detach()
     if packed:
         packed.close()
     return written
 
 
-def edited_headings(headings: Sequence[str], edit_row: EditRow) -> tuple[str, ...]:
+def headings_or_numbers_if_edited(headings: Sequence[str], edit_row: EditRow) -> tuple[str, ...]:
     """The headings, or names in their place if they are a row of the person."""
     cells = list(headings)
     if edit_row(cells) is cells:
@@ -179,7 +185,7 @@ def edited_headings(headings: Sequence[str], edit_row: EditRow) -> tuple[str, ..
     return tuple(f"column {position + 1}" for position in range(len(headings)))
 
 
-def _write_row(text: io.TextIOWrapper, cells: Sequence[str], delimiter: str) -> int:
+def _write_row_and_count_lines(text: io.TextIOWrapper, cells: Sequence[str], delimiter: str) -> int:
     """Write one row; return how many lines it takes."""
     row = io.StringIO(newline="")
     csv.writer(row, delimiter=delimiter).writerow(cells)

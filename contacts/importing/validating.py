@@ -34,14 +34,14 @@ from contacts.importing.genders import GenderColumn
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
-    stands_for_nothing,
+    is_placeholder_for_no_value,
     writes_family_first,
 )
 from contacts.importing.phone_cells import (
     ParsedPhone,
     PhoneConvention,
     PhoneReader,
-    detect_convention,
+    detect_phone_convention,
 )
 from contacts.importing.refusing_cells import cell_refuses_messages
 from contacts.phones import PhoneKind
@@ -129,7 +129,7 @@ class Rejection(NamedTuple):
     reason: str
 
 
-def row_validator(
+def build_row_validator(
     headings: Sequence[str],
     mapping: Mapping[str, Sequence[int]],
     date_order: str,
@@ -160,7 +160,7 @@ class Refusal(NamedTuple):
     said_at: datetime | None
 
 
-def refusal_reader(
+def build_refusal_reader(
     headings: Sequence[str],
     mapping: Mapping[str, Sequence[int]],
     date_order: str,
@@ -169,11 +169,11 @@ def refusal_reader(
     sample: Sequence[Sequence[str]] = (),
     zone: tzinfo = UTC,
 ) -> Callable[[list[str]], Refusal | None]:
-    """A function that says who gives no consent in a row; for arguments see `row_validator`.
+    """A function that says who gives no consent in a row; for arguments see `build_row_validator`.
 
     A row that is rejected for another cell than its number counts, too.
     """
-    return _RowValidator(headings, mapping, date_order, region, sample, zone).refusal
+    return _RowValidator(headings, mapping, date_order, region, sample, zone).refusal_or_none
 
 
 class _RowValidator:
@@ -210,7 +210,9 @@ class _RowValidator:
             at for field in ("first_name", "last_name", "full_name") for at in columns(field)
         ]
         self.genders = [(at, GenderColumn(headings[at], cells_of(at))) for at in columns("gender")]
-        self.birthdays = [(at, self._known_birthdays(cells_of(at))) for at in columns("birthday")]
+        self.birthdays = [
+            (at, self._build_birthday_cache(cells_of(at))) for at in columns("birthday")
+        ]
         self.consents = [
             (
                 at,
@@ -226,15 +228,17 @@ class _RowValidator:
             for at in columns(field)
         ]
         self.uniform_columns = [
-            *_columns_of_dates_emails_numbers(sample, self.width),
-            *((at, column.is_answer) for at, column, _ in self.consents),
+            *_columns_with_matchers_of_uniform_cells(sample, self.width),
+            *((at, column.is_understood_or_empty) for at, column, _ in self.consents),
         ]
 
     def _detect_convention_of_column(
         self, position: int, sample: Sequence[Sequence[str]], region: str
     ) -> PhoneConvention:
         rows = [row for row in sample if position < len(row)]
-        return detect_convention(((row[position], self._country_text(row)) for row in rows), region)
+        return detect_phone_convention(
+            ((row[position], self._country_text(row)) for row in rows), region
+        )
 
     def _country_text(self, cells: Sequence[str]) -> str:
         for at in self.country_at:
@@ -266,9 +270,9 @@ class _RowValidator:
                 return self._build_rejection(at, cells, problem)
         if yearless and birthday is None:
             dropped += yearless
-        first, last = (compose(name) for name in self._name(cells))
-        email = self._email(cells, dropped) if self.email_at else ""
-        gender = self._gender(cells, dropped) if self.genders else None
+        first, last = (compose(name) for name in self._first_and_last_name(cells))
+        email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
+        gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
         said = self._combine_consent_cells(cells, dropped)
         consent = said.consent
         if number.kind == PhoneKind.LANDLINE and consent < Consent.WITHHELD:
@@ -294,7 +298,7 @@ class _RowValidator:
             tuple(dropped),
         )
 
-    def refusal(self, cells: list[str]) -> Refusal | None:
+    def refusal_or_none(self, cells: list[str]) -> Refusal | None:
         """Who gives no consent in the row; None if nobody, or if it is not certain who."""
         cells = cells + [""] * (self.width - len(cells))
         if self._reject_if_cells_are_shifted(cells):
@@ -319,7 +323,7 @@ class _RowValidator:
         for at, fits in self.uniform_columns:
             text = cells[at]
             # `Papa, Anna` without quotes gives a cell that begins with a blank.
-            if text[:1] == " " and not fits(text) and not stands_for_nothing(text):
+            if text[:1] == " " and not fits(text) and not is_placeholder_for_no_value(text):
                 problem = (
                     "unlike the other cells of the column: put quotation marks around the cell "
                     "before it if the two are one"
@@ -336,7 +340,7 @@ class _RowValidator:
         problems: list[tuple[int, UnusableCell]] = []
         for at, reader in self.phone_readers:
             text = cells[at].strip()
-            if not text or (len(self.phone_readers) > 1 and stands_for_nothing(text)):
+            if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
             try:
                 number = reader.parse(text, country)
@@ -358,11 +362,11 @@ class _RowValidator:
             )
         return found
 
-    def _known_birthdays(self, sample: Sequence[str]) -> KnownCells[date | None]:
+    def _build_birthday_cache(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
 
         def read(text: str) -> date | None:
-            if stands_for_nothing(text):
+            if is_placeholder_for_no_value(text):
                 return None
             return parse_birthday_or_raise_unusable(
                 text, self.date_order, self.today, reads_serials=reads_serials
@@ -370,7 +374,7 @@ class _RowValidator:
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
-    def _name(self, cells: list[str]) -> tuple[str, str]:
+    def _first_and_last_name(self, cells: list[str]) -> tuple[str, str]:
         first = last = ""
         for at in self.first_at:
             first = first or clean_name_or_empty(cells[at])
@@ -384,7 +388,7 @@ class _RowValidator:
                     )
         return first, last
 
-    def _email(self, cells: list[str], dropped: list[DroppedCell]) -> str:
+    def _email_or_drop_cell(self, cells: list[str], dropped: list[DroppedCell]) -> str:
         problems = []
         for at in self.email_at:
             text = cells[at].strip()
@@ -392,7 +396,7 @@ class _RowValidator:
                 continue
             if len(text) <= MAX_EMAIL_LENGTH and _SIMPLE_EMAIL.fullmatch(text):
                 return text
-            if stands_for_nothing(text):
+            if is_placeholder_for_no_value(text):
                 continue
             try:
                 return _parse_unusual_email(text)
@@ -401,13 +405,13 @@ class _RowValidator:
         dropped += problems
         return ""
 
-    def _gender(self, cells: list[str], dropped: list[DroppedCell]) -> str | None:
+    def _gender_or_drop_cell(self, cells: list[str], dropped: list[DroppedCell]) -> str | None:
         problems = []
         for at, column in self.genders:
             text = cells[at]
             if gender := column.genders.get(text):
                 return gender
-            if not text or stands_for_nothing(text):
+            if not text or is_placeholder_for_no_value(text):
                 continue
             try:
                 if gender := column.parse(text):
@@ -453,13 +457,13 @@ class _RowValidator:
         )
 
 
-def _columns_of_dates_emails_numbers(
+def _columns_with_matchers_of_uniform_cells(
     sample: Sequence[Sequence[str]], width: int
 ) -> Iterator[tuple[int, Callable[[str], object]]]:
     """Columns of dates, addresses or numbers, each with what tells whether a cell may be one."""
     for at in range(width):
         cells = [row[at] for row in sample if at < len(row) and row[at][:1] not in ("", " ")]
-        cells = [cell for cell in cells if not stands_for_nothing(cell)]
+        cells = [cell for cell in cells if not is_placeholder_for_no_value(cell)]
         for is_like_others, sign, min_count in _CELL_TYPES:
             if len(cells) >= min_count and all(map(is_like_others, cells)):
                 yield at, sign.search

@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[0] == "--sheets":
             with load_workbook(arguments[1]) as workbook:
-                writer.writerows([name] for name in _filled_sheet_names(workbook))
+                writer.writerows([name] for name in _visible_filled_sheet_names(workbook))
         else:
             with load_workbook(arguments[0]) as workbook:
                 sheets = list(map(workbook.get_sheet_by_name, arguments[1:]))
@@ -52,14 +52,14 @@ def main(arguments: list[str]) -> int:
                     return TOO_MANY_ROWS
                 writer.writerow(heights)
                 for sheet in sheets:
-                    writer.writerows(map(cell_text, row) for row in sheet.iter_rows())
+                    writer.writerows(map(cell_to_text, row) for row in sheet.iter_rows())
         out.flush()
     except MemoryError:
         return OUT_OF_MEMORY
     return 0
 
 
-def _filled_sheet_names(workbook: CalamineWorkbook) -> list[str]:
+def _visible_filled_sheet_names(workbook: CalamineWorkbook) -> list[str]:
     return [
         metadata.name
         for metadata in workbook.sheets_metadata
@@ -68,7 +68,7 @@ def _filled_sheet_names(workbook: CalamineWorkbook) -> list[str]:
     ]
 
 
-def cell_text(cell: object) -> str:
+def cell_to_text(cell: object) -> str:
     """The text of a cell: integers without a fraction, dates in ISO format."""
     if isinstance(cell, str):
         return (

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from astronote.common.times import EARLIEST_BELIEVED_TIME, believed_time
+from astronote.common.times import EARLIEST_BELIEVED_TIME, plausible_claimed_or_arrival_time
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
-from contacts.marketing_blocks import suppress_opted_out_phones, suppressed_phones
+from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
 from contacts.models import ContactImport
 from contacts.opt_in_wording import opt_in_question_of
 
@@ -48,7 +48,7 @@ def escape_copy_text(text: str) -> str:
     return text.translate(_COPY_ESCAPES)
 
 
-def staging_line(row: ContactRow, *, agrees: bool) -> str:
+def build_staging_copy_line(row: ContactRow, *, agrees: bool) -> str:
     """A row as a line of COPY into the staging table.
 
     Args:
@@ -83,7 +83,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
     asks_first = has_consent and contact_import.owner.double_opt_in
     owner_id, now = contact_import.owner_id, timezone.now()
     if rows.opted_out_phones:
-        suppress_opted_out_phones(owner_id, rows.opted_out_phones, reason="import")
+        wait_for_sends_and_suppress_phones(owner_id, rows.opted_out_phones, reason="import")
     statement = UPSERT_CONTACTS
     if not contact_import.update_existing:
         # Known contacts stay as they are, but for a no, and for the rows above of this import.
@@ -105,9 +105,10 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
                 "welcome": contact_import.welcome,
                 "source": contact_import.consent_source,
                 "version": contact_import.consent_version,
-                "at": contact_import.consent_at and believed_time(contact_import.consent_at, now),
+                "at": contact_import.consent_at
+                and plausible_claimed_or_arrival_time(contact_import.consent_at, now),
                 "earliest": EARLIEST_BELIEVED_TIME,
-                "proof": _proof_of(contact_import),
+                "proof": _consent_proof_json(contact_import),
                 "since": contact_import.started_at,
                 "repeated": list(rows.repeated_phones),
             },
@@ -121,7 +122,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
                     "owner": owner_id,
                     "wording": question.wording,
                     "version": question.version,
-                    "proof": _proof_of(contact_import),
+                    "proof": _consent_proof_json(contact_import),
                     "known_too": contact_import.update_existing,
                     "since": contact_import.started_at,
                 },
@@ -134,7 +135,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
     return UpsertCounts(created, updated)
 
 
-def _proof_of(contact_import: ContactImport) -> str:
+def _consent_proof_json(contact_import: ContactImport) -> str:
     """What a consent event of an import holds as proof, as JSON; the import holds the wording."""
     proof = {"import": contact_import.pk, "file": contact_import.file_name}
     if contact_import.consent_source:
@@ -151,7 +152,7 @@ REVOKE_STAGED_CONSENT = "UPDATE staging SET consents = false WHERE phone = ANY(%
 # Sorted by phone: cheaper for the unique index, and two imports at once lock rows in one order, so
 # they cannot deadlock. xmax is 0 only on a row that this statement inserted. Consent is new, and a
 # no, where its time is that of this transaction. A row's own time that is not plausible stays in
-# the proof alone (see `believed_time`).
+# the proof alone (see `plausible_claimed_or_arrival_time`).
 _INSERT_TEMPLATE = """
     WITH written AS (
         INSERT INTO contacts_contact AS c (owner_id, phone, email, first_name, last_name, gender,

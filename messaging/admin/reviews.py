@@ -20,7 +20,7 @@ from messaging.reply_reviews import (
     describe_reviews,
     open_reviews,
     proposes_opt_out,
-    text_of,
+    text_of_reply,
 )
 from messaging.statuses import WebhookEventStatus
 
@@ -36,7 +36,7 @@ class Answer(TextChoices):
     NOT_AN_OPT_OUT = "not_an_opt_out", "Not an opt-out"
 
 
-def _proposed_first(is_opt_out: bool) -> list[Answer]:
+def _answers_proposed_first(is_opt_out: bool) -> list[Answer]:
     return list(Answer) if is_opt_out else list(reversed(Answer))
 
 
@@ -55,19 +55,19 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
 
     @admin.display(description="text")
     def text(self, reply: ReplyReview) -> str:
-        return text_of(reply)[:TEXT_SHOWN]
+        return text_of_reply(reply)[:TEXT_SHOWN]
 
     @admin.display(description="proposed")
     def proposed(self, reply: ReplyReview) -> str:
-        return _proposed_first(proposes_opt_out(reply))[0].label
+        return _answers_proposed_first(proposes_opt_out(reply))[0].label
 
     @admin.action(description=Answer.OPT_OUT.label, permissions=["decide"])
     def opt_out(self, request: HttpRequest, queryset: QuerySet[ReplyReview]) -> None:
-        self._decide(request, queryset, Answer.OPT_OUT)
+        self._decide_and_show_messages(request, queryset, Answer.OPT_OUT)
 
     @admin.action(description=Answer.NOT_AN_OPT_OUT.label, permissions=["decide"])
     def not_an_opt_out(self, request: HttpRequest, queryset: QuerySet[ReplyReview]) -> None:
-        self._decide(request, queryset, Answer.NOT_AN_OPT_OUT)
+        self._decide_and_show_messages(request, queryset, Answer.NOT_AN_OPT_OUT)
 
     def change_view(
         self,
@@ -87,7 +87,9 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
                 raise PermissionDenied
             answer = request.POST.get("answer", "")
             if answer in Answer.values:
-                self._decide(request, ReplyReview.objects.filter(pk=reply.pk), Answer(answer))
+                self._decide_and_show_messages(
+                    request, ReplyReview.objects.filter(pk=reply.pk), Answer(answer)
+                )
             return redirect(LIST)
         [review] = describe_reviews([reply])
         context = {
@@ -95,13 +97,15 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
             "title": "Is this reply an opt-out?",
             "opts": self.model._meta,
             "review": review,
-            "answers": _proposed_first(review.proposes_opt_out),
+            "answers": _answers_proposed_first(review.proposes_opt_out),
             "is_open": reply.status == WebhookEventStatus.REVIEW,
             "may_decide": self.has_decide_permission(request),
         }
         return TemplateResponse(request, "messaging/decide_reply.html", context)
 
-    def _decide(self, request: HttpRequest, reviews: QuerySet[ReplyReview], answer: Answer) -> None:
+    def _decide_and_show_messages(
+        self, request: HttpRequest, reviews: QuerySet[ReplyReview], answer: Answer
+    ) -> None:
         assert isinstance(request.user, User)  # the admin has no anonymous users
         decided = 0
         for pk in reviews.values_list("pk", flat=True):

@@ -13,12 +13,12 @@ from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
 
 from astronote.common.admin_lists import ReadOnlyAdmin
-from messaging.database_age import declare_restored
+from messaging.database_age import stop_and_mark_unknown_after_restore
 from messaging.models import SendingStop
 from messaging.sending_stop import (
     PERMISSION,
     CannotGoOn,
-    count_waiting,
+    count_waiting_messages_and_credits,
     describe_stop,
     let_sending_go_on,
 )
@@ -53,7 +53,7 @@ class SendingStopAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             if not request.user.has_perm(PERMISSION):
                 raise PermissionDenied
-            _take_next_step(request, StopReason(stop.reason))
+            _declare_restored_or_let_sending_go_on(request, StopReason(stop.reason))
             return redirect(LIST)
         context = {
             **self.admin_site.each_context(request),
@@ -61,17 +61,17 @@ class SendingStopAdmin(ReadOnlyAdmin):
             "opts": self.model._meta,
             "text": describe_stop(stop),
             "reason": stop.reason,
-            "waiting": count_waiting(),
+            "waiting": count_waiting_messages_and_credits(),
             "may_end": request.user.has_perm(PERMISSION),
         }
         return TemplateResponse(request, "messaging/sending_stop.html", context)
 
 
-def _take_next_step(request: HttpRequest, reason: StopReason) -> None:
+def _declare_restored_or_let_sending_go_on(request: HttpRequest, reason: StopReason) -> None:
     """What `after_restore` does if the database is older, else let sending go on."""
     try:
         if reason == StopReason.DATABASE_OLDER:
-            restored = declare_restored(by=request.user)
+            restored = stop_and_mark_unknown_after_restore(by=request.user)
             messages.success(
                 request,
                 f"{restored.messages:,} messages in {restored.batches:,} batches are unknown",

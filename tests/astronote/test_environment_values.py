@@ -67,7 +67,7 @@ def test_a_secret_that_can_be_guessed_is_refused_without_being_shown(name, weak)
 
 
 def test_a_copy_of_the_example_works_in_the_embedded_mode(tmp_path):
-    (tmp_path / ".env").write_text(environment_variables.env_example())
+    (tmp_path / ".env").write_text(environment_variables.build_env_example())
     names = ("HTTPS", "MITTO_API_BASE", "PUBLIC_WEB_BASE_URL", "WEBHOOK_SECRET", "ALLOWED_HOSTS")
     (empty := tmp_path / "a" / "b" / "c").mkdir(parents=True)
     assert read(tmp_path, *names) == read(empty, *names)

@@ -231,7 +231,7 @@ TASKS = {
 def test_a_recurring_job_is_run_only_after_the_question_and_audited(root, client, name):
     asked = client.get(f"/admin/run/{name}/")
     assert "Run now" in asked.text
-    assert jobs.waiting_count(name) == 0 and not AuditEntry.objects.exists()
+    assert jobs.count_waiting_jobs(name) == 0 and not AuditEntry.objects.exists()
     answer = client.post(f"/admin/run/{name}/", follow=True)
     assert f"{name.replace('_', ' ')}: enqueued" in answer.text
     (job,) = jobs.get_queue(name).get_jobs()
@@ -243,7 +243,7 @@ def test_a_recurring_job_is_run_only_after_the_question_and_audited(root, client
 def test_other_jobs_cannot_be_run_from_the_page(root, client):
     for name in ("import_files", "no_such_job"):
         assert client.post(f"/admin/run/{name}/").status_code == 404
-    assert sum(jobs.waiting_count(queue.name) for queue in QUEUES) == 0
+    assert sum(jobs.count_waiting_jobs(queue.name) for queue in QUEUES) == 0
 
 
 def test_an_operator_runs_watchdog_and_birthdays_and_does_not_erase(client):
@@ -251,4 +251,4 @@ def test_an_operator_runs_watchdog_and_birthdays_and_does_not_erase(client):
     client.force_login(User.objects.get(email="o@example.com"))
     answers = {name: client.post(f"/admin/run/{name}/").status_code for name in TASKS}
     assert answers == {"watchdog": 302, "birthday": 302, "pii_retention": 403}
-    assert jobs.waiting_count("pii_retention") == 0
+    assert jobs.count_waiting_jobs("pii_retention") == 0

@@ -49,14 +49,14 @@ def started(queue, *args, seconds_ago):
 def test_a_job_is_put_on_its_queue_only_when_the_transaction_commits():
     with transaction.atomic():
         jobs.enqueue("scheduler", TASK, 7)
-        assert jobs.waiting_count("scheduler") == 0
+        assert jobs.count_waiting_jobs("scheduler") == 0
     (job,) = jobs.get_queue("scheduler").get_jobs()
     assert (job.func_name, job.args) == (TASK, (7,))
-    assert jobs.waiting_count("scheduler") == 1 and jobs.waiting_count("sms") == 0
+    assert jobs.count_waiting_jobs("scheduler") == 1 and jobs.count_waiting_jobs("sms") == 0
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         jobs.enqueue("scheduler", TASK, 8)
         raise ZeroDivisionError
-    assert jobs.waiting_count("scheduler") == 1
+    assert jobs.count_waiting_jobs("scheduler") == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 500, 501, 1001])
@@ -103,20 +103,20 @@ def test_a_delayed_job_of_the_same_name_replaces_the_earlier_one():
 def test_the_job_of_a_dead_worker_is_run_again_with_its_arguments():
     dead = started("scheduler", 7, seconds_ago=1)
     started("scheduler", 8, seconds_ago=-60)
-    assert jobs.abandoned_count("scheduler") == 1
+    assert jobs.count_abandoned_jobs("scheduler") == 1
     jobs.requeue_abandoned_jobs("scheduler")
     (job,) = jobs.get_queue("scheduler").get_jobs()
     assert (job.func_name, job.args, job.origin) == (TASK, (7,), "scheduler")
     assert job.id != dead.id
-    assert jobs.abandoned_count("scheduler") == 0
+    assert jobs.count_abandoned_jobs("scheduler") == 0
 
 
 def test_a_job_that_failed_by_itself_is_not_run_again():
     job = JsonJob.create(TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler")
     assert jobs.requeue_abandoned_job_handler(job, ValueError, ValueError(), None)
-    assert jobs.waiting_count("scheduler") == 0
+    assert jobs.count_waiting_jobs("scheduler") == 0
     assert jobs.requeue_abandoned_job_handler(job, AbandonedJobError, AbandonedJobError(), None)
-    assert jobs.waiting_count("scheduler") == 1
+    assert jobs.count_waiting_jobs("scheduler") == 1
 
 
 def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
@@ -130,7 +130,7 @@ def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
     jobs.enqueue_at_on_commit("scheduler", timezone.now(), TASK, 8, job_id="a")
     jobs.requeue_abandoned_jobs("watchdog")
     assert not jobs.start_debounce("key", 60)
-    assert (jobs.waiting_count("scheduler"), jobs.abandoned_count("watchdog")) == (0, 0)
+    assert (jobs.count_waiting_jobs("scheduler"), jobs.count_abandoned_jobs("watchdog")) == (0, 0)
     assert jobs.redis_connection().dbsize() == before
 
 

@@ -5,7 +5,12 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.test import RequestFactory
 
-from astronote.common.languages import LANGUAGE_BY_COUNTRY, Language, language_for, language_of
+from astronote.common.languages import (
+    LANGUAGE_BY_COUNTRY,
+    Language,
+    language_of,
+    preferred_language_or_default,
+)
 from astronote.models import User
 from contacts.phones import phone_region_of
 from tests.support.factories import make_store
@@ -32,7 +37,7 @@ def test_a_store_has_its_own_language_or_that_of_its_country(language, region, f
 )  # fmt: skip
 def test_a_visitor_gets_the_first_language_that_we_have_or_the_stores(accepted, found):
     request = RequestFactory().get("/", headers={"Accept-Language": accepted})
-    assert language_for(request, Language.ITALIAN) == found
+    assert preferred_language_or_default(request, Language.ITALIAN) == found
 
 
 @pytest.mark.django_db(transaction=True)

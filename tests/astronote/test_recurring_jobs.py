@@ -154,10 +154,10 @@ def test_what_still_waits_in_its_queue_is_not_doubled(scheduler):
     recurring.sync_recurring_jobs_in_redis(scheduler)
     for _ in range(3):
         scheduler.enqueue_job(entry_of(scheduler, "watchdog"))
-    assert jobs.waiting_count("watchdog") == 1
+    assert jobs.count_waiting_jobs("watchdog") == 1
     jobs.get_queue("watchdog").empty()
     scheduler.enqueue_job(entry_of(scheduler, "watchdog"))
-    assert jobs.waiting_count("watchdog") == 1
+    assert jobs.count_waiting_jobs("watchdog") == 1
 
 
 def test_an_entry_that_is_due_but_no_more_in_the_timetable_recurs_no_more(scheduler, settings):
@@ -203,16 +203,16 @@ def test_unreadable_entries_are_taken_out_and_others_stay(scheduler):
     before = set(due(scheduler))
     jobs.redis_connection().zadd(scheduler.scheduled_jobs_key, {"gone": 1, "broken": 1})
     jobs.redis_connection().hset("rq:job:broken", mapping={"data": b"\x00", "created_at": "never"})
-    scheduler.remove_unreadable()
+    scheduler.remove_unreadable_entries()
     assert set(due(scheduler)) == before
     assert not jobs.redis_connection().exists("rq:job:broken")
 
 
 def test_the_next_run_of_each_entry_is_known_once_it_is_registered(scheduler):
-    assert {at for _, at in recurring.next_runs()} == {None}
+    assert {at for _, at in recurring.next_runs_of_recurring_jobs()} == {None}
     recurring.sync_recurring_jobs_in_redis(scheduler)
     set_due(scheduler, "watchdog", 100)
-    runs = dict(recurring.next_runs())
+    runs = dict(recurring.next_runs_of_recurring_jobs())
     assert list(runs) == [entry.name for entry in recurring.recurring_jobs()]
     assert timedelta(seconds=90) < runs["watchdog"] - datetime.now(UTC) <= timedelta(seconds=100)
 

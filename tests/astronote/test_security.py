@@ -143,7 +143,7 @@ def rows_of_every_kind(store, sandbox):
         make_campaign(store, target, status=status, scheduled_at=timezone.now())
     MessageTemplate.objects.create(owner=store, name="spring", text="Hello")
     replies.store_replies_and_enqueue_job([{"from": message.to, "text": "wrong number"}])
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
     Group.objects.get_or_create(name="viewer")
 

@@ -44,7 +44,7 @@ def test_what_has_ended_is_started_again_and_nothing_else(group):
     wait_until(lambda: group.dead() == ["ends"])
     stays = group.pids()
     assert list(stays) == ["stays"]
-    assert group.replace_dead() == ["ends"]
+    assert group.restart_dead_and_return_names() == ["ends"]
     wait_until(lambda: said(group).count("once") == 2)
     assert group.pids()["stays"] == stays["stays"]
     wait_until(lambda: group.dead() == ["ends"])

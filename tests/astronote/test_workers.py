@@ -215,7 +215,7 @@ def test_what_waits_while_queues_are_disabled_is_picked_up_later(settings, sandb
     assert campaign.status == "sending" and jobs.redis_connection().dbsize() == 0
     settings.QUEUE_DISABLED = False
     run_watchdog()
-    assert jobs.waiting_count("sms") == 1
+    assert jobs.count_waiting_jobs("sms") == 1
 
 
 def recurring_jobs_with(settings, **variables):

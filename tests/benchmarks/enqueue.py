@@ -71,10 +71,10 @@ def _start(store: Any, target: Any) -> tuple[float, int]:
 
     wait_until(started, seconds=600)
     batches = Batch.objects.filter(source_id=campaign.pk).count()
-    wait_until(lambda: jobs.waiting_count("sms") == batches, seconds=60)
+    wait_until(lambda: jobs.count_waiting_jobs("sms") == batches, seconds=60)
     seconds = time.monotonic() - began
     assert campaign.status == "sending", campaign.block_reason
-    count = jobs.waiting_count("sms")
+    count = jobs.count_waiting_jobs("sms")
     jobs.get_queue("sms").empty()
     return seconds, count
 

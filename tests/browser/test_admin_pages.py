@@ -71,7 +71,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     store_receipts(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
     )
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     audit.write_entry("enqueued waiting batches", by="watchdog")
     call_command("create_operator", "operator@example.com", role="operator", password=PASSWORD)
     browser.login("operator@example.com", PASSWORD)
@@ -100,7 +100,7 @@ def test_what_a_recurring_job_would_do_is_shown_before_it_is_run(browser, operat
     browser.wait_for("It would look for what is stuck")
     browser.click("Run now")
     browser.wait_for("watchdog: enqueued")
-    assert jobs.waiting_count("watchdog") == 1
+    assert jobs.count_waiting_jobs("watchdog") == 1
     browser.open("/admin/run/pii_retention/")
     assert "403" in browser.text
     browser.problems()  # the refusal is one
@@ -164,7 +164,7 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     store_receipts(
         [{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"} for m in messages[:30]]
     )
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     browser.open(campaign_page(campaign))
     browser.wait_for("75.0 %")
     browser.type("q", messages[0].to)
@@ -279,7 +279,7 @@ def test_a_list_of_suppressions_is_imported(browser, operator, tmp_path):
 def test_a_reply_is_decided_from_the_home_page(browser, operator):
     make_list(make_store(company="Anna's"), 1)
     replies.store_replies_and_enqueue_job([{"from": "+306900000000", "text": "you again..."}])
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     browser.open("/admin/")
     browser.wait_for("likely an opt-out")
     browser.press("[aria-labelledby=reply-reviews] a")

@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from campaigns.audience import campaign_audience
 from contacts.models import ConsentEvent, Contact
 from messaging.opt_in_requests import ask_for_consent
-from messaging.opt_in_secrets import confirm_url
+from messaging.opt_in_secrets import signed_confirm_url
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.factories import link_in, make_campaign, make_contact, make_store
 from tests.support.waiting import wait_until
@@ -93,7 +93,7 @@ def test_a_customer_agrees_in_greek_and_by_keyboard(browser, sandbox):
     store = make_store(double_opt_in=True, opt_in_wording="Θέλετε προσφορές με SMS;")
     contact = make_contact(store, is_subscribed=False)
     request = ask_for_consent(contact, by="test")
-    address = confirm_url(request.tracking_id)
+    address = signed_confirm_url(request.tracking_id)
     browser.driver.execute_cdp_cmd(
         "Network.setExtraHTTPHeaders", {"headers": {"Accept-Language": "el"}}
     )

@@ -45,7 +45,7 @@ def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
     assert run_watchdog()["batches_enqueued"] == 0
     jobs.get_queue("sms").empty()
     actions.resume_campaign(campaign, by=operator)
-    assert jobs.waiting_count("sms") == 2
+    assert jobs.count_waiting_jobs("sms") == 2
     assert list(send_all()) == ["accepted", "accepted"]
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent) == ("completed", 6)
@@ -57,7 +57,7 @@ def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, opera
     _, campaign = started(settings, batch_size=10)
     batch = sending.claim_next_batch()
     actions.pause_campaign(campaign, by=operator)
-    assert not batch.message_class.decision_by_status(batch).may_send
+    assert not batch.message_class.decide_whether_to_send(batch).may_send
     Batch.objects.update(status="pending", claim_token=None)
     assert sending.process_next_batch() == "held"
     assert sandbox.summary()["calls"] == 0
@@ -206,7 +206,7 @@ def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
 def test_a_duplicate_is_a_draft_of_its_own(operator):
     store = make_store()
     campaign = make_campaign(store, make_list(store, 1), status="completed", total=1, sent=1)
-    copy = actions.duplicate_campaign(campaign, by=operator)
+    copy = actions.duplicate_campaign_as_draft(campaign, by=operator)
     assert (copy.status, copy.total, copy.message_text) == ("draft", 0, campaign.message_text)
 
 
@@ -224,9 +224,14 @@ def without_answer(sandbox, settings):
 
 def test_unknown_messages_are_settled_by_hand(without_answer, operator):
     store, campaign, ids = without_answer
-    assert unknown_messages.mark_delivered(CampaignMessage, ids[:1], by=operator) == 1
-    assert unknown_messages.mark_failed(CampaignMessage, ids[1:], by=operator) == 3
-    assert unknown_messages.mark_failed(CampaignMessage, ids, by=operator) == 0
+    assert (
+        unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[:1], by=operator)
+        == 1
+    )
+    assert (
+        unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[1:], by=operator) == 3
+    )
+    assert unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids, by=operator) == 0
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.delivered, campaign.failed, campaign.unknown) == (1, 3, 0)

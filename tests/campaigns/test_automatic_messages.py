@@ -151,7 +151,7 @@ def test_a_dry_run_counts_who_is_due_and_writes_nothing(alice):
         "stores": 1, "messages": 2, "stores_without_credit": 0
     }  # fmt: skip
     assert names() == []
-    assert jobs.waiting_count("sms") == 0
+    assert jobs.count_waiting_jobs("sms") == 0
 
 
 def test_a_birthday_run_does_nothing_while_another_is_at_work(alice):
@@ -176,7 +176,7 @@ def test_batches_of_automations_have_jobs_and_held_credits(alice, settings, sand
         ("automation", mine.pk, 2, "TESTSHOP"),
         ("automation", mine.pk, 1, "TESTSHOP"),
     ]
-    assert jobs.waiting_count("sms") == 2
+    assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 3
     assert [sending.process_next_batch(), sending.process_next_batch()] == ["accepted", "accepted"]
     assert Wallet.objects.get().balance == 997

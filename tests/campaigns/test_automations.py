@@ -135,7 +135,7 @@ def test_a_missed_birthday_run_is_found_by_the_watchdog():
     assert not birthday.birthday_run_missed()
     Automation.objects.update(last_run_at=timezone.now() - timedelta(days=2))
     assert run_watchdog()["birthday_runs_enqueued"] == 1
-    assert jobs.waiting_count("birthday") == 1
+    assert jobs.count_waiting_jobs("birthday") == 1
     birthday.enqueue_birthday_messages()
     assert not birthday.birthday_run_missed()
     mine.refresh_from_db()
@@ -212,8 +212,8 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     contact(store, 1)
     path = tmp_path / "new.csv"
     path.write_text("phone,first name\n+306900000001,Old\n+306900000002,Nina\n")
-    job = lifecycle.import_file(store.pk, path, welcome=True, consent_source="a form")
-    lifecycle.run_import(job.pk)
+    job = lifecycle.create_and_start_import(store.pk, path, welcome=True, consent_source="a form")
+    lifecycle.run_open_import_unless_running(job.pk)
     for _ in range(2):
         welcome.enqueue_welcome_messages()
     assert sending.process_next_batch() == "accepted"

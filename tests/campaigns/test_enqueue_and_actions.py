@@ -65,7 +65,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     actions.pause_campaign(campaign, by=admin_user)
     actions.resume_campaign(campaign, by=admin_user)
     actions.cancel_campaign(campaign, by=admin_user)
-    copy = actions.duplicate_campaign(campaign, by=admin_user)
+    copy = actions.duplicate_campaign_as_draft(campaign, by=admin_user)
     subject = f"campaign {campaign.pk}"
     assert kept() == [
         ("schedule", subject, {"at": at.isoformat()}),
@@ -154,8 +154,8 @@ def test_a_time_that_clocks_skip_or_show_twice_is_asked_about(alice, everybody, 
     twice = change_of_clocks(zone, forward=False) + timedelta(minutes=30)
     with pytest.raises(ValueError, match="comes twice") as refused:
         schedule.schedule_campaign(campaign, twice, by="test")
-    for_command = str(refused.value).partition("its offset, ")[2].partition(" or ")[0]
-    schedule.schedule_campaign(campaign, datetime.fromisoformat(for_command), by="test")
+    command_line_text = str(refused.value).partition("its offset, ")[2].partition(" or ")[0]
+    schedule.schedule_campaign(campaign, datetime.fromisoformat(command_line_text), by="test")
     campaign.refresh_from_db()
     assert campaign.scheduled_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == twice
 
@@ -215,7 +215,7 @@ def test_at_most_a_hundred_due_campaigns_are_enqueued_at_once(alice):
         for _ in range(101)
     )
     assert schedule.enqueue_due_campaigns() == 100
-    assert jobs.waiting_count("scheduler") == 100
+    assert jobs.count_waiting_jobs("scheduler") == 100
 
 
 # Starting
@@ -228,7 +228,7 @@ def test_a_started_campaign_has_its_batches_jobs_and_credits(alice, everybody, s
     assert (started.status, started.total, started.skipped) == ("sending", 4, 0)
     assert started.started_at > ago(minutes=1)
     assert (started.finished_at, started.block_reason) == (None, "")
-    assert jobs.waiting_count("sms") == Batch.objects.count() == 2
+    assert jobs.count_waiting_jobs("sms") == Batch.objects.count() == 2
     assert {job.func_name for job in jobs.get_queue("sms").get_jobs()} == {SEND_NEXT}
     assert sorted(CreditReservation.objects.values_list("amount", flat=True)) == [1, 3]
     enqueue.enqueue_campaign(campaign.pk)
@@ -242,7 +242,7 @@ def test_a_campaign_that_cannot_be_paid_writes_nothing(everybody, alice):
         enqueue.enqueue_campaign(campaign.pk)
     assert not CampaignMessage.objects.exists()
     assert not Batch.objects.exists()
-    assert jobs.waiting_count("sms") == 0
+    assert jobs.count_waiting_jobs("sms") == 0
     campaign.refresh_from_db()
     assert campaign.status == "draft"
     assert campaign.block_reason.startswith("4 credits are needed")
@@ -359,7 +359,7 @@ def test_going_on_releases_what_was_held_and_not_what_waits_for_a_time(alice, ev
     second.refresh_from_db()
     assert (first.not_before, first.waiting_for) == (None, "")
     assert second.not_before > soon(minutes=59)
-    assert jobs.waiting_count("sms") == 1
+    assert jobs.count_waiting_jobs("sms") == 1
 
 
 def test_cancelling_enqueues_the_job_that_skips_what_was_not_sent(alice, everybody):
@@ -418,7 +418,7 @@ def test_a_duplicate_has_the_same_text_and_audience_and_a_new_name(alice, everyb
         filter_gender="female",
         filter_age_group="age_18_24",
     )
-    copy = actions.duplicate_campaign(original, by=admin_user)
+    copy = actions.duplicate_campaign_as_draft(original, by=admin_user)
     assert copy.name == "n" * 190 + " (copy)"
     assert copy.created_by == admin_user
     same = (
@@ -433,8 +433,8 @@ def test_a_duplicate_has_the_same_text_and_audience_and_a_new_name(alice, everyb
     for name in same:
         assert getattr(copy, name) == getattr(original, name), name
     listed = make_campaign(alice, everybody)
-    assert actions.duplicate_campaign(listed, by="a program").list == everybody
-    assert actions.duplicate_campaign(listed, by="a program").created_by == alice
+    assert actions.duplicate_campaign_as_draft(listed, by="a program").list == everybody
+    assert actions.duplicate_campaign_as_draft(listed, by="a program").created_by == alice
 
 
 def test_each_test_is_a_message_of_its_own(alice):
@@ -442,7 +442,7 @@ def test_each_test_is_a_message_of_its_own(alice):
     for _ in range(2):
         actions.enqueue_test_message(campaign, "+306900000099", by="test")
     assert DirectMessage.objects.count() == 2
-    assert jobs.waiting_count("sms") == 2
+    assert jobs.count_waiting_jobs("sms") == 2
 
 
 def test_a_test_of_a_store_that_cannot_pay_is_refused(alice):

@@ -103,7 +103,7 @@ def test_a_preview_tells_of_caps(alice, everybody, settings):
 
 
 def progress_of(campaign):
-    return reports.campaign_progress(Campaign.objects.filter(pk=campaign.pk))[0]
+    return reports.progress_of_campaigns(Campaign.objects.filter(pk=campaign.pk))[0]
 
 
 def test_progress_is_told_by_what_was_settled_within_the_last_minute(alice, everybody, settings):
@@ -209,7 +209,7 @@ def test_a_report_is_of_its_own_campaign(alice, everybody, sandbox):
     found = reports.campaign_report(first)
     assert (found.accepted, found.credits, found.opted_out) == (4, 12, 3)
     assert (found.clicks, found.people_who_clicked) == (5, 1)
-    assert reports.shared_link_clicks(first) == [("https://a.example/3", 3)]
+    assert reports.shared_link_clicks_by_target(first) == [("https://a.example/3", 3)]
     assert reports.campaign_report(second).credits == 4
 
 
@@ -258,7 +258,7 @@ def test_shared_links_of_a_campaign_begin_with_the_one_most_followed(alice):
             campaign_id=7,
             click_count=count,
         )
-    assert [n for _, n in reports.shared_link_clicks(Campaign(pk=7))] == [9, 4, 1]
+    assert [n for _, n in reports.shared_link_clicks_by_target(Campaign(pk=7))] == [9, 4, 1]
 
 
 def test_a_campaigns_csv_holds_its_own_messages_in_order_of_contacts(alice, everybody):

@@ -11,10 +11,14 @@ from astronote.accounts.eligibility import SendingBlocked
 from campaigns import enqueue, preview
 from campaigns.models import Campaign, CampaignMessage
 from campaigns.preview import preview_campaign
-from contacts.marketing_blocks import suppress_opted_out_phones
+from contacts.marketing_blocks import wait_for_sends_and_suppress_phones
 from contacts.models import Contact, List, ListMembership
 from messaging import sending
-from messaging.gsm_text import signs_outside_gsm, template_to_gsm, to_gsm
+from messaging.gsm_text import (
+    count_characters_outside_gsm,
+    replace_characters_outside_gsm,
+    replace_outside_gsm_in_template,
+)
 from messaging.models import CreditReservation, CreditTransaction, MessageTemplate, Wallet
 from messaging.text import count_parts, sms_encoding
 from tests.support.factories import make_campaign, make_list, make_store
@@ -83,7 +87,7 @@ def test_the_price_shown_is_the_price_charged(
             is_subscribed=True,
         )
         ListMembership.objects.create(list=target, contact=contact)
-    suppress_opted_out_phones(store.pk, ["+306900000001"], reason="test")
+    wait_for_sends_and_suppress_phones(store.pk, ["+306900000001"], reason="test")
     campaign = make_campaign(
         store, target, message_text="".join(pieces), message_type=message_type, offer_url=offer
     )
@@ -157,15 +161,15 @@ def test_greek_is_offered_in_capitals_where_the_store_allows_it_and_names_follow
      ("ж 😀", "ж 😀"), ("a\u00a0b\u200bc", "a bc"), ("Ann’s Café", "Ann's Café")],
 )  # fmt: skip
 def test_a_text_in_the_gsm_alphabet(text, plain):
-    assert to_gsm(text, greek_capitals=True) == plain
+    assert replace_characters_outside_gsm(text, greek_capitals=True) == plain
 
 
 def test_addresses_and_tags_stay_while_defaults_are_rewritten():
     text = "Γεια {{first_name|φίλε}} https://shop.gr/προσφορές “{{offer_link}}”"
-    assert template_to_gsm(text, greek_capitals=True) == (
+    assert replace_outside_gsm_in_template(text, greek_capitals=True) == (
         'ΓEIA {{first_name|ΦIΛE}} https://shop.gr/προσφορές "{{offer_link}}"'
     )
-    assert signs_outside_gsm("αα’€") == {"α": 2, "’": 1}
+    assert count_characters_outside_gsm("αα’€") == {"α": 2, "’": 1}
 
 
 def test_who_would_read_a_gap_is_counted_and_shown():

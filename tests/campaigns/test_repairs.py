@@ -15,7 +15,7 @@ from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import enqueue, schedule
 from campaigns.models import Campaign, CampaignMessage
-from contacts.importing.lifecycle import import_file
+from contacts.importing.lifecycle import create_and_start_import
 from messaging import sending
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.checks import ledger_balances
@@ -123,7 +123,7 @@ def test_a_receipt_after_the_reservation_expired_is_still_charged(sandbox):
     CreditReservation.objects.update(expires_at=ago(minutes=1))
     run_watchdog()
     ids = list(CampaignMessage.objects.values_list("pk", flat=True))
-    unknown_messages.mark_delivered(CampaignMessage, ids, by="test")
+    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids, by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (995, 0)
     assert ledger_balances(store)
@@ -142,7 +142,7 @@ def test_an_overdue_campaign_is_started_although_its_job_is_lost():
 def test_an_import_whose_job_is_lost_is_enqueued_again(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("phone\n+306900000001\n")
-    job = import_file(make_store().pk, path)
+    job = create_and_start_import(make_store().pk, path)
     jobs.redis_connection().flushdb()
     assert run_watchdog()["imports_enqueued"] == 1
     assert jobs.get_queue("contact_import").get_jobs()[0].args == (job.pk,)
@@ -217,4 +217,4 @@ def test_the_command_counts_without_mending(capsys):
     jobs.redis_connection().flushdb()
     call_command("watchdog", dry_run=True, json=True)
     assert json.loads(capsys.readouterr().out)["batches_enqueued"] == 1
-    assert jobs.waiting_count("sms") == 0
+    assert jobs.count_waiting_jobs("sms") == 0

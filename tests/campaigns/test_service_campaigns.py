@@ -102,10 +102,10 @@ def act(client, campaign, name, **fields):
 )
 def test_a_role_may_send_service_messages_or_not(role, may):
     account = make_operator(role)
-    assert service_campaigns.may_send("service", account) == may
-    assert service_campaigns.may_send("marketing", account)
+    assert service_campaigns.may_send_message_type("service", account) == may
+    assert service_campaigns.may_send_message_type("marketing", account)
     account.is_active = False
-    assert not service_campaigns.may_send("service", account)
+    assert not service_campaigns.may_send_message_type("service", account)
 
 
 def test_a_service_operator_may_nothing_else_that_an_operator_may_not():
@@ -115,7 +115,7 @@ def test_a_service_operator_may_nothing_else_that_an_operator_may_not():
 
 
 def test_a_program_or_the_command_line_alone_may_not_send_service_messages(small):
-    for verb in (actions.start_now_if_startable, actions.duplicate_campaign):
+    for verb in (actions.start_now_if_startable, actions.duplicate_campaign_as_draft):
         with pytest.raises(service_campaigns.NotPermitted):
             verb(small, by="command line")
     with pytest.raises(service_campaigns.NotPermitted):
@@ -375,12 +375,12 @@ def test_a_change_of_text_or_audience_ends_the_confirmation(changed, big, alice,
     }[changed]
     Campaign.objects.filter(pk=big.pk).update(**changes)
     big.refresh_from_db()
-    assert service_campaigns.max_recipients(big) == 3
+    assert service_campaigns.max_recipients_or_none(big) == 3
     with pytest.raises(ValueError, match="nobody asked"):
         confirm(big, by=ben)
     Campaign.objects.filter(pk=big.pk).update(**before | {"name": "A new name"})
     big.refresh_from_db()
-    assert service_campaigns.max_recipients(big) is None
+    assert service_campaigns.max_recipients_or_none(big) is None
 
 
 def test_a_text_that_was_changed_while_somebody_looked_is_not_confirmed(big, anna, ben):

@@ -252,7 +252,7 @@ def test_only_as_many_jobs_are_enqueued_as_due_batches_lack(alice, everybody):
     jobs.enqueue("sms", SEND_NEXT)
     assert run_watchdog(dry_run=True)["batches_enqueued"] == 2
     assert run_watchdog()["batches_enqueued"] == 2
-    assert jobs.waiting_count("sms") == 3
+    assert jobs.count_waiting_jobs("sms") == 3
     assert {job.func_name for job in jobs.get_queue("sms").get_jobs()} == {SEND_NEXT}
     assert entries("lost jobs of batches enqueued").get().details == {"batches": 2}
     assert run_watchdog()["batches_enqueued"] == 0
@@ -262,14 +262,14 @@ def test_more_jobs_than_batches_is_no_matter(alice, everybody):
     start(alice, everybody)
     jobs.enqueue_copies_on_commit("sms", SEND_NEXT, 4)
     assert run_watchdog()["batches_enqueued"] == 0
-    assert jobs.waiting_count("sms") == 5
+    assert jobs.count_waiting_jobs("sms") == 5
 
 
 @pytest.mark.parametrize("name", ["sms", "birthday", "contact_import"])
 def test_the_job_of_a_dead_worker_is_run_again(name):
     abandon_job(name)
     assert run_watchdog(dry_run=True)["jobs_of_dead_workers"] == 1
-    assert jobs.waiting_count(name) == 0
+    assert jobs.count_waiting_jobs(name) == 0
     assert run_watchdog()["jobs_of_dead_workers"] == 1
     assert [job.args for job in jobs.get_queue(name).get_jobs()] == [(7,)]
     assert run_watchdog()["jobs_of_dead_workers"] == 0
@@ -291,7 +291,7 @@ def test_an_import_is_enqueued_again_only_while_it_is_open(alice, status, found)
         owner=alice, file_name="a.csv", file_size=1, file_sha256="", status=status
     )
     assert run_watchdog(dry_run=True)["imports_enqueued"] == found
-    assert jobs.waiting_count("contact_import") == 0
+    assert jobs.count_waiting_jobs("contact_import") == 0
     assert run_watchdog()["imports_enqueued"] == found
     assert [job.args for job in jobs.get_queue("contact_import").get_jobs()] == [(one.pk,)] * found
 
@@ -306,7 +306,7 @@ def test_a_missed_birthday_run_is_one_of_a_store_that_may_send(fields, store, mi
     fields = {"type": "birthday_message", "is_active": True} | fields
     change(Automation.objects.create(owner=owner, **fields), last_run_at=ago(days=2))
     assert run_watchdog(dry_run=True)["birthday_runs_enqueued"] == missed
-    assert jobs.waiting_count("birthday") == 0
+    assert jobs.count_waiting_jobs("birthday") == 0
     assert run_watchdog()["birthday_runs_enqueued"] == missed
     found = [job.func_name for job in jobs.get_queue("birthday").get_jobs()]
     assert found == ["campaigns.tasks.run_birthdays"] * missed
@@ -358,7 +358,7 @@ def test_only_batches_held_for_good_of_campaigns_that_go_on_are_released(
     assert (held.not_before, held.waiting_for) == (None, "")
     left = Batch.objects.exclude(not_before=None).order_by("pk")
     assert list(left) == [later, of_paused, automatic]
-    assert jobs.waiting_count("sms") == 1
+    assert jobs.count_waiting_jobs("sms") == 1
     entry = entries("held batches released").get()
     assert entry.subject == f"campaign {going_on.pk}"
     assert run_watchdog()["held_batches_released"] == 0
@@ -429,7 +429,7 @@ def test_a_new_batch_of_a_stuck_campaign_is_as_a_first_one(alice, everybody, set
         (alice.pk, "campaign", campaign.pk, "service", "TESTSHOP", size, "pending")
         for size in (3, 1)
     ]
-    assert jobs.waiting_count("sms") == 2
+    assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 4
     assert [sending.process_next_batch() for _ in range(3)] == ["accepted", "accepted", "none due"]
     assert sandbox.summary()["accepted"] == 4
@@ -606,8 +606,8 @@ def test_a_wallet_that_charges_and_holds_at_once_is_right(alice, everybody, sand
     sandbox.behave(fault="drop_after")
     sending.process_next_batch()
     ids = list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
-    unknown_messages.mark_delivered(CampaignMessage, ids[:2], by="test")
-    unknown_messages.mark_failed(CampaignMessage, ids[2:3], by="test")
+    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[:2], by="test")
+    unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[2:3], by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (998, 1)
     assert run_watchdog()["wallets_wrong"] == 0
@@ -633,7 +633,7 @@ def test_only_a_scheduled_campaign_is_started_when_its_time_has_come(alice, fiel
     fields = {"status": "scheduled", "scheduled_at": ago(minutes=1)} | fields
     campaign = make_campaign(alice, None, **fields)
     assert run_watchdog(dry_run=True)["campaigns_started"] == found
-    assert jobs.waiting_count("scheduler") == 0
+    assert jobs.count_waiting_jobs("scheduler") == 0
     assert run_watchdog()["campaigns_started"] == found
     assert [job.args for job in jobs.get_queue("scheduler").get_jobs()] == [(campaign.pk,)] * found
 
@@ -651,7 +651,7 @@ def test_messages_of_automations_in_a_dead_call_become_unknown_too(alice):
         claimed_at=ago(minutes=6),
         attempts=1,
     )
-    credits.reserve_credits([credits.NewBatch(alice.pk, batch.pk, 1)])
+    credits.reserve_credits_or_raise([credits.NewBatch(alice.pk, batch.pk, 1)])
     AutomationMessage.objects.create(
         owner=alice,
         batch=batch,

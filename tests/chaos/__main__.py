@@ -104,17 +104,17 @@ class Chaos:
                 message_body="Birthday {{first_name}}",
             )
         for owner in self.owners:
-            self.import_file(owner, 120)
+            self.create_and_start_import(owner, 120)
         self.quiet(lambda: self.rules.unfinished() == [], "the first imports")
         self.hold_a_campaign()
 
     # Work
 
-    def import_file(self, owner: Any, rows: int = 0) -> None:
+    def create_and_start_import(self, owner: Any, rows: int = 0) -> None:
         """A file of new customers, the same numbers in every store, with a bad row."""
         from django.db import transaction
 
-        from contacts.importing.lifecycle import import_file
+        from contacts.importing.lifecycle import create_and_start_import
 
         rows = rows or self.draw.randrange(20, 60)
         self.files += 1
@@ -132,7 +132,7 @@ class Chaos:
                 writer.writerow([phone, f"N{number}", day.replace(year=1990)])
                 promised.add((owner.pk, phone))
             writer.writerow(["12", "Bad", ""])
-        import_file(owner.pk, path, "all", consent_source="chaos")
+        create_and_start_import(owner.pk, path, "all", consent_source="chaos")
         transaction.on_commit(lambda: self.evidence.imported.update(promised))
 
     def hold_a_campaign(self) -> None:
@@ -163,7 +163,7 @@ class Chaos:
         return not of_held.filter(expires_at__gt=long_ago).exists()
 
     def next_import(self) -> None:
-        self.import_file(self.draw.choice(self.owners))
+        self.create_and_start_import(self.draw.choice(self.owners))
 
     def campaign(self, scheduled: bool = False) -> None:
         from django.db.models import Sum
@@ -378,7 +378,7 @@ class Chaos:
 
     def look_after(self) -> None:
         """What a supervisor does, and a look at everybody's size."""
-        self.place.group.replace_dead()
+        self.place.group.restart_dead_and_return_names()
         for pid in self.place.group.pids().values():
             with contextlib.suppress(OSError):
                 self.evidence.largest_mb = max(self.evidence.largest_mb, peak_mb(pid))
@@ -448,7 +448,8 @@ class Chaos:
         from astronote.queues import jobs
 
         if any(
-            jobs.waiting_count(name) for name in ("sms", "scheduler", "contact_import", "birthday")
+            jobs.count_waiting_jobs(name)
+            for name in ("sms", "scheduler", "contact_import", "birthday")
         ):
             return False
         alive = set(self.place.group.pids().values())

@@ -39,7 +39,7 @@ from campaigns.models import (
     OfferViewEvent,
     Redemption,
 )
-from compliance.held_rows import free_text_and_json_fields, model_of
+from compliance.held_rows import free_text_and_json_fields, model_of_declaration
 from contacts.importing import lifecycle, planning
 from contacts.models import (
     ConsentEvent,
@@ -288,7 +288,7 @@ def plant_rows(world: World) -> list[str]:
 def plant_text(world: World, declaration: PersonalData, name: str, contact: Contact) -> None:
     """One row whose column names the person; of another contact it names the number alone."""
     row = BUILDERS[declaration.model](world, contact)
-    field = model_of(declaration)._meta.get_field(name)
+    field = model_of_declaration(declaration)._meta.get_field(name)
     text: Any = world.text(length=getattr(field, "max_length", None) or 1000)
     if contact != world.person:
         text = text.replace(FIRST, "Ann").replace(LAST, "Smith").replace(EMAIL, "ann@example.com")
@@ -319,7 +319,7 @@ def plant_uploads(world: World) -> dict[str, ContactImport]:
         "no-heading.csv",
         [f"690 000 0001,{FIRST},{LAST}\n{OTHER},Ann,Smith\n".encode()],
     )
-    planning.plan_and_store_upload(made["headed"], has_header=True)
+    planning.plan_import_and_store_plan(made["headed"], has_header=True)
     return made
 
 

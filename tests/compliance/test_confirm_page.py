@@ -10,9 +10,9 @@ from contacts.consent import change_consent
 from contacts.importing import lifecycle
 from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
-from messaging.links import unsubscribe_url
-from messaging.opt_in_requests import ask_for_consent, send_waiting_requests
-from messaging.opt_in_secrets import confirm_url
+from messaging.links import signed_unsubscribe_url
+from messaging.opt_in_requests import ask_for_consent, send_waiting_opt_in_requests
+from messaging.opt_in_secrets import signed_confirm_url
 from tests.support.factories import make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,7 @@ def asked(contact):
 
 
 def path_of(request):
-    address = confirm_url(request.tracking_id)
+    address = signed_confirm_url(request.tracking_id)
     return address[address.index("/c/") :]
 
 
@@ -95,7 +95,7 @@ def guessed(asked):
 
 
 def unsubscribe_token(asked):
-    return "/c/" + unsubscribe_url(asked.tracking_id).split("/u/")[1]
+    return "/c/" + signed_unsubscribe_url(asked.tracking_id).split("/u/")[1]
 
 
 def short(asked):
@@ -161,8 +161,8 @@ def test_an_imported_consent_is_proved_by_the_file_and_the_press(contact, client
         contact.owner_id, "a.csv", [text.encode()], consent_source="loyalty form"
     )
     lifecycle.start_import(job, by="test")
-    lifecycle.run_import(job.pk)
-    send_waiting_requests()
+    lifecycle.run_open_import_unless_running(job.pk)
+    send_waiting_opt_in_requests()
     client.post(path_of(OptInRequest.objects.get()))
     assert is_subscribed(contact)
     meta = ConsentEvent.objects.get().meta

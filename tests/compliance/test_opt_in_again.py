@@ -14,9 +14,9 @@ from contacts.consent import change_consent
 from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
 from messaging import sending
-from messaging.links import unsubscribe_url
+from messaging.links import signed_unsubscribe_url
 from messaging.models import DirectMessage, Wallet
-from messaging.opt_in_secrets import opt_in_code
+from messaging.opt_in_secrets import derive_opt_in_code
 from tests.support.checks import ledger_balances
 from tests.support.database import columns_containing
 from tests.support.factories import make_campaign, make_list, make_store
@@ -39,7 +39,7 @@ def message(campaign, client):
 
 
 def path_of(message):
-    address = unsubscribe_url(message.tracking_id)
+    address = signed_unsubscribe_url(message.tracking_id)
     return address[address.index("/u/") :]
 
 
@@ -48,7 +48,7 @@ def send_code(client, message, **headers):
 
 
 def current_code():
-    return opt_in_code(OptInRequest.objects.latest("pk").tracking_id)
+    return derive_opt_in_code(OptInRequest.objects.latest("pk").tracking_id)
 
 
 def wrong_code():
@@ -173,7 +173,7 @@ def test_a_new_code_ends_the_old_one(message, client):
     send_code(client, message)
     if current_code() != old:
         assert "not the code" in enter(client, message, old).text
-    assert OptInRequest.objects.unanswered().count() == 1
+    assert OptInRequest.objects.not_answered_or_closed().count() == 1
     enter(client, message, current_code())
     assert is_subscribed(message)
 

@@ -89,7 +89,7 @@ def test_an_import_that_had_not_started_does_not_bring_the_person_back(alice):
     one = lifecycle.create_import(alice.pk, "list.csv", [text.encode()])
     lifecycle.start_import(one, by="test")
     erase()
-    lifecycle.run_import(one.pk)
+    lifecycle.run_open_import_unless_running(one.pk)
     assert not Contact.objects.filter(phone=PHONE).exists()
     assert Contact.objects.filter(phone="+306900000055").exists()
     assert is_in("contacts_importfilechunk") == []
@@ -98,7 +98,7 @@ def test_an_import_that_had_not_started_does_not_bring_the_person_back(alice):
 def test_file_names_and_headings_keep_no_trace(alice):
     text = f"{PHONE},Mia,Muster\n+306900000055,Zoe,Jones\n"
     one = lifecycle.create_import(alice.pk, "mia muster 690 000 0001.csv", [text.encode()])
-    planning.plan_and_store_upload(one, has_header=True)
+    planning.plan_import_and_store_plan(one, has_header=True)
     ended_import(alice, file_name=f"list of {NAME}.csv", layout=one.layout)
     assert is_in("contacts_contactimport")
     erase()
@@ -130,7 +130,7 @@ def test_texts_of_unmatched_replies_keep_no_trace(alice):
         {"from": "+306911111111", "text": f"This is for {NAME}, 690 000 0001"},
         {"from": "+306922222222", "text": f"write to {EMAIL}"},
     ])  # fmt: skip
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     assert len(is_in("messaging_webhookevent")) == 3
     erase()
     assert is_in("messaging_webhookevent") == []

@@ -15,7 +15,7 @@ from astronote.operations.registry import PlaceKind
 from astronote.queues import jobs
 from compliance import rights
 from compliance.person import find_person
-from compliance.search import traces_of
+from compliance.search import find_all_traces
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, RejectedRow, Suppression
 from tests.compliance import planting
@@ -114,8 +114,8 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
             if name in planting.IDENTITY.get(declaration.model, ()):
                 continue
             planting.plant_text(world, declaration, name, world.other)
-            found = [trace for trace in traces_of(person) if not trace.reason]
-            table = planting.model_of(declaration)._meta.db_table
+            found = [trace for trace in find_all_traces(person) if not trace.reason]
+            table = planting.model_of_declaration(declaration)._meta.db_table
             assert [trace.where for trace in found] == [f"table {table}"], name
             assert rights.erase_person(PHONE, by="test").unexplained == []
 
@@ -123,11 +123,11 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
 def test_the_search_finds_what_is_left_in_other_places(world):
     person = find_person(PHONE, None)
     world.person.delete()
-    assert [trace for trace in traces_of(person) if not trace.reason] == []
+    assert [trace for trace in find_all_traces(person) if not trace.reason] == []
     planting.plant_session(world)
     made = planting.plant_uploads(world)
     paths = planting.plant_places(world)
-    found = "; ".join(str(trace) for trace in traces_of(person))
+    found = "; ".join(str(trace) for trace in find_all_traces(person))
     for path in paths:
         path.unlink()
     for one in made.values():
@@ -207,7 +207,7 @@ def test_an_erasure_at_one_store_leaves_all_of_another(planted):
 def test_what_is_erased_does_not_come_back_with_an_import(planted):
     pending = ContactImport.objects.get(status="pending")
     rights.erase_person(PHONE, by="test")
-    done = lifecycle.run_import(pending.pk)
+    done = lifecycle.run_open_import_unless_running(pending.pk)
     assert (done.status, done.processed, done.rejected) == ("completed", 3, 1)
     assert not Contact.objects.filter(phone=PHONE).exists()
     assert Contact.objects.filter(phone="+306900000055").exists()

@@ -97,8 +97,8 @@ def test_a_restricted_contact_gets_no_message_of_an_automation(alice):
 
 def test_a_restricted_contact_gets_no_test(alice, sandbox):
     with pytest.raises(direct_messages.SendingBlocked, match="only be stored"):
-        direct_messages.enqueue_direct_message(alice, PHONE, "Test", key="k")
-    direct_messages.enqueue_direct_message(alice, OTHER, "Test", key="k")
+        direct_messages.enqueue_direct_message_unless_opted_out(alice, PHONE, "Test", key="k")
+    direct_messages.enqueue_direct_message_unless_opted_out(alice, OTHER, "Test", key="k")
     rights.restrict_person(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []
@@ -108,8 +108,8 @@ def test_a_restricted_contact_gets_no_test(alice, sandbox):
 def import_rows(store, tmp_path, *rows, **options):
     path = tmp_path / "list.csv"
     path.write_text("\n".join(["phone,first name,opt out", *rows]) + "\n")
-    one = lifecycle.import_file(store.pk, path, "imported", **options)
-    return lifecycle.run_import(one.pk)
+    one = lifecycle.create_and_start_import(store.pk, path, "imported", **options)
+    return lifecycle.run_open_import_unless_running(one.pk)
 
 
 def test_an_import_does_not_change_a_restricted_contact(alice, tmp_path):
@@ -215,7 +215,7 @@ def test_the_csv_of_messages_marks_who_is_restricted(alice):
 
 def test_its_own_stop_is_heard(alice):
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     assert not restricted().is_subscribed
 
 
@@ -291,14 +291,14 @@ def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     contact = Contact.objects.get(phone=OTHER)
     change_consent(contact.pk, ConsentEventType.SERVICE_REVOKED, source="owner_update")
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "STOP"}])
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     assert suppressions() == {(alice.pk, "inbound_stop")}
     assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 1, "now an objection"
     assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
     assert ConsentEvent.objects.filter(contact=contact, source="objection").count() == 1
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     assert not Contact.objects.get(phone=OTHER).is_subscribed
     assert suppressed_phones(alice.pk, [OTHER]) == {OTHER}
 
@@ -315,7 +315,7 @@ def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
         alice.pk, "list.csv", [f"phone\n{PHONE}\n".encode()], consent_source="form"
     )
     lifecycle.start_import(one, by="test")
-    lifecycle.run_import(one.pk)
+    lifecycle.run_open_import_unless_running(one.pk)
     assert not OptInRequest.objects.exists() and not DirectMessage.objects.exists()
 
 

@@ -14,7 +14,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage, OfferViewEvent
 from compliance import rights
 from compliance.person import find_person
-from compliance.search import traces_of
+from compliance.search import find_all_traces
 from contacts.importing import lifecycle
 from contacts.models import Contact, RejectedRow, Suppression
 from messaging import direct_messages, receipts, replies, sending
@@ -39,7 +39,9 @@ def stores(sandbox, client, tmp_path):
         )
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
-        direct_messages.enqueue_direct_message(store, PHONE, f"Test for {NAME}", key="k")
+        direct_messages.enqueue_direct_message_unless_opted_out(
+            store, PHONE, f"Test for {NAME}", key="k"
+        )
         while sending.process_next_batch() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
@@ -57,11 +59,13 @@ def stores(sandbox, client, tmp_path):
         )
         path = tmp_path / f"{name}.csv"
         path.write_text(f"phone,first name,birthday\n690-000-0001,{NAME},31/31/1990\n")
-        lifecycle.run_import(lifecycle.import_file(store.pk, path).pk)
+        lifecycle.run_open_import_unless_running(
+            lifecycle.create_and_start_import(store.pk, path).pk
+        )
         made.append(store)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": f"STOP, {NAME} here"}])
-    receipts.apply_received_receipts()
-    replies.apply_received_replies()
+    receipts.wait_and_apply_received_receipts()
+    replies.wait_and_apply_received_replies()
     assert RejectedRow.objects.count() == 2
     return made
 
@@ -117,11 +121,11 @@ def test_an_erasure_leaves_the_person_nowhere(stores, capsys):
     Contact.objects.filter(owner=stores[0], phone=PHONE).update(is_subscribed=False)
     before = Suppression.objects.count()
     person = find_person(PHONE, None)
-    assert [trace for trace in traces_of(person) if not trace.reason]
+    assert [trace for trace in find_all_traces(person) if not trace.reason]
     assert any(secret.encode() in dump_of_database() for secret in SECRETS)
     call_command("person", "erase", PHONE, "--yes")
     assert "nothing else is left" in capsys.readouterr().out
-    assert [trace for trace in traces_of(person) if not trace.reason] == []
+    assert [trace for trace in find_all_traces(person) if not trace.reason] == []
     for secret in SECRETS:
         assert secret.encode() not in dump_of_database()
         assert secret.encode().hex().encode() not in dump_of_database()

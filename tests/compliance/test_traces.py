@@ -52,7 +52,7 @@ def found_by_postgresql(traces, text):
 def test_a_text_that_names_the_person_is_found_and_masked(traces, text):
     assert traces.are_in(text)
     assert found_by_postgresql(traces, text), "PostgreSQL must not overlook it"
-    masked = traces.masked(text)
+    masked = traces.mask_person_in(text)
     assert MASK in masked
     assert not traces.are_in(masked)
 
@@ -80,7 +80,7 @@ def test_a_text_that_names_the_person_is_found_and_masked(traces, text):
 )
 def test_a_text_that_names_somebody_else_is_left(traces, text):
     assert not traces.are_in(text)
-    assert traces.masked(text) == text
+    assert traces.mask_person_in(text) == text
 
 
 def test_json_is_searched_and_masked_at_any_depth(traces):
@@ -91,13 +91,13 @@ def test_json_is_searched_and_masked_at_any_depth(traces):
         "other": {"to": "+306900000002", "count": 5, "share": 0.5, "none": None},
     }
     assert traces.are_in(value)
-    assert traces.masked(value) == {
+    assert traces.mask_person_in(value) == {
         "a": [{"to": MASK, "note": ["x", f"call {MASK}"]}],
         MASK: True,
         "name": [MASK, MASK],
         "other": {"to": "+306900000002", "count": 5, "share": 0.5, "none": None},
     }
-    assert not traces.are_in(traces.masked(value))
+    assert not traces.are_in(traces.mask_person_in(value))
     for one in ([306900000001], {"x": {"y": ["+30 690 000 0001"]}}, {"6900000001": 1}):
         assert traces.are_in(one)
 
@@ -111,7 +111,9 @@ def test_the_last_digits_tell_where_they_are_all_there_is(traces):
 
 def test_where_only_the_number_is_asked_for_names_and_addresses_stay(traces):
     text = "Jo Ng, maria.p+shop@example.com, 6900000001"
-    assert traces.masked(text, number_only=True) == f"Jo Ng, maria.p+shop@example.com, {MASK}"
+    assert (
+        traces.mask_person_in(text, number_only=True) == f"Jo Ng, maria.p+shop@example.com, {MASK}"
+    )
     assert not traces.are_in("Jo Ng", number_only=True)
 
 
@@ -140,11 +142,11 @@ def test_one_name_alone_tells_nobody():
 def test_numbers_of_other_countries_are_found_as_they_are_dialled_at_home(phone, text):
     traces = Traces(phone)
     assert traces.are_in(text) and found_by_postgresql(traces, text)
-    assert not traces.are_in(traces.masked(text))
+    assert not traces.are_in(traces.mask_person_in(text))
 
 
 def test_a_few_digits_without_a_calling_code_may_be_anything():
     traces = Traces("+376312345")
     assert not traces.are_in("order 312345")
     assert traces.is_phone_or_its_last_digits("312345"), "unless a cell holds nothing else"
-    assert traces.masked("call +376 312345") == f"call {MASK}"
+    assert traces.mask_person_in("call +376 312345") == f"call {MASK}"

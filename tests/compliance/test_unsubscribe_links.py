@@ -12,7 +12,7 @@ from compliance import unsubscribe
 from contacts.consent import NO_EVIDENCE
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
-from messaging.links import unsubscribe_url
+from messaging.links import signed_unsubscribe_url
 from messaging.models import Tally
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -26,7 +26,7 @@ def campaign():
 
 
 def path_of(message):
-    address = unsubscribe_url(message.tracking_id)
+    address = signed_unsubscribe_url(message.tracking_id)
     return address[address.index("/u/") :]
 
 
@@ -100,10 +100,10 @@ def test_a_suppression_of_another_store_or_number_is_not_this_ones(campaign):
     other = CampaignMessage.objects.order_by("to")[1].to
     for owner, number in ((make_store("bob"), message.to), (campaign.owner, other)):
         Suppression.objects.create(owner=owner, phone_hash=phone_hash(number), reason="test")
-    assert not unsubscribe.has_opted_out(message)
-    unsubscribe.opt_out(message, NO_EVIDENCE)
-    unsubscribe.opt_out(message, NO_EVIDENCE)
-    assert unsubscribe.has_opted_out(message)
+    assert not unsubscribe.is_suppressed_at_store(message)
+    unsubscribe.opt_out_and_count(message, NO_EVIDENCE)
+    unsubscribe.opt_out_and_count(message, NO_EVIDENCE)
+    assert unsubscribe.is_suppressed_at_store(message)
     assert Suppression.objects.count() == 3
     assert Suppression.objects.filter(reason="unsubscribe_page").count() == 1
 

@@ -8,7 +8,7 @@ from campaigns.models import CampaignMessage
 from compliance.page_texts import PAGE_TEXTS
 from contacts.models import Contact, Suppression
 from contacts.phones import phone_hash
-from messaging.links import unsubscribe_url
+from messaging.links import signed_unsubscribe_url
 from messaging.reply_reading import read_reply
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -22,7 +22,7 @@ def path():
     """The address of the opt-out page of a store's only message."""
     store = make_store(company="Anna's shoes", language="it", privacy_notice_url=NOTICE)
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    address = unsubscribe_url(CampaignMessage.objects.get().tracking_id)
+    address = signed_unsubscribe_url(CampaignMessage.objects.get().tracking_id)
     return address[address.index("/u/") :]
 
 
@@ -148,7 +148,7 @@ def test_each_state_links_the_stores_privacy_notice(path, client):
 def test_a_store_without_a_privacy_notice_links_none(client):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    address = unsubscribe_url(CampaignMessage.objects.get().tracking_id)
+    address = signed_unsubscribe_url(CampaignMessage.objects.get().tracking_id)
     assert "<a " not in look(client, address[address.index("/u/") :])
 
 

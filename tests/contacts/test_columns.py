@@ -52,7 +52,7 @@ def guessed(table, region="GR"):
 
 def question_of(guess):
     """The question of a guess with the command's options for it; empty if there is none."""
-    return guess.question.for_command() if guess.question else ""
+    return guess.question.command_line_text() if guess.question else ""
 
 
 def field_of(heading, cell="", others=None):

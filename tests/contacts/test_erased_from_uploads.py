@@ -64,7 +64,7 @@ def test_an_import_that_had_not_started_does_not_bring_the_person_back(store):
     one = pending(store, TEXT.encode())
     assert erase().counts["files_rewritten"] == 1
     assert b"690 000" not in bytes_of(one) and b"mia@" not in bytes_of(one)
-    done = lifecycle.run_import(one.pk)
+    done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.status, done.processed, done.created, done.rejected) == ("completed", 3, 2, 1)
     assert phones() == ["+306900000055", OTHER]
     row = RejectedRow.objects.get()
@@ -80,7 +80,7 @@ def test_a_file_without_the_person_is_left_as_it_is(store):
 
 def test_the_file_of_an_import_that_has_ended_is_deleted(store):
     one = pending(store, TEXT.encode())
-    lifecycle.run_import(one.pk)
+    lifecycle.run_open_import_unless_running(one.pk)
     assert erase().counts["files_deleted"] == 1
     assert not ImportFileChunk.objects.exists()
 
@@ -99,11 +99,11 @@ def test_the_file_of_an_import_that_has_ended_is_deleted(store):
 )
 def test_however_a_file_is_written_the_other_rows_are_read_as_before(store, name, data):
     def rows_of(one):
-        with files.local_copy(one.pk) as path:
+        with files.temporary_local_copy(one.pk) as path:
             return list(FileReader(path, Layout.from_json(one.layout)))
 
     one = lifecycle.create_import(store.pk, "list.csv", [data])
-    planning.plan_and_store_upload(one)
+    planning.plan_import_and_store_plan(one)
     before = rows_of(one)
     erase()
     one.refresh_from_db()
@@ -114,10 +114,10 @@ def test_however_a_file_is_written_the_other_rows_are_read_as_before(store, name
     ]
     assert [line for line, _ in after] == [line for line, _ in before]
     headings = one.layout["headings"]
-    planning.plan_and_store_upload(one, has_header=True, chosen=one.mapping)
+    planning.plan_import_and_store_plan(one, has_header=True, chosen=one.mapping)
     assert one.layout["headings"] == headings, "it is planned again as it was"
     lifecycle.start_import(one, by="test")
-    done = lifecycle.run_import(one.pk)
+    done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.created, done.rejected) == (2, 1)
 
 
@@ -129,14 +129,14 @@ def test_a_workbook_becomes_a_table_without_its_other_sheets(store, tmp_path):
         [(1, ["Notes"]), (2, ["Mia is 690 000 0001"])],
     )
     one = lifecycle.create_import(store.pk, "list.xlsx", [path.read_bytes()])
-    planning.plan_and_store_upload(one, sheet="Sheet1")
+    planning.plan_import_and_store_plan(one, sheet="Sheet1")
     erase()
     assert bytes_of(one).decode().splitlines() == [
         "phone,first name,last name", "306900000077,Ann,Smith", "", "erased on request,,",
     ]  # fmt: skip
     one.refresh_from_db()
     lifecycle.start_import(one, by="test")
-    done = lifecycle.run_import(one.pk)
+    done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.status, done.created, done.rejected) == ("completed", 1, 1)
 
 
@@ -148,14 +148,14 @@ def test_a_sheet_that_is_not_read_is_enough_to_write_the_file_anew(store, tmp_pa
         [(1, ["Notes"]), (2, ["Mia is 690 000 0001"])],
     )
     one = lifecycle.create_import(store.pk, "list.xlsx", [path.read_bytes()])
-    planning.plan_and_store_upload(one, sheet="Sheet1")
+    planning.plan_import_and_store_plan(one, sheet="Sheet1")
     assert erase().counts["files_rewritten"] == 1
     assert b"Ann" in bytes_of(one) and b"690 000" not in bytes_of(one)
 
 
 def test_headings_that_were_a_customer_are_headings_no_more(store):
     one = lifecycle.create_import(store.pk, "x.csv", [("\n".join(ROWS[2:]) + "\n").encode()])
-    planning.plan_and_store_upload(one, has_header=True)
+    planning.plan_import_and_store_plan(one, has_header=True)
     assert one.layout["headings"][1] == "Mia"
     done = pending(store, TEXT.encode())
     ContactImport.objects.filter(pk=done.pk).update(layout=one.layout, status="failed")
@@ -171,12 +171,12 @@ def test_a_row_of_somebody_else_only_loses_the_mention(store):
         "ann@example.com", "ann@example.com,Mia +30 690 000 0001"
     )
     one = lifecycle.create_import(store.pk, "list.csv", [text.encode()])
-    planning.plan_and_store_upload(one)
+    planning.plan_import_and_store_plan(one)
     erase()
     assert "+306900000077,Ann,Smith,ann@example.com,Mia [erased]" in bytes_of(one).decode()
     one.refresh_from_db()
     lifecycle.start_import(one, by="test")
-    lifecycle.run_import(one.pk)
+    lifecycle.run_open_import_unless_running(one.pk)
     assert phones() == ["+306900000055", OTHER]
 
 
@@ -185,7 +185,7 @@ def test_a_namesake_with_another_number_stays_in_the_file(store):
     one = pending(store, (TEXT + namesake + "\n").encode())
     erase()
     assert namesake in bytes_of(one).decode()
-    assert lifecycle.run_import(one.pk).created == 3
+    assert lifecycle.run_open_import_unless_running(one.pk).created == 3
 
 
 def test_a_row_without_a_number_is_known_by_address_or_name(store):
@@ -238,7 +238,7 @@ def test_an_import_that_is_being_read_goes_on_without_the_person(store, monkeypa
         return result
 
     monkeypatch.setattr(lifecycle, "_write_chunk_unless_cancelled", write_and_erase_after_two)
-    done = lifecycle.run_import(one.pk)
+    done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.status, done.processed, done.created, done.rejected) == ("completed", 501, 500, 1)
     assert PHONE not in phones()
     assert RejectedRow.objects.get().line == 497
@@ -257,7 +257,7 @@ def test_a_chunk_that_is_written_waits_for_the_erasure_and_then_leaves_the_perso
 
     def read():
         began.set()
-        lifecycle.run_import(one.pk)
+        lifecycle.run_open_import_unless_running(one.pk)
 
     with transaction.atomic():
         ContactImport.objects.select_for_update().get(pk=one.pk)
@@ -273,8 +273,8 @@ def test_a_plan_of_the_old_file_is_not_stored_over_the_new_one(store):
     one = lifecycle.create_import(store.pk, "list.csv", [TEXT.encode()])
     stale = ContactImport.objects.get(pk=one.pk)
     erase()
-    with files.local_copy(one.pk) as path:
+    with files.temporary_local_copy(one.pk) as path:
         plan = planning.plan_import(Path(path), store)
     with pytest.raises(files.FileChanged):
-        planning.store_plan(stale, plan, "iso")
-    assert planning.plan_and_store_upload(ContactImport.objects.get(pk=one.pk)).refusal is None
+        planning.store_plan_or_raise_file_changed(stale, plan, "iso")
+    assert planning.plan_import_and_store_plan(ContactImport.objects.get(pk=one.pk)).refusal is None

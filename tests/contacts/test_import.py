@@ -45,8 +45,10 @@ def file_of(tmp_path, text, name="customers.csv"):
 
 
 def imported(tmp_path, store, text, list_name="", name="customers.csv", **options):
-    job = lifecycle.import_file(store.pk, file_of(tmp_path, text, name), list_name, **options)
-    return lifecycle.run_import(job.pk)
+    job = lifecycle.create_and_start_import(
+        store.pk, file_of(tmp_path, text, name), list_name, **options
+    )
+    return lifecycle.run_open_import_unless_running(job.pk)
 
 
 def counts(job):
@@ -141,7 +143,7 @@ def test_an_import_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, w
     text = many(60_000) + "12,Bad,\n" + many(2_000, first=100).partition("\n")[2]
     alice, bob = make_store("alice"), make_store("bob")
     calm = imported(tmp_path, alice, text)
-    job = lifecycle.import_file(bob.pk, file_of(tmp_path, text), consent_source="form")
+    job = lifecycle.create_and_start_import(bob.pk, file_of(tmp_path, text), consent_source="form")
     for rows in (1, 15_000, 30_000, 45_000):
         process = worker("rqworker", "contact_import")
         wait_until(lambda: _processed(job) >= rows)  # noqa: B023
@@ -174,7 +176,7 @@ def test_two_imports_of_one_store_at_once_neither_deadlock_nor_double(tmp_path, 
     store = make_store()
     texts = (many(40_000), many(40_000, first=20_000))
     both = [
-        lifecycle.import_file(store.pk, file_of(tmp_path, text, f"{n}.csv"), "all")
+        lifecycle.create_and_start_import(store.pk, file_of(tmp_path, text, f"{n}.csv"), "all")
         for n, text in enumerate(texts)
     ]
     for _ in range(2):
@@ -189,7 +191,7 @@ def test_two_imports_of_one_store_at_once_neither_deadlock_nor_double(tmp_path, 
 
 
 def test_an_import_that_is_cancelled_stops_and_keeps_what_it_has(tmp_path, worker):
-    job = lifecycle.import_file(make_store().pk, file_of(tmp_path, many(200_000)))
+    job = lifecycle.create_and_start_import(make_store().pk, file_of(tmp_path, many(200_000)))
     process = worker("rqworker", "contact_import", "--burst")
     wait_until(lambda: _processed(job))
     lifecycle.cancel_import(job, by="test")
@@ -199,7 +201,7 @@ def test_an_import_that_is_cancelled_stops_and_keeps_what_it_has(tmp_path, worke
     assert Contact.objects.count() == job.created == job.processed
     with pytest.raises(ValueError, match="has ended"):
         lifecycle.cancel_import(job, by="test")
-    assert lifecycle.run_import(job.pk).status == "cancelled"
+    assert lifecycle.run_open_import_unless_running(job.pk).status == "cancelled"
     assert list(AuditEntry.objects.values_list("action", flat=True)) == [
         "import started",
         "import cancelled",
@@ -226,7 +228,7 @@ def test_a_chosen_mapping_is_remembered_for_the_same_columns(tmp_path):
     text = "A,B\nAnna,6900000001\n"
     path = file_of(tmp_path, text)
     call_command("import_contacts", store.email, path, map=["phone=B", "last_name=A"])
-    lifecycle.run_import(ContactImport.objects.get().pk)
+    lifecycle.run_open_import_unless_running(ContactImport.objects.get().pk)
     assert Contact.objects.get().last_name == "Anna"
     planned = planning.plan_import(path, store)
     assert planned.mapping == {"phone": [1], "last_name": [0]}
@@ -268,14 +270,14 @@ def test_a_file_without_phone_numbers_says_so(tmp_path):
 def test_files_that_are_empty_or_too_large_are_refused(tmp_path, settings, size, words):
     settings.IMPORT_MAX_MB = 1
     with pytest.raises(lifecycle.ImportRefused, match=words):
-        lifecycle.import_file(make_store().pk, file_of(tmp_path, b"x" * size))
+        lifecycle.create_and_start_import(make_store().pk, file_of(tmp_path, b"x" * size))
     assert not ContactImport.objects.exists()
 
 
 def test_uploaded_files_are_deleted_after_their_time(tmp_path, settings):
     store = make_store()
     done = imported(tmp_path, store, many(1))
-    going = lifecycle.import_file(store.pk, file_of(tmp_path, many(1)))
+    going = lifecycle.create_and_start_import(store.pk, file_of(tmp_path, many(1)))
     assert files.delete_expired_files() == 0
     settings.IMPORT_FILE_RETENTION_HOURS = 0
     assert files.delete_expired_files() == 1

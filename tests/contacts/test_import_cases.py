@@ -47,14 +47,14 @@ def _verdict(case: dict[str, Any], store: Any) -> tuple[str, str]:
     """`right`, `safe` (refused or rejected with a reason), `wrong`, or `open` (it never ended)."""
     known_before = set(Contact.objects.filter(owner=store).values_list("phone", flat=True))
     try:
-        contact_import = lifecycle.import_file(
+        contact_import = lifecycle.create_and_start_import(
             store.pk, FOLDER / "files" / case["file"], consent_source=case["consent"]
         )
     except ImportRefused as error:
         contact_import = ContactImport(status=ImportStatus.FAILED, error=str(error))
     else:
         try:
-            contact_import = lifecycle.run_import(contact_import.pk)
+            contact_import = lifecycle.run_open_import_unless_running(contact_import.pk)
         except Exception as error:  # noqa: BLE001 - an import that raises has not ended
             return "open", repr(error)[:200]
     if contact_import.status in OPEN_IMPORT_STATUSES:

@@ -13,7 +13,7 @@ from rq.timeouts import JobTimeoutException
 from contacts import tasks
 from contacts.consent import change_consent
 from contacts.importing import files, lifecycle, planning, rejected, writing
-from contacts.importing.validating import row_validator
+from contacts.importing.validating import build_row_validator
 from contacts.models import (
     ConsentEvent,
     Contact,
@@ -47,9 +47,9 @@ def imported(store, *rows, columns=tuple(HEADINGS), **options):
         field: [columns.index(HEADINGS[at]) for at in places if HEADINGS[at] in columns]
         for field, places in MAPPING.items()
     }
-    planning.plan_and_store_upload(job, chosen=mapping, date_order="iso")
+    planning.plan_import_and_store_plan(job, chosen=mapping, date_order="iso")
     lifecycle.start_import(job, by="test")
-    job = lifecycle.run_import(job.pk)
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "completed", job.error
     return job
 
@@ -193,14 +193,14 @@ def test_an_opt_out_of_a_file_waits_for_a_call_under_way():
             )
             return cursor.fetchone()[0]
 
-    original = writing.suppress_opted_out_phones
+    original = writing.wait_for_sends_and_suppress_phones
 
     def watched(*args, **options):
         original(*args, **options)
         waited.append(locks())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "suppress_opted_out_phones", watched)
+        patch.setattr(writing, "wait_for_sends_and_suppress_phones", watched)
         imported(store, {"Phone": PHONE, "SMS": "no"})
         imported(store, {"Phone": "+306900000002", "SMS": "no"})
         asked = make_contact(store, "+306900000003", is_subscribed=False)
@@ -339,9 +339,9 @@ def failing(kind):
     def validate_row(cells):
         if SECRET in "".join(cells):
             raise kind(f"cannot read {cells}")
-        return row_validator(["Phone", "First"], {"phone": [0], "first_name": [1]}, "iso", "GR")(
-            cells
-        )
+        return build_row_validator(
+            ["Phone", "First"], {"phone": [0], "first_name": [1]}, "iso", "GR"
+        )(cells)
 
     return lambda *args, **options: validate_row
 
@@ -356,7 +356,7 @@ def job():
 
 @pytest.mark.parametrize("kind", [ValueError, RuntimeError, KeyError, MemoryError, RecursionError])
 def test_an_error_at_a_row_ends_the_import_without_its_words(job, kind, monkeypatch, caplog):
-    monkeypatch.setattr(lifecycle, "row_validator", failing(kind))
+    monkeypatch.setattr(lifecycle, "build_row_validator", failing(kind))
     with caplog.at_level(logging.DEBUG):
         assert tasks.import_contacts(job.pk) == "failed"
     job.refresh_from_db()
@@ -387,7 +387,7 @@ def test_an_error_before_the_first_row_ends_the_import(job, monkeypatch, place):
         monkeypatch.setattr(planning, "plan_import", fail)
     else:
         monkeypatch.setattr(lifecycle.reading, "FileReader", fail)
-    job = lifecycle.run_import(job.pk)
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "failed" and "ZeroDivisionError" in job.error and SECRET not in job.error
 
 
@@ -401,7 +401,7 @@ def test_an_import_goes_on_after_the_database_was_away(job, monkeypatch):
             tasks.import_contacts(job.pk)
     assert SECRET not in repr(raised.value)
     assert raised.value.__context__ is None and raised.value.__cause__ is None
-    assert lifecycle.run_import(job.pk).status == "completed"
+    assert lifecycle.run_open_import_unless_running(job.pk).status == "completed"
 
 
 def test_a_job_that_takes_too_long_leaves_the_import_open(job, monkeypatch):
@@ -411,10 +411,10 @@ def test_a_job_that_takes_too_long_leaves_the_import_open(job, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(writing, "upsert_contacts_and_consent", late)
         with pytest.raises(JobTimeoutException):
-            lifecycle.run_import(job.pk)
+            lifecycle.run_open_import_unless_running(job.pk)
     job.refresh_from_db()
     assert (job.status, job.attempts) == ("processing", 1)
-    assert lifecycle.run_import(job.pk).status == "completed"
+    assert lifecycle.run_open_import_unless_running(job.pk).status == "completed"
 
 
 class Killed(BaseException):
@@ -428,12 +428,12 @@ def test_an_import_that_ends_its_worker_again_and_again_fails(job, monkeypatch):
     monkeypatch.setattr(planning, "plan_import", kill)
     for attempt in range(lifecycle.MAX_ATTEMPTS):
         with pytest.raises(Killed):
-            lifecycle.run_import(job.pk)
+            lifecycle.run_open_import_unless_running(job.pk)
         job.refresh_from_db()
         assert (job.status, job.attempts) == ("processing", attempt + 1)
-    job = lifecycle.run_import(job.pk)
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "failed" and "interrupted too often" in job.error
-    assert lifecycle.enqueue_open_imports_if_none_waits(dry_run=True) == 0
+    assert lifecycle.enqueue_open_imports_if_queue_empty(dry_run=True) == 0
 
 
 def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
@@ -453,7 +453,7 @@ def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
     kills = 0
     while True:
         try:
-            job = lifecycle.run_import(job.pk)
+            job = lifecycle.run_open_import_unless_running(job.pk)
             break
         except Killed:
             kills += 1
@@ -463,11 +463,13 @@ def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
 
 def test_cells_that_postgresql_cannot_store_are_listed_and_do_no_harm():
     store = make_store("alice", phone_region="GR")
-    validate = row_validator(["Phone", "First"], {"phone": [0], "first_name": [1]}, "iso", "GR")
+    validate = build_row_validator(
+        ["Phone", "First"], {"phone": [0], "first_name": [1]}, "iso", "GR"
+    )
     rows = [["12\0\ud83d", "A\0"], [PHONE, "An\0na\ud83d"]]
 
     class Reader:
-        share = 1.0
+        share_read = 1.0
 
         def __iter__(self):
             return iter(enumerate(rows, 2))
@@ -487,7 +489,7 @@ def test_nothing_of_a_killed_import_is_left_in_the_temporary_folder(tmp_path, wo
     path.write_text(text)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    job = lifecycle.import_file(make_store("alice").pk, path)
+    job = lifecycle.create_and_start_import(make_store("alice").pk, path)
     process = worker("rqworker", "contact_import", TMPDIR=str(folder))
     wait_until(lambda: ContactImport.objects.get(pk=job.pk).processed)
     process.send_signal(signal.SIGKILL)
@@ -496,6 +498,6 @@ def test_nothing_of_a_killed_import_is_left_in_the_temporary_folder(tmp_path, wo
 
 
 def test_the_local_copy_has_no_name(job):
-    with files.local_copy(job.pk) as path:
+    with files.temporary_local_copy(job.pk) as path:
         assert path.read_bytes().startswith(b"phone") and path.stat().st_nlink == 0
     assert not path.exists()

@@ -256,12 +256,12 @@ def imported(
         job = lifecycle.create_import(
             store.pk, "list.csv", [data], consent_source="form", **options
         )
-        if refusal := planning.plan_and_store_upload(job).refusal:
+        if refusal := planning.plan_import_and_store_plan(job).refusal:
             return str(refusal), frozenset()
     except ImportRefused as refused:
         return str(refused), frozenset()
     lifecycle.start_import(job, by="test")
-    job = lifecycle.run_import(job.pk)
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status in (ImportStatus.COMPLETED, ImportStatus.FAILED)
     if job.status == ImportStatus.FAILED:
         return job.error, frozenset()

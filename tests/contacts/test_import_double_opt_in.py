@@ -6,7 +6,7 @@ from contacts.consent import change_consent
 from contacts.importing import lifecycle
 from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
-from messaging.opt_in_requests import send_waiting_requests
+from messaging.opt_in_requests import send_waiting_opt_in_requests
 from tests.support.factories import make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,14 +23,16 @@ def imported(store, *rows, columns="phone,first name,sms consent", **options):
     text = "\n".join([columns, *rows]) + "\n"
     job = lifecycle.create_import(store.pk, "customers.csv", [text.encode()], **options)
     lifecycle.start_import(job, by="test")
-    job = lifecycle.run_import(job.pk)
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "completed", job.error
     return job
 
 
 def asked_phones():
     return list(
-        OptInRequest.objects.waiting().order_by("pk").values_list("contact__phone", flat=True)
+        OptInRequest.objects.waiting_to_be_written()
+        .order_by("pk")
+        .values_list("contact__phone", flat=True)
     )
 
 
@@ -105,15 +107,15 @@ def test_a_known_contact_is_asked_unless_known_contacts_are_left_alone(alice):
 def test_who_was_asked_is_not_asked_again_by_the_next_file(alice):
     imported(alice, f"{PHONES[1]},Nina,yes")
     imported(alice, f"{PHONES[1]},Nina,yes")
-    assert send_waiting_requests() == {"sent": 1, "closed": 0}
-    OptInRequest.objects.all().close()
+    assert send_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
+    OptInRequest.objects.all().close_unanswered()
     imported(alice, f"{PHONES[1]},Nina,yes")
     assert OptInRequest.objects.count() == 1
 
 
 def test_who_could_not_be_asked_is_asked_by_the_next_file(alice):
     imported(alice, f"{PHONES[1]},Nina,yes")
-    OptInRequest.objects.all().close()
+    OptInRequest.objects.all().close_unanswered()
     imported(alice, f"{PHONES[1]},Nina,yes")
     assert asked_phones() == [PHONES[1]]
 
@@ -128,7 +130,7 @@ def test_a_no_further_down_the_file_takes_the_question_back(alice, monkeypatch, 
 
 def test_a_no_of_a_later_file_takes_the_question_back(alice):
     imported(alice, f"{PHONES[1]},Nina,yes")
-    send_waiting_requests()
+    send_waiting_opt_in_requests()
     imported(alice, f"{PHONES[1]},Nina,no")
     assert OptInRequest.objects.get().closed_at
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from contacts.importing import lifecycle, planning, reading, writing
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.validating import row_validator
+from contacts.importing.validating import build_row_validator
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 300))
 SEEDS = [
@@ -127,7 +127,7 @@ def test_no_row_of_a_mutated_file_is_unaccounted_for(place):
             if planned.refusal:
                 return
             order = planned.date_order or "iso"
-            judge = row_validator(planned.layout.headings, planned.mapping, order, "GR")
+            judge = build_row_validator(planned.layout.headings, planned.mapping, order, "GR")
             read = [line for line, _ in reading.FileReader(place, planned.layout)]
             reader = reading.FileReader(place, planned.layout)
             chunks = list(

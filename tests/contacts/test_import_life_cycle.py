@@ -65,11 +65,11 @@ def test_an_upload_keeps_the_file_and_waits():
     assert job.file_size == len(TEXT)
     assert job.file_sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
     assert (job.list.owner, job.list.name) == (store, "regulars")
-    with files.local_copy(job.pk) as path:
+    with files.temporary_local_copy(job.pk) as path:
         assert path.read_text() == TEXT
     assert not path.exists()
-    assert jobs.waiting_count("contact_import") == 0
-    job = lifecycle.run_import(job.pk)
+    assert jobs.count_waiting_jobs("contact_import") == 0
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert (job.status, job.started_at, job.layout) == ("uploaded", None, None)
     assert not Contact.objects.exists()
 
@@ -79,7 +79,7 @@ def test_a_list_of_that_name_is_used_again_and_another_stores_is_not():
     mine = List.objects.create(owner=alice, name="regulars")
     theirs = List.objects.create(owner=bob, name="regulars")
     assert uploaded(alice, list_name="regulars").list == mine
-    lifecycle.run_import(started(bob, list_name="regulars").pk)
+    lifecycle.run_open_import_unless_running(started(bob, list_name="regulars").pk)
     assert (mine.listmembership_set.count(), theirs.listmembership_set.count()) == (0, 2)
     assert uploaded(alice).list is None
 
@@ -87,7 +87,7 @@ def test_a_list_of_that_name_is_used_again_and_another_stores_is_not():
 def test_a_large_file_is_kept_in_pieces_and_read_in_their_order(tmp_path):
     path = tmp_path / "large.csv"
     path.write_bytes(b"".join(b"%07d\n" % n for n in range(300_000)))
-    job = lifecycle.import_file(make_store("alice").pk, path)
+    job = lifecycle.create_and_start_import(make_store("alice").pk, path)
     kept = ImportFileChunk.objects.filter(contact_import=job).order_by("number")
     sizes = [len(piece) for piece in kept.values_list("data", flat=True)]
     assert sizes == [1 << 20, 1 << 20, path.stat().st_size - (2 << 20)]
@@ -95,7 +95,7 @@ def test_a_large_file_is_kept_in_pieces_and_read_in_their_order(tmp_path):
     first.delete()  # and the first piece now lies behind the others
     ImportFileChunk.objects.create(contact_import=job, number=0, data=first.data)
     uploaded(make_store("bob"))
-    with files.local_copy(job.pk) as copy:
+    with files.temporary_local_copy(job.pk) as copy:
         assert copy.read_bytes() == path.read_bytes()
 
 
@@ -118,18 +118,18 @@ def test_an_import_is_started_once():
     job = started(make_store("alice"))
     with pytest.raises(ValueError, match="was started already: it is pending"):
         lifecycle.start_import(job, by="test")
-    assert jobs.waiting_count("contact_import") == 1 and AuditEntry.objects.count() == 1
-    lifecycle.run_import(job.pk)
+    assert jobs.count_waiting_jobs("contact_import") == 1 and AuditEntry.objects.count() == 1
+    lifecycle.run_open_import_unless_running(job.pk)
     with pytest.raises(ValueError, match="was started already: it is completed"):
         lifecycle.start_import(job, by="test")
 
 
 def test_a_finished_import_has_its_times_and_is_left_alone_from_then_on():
-    job = lifecycle.run_import(started(make_store("alice")).pk)
+    job = lifecycle.run_open_import_unless_running(started(make_store("alice")).pk)
     assert (job.status, job.processed, job.error) == ("completed", 2, "")
     assert job.created_at <= job.started_at <= job.finished_at <= timezone.now()
     before = ContactImport.objects.values().get()
-    lifecycle.run_import(job.pk)
+    lifecycle.run_open_import_unless_running(job.pk)
     assert ContactImport.objects.values().get() == before
 
 
@@ -149,12 +149,12 @@ def test_an_import_that_another_worker_reads_is_left_to_it():
     thread.start()
     held.wait(20)
     try:
-        assert lifecycle.run_import(job.pk).status == "processing"
+        assert lifecycle.run_open_import_unless_running(job.pk).status == "processing"
         assert not Contact.objects.exists()
     finally:
         may_end.set()
         thread.join()
-    assert lifecycle.run_import(job.pk).status == "completed"
+    assert lifecycle.run_open_import_unless_running(job.pk).status == "completed"
     assert Contact.objects.count() == 2
 
 
@@ -165,7 +165,7 @@ def test_an_import_that_has_not_ended_can_be_cancelled(status):
     assert job.status == "cancelled" and job.finished_at
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.details) == ("import cancelled", {"rows": 3})
-    assert lifecycle.run_import(job.pk).status == "cancelled"
+    assert lifecycle.run_open_import_unless_running(job.pk).status == "cancelled"
     assert not Contact.objects.exists()
 
 
@@ -191,12 +191,12 @@ def test_only_that_import_is_started_or_cancelled():
 
 def test_what_is_cancelled_while_its_next_rows_are_to_be_written_gets_none_of_them():
     job = started(make_store("alice"))
-    planning.plan_and_store_upload(job)
+    planning.plan_import_and_store_plan(job)
     moved(job, status="processing", date_order="iso")
 
     def read():
         try:
-            lifecycle.run_import(job.pk)
+            lifecycle.run_open_import_unless_running(job.pk)
         finally:
             connection.close()
 
@@ -213,7 +213,7 @@ def test_what_is_cancelled_while_its_next_rows_are_to_be_written_gets_none_of_th
 
 
 def test_a_file_that_cannot_be_read_fails_with_the_reason():
-    job = lifecycle.run_import(started(make_store("alice"), "colour\nred\n").pk)
+    job = lifecycle.run_open_import_unless_running(started(make_store("alice"), "colour\nred\n").pk)
     assert job.status == "failed" and "no column holds the phone number" in job.error
     assert job.finished_at and not Contact.objects.exists()
 
@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_read_fails_with_the_reason():
 def test_an_import_whose_file_is_gone_says_so():
     job = started(make_store("alice"))
     ImportFileChunk.objects.all().delete()
-    job = lifecycle.run_import(job.pk)
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert (job.status, job.error) == (
         "failed",
         "the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again",
@@ -265,7 +265,7 @@ def test_counters_of_every_kind_are_those_of_the_file():
         "phone,first name\n6900000001,New\n6900000002,Same\n6900000003,Third\n6900000004,\n"
         "6900000003,Again\n6900000003,Again\n12,\n13,\n14,\n"
     )
-    job = lifecycle.run_import(started(store, text).pk)
+    job = lifecycle.run_open_import_unless_running(started(store, text).pk)
     assert [getattr(job, name) for name in COUNTERS] == [9, 2, 1, 1, 2, 3]
     assert Contact.objects.get(phone="+306900000003").first_name == "Third"
     rows = RejectedRow.objects.order_by("line").values_list("contact_import", "line", "value")
@@ -280,7 +280,7 @@ def test_the_rows_above_a_checkpoint_are_counted_once_and_still_seen():
     make_contact(store, "+306900000002")
     text = TEXT + "+306900000002\n+306900000003\n"
     job = moved(started(store, text), status="processing", processed=2, created=2)
-    job = lifecycle.run_import(job.pk)
+    job = lifecycle.run_open_import_unless_running(job.pk)
     assert [getattr(job, name) for name in COUNTERS] == [4, 3, 0, 0, 1, 0]
 
 
@@ -288,7 +288,7 @@ def test_a_worker_that_dies_loses_no_more_than_ten_thousand_rows():
     text = "phone\n" + "".join(f"+30690{n:07}\n" for n in range(10_001))
     job = started(make_store("alice"), text)
     with CaptureQueriesContext(connection) as queries:
-        assert lifecycle.run_import(job.pk).processed == 10_001
+        assert lifecycle.run_open_import_unless_running(job.pk).processed == 10_001
     said = "\n".join(query["sql"] for query in queries)
     assert re.findall(r'"processed" = (\d+)', said) == ["10000", "10001"]
 
@@ -318,7 +318,7 @@ def test_a_compressed_list_may_unpack_to_ten_times_the_largest_file(settings, me
     packed = gzip.compress(lines)
     assert 1_000 < len(packed) < 1_000_000
     job = started(make_store("alice"), [packed])
-    assert lifecycle.run_import(job.pk).status == status
+    assert lifecycle.run_open_import_unless_running(job.pk).status == status
 
 
 @pytest.mark.slow
@@ -329,7 +329,9 @@ def test_a_workbook_may_unpack_to_ten_times_the_largest_file(settings, tmp_path,
     sheet += [(n, [f"+30690{n:07}", f"{n:0300}"]) for n in range(2, rows)]
     path = write_workbook(tmp_path / "a.xlsx", sheet)
     assert path.stat().st_size < 1_000_000 < rows * 300
-    job = lifecycle.run_import(lifecycle.import_file(make_store("alice").pk, path).pk)
+    job = lifecycle.run_open_import_unless_running(
+        lifecycle.create_and_start_import(make_store("alice").pk, path).pk
+    )
     assert job.status == ("failed" if said else "completed"), job.error
     assert said in job.error
 
@@ -365,7 +367,9 @@ def test_the_file_of_an_import_that_goes_on_is_kept_however_old(status):
 
 def test_rejected_rows_of_another_import_are_not_in_the_download(capsys):
     for name, number in (("alice", "12"), ("bob", "13")):
-        lifecycle.run_import(started(make_store(name), f"phone,note\n{number}\n").pk)
+        lifecycle.run_open_import_unless_running(
+            started(make_store(name), f"phone,note\n{number}\n").pk
+        )
     first = ContactImport.objects.order_by("pk").first()
     call_command("contact_import", "rejected", first.pk)
     lines = capsys.readouterr().out.lstrip("\ufeff").split()
@@ -377,7 +381,7 @@ def test_a_program_starts_and_cancels_an_upload(capsys):
     job = uploaded(make_store("alice"))
     call_command("contact_import", "start", job.pk, json=True)
     assert json.loads(capsys.readouterr().out)["status"] == "pending"
-    assert jobs.waiting_count("contact_import") == 1
+    assert jobs.count_waiting_jobs("contact_import") == 1
     call_command("contact_import", "cancel", job.pk)
     assert "status cancelled" in capsys.readouterr().out
     with pytest.raises(CommandError, match="has ended: it is cancelled"):
@@ -409,7 +413,7 @@ def test_the_options_of_the_import_command_reach_the_import(tmp_path, capsys):
     assert (job.list.name, job.update_existing, job.welcome) == ("regulars", False, True)
     assert job.consent_source == "form"
     assert job.consent_at.isoformat() == "2026-05-04T12:00:00+00:00"
-    assert jobs.waiting_count("contact_import") == 1
+    assert jobs.count_waiting_jobs("contact_import") == 1
     call_command("import_contacts", str(store.pk), path)
     job = ContactImport.objects.last()
     assert (job.list, job.update_existing, job.welcome) == (None, True, False)

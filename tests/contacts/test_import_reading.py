@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.reading import FileReader, Layout, detect_layout
+from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from tests.support.workbook import write_workbook
 
 DATA = Path(__file__).parent.parent / "data" / "imports"
@@ -22,7 +22,7 @@ TABLE = "Phone,First name\n+306900000001,Anna\n+306900000002,Mark\n"
 
 
 def layout_of(path, largest_bytes=LARGEST, **options):
-    return detect_layout(path, largest_bytes=largest_bytes, **options)
+    return detect_layout_or_refuse(path, largest_bytes=largest_bytes, **options)
 
 
 def read(path, **options):
@@ -306,9 +306,9 @@ def test_the_share_grows_to_the_whole_of_the_file(written, compressed):
     )
     path = written(gzip.compress(text.encode(), mtime=0) if compressed else text)
     reader = FileReader(path, layout_of(path))
-    shares = [reader.share for _ in reader]
+    shares = [reader.share_read for _ in reader]
     assert shares == sorted(shares) and len(set(shares)) > 3
-    assert 0 < shares[0] < 0.6 and shares[-1] == reader.share == 1
+    assert 0 < shares[0] < 0.6 and shares[-1] == reader.share_read == 1
 
 
 @pytest.mark.slow
@@ -330,7 +330,7 @@ def test_memory_does_not_grow_with_the_file(written, compressed):
 def test_a_stored_layout_reads_the_same_rows(written):
     for path in sorted(DATA.iterdir()):
         layout = layout_of(path)
-        stored = Layout.from_json(json.loads(json.dumps(layout.as_json())))
+        stored = Layout.from_json(json.loads(json.dumps(layout.as_json_dict())))
         assert stored == layout == layout_of(path)
         assert list(FileReader(path, stored)) == list(FileReader(path, layout))
 
@@ -371,7 +371,7 @@ def test_the_share_of_a_workbook_grows_to_the_whole(tmp_path):
         tmp_path / "a.xlsx", [(1, ["Phone"]), *((n, [f"+3069{n:08}"]) for n in range(2, 51))]
     )
     reader = FileReader(path, layout_of(path))
-    shares = [reader.share for _ in reader]
+    shares = [reader.share_read for _ in reader]
     assert shares == [n / 50 for n in range(2, 51)]
 
 

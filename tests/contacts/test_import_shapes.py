@@ -10,8 +10,8 @@ from contacts.importing import mapping
 from contacts.importing.consent_cells import Consent
 from contacts.importing.dates import detect_date_order_or_refuse
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.reading import FileReader, detect_layout
-from contacts.importing.validating import Rejection, row_validator
+from contacts.importing.reading import FileReader, detect_layout_or_refuse
+from contacts.importing.validating import Rejection, build_row_validator
 from contacts.models import DateOrder
 
 DATA = Path(__file__).parent.parent / "data" / "imports"
@@ -24,12 +24,12 @@ GREEK = {ANNA: ("Άννα", "Παππά"), MARK: ("Μάρκος", "Δεληγι�
 def read(name):
     """The file's columns by field, notes, and each row as a contact or a reason."""
     path = DATA / name
-    layout = detect_layout(path, largest_bytes=10_000_000)
+    layout = detect_layout_or_refuse(path, largest_bytes=10_000_000)
     records = [cells for _, cells in FileReader(path, layout)]
     found = mapping.guess_columns(layout.headings, records, "GR")
     born = found.fields.get("birthday", [])
     order = detect_date_order_or_refuse(row[at] for row in records for at in born if at < len(row))
-    judge = row_validator(layout.headings, found.fields, order, "GR")
+    judge = build_row_validator(layout.headings, found.fields, order, "GR")
     columns = {
         field: [layout.headings[at] for at in places] for field, places in found.fields.items()
     }
@@ -189,9 +189,9 @@ def test_a_workbook_goes_the_same_way(tmp_path):
     path = tmp_path / "customers.xlsx"
     rows = [["Handy", "Vorname", "Geburtstag"], [306900000001.0, "Anna", FEBRUARY], ["12", "Bad"]]
     write_workbook(path, enumerate(rows, 1))
-    layout = detect_layout(path, largest_bytes=10_000_000)
+    layout = detect_layout_or_refuse(path, largest_bytes=10_000_000)
     records = list(islice(FileReader(path, layout), 10))
-    judge = row_validator(
+    judge = build_row_validator(
         layout.headings, {"phone": [0], "first_name": [1], "birthday": [2]}, "iso", "GR"
     )
     assert [line for line, _ in records] == [2, 3]

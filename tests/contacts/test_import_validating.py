@@ -6,7 +6,7 @@ import pytest
 
 from contacts.importing.cells import KnownCells
 from contacts.importing.consent_cells import Consent
-from contacts.importing.validating import Rejection, row_validator
+from contacts.importing.validating import Rejection, build_row_validator
 
 HEADINGS = ["Phone", "Mobile", "First", "Last", "Name", "Email", "Gender", "Born", "SMS", "Country"]
 MAPPING = {
@@ -17,7 +17,7 @@ MAPPING = {
 
 def judged(region="GR", date_order="dmy", **cells):
     row = [cells.get(heading, "") for heading in HEADINGS]
-    return row_validator(HEADINGS, MAPPING, date_order, region)(row)
+    return build_row_validator(HEADINGS, MAPPING, date_order, region)(row)
 
 
 def phone(text, region="GR"):
@@ -161,21 +161,21 @@ def test_a_cell_after_a_blank_that_is_unlike_its_column_shows_a_shifted_row(visi
     ]
     headings = ["Phone", "Name", "Last visit", "Birthday", "Note"]
     mapping = {"phone": [0], "full_name": [1], "birthday": [3]}
-    row = row_validator(headings, mapping, "iso", "GR", sample=rows)(rows[0])
+    row = build_row_validator(headings, mapping, "iso", "GR", sample=rows)(rows[0])
     assert isinstance(row, Rejection) == is_shifted
     assert not is_shifted or (row.column, row.value) == ("Last visit", "Anna")
 
 
 def test_a_cell_after_a_blank_that_is_no_answer_shows_a_shifted_row():
     headings, mapping = ["Phone", "Name", "SMS"], {"phone": [0], "sms_consent": [2]}
-    validate = row_validator(headings, mapping, "iso", "GR")
+    validate = build_row_validator(headings, mapping, "iso", "GR")
     assert isinstance(validate(["6900000001", "Papa", " Anna"]), Rejection)
     assert validate(["6900000001", "Papa", " no"]).consent == Consent.OPTED_OUT
     assert validate(["6900000001", "Papa", "perhaps"]).consent == Consent.WITHHELD
 
 
 def test_rows_of_other_lengths_are_read_or_refused():
-    judge = row_validator(["Phone", "Name"], {"phone": [0], "full_name": [1]}, "dmy", "GR")
+    judge = build_row_validator(["Phone", "Name"], {"phone": [0], "full_name": [1]}, "dmy", "GR")
     assert judge(["6900000001"]).first_name == ""
     assert judge(["6900000001", "Anna", "", " "]).first_name == "Anna"
     assert "3 cells" in judge(["6900000001", "Papa", "Anna"]).reason

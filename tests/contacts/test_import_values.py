@@ -22,11 +22,11 @@ from contacts.importing.import_refused import ImportRefused
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
-    split_full_name,
-    stands_for_nothing,
+    is_placeholder_for_no_value,
+    split_into_first_and_last_name,
     writes_family_first,
 )
-from contacts.importing.validating import ContactRow, Rejection, row_validator
+from contacts.importing.validating import ContactRow, Rejection, build_row_validator
 
 TODAY = date(2026, 11, 26)
 PHONE = "+306900000001"
@@ -143,7 +143,7 @@ def test_the_order_of_dates_is_that_of_the_certain_ones(cells, order):
 def test_an_order_that_is_open_is_asked_for_with_the_option_that_answers(cells):
     with pytest.raises(ImportRefused) as refused:
         detect_date_order_or_refuse(cells)
-    assert "--dates" in refused.value.for_command() and "--" not in str(refused.value)
+    assert "--dates" in refused.value.command_line_text() and "--" not in str(refused.value)
 
 
 def test_the_time_of_an_answer_is_aware_or_unknown():
@@ -177,7 +177,7 @@ def test_a_cell_of_blanks_takes_no_time():
 
 def _seconds_to_read(headings, mapping, cells):
     began = time.thread_time()
-    row_validator(headings, mapping, "dmy", "GR", sample=[cells])(cells)
+    build_row_validator(headings, mapping, "dmy", "GR", sample=[cells])(cells)
     detect_date_order_or_refuse([max(cells, key=len)])
     return time.thread_time() - began
 
@@ -199,7 +199,7 @@ def _seconds_to_read(headings, mapping, cells):
     ],
 )  # fmt: skip
 def test_a_full_name_is_divided(full, parts):
-    assert split_full_name(full) == parts
+    assert split_into_first_and_last_name(full) == parts
 
 
 @pytest.mark.parametrize(
@@ -238,9 +238,18 @@ def test_a_family_name_that_stands_first_is_known_by_heading_or_greek_endings(
 
 
 def test_a_column_that_writes_the_family_name_first_is_divided_there():
-    assert split_full_name("Σταύρου Ελένη", family_first=True) == ("Ελένη", "Σταύρου")
-    assert split_full_name("von der Leyen Ursula", family_first=True) == ("Ursula", "von der Leyen")
-    assert split_full_name("Papa Anna Maria", family_first=True) == ("Anna Maria", "Papa")
+    assert split_into_first_and_last_name("Σταύρου Ελένη", family_first=True) == (
+        "Ελένη",
+        "Σταύρου",
+    )
+    assert split_into_first_and_last_name("von der Leyen Ursula", family_first=True) == (
+        "Ursula",
+        "von der Leyen",
+    )
+    assert split_into_first_and_last_name("Papa Anna Maria", family_first=True) == (
+        "Anna Maria",
+        "Papa",
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,7 +257,7 @@ def test_a_column_that_writes_the_family_name_first_is_divided_there():
              "(null)", "n.a.", "—", "?", "Unbekannt", "άγνωστο"],
 )  # fmt: skip
 def test_words_for_nothing_are_no_names(text):
-    assert clean_name_or_empty(text) == "" and stands_for_nothing(text)
+    assert clean_name_or_empty(text) == "" and is_placeholder_for_no_value(text)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +266,7 @@ def test_words_for_nothing_are_no_names(text):
      "Zoe\u0308"],
 )  # fmt: skip
 def test_names_stay_as_they_are(text):
-    assert clean_name_or_empty(text) == text and not stands_for_nothing(text)
+    assert clean_name_or_empty(text) == text and not is_placeholder_for_no_value(text)
 
 
 @pytest.mark.parametrize(
@@ -516,7 +525,7 @@ MAPPING = {
 
 def read(**cells):
     row = [cells.get(heading, "") for heading in HEADINGS]
-    return row_validator(HEADINGS, MAPPING, "dmy", "GR")(row)
+    return build_row_validator(HEADINGS, MAPPING, "dmy", "GR")(row)
 
 
 def reasons(row):
@@ -559,7 +568,7 @@ def test_a_birthday_that_is_none_makes_the_row_suspect():
 def test_a_cell_is_not_missed_if_another_column_has_it():
     mapping = {"phone": [0], "birthday": [1, 2], "gender": [3, 4]}
     headings = ["Phone", "Day", "Birthday", "Title", "Gender"]
-    validate = row_validator(headings, mapping, "dmy", "GR")
+    validate = build_row_validator(headings, mapping, "dmy", "GR")
     row = validate([PHONE, "03/05", "03/05/1990", "Dr.", "F"])
     assert (row.birthday, row.gender, row.dropped) == (date(1990, 5, 3), "female", ())
     row = validate([PHONE, "03/05", "", "Dr.", ""])
@@ -567,7 +576,9 @@ def test_a_cell_is_not_missed_if_another_column_has_it():
 
 
 def test_a_no_to_other_messages_counts_and_a_yes_does_not():
-    validate = row_validator(["Phone", "Mail"], {"phone": [0], "other_consent": [1]}, "iso", "GR")
+    validate = build_row_validator(
+        ["Phone", "Mail"], {"phone": [0], "other_consent": [1]}, "iso", "GR"
+    )
     assert validate([PHONE, "no"]).consent == OPTED_OUT
     assert validate([PHONE, "yes"]).consent == SILENT == validate([PHONE, ""]).consent
 

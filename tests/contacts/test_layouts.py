@@ -4,9 +4,9 @@ import zipfile
 
 import pytest
 
-from contacts.importing.encodings import detect_legacy_encoding, is_mojibake
+from contacts.importing.encodings import detect_legacy_encoding_or_empty, is_mojibake
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.reading import FileReader, detect_layout
+from contacts.importing.reading import FileReader, detect_layout_or_refuse
 from tests.support.workbook import write_workbook
 
 ROWS = "Anna,6944000501,no\nEva,6944000512,yes\n"
@@ -24,7 +24,7 @@ def read(tmp_path):
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         else:
             path = content
-        layout = detect_layout(path, largest_bytes=10_000_000, **options)
+        layout = detect_layout_or_refuse(path, largest_bytes=10_000_000, **options)
         return layout, list(FileReader(path, layout))
 
     return read
@@ -37,7 +37,7 @@ def refusal(read):
     def refused(content, **options):
         with pytest.raises(ImportRefused) as caught:
             read(content, **options)
-        return caught.value.for_command()
+        return caught.value.command_line_text()
 
     return refused
 
@@ -184,7 +184,7 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("names", "encoding"), WRITTEN)
 def test_names_are_read_as_they_were_written(names, encoding):
-    found = detect_legacy_encoding(names.encode(encoding))
+    found = detect_legacy_encoding_or_empty(names.encode(encoding))
     assert found
     assert names.encode(encoding).decode(found) == names
 
@@ -192,7 +192,7 @@ def test_names_are_read_as_they_were_written(names, encoding):
 @pytest.mark.parametrize(("names", "encoding"), WRITTEN)
 def test_one_name_is_read_as_it_was_written_or_not_at_all(names, encoding):
     for name in names.split():
-        found = detect_legacy_encoding(name.encode(encoding))
+        found = detect_legacy_encoding_or_empty(name.encode(encoding))
         assert not found or name.encode(encoding).decode(found) == name
 
 
@@ -201,8 +201,8 @@ def test_the_country_of_the_store_decides_between_readings(read, refusal):
     assert "--encoding" in refusal(text)
     assert read(text, region="ES")[1][-1][1][0] == "Muñoz"
     assert read(text, encoding="cp1252")[1][-1][1][0] == "Muñoz"
-    assert detect_legacy_encoding("민수,김".encode("euc_kr")) == ""
-    assert detect_legacy_encoding("민수,김".encode("euc_kr"), "KR") == "euc_kr"
+    assert detect_legacy_encoding_or_empty("민수,김".encode("euc_kr")) == ""
+    assert detect_legacy_encoding_or_empty("민수,김".encode("euc_kr"), "KR") == "euc_kr"
 
 
 def test_an_encoding_that_does_not_exist_is_refused(refusal):

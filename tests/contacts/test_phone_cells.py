@@ -11,8 +11,8 @@ from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import (
     PhoneConvention,
     PhoneReader,
-    detect_convention,
-    find_two_letter_country,
+    detect_phone_convention,
+    two_letter_country_or_empty,
 )
 from contacts.phones import PhoneKind, phone_kind, to_e164
 from tests.support import phones, written_mobiles
@@ -163,7 +163,7 @@ def test_the_row_says_its_country(text, country, expected):
     ],
 )
 def test_the_other_cells_of_a_column_decide(cells, region, convention, text, expected):
-    found = detect_convention([(cell, "") for cell in cells], region)
+    found = detect_phone_convention([(cell, "") for cell in cells], region)
     assert found == convention
     assert read(text, region, convention=found).startswith(expected)
 
@@ -179,16 +179,18 @@ def test_countries_by_name_and_code():
     }
     for region, words in spellings.items():
         for word in words.split():
-            assert find_two_letter_country(word) == region, word
+            assert two_letter_country_or_empty(word) == region, word
     assert (
-        find_two_letter_country("United Kingdom") == find_two_letter_country("Reino Unido") == "GB"
+        two_letter_country_or_empty("United Kingdom")
+        == two_letter_country_or_empty("Reino Unido")
+        == "GB"
     )
     assert (
-        find_two_letter_country("Germany (DE)") == "DE"
-        and find_two_letter_country("GR - Greece") == "GR"
+        two_letter_country_or_empty("Germany (DE)") == "DE"
+        and two_letter_country_or_empty("GR - Greece") == "GR"
     )
     for word in ("", "xx", "Narnia", "US/CA", "999", "+"):
-        assert find_two_letter_country(word) == "", word
+        assert two_letter_country_or_empty(word) == "", word
 
 
 def test_a_list_of_numbers_not_to_message_means_every_number():

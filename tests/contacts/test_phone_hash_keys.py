@@ -13,7 +13,7 @@ from contacts import suppressions
 from contacts.consent import NO_EVIDENCE, OBJECTION, change_consent, why_consent_does_not_count
 from contacts.marketing_blocks import marketing_blocks, suppressed_phones
 from contacts.models import ConsentEventType, Contact, MarketingHold, Suppression
-from contacts.phones import key_id, keyed_hash
+from contacts.phones import key_id, keyed_phone_hash
 from messaging import direct_messages, replies, reply_reviews, sending
 from messaging.models import DirectMessage
 from tests.support.factories import make_campaign, make_list, make_store
@@ -39,7 +39,7 @@ def change_key(settings):
 
 def suppress(owner, phone, key=OLD, **fields):
     return Suppression.objects.create(
-        owner=owner, phone_hash=keyed_hash(key, phone), reason="test", **fields
+        owner=owner, phone_hash=keyed_phone_hash(key, phone), reason="test", **fields
     )
 
 
@@ -54,7 +54,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     change_key(settings)
     assert suppressed_phones(alice.pk, [PHONE, OTHER]) == {PHONE}
     with pytest.raises(direct_messages.SendingBlocked):
-        direct_messages.enqueue_direct_message(alice, PHONE, "Test", key="k")
+        direct_messages.enqueue_direct_message_unless_opted_out(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
     while sending.process_next_batch() != "none due":
         pass
@@ -65,11 +65,11 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
 def test_a_message_of_before_shows_its_opt_out(old_key, alice, settings):
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 1)).pk)
     message = Contact.objects.get().campaignmessage_set.get()
-    unsubscribe.opt_out(message, NO_EVIDENCE)
+    unsubscribe.opt_out_and_count(message, NO_EVIDENCE)
     Contact.objects.update(phone="+306900000077")  # the number is suppressed, and no contact's
     change_key(settings)
     message.refresh_from_db()
-    assert unsubscribe.has_opted_out(message)
+    assert unsubscribe.is_suppressed_at_store(message)
 
 
 def test_a_resubscription_takes_back_the_hash_of_the_old_key_too(old_key, alice, settings):
@@ -97,7 +97,7 @@ def test_a_second_stop_is_not_news_after_the_key_was_changed(old_key, settings, 
     make_list(store, 1)
     for _ in range(2):
         replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
-        replies.apply_received_replies()
+        replies.wait_and_apply_received_replies()
         change_key(settings)
     assert DirectMessage.objects.count() == 1, "the confirmation of the first one"
     assert Suppression.objects.count() == 1
@@ -108,7 +108,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
 ):
     make_list(alice, 1)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "Stop?"}])
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     hold = MarketingHold.objects.get()
 
     def held():
@@ -129,7 +129,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
 
 def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, capsys):
     make_list(alice, 1)
-    direct_messages.enqueue_direct_message(alice, "+306900000002", "Test", key="k")
+    direct_messages.enqueue_direct_message_unless_opted_out(alice, "+306900000002", "Test", key="k")
     replies.store_replies_and_enqueue_job([{"from": "+306900000003", "text": "Hello"}])
     for number in (PHONE, "+306900000002", "+306900000003", OTHER):
         suppress(alice, number)
@@ -137,7 +137,7 @@ def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, 
     said = rotate(capsys)
     assert "3 suppressions have the hash of the present key" in said
     assert "1 remain" in said and "keep PHONE_HASH_KEY_OLD" in said
-    assert Suppression.objects.get(key_id=key_id(OLD)).phone_hash == keyed_hash(OLD, OTHER)
+    assert Suppression.objects.get(key_id=key_id(OLD)).phone_hash == keyed_phone_hash(OLD, OTHER)
     settings.PHONE_HASH_KEY_OLD = ""
     assert suppressed_phones(alice.pk, [PHONE, OTHER]) == {PHONE}
 
@@ -163,7 +163,7 @@ def test_of_two_opt_outs_of_a_number_the_earlier_stays(old_key, alice, settings,
     rotate(capsys)
     kept = Suppression.objects.get(owner=alice)
     assert (kept.created_at, kept.reason, kept.key_id) == (since, "test", key_id(NEW))
-    assert Suppression.objects.get(owner=None).phone_hash == keyed_hash(NEW, PHONE)
+    assert Suppression.objects.get(owner=None).phone_hash == keyed_phone_hash(NEW, PHONE)
     assert "0 suppressions" in rotate(capsys), "once more finds nothing"
 
 
@@ -193,7 +193,9 @@ def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, t
     Suppression.objects.all().delete()
 
     def brought_in():
-        return suppressions.suppress_numbers_of_file(path, alice.pk, region="GR", reason="list")
+        return suppressions.suppress_numbers_and_hashes_of_file(
+            path, alice.pk, region="GR", reason="list"
+        )
 
     change_key(settings)
     assert brought_in()["added"] == 1
@@ -208,7 +210,7 @@ def test_a_hash_without_the_name_of_its_key_may_be_of_the_old_one(
     old_key, alice, settings, tmp_path
 ):
     path = tmp_path / "list.csv"
-    path.write_text(f"hash\n{keyed_hash(OLD, PHONE)}\n")
+    path.write_text(f"hash\n{keyed_phone_hash(OLD, PHONE)}\n")
     change_key(settings)
-    suppressions.suppress_numbers_of_file(path, alice.pk, region="GR", reason="list")
+    suppressions.suppress_numbers_and_hashes_of_file(path, alice.pk, region="GR", reason="list")
     assert Suppression.objects.get().key_id == key_id(OLD)

@@ -13,9 +13,9 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import links, opt_in_secrets
-from messaging.addresses import find_addresses, to_valid_url
-from messaging.batch_writing import new_tracking_ids
-from messaging.links import OwnedText, shorten_urls
+from messaging.addresses import find_addresses, to_ascii_url_keeping_tags
+from messaging.batch_writing import generate_tracking_ids
+from messaging.links import OwnedText, create_links_and_shorten_urls
 from messaging.models import ShortLink
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 from tests.support.shop_addresses import shop_addresses
@@ -62,7 +62,9 @@ def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(cli
         number: SURROUNDINGS[number % len(SURROUNDINGS)].format(address)
         for number, address in enumerate(addresses)
     }
-    sent = shorten_urls({number: OwnedText(store.pk, None, text) for number, text in texts.items()})
+    sent = create_links_and_shorten_urls(
+        {number: OwnedText(store.pk, None, text) for number, text in texts.items()}
+    )
     for number, address in enumerate(addresses):
         before, after = texts[number].split(address)
         link = sent[number].removeprefix(before).removesuffix(after)
@@ -105,13 +107,15 @@ def test_what_follows_an_address_is_no_part_of_it(mark):
      ("https://shop.gr/?n={{first_name|a?b#c}}&é", "https://shop.gr/?n={{first_name|a?b#c}}&%C3%A9")],
 )  # fmt: skip
 def test_an_address_becomes_a_valid_url(address, url):
-    assert to_valid_url(address) == url
+    assert to_ascii_url_keeping_tags(address) == url
 
 
 def test_codes_hold_letters_and_digits_only():
-    codes = [links.unsubscribe_url(code).rsplit("/", 1)[1] for code in new_tracking_ids(2000)]
-    codes += [opt_in_secrets.confirm_url(code[:12]).rsplit("/", 1)[1] for code in codes]
-    codes += [links._new_code() for _ in range(2000)]
+    codes = [
+        links.signed_unsubscribe_url(code).rsplit("/", 1)[1] for code in generate_tracking_ids(2000)
+    ]
+    codes += [opt_in_secrets.signed_confirm_url(code[:12]).rsplit("/", 1)[1] for code in codes]
+    codes += [links._random_link_code() for _ in range(2000)]
     assert all(code.isalnum() and code.isascii() for code in codes)
     assert {len(code) for code in codes} == {20, 8}
 
@@ -126,8 +130,10 @@ def test_a_link_with_the_mark_that_followed_it_works(mark, client):
     )
     enqueue.enqueue_campaign(campaign.pk)
     message = CampaignMessage.objects.get()
-    shorten_urls({0: OwnedText(store.pk, None, "https://shop.example/" + "a" * 60)})
+    create_links_and_shorten_urls(
+        {0: OwnedText(store.pk, None, "https://shop.example/" + "a" * 60)}
+    )
     for code in (message.tracking_id, ShortLink.objects.get().short_code):
         assert client.get(f"/s/{code}{mark}", headers=AGENT).status_code == 302
-    token = links.unsubscribe_url(message.tracking_id).rsplit("/", 1)[1]
+    token = links.signed_unsubscribe_url(message.tracking_id).rsplit("/", 1)[1]
     assert client.get(f"/u/{token}{mark}").status_code == 200

@@ -225,7 +225,7 @@ def test_going_on_enqueues_what_waits(sandbox, campaign, capsys):
     after_restore(capsys)
     jobs.get_queue("sms").empty()
     call_command("sending", "go-on", "restored")
-    assert jobs.waiting_count("sms") == Batch.objects.filter(status="pending").count() == 5
+    assert jobs.count_waiting_jobs("sms") == Batch.objects.filter(status="pending").count() == 5
 
 
 def test_a_claimed_batch_is_not_submitted_once_sending_is_stopped(sandbox, campaign, capsys):

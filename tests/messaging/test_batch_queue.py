@@ -170,7 +170,7 @@ def test_batches_that_are_released_keep_their_order(start):
     assert claim_next_batch() is None
     jobs.get_queue("sms").empty()
     assert release_and_enqueue_batches(source_id=campaign.pk) == 4
-    assert jobs.waiting_count("sms") == 4
+    assert jobs.count_waiting_jobs("sms") == 4
     assert set(Batch.objects.values_list("waiting_for", flat=True)) == {""}
     assert in_order() == before
 
@@ -341,7 +341,7 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
     sending.process_next_batch()
     sandbox.behave(latency_ms=0, fault="bad_request")
     sending.process_next_batch()
-    counts, seconds = call_metrics.read_calls()
+    counts, seconds = call_metrics.read_call_counts()
     assert {
         outcome: sum(n for (name, _), n in counts.items() if name == outcome)
         for outcome, _ in counts

@@ -53,5 +53,5 @@ def test_a_store_without_a_wallet_has_no_credits():
     store = make_store(balance=0)
     assert credits.hold_credits_where_sufficient({store.pk: 1}) == set()
     with pytest.raises(credits.InsufficientCredits) as refused:
-        credits.reserve_credits([credits.NewBatch(store.pk, 1, 7)])
+        credits.reserve_credits_or_raise([credits.NewBatch(store.pk, 1, 7)])
     assert (refused.value.needed, refused.value.available) == (7, 0)

@@ -122,13 +122,13 @@ def test_quiet_hours_go_past_midnight_in_the_stores_zone(local, expected):
     from zoneinfo import ZoneInfo
 
     now = datetime(2026, 7, 1, hour, minute, tzinfo=ZoneInfo("Europe/Athens")).astimezone(UTC)
-    until = limits.quiet_until(now, "Europe/Athens", clock(22), clock(9))
+    until = limits.quiet_hours_end_or_none(now, "Europe/Athens", clock(22), clock(9))
     if expected is None:
         assert until is None
     else:
         day = 2 if expected.startswith("next") else 1
         assert until == datetime(2026, 7, day, 9, tzinfo=ZoneInfo("Europe/Athens"))
-    assert limits.quiet_until(now, "Europe/Athens", clock(9), clock(9)) is None
+    assert limits.quiet_hours_end_or_none(now, "Europe/Athens", clock(9), clock(9)) is None
 
 
 def quiet_now(settings):

@@ -19,9 +19,9 @@ from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
 from messaging import opt_in_requests, replies, sending, tasks
 from messaging.models import Batch, DirectMessage, Wallet
-from messaging.opt_in_requests import ask_for_consent, send_waiting_requests
-from messaging.opt_in_secrets import confirm_url
-from messaging.reply_reading import is_yes
+from messaging.opt_in_requests import ask_for_consent, send_waiting_opt_in_requests
+from messaging.opt_in_secrets import signed_confirm_url
+from messaging.reply_reading import is_only_a_yes
 from tests.support.checks import ledger_balances, lock_held_elsewhere
 from tests.support.database import columns_containing
 from tests.support.factories import link_in, make_contact, make_list, make_store
@@ -72,7 +72,7 @@ def test_a_contact_is_asked_once_by_a_message_that_the_store_pays(alice, contact
     assert sent["destination"] == PHONE
     question, answer = sent["text"].split("\n")
     assert question == "Anna's shoes: may we send you offers by SMS? You can stop them at any time."
-    assert answer == f"Yes, I agree: {confirm_url(request.tracking_id)}"
+    assert answer == f"Yes, I agree: {signed_confirm_url(request.tracking_id)}"
     assert Batch.objects.get().message_type == "service"
     assert request.expires_at - timezone.now() > timedelta(hours=71, minutes=59)
     assert AuditEntry.objects.get().action == "asked for consent"
@@ -80,7 +80,7 @@ def test_a_contact_is_asked_once_by_a_message_that_the_store_pays(alice, contact
 
 def test_neither_row_nor_screen_nor_export_holds_the_link(alice, contact, admin_client):
     request = ask(contact)
-    signature = confirm_url(request.tracking_id)[-8:]
+    signature = signed_confirm_url(request.tracking_id)[-8:]
     message = DirectMessage.objects.get()
     assert "{{confirm_link}}" in message.text
     page = admin_client.get(f"/admin/messaging/directmessage/{message.pk}/change/").text
@@ -139,9 +139,9 @@ def test_who_must_not_be_asked_is_not_asked(alice, fields, reason):
     with pytest.raises(SendingBlocked, match=reason):
         ask(contact)
     wait_for_job(contact)
-    assert send_waiting_requests() == {"sent": 0, "closed": 1}
+    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
     assert not DirectMessage.objects.exists()
-    assert send_waiting_requests() == {}
+    assert send_waiting_opt_in_requests() == {}
 
 
 @pytest.mark.parametrize("whose", ["own", "everybody's"])
@@ -151,7 +151,7 @@ def test_a_suppressed_number_is_not_asked(alice, contact, whose):
     with pytest.raises(SendingBlocked, match="opted out"):
         ask(contact)
     wait_for_job(contact)
-    assert send_waiting_requests() == {"sent": 0, "closed": 1}
+    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ def quiet_now(settings, store):
 def test_nobody_is_asked_in_quiet_hours_and_everybody_after_them(alice, contact, settings):
     quiet_now(settings, alice)
     assert ask(contact).tracking_id is None
-    assert send_waiting_requests() == {"sent": 0, "closed": 0}
+    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 0}
     assert not DirectMessage.objects.exists()
     settings.QUIET_HOURS_ENABLED = False
-    assert send_waiting_requests() == {"sent": 1, "closed": 0}
+    assert send_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
     assert OptInRequest.objects.get().expires_at > timezone.now() + timedelta(hours=71)
 
 
@@ -204,7 +204,7 @@ def test_the_job_asks_in_batches_and_each_contact_once(alice, settings, sandbox)
     assert sorted(Batch.objects.values_list("owner", "size")) == [
         (alice.pk, 1), (alice.pk, 3), (alice.pk, 3), (bob.pk, 2),
     ]  # fmt: skip
-    assert jobs.waiting_count("sms") == 4
+    assert jobs.count_waiting_jobs("sms") == 4
     assert tasks.send_opt_in_requests() == {}
     while sending.process_next_batch() != "none due":
         pass
@@ -221,10 +221,12 @@ def test_a_store_that_cannot_pay_waits_and_does_not_stop_the_others(alice):
     mine, theirs = make_contact(alice, is_subscribed=False), make_contact(poor, is_subscribed=False)
     wait_for_job(theirs)
     wait_for_job(mine)
-    assert send_waiting_requests() == {"sent": 1, "closed": 0}
-    assert OptInRequest.objects.waiting().get().contact == theirs
-    OptInRequest.objects.waiting().update(created_at=timezone.now() - timedelta(hours=73))
-    assert send_waiting_requests() == {"sent": 0, "closed": 1}
+    assert send_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
+    assert OptInRequest.objects.waiting_to_be_written().get().contact == theirs
+    OptInRequest.objects.waiting_to_be_written().update(
+        created_at=timezone.now() - timedelta(hours=73)
+    )
+    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
     assert DirectMessage.objects.count() == 1
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.owner) == ("opt-in requests not sent", poor)
@@ -242,11 +244,11 @@ def test_a_job_that_is_killed_before_its_commit_asks_nobody_and_the_next_asks_on
 
     monkeypatch.setattr(opt_in_requests, "execute", killed)
     with pytest.raises(KeyboardInterrupt):
-        send_waiting_requests()
+        send_waiting_opt_in_requests()
     assert not DirectMessage.objects.exists() and Wallet.objects.get().reserved_balance == 0
     monkeypatch.setattr(opt_in_requests, "execute", write)
     for _ in range(2):
-        send_waiting_requests()
+        send_waiting_opt_in_requests()
     while sending.process_next_batch() != "none due":
         pass
     assert len(sandbox.messages()) == 1
@@ -255,8 +257,8 @@ def test_a_job_that_is_killed_before_its_commit_asks_nobody_and_the_next_asks_on
 def test_the_job_does_nothing_while_another_is_at_work(contact):
     wait_for_job(contact)
     with lock_held_elsewhere("opt-in requests"):
-        assert send_waiting_requests() == {}
-    assert send_waiting_requests()["sent"] == 1
+        assert send_waiting_opt_in_requests() == {}
+    assert send_waiting_opt_in_requests()["sent"] == 1
 
 
 def test_the_job_leaves_a_contact_whose_consent_is_being_changed_to_the_next_run(alice, contact):
@@ -266,7 +268,7 @@ def test_the_job_leaves_a_contact_whose_consent_is_being_changed_to_the_next_run
     found = []
 
     def run():
-        found.append(send_waiting_requests())
+        found.append(send_waiting_opt_in_requests())
         connection.close()
 
     with transaction.atomic():
@@ -276,7 +278,7 @@ def test_the_job_leaves_a_contact_whose_consent_is_being_changed_to_the_next_run
         thread.join(20)
     assert found == [{"sent": 1, "closed": 0}]
     assert DirectMessage.objects.get().to == other.phone
-    assert send_waiting_requests()["sent"] == 1
+    assert send_waiting_opt_in_requests()["sent"] == 1
 
 
 @pytest.mark.parametrize("change", ["unsubscribed", "service_revoked"])
@@ -287,7 +289,7 @@ def test_who_says_no_before_the_call_is_not_asked(contact, sandbox, change, when
     else:
         wait_for_job(contact)
     change_consent(contact.pk, change, source="test")
-    send_waiting_requests()
+    send_waiting_opt_in_requests()
     while sending.process_next_batch() != "none due":
         pass
     assert sandbox.messages() == []
@@ -318,12 +320,12 @@ def test_a_contact_that_is_erased_is_not_asked(contact, sandbox):
 
 @pytest.mark.parametrize("text", ["YES", "yes!", " Ναι ", "ΝΑΊ", "Ja.", "Oui", "Sí", "sì"])
 def test_words_that_say_yes(text):
-    assert is_yes(text)
+    assert is_only_a_yes(text)
 
 
 @pytest.mark.parametrize("text", ["", "yes but when?", "no", "YES NO", "yesterday", "stop", "👍"])
 def test_words_that_do_not_say_yes(text):
-    assert not is_yes(text)
+    assert not is_only_a_yes(text)
 
 
 def asked(contact, sender=NUMBER):
@@ -345,7 +347,7 @@ def post(client, text="YES", **more):
 
 def write(client, text="YES", **more):
     post(client, text, **more)
-    return replies.apply_received_replies()
+    return replies.wait_and_apply_received_replies()
 
 
 def test_a_yes_subscribes_with_the_question_and_the_reply_as_proof(contact, client, sandbox):
@@ -383,7 +385,7 @@ def test_a_yes_to_nothing_is_a_text_like_another(contact, client, sandbox):
 def test_a_yes_that_came_before_the_question_is_no_answer(contact, client, sandbox):
     post(client)
     asked(contact)
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     assert not is_subscribed(contact)
 
 
@@ -391,7 +393,7 @@ def test_a_yes_that_came_in_time_counts_when_it_is_applied_late(contact, client,
     asked(contact)
     post(client)
     OptInRequest.objects.update(expires_at=timezone.now())
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     assert is_subscribed(contact)
 
 

@@ -177,7 +177,7 @@ def test_each_store_gets_back_what_it_held():
     without_answer(4, "carol")
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     batches = {batch.owner_id: batch.pk for batch in Batch.objects.all()}
-    expired = credits.expire_overdue_reservations([batches[alice.pk], batches[bob.pk]])
+    expired = credits.expire_and_release_overdue_reservations([batches[alice.pk], batches[bob.pk]])
     assert sorted(expired) == sorted(
         [(alice.pk, batches[alice.pk], 2), (bob.pk, batches[bob.pk], 3)]
     )
@@ -191,10 +191,10 @@ def test_credits_that_have_not_expired_or_are_of_a_waiting_batch_stay_held():
     without_answer(2)
     started(3, "bob")
     ids = list(Batch.objects.values_list("pk", flat=True))
-    assert credits.expire_overdue_reservations(ids) == []
+    assert credits.expire_and_release_overdue_reservations(ids) == []
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
-    assert [amount for *_, amount in credits.expire_overdue_reservations(ids)] == [2]
-    assert credits.expire_overdue_reservations(ids) == []
+    assert [amount for *_, amount in credits.expire_and_release_overdue_reservations(ids)] == [2]
+    assert credits.expire_and_release_overdue_reservations(ids) == []
 
 
 def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(caplog):
@@ -202,7 +202,7 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     run_watchdog()
     enqueue.enqueue_campaign(make_campaign(store, campaign.list).pk)
-    unknown_messages.mark_delivered(CampaignMessage, ids, by="test")
+    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids, by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (5, 5)
     assert CreditTransaction.objects.get(type="debit").amount == 2
@@ -212,8 +212,8 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
 
 def test_messages_marked_failed_say_that_an_operator_did_it(admin_user):
     _, campaign, ids = without_answer(2)
-    unknown_messages.mark_failed(CampaignMessage, ids[:1], by=admin_user)
-    unknown_messages.mark_delivered(CampaignMessage, ids[1:], by=admin_user)
+    unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[:1], by=admin_user)
+    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[1:], by=admin_user)
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code")
     assert list(kept) == [("failed", "by_operator"), ("delivered", "")]
     audited = AuditEntry.objects.order_by("pk").values_list("action", "owner_id", "details")
@@ -233,7 +233,7 @@ def test_messages_sent_again_are_new_ones_with_jobs_and_an_audit_entry(admin_use
         )
         == 5
     )
-    assert jobs.waiting_count("sms") == 2
+    assert jobs.count_waiting_jobs("sms") == 2
     kept = AuditEntry.objects.filter(actor=admin_user, action="unknown sent again")
     assert sorted(entry.details["messages"] for entry in kept) == [2, 3]
     messages = CampaignMessage.objects.values_list("status", "error_code", "last_error")

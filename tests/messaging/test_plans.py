@@ -8,7 +8,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import receipts, sending
-from messaging.reply_stores import addressees
+from messaging.reply_stores import find_addressees
 from messaging.statuses import WebhookEventType
 from tests.benchmarks.receipts import delivered_events
 from tests.support.factories import make_campaign, make_store
@@ -72,12 +72,12 @@ def test_receipts_are_looked_up_when_statistics_are_older_than_what_was_sent():
         )
     messages = CampaignMessage.objects.order_by("pk")[:1000]
     events = delivered_events(list(messages.values_list("provider_message_id", flat=True)))
-    receipts.insert_events(
+    receipts.insert_new_events(
         [receipts.NewEvent.from_receipt(event) for event in events], WebhookEventType.RECEIPT
     )
     analyze("messaging_webhookevent")
     before = rows_read("campaigns_campaignmessage")
-    assert receipts.apply_received_receipts()["applied"] == 1000
+    assert receipts.wait_and_apply_received_receipts()["applied"] == 1000
     assert rows_read("campaigns_campaignmessage") - before < 10 * 1000
 
 
@@ -90,5 +90,5 @@ def test_the_store_of_a_number_without_a_contact_is_found_among_many_messages():
     gone.delete()
     analyze("campaigns_campaignmessage")
     before = rows_read("campaigns_campaignmessage")
-    assert addressees([number], [], "").owner_ids == [campaign.owner_id]
+    assert find_addressees([number], [], "").owner_ids == [campaign.owner_id]
     assert rows_read("campaigns_campaignmessage") - before <= 2

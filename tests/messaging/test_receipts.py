@@ -80,7 +80,7 @@ def test_any_order_of_receipts_and_polls_ends_in_the_same_state(seed, sandbox, c
                 if turn < len(history)
             ],
         )
-        receipts.apply_received_receipts()
+        receipts.wait_and_apply_received_receipts()
 
     messages = messages_of(shuffled)
     by_receipt, by_poll = [], []
@@ -100,16 +100,18 @@ def test_any_order_of_receipts_and_polls_ends_in_the_same_state(seed, sandbox, c
         some, by_receipt = by_receipt[:700], by_receipt[700:]
         post(client, [event(m, *e[:2], errorcode=e[2]) for m, e in some])
         if draw.random() < 0.7:
-            receipts.apply_received_receipts()
+            receipts.wait_and_apply_received_receipts()
         for message, (word, minutes, code) in by_poll[:50]:
             report = mitto.MessageReport(word, "", BEGAN + timedelta(minutes=minutes))
             question = StatusQuery(message.pk, message.provider_message_id, "")
             if receipts.message_status_of(word) != "failed" or code == "":
-                polling.record_answers(CampaignMessage, [question], [report], new_counts())
+                polling.record_status_answers_and_events(
+                    CampaignMessage, [question], [report], new_counts()
+                )
             else:  # polls carry no code; the receipt does
                 post(client, [event(message, word, minutes, errorcode=code)])
         by_poll = by_poll[50:]
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
 
     assert state(ordered) == state(shuffled)
     for campaign in (ordered, shuffled):
@@ -185,7 +187,7 @@ def test_a_late_sent_changes_nothing_and_a_late_failure_does(sandbox, client):
     campaign = sent_campaign(size=2)
     first, second = messages_of(campaign)
     post(client, [event(first, "Delivered", 1), event(second, "Delivered", 1)])
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     post(
         client,
         [
@@ -193,7 +195,7 @@ def test_a_late_sent_changes_nothing_and_a_late_failure_does(sandbox, client):
             event(second, "Failure", 2, errorcode="5", description="no answer from +306900000001"),
         ],
     )
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.status, first.delivery_status) == ("delivered", "delivered")
@@ -211,7 +213,7 @@ def test_each_change_is_kept_with_where_it_came_from(sandbox, client):
     polling.poll_recent_messages()
     polling.poll_recent_messages()
     post(client, event(message, "Delivered", 1))
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     kept = WebhookEvent.objects.order_by("pk").values_list(
         "event_type", "provider_status", "status"
     )
@@ -254,7 +256,7 @@ def relayed_json(client, values):
 def test_the_shapes_of_the_classic_family_are_read(shape, sandbox, client):
     [message] = messages_of(sent_campaign(size=1))
     assert shape(client, CLASSIC | {"msgid": message.provider_message_id}).status_code == 202
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     message.refresh_from_db()
     assert message.status == "delivered"
     # `sendtimestamp` is when it was sent: the delivery counts from the arrival of the receipt.
@@ -321,7 +323,7 @@ def test_a_signature_does_not_open_a_get(client):
 )
 def test_whatever_is_posted_gets_an_answer(body, status, client):
     assert client.post(f"{URL}/sandbox", body, "application/json").status_code == status
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
 
 
 def test_a_receipt_that_cannot_be_stored_is_asked_for_again(client):
@@ -349,21 +351,31 @@ def test_storing_a_receipt_is_one_statement(client, django_assert_num_queries):
 
 def test_a_receipt_that_comes_before_its_answer_waits_for_it(sandbox, client):
     post(client, {"messageId": "early-1", "status": "Delivered"})
-    assert receipts.apply_received_receipts() == {"applied": 0, "waiting": 1, "unmatched": 0}
+    assert receipts.wait_and_apply_received_receipts() == {
+        "applied": 0,
+        "waiting": 1,
+        "unmatched": 0,
+    }
     [message] = messages_of(sent_campaign(size=1))
     CampaignMessage.objects.update(provider_message_id="early-1")
-    assert receipts.apply_received_receipts()["waiting"] == 1, "it is not looked for at every run"
+    assert receipts.wait_and_apply_received_receipts()["waiting"] == 1, (
+        "it is not looked for at every run"
+    )
     WebhookEvent.objects.update(retry_at=timezone.now())
-    assert receipts.apply_received_receipts()["applied"] == 1
+    assert receipts.wait_and_apply_received_receipts()["applied"] == 1
     message.refresh_from_db()
     assert message.status == "delivered"
 
 
 def test_a_receipt_that_no_message_has_is_kept_and_shown_after_an_hour(client):
     post(client, {"messageId": "strange", "status": "Delivered"})
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     WebhookEvent.objects.update(retry_at=None, received_at=timezone.now() - timedelta(minutes=61))
-    assert receipts.apply_received_receipts() == {"applied": 0, "waiting": 0, "unmatched": 1}
+    assert receipts.wait_and_apply_received_receipts() == {
+        "applied": 0,
+        "waiting": 0,
+        "unmatched": 1,
+    }
     assert WebhookEvent.objects.get().status == "unmatched"
 
 
@@ -394,15 +406,15 @@ def test_a_receipt_that_names_its_receiver_settles_an_unknown_message(
         client,
         {"messageId": taken["id"], "deliveryStatus": "Sent", "destination": taken["destination"]},
     )
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     assert CampaignMessage.objects.get().status == "unknown", "a call may still be under way"
     let_time_pass()
-    assert receipts.apply_received_receipts()["applied"] == 1
+    assert receipts.wait_and_apply_received_receipts()["applied"] == 1
     message = CampaignMessage.objects.get()
     assert (message.status, message.provider_message_id) == ("sent", taken["id"])
     assert CreditReservation.objects.get().charged == 1
     post(client, event(message, "Delivered", 1))
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     assert Campaign.objects.get().delivered == 1
 
 
@@ -414,7 +426,7 @@ def test_it_does_not_if_it_may_be_another_messages(unknown_message, sandbox, cli
             {"messageId": provider_id, "status": "Delivered", "destination": taken["destination"]},
         )
     let_time_pass()
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     assert CampaignMessage.objects.get().status == "unknown"
 
 
@@ -426,7 +438,7 @@ def test_it_does_not_if_two_stores_wait_for_such_a_receipt(unknown_message, sand
         {"messageId": taken["id"], "status": "Delivered", "destination": taken["destination"]},
     )
     let_time_pass()
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"unknown"}
 
 
@@ -436,7 +448,7 @@ def test_it_does_not_if_it_came_before_the_call(sandbox, client):
     sandbox.behave(fault="error_after")
     sent_campaign(size=1)
     WebhookEvent.objects.update(retry_at=None)
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     assert CampaignMessage.objects.get().status == "unknown"
 
 
@@ -449,7 +461,7 @@ def test_a_receipt_whose_message_gets_its_id_meanwhile_is_applied_later(sandbox,
     CampaignMessage.objects.filter(pk=other.pk).update(provider_message_id=None)
 
     def apply():
-        receipts.apply_received_receipts()
+        receipts.wait_and_apply_received_receipts()
         connection.close()
 
     applying = threading.Thread(target=apply)
@@ -460,5 +472,5 @@ def test_a_receipt_whose_message_gets_its_id_meanwhile_is_applied_later(sandbox,
         CampaignMessage.objects.filter(pk=other.pk).update(provider_message_id=provider_id)
     applying.join()
     WebhookEvent.objects.update(retry_at=None)
-    receipts.apply_received_receipts()
+    receipts.wait_and_apply_received_receipts()
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"delivered"}

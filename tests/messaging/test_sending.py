@@ -126,7 +126,7 @@ def test_a_batch_whose_job_is_lost_is_enqueued_again():
     assert run_watchdog()["batches_enqueued"] == 0
     jobs.get_queue("sms").connection.flushdb()
     assert run_watchdog()["batches_enqueued"] == 1
-    assert jobs.waiting_count("sms") == 1
+    assert jobs.count_waiting_jobs("sms") == 1
     assert sending.claim_next_batch() == batch
 
 
@@ -156,7 +156,11 @@ def test_receipts_settle_messages_by_the_providers_time(sandbox, client):
     for _ in range(2):
         answer = client.post(url, events, kind, secure=True, headers={"X-Webhook-Token": "sandbox"})
         assert answer.status_code == 202
-    assert receipts.apply_received_receipts() == {"applied": 3, "waiting": 1, "unmatched": 0}
+    assert receipts.wait_and_apply_received_receipts() == {
+        "applied": 3,
+        "waiting": 1,
+        "unmatched": 0,
+    }
     campaign.refresh_from_db()
     assert (campaign.delivered, campaign.failed, campaign.sent) == (1, 1, 3)
 

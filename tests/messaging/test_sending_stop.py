@@ -80,7 +80,7 @@ def test_sending_goes_on_when_mitto_accepts_the_probe(sandbox, settings):
     assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
     due = Batch.objects.filter(status="pending").count()
-    assert jobs.waiting_count("sms") == due > 0
+    assert jobs.count_waiting_jobs("sms") == due > 0
     send_all_due()
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent, campaign.failed) == ("completed", 30, 0)
@@ -139,7 +139,7 @@ def test_the_watchdog_leaves_what_is_stopped_alone(sandbox, settings):
     SendingStop.objects.update(next_probe_at=timezone.now() + timedelta(minutes=5))
     jobs.get_queue("sms").empty()
     assert not any(run_watchdog().values())
-    assert jobs.waiting_count("sms") == 0
+    assert jobs.count_waiting_jobs("sms") == 0
 
 
 def test_the_watchdog_enqueues_a_probe_whose_job_is_lost(sandbox, settings):
@@ -149,7 +149,7 @@ def test_the_watchdog_enqueues_a_probe_whose_job_is_lost(sandbox, settings):
     jobs.get_queue("sms").connection.flushdb()
     let_probe_be_due()
     assert run_watchdog()["batches_enqueued"] == 1
-    assert jobs.waiting_count("sms") == 1
+    assert jobs.count_waiting_jobs("sms") == 1
 
 
 @pytest.mark.slow
@@ -307,7 +307,7 @@ def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, s
     assert "401: the account may not send" in said and "a backup was restored" in said
     assert "once sending is stopped for this reason alone" in said
     call_command("sending", "go-on", "restored")
-    assert jobs.waiting_count("sms") == 1, "the probe that was due"
+    assert jobs.count_waiting_jobs("sms") == 1, "the probe that was due"
     assert sending.process_next_batch() == "accepted"
     assert not SendingStop.objects.exists()
     assert set(send_all_due()) == {"accepted"}
@@ -319,7 +319,7 @@ def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sa
     sandbox.behave(account_status=401)
     send_all_due()
     let_probe_be_due()
-    probe = sending_stop.claim_probe()
+    probe = sending_stop.claim_probe_and_schedule_next()
     stop_after_a_restore()
     assert sending.mark_submitting_and_check_messages(probe) == []
     assert sandbox.summary()["calls"] == 1

@@ -10,9 +10,9 @@ from django.utils import timezone
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import tallies
-from messaging.addresses import is_valid_target
+from messaging.addresses import is_http_url_with_host
 from messaging.batch_writing import BatchSource, NewMessage, write_batches_and_messages
-from messaging.links import OwnedText, shorten_urls, with_sample_links
+from messaging.links import OwnedText, create_links_and_shorten_urls, replace_urls_with_sample_links
 from messaging.models import Batch, ShortLink, Tally
 from messaging.statuses import TallyEvent
 from messaging.text import count_parts, sms_encoding
@@ -59,7 +59,7 @@ def test_a_text_has_ten_parts_at_most():
 def test_an_address_that_begins_with_another_has_a_link_of_its_own():
     store = make_store()
     text = f"{OFFER} or {OFFER}/2 or {OFFER}/2/more"
-    short = shorten_urls({0: OwnedText(store.pk, 1, text)})[0]
+    short = create_links_and_shorten_urls({0: OwnedText(store.pk, 1, text)})[0]
     links = {link.target_url: link.short_code for link in ShortLink.objects.all()}
     assert set(links) == {OFFER, f"{OFFER}/2", f"{OFFER}/2/more"}
     assert short == " or ".join(
@@ -69,18 +69,24 @@ def test_an_address_that_begins_with_another_has_a_link_of_its_own():
 
 def test_two_stores_have_links_of_their_own_to_one_address():
     alice, bob = make_store(), make_store("bob")
-    texts = shorten_urls({store.pk: OwnedText(store.pk, None, OFFER) for store in (alice, bob)})
+    texts = create_links_and_shorten_urls(
+        {store.pk: OwnedText(store.pk, None, OFFER) for store in (alice, bob)}
+    )
     for store in (alice, bob):
         link = ShortLink.objects.get(owner=store)
         assert texts[store.pk].endswith(f"/s/{link.short_code}")
-    again = shorten_urls({0: OwnedText(alice.pk, None, OFFER), 1: OwnedText(alice.pk, 7, OFFER)})
+    again = create_links_and_shorten_urls(
+        {0: OwnedText(alice.pk, None, OFFER), 1: OwnedText(alice.pk, 7, OFFER)}
+    )
     assert again[0] == texts[alice.pk] and again[1] != again[0]
     assert ShortLink.objects.count() == 3
 
 
 @pytest.mark.parametrize("mark", [".", ",", ";", ":", "!", "?", ")", "]", "'", '"', "»"])
 def test_the_mark_after_an_address_is_not_part_of_it(mark):
-    short = shorten_urls({0: OwnedText(make_store().pk, None, f"See {OFFER}{mark}")})[0]
+    short = create_links_and_shorten_urls(
+        {0: OwnedText(make_store().pk, None, f"See {OFFER}{mark}")}
+    )[0]
     assert short.endswith(mark)
     assert ShortLink.objects.get().target_url == OFFER
 
@@ -90,16 +96,20 @@ def test_an_address_that_is_short_already_stays():
     own = "http://127.0.0.1:1/s/12345678"
     same = "http://shop.io/".ljust(len(own), "a")
     longer = f"{same}a"
-    texts = shorten_urls({0: OwnedText(store.pk, None, same), 1: OwnedText(store.pk, None, longer)})
+    texts = create_links_and_shorten_urls(
+        {0: OwnedText(store.pk, None, same), 1: OwnedText(store.pk, None, longer)}
+    )
     assert texts[0] == same
     assert len(texts[1]) == len(own)
 
 
 def test_a_preview_is_as_long_as_the_text_and_makes_no_link():
     text = f"Look: {OFFER}, or {OFFER}/2!"
-    preview = with_sample_links(text)
+    preview = replace_urls_with_sample_links(text)
     assert not ShortLink.objects.exists()
-    assert len(preview) == len(shorten_urls({0: OwnedText(make_store().pk, None, text)})[0])
+    assert len(preview) == len(
+        create_links_and_shorten_urls({0: OwnedText(make_store().pk, None, text)})[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +119,7 @@ def test_a_preview_is_as_long_as_the_text_and_makes_no_link():
      ("https://[broken/x", False)],
 )  # fmt: skip
 def test_a_link_leads_to_a_web_address_of_some_host(url, may):
-    assert is_valid_target(url) == may
+    assert is_http_url_with_host(url) == may
 
 
 def test_a_time_falls_in_the_same_five_minutes_here_and_in_the_database():
@@ -144,9 +154,9 @@ def test_the_same_thing_counted_twice_is_one_counter(source):
     slot = tallies.slot_start(timezone.now())
     place = tallies.TallyKey(store.pk, "direct", source, slot, TallyEvent.OPTED_OUT.value, "")
     for count in (1, 2, -1):
-        tallies.add_counts({place: count})
+        tallies.add_to_tallies({place: count})
     assert Tally.objects.get().count == 2
-    tallies.add_counts({place._replace(event=TallyEvent.ACCEPTED.value): 0})
+    tallies.add_to_tallies({place._replace(event=TallyEvent.ACCEPTED.value): 0})
     assert Tally.objects.count() == 1
 
 
@@ -190,6 +200,6 @@ def test_each_source_has_batches_of_its_own_with_turns_one_after_the_other(setti
 def test_two_stores_count_what_has_no_campaign_each_for_itself():
     alice, bob = make_store("alice"), make_store("bob")
     for store in (alice, bob, bob):
-        tallies.count_one(store.pk, "direct", None, TallyEvent.OPTED_OUT)
+        tallies.add_one_to_tally(store.pk, "direct", None, TallyEvent.OPTED_OUT)
     counted = Tally.objects.order_by("owner").values_list("owner", "count")
     assert list(counted) == [(alice.pk, 1), (bob.pk, 2)]

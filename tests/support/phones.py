@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType
 
-from contacts.phones import _parse_with_library, to_e164
+from contacts.phones import _e164_by_library_or_none, to_e164
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 NO_REGIONS = ["", "XX", "gr", "001"]
@@ -152,7 +152,7 @@ def differing(numbers: Iterable[tuple[str, str]]) -> list[str]:
     phonenumbers.enable_pattern_cache()
     found = []
     for text, region in numbers:
-        ours, expected = to_e164(text, region), _parse_with_library(text, region)
+        ours, expected = to_e164(text, region), _e164_by_library_or_none(text, region)
         if ours != expected:
             found.append(f"{text!r} in {region!r}: {ours}, by the library {expected}")
     return found

@@ -138,7 +138,7 @@ def read_all(count: int) -> Outcome:
     The columns are of one country each, and of all countries together with one way of writing.
     """
     from contacts.importing.cells import UnusableCell
-    from contacts.importing.phone_cells import PhoneConvention, PhoneReader, detect_convention
+    from contacts.importing.phone_cells import PhoneConvention, PhoneReader, detect_phone_convention
 
     outcome = Outcome(Counter(), Counter(), [])
 
@@ -161,10 +161,10 @@ def read_all(count: int) -> Outcome:
     for store, _, way, column in columns(count):
         together.setdefault((store, way), []).extend(column)
         read(column, store, way, PhoneConvention.UNKNOWN, alone=True)
-        convention = detect_convention([cell[:2] for cell in column], store)
+        convention = detect_phone_convention([cell[:2] for cell in column], store)
         read(column, store, way, convention, alone=False)
     for (store, way), column in together.items():
-        convention = detect_convention([cell[:2] for cell in column], store)
+        convention = detect_phone_convention([cell[:2] for cell in column], store)
         read(column, store, way, convention, alone=False)
     return outcome
 

@@ -11,7 +11,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from astronote.common.postgres_version import check_postgres_version
+from astronote.common.postgres_version import raise_if_postgres_too_old
 from astronote.queues import recurring
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *, interval: int, **options: Any) -> None:
         if settings.QUEUE_DISABLED:
             sys.exit("astronote: QUEUE_DISABLED is set: the scheduler does not start")
-        check_postgres_version()
+        raise_if_postgres_too_old()
         scheduler = django_rq.get_scheduler("scheduler", interval=interval)
         scheduler.connection.ping()
         scheduler.connection.set_retry(Retry(ConstantBackoff(1), 60))

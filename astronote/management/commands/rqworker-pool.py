@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from astronote.queues.workers import check_worker_can_start, configured_worker_count
+from astronote.queues.workers import configured_worker_count, raise_if_worker_cannot_start
 
 rqworker_pool = import_module("django_rq.management.commands.rqworker-pool")
 
@@ -21,7 +21,7 @@ class Command(rqworker_pool.Command):  # type: ignore[name-defined]  # its file 
                 action.help = "number of workers; without it, as the queue's variable says"
 
     def handle(self, *queue_names: str, **options: Any) -> None:
-        check_worker_can_start(queue_names)
+        raise_if_worker_cannot_start(queue_names)
         if options["num_workers"] is None:
             options["num_workers"] = configured_worker_count(queue_names)
         super().handle(*queue_names, **options)

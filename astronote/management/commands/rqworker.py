@@ -4,12 +4,12 @@ from typing import Any
 
 from django_rq.management.commands import rqworker
 
-from astronote.queues.workers import check_worker_can_start
+from astronote.queues.workers import raise_if_worker_cannot_start
 
 
 class Command(rqworker.Command):
     help = "Run one worker on the queues that are named."
 
     def handle(self, *queue_names: str, **options: Any) -> None:
-        check_worker_can_start(queue_names)
+        raise_if_worker_cannot_start(queue_names)
         super().handle(*queue_names, **options)

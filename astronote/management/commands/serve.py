@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.common.postgres_version import check_postgres_version
+from astronote.common.postgres_version import raise_if_postgres_too_old
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
 from astronote.queues.catalogue import QUEUES
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         group = supervisor.ProcessGroup()
         try:
             services.start()
-            check_postgres_version()
+            raise_if_postgres_too_old()
             if services.started:
                 call_command("migrate", verbosity=0)
             group.start("web", supervisor.web_command(settings.PORT, settings.WEB_CONCURRENCY))
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             while True:
                 time.sleep(1)
                 services.raise_if_a_server_ended()
-                for name in group.replace_dead():
+                for name in group.restart_dead_and_return_names():
                     self.stderr.write(f"{name} had ended and was started again")
         except EmbeddedError as error:
             raise CommandError(str(error)) from None

@@ -5,11 +5,11 @@ import json
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import find_operator, get_store_or_command_error
+from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
-from campaigns.service_campaigns import require_permission
+from campaigns.service_campaigns import require_permission_to_send_type
 from messaging.text import count_parts
 
 TYPES = {"birthday": AutomationType.BIRTHDAY, "welcome": AutomationType.WELCOME}
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, type, text, by, **options):
-        actor = find_operator(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             automation = _save_new_text_or_get_automation(
                 get_store_or_command_error(store), type, text, actor
@@ -63,7 +63,7 @@ def _save_new_text_or_get_automation(
             raise CommandError(f"the store has no {type_name} message yet: give it a --text")
         return automation
     automation = automation or Automation(owner=store, type=TYPES[type_name], is_active=False)
-    require_permission(automation.message_type, actor)
+    require_permission_to_send_type(automation.message_type, actor)
     automation.message_body = new_text
     try:
         automation.full_clean()

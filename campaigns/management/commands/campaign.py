@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import find_operator
+from astronote.accounts.lookup import get_operator_or_command_error
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import Campaign
 from campaigns.reports import campaign_summary
@@ -20,8 +20,8 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "cancel": actions.cancel_campaign,
     "schedule": schedule.schedule_campaign,
     "unschedule": schedule.unschedule_campaign,
-    "duplicate": actions.duplicate_campaign,
-    "not-reached": actions.create_campaign_to_not_reached,
+    "duplicate": actions.duplicate_campaign_as_draft,
+    "not-reached": actions.get_or_create_campaign_to_not_reached,
     "test": actions.enqueue_test_message,
     "ask": service_campaigns.ask_for_confirmation,
     "confirm": service_campaigns.confirm,
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             arguments = [to]
         elif action == "confirm":
             arguments = [service_campaigns.settings_digest(campaign)]
-        actor = find_operator(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             result = ACTIONS[action](campaign, *arguments, by=actor)
         except (ValueError, SendingBlocked) as error:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from campaigns import message_csv
 from campaigns.models import Campaign
-from campaigns.reports import campaign_report, campaign_report_csv, campaign_summary
+from campaigns.reports import campaign_report, campaign_report_as_csv, campaign_summary
 from messaging import sending_stop
 
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
                 self.stdout.write(line, ending="")
             return
         if options["csv"]:
-            self.stdout.write(campaign_report_csv(campaign_report(campaign)), ending="")
+            self.stdout.write(campaign_report_as_csv(campaign_report(campaign)), ending="")
             return
         for stop in sending_stop.describe_stops():
             self.stderr.write(stop)

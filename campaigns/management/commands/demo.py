@@ -98,11 +98,11 @@ class Command(BaseCommand):
             for number, queue in enumerate(WORKER_QUEUES):
                 processes.start(f"{queue}-{number}", supervisor.manage_command("rqworker", queue))
             processes.start("rqscheduler", supervisor.manage_command("rqscheduler"))
-            _wait_for(f"{site_url}/admin/login/")
-            _wait_for(f"{sandbox_url}/_sandbox/summary")
+            _wait_until_url_answers(f"{site_url}/admin/login/")
+            _wait_until_url_answers(f"{sandbox_url}/_sandbox/summary")
             results = _import_send_and_await_receipts(sandbox_url, contact_count)
-            self.console.print(_summary_table(results))
-            failed_checks = _failed_checks(results)
+            self.console.print(_build_summary_table(results))
+            failed_checks = _failed_check_names(results)
             if failed_checks:
                 raise CommandError("the counts are not right: " + "; ".join(failed_checks))
             if once:
@@ -113,7 +113,7 @@ class Command(BaseCommand):
             )
             while True:
                 time.sleep(1)
-                processes.replace_dead()
+                processes.restart_dead_and_return_names()
         finally:
             processes.stop()
 
@@ -142,7 +142,7 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
     path = FOLDER / "demo-customers.csv"
     bad_rows = _write_csv_and_count_bad_rows(path, contact_count)
     name = f"Demo {time.strftime('%Y-%m-%d %H:%M:%S')}"
-    job = lifecycle.import_file(store.pk, path, name, consent_source="the demo says so")
+    job = lifecycle.create_and_start_import(store.pk, path, name, consent_source="the demo says so")
     _wait_with_progress("Import", contact_count, lambda: _refresh_and_get_import_progress(job))
     job.refresh_from_db()
     campaign = Campaign.objects.create(
@@ -170,7 +170,7 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
     )
 
 
-def _summary_table(results: DemoResults) -> Table:
+def _build_summary_table(results: DemoResults) -> Table:
     job, campaign, summary = results.job, results.campaign, results.summary
     table = Table(title=f"Campaign {campaign.pk}: {campaign.status}")
     table.add_column("")
@@ -192,7 +192,7 @@ def _summary_table(results: DemoResults) -> Table:
     return table
 
 
-def _failed_checks(results: DemoResults) -> list[str]:
+def _failed_check_names(results: DemoResults) -> list[str]:
     """The names of the checks that the results do not pass."""
     job, campaign, sandbox = results.job, results.campaign, results.sandbox_summary
     valid_rows = results.rows_written - results.bad_rows
@@ -262,7 +262,7 @@ def _write_csv_and_count_bad_rows(path: Path, row_count: int) -> int:
     """
     rng = random.Random(7)
     bad_numbers = set(range(50, row_count, 100)[: max(1, row_count // 100)])
-    examples = [_example_number(region) for region in REGIONS]
+    examples = [_example_mobile_number(region) for region in REGIONS]
     used_phones: set[str] = set()
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -288,7 +288,7 @@ class ExampleNumber(NamedTuple):
     national_number: str
 
 
-def _example_number(region: str) -> ExampleNumber:
+def _example_mobile_number(region: str) -> ExampleNumber:
     mobile = phonenumbers.PhoneNumberType.MOBILE
     example = phonenumbers.example_number_for_type(region, mobile)
     if example is None:
@@ -314,7 +314,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _wait_for(url: str) -> None:
+def _wait_until_url_answers(url: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:

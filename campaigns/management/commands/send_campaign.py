@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import find_operator, get_store_or_command_error
+from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
 from astronote.common.progress import wait_with_progress_bar
 from campaigns import enqueue, schedule
 from campaigns.models import FINAL_CAMPAIGN_STATUSES, AgeGroup, Campaign, CampaignStatus
@@ -16,7 +16,7 @@ from campaigns.reports import campaign_summary
 from campaigns.service_campaigns import (
     MESSAGE_TYPE_MEANINGS,
     NotPermitted,
-    require_permission,
+    require_permission_to_send_type,
 )
 from contacts.models import Gender, List, MessageType
 from messaging import sending_stop
@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
     def handle(self, *, store, name, text, list_name, at, by, wait, **options):
         owner = get_store_or_command_error(store)
-        account = find_operator(by) if by else None
+        account = get_operator_or_command_error(by) if by else None
         actor = account or "command line"
         target = None
         if list_name:
@@ -77,7 +77,7 @@ class Command(BaseCommand):
             self._print_preview(preview_campaign(campaign), as_json=options["json"])
             return
         try:
-            require_permission(campaign.message_type, actor)
+            require_permission_to_send_type(campaign.message_type, actor)
         except NotPermitted as error:
             raise CommandError(str(error)) from None
         campaign.save()

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 
 from astronote.accounts.lookup import get_store_or_command_error
 from campaigns.audience import local_today
-from campaigns.reports import store_report, store_report_csv
+from campaigns.reports import store_days_as_csv, store_report
 
 
 class Command(BaseCommand):
@@ -21,4 +21,4 @@ class Command(BaseCommand):
         owner = get_store_or_command_error(store)
         last = last or local_today(owner)
         first = first or last - timedelta(days=29)
-        self.stdout.write(store_report_csv(store_report(owner, first, last)), ending="")
+        self.stdout.write(store_days_as_csv(store_report(owner, first, last)), ending="")

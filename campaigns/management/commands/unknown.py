@@ -15,8 +15,8 @@ from messaging.models import Batch, OutboundMessage
 from messaging.statuses import MessageStatus
 
 ACTIONS = {
-    "delivered": unknown_messages.mark_delivered,
-    "failed": unknown_messages.mark_failed,
+    "delivered": unknown_messages.mark_unknown_delivered_and_charge,
+    "failed": unknown_messages.mark_unknown_failed_and_release,
     "resend": unknown_messages.requeue_unknown_in_new_batches,
 }
 

@@ -33,11 +33,11 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(found))
         else:
-            self._print(found)
+            self._print_record(found)
         if undeclared := list(personal_data.undeclared_columns()):
             raise CommandError(f"not declared in any operations.py: {', '.join(undeclared)}")
 
-    def _print(self, found: Mapping[str, Any]) -> None:
+    def _print_record(self, found: Mapping[str, Any]) -> None:
         text = StringIO()
         console = Console(
             file=text,
@@ -58,13 +58,15 @@ class Command(BaseCommand):
         for subjects in dict.fromkeys(row["subjects"] for row in found["tables"]):
             console.print(f"\n{subjects}, in PostgreSQL:")
             rows = [row | {"columns": ", ".join(row["columns"])} for row in found["tables"]]
-            console.print(_table(TABLES, rows, subjects))
+            console.print(_build_table_of_subjects(TABLES, rows, subjects))
             console.print(f"\n{subjects}, elsewhere:")
-            console.print(_table(PLACES, found["places"], subjects))
+            console.print(_build_table_of_subjects(PLACES, found["places"], subjects))
         self.stdout.write(text.getvalue())
 
 
-def _table(headings: Sequence[str], rows: Iterable[Mapping[str, str]], subjects: str) -> Table:
+def _build_table_of_subjects(
+    headings: Sequence[str], rows: Iterable[Mapping[str, str]], subjects: str
+) -> Table:
     table = Table()
     for at, heading in enumerate(headings):
         table.add_column(heading.replace("_", " "), no_wrap=at == 0)

@@ -58,11 +58,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, action: str, number: str, store: str, **options: Any) -> None:
-        contact = _find_contact(number, store)
+        contact = _get_contact_or_command_error(number, store)
         if action == "record":
-            self._record(contact, **options)
+            self._record_consent(contact, **options)
         elif action == "ask":
-            self._ask(contact)
+            self._ask_for_consent(contact)
         elif options["messages"] == ALL_MESSAGES:
             count = rights.withdraw_all_consent(contact.phone or "", contact.owner_id, by=BY)
             self.stdout.write(f"{count:,} consents withdrawn")
@@ -70,7 +70,7 @@ class Command(BaseCommand):
             changed = record_opt_out(contact, MessageType(options["messages"]), by=BY)
             self.stdout.write("recorded" if changed else "the contact had opted out before")
 
-    def _ask(self, contact: Contact) -> None:
+    def _ask_for_consent(self, contact: Contact) -> None:
         try:
             request = opt_in_requests.ask_for_consent(contact, by=BY)
         except SendingBlocked as blocked:
@@ -82,7 +82,7 @@ class Command(BaseCommand):
             else "is asked after the store's quiet hours"
         )
 
-    def _record(self, contact: Contact, *, messages: str, **options: Any) -> None:
+    def _record_consent(self, contact: Contact, *, messages: str, **options: Any) -> None:
         at = options["at"]
         if messages == ALL_MESSAGES or not at or not options["given"]:
             raise CommandError("name --given, --at and one type of --messages")
@@ -101,7 +101,7 @@ class Command(BaseCommand):
         self.stdout.write("recorded")
 
 
-def _find_contact(number: str, store: str) -> Contact:
+def _get_contact_or_command_error(number: str, store: str) -> Contact:
     owner = get_store_or_command_error(store)
     try:
         phone = parse_phone_to_e164(number, phone_region_of(owner))

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             else:
                 self.stdout.write(access.held_data_as_json(held))
         elif action == "correct":
-            changes = _parse_changes(options["set"])
+            changes = _parse_field_changes(options["set"])
             try:
                 count = rights.correct_person(phone, changes, owner_id, by=BY)
             except ValidationError as error:
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         )
 
 
-def _parse_changes(pairs: list[str]) -> dict[str, str | None]:
+def _parse_field_changes(pairs: list[str]) -> dict[str, str | None]:
     """New values by field, from FIELD=VALUE pairs; an empty value empties the field."""
     changes: dict[str, str | None] = {}
     for pair in pairs:

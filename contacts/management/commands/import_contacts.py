@@ -120,11 +120,11 @@ class Command(BaseCommand):
             if plan.refusal:
                 raise plan.refusal
             at = options["consent_at"]
-            contact_import = lifecycle.import_file(
+            contact_import = lifecycle.create_and_start_import(
                 owner.pk,
                 file,
                 options["list"],
-                layout=plan.layout.as_json(),
+                layout=plan.layout.as_json_dict(),
                 mapping=plan.mapping,
                 date_order=plan.date_order or DateOrder.ISO,
                 update_existing=not options["skip_existing"],
@@ -135,7 +135,7 @@ class Command(BaseCommand):
                 consent_at=timezone.make_aware(at) if at and at.tzinfo is None else at,
             )
         except ImportRefused as refused:
-            raise CommandError(refused.for_command()) from None
+            raise CommandError(refused.command_line_text()) from None
         except OSError as error:
             raise CommandError(str(error)) from None
         if wait:
@@ -158,7 +158,7 @@ class Command(BaseCommand):
                         "columns": headings_by_field,
                         "dates": plan.date_order,
                         "notes": plan.notes,
-                        "problem": plan.refusal.for_command() if plan.refusal else "",
+                        "problem": plan.refusal.command_line_text() if plan.refusal else "",
                         "rows": [preview._asdict() for preview in plan.preview_rows],
                         "odd_rows": [preview._asdict() for preview in plan.odd_rows],
                         "totals": vars(plan.totals),
@@ -172,7 +172,7 @@ class Command(BaseCommand):
             return
         for field, headings in headings_by_field.items():
             self.stdout.write(f"{field}: {', then '.join(headings)}")
-        problems = [plan.refusal.for_command()] if plan.refusal else []
+        problems = [plan.refusal.command_line_text()] if plan.refusal else []
         for line in [*plan.notes, *problems]:
             self.stdout.write(f"! {line}")
         for column in plan.unused_columns:

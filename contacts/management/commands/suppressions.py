@@ -36,7 +36,9 @@ class Command(BaseCommand):
         if file is None or not file.is_file():
             raise CommandError("name a file with one number a line")
         try:
-            counts = suppressions.import_list(file, owner, reason=reason, by="command line")
+            counts = suppressions.import_suppressions_and_write_audit(
+                file, owner, reason=reason, by="command line"
+            )
         except ImportRefused as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(f"{counts['added']:,} added, {counts['known']:,} known before")

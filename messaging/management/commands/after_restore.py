@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from redis.exceptions import RedisError
 
-from messaging.database_age import declare_restored
+from messaging.database_age import stop_and_mark_unknown_after_restore
 from messaging.sending_stop import WAYS_ON
 from messaging.statuses import StopReason
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *, everything: bool, **options: Any) -> None:
         try:
-            restored = declare_restored(by="command line", everything=everything)
+            restored = stop_and_mark_unknown_after_restore(by="command line", everything=everything)
         except RedisError as error:
             raise CommandError(
                 f"Redis cannot be reached ({type(error).__name__}): nothing has changed. Start it,"

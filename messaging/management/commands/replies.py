@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str, replies: list[int], **options: Any) -> None:
         if action == "list":
-            self._list(as_json=options["json"])
+            self._print_open_reviews(as_json=options["json"])
             return
         if not replies:
             raise CommandError("name the replies: manage.py replies list shows their ids")
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         result = {"decided": len(replies)}
         self.stdout.write(json.dumps(result) if options["json"] else f"{len(replies)} decided")
 
-    def _list(self, *, as_json: bool) -> None:
+    def _print_open_reviews(self, *, as_json: bool) -> None:
         found = [
             {
                 "id": review.id,

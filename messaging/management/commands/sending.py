@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import find_operator
+from astronote.accounts.lookup import get_operator_or_command_error
 from messaging import sending_stop
 from messaging.models import SendingStop
 from messaging.statuses import StopReason
@@ -35,10 +35,10 @@ class Command(BaseCommand):
     def handle(self, *, action: str, reason: str | None, by: str | None, **options: Any) -> None:
         if action == "go-on":
             try:
-                _let_sending_go_on(reason, by=by)
+                _end_named_or_account_stop(reason, by=by)
             except sending_stop.CannotGoOn as error:
                 raise CommandError(str(error)) from None
-        waiting = sending_stop.count_waiting()
+        waiting = sending_stop.count_waiting_messages_and_credits()
         if options["json"]:
             stops = SendingStop.objects.order_by("since").values("reason", "since", "by", "details")
             status = {
@@ -54,13 +54,13 @@ class Command(BaseCommand):
             )
 
 
-def _let_sending_go_on(reason: str | None, *, by: str | None) -> None:
+def _end_named_or_account_stop(reason: str | None, *, by: str | None) -> None:
     """End the stop that is named.
 
     Without a name only that of a refused account ends, and only if no other stands: the others need
     a look at what was restored.
     """
-    actor = find_operator(by) if by else "command line"
+    actor = get_operator_or_command_error(by) if by else "command line"
     if reason:
         sending_stop.let_sending_go_on(StopReason(reason), by=actor)
     elif others := SendingStop.objects.exclude(reason=StopReason.ACCOUNT_REFUSED):
