@@ -93,12 +93,12 @@ CONCEPTS = {
     ),
     "first_name": (
         "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
-        "givenname firstnames imie"
+        "givenname firstnames imie jmeno krestni"
     ),
     "last_name": (
         "lastname lastnames surname surnames lname nachname nachnamen familienname zuname "
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
-        "nazwisko"
+        "nazwisko prijmeni"
     ),
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
@@ -135,7 +135,7 @@ CONCEPTS = {
         "ονομαστικη nameday onomastico namenstag event"
     ),
     "date": (
-        "date dates datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time timestamp "
+        "date dates dat datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time timestamp "
         "datetime zeit zeitpunkt uhrzeit heure hora ora ωρα νια at jour tag giorno dia when since "
         "on le am seit desde depuis dal απο"
     ),
@@ -191,14 +191,14 @@ CONCEPTS = {
         "iscrizione autorizza autorizzato autorizzazione συγκαταθεση συγκαταθεσησ συναινεση "
         "συναινεσησ συναινει αποδοχη αποδεχεται αποδεχομαι εγγεγραμμενοσ εγγεγραμμενη συμφωνει "
         "συμφωνω συμφωνια επιτρεπει επιτρεπεται εγκριση αδεια willing ok okay bestatigt permite "
-        "consente consiente toestemming "
+        "consente consiente toestemming acconsento acconsente acconsentito consento "
         "accord accordo"
     ),
     "enable": "enable enabled enables active activated actif activo attivo aktiv ενεργο",
     "ended": (
         "banned archived suspended deleted inactive disabled deactivated deceased archiviert "
         "geloscht inaktiv deaktiviert verstorben archive supprime inactif desactive suspendu "
-        "decede archivado eliminado inactivo desactivado suspendido fallecido archiviato "
+        "decede loschung erasure deletion effacement supresion borrado archivado eliminado inactivo desactivado suspendido fallecido archiviato "
         "eliminato inattivo disattivato sospeso deceduto αρχειοθετημενοσ ανενεργοσ "
         "απενεργοποιημενοσ αποβιωσασ"
     ),
@@ -217,7 +217,8 @@ CONCEPTS = {
         "rifiuta rifiutato rifiuto bloccato bloccata opposizione διαγραφη διαγραφησ διεγραμμενοσ "
         "διεγραμμενη διαγραφηκε διαγραμμενοσ απεγγραφη απεγγραφησ αποκλεισμοσ αποκλεισμενοσ "
         "εξαιρεση αρνηση αρνειται αρνηθηκε ανακληση ανακλησησ αποχωρηση αντιρρηση στοπ robinson "
-        "afgemeld uitgeschreven optedoutof quit"
+        "afgemeld uitgeschreven optedoutof quit abmeldungen austragungen widerspruche unsubscribers "
+        "desabonnements desinscriptions cancellazioni εξαιρειται εξαιρουνται διαγραφεσ"
     ),
     "not": (
         "not never kein keine keinen nicht ohne without μη μην δεν οχι χωρισ pas sans sin senza "
@@ -226,13 +227,15 @@ CONCEPTS = {
     "topic": (
         "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
         "comunicaciones comunicazioni kommunikation communication communications messages message "
-        "messaging receive receives ενημερωση ενημερωσεισ"
+        "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez recibe "
+        "riceve ricevi informieren informiert informer informar informare"
     ),
     "advertising": (
         "comerciales commerciali commerciales marketing advertising advertisement ads promo promos "
         "promotion promotions promotional offers campaign campaigns werbung werbe reklame angebote "
         "publicite pub publicidad promociones promocional pubblicita promozioni promozionale "
-        "offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση προσφορεσ μαρκετινγκ"
+        "publicitario publicitarios publicitaire publicitaires pubblicitari pubblicitario werblich "
+        "werbliche aktionen offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση προσφορεσ μαρκετινγκ"
     ),
     "service": (
         "reminder reminders notification notifications alert alerts updates erinnerung "
@@ -248,7 +251,7 @@ CONCEPTS = {
         "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing"
     ),
     "newsletter": (
-        "newsletter newsletters mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
+        "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
         "ενημερωτικων bulletin infolettre mailings"
     ),
     "call": (
@@ -271,7 +274,9 @@ CONCEPTS = {
         "για με στο στα τον την από or oder ou o u if any please enter flag yes ja si ναι nein "
         "double single confirmed current currently alle todos us me you format dd mm yyyy yy jj "
         "jjjj tt mmm aaaa aa gg ηη εε εεεε μμ list liste required optional market disturb confirm "
-        "latest personal personlich eg zb wann new their his her user's"
+        "would like be being should could mochte wollen durfen wir sie ich vous je "
+        "souhaitez voulez aimeriez quiere quieres desea le gustaria vorrei desideri θελετε "
+        "θελω να πλεον latest personal personlich eg zb wann new their his her user's"
     ),
     "other": (
         "note notes notiz notizen bemerkung bemerkungen anmerkung comment comments kommentar "

@@ -216,6 +216,10 @@ _DATE_WORDS = frozenset(CONCEPTS["date"].split()) - {
     "since",
     "seit",
     "desde",
+    "depuis",
+    "dal",
+    "απο",
+    "when",
     "tag",
 }
 
@@ -274,7 +278,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
         return Meaning.ENDED
     if concepts == {"number"} or concepts == {"number", "glue"}:
         return Meaning.NUMBER
-    if concepts - {"glue", "detail"}:
+    if concepts - {"glue", "detail"} - _date_if_only_from_prepositions(words):
         return Meaning.OTHER
     return Meaning.UNKNOWN
 

@@ -7,8 +7,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, fold_case_and_accents
+from contacts.importing.headings import Meaning, read_heading
 
 _SPLIT = re.compile(r"[^\W_]+")
+_CLAUSES = re.compile(r"[.!?;,|\n]+")
 _CLEAR_NO = frozenset(
     [
         "optout",
@@ -42,9 +44,12 @@ _CLEAR_NO = frozenset(
 )
 
 
+_NEGATIONS = {"no", "dont", "don", "ne"} | {
+    word for word, concepts in CONCEPTS_BY_WORD.items() if "not" in concepts
+}
 _NEGATING_WORDS = (
-    {"stop", "no", "dont", "don"}
-    | {word for word, concepts in CONCEPTS_BY_WORD.items() if "not" in concepts}
+    _NEGATIONS
+    | {word for word, concepts in CONCEPTS_BY_WORD.items() if concepts & {"optout", "privacy"}}
     # `Opt out` may be two words.
     | {word[:end] for word in _CLEAR_NO for end in range(2, len(word) + 1)}
 )
@@ -57,13 +62,20 @@ def _may_be_part_of_refusal(word: str) -> bool:
     return not _NEGATING_WORDS.isdisjoint(words)
 
 
-# What somebody may say no to, beside SMS, newsletters and contact.
+# What somebody may say no to, beside SMS, newsletters, advertising and contact.
 _UNWANTED_WORDS = (
-    "marketing werbung publicite publicidad pubblicita send sending message messages messaging "
-    "senden schicken schreiben envoyer ecrire enviar escribir inviare mandare scrivere στελνετε "
-    "στειλετε στελνουμε στειλουμε στελνω"
+    "send sending message messages messaging senden schicken schreiben anschreiben envoyer ecrire "
+    "enviar escribir inviare mandare scrivere messaggi messaggio mensajes mensaje nachrichten "
+    "nachricht στελνετε στειλετε στελνουμε στειλουμε στελνω μηνυματα ενοχλησετε ενοχλειτε consent "
+    "einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση"
 )
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
+_UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising"})
+# What somebody may ask to be taken from: `remove from list`.
+_LISTS = frozenset(
+    "list lists liste listen lista listas verteiler database datenbank λιστα".split()
+)
+MAX_WORDS_OF_CLAUSE = 12
 
 
 def cell_refuses_messages(cell_text: str) -> bool:
@@ -74,16 +86,39 @@ def cell_refuses_messages(cell_text: str) -> bool:
     """
     if not any(_may_be_part_of_refusal(word) for word in cell_text.split() if not word.isdigit()):
         return False
-    words = _SPLIT.findall(fold_case_and_accents(cell_text.replace("_", " ")))
+    folded = fold_case_and_accents(cell_text.replace("_", " "))
+    words = _SPLIT.findall(folded)
     joined = {first + second for first, second in pairwise(words)}
-    if _CLEAR_NO & ({*words} | joined):
+    if _CLEAR_NO & ({*words} | joined) or words == ["stop"]:
         return True
-    if words == ["stop"]:
-        return True
+    return any(_clause_refuses(_SPLIT.findall(clause)) for clause in _CLAUSES.split(folded))
+
+
+def title_names_opt_outs(text: str) -> bool:
+    """Whether a title, a sheet's or a file's name says that the people in it want no messages.
+
+    Args:
+        text: such as `Abmeldungen 2026` or `unsubscribed_members.csv`.
+    """
+    return cell_refuses_messages(text) or read_heading(text).meaning == Meaning.OPT_OUT
+
+
+def _clause_refuses(words: list[str]) -> bool:
+    """Whether words that belong together refuse messages, or ask for the erasure of data."""
     for at, word in enumerate(words):
-        if word in ("no", "dont", "don") or "not" in CONCEPTS_BY_WORD.get(word, ()):
-            after = words[at + 1 : at + 4]
-            concepts = {concept for later in after for concept in CONCEPTS_BY_WORD.get(later, ())}
-            if concepts & {"sms", "newsletter", "contact"} or not _UNWANTED.isdisjoint(after):
-                return True
+        concepts = CONCEPTS_BY_WORD.get(word, frozenset())
+        if word in _NEGATIONS and _are_messages(words[at + 1 : at + MAX_WORDS_OF_CLAUSE]):
+            return True
+        nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
+        if "optout" in concepts and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
+            return True
+        if "privacy" in concepts and any(
+            CONCEPTS_BY_WORD.get(other, frozenset()) & {"optout", "ended"} for other in nearby
+        ):
+            return True
     return False
+
+
+def _are_messages(words: list[str]) -> bool:
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return bool(concepts & _UNWANTED_CONCEPTS) or not _UNWANTED.isdisjoint(words)
