@@ -45,9 +45,14 @@ YES_WORDS = (
     "wahr oui vrai si verdadero cierto vero ναι αληθησ αληθεσ"
 )
 NO_WORDS = (
-    "0 n no nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch non "
+    "0 n no nee nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch non "
     "faux falso οχι ψευδησ ψευδεσ δεν μη oxi ohi nessuno ninguno aucun aucune keins keine κανενα "
     "κανενασ καμια"
+)
+# States of whatever a heading names: of the person under `Status`, of the opt-out under `DND`.
+ACTIVE_OR_NOT_WORDS = (
+    "active inactive aktiv inaktiv actif inactif activo inactivo attivo inattivo disabled "
+    "deactivated ενεργοσ ανενεργοσ ενεργη ανενεργη"
 )
 # States of a subscription. They mean the same in every column.
 SUBSCRIBED_WORDS = (
@@ -117,23 +122,33 @@ _SUBSCRIBED, _UNSUBSCRIBED = _fold_each_word(SUBSCRIBED_WORDS), _fold_each_word(
 _WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS)
 _NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
 _UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
+_ACTIVE_OR_NOT = _fold_each_word(ACTIVE_OR_NOT_WORDS)
 
 
 class ConsentColumn:
     """Reads the cells of one column."""
 
     def __init__(
-        self, sample: Iterable[str], *, is_opt_out: bool, date_order: str, zone: tzinfo
+        self,
+        sample: Iterable[str],
+        *,
+        is_opt_out: bool,
+        is_state_of_opt_out: bool = False,
+        date_order: str,
+        zone: tzinfo,
     ) -> None:
         """Decide what single letters mean.
 
         Args:
             sample: cells of the column.
             is_opt_out: whether the column asks for a no, such as `unsubscribed`.
+            is_state_of_opt_out: whether `active` may mean the opt-out, because the heading names
+                it: `DND status`.
             date_order: the order of the column's dates, a DateOrder.
             zone: the store's, of times without a zone.
         """
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
+        self.is_state_of_opt_out = is_state_of_opt_out
         texts = {cell.strip() for cell in sample if len(cell) < MAX_LENGTH}
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
@@ -206,6 +221,8 @@ class ConsentColumn:
             return yes
         if len(words) == 1 and joined in self.no:
             return no
+        if self.is_state_of_opt_out and joined in _ACTIVE_OR_NOT:
+            return None
         for states, answer in (
             (_SUBSCRIBED, Consent.SILENT if self.is_opt_out else Consent.AGREES),
             (_UNSUBSCRIBED, Consent.OPTED_OUT),

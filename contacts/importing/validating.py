@@ -31,10 +31,12 @@ from contacts.importing.dates import (
     parse_birthday_or_raise_unusable,
 )
 from contacts.importing.genders import GenderColumn
+from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
     is_placeholder_for_no_value,
+    reason_against_name,
     writes_family_first,
 )
 from contacts.importing.phone_cells import (
@@ -219,6 +221,7 @@ class _RowValidator:
                 ConsentColumn(
                     cells_of(at),
                     is_opt_out=field == "sms_opt_out",
+                    is_state_of_opt_out=read_heading(headings[at]).meaning == Meaning.OPT_OUT,
                     date_order=date_order,
                     zone=zone,
                 ),
@@ -270,7 +273,7 @@ class _RowValidator:
                 return self._build_rejection(at, cells, problem)
         if yearless and birthday is None:
             dropped += yearless
-        first, last = (compose(name) for name in self._first_and_last_name(cells))
+        first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
         said = self._combine_consent_cells(cells, dropped)
@@ -374,19 +377,29 @@ class _RowValidator:
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
-    def _first_and_last_name(self, cells: list[str]) -> tuple[str, str]:
+    def _first_and_last_name(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> tuple[str, str]:
         first = last = ""
         for at in self.first_at:
-            first = first or clean_name_or_empty(cells[at])
+            first = first or self._name_or_drop_cell(at, cells, dropped)
         for at in self.last_at:
-            last = last or clean_name_or_empty(cells[at])
+            last = last or self._name_or_drop_cell(at, cells, dropped)
         if self.full_names and not (first and last):
             for at, family_first in self.full_names:
-                if cells[at].strip() and not (first and last):
+                if not (first and last) and self._name_or_drop_cell(at, cells, dropped):
                     first, last = fill_missing_name_part(
                         cells[at], first, last, family_first=family_first
                     )
         return first, last
+
+    def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
+        """The name in a cell; empty if it holds none, or something else instead."""
+        name = clean_name_or_empty(cells[at])
+        if name and not name.isalpha() and (problem := reason_against_name(name)):
+            dropped.append(self._build_dropped_cell("name", at, cells, UnusableCell(problem)))
+            return ""
+        return name
 
     def _email_or_drop_cell(self, cells: list[str], dropped: list[DroppedCell]) -> str:
         problems = []
