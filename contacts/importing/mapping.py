@@ -58,6 +58,14 @@ MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MAX_NAME_LENGTH = 60
 MAX_ANSWER_WORDS = 2
+MAX_ANSWERS = 3
+MAX_STATES = 12
+# What makes the opposite of a word or of a few, as `fold_to_alphanumeric` writes them.
+NEGATING_PREFIXES = (
+    "no", "not", "non", "un", "in", "dis", "kein", "keine", "keinen", "nicht", "pas", "pasd",
+    "sans", "ne", "sin", "senza", "δεν", "μη", "χωρισ", "οχι",
+)  # fmt: skip
+MIN_NEGATED_LENGTH = 4
 # A column of customer numbers counts up: this share of its steps is small.
 SERIAL_STEP = 10
 MIN_SERIAL_SHARE = 0.8
@@ -460,12 +468,17 @@ class _Guess:
                 in_doubt = column.row_numbers_matching(
                     lambda cell: _NEGATIVE.read(cell).consent > Consent.SILENT
                 )
-            elif _has_answers_not_all_yes(set(column.all_cells)):
+            else:
+                negated = _negated_values(column)
                 in_doubt = column.row_numbers_matching(
-                    lambda cell: (
-                        looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
-                    )
+                    lambda cell: fold_to_alphanumeric(cell) in negated
                 )
+                if _has_answers_not_all_yes(set(column.all_cells)):
+                    in_doubt |= column.row_numbers_matching(
+                        lambda cell: (
+                            looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
+                        )
+                    )
             if in_doubt - self._row_numbers_with_opt_out():
                 self._ask_whether_consent(column)
 
@@ -515,7 +528,11 @@ class _Guess:
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
                     self._ask_whether_consent(column)
-            elif column.meaning == Meaning.UNKNOWN and _holds_mostly_answers_in_words(column):
+            elif column.meaning == Meaning.UNKNOWN and (
+                _holds_mostly_answers_in_words(column) or _holds_few_values_and_an_answer(column)
+            ):
+                self._ask_whether_consent(column)
+            elif not column.heading.is_sure and _negated_values(column):
                 self._ask_whether_consent(column)
 
 
@@ -535,6 +552,34 @@ def _holds_mostly_answers_in_words(column: _Column) -> bool:
         return is_short and _is_consent_answer(cell, reader)
 
     return bool(column.cells) and column.matching_share(is_short_answer) >= MIN_VALUE_SHARE
+
+
+def _holds_few_values_and_an_answer(column: _Column) -> bool:
+    """Whether the cells are a few short values, one of them a known answer: `ja`, `nee`."""
+    values = set(column.all_cells)
+    return (
+        len(values) <= MAX_ANSWERS
+        and all(len(value.split()) <= MAX_ANSWER_WORDS for value in values)
+        and any(
+            not value.isdigit() and len(value) > 1 and _is_consent_answer(value) for value in values
+        )
+    )
+
+
+def _negated_values(column: _Column) -> set[str]:
+    """The few values that negate another, folded: `No autoriza` of `Autoriza`, `ineligible`."""
+    values = {fold_to_alphanumeric(cell) for cell in set(column.all_cells) if len(cell) <= 60}
+    if len(values) > MAX_STATES:
+        return set()
+    return {
+        value
+        for value in values
+        for prefix in NEGATING_PREFIXES
+        if value.startswith(prefix)
+        and value.removeprefix(prefix) in values
+        and len(value) >= len(prefix) + MIN_NEGATED_LENGTH
+        and not value[-1].isdecimal()
+    }
 
 
 def _is_word_but_no_answer(cell: str) -> bool:
@@ -577,7 +622,7 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if not heading.is_sure:
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
-        return "ask" if cells and answered >= MIN_VALUE_SHARE else ""
+        return "ask" if cells and (answered or _could_be_answers(column)) else ""
     if is_other:
         if has_sms_consent_column:
             return ""
@@ -594,6 +639,12 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
             else "sms_consent"
         )
     return "sms_consent"
+
+
+def _could_be_answers(column: _Column) -> bool:
+    """Whether the cells are a few values in words, not dates, numbers or sentences of their own."""
+    values = set(column.all_cells)
+    return len(values) <= MAX_STATES and column.matching_share(_has_letters) >= MIN_VALUE_SHARE
 
 
 def _build_consent_reader(cells: Sequence[str] = (), *, is_opt_out: bool = False) -> ConsentColumn:

@@ -377,9 +377,7 @@ class _RowValidator:
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
-    def _first_and_last_name(
-        self, cells: list[str], dropped: list[DroppedCell]
-    ) -> tuple[str, str]:
+    def _first_and_last_name(self, cells: list[str], dropped: list[DroppedCell]) -> tuple[str, str]:
         first = last = ""
         for at in self.first_at:
             first = first or self._name_or_drop_cell(at, cells, dropped)
