@@ -49,7 +49,7 @@ NO_WORDS = (
     "faux falso οχι ψευδησ ψευδεσ δεν μη oxi ohi nessuno ninguno aucun aucune keins keine κανενα "
     "κανενασ καμια"
 )
-# States of whatever a heading names: of the person under `Status`, of the opt-out under `DND`.
+# States of what a heading names: of the person under `Status`, of the opt-out under `DND`.
 ACTIVE_OR_NOT_WORDS = (
     "active inactive aktiv inaktiv actif inactif activo inactivo attivo inattivo disabled "
     "deactivated ενεργοσ ανενεργοσ ενεργη ανενεργη"

@@ -198,7 +198,8 @@ CONCEPTS = {
     "ended": (
         "banned archived suspended deleted inactive disabled deactivated deceased archiviert "
         "geloscht inaktiv deaktiviert verstorben archive supprime inactif desactive suspendu "
-        "decede loschung erasure deletion effacement supresion borrado archivado eliminado inactivo desactivado suspendido fallecido archiviato "
+        "decede loschung erasure deletion effacement supresion borrado archivado eliminado "
+        "inactivo desactivado suspendido fallecido archiviato "
         "eliminato inattivo disattivato sospeso deceduto αρχειοθετημενοσ ανενεργοσ "
         "απενεργοποιημενοσ αποβιωσασ"
     ),
@@ -217,7 +218,8 @@ CONCEPTS = {
         "rifiuta rifiutato rifiuto bloccato bloccata opposizione διαγραφη διαγραφησ διεγραμμενοσ "
         "διεγραμμενη διαγραφηκε διαγραμμενοσ απεγγραφη απεγγραφησ αποκλεισμοσ αποκλεισμενοσ "
         "εξαιρεση αρνηση αρνειται αρνηθηκε ανακληση ανακλησησ αποχωρηση αντιρρηση στοπ robinson "
-        "afgemeld uitgeschreven optedoutof quit abmeldungen austragungen widerspruche unsubscribers "
+        "afgemeld uitgeschreven optedoutof quit abmeldungen austragungen widerspruche "
+        "unsubscribers "
         "desabonnements desinscriptions cancellazioni εξαιρειται εξαιρουνται διαγραφεσ"
     ),
     "not": (
@@ -227,7 +229,8 @@ CONCEPTS = {
     "topic": (
         "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
         "comunicaciones comunicazioni kommunikation communication communications messages message "
-        "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez recibe "
+        "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez "
+        "recibe "
         "riceve ricevi informieren informiert informer informar informare"
     ),
     "advertising": (
@@ -235,7 +238,8 @@ CONCEPTS = {
         "promotion promotions promotional offers campaign campaigns werbung werbe reklame angebote "
         "publicite pub publicidad promociones promocional pubblicita promozioni promozionale "
         "publicitario publicitarios publicitaire publicitaires pubblicitari pubblicitario werblich "
-        "werbliche aktionen offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση προσφορεσ μαρκετινγκ"
+        "werbliche aktionen offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση "
+        "προσφορεσ μαρκετινγκ"
     ),
     "service": (
         "reminder reminders notification notifications alert alerts updates erinnerung "

@@ -469,10 +469,7 @@ class _Guess:
                     lambda cell: _NEGATIVE.read(cell).consent > Consent.SILENT
                 )
             else:
-                negated = _negated_values(column)
-                in_doubt = column.row_numbers_matching(
-                    lambda cell: fold_to_alphanumeric(cell) in negated
-                )
+                in_doubt = _row_numbers_of_negated_values(column)
                 if _has_answers_not_all_yes(set(column.all_cells)):
                     in_doubt |= column.row_numbers_matching(
                         lambda cell: (
@@ -528,11 +525,13 @@ class _Guess:
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
                     self._ask_whether_consent(column)
-            elif column.meaning == Meaning.UNKNOWN and (
-                _holds_mostly_answers_in_words(column) or _holds_few_values_and_an_answer(column)
-            ):
-                self._ask_whether_consent(column)
-            elif not column.heading.is_sure and _negated_values(column):
+            elif (
+                column.meaning == Meaning.UNKNOWN
+                and (
+                    _holds_mostly_answers_in_words(column)
+                    or _holds_few_values_and_an_answer(column)
+                )
+            ) or (not column.heading.is_sure and _row_numbers_of_negated_values(column)):
                 self._ask_whether_consent(column)
 
 
@@ -566,12 +565,12 @@ def _holds_few_values_and_an_answer(column: _Column) -> bool:
     )
 
 
-def _negated_values(column: _Column) -> set[str]:
-    """The few values that negate another, folded: `No autoriza` of `Autoriza`, `ineligible`."""
+def _row_numbers_of_negated_values(column: _Column) -> set[int]:
+    """The rows whose value negates another of a few: `No autoriza` of `Autoriza`, `ineligible`."""
     values = {fold_to_alphanumeric(cell) for cell in set(column.all_cells) if len(cell) <= 60}
     if len(values) > MAX_STATES:
         return set()
-    return {
+    negated = {
         value
         for value in values
         for prefix in NEGATING_PREFIXES
@@ -580,6 +579,7 @@ def _negated_values(column: _Column) -> set[str]:
         and len(value) >= len(prefix) + MIN_NEGATED_LENGTH
         and not value[-1].isdecimal()
     }
+    return column.row_numbers_matching(lambda cell: fold_to_alphanumeric(cell) in negated)
 
 
 def _is_word_but_no_answer(cell: str) -> bool:

@@ -72,9 +72,8 @@ _UNWANTED_WORDS = (
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 _UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising"})
 # What somebody may ask to be taken from: `remove from list`.
-_LISTS = frozenset(
-    "list lists liste listen lista listas verteiler database datenbank λιστα".split()
-)
+_LIST_WORDS = "list lists liste listen lista listas verteiler database datenbank λιστα"
+_LISTS = frozenset(_LIST_WORDS.split())
 MAX_WORDS_OF_CLAUSE = 12
 
 
