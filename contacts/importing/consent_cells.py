@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
+from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
 
 MAX_LENGTH = 200
 MAX_KNOWN = 1000
@@ -45,8 +46,9 @@ YES_WORDS = (
     "wahr oui vrai si verdadero cierto vero ναι αληθησ αληθεσ"
 )
 NO_WORDS = (
-    "0 n no nee nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch non "
-    "faux falso οχι ψευδησ ψευδεσ δεν μη oxi ohi nessuno ninguno aucun aucune keins keine κανενα "
+    "0 n no nee nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch "
+    "non faux falso οχι ψευδησ ψευδεσ δεν μη oxi ohi nessuno ninguno aucun aucune keins keine "
+    "κανενα "
     "κανενασ καμια"
 )
 # States of what a heading names: of the person under `Status`, of the opt-out under `DND`.
@@ -101,6 +103,14 @@ NEUTRAL_WORDS = (
     "all everything phone mobile i we he she has have is thanks please danke merci gracias grazie "
     "double single"
 )
+# Where a cell names the ways that a consent is for: `E-mail & SMS`.
+SMS_CHANNEL_WORDS = "sms text texts textmessage textmessages"
+OTHER_CHANNEL_WORDS = (
+    "email mail post letter phone call calls telefon anruf brief whatsapp viber web push "
+    "directmail "
+    "courriel appel correo llamada chiamata posta"
+)
+AND_WORDS = "and und et y e και plus oder or ou o oppure η"
 # Pairs of letters for yes and no; they count where a column has both and no other letters.
 LETTER_PAIRS = (
     ("s", "n"), ("o", "n"), ("j", "n"), ("y", "n"), ("w", "f"), ("v", "f"), ("t", "f"), ("ν", "ο"),
@@ -123,6 +133,8 @@ _WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS
 _NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
 _UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
 _ACTIVE_OR_NOT = _fold_each_word(ACTIVE_OR_NOT_WORDS)
+_SMS_CHANNELS, _ANDS = _fold_each_word(SMS_CHANNEL_WORDS), _fold_each_word(AND_WORDS)
+_CHANNELS = _SMS_CHANNELS | _fold_each_word(OTHER_CHANNEL_WORDS)
 
 
 class ConsentColumn:
@@ -133,7 +145,7 @@ class ConsentColumn:
         sample: Iterable[str],
         *,
         is_opt_out: bool,
-        is_state_of_opt_out: bool = False,
+        heading: str = "",
         date_order: str,
         zone: tzinfo,
     ) -> None:
@@ -142,13 +154,14 @@ class ConsentColumn:
         Args:
             sample: cells of the column.
             is_opt_out: whether the column asks for a no, such as `unsubscribed`.
-            is_state_of_opt_out: whether `active` may mean the opt-out, because the heading names
-                it: `DND status`.
+            heading: the column's; it may say what codes mean (`1 = no`), or name the opt-out, of
+                which `active` may be the state (`DND status`).
             date_order: the order of the column's dates, a DateOrder.
             zone: the store's, of times without a zone.
         """
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
-        self.is_state_of_opt_out = is_state_of_opt_out
+        self.is_state_of_opt_out = is_opt_out and read_heading(heading).meaning == Meaning.OPT_OUT
+        self.legend: dict[str, Consent | None] = {}
         texts = {cell.strip() for cell in sample if len(cell) < MAX_LENGTH}
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
@@ -161,6 +174,8 @@ class ConsentColumn:
             if letters == {yes, no}:
                 self.yes.add(yes)
                 self.no.add(no)
+        for code, words in CODE_LEGEND.findall(heading):
+            self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words.strip())
         self.known = KnownCells(self._read_uncached, MAX_KNOWN)
 
     def read(self, text: str) -> ConsentCell:
@@ -217,6 +232,8 @@ class ConsentColumn:
         joined = "".join(words)
         if not joined or joined in _BLANK:
             return Consent.SILENT
+        if joined in self.legend:
+            return self.legend[joined]
         if len(words) == 1 and joined in self.yes:
             return yes
         if len(words) == 1 and joined in self.no:
@@ -235,6 +252,10 @@ class ConsentColumn:
     def _parse_phrase(self, words: list[str]) -> Consent | None:
         """What several words say: a no if one of them is, a yes if nothing else is said."""
         single = set(words)
+        if single <= _CHANNELS | _ANDS:
+            if single.isdisjoint(_SMS_CHANNELS):
+                return Consent.WITHHELD
+            return Consent.OPTED_OUT if self.is_opt_out else Consent.AGREES
         pairs = {first + second for first, second in pairwise(words)}
         if (single | pairs) & _UNSUBSCRIBED:
             return Consent.OPTED_OUT

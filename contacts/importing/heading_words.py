@@ -75,7 +75,8 @@ CONCEPTS = {
         "ansprechpartner ansprechpartnerin customer customers client clients kunde kunden kundin "
         "cliente clienti clientes πελατησ πελατη πελατων πελατεσ member members mitglied "
         "mitglieder guest guests gast gaste user subscriber patient patients patienten recipient "
-        "passenger buyer account person people persons lead shopper attendee συνδρομητησ μελοσ "
+        "passenger registrant buyer account person people persons lead shopper attendee "
+        "συνδρομητησ μελοσ "
         "μελουσ ασθενησ empfanger destinataire destinatario abonnent miembro socio membro ospite "
         "huesped invitato inscrit adherent konto cuenta personne persona teilnehmer student "
         "prospect usuario utente utilisateur benutzer profile card loyalty"
@@ -135,7 +136,8 @@ CONCEPTS = {
         "ονομαστικη nameday onomastico namenstag event"
     ),
     "date": (
-        "date dates dat datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time timestamp "
+        "date dates dat dt datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time "
+        "timestamp "
         "datetime zeit zeitpunkt uhrzeit heure hora ora ωρα νια at jour tag giorno dia when since "
         "on le am seit desde depuis dal απο"
     ),
@@ -218,7 +220,8 @@ CONCEPTS = {
         "rifiuta rifiutato rifiuto bloccato bloccata opposizione διαγραφη διαγραφησ διεγραμμενοσ "
         "διεγραμμενη διαγραφηκε διαγραμμενοσ απεγγραφη απεγγραφησ αποκλεισμοσ αποκλεισμενοσ "
         "εξαιρεση αρνηση αρνειται αρνηθηκε ανακληση ανακλησησ αποχωρηση αντιρρηση στοπ robinson "
-        "afgemeld uitgeschreven optedoutof quit abmeldungen austragungen widerspruche "
+        "verbot verboten interdit prohibido vietato afgemeld uitgeschreven optedoutof quit "
+        "abmeldungen austragungen widerspruche "
         "unsubscribers "
         "desabonnements desinscriptions cancellazioni εξαιρειται εξαιρουνται διαγραφεσ"
     ),
@@ -425,11 +428,11 @@ def _split_camel_case_or_compound(word: str) -> Sequence[str]:
         return [whole]
     if len(parts) > 1 and all(map(_is_known_word_or_compound, parts)):
         return parts
-    return _compound_parts_or_empty(whole) or parts
+    return compound_parts_or_empty(whole) or parts
 
 
 def _is_known_word_or_compound(word: str) -> bool:
-    return word in CONCEPTS_BY_WORD or word in _PHRASE_WORDS or bool(_compound_parts_or_empty(word))
+    return word in CONCEPTS_BY_WORD or word in _PHRASE_WORDS or bool(compound_parts_or_empty(word))
 
 
 @lru_cache(maxsize=10_000)
@@ -437,7 +440,7 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     """The word if it is known, else its known parts, else the word it is a misspelling of."""
     if word in CONCEPTS_BY_WORD or len(word) < _MIN_COMPOUND_LENGTH or word.isdigit():
         return (word,)
-    if parts := _compound_parts_or_empty(word):
+    if parts := compound_parts_or_empty(word):
         return parts
     if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
         return (swapped,)
@@ -451,7 +454,7 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     return (close[0] if close else word,)
 
 
-def _compound_parts_or_empty(word: str) -> tuple[str, ...]:
+def compound_parts_or_empty(word: str) -> tuple[str, ...]:
     """The fewest known words that make up a compound; nothing if there are none."""
     best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
     for end in range(2, len(word) + 1):

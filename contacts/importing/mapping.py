@@ -23,6 +23,7 @@ from contacts.importing.cells import (
 )
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
+from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading
 from contacts.importing.import_refused import Question
 from contacts.importing.names import is_placeholder_for_no_value
@@ -225,10 +226,37 @@ class _Guess:
                 if column.heading.whose == Whose.RECEIVER and column.cells:
                     self.notes.append(f"{column.text}: not used, it may be of another person")
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
+        phones = self._without_phones_of_other_persons(phones)
         if phones:
             self._assign_columns_to_field("phone", phones)
             return
         self._map_phones_by_cells_or_ask()
+
+    def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
+        """The phones of one person, where headings name several: `First name 2`, `Mobile 2`."""
+        filled = [column for column in phones if column.cells]
+        persons = {
+            _person_in_heading(column)
+            for column in self.columns
+            if column.meaning in (Meaning.FIRST_NAME, Meaning.FULL_NAME) and column.cells
+        }
+        if not filled or _person_in_heading(filled[0]) not in persons:
+            return phones
+        others = persons - {_person_in_heading(filled[0])}
+        for column in filled:
+            if _person_in_heading(column) in others:
+                self.notes.append(f"{column.text}: not used, it may be of another person")
+        return [column for column in phones if _person_in_heading(column) not in others]
+
+    def _of_person_with_phone(self, columns: list[_Column]) -> list[_Column]:
+        """The columns of the person whose phone is used, where headings name several persons."""
+        at = next(iter(self.fields.get("phone", ())), None)
+        if at is None or len(set(map(_person_in_heading, columns))) < 2:
+            return columns
+        person = next(
+            _person_in_heading(column) for column in self.columns if column.position == at
+        )
+        return [column for column in columns if _person_in_heading(column) == person] or columns
 
     def _ask_if_headings_come_twice(self) -> None:
         """Ask about a second list beside the first: the headings of names and phones come twice."""
@@ -288,7 +316,7 @@ class _Guess:
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _map_emails(self) -> None:
-        emails = self._ranked_columns_with_meaning(Meaning.EMAIL)
+        emails = self._of_person_with_phone(self._ranked_columns_with_meaning(Meaning.EMAIL))
         if not emails:
             emails = [
                 column
@@ -299,11 +327,12 @@ class _Guess:
         self._assign_columns_to_field("email", emails)
 
     def _map_names(self) -> None:
-        first, last = (
-            _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.FIRST_NAME)),
-            _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.LAST_NAME)),
+        first, last, full = (
+            _columns_of_first_rank(
+                self._of_person_with_phone(self._ranked_columns_with_meaning(meaning))
+            )
+            for meaning in (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME)
         )
-        full = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.FULL_NAME))
         plain = [
             column
             for column in self._ranked_columns_with_meaning(Meaning.NAME)
@@ -351,7 +380,12 @@ class _Guess:
         self._assign_columns_to_field("gender", genders)
 
     def _map_and_ask_about_birthdays(self) -> None:
-        birthdays = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
+        named = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
+        birthdays = [column for column in named if column.heading.is_sure]
+        if not any(column.cells for column in birthdays):
+            for column in named:
+                if not column.heading.is_sure and _are_birthdays_of_adults(column):
+                    self._ask_whose_birthdays(column)
         if not self.has_headings:
             birthdays = [
                 column
@@ -439,6 +473,16 @@ class _Guess:
                 and column.matching_share(looks_like_date) >= MIN_VALUE_SHARE
                 and not all(map(_is_filled_and_not_placeholder, column.rows))
             ]
+        if not found["sms_consent"]:
+            for column in spoken:
+                # Who has no source of consent may have given none.
+                if (
+                    column.meaning == Meaning.CONSENT_DETAIL
+                    and column.heading.channel != Channel.OTHER
+                    and column.cells
+                    and not all(map(_is_filled_and_not_placeholder, column.rows))
+                ):
+                    self._ask_whether_consent(column)
         found["sms_opt_out"] = [
             *found.get("sms_opt_out", ()),
             *self._status_columns_with_unsubscribed(),
@@ -535,6 +579,15 @@ class _Guess:
                 self._ask_whether_consent(column)
 
 
+def _person_in_heading(column: _Column) -> frozenset[str]:
+    """The words of a heading that say whose a column is: its number, `buyer`, `attendee`."""
+    return frozenset(
+        word
+        for word in canonical_heading_words(column.text)
+        if word.isdigit() or "person" in CONCEPTS_BY_WORD.get(word, ())
+    )
+
+
 def _is_filled_and_not_placeholder(cell: str) -> bool:
     """Whether the cell is neither empty nor says that there is nothing, such as `N/A`."""
     return bool(cell) and not (
@@ -599,14 +652,15 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     answered = column.consent_answer_share() if cells else 1.0
     if heading.meaning == Meaning.CONSENT_TIME:
         # A date says when somebody agreed, and nothing about today; answers are a consent.
+        if cells and not heading.is_sure and not has_sms_consent_column:
+            return "ask"  # such as `Consent valid until`
         if not cells or column.matching_share(looks_like_date) or answered < MIN_VALUE_SHARE:
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
-        return (
-            "ask"
-            if any(map(cell_refuses_messages, set(column.all_cells))) and not has_sms_consent_column
-            else ""
+        is_in_doubt = any(map(cell_refuses_messages, set(column.all_cells))) or (
+            not heading.is_sure and column.matching_share(looks_like_date) > 0
         )
+        return "ask" if is_in_doubt and not has_sms_consent_column else ""
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
         return "ask" if cells and not has_opt_out_column else ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
@@ -616,13 +670,15 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:
             return ""
-        if heading.is_sure or column.consent_answer_share(also=looks_like_date) >= MIN_VALUE_SHARE:
+        share = column.consent_answer_share(also=looks_like_date)
+        if share >= MIN_VALUE_SHARE or (heading.is_sure and (share or not cells)):
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
-        return "ask" if cells and (answered or _could_be_answers(column)) else ""
+        is_in_doubt = answered or column.matching_share(looks_like_date)
+        return "ask" if cells and (is_in_doubt or _could_be_answers(column)) else ""
     if is_other:
         if has_sms_consent_column:
             return ""

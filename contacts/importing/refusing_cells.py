@@ -6,7 +6,11 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
-from contacts.importing.heading_words import CONCEPTS_BY_WORD, fold_case_and_accents
+from contacts.importing.heading_words import (
+    CONCEPTS_BY_WORD,
+    compound_parts_or_empty,
+    fold_case_and_accents,
+)
 from contacts.importing.headings import Meaning, read_heading
 
 _SPLIT = re.compile(r"[^\W_]+")
@@ -55,11 +59,34 @@ _NEGATING_WORDS = (
 )
 
 
+_OPT_OUT_ENDINGS = tuple(
+    word for word, concepts in CONCEPTS_BY_WORD.items() if "optout" in concepts and len(word) >= 4
+)
+# A message reaches a stranger, or the family of somebody who has died.
+_WRONG_WORDS = (
+    "wrong falsch falsche errone mauvais faux equivocado erroneo incorrecto sbagliato errato λαθοσ"
+)
+_DECEASED_WORDS = (
+    "deceased verstorben decede decedee fallecido fallecida fallecio deceduto deceduta απεβιωσε "
+    "αποβιωσασ"
+)
+_WRONG, _DECEASED = frozenset(_WRONG_WORDS.split()), frozenset(_DECEASED_WORDS.split())
+_TELLING_WORDS = _NEGATING_WORDS | _WRONG | _DECEASED
+
+
 @lru_cache(maxsize=10_000)
 def _may_be_part_of_refusal(word: str) -> bool:
     """Whether a cell with this word may say no; most words of addresses and notes do not."""
-    words = _SPLIT.findall(fold_case_and_accents(word.replace("_", " ")))
-    return not _NEGATING_WORDS.isdisjoint(words)
+    words = _split_with_compounds(fold_case_and_accents(word.replace("_", " ")))
+    return not _TELLING_WORDS.isdisjoint(words)
+
+
+def _split_with_compounds(folded: str) -> list[str]:
+    """The words of a text; `werbeverbot` is two."""
+    words = []
+    for word in _SPLIT.findall(folded):
+        words += (word.endswith(_OPT_OUT_ENDINGS) and compound_parts_or_empty(word)) or (word,)
+    return words
 
 
 # What somebody may say no to, beside SMS, newsletters, advertising and contact.
@@ -80,17 +107,21 @@ MAX_WORDS_OF_CLAUSE = 12
 def cell_refuses_messages(cell_text: str) -> bool:
     """Whether a cell of any column says that somebody wants no messages: `no SMS`, `unsubscribed`.
 
+    So does one that says that the number is wrong, or that its owner has died.
+
     Args:
         cell_text: the cell.
     """
     if not any(_may_be_part_of_refusal(word) for word in cell_text.split() if not word.isdigit()):
         return False
     folded = fold_case_and_accents(cell_text.replace("_", " "))
-    words = _SPLIT.findall(folded)
+    words = _split_with_compounds(folded)
     joined = {first + second for first, second in pairwise(words)}
     if _CLEAR_NO & ({*words} | joined) or words == ["stop"]:
         return True
-    return any(_clause_refuses(_SPLIT.findall(clause)) for clause in _CLAUSES.split(folded))
+    if not _DECEASED.isdisjoint(words):
+        return True
+    return any(_clause_refuses(_split_with_compounds(clause)) for clause in _CLAUSES.split(folded))
 
 
 def title_names_opt_outs(text: str) -> bool:
@@ -110,6 +141,11 @@ def _clause_refuses(words: list[str]) -> bool:
             return True
         nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
         if "optout" in concepts and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
+            return True
+        if word in _WRONG and any(
+            CONCEPTS_BY_WORD.get(other, frozenset()) & {"number", "phone", "mobile"}
+            for other in nearby
+        ):
             return True
         if "privacy" in concepts and any(
             CONCEPTS_BY_WORD.get(other, frozenset()) & {"optout", "ended"} for other in nearby

@@ -31,7 +31,7 @@ from contacts.importing.dates import (
     parse_birthday_or_raise_unusable,
 )
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import Meaning, read_heading
+from contacts.importing.headings import MEANINGS_OF_CONSENT, read_heading
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
@@ -50,6 +50,7 @@ from contacts.phones import PhoneKind
 
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
+MAX_KNOWN_TEXTS = 1000
 MAX_KNOWN_BIRTHDAYS = 1 << 15  # the days of 89 years
 
 _SIMPLE_EMAIL = re.compile(
@@ -221,7 +222,7 @@ class _RowValidator:
                 ConsentColumn(
                     cells_of(at),
                     is_opt_out=field == "sms_opt_out",
-                    is_state_of_opt_out=read_heading(headings[at]).meaning == Meaning.OPT_OUT,
+                    heading=headings[at],
                     date_order=date_order,
                     zone=zone,
                 ),
@@ -229,6 +230,13 @@ class _RowValidator:
             )
             for field in ("sms_consent", "sms_opt_out", "other_consent")
             for at in columns(field)
+        ]
+        mapped = {at for positions in mapping.values() for at in positions}
+        # A plan looks at the first rows; a no may stand in any row below them.
+        self.unused_texts = [
+            (at, KnownCells(cell_refuses_messages, MAX_KNOWN_TEXTS))
+            for at, heading in enumerate(headings)
+            if at not in mapped and read_heading(heading).meaning not in MEANINGS_OF_CONSENT
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
@@ -449,6 +457,12 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
+        if said.consent < Consent.WITHHELD:
+            for at, refuses in self.unused_texts:
+                if cells[at] and refuses[cells[at]]:
+                    problem = UnusableCell("it may say no to messages")
+                    dropped.append(self._build_dropped_cell("consent", at, cells, problem))
+                    return ConsentCell(Consent.WITHHELD)
         return said
 
     def _build_rejection(self, position: int, cells: list[str], problem: UnusableCell) -> Rejection:
