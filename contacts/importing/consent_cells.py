@@ -103,7 +103,7 @@ NEUTRAL_WORDS = (
     "all everything phone mobile i we he she has have is thanks please danke merci gracias grazie "
     "double single"
 )
-# Where a cell names the ways that a consent is for: `E-mail & SMS`.
+# Where a cell names the ways that an opt-out is for: `E-mail & SMS`.
 SMS_CHANNEL_WORDS = "sms text texts textmessage textmessages"
 OTHER_CHANNEL_WORDS = (
     "email mail post letter phone call calls telefon anruf brief whatsapp viber web push "
@@ -252,10 +252,8 @@ class ConsentColumn:
     def _parse_phrase(self, words: list[str]) -> Consent | None:
         """What several words say: a no if one of them is, a yes if nothing else is said."""
         single = set(words)
-        if single <= _CHANNELS | _ANDS:
-            if single.isdisjoint(_SMS_CHANNELS):
-                return Consent.WITHHELD
-            return Consent.OPTED_OUT if self.is_opt_out else Consent.AGREES
+        if self.is_opt_out and single <= _CHANNELS | _ANDS and single & _SMS_CHANNELS:
+            return Consent.OPTED_OUT  # `Unsubscribed from: e-mail, SMS`
         pairs = {first + second for first, second in pairwise(words)}
         if (single | pairs) & _UNSUBSCRIBED:
             return Consent.OPTED_OUT

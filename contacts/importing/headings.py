@@ -134,7 +134,7 @@ def read_heading(text: str) -> Heading:
 
 
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
-CODE_LEGEND = re.compile(r"(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+)(?![^,;/|()\[\]]*=)")
+CODE_LEGEND = re.compile(r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+)")
 _ANSWER_PAIRS = (
     "yes no, ναι οχι, ja nein, oui non, si no, y n, j n, o n, s n, ν ο, ν χ, true false, "
     "wahr falsch"
