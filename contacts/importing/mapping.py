@@ -169,7 +169,10 @@ class _Guess:
             is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
             if is_answered and column.heading.is_sure:
                 self.sms_answers.append(column)
-            elif is_answered or column.matching_share(_has_letters) >= MIN_VALUE_SHARE:
+            elif is_answered or (
+                column.matching_share(lambda cell: _has_letters(cell) or looks_like_date(cell))
+                >= MIN_VALUE_SHARE
+            ):
                 # `SMS off` may ask for a no, and unknown answers may be one.
                 self.unclear_sms.append(column)
         if not has_phone:
