@@ -184,6 +184,7 @@ class _Guess:
         self._map_and_ask_about_birthdays()
         self._map_countries()
         self._map_or_ask_about_consent_columns()
+        self._ask_about_unexplained_details()
         self._ask_about_doubtful_states()
         self._map_or_ask_about_hidden_consent()
 
@@ -453,11 +454,8 @@ class _Guess:
             for column in spoken
         )
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
-        has_opt_out = any(column.meaning == Meaning.OPT_OUT for column in spoken)
         for column in spoken:
-            field = _consent_field_or_ask_or_empty(
-                column, has_sms_consent_column=has_sms, has_opt_out_column=has_opt_out
-            )
+            field = _consent_field_or_ask_or_empty(column, has_sms_consent_column=has_sms)
             if field == "ask":
                 self._ask_whether_consent(column)
             elif field:
@@ -476,16 +474,6 @@ class _Guess:
                 and column.matching_share(looks_like_date) >= MIN_VALUE_SHARE
                 and not all(map(_is_filled_and_not_placeholder, column.rows))
             ]
-        if not found["sms_consent"]:
-            for column in spoken:
-                # Who has no source of consent may have given none.
-                if (
-                    column.meaning == Meaning.CONSENT_DETAIL
-                    and column.heading.channel != Channel.OTHER
-                    and column.cells
-                    and not all(map(_is_filled_and_not_placeholder, column.rows))
-                ):
-                    self._ask_whether_consent(column)
         found["sms_opt_out"] = [
             *found.get("sms_opt_out", ()),
             *self._status_columns_with_unsubscribed(),
@@ -494,6 +482,23 @@ class _Guess:
             self._assign_columns_to_field(
                 field, sorted(columns, key=lambda column: column.position)
             )
+
+    def _ask_about_unexplained_details(self) -> None:
+        """Ask about reasons of opt-outs and sources of consent that no other column explains."""
+        has_consent = bool(self.fields.get("sms_consent"))
+        for column in self._unused_filled_columns(Meaning.OPT_OUT_DETAIL, Meaning.CONSENT_DETAIL):
+            is_other = column.heading.channel == Channel.OTHER
+            if column.meaning == Meaning.OPT_OUT_DETAIL:
+                reasons = column.row_numbers_matching(_is_filled_and_not_placeholder)
+                in_doubt = reasons - self._row_numbers_with_opt_out()
+                is_asked = bool(in_doubt) and not (is_other and has_consent)
+            else:
+                # Who has no source of consent may have given none.
+                is_asked = not (has_consent or is_other) and not all(
+                    map(_is_filled_and_not_placeholder, column.rows)
+                )
+            if is_asked:
+                self._ask_whether_consent(column)
 
     def _status_columns_with_unsubscribed(self) -> list[_Column]:
         """Columns of states that say who is unsubscribed."""
@@ -647,7 +652,7 @@ def _has_letters(cell: str) -> bool:
 
 
 def _consent_field_or_ask_or_empty(  # noqa: C901
-    column: _Column, *, has_sms_consent_column: bool, has_opt_out_column: bool
+    column: _Column, *, has_sms_consent_column: bool
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
@@ -665,7 +670,7 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
         )
         return "ask" if is_in_doubt and not has_sms_consent_column else ""
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
-        return "ask" if cells and not has_opt_out_column else ""
+        return ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
         if cells and _states_mean_same_under_any_heading(column):
             return "sms_opt_out"

@@ -398,6 +398,13 @@ def test_what_may_be_a_consent_or_a_no_is_asked_about(heading, cells):
     assert f"{heading} may say who agreed" in problem
 
 
+def test_the_reason_of_an_opt_out_is_asked_about_unless_another_column_says_no():
+    columns = {"Mobile": PHONES[:2], "Unsubscribe reason": ["", "too many"]}
+    assert "Unsubscribe reason may say" in guessed(columns)[2]
+    assert "Unsubscribe reason may say" in guessed(columns | {"SMS consent": ["yes", "yes"]})[2]
+    assert not guessed(columns | {"SMS consent": ["yes", "no"]})[2]
+
+
 def test_a_state_that_a_no_beside_it_explains_is_not_asked_about():
     states = {"Status": ["Eligible", "Ineligible"], "SMS": ["yes", "no"]}
     assert not guessed({"Mobile": PHONES[:2]} | states)[2]
