@@ -58,6 +58,8 @@ ACTIVE_OR_NOT_WORDS = (
 )
 # States of a subscription. They mean the same in every column.
 SUBSCRIBED_WORDS = (
+    "consent einwilligung zustimmung consentement accord autoriza autorizo autorizza autorizzo "
+    "acconsento acconsente consiente consiento acepto accetto συναινω συναινει allow zulassen "
     "subscribed subscribe optin optedin doubleoptin doubleoptedin singleoptin confirmedoptin "
     "optinconfirmed active agreed accepted accepts consented consentgiven allowed permitted aktiv "
     "angemeldet abonniert zugestimmt eingewilligt erlaubt abonne inscrit accepte actif suscrito "

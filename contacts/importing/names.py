@@ -157,7 +157,10 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
     if comma and before and after:
         titles = fold_to_alphanumeric(after.replace(".", ""))
         if titles not in _TITLES_AFTER and not _CREDENTIAL.fullmatch(after.replace(".", "")):
-            return after, before
+            first, last = (
+                " ".join(_without_titles_before(part.split())) for part in (after, before)
+            )
+            return first, last
         return split_into_first_and_last_name(before, family_first=family_first)
     # Programs join a first name and no last name to `Anna null`.
     words = [word for word in text.replace(",", " ").split() if word not in _MISSING_PARTS]
@@ -179,7 +182,10 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
 
 
 def _without_titles_before(words: list[str]) -> list[str]:
-    """The words of a name without the forms of address before it, such as `Herr Dr.`."""
+    """The words of a name without the forms of address before it, such as `Herr Dr.`.
+
+    The last word stays, whatever it is.
+    """
     start = 0
     while start < len(words) - 1 and fold_to_alphanumeric(words[start]) in _TITLES_BEFORE:
         start += 1
