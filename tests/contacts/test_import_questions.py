@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from contacts.importing import lifecycle, planning
 from contacts.models import Contact, ContactImport
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.workbook import write_workbook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,3 +159,13 @@ def test_a_column_that_was_set_aside_is_not_looked_at_again(run):
     text = b"Mobile,Notes\n6900000001,no SMS\n"
     contacts = run(text, "--consent=form", "--ignore=Notes")
     assert contacts["+306900000001"].is_subscribed
+
+
+def test_a_contact_of_another_store_is_new_to_this_one(store, tmp_path, capsys):
+    make_contact(make_store("bob"), "+306900000001")
+    make_contact(store, "+306900000002")
+    path = tmp_path / "customers.csv"
+    path.write_text("Phone\n6900000001\n6900000002\n")
+    call_command("import_contacts", store.email, path, "--dry-run")
+    shown = capsys.readouterr().out
+    assert "line 2: new" in shown and "line 3: known" in shown
