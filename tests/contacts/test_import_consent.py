@@ -515,7 +515,7 @@ def test_a_row_in_doubt_is_not_subscribed_by_a_later_row_that_says_nothing(monke
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 1)
     monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
     store = make_store()
-    text = f"Phone,Notes\n+306900000009,\n{PHONE},no SMS\n{PHONE},\n"
+    text = f"Phone,Notes,Name\n+306900000009,,\n{PHONE},no SMS,\n{PHONE},,Anna\n"
     job = lifecycle.create_import(store.pk, "a.csv", [text.encode()], consent_source="form")
     lifecycle.start_import(job, by="test")
     assert lifecycle.run_open_import_unless_running(job.pk).status == "completed"
