@@ -118,6 +118,8 @@ LETTER_PAIRS = (
     ("s", "n"), ("o", "n"), ("j", "n"), ("y", "n"), ("w", "f"), ("v", "f"), ("t", "f"), ("ν", "ο"),
     ("ν", "χ"),
 )  # fmt: skip
+GREEK_REGIONS = ("GR", "CY")
+_GREEK_LETTER = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _TICKS = frozenset("✓✔☑✅👍🗹")
 _CROSSES = frozenset("✗✘❌☐✖🚫👎⛔❎□")
 BLANK_WORDS = "null none nil nan na notavailable empty blank undefined κενο"
@@ -148,6 +150,7 @@ class ConsentColumn:
         *,
         is_opt_out: bool,
         heading: str = "",
+        region: str = "",
         date_order: str,
         zone: tzinfo,
     ) -> None:
@@ -158,6 +161,7 @@ class ConsentColumn:
             is_opt_out: whether the column asks for a no, such as `unsubscribed`.
             heading: the column's; it may say what codes mean (`1 = no`), or name the opt-out, of
                 which `active` may be the state (`DND status`).
+            region: two-letter country of the store; empty if unknown.
             date_order: the order of the column's dates, a DateOrder.
             zone: the store's, of times without a zone.
         """
@@ -172,10 +176,17 @@ class ConsentColumn:
             self.yes.discard("x")  # a cross beside ticks or circles
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
-        for yes, no in LETTER_PAIRS:
-            if letters == {yes, no}:
-                self.yes.add(yes)
-                self.no.add(no)
+        is_greek_heading = _GREEK_LETTER.search(heading) is not None
+        if letters == {"o", "n"} and (is_greek_heading or region in GREEK_REGIONS):
+            # `ναι` and `όχι` in Latin letters; the same mean `oui` and `non` to others.
+            self.no.discard("n")
+            self.yes |= {"n"} if is_greek_heading else set()
+            self.no |= {"o"} if is_greek_heading else set()
+        else:
+            for yes, no in LETTER_PAIRS:
+                if letters == {yes, no}:
+                    self.yes.add(yes)
+                    self.no.add(no)
         for code, words in CODE_LEGEND.findall(heading):
             self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words.strip())
         self.known = KnownCells(self._read_uncached, MAX_KNOWN)

@@ -522,6 +522,8 @@ class _Guess:
                 )
             else:
                 in_doubt = _row_numbers_of_negated_values(column)
+                if column.meaning == Meaning.STATUS and _holds_different_letters(column):
+                    in_doubt |= column.row_numbers_matching(bool)
                 if _has_answers_not_all_yes(set(column.all_cells)):
                     in_doubt |= column.row_numbers_matching(
                         lambda cell: (
@@ -624,6 +626,12 @@ def _holds_few_values_and_an_answer(column: _Column) -> bool:
             not value.isdigit() and len(value) > 1 and _is_consent_answer(value) for value in values
         )
     )
+
+
+def _holds_different_letters(column: _Column) -> bool:
+    """Whether the cells are codes of one letter, which nobody can tell: `A`, `I`, `S`."""
+    values = set(column.all_cells)
+    return len(values) > 1 and all(len(value) == 1 and value.isalpha() for value in values)
 
 
 def _row_numbers_of_negated_values(column: _Column) -> set[int]:

@@ -28,6 +28,7 @@ from contacts.phones import PhoneKind, phone_region_of
 SAMPLE_ROWS = 10_000
 PREVIEW_ROWS = 20
 ODD_ROWS_SHOWN = 20
+MIN_HEADINGS = 3  # so many cells of a row that are headings show a second table
 # Totals are counted while a person waits: a file that takes longer is counted in part.
 MAX_COUNTING_SECONDS = 10.0
 EXAMPLE_LENGTH = 40
@@ -168,7 +169,11 @@ def plan_import(
     notes += guess.notes
     fields = guess.fields
     refusal = ImportRefused(guess.question) if guess.question else None
-    refusal = refusal or _refuse_if_list_of_opt_outs(file_name, layout, fields, sample)
+    refusal = (
+        refusal
+        or _refuse_if_list_of_opt_outs(file_name, layout, fields, sample)
+        or _refuse_if_headings_change(layout, sample)
+    )
     if not refusal and not date_order:
         try:
             date_order = _detect_birthday_order_or_refuse(fields, sample)
@@ -298,6 +303,24 @@ def _refuse_if_list_of_opt_outs(
             return ImportRefused(
                 f"{where} says that these people want no messages: {text[:60]!r}; add their "
                 "numbers to the suppressed ones, or change it if it does not mean them"
+            )
+    return None
+
+
+def _refuse_if_headings_change(
+    layout: Layout, sample: Sequence[tuple[int, list[str]]]
+) -> ImportRefused | None:
+    """Why rows below may be read by wrong headings: a row holds the headings in another order."""
+    headings = set(layout.headings) if layout.has_header else set()
+    for line, row in sample:
+        cells = [cell.strip() for cell in row]
+        if sum(cell in headings for cell in cells) >= MIN_HEADINGS and any(
+            cell in headings and cell != heading
+            for cell, heading in zip(cells, layout.headings, strict=False)
+        ):
+            return ImportRefused(
+                f"line {line} holds the headings in another order: import the rows below it as a "
+                "file of their own"
             )
     return None
 

@@ -223,6 +223,7 @@ class _RowValidator:
                     cells_of(at),
                     is_opt_out=field == "sms_opt_out",
                     heading=headings[at],
+                    region=region,
                     date_order=date_order,
                     zone=zone,
                 ),

@@ -386,6 +386,7 @@ def test_a_column_with_few_values_is_still_read(nothing):
         ("SMS consent valid zzuntil", ["2099-01-01", "2020-01-01"]),
         ("Rechtsgrundlage", ["Vertrag", "kein Vertrag"]),
         ("Status", ["Eligible", "Ineligible"]),
+        ("Status", ["A", "S"]),
         ("Ajánlat", ["ja", "igen"]),
         ("Εξαιρετέος από μαζικά", ["", "ναι"]),
         ("SMS consent type", ["Express", "None"]),

@@ -96,6 +96,18 @@ def test_a_dry_run_shows_what_would_be_stored_and_what_is_not_used(store, tmp_pa
     assert not ContactImport.objects.exists()
 
 
+def test_a_second_table_with_other_columns_below_the_first_is_put_before_a_person(run):
+    text = "Name,Mobile,Email consent,SMS consent\nAnna,6900000001,no,yes\n"
+    again = "Name,Mobile,Email consent,SMS consent\nEva,6900000003,yes,yes\n"
+    swapped = "Name,Mobile,SMS consent,Email consent\nBob,6900000002,no,yes\n"
+    with pytest.raises(CommandError, match="line 5 holds the headings in another order"):
+        run((text + again + swapped).encode(), "--consent=form")
+    assert sorted(run((text + again).encode(), "--consent=form")) == [
+        "+306900000001",
+        "+306900000003",
+    ]
+
+
 SAYS = "these people want no messages"
 
 

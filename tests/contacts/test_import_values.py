@@ -361,6 +361,20 @@ def test_a_heading_says_what_the_codes_and_states_below_it_mean(heading, is_opt_
     assert {text: column.read(text).consent for text in answers} == answers
 
 
+@pytest.mark.parametrize(
+    ("heading", "region", "n", "o"),
+    [
+        ("Αποδοχή SMS", "GR", AGREES, OPTED_OUT), ("Αποδοχή SMS", "DE", AGREES, OPTED_OUT),
+        ("SMS consent", "CY", WITHHELD, WITHHELD), ("Accord SMS", "FR", OPTED_OUT, AGREES),
+    ],
+)  # fmt: skip
+def test_n_and_o_are_nai_and_ochi_in_greek_and_oui_and_non_in_french(heading, region, n, o):
+    column = ConsentColumn(
+        ["N", "O"], is_opt_out=False, heading=heading, region=region, date_order="iso", zone=UTC
+    )
+    assert (column.read("N").consent, column.read("O").consent) == (n, o)
+
+
 @pytest.mark.parametrize("text", ["07400 123401", "mia@example.com", "12345"])
 def test_a_number_or_an_address_is_no_name_and_is_listed(text):
     mapping = {"phone": [0], "full_name": [1], "first_name": [2]}
