@@ -58,6 +58,7 @@ CONTENT_SAMPLE_ROWS = 200
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MAX_NAME_LENGTH = 60
+MAX_NOTE_LENGTH = 1000
 MAX_ANSWER_WORDS = 2
 MAX_ANSWERS = 3
 MAX_STATES = 12
@@ -571,7 +572,7 @@ class _Guess:
             ):
                 continue
             rows_of_no = column.row_numbers_matching(
-                lambda cell: len(cell) <= MAX_NAME_LENGTH and cell_refuses_messages(cell)
+                lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
             if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
@@ -693,8 +694,8 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if not heading.is_sure:
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
-        is_in_doubt = answered or column.matching_share(looks_like_date)
-        return "ask" if cells and (is_in_doubt or _could_be_answers(column)) else ""
+        says_something = answered or column.matching_share(looks_like_date)
+        return "ask" if cells and (says_something or _could_be_answers(column)) else ""
     if is_other:
         if has_sms_consent_column:
             return ""

@@ -83,9 +83,10 @@ def _may_be_part_of_refusal(word: str) -> bool:
 
 def _split_with_compounds(folded: str) -> list[str]:
     """The words of a text; `werbeverbot` is two."""
-    words = []
+    words: list[str] = []
     for word in _SPLIT.findall(folded):
-        words += (word.endswith(_OPT_OUT_ENDINGS) and compound_parts_or_empty(word)) or (word,)
+        is_compound = len(word) <= MAX_COMPOUND_LENGTH and word.endswith(_OPT_OUT_ENDINGS)
+        words += (is_compound and compound_parts_or_empty(word)) or (word,)
     return words
 
 
@@ -102,6 +103,8 @@ _UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising"})
 _LIST_WORDS = "list lists liste listen lista listas verteiler database datenbank λιστα"
 _LISTS = frozenset(_LIST_WORDS.split())
 MAX_WORDS_OF_CLAUSE = 12
+MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
+MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
 
 def cell_refuses_messages(cell_text: str) -> bool:
@@ -112,6 +115,7 @@ def cell_refuses_messages(cell_text: str) -> bool:
     Args:
         cell_text: the cell.
     """
+    cell_text = cell_text[:MAX_CELL_LENGTH]
     if not any(_may_be_part_of_refusal(word) for word in cell_text.split() if not word.isdigit()):
         return False
     folded = fold_case_and_accents(cell_text.replace("_", " "))
@@ -136,24 +140,22 @@ def title_names_opt_outs(text: str) -> bool:
 def _clause_refuses(words: list[str]) -> bool:
     """Whether words that belong together refuse messages, or ask for the erasure of data."""
     for at, word in enumerate(words):
-        concepts = CONCEPTS_BY_WORD.get(word, frozenset())
         if word in _NEGATIONS and _are_messages(words[at + 1 : at + MAX_WORDS_OF_CLAUSE]):
             return True
         nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
+        concepts = _concepts_of([word])
         if "optout" in concepts and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
             return True
-        if word in _WRONG and any(
-            CONCEPTS_BY_WORD.get(other, frozenset()) & {"number", "phone", "mobile"}
-            for other in nearby
-        ):
+        if word in _WRONG and _concepts_of(nearby) & {"number", "phone", "mobile"}:
             return True
-        if "privacy" in concepts and any(
-            CONCEPTS_BY_WORD.get(other, frozenset()) & {"optout", "ended"} for other in nearby
-        ):
+        if "privacy" in concepts and _concepts_of(nearby) & {"optout", "ended"}:
             return True
     return False
 
 
 def _are_messages(words: list[str]) -> bool:
-    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
-    return bool(concepts & _UNWANTED_CONCEPTS) or not _UNWANTED.isdisjoint(words)
+    return bool(_concepts_of(words) & _UNWANTED_CONCEPTS) or not _UNWANTED.isdisjoint(words)
+
+
+def _concepts_of(words: list[str]) -> set[str]:
+    return {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}

@@ -236,6 +236,7 @@ CHOSEN = {"ignored": [0]}
         "bitte nicht anschreiben", "δεν θέλει μηνύματα", "ne veut plus de SMS",
         "non vuole più ricevere messaggi", "no quiere publicidad", "keine Einwilligung",
         "DSGVO Löschung beantragt", "take off list, he opted out", "remove, exclude from list",
+        "Regular since 2015, likes colour 7.3 and tea; she told us that she wants no more SMS",
         "VIP, Werbeverbot", "smsstop", "wrong number!", "Nummer falsch", "verstorben 2023",
     ],
 )  # fmt: skip
