@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import pairwise
 
+from contacts.importing.cells import KnownCells
 from contacts.importing.heading_words import (
     CONCEPTS_BY_WORD,
     compound_parts_or_empty,
     fold_case_and_accents,
 )
 from contacts.importing.headings import Meaning, read_heading
+
+MAX_KNOWN_WORDS = 50_000
+MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
+MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
 _SPLIT = re.compile(r"[^\W_]+")
 _CLAUSES = re.compile(r"[.!?;,|\n]+")
@@ -74,11 +78,15 @@ _WRONG, _DECEASED = frozenset(_WRONG_WORDS.split()), frozenset(_DECEASED_WORDS.s
 _TELLING_WORDS = _NEGATING_WORDS | _WRONG | _DECEASED
 
 
-@lru_cache(maxsize=10_000)
 def _may_be_part_of_refusal(word: str) -> bool:
     """Whether a cell with this word may say no; most words of addresses and notes do not."""
+    if word.isascii() and not any(map(str.isalpha, word)):
+        return False
     words = _split_with_compounds(fold_case_and_accents(word.replace("_", " ")))
     return not _TELLING_WORDS.isdisjoint(words)
+
+
+_MAY_BE_PART_OF_REFUSAL = KnownCells(_may_be_part_of_refusal, MAX_KNOWN_WORDS)
 
 
 def _split_with_compounds(folded: str) -> list[str]:
@@ -103,8 +111,6 @@ _UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising"})
 _LIST_WORDS = "list lists liste listen lista listas verteiler database datenbank λιστα"
 _LISTS = frozenset(_LIST_WORDS.split())
 MAX_WORDS_OF_CLAUSE = 12
-MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
-MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
 
 def cell_refuses_messages(cell_text: str) -> bool:
@@ -116,7 +122,8 @@ def cell_refuses_messages(cell_text: str) -> bool:
         cell_text: the cell.
     """
     cell_text = cell_text[:MAX_CELL_LENGTH]
-    if not any(_may_be_part_of_refusal(word) for word in cell_text.split() if not word.isdigit()):
+    # It is asked of each text of a file, and most words of texts come again and again.
+    if not any(map(_MAY_BE_PART_OF_REFUSAL.__getitem__, cell_text.split())):
         return False
     folded = fold_case_and_accents(cell_text.replace("_", " "))
     words = _split_with_compounds(folded)
