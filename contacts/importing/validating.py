@@ -387,6 +387,10 @@ class _RowValidator:
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
     def _first_and_last_name(self, cells: list[str], dropped: list[DroppedCell]) -> tuple[str, str]:
+        if len(self.first_at) == 1 == len(self.last_at) and not self.full_names:
+            first, last = cells[self.first_at[0]], cells[self.last_at[0]]
+            if first.isalpha() and last.isalpha():  # most are, and take few calls
+                return clean_name_or_empty(first), clean_name_or_empty(last)
         first = last = ""
         for at in self.first_at:
             first = first or self._name_or_drop_cell(at, cells, dropped)
