@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
+from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
 
 MAX_LENGTH = 200
 MAX_KNOWN = 1000
@@ -45,12 +46,20 @@ YES_WORDS = (
     "wahr oui vrai si verdadero cierto vero ναι αληθησ αληθεσ"
 )
 NO_WORDS = (
-    "0 n no nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch non "
-    "faux falso οχι ψευδησ ψευδεσ δεν μη oxi ohi nessuno ninguno aucun aucune keins keine κανενα "
+    "0 n no nee nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch "
+    "non faux falso οχι ψευδησ ψευδεσ δεν μη oxi ohi nessuno ninguno aucun aucune keins keine "
+    "κανενα "
     "κανενασ καμια"
+)
+# States of what a heading names: of the person under `Status`, of the opt-out under `DND`.
+ACTIVE_OR_NOT_WORDS = (
+    "active inactive aktiv inaktiv actif inactif activo inactivo attivo inattivo disabled "
+    "deactivated ενεργοσ ανενεργοσ ενεργη ανενεργη"
 )
 # States of a subscription. They mean the same in every column.
 SUBSCRIBED_WORDS = (
+    "consent einwilligung zustimmung consentement accord autoriza autorizo autorizza autorizzo "
+    "acconsento acconsente consiente consiento acepto accetto συναινω συναινει allow zulassen "
     "subscribed subscribe optin optedin doubleoptin doubleoptedin singleoptin confirmedoptin "
     "optinconfirmed active agreed accepted accepts consented consentgiven allowed permitted aktiv "
     "angemeldet abonniert zugestimmt eingewilligt erlaubt abonne inscrit accepte actif suscrito "
@@ -96,11 +105,21 @@ NEUTRAL_WORDS = (
     "all everything phone mobile i we he she has have is thanks please danke merci gracias grazie "
     "double single"
 )
+# Where a cell names the ways that an opt-out is for: `E-mail & SMS`.
+SMS_CHANNEL_WORDS = "sms text texts textmessage textmessages"
+OTHER_CHANNEL_WORDS = (
+    "email mail post letter phone call calls telefon anruf brief whatsapp viber web push "
+    "directmail "
+    "courriel appel correo llamada chiamata posta"
+)
+AND_WORDS = "and und et y e και plus oder or ou o oppure η"
 # Pairs of letters for yes and no; they count where a column has both and no other letters.
 LETTER_PAIRS = (
     ("s", "n"), ("o", "n"), ("j", "n"), ("y", "n"), ("w", "f"), ("v", "f"), ("t", "f"), ("ν", "ο"),
     ("ν", "χ"),
 )  # fmt: skip
+GREEK_REGIONS = ("GR", "CY")
+_GREEK_LETTER = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _TICKS = frozenset("✓✔☑✅👍🗹")
 _CROSSES = frozenset("✗✘❌☐✖🚫👎⛔❎□")
 BLANK_WORDS = "null none nil nan na notavailable empty blank undefined κενο"
@@ -117,23 +136,38 @@ _SUBSCRIBED, _UNSUBSCRIBED = _fold_each_word(SUBSCRIBED_WORDS), _fold_each_word(
 _WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS)
 _NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
 _UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
+_ACTIVE_OR_NOT = _fold_each_word(ACTIVE_OR_NOT_WORDS)
+_SMS_CHANNELS, _ANDS = _fold_each_word(SMS_CHANNEL_WORDS), _fold_each_word(AND_WORDS)
+_CHANNELS = _SMS_CHANNELS | _fold_each_word(OTHER_CHANNEL_WORDS)
 
 
 class ConsentColumn:
     """Reads the cells of one column."""
 
     def __init__(
-        self, sample: Iterable[str], *, is_opt_out: bool, date_order: str, zone: tzinfo
+        self,
+        sample: Iterable[str],
+        *,
+        is_opt_out: bool,
+        heading: str = "",
+        region: str = "",
+        date_order: str,
+        zone: tzinfo,
     ) -> None:
         """Decide what single letters mean.
 
         Args:
             sample: cells of the column.
             is_opt_out: whether the column asks for a no, such as `unsubscribed`.
+            heading: the column's; it may say what codes mean (`1 = no`), or name the opt-out, of
+                which `active` may be the state (`DND status`).
+            region: two-letter country of the store; empty if unknown.
             date_order: the order of the column's dates, a DateOrder.
             zone: the store's, of times without a zone.
         """
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
+        self.is_state_of_opt_out = is_opt_out and read_heading(heading).meaning == Meaning.OPT_OUT
+        self.legend: dict[str, Consent | None] = {}
         texts = {cell.strip() for cell in sample if len(cell) < MAX_LENGTH}
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
@@ -142,10 +176,19 @@ class ConsentColumn:
             self.yes.discard("x")  # a cross beside ticks or circles
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
-        for yes, no in LETTER_PAIRS:
-            if letters == {yes, no}:
-                self.yes.add(yes)
-                self.no.add(no)
+        is_greek_heading = _GREEK_LETTER.search(heading) is not None
+        if letters == {"o", "n"} and (is_greek_heading or region in GREEK_REGIONS):
+            # `ναι` and `όχι` in Latin letters; the same mean `oui` and `non` to others.
+            self.no.discard("n")
+            self.yes |= {"n"} if is_greek_heading else set()
+            self.no |= {"o"} if is_greek_heading else set()
+        else:
+            for yes, no in LETTER_PAIRS:
+                if letters == {yes, no}:
+                    self.yes.add(yes)
+                    self.no.add(no)
+        for code, words in CODE_LEGEND.findall(heading):
+            self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words.strip())
         self.known = KnownCells(self._read_uncached, MAX_KNOWN)
 
     def read(self, text: str) -> ConsentCell:
@@ -202,10 +245,14 @@ class ConsentColumn:
         joined = "".join(words)
         if not joined or joined in _BLANK:
             return Consent.SILENT
+        if joined in self.legend:
+            return self.legend[joined]
         if len(words) == 1 and joined in self.yes:
             return yes
         if len(words) == 1 and joined in self.no:
             return no
+        if self.is_state_of_opt_out and joined in _ACTIVE_OR_NOT:
+            return None
         for states, answer in (
             (_SUBSCRIBED, Consent.SILENT if self.is_opt_out else Consent.AGREES),
             (_UNSUBSCRIBED, Consent.OPTED_OUT),
@@ -218,6 +265,8 @@ class ConsentColumn:
     def _parse_phrase(self, words: list[str]) -> Consent | None:
         """What several words say: a no if one of them is, a yes if nothing else is said."""
         single = set(words)
+        if self.is_opt_out and single <= _CHANNELS | _ANDS and single & _SMS_CHANNELS:
+            return Consent.OPTED_OUT  # `Unsubscribed from: e-mail, SMS`
         pairs = {first + second for first, second in pairwise(words)}
         if (single | pairs) & _UNSUBSCRIBED:
             return Consent.OPTED_OUT

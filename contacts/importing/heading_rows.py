@@ -17,11 +17,15 @@ _NOT_OF_CONTACT = (Meaning.OTHER, Meaning.UNKNOWN, Meaning.NUMBER)
 
 
 class HeadingRow(NamedTuple):
-    """The headings, empty if there are none; how many rows of the sample end with them; notes."""
+    """The headings, empty if there are none; how many rows of the sample end with them; notes.
+
+    `titles` are the texts above the headings, each with its line.
+    """
 
     cells: tuple[str, ...]
     end: int
     notes: tuple[str, ...] = ()
+    titles: tuple[tuple[int, str], ...] = ()
 
 
 class _RowScore(NamedTuple):
@@ -91,7 +95,13 @@ def find_headings_or_refuse(
         first, last = numbered_rows[0][0], numbered_rows[above - 1][0]
         lines = f"line {first}" if first == last else f"lines {first} to {last}"
         notes = (f"{lines} above the headings: not read",)
-    return HeadingRow(tuple(cells), end, notes)
+    titles = tuple(
+        (line, cell.strip()[:MAX_LENGTH])
+        for line, row in numbered_rows[:above]
+        for cell in row
+        if cell.strip()
+    )
+    return HeadingRow(tuple(cells), end, notes, titles)
 
 
 def is_heading_of_contact_field(heading: str) -> bool:

@@ -75,7 +75,8 @@ CONCEPTS = {
         "ansprechpartner ansprechpartnerin customer customers client clients kunde kunden kundin "
         "cliente clienti clientes πελατησ πελατη πελατων πελατεσ member members mitglied "
         "mitglieder guest guests gast gaste user subscriber patient patients patienten recipient "
-        "passenger buyer account person people persons lead shopper attendee συνδρομητησ μελοσ "
+        "passenger registrant buyer account person people persons lead shopper attendee "
+        "συνδρομητησ μελοσ "
         "μελουσ ασθενησ empfanger destinataire destinatario abonnent miembro socio membro ospite "
         "huesped invitato inscrit adherent konto cuenta personne persona teilnehmer student "
         "prospect usuario utente utilisateur benutzer profile card loyalty"
@@ -93,12 +94,12 @@ CONCEPTS = {
     ),
     "first_name": (
         "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
-        "givenname firstnames imie"
+        "givenname firstnames imie jmeno krestni"
     ),
     "last_name": (
         "lastname lastnames surname surnames lname nachname nachnamen familienname zuname "
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
-        "nazwisko"
+        "nazwisko prijmeni"
     ),
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
@@ -135,7 +136,8 @@ CONCEPTS = {
         "ονομαστικη nameday onomastico namenstag event"
     ),
     "date": (
-        "date dates datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time timestamp "
+        "date dates dat dt datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time "
+        "timestamp "
         "datetime zeit zeitpunkt uhrzeit heure hora ora ωρα νια at jour tag giorno dia when since "
         "on le am seit desde depuis dal απο"
     ),
@@ -191,14 +193,15 @@ CONCEPTS = {
         "iscrizione autorizza autorizzato autorizzazione συγκαταθεση συγκαταθεσησ συναινεση "
         "συναινεσησ συναινει αποδοχη αποδεχεται αποδεχομαι εγγεγραμμενοσ εγγεγραμμενη συμφωνει "
         "συμφωνω συμφωνια επιτρεπει επιτρεπεται εγκριση αδεια willing ok okay bestatigt permite "
-        "consente consiente toestemming "
+        "consente consiente toestemming acconsento acconsente acconsentito consento "
         "accord accordo"
     ),
     "enable": "enable enabled enables active activated actif activo attivo aktiv ενεργο",
     "ended": (
         "banned archived suspended deleted inactive disabled deactivated deceased archiviert "
         "geloscht inaktiv deaktiviert verstorben archive supprime inactif desactive suspendu "
-        "decede archivado eliminado inactivo desactivado suspendido fallecido archiviato "
+        "decede loschung erasure deletion effacement supresion borrado archivado eliminado "
+        "inactivo desactivado suspendido fallecido archiviato "
         "eliminato inattivo disattivato sospeso deceduto αρχειοθετημενοσ ανενεργοσ "
         "απενεργοποιημενοσ αποβιωσασ"
     ),
@@ -217,7 +220,10 @@ CONCEPTS = {
         "rifiuta rifiutato rifiuto bloccato bloccata opposizione διαγραφη διαγραφησ διεγραμμενοσ "
         "διεγραμμενη διαγραφηκε διαγραμμενοσ απεγγραφη απεγγραφησ αποκλεισμοσ αποκλεισμενοσ "
         "εξαιρεση αρνηση αρνειται αρνηθηκε ανακληση ανακλησησ αποχωρηση αντιρρηση στοπ robinson "
-        "afgemeld uitgeschreven optedoutof quit"
+        "verbot verboten interdit prohibido vietato afgemeld uitgeschreven optedoutof quit "
+        "abmeldungen austragungen widerspruche "
+        "unsubscribers "
+        "desabonnements desinscriptions cancellazioni εξαιρειται εξαιρουνται διαγραφεσ"
     ),
     "not": (
         "not never kein keine keinen nicht ohne without μη μην δεν οχι χωρισ pas sans sin senza "
@@ -226,13 +232,17 @@ CONCEPTS = {
     "topic": (
         "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
         "comunicaciones comunicazioni kommunikation communication communications messages message "
-        "messaging receive receives ενημερωση ενημερωσεισ"
+        "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez "
+        "recibe "
+        "riceve ricevi informieren informiert informer informar informare"
     ),
     "advertising": (
         "comerciales commerciali commerciales marketing advertising advertisement ads promo promos "
         "promotion promotions promotional offers campaign campaigns werbung werbe reklame angebote "
         "publicite pub publicidad promociones promocional pubblicita promozioni promozionale "
-        "offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση προσφορεσ μαρκετινγκ"
+        "publicitario publicitarios publicitaire publicitaires pubblicitari pubblicitario werblich "
+        "werbliche aktionen offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση "
+        "προσφορεσ μαρκετινγκ"
     ),
     "service": (
         "reminder reminders notification notifications alert alerts updates erinnerung "
@@ -248,7 +258,7 @@ CONCEPTS = {
         "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing"
     ),
     "newsletter": (
-        "newsletter newsletters mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
+        "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
         "ενημερωτικων bulletin infolettre mailings"
     ),
     "call": (
@@ -271,7 +281,9 @@ CONCEPTS = {
         "για με στο στα τον την από or oder ou o u if any please enter flag yes ja si ναι nein "
         "double single confirmed current currently alle todos us me you format dd mm yyyy yy jj "
         "jjjj tt mmm aaaa aa gg ηη εε εεεε μμ list liste required optional market disturb confirm "
-        "latest personal personlich eg zb wann new their his her user's"
+        "would like be being should could mochte wollen durfen wir sie ich vous je "
+        "souhaitez voulez aimeriez quiere quieres desea le gustaria vorrei desideri θελετε "
+        "θελω να πλεον latest personal personlich eg zb wann new their his her user's"
     ),
     "other": (
         "note notes notiz notizen bemerkung bemerkungen anmerkung comment comments kommentar "
@@ -416,11 +428,11 @@ def _split_camel_case_or_compound(word: str) -> Sequence[str]:
         return [whole]
     if len(parts) > 1 and all(map(_is_known_word_or_compound, parts)):
         return parts
-    return _compound_parts_or_empty(whole) or parts
+    return compound_parts_or_empty(whole) or parts
 
 
 def _is_known_word_or_compound(word: str) -> bool:
-    return word in CONCEPTS_BY_WORD or word in _PHRASE_WORDS or bool(_compound_parts_or_empty(word))
+    return word in CONCEPTS_BY_WORD or word in _PHRASE_WORDS or bool(compound_parts_or_empty(word))
 
 
 @lru_cache(maxsize=10_000)
@@ -428,7 +440,7 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     """The word if it is known, else its known parts, else the word it is a misspelling of."""
     if word in CONCEPTS_BY_WORD or len(word) < _MIN_COMPOUND_LENGTH or word.isdigit():
         return (word,)
-    if parts := _compound_parts_or_empty(word):
+    if parts := compound_parts_or_empty(word):
         return parts
     if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
         return (swapped,)
@@ -442,7 +454,7 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     return (close[0] if close else word,)
 
 
-def _compound_parts_or_empty(word: str) -> tuple[str, ...]:
+def compound_parts_or_empty(word: str) -> tuple[str, ...]:
     """The fewest known words that make up a compound; nothing if there are none."""
     best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
     for end in range(2, len(word) + 1):

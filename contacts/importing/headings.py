@@ -7,6 +7,7 @@ own. Words are those of English, Greek, German, French, Spanish and Italian.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -47,6 +48,18 @@ class Meaning(StrEnum):
     UNKNOWN = ""
 
 
+# A column of one of these is used for consent, or set aside because another one says more.
+MEANINGS_OF_CONSENT = frozenset(
+    {
+        Meaning.CONSENT,
+        Meaning.OPT_OUT,
+        Meaning.CONSENT_TIME,
+        Meaning.CONSENT_DETAIL,
+        Meaning.OPT_OUT_DETAIL,
+    }
+)
+
+
 class Channel(StrEnum):
     """What a consent is about."""
 
@@ -83,7 +96,7 @@ def read_heading(text: str) -> Heading:
     Args:
         text: the heading as it stands in the file.
     """
-    words = canonical_heading_words(text)
+    words = canonical_heading_words(CODE_LEGEND.sub(" ", text))
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words
     words = without_answers
@@ -111,6 +124,8 @@ def read_heading(text: str) -> Heading:
         whose = Whose.DEPENDANT
     elif "shipping" in concepts:
         whose = Whose.RECEIVER
+    if unknown and meaning == Meaning.BIRTHDAY:
+        return Heading(meaning, rank + 100, is_sure=False, whose=whose)  # `Pony birthday` is asked
     if unknown and meaning in _NEEDS_KNOWN_WORDS:
         return Heading(Meaning.OTHER, is_sure=False, whose=whose)  # such as `Pony name`
     if meaning != Meaning.UNKNOWN and unknown:
@@ -118,6 +133,8 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
+# What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
+CODE_LEGEND = re.compile(r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+)")
 _ANSWER_PAIRS = (
     "yes no, ναι οχι, ja nein, oui non, si no, y n, j n, o n, s n, ν ο, ν χ, true false, "
     "wahr falsch"
@@ -138,7 +155,7 @@ def _without_yes_no_pair(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _NEEDS_KNOWN_WORDS = frozenset(
-    {Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.NAME, Meaning.BIRTHDAY}
+    {Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.NAME}
 )
 
 
@@ -216,6 +233,10 @@ _DATE_WORDS = frozenset(CONCEPTS["date"].split()) - {
     "since",
     "seit",
     "desde",
+    "depuis",
+    "dal",
+    "απο",
+    "when",
     "tag",
 }
 
@@ -274,7 +295,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
         return Meaning.ENDED
     if concepts == {"number"} or concepts == {"number", "glue"}:
         return Meaning.NUMBER
-    if concepts - {"glue", "detail"}:
+    if concepts - {"glue", "detail"} - _date_if_only_from_prepositions(words):
         return Meaning.OTHER
     return Meaning.UNKNOWN
 

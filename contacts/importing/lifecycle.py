@@ -282,6 +282,7 @@ def _stored_plan_or_plan_and_store(
         chosen=mapping,
         date_order=contact_import.date_order,
         **planning.stored_encoding_and_sheet(contact_import),
+        file_name=contact_import.file_name,
         with_preview=False,
     )
     if plan.refusal:

@@ -23,6 +23,7 @@ from contacts.importing.cells import (
 )
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.genders import GenderColumn
+from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading
 from contacts.importing.import_refused import Question
 from contacts.importing.names import is_placeholder_for_no_value
@@ -57,7 +58,16 @@ CONTENT_SAMPLE_ROWS = 200
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MAX_NAME_LENGTH = 60
+MAX_NOTE_LENGTH = 1000
 MAX_ANSWER_WORDS = 2
+MAX_ANSWERS = 3
+MAX_STATES = 12
+# What makes the opposite of a word or of a few, as `fold_to_alphanumeric` writes them.
+NEGATING_PREFIXES = (
+    "no", "not", "non", "un", "in", "dis", "kein", "keine", "keinen", "nicht", "pas", "pasd",
+    "sans", "ne", "sin", "senza", "δεν", "μη", "χωρισ", "οχι",
+)  # fmt: skip
+MIN_NEGATED_LENGTH = 4
 # A column of customer numbers counts up: this share of its steps is small.
 SERIAL_STEP = 10
 MIN_SERIAL_SHARE = 0.8
@@ -160,7 +170,10 @@ class _Guess:
             is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
             if is_answered and column.heading.is_sure:
                 self.sms_answers.append(column)
-            elif is_answered or column.matching_share(_has_letters) >= MIN_VALUE_SHARE:
+            elif is_answered or (
+                column.matching_share(lambda cell: _has_letters(cell) or looks_like_date(cell))
+                >= MIN_VALUE_SHARE
+            ):
                 # `SMS off` may ask for a no, and unknown answers may be one.
                 self.unclear_sms.append(column)
         if not has_phone:
@@ -172,6 +185,7 @@ class _Guess:
         self._map_and_ask_about_birthdays()
         self._map_countries()
         self._map_or_ask_about_consent_columns()
+        self._ask_about_unexplained_details()
         self._ask_about_doubtful_states()
         self._map_or_ask_about_hidden_consent()
 
@@ -217,10 +231,37 @@ class _Guess:
                 if column.heading.whose == Whose.RECEIVER and column.cells:
                     self.notes.append(f"{column.text}: not used, it may be of another person")
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
+        phones = self._without_phones_of_other_persons(phones)
         if phones:
             self._assign_columns_to_field("phone", phones)
             return
         self._map_phones_by_cells_or_ask()
+
+    def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
+        """The phones of one person, where headings name several: `First name 2`, `Mobile 2`."""
+        filled = [column for column in phones if column.cells]
+        persons = {
+            _person_in_heading(column)
+            for column in self.columns
+            if column.meaning in (Meaning.FIRST_NAME, Meaning.FULL_NAME) and column.cells
+        }
+        if not filled or _person_in_heading(filled[0]) not in persons:
+            return phones
+        others = persons - {_person_in_heading(filled[0])}
+        for column in filled:
+            if _person_in_heading(column) in others:
+                self.notes.append(f"{column.text}: not used, it may be of another person")
+        return [column for column in phones if _person_in_heading(column) not in others]
+
+    def _of_person_with_phone(self, columns: list[_Column]) -> list[_Column]:
+        """The columns of the person whose phone is used, where headings name several persons."""
+        at = next(iter(self.fields.get("phone", ())), None)
+        if at is None or len(set(map(_person_in_heading, columns))) < 2:
+            return columns
+        person = next(
+            _person_in_heading(column) for column in self.columns if column.position == at
+        )
+        return [column for column in columns if _person_in_heading(column) == person] or columns
 
     def _ask_if_headings_come_twice(self) -> None:
         """Ask about a second list beside the first: the headings of names and phones come twice."""
@@ -280,7 +321,7 @@ class _Guess:
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _map_emails(self) -> None:
-        emails = self._ranked_columns_with_meaning(Meaning.EMAIL)
+        emails = self._of_person_with_phone(self._ranked_columns_with_meaning(Meaning.EMAIL))
         if not emails:
             emails = [
                 column
@@ -291,11 +332,12 @@ class _Guess:
         self._assign_columns_to_field("email", emails)
 
     def _map_names(self) -> None:
-        first, last = (
-            _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.FIRST_NAME)),
-            _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.LAST_NAME)),
+        first, last, full = (
+            _columns_of_first_rank(
+                self._of_person_with_phone(self._ranked_columns_with_meaning(meaning))
+            )
+            for meaning in (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME)
         )
-        full = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.FULL_NAME))
         plain = [
             column
             for column in self._ranked_columns_with_meaning(Meaning.NAME)
@@ -343,7 +385,12 @@ class _Guess:
         self._assign_columns_to_field("gender", genders)
 
     def _map_and_ask_about_birthdays(self) -> None:
-        birthdays = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
+        named = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
+        birthdays = [column for column in named if column.heading.is_sure]
+        if not any(column.cells for column in birthdays):
+            for column in named:
+                if not column.heading.is_sure and _are_birthdays_of_adults(column):
+                    self._ask_whose_birthdays(column)
         if not self.has_headings:
             birthdays = [
                 column
@@ -408,11 +455,8 @@ class _Guess:
             for column in spoken
         )
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
-        has_opt_out = any(column.meaning == Meaning.OPT_OUT for column in spoken)
         for column in spoken:
-            field = _consent_field_or_ask_or_empty(
-                column, has_sms_consent_column=has_sms, has_opt_out_column=has_opt_out
-            )
+            field = _consent_field_or_ask_or_empty(column, has_sms_consent_column=has_sms)
             if field == "ask":
                 self._ask_whether_consent(column)
             elif field:
@@ -440,6 +484,23 @@ class _Guess:
                 field, sorted(columns, key=lambda column: column.position)
             )
 
+    def _ask_about_unexplained_details(self) -> None:
+        """Ask about reasons of opt-outs and sources of consent that no other column explains."""
+        has_consent = bool(self.fields.get("sms_consent"))
+        for column in self._unused_filled_columns(Meaning.OPT_OUT_DETAIL, Meaning.CONSENT_DETAIL):
+            is_other = column.heading.channel == Channel.OTHER
+            if column.meaning == Meaning.OPT_OUT_DETAIL:
+                reasons = column.row_numbers_matching(_is_filled_and_not_placeholder)
+                in_doubt = reasons - self._row_numbers_with_opt_out()
+                is_asked = bool(in_doubt) and not (is_other and has_consent)
+            else:
+                # Who has no source of consent may have given none.
+                is_asked = not (has_consent or is_other) and not all(
+                    map(_is_filled_and_not_placeholder, column.rows)
+                )
+            if is_asked:
+                self._ask_whether_consent(column)
+
     def _status_columns_with_unsubscribed(self) -> list[_Column]:
         """Columns of states that say who is unsubscribed."""
         return [
@@ -460,12 +521,16 @@ class _Guess:
                 in_doubt = column.row_numbers_matching(
                     lambda cell: _NEGATIVE.read(cell).consent > Consent.SILENT
                 )
-            elif _has_answers_not_all_yes(set(column.all_cells)):
-                in_doubt = column.row_numbers_matching(
-                    lambda cell: (
-                        looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
+            else:
+                in_doubt = _row_numbers_of_negated_values(column)
+                if column.meaning == Meaning.STATUS and _holds_different_letters(column):
+                    in_doubt |= column.row_numbers_matching(bool)
+                if _has_answers_not_all_yes(set(column.all_cells)):
+                    in_doubt |= column.row_numbers_matching(
+                        lambda cell: (
+                            looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
+                        )
                     )
-                )
             if in_doubt - self._row_numbers_with_opt_out():
                 self._ask_whether_consent(column)
 
@@ -507,7 +572,7 @@ class _Guess:
             ):
                 continue
             rows_of_no = column.row_numbers_matching(
-                lambda cell: len(cell) <= MAX_NAME_LENGTH and cell_refuses_messages(cell)
+                lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
             if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
@@ -515,8 +580,23 @@ class _Guess:
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
                     self._ask_whether_consent(column)
-            elif column.meaning == Meaning.UNKNOWN and _holds_mostly_answers_in_words(column):
+            elif (
+                column.meaning == Meaning.UNKNOWN
+                and (
+                    _holds_mostly_answers_in_words(column)
+                    or _holds_few_values_and_an_answer(column)
+                )
+            ) or (not column.heading.is_sure and _row_numbers_of_negated_values(column)):
                 self._ask_whether_consent(column)
+
+
+def _person_in_heading(column: _Column) -> frozenset[str]:
+    """The words of a heading that say whose a column is: its number, `buyer`, `attendee`."""
+    return frozenset(
+        word
+        for word in canonical_heading_words(column.text)
+        if word.isdigit() or "person" in CONCEPTS_BY_WORD.get(word, ())
+    )
 
 
 def _is_filled_and_not_placeholder(cell: str) -> bool:
@@ -537,6 +617,41 @@ def _holds_mostly_answers_in_words(column: _Column) -> bool:
     return bool(column.cells) and column.matching_share(is_short_answer) >= MIN_VALUE_SHARE
 
 
+def _holds_few_values_and_an_answer(column: _Column) -> bool:
+    """Whether the cells are a few short values, one of them a known answer: `ja`, `nee`."""
+    values = set(column.all_cells)
+    return (
+        len(values) <= MAX_ANSWERS
+        and all(len(value.split()) <= MAX_ANSWER_WORDS for value in values)
+        and any(
+            not value.isdigit() and len(value) > 1 and _is_consent_answer(value) for value in values
+        )
+    )
+
+
+def _holds_different_letters(column: _Column) -> bool:
+    """Whether the cells are codes of one letter, which nobody can tell: `A`, `I`, `S`."""
+    values = set(column.all_cells)
+    return len(values) > 1 and all(len(value) == 1 and value.isalpha() for value in values)
+
+
+def _row_numbers_of_negated_values(column: _Column) -> set[int]:
+    """The rows whose value negates another of a few: `No autoriza` of `Autoriza`, `ineligible`."""
+    values = {fold_to_alphanumeric(cell) for cell in set(column.all_cells) if len(cell) <= 60}
+    if len(values) > MAX_STATES:
+        return set()
+    negated = {
+        value
+        for value in values
+        for prefix in NEGATING_PREFIXES
+        if value.startswith(prefix)
+        and value.removeprefix(prefix) in values
+        and len(value) >= len(prefix) + MIN_NEGATED_LENGTH
+        and not value[-1].isdecimal()
+    }
+    return column.row_numbers_matching(lambda cell: fold_to_alphanumeric(cell) in negated)
+
+
 def _is_word_but_no_answer(cell: str) -> bool:
     return _has_letters(cell) and not _is_consent_answer(cell)
 
@@ -546,7 +661,7 @@ def _has_letters(cell: str) -> bool:
 
 
 def _consent_field_or_ask_or_empty(  # noqa: C901
-    column: _Column, *, has_sms_consent_column: bool, has_opt_out_column: bool
+    column: _Column, *, has_sms_consent_column: bool
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
@@ -554,16 +669,17 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     answered = column.consent_answer_share() if cells else 1.0
     if heading.meaning == Meaning.CONSENT_TIME:
         # A date says when somebody agreed, and nothing about today; answers are a consent.
+        if cells and not heading.is_sure and not has_sms_consent_column:
+            return "ask"  # such as `Consent valid until`
         if not cells or column.matching_share(looks_like_date) or answered < MIN_VALUE_SHARE:
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
-        return (
-            "ask"
-            if any(map(cell_refuses_messages, set(column.all_cells))) and not has_sms_consent_column
-            else ""
+        is_in_doubt = any(map(cell_refuses_messages, set(column.all_cells))) or (
+            not heading.is_sure and column.matching_share(looks_like_date) > 0
         )
+        return "ask" if is_in_doubt and not has_sms_consent_column else ""
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
-        return "ask" if cells and not has_opt_out_column else ""
+        return ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
         if cells and _states_mean_same_under_any_heading(column):
             return "sms_opt_out"
@@ -571,13 +687,15 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:
             return ""
-        if heading.is_sure or column.consent_answer_share(also=looks_like_date) >= MIN_VALUE_SHARE:
+        share = column.consent_answer_share(also=looks_like_date)
+        if share >= MIN_VALUE_SHARE or (heading.is_sure and (share or not cells)):
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
-        return "ask" if cells and answered >= MIN_VALUE_SHARE else ""
+        says_something = answered or column.matching_share(looks_like_date)
+        return "ask" if cells and (says_something or _could_be_answers(column)) else ""
     if is_other:
         if has_sms_consent_column:
             return ""
@@ -594,6 +712,12 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
             else "sms_consent"
         )
     return "sms_consent"
+
+
+def _could_be_answers(column: _Column) -> bool:
+    """Whether the cells are a few values in words, not dates, numbers or sentences of their own."""
+    values = set(column.all_cells)
+    return len(values) <= MAX_STATES and column.matching_share(_has_letters) >= MIN_VALUE_SHARE
 
 
 def _build_consent_reader(cells: Sequence[str] = (), *, is_opt_out: bool = False) -> ConsentColumn:

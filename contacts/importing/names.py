@@ -8,10 +8,11 @@ import unicodedata
 from collections.abc import Iterable
 
 from astronote.common.spreadsheet_csv import unescape_formula
-from contacts.importing.cells import fold_to_alphanumeric
+from contacts.importing.cells import fold_to_alphanumeric, looks_like_email
 
 MAX_NAME_LENGTH = 120
 MAX_NO_VALUE_LENGTH = 20
+MIN_DIGITS = 5  # of a number that is no part of a name
 
 # What programs and people write into a cell that has no value. `Null`, `Na` and `Nan` are names.
 NO_VALUES = (
@@ -45,6 +46,12 @@ PARTICLES = (
     "des la le los las lo ter ten te zu zum zur af av bin ibn al el st saint san santa y e "
     "und"
 )
+# Forms of address and degrees before a name; none of them is a usual first name.
+TITLES_BEFORE = (
+    "mr mrs ms miss mister dr prof herr herrn frau fraulein dipling mme mlle madame monsieur "
+    "mademoiselle sra srta senor senora senorita sig sigra signor signora signorina dott dottssa "
+    "dhr mevr mevrouw meneer κος κοσ κα κ δις δισ κυριοσ κυρια δρ"
+)
 TITLES_AFTER = "jr sr ii iii iv phd md dds esq msc bsc ba ma mba dipl ing"
 FAMILY_NAME_HEADINGS = (
     "surname lastname last family familyname nachname familienname zuname apellido apellidos "
@@ -60,6 +67,7 @@ _GREEK_FAMILY_NAME = re.compile(
 
 _NO_VALUES = frozenset([*NO_VALUES.split(), *NO_VALUES_OF_TWO_WORDS])
 _PARTICLES, _TITLES_AFTER = frozenset(PARTICLES.split()), frozenset(TITLES_AFTER.split())
+_TITLES_BEFORE = frozenset(map(fold_to_alphanumeric, TITLES_BEFORE.split()))
 _HEADINGS = [
     frozenset(words.split()) for words in (FAMILY_NAME_HEADINGS, GIVEN_NAME_HEADINGS, NAME_HEADINGS)
 ]
@@ -100,6 +108,8 @@ def _strip_export_artifacts(text: str) -> str:
         text = unescaped
     elif text.startswith('="') and text.endswith('"'):
         text = text[2:-1]
+    elif len(text) > 2 and text[0] == text[-1] == "'":
+        text = text[1:-1]
     if "&" in text:
         text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if not text.isprintable() or "  " in text:
@@ -124,6 +134,14 @@ def _truncate_between_graphemes(text: str) -> str:
     return text[: end or MAX_NAME_LENGTH].rstrip()
 
 
+def reason_against_name(text: str) -> str:
+    """Why a text is no name but a number or an e-mail address; empty if it may be one."""
+    if looks_like_email(text):
+        return "this is an e-mail address, not a name"
+    is_number = not any(map(str.isalpha, text)) and sum(map(str.isdigit, text)) >= MIN_DIGITS
+    return "this is a number, not a name" if is_number else ""
+
+
 def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> tuple[str, str]:
     """First and last name of a full name.
 
@@ -139,10 +157,17 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
     if comma and before and after:
         titles = fold_to_alphanumeric(after.replace(".", ""))
         if titles not in _TITLES_AFTER and not _CREDENTIAL.fullmatch(after.replace(".", "")):
-            return after, before
+            first, last = (
+                " ".join(_without_titles_before(part.split())) for part in (after, before)
+            )
+            return first, last
         return split_into_first_and_last_name(before, family_first=family_first)
     # Programs join a first name and no last name to `Anna null`.
     words = [word for word in text.replace(",", " ").split() if word not in _MISSING_PARTS]
+    addressed = _without_titles_before(words)
+    if len(addressed) == 1 and len(words) > 1:
+        return "", addressed[0]  # `Mrs Hall`
+    words = _joined_with_signs(addressed)
     if len(words) < 2:
         return " ".join(words), ""
     if family_first:
@@ -154,6 +179,32 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
     while start > 1 and fold_to_alphanumeric(words[start - 1]) in _PARTICLES:
         start -= 1
     return " ".join(words[:start]), " ".join(words[start:])
+
+
+def _without_titles_before(words: list[str]) -> list[str]:
+    """The words of a name without the forms of address before it, such as `Herr Dr.`.
+
+    The last word stays, whatever it is.
+    """
+    start = 0
+    while start < len(words) - 1 and fold_to_alphanumeric(words[start]) in _TITLES_BEFORE:
+        start += 1
+    return words[start:]
+
+
+def _joined_with_signs(words: list[str]) -> list[str]:
+    """The words, each with the emoji beside it: a sign alone is no first or last name."""
+    joined: list[str] = []
+    before = ""
+    for word in words:
+        if any(map(str.isalnum, word)):
+            joined.append(f"{before} {word}".strip())
+            before = ""
+        elif joined:
+            joined[-1] += f" {word}"
+        else:
+            before = f"{before} {word}".strip()
+    return joined or words
 
 
 def fill_missing_name_part(

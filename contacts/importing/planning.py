@@ -19,6 +19,7 @@ from contacts.importing import dates, files, mapping, reading
 from contacts.importing.consent_cells import Consent
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import Layout
+from contacts.importing.refusing_cells import title_names_opt_outs
 from contacts.importing.rejected import REASON_HEADING
 from contacts.importing.validating import ContactRow, Rejection, build_row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
@@ -27,6 +28,7 @@ from contacts.phones import PhoneKind, phone_region_of
 SAMPLE_ROWS = 10_000
 PREVIEW_ROWS = 20
 ODD_ROWS_SHOWN = 20
+MIN_HEADINGS = 3  # so many cells of a row that are headings show a second table
 # Totals are counted while a person waits: a file that takes longer is counted in part.
 MAX_COUNTING_SECONDS = 10.0
 EXAMPLE_LENGTH = 40
@@ -126,6 +128,7 @@ def plan_import(
     date_order: str = "",
     encoding: str = "",
     sheet: str = "",
+    file_name: str = "",
     with_preview: bool = True,
 ) -> ImportPlan:
     """Plan how a file would be read and mapped, with a preview of its first rows and totals.
@@ -141,6 +144,7 @@ def plan_import(
         date_order: the order of birthdays, a DateOrder; "" to detect it.
         encoding: of the text; "" to detect it.
         sheet: the name of a workbook's sheet; "" for the only list in it.
+        file_name: the file's name, which may say that it is a list of opt-outs.
         with_preview: whether rows are shown and counted, which reads the whole file.
 
     Raises:
@@ -165,6 +169,11 @@ def plan_import(
     notes += guess.notes
     fields = guess.fields
     refusal = ImportRefused(guess.question) if guess.question else None
+    refusal = (
+        refusal
+        or _refuse_if_list_of_opt_outs(file_name, layout, fields, sample)
+        or _refuse_if_headings_change(layout, sample)
+    )
     if not refusal and not date_order:
         try:
             date_order = _detect_birthday_order_or_refuse(fields, sample)
@@ -213,7 +222,9 @@ def plan_import_and_store_plan(contact_import: ContactImport, **choices: Any) ->
     for name, value in stored_encoding_and_sheet(contact_import).items():
         choices[name] = choices.get(name) or value
     with files.temporary_local_copy(contact_import.pk) as path:
-        plan = plan_import(path, contact_import.owner, **choices)
+        plan = plan_import(
+            path, contact_import.owner, file_name=contact_import.file_name, **choices
+        )
     try:
         store_plan_or_raise_file_changed(contact_import, plan, choices.get("date_order", ""))
     except files.FileChanged:
@@ -266,6 +277,52 @@ def _last_used_mapping(owner_id: int, layout: Layout) -> dict[str, list[int]] | 
         owner=owner_id, status=ImportStatus.COMPLETED, layout__headings=headings
     ).order_by("-pk")
     return completed.values_list("mapping", flat=True).first()
+
+
+def _refuse_if_list_of_opt_outs(
+    file_name: str,
+    layout: Layout,
+    fields: Mapping[str, Sequence[int]],
+    sample: Sequence[tuple[int, list[str]]],
+) -> ImportRefused | None:
+    """Why the file, or a part of it, may be a list of opt-outs by what stands outside its columns.
+
+    A column of consent says it for each person, so names and titles are not looked at beside one.
+    """
+    said = [
+        (f"line {line}", cells[0])
+        for line, row in sample
+        if len(cells := [cell for cell in row if cell.strip()]) == 1
+    ]
+    if not (fields.get("sms_consent") or fields.get("sms_opt_out")):
+        said += [("the name of the file", file_name)]
+        said += [(f"the name of sheet {name}", name) for name in layout.sheets]
+        said += [(f"line {line}", title) for line, title in layout.titles]
+    for where, text in said:
+        if any(map(str.isalpha, text)) and title_names_opt_outs(text):
+            return ImportRefused(
+                f"{where} says that these people want no messages: {text[:60]!r}; add their "
+                "numbers to the suppressed ones, or change it if it does not mean them"
+            )
+    return None
+
+
+def _refuse_if_headings_change(
+    layout: Layout, sample: Sequence[tuple[int, list[str]]]
+) -> ImportRefused | None:
+    """Why rows below may be read by wrong headings: a row holds the headings in another order."""
+    headings = set(layout.headings) if layout.has_header else set()
+    for line, row in sample:
+        cells = [cell.strip() for cell in row]
+        if sum(cell in headings for cell in cells) >= MIN_HEADINGS and any(
+            cell in headings and cell != heading
+            for cell, heading in zip(cells, layout.headings, strict=False)
+        ):
+            return ImportRefused(
+                f"line {line} holds the headings in another order: import the rows below it as a "
+                "file of their own"
+            )
+    return None
 
 
 def _detect_birthday_order_or_refuse(

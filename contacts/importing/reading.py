@@ -117,6 +117,7 @@ class Layout:
     sheets: tuple[str, ...] = ()  # of a workbook, read one after the other
     escaped: bool = False  # a backslash stands before a quotation mark within a cell
     notes: tuple[str, ...] = ()  # what is left out, for the person who imports
+    titles: tuple[tuple[int, str], ...] = ()  # texts above the headings, each with its line
 
     def as_json_dict(self) -> dict:
         """The layout as JSON, for `from_json`."""
@@ -124,6 +125,7 @@ class Layout:
             "headings": list(self.headings),
             "sheets": list(self.sheets),
             "notes": list(self.notes),
+            "titles": list(self.titles),
         }
 
     @classmethod
@@ -132,6 +134,7 @@ class Layout:
         return cls(
             **stored
             | {name: tuple(stored.get(name, ())) for name in ("headings", "sheets", "notes")}
+            | {"titles": tuple((line, text) for line, text in stored.get("titles", ()))}
         )
 
 
@@ -624,6 +627,7 @@ def _add_headings_or_refuse(path: Path, layout: Layout, has_header: bool | None)
         headings=_unique_heading_names(found.cells, width),
         skip=records[0][0] - 1,
         notes=layout.notes + found.notes,
+        titles=found.titles,
     )
 
 

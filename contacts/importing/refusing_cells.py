@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import pairwise
 
-from contacts.importing.heading_words import CONCEPTS_BY_WORD, fold_case_and_accents
+from contacts.importing.cells import KnownCells
+from contacts.importing.heading_words import (
+    CONCEPTS_BY_WORD,
+    compound_parts_or_empty,
+    fold_case_and_accents,
+)
+from contacts.importing.headings import Meaning, read_heading
+
+MAX_KNOWN_WORDS = 50_000
+MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
+MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
 _SPLIT = re.compile(r"[^\W_]+")
+_CLAUSES = re.compile(r"[.!?;,|\n]+")
 _CLEAR_NO = frozenset(
     [
         "optout",
@@ -42,48 +52,117 @@ _CLEAR_NO = frozenset(
 )
 
 
+_NEGATIONS = {"no", "dont", "don", "ne"} | {
+    word for word, concepts in CONCEPTS_BY_WORD.items() if "not" in concepts
+}
 _NEGATING_WORDS = (
-    {"stop", "no", "dont", "don"}
-    | {word for word, concepts in CONCEPTS_BY_WORD.items() if "not" in concepts}
+    _NEGATIONS
+    | {word for word, concepts in CONCEPTS_BY_WORD.items() if concepts & {"optout", "privacy"}}
     # `Opt out` may be two words.
     | {word[:end] for word in _CLEAR_NO for end in range(2, len(word) + 1)}
 )
 
 
-@lru_cache(maxsize=10_000)
+_OPT_OUT_ENDINGS = tuple(
+    word for word, concepts in CONCEPTS_BY_WORD.items() if "optout" in concepts and len(word) >= 4
+)
+# A message reaches a stranger, or the family of somebody who has died.
+_WRONG_WORDS = (
+    "wrong falsch falsche errone mauvais faux equivocado erroneo incorrecto sbagliato errato λαθοσ"
+)
+_DECEASED_WORDS = (
+    "deceased verstorben decede decedee fallecido fallecida fallecio deceduto deceduta απεβιωσε "
+    "αποβιωσασ"
+)
+_WRONG, _DECEASED = frozenset(_WRONG_WORDS.split()), frozenset(_DECEASED_WORDS.split())
+_TELLING_WORDS = _NEGATING_WORDS | _WRONG | _DECEASED
+
+
 def _may_be_part_of_refusal(word: str) -> bool:
     """Whether a cell with this word may say no; most words of addresses and notes do not."""
-    words = _SPLIT.findall(fold_case_and_accents(word.replace("_", " ")))
-    return not _NEGATING_WORDS.isdisjoint(words)
+    if word.isascii() and not any(map(str.isalpha, word)):
+        return False
+    words = _split_with_compounds(fold_case_and_accents(word.replace("_", " ")))
+    return not _TELLING_WORDS.isdisjoint(words)
 
 
-# What somebody may say no to, beside SMS, newsletters and contact.
+_MAY_BE_PART_OF_REFUSAL = KnownCells(_may_be_part_of_refusal, MAX_KNOWN_WORDS)
+
+
+def _split_with_compounds(folded: str) -> list[str]:
+    """The words of a text; `werbeverbot` is two."""
+    words: list[str] = []
+    for word in _SPLIT.findall(folded):
+        is_compound = len(word) <= MAX_COMPOUND_LENGTH and word.endswith(_OPT_OUT_ENDINGS)
+        words += (is_compound and compound_parts_or_empty(word)) or (word,)
+    return words
+
+
+# What somebody may say no to, beside SMS, newsletters, advertising and contact.
 _UNWANTED_WORDS = (
-    "marketing werbung publicite publicidad pubblicita send sending message messages messaging "
-    "senden schicken schreiben envoyer ecrire enviar escribir inviare mandare scrivere στελνετε "
-    "στειλετε στελνουμε στειλουμε στελνω"
+    "send sending message messages messaging senden schicken schreiben anschreiben envoyer ecrire "
+    "enviar escribir inviare mandare scrivere messaggi messaggio mensajes mensaje nachrichten "
+    "nachricht στελνετε στειλετε στελνουμε στειλουμε στελνω μηνυματα ενοχλησετε ενοχλειτε consent "
+    "einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση"
 )
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
+_UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising"})
+# What somebody may ask to be taken from: `remove from list`.
+_LIST_WORDS = "list lists liste listen lista listas verteiler database datenbank λιστα"
+_LISTS = frozenset(_LIST_WORDS.split())
+MAX_WORDS_OF_CLAUSE = 12
 
 
 def cell_refuses_messages(cell_text: str) -> bool:
     """Whether a cell of any column says that somebody wants no messages: `no SMS`, `unsubscribed`.
 
+    So does one that says that the number is wrong, or that its owner has died.
+
     Args:
         cell_text: the cell.
     """
-    if not any(_may_be_part_of_refusal(word) for word in cell_text.split() if not word.isdigit()):
+    cell_text = cell_text[:MAX_CELL_LENGTH]
+    # It is asked of each text of a file, and most words of texts come again and again.
+    if not any(map(_MAY_BE_PART_OF_REFUSAL.__getitem__, cell_text.split())):
         return False
-    words = _SPLIT.findall(fold_case_and_accents(cell_text.replace("_", " ")))
+    folded = fold_case_and_accents(cell_text.replace("_", " "))
+    words = _split_with_compounds(folded)
     joined = {first + second for first, second in pairwise(words)}
-    if _CLEAR_NO & ({*words} | joined):
+    if _CLEAR_NO & ({*words} | joined) or words == ["stop"]:
         return True
-    if words == ["stop"]:
+    if not _DECEASED.isdisjoint(words):
         return True
+    return any(_clause_refuses(_split_with_compounds(clause)) for clause in _CLAUSES.split(folded))
+
+
+def title_names_opt_outs(text: str) -> bool:
+    """Whether a title, a sheet's or a file's name says that the people in it want no messages.
+
+    Args:
+        text: such as `Abmeldungen 2026` or `unsubscribed_members.csv`.
+    """
+    return cell_refuses_messages(text) or read_heading(text).meaning == Meaning.OPT_OUT
+
+
+def _clause_refuses(words: list[str]) -> bool:
+    """Whether words that belong together refuse messages, or ask for the erasure of data."""
     for at, word in enumerate(words):
-        if word in ("no", "dont", "don") or "not" in CONCEPTS_BY_WORD.get(word, ()):
-            after = words[at + 1 : at + 4]
-            concepts = {concept for later in after for concept in CONCEPTS_BY_WORD.get(later, ())}
-            if concepts & {"sms", "newsletter", "contact"} or not _UNWANTED.isdisjoint(after):
-                return True
+        if word in _NEGATIONS and _are_messages(words[at + 1 : at + MAX_WORDS_OF_CLAUSE]):
+            return True
+        nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
+        concepts = _concepts_of([word])
+        if "optout" in concepts and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
+            return True
+        if word in _WRONG and _concepts_of(nearby) & {"number", "phone", "mobile"}:
+            return True
+        if "privacy" in concepts and _concepts_of(nearby) & {"optout", "ended"}:
+            return True
     return False
+
+
+def _are_messages(words: list[str]) -> bool:
+    return bool(_concepts_of(words) & _UNWANTED_CONCEPTS) or not _UNWANTED.isdisjoint(words)
+
+
+def _concepts_of(words: list[str]) -> set[str]:
+    return {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}

@@ -159,6 +159,7 @@ def _write_edited_rows_as_csv(
         escaped=False,
         headings=headings_or_numbers_if_edited(layout.headings, edit_row),
         notes=(),
+        titles=(),
     )
     packed = gzip.GzipFile(fileobj=target, mode="wb") if written.compressed else None
     text = io.TextIOWrapper(packed or target, "utf-8", newline="")

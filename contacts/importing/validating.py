@@ -31,10 +31,12 @@ from contacts.importing.dates import (
     parse_birthday_or_raise_unusable,
 )
 from contacts.importing.genders import GenderColumn
+from contacts.importing.headings import MEANINGS_OF_CONSENT, read_heading
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
     is_placeholder_for_no_value,
+    reason_against_name,
     writes_family_first,
 )
 from contacts.importing.phone_cells import (
@@ -48,6 +50,7 @@ from contacts.phones import PhoneKind
 
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
+MAX_KNOWN_TEXTS = 1000
 MAX_KNOWN_BIRTHDAYS = 1 << 15  # the days of 89 years
 
 _SIMPLE_EMAIL = re.compile(
@@ -219,6 +222,8 @@ class _RowValidator:
                 ConsentColumn(
                     cells_of(at),
                     is_opt_out=field == "sms_opt_out",
+                    heading=headings[at],
+                    region=region,
                     date_order=date_order,
                     zone=zone,
                 ),
@@ -226,6 +231,13 @@ class _RowValidator:
             )
             for field in ("sms_consent", "sms_opt_out", "other_consent")
             for at in columns(field)
+        ]
+        mapped = {at for positions in mapping.values() for at in positions}
+        # A plan looks at the first rows; a no may stand in any row below them.
+        self.unused_texts = [
+            (at, KnownCells(cell_refuses_messages, MAX_KNOWN_TEXTS))
+            for at, heading in enumerate(headings)
+            if at not in mapped and read_heading(heading).meaning not in MEANINGS_OF_CONSENT
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
@@ -270,7 +282,7 @@ class _RowValidator:
                 return self._build_rejection(at, cells, problem)
         if yearless and birthday is None:
             dropped += yearless
-        first, last = (compose(name) for name in self._first_and_last_name(cells))
+        first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
         said = self._combine_consent_cells(cells, dropped)
@@ -374,19 +386,31 @@ class _RowValidator:
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
-    def _first_and_last_name(self, cells: list[str]) -> tuple[str, str]:
+    def _first_and_last_name(self, cells: list[str], dropped: list[DroppedCell]) -> tuple[str, str]:
+        if len(self.first_at) == 1 == len(self.last_at) and not self.full_names:
+            first, last = cells[self.first_at[0]], cells[self.last_at[0]]
+            if first.isalpha() and last.isalpha():  # most are, and take few calls
+                return clean_name_or_empty(first), clean_name_or_empty(last)
         first = last = ""
         for at in self.first_at:
-            first = first or clean_name_or_empty(cells[at])
+            first = first or self._name_or_drop_cell(at, cells, dropped)
         for at in self.last_at:
-            last = last or clean_name_or_empty(cells[at])
+            last = last or self._name_or_drop_cell(at, cells, dropped)
         if self.full_names and not (first and last):
             for at, family_first in self.full_names:
-                if cells[at].strip() and not (first and last):
+                if not (first and last) and self._name_or_drop_cell(at, cells, dropped):
                     first, last = fill_missing_name_part(
                         cells[at], first, last, family_first=family_first
                     )
         return first, last
+
+    def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
+        """The name in a cell; empty if it holds none, or something else instead."""
+        name = clean_name_or_empty(cells[at])
+        if name and not name.isalpha() and (problem := reason_against_name(name)):
+            dropped.append(self._build_dropped_cell("name", at, cells, UnusableCell(problem)))
+            return ""
+        return name
 
     def _email_or_drop_cell(self, cells: list[str], dropped: list[DroppedCell]) -> str:
         problems = []
@@ -438,6 +462,12 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
+        if said.consent < Consent.WITHHELD:
+            for at, refuses in self.unused_texts:
+                if cells[at] and refuses[cells[at]]:
+                    problem = UnusableCell("it may say no to messages")
+                    dropped.append(self._build_dropped_cell("consent", at, cells, problem))
+                    return ConsentCell(Consent.WITHHELD)
         return said
 
     def _build_rejection(self, position: int, cells: list[str], problem: UnusableCell) -> Rejection:

@@ -230,14 +230,32 @@ CHOSEN = {"ignored": [0]}
 
 @pytest.mark.parametrize(
     "cell",
-    ["vip, no SMS", "DO NOT TEXT!", "unsubscribed by phone", "μην της στέλνετε", "nicht schreiben"],
-)
+    [
+        "vip, no SMS", "DO NOT TEXT!", "unsubscribed by phone", "μην της στέλνετε",
+        "nicht schreiben", "Asked us to stop texting him", "möchte keine Werbung mehr",
+        "bitte nicht anschreiben", "δεν θέλει μηνύματα", "ne veut plus de SMS",
+        "non vuole più ricevere messaggi", "no quiere publicidad", "keine Einwilligung",
+        "DSGVO Löschung beantragt", "take off list, he opted out", "remove, exclude from list",
+        "Regular since 2015, likes colour 7.3 and tea; she told us that she wants no more SMS",
+        "VIP, Werbeverbot", "smsstop", "wrong number!", "Nummer falsch", "verstorben 2023",
+    ],
+)  # fmt: skip
 def test_a_no_in_a_column_of_notes_is_put_before_a_person(cell):
     columns, _, problem = guessed({"Notes": ["likes blue", cell], "Mobile": PHONES[:2]})
     assert "Notes may say who agreed" in problem
     headings = ["Notes", "Mobile"]
     guess = guess_columns(headings, [["likes blue", PHONES[0]], [cell, PHONES[1]]], "GR", CHOSEN)
     assert guess.fields == {"ignored": [0], "phone": [1]} and not guess.question
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["stop by at noon, sms sent", "no sugar. Sent message", "not available on Monday", "wrong dye"],
+)
+def test_words_of_different_clauses_are_no_refusal(cell):
+    columns = {"Notes": ["likes blue", cell.split(",")[0]], "Mobile": PHONES[:2]}
+    assert not guessed(columns)[2]
+    assert not guessed(columns | {"Notes": ["likes blue", cell]})[2] or "stop" in cell
 
 
 def test_a_no_far_below_is_put_before_a_person():
@@ -357,6 +375,82 @@ def test_a_column_with_few_values_is_still_read(nothing):
     few = {"Phone": PHONES[:1] + [nothing] * 3, "Mobile": [nothing, *PHONES[1:]]}
     found, _, problem = guessed(few | {"Status": ["active"] + [nothing] * 3})
     assert found == {"phone": ["Mobile", "Phone"]} and not problem
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("Autoriza SMS zzpublic", ["Autoriza", "No autoriza"]),
+        ("Θέλετε να μάθετε για SMS;", ["Ναι, θέλω", "Όχι, ευχαριστώ"]),
+        ("SMS consent expires", ["2099-01-01", "2020-01-01"]),
+        ("SMS-Einwilligung gültig bis", ["31.12.2099", "31.12.2020"]),
+        ("SMS consent valid zzuntil", ["2099-01-01", "2020-01-01"]),
+        ("Rechtsgrundlage", ["Vertrag", "kein Vertrag"]),
+        ("Status", ["Eligible", "Ineligible"]),
+        ("Status", ["A", "S"]),
+        ("Ajánlat", ["ja", "igen"]),
+        ("Εξαιρετέος από μαζικά", ["", "ναι"]),
+        ("SMS consent type", ["Express", "None"]),
+        ("Abgemeldet", ["Jan Kohl", ""]),
+        ("SMS-Zusatz", ["2024-01-02", ""]),
+    ],
+)
+def test_what_may_be_a_consent_or_a_no_is_asked_about(heading, cells):
+    _, _, problem = guessed({"Mobile": PHONES[:2], heading: cells})
+    assert f"{heading} may say who agreed" in problem
+
+
+def test_the_reason_of_an_opt_out_is_asked_about_unless_another_column_says_no():
+    columns = {"Mobile": PHONES[:2], "Unsubscribe reason": ["", "too many"]}
+    assert "Unsubscribe reason may say" in guessed(columns)[2]
+    assert "Unsubscribe reason may say" in guessed(columns | {"SMS consent": ["yes", "yes"]})[2]
+    assert not guessed(columns | {"SMS consent": ["yes", "no"]})[2]
+
+
+def test_a_state_that_a_no_beside_it_explains_is_not_asked_about():
+    states = {"Status": ["Eligible", "Ineligible"], "SMS": ["yes", "no"]}
+    assert not guessed({"Mobile": PHONES[:2]} | states)[2]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("Tax exempt", ["exempt", "not exempt"]), ("Batch", ["4", "no4"]),
+        ("Zzcode", ["A1", "in A1"]), ("Colour", [f"{n}" for n in range(2)]),
+    ],
+)  # fmt: skip
+def test_other_pairs_of_values_are_not_asked_about(heading, cells):
+    assert not guessed({"Mobile": PHONES[:2], heading: cells})[2]
+
+
+def test_a_birthday_beside_an_unknown_word_is_asked_about_if_there_is_no_other():
+    columns = {"Mobile": PHONES[:2], "Zzgeb. Birthday": ["1990-05-03", ""]}
+    found, _, problem = guessed(columns)
+    assert "--map birthday=2" in problem and "birthday" not in found
+    found, _, problem = guessed(columns | {"Birthday": ["1988-02-29", ""]})
+    assert found["birthday"] == ["Birthday"] and not problem
+    assert not guessed(columns | {"Zzgeb. Birthday": ["2024-05-03", ""]})[2]
+
+
+def test_the_second_of_two_persons_in_a_row_lends_the_first_no_number():
+    columns = {"First Name 1": ["Mia", "Tom"], "Mobile 1": [PHONES[0], ""]}
+    columns |= {"First Name 2": ["Joe", "Ann"], "Mobile 2": PHONES[1:3]}
+    found, notes, _ = guessed(columns)
+    assert found["phone"] == ["Mobile 1"] and found["first_name"] == ["First Name 1"]
+    assert "Mobile 2: not used, it may be of another person" in notes
+
+
+def test_the_name_is_that_of_the_person_whose_number_is_used():
+    columns = {"Buyer First Name": ["Joe"], "Buyer Email": ["joe@example.com"]}
+    columns |= {"Attendee First Name": ["Mia"], "Attendee Email": [""]}
+    found, *_ = guessed(columns | {"Attendee Cell Phone": PHONES[:1]})
+    assert found["first_name"] == ["Attendee First Name"]
+    assert found["email"] == ["Attendee Email"]
+
+
+def test_several_numbers_of_one_person_are_used_one_after_the_other():
+    found, *_ = guessed({"Vorname": ["Anna"], "Telefon 1": [""], "Telefon 2": PHONES[:1]})
+    assert found["phone"] == ["Telefon 1", "Telefon 2"]
 
 
 BIRTHDAYS = {"Birthday": ["2019-05-03", "1988-02-29"]}

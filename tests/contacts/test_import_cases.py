@@ -16,21 +16,23 @@ from tests.support.factories import make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FOLDER = Path(__file__).parent.parent / "data" / "cases" / "import"
-CASES = json.loads((FOLDER / "expected.json").read_bytes())
+FOLDER = Path(__file__).parent.parent / "data" / "cases"
 MIN_RIGHT_SHARE = 0.9
 
 
 @pytest.mark.slow
-def test_no_export_is_read_wrongly_in_silence():
+@pytest.mark.parametrize("folder", ["import", "exports"])
+def test_no_export_is_read_wrongly_in_silence(folder):
+    cases = json.loads((FOLDER / folder / "expected.json").read_bytes())
     verdicts: dict[str, str] = {}
     explanations: dict[str, str] = {}
     stores: dict[Any, Any] = {}
-    for case in CASES:
+    for case in cases:
         key = case.get("same_store", case["file"])
         if key not in stores:
             stores[key] = make_store(f"store{len(stores)}", phone_region=case["region"])
-        verdict, explanation = _verdict(case, stores[key])
+        path = FOLDER / folder / "files" / case["file"]
+        verdict, explanation = _verdict(case, path, stores[key])
         verdicts[case["file"]], explanations[case["file"]] = verdict, explanation
     counts = Counter(verdicts.values())
     report = "\n".join(
@@ -40,15 +42,15 @@ def test_no_export_is_read_wrongly_in_silence():
     )
     print(counts, report, sep="\n")
     assert not counts["wrong"] and not counts["open"], report
-    assert counts["right"] >= MIN_RIGHT_SHARE * len(CASES), report
+    assert counts["right"] >= MIN_RIGHT_SHARE * len(cases), report
 
 
-def _verdict(case: dict[str, Any], store: Any) -> tuple[str, str]:
+def _verdict(case: dict[str, Any], path: Path, store: Any) -> tuple[str, str]:
     """`right`, `safe` (refused or rejected with a reason), `wrong`, or `open` (it never ended)."""
     known_before = set(Contact.objects.filter(owner=store).values_list("phone", flat=True))
     try:
         contact_import = lifecycle.create_and_start_import(
-            store.pk, FOLDER / "files" / case["file"], consent_source=case["consent"]
+            store.pk, path, consent_source=case["consent"]
         )
     except ImportRefused as error:
         contact_import = ContactImport(status=ImportStatus.FAILED, error=str(error))

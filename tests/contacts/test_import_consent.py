@@ -501,3 +501,23 @@ def test_the_local_copy_has_no_name(job):
     with files.temporary_local_copy(job.pk) as path:
         assert path.read_bytes().startswith(b"phone") and path.stat().st_nlink == 0
     assert not path.exists()
+
+
+@pytest.mark.parametrize("answers", list(itertools.permutations(["yes", "pending", "no"])))
+def test_a_no_outranks_a_doubt_of_another_row_wherever_it_stands(monkeypatch, answers):
+    monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 1)
+    store = make_store()
+    imported(store, *({"Phone": PHONE, "SMS": answer} for answer in answers))
+    assert contact_of(store).unsubscribed_at and is_suppressed(store)
+
+
+def test_a_row_in_doubt_is_not_subscribed_by_a_later_row_that_says_nothing(monkeypatch):
+    monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
+    store = make_store()
+    text = f"Phone,Notes,Name\n+306900000009,,\n{PHONE},no SMS,\n{PHONE},,Anna\n"
+    job = lifecycle.create_import(store.pk, "a.csv", [text.encode()], consent_source="form")
+    lifecycle.start_import(job, by="test")
+    assert lifecycle.run_open_import_unless_running(job.pk).status == "completed"
+    assert not contact_of(store).is_subscribed
+    assert contact_of(store, "+306900000009").is_subscribed

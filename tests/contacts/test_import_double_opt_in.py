@@ -87,6 +87,13 @@ def test_known_contacts_that_must_not_be_asked_are_not(alice, fields):
     assert contact.is_subscribed == before
 
 
+def test_a_no_at_one_store_leaves_the_question_of_another(alice):
+    bob = make_store("bob", company="Bob's", double_opt_in=True)
+    imported(bob, f"{PHONES[1]},Nina,yes")
+    imported(alice, f"{PHONES[1]},Nina,no")
+    assert OptInRequest.objects.get(contact__owner=bob).closed_at is None
+
+
 @pytest.mark.parametrize("whose", ["own", "everybody's"])
 def test_suppressed_numbers_are_not_asked(alice, whose):
     owner = alice if whose == "own" else None

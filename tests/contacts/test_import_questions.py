@@ -1,11 +1,13 @@
 """What a file leaves open is asked by `import_contacts`, with the option that answers it."""
 
+import zipfile
+
 import pytest
 from django.core.management import CommandError, call_command
 
-from contacts.importing import lifecycle
+from contacts.importing import lifecycle, planning
 from contacts.models import Contact, ContactImport
-from tests.support.factories import make_store
+from tests.support.factories import make_contact, make_store
 from tests.support.workbook import write_workbook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,3 +94,90 @@ def test_a_dry_run_shows_what_would_be_stored_and_what_is_not_used(store, tmp_pa
     assert "1 with a number that may not receive SMS" in shown
     assert "1 × Phone: not a valid phone number" in shown
     assert not ContactImport.objects.exists()
+
+
+def test_a_second_table_with_other_columns_below_the_first_is_put_before_a_person(run):
+    text = "Name,Mobile,Email consent,SMS consent\nAnna,6900000001,no,yes\n"
+    again = "Name,Mobile,Email consent,SMS consent\nEva,6900000003,yes,yes\n"
+    swapped = "Name,Mobile,SMS consent,Email consent\nBob,6900000002,no,yes\n"
+    with pytest.raises(CommandError, match="line 5 holds the headings in another order"):
+        run((text + again + swapped).encode(), "--consent=form")
+    assert sorted(run((text + again).encode(), "--consent=form")) == [
+        "+306900000001",
+        "+306900000003",
+    ]
+
+
+SAYS = "these people want no messages"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Opt-out list exported 02/01/2024\nMobile,Name\n6900000001,Anna\n",
+        "Kunden 2024\nrot markiert = keine SMS\nMobile,Name\n6900000001,Anna\n",
+        "Name,Mobile\nAnna,6900000001\nUnsubscribed,\nBob,6900000002\n",
+    ],
+)
+def test_a_title_or_a_divider_that_says_no_is_put_before_a_person(run, text):
+    with pytest.raises(CommandError, match=SAYS):
+        run(text.encode(), "--consent=form")
+    assert not ContactImport.objects.exists()
+
+
+def test_a_title_that_says_something_else_is_passed_over(run):
+    text = b"Customers who opted in\nMobile,Name\n6900000001,Anna\n"
+    assert run(text, "--consent=form")["+306900000001"].is_subscribed
+
+
+def test_a_title_is_not_looked_at_beside_a_column_that_says_it_of_each_person(run):
+    text = b"Opt-outs and others\nMobile,Opted out\n6900000001,yes\n6900000002,no\n"
+    contacts = run(text, "--consent=form")
+    assert not contacts["+306900000001"].is_subscribed
+    assert contacts["+306900000002"].is_subscribed
+
+
+def test_the_name_of_a_file_may_say_that_it_is_a_list_of_opt_outs(run, store, tmp_path):
+    path = tmp_path / "sms_unsubscribed_members.csv"
+    path.write_text("Mobile,Name\n6900000001,Anna\n")
+    with pytest.raises(CommandError, match=f"the name of the file says that {SAYS}"):
+        run(path, "--consent=form")
+    job = lifecycle.create_and_start_import(store.pk, path, consent_source="form")
+    assert SAYS in lifecycle.run_open_import_unless_running(job.pk).error
+    assert not Contact.objects.exists()
+
+
+def test_the_name_of_a_sheet_may_say_that_it_is_a_list_of_opt_outs(run, tmp_path):
+    path = write_workbook(tmp_path / "all.xlsx", [(1, ["Mobile"]), (2, ["6900000001"])])
+    renamed = tmp_path / "renamed.xlsx"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(renamed, "w") as target:
+        for part in source.namelist():
+            target.writestr(part, source.read(part).replace(b"Sheet1", b"Unsubscribes"))
+    with pytest.raises(CommandError, match=f"the name of sheet Unsubscribes says that {SAYS}"):
+        run(renamed, "--consent=form")
+
+
+def test_a_no_in_notes_below_the_rows_that_are_planned_withholds_consent(run, monkeypatch):
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 2)
+    text = b"Mobile,Notes,Status\n6900000001,nice,a\n6900000002,,a\n6900000003,no SMS,a\n"
+    text += b"6900000004,,unsubscribed\n6900000005,nice,a\n"
+    contacts = run(text, "--consent=form")
+    subscribed = [phone for phone, contact in contacts.items() if contact.is_subscribed]
+    assert sorted(phone[-1] for phone in subscribed) == ["1", "2", "5"]
+    assert ContactImport.objects.get().kept_incomplete == 2
+
+
+def test_a_column_that_was_set_aside_is_not_looked_at_again(run):
+    text = b"Mobile,Notes\n6900000001,no SMS\n"
+    contacts = run(text, "--consent=form", "--ignore=Notes")
+    assert contacts["+306900000001"].is_subscribed
+
+
+def test_a_contact_of_another_store_is_new_to_this_one(store, tmp_path, capsys):
+    make_contact(make_store("bob"), "+306900000001")
+    make_contact(store, "+306900000002")
+    path = tmp_path / "customers.csv"
+    path.write_text("Phone\n6900000001\n6900000002\n")
+    call_command("import_contacts", store.email, path, "--dry-run")
+    shown = capsys.readouterr().out
+    assert "line 2: new" in shown and "line 3: known" in shown

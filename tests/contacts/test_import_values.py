@@ -160,13 +160,13 @@ def test_the_time_of_an_answer_is_aware_or_unknown():
 
 
 def test_a_cell_of_blanks_takes_no_time():
-    headings = ["Phone", "Name", "Email", "Gender", "Born", "SMS", "Stop"]
+    headings = ["Phone", "Name", "Email", "Gender", "Born", "SMS", "Stop", "Notes"]
     fields = ("phone", "full_name", "email", "gender", "birthday", "sms_consent", "sms_opt_out")
     mapping = {field: [at] for at, field in enumerate(fields)}
-    for filling in (" ", "1 ", "- ", "\u00a0", "a ", "(", "1.", "&"):
+    for filling in (" ", "1 ", "- ", "\u00a0", "a ", "(", "1.", "&", "no ", "stop ", "stop"):
         text = "1" + filling * (30_000 // len(filling)) + "2"
-        for at in range(1, 7):
-            cells = [PHONE, "", "", "", "", "", ""]
+        for at in range(1, 8):
+            cells = [PHONE, "", "", "", "", "", "", ""]
             cells[at] = text
             # Processor time of the best of three: a collection of garbage may fall into one.
             assert min(_seconds_to_read(headings, mapping, cells) for _ in range(3)) < 0.1, (
@@ -196,6 +196,12 @@ def _seconds_to_read(headings, mapping, cells):
         ('Anna "Mimi" Papa', ('Anna "Mimi"', "Papa")), ("N/A", ("", "")), ("", ("", "")),
         ("Anna null", ("Anna", "")),
         ("NULL NULL", ("", "")), ("null", ("", "")),
+        ("Frau Anna Weber", ("Anna", "Weber")), ("Herr Dr. Jan Kohl", ("Jan", "Kohl")),
+        ("κα Ελένη Σταύρου", ("Ελένη", "Σταύρου")), ("Mrs. Mia Hall", ("Mia", "Hall")),
+        ("Frau Lang, Eva", ("Eva", "Lang")), ("Weber, Dr. Jan", ("Jan", "Weber")),
+        ("Mrs Hall", ("", "Hall")), ("Mme Léa Martin", ("Léa", "Martin")), ("Dr", ("Dr", "")),
+        ("Mia Hall 💅", ("Mia", "Hall 💅")), ("⭐ Tom Reed", ("⭐ Tom", "Reed")),
+        ("⭐", ("⭐", "")), ("'Anna Weber'", ("Anna", "Weber")),
     ],
 )  # fmt: skip
 def test_a_full_name_is_divided(full, parts):
@@ -330,6 +336,61 @@ def test_salutations_tell_the_gender(text, gender):
 def said(text, *, is_opt_out=False, sample=(), order="iso"):
     column = ConsentColumn(sample, is_opt_out=is_opt_out, date_order=order, zone=UTC)
     return column.read(text)
+
+
+@pytest.mark.parametrize(
+    ("heading", "is_opt_out", "answers"),
+    [
+        ("SMS-Werbung (0=ja, 1=nein)", False, {"0": AGREES, "1": OPTED_OUT}),
+        ("SMS marketing (1 = No / 2 = Yes)", False, {"1": OPTED_OUT, "2": AGREES}),
+        ("SMS (x = nicht erwünscht)", False, {"x": OPTED_OUT, "": SILENT}),
+        ("Stop [1=ναι; 0=όχι]", True, {"1": OPTED_OUT, "0": SILENT}),
+        ("SMS (1 = zz)", False, {"1": WITHHELD}),
+        ("Rechtsgrundlage", False, {"Einwilligung": AGREES, "keine Einwilligung": OPTED_OUT}),
+        ("Autoriza", False, {"Autoriza": AGREES, "No autoriza": OPTED_OUT}),
+        ("Do not allow SMS", True, {"Allow": SILENT, "Do Not Allow": WITHHELD}),
+        ("DND status", True, {"active": WITHHELD, "inactive": WITHHELD, "yes": OPTED_OUT}),
+        ("Status", True, {"active": SILENT, "unsubscribed": OPTED_OUT}),
+        ("Status", False, {"active": AGREES, "inactive": OPTED_OUT}),
+        ("Unsubscribed from", True, {"SMS": OPTED_OUT, "E-mail & SMS": OPTED_OUT}),
+        ("Unsubscribed from", True, {"E-mail": WITHHELD}),
+    ],
+)
+def test_a_heading_says_what_the_codes_and_states_below_it_mean(heading, is_opt_out, answers):
+    column = ConsentColumn((), is_opt_out=is_opt_out, heading=heading, date_order="iso", zone=UTC)
+    assert {text: column.read(text).consent for text in answers} == answers
+
+
+@pytest.mark.parametrize(
+    ("heading", "region", "n", "o"),
+    [
+        ("Αποδοχή SMS", "GR", AGREES, OPTED_OUT), ("Αποδοχή SMS", "DE", AGREES, OPTED_OUT),
+        ("SMS consent", "CY", WITHHELD, WITHHELD), ("Accord SMS", "FR", OPTED_OUT, AGREES),
+    ],
+)  # fmt: skip
+def test_n_and_o_are_nai_and_ochi_in_greek_and_oui_and_non_in_french(heading, region, n, o):
+    column = ConsentColumn(
+        ["N", "O"], is_opt_out=False, heading=heading, region=region, date_order="iso", zone=UTC
+    )
+    assert (column.read("N").consent, column.read("O").consent) == (n, o)
+
+
+@pytest.mark.parametrize("text", ["07400 123401", "mia@example.com", "12345"])
+def test_a_number_or_an_address_is_no_name_and_is_listed(text):
+    mapping = {"phone": [0], "full_name": [1], "first_name": [2]}
+    validate = build_row_validator(["Mobile", "Name", "First"], mapping, "iso", "GB")
+    row = validate(["07400123401", text, ""])
+    assert (row.first_name, row.last_name) == ("", "")
+    assert [cell.column for cell in row.dropped] == ["Name"]
+    row = validate(["07400123401", "", text])
+    assert (row.first_name, [cell.column for cell in row.dropped]) == ("", ["First"])
+
+
+@pytest.mark.parametrize("text", ["Agent 007", "X-1234", "Mia 2", "@mia"])
+def test_a_name_may_hold_a_number(text):
+    validate = build_row_validator(["Mobile", "Name"], {"phone": [0], "last_name": [1]}, "", "GB")
+    row = validate(["07400123401", text])
+    assert row.last_name == text and not row.dropped
 
 
 YES = [

@@ -205,6 +205,12 @@ def test_the_country_of_the_store_decides_between_readings(read, refusal):
     assert detect_legacy_encoding_or_empty("민수,김".encode("euc_kr"), "KR") == "euc_kr"
 
 
+def test_three_names_are_enough_to_prefer_an_encoding_in_use_today():
+    names = "André\nChloé\nZoë".encode("cp1252")
+    assert detect_legacy_encoding_or_empty(names) == "cp1252"
+    assert detect_legacy_encoding_or_empty(names[:11]) == ""
+
+
 def test_an_encoding_that_does_not_exist_is_refused(refusal):
     assert "there is no encoding foo" in refusal(TABLE, encoding="foo")
 

@@ -109,6 +109,7 @@ class Command(BaseCommand):
                 "date_order": options["dates"],
                 "encoding": options["encoding"],
                 "sheet": options["sheet"],
+                "file_name": file.name,
             }
             plan = planning.plan_import(file, owner, **choices)
             if options["map"] or options["ignore"]:
