@@ -79,7 +79,7 @@ def _is_opt_out_without_effect(message: OutboundMessage) -> bool:
     return (
         Suppression.objects.filter(owner=message.owner_id, phone_hash__in=digests).exists()
         and not (contact and contact.is_subscribed)
-        and not OptInRequest.objects.unanswered().filter(contact=contact).exists()
+        and not OptInRequest.objects.not_answered_or_closed().filter(contact=contact).exists()
     )
 
 
