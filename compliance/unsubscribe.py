@@ -13,20 +13,18 @@ from typing import Any
 from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked
-from contacts.consent import Evidence, change_consent
+from contacts.consent import Evidence
 from contacts.marketing_blocks import suppressed_phones
-from contacts.models import ConsentEventType, Contact, Suppression
-from contacts.phones import phone_hash, phone_hashes
-from messaging import opt_in_requests, tallies
+from contacts.models import Contact, OptInRequest, Suppression
+from contacts.phones import phone_hashes
+from messaging import opt_in_requests, page_opt_outs, replies
 from messaging.links import tracking_id_if_signature_valid
 from messaging.models import OutboundMessage, message_classes
 from messaging.opt_in_requests import CodeResult
-from messaging.statuses import TallyEvent
 
 log = logging.getLogger(__name__)
 
 LINK_LIFETIME = timedelta(days=365)
-SOURCE = "unsubscribe_page"
 
 
 def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
@@ -47,7 +45,8 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
 
 def is_suppressed_at_store(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
-    return bool(suppressed_phones(message.owner_id, [message.to]))
+    is_suppressed = bool(suppressed_phones(message.owner_id, [message.to]))
+    return is_suppressed or page_opt_outs.is_opt_out_waiting(message)
 
 
 def is_suppressed_everywhere(message: OutboundMessage) -> bool:
@@ -59,30 +58,29 @@ def is_suppressed_everywhere(message: OutboundMessage) -> bool:
 def opt_out_and_count(message: OutboundMessage, evidence: Evidence) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
-    A number that is no longer the contact's is suppressed at the store.
+    The opt-out is written at once. What it changes is applied at once too, unless that would have
+    to wait: then a job does it.
 
     Args:
         message: the message whose link was opened.
         evidence: who opened it.
     """
+    if not _is_opt_out_without_effect(message):
+        replies.apply_at_once_or_enqueue_job(page_opt_outs.store_opt_out(message, evidence))
+
+
+def _is_opt_out_without_effect(message: OutboundMessage) -> bool:
+    """Whether the number is opted out at the store, and nothing is under way that would change it.
+
+    So a link that is pressed many times leaves one row.
+    """
+    digests = phone_hashes(message.to)
     contact = _contact_if_number_unchanged(message)
-    if contact is None:
-        Suppression.objects.get_or_create(
-            owner_id=message.owner_id,
-            phone_hash=phone_hash(message.to),
-            defaults={"reason": SOURCE},
-        )
-    elif (
-        change_consent(
-            contact.pk,
-            ConsentEventType.UNSUBSCRIBED,
-            source=SOURCE,
-            evidence=evidence._replace(details=_event_details_of_message(message)),
-        )
-        and message.batch
-    ):
-        batch = message.batch
-        tallies.add_one_to_tally(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
+    return (
+        Suppression.objects.filter(owner=message.owner_id, phone_hash__in=digests).exists()
+        and not (contact and contact.is_subscribed)
+        and not OptInRequest.objects.not_answered_or_closed().filter(contact=contact).exists()
+    )
 
 
 def may_opt_in_by_code(message: OutboundMessage) -> bool:
@@ -137,7 +135,7 @@ def opt_in_by_code(message: OutboundMessage, code: str, evidence: Evidence) -> C
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_event_details_of_message(message))
     return opt_in_requests.subscribe_or_count_wrong_code(
-        contact, code, source=SOURCE, evidence=evidence
+        contact, code, source=page_opt_outs.SOURCE, evidence=evidence
     )
 
 

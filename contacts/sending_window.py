@@ -8,25 +8,24 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connection, transaction
 
-from astronote.common.sql import CONNECTION_ERRORS, execute
+from astronote.common.sql import CONNECTION_ERRORS, execute, rows
 
 log = logging.getLogger(__name__)
 
 SENDING_LOCK = 0x5E4D  # first key of the advisory lock; the second is the store's id
-OPT_OUT_MAX_WAIT_SECONDS = 90
+# Longer than a call takes to begin after consent was read (`MAX_CONSENT_AGE_SECONDS`).
+OPT_OUT_MAX_WAIT_SECONDS = 2
 
 
 @contextmanager
 def sending_window(owner_id: int) -> Iterator[None]:
     """Hold the store's sending window open while consent is read and Mitto is called.
 
-    An opt-out waits until all windows of its store are closed, so Mitto accepts no message after
-    the opt-out was committed.
+    A change of consent waits for it, at most until the call has begun: no call begins with somebody
+    in it whose opt-out is committed. One that is under way by then may have the person in it.
 
-    If PostgreSQL ends the session during the call, the window closes with it. An opt-out that
-    waited is then committed while Mitto is at work. The call had begun before it, so what must hold
-    does hold: no call begins with somebody in it who has opted out. The window is not opened again:
-    what follows records an answer and calls nobody.
+    If PostgreSQL ends the session during the call, the window closes with it. It is not opened
+    again: what follows records an answer and calls nobody.
     """
     execute(OPEN_SENDING_WINDOW, [SENDING_LOCK, owner_id])
     try:
@@ -45,20 +44,33 @@ OPEN_SENDING_WINDOW = "SELECT pg_advisory_lock_shared(%s, %s)"
 CLOSE_SENDING_WINDOW = "SELECT pg_advisory_unlock_shared(%s, %s)"
 
 
+def lock_out_sending_if_no_window_is_open(owner_id: int) -> bool:
+    """If no sending window of the store is open, let none open before we commit.
+
+    Called in a transaction. Returns whether none is open.
+    """
+    return bool(rows(TRY_LOCK_OUT_SENDING, [SENDING_LOCK, owner_id])[0][0])
+
+
+TRY_LOCK_OUT_SENDING = "SELECT pg_try_advisory_xact_lock(%s, %s)"
+
+
 def wait_for_open_sending_windows(owner_id: int) -> None:
     """Wait until no sending window of the store is open; none opens before we commit.
 
     Called in a transaction.
 
-    Gives up after OPT_OUT_MAX_WAIT_SECONDS: the call of a stopped worker was made long ago and
-    cannot be cancelled.
+    Gives up after OPT_OUT_MAX_WAIT_SECONDS: by then a call has begun and cannot be cancelled, and a
+    worker that was stopped before its call makes none.
     """
+    if lock_out_sending_if_no_window_is_open(owner_id):
+        return
     try:
         with transaction.atomic():
             execute(f"SET LOCAL lock_timeout = '{OPT_OUT_MAX_WAIT_SECONDS}s'")
             execute(LOCK_OUT_SENDING, [SENDING_LOCK, owner_id])
     except OperationalError:
-        log.warning("store %s: a sending window was open too long; opting out anyway", owner_id)
+        log.info("store %s: a call is under way; opting out meanwhile", owner_id)
 
 
 # Exclusive, so it waits for the shared locks of all open windows; released at the commit.

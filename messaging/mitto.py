@@ -183,7 +183,7 @@ class MittoClient:
         self._session.mount("https://", adapter)
 
     def send_bulk(
-        self, messages: Sequence[OutgoingSms], *, wait_for_turn: Callable[[], None] = lambda: None
+        self, messages: Sequence[OutgoingSms], *, may_send: Callable[[int], bool] = lambda at: True
     ) -> SendResult:
         """Send up to 5,000 messages in one call.
 
@@ -192,7 +192,8 @@ class MittoClient:
 
         Args:
             messages: what to send.
-            wait_for_turn: called before each further call.
+            may_send: called before each further call, with the position of its message; it waits
+                for the turn of the call. If it returns false, no further call is made.
         """
         if self._has_bulk:
             body = {"messages": [self._build_message_body(message) for message in messages]}
@@ -204,17 +205,17 @@ class MittoClient:
                 result.status_code,
             )
             self._has_bulk = False
-        return self._send_singly_until_refused(messages, wait_for_turn)
+        return self._send_singly_until_refused(messages, may_send)
 
     def _send_singly_until_refused(
-        self, messages: Sequence[OutgoingSms], wait_for_turn: Callable[[], None]
+        self, messages: Sequence[OutgoingSms], may_send: Callable[[int], bool]
     ) -> SendResult:
-        """Send messages singly until one is not taken or the account is refused."""
+        """Send messages singly until one may not be sent or is not taken."""
         items: list[SentItem] = []
         until = time.monotonic() + MAX_SINGLE_SENDS_SECONDS
-        for message in messages:
-            if items:
-                wait_for_turn()
+        for at, message in enumerate(messages):
+            if items and not may_send(at):
+                break
             result = self.send_one(message)
             match result:
                 case Accepted():

@@ -528,6 +528,11 @@ class WebhookEvent(models.Model):
             ),
             models.Index(fields=["id"], name="webhookevent_review", condition=Q(status="review")),
             models.Index(
+                fields=["id"],
+                name="webhookevent_stop_waiting",
+                condition=Q(status="received", consent_request__in=["stop", "review"]),
+            ),
+            models.Index(
                 fields=["owner", "id"], name="webhookevent_owner", condition=Q(owner__isnull=False)
             ),
         ]

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
+from astronote.common.sql import execute
 from astronote.common.times import parse_time_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
@@ -22,7 +23,8 @@ from contacts.marketing_blocks import (
     wait_for_sends_and_suppress_phones,
 )
 from contacts.models import ConsentEventType, Contact
-from messaging import opt_in_requests, opt_out_confirmations, tallies
+from contacts.sending_window import lock_out_sending_if_no_window_is_open
+from messaging import opt_in_requests, opt_out_confirmations, page_opt_outs, tallies
 from messaging.event_fields import (
     ID_FIELDS,
     REPLY_TIME_FIELDS,
@@ -48,6 +50,8 @@ from messaging.reply_stores import (
 )
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
+REPLIES_LOCK = "inbound"
+LONGEST_WAIT_FOR_A_ROW_MS = 10  # in a request of the public
 APPLY_REPLIES = "messaging.tasks.apply_replies"
 DEBOUNCE_KEY, DEBOUNCE_SECONDS = "astronote:replies-waiting", 5
 CHUNK_REPLIES = 500
@@ -61,8 +65,42 @@ def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
     stored = insert_new_events(
         [_event_from_reply(event) for event in events], WebhookEventType.INBOUND
     )
-    if stored and jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
+    if stored:
+        _enqueue_job()
+
+
+def _enqueue_job() -> None:
+    if jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
         jobs.enqueue("delivery_status_poller", APPLY_REPLIES)
+
+
+def apply_at_once_or_enqueue_job(event: WebhookEvent) -> None:
+    """Apply an opt-out of a page if no lock has to be waited for; else a job does.
+
+    A request of the public waits for no call to Mitto, no import and no other opt-out: it has
+    written the opt-out, and sending heeds it.
+    """
+    with advisory_lock(REPLIES_LOCK) as acquired:
+        try:
+            is_applied = acquired and _apply_unless_locked(event)
+        except OperationalError:  # somebody holds a row
+            is_applied = False
+    if not is_applied:
+        _enqueue_job()
+
+
+@transaction.atomic
+def _apply_unless_locked(event: WebhookEvent) -> bool:
+    """Apply an opt-out of a page; return whether no sending window was open.
+
+    Raises:
+        OperationalError: if a row is locked.
+    """
+    execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT_FOR_A_ROW_MS}ms'")
+    if event.owner_id is None or not lock_out_sending_if_no_window_is_open(event.owner_id):
+        return False
+    _apply_reply_and_get_count_name(event)
+    return True
 
 
 def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
@@ -100,7 +138,7 @@ def wait_and_apply_received_replies() -> dict[str, int]:
         unknown numbers.
     """
     counts = {request.value: 0 for request in ConsentRequest} | {"other": 0, "unmatched": 0}
-    with advisory_lock("inbound", wait=True):
+    with advisory_lock(REPLIES_LOCK, wait=True):
         jobs.end_debounce(DEBOUNCE_KEY)
         waiting = WebhookEvent.objects.filter(
             status=WebhookEventStatus.RECEIVED, event_type=WebhookEventType.INBOUND
@@ -118,6 +156,11 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     Returns:
         The name of its count.
     """
+    if event.provider == page_opt_outs.PROVIDER and event.payload:
+        page_opt_outs.apply_opt_out(event)
+        event.processed_at = timezone.now()
+        event.save(update_fields=["status", "processed_at"])
+        return ConsentRequest.STOP.value
     payload = event.payload or {}
     numbers = possible_numbers_in(sender_number_of_reply(payload))
     conversations = conversations_latest_first(numbers)

@@ -14,6 +14,7 @@ from typing import Any
 
 from messaging.reply_text import (
     Clause,
+    capitals_in_latin,
     edit_distance,
     fold,
     has_two_letters_swapped,
@@ -77,6 +78,7 @@ class Language:
             shared: the file of what every language understands.
         """
         self._spellings = [(re.compile(a), b) for a, b in data.get("spellings", ())]
+        self._is_written_in_latin = data.get("script", "Latin") == "Latin"
         self._splits_at_apostrophe = data.get("splits_at_apostrophe", False)
         sources = (data,) if data is shared else (data, shared)
 
@@ -136,7 +138,8 @@ class Language:
         for kind in PHRASES:
             for each in sources:
                 for phrase in each.get("phrases", {}).get(kind, "").strip().splitlines():
-                    turn = 1 if GAP in phrase else 0 if " " in phrase else 2
+                    is_of_one_word = any("+" not in each for each in phrase.split("|"))
+                    turn = 1 if GAP in phrase else 2 if " " not in phrase and is_of_one_word else 0
                     self._phrases[turn].append((kind, self._compile_phrase(phrase)))
 
     def _folded_terms_or_empty(self, source: Mapping[str, str], name: str) -> list[str]:
@@ -156,10 +159,16 @@ class Language:
             clause: a part of a text.
             of_one: whether it is the whole text.
         """
-        words = [word for token in clause.tokens for word in self.fold(token).split()]
+        words = [word for token in self._tokens(clause) for word in self.fold(token).split()]
         if of_one and "".join(words) in self.commands:
             return ["".join(words)]  # "un subscribe"
         return [word for each in words for word in self._known.corrected(each).split()]
+
+    def _tokens(self, clause: Clause) -> Sequence[str]:
+        """The words as written; Greek capitals that look Latin are Latin if the language is."""
+        if not self._is_written_in_latin:
+            return clause.tokens
+        return [capitals_in_latin(token) for token in clause.tokens]
 
     def known_words_score(self, clause: Clause, words: Sequence[str]) -> int:
         """How many words of a clause the language knows; a corrected one counts half.
@@ -168,7 +177,7 @@ class Language:
             clause: a part of a text.
             words: its words, by `corrected_words_of_clause`.
         """
-        written = {word for token in clause.tokens for word in self.fold(token).split()}
+        written = {word for token in self._tokens(clause) for word in self.fold(token).split()}
         known = (word for word in words if len(word) > 1 and word in self._known)
         return sum(2 if word in written else 1 for word in known)
 

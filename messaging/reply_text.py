@@ -17,6 +17,12 @@ _LATIN, _GREEK, _CYRILLIC = (
     "ΑΒ ΕΗΙ ΚΜΝΟΡ ΤΧΥΖα ει κορ  τυνχ ΠΓ",
     "АВСЕНІЈКМ ОРЅТХУ асеіјкор ѕт  хуПГ",
 )
+_LATIN_CAPITALS = {
+    ord(greek): latin
+    for greek, latin in zip(_GREEK, _LATIN, strict=True)
+    if greek.isupper() and latin.isupper()
+}
+_LOOKS_LATIN = re.compile(f"[{''.join(map(chr, _LATIN_CAPITALS))}]+")
 _SCRIPTS = {"LATIN": _LATIN, "GREEK": _GREEK, "CYRILLIC": _CYRILLIC}
 _DIGITS_FOR_LETTERS = str.maketrans("01345$@", "oieassa")
 
@@ -117,6 +123,11 @@ def _convert_to_one_script(token: str) -> str:
         if all(c in alike or _is_letter_of_script(c, script) for c in token if c.isalpha()):
             return "".join(alike.get(c, c) for c in token)
     return token
+
+
+def capitals_in_latin(token: str) -> str:
+    """A word of Greek capitals that all look Latin, in Latin letters; any other as it is."""
+    return token.translate(_LATIN_CAPITALS) if _LOOKS_LATIN.fullmatch(token) else token
 
 
 def _is_letter_of_script(letter: str, script: str) -> bool:

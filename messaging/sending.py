@@ -28,7 +28,16 @@ from contacts.marketing_blocks import MarketingBlocks, marketing_blocks
 from contacts.models import MessageType
 from contacts.restriction import restricted_phones
 from contacts.sending_window import sending_window
-from messaging import call_metrics, database_age, limits, mitto, outcomes, rate_limits, sending_stop
+from messaging import (
+    call_metrics,
+    database_age,
+    limits,
+    mitto,
+    outcomes,
+    rate_limits,
+    sending_stop,
+    waiting_stops,
+)
 from messaging.batch_queue import (
     HELD,
     backoff_with_jitter,
@@ -52,8 +61,8 @@ from messaging.statuses import (
 
 log = logging.getLogger(__name__)
 
-# From reading consent to the call; far less than an opt-out waits for open sending windows.
-MAX_CONSENT_AGE_SECONDS = 30
+# From reading consent to the call; less than an opt-out waits for open sending windows.
+MAX_CONSENT_AGE_SECONDS = 1
 
 
 class BatchResult(StrEnum):
@@ -152,20 +161,38 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
         began = time.monotonic()
         try:
             messages = mark_submitting_and_check_messages(batch)
+            has_opt_out = waiting_stops.is_one_from([message.to for message in messages])
         except CONNECTION_ERRORS as error:
             return _return_uncalled_batch_to_queue(batch, error)
         if not messages:
             return BatchResult.NOTHING_TO_SEND
         sms = [mitto.OutgoingSms(message.to, message.text, batch.sender) for message in messages]
-        if time.monotonic() - began > MAX_CONSENT_AGE_SECONDS:
+        if has_opt_out:
+            result: mitto.SendResult = mitto.RetryLater("an opt-out came before the call")
+        elif time.monotonic() - began > MAX_CONSENT_AGE_SECONDS:
             # The process was suspended: an opt-out may have stopped waiting for this window.
-            result: mitto.SendResult = mitto.RetryLater("the worker was stopped before the call")
+            result = mitto.RetryLater("the worker was stopped before the call")
         else:
             with call_metrics.measure_and_record_call_unless_raised() as call:
                 result = call.result = mitto_client().send_bulk(
-                    sms, wait_for_turn=rate_limits.sleep_for_one_call
+                    sms, may_send=lambda at: _may_send_singly(batch, messages[at])
                 )
         return repeat_until_committed(lambda: settle_or_requeue_batch(batch, messages, result))
+
+
+def _may_send_singly(batch: Batch, message: PreparedMessage) -> bool:
+    """Wait for the turn of a single call, and look whether its message may still be sent.
+
+    Most of the calls of a batch begin long after its consent was read. What may not be sent returns
+    to the queue with the rest of the batch, and is skipped there.
+    """
+    rate_limits.sleep_for_one_call()
+    try:
+        still_sendable, _ = _split_sendable_and_skipped(batch, only=message.id)
+        return bool(still_sendable) and not waiting_stops.is_one_from([message.to])
+    except CONNECTION_ERRORS:
+        connection.close()  # what was answered so far is recorded when PostgreSQL is back
+        return False
 
 
 def _return_uncalled_batch_to_queue(batch: Batch, error: Exception) -> BatchResult:
@@ -244,12 +271,15 @@ def _newest_submission_or_raise_postponed() -> int:
         ) from None
 
 
-def _split_sendable_and_skipped(batch: Batch) -> tuple[list[PreparedMessage], list[Outcome]]:
-    """Split a batch's queued messages into those to send and the outcomes of those to skip."""
+def _split_sendable_and_skipped(
+    batch: Batch, only: MessageId | None = None
+) -> tuple[list[PreparedMessage], list[Outcome]]:
+    """Split queued messages of a batch, or one, into those to send and the outcomes of the rest."""
     model = batch.message_class
     consent_column = CONSENT_COLUMN[batch.message_type]
+    queued = model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
     rows = list(
-        model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
+        (queued if only is None else queued.filter(pk=only))
         .order_by("pk")
         .values_list(
             "pk",

@@ -83,6 +83,7 @@ class Chaos:
         self.done: Counter[str] = Counter()
         self.stopped: list[tuple[float, int]] = []
         self.numbers = 0
+        self.strangers = 0
         self.files = 0
         self.restless = False
 
@@ -105,7 +106,10 @@ class Chaos:
             )
         for owner in self.owners:
             self.create_and_start_import(owner, 120)
+            self.import_without_consent(owner)
         self.quiet(lambda: self.rules.unfinished() == [], "the first imports")
+        for owner in self.owners:
+            self.ask_without_answer(owner)
         self.hold_a_campaign()
 
     # Work
@@ -131,9 +135,56 @@ class Chaos:
                 day = day.replace(day=min(day.day, 28))
                 writer.writerow([phone, f"N{number}", day.replace(year=1990)])
                 promised.add((owner.pk, phone))
+            # A file does not bring back who has opted out.
+            for sender, phone in list(self.evidence.opted_out)[-5:]:
+                if sender == owner.sender_name:
+                    writer.writerow([phone, "Again", today.replace(year=1990, day=1)])
             writer.writerow(["12", "Bad", ""])
         create_and_start_import(owner.pk, path, "all", consent_source="chaos")
         transaction.on_commit(lambda: self.evidence.imported.update(promised))
+
+    def import_without_consent(self, owner: Any) -> None:
+        """A file of customers of whom nobody says that they agreed, some with a birthday today."""
+        from contacts.importing.lifecycle import create_and_start_import
+
+        self.files += 1
+        path = self.place.root / f"customers-{self.files}.csv"
+        born = date.today().replace(year=1990, day=min(date.today().day, 28))
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["phone", "first name", "birthday"])
+            for _ in range(10):
+                self.strangers += 1
+                phone = f"+30691{self.strangers:07}"
+                self.evidence.without_consent.add((owner.sender_name, phone))
+                writer.writerow([phone, "Stranger", born])
+        create_and_start_import(owner.pk, path, "all")
+
+    def ask_without_answer(self, owner: Any) -> None:
+        """Half of those who never agreed have been asked, and have not answered."""
+        from django.utils import timezone
+
+        from contacts.models import Contact, OptInRequest
+
+        for contact in Contact.objects.filter(owner=owner, is_subscribed=False)[:5]:
+            OptInRequest.objects.create(
+                contact=contact,
+                purpose="double_opt_in",
+                wording="Offers?",
+                tracking_id=f"chaos{contact.pk:07}",
+                expires_at=timezone.now() + timedelta(days=1),
+            )
+
+    def enter_contact(self) -> None:
+        """An operator enters a contact and puts it on the list: nobody said that it agreed."""
+        from contacts.models import Contact, List, ListMembership
+
+        owner = self.draw.choice(self.owners)
+        self.strangers += 1
+        phone = f"+30691{self.strangers:07}"
+        self.evidence.without_consent.add((owner.sender_name, phone))
+        contact = Contact.objects.create(owner=owner, phone=phone)
+        ListMembership.objects.create(list=List.objects.get(owner=owner), contact=contact)
 
     def hold_a_campaign(self) -> None:
         """One that stays paused beyond the life of its credit reservations."""
@@ -163,7 +214,11 @@ class Chaos:
         return not of_held.filter(expires_at__gt=long_ago).exists()
 
     def next_import(self) -> None:
-        self.create_and_start_import(self.draw.choice(self.owners))
+        owner = self.draw.choice(self.owners)
+        if self.draw.random() < 0.3:
+            self.import_without_consent(owner)
+        else:
+            self.create_and_start_import(owner)
 
     def campaign(self, scheduled: bool = False) -> None:
         from django.db.models import Sum
@@ -218,7 +273,10 @@ class Chaos:
         self.done[todo] += 1
 
     def opt_out(self) -> None:
-        from contacts.consent import change_consent
+        """A press on the page of the last message's link, else a change by an operator."""
+        from campaigns.models import CampaignMessage
+        from compliance import unsubscribe
+        from contacts.consent import NO_EVIDENCE, change_consent
         from contacts.models import Contact
 
         owner = self.draw.choice(self.owners)
@@ -226,7 +284,13 @@ class Chaos:
             Contact.objects.filter(owner=owner, is_subscribed=True).values_list("pk", "phone")[:200]
         )
         pk, phone = self.draw.choice(ids)
-        change_consent(pk, "unsubscribed", source="chaos")
+        messages = CampaignMessage.objects.select_related("owner", "contact", "batch")
+        message = messages.filter(contact=pk).last()
+        if message and self.draw.random() < 0.5:
+            unsubscribe.opt_out_and_count(message, NO_EVIDENCE)
+            self.done["opt-out pressed"] += 1
+        else:
+            change_consent(pk, "unsubscribed", source="chaos")
         self.evidence.opted_out[owner.sender_name, phone] = time.time()
 
     def birthdays(self) -> None:
@@ -345,8 +409,9 @@ class Chaos:
                 self.birthdays,
                 self.repeat,
                 self.next_import,
+                self.enter_contact,
             ],
-            weights=[5, 2, 3, 4, 1, 1, 3],
+            weights=[5, 2, 3, 4, 1, 1, 3, 1],
             k=3,
         )
         for something in work:

@@ -24,6 +24,7 @@ class Evidence:
         self.ledger: list[dict[str, Any]] = []
         self.opted_out: dict[tuple[str, str], float] = {}  # (sender, phone): committed at
         self.imported: set[tuple[int, str]] = set()  # (store, phone) in files
+        self.without_consent: set[tuple[str, str]] = set()  # (sender, phone) that never agreed
         self.largest_mb = 0.0
         self.changed_by_repetition = 0
         self.mispriced = 0  # campaigns that held another price than their preview showed
@@ -85,6 +86,13 @@ def after_opting_out(evidence: Evidence) -> int:
         message["accepted_at"] > evidence.opted_out[message["sender"], message["destination"]]
         for message in evidence.ledger
         if (message["sender"], message["destination"]) in evidence.opted_out
+    )
+
+
+def without_consent(evidence: Evidence) -> int:
+    return sum(
+        (message["sender"], message["destination"]) in evidence.without_consent
+        for message in evidence.ledger
     )
 
 
@@ -162,6 +170,7 @@ RULES: dict[str, Callable[[Evidence], int]] = {
     "1 Mitto never receives a message twice": twice,
     "2 no message, campaign or import is lost": lost,
     "3 nobody is messaged after opting out": after_opting_out,
+    "3 nobody is messaged without consent": without_consent,
     "4 no store touches another's anything": across_stores,
     "5 the ledger balances to the credit, and the price shown was charged": unbalanced,
     f"6 no worker is larger than {LARGEST_WORKER_MB} MB": grown,

@@ -183,4 +183,5 @@ def test_a_batch_takes_few_statements_whatever_its_size(sandbox, size):
     started(size)
     with CaptureQueriesContext(connection) as captured:
         assert sending.process_next_batch() == "accepted"
-    assert len(captured) < 20, [query["sql"][:80] for query in captured]
+    # One of them looks for opt-outs just before the call.
+    assert len(captured) <= 20, [query["sql"][:80] for query in captured]

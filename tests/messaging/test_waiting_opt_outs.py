@@ -1,0 +1,160 @@
+"""An opt-out is written and answered at once; no call that begins later has the person in it."""
+
+import json
+import threading
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+
+from campaigns import enqueue
+from campaigns.models import Campaign, CampaignMessage
+from contacts.models import ConsentEvent, Contact, Suppression
+from contacts.sending_window import sending_window
+from messaging import mitto, rate_limits, replies, sending
+from messaging.models import Batch, WebhookEvent
+from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FIRST, SECOND = "+306900000000", "+306900000001"
+
+
+@pytest.fixture
+def campaign():
+    store = make_store(company="Anna's shoes")
+    return enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
+
+
+def link_of(phone):
+    text = CampaignMessage.objects.get(to=phone).text
+    return text[text.index("/u/") :]
+
+
+def write(client, text, sender=FIRST):
+    body = json.dumps({"from": sender, "text": text})
+    headers = {"X-Webhook-Token": "sandbox"}
+    assert (
+        client.post(
+            "/webhooks/mitto/inbound", body, "application/json", headers=headers
+        ).status_code
+        == 202
+    )
+
+
+class Holding:
+    """Holds something in another session until it is left."""
+
+    def __init__(self, hold):
+        self.hold, self.held, self.end = hold, threading.Event(), threading.Event()
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        assert self.held.wait(20)
+
+    def run(self):
+        try:
+            with transaction.atomic(), self.hold():
+                self.held.set()
+                self.end.wait(60)
+        finally:
+            connection.close()
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.thread.join(20)
+
+
+class LockedRow:
+    """As an import locks the contacts that it writes."""
+
+    def __enter__(self):
+        list(Contact.objects.select_for_update().filter(phone=FIRST))
+
+    def __exit__(self, *_):
+        pass
+
+
+def held(campaign, what):
+    if what == "a call to Mitto":
+        return Holding(lambda: sending_window(campaign.owner_id))
+    if what == "an import":
+        return Holding(LockedRow)
+    return Holding(lambda: replies.advisory_lock(replies.REPLIES_LOCK, wait=True))
+
+
+@pytest.mark.parametrize("what", ["a call to Mitto", "an import", "the job of replies"])
+def test_a_press_is_answered_while_something_holds_the_store(campaign, client, sandbox, what):
+    with held(campaign, what):
+        answer = client.post(link_of(FIRST), {"action": "opt_out"}, REMOTE_ADDR="192.0.2.7")
+        assert "no more offers" in answer.text
+        assert "no more offers" in client.get(link_of(FIRST)).text, "it is written"
+        assert Contact.objects.get(phone=FIRST).is_subscribed, "it is not applied"
+        assert sending.process_next_batch() == "deferred"
+        assert sandbox.summary()["calls"] == 0
+    counts = replies.apply_received_replies()
+    assert counts["stop"] == 1
+    assert not Contact.objects.get(phone=FIRST).is_subscribed
+    event = ConsentEvent.objects.get()
+    assert (event.source, event.meta["ip_address"]) == ("unsubscribe_page", "192.0.2.7")
+    assert Suppression.objects.count() == 1
+    wait_until(lambda: sending.process_next_batch() == "accepted")
+    assert [m["destination"] for m in sandbox.messages()] == [SECOND]
+
+
+def test_a_press_that_waits_for_nothing_is_applied_at_once(campaign, client):
+    client.post(link_of(FIRST))
+    assert not Contact.objects.get(phone=FIRST).is_subscribed
+    assert replies.apply_received_replies()["stop"] == 0
+    client.post(link_of(FIRST))
+    assert WebhookEvent.objects.count() == 1, "nothing is left to change"
+
+
+def test_a_stop_that_is_written_and_not_applied_is_heeded(campaign, client, sandbox):
+    write(client, "STOP")
+    assert sending.process_next_batch() == "deferred"
+    assert sandbox.summary()["calls"] == 0
+    assert Batch.objects.get().attempts == 0
+    replies.apply_received_replies()
+    wait_until(lambda: sending.process_next_batch() == "accepted")
+    assert [m["destination"] for m in sandbox.messages()] == [SECOND]
+
+
+def test_what_may_be_a_stop_is_heeded_too_and_other_replies_are_not(campaign, client, sandbox):
+    write(client, "Thanks!")
+    write(client, "leave me alone", sender="+306900000009")
+    assert sending.process_next_batch() == "accepted"
+    enqueue.enqueue_campaign(make_campaign(campaign.owner, campaign.list).pk)
+    write(client, "wrong number")
+    assert sending.process_next_batch() == "deferred"
+    assert sandbox.summary()["calls"] == 1
+
+
+def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monkeypatch):
+    """Where Mitto has no calls for many messages, those of a batch go out over minutes."""
+    sandbox.behave(without_bulk=1)
+    monkeypatch.setattr(sending, "mitto_client", lambda: fresh_client(sandbox))
+    second = link_of(SECOND)
+
+    def opt_out_between_the_calls():
+        thread = threading.Thread(target=press)
+        thread.start()
+        thread.join(20)
+
+    def press():
+        Client().post(second)
+        connection.close()
+
+    monkeypatch.setattr(rate_limits, "sleep_for_one_call", opt_out_between_the_calls)
+    assert sending.process_next_batch() == "deferred"
+    assert [m["destination"] for m in sandbox.messages()] == [FIRST]
+    replies.apply_received_replies()
+    sending.process_next_batch()
+    assert sandbox.summary()["accepted"] == 1
+    assert Campaign.objects.get().status == "completed"
+    assert CampaignMessage.objects.get(to=SECOND).error_code == "opted_out"
+
+
+def fresh_client(sandbox):
+    return mitto.MittoClient(base_url=sandbox.url, api_key="sandbox", traffic_account_id="sandbox")
