@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from astronote.common import audit
 from astronote.common.sql import database_now
-from astronote.common.store_clock import local_to_aware
+from astronote.common.store_clock import local_to_aware, show_time
 from astronote.queues import jobs
 from campaigns import message_text, service_campaigns
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
@@ -48,7 +48,8 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
     if start_at.tzinfo is None:
         start_at = local_to_aware(start_at, campaign.owner.timezone)
     if start_at <= now:
-        raise ValueError(f"{start_at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
+        shown = show_time(start_at, campaign.owner.timezone)
+        raise ValueError(f"{shown} has passed: give a time in the future")
     if start_at > now + MAX_AHEAD:
         raise ValueError(TOO_FAR_AHEAD)
     with transaction.atomic():
