@@ -68,6 +68,11 @@ def parse_cron_expression(value: str) -> str:
     return value
 
 
+def parse_cron_expression_or_empty(value: str) -> str:
+    """A cron expression of five fields, or nothing."""
+    return parse_cron_expression(value) if value else ""
+
+
 def parse_time_of_day(value: str) -> time:
     """A time of day, such as 22:00."""
     try:

@@ -15,6 +15,7 @@ from astronote.environment_parsers import (
     parse_boolean,
     parse_comma_separated,
     parse_cron_expression,
+    parse_cron_expression_or_empty,
     parse_database_url,
     parse_networks,
     parse_positive_minutes,
@@ -186,9 +187,10 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "BIRTHDAY_AUTOMATION_CRON",
-            parse_cron_expression,
-            "0 0 * * *",
-            "when birthday messages are sent (UTC)",
+            parse_cron_expression_or_empty,
+            "",
+            "when birthday messages of stores without an hour of their own are sent (UTC), such as"
+            " `0 0 * * *` for midnight; empty: at 10:00 of each store's local time",
         ),
         Variable(
             "DELIVERY_POLL_INTERVAL_MS",

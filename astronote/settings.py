@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "astronote.common.content_security.ContentSecurityPolicy",
+    "astronote.common.store_time.StoreTimeZone",
     "astronote.operations.queue_dashboard.QueueDashboardGuard",
     "axes.middleware.AxesMiddleware",
 ]

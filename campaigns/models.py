@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,7 +16,10 @@ from django.db.models.functions import Now
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
 from astronote.common.sql import database_now, execute
+from astronote.common.store_clock import hour_on_day
+from campaigns.automations import daily
 from contacts.models import Contact, Gender, List, MessageType
+from messaging import limits
 from messaging.models import Batch, OutboundMessage, SendDecision, StatusChange
 from messaging.opt_out_line import has_joined_opt_out_link
 from messaging.statuses import COUNTED_STATUSES
@@ -301,8 +305,21 @@ class Automation(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
     type = models.CharField(max_length=20, choices=AutomationType.choices)
     is_active = models.BooleanField(default=False)
-    last_run_at = models.DateTimeField(
-        null=True, blank=True, help_text="when its due messages were last written"
+    send_hour = models.PositiveSmallIntegerField(
+        "hour",
+        null=True,
+        blank=True,
+        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
+        help_text="From when on the day's birthday messages are sent, on the store's clock; empty:"
+        " 10:00, or BIRTHDAY_AUTOMATION_CRON.",
+    )
+    done_until = models.DateField(
+        null=True,
+        editable=False,
+        help_text="the last local day whose birthday messages were written",
+    )
+    block_reason = models.CharField(
+        max_length=200, blank=True, db_default="", editable=False, help_text="why messages wait"
     )
     message_body = ComposedTextField(max_length=2000, default="Hello!")
     message_type = models.CharField(
@@ -316,30 +333,50 @@ class Automation(models.Model):
             choice_constraint("type", AutomationType, "automation_type_known"),
             choice_constraint("message_type", MessageType, "automation_message_type_known"),
             models.UniqueConstraint(fields=["owner", "type"], name="automation_once_per_store"),
+            models.CheckConstraint(condition=Q(send_hour__lt=24), name="automation_hour_of_a_day"),
         ]
 
     def __str__(self) -> str:
         return self.get_type_display()
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; an automation that is switched on counts as run now, so it begins with the next."""
-        self._set_last_run_if_switched_on()
+        """Save; one that is switched on begins with the next day whose hour comes."""
+        self._set_done_until_if_switched_on()
         super().save(*args, **kwargs)
 
-    def _set_last_run_if_switched_on(self) -> None:
+    def _set_done_until_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
-            self.last_run_at = database_now()
+            self.done_until = daily.last_day_begun(
+                database_now(), self.owner.timezone, self.send_hour
+            )
 
     def clean(self) -> None:
-        """Check that the text has no tag that an automation cannot fill.
+        """Check that the text has no tag that an automation cannot fill, and that the hour serves.
 
         Raises:
-            ValidationError: if it has one, or if its opt-out link stands where it does not work.
+            ValidationError: if it has one, or if its opt-out link stands where it does not work; if
+                the quiet hours would keep birthday messages until the next day.
         """
         _check_text_tags("message_body", self.message_body)
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
                 {"message_body": "An automation has no offer: remove {{offer_link}}."}
+            )
+        if self.send_hour is not None and self.message_type in MessageType.values:
+            self._check_that_quiet_hours_end_on_the_same_day(self.send_hour)
+
+    def _check_that_quiet_hours_end_on_the_same_day(self, hour: int) -> None:
+        zone = self.owner.timezone if self.owner_id else "UTC"
+        today = database_now().astimezone(ZoneInfo(zone)).date()
+        quiet_until = limits.find_quiet_hours_end(
+            hour_on_day(today, hour, zone), self.message_type, zone
+        )
+        if quiet_until and quiet_until.date() > today:
+            raise ValidationError(
+                {
+                    "send_hour": f"Quiet hours keep messages of {hour:02}:00 until"
+                    f" {quiet_until:%H:%M} of the next day: choose an hour outside of them."
+                }
             )
 
 

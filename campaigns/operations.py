@@ -37,6 +37,9 @@ from contacts.contact_page import ContactPanel, contact_panels
 from messaging.operations import BY_CONTACT_OR_NUMBER, MESSAGE_CODES
 from messaging.statuses import COUNTED_STATUSES
 
+# Each zone's hours begin at one of these times.
+EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
+
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
     yield RecurringJob(
@@ -60,11 +63,11 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         "birthday",
         "birthday",
         "campaigns.tasks.run_birthdays",
-        cron=settings.BIRTHDAY_AUTOMATION_CRON,
+        cron=EVERY_QUARTER_OF_AN_HOUR,
         on_start=settings.RUN_BIRTHDAY_ON_START,
         run_now=RunNow(
             "campaigns.change_campaign",
-            "send today's birthday messages, which stores pay for",
+            "send the birthday messages that are due, which stores pay for",
             lambda: birthday.enqueue_birthday_messages(dry_run=True),
         ),
     )
@@ -119,7 +122,6 @@ registry.repairs.register(
     Repair("campaigns_started", repairs.enqueue_due_campaigns),
     Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled),
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
-    Repair("birthday_runs_enqueued", repairs.enqueue_missed_birthday_run),
 )
 registry.operator_models.register(
     OperatorModels("campaigns", ("campaign", "automation", "nfctag"), ("send_service",))
@@ -212,7 +214,11 @@ registry.personal_data.register(
                 ("name", "message_text", "offer_url", "block_reason"),
                 "what is sent to an audience",
             ),
-            ("campaigns.Automation", ("message_body",), "a store's standing messages"),
+            (
+                "campaigns.Automation",
+                ("message_body", "block_reason"),
+                "a store's standing messages",
+            ),
             ("campaigns.NfcTag", ("label",), "telling a store's tags apart"),
         )
     ),
@@ -239,7 +245,14 @@ registry.no_personal_data.register(
     NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES),
     NoPersonalData(
         "campaigns.Automation",
-        ("type", "last_run_at", "message_type", "created_at", "updated_at"),
+        (
+            "type",
+            "send_hour",
+            "done_until",
+            "message_type",
+            "created_at",
+            "updated_at",
+        ),
     ),
     NoPersonalData("campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key")),
     NoPersonalData("campaigns.NfcTag", ("public_id", "created_at")),

@@ -302,7 +302,7 @@ def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
     """Quiet hours and caps, as sentences (rules.md#quiet-hours, rules.md#caps)."""
     if until := find_current_quiet_hours_end(campaign.message_type, campaign.owner.timezone):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
-        yield f"The store has quiet hours: sending begins at {local:%H:%M %Z}."
+        yield f"The store has quiet hours: sending begins at {local:%H:%M} {local.tzinfo}."
     yield from describe_store_caps()
     if campaign.message_type == MessageType.MARKETING:
         for cap, period in (

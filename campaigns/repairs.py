@@ -1,4 +1,4 @@
-"""The watchdog's repairs of campaigns and birthday runs (rules.md#watchdog).
+"""The watchdog's repairs of campaigns (rules.md#watchdog).
 
 Each looks at the state of rows and returns how many it found. What it changes is written to the
 audit trail. A dry run only counts.
@@ -18,9 +18,7 @@ from astronote.accounts.models import StoreId
 from astronote.common import audit
 from astronote.common.sql import rows
 from astronote.operations.watchdog import NAME
-from astronote.queues import jobs
 from campaigns import actions, schedule
-from campaigns.automations import birthday
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus
 from messaging import batch_queue, credits
 from messaging.models import Batch, BatchId
@@ -197,12 +195,3 @@ RECOUNT_CAMPAIGN = f"""
     WHERE c.id = %s AND old.id = c.id
     RETURNING ({_OLD}) IS DISTINCT FROM ({_NEW})
 """
-
-
-def enqueue_missed_birthday_run(dry_run: bool) -> int:
-    """Enqueue the birthday messages of a day whose job was lost."""
-    missed = birthday.birthday_run_missed()
-    if missed and not dry_run:
-        jobs.enqueue("birthday", birthday.RUN_BIRTHDAYS)
-        audit.write_entry("missed birthday run enqueued", by=NAME)
-    return int(missed)

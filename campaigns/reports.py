@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import rows
+from astronote.common.store_clock import show_time
 from astronote.models import User
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus, OfferViewEvent
 from messaging.batch_queue import HELD
@@ -355,7 +356,7 @@ def waiting_for(campaign: CampaignWithNextBatch) -> str:
     def local_time(moment: datetime) -> str:
         local = moment.astimezone(zone)
         today = local.date() == now.astimezone(zone).date()
-        return f"{local:%H:%M %Z}" if today else f"{local:%Y-%m-%d %H:%M %Z}"
+        return f"{local:%H:%M} {zone}" if today else show_time(moment, zone.key)
 
     if campaign.block_reason:
         if not campaign.retry_after:

@@ -5,9 +5,8 @@ The row decides, by PostgreSQL's clock. The delayed job only makes the start pun
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -15,6 +14,7 @@ from django.db.models.functions import Now
 
 from astronote.common import audit
 from astronote.common.sql import database_now
+from astronote.common.store_clock import local_to_aware, show_time
 from astronote.queues import jobs
 from campaigns import message_text, service_campaigns
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
@@ -46,9 +46,10 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
     if start_at.year > now.year + 1:
         raise ValueError(TOO_FAR_AHEAD)
     if start_at.tzinfo is None:
-        start_at = _aware_or_raise_if_clock_changes(start_at, ZoneInfo(campaign.owner.timezone))
+        start_at = local_to_aware(start_at, campaign.owner.timezone)
     if start_at <= now:
-        raise ValueError(f"{start_at:%Y-%m-%d %H:%M %Z} has passed: give a time in the future")
+        shown = show_time(start_at, campaign.owner.timezone)
+        raise ValueError(f"{shown} has passed: give a time in the future")
     if start_at > now + MAX_AHEAD:
         raise ValueError(TOO_FAR_AHEAD)
     with transaction.atomic():
@@ -70,25 +71,6 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         jobs.enqueue_at_on_commit(
             "scheduler", start_at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
         )
-
-
-def _aware_or_raise_if_clock_changes(local: datetime, zone: ZoneInfo) -> datetime:
-    """The time in this zone; refused if clocks skip it, or show it twice."""
-    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    before, after = first.utcoffset(), second.utcoffset()
-    if before == after or before is None or after is None:
-        return first
-    if before < after:
-        shown = first.astimezone(UTC).astimezone(zone)
-        raise ValueError(
-            f"{local:%Y-%m-%d %H:%M} does not exist in {zone.key}, where clocks go forward: give"
-            f" another time, such as {shown:%H:%M}"
-        )
-    raise ValueError(
-        f"{local:%Y-%m-%d %H:%M} comes twice in {zone.key}, where clocks go back: give another"
-        " time, or by the command line one with its offset,"
-        f" {first.isoformat(timespec='minutes')} or {second.isoformat(timespec='minutes')}"
-    )
 
 
 def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
+from astronote.common.store_clock import show_time
 from astronote.models import User
 from campaigns.audience import campaign_audience
 from campaigns.models import STARTABLE_STATUSES, Campaign, ServiceConfirmation
@@ -208,5 +208,5 @@ def describe_confirmation(campaign: Campaign) -> str:
     asked = f"{request.asked_by.email} asked for its confirmation"
     if request.confirmed_by is None or request.confirmed_at is None:
         return f"{asked}; a second person must give it."
-    local = request.confirmed_at.astimezone(ZoneInfo(campaign.owner.timezone))
-    return f"{asked}, {request.confirmed_by.email} confirmed it at {local:%Y-%m-%d %H:%M %Z}."
+    confirmed_at = show_time(request.confirmed_at, campaign.owner.timezone)
+    return f"{asked}, {request.confirmed_by.email} confirmed it at {confirmed_at}."

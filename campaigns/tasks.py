@@ -32,7 +32,7 @@ def finish_cancelling(campaign_id: int) -> int:
 
 
 def run_birthdays() -> dict[str, int]:
-    """Queue birthday: send the birthday messages of the day."""
+    """Queue birthday: send the birthday messages that are due."""
     return birthday.enqueue_birthday_messages()
 
 

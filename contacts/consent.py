@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from astronote.common.store_clock import show_time
 from astronote.common.times import plausible_claimed_or_arrival_time
 from contacts.models import (
     MARKETING_EVENTS,
@@ -182,10 +182,8 @@ def why_consent_does_not_count(
     if contact.unsubscribed_at:
         opted_out_at.append(contact.unsubscribed_at)
     if opted_out_at and agreed_at <= max(opted_out_at):
-        zone = ZoneInfo(contact.owner.timezone)
-        return (
-            f"The person opted out later: {max(opted_out_at).astimezone(zone):%Y-%m-%d %H:%M %Z}."
-        )
+        zone = contact.owner.timezone
+        return f"The person opted out later: {show_time(max(opted_out_at), zone)}."
     return ""
 
 

@@ -47,15 +47,18 @@ def quiet_hours_end_or_none(now: datetime, zone: str, start: time, end: time) ->
 
 def find_current_quiet_hours_end(message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have now, or None if they have none."""
+    return find_quiet_hours_end(database_now(), message_type, zone)
+
+
+def find_quiet_hours_end(at: datetime, message_type: str, zone: str) -> datetime | None:
+    """The end of the quiet hours that messages of this type have at a time, or None."""
     exempt = {
         MessageType.MARKETING: settings.QUIET_HOURS_ALLOW_MARKETING,
         MessageType.SERVICE: settings.QUIET_HOURS_ALLOW_SERVICE,
     }
     if not settings.QUIET_HOURS_ENABLED or exempt[MessageType(message_type)]:
         return None
-    return quiet_hours_end_or_none(
-        database_now(), zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END
-    )
+    return quiet_hours_end_or_none(at, zone, settings.QUIET_HOURS_START, settings.QUIET_HOURS_END)
 
 
 def raise_postponed_if_quiet_hours(batch: Batch) -> None:

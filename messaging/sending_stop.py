@@ -19,11 +19,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.audit import account_id_or_program
 from astronote.common.sql import database_now, rows
+from astronote.common.store_clock import show_time
 from astronote.operations.registry import Notice
 from astronote.queues import jobs
 from messaging import credits
@@ -85,8 +87,9 @@ COUNT_WAITING = """
 def describe_stop(stop: SendingStop) -> str:
     """Say why sending is stopped, since when, by whom, what waits and how it goes on."""
     waiting = count_waiting_messages_and_credits()
+    zone = timezone.get_current_timezone_name()
     sentences = [
-        f"Sending is stopped since {stop.since:%Y-%m-%d %H:%M} UTC by {stop.by}: {stop}.",
+        f"Sending is stopped since {show_time(stop.since, zone)} by {stop.by}: {stop}.",
         stop.details and f"{stop.details}.",
         f"{waiting.messages:,} messages wait, worth {waiting.credits:,} credits.",
         _describe_how_sending_goes_on(stop),
@@ -101,9 +104,9 @@ def _describe_how_sending_goes_on(stop: SendingStop) -> str:
         return "None is lost. One is tried once sending is stopped for this reason alone."
     if stop.next_probe_at <= database_now():
         return "None is lost. One is tried at once; if Mitto accepts it, sending goes on."
+    at, zone = timezone.localtime(stop.next_probe_at), timezone.get_current_timezone_name()
     return (
-        f"None is lost. One is tried at {stop.next_probe_at:%H:%M:%S} UTC;"
-        " if Mitto accepts it, sending goes on."
+        f"None is lost. One is tried at {at:%H:%M:%S} {zone}; if Mitto accepts it, sending goes on."
     )
 
 

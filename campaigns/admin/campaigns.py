@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -19,6 +19,7 @@ from unfold.decorators import display
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.store_clock import show_time
 from campaigns import message_csv, reports, service_campaigns
 from campaigns.admin import report_pages
 from campaigns.admin.campaign_actions import (
@@ -101,16 +102,27 @@ def _confirm_list_action_page(
 
 
 def _perform_and_get_campaign_to_show(
-    request: HttpRequest, campaign: Campaign, action: CampaignAction, *arguments: Any
-) -> Campaign:
+    request: HttpRequest, campaign: Campaign, action: CampaignAction, form: Form | None = None
+) -> Campaign | None:
     """Perform an action and tell the operator how it went.
 
+    Args:
+        request: the operator's.
+        campaign: the campaign.
+        action: the action.
+        form: a valid form with what the action needs; gets the error, if a person filled it in.
+
     Returns:
-        The campaign to show next: the copy that the action created, else the same one.
+        The campaign to show next: the copy that the action created, else the same one. None if the
+        form is to be shown again.
     """
+    arguments = [form.cleaned_data[action.input_field]] if form else []
     try:
         result = action.function(campaign, *arguments, by=request.user)
     except (ValueError, SendingBlocked) as error:
+        if form and form.visible_fields():
+            form.add_error(action.input_field, str(error))
+            return None
         messages.error(request, f"{campaign}: {error}")
         return campaign
     messages.success(request, f"{campaign}: {action.success}")
@@ -176,6 +188,10 @@ class CampaignAdmin(LargeTableAdmin):
         """A campaign that was started, with its messages, cannot be deleted."""
         started = obj is not None and obj.status not in STARTABLE_STATUSES
         return not started and super().has_delete_permission(request, obj)
+
+    def changelist_view(self, request, extra_context=None):
+        """The list, in which each time is followed by its store's zone."""
+        return super().changelist_view(request, {"times_have_zones": True, **(extra_context or {})})
 
     def get_actions(self, request):
         """Campaigns are deleted one by one, on the campaign's own page."""
@@ -256,9 +272,10 @@ class CampaignAdmin(LargeTableAdmin):
         if action.input_field:
             seen = service_campaigns.settings_digest(campaign)
             form = INPUT_FORMS[action.input_field](request.POST or None, initial={"seen": seen})
-        if request.method == "POST" and (form is None or form.is_valid()):
-            arguments = [form.cleaned_data[action.input_field]] if form else []
-            shown_next = _perform_and_get_campaign_to_show(request, campaign, action, *arguments)
+        is_complete = request.method == "POST" and (form is None or form.is_valid())
+        if is_complete and (
+            shown_next := _perform_and_get_campaign_to_show(request, campaign, action, form)
+        ):
             return redirect(_campaign_url("change", shown_next.pk))
         preview = preview_campaign(campaign) if action.shows_cost else None
         if action.preview:
@@ -344,8 +361,7 @@ class CampaignAdmin(LargeTableAdmin):
     def scheduled_at_in_store_time(self, campaign: Campaign) -> str:
         if campaign.scheduled_at is None:
             return "–"
-        local = campaign.scheduled_at.astimezone(ZoneInfo(campaign.owner.timezone))
-        return f"{local:%Y-%m-%d %H:%M %Z}"
+        return show_time(campaign.scheduled_at, campaign.owner.timezone)
 
     @admin.display(description="reason for waiting or failing")
     def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import calendar
 import logging
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
-from crontab import CronTab
-from django.conf import settings
-
+from astronote.accounts.models import StoreId
+from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
-from astronote.models import User
+from campaigns.automations import daily
 from campaigns.automations.due_messages import (
     DueContact,
     EligibleAutomation,
     eligible_automations,
     enqueue_due_messages,
     find_due_contacts,
+    keep_block_reasons,
+    text_problems,
 )
 from campaigns.models import Automation, AutomationType
 
+DAY = timedelta(days=1)
 log = logging.getLogger(__name__)
-
-RUN_BIRTHDAYS = "campaigns.tasks.run_birthdays"
 
 
 def enqueue_birthday_messages(
     *, day_for_all_stores: date | None = None, dry_run: bool = False
 ) -> dict[str, int]:
-    """Enqueue the birthday messages of each store's local day; a second call sends nothing twice.
+    """Enqueue the birthday messages of each store's days that are due and not done yet.
+
+    A second call sends nothing twice. A store that cannot pay is tried again by the next call.
 
     Args:
-        day_for_all_stores: this day for every store instead of its own.
+        day_for_all_stores: this day for every store, whether or not its hour has come.
         dry_run: only count who is due.
 
     Returns:
@@ -44,31 +46,78 @@ def enqueue_birthday_messages(
     with advisory_lock("birthday") as acquired:
         if not acquired:
             return {}
-        began = database_now()
-        counts = {"stores": 0, "messages": 0, "stores_without_credit": 0}
-        for local_day, automations in _automations_by_local_day(day_for_all_stores).items():
-            counts["stores"] += len(automations)
-            due_contacts = _find_adults_with_birthday(local_day, automations)
+        days_by_automation = _days_by_automation(day_for_all_stores)
+        problems = text_problems(days_by_automation)
+        messages, credits_needed_by_store = 0, Counter[StoreId]()
+        for day, automations in _sendable_by_day(days_by_automation, problems).items():
+            due_contacts = _find_adults_with_birthday(day, automations)
             if dry_run:
-                counts["messages"] += sum(1 for _ in due_contacts)
+                messages += sum(1 for _ in due_contacts)
                 continue
-            written = enqueue_due_messages(due_contacts, _year_as_occurrence_key(local_day))
-            for name, count in written.items():
-                counts[name] += count
-            ids = [automation.id for automation in automations]
-            Automation.objects.filter(pk__in=ids).update(last_run_at=began)
+            result = enqueue_due_messages(due_contacts, _year_as_occurrence_key(day))
+            messages += result.messages
+            credits_needed_by_store.update(result.credits_needed_by_store)
+        if not dry_run:
+            waiting = keep_block_reasons(days_by_automation, problems, credits_needed_by_store)
+            if not day_for_all_stores:
+                _mark_days_as_done(days_by_automation, waiting)
+    counts = {
+        "stores": len(days_by_automation.keys()) - len(problems),
+        "messages": messages,
+        "stores_without_credit": len(credits_needed_by_store),
+    }
     log.info("birthdays%s: %s", " (dry run)" if dry_run else "", counts)
     return counts
 
 
-def _automations_by_local_day(
+def _days_by_automation(
     day_for_all_stores: date | None,
+) -> dict[EligibleAutomation, list[date]]:
+    """The birthday automations that have days due, with these days, the present one first."""
+    now = database_now()
+    days_by_automation = {
+        automation: [day_for_all_stores]
+        if day_for_all_stores
+        else daily.days_due(now, automation.timezone, automation.send_hour, automation.done_until)
+        for automation in eligible_automations(AutomationType.BIRTHDAY)
+    }
+    return {automation: days for automation, days in days_by_automation.items() if days}
+
+
+def _sendable_by_day(
+    days_by_automation: Mapping[EligibleAutomation, list[date]], problems: Collection[int]
 ) -> dict[date, list[EligibleAutomation]]:
-    """The birthday automations that may send, by the present day in their stores' time zones."""
+    """The automations whose text can be sent, by the day that they have to do.
+
+    Later days come first, so that where credits are few those get them whose birthday it is.
+    """
     grouped: dict[date, list[EligibleAutomation]] = defaultdict(list)
-    for automation in eligible_automations(AutomationType.BIRTHDAY):
-        grouped[day_for_all_stores or automation.local_today()].append(automation)
-    return grouped
+    for automation, days in days_by_automation.items():
+        for day in days:
+            if automation.id not in problems:
+                grouped[day].append(automation)
+    return dict(sorted(grouped.items(), reverse=True))
+
+
+def _mark_days_as_done(
+    days_by_automation: Mapping[EligibleAutomation, list[date]], waiting: Collection[int]
+) -> None:
+    """Mark the days as done, and write to the audit trail which days before were left out."""
+    ids_by_day: dict[date, list[int]] = defaultdict(list)
+    for automation, days in days_by_automation.items():
+        if automation.id in waiting:
+            continue
+        ids_by_day[days[0]].append(automation.id)
+        if automation.done_until and (first_left_out := automation.done_until + DAY) < days[-1]:
+            audit.write_entry(
+                "birthdays left out",
+                Automation(pk=automation.id, owner_id=automation.owner_id),
+                by="automation",
+                first_day=first_left_out.isoformat(),
+                last_day=(days[-1] - DAY).isoformat(),
+            )
+    for day, ids in ids_by_day.items():
+        Automation.objects.filter(pk__in=ids).update(done_until=day)
 
 
 def _year_as_occurrence_key(day: date) -> str:
@@ -104,18 +153,3 @@ BIRTHDAY_IS_DUE = """
     AND EXTRACT(MONTH FROM c.birthday) = %(month)s
     AND EXTRACT(DAY FROM c.birthday) = ANY(%(days)s::numeric[])
 """
-
-
-def birthday_run_missed() -> bool:
-    """Whether an active automation has not been run since the last time it was due."""
-    now = database_now()
-    seconds_since_due = CronTab(settings.BIRTHDAY_AUTOMATION_CRON).previous(
-        now=now, default_utc=True
-    )  # negative
-    last_due = now + timedelta(seconds=seconds_since_due)
-    automations = Automation.objects.filter(
-        type=AutomationType.BIRTHDAY, is_active=True, last_run_at__lt=last_due
-    )
-    return automations.filter(
-        owner__in=User.objects.eligible_to_send_with_sender().values("pk")
-    ).exists()

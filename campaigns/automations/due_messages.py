@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from campaigns.message_text import (
     AutomationText,
     create_links_and_automation_renderers,
 )
-from campaigns.models import AutomationMessage, AutomationType
+from campaigns.models import Automation, AutomationMessage, AutomationType
 from campaigns.new_messages import build_new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
 from contacts.marketing_blocks import marketing_blocks
@@ -57,8 +57,12 @@ class EligibleAutomation(NamedTuple):
     """An active automation of a store that may send."""
 
     id: int
+    owner_id: StoreId
     sender: str
     timezone: str
+    send_hour: int | None
+    done_until: date | None
+    message_body: str
 
     def local_today(self) -> date:
         """Today in the store's time zone."""
@@ -66,7 +70,7 @@ class EligibleAutomation(NamedTuple):
 
 
 def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
-    """The active automations of a type whose stores may send and whose text can be sent.
+    """The active automations of a type whose stores may send.
 
     None after a restore, until sending goes on: what is due by the rows may have been sent.
     """
@@ -75,15 +79,18 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
     stores = User.objects.eligible_to_send_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
     )
-    columns = ("automation__pk", "sender", "timezone", "automation__message_body")
-    automations = []
-    for *columns_of_automation, text in stores.values_list(*columns):
-        automation = EligibleAutomation(*columns_of_automation)
-        if problem := tag_problem(text):
-            log.warning("automation %s is not sent: %s", automation.id, problem)
-        else:
-            automations.append(automation)
-    return automations
+    columns = ("pk", "sender", "timezone")
+    of_automation = ("send_hour", "done_until", "message_body")
+    found = stores.values_list(
+        "automation__pk", *columns, *(f"automation__{name}" for name in of_automation)
+    )
+    return [EligibleAutomation(*row) for row in found]
+
+
+def text_problems(automations: Iterable[EligibleAutomation]) -> dict[int, str]:
+    """Why texts cannot be sent, by the id of their automation; without those that can."""
+    problems = ((automation.id, tag_problem(automation.message_body)) for automation in automations)
+    return {automation_id: problem for automation_id, problem in problems if problem}
 
 
 def find_due_contacts(
@@ -142,38 +149,75 @@ FIND_DUE_CONTACTS = """
 """
 
 
+class DueMessagesResult(NamedTuple):
+    """How many messages were written, and what the stores that could not pay would have needed."""
+
+    messages: int
+    credits_needed_by_store: Counter[StoreId]
+
+
 def enqueue_due_messages(
     due_contacts: Iterable[DueContact],
     occurrence_key: str,
     *,
     after_write: Callable[[list[DueContact]], None] = lambda written: None,
-) -> dict[str, int]:
+) -> DueMessagesResult:
     """Write messages and batches, hold their credits and enqueue jobs; each chunk commits.
 
-    A store that cannot pay a chunk gets none of that chunk's messages; the audit trail says so.
+    A store that cannot pay a chunk gets none of that chunk's messages.
 
     Args:
         due_contacts: ordered by automation; none of them has a message of this occurrence.
         occurrence_key: what the messages are for.
         after_write: called in the transaction of each chunk with the contacts it wrote to.
-
-    Returns:
-        Counts of messages, and of stores that could not pay.
     """
-    counts = {"messages": 0, "stores_without_credit": 0}
+    messages = 0
+    credits_needed_by_store: Counter[StoreId] = Counter()
     remaining = iter(due_contacts)
     while chunk := list(islice(remaining, CHUNK)):
         with transaction.atomic():
             written = _write_and_enqueue_paid_messages(chunk, occurrence_key)
             after_write(written.contacts)
-        counts["messages"] += len(written.contacts)
-        counts["stores_without_credit"] += len(written.missing_credits_by_store)
-        for owner_id, needed in written.missing_credits_by_store.items():
-            audit.write_entry(
-                "automation not sent", by="automation", owner_id=owner_id, credits=needed
-            )
-            log.warning("store %s lacks credits for %s parts", owner_id, needed)
-    return counts
+        messages += len(written.contacts)
+        credits_needed_by_store.update(written.missing_credits_by_store)
+    return DueMessagesResult(messages, credits_needed_by_store)
+
+
+def keep_block_reasons(
+    automations: Iterable[EligibleAutomation],
+    problems: Mapping[int, str],
+    credits_needed_by_store: Mapping[StoreId, int],
+) -> set[int]:
+    """Keep on each automation why it did not send all that was due, or that it did.
+
+    The audit trail gets an entry when an automation begins to wait, not each time it is tried.
+
+    Args:
+        automations: those that were to send.
+        problems: of texts, by the automation's id.
+        credits_needed_by_store: what the stores that could not pay would have needed.
+
+    Returns:
+        The ids of those that wait.
+    """
+    reasons = dict(problems)
+    details: dict[int, dict[str, int]] = {}
+    for automation in automations:
+        if needed := credits_needed_by_store.get(automation.owner_id):
+            reasons[automation.id] = f"{needed:,} credits are needed: top up the store"
+            details[automation.id] = {"credits": needed}
+    sent = {automation.id for automation in automations} - reasons.keys()
+    with transaction.atomic():
+        Automation.objects.filter(pk__in=sent).exclude(block_reason="").update(block_reason="")
+        blocked = Automation.objects.select_for_update().filter(pk__in=reasons.keys())
+        for row in blocked.order_by("pk"):
+            if not row.block_reason:
+                audit.write_entry(
+                    "automation not sent", row, by="automation", **details.get(row.pk, {})
+                )
+                log.warning("automation %s is not sent: %s", row.pk, reasons[row.pk])
+            Automation.objects.filter(pk=row.pk).update(block_reason=reasons[row.pk][:200])
+    return set(reasons)
 
 
 class WrittenChunk(NamedTuple):

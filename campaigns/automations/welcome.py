@@ -13,6 +13,8 @@ from campaigns.automations.due_messages import (
     eligible_automations,
     enqueue_due_messages,
     find_due_contacts,
+    keep_block_reasons,
+    text_problems,
 )
 from campaigns.models import Automation, AutomationType
 from contacts.models import Contact
@@ -35,17 +37,23 @@ def enqueue_welcome_messages() -> dict[str, int]:
         if not acquired or not Contact.objects.filter(awaits_welcome=True).exists():
             return {}
         automations = eligible_automations(AutomationType.WELCOME)
-        due_contacts = find_due_contacts(automations, "c.awaits_welcome", OCCURRENCE_KEY)
-        counts = enqueue_due_messages(
+        problems = text_problems(automations)
+        sendable = [one for one in automations if one.id not in problems]
+        due_contacts = find_due_contacts(sendable, "c.awaits_welcome", OCCURRENCE_KEY)
+        result = enqueue_due_messages(
             due_contacts, OCCURRENCE_KEY, after_write=_clear_awaits_welcome
         )
+        keep_block_reasons(automations, problems, result.credits_needed_by_store)
         active = Automation.objects.filter(
             owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
         )
         Contact.objects.filter(awaits_welcome=True).filter(
             ~Exists(active) | Q(created_at__lt=Now() - MAX_CONTACT_AGE)
         ).update(awaits_welcome=False)
-        return counts
+        return {
+            "messages": result.messages,
+            "stores_without_credit": len(result.credits_needed_by_store),
+        }
 
 
 def _clear_awaits_welcome(written: list[DueContact]) -> None:

@@ -88,7 +88,7 @@ def test_an_automation_is_worded_switched_and_shown(capsys):
     assert (found["on"], found["text"].splitlines()[0]) == (False, "Hi Maria!")
     assert told(capsys, "automation", "on", store.email, "birthday")["on"]
     automation = Automation.objects.get()
-    assert automation.is_active and automation.last_run_at
+    assert automation.is_active and automation.done_until
     with pytest.raises(CommandError, match="has no offer"):
         call_command("automation", "show", store.email, "birthday", text="{{offer_link}}")
     assert not told(capsys, "automation", "off", store.email, "birthday")["on"]

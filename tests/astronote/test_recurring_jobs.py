@@ -56,7 +56,7 @@ def test_everything_recurs_as_often_as_it_must_by_default(settings):
         "apply_receipts": (poller, "messaging.tasks.apply_receipts", MINUTE),
         "apply_replies": (poller, "messaging.tasks.apply_replies", MINUTE),
         "delivery_status_poller": (poller, "messaging.tasks.poll_delivery_status", 5 * MINUTE),
-        "birthday": ("birthday", "campaigns.tasks.run_birthdays", "0 0 * * *"),
+        "birthday": ("birthday", "campaigns.tasks.run_birthdays", "*/15 * * * *"),
         "welcome": ("birthday", "campaigns.tasks.run_welcomes", MINUTE),
         "opt_in_requests": ("birthday", "messaging.tasks.send_opt_in_requests", MINUTE),
         "import_files": ("contact_import", "contacts.tasks.delete_expired_import_files", HOUR),
@@ -122,10 +122,10 @@ def test_a_changed_cron_takes_effect_whether_it_is_earlier_or_later(scheduler, s
     for hours in (3, 1, 2):
         at = timezone.now() + timedelta(hours=hours)
         cron = f"{at:%M} {at:%H} * * *"
-        settings.BIRTHDAY_AUTOMATION_CRON = cron
+        settings.PII_RETENTION_CRON = cron
         recurring.sync_recurring_jobs_in_redis(scheduler)
-        assert (hours - 0.1) * HOUR < due(scheduler)["recurring-birthday"] <= hours * HOUR
-        assert entry_of(scheduler, "birthday").meta["cron_string"] == cron
+        assert (hours - 0.1) * HOUR < due(scheduler)["recurring-pii_retention"] <= hours * HOUR
+        assert entry_of(scheduler, "pii_retention").meta["cron_string"] == cron
 
 
 def test_what_is_due_becomes_a_job_and_recurs(scheduler):

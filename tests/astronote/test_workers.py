@@ -6,9 +6,11 @@ import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
+from crontab import CronTab
 from django.utils import timezone
 from rq import Worker
 from rq.job import Job
@@ -237,16 +239,18 @@ def test_intervals_are_those_of_their_variables(settings, variable, value, name,
     assert recurring_jobs_with(settings, **{variable: value})[name].interval == expected
 
 
-@pytest.mark.parametrize(
-    ("variable", "name"),
-    [("BIRTHDAY_AUTOMATION_CRON", "birthday"), ("PII_RETENTION_CRON", "pii_retention")],
-)
-def test_times_are_those_of_their_variables(settings, variable, name):
-    assert recurring_jobs_with(settings, **{variable: "7 5 * * *"})[name].cron == "7 5 * * *"
+def test_times_are_those_of_their_variables(settings):
+    found = recurring_jobs_with(settings, PII_RETENTION_CRON="7 5 * * *")
+    assert found["pii_retention"].cron == "7 5 * * *"
 
 
-def test_birthdays_go_out_at_midnight_utc_by_default(settings):
-    assert recurring_jobs_with(settings)["birthday"].cron == "0 0 * * *"
+def test_the_birthday_job_runs_at_midnight_utc_and_each_quarter_of_an_hour(settings):
+    cron = CronTab(recurring_jobs_with(settings)["birthday"].cron)
+    midnight = datetime(2026, 5, 17, tzinfo=UTC)
+    for minutes in range(0, 24 * 60, 15):
+        at = midnight + timedelta(minutes=minutes)
+        before = at - timedelta(seconds=1)
+        assert before + timedelta(seconds=cron.next(now=before, default_utc=True)) == at
 
 
 def test_status_refresh_can_be_switched_off(settings):

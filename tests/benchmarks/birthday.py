@@ -183,7 +183,7 @@ def _bare(day: date) -> tuple[float, float, int]:
                 " WHERE owner_id = ANY(%s)",
                 [owners],
             )
-            cursor.execute("UPDATE campaigns_automation SET last_run_at = now()")
+            cursor.execute("UPDATE campaigns_automation SET done_until = now()")
         written = time.monotonic()
         jobs.enqueue_copies_on_commit("sms", SEND_NEXT, len(owners))
         enqueued = time.monotonic()

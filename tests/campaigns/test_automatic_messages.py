@@ -130,17 +130,18 @@ def test_a_stores_automation_writes_only_to_its_own_contacts(alice):
     assert names() == ["N2"]
 
 
-def test_a_run_is_noted_with_the_automations_that_it_was_for(alice):
-    mine, other = automation(alice), automation(make_store("bob"), on=False)
-    Automation.objects.update(last_run_at=ago(days=9))
-    birthday.enqueue_birthday_messages(day_for_all_stores=DAY, dry_run=True)
+def test_a_run_marks_the_day_as_done_for_the_automations_that_it_was_for(alice):
+    mine, other = automation(alice, send_hour=0), automation(make_store("bob"), on=False)
+    long_ago = date(2026, 1, 1)
+    Automation.objects.update(done_until=long_ago)
+    birthday.enqueue_birthday_messages(dry_run=True)
     mine.refresh_from_db()
-    assert mine.last_run_at < ago(days=8), "a dry run changes nothing"
-    birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
+    assert mine.done_until == long_ago, "a dry run changes nothing"
+    birthday.enqueue_birthday_messages()
     mine.refresh_from_db()
     other.refresh_from_db()
-    assert mine.last_run_at > ago(minutes=1)
-    assert other.last_run_at < ago(days=8)
+    assert mine.done_until == local_today(alice)
+    assert other.done_until == long_ago
 
 
 def test_a_dry_run_counts_who_is_due_and_writes_nothing(alice):
@@ -340,12 +341,12 @@ def test_a_welcome_run_does_nothing_while_another_is_at_work(alice):
 
 def test_switching_is_kept_once_and_begins_with_the_next_run(alice, admin_user):
     mine = automation(alice, on=False)
-    assert mine.last_run_at is None
+    assert mine.done_until is None
     assert switching.switch_automation(mine, True, by=admin_user)
     assert not switching.switch_automation(mine, True, by=admin_user)
     mine.refresh_from_db()
     assert mine.is_active
-    assert mine.last_run_at > ago(minutes=1)
+    assert mine.done_until in (local_today(alice), local_today(alice) - timedelta(days=1))
     assert switching.switch_automation(mine, False, by=admin_user)
     mine.refresh_from_db()
     assert not mine.is_active

@@ -1,21 +1,20 @@
 """Birthday and welcome messages: who is due, once, through the same batches as campaigns."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection
-from django.utils import timezone
 
-from astronote.operations.watchdog import run_watchdog
-from astronote.queues import jobs
+from astronote.models import AuditEntry
 from campaigns.audience import campaign_audience
 from campaigns.automations import birthday, due_messages, welcome
 from campaigns.models import Automation, AutomationMessage
 from contacts.importing import lifecycle
 from contacts.models import Contact
-from messaging import sending
+from messaging import credits, sending
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_campaign, make_contact, make_store
 
@@ -77,7 +76,8 @@ def test_29_february_is_kept_on_28_february_in_common_years(day, names):
 def test_each_store_keeps_its_own_day():
     for name, zone, number in (("alice", "Pacific/Kiritimati", 1), ("bob", "Pacific/Midway", 2)):
         store = make_store(name, timezone=zone)
-        automation(store)
+        mine = automation(store, send_hour=0)
+        Automation.objects.filter(pk=mine.pk).update(done_until=None)
         today = datetime.now(ZoneInfo(zone)).date()
         born = date(1992, today.month, today.day)
         contact(store, number, born)
@@ -127,19 +127,6 @@ def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
     birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert AutomationMessage.objects.count() == 6
     assert ledger_balances(store)
-
-
-def test_a_missed_birthday_run_is_found_by_the_watchdog():
-    store = make_store()
-    mine = automation(store)
-    assert not birthday.birthday_run_missed()
-    Automation.objects.update(last_run_at=timezone.now() - timedelta(days=2))
-    assert run_watchdog()["birthday_runs_enqueued"] == 1
-    assert jobs.count_waiting_jobs("birthday") == 1
-    birthday.enqueue_birthday_messages()
-    assert not birthday.birthday_run_missed()
-    mine.refresh_from_db()
-    assert mine.last_run_at > timezone.now() - timedelta(minutes=1)
 
 
 @pytest.mark.slow
@@ -229,3 +216,182 @@ def test_a_welcome_is_off_by_default_and_never_comes_late():
     automation(store, "welcome_message")
     welcome.enqueue_welcome_messages()
     assert not AutomationMessage.objects.exists()
+
+
+# The store's day
+
+
+def zone_where_it_is(hour):
+    """A time zone in which it is about this hour now."""
+    ahead = (hour - datetime.now(UTC).hour) % 24
+    ahead -= 24 if ahead > 14 else 0
+    return f"Etc/GMT{-ahead:+}"  # the sign of these names is reversed
+
+
+def due_today(**fields):
+    """A store where it is noon, its automation that was last done yesterday, and the day."""
+    store = make_store(timezone=zone_where_it_is(12), **fields)
+    today = datetime.now(ZoneInfo(store.timezone)).date()
+    mine = automation(store)
+    Automation.objects.filter(pk=mine.pk).update(done_until=today - timedelta(days=1))
+    return store, mine, today
+
+
+def born_on(day):
+    return day.replace(year=1992)
+
+
+def greeted():
+    found = AutomationMessage.objects.order_by("pk")
+    return list(found.values_list("contact__first_name", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("hour", "names"), [(None, ["N1"]), (9, ["N1"]), (11, ["N1"]), (14, []), (23, [])]
+)
+def test_a_store_is_greeted_from_its_own_hour_on_and_once(hour, names):
+    store, mine, today = due_today()
+    Automation.objects.update(send_hour=hour)
+    contact(store, 1, born_on(today))
+    for _ in range(2):
+        birthday.enqueue_birthday_messages()
+        assert greeted() == names
+    mine.refresh_from_db()
+    assert mine.done_until == (today if names else today - timedelta(days=1))
+
+
+def test_before_ten_nobody_is_greeted_by_default():
+    store, mine, today = due_today()
+    store.timezone = zone_where_it_is(2)
+    store.save()
+    at_two = datetime.now(ZoneInfo(store.timezone)).date()
+    contact(store, 1, born_on(at_two))
+    Automation.objects.update(done_until=at_two - timedelta(days=3))
+    assert birthday.enqueue_birthday_messages()["stores"] == 0
+    assert greeted() == []
+
+
+def test_two_missed_days_are_caught_up_today_first_and_older_ones_are_said_to_be_left_out():
+    store, mine, today = due_today()
+    for late in range(5):
+        contact(store, late, born_on(today - timedelta(days=late)))
+    Automation.objects.update(done_until=today - timedelta(days=5))
+    birthday.enqueue_birthday_messages()
+    assert greeted() == ["N0", "N1", "N2"]
+    birthday.enqueue_birthday_messages()
+    assert greeted() == ["N0", "N1", "N2"]
+    entry = AuditEntry.objects.get(action="birthdays left out")
+    assert (entry.owner, entry.subject) == (store, f"automation {mine.pk}")
+    assert entry.details == {
+        "first_day": (today - timedelta(days=4)).isoformat(),
+        "last_day": (today - timedelta(days=3)).isoformat(),
+    }
+
+
+def test_a_store_topped_up_minutes_later_gets_its_greetings(admin_client):
+    store, mine, today = due_today(balance=0)
+    contact(store, 1, born_on(today))
+    contact(store, 2, born_on(today - timedelta(days=1)))
+    for _ in range(3):
+        counts = birthday.enqueue_birthday_messages()
+        assert counts == {"stores": 1, "messages": 0, "stores_without_credit": 1}
+    mine.refresh_from_db()
+    assert mine.block_reason == "1 credits are needed: top up the store"
+    assert AuditEntry.objects.filter(action="automation not sent").count() == 1
+    page = admin_client.get(f"/admin/astronote/user/{store.pk}/change/").text
+    assert "waits: 1 credits are needed" in page
+    credits.top_up(store.pk, 10, reason="test", key="topped up")
+    assert birthday.enqueue_birthday_messages()["messages"] == 1
+    mine.refresh_from_db()
+    assert (mine.block_reason, mine.done_until) == ("", today)
+    assert greeted() == ["N1"]
+    assert birthday.enqueue_birthday_messages()["stores"] == 0
+    assert ledger_balances(store)
+
+
+def test_where_credits_are_few_those_are_greeted_whose_birthday_it_is():
+    store, mine, today = due_today(balance=1)
+    yesterday = today - timedelta(days=1)
+    contact(store, 1, born_on(yesterday))
+    contact(store, 2, born_on(today))
+    Automation.objects.update(done_until=yesterday - timedelta(days=1))
+    birthday.enqueue_birthday_messages()
+    assert greeted() == ["N2"]
+    credits.top_up(store.pk, 10, reason="test", key="topped up")
+    birthday.enqueue_birthday_messages()
+    assert greeted() == ["N2", "N1"]
+
+
+def test_a_birthday_at_the_end_of_a_year_that_is_caught_up_is_one_of_the_year_before():
+    store = make_store()
+    automation(store)
+    contact(store, 1, date(1990, 12, 31))
+    for day in (date(2026, 12, 31), date(2027, 12, 31)):
+        assert birthday.enqueue_birthday_messages(day_for_all_stores=day)["messages"] == 1
+    keys = AutomationMessage.objects.order_by("pk").values_list("occurrence_key", flat=True)
+    assert list(keys) == ["2026", "2027"]
+
+
+def test_an_automation_whose_text_cannot_be_sent_waits_with_the_reason_until_it_is_mended():
+    store, mine, today = due_today()
+    contact(store, 1, born_on(today))
+    Automation.objects.update(message_body="Hi {{first-nam}}")
+    for _ in range(2):
+        assert birthday.enqueue_birthday_messages()["messages"] == 0
+    mine.refresh_from_db()
+    assert "{{first_name}}" in mine.block_reason
+    assert AuditEntry.objects.filter(action="automation not sent").count() == 1
+    Automation.objects.update(message_body="Hi {{first_name}}")
+    assert birthday.enqueue_birthday_messages()["messages"] == 1
+    mine.refresh_from_db()
+    assert mine.block_reason == ""
+
+
+def test_a_store_that_may_send_again_within_the_day_greets():
+    store, mine, today = due_today(billing_hold=True)
+    contact(store, 1, born_on(today))
+    assert birthday.enqueue_birthday_messages()["stores"] == 0
+    store.billing_hold = False
+    store.save()
+    birthday.enqueue_birthday_messages()
+    assert greeted() == ["N1"]
+
+
+def test_a_day_that_was_done_in_another_zone_is_not_done_again():
+    store, mine, today = due_today()
+    birthday.enqueue_birthday_messages()
+    contact(store, 1, born_on(today))
+    store.timezone = zone_where_it_is(23)
+    store.save()
+    birthday.enqueue_birthday_messages()
+    assert greeted() == []
+
+
+def test_an_automation_that_is_switched_on_after_its_hour_begins_with_the_next_day():
+    store, mine, today = due_today()
+    contact(store, 1, born_on(today))
+    for hour, names in ((9, []), (None, []), (12, []), (14, [])):
+        Automation.objects.update(is_active=False, send_hour=hour)
+        mine.refresh_from_db()
+        mine.is_active = True
+        mine.save()
+        birthday.enqueue_birthday_messages()
+        assert greeted() == names
+    assert mine.done_until == today - timedelta(days=1), "its hour has not come yet"
+
+
+@pytest.mark.parametrize(
+    ("hour", "end", "refused"), [(23, "09:00", True), (8, "09:00", False), (12, "09:00", False)]
+)
+def test_an_hour_in_quiet_hours_that_end_on_the_next_day_is_refused(settings, hour, end, refused):
+    settings.QUIET_HOURS_ENABLED = True
+    settings.QUIET_HOURS_START, settings.QUIET_HOURS_END = time(22), time.fromisoformat(end)
+    store = make_store(timezone="Europe/Athens")
+    mine = automation(store, send_hour=hour)
+    if refused:
+        with pytest.raises(ValidationError, match="23:00 until 09:00 of the next day"):
+            mine.full_clean()
+    else:
+        mine.full_clean()
+    settings.QUIET_HOURS_ALLOW_MARKETING = True
+    mine.full_clean()

@@ -110,8 +110,6 @@ def all_stuck(alice, everybody):
     bob = make_store("bob")
     Wallet.objects.filter(owner=bob).update(balance=7)
     ContactImport.objects.create(owner=alice, file_name="a.csv", file_size=1, file_sha256="")
-    birthdays = Automation.objects.create(owner=alice, type="birthday_message", is_active=True)
-    change(birthdays, last_run_at=ago(days=2))
     lose_jobs()
     abandon_job("scheduler")
 
@@ -138,7 +136,6 @@ def test_a_real_run_writes_down_each_thing_that_it_mends_in_the_database(all_stu
             "stuck campaign repaired",
             "reservation expired",
             "wallet and ledger disagree",
-            "missed birthday run enqueued",
         )
     }
 
@@ -294,38 +291,6 @@ def test_an_import_is_enqueued_again_only_while_it_is_open(alice, status, found)
     assert jobs.count_waiting_jobs("contact_import") == 0
     assert run_watchdog()["imports_enqueued"] == found
     assert [job.args for job in jobs.get_queue("contact_import").get_jobs()] == [(one.pk,)] * found
-
-
-@pytest.mark.parametrize(
-    ("fields", "store", "missed"),
-    [({}, {}, 1), ({"is_active": False}, {}, 0), ({"type": "welcome_message"}, {}, 0),
-     ({}, {"billing_hold": True}, 0), ({}, {"subscription_status": "past_due"}, 0)],
-)  # fmt: skip
-def test_a_missed_birthday_run_is_one_of_a_store_that_may_send(fields, store, missed):
-    owner = make_store(**store)
-    fields = {"type": "birthday_message", "is_active": True} | fields
-    change(Automation.objects.create(owner=owner, **fields), last_run_at=ago(days=2))
-    assert run_watchdog(dry_run=True)["birthday_runs_enqueued"] == missed
-    assert jobs.count_waiting_jobs("birthday") == 0
-    assert run_watchdog()["birthday_runs_enqueued"] == missed
-    found = [job.func_name for job in jobs.get_queue("birthday").get_jobs()]
-    assert found == ["campaigns.tasks.run_birthdays"] * missed
-    assert entries("missed birthday run enqueued").count() == missed
-
-
-@pytest.mark.parametrize(("minutes", "missed"), [(5, 1), (-5, 0)])
-def test_a_birthday_run_counts_as_missed_from_its_last_time_on(settings, alice, minutes, missed):
-    due = ago(hours=2).replace(second=0, microsecond=0)
-    settings.BIRTHDAY_AUTOMATION_CRON = f"{due.minute} {due.hour} * * *"
-    birthdays = Automation.objects.create(owner=alice, type="birthday_message", is_active=True)
-    change(birthdays, last_run_at=due - timedelta(minutes=minutes))
-    assert run_watchdog()["birthday_runs_enqueued"] == missed
-
-
-def test_a_store_without_a_birthday_run_so_far_has_missed_none(alice):
-    mine = Automation.objects.create(owner=alice, type="birthday_message", is_active=True)
-    change(mine, last_run_at=None)
-    assert run_watchdog()["birthday_runs_enqueued"] == 0
 
 
 # Held batches and cancelling

@@ -103,6 +103,7 @@ class Chaos:
                 type="birthday_message",
                 is_active=True,
                 message_body="Birthday {{first_name}}",
+                send_hour=0,
             )
         for owner in self.owners:
             self.create_and_start_import(owner, 120)
@@ -294,8 +295,11 @@ class Chaos:
         self.evidence.opted_out[owner.sender_name, phone] = time.time()
 
     def birthdays(self) -> None:
+        """Run the day's birthdays, also if they were done: nobody may get a second message."""
         from astronote.queues import jobs
+        from campaigns.models import Automation
 
+        Automation.objects.update(done_until=None)
         jobs.enqueue("birthday", "campaigns.tasks.run_birthdays")
 
     def repeat(self) -> None:

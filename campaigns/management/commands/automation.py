@@ -23,14 +23,21 @@ class Command(BaseCommand):
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("type", choices=TYPES)
         parser.add_argument("--text", help="new text; may have tags such as {{first_name}}")
+        parser.add_argument(
+            "--hour",
+            type=int,
+            choices=range(24),
+            metavar="HOUR",
+            help="from which hour on the day's birthday messages are sent, on the store's clock",
+        )
         parser.add_argument("--by", help="operator who does it; service messages need one")
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *, action, store, type, text, by, **options):
+    def handle(self, *, action, store, type, text, hour, by, **options):
         actor = get_operator_or_command_error(by) if by else "command line"
         try:
-            automation = _save_new_text_or_get_automation(
-                get_store_or_command_error(store), type, text, actor
+            automation = _save_new_settings_or_get_automation(
+                get_store_or_command_error(store), type, text, hour, actor
             )
             if action != "show":
                 switching.switch_automation(automation, action == "on", by=actor)
@@ -41,6 +48,8 @@ class Command(BaseCommand):
         answer = {
             "type": type,
             "on": automation.is_active,
+            "hour": automation.send_hour,
+            "waits_for": automation.block_reason,
             "text": sample,
             "parts": count_parts(sample),
         }
@@ -49,22 +58,27 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(answer) if options["json"] else line)
 
 
-def _save_new_text_or_get_automation(
-    store: User, type_name: str, new_text: str | None, actor: User | str
+def _save_new_settings_or_get_automation(
+    store: User, type_name: str, new_text: str | None, new_hour: int | None, actor: User | str
 ) -> Automation:
-    """The store's automation of a type; with a text, change its text or create it switched off.
+    """The store's automation of a type, after its text and hour were changed, where given.
+
+    With a text it is created, switched off, if there is none.
 
     Raises:
-        NotPermitted: if it sends service messages and `actor` may not change their text.
+        NotPermitted: if it sends service messages and `actor` may not change it.
     """
     automation = Automation.objects.filter(owner=store, type=TYPES[type_name]).first()
-    if new_text is None:
-        if automation is None:
-            raise CommandError(f"the store has no {type_name} message yet: give it a --text")
-        return automation
+    if automation is None and new_text is None:
+        raise CommandError(f"the store has no {type_name} message yet: give it a --text")
     automation = automation or Automation(owner=store, type=TYPES[type_name], is_active=False)
+    if new_text is None and new_hour is None:
+        return automation
     require_permission_to_send_type(automation.message_type, actor)
-    automation.message_body = new_text
+    if new_text is not None:
+        automation.message_body = new_text
+    if new_hour is not None:
+        automation.send_hour = new_hour
     try:
         automation.full_clean()
     except ValidationError as error:

@@ -9,10 +9,15 @@ from campaigns.automations import birthday
 
 
 class Command(BaseCommand):
-    help = "Send the birthday messages of each store's local day; nobody gets two in a year."
+    help = (
+        "Send the birthday messages that are due: from each store's hour on, with up to two days"
+        " that were missed. Nobody gets two in a year."
+    )
 
     def add_arguments(self, parser):
-        parser.add_argument("--date", type=date.fromisoformat, help="this day for every store")
+        parser.add_argument(
+            "--date", type=date.fromisoformat, help="this day for every store, at once"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only count who is due")
         parser.add_argument("--json", action="store_true")
 

@@ -1,0 +1,121 @@
+"""Times on the screens: in the store's time zone, with its name, never beside those of another."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from campaigns import actions, enqueue, schedule
+from campaigns.models import Campaign
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ZONE = "Pacific/Kiritimati"
+
+
+@pytest.fixture
+def store():
+    return make_store(timezone=ZONE)
+
+
+def shown(moment):
+    return moment.astimezone(ZoneInfo(ZONE))
+
+
+@pytest.fixture
+def at():
+    """Tomorrow at noon UTC, when it is the day after in Kiritimati."""
+    tomorrow = timezone.now() + timedelta(days=1)
+    return tomorrow.replace(hour=12, minute=34, second=0, microsecond=0)
+
+
+def test_the_pages_of_a_scheduled_campaign_show_the_stores_time_and_no_other(
+    store, at, admin_client
+):
+    campaign = make_campaign(store, make_list(store, 1))
+    schedule.schedule_campaign(campaign, at, by="test")
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").text
+    assert f"for {shown(at):%a} {shown(at).day} {shown(at):%b %Y} 02:34 {ZONE}" in page
+    assert f"Times: {ZONE}" in page
+    assert "12:34" not in page and "UTC" not in page
+    listed = admin_client.get("/admin/campaigns/campaign/").text
+    assert f"{shown(at):%Y-%m-%d} 02:34 {ZONE}" in listed
+    assert "12:34" not in listed and "UTC" not in listed
+
+
+def test_the_page_and_live_part_of_a_started_campaign_show_the_stores_time(store, at, admin_client):
+    campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
+    Campaign.objects.filter(pk=campaign.pk).update(started_at=at)
+    for address in ("change/", "progress/"):
+        page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/{address}").text
+        assert f"{shown(at):%b %Y} 02:34 {ZONE}" in page
+        assert "UTC" not in page
+
+
+def test_the_pages_of_a_store_and_of_its_contacts_name_its_zone(store, admin_client):
+    contact = make_contact(store)
+    for address in (
+        f"astronote/user/{store.pk}/change/",
+        f"contacts/contact/{contact.pk}/change/",
+        f"campaigns/campaign/stores/{store.pk}/report/",
+    ):
+        page = admin_client.get(f"/admin/{address}").text
+        assert f"Times: {ZONE}" in page and "Times: UTC" not in page
+
+
+def test_pages_of_all_stores_are_in_utc_also_after_a_page_of_one(store, admin_client):
+    admin_client.get(f"/admin/astronote/user/{store.pk}/change/")
+    for address in ("", "campaigns/campaignmessage/", "astronote/auditentry/"):
+        assert "Times: UTC" in admin_client.get(f"/admin/{address}").text
+
+
+def test_a_time_that_has_passed_is_refused_in_the_stores_time(store):
+    campaign = make_campaign(store, make_list(store, 1))
+    passed = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
+    with pytest.raises(ValueError, match=f"^2020-01-02 02:00 {ZONE} has passed"):
+        schedule.schedule_campaign(campaign, passed, by="test")
+
+
+def next_change(zone_name, *, forward):
+    """The local time at which clocks next go forward or back in a zone."""
+    zone, moment = ZoneInfo(zone_name), timezone.now() + timedelta(days=1)
+    while True:
+        later = moment + timedelta(minutes=15)
+        before, after = (at.astimezone(zone).utcoffset() for at in (moment, later))
+        if (after > before) if forward else (after < before):
+            break
+        moment = later.replace(minute=later.minute // 15 * 15, second=0, microsecond=0)
+    return moment.astimezone(zone).replace(tzinfo=None)
+
+
+@pytest.mark.parametrize(("forward", "why"), [(True, "does not exist"), (False, "comes twice")])
+def test_the_form_asks_again_for_a_time_that_clocks_skip_or_show_twice(admin_client, forward, why):
+    store = make_store(timezone="Europe/Athens")
+    campaign = make_campaign(store, make_list(store, 1))
+    edge = next_change("Europe/Athens", forward=forward)
+    wrong = (edge + timedelta(minutes=45)).replace(minute=30) - timedelta(hours=0 if forward else 1)
+    wrong = wrong.replace(hour=3)
+    address = f"/admin/campaigns/campaign/{campaign.pk}/do/schedule/"
+    asked = admin_client.post(address, {"at": f"{wrong:%Y-%m-%dT%H:%M}"})
+    assert asked.status_code == 200, "the form is shown again"
+    assert f"{why} in Europe/Athens" in asked.text
+    assert f'value="{wrong:%Y-%m-%dT%H:%M}"' in asked.text, "what was entered stays"
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+    right = wrong.replace(hour=5)
+    admin_client.post(address, {"at": f"{right:%Y-%m-%dT%H:%M}"})
+    campaign.refresh_from_db()
+    assert campaign.scheduled_at == right.replace(tzinfo=ZoneInfo("Europe/Athens"))
+
+
+def test_a_reason_for_waiting_names_the_zone(store, admin_client, settings):
+    campaign = make_campaign(store, make_list(store, 1))
+    Campaign.objects.filter(pk=campaign.pk).update(
+        status="scheduled", scheduled_at=timezone.now(), block_reason="no credits",
+        retry_after=timezone.now() + timedelta(minutes=30),
+    )  # fmt: skip
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").text
+    assert re.search(rf"tried again at (\S+ )?\d\d:\d\d {ZONE}", page)
+    actions.cancel_campaign(campaign, by="test")
