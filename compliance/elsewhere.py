@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from astronote.models import Session
-
 from astronote.operations import registry
 from astronote.operations.registry import PlaceKind
 from astronote.queues import jobs

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from astronote.models import Session
 from django.db import transaction
 from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute, rows
+from astronote.models import Session
 from compliance.erasure import anonymise_contacts_and_messages, delete_contacts_and_mask_messages
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport

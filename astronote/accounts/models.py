@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from functools import cache
-from typing import Any, NewType, cast
+from typing import Any, ClassVar, NewType, cast
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -235,7 +235,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def save(self, *args: Any, **options: Any) -> None:
         """Save the account; a new password ends its sessions."""
-        ends_sessions = self._password is not None and self.pk is not None
+        ends_sessions = getattr(self, "_password", None) is not None and self.pk is not None
         super().save(*args, **options)
         if ends_sessions:
             Session.objects.filter(account_id=self.pk).delete()
@@ -252,7 +252,7 @@ class OperatorManager(UserManager):
 class Operator(User):
     """An account that may use the admin, with permissions of its own."""
 
-    objects = OperatorManager()
+    objects: ClassVar[OperatorManager] = OperatorManager()
 
     class Meta:
         proxy = True

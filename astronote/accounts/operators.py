@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -12,14 +15,14 @@ from astronote.common import audit
 
 @transaction.atomic
 def create_operator(
-    email: str, role: str, *, by: User | str, password: str | None = None
+    email: str, role: str, *, by: User | AnonymousUser | str, password: str | None = None
 ) -> Operator:
     """Create an operator with a role; without a password, one that a link lets it set.
 
     Raises:
         ValidationError: if the address is not valid or known, or the password is weak.
     """
-    account: Operator = Operator.objects.create_user(email, password, is_staff=True)
+    account = cast("Operator", Operator.objects.create_user(email, password, is_staff=True))
     account.groups.add(roles.create_or_update_role_group(role))
     audit.write_entry("operator created", account, by=by, role=role)
     return account
@@ -34,7 +37,7 @@ def role_of(account: User) -> str:
 
 
 @transaction.atomic
-def change_role(account: User, role: str, *, by: User | str) -> None:
+def change_role(account: User, role: str, *, by: User | AnonymousUser | str) -> None:
     """Give the account this role and no other.
 
     Raises:
@@ -50,7 +53,7 @@ def change_role(account: User, role: str, *, by: User | str) -> None:
 
 
 @transaction.atomic
-def set_active(account: User, active: bool, *, by: User | str) -> None:
+def set_active(account: User, active: bool, *, by: User | AnonymousUser | str) -> None:
     """Disable the account, which ends its sessions, or enable it again.
 
     Raises:
@@ -67,13 +70,15 @@ def set_active(account: User, active: bool, *, by: User | str) -> None:
     audit.write_entry(action, account, by=by)
 
 
-def note_new_address(account: User, *, by: User | str) -> None:
+def note_new_address(account: User, *, by: User | AnonymousUser | str) -> None:
     """Write that the address with which the account logs in was changed."""
     audit.write_entry("operator's address changed", account, by=by)
 
 
 @transaction.atomic
-def end_sessions_of(account: User, *, by: User | str, public_id: str | None = None) -> int:
+def end_sessions_of(
+    account: User, *, by: User | AnonymousUser | str, public_id: str | None = None
+) -> int:
     """End one of the account's sessions, or all; return how many were ended."""
     if public_id is None:
         count = sessions.end_sessions(account)
@@ -84,12 +89,13 @@ def end_sessions_of(account: User, *, by: User | str, public_id: str | None = No
     return count
 
 
-def may_manage(manager: User, account: User) -> bool:
+def may_manage(manager: User | AnonymousUser, account: User) -> bool:
     """Whether an administrator may change the account: only superusers change superusers."""
-    is_permitted: bool = manager.has_perm("astronote.change_operator")
-    return is_permitted and (manager.is_superuser or not account.is_superuser)
+    return manager.has_perm("astronote.change_operator") and (
+        manager.is_superuser or not account.is_superuser
+    )
 
 
-def _check_not_own(account: User, by: User | str) -> None:
+def _check_not_own(account: User, by: User | AnonymousUser | str) -> None:
     if isinstance(by, User) and by.pk == account.pk:
         raise ValidationError("Nobody changes the access of their own account.")

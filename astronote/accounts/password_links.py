@@ -8,15 +8,16 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from smtplib import SMTPException
-from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from astronote.accounts.models import Operator, User
 from astronote.common import audit
@@ -34,13 +35,13 @@ def can_mail() -> bool:
     return bool(settings.EMAIL_URL)
 
 
-def make_password_link(account: User, *, by: User | str) -> str:
+def make_password_link(account: User, *, by: User | AnonymousUser | str) -> str:
     """A link with which the account's password is set, for an operator to pass on."""
     audit.write_entry("password link made", account, by=by)
     return _build_link(account)
 
 
-def mail_password_link(account: User, *, by: User | str) -> None:
+def mail_password_link(account: User, *, by: User | AnonymousUser | str) -> None:
     """Send the account a link by e-mail."""
     audit.write_entry("password link mailed", account, by=by)
     message = EmailMessage(
@@ -57,7 +58,7 @@ def _build_link(account: User) -> str:
         "uidb64": urlsafe_base64_encode(force_bytes(account.pk)),
         "token": default_token_generator.make_token(account),
     }
-    return settings.PUBLIC_WEB_BASE_URL + reverse("set_password", kwargs=names)
+    return f"{settings.PUBLIC_WEB_BASE_URL}{reverse('set_password', kwargs=names)}"
 
 
 def _send_or_log(message: EmailMessage) -> None:
@@ -70,9 +71,13 @@ def _send_or_log(message: EmailMessage) -> None:
 class ForgottenPasswordForm(forms.Form):
     """Sends a link to the active operator with the address, if there is one; does not say so."""
 
-    email = forms.EmailField(label="E-mail address", max_length=254)
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=UnfoldAdminTextInputWidget({"type": "email", "autocomplete": "email"}),
+    )
 
-    def save(self, **_: Any) -> None:
+    def send_link(self) -> None:
         """Send the link, at most one in ten minutes to an account."""
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import segno
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -36,12 +37,12 @@ class SecondFactorRefused(Exception):
 
 def is_required(account: User) -> bool:
     """Whether the account may not work without a second factor: an administrator's."""
-    return settings.SECOND_FACTOR_REQUIRED and account.has_perm(MANAGES_OPERATORS)
+    return bool(settings.SECOND_FACTOR_REQUIRED) and account.has_perm(MANAGES_OPERATORS)
 
 
 def is_set_up(account: User) -> bool:
     """Whether logging in to the account asks for a code."""
-    return TOTPDevice.objects.filter(user=account, confirmed=True).exists()
+    return bool(TOTPDevice.objects.filter(user=account, confirmed=True).exists())
 
 
 def verify(account: User, code: str) -> TOTPDevice | StaticDevice:
@@ -112,7 +113,7 @@ def _digest_recovery_code(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
-def remove(account: User, *, by: User | str) -> None:
+def remove(account: User, *, by: User | AnonymousUser | str) -> None:
     """Take the second factor from the account; a login then asks for the password alone."""
     with transaction.atomic():
         TOTPDevice.objects.filter(user=account).delete()

@@ -57,11 +57,11 @@ class SessionStore(DatabaseSessionStore):
     """Django's sessions in the database, with the columns of `Session`."""
 
     @classmethod
-    def get_model_class(cls) -> type[Session]:  # type: ignore[override]  # the stubs name Django's
+    def get_model_class(cls) -> type[Session]:
         """The model of the rows."""
         return Session
 
-    def create_model_instance(self, data: Mapping[str, Any]) -> Session:  # type: ignore[override]
+    def create_model_instance(self, data: Mapping[str, Any]) -> Session:
         """The row of these data."""
         session = cast("Session", super().create_model_instance(dict(data)))
         session.account_id = int(data[ACCOUNT_KEY]) if ACCOUNT_KEY in data else None

@@ -7,12 +7,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.forms import SetPasswordForm
-from django.contrib.auth.views import PasswordResetConfirmView, PasswordResetView
+from django.contrib.auth.views import PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_POST
+from django.views.generic import FormView
 from django_otp import login as mark_session_as_verified
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
@@ -36,7 +37,8 @@ class CodeForm(forms.Form):
 
 def _account_of(request: HttpRequest) -> User:
     """The account that is logged in; these views are behind the admin's login."""
-    return User.objects.get(pk=request.user.pk)
+    account: User = User.objects.get(pk=request.user.pk)
+    return account
 
 
 def _page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
@@ -157,28 +159,23 @@ class SetPasswordView(PasswordResetConfirmView):
         return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
 
 
-class ForgottenPasswordView(PasswordResetView):
+class ForgottenPasswordView(FormView):  # type: ignore[type-arg]  # no generic at run time
     """Asks for the address; answers the same whether an account has it or not."""
 
     form_class = ForgottenPasswordForm
     template_name = "astronote/account/forgotten_password.html"
     success_url = reverse_lazy("admin:login")
-    title = "Forgotten password"
 
     def form_valid(self, form: ForgottenPasswordForm) -> HttpResponse:
         """Send the link and say so."""
+        form.send_link()
         messages.success(
             self.request,
             "If an operator has this address, a link is on its way. It holds for 24 hours.",
         )
         return super().form_valid(form)
 
-    def get_form(self, form_class: type[forms.Form] | None = None) -> forms.Form:
-        """In the theme's look."""
-        form = super().get_form(form_class)
-        form.fields["email"].widget = UnfoldAdminTextInputWidget({"type": "email"})
-        return form
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """With what the theme's pages need."""
-        return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
+        context = admin.site.each_context(self.request) | super().get_context_data(**kwargs)
+        return context | {"title": "Forgotten password"}

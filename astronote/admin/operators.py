@@ -59,7 +59,8 @@ class OperatorAdmin(LargeTableAdmin):
     change_form_outer_before_template = "astronote/account/operator.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operator]:
-        return super().get_queryset(request).prefetch_related("groups")
+        accounts: QuerySet[Operator] = super().get_queryset(request)
+        return accounts.prefetch_related("groups")
 
     @admin.display(description="role")
     def role(self, operator: Operator) -> str:
@@ -115,7 +116,8 @@ class OperatorAdmin(LargeTableAdmin):
                 "has_second_factor": second_factor.is_set_up(operator),
                 "sessions": sessions.list_sessions(operator, request.session.session_key),
             }
-        return super().change_view(request, object_id, form_url, context)
+        page: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return page
 
     def save_model(
         self, request: HttpRequest, obj: Operator, form: ModelForm[Operator], change: bool

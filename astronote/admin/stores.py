@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.admin import Group
+from django.contrib.auth.admin import Group  # type: ignore[attr-defined]  # registers it
 from django.db.models import Field, QuerySet
 from django.forms import Field as FormField
 from django.forms import ModelForm
@@ -40,14 +40,16 @@ class StoreAdmin(LargeTableAdmin):
     change_form_outer_before_template = "astronote/store.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).filter(is_staff=False)
+        stores: QuerySet[User] = super().get_queryset(request).filter(is_staff=False)
+        return stores
 
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> FormField | None:
         if db_field.name == "privacy_notice_url":
             kwargs["assume_scheme"] = "https"
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field: FormField | None = super().formfield_for_dbfield(db_field, request, **kwargs)
+        return field
 
     def change_view(
         self,
@@ -60,7 +62,8 @@ class StoreAdmin(LargeTableAdmin):
         panels: dict[str, Any] = {}
         if store and self.has_view_permission(request, store):
             panels = store_page.render_store_panels_context(request, store)
-        return super().change_view(request, object_id, form_url, panels)
+        page: HttpResponse = super().change_view(request, object_id, form_url, panels)
+        return page
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Administrators alone change the limit of service messages."""

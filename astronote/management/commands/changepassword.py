@@ -9,8 +9,8 @@ from astronote.common import audit
 
 
 class Command(changepassword.Command):
-    def handle(self, *args: Any, **options: Any) -> str:
-        answer: str = super().handle(*args, **options)
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        answer = super().handle(*args, **options)
         account = get_user_model().objects.get_by_natural_key(options["username"])
         audit.write_entry("password changed", account, by="command line")
         return answer
