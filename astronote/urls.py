@@ -47,6 +47,7 @@ urlpatterns = [
         account_views.SetPasswordView.as_view(),
         name="set_password",
     ),
+    path("admin/password_change/", own(account_views.ChangePasswordView.as_view())),
     path("admin/", admin.site.urls),
 ]
 if settings.EMAIL_URL:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.forms import SetPasswordForm
-from django.contrib.auth.views import PasswordResetConfirmView
+from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from django.views.generic import FormView
 from django_otp import login as mark_session_as_verified
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from astronote.accounts import operators, second_factor, sessions
@@ -137,6 +138,24 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # no generic 
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget = UnfoldAdminPasswordWidget({"autocomplete": "new-password"})
+
+
+class ChangePasswordView(PasswordChangeView):
+    """Changes one's own password, as the admin's page does, and writes the audit entry."""
+
+    form_class = AdminOwnPasswordChangeForm
+    success_url = reverse_lazy("admin:password_change_done")
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Change it and end the account's other sessions."""
+        response = super().form_valid(form)
+        account = _account_of(self.request)
+        audit.write_entry("password changed", account, by=account)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With what the theme's pages need."""
+        return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
 
 
 class SetPasswordView(PasswordResetConfirmView):

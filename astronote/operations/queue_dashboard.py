@@ -9,6 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
 
+from astronote.common import audit
+
 PREFIX = "/admin/django_rq/"
 PERMISSION = "django_rq.admin"
 
@@ -20,7 +22,17 @@ class QueueDashboardGuard:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:  # noqa: D102
-        return self.get_response(request)
+        response = self.get_response(request)
+        if (
+            request.method == "POST"
+            and request.path.startswith(PREFIX)
+            and response.status_code < 400
+            and request.user.has_perm(PERMISSION)
+        ):
+            address = request.path.removeprefix(PREFIX)[:100]
+            chosen = request.POST.get("action", "")[:20]
+            audit.write_entry("queues changed", by=request.user, address=address, chosen=chosen)
+        return response
 
     def process_view(self, request: HttpRequest, *_: Any) -> None:
         """Refuse the dashboard to accounts without the permission."""

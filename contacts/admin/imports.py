@@ -26,6 +26,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.import_refused import ImportRefused
@@ -267,6 +268,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def rejected_csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         contact_import = self._get_viewable_import_or_404(request, pk)
+        audit.write_entry("rejected rows exported", contact_import, by=request.user)
         return StreamingHttpResponse(
             rejected.rejected_csv_lines(contact_import),
             content_type="text/csv; charset=utf-8",
