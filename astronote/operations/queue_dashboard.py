@@ -8,11 +8,14 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
+from rq.exceptions import NoSuchJobError
 
 from astronote.common import audit
 
 PREFIX = "/admin/django_rq/"
 PERMISSION = "django_rq.admin"
+# What the dashboard raises for jobs, workers and queues that do not exist.
+UNKNOWN_NAMES = (NoSuchJobError, ValueError, LookupError)
 
 
 class QueueDashboardGuard:
@@ -44,7 +47,9 @@ class QueueDashboardGuard:
             raise PermissionDenied
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer 503 with an explanation if Redis cannot be reached."""
+        """Answer 503 with an explanation if Redis cannot be reached, and 404 for unknown names."""
+        if request.path.startswith(PREFIX) and isinstance(error, UNKNOWN_NAMES):
+            return HttpResponse("There is no such thing.", status=404, content_type="text/plain")
         if request.path.startswith(PREFIX) and isinstance(error, RedisError):
             return HttpResponse(
                 "Redis cannot be reached, so the queues cannot be shown. Nothing is lost: waiting "

@@ -15,7 +15,7 @@ from campaigns import enqueue
 from campaigns.models import Automation, Campaign
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport
-from messaging.models import SendingStop
+from messaging.models import CreditReservation, SendingStop, Wallet
 from tests.astronote.test_security import (
     OPEN,
     PASSWORD,
@@ -154,6 +154,8 @@ def fill(sandbox):
     store = make_store()
     make_campaign(store, make_list(store, 2))
     rows_of_every_kind(store, sandbox)
+    Wallet.objects.update(reserved_balance=50)
+    CreditReservation.objects.update(amount=50)  # some of the rows were put into its batch
     lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
 
 
@@ -213,7 +215,13 @@ def test_every_action_that_changes_or_exports_is_in_the_trail(client, sandbox):
 
 def test_what_an_operator_enters_in_a_form_is_in_the_trail(admin_client):
     store = make_store()
-    form = {"owner": store.pk, "name": "spring", "text": "Hello"}
+    form = {
+        "owner": store.pk,
+        "name": "spring",
+        "text": "Hello",
+        "category": "generic",
+        "language": "en",
+    }
     admin_client.post("/admin/messaging/messagetemplate/add/", form)
     entry = AuditEntry.objects.get(action="added")
     assert entry.owner_id == store.pk and entry.subject.startswith("message template")
