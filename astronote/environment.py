@@ -90,6 +90,8 @@ def _find_problems_between_variables(values: dict[str, Any]) -> Iterator[str]:
             "TRUSTED_PROXIES is not set: with HTTPS=1 a proxy must say which requests came by"
             " https; set its address, such as 127.0.0.1, or HTTPS=0"
         )
+    if values.get("EMAIL_URL") and not values.get("EMAIL_FROM"):
+        yield "EMAIL_FROM is not set: mails need a sender, such as astronote@example.com"
     mitto = urlsplit(values.get("MITTO_API_BASE", "")).hostname
     if mitto not in ("localhost", "127.0.0.1", "::1"):
         for secret in values.get("WEBHOOK_SECRET", []):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from datetime import time
+from urllib.parse import urlsplit
 
 import environ
 from crontab import CronTab
@@ -116,6 +117,13 @@ def parse_database_url(value: str) -> str:
         config = {}
     if config is not None and config.get("ENGINE") != "django.db.backends.postgresql":
         raise ValueError("cannot be read, expected postgres://user:password@host:port/name")
+    return value
+
+
+def parse_email_url(value: str) -> str:
+    """A mail server's address, or nothing."""
+    if value and urlsplit(value).scheme not in ("smtp", "smtp+tls", "smtp+ssl"):
+        raise ValueError("expected smtp://, smtp+tls:// or smtp+ssl://")
     return value
 
 

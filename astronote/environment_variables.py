@@ -17,6 +17,7 @@ from astronote.environment_parsers import (
     parse_cron_expression,
     parse_cron_expression_or_empty,
     parse_database_url,
+    parse_email_url,
     parse_networks,
     parse_positive_minutes,
     parse_positive_seconds,
@@ -126,6 +127,29 @@ SECTIONS: dict[str, list[Variable]] = {
             "",
             "addresses or networks of proxies, separated by commas, that tell the visitor's address"
             " and scheme; required with HTTPS=1",
+        ),
+        Variable(
+            "SESSION_IDLE_MINUTES",
+            build_integer_parser(1, 720),
+            "30",
+            "minutes without use after which an operator's session ends",
+        ),
+        Variable(
+            "SECOND_FACTOR_REQUIRED",
+            parse_boolean,
+            "1",
+            "administrators must log in with a second factor; every operator may",
+            local="0",
+        ),
+        Variable(
+            "EMAIL_URL",
+            parse_email_url,
+            "",
+            "mail server for links to set a password, such as smtp+tls://USER:PASSWORD@HOST:587;"
+            " empty: an administrator passes links on",
+        ),
+        Variable(
+            "EMAIL_FROM", parse_text_unchanged, "", "sender of these mails; required with EMAIL_URL"
         ),
         Variable(
             "WEB_CONCURRENCY",

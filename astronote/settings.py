@@ -25,12 +25,14 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "django_rq",
 ]
 MIDDLEWARE = [
@@ -43,6 +45,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "astronote.accounts.sessions.SessionLimits",
+    "astronote.accounts.second_factor.SecondFactorGuard",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "astronote.common.content_security.ContentSecurityPolicy",
@@ -115,7 +120,21 @@ AXES_USERNAME_CALLABLE = "astronote.accounts.login.folded_name"
 AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.network_of_visitor"
 AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.show_form_of_locked_login"
 AXES_ENABLE_ADMIN = False
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
 AXES_VERBOSE = False
+
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+PASSWORD_RESET_TIMEOUT = 24 * 3600
+SECOND_FACTOR_REQUIRED = env["SECOND_FACTOR_REQUIRED"]
+SESSION_ENGINE = "astronote.accounts.sessions"
+SESSION_IDLE_MINUTES = env["SESSION_IDLE_MINUTES"]
+SESSION_COOKIE_AGE = 12 * 3600
+EMAIL_URL = env["EMAIL_URL"]
+if EMAIL_URL:
+    vars().update(environ.Env.email_url_config(EMAIL_URL))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env["EMAIL_FROM"]
 
 # Redis and queues
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.templatetags.static import static
+from django.urls import reverse
 
 UNFOLD = {
     "SITE_TITLE": "Astronote",
@@ -31,5 +32,6 @@ UNFOLD = {
             "950": "oklch(20% .035 192.524)",
         }
     },
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": lambda _: reverse("account")}]},
     "SIDEBAR": {"navigation": "astronote.operations.sidebar.build_all_sidebar_sections"},
 }

@@ -1,15 +1,19 @@
 """Every address of the site."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from astronote.accounts import views as account_views
 from astronote.accounts.login import ThrottledLogin
 from astronote.operations import home
 
 admin.site.index_title = "Home"
 admin.site.login_form = ThrottledLogin
+
+own = admin.site.admin_view
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
@@ -19,5 +23,39 @@ urlpatterns = [
     path("", include("compliance.urls")),
     path("admin/live/", admin.site.admin_view(home.refreshed_panels_view), name="live"),
     path("admin/run/<str:name>/", admin.site.admin_view(home.run_now_view), name="run_now"),
+    path(
+        "admin/account/",
+        include(
+            [
+                path("", own(account_views.account_page), name="account"),
+                path("sessions/", own(account_views.end_own_sessions), name="account_end_sessions"),
+                path(
+                    "second-factor/",
+                    own(account_views.set_up_second_factor),
+                    name="account_second_factor",
+                ),
+                path(
+                    "second-factor/change/",
+                    own(account_views.change_second_factor),
+                    name="account_change_second_factor",
+                ),
+            ]
+        ),
+    ),
+    path(
+        "admin/set-password/<str:uidb64>/<str:token>/",
+        account_views.SetPasswordView.as_view(),
+        name="set_password",
+    ),
+    path("admin/password_change/", own(account_views.ChangePasswordView.as_view())),
     path("admin/", admin.site.urls),
 ]
+if settings.EMAIL_URL:
+    urlpatterns.insert(
+        0,
+        path(
+            "admin/forgotten-password/",
+            account_views.ForgottenPasswordView.as_view(),
+            name="admin_password_reset",  # the login page links to it if it is there
+        ),
+    )

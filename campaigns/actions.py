@@ -41,7 +41,11 @@ def start_now_if_startable(campaign: Campaign, *, by: Any) -> None:
         SendingBlocked: with the reason.
         NotPermitted: if it is a service campaign and `by` may not send service messages.
     """
-    enqueue.enqueue_campaign(campaign.pk, by=by)
+    try:
+        enqueue.enqueue_campaign(campaign.pk, by=by)
+    except SendingBlocked:
+        audit.write_entry("start refused", campaign, by=by)  # the reason is on the campaign
+        raise
 
 
 def pause_campaign(campaign: Campaign, *, by: Any) -> None:

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from django.contrib.sessions.models import Session
-
+from astronote.models import Session
 from astronote.operations import registry
 from astronote.operations.registry import PlaceKind
 from astronote.queues import jobs

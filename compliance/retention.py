@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
+from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute, rows
+from astronote.models import Session
 from compliance.erasure import anonymise_contacts_and_messages, delete_contacts_and_mask_messages
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport
@@ -242,7 +243,10 @@ def _build_remove_personal_keys_rule(
 
 
 def run_retention(
-    *, dry_run: bool = False, progress: Callable[[int], Any] = lambda row_count: None
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int], Any] = lambda row_count: None,
+    by: str = "retention",
 ) -> RetentionRun:
     """Apply every rule and store what was done as a retention run with its actions.
 
@@ -251,6 +255,7 @@ def run_retention(
     Args:
         dry_run: only count the due rows.
         progress: called with the number of rows after each chunk.
+        by: who is in the audit trail.
 
     Raises:
         RuntimeError: if another run is in progress.
@@ -278,6 +283,8 @@ def run_retention(
             run.counts[Session._meta.db_table] = count
         run.status, run.finished_at = RetentionStatus.COMPLETED, timezone.now()
         run.save()
+        if not dry_run:
+            audit.write_entry("retention run", run, by=by, rows=sum(run.counts.values()))
     log.info("retention run %s%s: %s", run.pk, " (dry)" if dry_run else "", run.counts)
     return run
 

@@ -1,4 +1,7 @@
-"""The admin's login form: django-axes counts failures, and guesses come one at a time."""
+"""The admin's login form: password and second factor.
+
+django-axes counts failures, and guesses come one at a time.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,16 @@ import unicodedata
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib.admin.forms import AdminAuthenticationForm
+from django import forms
+from django.contrib.auth import user_login_failed
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from unfold.forms import AuthenticationForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from astronote.accounts import second_factor
+from astronote.accounts.models import User
+from astronote.accounts.second_factor import SecondFactorRefused
 from astronote.common.locks import advisory_lock
 from astronote.common.visitor import network_of_visitor
 
@@ -30,11 +39,19 @@ def show_form_of_locked_login(
     return response
 
 
-class ThrottledLogin(AdminAuthenticationForm):
+class ThrottledLogin(AuthenticationForm):
     """Refuses an account at one address after AXES_FAILURE_LIMIT failures, right or wrong.
 
-    Other addresses are let in, so that nobody can lock an account for its owner.
+    Other addresses are let in, so that nobody can lock an account for its owner. A session begins
+    only after the second factor, if the account has one.
     """
+
+    code = forms.CharField(
+        required=False,
+        max_length=40,
+        help_text="Of your authenticator app, or a recovery code, if you set one up.",
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "one-time-code"}),
+    )
 
     def clean(self) -> dict[str, Any]:
         """Check the password, unless the account is refused or another check is under way.
@@ -48,10 +65,33 @@ class ThrottledLogin(AdminAuthenticationForm):
             if not acquired:
                 raise ValidationError("Another login is under way. Try again.", "parallel")
             try:
-                return super().clean()
+                cleaned: dict[str, Any] = super().clean()
+                self._check_second_factor()
+                return cleaned
             except ValidationError:
                 if getattr(self.request, "axes_locked_out", False):
                     raise ValidationError(
                         "Too many failed logins. Try again in 15 minutes.", "throttled"
                     ) from None
                 raise
+
+    def _check_second_factor(self) -> None:
+        """Check the code; a wrong one is a failed login.
+
+        Raises:
+            ValidationError: if the code is missing or refused.
+        """
+        account = self.get_user()
+        if not isinstance(account, User) or not second_factor.is_set_up(account):
+            return
+        code = self.cleaned_data.get("code", "")
+        if not code:
+            raise ValidationError("Enter also the code of your authenticator app.", "code")
+        try:
+            device = second_factor.verify(account, code)
+        except SecondFactorRefused as refused:
+            user_login_failed.send(
+                __name__, credentials={"username": account.email}, request=self.request
+            )
+            raise ValidationError(str(refused), "code") from None
+        account.otp_device = device  # type: ignore[attr-defined]  # django-otp marks the session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from functools import cache
-from typing import Any, NewType, cast
+from typing import Any, ClassVar, NewType, cast
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models.functions import Coalesce, Lower, Now, NullIf
 from phonenumbers import SUPPORTED_REGIONS
 
+from astronote.accounts.sessions import Session
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedCharField
 from astronote.common.languages import Language
@@ -231,3 +232,27 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.email = self.email.strip().lower()
         for item in registry.store_checks:
             item.check(self)
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save the account; a new password ends its sessions."""
+        ends_sessions = getattr(self, "_password", None) is not None and self.pk is not None
+        super().save(*args, **options)
+        if ends_sessions:
+            Session.objects.filter(account_id=self.pk).delete()
+
+
+class OperatorManager(UserManager):
+    """Operators alone."""
+
+    def get_queryset(self) -> UserQuerySet:
+        """Accounts that may use the admin."""
+        return cast("UserQuerySet", super().get_queryset().filter(is_staff=True))
+
+
+class Operator(User):
+    """An account that may use the admin, with permissions of its own."""
+
+    objects: ClassVar[OperatorManager] = OperatorManager()
+
+    class Meta:
+        proxy = True

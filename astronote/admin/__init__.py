@@ -1,5 +1,5 @@
 """The ground floor's lists in the admin."""
 
-from astronote.admin import audit_trail, stores
+from astronote.admin import audit_trail, logins, operators, stores
 
-__all__ = ["audit_trail", "stores"]
+__all__ = ["audit_trail", "logins", "operators", "stores"]

@@ -1,49 +1,33 @@
-"""Stores and operators in the admin."""
+"""Stores in the admin; operators are in `operators.py`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Group
-from django.db.models import Field, ForeignObjectRel
+from django.contrib.auth.admin import Group  # type: ignore[attr-defined]  # registers it
+from django.db.models import Field, QuerySet
 from django.forms import Field as FormField
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.models import User
 from astronote.operations import store_page
 
-# Groups are the roles of `accounts/roles.py`; `create_operator` gives them.
+# Groups are the roles of `accounts/roles.py`; the pages of operators give them.
 admin.site.unregister(Group)
-
-ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
-
-
-def _has_rows_besides_audit(account: User) -> bool:
-    """Whether rows of any app belong to the account, its audit trail left out."""
-    return any(
-        relation.related_model._base_manager.filter(**{relation.field.name: account}).exists()
-        for relation in account._meta.get_fields(include_hidden=True)
-        if isinstance(relation, ForeignObjectRel) and relation.related_model is not audit.AuditEntry
-    )
 
 
 @admin.register(User)
-class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # both subclass ModelAdmin
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+class StoreAdmin(LargeTableAdmin):
     list_display = ["email", "company", "sender_name", "subscription_status", "billing_hold"]
-    list_filter = ["subscription_status", "billing_hold", "is_staff"]
+    list_filter = ["subscription_status", "billing_hold"]
     search_fields = ["email", "company"]
-    ordering = ("email",)  # type: ignore[misc]  # the stubs of the two bases disagree
+    ordering = ("email",)
     fieldsets = [
-        (None, {"fields": ["email", "password"]}),
+        (None, {"fields": ["email"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
                               "retention_days", "business_profile"]}),
         ("Customers' texts", {"fields": ["language", "writes_greek_in_capitals", "opt_out_line",
@@ -52,18 +36,20 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         ("Consent", {"fields": ["double_opt_in", "opt_in_wording", "opt_in_version",
                                 "confirms_opt_outs"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
-        ("Access", {"fields": ACCESS_FIELDS}),
     ]  # fmt: skip
-    add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
     change_form_outer_before_template = "astronote/store.html"
-    filter_horizontal = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        stores: QuerySet[User] = super().get_queryset(request).filter(is_staff=False)
+        return stores
 
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> FormField | None:
         if db_field.name == "privacy_notice_url":
             kwargs["assume_scheme"] = "https"
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field: FormField | None = super().formfield_for_dbfield(db_field, request, **kwargs)
+        return field
 
     def change_view(
         self,
@@ -74,20 +60,23 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
     ) -> HttpResponse:
         store = self.get_object(request, object_id)
         panels: dict[str, Any] = {}
-        if store and not store.is_staff and self.has_view_permission(request, store):
+        if store and self.has_view_permission(request, store):
             panels = store_page.render_store_panels_context(request, store)
-        return super().change_view(request, object_id, form_url, panels)
+        page: HttpResponse = super().change_view(request, object_id, form_url, panels)
+        return page
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Only superusers change roles and access, and administrators the limit of service."""
+        """Administrators alone change the limit of service messages."""
         fields = tuple(super().get_readonly_fields(request, obj))
         if not request.user.has_perm("astronote.change_service_limit"):
             fields += ("service_max_recipients",)
-        return fields if request.user.is_superuser else (*fields, *ACCESS_FIELDS)
+        return fields
 
     def save_model(
         self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool
     ) -> None:
+        if not change:
+            obj.set_unusable_password()
         super().save_model(request, obj, form, change)
         if change and "sender_name" in form.changed_data:
             audit.write_entry("sender ID changed", obj, by=request.user, owner_id=obj.pk)
@@ -100,29 +89,6 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
                 service_max_recipients=obj.service_max_recipients,
             )
 
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only superusers change operators' accounts, so that nobody takes one over."""
-        return self._may_change_account(request, obj) and super().has_change_permission(
-            request, obj
-        )
-
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only an account that nothing belongs to: with rows it could never be deleted."""
-        return (
-            self._may_change_account(request, obj)
-            and super().has_delete_permission(request, obj)
-            and (obj is None or not _has_rows_besides_audit(obj))
-        )
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """No deleting of many: each account is looked at by itself."""
-        actions: dict[str, Any] = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        return actions
-
-    def delete_model(self, request: HttpRequest, obj: User) -> None:
-        audit.write_entry("account deleted", obj, by=request.user, owner_id=obj.pk)
-        super().delete_model(request, obj)
-
-    def _may_change_account(self, request: HttpRequest, account: User | None) -> bool:
-        return account is None or not account.is_staff or request.user.is_superuser
+        """Nobody: a store is off-boarded, with all that belongs to it."""
+        return False

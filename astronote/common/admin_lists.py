@@ -10,6 +10,9 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
+from astronote.accounts.models import User
+from astronote.common import audit
+
 MAX_COUNTED = 10_000
 
 
@@ -31,6 +34,34 @@ class LargeTableAdmin(ModelAdmin):
     list_fullwidth = True
     list_per_page = 50
     ordering = ("-pk",)
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
+        """Write to the audit trail, too, that a row was added by hand."""
+        _write_entry("added", request, obj)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
+        """Write to the audit trail, too, which fields were changed by hand."""
+        if fields := _changed_fields(message):
+            _write_entry("changed", request, obj, fields=fields)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
+        """Write to the audit trail, too, which rows were deleted by hand."""
+        for row in queryset:
+            _write_entry("deleted", request, row)
+        return super().log_deletions(request, queryset)
+
+
+def _write_entry(action: str, request: HttpRequest, row: models.Model, **details: Any) -> None:
+    owner_id = row.pk if isinstance(row, User) else None
+    audit.write_entry(action, row, by=request.user, owner_id=owner_id, **details)
+
+
+def _changed_fields(message: Any) -> list[str]:
+    """The fields in Django's description of a change, which is a list or a text."""
+    parts = message if isinstance(message, list) else []
+    return [name for part in parts for name in part.get("changed", {}).get("fields", [])]
 
 
 class ReadOnlyAdmin(LargeTableAdmin):

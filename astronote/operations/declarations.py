@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from astronote.operations import registry
@@ -18,6 +19,8 @@ from astronote.operations.registry import (
     PlaceKind,
     Subjects,
 )
+
+SECOND_FACTOR_TIMES = ("created_at", "last_used_at", "throttling_failure_timestamp")
 
 
 def register_personal_data_declarations() -> None:
@@ -52,11 +55,11 @@ def _declare_accounts() -> None:
             categories="name of a business, which may be a person's",
         ),
         PersonalData(
-            "sessions.Session",
-            ("session_data", "expire_date"),
-            "keeping operators logged in",
-            "two weeks after the login",
-            categories="which account is logged in, notices of the admin",
+            "astronote.Session",
+            ("session_data", "expire_date", "started_at", "used_at", "address", "browser"),
+            "keeping operators logged in, and showing them where they are",
+            "12 hours after the login",
+            categories="which account is logged in, from where and when; notices of the admin",
             legal_ground=LegalGround.CONTRACT,
             source="the login",
             found_by=FoundBy("by the decoded text"),
@@ -64,6 +67,7 @@ def _declare_accounts() -> None:
             subjects=Subjects.ACCOUNTS,
             store="",
         ),
+        *_second_factors(),
     )
     registry.no_personal_data.register(
         NoPersonalData(
@@ -80,11 +84,34 @@ def _declare_accounts() -> None:
                 "subscription_status",
             ),
         ),
-        NoPersonalData("sessions.Session", ("session_key",)),
+        NoPersonalData("astronote.Session", ("session_key",)),
         NoPersonalData("auth.Group", ("name",)),
         NoPersonalData("auth.Permission", ("name", "codename")),
         NoPersonalData("contenttypes.ContentType", ("app_label", "model")),
     )
+
+
+def _second_factors() -> Iterator[PersonalData]:
+    """The tables of django-otp."""
+    columns = {
+        "otp_totp.TOTPDevice": ("name", "key", *SECOND_FACTOR_TIMES),
+        "otp_static.StaticDevice": ("name", *SECOND_FACTOR_TIMES),
+        "otp_static.StaticToken": ("token",),
+    }
+    for model, fields in columns.items():
+        yield PersonalData(
+            model,
+            fields,
+            "second factor of an operator's login",
+            AS_LONG_AS_THE_ACCOUNT,
+            categories="key of an authenticator app, digests of recovery codes, times of use",
+            legal_ground=LegalGround.CONTRACT,
+            source="the operator",
+            found_by=BY_TEXT,
+            on_erasure=OnErasure.KEEP,
+            subjects=Subjects.ACCOUNTS,
+            store="",
+        )
 
 
 def _declare_histories() -> None:

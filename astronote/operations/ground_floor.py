@@ -88,14 +88,26 @@ def register_own_operations() -> None:
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
     declarations.register_personal_data_declarations()
     registry.sidebar_links.register(
-        SidebarLink.to_admin_changelist(
-            "", "Stores", "storefront", "astronote.user", 40, query="?is_staff__exact=0"
-        ),
+        SidebarLink.to_admin_changelist("", "Stores", "storefront", "astronote.user", 40),
         SidebarLink.to_admin_changelist(
             "Privacy and proof", "Audit trail", "history", "astronote.auditentry", 360
         ),
-        SidebarLink.to_admin_changelist(
-            "More", "Operators", "badge", "astronote.user", 500, query="?is_staff__exact=1"
+        SidebarLink.to_admin_changelist("More", "Operators", "badge", "astronote.operator", 500),
+        SidebarLink(
+            "More",
+            "Logins",
+            "login",
+            "admin:axes_accesslog_changelist",
+            "astronote.change_operator",
+            502,
+        ),
+        SidebarLink(
+            "More",
+            "Failed logins",
+            "lock",
+            "admin:axes_accessfailurelog_changelist",
+            "astronote.change_operator",
+            504,
         ),
         SidebarLink(
             "More", "Queues", "queue", "/admin/django_rq/dashboard/", "django_rq.admin", 510

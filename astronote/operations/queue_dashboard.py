@@ -8,9 +8,14 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
+from rq.exceptions import NoSuchJobError
+
+from astronote.common import audit
 
 PREFIX = "/admin/django_rq/"
 PERMISSION = "django_rq.admin"
+# What the dashboard raises for jobs, workers and queues that do not exist.
+UNKNOWN_NAMES = (NoSuchJobError, ValueError, LookupError)
 
 
 class QueueDashboardGuard:
@@ -20,7 +25,17 @@ class QueueDashboardGuard:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:  # noqa: D102
-        return self.get_response(request)
+        response = self.get_response(request)
+        if (
+            request.method == "POST"
+            and request.path.startswith(PREFIX)
+            and response.status_code < 400
+            and request.user.has_perm(PERMISSION)
+        ):
+            address = request.path.removeprefix(PREFIX)[:100]
+            chosen = request.POST.get("action", "")[:20]
+            audit.write_entry("queues changed", by=request.user, address=address, chosen=chosen)
+        return response
 
     def process_view(self, request: HttpRequest, *_: Any) -> None:
         """Refuse the dashboard to accounts without the permission."""
@@ -32,7 +47,9 @@ class QueueDashboardGuard:
             raise PermissionDenied
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer 503 with an explanation if Redis cannot be reached."""
+        """Answer 503 with an explanation if Redis cannot be reached, and 404 for unknown names."""
+        if request.path.startswith(PREFIX) and isinstance(error, UNKNOWN_NAMES):
+            return HttpResponse("There is no such thing.", status=404, content_type="text/plain")
         if request.path.startswith(PREFIX) and isinstance(error, RedisError):
             return HttpResponse(
                 "Redis cannot be reached, so the queues cannot be shown. Nothing is lost: waiting "

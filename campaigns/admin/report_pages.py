@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from astronote.common import charts
+from astronote.common import audit, charts
 from astronote.models import User
 from campaigns import reports
 from campaigns.audience import local_today
@@ -94,7 +94,9 @@ def _percentage(part: int, whole: int) -> str:
 
 def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a campaign as a CSV file."""
-    report = reports.campaign_report(_get_viewable_campaign_or_404(request, pk))
+    campaign = _get_viewable_campaign_or_404(request, pk)
+    audit.write_entry("report exported", campaign, by=request.user)
+    report = reports.campaign_report(campaign)
     return _csv_response(reports.campaign_report_as_csv(report), f"campaign-{pk}")
 
 
@@ -126,6 +128,7 @@ def store_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) 
     """The report of a store by day as a CSV file."""
     store = _get_viewable_store_or_404(request, pk)
     days = reports.store_report(store, *_parse_requested_days_or_default(request, store))
+    audit.write_entry("report exported", store, by=request.user, owner_id=store.pk)
     return _csv_response(reports.store_days_as_csv(days), f"store-{pk}")
 
 

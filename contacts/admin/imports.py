@@ -26,6 +26,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.import_refused import ImportRefused
@@ -224,6 +225,8 @@ class ContactImportAdmin(ReadOnlyAdmin):
         }
         if contact_import.status == ImportStatus.UPLOADED:
             choices = request.POST if can_change and request.method == "POST" else None
+            if choices is not None:
+                audit.write_entry("import planned", contact_import, by=request.user)
             context |= _store_plan_and_build_context(contact_import, choices)
             return TemplateResponse(request, "contacts/import_plan.html", context)
         rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
@@ -244,6 +247,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             contact_import.save(update_fields=["date_order"])
             lifecycle.start_import(contact_import, by=request.user)
         except (ImportRefused, ValueError) as error:
+            audit.write_entry("import planned", contact_import, by=request.user)  # not started
             self.message_user(request, str(error), messages.ERROR)
         return redirect(_import_url(contact_import))
 
@@ -267,6 +271,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def rejected_csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         contact_import = self._get_viewable_import_or_404(request, pk)
+        audit.write_entry("rejected rows exported", contact_import, by=request.user)
         return StreamingHttpResponse(
             rejected.rejected_csv_lines(contact_import),
             content_type="text/csv; charset=utf-8",

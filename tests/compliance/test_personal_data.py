@@ -54,7 +54,7 @@ def test_the_audit_prints_the_record_of_processing(capsys, settings):
     for column in (
         ("contacts_contact", "phone"),
         ("django_admin_log", "object_repr"),
-        ("django_session", "session_data"),
+        ("astronote_session", "session_data"),
         ("contacts_importfilechunk", "data"),
     ):
         assert column in columns

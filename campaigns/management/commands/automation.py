@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
+from astronote.common import audit
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
@@ -83,5 +84,9 @@ def _save_new_settings_or_get_automation(
         automation.full_clean()
     except ValidationError as error:
         raise CommandError("; ".join(error.messages)) from None
+    is_new = automation.pk is None
     automation.save()
+    audit.write_entry(
+        "added" if is_new else "changed", automation, by=actor, fields=["message_body"]
+    )
     return automation

@@ -4,6 +4,7 @@ import json
 
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common import audit
 from campaigns import message_csv
 from campaigns.models import Campaign
 from campaigns.reports import campaign_report, campaign_report_as_csv, campaign_summary
@@ -25,10 +26,12 @@ class Command(BaseCommand):
         if campaign is None:
             raise CommandError(f"there is no campaign {id}")
         if options["messages"]:
+            audit.write_entry("messages exported", campaign, by="command line")
             for line in message_csv.message_csv_lines(campaign.pk):
                 self.stdout.write(line, ending="")
             return
         if options["csv"]:
+            audit.write_entry("report exported", campaign, by="command line")
             self.stdout.write(campaign_report_as_csv(campaign_report(campaign)), ending="")
             return
         for stop in sending_stop.describe_stops():

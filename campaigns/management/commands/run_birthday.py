@@ -5,6 +5,7 @@ from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common import audit
 from campaigns.automations import birthday
 
 
@@ -25,5 +26,7 @@ class Command(BaseCommand):
         counts = birthday.enqueue_birthday_messages(day_for_all_stores=date, dry_run=dry_run)
         if not counts:
             raise CommandError("another process sends the birthday messages now")
+        if not dry_run:
+            audit.write_entry("birthday run", by="command line", **counts)
         line = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
         self.stdout.write(json.dumps(counts) if options["json"] else line)

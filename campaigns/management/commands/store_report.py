@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from django.core.management.base import BaseCommand
 
 from astronote.accounts.lookup import get_store_or_command_error
+from astronote.common import audit
 from campaigns.audience import local_today
 from campaigns.reports import store_days_as_csv, store_report
 
@@ -20,5 +21,6 @@ class Command(BaseCommand):
     def handle(self, *, store, first, last, **options):
         owner = get_store_or_command_error(store)
         last = last or local_today(owner)
+        audit.write_entry("report exported", owner, by="command line", owner_id=owner.pk)
         first = first or last - timedelta(days=29)
         self.stdout.write(store_days_as_csv(store_report(owner, first, last)), ending="")

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common import audit
 from compliance.known_numbers import iter_known_numbers
 from contacts import phone_hash_rotation
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         if not settings.PHONE_HASH_KEY_OLD:
             raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
         changed = phone_hash_rotation.rehash_suppressions_and_holds(iter_known_numbers())
+        audit.write_entry("suppressions hashed anew", by="command line", count=changed)
         self.stdout.write(f"{changed:,} suppressions have the hash of the present key now")
         if remaining := phone_hash_rotation.count_hashes_of_earlier_keys():
             self.stdout.write(

@@ -31,7 +31,9 @@ class Command(BaseCommand):
             task = bar.add_task("", total=None)
             try:
                 run = retention.run_retention(
-                    dry_run=dry_run, progress=lambda row_count: bar.advance(task, row_count)
+                    dry_run=dry_run,
+                    progress=lambda row_count: bar.advance(task, row_count),
+                    by="command line",
                 )
             except RuntimeError as error:
                 raise CommandError(str(error)) from None

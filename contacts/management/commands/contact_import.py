@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common import audit
 from contacts.importing import lifecycle, rejected
 from contacts.models import ContactImport
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         if contact_import is None:
             raise CommandError(f"there is no import {id}")
         if action == "rejected":
+            audit.write_entry("rejected rows exported", contact_import, by=BY)
             for line in rejected.rejected_csv_lines(contact_import):
                 sys.stdout.write(line)
             return

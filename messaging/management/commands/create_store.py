@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.models import SENDER_DESCRIPTION, User
+from astronote.common import audit
 from messaging.credits import get_or_create_wallet
 
 
@@ -37,6 +38,7 @@ class Command(BaseCommand):
             )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
+        audit.write_entry("added", store, by="command line", owner_id=store.pk)
         get_or_create_wallet(store.pk)
         answer = {"id": store.pk, "email": store.email}
         self.stdout.write(json.dumps(answer) if options["json"] else f"store {store.pk} created")

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common import audit
 from contacts.phones import to_e164
 from messaging.go_live_check import GoLiveCheck
 from messaging.sending import mitto_client
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         sender = options["sender"] or settings.MITTO_SENDER
         if not sender:
             raise CommandError("Give --sender, or set MITTO_SENDER.")
+        audit.write_entry("test messages of mitto_check", by="command line", numbers=len(numbers))
         check = GoLiveCheck(
             mitto_client(), [number for number in numbers if number], sender, options["wait"]
         )

@@ -1,0 +1,200 @@
+"""Pages of one's own account: sessions, second factor, and setting a password by a link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse_lazy
+from django.views.decorators.http import require_POST
+from django.views.generic import FormView
+from django_otp import login as mark_session_as_verified
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from unfold.forms import AdminOwnPasswordChangeForm
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+
+from astronote.accounts import operators, second_factor, sessions
+from astronote.accounts.models import User
+from astronote.accounts.password_links import ForgottenPasswordForm
+from astronote.accounts.second_factor import SecondFactorRefused
+from astronote.common import audit
+
+NEW_KEY = "new second factor"
+
+
+class CodeForm(forms.Form):
+    """A code of an authenticator app."""
+
+    code = forms.CharField(
+        max_length=40, widget=UnfoldAdminTextInputWidget({"autocomplete": "one-time-code"})
+    )
+
+
+def _account_of(request: HttpRequest) -> User:
+    """The account that is logged in; these views are behind the admin's login."""
+    account: User = User.objects.get(pk=request.user.pk)
+    return account
+
+
+def _page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+    return TemplateResponse(
+        request, f"astronote/account/{template}", admin.site.each_context(request) | context
+    )
+
+
+def account_page(request: HttpRequest) -> HttpResponse:
+    """One's own sessions and second factor."""
+    account = _account_of(request)
+    return _page(
+        request,
+        "account.html",
+        title="Your account",
+        account=account,
+        role=operators.role_of(account),
+        sessions=sessions.list_sessions(account, request.session.session_key),
+        has_second_factor=second_factor.is_set_up(account),
+        needs_second_factor=second_factor.is_required(account),
+    )
+
+
+@require_POST
+def end_own_sessions(request: HttpRequest) -> HttpResponse:
+    """End the session that the form names, or all but this one."""
+    account = _account_of(request)
+    if public_id := request.POST.get("session", "")[:40]:
+        count = operators.end_sessions_of(account, by=account, public_id=public_id)
+    else:
+        count = sessions.end_sessions(account, except_key=request.session.session_key)
+        audit.write_entry("sessions ended", account, by=account, count=count)
+    messages.success(request, f"{count} ended")
+    return redirect("account")
+
+
+def set_up_second_factor(request: HttpRequest) -> HttpResponse:
+    """Show a key for the authenticator app, and take it once a code of it was entered."""
+    account = _account_of(request)
+    if second_factor.is_set_up(account):
+        return redirect("account")
+    key = request.session.setdefault(NEW_KEY, second_factor.new_key())
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            codes = second_factor.set_up(account, key, form.cleaned_data["code"])
+        except SecondFactorRefused as refused:
+            form.add_error("code", str(refused))
+        else:
+            del request.session[NEW_KEY]
+            sessions.end_sessions(account, except_key=request.session.session_key)
+            mark_session_as_verified(request, TOTPDevice.objects.get(user=account))
+            return _page(request, "codes.html", title="Your recovery codes", codes=codes)
+    return _page(
+        request,
+        "second_factor.html",
+        title="Set up a second factor",
+        form=form,
+        key=second_factor.text_of_key(key),
+        qr_code=second_factor.qr_code_of_key(account, key),
+        is_required=second_factor.is_required(account),
+    )
+
+
+def change_second_factor(request: HttpRequest) -> HttpResponse:
+    """With a code: make new recovery codes, or take the second factor away."""
+    account = _account_of(request)
+    if not second_factor.is_set_up(account):
+        return redirect("account_second_factor")
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            second_factor.verify(account, form.cleaned_data["code"])
+        except SecondFactorRefused as refused:
+            form.add_error("code", str(refused))
+        else:
+            if "remove" in request.POST:
+                second_factor.remove(account, by=account)
+                messages.success(request, "Logging in asks for the password alone now.")
+                return redirect("account")
+            codes = second_factor.renew_recovery_codes(account)
+            return _page(request, "codes.html", title="Your recovery codes", codes=codes)
+    return _page(
+        request,
+        "change_second_factor.html",
+        title="Change the second factor",
+        form=form,
+        is_required=second_factor.is_required(account),
+    )
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # no generic at run time
+    """A new password, twice, in the theme's look."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget = UnfoldAdminPasswordWidget({"autocomplete": "new-password"})
+
+
+class ChangePasswordView(PasswordChangeView):
+    """Changes one's own password, as the admin's page does, and writes the audit entry."""
+
+    form_class = AdminOwnPasswordChangeForm
+    success_url = reverse_lazy("admin:password_change_done")
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Change it and end the account's other sessions."""
+        response = super().form_valid(form)
+        account = _account_of(self.request)
+        audit.write_entry("password changed", account, by=account)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With what the theme's pages need."""
+        return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
+
+
+class SetPasswordView(PasswordResetConfirmView):
+    """Sets the password of the account that the link names; the login follows."""
+
+    form_class = NewPasswordForm
+    template_name = "astronote/account/set_password.html"
+    success_url = reverse_lazy("admin:login")
+    title = "Set your password"
+
+    def form_valid(self, form: SetPasswordForm[User]) -> HttpResponse:
+        """Set it, write the audit entry and end the account's sessions."""
+        response = super().form_valid(form)
+        audit.write_entry("password set by link", form.user, by=form.user)
+        messages.success(self.request, "Your password is set. Log in with it.")
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With what the theme's pages need."""
+        return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
+
+
+class ForgottenPasswordView(FormView):  # type: ignore[type-arg]  # no generic at run time
+    """Asks for the address; answers the same whether an account has it or not."""
+
+    form_class = ForgottenPasswordForm
+    template_name = "astronote/account/forgotten_password.html"
+    success_url = reverse_lazy("admin:login")
+
+    def form_valid(self, form: ForgottenPasswordForm) -> HttpResponse:
+        """Send the link and say so."""
+        form.send_link()
+        messages.success(
+            self.request,
+            "If an operator has this address, a link is on its way. It holds for 24 hours.",
+        )
+        return super().form_valid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With what the theme's pages need."""
+        context = admin.site.each_context(self.request) | super().get_context_data(**kwargs)
+        return context | {"title": "Forgotten password"}

@@ -1,0 +1,237 @@
+"""What changes, sends, spends, exports or erases is in the audit trail, by every door.
+
+The doors are found, not listed: every address, every action of the admin's lists, and every command
+of ours. A command must be declared here; one that is not fails.
+"""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command, get_commands
+
+from astronote.models import AuditEntry, User
+from campaigns import enqueue
+from campaigns.models import Automation, Campaign
+from contacts.importing import lifecycle
+from contacts.models import Contact, ContactImport
+from messaging.models import CreditReservation, SendingStop, Wallet
+from tests.astronote.test_security import (
+    OPEN,
+    PASSWORD,
+    actions,
+    addresses,
+    everything,
+    rows_of_every_kind,
+)
+from tests.support.factories import make_campaign, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PHONE = "+306900000001"
+
+
+def entries():
+    return list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
+
+
+def rows_besides_the_trail():
+    found = everything()
+    del found[AuditEntry]
+    return found
+
+
+# Commands. What each is called with, and the entry that it writes; "" if it changes nothing and
+# shows no list of persons.
+
+RUNS_A_PROCESS = {
+    "serve", "services", "rqworker", "rqworker-pool", "rqscheduler", "mitto_sandbox",
+}  # fmt: skip
+NOT_ON_AN_INSTALLATION = {
+    "demo": "fills an empty installation with invented data",
+    "generate_docs": "writes the project's documents",
+}
+ELSEWHERE = {
+    "createsuperuser": "test_operators",
+    "changepassword": "test_operators",
+    "mitto_check": "needs a sandbox; test_go_live_check",
+    "rotate_phone_hash_key": "needs two keys; test_phone_hash_keys",
+}
+COMMANDS = [
+    ("after_restore", [], {}, "after restore"),
+    ("audit_pii", [], {}, ""),
+    ("automation", ["show", "STORE", "birthday"], {"text": "Hello"}, "added"),
+    ("automation", ["off", "STORE", "welcome"], {}, "switched off"),
+    ("automation", ["show", "STORE", "welcome"], {}, ""),
+    ("campaign", ["start", "DRAFT"], {}, "start"),
+    ("campaign", ["cancel", "SENDING"], {}, "cancel"),
+    ("campaign_status", ["DRAFT"], {}, ""),
+    ("campaign_status", ["SENDING"], {"messages": True}, "messages exported"),
+    ("campaign_status", ["SENDING"], {"csv": True}, "report exported"),
+    ("consent", ["opt-out", PHONE], {"store": "STORE"}, "opt-out recorded"),
+    ("contact_import", ["start", "IMPORT"], {}, "import started"),
+    ("contact_import", ["status", "IMPORT"], {}, ""),
+    ("contact_import", ["rejected", "IMPORT"], {}, "rejected rows exported"),
+    ("contact_import", ["cancel", "IMPORT"], {}, "import cancelled"),
+    ("create_operator", ["new@example.com"], {"role": "viewer"}, "operator created"),
+    ("create_store", ["shop@example.com"], {}, "added"),
+    ("import_contacts", ["STORE", "FILE"], {}, "import started"),
+    ("import_contacts", ["STORE", "FILE"], {"dry_run": True}, ""),
+    ("operator", ["olga@example.com"], {}, ""),
+    ("operator", ["olga@example.com"], {"role": "viewer"}, "role changed"),
+    ("person", ["export", PHONE], {}, "personal data exported"),
+    ("person", ["correct", PHONE], {"set": ["first_name=Maria"]}, "personal data corrected"),
+    ("person", ["restrict", PHONE], {"reason": "disputed"}, "restricted"),
+    ("person", ["object", PHONE], {}, "objection"),
+    ("person", ["erase", PHONE], {"yes": True}, "personal data erased"),
+    ("replies", ["list"], {}, ""),
+    ("run_birthday", [], {}, "birthday run"),
+    ("run_birthday", [], {"dry_run": True}, ""),
+    ("run_pii_retention", [], {}, "retention run"),
+    ("send_campaign", ["STORE"], {"name": "x", "text": "Hi", "list_name": "all"}, "start"),
+    ("sending", ["status"], {}, ""),
+    ("sending", ["go-on", "restored"], {}, "sending goes on"),
+    ("store", ["STORE"], {}, ""),
+    ("store", ["STORE"], {"set": ["company=New"]}, "store changed"),
+    ("store_report", ["STORE"], {}, "report exported"),
+    ("suppressions", ["export"], {}, "suppressions exported"),
+    ("suppressions", ["import", "FILE"], {}, "suppressions imported"),
+    ("top_up", ["STORE", "50"], {}, "top up"),
+    ("unknown", ["delivered", "SENDING"], {}, ""),
+    ("watchdog", [], {"dry_run": True}, ""),
+]
+
+
+def own_commands():
+    return {name for name, app in get_commands().items() if app in settings.PROJECT_APPS}
+
+
+def test_every_command_is_declared():
+    declared = {name for name, *_ in COMMANDS} | RUNS_A_PROCESS | set(NOT_ON_AN_INSTALLATION)
+    assert own_commands() == declared | set(ELSEWHERE)
+
+
+@pytest.fixture
+def things(tmp_path):
+    """What stands in for the names in capitals."""
+    store = make_store(phone_region="GR")
+    target = make_list(store, 3)
+    sending = enqueue.enqueue_campaign(make_campaign(store, target).pk)
+    draft = make_campaign(store, target)
+    Automation.objects.create(
+        owner=store, type="welcome_message", message_body="Hi", is_active=True
+    )
+    file = tmp_path / "customers.csv"
+    file.write_text("phone\n+306900000009\nnothing\n")
+    made = lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
+    call_command("create_operator", "olga@example.com", role="operator", password=PASSWORD)
+    return {"STORE": store.email, "DRAFT": str(draft.pk), "SENDING": str(sending.pk),
+            "FILE": file, "IMPORT": str(made.pk)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "arguments", "options", "entry"), COMMANDS)
+def test_a_command_writes_what_it_did(things, name, arguments, options, entry, capsys):
+    if name == "sending":
+        SendingStop.objects.create(reason="restored", by="test")
+    arguments = [things.get(argument, argument) for argument in arguments]
+    options = {key: things.get(value, value) if isinstance(value, str) else value
+               for key, value in options.items()}  # fmt: skip
+    if name == "import_contacts" or name == "suppressions":
+        arguments = [Path(a) if str(a).endswith(".csv") else a for a in arguments]
+    before, rows = entries(), rows_besides_the_trail()
+    call_command(name, *arguments, **options)
+    written = entries()[len(before) :]
+    if entry:
+        assert entry in written
+    else:
+        assert written == [] and rows_besides_the_trail() == rows
+
+
+# Addresses and actions of the admin
+
+
+def fill(sandbox):
+    """Rows of every kind, on which an action does something."""
+    store = make_store()
+    make_campaign(store, make_list(store, 2))
+    rows_of_every_kind(store, sandbox)
+    Wallet.objects.update(reserved_balance=50)
+    CreditReservation.objects.update(amount=50)  # some of the rows were put into its batch
+    lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
+
+
+def check_that_entry_is_written(answer, before, known, door):
+    """A download, or a change of any row of ours, has an entry."""
+    changed = {model.__name__ for model, found in rows_besides_the_trail().items()
+               if found != before[model]}  # fmt: skip
+    is_download = "attachment" in answer.get("Content-Disposition", "")
+    if changed or is_download:
+        assert len(entries()) > known, (door, changed)
+    return bool(changed or is_download)
+
+
+@pytest.mark.slow
+def test_every_download_and_change_by_an_address_is_in_the_trail(client, sandbox):
+    fill(sandbox)
+    client.force_login(User.objects.create_superuser("root@example.com"))
+    store, campaign = User.objects.get(email="alice@example.com"), Campaign.objects.first()
+    found = {
+        "campaign": campaign.pk,
+        "contactimport": ContactImport.objects.get().pk,
+        "user": store.pk,
+        "stores": store.pk,
+        "contact": Contact.objects.first().pk,
+    }
+    downloads, changes = [], []
+    for address in sorted(set(addresses()) - OPEN):
+        for part, pk in found.items():
+            address = address.replace(f"/{part}/1/", f"/{part}/{pk}/")
+        if "account" in address or "logout" in address:
+            continue  # one's own; test_operators
+        for method in ("get", "post"):
+            before, known = rows_besides_the_trail(), len(entries())
+            answer = getattr(client, method)(f"/{address}")
+            if check_that_entry_is_written(answer, before, known, (method, address)):
+                (downloads if method == "get" else changes).append(address)
+    assert len(downloads) >= 5, downloads
+    assert changes
+
+
+@pytest.mark.slow
+def test_every_action_that_changes_or_exports_is_in_the_trail(client, sandbox):
+    fill(sandbox)
+    every = list(actions())
+    client.force_login(User.objects.get(email="root@example.com"))
+    acted = set()
+    for page, model, name in sorted(every, key=lambda one: one[2] == "delete_selected"):
+        before, known = rows_besides_the_trail(), len(entries())
+        chosen = list(model.objects.values_list("pk", flat=True))
+        form = {"action": name, "_selected_action": chosen, "confirmed": "1", "post": "yes",
+                "reason": "a dispute"}  # fmt: skip
+        answer = client.post(page, form)
+        if check_that_entry_is_written(answer, before, known, (page, name)):
+            acted.add(name)
+    assert {"export_person", "erase_person", "delete_selected", "cancel"} <= acted, acted
+
+
+def test_what_an_operator_enters_in_a_form_is_in_the_trail(admin_client):
+    store = make_store()
+    form = {
+        "owner": store.pk,
+        "name": "spring",
+        "text": "Hello",
+        "category": "generic",
+        "language": "en",
+    }
+    admin_client.post("/admin/messaging/messagetemplate/add/", form)
+    entry = AuditEntry.objects.get(action="added")
+    assert entry.owner_id == store.pk and entry.subject.startswith("message template")
+    pk = entry.subject.split()[-1]
+    admin_client.post(f"/admin/messaging/messagetemplate/{pk}/change/", form | {"name": "autumn"})
+    entry = AuditEntry.objects.get(action="changed")
+    assert entry.details == {"fields": ["Name"]}
+
+
+def test_the_queue_dashboard_writes_who_emptied_a_queue(admin_client):
+    admin_client.post("/admin/django_rq/dashboard/queues/0/empty/", {"post": "yes"})
+    admin_client.post("/admin/django_rq/queues/0/empty/", {"post": "yes"})
+    assert "queues changed" in entries()
