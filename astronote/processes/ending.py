@@ -27,8 +27,8 @@ def end_this_process_with_parent() -> None:
 def exit_process_after(seconds: float = END_SECONDS) -> None:
     """End this process by force unless it has ended by itself in this time.
 
-    Call it at SIGTERM: what is in hand may wait for a server that is away. It is left as by a crash,
-    from which nothing is lost or repeated.
+    Call it at SIGTERM: what is in hand may wait for a server that is away. It is left as by a
+    crash, from which nothing is lost or repeated.
     """
 
     def end() -> None:

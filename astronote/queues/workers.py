@@ -41,6 +41,7 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
     Raises:
         CommandError: if no queue or an unknown one is named, or queues are disabled.
         NotSupportedError: if PostgreSQL is too old.
+        RedisError: if Redis does not answer.
     """
     unknown = [name for name in queue_names if name not in QUEUES_BY_NAME]
     if unknown or not queue_names:
@@ -49,6 +50,7 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
     raise_if_postgres_unusable()
+    jobs.redis_connection().ping()
 
 
 def configured_worker_count(queue_names: Sequence[str]) -> int:
