@@ -127,8 +127,9 @@ def late_jobs_problem() -> str:
 
 def redis_metrics() -> Iterator[Metric]:
     """Whether Redis takes writes."""
+    is_writable = not redis_write_problem_or_raise()
     yield GaugeMetricFamily(
-        "astronote_redis_writable", "Whether Redis takes writes", value=int(not redis_write_problem_or_raise())
+        "astronote_redis_writable", "Whether Redis takes writes", value=int(is_writable)
     )
 
 

@@ -86,7 +86,7 @@ class ProcessGroup:
         return names
 
     def replace_all(self, reloading: str) -> None:
-        """Have every process end after what it has in hand, so that `restart_dead_and_return_names` starts it again.
+        """Have every process end after what it has in hand; `restart_…` then starts it again.
 
         The one called `reloading` replaces its own children at SIGHUP.
         """
