@@ -13,11 +13,11 @@ class AstronoteConfig(AppConfig):
     def ready(self) -> None:
         """Import each app's `operations.py`, after registering the ground floor's own.
 
-        Also sets the oldest PostgreSQL that connections accept.
+        Also sets what connections to PostgreSQL need.
         """
-        from astronote.common.postgres_version import set_minimum_postgres_of_connections
+        from astronote.common.postgres_server import configure_connections
         from astronote.operations import ground_floor
 
-        set_minimum_postgres_of_connections()
+        configure_connections()
         ground_floor.register_own_operations()
         autodiscover_modules("operations")

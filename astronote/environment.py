@@ -9,7 +9,8 @@ import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,10 +40,11 @@ def read_environment(root: Path = ROOT) -> dict[str, Any]:
     is_embedded = not os.environ.get("DATABASE_URL")
     values: dict[str, Any] = {}
     problems = []
-    for variable in variables():
+    # Those that name another variable in their default come last.
+    for variable in sorted(variables(), key=lambda variable: "{" in (variable.local or "")):
         try:
             values[variable.name] = _parse_value_or_default(
-                variable, is_embedded=is_embedded, root=root
+                variable, is_embedded=is_embedded, root=root, values=values
             )
         except ValueError as error:
             problems.append(str(error))
@@ -56,15 +58,19 @@ def read_environment(root: Path = ROOT) -> dict[str, Any]:
     return values
 
 
-def _parse_value_or_default(variable: Variable, *, is_embedded: bool, root: Path) -> Any:
-    """The variable's value.
+def _parse_value_or_default(
+    variable: Variable, *, is_embedded: bool, root: Path, values: Mapping[str, Any]
+) -> Any:
+    """The variable's value; `values` are those of other variables so far.
 
     Raises:
         ValueError: with the variable's name and what to set.
     """
     given = os.environ.get(variable.name)
     if given in (None, "") and variable.default != "":
-        given = variable.local if is_embedded and variable.local is not None else variable.default
+        given = variable.default
+        if is_embedded and variable.local is not None:
+            given = variable.local.format_map(defaultdict(str, values))
         if given is None:
             raise ValueError(
                 f"{variable.name} is not set: {variable.meaning}; "

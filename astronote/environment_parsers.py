@@ -11,6 +11,8 @@ import environ
 from crontab import CronTab
 from django.core.exceptions import ImproperlyConfigured
 
+from astronote.queues.redis_address import build_queue_options
+
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off", ""}
 SECRET_CHARACTERS, DIFFERENT_CHARACTERS = 32, 10
@@ -129,8 +131,8 @@ def parse_email_url(value: str) -> str:
 
 def parse_redis_url(value: str) -> str:
     """The address of a Redis; empty for the embedded one."""
-    if value and not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("cannot be read, expected redis://host:port/0")
+    if value:
+        build_queue_options(value)
     return value
 
 

@@ -37,7 +37,7 @@ class Variable:
     """One environment variable.
 
     `default` None means required; `local` is the default while PostgreSQL is embedded (no
-    DATABASE_URL), so that a newcomer needs no `.env`.
+    DATABASE_URL), so that a newcomer needs no `.env`; it may name another variable in braces.
     """
 
     name: str
@@ -110,7 +110,7 @@ SECTIONS: dict[str, list[Variable]] = {
             parse_url_without_final_slash,
             None,
             "address of the site for customers, used in the links of messages",
-            local="http://127.0.0.1:8000",
+            local="http://127.0.0.1:{PORT}",
         ),
         Variable(
             "HTTPS", parse_boolean, "1", "redirect to https and use secure cookies", local="0"
@@ -155,9 +155,15 @@ SECTIONS: dict[str, list[Variable]] = {
             "WEB_CONCURRENCY",
             build_integer_parser(1, 64),
             "2",
-            "web processes of `manage.py serve`",
+            "processes of the web server",
         ),
-        Variable("PORT", build_integer_parser(1, 65535), "8000", "port of `manage.py serve`"),
+        Variable(
+            "BIND_ADDRESS",
+            parse_text_unchanged,
+            "127.0.0.1",
+            "address that the web server listens on; 0.0.0.0: every address of this machine",
+        ),
+        Variable("PORT", build_integer_parser(1, 65535), "8000", "port of the web server"),
         Variable(
             "LOG_LEVEL",
             build_choice_parser("DEBUG", "INFO", "WARNING", "ERROR"),
@@ -271,7 +277,7 @@ SECTIONS: dict[str, list[Variable]] = {
             parse_url_without_final_slash,
             "https://messaging.mittoapi.com",
             "address of the Mitto API",
-            local="http://127.0.0.1:8025",
+            local="http://127.0.0.1:{MITTO_SANDBOX_PORT}",
         ),
         Variable(
             "MITTO_API_VERSION", parse_text_unchanged, "v1.1", "version segment of the API's paths"

@@ -11,7 +11,9 @@ from pathlib import Path
 import environ
 
 from astronote import environment, theme
+from astronote.processes.names import process_name
 from astronote.queues.catalogue import QUEUES
+from astronote.queues.redis_address import build_queue_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.read_environment(BASE_DIR)
@@ -84,14 +86,7 @@ _options["connect_timeout"] = 10
 # A machine that is cut off is noticed within about a minute, by PostgreSQL too: until then its
 # open transaction keeps its locks. Sockets on the same machine ignore these.
 _options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-# cursor_tuple_fraction: cursors are read to their end, so plan for all rows, not for the first.
-# random_page_cost: looked-up rows are recent and in memory; do not read a table for 1,000 of them.
-# jit: compiling the plans of the receipt statements takes longer than it saves.
-_options["options"] = (
-    f"{_options.get('options', '')} -c cursor_tuple_fraction=1 -c random_page_cost=1.1 -c jit=off"
-    " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=60000"
-).strip()
+_options.setdefault("application_name", process_name())
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Accounts
@@ -142,7 +137,7 @@ EMBEDDED_REDIS = not env["REDIS_URL"]
 REDIS_URL = environment.redis_url_or_embedded(env)
 RQ_QUEUES = {
     queue.name: {
-        "URL": REDIS_URL,
+        **build_queue_options(REDIS_URL),
         "DEFAULT_TIMEOUT": queue.timeout,
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
@@ -190,6 +185,7 @@ PUBLIC_WEB_BASE_URL = env["PUBLIC_WEB_BASE_URL"]
 HTTPS = env["HTTPS"]
 TRUSTED_PROXIES = env["TRUSTED_PROXIES"]
 WEB_CONCURRENCY = env["WEB_CONCURRENCY"]
+BIND_ADDRESS = env["BIND_ADDRESS"]
 PORT = env["PORT"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS

@@ -8,14 +8,14 @@ import sys
 from django.core.wsgi import get_wsgi_application
 from django.db import NotSupportedError
 
-from astronote.common.postgres_version import raise_if_postgres_too_old
-from astronote.processes.supervisor import end_this_process_with_parent
+from astronote.common.postgres_server import raise_if_postgres_unusable
+from astronote.processes.ending import end_this_process_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "astronote.settings")
 application = get_wsgi_application()
 
 try:
-    raise_if_postgres_too_old()
+    raise_if_postgres_unusable()
 except NotSupportedError as error:
     sys.exit(f"astronote: {error} DATABASE_URL names the server.")
 

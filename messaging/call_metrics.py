@@ -56,12 +56,12 @@ class CallCounts(NamedTuple):
 
 
 def read_call_counts() -> CallCounts:
-    """Read the counts.
+    """Read the counts; a result that there has not been is there with 0 seconds.
 
     Raises:
         RedisError: if Redis cannot be reached.
     """
-    calls = CallCounts({}, {})
+    calls = CallCounts({}, dict.fromkeys(RESULT_NAMES.values(), 0.0))
     for key, value in jobs.redis_connection().hgetall(CALLS_KEY).items():
         what, result_name, *bucket = key.decode().split(":")
         if what == "count":

@@ -40,9 +40,9 @@ from astronote.operations.registry import (
 )
 from contacts.opt_in_wording import check_opt_in_wording_tags
 from messaging import call_metrics, panels, repairs, sending_stop, webhooks
-from messaging.models import Batch, SendingStop, message_classes
+from messaging.models import Batch, SendingStop, WebhookEvent, message_classes
 from messaging.opt_out_line import validate_opt_out_line
-from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus
+from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus, WebhookEventStatus
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -79,12 +79,47 @@ def _batch_metrics() -> Iterator[Metric]:
     pending = Batch.objects.filter(status=BatchStatus.PENDING)
     batches.add_metric(["delayed"], pending.filter(not_before__gt=now).count())
     yield batches
-    due = pending.exclude(not_before__gt=now)
-    oldest = due.aggregate(Min("created_at"))["created_at__min"]
     yield GaugeMetricFamily(
         "astronote_oldest_due_batch_seconds",
         "Age of the oldest batch that is due",
-        value=(now - oldest).total_seconds() if oldest else 0,
+        value=_oldest_due_batch_seconds(),
+    )
+
+
+def _oldest_due_batch_seconds() -> float:
+    """Age of the oldest batch that could go out; 0 if there is none."""
+    now = database_now()
+    due = Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=now)
+    oldest = due.aggregate(Min("created_at"))["created_at__min"]
+    return (now - oldest).total_seconds() if oldest else 0.0
+
+
+def _late_batches_problem() -> str:
+    """Health check: whether a batch waits that could go out; while sending is stopped all do."""
+    minutes = _oldest_due_batch_seconds() / 60
+    if minutes <= settings.STUCK_SENDING_MINUTES or SendingStop.objects.exists():
+        return ""
+    return f"a batch that is due waits for {minutes:.0f} min: see manage.py watchdog --dry-run"
+
+
+def _event_metrics() -> Iterator[Metric]:
+    received = WebhookEvent.objects.filter(status=WebhookEventStatus.RECEIVED)
+    figures = received.aggregate(
+        waiting=Count("pk"),
+        without_message=Count("pk", filter=Q(retry_at__isnull=False)),
+        oldest=Min("received_at", filter=Q(retry_at__isnull=True)),
+    )
+    yield GaugeMetricFamily(
+        "astronote_waiting_events", "Receipts and replies not applied", value=figures["waiting"]
+    )
+    yield GaugeMetricFamily(
+        "astronote_unmatched_receipts",
+        "Receipts whose message is searched again",
+        value=figures["without_message"],
+    )
+    age = (database_now() - figures["oldest"]).total_seconds() if figures["oldest"] else 0
+    yield GaugeMetricFamily(
+        "astronote_oldest_event_seconds", "Age of the oldest event not looked at", value=age
     )
 
 
@@ -143,6 +178,7 @@ registry.banners.register(
 )
 registry.health_checks.register(
     HealthCheck("sending", lambda: " ".join(sending_stop.describe_stops())),
+    HealthCheck("batches", _late_batches_problem, needs_queues=True),
 )
 registry.async_paths.register(
     AsyncPath("mitto webhooks", webhooks.PREFIX, webhooks.check_and_store_events)
@@ -171,6 +207,7 @@ registry.store_panels.register(
 )
 registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),
+    MetricSource("events", _event_metrics),
     MetricSource("mitto calls", _mitto_call_metrics),
     MetricSource("sending stops", _sending_stop_metrics),
 )

@@ -70,6 +70,7 @@ def register_own_operations() -> None:
         HealthCheck("redis", queue_state.redis_write_problem_or_raise),
         HealthCheck("scheduler", queue_state.missing_scheduler_problem, needs_queues=True),
         HealthCheck("workers", queue_state.queues_without_worker_problem, needs_queues=True),
+        HealthCheck("jobs", queue_state.late_jobs_problem, needs_queues=True),
     )
     registry.home_panels.register(
         HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),
@@ -82,6 +83,7 @@ def register_own_operations() -> None:
     )
     registry.metric_sources.register(
         MetricSource("watchdog", _watchdog_repair_count_metrics),
+        MetricSource("redis", queue_state.redis_metrics),
         MetricSource("queues", queue_state.queue_metrics),
     )
     registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))

@@ -14,13 +14,15 @@ from rq import Worker
 from rq.worker.base import BaseWorker
 
 from astronote.queues import jobs
-from astronote.queues.catalogue import QUEUES
+from astronote.queues.catalogue import MINUTE, QUEUES
 from astronote.queues.recurring import (
     HEARTBEAT_KEY,
     HEARTBEAT_SECONDS,
     next_runs_of_recurring_jobs,
     recurring_jobs,
 )
+
+LATE_SECONDS = 5 * MINUTE
 
 
 def redis_or_scheduler_alarm() -> str:
@@ -111,6 +113,24 @@ def queues_without_worker_problem() -> str:
     """Health check: whether every queue has a worker."""
     idle = [queue.name for queue in QUEUES if not _living_workers(queue.name)]
     return f"no worker on {', '.join(idle)}: run `manage.py rqworker QUEUE`" if idle else ""
+
+
+def late_jobs_problem() -> str:
+    """Health check: whether a job waits longer than the longest one before it may run."""
+    late = []
+    for options in QUEUES:
+        age = _oldest_job_age_seconds(options.name) or 0
+        if age > options.timeout + LATE_SECONDS:
+            late.append(f"{options.name} for {age / MINUTE:.0f} min")
+    return f"jobs wait on {', '.join(late)}: are there enough workers?" if late else ""
+
+
+def redis_metrics() -> Iterator[Metric]:
+    """Whether Redis takes writes."""
+    is_writable = not redis_write_problem_or_raise()
+    yield GaugeMetricFamily(
+        "astronote_redis_writable", "Whether Redis takes writes", value=int(is_writable)
+    )
 
 
 def queue_metrics() -> Iterator[Metric]:

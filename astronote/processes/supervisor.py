@@ -13,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+from astronote.processes.ending import END_SECONDS, PR_SET_PDEATHSIG
+
 _libc = ctypes.CDLL(None)
-STOP_SECONDS = 45  # longer than a call to Mitto may take
-WEB_KILL_SECONDS = 10  # for the requests under way when the web server is to end
+STOP_SECONDS = END_SECONDS + 2
 MANAGE = str(Path(__file__).resolve().parents[2] / "manage.py")
 
 
@@ -24,33 +25,10 @@ def manage_command(*arguments: str) -> list[str]:
     return [sys.executable, MANAGE, *arguments]
 
 
-def web_command(port: int, processes: int) -> list[str]:
-    """The command line of the web server."""
-    return [
-        sys.executable,
-        "-m",
-        "granian",
-        "astronote.rsgi:application",
-        "--interface",
-        "rsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        str(processes),
-        "--respawn-failed-workers",
-        # Now and then its worker process has closed all and does not end.
-        "--workers-kill-timeout",
-        str(WEB_KILL_SECONDS),
-        "--log-level",
-        "error",
-    ]
-
-
-def end_this_process_with_parent() -> None:
-    """Have the kernel end this process when the one that started it ends, however it does."""
-    _libc.prctl(1, int(signal.SIGTERM))
+def web_command(port: int, processes: int, *, fd: int | None = None) -> list[str]:
+    """The command line of the web server, on this machine's own address or an open socket."""
+    where = ["--bind", "127.0.0.1", "--port", str(port)] if fd is None else ["--fd", str(fd)]
+    return manage_command("web", *where, "--processes", str(processes))
 
 
 class ProcessGroup:
@@ -60,13 +38,18 @@ class ProcessGroup:
         self.environment = os.environ | environment
         self.log = log
         self._running: dict[str, tuple[list[str], subprocess.Popen[bytes]]] = {}
+        self._passed_fds: tuple[int, ...] = ()
+
+    def pass_on(self, fd: int) -> None:
+        """Let the processes that are started from now on use an open file."""
+        self._passed_fds += (fd,)
 
     def start(self, name: str, command: list[str]) -> None:
         """Start a process under a name; it ends with this one."""
         parent = os.getpid()
 
         def prepare() -> None:
-            _libc.prctl(1, int(signal.SIGTERM))
+            _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
             if os.getppid() != parent:
                 os._exit(1)
 
@@ -80,6 +63,7 @@ class ProcessGroup:
                 stderr=output,
                 preexec_fn=prepare,
                 start_new_session=True,
+                pass_fds=self._passed_fds,
             )
         finally:
             if output:
@@ -100,6 +84,15 @@ class ProcessGroup:
         for name in names:
             self.start(name, self._running[name][0])
         return names
+
+    def replace_all(self, reloading: str) -> None:
+        """Have every process end after what it has in hand; `restart_…` then starts it again.
+
+        The one called `reloading` replaces its own children at SIGHUP.
+        """
+        for name, (_, process) in self._running.items():
+            if process.poll() is None:
+                process.send_signal(signal.SIGHUP if name == reloading else signal.SIGTERM)
 
     def stop(self) -> None:
         """Let each finish what it has in hand; kill what takes too long."""

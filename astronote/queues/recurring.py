@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import time
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 import django_rq
 from django.utils import timezone
 from django_rq.queues import DjangoScheduler
+from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq_scheduler.utils import get_next_scheduled_time
 
 from astronote.operations import registry
 from astronote.operations.registry import RecurringJob
+from astronote.processes.ending import exit_process_after
 from astronote.queues import jobs
 from astronote.queues.catalogue import DAY
 from astronote.queues.json_jobs import JsonJob
+from astronote.queues.redis_retry import RetryCountedOnce
 
 log = logging.getLogger(__name__)
 PREFIX = "recurring-"
@@ -104,6 +109,31 @@ class Scheduler(DjangoScheduler):
     """
 
     _registered_at = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.patience = RetryCountedOnce.every_second(60)  # of the process that runs it
+
+    def _install_signal_handlers(self) -> None:
+        """End at SIGTERM although Redis is away."""
+
+        def stop(*_: Any) -> None:
+            self.patience.update_retries(0)
+            exit_process_after()
+            raise SystemExit
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+
+    def register_death(self) -> None:
+        """Say that this scheduler has ended; without Redis there is nobody to tell."""
+        with contextlib.suppress(RedisError):
+            super().register_death()
+
+    def remove_lock(self) -> None:
+        """Let another scheduler work; without Redis the lock ends by its lifetime."""
+        with contextlib.suppress(RedisError):
+            super().remove_lock()
 
     def enqueue_jobs(self) -> list[Job]:
         """Enqueue what is due; called once per scheduler interval."""

@@ -10,27 +10,28 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from types import FrameType
 from typing import Any, cast
 
 import django_rq
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import close_old_connections
-from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
-from astronote.common.postgres_version import raise_if_postgres_too_old
-from astronote.processes.supervisor import end_this_process_with_parent
+from astronote.common.postgres_server import raise_if_postgres_unusable
+from astronote.processes.ending import end_this_process_with_parent, exit_process_after
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
 from astronote.queues.json_jobs import JsonJob
+from astronote.queues.redis_retry import RetryCountedOnce
 
 log = logging.getLogger(__name__)
+RETRIES_WHILE_ENDING = 2  # a second apart
 HEARTBEAT_INTERVAL = 15  # seconds; health takes a worker for dead after 60
 
 
@@ -40,6 +41,7 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
     Raises:
         CommandError: if no queue or an unknown one is named, or queues are disabled.
         NotSupportedError: if PostgreSQL is too old.
+        RedisError: if Redis does not answer.
     """
     unknown = [name for name in queue_names if name not in QUEUES_BY_NAME]
     if unknown or not queue_names:
@@ -47,7 +49,8 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
         raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
-    raise_if_postgres_too_old()
+    raise_if_postgres_unusable()
+    jobs.redis_connection().ping()
 
 
 def configured_worker_count(queue_names: Sequence[str]) -> int:
@@ -61,6 +64,7 @@ class Worker(SimpleWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["exception_handlers"] = [jobs.requeue_abandoned_job_handler]
+        self._patience = RetryCountedOnce.every_second(60)
         super().__init__(*args, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
@@ -73,10 +77,23 @@ class Worker(SimpleWorker):
             )
         if multiprocessing.parent_process():  # a pool's worker ends with its pool
             end_this_process_with_parent()
-        self.connection.set_retry(Retry(ConstantBackoff(1), 60))
+        # A pool asks for rq's own scheduler, a process more; delayed jobs are rq-scheduler's.
+        kwargs["with_scheduler"] = False
+        self.connection.set_retry(self._patience)
         freeze_garbage_collector()
         threading.Thread(target=self._send_heartbeats_forever, daemon=True).start()
         return super().work(*args, **kwargs)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """End after the job in hand, and soon although a server is away (a signal handler)."""
+        self._patience.update_retries(RETRIES_WHILE_ENDING)
+        exit_process_after()
+        super().request_stop(signum, frame)
+
+    def set_shutdown_requested_date(self) -> None:
+        """Note for others that this worker is ending; it happens in the middle of a job."""
+        with contextlib.suppress(RedisError):
+            super().set_shutdown_requested_date()
 
     def _send_heartbeats_forever(self) -> None:
         """Say that this process is alive, also during a long job; RQ says so between jobs only."""

@@ -105,5 +105,5 @@ def test_commands_are_run_by_this_python():
     command = supervisor.manage_command("rqworker", "sms")
     assert command == [sys.executable, supervisor.MANAGE, "rqworker", "sms"]
     web = supervisor.web_command(8123, 3)
-    assert web[web.index("--port") + 1] == "8123" and web[web.index("--workers") + 1] == "3"
-    assert web[web.index("--host") + 1] == "127.0.0.1"
+    assert web[web.index("--port") + 1] == "8123" and web[web.index("--processes") + 1] == "3"
+    assert web[web.index("--bind") + 1] == "127.0.0.1"

@@ -21,6 +21,7 @@ os.environ |= {
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijkl",
     "PHONE_HASH_KEY": "only-for-tests-0123456789-abcdefghijkl",
     "PUBLIC_WEB_BASE_URL": "http://127.0.0.1:1",
+    "MITTO_API_BASE": "http://127.0.0.1:8025",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
     "QUEUE_BACKOFF_MS": "100",
 }

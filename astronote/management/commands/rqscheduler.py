@@ -7,11 +7,9 @@ from typing import Any
 import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
-from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.retry import Retry
 
-from astronote.common.postgres_version import raise_if_postgres_too_old
+from astronote.common.postgres_server import raise_if_postgres_unusable
 from astronote.queues import recurring
 
 
@@ -24,10 +22,10 @@ class Command(BaseCommand):
     def handle(self, *, interval: int, **options: Any) -> None:
         if settings.QUEUE_DISABLED:
             sys.exit("astronote: QUEUE_DISABLED is set: the scheduler does not start")
-        raise_if_postgres_too_old()
+        raise_if_postgres_unusable()
         scheduler = django_rq.get_scheduler("scheduler", interval=interval)
         scheduler.connection.ping()
-        scheduler.connection.set_retry(Retry(ConstantBackoff(1), 60))
+        scheduler.connection.set_retry(scheduler.patience)
         for entry in recurring.jobs_run_on_start():
             django_rq.get_queue(entry.queue).enqueue(entry.task)
         self.stdout.write("Scheduler running")

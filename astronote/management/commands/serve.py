@@ -6,18 +6,26 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from astronote.common.postgres_version import raise_if_postgres_too_old
+from astronote.common.postgres_server import raise_if_postgres_unusable
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
+from astronote.processes.web_server import ListenError, open_listener
 from astronote.queues.catalogue import QUEUES
 
 
 class Command(BaseCommand):
-    help = "Run the web server and, unless START_WORKER=0, all workers and the scheduler."
+    help = (
+        "Run the web server and, unless START_WORKER=0, all workers and the scheduler. SIGHUP"
+        " replaces them, such as after an update, without losing a request."
+    )
 
-    def handle(self, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--bind", default=settings.BIND_ADDRESS, help="address to listen on")
+        parser.add_argument("--port", type=int, default=settings.PORT)
+
+    def handle(self, *, bind: str, port: int, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had SIGINT ignored
             signal.signal(number, signal.default_int_handler)
         services = EmbeddedServices(
@@ -26,12 +34,16 @@ class Command(BaseCommand):
             redis=settings.EMBEDDED_REDIS,
         )
         group = supervisor.ProcessGroup()
+        signal.signal(signal.SIGHUP, lambda *_: group.replace_all("web"))
         try:
             services.start()
-            raise_if_postgres_too_old()
+            raise_if_postgres_unusable()
             if services.started:
                 call_command("migrate", verbosity=0)
-            group.start("web", supervisor.web_command(settings.PORT, settings.WEB_CONCURRENCY))
+            listener = open_listener(bind, port)
+            group.pass_on(listener.fileno())
+            web = supervisor.web_command(port, settings.WEB_CONCURRENCY, fd=listener.fileno())
+            group.start("web", web)
             if settings.START_WORKER and not settings.QUEUE_DISABLED:
                 for queue in QUEUES:
                     variable = queue.concurrency_variable
@@ -39,13 +51,13 @@ class Command(BaseCommand):
                         command = supervisor.manage_command("rqworker", queue.name)
                         group.start(f"{queue.name}-{slot + 1}", command)
                 group.start("scheduler", supervisor.manage_command("rqscheduler"))
-            self.stdout.write(f"Serving on http://127.0.0.1:{settings.PORT}; Ctrl-C stops it.")
+            self.stdout.write(f"Serving on http://{bind}:{port}; Ctrl-C stops it.")
             while True:
                 time.sleep(1)
                 services.raise_if_a_server_ended()
                 for name in group.restart_dead_and_return_names():
                     self.stderr.write(f"{name} had ended and was started again")
-        except EmbeddedError as error:
+        except (EmbeddedError, ListenError) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             pass

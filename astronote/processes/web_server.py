@@ -1,0 +1,70 @@
+"""The web server: granian, on a socket that outlives its processes.
+
+Granian opens a socket in each of its processes, and what waits in one is lost with it. Here all
+processes share one, which `serve` or systemd keeps open while others take their place.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import MPServer
+
+APPLICATION = "astronote.rsgi:application"
+KILL_SECONDS = 10  # for the requests under way when a process is to end
+BACKLOG = 1024  # connections that wait while the processes change
+FIRST_PASSED_FD = 3  # systemd's protocol (sd_listen_fds)
+
+
+class ListenError(Exception):
+    """One sentence: why the address cannot be listened on."""
+
+
+def open_listener(address: str, port: int) -> socket.socket:
+    """The socket that systemd passed to this process, or a new one.
+
+    Raises:
+        ListenError: if the address is not this machine's, or somebody listens there.
+    """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        return socket.socket(fileno=FIRST_PASSED_FD)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ListenError(f"{address}:{port} cannot be listened on: {error.strerror}") from None
+
+
+def serve_on(listener: socket.socket, processes: int) -> None:
+    """Answer requests until SIGTERM; SIGHUP replaces the processes one after another."""
+    # Forked processes would keep the modules of before an update.
+    multiprocessing.set_start_method("spawn")
+    _Server(
+        listener,
+        workers=processes,
+        respawn_failed_workers=True,
+        # Now and then a process has closed all and does not end.
+        workers_kill_timeout=KILL_SECONDS,
+        log_level=LogLevels.error,
+    ).serve()
+
+
+class _Server(MPServer):
+    """Granian, which itself shares a socket only where the system has no SO_REUSEPORT."""
+
+    def __init__(self, listener: socket.socket, **options: Any) -> None:
+        self._listener = listener
+        super().__init__(APPLICATION, interface=Interfaces.RSGI, **options)
+
+    def _init_shared_socket(self) -> None:
+        from granian._granian import SocketHolder
+
+        self._listener.set_inheritable(True)
+        self._ssp = None
+        self._shd = SocketHolder(self._listener.fileno(), False, BACKLOG)
+        self._sso = self._listener  # passed on to the processes
