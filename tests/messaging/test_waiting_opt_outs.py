@@ -93,7 +93,7 @@ def test_a_press_is_answered_while_something_holds_the_store(campaign, client, s
         assert Contact.objects.get(phone=FIRST).is_subscribed, "it is not applied"
         assert sending.process_next_batch() == "deferred"
         assert sandbox.summary()["calls"] == 0
-    counts = replies.apply_received_replies()
+    counts = replies.wait_and_apply_received_replies()
     assert counts["stop"] == 1
     assert not Contact.objects.get(phone=FIRST).is_subscribed
     event = ConsentEvent.objects.get()
@@ -106,7 +106,7 @@ def test_a_press_is_answered_while_something_holds_the_store(campaign, client, s
 def test_a_press_that_waits_for_nothing_is_applied_at_once(campaign, client):
     client.post(link_of(FIRST))
     assert not Contact.objects.get(phone=FIRST).is_subscribed
-    assert replies.apply_received_replies()["stop"] == 0
+    assert replies.wait_and_apply_received_replies()["stop"] == 0
     client.post(link_of(FIRST))
     assert WebhookEvent.objects.count() == 1, "nothing is left to change"
 
@@ -116,7 +116,7 @@ def test_a_stop_that_is_written_and_not_applied_is_heeded(campaign, client, sand
     assert sending.process_next_batch() == "deferred"
     assert sandbox.summary()["calls"] == 0
     assert Batch.objects.get().attempts == 0
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     wait_until(lambda: sending.process_next_batch() == "accepted")
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
 
@@ -149,7 +149,7 @@ def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monke
     monkeypatch.setattr(rate_limits, "sleep_for_one_call", opt_out_between_the_calls)
     assert sending.process_next_batch() == "deferred"
     assert [m["destination"] for m in sandbox.messages()] == [FIRST]
-    replies.apply_received_replies()
+    replies.wait_and_apply_received_replies()
     sending.process_next_batch()
     assert sandbox.summary()["accepted"] == 1
     assert Campaign.objects.get().status == "completed"
