@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from crawleruseragents import is_crawler
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from django.http import HttpRequest
 
 # Almost every browser calls itself Mozilla; Opera Mini and old phones do not.
@@ -24,6 +24,14 @@ _SCANNER = re.compile(
     r"|trend ?micro|(?:link|uri|url)[ -]?preview",
     re.IGNORECASE,
 )
+# The programs of the list, but those that call themselves by the bare name of an app and never a
+# browser: `Viber` alone fetches a preview, and a person opens a link in a browser of Viber.
+_CRAWLERS = [
+    re.compile(crawler["pattern"])
+    for crawler in CRAWLER_USER_AGENTS_DATA
+    if crawler["pattern"] not in crawler["instances"]
+    or any(_BROWSER.match(instance) for instance in crawler["instances"])
+]
 _PHONE = re.compile(r"mobi|iphone|android|MIDP-", re.IGNORECASE)
 # Browsers that load a page ahead, before anybody sees it, say so in one of these.
 _PURPOSE_HEADERS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
@@ -39,13 +47,14 @@ def device_type_of(user_agent: str) -> Literal["robot", "phone", "computer"]:
     """What a program calls itself: `robot`, `phone` or `computer`.
 
     A robot is what does not call itself a browser, what the list crawler-user-agents knows, what
-    opens links in messages, and what says that it is compatible or where it is explained.
+    opens links in messages, and what says that it is compatible or where it is
+    explained. The browser that an app shows a page in is a person's.
     """
     if (
         not _BROWSER.match(user_agent)
         or _PROGRAM.search(user_agent)
         or _SCANNER.search(user_agent)
-        or is_crawler(user_agent)
+        or any(crawler.search(user_agent) for crawler in _CRAWLERS)
     ):
         return "robot"
     return "phone" if _PHONE.search(user_agent) else "computer"

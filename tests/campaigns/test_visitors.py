@@ -9,7 +9,8 @@ from campaigns.visitors import device_type_of
 from messaging.models import ShortLink
 from tests.support.factories import make_store
 
-CASES = json.loads((Path(__file__).parents[1] / "data" / "links" / "user_agents.json").read_text())
+FOLDER = Path(__file__).parents[1] / "data" / "links"
+CASES = json.loads((FOLDER / "user_agents.json").read_text())
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 PHONE = f"Mozilla/5.0 (Linux; Android 14; SM-A546B) {CHROME}"
 PEOPLE = [
@@ -49,6 +50,13 @@ def test_phones_and_browsers_of_any_name_are_people(agent):
 @pytest.mark.parametrize("agent", PROGRAMS)
 def test_previews_scanners_and_libraries_are_programs(agent):
     assert device_type_of(agent) == "robot"
+
+
+@pytest.mark.parametrize("file", ["people", "programs"])
+def test_a_hundred_real_browsers_of_apps_and_programs_are_told_apart(file):
+    agents = (FOLDER / f"{file}.txt").read_text().splitlines()
+    robots = [agent for agent in agents if device_type_of(agent) == "robot"]
+    assert robots == (agents if file == "programs" else [])
 
 
 @pytest.mark.django_db(transaction=True)
