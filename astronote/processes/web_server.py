@@ -66,5 +66,6 @@ class _Server(MPServer):
 
         self._listener.set_inheritable(True)
         self._ssp = None
-        self._shd = SocketHolder(self._listener.fileno(), False, BACKLOG)
+        holder: Any = SocketHolder  # its stub lacks the arguments that granian pickles it with
+        self._shd = holder(self._listener.fileno(), False, BACKLOG)
         self._sso = self._listener  # passed on to the processes
