@@ -11,6 +11,7 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("astronote/favicon.svg")}
     ],
+    "SITE_URL": None,  # there is no other site to return to
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "astronote.operations.home.add_panels_to_index_context",
     "STYLES": [lambda _: static("astronote/admin.css")],

@@ -21,3 +21,6 @@ urlpatterns = [
     path("admin/run/<str:name>/", admin.site.admin_view(home.run_now_view), name="run_now"),
     path("admin/", admin.site.urls),
 ]
+
+handler403 = "astronote.operations.error_pages.not_allowed_view"
+handler404 = "astronote.operations.error_pages.not_found_view"

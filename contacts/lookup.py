@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from astronote.accounts.models import User
 from astronote.common.sql import rows
+from contacts.importing.phone_cells import PhoneReader
 
 
 def users_u_join_contacts_c_by_phone_sql() -> str:
@@ -24,3 +27,19 @@ def contact_ids_with_phone(e164_phone: str) -> list[int]:
             f"SELECT c.id FROM {users_u_join_contacts_c_by_phone_sql()}", [e164_phone]
         )
     ]
+
+
+def possible_numbers(text: str) -> list[str]:
+    """The numbers that somebody may mean who writes one in any form, as E.164.
+
+    Without a country code it is read as dialled in the country of each store.
+    """
+    regions = User.objects.filter(is_staff=False).exclude(phone_region="")
+    regions = regions.values_list("phone_region", flat=True).distinct()
+    return list(
+        dict.fromkeys(
+            number
+            for region in [settings.DEFAULT_PHONE_REGION, *regions]
+            for number in PhoneReader(region).find_all_possible_numbers(text)
+        )
+    )

@@ -6,9 +6,9 @@ import unicodedata
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from unfold.forms import AuthenticationForm
 
 from astronote.common.locks import advisory_lock
 from astronote.common.visitor import network_of_visitor
@@ -30,7 +30,7 @@ def show_form_of_locked_login(
     return response
 
 
-class ThrottledLogin(AdminAuthenticationForm):
+class ThrottledLogin(AuthenticationForm):
     """Refuses an account at one address after AXES_FAILURE_LIMIT failures, right or wrong.
 
     Other addresses are let in, so that nobody can lock an account for its owner.
