@@ -61,11 +61,8 @@ class KeysetChangeList(ChangeList):
     def is_by_key(self) -> bool:
         """Whether the rows come in the order of the list's key."""
         ordering = self._ordering
-        return (
-            "o" not in self.params
-            and len(ordering) == 1
-            and ordering[0] in self.model_admin.list_keys
-        )
+        is_default = "o" not in self.params and len(ordering) == 1
+        return is_default and ordering[0] in self.model_admin.list_keys
 
     @property
     def _ordering(self) -> list[str]:
@@ -107,9 +104,8 @@ class KeysetChangeList(ChangeList):
         self.can_show_all = False
         if found:
             attribute = "pk" if column == "pk" else f"{column}_id"
-            self.first_key, self.last_key = (
-                getattr(row, attribute) for row in (found[0], found[-1])
-            )
+            self.first_key = getattr(found[0], attribute)
+            self.last_key = getattr(found[-1], attribute)
             self.has_older = self.has_older and self.last_key is not None
 
     @property
@@ -160,8 +156,7 @@ class LargeTableAdmin(ModelAdmin):
     ordering = ("-pk",)
     list_keys: tuple[str, ...] = ("-pk", "pk")
     list_before_template = "astronote/store_of_list.html"
-    column_labels: dict[str, str] = {}  # noqa: RUF012  # as Django's own options
-    empty_text = ""
+    column_labels: dict[str, str] = {}
 
     @cached_property
     def has_store(self) -> bool:
@@ -284,22 +279,29 @@ class LargeTableAdmin(ModelAdmin):
 
     def _is_kept(self, row: models.Model) -> bool:
         """Whether rows refer to this one that protect it, or that nobody may delete."""
-        for relation in row._meta.related_objects:
-            related = relation.related_model
-            keeper = self.admin_site._registry.get(related)
-            protects = relation.on_delete in (models.PROTECT, models.RESTRICT)
-            if not protects and not (
-                relation.on_delete is models.CASCADE and isinstance(keeper, ReadOnlyAdmin)
-            ):
-                continue
-            if related._base_manager.filter(**{relation.field.name: row}).exists():
-                return True
-        return False
+        return any(
+            relation.related_model._base_manager.filter(**{relation.field.name: row}).exists()
+            for relation in self._keeping_relations
+        )
+
+    @cached_property
+    def _keeping_relations(self) -> list[Any]:
+        """By which rows refer to those of this list and keep them from being deleted."""
+        return [
+            relation
+            for relation in self.model._meta.related_objects
+            if relation.on_delete in (models.PROTECT, models.RESTRICT)
+            or (
+                relation.on_delete is models.CASCADE
+                and isinstance(self.admin_site._registry.get(relation.related_model), ReadOnlyAdmin)
+            )
+        ]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Rows are deleted one by one, on their own page, which says whether they can be."""
+        """Without deleting of many where it may be refused: each row's page says whether it is."""
         actions = cast("dict[str, Any]", super().get_actions(request))
-        actions.pop("delete_selected", None)
+        if self._keeping_relations:
+            actions.pop("delete_selected", None)
         return actions
 
 

@@ -74,12 +74,12 @@ def _oldest_job_age_seconds(queue_name: str) -> float | None:
 
 
 def recurring_jobs_context() -> dict[str, Any]:
-    """When each recurring job runs next, and which an operator may run at once."""
-    names = [job.name for job in recurring_jobs() if job.run_now]
+    """When each recurring job runs next, and which can be run at once, with its permission."""
+    can_run = [(job.name, job.run_now.permission) for job in recurring_jobs() if job.run_now]
     try:
-        return {"recurring": next_runs_of_recurring_jobs(), "run_now": names}
+        return {"recurring": next_runs_of_recurring_jobs(), "run_now": can_run}
     except RedisError:
-        return {"recurring": [], "run_now": names}
+        return {"recurring": [], "run_now": can_run}
 
 
 def redis_write_problem_or_raise() -> str:

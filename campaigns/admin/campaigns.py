@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -130,7 +129,7 @@ class CampaignAdmin(LargeTableAdmin):
         "status_badge",
         "message_count",
         "outcome_counts",
-        "scheduled_at_in_store_time",
+        "scheduled_at",
         "waiting_or_failure_reason",
     ]
     list_filter = ["status", "message_type"]
@@ -205,6 +204,16 @@ class CampaignAdmin(LargeTableAdmin):
         """Go to the campaign's page, where it can be sent."""
         messages.success(request, f"{obj}: saved as a draft; nothing is sent yet")
         return redirect(_campaign_url("change", obj.pk))
+
+    def response_change(self, request, obj):
+        """Go on with the action that the operator chose while the form had unsaved changes."""
+        name = request.POST.get("_then", "")
+        if name not in CAMPAIGN_ACTIONS:
+            return super().response_change(request, obj)
+        messages.success(request, f"{obj}: changes saved")
+        if CAMPAIGN_ACTIONS[name].confirmation:
+            return redirect("admin:campaigns_campaign_action", obj.pk, name)
+        return self.action_view(request, obj.pk, name)
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         """The form of a campaign that can be started, else the page with progress and report."""
@@ -339,13 +348,6 @@ class CampaignAdmin(LargeTableAdmin):
         return ", ".join(
             f"{count:,} {OUTCOME_WORDS[status]}" for status, count in counts.items() if count
         )
-
-    @admin.display(description="scheduled at", ordering="scheduled_at")
-    def scheduled_at_in_store_time(self, campaign: Campaign) -> str:
-        if campaign.scheduled_at is None:
-            return "–"
-        local = campaign.scheduled_at.astimezone(ZoneInfo(campaign.owner.timezone))
-        return f"{local:%Y-%m-%d %H:%M %Z}"
 
     @admin.display(description="reason for waiting or failing")
     def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:
