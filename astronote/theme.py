@@ -13,6 +13,7 @@ UNFOLD = {
     ],
     "SITE_URL": None,  # there is no other site to return to
     "SHOW_VIEW_ON_SITE": False,
+    "COMMAND": {"search_callback": "astronote.operations.search_everywhere.search"},
     "DASHBOARD_CALLBACK": "astronote.operations.home.add_panels_to_index_context",
     "STYLES": [lambda _: static("astronote/admin.css")],
     "SCRIPTS": [lambda _: static("astronote/admin.js")],
@@ -32,5 +33,9 @@ UNFOLD = {
             "950": "oklch(20% .035 192.524)",
         }
     },
-    "SIDEBAR": {"navigation": "astronote.operations.sidebar.build_all_sidebar_sections"},
+    "SIDEBAR": {
+        "navigation": "astronote.operations.sidebar.build_all_sidebar_sections",
+        "show_search": True,
+        "command_search": True,
+    },
 }

@@ -39,7 +39,7 @@ from astronote.operations.registry import (
     StorePanel,
 )
 from contacts.opt_in_wording import check_opt_in_wording_tags
-from messaging import call_metrics, panels, repairs, sending_stop, webhooks
+from messaging import call_metrics, missing_receipts, panels, repairs, sending_stop, webhooks
 from messaging.models import Batch, SendingStop, message_classes
 from messaging.opt_out_line import validate_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus
@@ -137,6 +137,12 @@ BY_CONTACT_OR_NUMBER = FoundBy(
 
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.banners.register(
+    Banner(
+        "receipts missing",
+        missing_receipts.notices,
+        "See the messages",
+        "messaging.view_webhookevent",
+    ),
     Banner(
         "sending stops", sending_stop.stop_notices, "Let sending go on", sending_stop.PERMISSION
     ),

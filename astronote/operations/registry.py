@@ -361,6 +361,27 @@ class SidebarLink:
         return cls(section, title, icon, url, f"{app_label}.view_{name}", order, query)
 
 
+class Found(NamedTuple):
+    """A row that a search found: what it is called, what it is, and the address of its page."""
+
+    title: str
+    description: str
+    url: str
+
+
+@dataclass(frozen=True)
+class SearchSource:
+    """What the search of the whole admin finds, for those who have the permission.
+
+    `search` gets what was typed and returns a few rows, found by an index.
+    """
+
+    name: str
+    icon: str
+    permission: str
+    search: Callable[[str], Iterable[Found]]
+
+
 @dataclass(frozen=True)
 class OperatorModels:
     """Models of an app that the role `operator` may add and change, in lower case.
@@ -398,5 +419,6 @@ personal_places: Registry[PersonalPlace] = Registry()
 no_personal_data: Registry[NoPersonalData] = Registry()
 async_paths: Registry[AsyncPath] = Registry()
 sidebar_links: Registry[SidebarLink] = Registry()
+search_sources: Registry[SearchSource] = Registry()
 operator_models: Registry[OperatorModels] = Registry()
 store_checks: Registry[StoreCheck] = Registry()

@@ -182,3 +182,27 @@ def test_the_login_page_leads_to_the_home_page(client):
     )
     assert answer.redirect_chain[-1][0] == "/admin/" and answer.status_code == 200
     assert "Return to site" not in client.get("/admin/login/").text
+
+
+def test_everything_is_searched_from_every_page(admin_client, client):
+    store = make_store(company="Anna's", phone_region="GR")
+    contact = Contact.objects.create(
+        owner=store, phone="+306912345701", first_name="Γιώργος", last_name="Φούρναρης"
+    )
+    campaign = make_campaign(store, None, name="Spring sale")
+
+    def found(text):
+        return admin_client.get("/admin/search/", {"s": text, "extended": 1}).text
+
+    page = f"/admin/contacts/contact/{contact.pk}/change/"
+    assert page in found("φουρν") and page in found("691 234 5701")
+    assert "q=%2B306912345701" in found("691 234 5701")
+    assert f"/admin/campaigns/campaign/{campaign.pk}/change/" in found("sale")
+    assert f"/admin/astronote/user/{store.pk}/change/" in found("anna")
+    client.force_login(User.objects.create_user("none@example.com", is_staff=True))
+    assert "No results" in client.get("/admin/search/", {"s": "φουρν", "extended": 1}).text
+
+
+def test_every_page_says_that_nothing_is_at_work(admin_client):
+    page = admin_client.get("/admin/contacts/contact/").text
+    assert "No scheduler is running" in page and "No workers are running" in page

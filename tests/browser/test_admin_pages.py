@@ -354,3 +354,14 @@ def test_what_is_typed_is_sent_and_not_what_was_saved_before(browser, operator):
     browser.wait_for("{{nothing}} is no tag")
     campaign.refresh_from_db()
     assert campaign.message_text == "The new text"
+
+
+def test_a_page_that_no_longer_updates_says_so(browser, operator):
+    browser.wait_for("updates by itself")
+    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", network | {"offline": True})
+    browser.wait_for("This page cannot be updated")
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", network | {"offline": False})
+    browser.wait_until(lambda: "This page cannot be updated" not in browser.text)
+    browser.problems()  # the failed requests are some
