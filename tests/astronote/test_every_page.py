@@ -80,6 +80,7 @@ def links_on(page: str, url: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["viewer", "operator", "administrator"])
 def test_no_link_leads_to_a_refusal(client, filled, role):
     call_command("create_operator", "me@example.com", role=role, password=PASSWORD)

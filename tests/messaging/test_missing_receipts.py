@@ -13,13 +13,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def accepted(count, ago):
-    Tally.objects.create(
-        owner=make_store(),
-        kind="campaign",
-        slot=timezone.now() - ago,
-        event="accepted",
-        count=count,
-    )
+    slot = timezone.now() - ago
+    fields = {"kind": "campaign", "event": "accepted"}
+    Tally.objects.create(owner=make_store(), slot=slot, count=count, **fields)
 
 
 def test_messages_without_any_receipt_are_said_on_every_page(admin_client):
