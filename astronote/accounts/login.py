@@ -48,7 +48,7 @@ class ThrottledLogin(AuthenticationForm):
             if not acquired:
                 raise ValidationError("Another login is under way. Try again.", "parallel")
             try:
-                return super().clean()
+                return dict(super().clean())
             except ValidationError:
                 if getattr(self.request, "axes_locked_out", False):
                     raise ValidationError(

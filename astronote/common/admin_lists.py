@@ -40,7 +40,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # no generic at ru
     def count(self) -> int:
         """The number of rows, at most MAX_COUNTED."""
         rows = cast("models.QuerySet[Any]", self.object_list)
-        return rows.order_by()[:MAX_COUNTED].count()
+        return int(rows.order_by()[:MAX_COUNTED].count())
 
 
 class KeysetChangeList(ChangeList):
@@ -138,8 +138,8 @@ def _estimated_rows(model: type[models.Model]) -> int:
 
 def _two_digits(number: int) -> int:
     """The number with its first two digits; the rest of an estimate says nothing."""
-    unit = 10 ** max(len(str(number)) - 2, 0)
-    return round(number / unit) * unit
+    unit: int = 10 ** max(len(str(number)) - 2, 0)
+    return int(round(number / unit) * unit)
 
 
 class LargeTableAdmin(ModelAdmin):
@@ -173,7 +173,7 @@ class LargeTableAdmin(ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Every list of rows with a store is shown for one store."""
-        allowed = bool(super().lookup_allowed(lookup, value, request))  # type: ignore[arg-type]
+        allowed = bool(super().lookup_allowed(lookup, value, request))
         return allowed or (lookup == STORE_PARAMETER and self.has_store)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -272,7 +272,7 @@ class LargeTableAdmin(ModelAdmin):
                 response.render()
         return cast(HttpResponse, response)
 
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Not of a row that others keep: Django would ask, and then refuse."""
         may_delete = bool(super().has_delete_permission(request, obj))
         return may_delete and (obj is None or not self._is_kept(obj))
