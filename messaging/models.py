@@ -526,6 +526,17 @@ class WebhookEvent(models.Model):
         verbose_name="store",
         help_text="the store to whose contact a reply belongs",
     )
+    contact = models.ForeignKey(
+        Contact,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text="the store's contact that a reply came from",
+    )
+    read_at = models.DateTimeField(
+        null=True, blank=True, help_text="when an operator opened the conversation of a reply"
+    )
     provider_message_id = models.CharField("Mitto's message ID", max_length=64, blank=True)
     provider_status = models.CharField(
         "Mitto's status",
@@ -572,12 +583,36 @@ class WebhookEvent(models.Model):
             ),
             models.Index(fields=["id"], name="webhookevent_review", condition=Q(status="review")),
             models.Index(
+                fields=["id"], name="webhookevent_reply", condition=Q(event_type="inbound")
+            ),
+            models.Index(
+                fields=["id"],
+                name="webhookevent_unread",
+                condition=Q(event_type="inbound", read_at=None),
+            ),
+            models.Index(
+                fields=["contact"],
+                name="webhookevent_contact",
+                condition=Q(contact__isnull=False),
+            ),
+            models.Index(
                 fields=["owner", "id"], name="webhookevent_owner", condition=Q(owner__isnull=False)
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_event_type_display()} {self.pk}"
+
+
+class Reply(WebhookEvent):
+    """What a customer wrote, as the inbox shows it, with permissions of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name, verbose_name_plural = "reply", "replies"
+
+    def __str__(self) -> str:
+        return f"reply {self.pk}"
 
 
 class ReplyReview(WebhookEvent):
