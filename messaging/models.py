@@ -583,7 +583,9 @@ class WebhookEvent(models.Model):
             ),
             models.Index(fields=["id"], name="webhookevent_review", condition=Q(status="review")),
             models.Index(
-                fields=["id"], name="webhookevent_reply", condition=Q(event_type="inbound")
+                fields=["id"],
+                name="webhookevent_reply",
+                condition=Q(event_type="inbound"),
             ),
             models.Index(
                 fields=["id"],

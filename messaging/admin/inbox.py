@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from unfold.decorators import display
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
@@ -42,10 +41,10 @@ class UnreadFilter(admin.SimpleListFilter):
     title = "read"
     parameter_name = "unread"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("1", "unread")]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Reply]) -> QuerySet[Reply]:
         return queryset.filter(read_at=None) if self.value() else queryset
 
 
@@ -71,7 +70,9 @@ class ReplyAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
         return replies_from_customers()
 
-    def get_search_results(self, request, queryset, search_term):
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Reply], search_term: str
+    ) -> tuple[QuerySet[Reply], bool]:
         if not search_term.strip():
             return queryset, False
         found = search_contacts(Contact.objects.order_by("-pk"), search_term)
@@ -80,7 +81,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     def has_answer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(PERMISSION)
 
-    @display(description="state", label={"new": "info", "may be an opt-out": "danger"})
+    @admin.display(description="state")
     def state(self, reply: Reply) -> str:
         if reply.status == WebhookEventStatus.REVIEW:
             return "may be an opt-out"

@@ -47,14 +47,14 @@ def filled(sandbox):
             {"messageId": sent[1].provider_message_id, "deliveryStatus": "Undelivered"},
         ]
     )
-    receipts.()
+    receipts.wait_and_apply_received_receipts()
     replies.store_replies_and_enqueue_job(
         [
             {"from": "+306900000001", "text": "you again..."},
             {"from": "+306900000002", "text": "When do you open?"},
         ]
     )
-    replies.()
+    replies.wait_and_apply_received_replies()
     change_consent(Contact.objects.last().pk, "unsubscribed", source="test")
     draft = make_campaign(store, target, name="Draft")
     make_campaign(store, None, name="Later", status="scheduled", scheduled_at=timezone.now())
@@ -63,7 +63,7 @@ def filled(sandbox):
     NfcTag.objects.create(owner=store, label="Door")
     audit.write_entry("pause", draft, by="watchdog")
     uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])
-    planning.(uploaded)
+    planning.plan_import_and_store_plan(uploaded)
     call_command("run_pii_retention")
     return store
 
