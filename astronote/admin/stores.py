@@ -35,6 +35,7 @@ def _has_rows_besides_audit(account: User) -> bool:
 
 @admin.register(User)
 class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # both subclass ModelAdmin
+    empty_hint = "A store holds customers and credits, and sends under its own sender ID."
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -157,6 +157,7 @@ class LargeTableAdmin(ModelAdmin):
     list_keys: tuple[str, ...] = ("-pk", "pk")
     list_before_template = "astronote/store_of_list.html"
     column_labels: dict[str, str] = {}
+    empty_hint = "They come by themselves as the system works."
 
     @cached_property
     def has_store(self) -> bool:

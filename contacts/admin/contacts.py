@@ -82,6 +82,7 @@ class OptedOutFilter(admin.SimpleListFilter):
 
 @admin.register(models.Contact)
 class ContactAdmin(LargeTableAdmin):
+    empty_hint = "Customers of a store come from an import of its list, or one by one."
     form = ContactForm
     list_display = [
         "id",
@@ -217,6 +218,9 @@ class ContactAdmin(LargeTableAdmin):
 
 @admin.register(models.List)
 class ListAdmin(LargeTableAdmin):
+    empty_hint = (
+        "A list is chosen customers of a store, to whom a campaign can go; imports make lists too."
+    )
     list_display = ["name", "owner", "filter_gender", "filter_age_min", "filter_age_max"]
     list_select_related = ["owner"]
     search_fields = ["name"]

@@ -59,6 +59,7 @@ class AnswerForm(forms.Form):
 
 @admin.register(Reply)
 class ReplyAdmin(ReadOnlyAdmin):
+    empty_hint = "What customers write to a store whose sender ID is a number comes here."
     list_display = ["state", "received_at", "owner", "customer", "text"]
     list_display_links = ["text", "customer"]
     list_filter = [UnreadFilter]

@@ -206,3 +206,10 @@ def test_everything_is_searched_from_every_page(admin_client, client):
 def test_every_page_says_that_nothing_is_at_work(admin_client):
     page = admin_client.get("/admin/contacts/contact/").text
     assert "No scheduler is running" in page and "No workers are running" in page
+
+
+def test_an_empty_list_says_what_belongs_there_and_offers_it(admin_client):
+    empty = admin_client.get("/admin/campaigns/campaign/").text
+    assert "No campaigns yet" in empty and "one text to many customers" in empty
+    assert '/admin/campaigns/campaign/add/">Add campaign' in empty
+    assert "Nothing fits" in admin_client.get("/admin/campaigns/campaign/", {"q": "x"}).text
