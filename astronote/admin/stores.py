@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Field, ForeignObjectRel
+from django.forms import ChoiceField, ModelForm
 from django.forms import Field as FormField
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
@@ -31,6 +34,19 @@ def _has_rows_besides_audit(account: User) -> bool:
         for relation in account._meta.get_fields(include_hidden=True)
         if isinstance(relation, ForeignObjectRel) and relation.related_model is not audit.AuditEntry
     )
+
+
+def _choices_of(field_name: str) -> list[tuple[str, str]]:
+    """What a field of a store is chosen from though the model takes any text."""
+    if field_name == "timezone":
+        return [(name, name.replace("_", " ")) for name in sorted(available_timezones())]
+    if field_name == "phone_region":
+        codes = [
+            (region, f"{region}, +{country_code_for_region(region)}")
+            for region in sorted(SUPPORTED_REGIONS)
+        ]
+        return [("", "the default"), *codes]
+    return []
 
 
 @admin.register(User)
@@ -55,7 +71,10 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
         ("Access", {"fields": ACCESS_FIELDS}),
     ]  # fmt: skip
-    add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
+    add_fieldsets = [
+        (None, {"fields": ["email", "password1", "password2"]}),
+        ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region"]}),
+    ]
     change_form_outer_before_template = "astronote/store.html"
     filter_horizontal = ()
 
@@ -64,6 +83,18 @@ class StoreAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[misc,type-arg]  # 
     ) -> FormField | None:
         if db_field.name == "privacy_notice_url":
             kwargs["assume_scheme"] = "https"
+        choices = _choices_of(db_field.name)
+        if choices:
+            field = super().formfield_for_dbfield(db_field, request, **kwargs)
+            assert field is not None
+            return ChoiceField(
+                choices=choices,
+                required=field.required,
+                label=field.label,
+                help_text=field.help_text,
+                initial=field.initial,
+                widget=UnfoldAdminSelectWidget(),
+            )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def change_view(

@@ -118,9 +118,7 @@ def _perform_and_get_campaign_to_show(
 
 @admin.register(Campaign)
 class CampaignAdmin(LargeTableAdmin):
-    empty_hint = (
-        "A campaign is one text to many customers of a store. Nothing is sent before you start it."
-    )
+    empty_hint = "It is one text to many customers of a store; nothing is sent before you start it."
     actions = [
         _build_list_action(name)
         for name, action in CAMPAIGN_ACTIONS.items()

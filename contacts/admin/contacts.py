@@ -218,9 +218,7 @@ class ContactAdmin(LargeTableAdmin):
 
 @admin.register(models.List)
 class ListAdmin(LargeTableAdmin):
-    empty_hint = (
-        "A list is chosen customers of a store, to whom a campaign can go; imports make lists too."
-    )
+    empty_hint = "A list is chosen customers of a store, for campaigns; imports make lists too."
     list_display = ["name", "owner", "filter_gender", "filter_age_min", "filter_age_max"]
     list_select_related = ["owner"]
     search_fields = ["name"]
