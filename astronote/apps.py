@@ -8,7 +8,7 @@ class AstronoteConfig(AppConfig):
     """Registers what the ground floor and the apps bring to its pages, checks and jobs."""
 
     name = "astronote"
-    verbose_name = "Stores"
+    verbose_name = "Accounts"
 
     def ready(self) -> None:
         """Import each app's `operations.py`, after registering the ground floor's own.

@@ -101,6 +101,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Whoever comes to the login page itself, and not from another page, has none to go on to.
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -130,6 +132,9 @@ if EMAIL_URL:
     vars().update(environ.Env.email_url_config(EMAIL_URL))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env["EMAIL_FROM"]
+
+# The theme would keep what a search found, names of customers among it, for five minutes.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 # Redis and queues
 
@@ -197,6 +202,7 @@ SECURE_HSTS_PRELOAD = env["HSTS_PRELOAD"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REDIRECT_EXEMPT = [r"^webhooks/"]
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "astronote.operations.error_pages.form_expired_view"
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "astronote.common.uploads.UnnamedFileUploadHandler",
@@ -212,6 +218,7 @@ TIME_ZONE = "UTC"  # rq-scheduler's cron follows it; store-local times are conve
 USE_TZ = True
 LANGUAGE_CODE = "en"
 USE_I18N = True
+FORMAT_MODULE_PATH = "astronote.formats"
 
 # Mitto
 

@@ -12,7 +12,9 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("astronote/favicon.svg")}
     ],
+    "SITE_URL": None,  # there is no other site to return to
     "SHOW_VIEW_ON_SITE": False,
+    "COMMAND": {"search_callback": "astronote.operations.search_everywhere.search"},
     "DASHBOARD_CALLBACK": "astronote.operations.home.add_panels_to_index_context",
     "STYLES": [lambda _: static("astronote/admin.css")],
     "SCRIPTS": [lambda _: static("astronote/admin.js")],
@@ -33,5 +35,9 @@ UNFOLD = {
         }
     },
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": lambda _: reverse("account")}]},
-    "SIDEBAR": {"navigation": "astronote.operations.sidebar.build_all_sidebar_sections"},
+    "SIDEBAR": {
+        "navigation": "astronote.operations.sidebar.build_all_sidebar_sections",
+        "show_search": True,
+        "command_search": True,
+    },
 }

@@ -59,3 +59,6 @@ if settings.EMAIL_URL:
             name="admin_password_reset",  # the login page links to it if it is there
         ),
     )
+
+handler403 = "astronote.operations.error_pages.not_allowed_view"
+handler404 = "astronote.operations.error_pages.not_found_view"

@@ -7,3 +7,4 @@ class CampaignsConfig(AppConfig):
     """Campaigns, automations and their messages."""
 
     name = "campaigns"
+    verbose_name = "Campaigns and automations"

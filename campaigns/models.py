@@ -83,11 +83,14 @@ class Campaign(models.Model):
     `block_reason` says why the campaign did not start, `retry_after` when that is tried again.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="campaigns")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="campaigns", verbose_name="store"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
-    message_text = ComposedTextField(max_length=2000)
+    message_text = ComposedTextField("text", max_length=2000)
     offer_url = models.URLField(
+        "offer address",
         max_length=2000,
         blank=True,
         default="",
@@ -98,9 +101,11 @@ class Campaign(models.Model):
         max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
     list = models.ForeignKey(List, models.PROTECT, null=True, blank=True)
-    filter_gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
+    filter_gender = models.CharField(
+        "gender", max_length=20, choices=Gender.choices, null=True, blank=True
+    )
     filter_age_group = models.CharField(
-        max_length=20, choices=AgeGroup.choices, null=True, blank=True
+        "age", max_length=20, choices=AgeGroup.choices, null=True, blank=True
     )
     not_reached_by = models.ForeignKey(
         "self",
@@ -123,7 +128,7 @@ class Campaign(models.Model):
     skipped = models.IntegerField(default=0)
     unknown = models.IntegerField(default=0)
     conversions = models.IntegerField(default=0)
-    block_reason = models.CharField(max_length=200, blank=True)
+    block_reason = models.CharField("reason for waiting", max_length=200, blank=True)
     retry_after = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
@@ -302,9 +307,11 @@ COUNT_OUTCOMES = f"""
 class Automation(models.Model):
     """A store's standing message: a welcome or a birthday message. Off until switched on."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
     type = models.CharField(max_length=20, choices=AutomationType.choices)
-    is_active = models.BooleanField(default=False)
+    is_active = models.BooleanField("is on", default=False)
     send_hour = models.PositiveSmallIntegerField(
         "hour",
         null=True,
@@ -321,7 +328,7 @@ class Automation(models.Model):
     block_reason = models.CharField(
         max_length=200, blank=True, db_default="", editable=False, help_text="why messages wait"
     )
-    message_body = ComposedTextField(max_length=2000, default="Hello!")
+    message_body = ComposedTextField("text", max_length=2000, default="Hello!")
     message_type = models.CharField(
         max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
@@ -406,7 +413,7 @@ class Redemption(models.Model):
     """A customer used the offer of a campaign message."""
 
     message = models.OneToOneField(CampaignMessage, models.CASCADE, primary_key=True)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     evidence_json = models.JSONField(null=True, blank=True)
     redeemed_at = models.DateTimeField(db_default=Now())
 
@@ -418,7 +425,7 @@ class AutomationRedemption(models.Model):
     """A customer used the offer of an automation message."""
 
     message = models.OneToOneField(AutomationMessage, models.CASCADE, primary_key=True)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     evidence_json = models.JSONField(null=True, blank=True)
     redeemed_at = models.DateTimeField(db_default=Now())
 
@@ -431,11 +438,13 @@ class OfferViewEvent(models.Model):
 
     campaign_message = models.ForeignKey(CampaignMessage, models.CASCADE)
     campaign = models.ForeignKey(Campaign, models.CASCADE, db_index=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
-    ip_address = models.CharField(max_length=45, null=True, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    ip_address = models.CharField("IP address", max_length=45, null=True, blank=True)
     user_agent = models.CharField(max_length=500, null=True, blank=True)
     device_type = models.CharField(max_length=50, null=True, blank=True)
-    viewed_at = models.DateTimeField(db_default=Now(), db_index=True)
+    viewed_at = models.DateTimeField("at", db_default=Now(), db_index=True)
 
     class Meta:
         indexes = [
@@ -450,12 +459,15 @@ class OfferViewEvent(models.Model):
 class NfcTag(models.Model):
     """A tag in the shop that customers touch with their phone."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     public_id = models.CharField(max_length=64, unique=True)
     campaign = models.ForeignKey(Campaign, models.SET_NULL, null=True, blank=True)
     label = models.CharField(max_length=200)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name, verbose_name_plural = "NFC tag", "NFC tags"
 
     def __str__(self) -> str:
         return self.label
@@ -465,12 +477,15 @@ class NfcScan(models.Model):
     """One touch of a tag."""
 
     tag = models.ForeignKey(NfcTag, models.CASCADE)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     contact = models.ForeignKey(Contact, models.SET_NULL, null=True, blank=True)
-    ip_address = models.CharField(max_length=45, null=True, blank=True)
+    ip_address = models.CharField("IP address", max_length=45, null=True, blank=True)
     user_agent = models.CharField(max_length=500, null=True, blank=True)
     device_type = models.CharField(max_length=50, null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), db_index=True)
+    created_at = models.DateTimeField("at", db_default=Now(), db_index=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = "NFC scan", "NFC scans"
 
     def __str__(self) -> str:
         return f"scan {self.pk}"
@@ -479,13 +494,13 @@ class NfcScan(models.Model):
 class ConversionEvent(models.Model):
     """A customer of a campaign bought something in the shop."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     contact = models.ForeignKey(Contact, models.CASCADE)
     campaign = models.ForeignKey(Campaign, models.SET_NULL, null=True, blank=True)
     campaign_message = models.ForeignKey(CampaignMessage, models.SET_NULL, null=True, blank=True)
     nfc_tag = models.ForeignKey(NfcTag, models.CASCADE)
     metadata = models.JSONField(null=True, blank=True)
-    occurred_at = models.DateTimeField(db_default=Now(), db_index=True)
+    occurred_at = models.DateTimeField("at", db_default=Now(), db_index=True)
 
     def __str__(self) -> str:
         return f"conversion {self.pk}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import Sum
+from django.urls import reverse
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from astronote.operations import registry
@@ -14,6 +16,7 @@ from astronote.operations.registry import (
     BY_TEXT,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
+    Found,
     HomePanel,
     LegalGround,
     MetricSource,
@@ -25,6 +28,7 @@ from astronote.operations.registry import (
     RecurringJobs,
     Repair,
     RunNow,
+    SearchSource,
     SidebarLink,
     StorePanel,
     by_contact,
@@ -34,11 +38,14 @@ from campaigns import panels, repairs
 from campaigns.automations import birthday
 from campaigns.models import Campaign
 from contacts.contact_page import ContactPanel, contact_panels
+from contacts.lookup import possible_numbers
 from messaging.operations import BY_CONTACT_OR_NUMBER, MESSAGE_CODES
 from messaging.statuses import COUNTED_STATUSES
 
 # Each zone's hours begin at one of these times.
 EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
+
+ROWS_FOUND = 5
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -256,6 +263,37 @@ registry.no_personal_data.register(
     ),
     NoPersonalData("campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key")),
     NoPersonalData("campaigns.NfcTag", ("public_id", "created_at")),
+)
+
+
+def _find_campaigns(text: str) -> list[Found]:
+    found = Campaign.objects.filter(name__icontains=text).select_related("owner").order_by("-pk")
+    return [
+        Found(
+            str(campaign),
+            f"campaign of {campaign.owner}, {campaign.get_status_display()}",
+            reverse("admin:campaigns_campaign_change", args=[campaign.pk]),
+        )
+        for campaign in found[:ROWS_FOUND]
+    ]
+
+
+def _find_numbers_messaged(text: str) -> list[Found]:
+    """A way to the messages to a number, however it is written."""
+    address = reverse("admin:campaigns_campaignmessage_changelist")
+    return [
+        Found(
+            f"Messages to {number}",
+            "messages of campaigns",
+            f"{address}?{urlencode({'q': number})}",
+        )
+        for number in possible_numbers(text)
+    ]
+
+
+registry.search_sources.register(
+    SearchSource("campaigns", "campaign", "campaigns.view_campaign", _find_campaigns),
+    SearchSource("messages", "sms", "campaigns.view_campaignmessage", _find_numbers_messaged),
 )
 registry.sidebar_links.register(
     SidebarLink.to_admin_changelist("", "Campaigns", "campaign", "campaigns.campaign", 10),

@@ -92,6 +92,7 @@ def contact_messages_and_lists_context(request: HttpRequest, contact: Contact) -
         row["reason"] = describe_reason(row["error_code"]) if row["error_code"] else ""
     lists = List.objects.filter(listmembership__contact=contact)
     return {
+        "store": contact.owner,
         "messages_sent": messages[:MESSAGES_SHOWN],
         "offers_seen": OfferViewEvent.objects.filter(campaign_message__contact=contact).count(),
         "list_names": list(lists.values_list("name", flat=True)),

@@ -7,3 +7,4 @@ class ComplianceConfig(AppConfig):
     """Unsubscribe page, retention, and the rights of a person."""
 
     name = "compliance"
+    verbose_name = "Privacy and proof"

@@ -34,7 +34,7 @@ class RetentionRun(models.Model):
     status = models.CharField(
         max_length=12, choices=RetentionStatus.choices, default=RetentionStatus.RUNNING
     )
-    dry_run = models.BooleanField(default=False)
+    dry_run = models.BooleanField("only counted", default=False)
     counts = models.JSONField(default=dict)
     error = models.CharField(max_length=500, blank=True)
 

@@ -7,3 +7,4 @@ class ContactsConfig(AppConfig):
     """Contacts and who may be messaged."""
 
     name = "contacts"
+    verbose_name = "Customers"

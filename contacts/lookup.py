@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from astronote.accounts.models import User
 from astronote.common.sql import rows
+from contacts.importing.phone_cells import PhoneReader
 
 
 def users_u_join_contacts_c_by_phone_sql() -> str:
@@ -24,3 +27,23 @@ def contact_ids_with_phone(e164_phone: str) -> list[int]:
             f"SELECT c.id FROM {users_u_join_contacts_c_by_phone_sql()}", [e164_phone]
         )
     ]
+
+
+def store_regions() -> list[str]:
+    """The countries in which a number without a country code may have been dialled."""
+    regions = User.objects.filter(is_staff=False).exclude(phone_region="")
+    regions = regions.values_list("phone_region", flat=True).distinct()
+    return list(dict.fromkeys([settings.DEFAULT_PHONE_REGION, *regions]))
+
+
+def possible_numbers(text: str) -> list[str]:
+    """The numbers that somebody may mean who writes one in any form, as E.164.
+
+    Without a country code it is read as dialled in the country of each store.
+    """
+    readings = (
+        number
+        for region in store_regions()
+        for number in PhoneReader(region).find_all_possible_numbers(text)
+    )
+    return list(dict.fromkeys(readings))

@@ -108,45 +108,64 @@ CONSENT_PROOF_FIELDS = (
 class Contact(models.Model):
     """A customer of one store. `phone` is E.164, and NULL only after the contact was anonymised."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
-    phone = models.CharField(max_length=16, null=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    phone = models.CharField("number", max_length=16, null=True)
     email = models.EmailField(max_length=320, blank=True)
     first_name = ComposedCharField(max_length=120, blank=True)
     last_name = ComposedCharField(max_length=120, blank=True)
     gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
     birthday = models.DateField(null=True, blank=True)
     is_subscribed = models.BooleanField(
-        db_default=False, help_text="Consent to marketing; false until the customer gives it."
+        "agrees to marketing",
+        db_default=False,
+        help_text="Consent to marketing; false until the customer gives it.",
     )
     service_allowed = models.BooleanField(
+        "allows service messages",
         db_default=True,
         help_text="Service messages rest on the contract with the customer; they are allowed until "
         "the customer objects.",
     )
-    unsubscribed_at = models.DateTimeField(null=True, blank=True)
+    unsubscribed_at = models.DateTimeField("opted out at", null=True, blank=True)
     # `gdpr_consent_*` and `consent_evidence` are the consent to marketing that was given last;
     # `sms_consent_*` is its last change, given or withdrawn.
-    gdpr_consent_at = models.DateTimeField(null=True, blank=True)
-    gdpr_consent_source = models.CharField(max_length=80, blank=True, db_default="")
-    gdpr_consent_version = models.CharField(max_length=80, blank=True, db_default="")
-    sms_consent_status = models.CharField(max_length=40, blank=True, db_default="")
-    sms_consent_at = models.DateTimeField(null=True, blank=True)
-    sms_consent_source = models.CharField(max_length=80, blank=True, db_default="")
-    consent_evidence = models.JSONField(null=True, blank=True)
-    anonymised_at = models.DateTimeField(null=True, blank=True)
+    gdpr_consent_at = models.DateTimeField("consent given at", null=True, blank=True)
+    gdpr_consent_source = models.CharField(
+        "consent given by", max_length=80, blank=True, db_default=""
+    )
+    gdpr_consent_version = models.CharField(
+        "version of the wording", max_length=80, blank=True, db_default=""
+    )
+    sms_consent_status = models.CharField(
+        "last change of consent", max_length=40, blank=True, db_default=""
+    )
+    sms_consent_at = models.DateTimeField("time of the last change", null=True, blank=True)
+    sms_consent_source = models.CharField(
+        "source of the last change", max_length=80, blank=True, db_default=""
+    )
+    consent_evidence = models.JSONField("proof of consent", null=True, blank=True)
+    anonymised_at = models.DateTimeField("anonymised at", null=True, blank=True)
     erase_on = models.DateField(
-        null=True, blank=True, help_text="Retention erases the contact on this day."
+        "to be erased on",
+        null=True,
+        blank=True,
+        help_text="Retention erases the contact on this day.",
     )
     legal_hold = models.BooleanField(
         db_default=False,
         help_text="Retention never erases the contact, for example during a legal dispute.",
     )
     restricted_at = models.DateTimeField(
+        "restricted since",
         null=True,
         blank=True,
         help_text="Since then the contact is only stored: no messages, no changes, no retention.",
     )
-    restricted_reason = models.CharField(max_length=200, blank=True, db_default="")
+    restricted_reason = models.CharField(
+        "reason of the restriction", max_length=200, blank=True, db_default=""
+    )
     awaits_welcome = models.BooleanField(
         db_default=False, help_text="New, and not yet checked for the welcome message."
     )
@@ -250,14 +269,15 @@ class ConsentEvent(models.Model):
     An event of an import names the import in `meta`, which holds the wording of the whole file.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     contact = models.ForeignKey(Contact, models.CASCADE)
-    type = models.CharField(max_length=20, choices=ConsentEventType.choices)
+    type = models.CharField("change", max_length=20, choices=ConsentEventType.choices)
     source = models.CharField(max_length=80)
     decided_at = models.DateTimeField(
         null=True, blank=True, help_text="When the person decided; the row is as old as our record."
     )
     actor = models.CharField(
+        "recorded by",
         max_length=80,
         blank=True,
         db_default="",
@@ -269,8 +289,8 @@ class ConsentEvent(models.Model):
     version = models.CharField(
         max_length=80, blank=True, db_default="", help_text="The wording's version."
     )
-    meta = models.JSONField(null=True, blank=True, help_text="Further proof.")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    meta = models.JSONField("further proof", null=True, blank=True, help_text="Further proof.")
+    created_at = models.DateTimeField("recorded at", db_default=Now(), editable=False)
 
     class Meta:
         constraints = [choice_constraint("type", ConsentEventType, "consentevent_type_known")]
@@ -318,20 +338,29 @@ class OptInRequest(models.Model):
     wording = models.TextField(help_text="What the person is asked, word for word.")
     version = models.CharField(max_length=80, blank=True, db_default="")
     tracking_id = models.CharField(
-        max_length=16, null=True, blank=True, help_text="of its message; empty until it is written"
+        "tracking ID",
+        max_length=16,
+        null=True,
+        blank=True,
+        help_text="of its message; empty until it is written",
     )
     expires_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.SmallIntegerField(default=0, db_default=0, help_text="wrong codes")
+    attempts = models.SmallIntegerField(
+        "wrong codes", default=0, db_default=0, help_text="wrong codes"
+    )
     answered_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(
         null=True, blank=True, help_text="when it was given up, replaced or withdrawn"
     )
-    meta = models.JSONField(null=True, blank=True, help_text="what led to it, such as an import")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    meta = models.JSONField(
+        "what led to it", null=True, blank=True, help_text="what led to it, such as an import"
+    )
+    created_at = models.DateTimeField("asked at", db_default=Now(), editable=False)
 
     objects = OptInRequestQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = "opt-in request", "opt-in requests"
         constraints = [
             choice_constraint("purpose", OptInPurpose, "optinrequest_purpose_known"),
             models.UniqueConstraint(
@@ -359,9 +388,12 @@ class Suppression(models.Model):
     Without an owner it holds for every store.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
-    phone_hash = models.CharField(max_length=64)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, verbose_name="store"
+    )
+    phone_hash = models.CharField("hash of the number", max_length=64)
     key_id = models.CharField(
+        "key of the hash",
         max_length=8,
         default=present_key_id,
         db_index=True,
@@ -369,7 +401,7 @@ class Suppression(models.Model):
         help_text="Which PHONE_HASH_KEY made the hash.",
     )
     reason = models.CharField(max_length=80)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField("since", db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
@@ -421,12 +453,16 @@ class List(models.Model):
     The filter fields follow the Prisma schema; no code applies them.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
     name = models.CharField(max_length=160)
     description = models.CharField(max_length=400, blank=True)
-    filter_gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
-    filter_age_min = models.PositiveSmallIntegerField(null=True, blank=True)
-    filter_age_max = models.PositiveSmallIntegerField(null=True, blank=True)
+    filter_gender = models.CharField(
+        "gender", max_length=20, choices=Gender.choices, null=True, blank=True
+    )
+    filter_age_min = models.PositiveSmallIntegerField("age from", null=True, blank=True)
+    filter_age_max = models.PositiveSmallIntegerField("age to", null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
 
@@ -444,7 +480,7 @@ class ListMembership(models.Model):
 
     list = models.ForeignKey(List, models.CASCADE, db_index=False)
     contact = models.ForeignKey(Contact, models.CASCADE)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField("since", db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
@@ -462,15 +498,15 @@ class ContactImport(models.Model):
     checkpoint: it is committed together with the rows that it counts.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     list = models.ForeignKey(List, models.SET_NULL, null=True, blank=True)
-    file_name = models.CharField(max_length=255)
-    file_size = models.BigIntegerField(help_text="bytes")
-    file_sha256 = models.CharField(max_length=64)
+    file_name = models.CharField("file", max_length=255)
+    file_size = models.BigIntegerField("size", help_text="bytes")
+    file_sha256 = models.CharField("SHA-256", max_length=64)
     status = models.CharField(
         max_length=20, choices=ImportStatus.choices, default=ImportStatus.PENDING
     )
-    processed = models.IntegerField(default=0)
+    processed = models.IntegerField("rows read", default=0)
     created = models.IntegerField(default=0)
     updated = models.IntegerField(default=0)
     unchanged = models.IntegerField(default=0)
@@ -510,11 +546,13 @@ class ContactImport(models.Model):
     welcome = models.BooleanField(
         default=False, help_text="New contacts may receive the welcome message."
     )
-    share_read = models.FloatField(default=0, help_text="share of the file that was read, 0 to 1")
+    share_read = models.FloatField(
+        "share read", default=0, help_text="share of the file that was read, 0 to 1"
+    )
     error = models.CharField(max_length=500, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField("uploaded at", db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
@@ -559,7 +597,9 @@ class RejectedRow(models.Model):
     The reason of a row that was used without some of its cells begins with "kept without".
     """
 
-    contact_import = models.ForeignKey(ContactImport, models.CASCADE, db_index=False)
+    contact_import = models.ForeignKey(
+        ContactImport, models.CASCADE, db_index=False, verbose_name="import"
+    )
     line = models.IntegerField(help_text="line in the file, counted from 1")
     column = models.CharField(max_length=200, blank=True)
     value = models.CharField(max_length=200, blank=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.db.models import Q
+from django.urls import reverse
 
 from astronote.operations import registry
 from astronote.operations.registry import (
@@ -13,6 +14,7 @@ from astronote.operations.registry import (
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
+    Found,
     FoundBy,
     HealthCheck,
     LegalGround,
@@ -24,12 +26,17 @@ from astronote.operations.registry import (
     RecurringJob,
     RecurringJobs,
     Repair,
+    SearchSource,
     SidebarLink,
     by_contact,
 )
 from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
+from contacts.models import Contact
 from contacts.phone_hash_rotation import missing_hash_key_problem
 from contacts.phones import phone_hashes
+from contacts.search import search_contacts
+
+CONTACTS_FOUND = 8
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -244,6 +251,21 @@ registry.no_personal_data.register(
 )
 
 
+def _find_contacts(text: str) -> list[Found]:
+    found = search_contacts(Contact.objects.select_related("owner"), text).order_by("-pk")
+    return [
+        Found(
+            f"{contact.first_name} {contact.last_name} {contact.phone or ''}".strip(),
+            f"customer of {contact.owner}",
+            reverse("admin:contacts_contact_change", args=[contact.pk]),
+        )
+        for contact in found[:CONTACTS_FOUND]
+    ]
+
+
+registry.search_sources.register(
+    SearchSource("contacts", "person", "contacts.view_contact", _find_contacts)
+)
 registry.sidebar_links.register(
     SidebarLink.to_admin_changelist("", "Contacts", "person", "contacts.contact", 20),
     SidebarLink.to_admin_changelist("", "Imports", "upload_file", "contacts.contactimport", 30),

@@ -7,3 +7,4 @@ class MessagingConfig(AppConfig):
     """Sending through Mitto; `operations.py` registers what other apps show and run."""
 
     name = "messaging"
+    verbose_name = "SMS messages"

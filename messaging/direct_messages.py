@@ -43,7 +43,7 @@ class NewDirectMessage(NamedTuple):
 
 
 def enqueue_direct_message_unless_opted_out(
-    store: User, e164_phone: str, text: str, *, key: str
+    store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
 
@@ -52,6 +52,7 @@ def enqueue_direct_message_unless_opted_out(
         e164_phone: the number, as E.164.
         text: as it is sent.
         key: if the store has a message with this key, it is returned and nothing is written.
+        contact_id: whom the store addresses, see `NewDirectMessage`.
 
     Raises:
         SendingBlocked: if the store may not send or cannot pay, or the number has opted out, cannot
@@ -59,11 +60,13 @@ def enqueue_direct_message_unless_opted_out(
     """
     if suppressed_phones(store.pk, [e164_phone]):
         raise SendingBlocked("this number has opted out at this store")
-    return enqueue_message_even_if_opted_out(store, e164_phone, text, key=key)
+    return enqueue_message_even_if_opted_out(
+        store, e164_phone, text, key=key, contact_id=contact_id
+    )
 
 
 def enqueue_message_even_if_opted_out(
-    store: User, e164_phone: str, text: str, *, key: str
+    store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """The same, also to a number that has opted out of marketing, such as to confirm that.
 
@@ -72,6 +75,7 @@ def enqueue_message_even_if_opted_out(
         e164_phone: the number, as E.164.
         text: as it is sent.
         key: if the store has a message with this key, it is returned and nothing is written.
+        contact_id: whom the store addresses, see `NewDirectMessage`.
 
     Raises:
         SendingBlocked: if the store may not send or cannot pay, or the number cannot receive SMS or
@@ -85,9 +89,8 @@ def enqueue_message_even_if_opted_out(
     with transaction.atomic():
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
-        return write_and_enqueue_direct_messages(store, [NewDirectMessage(e164_phone, text, key)])[
-            0
-        ]
+        new = NewDirectMessage(e164_phone, text, key, contact_id)
+        return write_and_enqueue_direct_messages(store, [new])[0]
 
 
 def write_and_enqueue_direct_messages(

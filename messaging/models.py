@@ -59,14 +59,18 @@ class Batch(models.Model):
     `claim_token`, so that a worker that lost its claim changes nothing.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
-    kind = models.CharField(max_length=20)
-    source_id = models.BigIntegerField(null=True, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    kind = models.CharField("messages of", max_length=20)
+    source_id = models.BigIntegerField("campaign or automation", null=True, blank=True)
     message_type = models.CharField(
         max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
     sender = models.CharField(max_length=16)
-    size = models.IntegerField()
+    size = models.IntegerField(
+        "messages",
+    )
     status = models.CharField(
         max_length=20, choices=BatchStatus.choices, default=BatchStatus.PENDING
     )
@@ -76,30 +80,37 @@ class Batch(models.Model):
     )
     claim_token = models.UUIDField(null=True, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
-    not_before = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField("not before", null=True, blank=True)
     waiting_for = models.CharField(max_length=200, blank=True, db_default="")
     attempts = models.IntegerField(default=0, help_text="calls that may have reached Mitto")
     deferrals = models.IntegerField(
-        default=0, help_text="calls that Mitto did not accept and that were repeated later"
+        "calls repeated",
+        default=0,
+        help_text="calls that Mitto did not accept and that were repeated later",
     )
     halved_from = models.BigIntegerField(
+        "half of",
         null=True,
         blank=True,
         help_text="the batch of whose messages it is a part, because Mitto refused them together",
     )
     probe_of = models.BigIntegerField(
+        "probe of",
         null=True,
         blank=True,
         help_text="the batch that its message was taken from to be a probe",
     )
-    provider_bulk_id = models.CharField(max_length=64, null=True, blank=True)
+    provider_bulk_id = models.CharField("Mitto's bulk ID", max_length=64, null=True, blank=True)
     error = models.CharField(max_length=500, blank=True, db_default="")
     submitted_at = models.DateTimeField(
-        null=True, blank=True, help_text="time of the last call to Mitto"
+        "last call at", null=True, blank=True, help_text="time of the last call to Mitto"
     )
-    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField("settled at", null=True, blank=True)
     awaiting = models.IntegerField(
-        default=0, db_default=0, help_text="messages that are sent and have no final receipt"
+        "without a final receipt",
+        default=0,
+        db_default=0,
+        help_text="messages that are sent and have no final receipt",
     )
     checked_at = models.DateTimeField(
         null=True, blank=True, help_text="time of the last status query for them"
@@ -209,34 +220,48 @@ class OutboundMessage(models.Model):
     # No database constraint on owner and batch: only this app writes them, and checking both costs
     # more than inserting the row.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, db_constraint=False
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        db_index=False,
+        db_constraint=False,
+        verbose_name="store",
     )
     batch = models.ForeignKey(Batch, models.CASCADE, null=True, db_constraint=False)
     contact = models.ForeignKey(Contact, models.SET_NULL, null=True, blank=True)
-    to = models.CharField(max_length=16)
+    to = models.CharField("number", max_length=16)
     text = models.TextField()
-    segments = models.SmallIntegerField(help_text="SMS parts, each one credit")
-    tracking_id = models.CharField(max_length=16)
+    segments = models.SmallIntegerField("SMS parts", help_text="SMS parts, each one credit")
+    tracking_id = models.CharField("tracking ID", max_length=16)
     status = models.CharField(
         max_length=12, choices=MessageStatus.choices, default=MessageStatus.QUEUED
     )
-    provider_message_id = models.CharField(max_length=64, null=True, blank=True)
+    provider_message_id = models.CharField(
+        "Mitto's message ID", max_length=64, null=True, blank=True
+    )
     delivery_status = models.CharField(
-        max_length=40, blank=True, db_default="", help_text="the provider's status"
+        "Mitto's status",
+        max_length=40,
+        blank=True,
+        db_default="",
+        help_text="the provider's status",
     )
     delivery_status_at = models.DateTimeField(
-        null=True, blank=True, help_text="the provider's time of that status"
+        "time of Mitto's status",
+        null=True,
+        blank=True,
+        help_text="the provider's time of that status",
     )
-    delivery_last_checked_at = models.DateTimeField(null=True, blank=True)
+    delivery_last_checked_at = models.DateTimeField("last asked Mitto at", null=True, blank=True)
     error_code = models.CharField(
+        "reason",
         max_length=40,
         blank=True,
         db_default="",
         help_text="why it failed, was skipped or is unknown",
     )
-    last_error = models.CharField(max_length=500, blank=True, db_default="")
+    last_error = models.CharField("Mitto's words", max_length=500, blank=True, db_default="")
     sent_at = models.DateTimeField(
-        null=True, blank=True, help_text="when Mitto's acceptance was recorded"
+        "accepted at", null=True, blank=True, help_text="when Mitto's acceptance was recorded"
     )
     delivered_at = models.DateTimeField(null=True, blank=True, help_text="by Mitto's clock")
     failed_at = models.DateTimeField(null=True, blank=True)
@@ -309,7 +334,7 @@ class DirectMessage(OutboundMessage):
     batch_kind = "direct"
     to_contacts = False
 
-    idempotency_key = models.CharField(max_length=128)
+    idempotency_key = models.CharField("key", max_length=128)
 
     class Meta(OutboundMessage.Meta):
         constraints = [
@@ -326,7 +351,9 @@ class DirectMessage(OutboundMessage):
 class MessageTemplate(models.Model):
     """A text to copy into a campaign; campaigns do not refer to it."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
     name = models.CharField(max_length=160)
     text = ComposedTextField(max_length=2000)
     category = models.CharField(max_length=20, default="generic")
@@ -354,18 +381,23 @@ class MessageTemplate(models.Model):
 class ShortLink(models.Model):
     """A short link that several messages share; a message's own links need no row (`links.py`)."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
-    short_code = models.CharField(max_length=16, unique=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    short_code = models.CharField("code", max_length=16, unique=True)
     kind = models.CharField(max_length=20, default="message")
-    target_url = models.TextField()
-    long_url_hash = models.CharField(max_length=64)
+    target_url = models.TextField(
+        "leads to",
+    )
+    long_url_hash = models.CharField("hash of the address", max_length=64)
     campaign_id = models.BigIntegerField(
+        "campaign",
         null=True,
         blank=True,
         help_text="the campaign whose text has the link; empty for automations",
     )
-    click_count = models.IntegerField(default=0)
-    last_clicked_at = models.DateTimeField(null=True, blank=True)
+    click_count = models.IntegerField("visits", default=0)
+    last_clicked_at = models.DateTimeField("last visit", null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -385,9 +417,9 @@ class ShortLink(models.Model):
 class Wallet(models.Model):
     """A store's prepaid credits: `balance` is the sum of its ledger, `reserved_balance` is held."""
 
-    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     balance = models.BigIntegerField(default=0)
-    reserved_balance = models.BigIntegerField(default=0)
+    reserved_balance = models.BigIntegerField("held", default=0)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -411,9 +443,11 @@ class Wallet(models.Model):
 class CreditReservation(models.Model):
     """Credits held for one batch, until its messages have outcomes or it expires."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     batch = models.OneToOneField(Batch, models.CASCADE)
-    amount = models.IntegerField()
+    amount = models.IntegerField(
+        "held at first",
+    )
     charged = models.IntegerField(default=0)
     released = models.IntegerField(default=0)
     status = models.CharField(
@@ -453,14 +487,18 @@ class CreditReservation(models.Model):
 class CreditTransaction(models.Model):
     """One entry of a store's ledger; append-only, one for each `idempotency_key`."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
-    type = models.CharField(max_length=8, choices=TransactionType.choices)
-    amount = models.PositiveBigIntegerField()
-    balance_after = models.BigIntegerField()
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
+    type = models.CharField("kind", max_length=8, choices=TransactionType.choices)
+    amount = models.PositiveBigIntegerField(
+        "credits",
+    )
+    balance_after = models.BigIntegerField(
+        "balance after",
+    )
     reason = models.CharField(max_length=200)
     batch = models.ForeignKey(Batch, models.SET_NULL, null=True, blank=True)
-    idempotency_key = models.CharField(max_length=128, unique=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    idempotency_key = models.CharField("key", max_length=128, unique=True)
+    created_at = models.DateTimeField("at", db_default=Now(), editable=False)
 
     class Meta:
         constraints = [choice_constraint("type", TransactionType, "credittransaction_type_known")]
@@ -477,8 +515,8 @@ class WebhookEvent(models.Model):
     """
 
     provider = models.CharField(max_length=20, default="mitto")
-    event_id = models.CharField(max_length=200)
-    event_type = models.CharField(max_length=20, choices=WebhookEventType.choices)
+    event_id = models.CharField("event ID", max_length=200)
+    event_type = models.CharField("kind", max_length=20, choices=WebhookEventType.choices)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -488,25 +526,41 @@ class WebhookEvent(models.Model):
         verbose_name="store",
         help_text="the store to whose contact a reply belongs",
     )
-    provider_message_id = models.CharField(max_length=64, blank=True)
+    contact = models.ForeignKey(
+        Contact,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text="the store's contact that a reply came from",
+    )
+    read_at = models.DateTimeField(
+        null=True, blank=True, help_text="when an operator opened the conversation of a reply"
+    )
+    provider_message_id = models.CharField("Mitto's message ID", max_length=64, blank=True)
     provider_status = models.CharField(
+        "Mitto's status",
         max_length=40,
         blank=True,
         db_default="",
         help_text="the provider's status of the message, in lower case",
     )
     consent_request = models.CharField(
+        "asks for",
         max_length=8,
         blank=True,
         db_default="",
         help_text="what a reply asks for: stop, start; review until a person has decided",
     )
     occurred_at = models.DateTimeField(
-        null=True, blank=True, help_text="the provider's time of the event, if it gave one"
+        "time by Mitto",
+        null=True,
+        blank=True,
+        help_text="the provider's time of the event, if it gave one",
     )
-    error_code = models.CharField(max_length=40, blank=True, db_default="")
+    error_code = models.CharField("code", max_length=40, blank=True, db_default="")
     error = models.CharField(max_length=200, blank=True, db_default="")
-    payload = models.JSONField(null=True)
+    payload = models.JSONField("as it came", null=True)
     status = models.CharField(
         max_length=12, choices=WebhookEventStatus.choices, default=WebhookEventStatus.RECEIVED
     )
@@ -517,6 +571,7 @@ class WebhookEvent(models.Model):
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = "event from Mitto", "events from Mitto"
         constraints = [
             choice_constraint("event_type", WebhookEventType, "webhookevent_type_known"),
             choice_constraint("status", WebhookEventStatus, "webhookevent_status_known"),
@@ -533,12 +588,38 @@ class WebhookEvent(models.Model):
                 condition=Q(status="received", consent_request__in=["stop", "review"]),
             ),
             models.Index(
+                fields=["id"],
+                name="webhookevent_reply",
+                condition=Q(event_type="inbound"),
+            ),
+            models.Index(
+                fields=["id"],
+                name="webhookevent_unread",
+                condition=Q(event_type="inbound", read_at=None),
+            ),
+            models.Index(
+                fields=["contact"],
+                name="webhookevent_contact",
+                condition=Q(contact__isnull=False),
+            ),
+            models.Index(
                 fields=["owner", "id"], name="webhookevent_owner", condition=Q(owner__isnull=False)
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_event_type_display()} {self.pk}"
+
+
+class Reply(WebhookEvent):
+    """What a customer wrote, as the inbox shows it, with permissions of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name, verbose_name_plural = "reply", "replies"
+
+    def __str__(self) -> str:
+        return f"reply {self.pk}"
 
 
 class ReplyReview(WebhookEvent):

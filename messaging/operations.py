@@ -39,7 +39,15 @@ from astronote.operations.registry import (
     StorePanel,
 )
 from contacts.opt_in_wording import check_opt_in_wording_tags
-from messaging import call_metrics, panels, repairs, sending_stop, webhooks
+from messaging import (
+    call_metrics,
+    conversations,
+    missing_receipts,
+    panels,
+    repairs,
+    sending_stop,
+    webhooks,
+)
 from messaging.models import Batch, SendingStop, WebhookEvent, message_classes
 from messaging.opt_out_line import validate_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus, WebhookEventStatus
@@ -173,6 +181,12 @@ BY_CONTACT_OR_NUMBER = FoundBy(
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.banners.register(
     Banner(
+        "receipts missing",
+        missing_receipts.notices,
+        "See the messages",
+        "messaging.view_webhookevent",
+    ),
+    Banner(
         "sending stops", sending_stop.stop_notices, "Let sending go on", sending_stop.PERMISSION
     ),
 )
@@ -220,7 +234,9 @@ registry.repairs.register(
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
 registry.store_checks.register(StoreCheck("opt-in wording", check_opt_in_wording_tags))
-registry.operator_models.register(OperatorModels("messaging", ("messagetemplate", "replyreview")))
+registry.operator_models.register(
+    OperatorModels("messaging", ("messagetemplate", "replyreview", "reply"))
+)
 
 BY_MITTO = "Mitto, which passes on what phones and carriers report"
 BY_OPERATOR = "the store or an operator, who typed it"
@@ -241,7 +257,7 @@ registry.personal_data.register(
     PersonalData(
         "messaging.DirectMessage",
         ("to", "text", "last_error"),
-        "tests, opt-in requests, codes and confirmations of opt-outs",
+        "tests, opt-in requests, codes, answers and confirmations of opt-outs",
         FOR_RETENTION_DAYS,
         categories="number and text",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
@@ -373,6 +389,7 @@ registry.no_personal_data.register(
             "received_at",
             "retry_at",
             "processed_at",
+            "read_at",
         ),
     ),
     NoPersonalData("messaging.SendingState", ("refused_at", "resumed_at")),
@@ -383,11 +400,14 @@ registry.no_personal_data.register(
 
 registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
+        "", "Inbox", "inbox", "messaging.reply", 15, count=conversations.count_unread
+    ),
+    SidebarLink.to_admin_changelist(
         "SMS messages", "Tests and requests", "science", "messaging.directmessage", 120
     ),
     SidebarLink.to_admin_changelist("SMS messages", "Batches", "stacks", "messaging.batch", 130),
     SidebarLink.to_admin_changelist(
-        "SMS messages", "Replies and receipts", "forum", "messaging.webhookevent", 140
+        "SMS messages", "Events from Mitto", "forum", "messaging.webhookevent", 140
     ),
     SidebarLink.to_admin_changelist(
         "SMS messages", "Replies to decide", "contact_support", "messaging.replyreview", 135

@@ -64,7 +64,7 @@ COUNTS_BY_DAY = """
 
 def open_reply_reviews_context() -> dict[str, Any]:
     """The oldest replies that wait for a person's decision, and how many do."""
-    reviews = open_reviews()
+    reviews = open_reviews().select_related("owner")
     return {"reviews": describe_reviews(reviews[:ROWS_SHOWN]), "count": reviews.count()}
 
 

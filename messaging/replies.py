@@ -166,6 +166,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     conversations = conversations_latest_first(numbers)
     meant_for = find_addressees(numbers, conversations, first_field(payload, TO_FIELDS))
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]
+    event.contact_id = conversations[0].contact_id if conversations else None
     event.processed_at = timezone.now()
     may_be_stop = event.consent_request in (ConsentRequest.STOP, ConsentRequest.REVIEW)
     if not numbers:
@@ -187,7 +188,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
             )
     else:
         event.status, event.owner_id = WebhookEventStatus.UNMATCHED, None
-    event.save(update_fields=["owner", "status", "error", "processed_at"])
+    event.save(update_fields=["owner", "contact", "status", "error", "processed_at"])
     match event.status:
         case WebhookEventStatus.REVIEW:
             return ConsentRequest.REVIEW.value

@@ -117,20 +117,27 @@ SENDER_DESCRIPTION = "3 to 11 letters, digits and inner spaces, or a number with
 class User(AbstractBaseUser, PermissionsMixin):
     """A store owner, or an operator (`is_staff`), who signs in with an e-mail address."""
 
-    email = models.EmailField(unique=True)
+    email = models.EmailField("e-mail address", unique=True)
     sender_name = models.CharField(
+        "sender ID",
         max_length=16,
         blank=True,
         validators=[RegexValidator(SENDER_PATTERN, f"Use {SENDER_DESCRIPTION}.")],
         help_text=f"Sender ID on the customers' phones: {SENDER_DESCRIPTION}; only a number can be "
         "answered.",
     )
-    company = ComposedCharField(max_length=160, blank=True)
-    timezone = models.CharField(max_length=50, default="UTC", validators=[validate_timezone])
+    company = ComposedCharField("name", max_length=160, blank=True)
+    timezone = models.CharField(
+        "time zone", max_length=50, default="UTC", validators=[validate_timezone]
+    )
     retention_days = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="After an opt-out, if shorter than PII_RETENTION_DAYS."
+        "days until personal data is removed",
+        null=True,
+        blank=True,
+        help_text="After an opt-out, if shorter than PII_RETENTION_DAYS.",
     )
     phone_region = models.CharField(
+        "country",
         max_length=2,
         blank=True,
         validators=[validate_region],
@@ -157,20 +164,27 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="Address of the store's own, linked on the page behind the opt-out link.",
     )
     double_opt_in = models.BooleanField(
+        "double opt-in",
         default=False,
         help_text="Imported consent counts only after the customer has confirmed it by SMS.",
     )
     opt_in_wording = ComposedCharField(
+        "opt-in wording",
         max_length=300,
         blank=True,
         help_text="What the SMS asks, in the customers' language; empty: a standard question. "
         "{{confirm_link}} is where the customer agrees; without it, it is added at the end.",
     )
     opt_in_version = models.CharField(
-        max_length=80, blank=True, help_text="A name for this version of the wording."
+        "version of the opt-in wording",
+        max_length=80,
+        blank=True,
+        help_text="A name for this version of the wording.",
     )
     confirms_opt_outs = models.BooleanField(
-        default=False, help_text="Answer an opt-out by SMS with one message; it costs credits."
+        "confirms opt-outs",
+        default=False,
+        help_text="Answer an opt-out by SMS with one message; it costs credits.",
     )
     sends_to_any_number = models.BooleanField(
         default=False,
@@ -178,6 +192,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         " though few can receive SMS.",
     )
     writes_greek_in_capitals = models.BooleanField(
+        "writes Greek in capitals",
         default=False,
         help_text="Offer Greek texts in the capitals of the GSM alphabet and write names in them: a"
         " part then holds 160 characters instead of 70.",

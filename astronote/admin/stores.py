@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.contrib import admin
 from django.contrib.auth.admin import Group  # type: ignore[attr-defined]  # registers it
 from django.db.models import Field, QuerySet
+from django.forms import ChoiceField, ModelForm
 from django.forms import Field as FormField
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
@@ -20,8 +23,22 @@ from astronote.operations import store_page
 admin.site.unregister(Group)
 
 
+def _choices_of(field_name: str) -> list[tuple[str, str]]:
+    """What a field of a store is chosen from though the model takes any text."""
+    if field_name == "timezone":
+        return [(name, name.replace("_", " ")) for name in sorted(available_timezones())]
+    if field_name == "phone_region":
+        codes = [
+            (region, f"{region}, +{country_code_for_region(region)}")
+            for region in sorted(SUPPORTED_REGIONS)
+        ]
+        return [("", "the default"), *codes]
+    return []
+
+
 @admin.register(User)
 class StoreAdmin(LargeTableAdmin):
+    empty_hint = "A store holds customers and credits, and sends under its own sender ID."
     list_display = ["email", "company", "sender_name", "subscription_status", "billing_hold"]
     list_filter = ["subscription_status", "billing_hold"]
     search_fields = ["email", "company"]
@@ -37,7 +54,15 @@ class StoreAdmin(LargeTableAdmin):
                                 "confirms_opt_outs"]}),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
     ]  # fmt: skip
+    add_fieldsets = [
+        (None, {"fields": ["email"]}),
+        ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region"]}),
+    ]
     change_form_outer_before_template = "astronote/store.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """A new store is asked only for what it needs to send."""
+        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         stores: QuerySet[User] = super().get_queryset(request).filter(is_staff=False)
@@ -49,7 +74,17 @@ class StoreAdmin(LargeTableAdmin):
         if db_field.name == "privacy_notice_url":
             kwargs["assume_scheme"] = "https"
         field: FormField | None = super().formfield_for_dbfield(db_field, request, **kwargs)
-        return field
+        choices = _choices_of(db_field.name)
+        if field is None or not choices:
+            return field
+        return ChoiceField(
+            choices=choices,
+            required=field.required,
+            label=field.label,
+            help_text=field.help_text,
+            initial=field.initial,
+            widget=UnfoldAdminSelectWidget(),
+        )
 
     def change_view(
         self,

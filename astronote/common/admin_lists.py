@@ -1,19 +1,36 @@
-"""Base classes of the admin's lists."""
+"""Base classes of the admin's lists: columns, the store that they show, and paging to the end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
+from django.contrib import admin
+from django.contrib.admin.utils import NotRelationField, get_fields_from_path
+from django.contrib.auth import get_user_model
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.db import models
-from django.http import HttpRequest
+from django.db.models.query import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.sql import rows
+from astronote.common.store_time import format_store_time
 
 MAX_COUNTED = 10_000
+STORE_PARAMETER = "owner__id__exact"
+STORE_NAME_PARAMETER = "store"
+SESSION_STORE = "store_of_lists"
+STORES_SUGGESTED = 300
+# The key of the row that a page of a list begins after, going down or up.
+OLDER, NEWER = "before", "after"
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # no generic at run time
@@ -23,17 +40,255 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # no generic at ru
     def count(self) -> int:
         """The number of rows, at most MAX_COUNTED."""
         rows = cast("models.QuerySet[Any]", self.object_list)
-        return rows.order_by()[:MAX_COUNTED].count()
+        return int(rows.order_by()[:MAX_COUNTED].count())
+
+
+class KeysetChangeList(ChangeList):
+    """A list that is paged by the key of its rows, so that its end is as near as its beginning.
+
+    A list that somebody sorted by another column is paged by number, as Django does.
+    """
+
+    has_older = has_newer = False
+    first_key = last_key = None
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The parameters that filter; the place in the list is none."""
+        found: dict[str, Any] = super().get_filters_params(params)
+        return {name: value for name, value in found.items() if name not in (OLDER, NEWER)}
+
+    @cached_property
+    def is_by_key(self) -> bool:
+        """Whether the rows come in the order of the list's key."""
+        ordering = self._ordering
+        is_default = "o" not in self.params and len(ordering) == 1
+        return is_default and ordering[0] in self.model_admin.list_keys
+
+    @property
+    def _ordering(self) -> list[str]:
+        return [str(name) for name in self.model_admin.get_ordering(self.request)]
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(request, *args, **kwargs)
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of this page, and whether there are more on either side."""
+        super().get_results(request)
+        if not self.is_by_key:
+            return
+        ordered_by = self._ordering[0]
+        column, is_descending = ordered_by.removeprefix("-"), ordered_by.startswith("-")
+        older, newer = request.GET.get(OLDER, ""), request.GET.get(NEWER, "")
+        queryset = self.queryset
+        size = self.list_per_page + 1
+        if newer.isdecimal():
+            comparison = "gt" if is_descending else "lt"
+            found = queryset.filter(**{f"{column}__{comparison}": newer})
+            found = list(found.order_by(column if is_descending else f"-{column}")[:size])
+            self.has_older, self.has_newer = True, len(found) == size
+            found = found[: self.list_per_page][::-1]
+        else:
+            if older.isdecimal():
+                comparison = "lt" if is_descending else "gt"
+                queryset = queryset.filter(**{f"{column}__{comparison}": older})
+            found = list(queryset[:size])
+            self.has_newer, self.has_older = older.isdecimal(), len(found) == size
+            found = found[: self.list_per_page]
+            if column != "pk" and older.isdecimal() and not self.has_older:
+                # No comparison finds those whose key is empty: they stand at the end.
+                without_key = self.queryset.filter(**{f"{column}__isnull": True})
+                found += without_key[: self.list_per_page]
+        self.result_list = found
+        self.multi_page = self.has_older or self.has_newer
+        self.can_show_all = False
+        if found:
+            attribute = "pk" if column == "pk" else f"{column}_id"
+            self.first_key = getattr(found[0], attribute)
+            self.last_key = getattr(found[-1], attribute)
+            self.has_older = self.has_older and self.last_key is not None
+
+    @property
+    def older_link(self) -> str:
+        """The address of the next page."""
+        return str(self.get_query_string({OLDER: self.last_key}, [NEWER, "p"]))
+
+    @property
+    def newer_link(self) -> str:
+        """The address of the page before."""
+        return str(self.get_query_string({NEWER: self.first_key}, [OLDER, "p"]))
+
+    @property
+    def count_text(self) -> str:
+        """How many rows there are, exactly or as PostgreSQL last estimated the table."""
+        names = self.opts.verbose_name if self.result_count == 1 else self.opts.verbose_name_plural
+        if self.result_count < MAX_COUNTED:
+            return f"{intcomma(self.result_count)} {names}"
+        is_whole_table = not (self.query or self.get_filters_params())
+        if is_whole_table and (estimate := _estimated_rows(self.model)) > MAX_COUNTED:
+            return f"about {intcomma(_two_digits(estimate))} {names}"
+        return f"more than {intcomma(MAX_COUNTED - 1)} {names}"
+
+
+def _estimated_rows(model: type[models.Model]) -> int:
+    sql = "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass"
+    [(estimate,)] = rows(sql, [model._meta.db_table])
+    return int(estimate)
+
+
+def _two_digits(number: int) -> int:
+    """The number with its first two digits; the rest of an estimate says nothing."""
+    unit: int = 10 ** max(len(str(number)) - 2, 0)
+    return int(round(number / unit) * unit)
 
 
 class LargeTableAdmin(ModelAdmin):
-    """A list for big tables: no full count, related rows in one query, newest first."""
+    """A list for big tables: no full count, related rows in one query, newest first.
+
+    It shows one store or all; times are in the zone of each row's store. `list_keys` are the orders
+    in which it is paged by key, each with an index.
+    """
 
     paginator = BoundedPaginator
     show_full_result_count = False
     list_fullwidth = True
     list_per_page = 50
     ordering = ("-pk",)
+    list_keys: tuple[str, ...] = ("-pk", "pk")
+    list_before_template = "astronote/store_of_list.html"
+    column_labels: dict[str, str] = {}
+    empty_hint = "They come by themselves as the system works."
+
+    @cached_property
+    def has_store(self) -> bool:
+        """Whether the rows belong to stores."""
+        try:
+            field = self.model._meta.get_field("owner")
+        except FieldDoesNotExist:
+            return False
+        return field.related_model is get_user_model()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list that is paged by key."""
+        return KeysetChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Every list of rows with a store is shown for one store."""
+        allowed = bool(super().lookup_allowed(lookup, value, request))
+        return allowed or (lookup == STORE_PARAMETER and self.has_store)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """The columns; times and numbers are written as everywhere."""
+        return [self._column(name) for name in super().get_list_display(request)]
+
+    def _column(self, name: Any) -> Any:
+        """A column that is a time or a figure, as a function that writes it; others as they are."""
+        if not isinstance(name, str) or hasattr(self, name):
+            return name
+        try:
+            field = get_fields_from_path(self.model, name)[-1]
+        except (FieldDoesNotExist, NotRelationField):
+            return name
+        label = self.column_labels.get(name) or str(getattr(field, "verbose_name", name))
+        if isinstance(field, models.DateTimeField):
+            return self._computed_column(name, label, self._write_time)
+        is_figure = isinstance(field, models.IntegerField) and not (
+            field.primary_key or field.choices or name.endswith("_id")
+        )
+        if is_figure:
+            return self._computed_column(name, label, lambda _, value: intcomma(value))
+        return name
+
+    def _write_time(self, row: Any, value: Any) -> str:
+        return format_store_time(value, row.owner if self.has_store else None)
+
+    def _computed_column(
+        self, name: str, label: str, write: Callable[[Any, Any], str]
+    ) -> Callable[[Any], str]:
+        @admin.display(description=label, ordering=name, empty_value="–")
+        def column(row: Any) -> str:
+            value = getattr(row, name)
+            return "–" if value is None else write(row, value)
+
+        column.__name__ = name
+        return column
+
+    def get_list_select_related(self, request: HttpRequest) -> Any:
+        """The related rows of the columns, and the store, whose zone times are written in."""
+        related = super().get_list_select_related(request)
+        if self.has_store and isinstance(related, list | tuple) and "owner" not in related:
+            return [*related, "owner"]
+        return related if related or not self.has_store else ["owner"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list of the store that the address names, or of the one that was shown last."""
+        context = {"times_have_zones": True, **(extra_context or {})}
+        if not self.has_store or request.method != "GET":
+            return cast(HttpResponse, super().changelist_view(request, context))
+        params = request.GET.copy()
+        stores = get_user_model()._default_manager.filter(is_staff=False)
+        if STORE_NAME_PARAMETER in params:
+            name = params.pop(STORE_NAME_PARAMETER)[-1].strip()
+            params.pop(STORE_PARAMETER, None)
+            request.session[SESSION_STORE] = None
+            if name:
+                named = _stores_called(stores, name)
+                if len(named) == 1:
+                    params[STORE_PARAMETER] = str(named[0].pk)
+                else:
+                    found = "Several stores begin" if named else "No store begins"
+                    self.message_user(request, f"{found} with “{name}”.", "warning")
+            return redirect(f"{request.path}?{params.urlencode()}")
+        if not params and (remembered := request.session.get(SESSION_STORE)):
+            return redirect(f"{request.path}?{STORE_PARAMETER}={remembered}")
+        shown = params.get(STORE_PARAMETER, "")
+        store = stores.filter(pk=shown).first() if shown.isdecimal() else None
+        if store and request.session.get(SESSION_STORE) != store.pk:
+            request.session[SESSION_STORE] = store.pk
+        context |= {
+            "shown_store": store,
+            "suggested_stores": [str(one) for one in stores.order_by("company")[:STORES_SUGGESTED]],
+            "kept_params": [
+                (key, value)
+                for key, value in params.items()
+                if key not in (STORE_PARAMETER, OLDER, NEWER, "p", "e")
+            ],
+        }
+        return cast(HttpResponse, super().changelist_view(request, context))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not of a row that others keep: Django would ask, and then refuse."""
+        may_delete = bool(super().has_delete_permission(request, obj))
+        return may_delete and (obj is None or not self._is_kept(obj))
+
+    def _is_kept(self, row: models.Model) -> bool:
+        """Whether rows refer to this one that protect it, or that nobody may delete."""
+        return any(
+            relation.related_model._base_manager.filter(**{relation.field.name: row}).exists()
+            for relation in self._keeping_relations
+        )
+
+    @cached_property
+    def _keeping_relations(self) -> list[Any]:
+        """By which rows refer to those of this list and keep them from being deleted."""
+        return [
+            relation
+            for relation in self.model._meta.related_objects
+            if relation.on_delete in (models.PROTECT, models.RESTRICT)
+            or (
+                relation.on_delete is models.CASCADE
+                and isinstance(self.admin_site._registry.get(relation.related_model), ReadOnlyAdmin)
+            )
+        ]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without deleting of many where it may be refused: each row's page says whether it is."""
+        actions = cast("dict[str, Any]", super().get_actions(request))
+        if self._keeping_relations:
+            actions.pop("delete_selected", None)
+        return actions
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Write to the audit trail, too, that a row was added by hand."""
@@ -51,6 +306,13 @@ class LargeTableAdmin(ModelAdmin):
         for row in queryset:
             _write_entry("deleted", request, row)
         return super().log_deletions(request, queryset)
+
+
+def _stores_called(stores: QuerySet[Any], name: str) -> list[Any]:
+    """The stores with this name or e-mail address, else those whose name begins with it."""
+    is_called = models.Q(company__iexact=name) | models.Q(email__iexact=name)
+    begins = models.Q(company__istartswith=name) | models.Q(email__istartswith=name)
+    return list(stores.filter(is_called)[:2]) or list(stores.filter(begins)[:2])
 
 
 def _write_entry(action: str, request: HttpRequest, row: models.Model, **details: Any) -> None:

@@ -21,9 +21,9 @@ class AuditEntry(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
     )
-    actor_name = models.CharField(max_length=80, help_text="an account's id, or a program")
-    action = models.CharField(max_length=60)
-    subject = models.CharField(max_length=60, blank=True, help_text="such as: campaign 12")
+    actor_name = models.CharField("who", max_length=80, help_text="an account's id, or a program")
+    action = models.CharField("did", max_length=60)
+    subject = models.CharField("what", max_length=60, blank=True, help_text="such as: campaign 12")
     # Deleting a store leaves its audit trail, with its id.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -32,6 +32,7 @@ class AuditEntry(models.Model):
         related_name="+",
         db_index=False,
         db_constraint=False,
+        verbose_name="store",
     )
     details = models.JSONField(default=dict)
 

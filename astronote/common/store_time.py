@@ -1,14 +1,21 @@
-"""Pages of one store are in its time zone; the others are in UTC."""
+"""Pages of one store are in its time zone, the others in UTC; a time can name its zone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.utils import formats, timezone
+
+if TYPE_CHECKING:
+    from astronote.accounts.models import User
+
+UTC = ZoneInfo("UTC")
 
 # What the admin's pages and ours call the row that a page is about.
 SUBJECTS = ("original", "object", "store", "campaign", "contact")
@@ -45,3 +52,21 @@ def _zone_of_store(subject: Any) -> str | None:
     """The time zone of the store that a row is or belongs to; None of an operator's."""
     store = getattr(subject, "owner", subject)
     return getattr(store, "timezone", None) if not getattr(store, "is_staff", False) else None
+
+
+def zone_of_store(store: User | None) -> ZoneInfo:
+    """The time zone of a store; UTC for what belongs to none."""
+    return ZoneInfo(store.timezone) if store is not None else UTC
+
+
+def format_store_time(at: datetime | None, store: User | None) -> str:
+    """A time such as `28 Nov 2026, 06:46 EET`, in the store's zone; a dash for none.
+
+    Args:
+        at: the time, aware.
+        store: whose zone counts; None for UTC.
+    """
+    if at is None:
+        return "–"
+    with timezone.override(zone_of_store(store)):
+        return formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")

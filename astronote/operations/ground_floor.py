@@ -8,22 +8,30 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count
+from django.db.models import Count, Q
+from django.urls import reverse
 from prometheus_client.core import CounterMetricFamily, Metric
 
+from astronote.accounts.models import User
 from astronote.common.audit import AuditEntry
 from astronote.operations import declarations, queue_state, registry, watchdog
 from astronote.operations.registry import (
+    Banner,
+    Found,
     HealthCheck,
     HomePanel,
     MetricSource,
+    Notice,
     OperatorModels,
     Repair,
+    SearchSource,
     SidebarLink,
 )
 from astronote.queues import jobs
 
+PERMISSION = "astronote.view_user"  # every role has it
 AUDIT_ENTRIES_SHOWN = 10
+STORES_FOUND = 5
 
 
 def _ping_postgresql_or_raise() -> str:
@@ -62,6 +70,19 @@ def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
     return found
 
 
+def _find_stores(text: str) -> list[Found]:
+    begins = Q(company__istartswith=text) | Q(email__istartswith=text)
+    stores = User.objects.filter(begins, is_staff=False).order_by("company")
+    return [
+        Found(str(store), "store", reverse("admin:astronote_user_change", args=[store.pk]))
+        for store in stores[:STORES_FOUND]
+    ]
+
+
+def _queue_notices() -> list[Notice]:
+    return [Notice(text, reverse("admin:index")) for text in queue_state.problems()]
+
+
 def register_own_operations() -> None:
     """Register the ground floor's own panels, checks, metrics, repairs and declarations."""
     registry.health_checks.register(
@@ -71,6 +92,10 @@ def register_own_operations() -> None:
         HealthCheck("scheduler", queue_state.missing_scheduler_problem, needs_queues=True),
         HealthCheck("workers", queue_state.queues_without_worker_problem, needs_queues=True),
         HealthCheck("jobs", queue_state.late_jobs_problem, needs_queues=True),
+    )
+    registry.banners.register(Banner("queues", _queue_notices, "See the queues", PERMISSION))
+    registry.search_sources.register(
+        SearchSource("stores", "storefront", PERMISSION, _find_stores),
     )
     registry.home_panels.register(
         HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from astronote.common import audit
 from astronote.operations import registry
-from astronote.operations.queue_state import redis_or_scheduler_alarm
 from astronote.queues import jobs
 from astronote.queues.recurring import find_recurring_job
 
@@ -39,7 +38,6 @@ def _render_panels_context(request: HttpRequest) -> dict[str, Any]:
     panels = sorted(registry.home_panels, key=lambda panel: panel.order)
     return {
         "now": timezone.now(),
-        "alarm": redis_or_scheduler_alarm(),
         "panels": [render_to_string(p.template, dict(p.context()), request) for p in panels],
     }
 

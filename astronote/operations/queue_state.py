@@ -25,25 +25,42 @@ from astronote.queues.recurring import (
 LATE_SECONDS = 5 * MINUTE
 
 
-def redis_or_scheduler_alarm() -> str:
-    """What is wrong with Redis or the scheduler, or that queues are off, and what to do."""
+def problems() -> list[str]:
+    """What is wrong with Redis, the scheduler or the workers, each with what to do."""
     if settings.QUEUE_DISABLED:
-        return (
+        return [
             "Queues are off: QUEUE_DISABLED is set, so nothing is sent, imported or updated."
             " Unset it and start the workers."
-        )
+        ]
     try:
-        if jobs.redis_connection().get(HEARTBEAT_KEY):
-            return ""
+        has_scheduler = jobs.redis_connection().exists(HEARTBEAT_KEY)
+        idle = [queue.name for queue in QUEUES if not _living_workers(queue.name)]
     except RedisError as error:
-        return (
+        return [
             f"Redis cannot be reached ({type(error).__name__}). Nothing is lost: waiting work is"
             " in PostgreSQL and continues once Redis is back."
+        ]
+    found = []
+    if not has_scheduler:
+        found.append(
+            "No scheduler is running: recurring jobs and delayed work do not start."
+            " Run manage.py rqscheduler."
         )
-    return (
-        "No scheduler is running: recurring jobs and delayed work do not start."
-        " Run manage.py rqscheduler."
-    )
+    if len(idle) == len(QUEUES):
+        found.append(
+            "No workers are running: nothing is sent or imported, and nothing is lost."
+            " Run manage.py serve, or manage.py rqworker for each queue."
+        )
+    elif idle:
+        found.append(
+            f"No worker is running for {_join(idle)}: that work waits, and nothing is lost."
+            f" Run manage.py rqworker {idle[0]}."
+        )
+    return found
+
+
+def _join(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def queues_context() -> dict[str, Any]:
@@ -76,12 +93,12 @@ def _oldest_job_age_seconds(queue_name: str) -> float | None:
 
 
 def recurring_jobs_context() -> dict[str, Any]:
-    """When each recurring job runs next, and which an operator may run at once."""
-    names = [job.name for job in recurring_jobs() if job.run_now]
+    """When each recurring job runs next, and which can be run at once, with its permission."""
+    can_run = [(job.name, job.run_now.permission) for job in recurring_jobs() if job.run_now]
     try:
-        return {"recurring": next_runs_of_recurring_jobs(), "run_now": names}
+        return {"recurring": next_runs_of_recurring_jobs(), "run_now": can_run}
     except RedisError:
-        return {"recurring": [], "run_now": names}
+        return {"recurring": [], "run_now": can_run}
 
 
 def redis_write_problem_or_raise() -> str:

@@ -335,7 +335,8 @@ class AsyncPath:
 class SidebarLink:
     """An entry of the admin's sidebar, for those who have the permission.
 
-    `section` is "" for the entries on top; `url` is the name of a URL pattern, or a path.
+    `section` is "" for the entries on top; `url` is the name of a URL pattern, or a path. `count`
+    is how much waits there, by an index: every page asks.
     """
 
     section: str
@@ -345,6 +346,7 @@ class SidebarLink:
     permission: str
     order: int
     query: str = ""
+    count: Callable[[], int] | None = None
 
     @property
     def name(self) -> str:
@@ -353,12 +355,40 @@ class SidebarLink:
 
     @classmethod
     def to_admin_changelist(
-        cls, section: str, title: str, icon: str, model_label: str, order: int, query: str = ""
+        cls,
+        section: str,
+        title: str,
+        icon: str,
+        model_label: str,
+        order: int,
+        query: str = "",
+        count: Callable[[], int] | None = None,
     ) -> SidebarLink:
         """A link to the admin's list of a model, `app_label.model_name`, for its viewers."""
         app_label, _, name = model_label.partition(".")
         url = f"admin:{app_label}_{name}_changelist"
-        return cls(section, title, icon, url, f"{app_label}.view_{name}", order, query)
+        return cls(section, title, icon, url, f"{app_label}.view_{name}", order, query, count)
+
+
+class Found(NamedTuple):
+    """A row that a search found: what it is called, what it is, and the address of its page."""
+
+    title: str
+    description: str
+    url: str
+
+
+@dataclass(frozen=True)
+class SearchSource:
+    """What the search of the whole admin finds, for those who have the permission.
+
+    `search` gets what was typed and returns a few rows, found by an index.
+    """
+
+    name: str
+    icon: str
+    permission: str
+    search: Callable[[str], Iterable[Found]]
 
 
 @dataclass(frozen=True)
@@ -398,5 +428,6 @@ personal_places: Registry[PersonalPlace] = Registry()
 no_personal_data: Registry[NoPersonalData] = Registry()
 async_paths: Registry[AsyncPath] = Registry()
 sidebar_links: Registry[SidebarLink] = Registry()
+search_sources: Registry[SearchSource] = Registry()
 operator_models: Registry[OperatorModels] = Registry()
 store_checks: Registry[StoreCheck] = Registry()

@@ -19,7 +19,7 @@ def build_all_sidebar_sections(request: HttpRequest) -> list[dict[str, Any]]:
     home = {"title": "Home", "icon": "home", "link": reverse("admin:index")}
     sections: dict[str, list[dict[str, Any]]] = {"": [home]}
     for link in sorted(registry.sidebar_links, key=lambda link: link.order):
-        sections.setdefault(link.section, []).append(_sidebar_link_dict(link))
+        sections.setdefault(link.section, []).append(_sidebar_link_dict(link, request))
     return [
         {
             "title": title or None,
@@ -31,13 +31,15 @@ def build_all_sidebar_sections(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _sidebar_link_dict(link: SidebarLink) -> dict[str, Any]:
+def _sidebar_link_dict(link: SidebarLink, request: HttpRequest) -> dict[str, Any]:
     address = link.url if link.url.startswith("/") else reverse(link.url)
+    count = link.count() if link.count and request.user.has_perm(link.permission) else 0
     return {
         "title": link.title,
         "icon": link.icon,
         "link": address + link.query,
         "permission": _build_permission_check(link.permission),
+        "badge": count or None,
     }
 
 

@@ -17,6 +17,7 @@ from campaigns.models import Automation
 
 @admin.register(Automation)
 class AutomationAdmin(LargeTableAdmin):
+    empty_hint = "An automation greets new customers, or customers on their birthday, by itself."
     list_display = ["owner", "type", "is_active"]
     list_filter = ["type", "is_active"]
     list_select_related = ["owner"]

@@ -131,6 +131,7 @@ def _perform_and_get_campaign_to_show(
 
 @admin.register(Campaign)
 class CampaignAdmin(LargeTableAdmin):
+    empty_hint = "It is one text to many customers of a store; nothing is sent before you start it."
     actions = [
         _build_list_action(name)
         for name, action in CAMPAIGN_ACTIONS.items()
@@ -189,10 +190,6 @@ class CampaignAdmin(LargeTableAdmin):
         started = obj is not None and obj.status not in STARTABLE_STATUSES
         return not started and super().has_delete_permission(request, obj)
 
-    def changelist_view(self, request, extra_context=None):
-        """The list, in which each time is followed by its store's zone."""
-        return super().changelist_view(request, {"times_have_zones": True, **(extra_context or {})})
-
     def get_actions(self, request):
         """Campaigns are deleted one by one, on the campaign's own page."""
         list_actions = super().get_actions(request)
@@ -221,6 +218,16 @@ class CampaignAdmin(LargeTableAdmin):
         """Go to the campaign's page, where it can be sent."""
         messages.success(request, f"{obj}: saved as a draft; nothing is sent yet")
         return redirect(_campaign_url("change", obj.pk))
+
+    def response_change(self, request, obj):
+        """Go on with the action that the operator chose while the form had unsaved changes."""
+        name = request.POST.get("_then", "")
+        if name not in CAMPAIGN_ACTIONS:
+            return super().response_change(request, obj)
+        messages.success(request, f"{obj}: changes saved")
+        if CAMPAIGN_ACTIONS[name].confirmation:
+            return redirect("admin:campaigns_campaign_action", obj.pk, name)
+        return self.action_view(request, obj.pk, name)
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         """The form of a campaign that can be started, else the page with progress and report."""

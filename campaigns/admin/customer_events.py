@@ -15,6 +15,7 @@ from campaigns.models import (
 
 @admin.register(NfcTag)
 class NfcTagAdmin(LargeTableAdmin):
+    empty_hint = "An NFC tag in a shop leads customers who touch it to an offer."
     list_display = ["label", "owner", "campaign", "is_active"]
     list_select_related = ["owner", "campaign"]
     autocomplete_fields = ["owner", "campaign"]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
 from campaigns.models import AutomationMessage, CampaignMessage
-from contacts.lookup import contact_ids_with_phone
+from contacts.lookup import contact_ids_with_phone, possible_numbers
 from messaging import unknown_messages
 from messaging.credits import InsufficientCredits
 from messaging.models import OutboundMessage
@@ -102,19 +102,30 @@ class MessageAdmin(ReadOnlyAdmin):
     list_filter = [NotDeliveredFilter]
     list_select_related = ["owner"]
     search_fields = ["provider_message_id"]
-    search_help_text = "A complete number with + and country code, or Mitto's message id."
+    search_help_text = "A number in any form, or Mitto's message id."
     list_display = ["id", "owner", "to", "status", "delivery_status", "reason", "sent_at"]
 
     def has_resolve_unknown_permission(self, request):
         return request.user.has_perm("campaigns.change_campaign")
 
+    def get_queryset(self, request):
+        """Those of one store are found through its campaigns: messages have no index on stores."""
+        queryset = super().get_queryset(request)
+        store = request.GET.get(STORE_PARAMETER, "")
+        if store.isdecimal():
+            source = self.model._meta.get_field(self.model.source_column.removesuffix("_id"))
+            ids = source.related_model.objects.filter(owner=store).values_list("pk", flat=True)
+            queryset = queryset.filter(**{f"{source.name}__in": list(ids)})
+        return queryset
+
     def get_search_results(self, request, queryset, search_term):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if term.startswith("+"):
-            return queryset.filter(contact__in=contact_ids_with_phone(term), to=term), False
-        return queryset.filter(provider_message_id=term), False
+        numbers = possible_numbers(term)
+        ids = [pk for number in numbers for pk in contact_ids_with_phone(number)]
+        is_to_number = Q(contact__in=ids) | Q(contact=None, to__in=numbers)
+        return queryset.filter(is_to_number | Q(provider_message_id=term)), False
 
     @admin.display(description="reason")
     def reason(self, message: OutboundMessage) -> str:
@@ -126,6 +137,8 @@ admin.site.register(AutomationMessage, MessageAdmin)
 
 @admin.register(CampaignMessage)
 class CampaignMessageAdmin(MessageAdmin):
+    list_keys = ("-pk", "contact")
+
     def get_ordering(self, request):
         # The messages of one campaign come in the order of the index that finds them: nothing is
         # sorted, even for a million.

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,9 +19,9 @@ from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import PhoneReader, parse_phone_to_e164
-from contacts.lookup import contact_ids_with_phone
+from contacts.importing.phone_cells import parse_phone_to_e164
 from contacts.phones import phone_region_of
+from contacts.search import search_contacts
 
 IDENTITY_NAMES = {"owner": "store", "phone": "number"}
 
@@ -83,6 +82,7 @@ class OptedOutFilter(admin.SimpleListFilter):
 
 @admin.register(models.Contact)
 class ContactAdmin(LargeTableAdmin):
+    empty_hint = "Customers of a store come from an import of its list, or one by one."
     form = ContactForm
     list_display = [
         "id",
@@ -96,7 +96,7 @@ class ContactAdmin(LargeTableAdmin):
     list_filter = [OptedOutFilter]
     list_select_related = ["owner"]
     search_fields = ["phone"]
-    search_help_text = "A complete phone number."
+    search_help_text = "The beginning of a name, number or e-mail address."
     autocomplete_fields = ["owner"]
     change_form_outer_before_template = "contacts/contact_panels.html"
 
@@ -137,11 +137,7 @@ class ContactAdmin(LargeTableAdmin):
         return [ConsentHistory] if obj else []
 
     def get_search_results(self, request, queryset, search_term):
-        if not search_term.strip():
-            return queryset, False
-        phones = PhoneReader(settings.DEFAULT_PHONE_REGION).find_all_possible_numbers(search_term)
-        ids = [pk for phone in phones for pk in contact_ids_with_phone(phone)]
-        return queryset.filter(pk__in=ids), False
+        return search_contacts(queryset, search_term), False
 
     def save_model(
         self, request: HttpRequest, obj: models.Contact, form: forms.ModelForm, change: bool
@@ -222,6 +218,7 @@ class ContactAdmin(LargeTableAdmin):
 
 @admin.register(models.List)
 class ListAdmin(LargeTableAdmin):
+    empty_hint = "A list is chosen customers of a store, for campaigns; imports make lists too."
     list_display = ["name", "owner", "filter_gender", "filter_age_min", "filter_age_max"]
     list_select_related = ["owner"]
     search_fields = ["name"]

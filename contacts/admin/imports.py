@@ -140,6 +140,7 @@ class UploadForm(forms.ModelForm):
 
 @admin.register(ContactImport)
 class ContactImportAdmin(ReadOnlyAdmin):
+    empty_hint = "An import reads a store's customers from a CSV file or a workbook."
     form = UploadForm
     autocomplete_fields = ["owner"]
     list_display = [

@@ -42,6 +42,7 @@ def _answers_proposed_first(is_opt_out: bool) -> list[Answer]:
 
 @admin.register(ReplyReview)
 class ReplyReviewAdmin(ReadOnlyAdmin):
+    empty_hint = "Replies that may be opt-outs wait here for a decision."
     list_display = ["received_at", "owner", "text", "proposed"]
     list_select_related = ["owner"]
     ordering = ("pk",)

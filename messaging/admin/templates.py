@@ -10,6 +10,7 @@ from messaging.models import MessageTemplate, ShortLink
 
 @admin.register(MessageTemplate)
 class MessageTemplateAdmin(LargeTableAdmin):
+    empty_hint = "A template is a text to copy into campaigns."
     list_display = ["name", "owner", "category", "language"]
     list_select_related = ["owner"]
     autocomplete_fields = ["owner"]

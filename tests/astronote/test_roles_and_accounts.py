@@ -39,6 +39,7 @@ def test_an_operator_also_adds_and_changes_what_operators_work_on():
         "contacts.{}_list",
         "contacts.{}_suppression",
         "messaging.{}_messagetemplate",
+        "messaging.{}_reply",
         "messaging.{}_replyreview",
         "campaigns.{}_campaign",
         "campaigns.{}_automation",

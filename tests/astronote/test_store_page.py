@@ -146,3 +146,18 @@ def test_the_limits_that_are_on_are_shown(root, client, settings):
 def test_the_page_of_an_operator_has_no_wallet(root, client):
     answer = client.get(f"/admin/astronote/operator/{root.pk}/change/")
     assert answer.status_code == 200 and 'id="wallet"' not in answer.text
+
+
+def test_a_new_store_is_asked_for_what_it_needs_to_send(admin_client):
+    url = "/admin/astronote/user/add/"
+    assert '<option value="Europe/Athens">' in admin_client.get(url).text
+    form = {
+        "email": "new@example.com", "company": "New",
+        "sender_name": "no sender ID!", "timezone": "Europe/Athens", "phone_region": "GR",
+    }  # fmt: skip
+    assert "3 to 11 letters" in admin_client.post(url, form).text
+    admin_client.post(url, form | {"sender_name": "NEWSHOP"})
+    store = User.objects.get(email="new@example.com")
+    assert (store.sender_name, store.timezone, store.phone_region) == (
+        "NEWSHOP", "Europe/Athens", "GR",
+    )  # fmt: skip

@@ -157,7 +157,7 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     browser.click("Resume")
     browser.wait_for("resumed")
     worker("rqworker", "sms")
-    browser.wait_for("40 of 40 have an outcome")
+    browser.wait_for("40 of 40 done")
     browser.wait_for("completed")
     assert sandbox.summary()["accepted"] == 41
     messages = CampaignMessage.objects.order_by("contact")
@@ -331,3 +331,37 @@ def test_every_kind_of_page_is_for_everybody(browser, sandbox, dark, size):
 
 def texts(browser, selector):
     return [each.text for each in browser.all(selector)]
+
+
+def test_what_is_typed_is_sent_and_not_what_was_saved_before(browser, operator):
+    store = make_store()
+    campaign = make_campaign(store, make_list(store, 3), message_text="The old text")
+    browser.open(campaign_page(campaign))
+    browser.wait_for("The old text")
+    browser.type("message_text", "The new text")
+    browser.click("Send now")
+    browser.wait_for("Sending starts at once")
+    assert "The new text" in browser.text and "The old text" not in browser.text
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.message_text) == ("draft", "The new text")
+
+    browser.open(campaign_page(campaign))
+    browser.type("message_text", "A text with {{nothing}}")
+    browser.click("Send now")
+    browser.wait_for("{{nothing}} is no tag")
+    # What could not be saved is not sent either.
+    browser.click("Send now")
+    browser.wait_for("{{nothing}} is no tag")
+    campaign.refresh_from_db()
+    assert campaign.message_text == "The new text"
+
+
+def test_a_page_that_no_longer_updates_says_so(browser, operator):
+    browser.wait_for("updates by itself")
+    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", network | {"offline": True})
+    browser.wait_for("This page cannot be updated")
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", network | {"offline": False})
+    browser.wait_until(lambda: "This page cannot be updated" not in browser.text)
+    browser.problems()  # the failed requests are some

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from campaigns import actions, enqueue, schedule
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignMessage
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,8 +67,19 @@ def test_the_pages_of_a_store_and_of_its_contacts_name_its_zone(store, admin_cli
 
 def test_pages_of_all_stores_are_in_utc_also_after_a_page_of_one(store, admin_client):
     admin_client.get(f"/admin/astronote/user/{store.pk}/change/")
-    for address in ("", "campaigns/campaignmessage/", "astronote/auditentry/"):
-        assert "Times: UTC" in admin_client.get(f"/admin/{address}").text
+    assert "Times: UTC" in admin_client.get("/admin/").text
+
+
+def test_each_time_in_a_list_of_all_stores_names_the_zone_of_its_store(store, admin_client):
+    written = timezone.now().replace(hour=12, minute=34)
+    for other in (store, make_store(timezone="Europe/Athens"), make_store(timezone="UTC")):
+        message = CampaignMessage.objects.filter(
+            campaign=enqueue.enqueue_campaign(make_campaign(other, make_list(other, 1)).pk)
+        )
+        message.update(sent_at=written)
+    page = admin_client.get("/admin/campaigns/campaignmessage/").text
+    assert "02:34 +14" in page and "12:34 UTC" in page and re.search(r"1[45]:34 EES?T", page)
+    assert "Times:" not in page
 
 
 def test_a_time_that_has_passed_is_refused_in_the_stores_time(store):

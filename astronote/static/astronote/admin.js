@@ -22,3 +22,23 @@ addEventListener("DOMContentLoaded", () => {
   name_parts();
   new MutationObserver(name_parts).observe(document.body, { childList: true, subtree: true });
 });
+
+// A page that updates itself says so when it no longer does.
+const STALE = "This page cannot be updated: the server does not answer. What it shows may be old."
+  + " It tries again by itself; reload the page if this stays.";
+
+function show_whether_stale(is_stale) {
+  const shown = document.getElementById("stale");
+  if (!is_stale) return shown?.remove();
+  if (shown) return;
+  const notice = document.createElement("p");
+  Object.assign(notice, { id: "stale", className: "alert banner", textContent: STALE });
+  notice.setAttribute("role", "alert");
+  document.querySelector("[hx-trigger^=every], #import[data-url]")?.before(notice);
+}
+
+addEventListener("DOMContentLoaded", () => {
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target.matches("[hx-trigger^=every]")) show_whether_stale(!event.detail.successful);
+  });
+});

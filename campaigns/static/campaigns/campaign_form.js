@@ -1,10 +1,16 @@
-// Updates the preview below a campaign's form while the form is edited.
+// Updates the preview below a campaign's form while the form is edited, and keeps what was typed:
+// an action saves it first, and leaving the page asks.
 "use strict";
 addEventListener("DOMContentLoaded", () => {
   const preview = document.getElementById("campaign-preview");
   const form = document.getElementById("campaign_form");
   if (!preview || !form) return;
-  let timer, lastRequest = 0;
+  let timer, lastRequest = 0, isLeaving = false;
+
+  const fields = () => new URLSearchParams(new FormData(form)).toString();
+  const asSaved = fields();
+  // A form that comes back with errors is not saved, though nobody has typed since.
+  const isUnsaved = () => "unsaved" in preview.dataset || fields() !== asSaved;
 
   async function updatePreview() {
     const request = ++lastRequest;
@@ -17,11 +23,28 @@ addEventListener("DOMContentLoaded", () => {
     timer = setTimeout(updatePreview, 300);
   }
 
+  // Saves the form, and then goes on with the action.
+  function saveThen(event) {
+    const action = event.target.closest("[data-campaign-action]");
+    if (!action || !isUnsaved()) return;
+    event.preventDefault();
+    const next = document.createElement("input");
+    Object.assign(next, { type: "hidden", name: "_then", value: action.dataset.campaignAction });
+    form.append(next);
+    isLeaving = true;
+    form.submit();
+  }
+
   preview.addEventListener("click", (event) => {
     const source = event.target.dataset.useText;
     if (!source) return;
     form.elements.message_text.value = document.getElementById(source).textContent;
     updatePreview();
+  });
+  document.addEventListener("click", saveThen);
+  form.addEventListener("submit", () => { isLeaving = true; });
+  addEventListener("beforeunload", (event) => {
+    if (!isLeaving && isUnsaved()) event.preventDefault();
   });
   form.addEventListener("input", schedulePreview);
   form.addEventListener("change", schedulePreview);

@@ -18,8 +18,9 @@ function showProgress(progress) {
 }
 
 async function poll() {
-  const response = await fetch(section.dataset.url);
-  if (response.ok) {
+  const response = await fetch(section.dataset.url).catch(() => null);
+  show_whether_stale(!response?.ok);
+  if (response?.ok) {
     const progress = await response.json();
     showProgress(progress);
     if (!openStatuses.includes(progress.status)) return location.reload();

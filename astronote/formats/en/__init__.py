@@ -1,0 +1,1 @@
+"""The formats of English, which all pages of the admin are in."""

@@ -1,0 +1,159 @@
+"""The inbox: what customers wrote, the conversation around it, and answering."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from astronote.accounts.eligibility import SendingBlocked
+from astronote.accounts.models import User
+from astronote.common.admin_lists import ReadOnlyAdmin
+from contacts.models import Contact
+from contacts.search import search_contacts
+from messaging.conversations import (
+    MAX_ANSWER,
+    answer_customer,
+    conversation_with,
+    mark_read,
+    replies_from_customers,
+    text_written,
+)
+from messaging.event_fields import sender_number_of_reply
+from messaging.models import Reply
+from messaging.statuses import WebhookEventStatus
+
+PERMISSION = "messaging.change_reply"
+TEXT_SHOWN = 160
+CONTACTS_SEARCHED = 200
+
+
+class UnreadFilter(admin.SimpleListFilter):
+    """Replies whose conversation nobody has opened, by their own index."""
+
+    title = "read"
+    parameter_name = "unread"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "unread")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Reply]) -> QuerySet[Reply]:
+        return queryset.filter(read_at=None) if self.value() else queryset
+
+
+class AnswerForm(forms.Form):
+    """The answer; `key` makes a form that is sent twice one message."""
+
+    text = forms.CharField(
+        label="Answer", max_length=MAX_ANSWER, widget=forms.Textarea({"rows": 3, "dir": "auto"})
+    )
+    key = forms.CharField(max_length=60, widget=forms.HiddenInput)
+
+
+@admin.register(Reply)
+class ReplyAdmin(ReadOnlyAdmin):
+    empty_hint = "What customers write to a store whose sender ID is a number comes here."
+    list_display = ["state", "received_at", "owner", "customer", "text"]
+    list_display_links = ["text", "customer"]
+    list_filter = [UnreadFilter]
+    list_select_related = ["owner", "contact"]
+    search_fields = ["contact"]
+    search_help_text = "The beginning of a name or number."
+    actions = ["mark_as_read"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
+        return replies_from_customers()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Reply], search_term: str
+    ) -> tuple[QuerySet[Reply], bool]:
+        if not search_term.strip():
+            return queryset, False
+        found = search_contacts(Contact.objects.order_by("-pk"), search_term)
+        return queryset.filter(contact__in=list(found[:CONTACTS_SEARCHED])), False
+
+    def has_answer_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(PERMISSION)
+
+    @admin.display(description="state")
+    def state(self, reply: Reply) -> str:
+        if reply.status == WebhookEventStatus.REVIEW:
+            return "may be an opt-out"
+        return "read" if reply.read_at else "new"
+
+    @admin.display(description="customer")
+    def customer(self, reply: Reply) -> str:
+        return _name_of(reply)
+
+    @admin.display(description="text")
+    def text(self, reply: Reply) -> str:
+        return text_written(reply)[:TEXT_SHOWN] or "(the text was erased)"
+
+    @admin.action(description="Mark as read", permissions=["answer"])
+    def mark_as_read(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
+        for contact in Contact.objects.filter(pk__in=queryset.values("contact")):
+            mark_read(contact)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The conversation that the reply belongs to, and the form to answer."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        replies = replies_from_customers().select_related("owner", "contact__owner")
+        reply = replies.filter(pk=object_id).first() if object_id.isdecimal() else None
+        if reply is None:
+            raise Http404
+        contact = reply.contact
+        may_answer = contact is not None and self.has_answer_permission(request)
+        form = AnswerForm(request.POST or None, initial={"key": uuid.uuid4()})
+        if request.method == "POST":
+            if contact is None or not may_answer:
+                raise PermissionDenied
+            if form.is_valid() and _answer(request, contact, form):
+                return redirect(request.path)
+        elif contact is not None and may_answer:
+            mark_read(contact)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _name_of(reply),
+            "opts": self.model._meta,
+            "reply": reply,
+            "contact": contact,
+            "entries": conversation_with(contact) if contact else [],
+            "text": text_written(reply),
+            "is_review": reply.status == WebhookEventStatus.REVIEW,
+            "form": form if may_answer else None,
+        }
+        return TemplateResponse(request, "messaging/conversation.html", context)
+
+
+def _answer(request: HttpRequest, contact: Contact, form: AnswerForm) -> bool:
+    """Whether the answer is on its way; else the form says why not."""
+    assert isinstance(request.user, User)  # the admin has no anonymous users
+    data = form.cleaned_data
+    try:
+        answer_customer(contact, data["text"], key=data["key"], by=request.user)
+    except SendingBlocked as blocked:
+        form.add_error("text", f"Not sent: {blocked}.")
+        return False
+    messages.success(request, "The answer is on its way.")
+    return True
+
+
+def _name_of(reply: Reply) -> str:
+    contact = reply.contact
+    if contact is None:
+        return sender_number_of_reply(reply.payload or {}) or "an erased number"
+    return f"{contact.first_name} {contact.last_name} {contact.phone or ''}".strip()

@@ -1,0 +1,116 @@
+"""Conversations of a store and a customer: what was sent and written, and answering.
+
+A reply that asks for an opt-out is applied in `replies.py`, whether or not anybody reads it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from astronote.accounts.eligibility import SendingBlocked
+from astronote.accounts.models import User
+from astronote.common import audit
+from contacts.models import ConsentEvent, Contact
+from messaging.direct_messages import enqueue_direct_message_unless_opted_out
+from messaging.event_fields import TEXT_FIELDS, first_field
+from messaging.models import DirectMessage, Reply, message_classes
+from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason
+
+ENTRIES_SHOWN = 100
+MAX_UNREAD_COUNTED = 999
+MAX_ANSWER = 1000
+
+
+class Entry(NamedTuple):
+    """One thing of a conversation; `by` is `store`, `customer` or `consent`."""
+
+    at: datetime
+    by: str
+    text: str
+    note: str = ""
+
+
+def replies_from_customers() -> QuerySet[Reply]:
+    """Every reply of a number that is a store's contact or may be."""
+    return Reply.objects.filter(event_type=WebhookEventType.INBOUND)
+
+
+def unread_replies() -> QuerySet[Reply]:
+    """The replies whose conversation nobody has opened since."""
+    return replies_from_customers().filter(read_at=None)
+
+
+def count_unread() -> int:
+    """How many replies are unread, at most MAX_UNREAD_COUNTED."""
+    return unread_replies().order_by()[:MAX_UNREAD_COUNTED].count()
+
+
+def text_written(reply: Reply) -> str:
+    """What the customer wrote; empty if it was erased."""
+    return first_field(reply.payload or {}, TEXT_FIELDS)
+
+
+def conversation_with(contact: Contact) -> list[Entry]:
+    """The newest messages, replies and changes of consent of a contact, the oldest first."""
+    entries = [
+        Entry(
+            reply.received_at,
+            "customer",
+            text_written(reply) or "(the text was erased)",
+            "may be an opt-out" if reply.status == WebhookEventStatus.REVIEW else "",
+        )
+        for reply in _newest(replies_from_customers().filter(contact=contact))
+    ]
+    for model in message_classes():
+        for message in _newest(model.objects.filter(contact=contact)):
+            reason = describe_reason(message.error_code) if message.error_code else ""
+            status = message.get_status_display()
+            note = f"{status}: {reason}" if reason else status
+            entries.append(Entry(message.created_at, "store", message.text, note))
+    for event in _newest(ConsentEvent.objects.filter(contact=contact)):
+        text = f"{event.get_type_display()} ({event.source.replace('_', ' ')})"
+        entries.append(Entry(event.created_at, "consent", text))
+    entries.sort(key=lambda entry: entry.at)
+    return entries[-ENTRIES_SHOWN:]
+
+
+def _newest(rows: QuerySet[Any]) -> list[Any]:
+    return list(rows.order_by("-pk")[:ENTRIES_SHOWN])
+
+
+def mark_read(contact: Contact) -> None:
+    """The replies of a contact are read."""
+    unread_replies().filter(contact=contact).update(read_at=timezone.now())
+
+
+def answer_customer(contact: Contact, text: str, *, key: str, by: User) -> DirectMessage:
+    """Answer a customer with one service message, which the store pays for.
+
+    Args:
+        contact: to whom it goes.
+        text: as it is sent.
+        key: of the form that was submitted; submitted twice, it sends one message.
+        by: the operator, for the audit trail.
+
+    Raises:
+        SendingBlocked: if the contact does not want messages or may not be messaged, or if the
+            store may not send or cannot pay.
+    """
+    text = text.strip()
+    if not text or len(text) > MAX_ANSWER:
+        raise SendingBlocked(f"an answer has 1 to {MAX_ANSWER:,} characters")
+    if contact.phone is None:
+        raise SendingBlocked("the contact was anonymised")
+    if not contact.service_allowed:
+        raise SendingBlocked("the customer does not want any messages of this store")
+    message = enqueue_direct_message_unless_opted_out(
+        contact.owner, contact.phone, text, key=f"answer:{key}", contact_id=contact.pk
+    )
+    audit.write_entry(
+        "reply answered", contact, by=by, owner_id=contact.owner_id, message=message.pk
+    )
+    return message

@@ -1,0 +1,137 @@
+"""Every page of the admin, found through the registry and the links on the pages themselves."""
+
+import re
+from collections import deque
+from html import unescape
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from django.contrib import admin
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from astronote.common import audit
+from astronote.models import User
+from campaigns import enqueue
+from campaigns.models import Automation, CampaignMessage, NfcTag
+from contacts.consent import change_consent
+from contacts.importing import lifecycle, planning
+from contacts.models import Contact
+from messaging import receipts, replies, sending
+from messaging.models import MessageTemplate
+from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.receipts import store_receipts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "a-long-password-of-mine"
+LINK = re.compile(r'<a\b[^>]*\bhref="([^"#]+)')
+MAX_PAGES = 400
+# What a list or form shows of a row when nobody has thought of what to show.
+RAW = re.compile(
+    r"\bobject \(\d+\)|>\s*[A-Z][a-z]+(?:_[a-z]+)+\s*<|>\s*[a-z]+_[a-z_]+\s*</(?:th|label|dt)>"
+)
+
+
+@pytest.fixture
+def filled(sandbox):
+    """An installation in which every list has a row."""
+    store = make_store(company="Anna's", timezone="Europe/Athens", phone_region="GR")
+    target = make_list(store, 6)
+    enqueue.enqueue_campaign(make_campaign(store, target).pk)
+    sending.process_next_batch()
+    sent = CampaignMessage.objects.filter(status="sent").order_by("pk")
+    store_receipts(
+        [
+            {"messageId": sent[0].provider_message_id, "deliveryStatus": "Delivered"},
+            {"messageId": sent[1].provider_message_id, "deliveryStatus": "Undelivered"},
+        ]
+    )
+    receipts.wait_and_apply_received_receipts()
+    replies.store_replies_and_enqueue_job(
+        [
+            {"from": "+306900000001", "text": "you again..."},
+            {"from": "+306900000002", "text": "When do you open?"},
+        ]
+    )
+    replies.wait_and_apply_received_replies()
+    change_consent(Contact.objects.last().pk, "unsubscribed", source="test")
+    draft = make_campaign(store, target, name="Draft")
+    make_campaign(store, None, name="Later", status="scheduled", scheduled_at=timezone.now())
+    Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
+    MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
+    NfcTag.objects.create(owner=store, label="Door")
+    audit.write_entry("pause", draft, by="watchdog")
+    uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])
+    planning.plan_import_and_store_plan(uploaded)
+    call_command("run_pii_retention")
+    return store
+
+
+def links_on(page: str, url: str) -> set[str]:
+    """The addresses of our own that a page leads to, each list without its sorting."""
+    found = {urljoin(url, unescape(href)) for href in LINK.findall(page)}
+    return {
+        one
+        for one in found
+        if one.startswith("/admin/")
+        and "logout" not in one
+        and not re.search(r"[?&](o|_facets)=", one)
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["viewer", "operator", "administrator"])
+def test_no_link_leads_to_a_refusal(client, filled, role):
+    call_command("create_operator", "me@example.com", role=role, password=PASSWORD)
+    client.force_login(User.objects.get(email="me@example.com"))
+    waiting, seen, broken = deque(["/admin/"]), {"/admin/"}, []
+    while waiting and len(seen) < MAX_PAGES:
+        url = waiting.popleft()
+        answer = client.get(url, follow=True)
+        if answer.status_code != 200:
+            broken.append(f"{answer.status_code} {url}")
+        elif answer.headers["Content-Type"].startswith("text/html") and not answer.streaming:
+            new = links_on(answer.text, url) - seen
+            seen |= new
+            waiting.extend(sorted(new))
+    assert not broken
+    assert len(seen) > 50
+
+
+def test_every_page_says_what_it_shows_in_words(admin_client, filled):
+    raw = []
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.app_label == "django_rq":
+            continue
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        pages = [reverse(f"{name}_changelist")]
+        request = admin_client.get(pages[0], follow=True).wsgi_request
+        if row := model_admin.get_queryset(request).first():
+            pages.append(reverse(f"{name}_change", args=[row.pk]))
+        if model_admin.has_add_permission(request):
+            pages.append(reverse(f"{name}_add"))
+        for page in pages:
+            answer = admin_client.get(page, follow=True)
+            assert answer.status_code == 200, page
+            raw += [
+                f"{urlsplit(page).path}: {found.group()}" for found in RAW.finditer(answer.text)
+            ]
+    assert not raw
+
+
+def test_an_address_that_does_not_exist_is_answered_in_the_sites_style(client, admin_client):
+    answer = admin_client.get("/admin/nothing/here/")
+    assert answer.status_code == 404 and "There is no such page" in answer.text
+    assert "Campaigns" in answer.text  # the sidebar
+    client.logout()
+    outside = client.get("/nothing/here/")
+    assert outside.status_code == 404 and "error.css" in outside.text
+
+
+def test_a_refusal_is_answered_in_the_sites_style(client):
+    call_command("create_operator", "me@example.com", role="viewer", password=PASSWORD)
+    client.force_login(User.objects.get(email="me@example.com"))
+    answer = client.get("/admin/run/watchdog/")
+    assert answer.status_code == 403 and "Your account may not open this page" in answer.text
+    assert "Campaigns" in answer.text  # the sidebar
