@@ -33,6 +33,9 @@ def web_command(port: int, processes: int) -> list[str]:
         "astronote.rsgi:application",
         "--interface",
         "rsgi",
+        # A receipt costs a third less processor time than in the event loop of Python.
+        "--loop",
+        "uvloop",
         "--host",
         "127.0.0.1",
         "--port",
