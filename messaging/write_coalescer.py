@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 Row = TypeVar("Row")
 # A transaction costs as much processor time as the rows of twenty requests, so it waits for more.
-GATHER_SECONDS = 0.003
+GATHER_SECONDS = 0.002
 
 
 class WriteCoalescer(Generic[Row]):
