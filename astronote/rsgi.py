@@ -89,21 +89,27 @@ def _build_limited_body_reader(scope: Any, protocol: Any) -> ReadBody:
 
     async def read(limit: BodyLimit) -> bytes:
         declared = scope.headers.get("content-length") or ""
-        if declared.isdecimal() and int(declared) > limit.size:
+        is_declared = declared.isdecimal()
+        if is_declared and int(declared) > limit.size:
             raise _too_large_error(limit.size)
-        chunks, size = [], 0
         try:
             async with asyncio.timeout(limit.seconds):
-                async for chunk in protocol:
-                    size += len(chunk)
-                    if size > limit.size:
-                        raise _too_large_error(limit.size)
-                    chunks.append(chunk)
+                # The server takes no more than is declared. Chunk by chunk costs twice as much.
+                return await protocol() if is_declared else await _read_chunks(protocol, limit.size)
         except TimeoutError:
             raise _too_slow_error() from None
-        return b"".join(chunks)
 
     return read
+
+
+async def _read_chunks(protocol: Any, max_size: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in protocol:
+        size += len(chunk)
+        if size > max_size:
+            raise _too_large_error(max_size)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _too_large_error(size: int) -> RequestRefused:

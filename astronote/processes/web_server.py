@@ -11,7 +11,7 @@ import os
 import socket
 from typing import Any
 
-from granian.constants import Interfaces
+from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import MPServer
 
@@ -47,6 +47,8 @@ def serve_on(listener: socket.socket, processes: int) -> None:
     _Server(
         listener,
         workers=processes,
+        # A receipt costs a third less processor time than in the event loop of Python.
+        loop=Loops.uvloop,
         respawn_failed_workers=True,
         # Now and then a process has closed all and does not end.
         workers_kill_timeout=KILL_SECONDS,
