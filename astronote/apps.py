@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
@@ -25,7 +25,7 @@ class AstronoteConfig(AppConfig):
         ground_floor.register_own_operations()
         autodiscover_modules("operations")
         # The last app's signal comes when the permissions of all apps are there.
-        post_migrate.connect(_update_existing_roles, sender=list(self.apps.get_app_configs())[-1])
+        post_migrate.connect(_update_existing_roles, sender=list(apps.get_app_configs())[-1])
 
 
 def _update_existing_roles(**_: Any) -> None:

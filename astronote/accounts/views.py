@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -146,7 +146,7 @@ class ChangePasswordView(PasswordChangeView):
     form_class = AdminOwnPasswordChangeForm
     success_url = reverse_lazy("admin:password_change_done")
 
-    def form_valid(self, form: forms.Form) -> HttpResponse:
+    def form_valid(self, form: PasswordChangeForm[User]) -> HttpResponse:
         """Change it and end the account's other sessions."""
         response = super().form_valid(form)
         account = _account_of(self.request)

@@ -27,6 +27,6 @@ class Command(BaseCommand):
         if not counts:
             raise CommandError("another process sends the birthday messages now")
         if not dry_run:
-            audit.write_entry("birthday run", by="command line", **counts)
+            audit.write_entry("birthday run", by="command line", counts=counts)
         line = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
         self.stdout.write(json.dumps(counts) if options["json"] else line)
