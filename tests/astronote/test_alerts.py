@@ -73,7 +73,7 @@ def test_every_figure_and_label_that_a_rule_or_panel_names_exists(client):
 
 
 def firing(before, after, folder):
-    """The alerts that fire 20 minutes after the figures went from one scrape to another."""
+    """The alerts that fire 13 minutes after the figures went from one scrape to another."""
     lines = ['up{job="astronote"} 1'] + [f"{name} {value}" for name, value in after.items()]
     inputs = "".join(
         f"      - series: '{name}'\n        values: '{before.get(name, '_')}x10 {value}x60'\n"
@@ -84,7 +84,7 @@ def firing(before, after, folder):
         f"rule_files: [{RULES}]\nevaluation_interval: 30s\ntests:\n  - interval: 30s\n"
         f"    input_series:\n{inputs}    promql_expr_test:\n"
         "      - expr: count by (alertname) (ALERTS{alertstate='firing'})\n"
-        "        eval_time: 25m\n        exp_samples: [{labels: '{nothing=\"fires\"}', value: 1}]\n"
+        "        eval_time: 18m\n        exp_samples: [{labels: '{nothing=\"fires\"}', value: 1}]\n"
     )
     done = subprocess.run(
         [find_program("promtool", "prometheus"), "test", "rules", test],
