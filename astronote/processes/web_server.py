@@ -11,6 +11,7 @@ import os
 import socket
 from typing import Any
 
+from granian._granian import SocketHolder
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import MPServer
@@ -64,8 +65,6 @@ class _Server(MPServer):
         super().__init__(APPLICATION, interface=Interfaces.RSGI, **options)
 
     def _init_shared_socket(self) -> None:
-        from granian._granian import SocketHolder
-
         self._listener.set_inheritable(True)
         self._ssp = None
         holder: Any = SocketHolder  # its stub lacks the arguments that granian pickles it with

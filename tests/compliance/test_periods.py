@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from astronote.accounts.sessions import Session
 from astronote.models import AuditEntry, User
 from compliance import erasure, retention
 from contacts.models import (
