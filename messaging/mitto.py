@@ -190,7 +190,8 @@ class MittoClient:
         """Send up to 5,000 messages in one call.
 
         If the account's version has no bulk calls, they are sent one by one, for at most
-        MAX_SINGLE_SENDS_SECONDS; bulk is tried again after NO_BULK_SECONDS. Then the answer has items for the first messages only.
+        MAX_SINGLE_SENDS_SECONDS. Then the answer has items for the first messages only. Bulk is
+        tried again after NO_BULK_SECONDS.
 
         Args:
             messages: what to send.
