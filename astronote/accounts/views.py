@@ -146,7 +146,7 @@ class ChangePasswordView(PasswordChangeView):
     form_class = AdminOwnPasswordChangeForm
     success_url = reverse_lazy("admin:password_change_done")
 
-    def form_valid(self, form: PasswordChangeForm[User]) -> HttpResponse:
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Change it and end the account's other sessions."""
         response = super().form_valid(form)
         account = _account_of(self.request)
