@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
@@ -17,7 +17,13 @@ PREFIX = "/admin/django_rq/"
 PERMISSION = "django_rq.admin"
 SHORTCUTS = "/admin/r/"  # to pages of rows, of the dashboard's model too, which has no table
 # What the dashboard raises for jobs, workers, queues and rows that do not exist.
-UNKNOWN_NAMES = (NoSuchJobError, ValueError, LookupError, ProgrammingError)
+UNKNOWN_NAMES = (
+    NoSuchJobError,
+    ValueError,
+    LookupError,
+    ProgrammingError,
+    FieldDoesNotExist,
+)
 
 
 class QueueDashboardGuard:
