@@ -34,13 +34,6 @@ _postgres = embedded.EmbeddedServices(
 )
 _redis = embedded.EmbeddedServices(REDIS_ROOT, postgres=False, durable=False)
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # An erasure searches temporary files: each worker has its own.
-    _temporary = ROOT / f"tmp{NUMBER}"
-    _temporary.mkdir(exist_ok=True)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(_temporary)
-
-
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         ROOT.chmod(0o755)
@@ -48,6 +41,11 @@ def pytest_configure(config):
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
         REDIS_ROOT.mkdir()
         _redis.start()
+    if hasattr(config, "workerinput"):
+        # An erasure searches temporary files: each worker has its own.
+        temporary = ROOT / f"tmp{NUMBER}"
+        temporary.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
 
 
 def pytest_unconfigure(config):
