@@ -21,7 +21,8 @@ VALUES = [
 ]  # fmt: skip
 QUERIES = ["p", "o", "q", "e", "first", "last", "store", "credits", "id", "all", "_popup",
            "_to_field", "next", "owner__id__exact", "status__exact", "is_active__exact",
-           "_changelist_filters", "attempt_time__year", "created_at__year", "at__iso_year__gt", "at", "term", "app_label", "model_name",
+           "_changelist_filters", "attempt_time__year",
+           "created_at__year", "at__iso_year__gt", "at", "term", "app_label", "model_name",
            "field_name", "trouble", "campaign__id__exact",
            "owner__password__startswith"]  # fmt: skip
 
