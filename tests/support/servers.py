@@ -34,6 +34,7 @@ _postgres = embedded.EmbeddedServices(
 )
 _redis = embedded.EmbeddedServices(REDIS_ROOT, postgres=False, durable=False)
 
+
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         ROOT.chmod(0o755)
