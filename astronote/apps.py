@@ -1,6 +1,9 @@
 """The ground floor: accounts, queues, operations and processes, which every app stands on."""
 
-from django.apps import AppConfig
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -21,3 +24,15 @@ class AstronoteConfig(AppConfig):
         configure_connections()
         ground_floor.register_own_operations()
         autodiscover_modules("operations")
+        # The last app's signal comes when the permissions of all apps are there.
+        post_migrate.connect(_update_existing_roles, sender=list(apps.get_app_configs())[-1])
+
+
+def _update_existing_roles(**_: Any) -> None:
+    """Give the roles that are in use the permissions of models that are new."""
+    from django.contrib.auth.models import Group
+
+    from astronote.accounts import roles
+
+    for name in Group.objects.filter(name__in=roles.ROLES).values_list("name", flat=True):
+        roles.create_or_update_role_group(name)

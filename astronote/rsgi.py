@@ -30,6 +30,10 @@ from astronote.wsgi import application as wsgi_application
 
 # After Django is set up.
 from django.conf import settings  # isort: skip
+from django.db import close_old_connections  # isort: skip
+from django.http import parse_cookie  # isort: skip
+from django.utils import timezone  # isort: skip
+from astronote.models import Session  # isort: skip
 from astronote.operations import registry  # isort: skip
 
 log = logging.getLogger(__name__)
@@ -89,21 +93,27 @@ def _build_limited_body_reader(scope: Any, protocol: Any) -> ReadBody:
 
     async def read(limit: BodyLimit) -> bytes:
         declared = scope.headers.get("content-length") or ""
-        if declared.isdecimal() and int(declared) > limit.size:
+        is_declared = declared.isdecimal()
+        if is_declared and int(declared) > limit.size:
             raise _too_large_error(limit.size)
-        chunks, size = [], 0
         try:
             async with asyncio.timeout(limit.seconds):
-                async for chunk in protocol:
-                    size += len(chunk)
-                    if size > limit.size:
-                        raise _too_large_error(limit.size)
-                    chunks.append(chunk)
+                # The server takes no more than is declared. Chunk by chunk costs twice as much.
+                return await protocol() if is_declared else await _read_chunks(protocol, limit.size)
         except TimeoutError:
             raise _too_slow_error() from None
-        return b"".join(chunks)
 
     return read
+
+
+async def _read_chunks(protocol: Any, max_size: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in protocol:
+        size += len(chunk)
+        if size > max_size:
+            raise _too_large_error(max_size)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _too_large_error(size: int) -> RequestRefused:
@@ -119,19 +129,24 @@ async def _answer_by_django(scope: Any, protocol: Any) -> None:
     loop = asyncio.get_running_loop()
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as body:
         has_body = "content-length" in scope.headers or "transfer-encoding" in scope.headers
-        size = await _receive_body_or_refuse(protocol, body) if has_body else 0
+        size = await _receive_body_or_refuse(scope, protocol, body) if has_body else 0
         environ = _build_environ(scope, body, size)
         await loop.run_in_executor(_threads, _run_django_and_respond, environ, protocol, loop)
 
 
-async def _receive_body_or_refuse(protocol: Any, body: IO[bytes]) -> int:
+async def _receive_body_or_refuse(scope: Any, protocol: Any, body: IO[bytes]) -> int:
     """Write the body to a file; return its size.
+
+    More than LARGE_BYTES is read only on the upload paths, and only of who is logged in.
 
     Raises:
         RequestRefused: if it is too large, too slow, or one of too many large ones.
     """
     max_size = settings.IMPORT_MAX_MB * 2**20 + FORM_BYTES
     size, is_large = 0, False
+    declared = scope.headers.get("content-length") or ""
+    if declared.isdecimal() and int(declared) > LARGE_BYTES:
+        await _require_upload_of_operator(scope)
     try:
         async with asyncio.timeout(BODY_SECONDS) as timeout:
             deadline = timeout.when() or 0.0
@@ -140,6 +155,8 @@ async def _receive_body_or_refuse(protocol: Any, body: IO[bytes]) -> int:
                 if size > max_size:
                     raise _too_large_error(max_size)
                 if size > LARGE_BYTES and not is_large:
+                    if not declared:
+                        await _require_upload_of_operator(scope)
                     if _large_bodies.locked():
                         raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too many uploads")
                     await _large_bodies.acquire()
@@ -153,6 +170,28 @@ async def _receive_body_or_refuse(protocol: Any, body: IO[bytes]) -> int:
             _large_bodies.release()
     body.seek(0)
     return size
+
+
+async def _require_upload_of_operator(scope: Any) -> None:
+    """Let a large body go on.
+
+    Raises:
+        RequestRefused: if the path takes none, or nobody is logged in.
+    """
+    is_taken = any(scope.path == upload.path for upload in registry.upload_paths)
+    key = parse_cookie(scope.headers.get("cookie") or "").get(settings.SESSION_COOKIE_NAME, "")
+    loop = asyncio.get_running_loop()
+    if not is_taken or not await loop.run_in_executor(_threads, _is_session_of_operator, key):
+        raise _too_large_error(LARGE_BYTES)
+
+
+def _is_session_of_operator(key: str) -> bool:
+    """Whether the key is that of a session of an active operator; the page asks for more."""
+    if not key.isalnum():
+        return False
+    close_old_connections()
+    sessions = Session.objects.filter(session_key=key, expire_date__gt=timezone.now())
+    return sessions.filter(account__is_active=True, account__is_staff=True).exists()
 
 
 def _build_environ(scope: Any, body: IO[bytes], size: int) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from contacts.models import ConsentEventType
 from contacts.phones import phone_hash, present_key_id
 from messaging import replies
 
+ERASED = "personal data erased"  # in the audit trail
 HELD_REASON = "erasure was asked for; a legal hold keeps the data"
 CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 
@@ -95,9 +96,10 @@ def erase_person(
         counts["temporary_files"] = elsewhere.delete_temporary_files_naming_person(person.traces)
         counts = {name: count for name, count in counts.items() if count}
         audit.write_entry(
-            "personal data erased",
+            ERASED,
             by=by,
             owner_id=owner_id,
+            person=phone_hash(e164_phone),  # by which it is made again after a restore
             erased=counts,
             stores_under_legal_hold=len(person.kept_owner_ids),
         )

@@ -28,6 +28,7 @@ from astronote.operations.registry import (
     Repair,
     SearchSource,
     SidebarLink,
+    UploadPath,
     by_contact,
 )
 from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
@@ -53,6 +54,10 @@ def _phone_hash_of_person_q(person: PersonKey) -> Q:
     return Q(phone_hash__in=phone_hashes(person.phone)) & person.at_stores("owner")
 
 
+registry.upload_paths.register(
+    UploadPath("customer lists", "/admin/contacts/contactimport/add/"),
+    UploadPath("suppressions", "/admin/contacts/suppression/import/"),
+)
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
 registry.health_checks.register(HealthCheck("suppressions", missing_hash_key_problem))
 registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_queue_empty))

@@ -40,6 +40,8 @@ MAX_CALL_BYTES = 1_000_000
 MESSAGE_OVERHEAD_BYTES = 300
 # Answers to the path of bulk calls by an account or version that has none.
 NO_BULK_STATUSES = {404, 405}
+# After such an answer bulk calls are not tried for this time: the account may get them meanwhile.
+NO_BULK_SECONDS = 900.0
 # Single sends in place of a bulk call end after this time: opt-outs wait for them.
 MAX_SINGLE_SENDS_SECONDS = 20.0
 # Refusals that say nothing about the messages: the key, the funds, the caller's address, a proxy.
@@ -174,7 +176,7 @@ class MittoClient:
         self._session.trust_env = False
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
-        self._has_bulk = True
+        self._no_bulk_until = 0.0  # by time.monotonic()
         self._session.headers.update(
             {"X-Mitto-API-Key": api_key, "Content-Type": "application/json"}
         )
@@ -188,14 +190,15 @@ class MittoClient:
         """Send up to 5,000 messages in one call.
 
         If the account's version has no bulk calls, they are sent one by one, for at most
-        MAX_SINGLE_SENDS_SECONDS. Then the answer has items for the first messages only.
+        MAX_SINGLE_SENDS_SECONDS. Then the answer has items for the first messages only. Bulk is
+        tried again after NO_BULK_SECONDS.
 
         Args:
             messages: what to send.
             may_send: called before each further call, with the position of its message; it waits
                 for the turn of the call. If it returns false, no further call is made.
         """
-        if self._has_bulk:
+        if time.monotonic() >= self._no_bulk_until:
             body = {"messages": [self._build_message_body(message) for message in messages]}
             result = self._post_messages("/sendmessagesbulk", body, messages)
             if not (isinstance(result, CallRefused) and result.status_code in NO_BULK_STATUSES):
@@ -204,7 +207,7 @@ class MittoClient:
                 "Mitto has no sendmessagesbulk at this version (%s): messages are sent one by one",
                 result.status_code,
             )
-            self._has_bulk = False
+            self._no_bulk_until = time.monotonic() + NO_BULK_SECONDS
         return self._send_singly_until_refused(messages, may_send)
 
     def _send_singly_until_refused(

@@ -19,13 +19,14 @@ from django.db.models import F, Q, QuerySet
 
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
-from messaging import mitto, outcomes, rate_limits
+from messaging import mitto, outcomes, rate_limits, sending_stop
 from messaging.inbox import NewEvent, insert_new_events
 from messaging.models import Batch, MessageId, OutboundMessage, message_classes
 from messaging.receipts import unknown_messages_holding_credits
 from messaging.statuses import (
     FINAL_STATUSES,
     MessageStatus,
+    StopReason,
     WebhookEventStatus,
     WebhookEventType,
 )
@@ -173,6 +174,7 @@ def record_status_answers_and_events(
                 missing.append(query.pk)
             case _:
                 counts["unanswered"] += 1
+    _stop_sending_if_account_is_refused(answers)
     if others:
         counts["mismatched"] = counts.get("mismatched", 0) + len(others)
         log.error(
@@ -187,6 +189,22 @@ def record_status_answers_and_events(
     checked.update(delivery_last_checked_at=now)
     # 404 is not final: Mitto may not know a message yet (docs/rules.md#mitto-status-query).
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
+
+
+def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> None:
+    """Stop all sending if Mitto answers a query as it answers a call of a refused account.
+
+    A 404 is no such answer here: it means that Mitto does not know the message.
+    """
+    for answer in answers:
+        if isinstance(answer, mitto.CallRefused) and answer.status_code in mitto.ACCOUNT_REFUSALS:
+            sending_stop.stop_sending(
+                StopReason.ACCOUNT_REFUSED,
+                by="delivery status poller",
+                details=f"Mitto answered {answer.status_code} to a status query: "
+                f"{answer.error or 'no words'}",
+            )
+            return
 
 
 def _find_mismatched_messages_and_log(

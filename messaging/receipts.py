@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import close_old_connections, transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from astronote.common.locks import advisory_lock
-from astronote.common.sql import database_now, execute, rows
+from astronote.common.sql import CONNECTION_ERRORS, database_now, execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
 from messaging.event_fields import RECEIVER_FIELDS, first_field
@@ -54,8 +54,12 @@ def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
 
 
 def _insert_in_own_thread(new_events: list[NewEvent]) -> None:
-    close_old_connections()  # as Django does at the beginning of each request
-    insert_receipts_and_enqueue_job(new_events)
+    try:
+        insert_receipts_and_enqueue_job(new_events)
+    except CONNECTION_ERRORS:
+        # The connection was lost since the last call: asking each time costs another statement.
+        connection.close()
+        insert_receipts_and_enqueue_job(new_events)
 
 
 # Stores receipts as `insert_receipts_and_enqueue_job` does; concurrent calls share one insert.

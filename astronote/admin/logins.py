@@ -17,7 +17,6 @@ class LoginAdmin(ReadOnlyAdmin):
     """For those who manage operators."""
 
     search_fields = ["=username", "=ip_address"]
-    date_hierarchy = "attempt_time"
     show_facets = admin.ShowFacets.NEVER
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:

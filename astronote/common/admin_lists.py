@@ -290,6 +290,17 @@ class LargeTableAdmin(ModelAdmin):
             actions.pop("delete_selected", None)
         return actions
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse lookups of years: no list offers them, and Django fails at the year 0."""
+        is_of_year = not {"year", "iso_year"}.isdisjoint(lookup.split("__"))
+        return not is_of_year and bool(super().lookup_allowed(lookup, value, request))
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """The row; an empty `_to_field` of the address counts as none, and is no fault."""
+        return super().get_object(request, object_id, from_field or None)
+
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Write to the audit trail, too, that a row was added by hand."""
         _write_entry("added", request, obj)

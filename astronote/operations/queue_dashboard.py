@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
@@ -14,8 +15,15 @@ from astronote.common import audit
 
 PREFIX = "/admin/django_rq/"
 PERMISSION = "django_rq.admin"
-# What the dashboard raises for jobs, workers and queues that do not exist.
-UNKNOWN_NAMES = (NoSuchJobError, ValueError, LookupError)
+SHORTCUTS = "/admin/r/"  # to pages of rows, of the dashboard's model too, which has no table
+# What the dashboard raises for jobs, workers, queues and rows that do not exist.
+UNKNOWN_NAMES = (
+    NoSuchJobError,
+    ValueError,
+    LookupError,
+    ProgrammingError,
+    FieldDoesNotExist,
+)
 
 
 class QueueDashboardGuard:
@@ -32,8 +40,8 @@ class QueueDashboardGuard:
             and response.status_code < 400
             and request.user.has_perm(PERMISSION)
         ):
-            address = request.path.removeprefix(PREFIX)[:100]
-            chosen = request.POST.get("action", "")[:20]
+            address = request.path.removeprefix(PREFIX)[:100].replace("\0", "")
+            chosen = request.POST.get("action", "")[:20].replace("\0", "")
             audit.write_entry("queues changed", by=request.user, address=address, chosen=chosen)
         return response
 
@@ -48,7 +56,7 @@ class QueueDashboardGuard:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer 503 with an explanation if Redis cannot be reached, and 404 for unknown names."""
-        if request.path.startswith(PREFIX) and isinstance(error, UNKNOWN_NAMES):
+        if request.path.startswith((PREFIX, SHORTCUTS)) and isinstance(error, UNKNOWN_NAMES):
             return HttpResponse("There is no such thing.", status=404, content_type="text/plain")
         if request.path.startswith(PREFIX) and isinstance(error, RedisError):
             return HttpResponse(

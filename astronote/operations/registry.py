@@ -332,6 +332,14 @@ class AsyncPath:
 
 
 @dataclass(frozen=True)
+class UploadPath:
+    """An address of the admin that takes large bodies, of those who are logged in."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
 class SidebarLink:
     """An entry of the admin's sidebar, for those who have the permission.
 
@@ -427,6 +435,7 @@ personal_data: Registry[PersonalData] = Registry()
 personal_places: Registry[PersonalPlace] = Registry()
 no_personal_data: Registry[NoPersonalData] = Registry()
 async_paths: Registry[AsyncPath] = Registry()
+upload_paths: Registry[UploadPath] = Registry()
 sidebar_links: Registry[SidebarLink] = Registry()
 search_sources: Registry[SearchSource] = Registry()
 operator_models: Registry[OperatorModels] = Registry()

@@ -11,7 +11,8 @@ import os
 import socket
 from typing import Any
 
-from granian.constants import Interfaces
+from granian._granian import SocketHolder
+from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import MPServer
 
@@ -47,6 +48,8 @@ def serve_on(listener: socket.socket, processes: int) -> None:
     _Server(
         listener,
         workers=processes,
+        # A receipt costs a third less processor time than in the event loop of Python.
+        loop=Loops.uvloop,
         respawn_failed_workers=True,
         # Now and then a process has closed all and does not end.
         workers_kill_timeout=KILL_SECONDS,
@@ -62,8 +65,6 @@ class _Server(MPServer):
         super().__init__(APPLICATION, interface=Interfaces.RSGI, **options)
 
     def _init_shared_socket(self) -> None:
-        from granian._granian import SocketHolder
-
         self._listener.set_inheritable(True)
         self._ssp = None
         holder: Any = SocketHolder  # its stub lacks the arguments that granian pickles it with

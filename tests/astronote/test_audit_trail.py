@@ -44,7 +44,7 @@ def rows_besides_the_trail():
 # shows no list of persons.
 
 RUNS_A_PROCESS = {
-    "serve", "services", "rqworker", "rqworker-pool", "rqscheduler", "mitto_sandbox",
+    "serve", "services", "web", "rqworker", "rqworker-pool", "rqscheduler", "mitto_sandbox",
 }  # fmt: skip
 NOT_ON_AN_INSTALLATION = {
     "demo": "fills an empty installation with invented data",

@@ -54,7 +54,10 @@ def test_ready_means_a_scheduler_and_a_worker_on_every_queue(client):
     jobs.redis_connection().set(HEARTBEAT_KEY, int(time.time()))
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    names = {"postgresql", "migrations", "redis", "scheduler", "workers", "sending", "suppressions"}
+    names = {
+        "postgresql", "migrations", "redis", "scheduler", "workers", "jobs", "sending", "batches",
+        "suppressions",
+    }  # fmt: skip
     assert answer.json() == dict.fromkeys(names, "ok")
 
 

@@ -93,4 +93,4 @@ def test_an_automation_is_worded_switched_and_shown(capsys):
         call_command("automation", "show", store.email, "birthday", text="{{offer_link}}")
     assert not told(capsys, "automation", "off", store.email, "birthday")["on"]
     actions = list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
-    assert actions == ["switched on", "switched off"]
+    assert actions == ["added", "switched on", "switched off"]

@@ -12,6 +12,7 @@ import orjson
 import pytest
 import requests
 
+from astronote.accounts.sessions import SessionStore
 from astronote.processes import supervisor
 from messaging.models import WebhookEvent
 from messaging.webhooks import MAX_BODY_BYTES
@@ -160,3 +161,28 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web):
         ).status_code
         == 401
     )
+
+
+def test_a_large_body_is_refused_before_it_comes_unless_an_operator_uploads_a_file(web, admin_user):
+    _, address = web
+    key = SessionStore()
+    key["_auth_user_id"] = str(admin_user.pk)
+    key.create()
+    host, port = urlsplit(address).hostname, urlsplit(address).port
+    upload, elsewhere = "/admin/contacts/contactimport/add/", "/admin/login/"
+    for path, cookie, refused in (
+        (upload, "", True), (upload, "sessionid=x", True), (upload, "sessionid=%00", True),
+        (elsewhere, f"sessionid={key.session_key}", True),
+        (upload, f"sessionid={key.session_key}", False),
+    ):  # fmt: skip
+        with socket.create_connection((host, port), timeout=10) as sender:
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n"
+            sender.sendall(f"{head}Content-Length: 50000000\r\n\r\n".encode() + b"x" * 1000)
+            sender.settimeout(3)
+            try:
+                answer = sender.recv(100)
+            except TimeoutError:
+                answer = b"waits for the rest"
+        assert (b" 413 " in answer) == refused, (path, cookie, answer)
+    endless = (b"x" * 100_000 for _ in range(30))
+    assert requests.post(address + elsewhere, data=endless, timeout=30).status_code == 413

@@ -62,7 +62,7 @@ def test_access_hands_out_all_that_is_planted(planted):
     assert [mark for mark in planted.marks if mark not in text] == []
     tables = {one["what"] for one in held["data"]}
     planted_models = {one.model for one in registry.personal_data} - {
-        *planting.NOT_REACHED, "sessions.Session",
+        *planting.NOT_REACHED, "astronote.Session",
     }  # fmt: skip
     assert tables == planted_models
     assert "upload-mark" in text

