@@ -172,11 +172,6 @@ class LargeTableAdmin(ModelAdmin):
         """The list that is paged by key."""
         return KeysetChangeList
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Every list of rows with a store is shown for one store."""
-        allowed = bool(super().lookup_allowed(lookup, value, request))
-        return allowed or (lookup == STORE_PARAMETER and self.has_store)
-
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The columns; times and numbers are written as everywhere."""
         return [self._column(name) for name in super().get_list_display(request)]
@@ -291,9 +286,12 @@ class LargeTableAdmin(ModelAdmin):
         return actions
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Refuse lookups of years: no list offers them, and Django fails at the year 0."""
-        is_of_year = not {"year", "iso_year"}.isdisjoint(lookup.split("__"))
-        return not is_of_year and bool(super().lookup_allowed(lookup, value, request))
+        """Allow that of the store; refuse those of years: Django fails at the year 0."""
+        if not {"year", "iso_year"}.isdisjoint(lookup.split("__")):
+            return False
+        if lookup == STORE_PARAMETER and self.has_store:
+            return True
+        return bool(super().lookup_allowed(lookup, value, request))
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
