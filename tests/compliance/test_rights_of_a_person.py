@@ -207,7 +207,8 @@ def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
     counts = rights.erase_person(PHONE, alice.pk, by=admin_user).counts
     kept = entry("personal data erased")
     assert (kept.actor, kept.owner) == (admin_user, alice)
-    assert kept.details == {"erased": counts, "stores_under_legal_hold": 0}
+    expected = {"erased": counts, "stores_under_legal_hold": 0, "person": phone_hash(PHONE)}
+    assert kept.details == expected
     assert PHONE not in json.dumps(kept.details) + kept.subject
 
 
