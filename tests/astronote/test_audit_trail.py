@@ -74,6 +74,7 @@ COMMANDS = [
     ("contact_import", ["cancel", "IMPORT"], {}, "import cancelled"),
     ("create_operator", ["new@example.com"], {"role": "viewer"}, "operator created"),
     ("create_store", ["shop@example.com"], {}, "added"),
+    ("erasures", ["list"], {}, ""),
     ("import_contacts", ["STORE", "FILE"], {}, "import started"),
     ("import_contacts", ["STORE", "FILE"], {"dry_run": True}, ""),
     ("operator", ["olga@example.com"], {}, ""),
