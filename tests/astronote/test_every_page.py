@@ -26,7 +26,7 @@ from tests.support.receipts import store_receipts
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"#]+)')
-MAX_PAGES = 400
+MAX_PAGES = 120
 # What a list or form shows of a row when nobody has thought of what to show.
 RAW = re.compile(
     r"\bobject \(\d+\)|>\s*[A-Z][a-z]+(?:_[a-z]+)+\s*<|>\s*[a-z]+_[a-z_]+\s*</(?:th|label|dt)>"

@@ -1,5 +1,6 @@
 """Every address with values that no page of ours sends: an answer, and no fault of the server."""
 
+import itertools
 import re
 
 import pytest
@@ -43,7 +44,7 @@ def addresses(pk):
     for route in patterns():
         yield re.sub(r"<[^>]*>", str(pk), route)
         if "<" in route:
-            for odd in ("99999999999999999999", "x", "%E2%82%AC", "-1", "_5F", "0", "1e5"):
+            for odd in ("99999999999999999999", "%E2%82%AC", "-1", "_5F"):
                 yield re.sub(r"<[^>]*>", odd, route)
 
 
@@ -71,42 +72,43 @@ def filled(sandbox):
     return store
 
 
-def faults(client, pk):
-    """What answered with a fault, for one visitor."""
+def faults(client, pk, turn):
+    """What answered with a fault, for one visitor; each has other values at the same address."""
     for number, address in enumerate(sorted(set(addresses(pk)))):
         if "logout" in address:
             continue
-        for turn in range(3):
-            value = VALUES[(number + 7 * turn) % len(VALUES)]
-            name = QUERIES[(number + 5 * turn) % len(QUERIES)]
-            form = dict.fromkeys((*QUERIES, "action", "_selected_action", "at", "to", "seen",
-                                  "reason", "key", "owner", "name", "text", "email", "phone",
-                                  "column-0", "column-99", "file", "session", "code", "confirmed",
-                                  "opt_out", "role"), value)  # fmt: skip
-            for method, data in (("get", {name: value}), ("post", form)):
-                status = attempt(client, method, address, data)
-                if not isinstance(status, int) or (status >= 500 and status != 503):
-                    yield f"{method} /{address} {name}={value[:30]!r}: {status}"
+        value = VALUES[(number + 7 * turn) % len(VALUES)]
+        name = QUERIES[(number + 5 * turn) % len(QUERIES)]
+        form = dict.fromkeys((*QUERIES, "action", "_selected_action", "at", "to", "seen",
+                              "reason", "key", "owner", "name", "text", "email", "phone",
+                              "column-0", "column-99", "file", "session", "code", "confirmed",
+                              "opt_out", "role"), value)  # fmt: skip
+        for method, data in (("get", {name: value}), ("post", form)):
+            status = attempt(client, method, address, data)
+            if not isinstance(status, int) or (status >= 500 and status != 503):
+                yield f"{method} /{address} {name}={value[:30]!r}: {status}"
 
 
 def test_no_value_makes_a_fault_of_the_server(filled, client):
     found = []
-    for who, account in visitors():
+    for turn, (who, account) in enumerate(visitors()):
         client.logout()
         if account:
             client.force_login(account)
-        found += [f"{who}: {fault}" for fault in faults(client, filled.pk)]
+        found += [f"{who}: {fault}" for fault in faults(client, filled.pk, turn)]
     assert not found, "\n".join(found)
 
 
 def test_every_list_of_the_admin_takes_every_query(filled, admin_client):
+    """Each list gets each query with two values, and the values go round."""
     found = []
+    values = itertools.cycle(VALUES)
     for model in admin.site._registry:
         page = f"admin/{model._meta.app_label}/{model._meta.model_name}/"
         if model._meta.app_label == "django_rq":
             continue
         for name in QUERIES:
-            for value in VALUES:
+            for value in itertools.islice(values, 2):
                 status = attempt(admin_client, "get", page, {name: value})
                 if not isinstance(status, int) or status >= 500:
                     found.append(f"/{page}?{name}={value[:30]!r}: {status}")
