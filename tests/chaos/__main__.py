@@ -491,6 +491,9 @@ class Chaos:
         # Credits of unknown messages come free in time, and with them what could not be paid.
         held = CreditReservation.objects.filter(status="reserved")
         self.quiet(lambda: not held.exists(), "reservations")
+        # As the repetition below: days before an automation was switched on are made up for once.
+        self.insist(self.birthdays)
+        self.quiet(self._queues_are_empty, "the birthday job")
         self.quiet(lambda: birthday.enqueue_birthday_messages().get("messages") == 0, "birthdays")
         self.quiet(lambda: self.rules.unfinished() == [], "their batches")
         self.quiet(self._receipts_are_in, "receipts")

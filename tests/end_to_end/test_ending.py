@@ -69,7 +69,7 @@ def calling(worker, sandbox, **variables):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("away", ["mitto", "mitto and redis", "mitto and postgresql"])
+@pytest.mark.parametrize("away", ["mitto and redis", "mitto and postgresql"])
 def test_a_worker_in_a_call_that_hangs_ends(worker, sandbox, redis, postgres, away):
     process = calling(worker, sandbox, REDIS_URL=redis.url, DATABASE_URL=postgres.url)
     if "redis" in away:
