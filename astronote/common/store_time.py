@@ -54,11 +54,6 @@ def _zone_of_store(subject: Any) -> str | None:
     return getattr(store, "timezone", None) if not getattr(store, "is_staff", False) else None
 
 
-def zone_of_store(store: User | None) -> ZoneInfo:
-    """The time zone of a store; UTC for what belongs to none."""
-    return ZoneInfo(store.timezone) if store is not None else UTC
-
-
 def format_store_time(at: datetime | None, store: User | None) -> str:
     """A time such as `28 Nov 2026, 06:46 EET`, in the store's zone; a dash for none.
 
@@ -68,5 +63,5 @@ def format_store_time(at: datetime | None, store: User | None) -> str:
     """
     if at is None:
         return "–"
-    with timezone.override(zone_of_store(store)):
+    with timezone.override(store.timezone if store is not None else UTC):
         return formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
