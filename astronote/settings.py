@@ -113,7 +113,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
-AXES_USERNAME_CALLABLE = "astronote.accounts.login.folded_name"
+AXES_USERNAME_CALLABLE = "astronote.accounts.login.folded_login_name"
 AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.network_of_visitor"
 AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.show_form_of_locked_login"
 AXES_ENABLE_ADMIN = False
@@ -274,8 +274,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"()": "astronote.common.logs.TextFormatter"},
-        "json": {"()": "astronote.common.logs.JsonFormatter"},
+        "text": {"()": "astronote.common.logs.NumberMaskingTextFormatter"},
+        "json": {"()": "astronote.common.logs.NumberMaskingJsonFormatter"},
     },
     "handlers": {
         "stderr": {

@@ -14,7 +14,7 @@ from astronote.common import audit
 from astronote.common.sql import database_now
 from astronote.queues import jobs
 from campaigns import enqueue, schedule, service_campaigns
-from campaigns.audience import campaign_audience
+from campaigns.audience import allowed_campaign_audience
 from campaigns.message_text import SAMPLE_CODE, SAMPLE_CONTACT, create_links_and_campaign_renderer
 from campaigns.models import (
     FINAL_CAMPAIGN_STATUSES,
@@ -181,7 +181,7 @@ def get_or_create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Cam
     if existing := drafts.order_by("pk").first():
         return existing
     draft = build_unsaved_campaign_to_not_reached(campaign)
-    if not campaign_audience(draft).exists():
+    if not allowed_campaign_audience(draft).exists():
         raise ValueError(
             "there is nobody whom it did not reach and who may be messaged; unknown messages count"
             " once their reservation has expired"

@@ -30,7 +30,7 @@ def local_today(store: User) -> date:
     return timezone.now().astimezone(ZoneInfo(store.timezone)).date()
 
 
-def campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
+def allowed_campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
     """The contacts of the store whom a campaign is for and who may receive it.
 
     With a filter, only contacts whose birthday proves 18 years. With a list, all of its contacts
@@ -91,7 +91,7 @@ def why_audience_is_empty(campaign: Campaign) -> str:
     count = consenting.count()
     if not count:
         return f"{NOBODY}: {contacts.count():,} contacts match, and none has consent to this type"
-    if campaign_audience(campaign).exists():
+    if allowed_campaign_audience(campaign).exists():
         return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
     if campaign.list_id or campaign.not_reached_by_id:
         return f"{NOBODY}: the birthdays of all {count:,} contacts say that they are under 18"

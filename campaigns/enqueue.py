@@ -16,7 +16,7 @@ from astronote.common.logs import log_context
 from astronote.common.prefetch import prefetch_in_one_thread
 from astronote.common.sql import database_now
 from campaigns import message_text, schedule, service_campaigns
-from campaigns.audience import audience_problem, campaign_audience, why_audience_is_empty
+from campaigns.audience import allowed_campaign_audience, audience_problem, why_audience_is_empty
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
 from campaigns.new_messages import (
     CHUNK,
@@ -137,7 +137,7 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
     except ValueError as error:
         raise CannotStart(str(error)) from None
     limit = service_campaigns.max_recipients_or_none(campaign)
-    audience = campaign_audience(campaign).order_by("pk")
+    audience = allowed_campaign_audience(campaign).order_by("pk")
     recipients = (
         audience[: None if limit is None else limit + 1]
         .values_list(*RECIPIENT_COLUMNS)

@@ -21,7 +21,7 @@ from campaigns.automations import daily
 from contacts.models import Contact, Gender, List, MessageType
 from messaging import limits
 from messaging.models import Batch, OutboundMessage, SendDecision, StatusChange
-from messaging.opt_out_line import has_joined_opt_out_link
+from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.statuses import COUNTED_STATUSES
 from messaging.text import Template, tag_problem
 
@@ -64,10 +64,10 @@ FINAL_CAMPAIGN_STATUSES = (
 )
 
 
-def _check_text_tags(field: str, text: str) -> None:
+def _validate_text_tags(field: str, text: str) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
     problem = tag_problem(text)
-    if has_joined_opt_out_link(text):
+    if has_opt_out_link_joined_to_text(text):
         problem = (
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
             " leads nowhere."
@@ -187,7 +187,7 @@ class Campaign(models.Model):
         Raises:
             ValidationError: if the audience is both, or if a tag is unknown or does not work.
         """
-        _check_text_tags("message_text", self.message_text)
+        _validate_text_tags("message_text", self.message_text)
         if self.list and self.owner_id and self.list.owner_id != self.owner_id:
             raise ValidationError({"list": "This list belongs to another store."})
         if self.list and (self.filter_gender or self.filter_age_group):
@@ -364,7 +364,7 @@ class Automation(models.Model):
             ValidationError: if it has one, or if its opt-out link stands where it does not work; if
                 the quiet hours would keep birthday messages until the next day.
         """
-        _check_text_tags("message_body", self.message_body)
+        _validate_text_tags("message_body", self.message_body)
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
                 {"message_body": "An automation has no offer: remove {{offer_link}}."}

@@ -18,7 +18,7 @@ from django.db.models import F, Func, IntegerField, QuerySet
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from campaigns import service_campaigns
-from campaigns.audience import audience_problem, campaign_audience, why_audience_is_empty
+from campaigns.audience import allowed_campaign_audience, audience_problem, why_audience_is_empty
 from campaigns.message_text import (
     CONTACT_FIELDS,
     EMPTY_CONTACT,
@@ -124,7 +124,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     if campaign.owner_id is None:
         text = render(SAMPLE_CONTACT, SAMPLE_CODE) if render else campaign.message_text
         return _build_preview_of_text(text, problem)
-    audience = campaign_audience(campaign)
+    audience = allowed_campaign_audience(campaign)
     size = audience.count()
     wallet = credits.get_or_create_wallet(campaign.owner_id)
     if render is None:
@@ -215,7 +215,7 @@ def _count_messages(
     render_plain: Renderer | None,
 ) -> _Counts:
     counts = _Counts()
-    gaps = _indexes_of_fields_with_gaps(campaign)
+    gaps = _recipient_indexes_of_fields_without_default(campaign)
     rows = list(contacts.values_list(*RECIPIENT_COLUMNS))
     counts.drawn = len(rows)
     for chunk in iter_chunks_without_suppressed(iter(rows), campaign):
@@ -243,7 +243,7 @@ def _total_parts(by_parts: Mapping[int, int]) -> int:
     return sum(parts * count for parts, count in by_parts.items())
 
 
-def _indexes_of_fields_with_gaps(campaign: Campaign) -> list[int]:
+def _recipient_indexes_of_fields_without_default(campaign: Campaign) -> list[int]:
     """Where the fields are in a recipient's row that leave a gap in the text if they are empty."""
     without_default = Template(campaign.message_text).fields_without_default()
     return [RECIPIENT_COLUMNS.index(name) for name in without_default if name in CONTACT_FIELDS]

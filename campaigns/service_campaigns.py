@@ -17,7 +17,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.store_clock import show_time
 from astronote.models import User
-from campaigns.audience import campaign_audience
+from campaigns.audience import allowed_campaign_audience
 from campaigns.models import STARTABLE_STATUSES, Campaign, ServiceConfirmation
 from contacts.models import MessageType
 
@@ -79,7 +79,7 @@ def require_confirmation(campaign: Campaign, recipient_count: int) -> None:
 def needs_confirmation(campaign: Campaign) -> bool:
     """Whether the campaign has more recipients than it may have without a second person."""
     limit = max_recipients_or_none(campaign)
-    return limit is not None and campaign_audience(campaign)[: limit + 1].count() > limit
+    return limit is not None and allowed_campaign_audience(campaign)[: limit + 1].count() > limit
 
 
 def settings_digest(campaign: Campaign) -> str:
@@ -183,7 +183,7 @@ def type_and_recipients_if_service(campaign: Campaign) -> dict[str, Any]:
         return {}
     return {
         "message_type": campaign.message_type,
-        "recipients": campaign_audience(campaign).count(),
+        "recipients": allowed_campaign_audience(campaign).count(),
     }
 
 

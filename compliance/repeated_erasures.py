@@ -13,7 +13,7 @@ from typing import Any
 from astronote.common.audit import AuditEntry
 from compliance import rights
 from compliance.known_numbers import iter_known_numbers
-from contacts.phones import phone_hashes
+from contacts.phones import phone_hashes_with_each_key
 
 
 def iter_recorded_erasures() -> Iterator[dict[str, Any]]:
@@ -47,7 +47,7 @@ def repeat_missing_erasures(lines: Iterable[str], *, by: str) -> tuple[int, int]
     found = {
         number: stores
         for number in (iter_known_numbers() if missing else ())
-        for digest in phone_hashes(number)
+        for digest in phone_hashes_with_each_key(number)
         if (stores := missing.get(digest))
     }
     for number, stores in found.items():

@@ -26,7 +26,7 @@ from astronote.operations.registry import (
 from compliance import elsewhere, held_rows, uploads
 from compliance.person import Person
 from contacts.models import Contact, MarketingHold, Suppression
-from contacts.phones import phone_hashes
+from contacts.phones import phone_hashes_with_each_key
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
     """What is left for a reason."""
     for owner_id in sorted(person.kept_owner_ids):
         yield Trace(f"all rows of store {owner_id}", 1, "its contact is under a legal hold")
-    hashes = Suppression.objects.filter(phone_hash__in=phone_hashes(person.phone))
+    hashes = Suppression.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
     if count := hashes.filter(person.at_stores("owner")).count():
         yield Trace("suppressions", count, "the opt-out, as a keyed hash that gives no number away")
-    held = MarketingHold.objects.filter(phone_hash__in=phone_hashes(person.phone))
+    held = MarketingHold.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
     if count := held.filter(person.at_stores("owner")).count():
         reason = "replies to decide, as a keyed hash: until then no marketing is sent"
         yield Trace("marketing holds", count, reason)

@@ -58,7 +58,7 @@ class Traces:
         name_patterns = [_name_pattern(*pair) for pair in self.names]
         self._number = re.compile(number_pattern)
         self._tail = re.compile(
-            _pattern_without_adjacent_digits(_pattern_of_spaced_digits(national[-TAIL_DIGITS:]))
+            _pattern_without_adjacent_digits(_pattern_of_digits_with_gaps(national[-TAIL_DIGITS:]))
         )
         others = [rf"(?<![\w.+-])(?:{email})(?![\w-])" for email in email_patterns]
         others += [rf"(?<!{_LETTER})(?:{name})(?!{_LETTER})" for name in name_patterns]
@@ -74,7 +74,7 @@ class Traces:
         found = [
             match.span()
             for match in self._number.finditer(text)
-            if self._begins_with_calling_code(match[0])
+            if self._begins_with_own_calling_code(match[0])
             or not _PLUS_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
         ]
         if self._others and not number_only:
@@ -85,7 +85,7 @@ class Traces:
         """Whether an e-mail address or full name of the person is in the text."""
         return bool(self._others and self._others.search(text))
 
-    def _begins_with_calling_code(self, written: str) -> bool:
+    def _begins_with_own_calling_code(self, written: str) -> bool:
         """Whether a number is written with its calling code, so that no other can precede it."""
         digits = "".join(str(unicodedata.decimal(c)) for c in written if c.isdecimal())
         return digits.removeprefix("00").startswith(self.phone[1:])
@@ -179,12 +179,12 @@ def _write_without_fraction(number: float) -> str:
 @functools.cache
 def _non_ascii_digit_class() -> str:
     """A class of all digits that are not those of ASCII."""
-    _, any_digit = _digit_classes()
+    _, any_digit = _digit_classes_and_all_digits()
     return f"[{''.join(digit for digit in any_digit if not digit.isascii())}]"
 
 
 @functools.cache
-def _digit_classes() -> tuple[list[str], str]:
+def _digit_classes_and_all_digits() -> tuple[list[str], str]:
     """For each digit the characters that mean it in any script, and all of them together."""
     by_value: list[list[str]] = [[] for _ in range(10)]
     for code in range(sys.maxunicode + 1):
@@ -194,14 +194,14 @@ def _digit_classes() -> tuple[list[str], str]:
     return [f"[{''.join(chars)}]" for chars in by_value], "".join(map("".join, by_value))
 
 
-def _pattern_of_spaced_digits(digits: str) -> str:
-    classes, _ = _digit_classes()
+def _pattern_of_digits_with_gaps(digits: str) -> str:
+    classes, _ = _digit_classes_and_all_digits()
     return _GAP.join(classes[int(digit)] for digit in digits)
 
 
 def _pattern_without_adjacent_digits(pattern: str) -> str:
     """A pattern of digits with no further digit on either side."""
-    _, any_digit = _digit_classes()
+    _, any_digit = _digit_classes_and_all_digits()
     return f"(?<![{any_digit}])(?:{pattern})(?![{any_digit}])"
 
 
@@ -220,11 +220,11 @@ def _number_pattern(code: str, national: str, region: str | None) -> str:
     metadata = PhoneMetadata.metadata_for_region(region) if region else None
     prefixes = {"0", (metadata.national_prefix if metadata else None) or "0"}
     trunk = "|".join(
-        _pattern_of_spaced_digits(prefix) for prefix in sorted(prefixes) if prefix.isdecimal()
+        _pattern_of_digits_with_gaps(prefix) for prefix in sorted(prefixes) if prefix.isdecimal()
     )
-    zeros, spaced_code = _pattern_of_spaced_digits("00"), _pattern_of_spaced_digits(code)
+    zeros, spaced_code = _pattern_of_digits_with_gaps("00"), _pattern_of_digits_with_gaps(code)
     international = rf"(?:\+|{zeros})?{_GAP}\(?{spaced_code}\)?{_GAP}"
-    at_home = rf"(?:\(?(?:{trunk})\)?{_GAP})?{_pattern_of_spaced_digits(national)}"
+    at_home = rf"(?:\(?(?:{trunk})\)?{_GAP})?{_pattern_of_digits_with_gaps(national)}"
     # A few digits without a calling code may be anything.
     may_lack_code = "?" if len(national) >= MIN_NATIONAL_DIGITS else ""
     return _pattern_without_adjacent_digits(rf"(?:{international}){may_lack_code}{at_home}")
@@ -247,11 +247,11 @@ def _name_pattern(first: str, last: str) -> str:
 def _unbounded_pattern_of_any_spelling(name: str) -> str:
     words = re.findall(r"\w+", unicodedata.normalize("NFC", name))
     return _BETWEEN_NAMES.join(
-        "".join(_letter_class(letter) + _ACCENTS for letter in word) for word in words
+        "".join(_class_of_similar_letters(letter) + _ACCENTS for letter in word) for word in words
     )
 
 
-def _letter_class(letter: str) -> str:
+def _class_of_similar_letters(letter: str) -> str:
     alike = _letters_alike().get(_base_letter(letter), {letter})
     return f"[{''.join(sorted(alike | {letter.lower(), letter.upper()}))}]"
 

@@ -16,7 +16,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from contacts.consent import Evidence
 from contacts.marketing_blocks import suppressed_phones
 from contacts.models import Contact, OptInRequest, Suppression
-from contacts.phones import phone_hashes
+from contacts.phones import phone_hashes_with_each_key
 from messaging import opt_in_requests, page_opt_outs, replies
 from messaging.links import tracking_id_if_signature_valid
 from messaging.models import OutboundMessage, message_classes
@@ -51,7 +51,7 @@ def is_suppressed_at_store(message: OutboundMessage) -> bool:
 
 def is_suppressed_everywhere(message: OutboundMessage) -> bool:
     """Whether no store may send marketing to the number of the message."""
-    digests = phone_hashes(message.to)
+    digests = phone_hashes_with_each_key(message.to)
     return Suppression.objects.filter(owner=None, phone_hash__in=digests).exists()
 
 
@@ -74,7 +74,7 @@ def _is_opt_out_without_effect(message: OutboundMessage) -> bool:
 
     So a link that is pressed many times leaves one row.
     """
-    digests = phone_hashes(message.to)
+    digests = phone_hashes_with_each_key(message.to)
     contact = _contact_if_number_unchanged(message)
     return (
         Suppression.objects.filter(owner=message.owner_id, phone_hash__in=digests).exists()

@@ -142,11 +142,11 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
             )
             continue
         counts["files_rewritten"] += is_rewritten
-    _erase_from_headings(person)
+    _replace_headings_naming_person(person)
     return counts
 
 
-def _erase_from_headings(person: Person) -> None:
+def _replace_headings_naming_person(person: Person) -> None:
     """Replace headings that are a row of the person, which a file without headings has."""
     layouts = ContactImport.objects.annotate(text=Cast(F("layout"), TextField()))
     named = layouts.filter(person.at_stores("owner"), text__regex=person.traces.sql_pattern)

@@ -13,7 +13,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from astronote.accounts.models import User
-from astronote.common.languages import Language, language_of, preferred_language_or_default
+from astronote.common.languages import (
+    Language,
+    language_of_store_or_country,
+    preferred_language_or_default,
+)
 from compliance import unsubscribe
 from compliance.page_texts import PAGE_TEXTS
 from contacts.consent import Evidence
@@ -124,7 +128,7 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
 def _language_context(request: HttpRequest, store: User | None) -> dict[str, Any]:
     """The texts in the visitor's language, else in the store's, else in English."""
     language = preferred_language_or_default(
-        request, language_of(store) if store else Language.ENGLISH
+        request, language_of_store_or_country(store) if store else Language.ENGLISH
     )
     return {"texts": PAGE_TEXTS[language], "language": language}
 

@@ -29,7 +29,7 @@ from contacts.models import (
     SmsConsentStatus,
     Suppression,
 )
-from contacts.phones import phone_hash, phone_hashes
+from contacts.phones import phone_hash, phone_hashes_with_each_key
 from contacts.sending_window import wait_for_open_sending_windows
 
 log = logging.getLogger(__name__)
@@ -255,4 +255,6 @@ def _opt_out_strength(source: str) -> int:
 
 def _suppressions_of_phone_at_any_store(contact: Contact) -> QuerySet[Suppression]:
     """The suppressions of the contact's number at any store and at all, by either key."""
-    return Suppression.objects.filter(phone_hash__in=phone_hashes(contact.phone or ""))
+    return Suppression.objects.filter(
+        phone_hash__in=phone_hashes_with_each_key(contact.phone or "")
+    )

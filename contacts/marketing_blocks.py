@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from astronote.common.sql import execute, rows
 from contacts.models import Contact, MarketingHold, OptInRequest, Suppression
-from contacts.phones import phone_hash, phone_hashes, present_key_id
+from contacts.phones import phone_hash, phone_hashes_with_each_key, present_key_id
 from contacts.sending_window import wait_for_open_sending_windows
 
 
@@ -76,7 +76,7 @@ class _HashedPair(NamedTuple):
         return [
             cls(owner_id, phone, digest)
             for owner_id, phone in owner_phone_pairs
-            for digest in phone_hashes(phone)
+            for digest in phone_hashes_with_each_key(phone)
         ]
 
 
@@ -113,7 +113,7 @@ def wait_for_sends_and_suppress_phones(
         How many of them were not suppressed yet.
     """
     _wait_if_messages_may_be_under_way(owner_id, e164_phones)
-    hashes = [phone_hashes(phone) for phone in e164_phones]
+    hashes = [phone_hashes_with_each_key(phone) for phone in e164_phones]
     present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
     parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
     return execute(SUPPRESS_PHONES, parameters)

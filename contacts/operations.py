@@ -34,7 +34,7 @@ from astronote.operations.registry import (
 from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
 from contacts.models import Contact
 from contacts.phone_hash_rotation import missing_hash_key_problem
-from contacts.phones import phone_hashes
+from contacts.phones import phone_hashes_with_each_key
 from contacts.search import search_contacts
 
 CONTACTS_FOUND = 8
@@ -51,7 +51,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 def _phone_hash_of_person_q(person: PersonKey) -> Q:
     """The rows with a hash of a person's number at the stores that are asked about."""
-    return Q(phone_hash__in=phone_hashes(person.phone)) & person.at_stores("owner")
+    return Q(phone_hash__in=phone_hashes_with_each_key(person.phone)) & person.at_stores("owner")
 
 
 registry.upload_paths.register(

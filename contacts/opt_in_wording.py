@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
-from astronote.common.languages import Language, language_of
+from astronote.common.languages import Language, language_of_store_or_country
 
 CONFIRM_LINK_TAG = "{{confirm_link}}"
 STANDARD_QUESTIONS = {
@@ -38,12 +38,12 @@ def opt_in_question_of(store: User) -> Question:
     if store.opt_in_wording:
         return Question(store.opt_in_wording, store.opt_in_version)
     shop = store.company or store.sender_name or settings.MITTO_SENDER
-    language = language_of(store)
+    language = language_of_store_or_country(store)
     wording = STANDARD_QUESTIONS[language].format(shop=shop)
     return Question(wording, f"{STANDARD_VERSION}, {language}")
 
 
-def check_opt_in_wording_tags(store: User) -> None:
+def validate_opt_in_wording_tags(store: User) -> None:
     """Check that a store's own question has no tag that nothing fills.
 
     Raises:

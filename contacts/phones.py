@@ -162,7 +162,7 @@ def phone_hash(e164_phone: str) -> str:
     return keyed_phone_hash(settings.PHONE_HASH_KEY, e164_phone)
 
 
-def phone_hashes(e164_phone: str) -> list[str]:
+def phone_hashes_with_each_key(e164_phone: str) -> list[str]:
     """Every hash that suppresses an E.164 number: with PHONE_HASH_KEY, and with the key before."""
     return [keyed_phone_hash(key, e164_phone) for key in phone_hash_keys()]
 

@@ -134,7 +134,7 @@ def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> int:
             if batch is None:
                 continue
             queued = batch.message_class.objects.filter(batch=batch, status=MessageStatus.QUEUED)
-            outcomes.record_outcomes(
+            outcomes.record_outcomes_and_settle_credits(
                 batch.message_class,
                 [
                     Outcome(MessageId(pk), MessageStatus.SKIPPED, error_code=skip_reason)

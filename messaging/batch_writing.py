@@ -150,9 +150,9 @@ COPY_BATCHES = (
 def _group_into_batches(messages: Sequence[NewMessage]) -> list[list[NewMessage]]:
     """Group neighbouring messages of one source into batches that fit into one call each.
 
-    A batch has at most `max_batch_size` messages, and the body of its call MAX_CALL_BYTES.
+    A batch has at most as many messages as the caps allow, and its call a body of MAX_CALL_BYTES.
     """
-    max_size = limits.max_batch_size()
+    max_size = limits.max_batch_size_within_store_caps()
     groups: list[list[NewMessage]] = []
     call_bytes = 0
     for message in messages:

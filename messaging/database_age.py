@@ -53,7 +53,7 @@ def newest_submission_in_redis() -> int:
     return int(newest[0][1]) if newest else 0
 
 
-def mark_submitting_and_count(batch: Batch, *, known: int) -> int | None:
+def mark_submitting_and_take_number(batch: Batch, *, known: int) -> int | None:
     """Mark a claimed batch as submitting and count the submission, in the caller's transaction.
 
     Other submissions wait for the counter's row until the commit, so that numbers are committed in
@@ -209,7 +209,7 @@ def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> int | None:
         waiting_for=Value(""),
         error=ERROR,
     )
-    return outcomes.record_outcomes(
+    return outcomes.record_outcomes_and_settle_credits(
         model,
         [
             Outcome(pk, MessageStatus.UNKNOWN, None, Reason.NO_ANSWER, ERROR)

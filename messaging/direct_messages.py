@@ -103,7 +103,7 @@ def write_and_enqueue_direct_messages(
 
     Args:
         store: the sender.
-        messages: at most `limits.max_batch_size`.
+        messages: at most `limits.max_batch_size_within_store_caps`.
 
     Raises:
         SendingBlocked: if the store may not send or cannot pay, or a text has other tags than those

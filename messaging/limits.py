@@ -74,7 +74,7 @@ def raise_postponed_if_quiet_hours(batch: Batch) -> None:
         raise Postponed("the end of quiet hours", until)
 
 
-def caps_are_set() -> bool:
+def is_any_cap_set() -> bool:
     """Whether any cap of stores or contacts is set."""
     return any(
         (
@@ -93,19 +93,19 @@ def describe_store_caps() -> list[str]:
     return [sentence.format(cap, period) for cap, period in caps if cap]
 
 
-def lock_store_caps(owner_id: int) -> None:
+def wait_and_lock_store_caps(owner_id: int) -> None:
     """Let this transaction alone check and use up the store's caps, until it ends; may wait."""
     rows("SELECT pg_advisory_xact_lock(%s, %s)", [STORE_CAPS_LOCK, owner_id])
 
 
-def max_batch_size() -> int:
+def max_batch_size_within_store_caps() -> int:
     """The most messages in a new batch: SMS_BATCH_SIZE, or a store's lowest cap if that is less."""
     caps: list[int] = [settings.OWNER_SMS_PER_MINUTE, settings.OWNER_SMS_PER_DAY]
     return min([int(settings.SMS_BATCH_SIZE), *(cap for cap in caps if cap)])
 
 
 def raise_postponed_if_over_store_cap(batch: Batch) -> None:
-    """Check that the batch stays within its store's caps; call `lock_store_caps` first.
+    """Check that the batch stays within its store's caps; call `wait_and_lock_store_caps` first.
 
     A batch larger than a cap passes if the store sent nothing else in the cap's period.
 

@@ -165,7 +165,11 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
         waiting = (
             OptInRequest.objects.waiting_to_be_written().filter(contact__owner=store).order_by("pk")
         )
-        ids = list(waiting.values_list("contact_id", flat=True)[: limits.max_batch_size()])
+        ids = list(
+            waiting.values_list("contact_id", flat=True)[
+                : limits.max_batch_size_within_store_caps()
+            ]
+        )
         contacts = Contact.objects.select_for_update(skip_locked=True, no_key=True)
         locked = {contact.pk: contact for contact in contacts.filter(pk__in=ids)}
         requests = list(waiting.filter(contact__in=list(locked)))

@@ -6,7 +6,7 @@ import logging
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import StoreId, User
-from astronote.common.languages import Language, language_of
+from astronote.common.languages import Language, language_of_store_or_country
 from contacts.models import Contact
 from messaging.direct_messages import enqueue_message_even_if_opted_out
 
@@ -41,7 +41,7 @@ def send_opt_out_confirmation_if_wanted(
         return
     try:
         name = store.company or require_eligible_sender(store)
-        text = CONFIRMATIONS[language_of(store)].format(store=name)
+        text = CONFIRMATIONS[language_of_store_or_country(store)].format(store=name)
         enqueue_message_even_if_opted_out(store, e164_phone, text, key=f"opt-out:{idempotency_key}")
     except SendingBlocked as blocked:
         log.info("store %s: an opt-out was not confirmed: %s", owner_id, blocked)

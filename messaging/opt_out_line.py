@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
-from astronote.common.languages import Language, language_of, language_of_country
+from astronote.common.languages import Language, language_of_country, language_of_store_or_country
 from messaging.reply_reading import read_reply
 from messaging.statuses import ConsentRequest
 from messaging.text import Template
@@ -42,7 +42,7 @@ def opt_out_line(store: User | None) -> str:
     return (
         own
         if own and _offers_opt_out_by_link_or_reply(own, store)
-        else OPT_OUT_LINES[language_of(store)]
+        else OPT_OUT_LINES[language_of_store_or_country(store)]
     )
 
 
@@ -51,7 +51,7 @@ def has_working_opt_out_link(text: str) -> bool:
     return bool(_USABLE_TAG.search(_render_with_nul_for_unsubscribe_link(text)))
 
 
-def has_joined_opt_out_link(text: str) -> bool:
+def has_opt_out_link_joined_to_text(text: str) -> bool:
     """Whether {{unsubscribe_link}} is joined to other characters, so that it leads nowhere."""
     link_count = sum(tag.field == UNSUBSCRIBE for tag in Template(text).tags)
     return link_count > len(_USABLE_TAG.findall(_render_with_nul_for_unsubscribe_link(text)))

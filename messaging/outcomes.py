@@ -64,7 +64,7 @@ class ChangedMessages(NamedTuple):
     parts: int
 
 
-def record_outcomes(
+def record_outcomes_and_settle_credits(
     message_class: type[OutboundMessage],
     outcomes: Sequence[Outcome],
     *,
@@ -82,7 +82,7 @@ def record_outcomes(
     """
     if not outcomes:
         return 0
-    return record_outcomes_from_query(
+    return record_outcomes_selected_by_sql(
         message_class, *_build_query_of_outcomes(outcomes), batches_locked=batches_locked
     )
 
@@ -120,7 +120,7 @@ OUTCOME_COLUMNS = {
 }  # fmt: skip
 
 
-def record_outcomes_from_query(
+def record_outcomes_selected_by_sql(
     message_class: type[OutboundMessage],
     query: str,
     params: Parameters,

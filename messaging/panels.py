@@ -116,14 +116,14 @@ def store_sending_eligibility_context(request: HttpRequest, store: User) -> dict
         "sender": sender,
         "can_receive_replies": sender.startswith("+"),
         "block_reason": block_reason,
-        "limits": list(_describe_limits()),
+        "limits": list(_describe_caps_and_quiet_hours()),
         "retention_days": min(
             store.retention_days or settings.PII_RETENTION_DAYS, settings.PII_RETENTION_DAYS
         ),
     }
 
 
-def _describe_limits() -> Iterator[str]:
+def _describe_caps_and_quiet_hours() -> Iterator[str]:
     yield from describe_store_caps()
     if settings.QUIET_HOURS_ENABLED:
         start, end = settings.QUIET_HOURS_START, settings.QUIET_HOURS_END

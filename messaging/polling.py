@@ -184,7 +184,7 @@ def record_status_answers_and_events(
         )
     with transaction.atomic():
         insert_new_events(new_events, WebhookEventType.POLL)
-        outcomes.record_outcomes(model, reported)
+        outcomes.record_outcomes_and_settle_credits(model, reported)
     checked = model.objects.filter(pk__in=[query.pk for query in queries])
     checked.update(delivery_last_checked_at=now)
     # 404 is not final: Mitto may not know a message yet (docs/rules.md#mitto-status-query).

@@ -74,7 +74,7 @@ def sleep_for_rate_or_raise_postponed(batch: Batch) -> None:
     raise Postponed("the rate limit", database_now() + timedelta(milliseconds=wait_ms))
 
 
-def sleep_for_one_call() -> None:
+def sleep_for_rate_of_one_call() -> None:
     """Wait for a further call of a batch; without Redis, for the length of the window."""
     cost_ms = settings.QUEUE_RATE_DURATION_MS / settings.QUEUE_RATE_MAX
     wait_ms: float = settings.QUEUE_RATE_DURATION_MS

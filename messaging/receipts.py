@@ -131,7 +131,9 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
         last_id = next_receipts[-1][0]
         if matched_ids:
             for model in message_classes():
-                outcomes.record_outcomes_from_query(model, MATCHED_RECEIPTS, {"ids": matched_ids})
+                outcomes.record_outcomes_selected_by_sql(
+                    model, MATCHED_RECEIPTS, {"ids": matched_ids}
+                )
             _set_status_of_events(matched_ids, WebhookEventStatus.PROCESSED)
             counts["applied"] += len(matched_ids)
         if len(matched_ids) < len(next_receipts):
@@ -259,7 +261,7 @@ def _apply_to_unknown_messages_by_number(unmatched: Sequence[UnmatchedReceipt]) 
         first_received_at = min(receipt.received_at for receipt in receipts)
         if len(messages) > 1 or first_received_at < message.submitted_at:
             continue
-        outcomes.record_outcomes(
+        outcomes.record_outcomes_and_settle_credits(
             message.model, [receipt.outcome(message.id) for receipt in receipts]
         )
         applied.update(receipt.id for receipt in receipts)

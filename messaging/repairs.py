@@ -100,7 +100,7 @@ def _resend_or_give_up_if_stale(batch_id: int) -> bool:
 def mark_queued_as_unknown(model: type[OutboundMessage], condition: Q, error: str) -> int:
     """Mark the queued messages that meet the condition as unknown; return how many."""
     queued = model.objects.filter(condition, status=MessageStatus.QUEUED)
-    return outcomes.record_outcomes(
+    return outcomes.record_outcomes_and_settle_credits(
         model,
         [
             Outcome(pk, MessageStatus.UNKNOWN, None, Reason.NO_ANSWER, error)

@@ -278,7 +278,7 @@ class Language:
                 _all_match_any_pattern(named[:1], self._cancelling)
                 and not _any_match(named, self._business)
             )
-            or self._known.is_near_command(named[0])
+            or self._known.is_one_letter_off_short_command(named[0])
         ):
             return Kind.OPEN
         return Kind.PRAISE if _any_match(named, self._praise) else Kind.OTHER
@@ -345,7 +345,7 @@ class _Vocabulary:
                 return f"{command} {glued}"
         return self._nearest_known_word_or_same(word) if len(word) >= ONE_SLIP else word
 
-    def is_near_command(self, word: str) -> bool:
+    def is_one_letter_off_short_command(self, word: str) -> bool:
         """Whether a word that nobody knows is one letter away from a short command."""
         return word not in self and any(
             edit_distance(word, command, 1) == 1

@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce, Now
 from redis.exceptions import RedisError
 
 from astronote.common.logs import log_context
-from astronote.common.sql import CONNECTION_ERRORS, database_now, repeat_until_committed
+from astronote.common.sql import CONNECTION_ERRORS, database_now, repeat_while_connection_is_lost
 from contacts.consent import CONSENT_COLUMN
 from contacts.marketing_blocks import MarketingBlocks, marketing_blocks
 from contacts.models import MessageType
@@ -177,7 +177,9 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
                 result = call.result = mitto_client().send_bulk(
                     sms, may_send=lambda at: _may_send_singly(batch, messages[at])
                 )
-        return repeat_until_committed(lambda: settle_or_requeue_batch(batch, messages, result))
+        return repeat_while_connection_is_lost(
+            lambda: settle_or_requeue_batch(batch, messages, result)
+        )
 
 
 def _may_send_singly(batch: Batch, message: PreparedMessage) -> bool:
@@ -186,7 +188,7 @@ def _may_send_singly(batch: Batch, message: PreparedMessage) -> bool:
     Most of the calls of a batch begin long after its consent was read. What may not be sent returns
     to the queue with the rest of the batch, and is skipped there.
     """
-    rate_limits.sleep_for_one_call()
+    rate_limits.sleep_for_rate_of_one_call()
     try:
         still_sendable, _ = _split_sendable_and_skipped(batch, only=message.id)
         return bool(still_sendable) and not waiting_stops.is_one_from([message.to])
@@ -199,7 +201,7 @@ def _return_uncalled_batch_to_queue(batch: Batch, error: Exception) -> BatchResu
     """Return a batch to the queue that was perhaps marked as submitting; it was not called with."""
     connection.close()
     log.warning("PostgreSQL: %s before the call", type(error).__name__)
-    returned = repeat_until_committed(
+    returned = repeat_while_connection_is_lost(
         lambda: return_to_queue(batch, reason="PostgreSQL", until=None, attempts=batch.attempts)
     )
     return BatchResult.POSTPONED if returned else BatchResult.CLAIM_LOST
@@ -232,13 +234,13 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
     """
     known = _newest_submission_or_raise_postponed()
     with transaction.atomic():
-        if limits.caps_are_set():
-            limits.lock_store_caps(batch.owner_id)
+        if limits.is_any_cap_set():
+            limits.wait_and_lock_store_caps(batch.owner_id)
             limits.raise_postponed_if_over_store_cap(batch)
         messages, skipped = _split_sendable_and_skipped(batch)
         number = None
         if messages:
-            number = database_age.mark_submitting_and_count(batch, known=known)
+            number = database_age.mark_submitting_and_take_number(batch, known=known)
             still_claimed = number is not None
         else:
             still_claimed = bool(
@@ -247,7 +249,9 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
                 ).update(status=BatchStatus.SETTLED, settled_at=Now())
             )
         if still_claimed:
-            outcomes.record_outcomes(batch.message_class, skipped, batches_locked=True)
+            outcomes.record_outcomes_and_settle_credits(
+                batch.message_class, skipped, batches_locked=True
+            )
     if not still_claimed:  # or sending was stopped meanwhile
         return_to_queue(batch, reason="sending is stopped", until=None)
         return []
@@ -358,7 +362,9 @@ def settle_or_requeue_batch(
         ):
             log.error("claim lost after the call to Mitto")
             return BatchResult.CLAIM_LOST
-        outcomes.record_outcomes(batch.message_class, recorded, batches_locked=True)
+        outcomes.record_outcomes_and_settle_credits(
+            batch.message_class, recorded, batches_locked=True
+        )
     log.info("%s, %s messages", batch_result, len(messages))
     if any(outcome.status != MessageStatus.SENT for outcome in recorded):
         sending_stop.stop_if_recent_failures_exceed_limit(recorded[-1].error)
@@ -432,7 +438,7 @@ def _record_part_and_requeue_rest(
             attempts=batch.attempts - 1,
         ):
             log.error("claim lost between single sends")
-        outcomes.record_outcomes(
+        outcomes.record_outcomes_and_settle_credits(
             batch.message_class, _build_outcomes_of_items(submitted, result.items)
         )
     return BatchResult.DEFERRED
@@ -511,7 +517,7 @@ def _settle_as_failed_if_own_attempt(
     with transaction.atomic():
         submitted = _submitted_batch_with_own_token(batch).select_for_update()
         if is_own := submitted.exists():
-            outcomes.record_outcomes(
+            outcomes.record_outcomes_and_settle_credits(
                 batch.message_class,
                 _build_equal_outcomes(messages, MessageStatus.FAILED, code, error),
                 batches_locked=True,

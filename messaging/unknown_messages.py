@@ -48,7 +48,7 @@ def _mark_and_settle_unknown(
 ) -> int:
     messages = _lock_batches_and_get_unknown(model, message_ids)
     code = Reason.BY_OPERATOR if status == MessageStatus.FAILED else ""
-    changed = outcomes.record_outcomes(
+    changed = outcomes.record_outcomes_and_settle_credits(
         model,
         [Outcome(message.pk, status, None, code) for message in messages],
         batches_locked=True,

@@ -23,7 +23,7 @@ from astronote.common.locks import advisory_lock
 from astronote.common.visitor import network_of_visitor
 
 
-def folded_name(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+def folded_login_name(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
     """The name under which failures are counted: one for all spellings that log in as it."""
     given = credentials.get("username") if credentials else None
     if given is None and request is not None:
@@ -59,7 +59,7 @@ class ThrottledLogin(AuthenticationForm):
         Failures are counted after the check. Without the lock, guesses sent at the same time would
         all be checked before the first one counts.
         """
-        name = folded_name(None, {"username": self.data.get("username")})
+        name = folded_login_name(None, {"username": self.data.get("username")})
         address = network_of_visitor(self.request) if self.request else ""
         with advisory_lock(f"login {name} {address}") as acquired:
             if not acquired:

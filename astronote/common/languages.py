@@ -41,7 +41,7 @@ LANGUAGE_BY_COUNTRY = {
 }
 
 
-def language_of(store: User) -> Language:
+def language_of_store_or_country(store: User) -> Language:
     """A store's own language, else that of its country."""
     if store.language:
         return Language(store.language)

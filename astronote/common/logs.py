@@ -37,7 +37,7 @@ def mask_e164_numbers(text: str) -> str:
     return _NUMBER.sub("+•••", text)
 
 
-class TextFormatter(logging.Formatter):
+class NumberMaskingTextFormatter(logging.Formatter):
     """`time level logger: [store=3 batch=7] message`."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -50,7 +50,7 @@ class TextFormatter(logging.Formatter):
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
 
 
-class JsonFormatter(logging.Formatter):
+class NumberMaskingJsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -43,7 +43,7 @@ def database_now() -> datetime:
     return cast("datetime", rows("SELECT clock_timestamp()")[0][0])
 
 
-def repeat_until_committed(work: Callable[[], Result]) -> Result:
+def repeat_while_connection_is_lost(work: Callable[[], Result]) -> Result:
     """Do work in the database, again and again if its connection is lost, until it is committed.
 
     The work may have been committed although its answer was lost, so doing it twice must be the

@@ -113,7 +113,7 @@ class Worker(SimpleWorker):
             close_old_connections()
             if options.keep_count is not None:
                 for registry in (FinishedJobRegistry, FailedJobRegistry):
-                    trim_registry(registry(queue=queue), options.keep_count)
+                    delete_oldest_jobs_of_registry(registry(queue=queue), options.keep_count)
 
     def handle_job_failure(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
         """Record the failure, and enqueue another attempt later if the queue allows one."""
@@ -138,7 +138,7 @@ def freeze_garbage_collector() -> None:
     gc.set_threshold(20_000)
 
 
-def trim_registry(registry: BaseRegistry, keep: int) -> None:
+def delete_oldest_jobs_of_registry(registry: BaseRegistry, keep: int) -> None:
     """Delete a registry's oldest jobs, down to `keep`.
 
     Several workers may do so at once: the one that removes a job from the registry deletes it.

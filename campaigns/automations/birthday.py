@@ -50,7 +50,7 @@ def enqueue_birthday_messages(
         problems = text_problems(days_by_automation)
         messages, credits_needed_by_store = 0, Counter[StoreId]()
         for day, automations in _sendable_by_day(days_by_automation, problems).items():
-            due_contacts = _find_adults_with_birthday(day, automations)
+            due_contacts = _find_due_adults_with_birthday(day, automations)
             if dry_run:
                 messages += sum(1 for _ in due_contacts)
                 continue
@@ -133,7 +133,7 @@ def birth_days_celebrated_on(day: date) -> list[int]:
     return [28, 29] if last_of_common_february else [day.day]
 
 
-def _find_adults_with_birthday(
+def _find_due_adults_with_birthday(
     day: date, automations: list[EligibleAutomation]
 ) -> Iterator[DueContact]:
     """Adults whose birthday it is and who have no message of this year yet."""

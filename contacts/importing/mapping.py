@@ -411,7 +411,7 @@ class _Guess:
             column.matching_share(looks_like_date) >= MIN_VALUE_SHARE for column in dependants
         )
         for column in birthdays:
-            if column.cells and column.matching_share(_is_date_without_year) == 1:
+            if column.cells and column.matching_share(_is_day_and_month_or_bare_day) == 1:
                 self.notes.append(f"{column.text}: the dates have no year, so they are not used")
                 continue
             if column.cells and (may_be_of_dependant or _are_mostly_birthdays_of_children(column)):
@@ -837,7 +837,7 @@ def _gender_share(column: _Column) -> float:
     return column.matching_share(is_gender)
 
 
-def _is_date_without_year(cell: str) -> bool:
+def _is_day_and_month_or_bare_day(cell: str) -> bool:
     return looks_like_day_and_month(cell) or (len(cell) <= 2 and cell.isdecimal())
 
 

@@ -18,7 +18,12 @@ from hypothesis import strategies as st
 
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit, progress
-from astronote.common.logs import JsonFormatter, TextFormatter, log_context, mask_e164_numbers
+from astronote.common.logs import (
+    NumberMaskingJsonFormatter,
+    NumberMaskingTextFormatter,
+    log_context,
+    mask_e164_numbers,
+)
 from astronote.common.spreadsheet_csv import (
     csv_line_with_escaped_formulas,
     escape_formula,
@@ -117,10 +122,10 @@ def record(message="sent", *args, error=None):
 
 
 def test_a_line_of_text_has_time_level_and_logger():
-    line = TextFormatter().format(record("sent %s", 3))
+    line = NumberMaskingTextFormatter().format(record("sent %s", 3))
     assert line.endswith("WARNING messaging: sent 3") and line[:4].isdecimal()
     with log_context(store=3, batch=7):
-        assert TextFormatter().format(record()).startswith("store=3 batch=7: ")
+        assert NumberMaskingTextFormatter().format(record()).startswith("store=3 batch=7: ")
 
 
 def test_a_line_of_json_has_everything_by_name():
@@ -129,23 +134,25 @@ def test_a_line_of_json_has_everything_by_name():
     except ZeroDivisionError:
         error = sys.exc_info()
     with log_context(store=3):
-        line = json.loads(JsonFormatter().format(record("Γειά %s", "σου", error=error)))
+        line = json.loads(
+            NumberMaskingJsonFormatter().format(record("Γειά %s", "σου", error=error))
+        )
     assert datetime.fromisoformat(line["time"]).timestamp() == 1_790_000_000.25
     assert line["time"].endswith("+00:00")
     assert (line["level"], line["logger"], line["message"]) == ("WARNING", "messaging", "Γειά σου")
     assert line["store"] == 3
     assert "ZeroDivisionError: to +•••" in line["exception"]
-    assert "exception" not in json.loads(JsonFormatter().format(record()))
-    assert "Γειά" in JsonFormatter().format(record("Γειά"))
+    assert "exception" not in json.loads(NumberMaskingJsonFormatter().format(record()))
+    assert "Γειά" in NumberMaskingJsonFormatter().format(record("Γειά"))
 
 
 def test_what_a_line_is_about_ends_with_its_context_also_after_an_error():
     with log_context(store=3):
         with pytest.raises(ZeroDivisionError), log_context(batch=7, store=4):
-            assert "store=4 batch=7" in TextFormatter().format(record())
+            assert "store=4 batch=7" in NumberMaskingTextFormatter().format(record())
             raise ZeroDivisionError
-        assert TextFormatter().format(record()).startswith("store=3: ")
-    assert "store" not in TextFormatter().format(record())
+        assert NumberMaskingTextFormatter().format(record()).startswith("store=3: ")
+    assert "store" not in NumberMaskingTextFormatter().format(record())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,11 @@ import logging
 import pytest
 from django.db import connection
 
-from astronote.common.logs import JsonFormatter, TextFormatter, log_context
+from astronote.common.logs import (
+    NumberMaskingJsonFormatter,
+    NumberMaskingTextFormatter,
+    log_context,
+)
 from campaigns import enqueue
 from messaging import sending
 from tests.support.factories import make_campaign, make_list, make_store
@@ -71,8 +75,8 @@ def line(formatter):
 
 
 def test_log_lines_name_batch_campaign_and_store_and_no_number():
-    text = line(TextFormatter())
+    text = line(NumberMaskingTextFormatter())
     assert "batch=7 store=3 campaign=12" in text and "6900" not in text
-    parsed = json.loads(line(JsonFormatter()))
+    parsed = json.loads(line(NumberMaskingJsonFormatter()))
     assert (parsed["batch"], parsed["store"], parsed["campaign"]) == (7, 3, 12)
     assert parsed["message"] == "to +•••"

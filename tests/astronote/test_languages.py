@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from astronote.common.languages import (
     LANGUAGE_BY_COUNTRY,
     Language,
-    language_of,
+    language_of_store_or_country,
     preferred_language_or_default,
 )
 from astronote.models import User
@@ -25,7 +25,7 @@ from tests.support.factories import make_store
 def test_a_store_has_its_own_language_or_that_of_its_country(language, region, found, settings):
     settings.DEFAULT_PHONE_REGION = "DE"
     store = User(language=language, phone_region=region)
-    assert language_of(store) == found
+    assert language_of_store_or_country(store) == found
     assert LANGUAGE_BY_COUNTRY.get(phone_region_of(store), "en") == found or language
 
 

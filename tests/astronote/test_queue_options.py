@@ -107,9 +107,9 @@ def test_the_newest_jobs_are_those_that_are_kept():
     for age, job in enumerate(finished):
         job.set_status("finished")
         registry.add(job, ttl=3600 - age)
-    workers.trim_registry(registry, 5)
+    workers.delete_oldest_jobs_of_registry(registry, 5)
     assert len(registry.get_job_ids()) == 5
-    workers.trim_registry(registry, 2)
+    workers.delete_oldest_jobs_of_registry(registry, 2)
     assert set(registry.get_job_ids()) == {job.id for job in finished[:2]}
     assert [bool(jobs.redis_connection().exists(job.key)) for job in finished] == [True] * 2 + [
         False

@@ -89,7 +89,11 @@ def test_workers_that_trim_the_same_jobs_at_once_do_not_get_in_each_others_way(
         registry.add(job, ttl=3600 - age)
     jobs.get_queue("watchdog").connection.delete(jobs.get_queue("watchdog").key)
     with ThreadPoolExecutor(4) as together:
-        list(together.map(lambda keep: workers.trim_registry(registry, keep), [100] * 4))
+        list(
+            together.map(
+                lambda keep: workers.delete_oldest_jobs_of_registry(registry, keep), [100] * 4
+            )
+        )
     kept = registry.get_job_ids()
     assert set(kept) == {job.id for job in finished[:100]}
     assert sum(Job.exists(job.id, jobs.redis_connection()) for job in finished) == 100

@@ -39,7 +39,7 @@ def campaign(sandbox):
     ids = list(CampaignMessage.objects.filter(status="sent").values_list("pk", flat=True))
     now = CampaignMessage.objects.get(pk=ids[0]).sent_at
     waits = [4, 10, 10, 25, 100, 540]
-    outcomes.record_outcomes(
+    outcomes.record_outcomes_and_settle_credits(
         CampaignMessage,
         [
             *(
@@ -69,7 +69,7 @@ def test_a_campaigns_figures(campaign):
 def test_an_outcome_that_is_revised_is_counted_once(campaign):
     message = CampaignMessage.objects.filter(status="delivered").first()
     later = message.delivered_at + timedelta(hours=1)
-    outcomes.record_outcomes(
+    outcomes.record_outcomes_and_settle_credits(
         CampaignMessage, [Outcome(message.pk, "failed", None, "5", "", "failure", later)]
     )
     report = campaign_report(campaign)

@@ -45,7 +45,7 @@ def ids_of(campaign):
 
 
 def record(pk, status):
-    return outcomes.record_outcomes(CampaignMessage, [Outcome(pk, status)])
+    return outcomes.record_outcomes_and_settle_credits(CampaignMessage, [Outcome(pk, status)])
 
 
 def status_of(pk):

@@ -146,7 +146,7 @@ def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monke
         Client().post(second)
         connection.close()
 
-    monkeypatch.setattr(rate_limits, "sleep_for_one_call", opt_out_between_the_calls)
+    monkeypatch.setattr(rate_limits, "sleep_for_rate_of_one_call", opt_out_between_the_calls)
     assert sending.process_next_batch() == "deferred"
     assert [m["destination"] for m in sandbox.messages()] == [FIRST]
     replies.wait_and_apply_received_replies()

@@ -20,5 +20,5 @@ DROP = "DROP INDEX contact_search; DROP FUNCTION contacts_fold(text);"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("contacts", "0002_labels_of_fields")]
+    dependencies = [("contacts", "0001_initial")]
     operations = [migrations.RunSQL(CREATE, DROP)]
