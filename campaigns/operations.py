@@ -11,19 +11,22 @@ from django.urls import reverse
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from astronote.operations import registry
-from astronote.operations.registry import (
+from astronote.operations.personal_data import (
     AS_LONG_AS_ITS_ROW,
     BY_TEXT,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
-    Found,
-    HomePanel,
     LegalGround,
-    MetricSource,
     NoPersonalData,
     OnErasure,
-    OperatorModels,
     PersonalData,
+    by_contact,
+)
+from astronote.operations.registry import (
+    Found,
+    HomePanel,
+    MetricSource,
+    OperatorModels,
     RecurringJob,
     RecurringJobs,
     Repair,
@@ -31,7 +34,6 @@ from astronote.operations.registry import (
     SearchSource,
     SidebarLink,
     StorePanel,
-    by_contact,
 )
 from astronote.operations.watchdog import run_watchdog
 from campaigns import panels, repairs

@@ -14,7 +14,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from astronote.operations import registry
-from astronote.operations.registry import PersonalData, Subjects
+from astronote.operations.personal_data import PersonalData, Subjects
 from compliance import elsewhere, held_rows, record, uploads
 from compliance.person import Person
 from compliance.traces import iter_texts_in_json

@@ -18,7 +18,7 @@ from typing import Any
 
 from astronote.models import Session
 from astronote.operations import registry
-from astronote.operations.registry import PlaceKind
+from astronote.operations.personal_data import PlaceKind
 from astronote.queues import jobs
 from compliance.traces import Traces
 from contacts.importing import rewriting

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models.functions import Cast, Concat
 
 from astronote.common.sql import execute, rows
-from astronote.operations.registry import OnErasure, PersonalData
+from astronote.operations.personal_data import OnErasure, PersonalData
 from compliance import held_rows
 from compliance.held_rows import NamingRow
 from compliance.person import Person

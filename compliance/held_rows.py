@@ -16,7 +16,7 @@ from django.db.models.functions import Cast
 
 from astronote.accounts.models import User
 from astronote.operations import registry
-from astronote.operations.registry import OnErasure, PersonalData
+from astronote.operations.personal_data import OnErasure, PersonalData
 from compliance.person import Person
 from compliance.traces import iter_texts_in_json
 from contacts.importing.cells import UnusableCell

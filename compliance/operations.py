@@ -7,13 +7,8 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from astronote.operations import registry
-from astronote.operations.registry import (
-    NoPersonalData,
-    RecurringJob,
-    RecurringJobs,
-    RunNow,
-    SidebarLink,
-)
+from astronote.operations.personal_data import NoPersonalData
+from astronote.operations.registry import RecurringJob, RecurringJobs, RunNow, SidebarLink
 from compliance import contact_consent, contact_rights, retention
 from contacts.contact_page import (
     ContactAction,

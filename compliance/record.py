@@ -12,7 +12,7 @@ from django.apps import apps
 from django.conf import settings
 
 from astronote.operations import registry
-from astronote.operations.registry import PlaceKind
+from astronote.operations.personal_data import PlaceKind
 
 NOT_SET = "not stated: set {}"
 RECIPIENTS = (

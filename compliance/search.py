@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from astronote.common.sql import rows
 from astronote.operations import registry
-from astronote.operations.registry import (
+from astronote.operations.personal_data import (
     BY_TEXT,
     LegalGround,
     OnErasure,

@@ -8,28 +8,30 @@ from django.db.models import Q
 from django.urls import reverse
 
 from astronote.operations import registry
-from astronote.operations.registry import (
+from astronote.operations.personal_data import (
     AS_LONG_AS_ITS_ROW,
     BY_TEXT,
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
-    Found,
     FoundBy,
-    HealthCheck,
     LegalGround,
     NoPersonalData,
     OnErasure,
-    OperatorModels,
     PersonalData,
     PersonKey,
+    by_contact,
+)
+from astronote.operations.registry import (
+    Found,
+    HealthCheck,
+    OperatorModels,
     RecurringJob,
     RecurringJobs,
     Repair,
     SearchSource,
     SidebarLink,
     UploadPath,
-    by_contact,
 )
 from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
 from contacts.models import Contact

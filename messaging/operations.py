@@ -13,24 +13,26 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 
 from astronote.common.sql import database_now
 from astronote.operations import registry
-from astronote.operations.registry import (
+from astronote.operations.personal_data import (
     AS_LONG_AS_ITS_ROW,
     AS_LONG_AS_THE_ACCOUNT,
     BY_TEXT,
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
-    AsyncPath,
-    Banner,
     FoundBy,
-    HealthCheck,
-    HomePanel,
     LegalGround,
-    MetricSource,
     NoPersonalData,
     OnErasure,
-    OperatorModels,
     PersonalData,
     PersonKey,
+)
+from astronote.operations.registry import (
+    AsyncPath,
+    Banner,
+    HealthCheck,
+    HomePanel,
+    MetricSource,
+    OperatorModels,
     RecurringJob,
     RecurringJobs,
     Repair,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from astronote.operations import registry
-from astronote.operations.registry import (
+from astronote.operations.personal_data import (
     AS_LONG_AS_THE_ACCOUNT,
     BY_TEXT,
     FOR_AUDIT_DAYS,

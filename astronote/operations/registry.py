@@ -8,15 +8,14 @@ processing, web server) read what is registered here and name no app.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from django.db.models import Q
 from django.http import HttpRequest
 from prometheus_client.core import Metric
 
 from astronote.common.requests import Answer, ReadBody, RequestHead
+from astronote.operations.personal_data import NoPersonalData, PersonalData, PersonalPlace
 
 if TYPE_CHECKING:
     from astronote.accounts.models import User
@@ -166,157 +165,6 @@ class RecurringJobs:
 
     name: str
     jobs: Callable[[], Iterable[RecurringJob]]
-
-
-# Periods of personal data, as the record of processing prints them.
-UNTIL_CONTACT_RETENTION = "until the contact's retention"
-FOR_RETENTION_DAYS = "PII_RETENTION_DAYS"
-FOR_AUDIT_DAYS = "AUDIT_RETENTION_DAYS"
-AS_LONG_AS_ITS_ROW = "as long as the row that it is part of"
-AS_LONG_AS_THE_ACCOUNT = "as long as the account"
-
-
-class LegalGround(StrEnum):
-    """Why data may be processed (GDPR, article 6)."""
-
-    CONSENT = "consent, art. 6(1)(a)"
-    CONTRACT = "contract with the store, art. 6(1)(b)"
-    LEGAL_DUTY = "legal duty to prove consent and to respect objections, art. 6(1)(c), 7(1), 21"
-    LEGITIMATE_INTEREST = "legitimate interest, art. 6(1)(f)"
-
-
-class Subjects(StrEnum):
-    """Whose data it is."""
-
-    CUSTOMERS = "customers of the stores"
-    ACCOUNTS = "store owners and operators"
-
-
-class OnErasure(StrEnum):
-    """What an erasure does with a row that is a person's, or that names a person."""
-
-    DELETE = "the row is deleted"
-    EMPTY = "the columns are emptied, the row stays as a figure"
-    MASK = "what names the person is replaced"
-    KEEP = "kept"
-
-
-class PersonKey(Protocol):
-    """By what the rows of a person are found."""
-
-    @property
-    def phone(self) -> str:
-        """The number in E.164."""
-
-    @property
-    def contact_ids(self) -> Sequence[int]:
-        """The contacts with the number."""
-
-    def at_stores(self, lookup: str) -> Q:
-        """The rows of the stores that are asked about, by the lookup of their store."""
-
-
-@dataclass(frozen=True)
-class FoundBy:
-    """How the rows of a person are found.
-
-    Rows that only mention a person in a text are found by the text in any case.
-
-    Args:
-        how: for the record of processing.
-        condition: the rows that are the person's; None if only texts tell.
-        contact: the lookup of the contact that a row belongs to; empty if it belongs to none.
-        is_record: a row describes one person by number, so that a name in it is that person's, and
-            not one that is mentioned.
-    """
-
-    how: str
-    condition: Callable[[PersonKey], Q] | None = None
-    contact: str = ""
-    is_record: bool = False
-
-
-def by_contact(lookup: str) -> FoundBy:
-    """Rows that belong to a contact, by this lookup."""
-    return FoundBy(
-        "by the contact", lambda person: Q(**{f"{lookup}__in": person.contact_ids}), lookup
-    )
-
-
-BY_TEXT = FoundBy("by number, e-mail address or full name in the text, at any depth")
-
-
-@dataclass(frozen=True)
-class PersonalData:
-    """Fields of one model that hold personal data, or may hold it.
-
-    The record of processing (GDPR, article 30), access and erasure are made from these. `store` is
-    the lookup of the row's store, empty if it belongs to none; `shown_with` has lookups of other
-    rows' columns without which a person would not understand the row.
-    """
-
-    model: str
-    fields: tuple[str, ...]
-    purpose: str
-    period: str
-    _: KW_ONLY
-    categories: str
-    legal_ground: LegalGround
-    source: str
-    found_by: FoundBy
-    on_erasure: OnErasure
-    subjects: Subjects = Subjects.CUSTOMERS
-    store: str = "owner"
-    shown_with: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The name, unique within its registry."""
-        return f"{self.model}: {' '.join(self.fields)}"
-
-
-class PlaceKind(StrEnum):
-    """What kind of place outside PostgreSQL personal data may be in."""
-
-    REDIS = "Redis"
-    FILE = "files"
-    LOG = "logs"
-    COPY = "copies"
-
-
-@dataclass(frozen=True)
-class PersonalPlace:
-    """A place outside the tables where personal data is, or may get by an error.
-
-    `pattern` is that of Redis keys, or of files below the folder for temporary files; empty if no
-    erasure reaches the place. `on_erasure` says what one does, or why it need not.
-    """
-
-    kind: PlaceKind
-    name: str
-    pattern: str
-    purpose: str
-    period: str
-    categories: str
-    legal_ground: LegalGround
-    on_erasure: str
-    subjects: Subjects = Subjects.CUSTOMERS
-
-
-@dataclass(frozen=True)
-class NoPersonalData:
-    """Fields of one model that say nothing about a person: codes, states, settings, figures.
-
-    A time is here if it is that of no person, or says nothing once its row has lost its person.
-    """
-
-    model: str
-    fields: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The name, unique within its registry."""
-        return self.model
 
 
 @dataclass(frozen=True)

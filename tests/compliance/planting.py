@@ -24,7 +24,11 @@ from django.utils import timezone
 from astronote.accounts.sessions import Session, SessionStore
 from astronote.models import AuditEntry
 from astronote.operations import registry
-from astronote.operations.registry import OnErasure, PersonalData, PlaceKind
+from astronote.operations.personal_data import (
+    OnErasure,
+    PersonalData,
+    PlaceKind,
+)
 from astronote.queues import jobs
 from campaigns.models import (
     Automation,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from astronote.models import User
 from astronote.operations import registry
-from astronote.operations.registry import PlaceKind
+from astronote.operations.personal_data import PlaceKind
 from astronote.queues import jobs
 from compliance import rights
 from compliance.person import find_person

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from astronote.operations import registry
-from astronote.operations.registry import (
+from astronote.operations.personal_data import (
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
     UNTIL_CONTACT_RETENTION,
