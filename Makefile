@@ -16,6 +16,9 @@ help: ## Show the targets
 demo: .venv ## Run everything with invented data; ONCE=1 ends after the summary
 	$(RUN) manage.py demo $(if $(ONCE),--once)
 
+# Python keeps what it compiles: each process that a test starts would compile the project anew.
+test test-fast: export PYTHONDONTWRITEBYTECODE =
+
 test: .venv ## Run all tests
 	$(RUN) -m pytest
 

@@ -8,12 +8,13 @@ import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import TransactionTestCase
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from astronote.models import User
 from astronote.processes import supervisor
 from astronote.queues import jobs
 from tests.support.browser import Browser
-from tests.support.database import create_test_database, empty_filled_tables
+from tests.support.database import create_test_database, empty_tables
 from tests.support.sandbox import SandboxProcess
 
 PROCESS_FIXTURES = {"worker", "serve", "environment_of_processes"}
@@ -34,7 +35,20 @@ def pytest_collection_modifyitems(items):
 # the project can check it all the same.
 PBKDF2PasswordHasher.iterations = 1
 # Django's flush truncates every table and writes permissions and roles anew: 0.15 s a test.
-TransactionTestCase._fixture_teardown = lambda self: empty_filled_tables()
+TransactionTestCase._fixture_teardown = lambda self: empty_tables()
+# Each client of a test makes the middleware anew, which looks at every static file.
+_add_static_files = WhiteNoiseMiddleware.add_files_from_finders
+_static_files = {}
+
+
+def _add_static_files_once(self):
+    if not _static_files:
+        _add_static_files(self)
+        _static_files.update(self.files)
+    self.files = _static_files
+
+
+WhiteNoiseMiddleware.add_files_from_finders = _add_static_files_once
 
 
 @pytest.fixture(scope="session")

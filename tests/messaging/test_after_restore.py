@@ -15,7 +15,7 @@ from campaigns.models import CampaignMessage
 from messaging import sending
 from messaging.models import Batch, SendingStop
 from tests.support.checks import ledger_balances
-from tests.support.database import empty_filled_tables
+from tests.support.database import empty_tables
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
 
@@ -35,7 +35,7 @@ class Backup:
 
     def restore(self):
         with connection.cursor() as cursor:
-            empty_filled_tables()
+            empty_tables()
             cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             kept = {"auth_group", "auth_group_permissions", "auth_permission"}
             kept |= {"django_content_type", "django_migrations"}

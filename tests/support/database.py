@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -35,31 +34,38 @@ def create_test_database(name: str) -> None:
             if server.execute(query, [TEMPLATE]).fetchone() is None:
                 connection.settings_dict["TEST"]["NAME"] = TEMPLATE
                 connection.creation.create_test_db(verbosity=0, serialize=False)
+                _create_function_that_empties_tables(connection.connection)
                 connection.close()
             server.execute(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
 
 
-def empty_filled_tables() -> None:
-    """Delete the rows of all tables except KEPT_TABLES; sequences go on.
-
-    TRUNCATE reaches nearly every table by foreign keys and takes a quarter of a second, so it is
-    used only if a table has grown.
-    """
-    connection.ensure_connection()
-    # Planning the query takes longer than running it: its plan is kept by the connection.
-    with psycopg.Cursor(connection.connection) as cursor:
-        filled = cursor.execute(_find_filled_tables(), prepare=True).fetchall()
+def empty_tables() -> None:
+    """Delete the rows of all tables except KEPT_TABLES; sequences go on."""
     with connection.cursor() as cursor:
-        if any(size > LARGE_TABLE_BYTES for _, size in filled):
-            cursor.execute(f"TRUNCATE {', '.join(table for table, _ in filled)} CASCADE")
-        elif filled:
-            deletes = "; ".join(f"DELETE FROM {table}" for table, _ in filled)
-            # A replica checks no foreign keys, so the order of the tables does not matter.
-            cursor.execute(
-                f"SET session_replication_role = replica; {deletes};"
-                " SET session_replication_role = DEFAULT"
-            )
+        cursor.execute("SELECT empty_tables()")
+
+
+def _create_function_that_empties_tables(server: psycopg.Connection) -> None:
+    """Planning so many statements takes far longer than running them: a function plans them once.
+
+    TRUNCATE takes a quarter of a second, so it is used only if a table has grown. The foreign keys
+    are checked at the end of the transaction, so the order of the tables does not matter.
+    Temporary tables, such as that of an import, end with their connection.
+    """
+    query = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema()"
+    tables = {name for (name,) in server.execute(query)} - KEPT_TABLES
+    sizes = ", ".join(f"pg_relation_size('{table}')" for table in tables)
+    deletes = "; ".join(f"DELETE FROM {table}" for table in tables)
+    server.execute(f"""
+        CREATE FUNCTION empty_tables() RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN
+            IF greatest({sizes}) > {LARGE_TABLE_BYTES} THEN
+                TRUNCATE {", ".join(tables)};
+            ELSE
+                {deletes};
+            END IF;
+        END $$""")
 
 
 def columns_containing(text: str) -> Iterator[str]:
@@ -79,19 +85,3 @@ LIST_TEXT_COLUMNS = """
         ('text', 'character varying', 'character', 'json', 'jsonb', 'bytea', 'ARRAY')
     ORDER BY 1, 2
 """
-
-
-@cache
-def _find_filled_tables() -> str:
-    """A query for the names of the tables that have rows, and their sizes in bytes.
-
-    Temporary tables, such as that of an import, end with their connection and are not asked.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-        tables = sorted({name for (name,) in cursor.fetchall()} - KEPT_TABLES)
-    return " UNION ALL ".join(
-        f"""SELECT '"{table}"', pg_relation_size('"{table}"')
-        WHERE EXISTS (SELECT FROM "{table}")"""
-        for table in tables
-    )
