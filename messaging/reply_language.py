@@ -36,10 +36,11 @@ _OTHER_LISTS = (
 
 
 class Kind(StrEnum):
-    """What a clause says. The first five are the kinds of phrases in the files."""
+    """What a clause says. The first six are the kinds of phrases in the files."""
 
     CLEAR = "clear"  # asks to stop in so many words: "stop texting me"
-    KEEP = "keep"  # has such words and does not ask: "don't stop", "bus stop"
+    KEEP = "keep"  # has such words and does not ask: "don't stop"
+    UNRELATED = "unrelated"  # has such words in another meaning: "bus stop"
     DOUBT = "doubt"  # may ask: "wrong number"
     START = "start"  # asks for messages again
     INSTRUCTION = "instruction"  # repeats how to opt out: "reply STOP to opt out"
@@ -52,7 +53,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-PHRASES = (Kind.CLEAR, Kind.KEEP, Kind.DOUBT, Kind.START, Kind.INSTRUCTION)
+PHRASES = (Kind.CLEAR, Kind.KEEP, Kind.UNRELATED, Kind.DOUBT, Kind.START, Kind.INSTRUCTION)
 # What a question asks is no request; if it has the words of one, a person decides.
 _IN_QUESTION = {
     Kind.CLEAR: Kind.DOUBT,
@@ -241,7 +242,7 @@ class Language:
         kinds: set[Kind] = set()
         for phrases in self._phrases:
             matches = [
-                (match.start(), -match.end(), kind)
+                (match.start("phrase"), -match.end(), kind)
                 for kind, phrase in phrases
                 for match in phrase.finditer(text)
             ]
@@ -285,10 +286,10 @@ class Language:
 
     def _compile_phrase(self, phrase: str) -> re.Pattern[str]:
         """The pattern of a phrase, as the README of the files explains it."""
-        pattern = "(?<= )"
+        beginning, pattern = "(?<= )", ""
         for element in phrase.split():
             if element == "^":
-                pattern = f"^ {self._fillers}"
+                beginning = f"^ {self._fillers}"
             elif element == "$":
                 pattern += "$"
             elif element == GAP:
@@ -303,7 +304,7 @@ class Language:
                 ]
                 pattern += f"(?:(?:{unknown}{_pattern_of_any_word(words)}){self._fillers})"
                 pattern += "?" if element.endswith("?") else ""
-        return re.compile(pattern)
+        return re.compile(f"{beginning}(?P<phrase>{pattern})")
 
 
 class _Vocabulary:

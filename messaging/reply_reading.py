@@ -23,6 +23,8 @@ LONGEST_TEXT = 1500  # of a longer one the beginning and the end are read
 # What a text that was read as Latin may have been written in.
 OTHER_ENCODINGS = ("utf-8", "iso8859_7")
 _ACCENTED_LATIN = re.compile("[\u0080-\u00ff]")
+# What no person writes: control characters, and Greek letters within a Latin word.
+_IMPLAUSIBLE = re.compile("[\x80-\x9f]|[A-Za-z][\u0370-\u03ff]|[\u0370-\u03ff][A-Za-z]")
 
 
 class Reading(NamedTuple):
@@ -53,9 +55,11 @@ def _iter_redecoded_texts(text: str) -> Iterator[str]:
         for encoding in OTHER_ENCODINGS:
             for read_as in ("cp1252", "latin-1"):
                 try:
-                    yield text.encode(read_as).decode(encoding)
+                    redecoded = text.encode(read_as).decode(encoding)
                 except UnicodeError:
                     continue
+                if not _IMPLAUSIBLE.search(redecoded):
+                    yield redecoded
 
 
 def _read_in_best_language(text: str) -> Reading:
@@ -67,8 +71,11 @@ def _read_in_best_language(text: str) -> Reading:
             if any(sign in text for sign in shared.signs)
             else NOTHING
         )
-    clauses = split_into_clauses_without_quotes(text, shared.signatures)
-    in_each = [_InLanguage(language, clauses) for language in languages]
+    lines_apart, lines_joined = (
+        split_into_clauses_without_quotes(text, shared.signatures, joins_lines=joins_lines)
+        for joins_lines in (False, True)
+    )
+    in_each = [_InLanguage(language, lines_apart, lines_joined) for language in languages]
     most_known = max(each.known for each in in_each)
     readings = {each.reading() for each in in_each if each.known == most_known}
     return _merge_readings_of_languages([reading for reading in readings if reading is not None])
@@ -90,7 +97,31 @@ def _build_reading_for_review(proposed: str) -> Reading:
 
 
 class _InLanguage:
-    """A text as one language reads it."""
+    """A text as one language reads it: with a sentence in each line, and with broken lines."""
+
+    def __init__(
+        self, language: Language, lines_apart: Sequence[Clause], lines_joined: Sequence[Clause]
+    ) -> None:
+        self._apart = self._joined = _ClausesInLanguage(language, lines_apart)
+        if lines_joined != lines_apart:
+            self._joined = _ClausesInLanguage(language, lines_joined)
+        self.known = max(self._apart.known, self._joined.known)
+
+    def reading(self) -> Reading | None:
+        """What the text asks for; None if the language does not understand it."""
+        apart, joined = self._apart.kinds(), self._joined.kinds()
+        if apart == joined == {Kind.OTHER}:
+            return None
+        # "Please stop", and in the next line "by the shop".
+        in_lines, as_one = (
+            _combine_kinds_of_clauses(apart | ({Kind.KEEP} & joined)),
+            _combine_kinds_of_clauses(joined),
+        )
+        return as_one if as_one == STOP or in_lines == NOTHING else in_lines
+
+
+class _ClausesInLanguage:
+    """Clauses as one language reads them."""
 
     def __init__(self, language: Language, clauses: Sequence[Clause]) -> None:
         self.language, self.clauses = language, clauses
@@ -100,13 +131,14 @@ class _InLanguage:
         ]
         self.known = sum(map(language.known_words_score, clauses, self.words))
 
-    def reading(self) -> Reading | None:
-        """What the text asks for; None if the language does not understand it."""
+    def kinds(self) -> set[Kind]:
+        """What the clauses say."""
         in_capitals = all(token.isupper() for clause in self.clauses for token in clause.tokens)
-        kinds: set[Kind] = set()
-        for clause, words in zip(self.clauses, self.words, strict=True):
-            kinds |= self.language.classify_clause(clause, words, in_capitals=in_capitals)
-        return None if kinds == {Kind.OTHER} else _combine_kinds_of_clauses(kinds)
+        return {
+            kind
+            for clause, words in zip(self.clauses, self.words, strict=True)
+            for kind in self.language.classify_clause(clause, words, in_capitals=in_capitals)
+        }
 
 
 def _combine_kinds_of_clauses(kinds: Collection[Kind]) -> Reading:
@@ -117,7 +149,7 @@ def _combine_kinds_of_clauses(kinds: Collection[Kind]) -> Reading:
 
     asks_to_stop = has(Kind.CLEAR) or (
         not has(Kind.QUESTION, Kind.PRAISE, Kind.OPEN)
-        and (has(Kind.COMMAND) or (has(Kind.EVERYDAY) and not has(Kind.OTHER)))
+        and (has(Kind.COMMAND) or (has(Kind.EVERYDAY) and not has(Kind.OTHER, Kind.UNRELATED)))
     )
     if asks_to_stop and not has(Kind.KEEP, Kind.START):
         return STOP

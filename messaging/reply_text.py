@@ -36,6 +36,8 @@ _ADDRESS = re.compile(
 )
 _AN_ADDRESS = "\1"  # stands where an address was
 _LETTERS_APART = re.compile(r"(?<!\w)[^\W\d_](?:[ .,*~|/-]{1,2}[^\W\d_](?!\w)){2,}", re.IGNORECASE)
+# Between two words of one sentence that was written over two lines.
+_LINE_BREAK = re.compile(r"(?<=\w)\s*\n\s*(?=\w)")
 _MARKS = str.maketrans("’´`ʼ‘′_", "'''''' ")
 _END = re.compile(r"([.!?;:…\n\1|•·()\[\]{}\ufffd¿]+|\s[-–—]+\s|[–—])")
 _TOKEN = re.compile(r"[\w']+")
@@ -57,14 +59,19 @@ class Clause(NamedTuple):
     is_signature: bool
 
 
-def split_into_clauses_without_quotes(text: str, signatures: re.Pattern[str]) -> list[Clause]:
+def split_into_clauses_without_quotes(
+    text: str, signatures: re.Pattern[str], *, joins_lines: bool = False
+) -> list[Clause]:
     """The clauses of what the customer wrote, without quoted texts.
 
     Args:
         text: the reply.
         signatures: matches what a signature begins with.
+        joins_lines: whether a sentence goes on in the next line; if not, each line ends one.
     """
     text = _without_quoted_texts(_without_formatting(text))
+    if joins_lines:
+        text = _LINE_BREAK.sub(" ", text)
     text = re.sub(rf"(?<!\w)(?:{signatures.pattern})(?!\w)", "\n", text, flags=re.IGNORECASE)
     text = _ADDRESS.sub(_AN_ADDRESS, text)
     text = _LETTERS_APART.sub(lambda match: re.sub(r"[\W_]", "", match[0]) + " ", text)
