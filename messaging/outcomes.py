@@ -301,14 +301,18 @@ RECORD_OUTCOMES = f"""
                 WHEN 'delivered' THEN {tallies.wait_bucket_sql("m.sent_at", "m.delivered_at")}
                 WHEN 'sent' THEN '' ELSE m.error_code END AS detail,
             CASE WHEN c.sent_before IS NULL THEN m.sent_at END AS first_sent
+    ), counted AS (
+        SELECT owner_id, batch_id,
+            status_before, {tallies.slot_start_sql("ended_before")} AS slot_before, detail_before,
+            status, {tallies.slot_start_sql("ended")} AS slot, detail,
+            {tallies.slot_start_sql("first_sent")} AS accepted_slot,
+            count(*) AS messages, sum(segments) AS parts
+        FROM changed
+        WHERE is_outcome
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
     )
-    SELECT c.owner_id, c.batch_id, b.source_id,
-        c.status_before, {tallies.slot_start_sql("c.ended_before")}, c.detail_before,
-        c.status, {tallies.slot_start_sql("c.ended")}, c.detail,
-        {tallies.slot_start_sql("c.first_sent")},
-        count(*), sum(c.segments)
-    FROM changed c JOIN messaging_batch b ON b.id = c.batch_id
-    WHERE c.is_outcome
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+    SELECT c.owner_id, c.batch_id, b.source_id, c.status_before, c.slot_before, c.detail_before,
+        c.status, c.slot, c.detail, c.accepted_slot, c.messages, c.parts
+    FROM counted c JOIN messaging_batch b ON b.id = c.batch_id
     ORDER BY 1, 2
 """

@@ -146,13 +146,13 @@ def record_status_answers_and_events(
         counts: is added to.
     """
     now = database_now()
-    reported, new_events, missing = [], [], []
+    reported, new_events, mismatches, missing = [], [], [], []
     others = _find_mismatched_messages_and_log(model, queries, answers)
     for query, answer in zip(queries, answers, strict=True):
         counts["asked"] += 1
         match answer:
             case mitto.MessageReport() if query.pk in others:
-                new_events.append(_build_mismatch_event(query))
+                mismatches.append(_build_mismatch_event(query))
             case mitto.MessageReport():
                 event = NewEvent.from_receipt(
                     {
@@ -177,18 +177,24 @@ def record_status_answers_and_events(
     _stop_sending_if_account_is_refused(answers)
     if others:
         counts["mismatched"] = counts.get("mismatched", 0) + len(others)
-        log.error(
-            "Mitto names other texts or numbers for %s message IDs: the order of its items was not"
-            " kept. Stop sending and ask Mitto",
-            len(others),
-        )
     with transaction.atomic():
+        _stop_sending_if_mismatches_are_new(mismatches)
         insert_new_events(new_events, WebhookEventType.POLL)
         outcomes.record_outcomes_and_settle_credits(model, reported)
     checked = model.objects.filter(pk__in=[query.pk for query in queries])
     checked.update(delivery_last_checked_at=now)
     # 404 is not final: Mitto may not know a message yet (docs/rules.md#mitto-status-query).
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
+
+
+def _stop_sending_if_mismatches_are_new(mismatches: list[NewEvent]) -> None:
+    """Stop all sending; not again for messages that a person has let sending go on with."""
+    if count := insert_new_events(mismatches, WebhookEventType.POLL):
+        sending_stop.stop_sending(
+            StopReason.MISMATCHED_IDS,
+            by="delivery status poller",
+            details=f"Mitto names other texts or numbers for {count:,} message IDs",
+        )
 
 
 def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> None:

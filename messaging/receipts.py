@@ -21,7 +21,13 @@ from astronote.queues import jobs
 from messaging import outcomes
 from messaging.event_fields import RECEIVER_FIELDS, first_field
 from messaging.inbox import NewEvent, insert_new_events, message_status_of
-from messaging.models import MessageId, OutboundMessage, WebhookEvent, message_classes
+from messaging.models import (
+    MessageId,
+    OutboundMessage,
+    WebhookEvent,
+    message_class,
+    message_classes,
+)
 from messaging.outcomes import Outcome
 from messaging.statuses import (
     DELIVERED_PROVIDER_STATUSES,
@@ -120,23 +126,22 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
     """Apply the next receipts in one transaction and add to `counts`."""
     now = database_now()
     with transaction.atomic():
-        next_receipts = rows(
-            NEXT_RECEIPTS.format(has_message=_receipt_e_has_message_sql()),
-            {"after": after_id, "now": now, "count": CHUNK_RECEIPTS},
-        )
-        if not next_receipts:
+        groups = [
+            NextReceipts(*row)
+            for row in rows(
+                NEXT_RECEIPTS.format(messages=_messages_of_receipt_e_sql()),
+                {"after": after_id, "now": now, "count": CHUNK_RECEIPTS},
+            )
+        ]
+        if not groups:
             return AppliedChunk(after_id, 0)
+        last_id = max(group.last_id for group in groups)
         # Exactly these are applied and marked: another receipt's message may get its ID meanwhile.
-        matched_ids = [pk for pk, is_matched in next_receipts if is_matched]
-        last_id = next_receipts[-1][0]
-        if matched_ids:
-            for model in message_classes():
-                outcomes.record_outcomes_selected_by_sql(
-                    model, MATCHED_RECEIPTS, {"ids": matched_ids}
-                )
-            _set_status_of_events(matched_ids, WebhookEventStatus.PROCESSED)
-            counts["applied"] += len(matched_ids)
-        if len(matched_ids) < len(next_receipts):
+        for group in groups:
+            if group.batch_kind is not None:
+                _apply_to_messages_and_mark(group)
+                counts["applied"] += group.size
+        if any(group.batch_kind is None for group in groups):
             unmatched = WebhookEvent.objects.filter(
                 status=WebhookEventStatus.RECEIVED,
                 event_type=WebhookEventType.RECEIPT,
@@ -144,41 +149,78 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
                 pk__lte=last_id,
             )
             _apply_retry_or_give_up_unmatched(unmatched, now, counts)
-    return AppliedChunk(last_id, len(next_receipts))
+    return AppliedChunk(last_id, sum(group.size for group in groups))
+
+
+class NextReceipts(NamedTuple):
+    """Receipts whose messages are of one class; of those with the kind None none is known.
+
+    The IDs are PostgreSQL's arrays as text: thousands go back in other statements as they came.
+    """
+
+    batch_kind: str | None
+    size: int
+    last_id: int
+    ids: str
+    message_ids: str
+    batch_ids: str
+
+
+def _apply_to_messages_and_mark(receipts: NextReceipts) -> None:
+    assert receipts.batch_kind is not None
+    execute(LOCK_BATCHES_BY_ID, [receipts.batch_ids])
+    outcomes.record_outcomes_selected_by_sql(
+        message_class(receipts.batch_kind),
+        MATCHED_RECEIPTS,
+        {"ids": receipts.ids, "message_ids": receipts.message_ids},
+        batches_locked=True,
+    )
+    execute(MARK_EVENTS, [WebhookEventStatus.PROCESSED.value, receipts.ids])
 
 
 def _quoted_list_sql(values: Iterable[str]) -> str:
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
+# The next receipts, each that is due with its message. LIMIT 1 makes PostgreSQL look up each
+# message by its ID. A plain join may read all: statistics older than the campaign say that no
+# message has an ID.
 NEXT_RECEIPTS = """
-    SELECT e.id, (e.retry_at IS NULL OR e.retry_at <= %(now)s) AND ({has_message})
-    FROM messaging_webhookevent e
-    WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s
-    ORDER BY e.id LIMIT %(count)s
+    WITH next AS (
+        SELECT e.id, m.kind, m.id AS message_id, m.batch_id
+        FROM messaging_webhookevent e LEFT JOIN LATERAL ({messages} LIMIT 1) m
+            ON e.retry_at IS NULL OR e.retry_at <= %(now)s
+        WHERE e.status = 'received' AND e.event_type = 'dlr' AND e.id > %(after)s
+        ORDER BY e.id LIMIT %(count)s
+    )
+    SELECT kind, count(*), max(id), array_agg(id)::text, array_agg(message_id)::text,
+        array_agg(DISTINCT batch_id)::text
+    FROM next GROUP BY kind ORDER BY kind
 """
-# Receipts as outcomes for their messages of one class. LIMIT 1 makes PostgreSQL look up each
-# message by its ID. A plain join may read all messages: statistics older than the campaign say that
-# no message has an ID.
+LOCK_BATCHES_BY_ID = """
+    SELECT FROM messaging_batch WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+"""
+# Receipts as outcomes for their messages of one class. ANY makes PostgreSQL look up each event: it
+# would read them all to join them with a list of IDs.
 MATCHED_RECEIPTS = f"""
-    SELECT m.id,
+    SELECT t.message_id AS id,
         CASE WHEN e.provider_status IN ({_quoted_list_sql(DELIVERED_PROVIDER_STATUSES)})
                 THEN 'delivered'
             WHEN e.provider_status IN ({_quoted_list_sql(FAILED_PROVIDER_STATUSES)}) THEN 'failed'
             ELSE 'sent' END AS status,
         NULL::text AS provider_message_id, e.error_code, e.error, e.provider_status,
         COALESCE(e.occurred_at, e.received_at) AS at
-    FROM messaging_webhookevent e, LATERAL (
-        SELECT id FROM {{table}} WHERE provider_message_id = e.provider_message_id LIMIT 1) m
-    WHERE e.id = ANY(%(ids)s)
+    FROM unnest(%(ids)s::bigint[], %(message_ids)s::bigint[]) AS t (event_id, message_id)
+    JOIN messaging_webhookevent e ON e.id = t.event_id
+    WHERE e.id = ANY(%(ids)s::bigint[])
 """
 
 
-def _receipt_e_has_message_sql() -> str:
-    """SQL for whether receipt e has a message of any class; a subquery looks it up by its ID."""
-    return " OR ".join(
-        f"(SELECT true FROM {model._meta.db_table}"
-        " WHERE provider_message_id = e.provider_message_id)"
+def _messages_of_receipt_e_sql() -> str:
+    """SQL for the messages of any class that have the ID of receipt e."""
+    return " UNION ALL ".join(
+        f"SELECT '{model.batch_kind}' AS kind, id, batch_id FROM {model._meta.db_table}"
+        " WHERE provider_message_id = e.provider_message_id"
         for model in message_classes()
     )
 
@@ -286,7 +328,7 @@ def _set_status_of_events(event_ids: Sequence[int], status: WebhookEventStatus) 
 
 
 MARK_EVENTS = """
-    UPDATE messaging_webhookevent SET status = %s, processed_at = now() WHERE id = ANY(%s)
+    UPDATE messaging_webhookevent SET status = %s, processed_at = now() WHERE id = ANY(%s::bigint[])
 """
 
 

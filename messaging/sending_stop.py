@@ -48,6 +48,10 @@ WAYS_ON = {
         "Look at the scheduled campaigns and the unknown messages, then run"
         " manage.py sending go-on restored, or do it under Sending stops."
     ),
+    StopReason.MISMATCHED_IDS: (
+        "Receipts may count for the wrong people. Ask Mitto whether its answers keep the order of"
+        " the call, then run manage.py sending go-on mismatched_ids, or do it under Sending stops."
+    ),
 }
 # A person cannot let sending go on while one of these stands: something must be done first.
 NOT_ENDED_BY_A_PERSON = (StopReason.DATABASE_OLDER,)

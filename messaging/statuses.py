@@ -56,6 +56,10 @@ class StopReason(models.TextChoices):
         "PostgreSQL is older than what was sent: a backup was restored, or a replica took over",
     )
     RESTORED = "restored", "a backup was restored; a person has to let sending go on"
+    MISMATCHED_IDS = (
+        "mismatched_ids",
+        "Mitto's message IDs belong to other messages than those that we know them for",
+    )
 
 
 class ReservationStatus(models.TextChoices):

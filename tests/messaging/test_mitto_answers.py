@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from django.core.management import call_command
 
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
-from messaging import mitto, polling, receipts, sending
+from messaging import mitto, polling, receipts, sending, sending_stop
 from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, WebhookEvent
 from tests.messaging.test_mitto_client import SMS, answering, client  # noqa: F401 - a fixture
@@ -165,12 +166,18 @@ def polled(sandbox, campaign):
     return poll
 
 
-def test_a_status_of_another_message_is_not_applied_and_an_alert_is_raised(polled, caplog):
+def test_a_status_of_another_message_is_not_applied_and_all_sending_stops(polled, caplog, capsys):
     assert polled(fault="reordered_items")["mismatched"] == 6
     assert statuses() == ["sent"] * 6
-    assert "the order of its items was not kept" in caplog.text
+    (said,) = sending_stop.describe_stops()
+    assert "names other texts or numbers for 6 message IDs" in said and said in caplog.text
     assert "+3069" not in caplog.text
     assert WebhookEvent.objects.filter(event_type="poll", status="failed").count() == 6
+
+    call_command("sending", "go-on", "mismatched_ids")
+    assert "Sending is not stopped" in capsys.readouterr().out
+    assert polling._poll_and_record_statuses(Batch.objects.all())["mismatched"] == 6
+    assert sending_stop.describe_stops() == []
 
 
 def test_parts_that_mitto_counts_otherwise_raise_an_alert(polled, caplog):
