@@ -42,9 +42,11 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         SendingBlocked: if it needs the confirmation of a second person.
     """
     now = database_now()
-    # First, since such a year cannot be converted to another time zone.
+    # First, since the first and the last years cannot be converted to another time zone.
     if start_at.year > now.year + 1:
         raise ValueError(TOO_FAR_AHEAD)
+    if start_at.year < now.year - 1:
+        raise ValueError(f"the year {start_at.year} has passed: give a time in the future")
     if start_at.tzinfo is None:
         start_at = local_to_aware(start_at, campaign.owner.timezone)
     if start_at <= now:

@@ -11,19 +11,24 @@ from typing import Literal
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from django.http import HttpRequest
 
-# Almost every browser calls itself Mozilla; Opera Mini and old phones do not.
-_BROWSER = re.compile(r"(?:Mozilla|Firefox|Opera)\b|.*\bMIDP-\d")
+# Almost every browser calls itself Mozilla and says in brackets what it runs on; Opera Mini and old
+# phones do not.
+_BROWSER = re.compile(r"Mozilla/[\d.]+[ +]?\(|(?:Firefox|Opera)\b|.*\bMIDP-\d")
 # `compatible` was said by Internet Explorer and Konqueror, and is said by programs. A program names
 # the page that explains it, too.
 _PROGRAM = re.compile(
-    r"\bcompatible\b(?!.*\b(?:MSIE|Trident|Konqueror)\b)|https?://|\bHeadless", re.IGNORECASE
+    r"\bcompatible\b(?!.*\b(?:MSIE|Trident|Konqueror)\b)|https?://|\b(?:Headless|Cypress)",
+    re.IGNORECASE,
 )
 # What opens links in messages to protect or show them, by the name it gives beside a browser's.
 _SCANNER = re.compile(
-    r"barracuda|forcepoint|fortinet|mimecast|ms-office|proofpoint|safelinks|sophos|symantec"
-    r"|trend ?micro|(?:link|uri|url)[ -]?preview",
+    r"barracuda|cisco|cloudmark|fireeye|forcepoint|fortinet|ironport|mimecast|ms-office|proofpoint"
+    r"|safelinks|sophos|symantec|trellix|trend ?micro|zscaler"
+    r"|(?:link|uri|url)[ -]?(?:check|defen[cs]e|expand|preview|protect|scan)",
     re.IGNORECASE,
 )
+# A phone says its model here, which may be any word.
+_ANDROID_DEVICE = re.compile(r"\(Linux;[^()]*Android[^()]*\)")
 # The programs of the list, but those that call themselves by the bare name of an app and never a
 # browser: `Viber` alone fetches a preview, and a person opens a link in a browser of Viber.
 _CRAWLERS = [
@@ -50,10 +55,11 @@ def device_type_of(user_agent: str) -> Literal["robot", "phone", "computer"]:
     opens links in messages, and what says that it is compatible or where it is
     explained. The browser that an app shows a page in is a person's.
     """
+    without_model = _ANDROID_DEVICE.sub("()", user_agent)
     if (
         not _BROWSER.match(user_agent)
         or _PROGRAM.search(user_agent)
-        or _SCANNER.search(user_agent)
+        or _SCANNER.search(without_model)
         or any(crawler.search(user_agent) for crawler in _CRAWLERS)
     ):
         return "robot"

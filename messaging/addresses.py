@@ -16,13 +16,14 @@ from linkify_it import LinkifyIt
 
 # `{{first_name}}` and what else stands in two braces; `text.py` reads what it says.
 TAG = re.compile(r"\{\{([^{}]*)\}\}")
-_FINDER = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+_FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False})
 _NOT_AT_THE_END = ".,;:!?'\"*"
 # What RFC 3986 allows in a part of a URL besides letters, digits and "-._~".
 _ALLOWED_IN_PATH = "/:@!$&'()*+,;=%"
 _ALLOWED_AFTER_PATH = _ALLOWED_IN_PATH + "?"
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _NEVER_IN_URL = re.compile(r"[\s\x00-\x1f\x7f]")
+_SCHEME = re.compile("https?://", re.IGNORECASE)
 _PLACE_OF_TAG = "\ue000"  # of private use, so no address has it
 
 
@@ -36,11 +37,13 @@ class Address(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def find_addresses(text: str) -> list[Address]:
-    """The web addresses with `http://` or `https://` in a text, in their order.
+    """The web addresses in a text, in their order.
 
+    They begin with `http://`, `https://` or `www.`, or are a host with a path, such as
+    `shop.gr/sale`. A host alone needs nothing of us: phones make it a link, and it is short.
     Quotation marks, emoji and the punctuation after an address are not part of it. A tag is.
     """
-    if "://" not in text:
+    if "/" not in text and "www." not in text.lower():
         return []
     masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
     masked = "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
@@ -50,9 +53,16 @@ def find_addresses(text: str) -> list[Address]:
         while unicodedata.category(masked[end - 1]) == "Pd" and masked[end - 1] != "-":
             end -= 1
         written = text[match.index : end]
-        if is_http_url_with_host(written):
+        if not match.schema and "/" not in written and not written.lower().startswith("www."):
+            continue
+        if is_http_url_with_host(add_scheme(written)):
             found.append(Address(match.index, end, written))
     return found
+
+
+def add_scheme(written: str) -> str:
+    """The address that a phone opens for an address as people write it: `http://` is added."""
+    return written if _SCHEME.match(written) else f"http://{written}"
 
 
 def _is_word_character_or_dash(character: str) -> bool:

@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 
 from astronote.accounts.models import StoreId
 from astronote.common.sql import rows
-from messaging.addresses import TAG, find_addresses, to_ascii_url_keeping_tags
+from messaging.addresses import TAG, add_scheme, find_addresses, to_ascii_url_keeping_tags
 from messaging.batch_writing import TRACKING_LENGTH
 from messaging.codes import code_from_bytes, leading_code_or_empty
 from messaging.models import ShortLink
@@ -123,23 +123,29 @@ def _replace_addresses(text: str, short_url_of: Callable[[str], str]) -> str:
     """The text with its addresses as valid URLs, and those worth it as what `short_url_of` says."""
     pieces, end = [], 0
     for address in find_addresses(text):
-        url = to_ascii_url_keeping_tags(address.written)
+        written = _to_ascii_as_written(address.written)
         pieces += [
             text[end : address.start],
-            short_url_of(url) if _is_worth_shortening(url) else url,
+            short_url_of(add_scheme(written)) if _is_worth_shortening(written) else written,
         ]
         end = address.end
     return "".join([*pieces, text[end:]])
 
 
 def _find_urls_worth_shortening(text: str) -> set[str]:
-    urls = {to_ascii_url_keeping_tags(address.written) for address in find_addresses(text)}
-    return {url for url in urls if _is_worth_shortening(url)}
+    addresses = {_to_ascii_as_written(address.written) for address in find_addresses(text)}
+    return {add_scheme(address) for address in addresses if _is_worth_shortening(address)}
 
 
-def _is_worth_shortening(url: str) -> bool:
-    """Whether a short link is shorter than this URL, and leads to the same for all recipients."""
-    return len(url) > len(short_url(SAMPLE_CODE)) and not TAG.search(url)
+def _to_ascii_as_written(address: str) -> str:
+    """The address as a valid URL, without a scheme if it was written without one."""
+    url = to_ascii_url_keeping_tags(add_scheme(address))
+    return url if add_scheme(address) == address else url.removeprefix("http://")
+
+
+def _is_worth_shortening(address: str) -> bool:
+    """Whether a short link is shorter, and leads to the same for all recipients."""
+    return len(address) > len(short_url(SAMPLE_CODE)) and not TAG.search(address)
 
 
 def _get_or_create_short_urls(links: set[_Link]) -> dict[_Link, str]:

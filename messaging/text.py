@@ -8,12 +8,12 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from contacts.importing.headings import Meaning, read_heading
-from contacts.importing.names import is_placeholder_for_no_value
+from contacts.importing.names import clean_name_or_empty
 from messaging.addresses import TAG, find_addresses, percent_encode_value
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
@@ -45,10 +45,19 @@ _FIELD_BY_MEANING = {
     Meaning.EMAIL: "email",
 }
 _BRACES = re.compile(r"\{+[^{}\n]*\}*|\}+")
+# The tags of other programs, such as *|FNAME|*, %name% and [[name]].
+_TAG_OF_OTHER_PROGRAM = re.compile(
+    r"(\*\||%+|\[+|<+|#+|＜+|［+|｛+)(\w[^\[\]{}<>|%#*\n]{0,38}?)(\|\*|%+|\]+|>+|#+|＞+|］+|｝+)"
+)
+# Defaults in another program's form: {{x|default:"you"}}, {{x|default('you')}}, {{x||you}}.
+_NOT_PLAIN_DEFAULT = re.compile(r"""\||[a-z_]+ ?(?:\(|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z""")
+_WORD_IN_DEFAULT = re.compile(r"""["'“”„‘’«|]\s*([^"'“”„‘’«»|()]+)""")
+# What follows an offer link becomes part of it: another code, or a path that is lost.
+_JOINED_TO_OFFER_LINK = re.compile(r"[A-Za-z0-9/&=%]|[?#]\w")
 _SHOWN_LENGTH = 40
 _SEPARATORS = re.compile(r"[\s_]+")
 _SPACES_AT_END = re.compile(r"[^\S\n]+\Z")
-_PUNCTUATION_AFTER = re.compile(r"[,.;:!?)]|\Z|\n")
+_PUNCTUATION_AFTER = re.compile(r"""[,.;:!?…·)\]"'”’»]|\Z|\n""")
 _AT_START_OF_LINE = re.compile(r"(?:\A|\n)[^\S\n]*\Z")
 _LEFT_AT_START = re.compile(r"[,.;:!?]*[^\S\n]*")
 _SINGLE_SPACED = re.compile(r"\S+(?: \S+)*")
@@ -157,6 +166,20 @@ class Template:
         defaults = ("" if tag.in_address else tag.default for tag in self.tags)
         return self._format % tuple(defaults)
 
+    def problem_of_offer_links(self) -> str:
+        """What is wrong if characters follow an offer link so that it no longer leads there."""
+        for position, tag in enumerate(self.tags):
+            if tag.field != "offer_link" or tag.in_address:
+                continue
+            after = self._literals[position + 1]
+            is_before_tag = not after and position + 1 < len(self.tags)
+            if is_before_tag or _JOINED_TO_OFFER_LINK.match(after):
+                return (
+                    "Put a space after {{offer_link}}: what is joined to it becomes a part of the"
+                    " link."
+                )
+        return ""
+
     def _render_with_gaps(self, filled: list[str]) -> str:
         text = self._literals[0]
         for tag, value, literal in zip(self.tags, filled, self._literals[1:], strict=True):
@@ -212,15 +235,43 @@ def tag_problem(text: str, other_tags: Collection[str] = ()) -> str:
     """
     for tag in other_tags:
         text = text.replace(tag, "")
-    unknown = Template(text).unknown_tags
+    template = Template(text)
+    unknown = template.unknown_tags
     if not unknown:
-        return ""
+        return (
+            _problem_of_defaults(template.tags)
+            or _problem_of_other_programs_tags(text)
+            or template.problem_of_offer_links()
+        )
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
     if field := _nearest_field(name.partition("|")[0]):
         return f"{written} is no tag: write {{{{{field}}}}}."
     known = ", ".join(f"{{{{{field}}}}}" for field in FIELD_BY_TAG.values())
     return f"{written} is no tag, and braces are for tags only: there are {known}."
+
+
+def _problem_of_defaults(tags: Iterable[Tag]) -> str:
+    """What is wrong with the defaults of tags, if one is no plain text."""
+    for tag in tags:
+        if _NOT_PLAIN_DEFAULT.match(tag.default):
+            word = _WORD_IN_DEFAULT.search(tag.default)
+            plain = word[1].strip() if word and word[1].strip() else "there"
+            return f"{tag.default} is sent as it is written: write {{{{{tag.field}|{plain}}}}}."
+    return ""
+
+
+def _problem_of_other_programs_tags(text: str) -> str:
+    """What is wrong if the text has a field in the marks of another program; they are no tags."""
+    for match in _TAG_OF_OTHER_PROGRAM.finditer(text):
+        name = re.sub(r"[\W_]+", " ", match[2])
+        field = FIELD_BY_TAG.get(_fold_tag(name)) or _FIELD_BY_MEANING.get(
+            read_heading(name).meaning
+        )
+        in_address = any(a.start < match.start() < a.end for a in find_addresses(text))
+        if field and not (in_address and match[1].startswith("[")):  # ?f[name]=1 is usual
+            return f"{match[0]} is no tag: write {{{{{field}}}}}."
+    return ""
 
 
 def _nearest_field(name: str) -> str:
@@ -238,10 +289,12 @@ def _nearest_field(name: str) -> str:
 def value_or_empty(value: str) -> str:
     """A contact's value as texts use it: composed, and empty if it stands for nothing.
 
-    What stands for nothing, such as `N/A` and `-`, is what an import reads as an empty cell.
+    It is what an import stores of such a cell: on one line, without invisible characters, and
+    nothing for `N/A` and `-`. A tag that another program did not fill is nothing, too.
     """
-    value = unicodedata.normalize("NFC", value.strip())
-    return "" if value and is_placeholder_for_no_value(value) else value
+    value = clean_name_or_empty(unicodedata.normalize("NFC", value))
+    is_tag = TAG.fullmatch(value) or _TAG_OF_OTHER_PROGRAM.fullmatch(value)
+    return "" if is_tag else value
 
 
 def _collapse_spaces(text: str) -> str:

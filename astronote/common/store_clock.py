@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+MINUTE = timedelta(minutes=1)
+
+
+class ComesTwice(ValueError):
+    """A local time that clocks show twice, as they go back; `readings` are the two moments."""
+
+    def __init__(
+        self, local: datetime, readings: tuple[datetime, datetime], zone_name: str
+    ) -> None:
+        named = " or ".join(describe_with_offset(reading) for reading in readings)
+        written = " or ".join(reading.isoformat(timespec="minutes") for reading in readings)
+        super().__init__(
+            f"{local:%Y-%m-%d %H:%M} comes twice in {zone_name}, where clocks go back: as {named}."
+            f" Give another time, or this one with its offset, {written}"
+        )
+        self.readings = readings
 
 
 def local_to_aware(local: datetime, zone_name: str) -> datetime:
@@ -14,24 +31,30 @@ def local_to_aware(local: datetime, zone_name: str) -> datetime:
         zone_name: the store's time zone, such as Europe/Athens.
 
     Raises:
-        ValueError: if clocks skip the time, or show it twice; says which times can be meant.
+        ComesTwice: if clocks show the time twice.
+        ValueError: if clocks skip it; says which times are next to it.
     """
     zone = ZoneInfo(zone_name)
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     before, after = first.utcoffset(), second.utcoffset()
     if before == after or before is None or after is None:
         return first
-    if before < after:
-        shown = first.astimezone(UTC).astimezone(zone)
-        raise ValueError(
-            f"{local:%Y-%m-%d %H:%M} does not exist in {zone.key}, where clocks go forward: give"
-            f" another time, such as {shown:%H:%M}"
-        )
+    if before > after:
+        raise ComesTwice(local, (first, second), zone.key)
+    # With the offset after the change the time is read as one before it.
+    last = second.astimezone(UTC).replace(second=0, microsecond=0)
+    while (last + MINUTE).astimezone(zone).utcoffset() == before:
+        last += MINUTE
     raise ValueError(
-        f"{local:%Y-%m-%d %H:%M} comes twice in {zone.key}, where clocks go back: give another"
-        " time, or by the command line one with its offset,"
-        f" {first.isoformat(timespec='minutes')} or {second.isoformat(timespec='minutes')}"
+        f"{local:%Y-%m-%d %H:%M} does not exist in {zone.key}, where clocks go forward: give"
+        f" {last.astimezone(zone):%Y-%m-%d %H:%M} or before, or"
+        f" {(last + MINUTE).astimezone(zone):%Y-%m-%d %H:%M} or after"
     )
+
+
+def describe_with_offset(moment: datetime) -> str:
+    """A local time such as `03:30 EEST (UTC+03:00)`."""
+    return f"{moment:%H:%M} {moment:%Z} (UTC{moment.isoformat()[-6:]})"
 
 
 def hour_on_day(day: date, hour: int, zone_name: str) -> datetime:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from django import forms
 
+from astronote.common.store_clock import ComesTwice, describe_with_offset, local_to_aware
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import (
     FINAL_CAMPAIGN_STATUSES,
@@ -138,8 +138,19 @@ CAMPAIGN_ACTIONS = {
 }  # fmt: skip
 
 
-class ScheduleForm(forms.Form):
-    """The time at which a campaign starts, in the store's time zone."""
+class ActionForm(forms.Form):
+    """What an action needs; `campaign` is what it is done with."""
+
+    def __init__(self, data: Any = None, *, campaign: Campaign) -> None:
+        super().__init__(data)
+        self.campaign = campaign
+
+
+class ScheduleForm(ActionForm):
+    """The time at which a campaign starts, in the store's time zone.
+
+    A time that the store's clocks show twice is asked about: the form has `reading` then.
+    """
 
     at = forms.DateTimeField(
         label="At",
@@ -147,21 +158,55 @@ class ScheduleForm(forms.Form):
         input_formats=["%Y-%m-%dT%H:%M"],
     )
 
-    def clean_at(self) -> datetime:
-        """The time without a zone, which `schedule_campaign` takes as the store's."""
-        return self.cleaned_data["at"].replace(tzinfo=None)
+    def clean(self) -> dict[str, Any]:
+        """`at` as the moment that is meant."""
+        if "at" in self.cleaned_data:
+            local = self.cleaned_data["at"].replace(tzinfo=None)
+            try:
+                self.cleaned_data["at"] = local_to_aware(local, self.campaign.owner.timezone)
+            except ComesTwice as twice:
+                self._choose_or_ask(twice)
+            except ValueError as error:
+                self.add_error("at", str(error))
+        return self.cleaned_data
+
+    def _choose_or_ask(self, twice: ComesTwice) -> None:
+        """Take the reading that was chosen; without one, offer both."""
+        readings = {reading.isoformat(): reading for reading in twice.readings}
+        order = ("first", "second")
+        self.fields["reading"] = forms.ChoiceField(
+            label="Which of the two",
+            widget=forms.RadioSelect,
+            choices=[
+                (value, f"the {place}, {describe_with_offset(reading)}")
+                for place, (value, reading) in zip(order, readings.items(), strict=True)
+            ],
+        )
+        if chosen := readings.get(self.data.get("reading", "")):
+            self.cleaned_data["at"] = chosen
+        else:
+            zone = self.campaign.owner.timezone
+            self.add_error(
+                "at",
+                f"{twice.readings[0]:%Y-%m-%d %H:%M} comes twice in {zone}, where clocks go back:"
+                " choose which",
+            )
 
 
-class TestForm(forms.Form):
+class TestForm(ActionForm):
     """The number that gets a test."""
 
     to = forms.CharField(label="Number", max_length=40, widget=forms.TextInput({"type": "tel"}))
 
 
-class SeenForm(forms.Form):
+class SeenForm(ActionForm):
     """The digest of the text and audience that the page shows, so that no other is confirmed."""
 
     seen = forms.CharField(widget=forms.HiddenInput)
 
+    def get_initial_for_field(self, field: forms.Field, field_name: str) -> str:
+        """What the campaign has when the page is shown."""
+        return service_campaigns.settings_digest(self.campaign)
 
-INPUT_FORMS: dict[str, type[forms.Form]] = {"at": ScheduleForm, "to": TestForm, "seen": SeenForm}
+
+INPUT_FORMS: dict[str, type[ActionForm]] = {"at": ScheduleForm, "to": TestForm, "seen": SeenForm}

@@ -277,8 +277,7 @@ class CampaignAdmin(LargeTableAdmin):
             raise PermissionDenied
         form = None
         if action.input_field:
-            seen = service_campaigns.settings_digest(campaign)
-            form = INPUT_FORMS[action.input_field](request.POST or None, initial={"seen": seen})
+            form = INPUT_FORMS[action.input_field](request.POST or None, campaign=campaign)
         is_complete = request.method == "POST" and (form is None or form.is_valid())
         if is_complete and (
             shown_next := _perform_and_get_campaign_to_show(request, campaign, action, form)

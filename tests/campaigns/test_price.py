@@ -47,7 +47,24 @@ def list_of_names(store, *names, **fields):
 
 
 NAMES = st.one_of(
-    st.sampled_from(["", "N/A", "-", "NULL", "Ann", "Γιώργος", "O’Brien", "Zoe\u0301", "李", "😀"]),
+    st.sampled_from(
+        [
+            "",
+            "N/A",
+            "-",
+            "NULL",
+            "Ann",
+            "Γιώργος",
+            "O’Brien",
+            "Zoe\u0301",
+            "李",
+            "😀",
+            "Maria\nPapa",
+            "Ann\u200b",
+            "{{first_name}}",
+            "\u200f\u05de\u05e8\u05d9\u05dd",
+        ]
+    ),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40),
 )
 PHONES = st.sampled_from(["+30690000000", "+30690000000", "+30210123456"])  # with a digit more
@@ -55,7 +72,8 @@ PIECES = st.sampled_from(
     ["{{first_name}}", "{{ First Name | φίλε μου }}", "{{last_name}}", "{{email|-}}", ", ", " ",
      "\n", "Γεια σου", "Hello", "Έκπτωση 50%", "€", "“", "’", "–", "e\u0301", "👉", "x" * 60,
      "https://shop.example/sale?n={{first_name}}", "https://café.example/été", "(https://a.gr/b)",
-     "https://shop.example/a/very/long/address/of/an/offer?utm_source=sms", "{{offer_link}}",
+     "https://shop.example/a/very/long/address/of/an/offer?utm_source=sms", " {{offer_link}} ",
+     "www.shop.gr/hi?n={{first_name}}", " shop.gr/a/very/long/address/of/προσφορά",
      " {{unsubscribe_link}} ", "[ok]"]
 )  # fmt: skip
 

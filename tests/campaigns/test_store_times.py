@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from campaigns import actions, enqueue, schedule
@@ -84,8 +85,8 @@ def test_each_time_in_a_list_of_all_stores_names_the_zone_of_its_store(store, ad
 
 def test_a_time_that_has_passed_is_refused_in_the_stores_time(store):
     campaign = make_campaign(store, make_list(store, 1))
-    passed = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
-    with pytest.raises(ValueError, match=f"^2020-01-02 02:00 {ZONE} has passed"):
+    passed = datetime(timezone.now().year - 1, 1, 1, 12, 0, tzinfo=UTC)
+    with pytest.raises(ValueError, match=f"^{passed.year}-01-02 02:00 {ZONE} has passed"):
         schedule.schedule_campaign(campaign, passed, by="test")
 
 
@@ -119,6 +120,50 @@ def test_the_form_asks_again_for_a_time_that_clocks_skip_or_show_twice(admin_cli
     admin_client.post(address, {"at": f"{right:%Y-%m-%dT%H:%M}"})
     campaign.refresh_from_db()
     assert campaign.scheduled_at == right.replace(tzinfo=ZoneInfo("Europe/Athens"))
+
+
+@pytest.mark.parametrize(("place", "offset"), [(0, 3), (1, 2)])
+def test_the_form_offers_both_readings_of_a_time_that_comes_twice(admin_client, place, offset):
+    store = make_store(timezone="Europe/Athens")
+    campaign = make_campaign(store, make_list(store, 1))
+    twice = next_change("Europe/Athens", forward=False).replace(hour=3, minute=30)
+    address = f"/admin/campaigns/campaign/{campaign.pk}/do/schedule/"
+    asked = admin_client.post(address, {"at": f"{twice:%Y-%m-%dT%H:%M}"}).text
+    assert "the first, 03:30 EEST (UTC+03:00)" in asked
+    assert "the second, 03:30 EET (UTC+02:00)" in asked
+    reading = re.findall(r'name="reading" value="([^"]+)"', asked)[place]
+    admin_client.post(address, {"at": f"{twice:%Y-%m-%dT%H:%M}", "reading": reading})
+    campaign.refresh_from_db()
+    assert campaign.scheduled_at == twice.replace(tzinfo=timezone.get_fixed_timezone(offset * 60))
+
+
+def test_a_reading_of_another_time_is_not_taken(admin_client):
+    store = make_store(timezone="Europe/Athens")
+    campaign = make_campaign(store, make_list(store, 1))
+    twice = next_change("Europe/Athens", forward=False).replace(hour=3, minute=30)
+    posted = {"at": f"{twice:%Y-%m-%dT%H:%M}", "reading": f"{twice:%Y-%m-%d}T03:10:00+02:00"}
+    asked = admin_client.post(f"/admin/campaigns/campaign/{campaign.pk}/do/schedule/", posted)
+    assert "choose which" in asked.text
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Kiritimati", "Europe/Athens"])
+@pytest.mark.parametrize(
+    "at", ["9999-12-31T23:59", "0001-01-01T00:00", "2026-02-30T10:00", "x", ""]
+)
+def test_a_time_that_cannot_be_meant_is_refused_by_form_and_command(admin_client, zone, at):
+    store = make_store(timezone=zone)
+    campaign = make_campaign(store, make_list(store, 1))
+    address = f"/admin/campaigns/campaign/{campaign.pk}/do/schedule/"
+    asked = admin_client.post(address, {"at": at})
+    assert asked.status_code == 200 and "badge red" in asked.text
+    for offset in ("", "+14:00", "-12:00"):
+        with pytest.raises(CommandError):
+            call_command("campaign", "schedule", str(campaign.pk), f"--at={at}{offset}")
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.scheduled_at) == ("draft", None)
+    assert admin_client.get("/admin/campaigns/campaign/").status_code == 200
 
 
 def test_a_reason_for_waiting_names_the_zone(store, admin_client, settings):

@@ -53,7 +53,7 @@ def test_previews_scanners_and_libraries_are_programs(agent):
 
 
 @pytest.mark.parametrize("file", ["people", "programs"])
-def test_a_hundred_real_browsers_of_apps_and_programs_are_told_apart(file):
+def test_two_hundred_real_browsers_of_apps_and_programs_are_told_apart(file):
     agents = (FOLDER / f"{file}.txt").read_text().splitlines()
     robots = [agent for agent in agents if device_type_of(agent) == "robot"]
     assert robots == (agents if file == "programs" else [])

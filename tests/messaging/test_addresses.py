@@ -17,6 +17,7 @@ from messaging.addresses import find_addresses, to_ascii_url_keeping_tags
 from messaging.batch_writing import generate_tracking_ids
 from messaging.links import OwnedText, create_links_and_shorten_urls
 from messaging.models import ShortLink
+from messaging.text import Template
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 from tests.support.shop_addresses import shop_addresses
 
@@ -108,6 +109,32 @@ def test_what_follows_an_address_is_no_part_of_it(mark):
 )  # fmt: skip
 def test_an_address_becomes_a_valid_url(address, url):
     assert to_ascii_url_keeping_tags(address) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "sent", "target"),
+    [("www.shop.gr now", "www.shop.gr now", None),
+     ("Go to shop.gr/α!", "Go to shop.gr/%CE%B1!", None),
+     ("www.παπούτσια.gr", "www.xn--mxaaxxdbwh4f.gr", None),
+     ("www.shop.gr/a-long-way/to/the/offer.", "{}.", "http://www.shop.gr/a-long-way/to/the/offer"),
+     ("bit.ly/3xY", "bit.ly/3xY", None), ("shop.gr, info@shop.gr", "shop.gr, info@shop.gr", None),
+     ("24/7, 9.90/kg, και/ή, me@shop.gr/me", "24/7, 9.90/kg, και/ή, me@shop.gr/me", None)],
+)  # fmt: skip
+@pytest.mark.django_db(transaction=True)
+def test_an_address_without_http_leads_where_a_phone_would_lead(text, sent, target, client):
+    links_made = {0: OwnedText(make_store().pk, None, text)}
+    [written] = create_links_and_shorten_urls(links_made).values()
+    link = ShortLink.objects.first()
+    assert written == sent.format(link and links.short_url(link.short_code))
+    if target:
+        assert target_of(written.rstrip("."), client) == target
+
+
+def test_values_in_an_address_without_http_are_percent_encoded():
+    template = Template("shop.gr/hi/{{first_name}} www.shop.gr?n={{first_name}}")
+    assert template.render({"first_name": "Ann & Bob"}) == (
+        "shop.gr/hi/Ann%20%26%20Bob www.shop.gr?n=Ann%20%26%20Bob"
+    )
 
 
 def test_codes_hold_letters_and_digits_only():

@@ -57,7 +57,8 @@ def test_a_tag_is_written_with_spaces_case_and_accents_as_people_do(tag):
      ("Dear {{first_name}} {{last_name}}, sale", "Dear, sale"),
      ("{{first_name}}, sale", "sale"), ("{{first_name}} {{last_name}}: sale", "sale"),
      ("Sale\n{{first_name}}, come", "Sale\ncome"), ("Bonjour {{first_name}} !", "Bonjour !"),
-     ("Come, {{first_name}}", "Come,"),
+     ("Come, {{first_name}}", "Come,"), ("Γεια {{first_name}}… έλα", "Γεια… έλα"),
+     ("Γεια {{first_name}}\u0387 έλα", "Γεια· έλα"), ("“Hi {{first_name}}” x", "“Hi” x"),
      ("https://a.gr/?n={{first_name}}, hi", "https://a.gr/?n=, hi"),
      ("https://a.gr/?n={{first_name|dear you}}", "https://a.gr/?n=dear%20you")],
 )  # fmt: skip
@@ -83,7 +84,57 @@ def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, h
     assert hint in tag_problem(text)
 
 
-@pytest.mark.parametrize("nothing", ["N/A", "-", "NULL", "n.a.", " . ", "(null)", "keine Angabe"])
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("Hi *|FNAME|*", "*|FNAME|* is no tag: write {{first_name}}."),
+     ("Hi %first_name%, sale", "write {{first_name}}"), ("Hi [[όνομα]]", "write {{first_name}}"),
+     ("Hi <Vorname>", "write {{first_name}}"), ("Hi [First Name]!", "write {{first_name}}"),
+     ("Hi ｛｛last_name｝｝", "write {{last_name}}"), ("Hi ##NAME##", "write {{first_name}}"),
+     ("https://shop.gr/?e=*|EMAIL|*", "write {{email}}")],
+)  # fmt: skip
+def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
+    assert hint in tag_problem(text)
+
+
+@pytest.mark.parametrize(
+    "default", ["default:'φίλε'", 'default: "φίλε"', "default('φίλε')", "|φίλε", '"φίλε"', "«φίλε»"]
+)
+def test_a_default_in_the_form_of_another_program_is_a_problem(default):
+    assert "write {{first_name|φίλε}}" in tag_problem(f"Hi {{{{ first_name | {default} }}}}")
+
+
+@pytest.mark.parametrize("after", ["now", "2", "/sale", "?utm=1", "&a", "{{first_name}}"])
+def test_an_offer_link_that_what_follows_would_lengthen_is_a_problem(after):
+    assert "Put a space after {{offer_link}}" in tag_problem(f"See {{{{offer_link}}}}{after}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{offer_link}}", "({{offer_link}}).", "{{offer_link}}, τώρα", "{{offer_link}}👉",
+     "{{offer_link}}?", "https://a.gr/?u={{offer_link}}&b=1", "50%-70% off [ok] <3 #sale [new]",
+     "https://a.gr/?f[name]=1",
+     "https://a.gr/%CE%B1%CE%B2", "Hi {{first_name|friend: you}}", "{{first_name|c'est toi}}"],
+)  # fmt: skip
+def test_what_only_resembles_a_mistake_is_none(text):
+    assert not tag_problem(text)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "{{first_name}}",
+        "*|FNAME|*",
+        "%NAME%",
+        "[first name]",
+        "N/A",
+        "-",
+        "NULL",
+        "n.a.",
+        " . ",
+        "(null)",
+        "keine Angabe",
+    ],
+)
 def test_a_word_for_nothing_is_no_value(nothing):
     assert value_or_empty(nothing) == ""
 
@@ -91,6 +142,17 @@ def test_a_word_for_nothing_is_no_value(nothing):
 @pytest.mark.parametrize("name", ["Null", "Nan", "Ann", "Νίκος", "O'Neil", "J.", "李"])
 def test_a_name_is_a_value(name):
     assert value_or_empty(name) == name
+
+
+@pytest.mark.parametrize(
+    ("stored", "used"),
+    [("Maria\nPapa", "Maria Papa"), (" Maria \t Papa ", "Maria Papa"), ("Maria\u200b", "Maria"),
+     ("\u200f\u05de\u05e8\u05d9\u05dd\u202c", "\u05de\u05e8\u05d9\u05dd"),
+     ("Tom &amp; Co", "Tom & Co"), ("🌸 Maria 👩\u200d👧", "🌸 Maria 👩\u200d👧"),
+     ("maria & co", "maria & co"), ("100%", "100%")],
+)  # fmt: skip
+def test_a_value_is_on_one_line_without_invisible_characters(stored, used):
+    assert value_or_empty(stored) == used
 
 
 def test_a_text_and_its_values_are_composed():
