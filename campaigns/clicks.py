@@ -31,7 +31,9 @@ def find_target_url_and_count_visit(
     else:
         link = ShortLink.objects.filter(short_code=code)
         target = link.values_list("target_url", flat=True).first()
-        if target and counted:
+        if not is_http_url_with_host(target or ""):  # an erasure has masked it
+            return None
+        if counted:
             link.update(click_count=F("click_count") + 1, last_clicked_at=Now())
     return to_ascii_url_keeping_tags(target) if target else None
 

@@ -150,6 +150,14 @@ def _erase_and_count_own_rows(declaration: PersonalData, ids: Sequence[int]) -> 
     return own.update(**{name: _value_of_emptied_column(model, name) for name in fields})
 
 
+def erased_value_of_column(
+    model: type[models.Model], name: str, on_erasure: OnErasure
+) -> str | Concat | None:
+    """What a column holds after all of it was erased: nothing, or a mask where texts are masked."""
+    emptied = _value_of_emptied_column(model, name)
+    return MASK if on_erasure == OnErasure.MASK and emptied == "" else emptied
+
+
 def _value_of_emptied_column(model: type[models.Model], name: str) -> str | Concat | None:
     """What an emptied column holds; where rows must differ, a text with the row's number."""
     if _is_column_in_unique_key(model, name):

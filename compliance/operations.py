@@ -8,8 +8,15 @@ from django.conf import settings
 
 from astronote.operations import registry
 from astronote.operations.personal_data import NoPersonalData
-from astronote.operations.registry import RecurringJob, RecurringJobs, RunNow, SidebarLink
-from compliance import contact_consent, contact_rights, retention
+from astronote.operations.registry import (
+    RecurringJob,
+    RecurringJobs,
+    Repair,
+    RunNow,
+    SidebarLink,
+    StorePanel,
+)
+from compliance import contact_consent, contact_rights, off_boarding, off_boarding_pages, retention
 from contacts.contact_page import (
     ContactAction,
     ContactErasure,
@@ -34,6 +41,14 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 
 registry.recurring_jobs.register(RecurringJobs("compliance", _recurring_jobs))
+registry.repairs.register(
+    Repair("work_of_left_stores_ended", off_boarding.end_open_work_of_left_stores)
+)
+registry.store_panels.register(
+    StorePanel(
+        "off-boarding", "compliance/off_boarding_panel.html", off_boarding_pages.panel_context, 90
+    )
+)
 contact_actions.register(
     ContactAction(
         "record_consent",

@@ -171,6 +171,7 @@ registry.personal_data.register(
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
+        kept_after_store="proof of opt-outs, with the keyed hash",
     ),
     PersonalData(
         "contacts.List",

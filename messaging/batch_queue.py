@@ -48,7 +48,8 @@ def due_batches() -> QuerySet[Batch]:
 def claim_next_batch() -> Batch | None:
     """Claim the due batch with the lowest turn, with a new token.
 
-    None if none is due, or all sending is stopped (`sending_stop.py`).
+    None if none is due, or all sending is stopped (`sending_stop.py`). Batches of stores that have
+    left are never claimed: off-boarding cancels them.
     """
     return next(iter(Batch.objects.raw(CLAIM_BATCH, [uuid.uuid4()])), None)
 
@@ -61,6 +62,8 @@ CLAIM_BATCH = """
         SELECT id FROM messaging_batch
         WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
             AND NOT EXISTS (SELECT FROM messaging_sendingstop)
+            AND NOT EXISTS (SELECT FROM astronote_user store
+                WHERE store.id = owner_id AND store.left_at IS NOT NULL)
         ORDER BY turn, id
         LIMIT 1
         FOR UPDATE SKIP LOCKED)

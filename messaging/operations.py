@@ -333,6 +333,7 @@ registry.personal_data.register(
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
+        kept_after_store="commercial records are kept for years",
     ),
 )
 # Columns of every message class that hold no personal data once number and text are gone.

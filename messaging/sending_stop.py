@@ -274,6 +274,8 @@ CHOOSE_PROBE = """
     SELECT id FROM (
         SELECT DISTINCT ON (owner_id) id FROM messaging_batch
         WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
+            AND NOT EXISTS (SELECT FROM astronote_user store
+                WHERE store.id = owner_id AND store.left_at IS NOT NULL)
         ORDER BY owner_id, deferrals, turn, id) AS first_of_each_store
     ORDER BY random() LIMIT 1
 """

@@ -21,6 +21,8 @@ def require_eligible_sender(store: User) -> str:
     Raises:
         SendingBlocked: if the store may not send, or has no sender ID.
     """
+    if store.left_at:
+        raise SendingBlocked(f"the store left on {store.left_at:%Y-%m-%d}")
     if store.billing_hold:
         reason = store.billing_hold_reason or "no reason given"
         raise SendingBlocked(f"the store is on billing hold: {reason}")

@@ -76,7 +76,9 @@ class UserQuerySet(models.QuerySet["User"]):
         default_sender = models.Value(settings.MITTO_SENDER)
         own_sender = NullIf("sender_name", models.Value(""))
         return (
-            self.filter(billing_hold=False, subscription_status=SubscriptionStatus.ACTIVE)
+            self.filter(
+                left_at=None, billing_hold=False, subscription_status=SubscriptionStatus.ACTIVE
+            )
             .annotate(sender=Coalesce(own_sender, default_sender))
             .exclude(sender="")
         )
@@ -213,6 +215,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     billing_hold_at = models.DateTimeField(null=True, blank=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin.")
     is_active = models.BooleanField(default=True)
+    # rules.md#off-boarding
+    left_at = models.DateTimeField("left", null=True, blank=True, editable=False)
+    erase_on = models.DateField("data erased from", null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField("data erased", null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     USERNAME_FIELD = "email"
@@ -221,7 +227,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = "store"
         permissions = [
-            ("change_service_limit", "Can change how many a service campaign reaches unconfirmed")
+            ("change_service_limit", "Can change how many a service campaign reaches unconfirmed"),
+            ("off_board_user", "Can off-board a store and export all of its data"),
         ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_any_case"),

@@ -299,6 +299,14 @@ class LargeTableAdmin(ModelAdmin):
         """The row; an empty `_to_field` of the address counts as none, and is no fault."""
         return super().get_object(request, object_id, from_field or None)
 
+    def formfield_for_foreignkey(
+        self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Nothing is written for a store that has left."""
+        if db_field.name == "owner":
+            kwargs.setdefault("queryset", User.objects.filter(left_at=None))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Write to the audit trail, too, that a row was added by hand."""
         _write_entry("added", request, obj)

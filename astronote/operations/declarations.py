@@ -82,6 +82,9 @@ def _declare_accounts() -> None:
                 "opt_in_version",
                 "business_profile",
                 "subscription_status",
+                "left_at",
+                "erase_on",
+                "erased_at",
             ),
         ),
         NoPersonalData("astronote.Session", ("session_key",)),
@@ -129,6 +132,7 @@ def _declare_histories() -> None:
             "astronote.AuditEntry",
             ("actor_name", "action", "subject", "details", "at"),
             "accountability: who did what to which row (art. 5(2))",
+            kept_after_store="accountability; without personal data",
         ),
         history(
             "admin.LogEntry",

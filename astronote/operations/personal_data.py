@@ -97,7 +97,8 @@ class PersonalData:
 
     The record of processing (GDPR, article 30), access and erasure are made from these. `store` is
     the lookup of the row's store, empty if it belongs to none; `shown_with` has lookups of other
-    rows' columns without which a person would not understand the row.
+    rows' columns without which a person would not understand the row. `kept_after_store` says why
+    the columns stay when their store has left; empty: they are erased with the store.
     """
 
     model: str
@@ -113,6 +114,7 @@ class PersonalData:
     subjects: Subjects = Subjects.CUSTOMERS
     store: str = "owner"
     shown_with: tuple[str, ...] = ()
+    kept_after_store: str = ""
 
     @property
     def name(self) -> str:

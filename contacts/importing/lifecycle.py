@@ -103,8 +103,10 @@ def create_import(
         options: fields of ContactImport, such as `consent_source`.
 
     Raises:
-        ImportRefused: if the file is empty or too large.
+        ImportRefused: if the file is empty or too large, or the store has left.
     """
+    if User.objects.filter(pk=owner_id, left_at__isnull=False).exists():
+        raise ImportRefused("the store has left")
     with transaction.atomic():
         target_list = None
         if list_name:

@@ -77,6 +77,8 @@ COMMANDS = [
     ("erasures", ["list"], {}, ""),
     ("import_contacts", ["STORE", "FILE"], {}, "import started"),
     ("import_contacts", ["STORE", "FILE"], {"dry_run": True}, ""),
+    ("off_board", ["STORE"], {"yes": True}, "store off-boarded"),
+    ("off_board", ["STORE"], {"dry_run": True}, ""),
     ("operator", ["olga@example.com"], {}, ""),
     ("operator", ["olga@example.com"], {"role": "viewer"}, "role changed"),
     ("person", ["export", PHONE], {}, "personal data exported"),

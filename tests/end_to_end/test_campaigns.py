@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
 from astronote import environment, environment_variables
 from astronote.operations.watchdog import run_watchdog
+from astronote.processes import embedded
 from astronote.queues import jobs
 from campaigns import enqueue, schedule
 from messaging.batch_queue import SEND_NEXT
@@ -167,3 +169,12 @@ def test_the_demo_ends_with_every_count_right(tmp_path):
     assert (rows["accepted by Mitto"], rows["accepted twice"]) == ("495", "0")
     left = subprocess.run(["pgrep", "-f", str(copy)], capture_output=True, text=True)
     assert left.stdout == ""
+    # Nobody can log in to what it leaves.
+    with (
+        embedded.EmbeddedServices(copy, redis=False),
+        psycopg.connect(
+            host=str(embedded.socket_folder(copy)), user="app", dbname="app"
+        ) as session,
+    ):
+        passwords = session.execute("SELECT password FROM astronote_user").fetchall()
+    assert passwords and all(password.startswith("!") for (password,) in passwords)

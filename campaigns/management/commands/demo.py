@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 import secrets
 import signal
@@ -72,7 +73,7 @@ class Command(BaseCommand):
 
     def _start_processes_and_run_demo(self, once: bool, contact_count: int) -> None:
         """Start all processes, run the demo, and keep them running until Ctrl-C unless `once`."""
-        web_port, sandbox_port = _free_port(), _free_port()
+        web_port, sandbox_port = _port_set_or_free("PORT"), _port_set_or_free("MITTO_SANDBOX_PORT")
         site_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
         processes = supervisor.ProcessGroup(
             log=LOG, MITTO_API_BASE=sandbox_url, PUBLIC_WEB_BASE_URL=site_url
@@ -116,6 +117,9 @@ class Command(BaseCommand):
                 processes.restart_dead_and_return_names()
         finally:
             processes.stop()
+            for operator in User.objects.filter(email=LOGIN):
+                operator.set_unusable_password()
+                operator.save(update_fields=["password"])
 
 
 class DemoResults(NamedTuple):
@@ -306,6 +310,11 @@ def _generate_phone_and_add_to_used(
         if phone not in used and phonenumbers.is_valid_number(phonenumbers.parse(phone)):
             used.add(phone)
             return phone
+
+
+def _port_set_or_free(variable: str) -> int:
+    """The port that the environment sets, else a free one, so that two demos do not meet."""
+    return getattr(settings, variable) if os.environ.get(variable) else _free_port()
 
 
 def _free_port() -> int:

@@ -1,0 +1,107 @@
+"""Off-boarding a store in the admin: a panel on its page, a page that asks, the export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
+
+from astronote.accounts.models import User
+from compliance import off_boarding
+
+PERMISSION = "astronote.off_board_user"
+
+
+class ConfirmationForm(forms.Form):
+    """When the data is erased, and the store's address typed again."""
+
+    days = forms.IntegerField(
+        label="Erase its data after so many days",
+        min_value=0,
+        max_value=off_boarding.MAX_DAYS_UNTIL_ERASURE,
+        initial=off_boarding.DEFAULT_DAYS_UNTIL_ERASURE,
+        help_text="0: at once, for good. Until then the store can return.",
+    )
+    address = forms.CharField(label="Type the store's e-mail address", max_length=254)
+
+    def __init__(self, store: User, data: Any = None) -> None:
+        super().__init__(data)
+        self.store = store
+
+    def clean_address(self) -> str:
+        """Raises ValidationError if it is another address than the store's."""
+        address: str = self.cleaned_data["address"].strip().lower()
+        if address != self.store.email:
+            raise forms.ValidationError(f"It is not {self.store.email}.")
+        return address
+
+
+def panel_context(request: HttpRequest, store: User) -> dict[str, Any]:
+    """Where the store's off-boarding is, and whether the operator may do more."""
+    return {"may_off_board": request.user.has_perm(PERMISSION)}
+
+
+def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show what off-boarding would do; do it once it is confirmed.
+
+    Raises:
+        PermissionDenied: if the operator may not off-board stores.
+    """
+    store = _get_store_or_refuse(request, pk)
+    form = ConfirmationForm(store, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        erase_on = off_boarding.day_of_erasure(form.cleaned_data["days"])
+        off_boarding.off_board_store(store, erase_on=erase_on, by=request.user)
+        messages.success(request, f"{store} has left; its data is erased from {erase_on} on")
+        return redirect("admin:astronote_user_change", pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Off-board {store}?",
+        "store": store,
+        "form": form,
+        "consequences": off_boarding.describe_consequences(store),
+    }
+    return TemplateResponse(request, "compliance/off_board.html", context)
+
+
+@require_POST
+def take_back_action(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a store that has left return.
+
+    Raises:
+        PermissionDenied: if the operator may not off-board stores.
+    """
+    store = _get_store_or_refuse(request, pk)
+    try:
+        off_boarding.take_back_store(store, by=request.user)
+        messages.success(request, f"{store} has returned; what was cancelled stays cancelled")
+    except off_boarding.CannotReturn as error:
+        messages.error(request, f"{store} cannot return: {error}")
+    return redirect("admin:astronote_user_change", pk)
+
+
+@require_POST
+def export_page(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """Download all data of a store's customers.
+
+    Raises:
+        PermissionDenied: if the operator may not off-board stores.
+    """
+    store = _get_store_or_refuse(request, pk)
+    return StreamingHttpResponse(
+        off_boarding.iter_export_as_zip(store, by=request.user),
+        content_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="store-{pk}.zip"'},
+    )
+
+
+def _get_store_or_refuse(request: HttpRequest, pk: int) -> User:
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    return get_object_or_404(User, pk=pk, is_staff=False)
