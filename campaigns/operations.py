@@ -38,8 +38,8 @@ from astronote.operations.registry import (
 )
 from astronote.operations.watchdog import run_watchdog
 from campaigns import panels, repairs
-from campaigns.automations import birthday
 from campaigns.actions import TEST_KEY_PREFIX
+from campaigns.automations import birthday
 from campaigns.models import STARTABLE_STATUSES, Campaign
 from contacts.contact_page import ContactPanel, contact_panels
 from contacts.lookup import possible_numbers

@@ -13,7 +13,7 @@ from messaging import credits
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
-STEP = re.compile(r'<li class="(done|open)">.*?<(?:a href="([^"]*)"|strong)>([^<]+)<', re.S)
+STEP = re.compile(r'<li class="(done|open)">.*?<(?:a href="([^"]*)"|strong)>([^<]+)<', re.DOTALL)
 
 
 @pytest.fixture
