@@ -31,6 +31,7 @@ from messaging.credits import InsufficientCredits
 from messaging.models import Batch, DirectMessage
 from messaging.statuses import UNSENT_BATCH_STATUSES, Reason
 
+TEST_KEY_PREFIX = "test:"
 FINISH_CANCELLING = "campaigns.tasks.finish_cancelling"
 
 
@@ -241,7 +242,7 @@ def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) 
         own_url, shared_url
     )
     message = direct_messages.enqueue_direct_message_unless_opted_out(
-        campaign.owner, phone, text, key=f"test:{secrets.token_hex(8)}"
+        campaign.owner, phone, text, key=f"{TEST_KEY_PREFIX}{secrets.token_hex(8)}"
     )
     audit.write_entry("test", campaign, by=by, message=message.pk)
     return message

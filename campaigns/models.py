@@ -256,6 +256,14 @@ class CampaignMessage(OutboundMessage):
                 fields=["campaign", "contact"], name="campaignmessage_once_per_contact"
             ),
         ]
+        indexes = [
+            *OutboundMessage.Meta.indexes,
+            models.Index(
+                fields=["campaign", "error_code", "contact"],
+                name="campaignmessage_reason",
+                condition=~Q(error_code=""),
+            ),
+        ]
 
     @classmethod
     def decide_whether_to_send(cls, batch: Batch) -> SendDecision:

@@ -24,6 +24,14 @@ SKIPPED_FOR_NOW = (
 )
 
 
+# Messages of those not reached, and unknown ones, of which a receipt may still tell. The condition
+# on the code lets PostgreSQL use the index of the messages with one.
+MAY_NOT_BE_REACHED = ~Q(error_code="") & (
+    Q(status__in=(MessageStatus.FAILED, MessageStatus.UNKNOWN))
+    | Q(status=MessageStatus.SKIPPED, error_code__in=SKIPPED_FOR_NOW)
+)
+
+
 def contacts_not_reached(campaign_id: int, *, except_campaign: int | None) -> QuerySet[Contact]:
     """The contacts of a campaign's messages that failed, were skipped for now or expired unknown.
 

@@ -23,6 +23,7 @@ from astronote.operations.personal_data import (
     by_contact,
 )
 from astronote.operations.registry import (
+    FirstStep,
     Found,
     HomePanel,
     MetricSource,
@@ -37,10 +38,12 @@ from astronote.operations.registry import (
 )
 from astronote.operations.watchdog import run_watchdog
 from campaigns import panels, repairs
+from campaigns.actions import TEST_KEY_PREFIX
 from campaigns.automations import birthday
-from campaigns.models import Campaign
+from campaigns.models import STARTABLE_STATUSES, Campaign
 from contacts.contact_page import ContactPanel, contact_panels
 from contacts.lookup import possible_numbers
+from messaging.models import DirectMessage
 from messaging.operations import BY_CONTACT_OR_NUMBER, MESSAGE_CODES
 from messaging.statuses import COUNTED_STATUSES
 
@@ -96,6 +99,31 @@ def _message_metrics() -> Iterator[Metric]:
     yield messages
 
 
+def _newest_draft_or_add_url() -> str:
+    draft = Campaign.objects.filter(status__in=STARTABLE_STATUSES).order_by("-pk").first()
+    if draft is None:
+        return reverse("admin:campaigns_campaign_add")
+    return reverse("admin:campaigns_campaign_change", args=[draft.pk])
+
+
+registry.first_steps.register(
+    FirstStep(
+        "Send a test to your own phone",
+        "Write a campaign, save it, and press “Send a test” on its page.",
+        DirectMessage.objects.filter(idempotency_key__startswith=TEST_KEY_PREFIX).exists,
+        _newest_draft_or_add_url,
+        "campaigns.change_campaign",
+        70,
+    ),
+    FirstStep(
+        "Send the first campaign",
+        "Its page shows who gets it, what it costs and what is left, before anything is sent.",
+        Campaign.objects.filter(started_at__isnull=False).exists,
+        _newest_draft_or_add_url,
+        "campaigns.change_campaign",
+        80,
+    ),
+)
 registry.recurring_jobs.register(RecurringJobs("campaigns", _recurring_jobs))
 registry.home_panels.register(
     HomePanel(

@@ -34,6 +34,7 @@ from campaigns.new_messages import (
     iter_chunks_without_suppressed,
 )
 from contacts.models import Contact, MessageType
+from contacts.search import search_contacts
 from messaging import credits
 from messaging.batch_writing import NewMessage
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
@@ -45,6 +46,7 @@ from messaging.text import Template, count_parts, sms_encoding, value_or_empty
 # and less than a second with 1,000,000 contacts.
 MAX_COUNTED = 20_000
 SAMPLE_SIZE = 10_000
+TEXTS_SHOWN = 5
 CONFIDENCE = 1.96  # of standard errors: 95 of 100 samples are as near as this
 
 
@@ -101,6 +103,13 @@ class CampaignPreview(NamedTuple):
     without_value: int = 0
     text_without_value: str = ""
     unicode: UnicodeSigns | None = None
+
+    @property
+    def available_after(self) -> int | None:
+        """What is left of the available credits; None if it is not known."""
+        if self.credits is None or self.available is None:
+            return None
+        return self.available - self.credits
 
     def as_dict(self) -> dict[str, Any]:
         """The preview for JSON."""
@@ -311,3 +320,46 @@ def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
         ):
             if cap:
                 yield f"Contacts with {cap:,} marketing messages within {period} are skipped."
+
+
+class RecipientText(NamedTuple):
+    """What one contact of the store would get; `why_not` says why it would get nothing."""
+
+    contact: Contact
+    text: str
+    parts: int
+    why_not: str
+
+
+def preview_for_contacts(campaign: Campaign, search: str) -> list[RecipientText]:
+    """The texts for the store's contacts that a search finds; a few.
+
+    Args:
+        campaign: saved or not, with a store.
+        search: the beginning of a name or address, or a number in any form.
+
+    Raises:
+        ValueError: as `message_text.build_full_text`.
+    """
+    render = build_preview_renderer(campaign)
+    of_store = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
+    contacts = list(search_contacts(of_store, search)[:TEXTS_SHOWN])
+    allowed = allowed_campaign_audience(campaign).filter(pk__in=[one.pk for one in contacts])
+    rows = list(allowed.values_list(*RECIPIENT_COLUMNS))
+    reasons: dict[int, str] = {}
+    for chunk in iter_chunks_without_suppressed(iter(rows), campaign):
+        codes = [SAMPLE_CODE] * len(chunk.recipients)
+        for message in build_new_or_skipped_messages(campaign, render, chunk, codes):
+            reasons[message.contact_id] = message.skip_reason
+    in_audience = {row[0] for row in rows}
+    texts = []
+    for contact in contacts:
+        text = render({name: getattr(contact, name) for name in CONTACT_FIELDS}, SAMPLE_CODE)
+        if contact.pk not in in_audience:
+            why_not = "is not in the audience, or may not be messaged"
+        elif contact.pk not in reasons:
+            why_not = "the number is suppressed, or a reply of theirs waits for a decision"
+        else:
+            why_not = describe_reason(reasons[contact.pk]) if reasons[contact.pk] else ""
+        texts.append(RecipientText(contact, text, count_parts(text), why_not))
+    return texts

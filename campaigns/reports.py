@@ -12,14 +12,15 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
-from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.utils import timezone
 
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import rows
 from astronote.common.store_clock import show_time
 from astronote.models import User
-from campaigns.models import Campaign, CampaignMessage, CampaignStatus, OfferViewEvent
+from campaigns.models import Campaign, CampaignMessage, CampaignStatus
+from campaigns.not_reached import SKIPPED_FOR_NOW
 from messaging.batch_queue import HELD
 from messaging.models import Batch, CreditTransaction, ShortLink, Tally
 from messaging.statuses import (
@@ -29,21 +30,26 @@ from messaging.statuses import (
     TransactionType,
     describe_reason,
 )
-from messaging.tallies import WAIT_BOUNDS
+from messaging.tallies import WAIT_BOUNDS, slot_start_sql
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
 PERCENTILES = (50, 90, 99)
+OTHERS_SHOWN = 10
 
 
 class CampaignSlot(NamedTuple):
-    """What happened to a campaign's messages in five minutes from `slot` on."""
+    """What happened to a campaign's messages in five minutes from `slot` on.
+
+    `clicks` are visits of the offer; of a shared link the times of visits are not kept.
+    """
 
     slot: datetime
     accepted: int
     delivered: int
     failed: int
+    clicks: int = 0
 
 
 class CampaignReport(NamedTuple):
@@ -95,14 +101,17 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
         events_by_slot.setdefault(slot, Counter())[event] += count
     accepted = details_by_event[TallyEvent.ACCEPTED].total()
     delivered = details_by_event[TallyEvent.DELIVERED].total()
-    views = OfferViewEvent.objects.filter(campaign=campaign).aggregate(
-        all=Count("pk"), people=Count("campaign_message", distinct=True)
-    )
+    clicks = people_who_clicked = 0
+    for slot, count, people in rows(COUNT_CLICKS, {"campaign": campaign.pk}):
+        if slot is None:
+            clicks, people_who_clicked = count, people
+        else:
+            events_by_slot.setdefault(slot, Counter())[CLICKS] = count
     links = ShortLink.objects.filter(campaign_id=campaign.pk).aggregate(clicks=Sum("click_count"))
     batches = Batch.objects.filter(kind=kind, source_id=campaign.pk)
     debits = CreditTransaction.objects.filter(batch__in=batches, type=TransactionType.DEBIT)
     slots = [
-        CampaignSlot(slot, *(counts[event] for event in CHART_EVENTS))
+        CampaignSlot(slot, *(counts[event] for event in (*CHART_EVENTS, CLICKS)))
         for slot, counts in sorted(events_by_slot.items())
     ]
     return CampaignReport(
@@ -112,8 +121,8 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
         skipped_by_reason=_nonzero_most_frequent_first(details_by_event[TallyEvent.SKIPPED]),
         unknown=campaign.unknown,
         opted_out=details_by_event[TallyEvent.OPTED_OUT].total(),
-        clicks=views["all"] + (links["clicks"] or 0),
-        people_who_clicked=views["people"],
+        clicks=clicks + (links["clicks"] or 0),
+        people_who_clicked=people_who_clicked,
         credits=debits.aggregate(charged=Sum("amount"))["charged"] or 0,
         delivery_rate=delivered / accepted if accepted else None,
         delivery_seconds=delivery_seconds_by_percentile(details_by_event[TallyEvent.DELIVERED]),
@@ -121,8 +130,59 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
     )
 
 
-# The events of a chart over time, in the order of CampaignSlot's counts.
+# The events of a chart over time, in the order of CampaignSlot's counts; CLICKS follow.
 CHART_EVENTS = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
+CLICKS = "clicks"
+# In each slot, and in all: the row without a slot. By the index on campaign and time.
+COUNT_CLICKS = f"""
+    SELECT slot, count(*), count(DISTINCT campaign_message_id) FROM (
+        SELECT {slot_start_sql("viewed_at")} AS slot, campaign_message_id
+        FROM campaigns_offerviewevent WHERE campaign_id = %(campaign)s) views
+    GROUP BY GROUPING SETS ((slot), ())
+"""
+
+
+class FunnelStep(NamedTuple):
+    """How many people came as far as this.
+
+    `percent` is their share of the recipients, for a bar; `rate` says the share that matters, with
+    its base.
+    """
+
+    name: str
+    people: int
+    percent: float
+    rate: str
+
+
+def campaign_funnel(campaign: Campaign, report: CampaignReport) -> list[FunnelStep]:
+    """How many recipients were sent the message, had it delivered, followed it or opted out."""
+    of_sent = f"of the {report.accepted:,} sent"
+    steps = [
+        ("Recipients", campaign.total, None, ""),
+        ("Sent", report.accepted, campaign.total, f"of the {campaign.total:,} recipients"),
+        ("Delivered", report.delivered, report.accepted, of_sent),
+    ]
+    if campaign.offer_url:
+        steps.append(("Opened the offer", report.people_who_clicked, report.accepted, of_sent))
+    steps.append(("Opted out", report.opted_out, report.accepted, of_sent))
+    return [
+        FunnelStep(
+            name,
+            people,
+            min(100.0, 100 * people / campaign.total) if campaign.total else 0,
+            f"{100 * people / base:.1f} % {base_name}" if base else "",
+        )
+        for name, people, base, base_name in steps
+    ]
+
+
+def other_campaigns_now(campaign: Campaign) -> QuerySet[Campaign]:
+    """A few of the store's other campaigns that are scheduled or were started this week."""
+    week_ago = timezone.now() - timedelta(days=7)
+    now = Q(status=CampaignStatus.SCHEDULED) | Q(started_at__gte=week_ago)
+    others = Campaign.objects.filter(now, owner=campaign.owner_id).exclude(pk=campaign.pk)
+    return others.order_by("-started_at", "-pk")[:OTHERS_SHOWN]
 
 
 def shared_link_clicks_by_target(campaign: Campaign) -> list[tuple[str, int]]:
@@ -135,15 +195,20 @@ BAR_SPANS = [timedelta(minutes=minutes) for minutes in (5, 15, 60, 240, 1440, 10
 MAX_BARS = 100
 
 
+def bar_span(slots: Sequence[CampaignSlot]) -> timedelta:
+    """The shortest of BAR_SPANS of which MAX_BARS hold all slots."""
+    length = slots[-1].slot - slots[0].slot if slots else timedelta()
+    return next((span for span in BAR_SPANS if length / span < MAX_BARS), BAR_SPANS[-1])
+
+
 def merge_slots_into_chart_points(
     slots: Sequence[CampaignSlot], zone: ZoneInfo
 ) -> list[tuple[str, list[int]]]:
-    """Counts of CHART_EVENTS in at most MAX_BARS equal spans, each with its local time."""
+    """The slots' counts in at most MAX_BARS equal spans, each with its local time."""
     if not slots:
         return []
-    first, last = slots[0].slot, slots[-1].slot
-    span = next((span for span in BAR_SPANS if (last - first) / span < MAX_BARS), BAR_SPANS[-1])
-    counts = [[0] * len(CHART_EVENTS) for _ in range((last - first) // span + 1)]
+    first, last, span = slots[0].slot, slots[-1].slot, bar_span(slots)
+    counts = [[0] * (len(slots[0]) - 1) for _ in range((last - first) // span + 1)]
     for slot, *slot_counts in slots:
         bar = counts[(slot - first) // span]
         for position, count in enumerate(slot_counts):
@@ -152,6 +217,12 @@ def merge_slots_into_chart_points(
         (f"{(first + span * position).astimezone(zone):%a %d %b %H:%M}", bar)
         for position, bar in enumerate(counts)
     ]
+
+
+def count_not_reached(report: CampaignReport) -> int:
+    """How many messages failed, were skipped for what may have changed, or are unknown."""
+    skipped = sum(report.skipped_by_reason.get(reason, 0) for reason in SKIPPED_FOR_NOW)
+    return sum(report.failed_by_reason.values()) + skipped + report.unknown
 
 
 def _nonzero_most_frequent_first(counts: Counter[str]) -> dict[str, int]:
@@ -245,14 +316,15 @@ def campaign_report_as_csv(report: CampaignReport) -> str:
         if isinstance(value, dict):
             by_reason = name.endswith("_by_reason")
             lines += [
-                (name, detail, count, "", "", describe_reason(detail) if by_reason else "")
+                (name, detail, count, "", "", "", describe_reason(detail) if by_reason else "")
                 for detail, count in value.items()
             ]
         else:
-            lines.append((name, "", "" if value is None else value, "", "", ""))
+            lines.append((name, "", "" if value is None else value, "", "", "", ""))
     lines += [("from", slot.isoformat(), *counts, "") for slot, *counts in report.slots]
     return _build_csv(
-        ("figure", "detail", "value_or_accepted", "delivered", "failed", "reason"), lines
+        ("figure", "detail", "value_or_accepted", "delivered", "failed", "clicks", "reason"),
+        lines,
     )
 
 

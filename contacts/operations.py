@@ -23,6 +23,7 @@ from astronote.operations.personal_data import (
     by_contact,
 )
 from astronote.operations.registry import (
+    FirstStep,
     Found,
     HealthCheck,
     OperatorModels,
@@ -59,6 +60,25 @@ def _phone_hash_of_person_q(person: PersonKey) -> Q:
 registry.upload_paths.register(
     UploadPath("customer lists", "/admin/contacts/contactimport/add/"),
     UploadPath("suppressions", "/admin/contacts/suppression/import/"),
+)
+registry.first_steps.register(
+    FirstStep(
+        "Import the store's customers",
+        "A CSV file or a workbook, as it is: nothing is written before you have seen a preview.",
+        Contact.objects.exists,
+        lambda: reverse("admin:contacts_contactimport_add"),
+        "contacts.add_contactimport",
+        50,
+    ),
+    FirstStep(
+        "Have somebody who agreed to marketing",
+        "Only customers with a recorded consent get marketing: import them with a column that says"
+        " so, or say in the import's form where their consent comes from.",
+        Contact.objects.filter(is_subscribed=True).exists,
+        lambda: reverse("admin:contacts_contactimport_add"),
+        "contacts.add_contactimport",
+        60,
+    ),
 )
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
 registry.health_checks.register(HealthCheck("suppressions", missing_hash_key_problem))

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db.models import Count, Min, Q
+from django.db.models import Count, F, Min, Q
+from django.urls import reverse
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from astronote.common.sql import database_now
-from astronote.operations import registry
+from astronote.operations import first_day, registry
 from astronote.operations.personal_data import (
     AS_LONG_AS_ITS_ROW,
     AS_LONG_AS_THE_ACCOUNT,
@@ -29,6 +30,7 @@ from astronote.operations.personal_data import (
 from astronote.operations.registry import (
     AsyncPath,
     Banner,
+    FirstStep,
     HealthCheck,
     HomePanel,
     MetricSource,
@@ -50,7 +52,7 @@ from messaging import (
     sending_stop,
     webhooks,
 )
-from messaging.models import Batch, SendingStop, WebhookEvent, message_classes
+from messaging.models import Batch, SendingStop, Wallet, WebhookEvent, message_classes
 from messaging.opt_out_line import validate_opt_out_line
 from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus, WebhookEventStatus
 
@@ -180,6 +182,33 @@ BY_CONTACT_OR_NUMBER = FoundBy(
     "by the contact, and by the number", _messages_to_person_q, "contact"
 )
 
+
+def _newest_wallet_url() -> str:
+    store_id = first_day.newest_store_id()
+    if store_id is None:
+        return reverse("admin:astronote_user_changelist")
+    return reverse("admin:astronote_user_change", args=[store_id]) + "#wallet"
+
+
+registry.first_steps.register(
+    FirstStep(
+        "Connect Mitto",
+        "Whoever runs the installation sets MITTO_API_KEY and starts it again; without it nothing"
+        " can be sent. `manage.py mitto_check` says whether Mitto accepts the key.",
+        lambda: bool(settings.MITTO_API_KEY),
+        str,
+        panels.TOP_UP_PERMISSION,
+        30,
+    ),
+    FirstStep(
+        "Top up the store's wallet",
+        "One credit pays one SMS part: 160 characters, or 70 with letters that plain SMS lack.",
+        Wallet.objects.filter(balance__gt=F("reserved_balance")).exists,
+        _newest_wallet_url,
+        panels.TOP_UP_PERMISSION,
+        40,
+    ),
+)
 registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.banners.register(
     Banner(

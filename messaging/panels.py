@@ -81,7 +81,8 @@ def low_wallets_context() -> dict[str, Any]:
     """Active stores with fewer credits than they spent in a week, or fewer than LOW_CREDITS."""
     week_ago = timezone.now() - timedelta(days=7)
     params = {"week_ago": week_ago, "low_credits": LOW_CREDITS, "limit": ROWS_SHOWN}
-    return {"wallets": [LowWallet(*row) for row in rows(LOW_WALLETS, params)]}
+    wallets = [LowWallet(*row) for row in rows(LOW_WALLETS, params)]
+    return {"wallets": wallets, "has_stores": User.objects.filter(is_staff=False).exists()}
 
 
 LOW_WALLETS = """

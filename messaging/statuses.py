@@ -169,3 +169,30 @@ def describe_reason(code: str) -> str:
     if code.startswith(REFUSED_PREFIX):
         return f"Mitto refused the call with status {code.removeprefix(REFUSED_PREFIX)}"
     return f"the carrier reported error {code}" if code else "no reason given"
+
+
+_ADVICE = {
+    Reason.OPTED_OUT: "Nothing: they want no more marketing.",
+    Reason.AWAITS_REVIEW: "Decide the replies that wait, then send to those not reached.",
+    Reason.RESTRICTED: "Nothing as long as the restriction holds.",
+    Reason.CONTACT_CAP: "Send to those not reached when the period of the cap is over.",
+    Reason.CANNOT_RECEIVE: "Ask these customers for a mobile number.",
+    Reason.EMPTY_TEXT: "Give the text's tags a default, such as {{first_name|there}}.",
+    Reason.TOO_LONG: "Shorten the text, or the values that it is filled with.",
+    Reason.TOO_LATE: "Find out what delayed sending, then send to those not reached.",
+    Reason.CANCELLED: "Send to those not reached, if they are to have it after all.",
+    Reason.REFUSED: "Read Mitto's words on the page of one of these messages.",
+    Reason.NOT_TAKEN: "Find out what stopped sending, then send to those not reached.",
+    Reason.UNDELIVERED: "Send to those not reached in some days; phones may have been off.",
+    Reason.NO_ANSWER: "Look some of them up in Mitto's portal, then mark them.",
+    Reason.BY_OPERATOR: "Send to those not reached, if they are to have it after all.",
+}
+
+
+def advise_on_reason(code: str) -> str:
+    """What an operator can do about an error code, ours or a carrier's, in a sentence."""
+    if code in Reason.values:
+        return _ADVICE[Reason(code)]
+    if code.startswith(REFUSED_PREFIX):
+        return "Read Mitto's words on the page of one of these messages."
+    return "Send to those not reached in some days; a number that fails again may be out of use."

@@ -1,35 +1,34 @@
-"""Bar charts as inline SVG: no script, no other host."""
+"""Charts: a table, which the page draws as bars with the chart library that the theme ships.
+
+The drawing is in `static/astronote/admin.js`. Who does not see it has the table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-WIDTH, HEIGHT, GAP, WIDEST = 720, 180, 0.15, 60
+from django.utils.text import slugify
 
 
-class Bar(NamedTuple):
-    """One bar, in the chart's own units, with its tooltip."""
+class ChartRow(NamedTuple):
+    """A place on the axis, and the value of each series there."""
 
-    x: float
-    y: float
-    width: float
-    height: float
-    series: int
-    title: str
+    label: str
+    values: Sequence[int]
 
 
 class Chart(NamedTuple):
-    """What the template draws."""
+    """What the template shows."""
 
     title: str
-    names: list[str]
-    bars: list[Bar]
-    first: str
-    last: str
-    highest: int
-    width: int = WIDTH
-    height: int = HEIGHT
+    names: Sequence[str]
+    rows: Sequence[ChartRow]
+
+    @property
+    def key(self) -> str:
+        """The title as an id of HTML."""
+        return slugify(self.title)
 
 
 def bar_chart(
@@ -38,28 +37,10 @@ def bar_chart(
     """A chart of several series side by side; None if there is nothing to show.
 
     Args:
-        title: what the chart shows.
+        title: what the chart shows; different from that of each other chart of a page.
         series_names: names of the series.
         labelled_values: for each place on the axis its label and the value of each series.
     """
-    highest = max((value for _, values in labelled_values for value in values), default=0)
-    if not highest:
+    if not any(value for _, values in labelled_values for value in values):
         return None
-    step = min(WIDTH / len(labelled_values), WIDEST)
-    each = step * (1 - GAP) / len(series_names)
-    drawn = [
-        Bar(
-            round(place * step + number * each, 2),
-            round(HEIGHT * (1 - value / highest), 2),
-            round(each, 2),
-            round(HEIGHT * value / highest, 2),
-            number,
-            f"{label}: {value:,} {series_names[number]}",
-        )
-        for place, (label, values) in enumerate(labelled_values)
-        for number, value in enumerate(values)
-        if value
-    ]
-    return Chart(
-        title, list(series_names), drawn, labelled_values[0][0], labelled_values[-1][0], highest
-    )
+    return Chart(title, series_names, [ChartRow(*row) for row in labelled_values])

@@ -14,9 +14,10 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from astronote.accounts.models import User
 from astronote.common.audit import AuditEntry
-from astronote.operations import declarations, queue_state, registry, watchdog
+from astronote.operations import declarations, first_day, queue_state, registry, watchdog
 from astronote.operations.registry import (
     Banner,
+    FirstStep,
     Found,
     HealthCheck,
     HomePanel,
@@ -79,6 +80,13 @@ def _find_stores(text: str) -> list[Found]:
     ]
 
 
+def _newest_store_url() -> str:
+    store_id = first_day.newest_store_id()
+    if store_id is None:
+        return reverse("admin:astronote_user_changelist")
+    return reverse("admin:astronote_user_change", args=[store_id])
+
+
 def _queue_notices() -> list[Notice]:
     return [Notice(text, reverse("admin:index")) for text in queue_state.problems()]
 
@@ -97,7 +105,29 @@ def register_own_operations() -> None:
     registry.search_sources.register(
         SearchSource("stores", "storefront", PERMISSION, _find_stores),
     )
+    registry.first_steps.register(
+        FirstStep(
+            "Add a store",
+            "A store is whose customers are written to: its name, country and time zone.",
+            lambda: User.objects.filter(is_staff=False).exists(),
+            lambda: reverse("admin:astronote_user_add"),
+            "astronote.add_user",
+            10,
+        ),
+        FirstStep(
+            "Give the store a sender",
+            "The sender ID is what the customers' phones show: up to 11 letters, or a number that"
+            " can be answered.",
+            lambda: User.objects.filter(is_staff=False).eligible_to_send_with_sender().exists(),
+            _newest_store_url,
+            "astronote.change_user",
+            20,
+        ),
+    )
     registry.home_panels.register(
+        HomePanel(
+            "first steps", "astronote/panels/first_steps.html", first_day.first_steps_context, 1
+        ),
         HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),
         HomePanel(
             "recurring", "astronote/panels/recurring.html", queue_state.recurring_jobs_context, 60

@@ -70,6 +70,22 @@ class HomePanel:
     order: int
 
 
+@dataclass(frozen=True)
+class FirstStep:
+    """A step from an empty installation to the first campaign, on the home page's checklist.
+
+    `is_done` asks the data, by one row that an index or a scan finds at once. `url` is where the
+    step is done by those who have the permission; "" for what is done outside of the admin.
+    """
+
+    name: str
+    hint: str
+    is_done: Callable[[], bool]
+    url: Callable[[], str]
+    permission: str
+    order: int
+
+
 class Notice(NamedTuple):
     """A sentence of a banner, and the address of the page where something is done about it."""
 
@@ -274,6 +290,7 @@ class StoreCheck:
 
 banners: Registry[Banner] = Registry()
 home_panels: Registry[HomePanel] = Registry()
+first_steps: Registry[FirstStep] = Registry()
 store_panels: Registry[StorePanel] = Registry()
 health_checks: Registry[HealthCheck] = Registry()
 metric_sources: Registry[MetricSource] = Registry()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -29,12 +30,13 @@ from campaigns.admin.campaign_actions import (
     is_permitted,
 )
 from campaigns.admin.message_types import set_up_permitted_message_types
+from campaigns.audience import count_left_out
 from campaigns.models import (
     STARTABLE_STATUSES,
     Campaign,
     CampaignStatus,
 )
-from campaigns.preview import preview_campaign
+from campaigns.preview import RecipientText, preview_campaign, preview_for_contacts
 from messaging.statuses import MessageStatus
 
 TEXT_FIELDS = ["owner", "name", "message_type", "message_text", "offer_url"]
@@ -167,6 +169,7 @@ class CampaignAdmin(LargeTableAdmin):
         return [
             named("preview/", self.preview_view, "preview"),
             named("<int:pk>/do/<str:name>/", self.action_view, "action"),
+            named("<int:pk>/left-out/", self.left_out_view, "left_out"),
             named("<int:pk>/progress/", self.progress_view, "progress"),
             named("<int:pk>/messages.csv", self.messages_csv_view, "messages"),
             *report_pages.report_urls(self.admin_site),
@@ -288,8 +291,10 @@ class CampaignAdmin(LargeTableAdmin):
             preview = preview_campaign(action.preview(campaign))
         if preview and name == "confirm":
             preview = preview._replace(problem="")  # that nobody has confirmed it yet
+        search = request.GET.get("recipient", "").strip() if preview else ""
         context = {
             **self.admin_site.each_context(request),
+            **_recipient_texts_context(campaign, search),
             "title": f"{action.label}: {campaign}",
             "opts": self.model._meta,
             "original": campaign,
@@ -315,6 +320,9 @@ class CampaignAdmin(LargeTableAdmin):
         campaign.pk = int(known) if known.isdecimal() else None
         sources = Campaign.objects.filter(pk=campaign.pk).values_list("not_reached_by", flat=True)
         campaign.not_reached_by_id = sources.first()
+        if search := request.POST.get("recipient", "").strip():
+            context = _recipient_texts_context(campaign, search)
+            return TemplateResponse(request, "campaigns/recipient_texts.html", context)
         preview = preview_campaign(campaign)
         problems = [
             error for name in ("offer_url", *AUDIENCE_FIELDS) for error in form.errors.get(name, [])
@@ -323,6 +331,18 @@ class CampaignAdmin(LargeTableAdmin):
             preview = preview._replace(problem=" ".join(problems))
         context = {"preview": preview}
         return TemplateResponse(request, "campaigns/preview.html", context)
+
+    def left_out_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The part of the question before sending that tells who is left out, and of what else."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        campaign = get_object_or_404(self.get_queryset(request), pk=pk)
+        context = {
+            "campaign": campaign,
+            "left_out": count_left_out(campaign),
+            "others": reports.other_campaigns_now(campaign),
+        }
+        return TemplateResponse(request, "campaigns/left_out.html", context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of a campaign's page that the browser fetches again every 2 seconds."""
@@ -372,6 +392,15 @@ class CampaignAdmin(LargeTableAdmin):
     @admin.display(description="reason for waiting or failing")
     def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:
         return reports.waiting_for(campaign)
+
+
+def _recipient_texts_context(campaign: Campaign, search: str) -> dict[str, Any]:
+    """What the customers that the search finds would read; nothing of a text that has a fault."""
+    texts: list[RecipientText] = []
+    if search and campaign.owner_id:
+        with contextlib.suppress(ValueError):  # the preview says what is wrong with the text
+            texts = preview_for_contacts(campaign, search)
+    return {"recipient_search": search, "recipient_texts": texts}
 
 
 def _service_notes(campaign: Campaign, account: Any) -> list[str]:

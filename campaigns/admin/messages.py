@@ -12,12 +12,14 @@ from django.template.response import TemplateResponse
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
 from campaigns.models import AutomationMessage, CampaignMessage
+from campaigns.not_reached import MAY_NOT_BE_REACHED
 from contacts.lookup import contact_ids_with_phone, possible_numbers
 from messaging import unknown_messages
 from messaging.credits import InsufficientCredits
 from messaging.models import OutboundMessage
 from messaging.statuses import NOT_DELIVERED_STATUSES, MessageStatus, describe_reason
 
+NOT_REACHED = "not_reached"
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
@@ -72,10 +74,13 @@ class NotDeliveredFilter(admin.SimpleListFilter):
     parameter_name = "trouble"
 
     def lookups(self, request, model_admin):
-        return [(status.value, status.label) for status in NOT_DELIVERED_STATUSES]
+        statuses = [(status.value, status.label) for status in NOT_DELIVERED_STATUSES]
+        return [(NOT_REACHED, "not reached, for what may have changed"), *statuses]
 
     def queryset(self, request, queryset):
         status = self.value()
+        if status == NOT_REACHED:
+            return queryset.filter(MAY_NOT_BE_REACHED)
         # The condition on the code lets PostgreSQL use the index.
         return queryset.filter(status=status).exclude(error_code="") if status else queryset
 
@@ -138,6 +143,10 @@ admin.site.register(AutomationMessage, MessageAdmin)
 @admin.register(CampaignMessage)
 class CampaignMessageAdmin(MessageAdmin):
     list_keys = ("-pk", "contact")
+
+    def lookup_allowed(self, lookup, value, request):
+        """Also by the reason, as the campaign's page links to it."""
+        return lookup == "error_code__exact" or super().lookup_allowed(lookup, value, request)
 
     def get_ordering(self, request):
         # The messages of one campaign come in the order of the index that finds them: nothing is

@@ -21,11 +21,25 @@ from campaigns import reports
 from campaigns.audience import local_today
 from campaigns.models import Campaign, CampaignMessage
 from messaging.models import Batch
-from messaging.statuses import BatchStatus, describe_reason
+from messaging.statuses import BatchStatus, advise_on_reason, describe_reason
 
 DEFAULT_DAYS = 30
 EARLIEST = date(2000, 1, 1)
 MAX_PERIOD = timedelta(days=400)
+SPAN_NAMES = dict(
+    zip(
+        reports.BAR_SPANS,
+        (
+            "in five minutes",
+            "in a quarter of an hour",
+            "an hour",
+            "in four hours",
+            "a day",
+            "a week",
+        ),
+        strict=True,
+    )
+)
 
 
 def report_urls(site: admin.AdminSite) -> list[URLPattern]:
@@ -51,22 +65,45 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
         "campaign": campaign,
         "progress": reports.progress_of_campaigns(Campaign.objects.filter(pk=campaign.pk))[0],
         "figures": _labelled_figures(campaign, report),
+        "funnel": reports.campaign_funnel(campaign, report),
         "reason_tables": [
-            ("Failed", _with_reason_sentences(report.failed_by_reason)),
-            ("Skipped", _with_reason_sentences(report.skipped_by_reason)),
+            ("Failed", _with_sentences_and_advice(report.failed_by_reason)),
+            ("Skipped", _with_sentences_and_advice(report.skipped_by_reason)),
         ],
+        "not_reached_count": reports.count_not_reached(report),
         "links": reports.shared_link_clicks_by_target(campaign),
         "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
-        "chart": charts.bar_chart(
-            "Messages over time",
-            ["accepted", "delivered", "failed"],
-            reports.merge_slots_into_chart_points(report.slots, zone),
-        ),
+        "charts": _charts_over_time(report, zone),
     }
 
 
-def _with_reason_sentences(counts_by_reason: dict[str, int]) -> list[tuple[str, int]]:
-    return [(describe_reason(code), count) for code, count in counts_by_reason.items()]
+def _charts_over_time(report: reports.CampaignReport, zone: ZoneInfo) -> list[charts.Chart]:
+    """Messages and, beside them, the visits of the offer, which are far fewer."""
+    points = reports.merge_slots_into_chart_points(report.slots, zone)
+    each = SPAN_NAMES[reports.bar_span(report.slots)]
+    found = (
+        charts.bar_chart(
+            f"Messages {each} ({zone})",
+            ["accepted", "delivered", "failed"],
+            [(label, counts[:-1]) for label, counts in points],
+        ),
+        charts.bar_chart(
+            f"Visits of the offer {each} ({zone})",
+            ["visits"],
+            [(label, counts[-1:]) for label, counts in points],
+        ),
+    )
+    return [chart for chart in found if chart]
+
+
+def _with_sentences_and_advice(
+    counts_by_reason: dict[str, int],
+) -> list[tuple[str, str, str, int]]:
+    """Each reason's code, sentence and advice, and the number of messages."""
+    return [
+        (code, describe_reason(code), advise_on_reason(code), count)
+        for code, count in counts_by_reason.items()
+    ]
 
 
 def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:

@@ -70,12 +70,14 @@ def test_the_last_fourteen_days_of_every_store_are_added_up():
     assert (found["accepted"], found["delivered_percent"]) == (160, 75)
     assert found["days"] == 14
     today = timezone.now()
-    said = {bar.title for bar in found["chart"].bars}
-    assert f"{today:%a %d %b}: 100 accepted" in said
-    assert f"{today - timedelta(days=5):%a %d %b}: 40 delivered" in said
-    assert len(said) == 4
-    assert found["chart"].first == f"{today - timedelta(days=13):%a %d %b}"
-    assert found["chart"].last == f"{today:%a %d %b}"
+    chart = found["chart"]
+    said = dict(chart.rows)
+    assert chart.names == ["accepted", "delivered", "failed"]
+    assert said[f"{today:%a %d %b}"][0] == 100
+    assert said[f"{today - timedelta(days=5):%a %d %b}"] == [0, 40, 0]
+    assert sum(bool(value) for values in said.values() for value in values) == 4
+    assert chart.rows[0].label == f"{today - timedelta(days=13):%a %d %b}"
+    assert chart.rows[-1].label == f"{today:%a %d %b}"
 
 
 def test_without_messages_there_is_no_rate_and_no_chart():

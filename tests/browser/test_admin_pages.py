@@ -85,7 +85,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
         "failures since yesterday",
     ):
         assert text.lower() in browser.text.lower(), text
-    assert browser.find("svg rect.series-0")
+    browser.wait_until(lambda: browser.drawn_bars() > 0)
     worker("rqworker", "sms")
     worker("rqscheduler")
     browser.wait_for("No campaign is being sent")

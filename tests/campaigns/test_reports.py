@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from astronote.models import User
 from campaigns import enqueue, reports
-from campaigns.models import CampaignMessage
+from campaigns.models import CampaignMessage, OfferViewEvent
 from campaigns.reports import (
     CampaignSlot,
     campaign_report,
@@ -22,6 +22,7 @@ from contacts.models import Contact
 from messaging import outcomes, sending
 from messaging.models import Batch, Tally
 from messaging.outcomes import Outcome
+from messaging.statuses import Reason, advise_on_reason
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,7 +168,7 @@ def test_an_operator_looks_at_a_campaign_and_its_store(campaign, browser):
     browser.click(campaign.name)
     browser.wait_for("delivered of all messages")
     assert "66.7 %" in browser.text
-    assert browser.find("svg rect.series-1")
+    browser.wait_until(lambda: browser.drawn_bars() > 0)
     browser.click(str(campaign.owner))
     browser.wait_for("opted out")
     browser.click("Show")
@@ -203,3 +204,46 @@ def test_a_campaign_with_messages_that_failed_does_not_look_like_a_success(campa
     type(campaign).objects.update(failed=0, unknown=0)
     page = admin_client.get(address).text
     assert "badge green" in page and "may have been sent" not in page
+
+
+def test_the_funnel_names_the_base_of_each_rate(campaign, admin_client):
+    campaign.offer_url = "https://shop.example/offer"
+    campaign.save()
+    first = CampaignMessage.objects.filter(status="delivered").first()
+    for _ in range(2):
+        OfferViewEvent.objects.create(
+            campaign_message=first, campaign=campaign, owner=campaign.owner
+        )
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    assert [(step.name, step.people, step.rate) for step in page.context["funnel"]] == [
+        ("Recipients", 10, ""),
+        ("Sent", 9, "90.0 % of the 10 recipients"),
+        ("Delivered", 6, "66.7 % of the 9 sent"),
+        ("Opened the offer", 1, "11.1 % of the 9 sent"),
+        ("Opted out", 0, "0.0 % of the 9 sent"),
+    ]
+    messages, visits = page.context["charts"]
+    assert "Europe/Athens" in messages.title and "Europe/Athens" in visits.title
+    sums = [sum(row.values[n] for row in messages.rows) for n in range(3)]
+    assert sums == [9, 6, 2]
+    assert sum(row.values[0] for row in visits.rows) == 2
+
+
+def test_each_reason_leads_to_its_messages_and_says_what_to_do(campaign, admin_client):
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    assert "a number that fails again may be out of use" in page.text
+    for parameters, count in (
+        ("error_code__exact=21", 2),
+        ("error_code__exact=opted_out", 1),
+        ("trouble=not_reached", 3),
+    ):
+        address = (
+            f"/admin/campaigns/campaignmessage/?campaign__id__exact={campaign.pk}&{parameters}"
+        )
+        assert address.replace("&", "&amp;") in page.text
+        found = admin_client.get(address)
+        assert found.context["cl"].result_count == count
+
+
+def test_every_reason_has_an_advice():
+    assert all(advise_on_reason(code).endswith(".") for code in [*Reason.values, "refused_400", ""])

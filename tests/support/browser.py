@@ -27,6 +27,12 @@ RUN_AXE = """
         v => `${v.id} (${v.impact}): ${v.help}: ${v.nodes.map(n => n.html).join(" ").slice(0, 400)}`
     )), error => done([String(error)]));
 """
+COUNT_BARS = """
+    return [...document.querySelectorAll("canvas")].flatMap((canvas) => {
+        const chart = Chart.getChart(canvas);
+        return chart ? chart.getSortedVisibleDatasetMetas().flatMap((one) => one.data) : [];
+    }).filter((bar) => bar.height > 0).length;
+"""
 DESKTOP, PHONE = (1280, 900), (390, 844)
 
 
@@ -145,6 +151,10 @@ class Browser:
         WebDriverWait(self.driver, SECONDS, ignored_exceptions=[Exception]).until(
             lambda _: condition(), "it did not become so"
         )
+
+    def drawn_bars(self) -> int:
+        """How many bars with a height the charts of the page have."""
+        return self.driver.execute_script(COUNT_BARS)
 
     def in_dark(self) -> None:
         """The pages in their dark colours, as the system asks for them."""

@@ -42,3 +42,63 @@ addEventListener("DOMContentLoaded", () => {
     if (event.target.matches("[hx-trigger^=every]")) show_whether_stale(!event.detail.successful);
   });
 });
+
+// Charts are drawn from the table that follows them, with the chart library of the theme.
+const SERIES_COLORS = {
+  light: ["#2f6f9f", "#1e7a4c", "#b3392b"],
+  dark: ["#6cb0e0", "#55c088", "#f08a7c"],
+};
+
+function draw_chart(canvas) {
+  Chart.getChart(canvas)?.destroy();
+  const is_dark = document.documentElement.classList.contains("dark");
+  const [ink, line] = is_dark ? ["#d4d4d8", "#3f3f46"] : ["#3f3f46", "#e4e4e7"];
+  const colors = SERIES_COLORS[is_dark ? "dark" : "light"];
+  const [head, ...rows] = document.getElementById(canvas.dataset.table).rows;
+  const texts = (row) => [...row.cells].map((cell) => cell.textContent);
+  const table = rows.map(texts);
+  const datasets = texts(head).slice(1).map((label, series) => ({
+    label,
+    data: table.map((row) => Number(row[series + 1].replaceAll(",", ""))),
+    backgroundColor: colors[series],
+  }));
+  const scale = { ticks: { color: ink }, grid: { color: line } };
+  new Chart(canvas, {
+    type: "bar",
+    data: { labels: table.map((row) => row[0]), datasets },
+    options: {
+      animation: false,
+      maintainAspectRatio: false,
+      datasets: { bar: { maxBarThickness: 30 } },
+      interaction: { mode: "index", intersect: false },
+      plugins: { legend: { labels: { color: ink } } },
+      scales: {
+        x: { ...scale, grid: { display: false }, ticks: { color: ink, maxRotation: 0, autoSkipPadding: 16 } },
+        y: { ...scale, beginAtZero: true, ticks: { color: ink, precision: 0 } },
+      },
+    },
+  });
+}
+
+function draw_charts() {
+  document.querySelectorAll("canvas[data-table]").forEach(draw_chart);
+}
+
+addEventListener("load", () => {
+  draw_charts();
+  new MutationObserver(draw_charts).observe(document.documentElement, { attributeFilter: ["class"] });
+});
+
+// A part of a page that replaces itself keeps its tables open, and draws its charts anew.
+addEventListener("DOMContentLoaded", () => {
+  const open = new Set();
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    event.target.querySelectorAll("canvas[data-table]").forEach((canvas) => Chart.getChart(canvas)?.destroy());
+    open.clear();
+    event.target.querySelectorAll("details[open][data-keep-open]").forEach((one) => open.add(one.dataset.keepOpen));
+  });
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    for (const one of event.target.querySelectorAll("details[data-keep-open]")) one.open = open.has(one.dataset.keepOpen);
+    event.target.querySelectorAll("canvas[data-table]").forEach(draw_chart);
+  });
+});

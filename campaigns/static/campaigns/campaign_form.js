@@ -16,6 +16,7 @@ addEventListener("DOMContentLoaded", () => {
     const request = ++lastRequest;
     const answer = await fetch(preview.dataset.url, { method: "POST", body: new FormData(form) });
     if (answer.ok && request === lastRequest) preview.innerHTML = await answer.text();
+    if (recipient.value.trim()) showRecipientTexts();
   }
 
   function schedulePreview() {
@@ -35,6 +36,23 @@ addEventListener("DOMContentLoaded", () => {
     form.submit();
   }
 
+  // The text as the form has it, for the customers that a search finds.
+  const recipient = document.getElementById("preview-recipient");
+  const recipientTexts = document.getElementById("recipient-texts");
+  let lastSearch = 0;
+
+  async function showRecipientTexts() {
+    const search = ++lastSearch;
+    const data = new FormData(form);
+    data.set("recipient", recipient.value);
+    const answer = recipient.value.trim() && await fetch(preview.dataset.url, { method: "POST", body: data });
+    if (search === lastSearch) recipientTexts.innerHTML = answer?.ok ? await answer.text() : "";
+  }
+
+  recipient.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(showRecipientTexts, 300);
+  });
   preview.addEventListener("click", (event) => {
     const source = event.target.dataset.useText;
     if (!source) return;

@@ -1,0 +1,84 @@
+"""What the page says before a campaign is sent: who is left out, what is left, each one's text."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.utils import timezone
+
+from campaigns.audience import count_left_out
+from campaigns.models import AgeGroup
+from campaigns.preview import preview_campaign, preview_for_contacts
+from contacts.models import Contact, ListMembership
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+URL = "/admin/campaigns/campaign"
+
+
+@pytest.fixture
+def campaign():
+    """To a list of ten, of whom five are left out for five reasons."""
+    store = make_store(balance=100)
+    target = make_list(store, 10)
+    contacts = Contact.objects.order_by("pk")
+    now = timezone.now()
+    for row, changes in zip(
+        contacts,
+        (
+            {"phone": None, "anonymised_at": now, "is_subscribed": False},
+            {"restricted_at": now},
+            {"is_subscribed": False, "unsubscribed_at": now},
+            {"is_subscribed": False},
+            {"birthday": now.date() - timedelta(days=3650)},
+        ),
+        strict=False,
+    ):
+        Contact.objects.filter(pk=row.pk).update(**changes)
+    return make_campaign(store, target)
+
+
+def test_each_contact_that_is_left_out_has_one_reason(campaign):
+    found = dict(count_left_out(campaign))
+    assert sorted(found.values()) == [1, 1, 1, 1, 1]
+    assert sum(found.values()) + preview_campaign(campaign).recipients == 10
+    assert found["opted out"] == found["no consent to messages of this type"] == 1
+
+
+def test_a_filter_leaves_out_whose_age_is_not_known(campaign):
+    Contact.objects.update(gender="female")
+    Contact.objects.filter(pk=Contact.objects.last().pk).update(birthday=date(1990, 1, 1))
+    campaign.list, campaign.filter_gender = None, "female"
+    found = dict(count_left_out(campaign))
+    assert found["no birthday proves that they are 18"] == 5
+    campaign.filter_age_group = AgeGroup.AGE_40_PLUS
+    assert dict(count_left_out(campaign))["no birthday proves that they are 18"] == 4
+
+
+def test_the_question_says_what_is_left_and_who_is_left_out(campaign, admin_client):
+    make_campaign(campaign.owner, None, name="Autumn", status="scheduled",
+                  scheduled_at=timezone.now() + timedelta(days=1))  # fmt: skip
+    page = admin_client.get(f"{URL}/{campaign.pk}/do/start/")
+    assert "left afterwards" in page.text and "<dd>95</dd>" in page.text
+    part = admin_client.get(f"{URL}/{campaign.pk}/left-out/")
+    assert "1: opted out" in part.text and "Autumn" in part.text
+
+
+def test_any_customers_text_is_shown_with_why_it_would_not_be_sent(campaign, admin_client):
+    maria = make_contact(campaign.owner, "+306911111111", first_name="María")
+    make_contact(make_store("other"), "+306911111112", first_name="María")
+    [found] = preview_for_contacts(campaign, "maria")
+    assert found.text.startswith("Hello María") and "not in the audience" in found.why_not
+    ListMembership.objects.create(list=campaign.list, contact=maria)
+    page = admin_client.get(f"{URL}/{campaign.pk}/do/start/?recipient=69 1111 1111")
+    assert "Hello María" in page.text and "gets nothing" not in page.text
+    page = admin_client.get(f"{URL}/{campaign.pk}/do/start/?recipient=zoe")
+    assert "No customer of this store begins with" in page.text
+    unsaved = {
+        "owner": campaign.owner_id,
+        "message_text": "Dear {{first_name}}",
+        "message_type": "marketing",
+        "list": campaign.list_id,
+        "recipient": "maria",
+    }
+    page = admin_client.post(f"{URL}/preview/?campaign={campaign.pk}", unsaved)
+    assert "Dear María" in page.text
