@@ -20,6 +20,7 @@ from campaigns.models import (
     FINAL_CAMPAIGN_STATUSES,
     RUNNING_STATUSES,
     STARTABLE_STATUSES,
+    AudienceChoice,
     Campaign,
     CampaignMessage,
     CampaignStatus,
@@ -134,7 +135,7 @@ def duplicate_campaign_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
         NotPermitted: if it is a service campaign and `by` may not send service messages.
     """
     service_campaigns.require_permission_to_send_type(campaign.message_type, by)
-    copy = Campaign.objects.create(
+    copy = Campaign(
         owner_id=campaign.owner_id,
         created_by_id=getattr(by, "pk", campaign.created_by_id),
         name=f"{campaign.name[:190]} (copy)",
@@ -144,8 +145,14 @@ def duplicate_campaign_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
         list_id=campaign.list_id,
         filter_gender=campaign.filter_gender,
         filter_age_group=campaign.filter_age_group,
+        to_everybody=campaign.to_everybody,
         not_reached_by_id=campaign.not_reached_by_id,
     )
+    copy.choose_audience(
+        AudienceChoice(list=choice.list, segment=choice.segment, is_excluded=choice.is_excluded)
+        for choice in campaign.audience_choices()
+    )
+    copy.save()
     audit.write_entry("duplicate", campaign, by=by, copy=copy.pk)
     return copy
 

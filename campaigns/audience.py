@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from astronote.models import User
-from campaigns.models import AgeGroup, Campaign
+from campaigns import segments
+from campaigns.models import AgeGroup, AudienceChoice, Campaign
 from campaigns.not_reached import contacts_not_reached
 from contacts.ages import is_adult, is_not_known_as_minor, years_before
 from contacts.consent import consenting_contacts_q
@@ -23,14 +24,6 @@ AGE_RANGES: dict[AgeGroup, tuple[int, int | None]] = {
     AgeGroup.AGE_40_PLUS: (40, None),
 }
 
-
-class LeftOut(NamedTuple):
-    """How many contacts, whom the choice of an audience names, may not be messaged, and why."""
-
-    reason: str
-    contacts: int
-
-
 NOBODY = "nobody in the audience may be messaged"
 
 
@@ -42,45 +35,105 @@ def local_today(store: User) -> date:
 def allowed_campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
     """The contacts of the store whom a campaign is for and who may receive it.
 
-    With a filter, only contacts whose birthday proves 18 years. With a list, all of its contacts
-    but those whose birthday shows that they are younger. Likewise with those whom another campaign
-    did not reach. With none of these, nobody.
+    With a filter, only contacts whose birthday proves 18 years. With lists and segments, or to
+    everybody, all but those whose birthday shows that they are younger. Likewise with those whom
+    another campaign did not reach. With none of these, nobody.
     """
-    contacts = Contact.objects.filter(
-        consenting_contacts_q(campaign.message_type), owner=campaign.owner_id
+    return receivable(chosen_contacts(campaign), campaign)
+
+
+def receivable(contacts: QuerySet[Contact], campaign: Campaign) -> QuerySet[Contact]:
+    """Of these contacts, those who may receive the campaign by consent and age."""
+    return contacts.filter(
+        consenting_contacts_q(campaign.message_type),
+        is_not_known_as_minor(local_today(campaign.owner)),
     )
+
+
+def chosen_contacts(campaign: Campaign, *, with_excluded: bool = False) -> QuerySet[Contact]:
+    """The contacts of the store whom a campaign is for, whether they may receive it or not.
+
+    Args:
+        campaign: the campaign.
+        with_excluded: also those whom an excluded list or segment leaves out.
+    """
+    contacts = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
+    choices = campaign.audience_choices()
+    sources = list(_audience_sources(campaign, choices))
+    if not sources:
+        return contacts.none()
+    if len(sources) == 1:
+        chosen = contacts.filter(sources[0])
+    else:
+        # A union of queries uses an index for each of them; a disjunction would use none.
+        ids = [contacts.filter(source).values("pk") for source in sources]
+        chosen = contacts.filter(pk__in=ids[0].union(*ids[1:], all=True))
+    if with_excluded:
+        return chosen
+    today = local_today(campaign.owner)
+    excluded_lists = [choice.list_id for choice in choices if choice.is_excluded and choice.list_id]
+    if excluded_lists:
+        chosen = chosen.filter(~segments.on_any_list(excluded_lists))
+    for choice in choices:
+        if choice.is_excluded and choice.segment:
+            # Not the negated condition: it is neither true nor false of a contact without a value.
+            matching = segments.contacts_matching(choice.segment, today).filter(pk=OuterRef("pk"))
+            chosen = chosen.filter(~Exists(matching))
+    return chosen
+
+
+def _audience_sources(campaign: Campaign, choices: Sequence[AudienceChoice]) -> Iterator[Q]:
+    """The conditions on a contact of which one must hold; none if there is no audience."""
     today = local_today(campaign.owner)
     if campaign.not_reached_by_id:
         not_reached = contacts_not_reached(campaign.not_reached_by_id, except_campaign=campaign.pk)
-        return contacts.filter(is_not_known_as_minor(today), pk__in=not_reached.values("pk"))
+        yield Q(pk__in=not_reached.values("pk"))
+        return
+    if campaign.to_everybody:
+        yield Q()
+        return
     if campaign.filter_gender or campaign.filter_age_group:
-        contacts = contacts.filter(is_adult(today))
-        if campaign.filter_gender:
-            contacts = contacts.filter(gender=campaign.filter_gender)
-        if campaign.filter_age_group:
-            contacts = contacts.filter(_is_in_age_group(campaign.filter_age_group, today))
-        return contacts
+        yield _filters_of_adults(campaign, today)
+        return
+    lists = [choice.list_id for choice in choices if choice.list_id and not choice.is_excluded]
     if campaign.list_id:
-        return contacts.filter(is_not_known_as_minor(today), listmembership__list=campaign.list_id)
-    return contacts.none()
+        lists.append(campaign.list_id)
+    if lists:
+        yield segments.on_any_list(lists)
+    for choice in choices:
+        if choice.segment and not choice.is_excluded:
+            yield segments.matches_segment(choice.segment, today)
 
 
-def _is_in_age_group(age_group: str, today: date) -> Q:
-    """Contacts whose birthday is in the age group, as a condition on Contact."""
-    min_age, age_limit = AGE_RANGES[AgeGroup(age_group)]
-    in_group = Q(birthday__lte=years_before(today, min_age))
-    return in_group & Q(birthday__gt=years_before(today, age_limit)) if age_limit else in_group
+def _filters_of_adults(campaign: Campaign, today: date) -> Q:
+    condition = is_adult(today)
+    if campaign.filter_gender:
+        condition &= Q(gender=campaign.filter_gender)
+    if campaign.filter_age_group:
+        min_age, age_limit = AGE_RANGES[AgeGroup(campaign.filter_age_group)]
+        condition &= Q(birthday__lte=years_before(today, min_age))
+        if age_limit:
+            condition &= Q(birthday__gt=years_before(today, age_limit))
+    return condition
 
 
 def audience_problem(campaign: Campaign) -> str:
     """What is wrong with the choice of an audience; empty if nothing is."""
+    choices = campaign.audience_choices()
+    for choice in choices:
+        if choice.segment and (problem := segments.segment_problem(choice.segment)):
+            return problem
     if campaign.not_reached_by_id:
         return ""
     has_filters = bool(campaign.filter_gender or campaign.filter_age_group)
     if campaign.list_id and has_filters:
         return "choose a list or filters, not both"
-    if not (campaign.list_id or has_filters):
-        return f"{NOBODY}: choose a list, or a gender or an age"
+    has_parts = bool(campaign.list_id) or any(not choice.is_excluded for choice in choices)
+    ways = [campaign.to_everybody, has_filters, has_parts]
+    if sum(ways) > 1:
+        return "choose everybody, or lists and segments, or a gender or an age"
+    if not any(ways):
+        return f"{NOBODY}: choose a list, or a gender or an age, or segments, or everybody"
     return ""
 
 
@@ -88,25 +141,22 @@ def why_audience_is_empty(campaign: Campaign) -> str:
     """Why no contact of the store is in the audience, as far as it can be told."""
     if problem := audience_problem(campaign):
         return problem
-    contacts = Contact.objects.filter(owner=campaign.owner_id)
-    if campaign.not_reached_by_id:
-        not_reached = contacts_not_reached(campaign.not_reached_by_id, except_campaign=campaign.pk)
-        contacts = contacts.filter(pk__in=not_reached.values("pk"))
+    has_filters = bool(campaign.filter_gender or campaign.filter_age_group)
+    if has_filters:
+        contacts = Contact.objects.filter(owner=campaign.owner_id)
+        if campaign.filter_gender:
+            contacts = contacts.filter(gender=campaign.filter_gender)
+    else:
+        contacts = chosen_contacts(campaign)
         if not contacts.exists():
-            return f"{NOBODY}: the other campaign has reached everybody that can be reached now"
-    elif campaign.list_id:
-        contacts = contacts.filter(listmembership__list=campaign.list_id)
-        if not contacts.exists():
-            return f"{NOBODY}: the list is empty"
-    elif campaign.filter_gender:
-        contacts = contacts.filter(gender=campaign.filter_gender)
+            return f"{NOBODY}: {_why_nobody_is_chosen(campaign)}"
     consenting = contacts.filter(consenting_contacts_q(campaign.message_type))
     count = consenting.count()
     if not count:
         return f"{NOBODY}: {contacts.count():,} contacts match, and none has consent to this type"
     if allowed_campaign_audience(campaign).exists():
         return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
-    if campaign.list_id or campaign.not_reached_by_id:
+    if not has_filters:
         return f"{NOBODY}: the birthdays of all {count:,} contacts say that they are under 18"
     if without_birthday := consenting.filter(birthday=None).count():
         return (
@@ -116,47 +166,13 @@ def why_audience_is_empty(campaign: Campaign) -> str:
     return f"{NOBODY}: none of {count:,} birthdays is in this age"
 
 
-def count_left_out(campaign: Campaign) -> list[LeftOut]:
-    """Of the contacts whom the choice of an audience names, those who may not be messaged, by why.
-
-    One query, which reads them all: pages ask for it on their own, and nothing waits for it.
-    """
-    contacts = Contact.objects.filter(owner=campaign.owner_id)
-    today = local_today(campaign.owner)
-    is_of_age, why_too_young = is_not_known_as_minor(today), "their birthday says under 18"
+def _why_nobody_is_chosen(campaign: Campaign) -> str:
+    """Why no contact is chosen for a campaign without a gender or an age."""
     if campaign.not_reached_by_id:
-        not_reached = contacts_not_reached(campaign.not_reached_by_id, except_campaign=campaign.pk)
-        contacts = contacts.filter(pk__in=not_reached.values("pk"))
-    elif campaign.filter_gender or campaign.filter_age_group:
-        is_of_age, why_too_young = is_adult(today), "no birthday proves that they are 18"
-        if campaign.filter_gender:
-            contacts = contacts.filter(gender=campaign.filter_gender)
-        if campaign.filter_age_group:
-            in_group = _is_in_age_group(campaign.filter_age_group, today)
-            contacts = contacts.filter(in_group | Q(birthday=None))
-    elif campaign.list_id:
-        contacts = contacts.filter(listmembership__list=campaign.list_id)
-    else:
-        return []
-    # Each contact counts for the first reason that holds.
-    without_number = Q(phone=None)
-    restricted = ~without_number & ~Q(restricted_at=None)
-    usable = Q(phone__isnull=False, restricted_at=None)
-    consenting = consenting_contacts_q(campaign.message_type)
-    opted_out = usable & ~consenting & Q(unsubscribed_at__isnull=False)
-    never_agreed = usable & ~consenting & Q(unsubscribed_at=None)
-    counts = contacts.aggregate(
-        without_number=Count("pk", filter=without_number),
-        restricted=Count("pk", filter=restricted),
-        opted_out=Count("pk", filter=opted_out),
-        never_agreed=Count("pk", filter=never_agreed),
-        too_young=Count("pk", filter=consenting & ~is_of_age),
-    )
-    sentences = {
-        "without_number": "no number",
-        "restricted": "their data may only be stored (GDPR, article 18)",
-        "opted_out": "opted out",
-        "never_agreed": "no consent to messages of this type",
-        "too_young": why_too_young,
-    }
-    return [LeftOut(sentences[name], count) for name, count in counts.items() if count]
+        return "the other campaign has reached everybody that can be reached now"
+    if campaign.to_everybody:
+        return "the store has no contacts"
+    if chosen_contacts(campaign, with_excluded=True).exists():
+        return "all of the chosen contacts are on excluded lists or in excluded segments"
+    is_one_list = bool(campaign.list_id) and not campaign.audience_choices()
+    return "the list is empty" if is_one_list else "no contact is on these lists or in the segments"

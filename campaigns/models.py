@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -76,8 +77,33 @@ def _validate_text_tags(field: str, text: str) -> None:
         raise ValidationError({field: problem})
 
 
+class Segment(models.Model):
+    """A named filter of a store's contacts; it is applied anew each time that it is used.
+
+    `conditions` has a value by the name of each condition that is set (`segments.py`).
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    name = models.CharField(max_length=160)
+    conditions = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="segment_name_once_per_store")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Campaign(models.Model):
     """One text to one audience.
+
+    The audience is `list`, the filters or everybody, and `audience_choices`.
 
     Each counter holds the number of messages in that status; the others of `total` are queued.
     `block_reason` says why the campaign did not start, `retry_after` when that is tried again.
@@ -106,6 +132,12 @@ class Campaign(models.Model):
     )
     filter_age_group = models.CharField(
         "age", max_length=20, choices=AgeGroup.choices, null=True, blank=True
+    )
+    to_everybody = models.BooleanField(
+        "everybody",
+        db_default=False,
+        default=False,
+        help_text="Every contact of the store who agreed to this type of message.",
     )
     not_reached_by = models.ForeignKey(
         "self",
@@ -181,18 +213,59 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, with the choices of the audience if they were chosen anew."""
+        chosen = self._unsaved_choices
+        if chosen is None:
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self.audiencechoices.all().delete()
+            for choice in chosen:
+                choice.campaign = self
+            AudienceChoice.objects.bulk_create(chosen)
+        self._unsaved_choices = None
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        """Read the row again, and the choices of its audience."""
+        super().refresh_from_db(*args, **kwargs)
+        self._unsaved_choices = None
+
+    # Parts that were chosen and are not saved yet; None if the rows in the database hold.
+    _unsaved_choices: Sequence[AudienceChoice] | None = None
+
+    def choose_audience(self, choices: Iterable[AudienceChoice]) -> None:
+        """Set lists and segments of the audience besides `list`; saved with the campaign."""
+        self._unsaved_choices = list(choices)
+
+    def audience_choices(self) -> Sequence[AudienceChoice]:
+        """The lists and segments of the audience besides `list`, as chosen or as saved."""
+        if self._unsaved_choices is not None:
+            return self._unsaved_choices
+        if self.pk is None:
+            return []
+        return list(self.audiencechoices.select_related("list", "segment").order_by("pk"))
+
     def clean(self) -> None:
-        """Check that the audience is a list of this store, or filters; and the tags of the text.
+        """Check that lists and segments are of this store, and the tags of the text.
 
         Raises:
-            ValidationError: if the audience is both, or if a tag is unknown or does not work.
+            ValidationError: if a list or segment is of another store, if the audience is chosen in
+                ways that exclude each other, or if a tag is unknown or does not work.
         """
         _validate_text_tags("message_text", self.message_text)
-        if self.list and self.owner_id and self.list.owner_id != self.owner_id:
-            raise ValidationError({"list": "This list belongs to another store."})
-        if self.list and (self.filter_gender or self.filter_age_group):
+        choices = self.audience_choices()
+        chosen = [self.list, *(choice.source for choice in choices)]
+        for one in chosen:
+            if one and self.owner_id and one.owner_id != self.owner_id:
+                kind = one._meta.verbose_name
+                raise ValidationError({"list": f"This {kind} belongs to another store."})
+        has_filters = bool(self.filter_gender or self.filter_age_group)
+        included = [choice for choice in choices if not choice.is_excluded]
+        if self.list and has_filters:
             raise ValidationError({"list": "Choose a list or filters, not both."})
-        if self.not_reached_by_id and (self.list or self.filter_gender or self.filter_age_group):
+        if self.not_reached_by_id and (self.list or has_filters or self.to_everybody or included):
             raise ValidationError(
                 {"list": "The audience is those whom another campaign did not reach: choose none."}
             )
@@ -206,6 +279,38 @@ class Campaign(models.Model):
     def queued(self) -> int:
         """The number of messages that have no outcome yet."""
         return self.total - self.processed
+
+
+class AudienceChoice(models.Model):
+    """A list or segment whose contacts are in a campaign's audience, or are left out of it."""
+
+    campaign = models.ForeignKey(
+        Campaign, models.CASCADE, db_index=False, related_name="audiencechoices"
+    )
+    list = models.ForeignKey(List, models.PROTECT, null=True)
+    segment = models.ForeignKey(Segment, models.PROTECT, null=True)
+    is_excluded = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(list=None, segment__isnull=False) | Q(list__isnull=False, segment=None),
+                name="audiencechoice_list_or_segment",
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "list", "segment"],
+                name="audiencechoice_once",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{'without ' if self.is_excluded else ''}{self.source}"
+
+    @property
+    def source(self) -> List | Segment:
+        """The list or segment."""
+        return cast("List | Segment", self.list or self.segment)
 
 
 class ServiceConfirmation(models.Model):

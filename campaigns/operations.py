@@ -161,7 +161,7 @@ registry.repairs.register(
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
 )
 registry.operator_models.register(
-    OperatorModels("campaigns", ("campaign", "automation", "nfctag"), ("send_service",))
+    OperatorModels("campaigns", ("campaign", "automation", "nfctag", "segment"), ("send_service",))
 )
 
 registry.personal_data.register(
@@ -252,6 +252,11 @@ registry.personal_data.register(
                 "what is sent to an audience",
             ),
             (
+                "campaigns.Segment",
+                ("name", "conditions"),
+                "filtering contacts for campaigns",
+            ),
+            (
                 "campaigns.Automation",
                 ("message_body", "block_reason"),
                 "a store's standing messages",
@@ -276,6 +281,7 @@ registry.no_personal_data.register(
             "updated_at",
         ),
     ),
+    NoPersonalData("campaigns.Segment", ("created_at", "updated_at")),
     NoPersonalData(
         "campaigns.ServiceConfirmation", ("settings_digest", "asked_at", "confirmed_at")
     ),
@@ -333,6 +339,7 @@ registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "SMS messages", "Automation messages", "cake", "campaigns.automationmessage", 110
     ),
+    SidebarLink.to_admin_changelist("More", "Segments", "filter_alt", "campaigns.segment", 415),
     SidebarLink.to_admin_changelist("More", "Automations", "bolt", "campaigns.automation", 400),
     SidebarLink.to_admin_changelist(
         "More", "Offer views", "visibility", "campaigns.offerviewevent", 440

@@ -14,11 +14,20 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import F, Func, IntegerField, QuerySet
+from django.db.models import QuerySet
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from campaigns import service_campaigns
 from campaigns.audience import allowed_campaign_audience, audience_problem, why_audience_is_empty
+from campaigns.audience_counts import (
+    MAX_COUNTED,
+    SAMPLE_SIZE,
+    SUPPRESSED,
+    LeftOut,
+    estimate_share,
+    left_out_counts,
+    stable_random_sample,
+)
 from campaigns.message_text import (
     CONTACT_FIELDS,
     EMPTY_CONTACT,
@@ -42,10 +51,6 @@ from messaging.limits import describe_store_caps, find_current_quiet_hours_end
 from messaging.statuses import describe_reason
 from messaging.text import Template, count_parts, sms_encoding, value_or_empty
 
-# Audiences up to this size are counted whole, of larger ones about so many contacts: half a second,
-# and less than a second with 1,000,000 contacts.
-MAX_COUNTED = 20_000
-SAMPLE_SIZE = 10_000
 TEXTS_SHOWN = 5
 CONFIDENCE = 1.96  # of standard errors: 95 of 100 samples are as near as this
 
@@ -85,6 +90,7 @@ class CampaignPreview(NamedTuple):
     sample, and the error is of 95 of 100 samples. `recipients`, `credits` and `available` are None
     as long as the campaign has no store.
     `without_value` counts recipients whose text has a gap, and `text_without_value` is that text.
+    `left_out` says how many contacts are not recipients, and why.
     `problem` says why the campaign cannot be sent as it is, `notes` which limits apply.
     """
 
@@ -100,6 +106,7 @@ class CampaignPreview(NamedTuple):
     credits_error: int = 0
     spread: list[PartCount] = []
     skipped: list[SkippedCount] = []
+    left_out: list[LeftOut] = []
     without_value: int = 0
     text_without_value: str = ""
     unicode: UnicodeSigns | None = None
@@ -116,6 +123,7 @@ class CampaignPreview(NamedTuple):
         answer = self._asdict()
         answer["spread"] = [part_count._asdict() for part_count in self.spread]
         answer["skipped"] = [skipped._asdict() for skipped in self.skipped]
+        answer["left_out"] = [left_out._asdict() for left_out in self.left_out]
         answer["unicode"] = self.unicode._asdict() if self.unicode else None
         return answer
 
@@ -141,7 +149,9 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     else:
         preview = _preview_by_counting_audience(campaign, audience, size, render)
     preview = preview._replace(
-        available=wallet.available, notes=list(_quiet_hours_and_cap_notes(campaign))
+        available=wallet.available,
+        notes=list(_quiet_hours_and_cap_notes(campaign)),
+        left_out=[*left_out_counts(campaign), *preview.left_out],
     )
     problem = problem or _why_campaign_cannot_be_sent(campaign, preview, size)
     return preview._replace(problem=problem)
@@ -166,6 +176,7 @@ class _Counts:
     """What was counted of the contacts that were looked at."""
 
     drawn: int = 0
+    suppressed: int = 0
     sample_text: str = ""
     by_parts: Counter[int] = field(default_factory=Counter)
     by_reason: Counter[str] = field(default_factory=Counter)
@@ -179,13 +190,14 @@ def _preview_by_counting_audience(
 ) -> CampaignPreview:
     """Count the messages to the audience, or to a sample of it."""
     is_whole = size <= MAX_COUNTED
-    drawn = audience if is_whole else _stable_random_sample(audience, SAMPLE_SIZE / size)
+    drawn = audience if is_whole else stable_random_sample(audience, SAMPLE_SIZE / size)
     plain = replace_outside_gsm_in_template(
         campaign.message_text, greek_capitals=campaign.owner.writes_greek_in_capitals
     )
     render_plain = _renderer_of_other_text_or_none(campaign, plain)
     counts = _count_messages(campaign, drawn, render, render_plain)
     text = counts.sample_text or render(SAMPLE_CONTACT, SAMPLE_CODE)
+    suppressed = estimate_share(size, counts.drawn, counts.suppressed)
     scale = 1.0 if is_whole else size / max(1, counts.drawn)
     signs = count_characters_outside_gsm(render(EMPTY_CONTACT, SAMPLE_CODE))
     saved = round(counts.saved * scale)
@@ -205,16 +217,11 @@ def _preview_by_counting_audience(
             SkippedCount(describe_reason(reason), round(count * scale))
             for reason, count in counts.by_reason.most_common()
         ],
+        left_out=[LeftOut(suppressed, SUPPRESSED)] if suppressed else [],
         without_value=round(counts.without_value * scale),
         text_without_value=render(EMPTY_CONTACT, SAMPLE_CODE) if counts.without_value else "",
         unicode=unicode,
     )
-
-
-def _stable_random_sample(audience: QuerySet[Contact], share: float) -> QuerySet[Contact]:
-    """About this share of an audience: the same contacts each time, without regard to their age."""
-    draw = Func(F("pk"), function="hashint8", output_field=IntegerField())
-    return audience.annotate(draw=draw).filter(draw__lt=int(-(2**31) + share * 2**32))
 
 
 def _count_messages(
@@ -226,8 +233,9 @@ def _count_messages(
     counts = _Counts()
     gaps = _recipient_indexes_of_fields_without_default(campaign)
     rows = list(contacts.values_list(*RECIPIENT_COLUMNS))
-    counts.drawn = len(rows)
+    counts.drawn = counts.suppressed = len(rows)
     for chunk in iter_chunks_without_suppressed(iter(rows), campaign):
+        counts.suppressed -= len(chunk.recipients)
         tracking_ids = [SAMPLE_CODE] * len(chunk.recipients)
         messages = build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)
         for message, row in zip(messages, chunk.recipients, strict=True):

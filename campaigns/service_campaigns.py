@@ -93,6 +93,12 @@ def settings_digest(campaign: Campaign) -> str:
         campaign.filter_gender or "",
         campaign.filter_age_group or "",
         campaign.not_reached_by_id,
+        campaign.to_everybody,
+        [
+            [choice.list_id, choice.segment_id, choice.is_excluded]
+            + ([choice.segment.conditions] if choice.segment else [])
+            for choice in campaign.audience_choices()
+        ],
     ]
     return hashlib.sha256(json.dumps(confirmed).encode()).hexdigest()
 

@@ -448,21 +448,13 @@ class MarketingHold(models.Model):
 
 
 class List(models.Model):
-    """A named set of chosen contacts of a store.
-
-    The filter fields follow the Prisma schema; no code applies them.
-    """
+    """A named set of chosen contacts of a store; a filter of contacts is a segment."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
     )
     name = models.CharField(max_length=160)
     description = models.CharField(max_length=400, blank=True)
-    filter_gender = models.CharField(
-        "gender", max_length=20, choices=Gender.choices, null=True, blank=True
-    )
-    filter_age_min = models.PositiveSmallIntegerField("age from", null=True, blank=True)
-    filter_age_max = models.PositiveSmallIntegerField("age to", null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
 

@@ -263,7 +263,7 @@ registry.no_personal_data.register(
     NoPersonalData("contacts.Suppression", ("key_id",)),
     NoPersonalData("contacts.MarketingHold", ("key_id",)),
     NoPersonalData("contacts.OptInRequest", ("purpose", "tracking_id")),
-    NoPersonalData("contacts.List", ("filter_gender", "created_at", "updated_at")),
+    NoPersonalData("contacts.List", ("created_at", "updated_at")),
     NoPersonalData(
         "contacts.ContactImport",
         (

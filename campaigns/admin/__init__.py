@@ -1,5 +1,5 @@
 """Campaigns, automations, their messages and their reports in the admin."""
 
-from campaigns.admin import automations, campaigns, customer_events, messages
+from campaigns.admin import automations, campaigns, customer_events, lists, messages, segments
 
-__all__ = ["automations", "campaigns", "customer_events", "messages"]
+__all__ = ["automations", "campaigns", "customer_events", "lists", "messages", "segments"]

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -30,17 +30,27 @@ from campaigns.admin.campaign_actions import (
     is_permitted,
 )
 from campaigns.admin.message_types import set_up_permitted_message_types
-from campaigns.audience import count_left_out
+from campaigns.admin.segments import choose_several
 from campaigns.models import (
     STARTABLE_STATUSES,
+    AudienceChoice,
     Campaign,
     CampaignStatus,
+    Segment,
 )
 from campaigns.preview import RecipientText, preview_campaign, preview_for_contacts
+from contacts.models import List
 from messaging.statuses import MessageStatus
 
 TEXT_FIELDS = ["owner", "name", "message_type", "message_text", "offer_url"]
-AUDIENCE_FIELDS = ["list", "filter_gender", "filter_age_group"]
+# Controls of the audience's choices: whether they choose lists, and whether these are left out.
+CHOICE_FIELDS = {
+    "more_lists": ("list", False),
+    "segments": ("segment", False),
+    "excluded_lists": ("list", True),
+    "excluded_segments": ("segment", True),
+}
+AUDIENCE_FIELDS = ["to_everybody", "list", "filter_gender", "filter_age_group", *CHOICE_FIELDS]
 FIELD_LABELS = {
     "owner": "Store",
     "message_text": "Text",
@@ -65,6 +75,58 @@ OUTCOME_WORDS = {
     MessageStatus.SKIPPED: "skipped",
     MessageStatus.UNKNOWN: "without a clear answer from Mitto",
 }
+
+
+def _lists_or_segments_field(source: str, label: str) -> forms.ModelMultipleChoiceField:
+    model = {"list": List, "segment": Segment}[source]
+    return forms.ModelMultipleChoiceField(
+        model._default_manager, label=label, required=False, widget=choose_several(source)
+    )
+
+
+class CampaignForm(forms.ModelForm):
+    """A campaign with the choices of its audience."""
+
+    more_lists = _lists_or_segments_field("list", "Further lists")
+    segments = _lists_or_segments_field("segment", "Segments")
+    excluded_lists = _lists_or_segments_field("list", "Without these lists")
+    excluded_segments = _lists_or_segments_field("segment", "Without these segments")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, (source, is_excluded) in CHOICE_FIELDS.items():
+            self.initial[name] = [
+                getattr(choice, f"{source}_id")
+                for choice in self.instance.audience_choices()
+                if getattr(choice, f"{source}_id") and choice.is_excluded == is_excluded
+            ]
+
+    def clean(self) -> dict[str, Any] | None:
+        """Give the campaign its choices before it is checked."""
+        cleaned = super().clean()
+        choices = {
+            (source, one.pk): AudienceChoice(**{source: one}, is_excluded=is_excluded)
+            for name, (source, is_excluded) in CHOICE_FIELDS.items()
+            for one in self.cleaned_data.get(name, ())
+        }
+        self.instance.choose_audience(choices.values())
+        return cleaned
+
+
+def _choice_names_column(name: str) -> Callable[..., str]:
+    """What somebody sees in place of a control who may not change the campaign."""
+    source, is_excluded = CHOICE_FIELDS[name]
+
+    def choice_names(self: CampaignAdmin, campaign: Campaign) -> str:
+        names = [
+            str(choice.source)
+            for choice in campaign.audience_choices()
+            if getattr(choice, f"{source}_id") and choice.is_excluded == is_excluded
+        ]
+        return ", ".join(names) or "–"
+
+    choice_names.short_description = CampaignForm.base_fields[name].label  # type: ignore[attr-defined]  # as Django reads it
+    return choice_names
 
 
 def _build_list_action(name: str) -> Callable[..., HttpResponse | None]:
@@ -104,7 +166,7 @@ def _confirm_list_action_page(
 
 
 def _perform_and_get_campaign_to_show(
-    request: HttpRequest, campaign: Campaign, action: CampaignAction, form: Form | None = None
+    request: HttpRequest, campaign: Campaign, action: CampaignAction, form: forms.Form | None = None
 ) -> Campaign | None:
     """Perform an action and tell the operator how it went.
 
@@ -152,6 +214,10 @@ class CampaignAdmin(LargeTableAdmin):
     list_select_related = ["owner"]
     search_fields = ["name"]
     autocomplete_fields = ["owner", "list"]
+    form = CampaignForm
+    more_lists, segments, excluded_lists, excluded_segments = map(
+        _choice_names_column, CHOICE_FIELDS
+    )
     fieldsets = [
         ("Text", {"fields": TEXT_FIELDS}),
         ("Audience", {"fields": AUDIENCE_FIELDS}),
@@ -169,7 +235,6 @@ class CampaignAdmin(LargeTableAdmin):
         return [
             named("preview/", self.preview_view, "preview"),
             named("<int:pk>/do/<str:name>/", self.action_view, "action"),
-            named("<int:pk>/left-out/", self.left_out_view, "left_out"),
             named("<int:pk>/progress/", self.progress_view, "progress"),
             named("<int:pk>/messages.csv", self.messages_csv_view, "messages"),
             *report_pages.report_urls(self.admin_site),
@@ -302,6 +367,7 @@ class CampaignAdmin(LargeTableAdmin):
             "action": action,
             "form": form,
             "preview": preview,
+            "others": reports.other_campaigns_now(campaign) if preview else [],
             "blocked": name == "start" and preview is not None and preview.problem,
         }
         return TemplateResponse(request, "campaigns/confirm_action.html", context)
@@ -331,18 +397,6 @@ class CampaignAdmin(LargeTableAdmin):
             preview = preview._replace(problem=" ".join(problems))
         context = {"preview": preview}
         return TemplateResponse(request, "campaigns/preview.html", context)
-
-    def left_out_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The part of the question before sending that tells who is left out, and of what else."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        campaign = get_object_or_404(self.get_queryset(request), pk=pk)
-        context = {
-            "campaign": campaign,
-            "left_out": count_left_out(campaign),
-            "others": reports.other_campaigns_now(campaign),
-        }
-        return TemplateResponse(request, "campaigns/left_out.html", context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of a campaign's page that the browser fetches again every 2 seconds."""

@@ -216,15 +216,6 @@ class ContactAdmin(LargeTableAdmin):
             self.delete_model(request, contact)
 
 
-@admin.register(models.List)
-class ListAdmin(LargeTableAdmin):
-    empty_hint = "A list is chosen customers of a store, for campaigns; imports make lists too."
-    list_display = ["name", "owner", "filter_gender", "filter_age_min", "filter_age_max"]
-    list_select_related = ["owner"]
-    search_fields = ["name"]
-    autocomplete_fields = ["owner"]
-
-
 @admin.register(models.ListMembership)
 class ListMembershipAdmin(ReadOnlyAdmin):
     list_display = ["list", "contact", "created_at"]

@@ -44,6 +44,7 @@ def test_an_operator_also_adds_and_changes_what_operators_work_on():
         "campaigns.{}_campaign",
         "campaigns.{}_automation",
         "campaigns.{}_nfctag",
+        "campaigns.{}_segment",
     ]
     assert more == {name.format(verb) for name in work for verb in ("add", "change")}
     assert permissions("viewer") < permissions("operator")

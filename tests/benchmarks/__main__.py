@@ -24,6 +24,7 @@ from tests.support.installation import Installation
 # Each is a module of this package with SIZES and `run(place, size)`.
 SCENARIOS = {
     "enqueue": "enqueue",
+    "segments": "segments",
     "send": "send",
     "growth": "growth",
     "latency": "latency",

@@ -1,7 +1,9 @@
 """`manage.py send_campaign`: creates a campaign and starts or schedules it."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -9,8 +11,16 @@ from django.core.management.base import BaseCommand, CommandError
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
 from astronote.common.progress import wait_with_progress_bar
+from astronote.models import User
 from campaigns import enqueue, schedule
-from campaigns.models import FINAL_CAMPAIGN_STATUSES, AgeGroup, Campaign, CampaignStatus
+from campaigns.models import (
+    FINAL_CAMPAIGN_STATUSES,
+    AgeGroup,
+    AudienceChoice,
+    Campaign,
+    CampaignStatus,
+    Segment,
+)
 from campaigns.preview import CampaignPreview, preview_campaign
 from campaigns.reports import campaign_summary
 from campaigns.service_campaigns import (
@@ -21,15 +31,24 @@ from campaigns.service_campaigns import (
 from contacts.models import Gender, List, MessageType
 from messaging import sending_stop
 
+Named = TypeVar("Named", List, Segment)
+
 
 class Command(BaseCommand):
-    help = "Send a text to a list, or to contacts by gender and age group."
+    help = "Send a text to lists and segments, to everybody, or by gender and age group."
 
     def add_arguments(self, parser):
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("--name", required=True)
         parser.add_argument("--text", required=True, help="may have tags such as {{first_name}}")
         parser.add_argument("--list", dest="list_name")
+        parser.add_argument("--also-list", action="append", help="a further list; repeatable")
+        parser.add_argument("--segment", dest="segments", action="append", help="repeatable")
+        parser.add_argument("--without-list", action="append", help="its members get no message")
+        parser.add_argument("--without-segment", action="append", help="its contacts get none")
+        parser.add_argument(
+            "--everybody", action="store_true", help="all who agreed to this type of message"
+        )
         parser.add_argument("--gender", choices=Gender.values)
         parser.add_argument("--age-group", choices=AgeGroup.values)
         parser.add_argument(
@@ -51,13 +70,19 @@ class Command(BaseCommand):
         owner = get_store_or_command_error(store)
         account = get_operator_or_command_error(by) if by else None
         actor = account or "command line"
-        target = None
-        if list_name:
-            target = List.objects.filter(owner=owner, name=list_name).first()
-            if target is None:
-                raise CommandError(f"the store has no list {list_name!r}")
-        elif not (options["gender"] or options["age_group"]):
-            raise CommandError("the audience is missing: give --list, --gender or --age-group")
+        target = _get_named_or_command_error(List, owner, list_name) if list_name else None
+        choices = [
+            *_audience_choices(owner, "list", options["also_list"]),
+            *_audience_choices(owner, "segment", options["segments"]),
+        ]
+        filters = (options["gender"], options["age_group"])
+        if not (target or choices or options["everybody"] or any(filters)):
+            raise CommandError(
+                "the audience is missing: give --list, --segment, --everybody, --gender or"
+                " --age-group"
+            )
+        choices += _audience_choices(owner, "list", options["without_list"], is_excluded=True)
+        choices += _audience_choices(owner, "segment", options["without_segment"], is_excluded=True)
         campaign = Campaign(
             owner=owner,
             created_by=account or owner,
@@ -66,9 +91,11 @@ class Command(BaseCommand):
             message_type=options["type"],
             offer_url=options["offer"],
             list=target,
+            to_everybody=options["everybody"],
             filter_gender=options["gender"],
             filter_age_group=options["age_group"],
         )
+        campaign.choose_audience(choices)
         try:
             campaign.full_clean()
         except ValidationError as error:
@@ -108,6 +135,36 @@ class Command(BaseCommand):
         answer = preview.as_dict()
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if as_json else lines)
+
+
+def _audience_choices(
+    owner: User, source: str, names: Sequence[str] | None, *, is_excluded: bool = False
+) -> list[AudienceChoice]:
+    """Parts of an audience by the names of lists or segments of the store.
+
+    Args:
+        owner: the store.
+        source: `list` or `segment`.
+        names: the names; None if the option was not given.
+        is_excluded: whether their contacts are left out.
+    """
+    choices = []
+    for name in dict.fromkeys(names or ()):
+        choice = AudienceChoice(is_excluded=is_excluded)
+        if source == "list":
+            choice.list = _get_named_or_command_error(List, owner, name)
+        else:
+            choice.segment = _get_named_or_command_error(Segment, owner, name)
+        choices.append(choice)
+    return choices
+
+
+def _get_named_or_command_error(model: type[Named], owner: User, name: str) -> Named:
+    """The list or segment of a store by its name."""
+    found: Named | None = model._default_manager.filter(owner=owner, name=name).first()
+    if found is None:
+        raise CommandError(f"the store has no {model._meta.verbose_name} {name!r}")
+    return found
 
 
 def _refresh_and_get_progress(campaign: Campaign) -> tuple[int, bool]:

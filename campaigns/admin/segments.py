@@ -1,0 +1,124 @@
+"""Segments in the admin: a form of plain controls, with the count beside it as they are set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from astronote.common.admin_lists import LargeTableAdmin
+from campaigns import segments
+from campaigns.audience_counts import count_segment
+from campaigns.models import AudienceChoice, Segment
+from campaigns.segment_forms import ConditionFields, conditions_of_form
+from campaigns.segments import segment_problem
+
+
+def choose_several(field_name: str) -> AutocompleteSelectMultiple:
+    """A control for several lists or several segments, found by typing.
+
+    Args:
+        field_name: `list` or `segment`.
+    """
+    return AutocompleteSelectMultiple(
+        AudienceChoice._meta.get_field(field_name),
+        admin.site,
+        attrs={"class": "unfold-admin-autocomplete admin-autocomplete"},
+    )
+
+
+class SegmentForm(ConditionFields, forms.ModelForm):
+    """The store, the name and the conditions of a segment."""
+
+    class Meta:
+        model = Segment
+        fields = ("owner", "name")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {**self.instance.conditions, **self.initial}
+        for name in segments.CONDITIONS:
+            field = self.fields[name]
+            if name in segments.LIST_CONDITIONS:
+                field.widget = choose_several("list")
+                field.widget.choices = field.choices  # type: ignore[attr-defined]  # of its queryset
+            elif isinstance(field, forms.ChoiceField):
+                field.widget = UnfoldAdminSelectWidget(choices=field.choices)
+            elif isinstance(field, forms.IntegerField):
+                field.widget = UnfoldAdminIntegerFieldWidget(attrs=field.widget.attrs)
+            else:
+                field.widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+
+    def clean(self) -> dict[str, Any]:
+        """Give the segment its conditions."""
+        self.instance.conditions = conditions_of_form(self.cleaned_data)
+        return super().clean()
+
+
+@admin.register(Segment)
+class SegmentAdmin(LargeTableAdmin):
+    empty_hint = "A segment is a filter of a store's customers, such as women born in May."
+    form = SegmentForm
+    list_display = ["name", "owner", "created_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name"]
+    autocomplete_fields = ["owner"]
+    fieldsets = [
+        (None, {"fields": ["owner", "name"]}),
+        ("Conditions: all that are set must hold", {"fields": [*segments.CONDITIONS]}),
+    ]
+    change_form_before_template = "campaigns/segment_count_place.html"
+
+    class Media:
+        js = ["campaigns/segment_form.js"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Segment | None = None) -> list[Any]:
+        """Who may not change a segment sees the conditions that are set, as text."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            return [(None, {"fields": ["owner", "name", "set_conditions"]})]
+        return [*super().get_fieldsets(request, obj)]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Segment | None = None
+    ) -> list[str] | tuple[str, ...]:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return ("owner", "name", "set_conditions")
+        return ()
+
+    @admin.display(description="conditions")
+    def set_conditions(self, segment: Segment) -> str:
+        return segments.describe_segment(segment)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.count_view)
+        return [path("count/", view, name="campaigns_segment_count"), *super().get_urls()]
+
+    def count_view(self, request: HttpRequest) -> HttpResponse:
+        """The count of the segment that the posted form describes, and why others are left out."""
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        form = self.get_form(request)(request.POST)
+        form.is_valid()
+        segment = form.instance
+        problems = [
+            error
+            for name, errors in form.errors.items()
+            if name not in ("owner", "name")
+            for error in errors
+        ]
+        if not problems and segment.owner_id:
+            problems = [problem] if (problem := segment_problem(segment)) else []
+        count = count_segment(segment) if segment.owner_id and not problems else None
+        context = {"count": count, "problems": problems}
+        return TemplateResponse(request, "campaigns/segment_count.html", context)

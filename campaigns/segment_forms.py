@@ -1,0 +1,164 @@
+"""The controls of a segment's conditions, and reading what was entered in them.
+
+The admin's form and `create_segment` read values by the same fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import phonenumbers
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.dates import MONTHS
+
+from astronote.common import audit
+from astronote.models import User
+from campaigns import segments
+from campaigns.models import Segment
+from contacts.ages import ADULT_AGE
+from contacts.models import Gender, List
+
+MAX_AGE, MAX_DAYS = 120, 3650
+ANY = ("", "any")
+
+
+def _calling_codes() -> list[tuple[str, str]]:
+    """Calling codes with the countries that share them, by two-letter code."""
+    return [
+        (str(code), f"+{code} ({', '.join(regions[:6])}{' …' if len(regions) > 6 else ''})")
+        for code, regions in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items())
+        if regions != ("001",)  # satellite and toll-free numbers belong to no country
+    ]
+
+
+class ConditionFields(forms.Form):
+    """A control for each condition; what is left empty is no condition.
+
+    A class that uses it has the store in `cleaned_data["owner"]`.
+    """
+
+    gender = forms.ChoiceField(choices=[ANY, *Gender.choices], required=False)
+    age_from = forms.IntegerField(min_value=ADULT_AGE, max_value=MAX_AGE, required=False)
+    age_to = forms.IntegerField(
+        min_value=ADULT_AGE, max_value=MAX_AGE, required=False, help_text="Completed years."
+    )
+    birth_month = forms.TypedChoiceField(
+        choices=[ANY, *MONTHS.items()], coerce=int, empty_value=None, required=False
+    )
+    calling_code = forms.ChoiceField(
+        label="Country of the number", choices=[ANY, *_calling_codes()], required=False
+    )
+    in_lists = forms.ModelMultipleChoiceField(
+        List.objects, label="On one of these lists", required=False
+    )
+    not_in_lists = forms.ModelMultipleChoiceField(
+        List.objects, label="On none of these lists", required=False
+    )
+    joined_since = forms.DateField(
+        input_formats=["%Y-%m-%d"],
+        required=False,
+        help_text="The day on which the store got the contact, or later.",
+    )
+    messaged_within_days = forms.IntegerField(
+        label="Got a message within days", min_value=1, max_value=MAX_DAYS, required=False
+    )
+    not_messaged_within_days = forms.IntegerField(
+        label="Got no message within days", min_value=1, max_value=MAX_DAYS, required=False
+    )
+    clicked_within_days = forms.IntegerField(
+        label="Clicked within days", min_value=1, max_value=MAX_DAYS, required=False
+    )
+    not_clicked_within_days = forms.IntegerField(
+        label="Did not click within days", min_value=1, max_value=MAX_DAYS, required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Check the conditions against each other, and that the lists are the store's."""
+        cleaned = super().clean() or self.cleaned_data
+        low, high = cleaned.get("age_from"), cleaned.get("age_to")
+        if low and high and low > high:
+            self.add_error("age_to", "The second age is below the first.")
+        owner = cleaned.get("owner")
+        for name in segments.LIST_CONDITIONS:
+            if owner and any(one.owner_id != owner.pk for one in cleaned.get(name) or ()):
+                self.add_error(name, "A list belongs to another store.")
+        if not self.errors and not conditions_of_form(cleaned):
+            raise ValidationError("Set at least one condition.")
+        return cleaned
+
+
+def conditions_of_form(cleaned: dict[str, Any]) -> dict[str, Any]:
+    """What a segment stores of the cleaned values of ConditionFields."""
+    conditions: dict[str, Any] = {}
+    for name in segments.CONDITIONS:
+        value = cleaned.get(name)
+        if name in segments.LIST_CONDITIONS:
+            value = sorted(one.pk for one in value or ())
+        elif name == "joined_since" and value:
+            value = value.isoformat()
+        if value:
+            conditions[name] = value
+    return conditions
+
+
+class _CommandForm(ConditionFields):
+    """Conditions of one store, from a program."""
+
+    def __init__(self, store: User, data: dict[str, Any]) -> None:
+        super().__init__(data)
+        self.store = store
+        for name in segments.LIST_CONDITIONS:
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelMultipleChoiceField)
+            field.queryset = List.objects.filter(owner=store)
+            field.to_field_name = "name"
+
+    def clean(self) -> dict[str, Any]:
+        self.cleaned_data["owner"] = self.store
+        return super().clean()
+
+
+def build_segment(store: User, name: str, values: dict[str, Any]) -> Segment:
+    """A segment that is not saved.
+
+    Args:
+        store: whose contacts it filters.
+        name: its name.
+        values: by the name of a condition, as a person writes them; lists by their names.
+
+    Raises:
+        ValidationError: if a value cannot be read, or there is none, or the name is taken.
+    """
+    form = _CommandForm(store, values)
+    if not form.is_valid():
+        raise ValidationError(
+            [
+                f"{field.replace('_', ' ')}: {error}" if field != "__all__" else str(error)
+                for field, errors in form.errors.items()
+                for error in errors
+            ]
+        )
+    segment = Segment(owner=store, name=name, conditions=conditions_of_form(form.cleaned_data))
+    segment.full_clean()
+    return segment
+
+
+def create_segment(store: User, name: str, values: dict[str, Any], *, by: Any) -> Segment:
+    """Create a segment and write an audit entry.
+
+    Args:
+        store: as in `build_segment`, as are name and values.
+        name: its name.
+        values: its conditions.
+        by: who creates it.
+
+    Raises:
+        ValidationError: as `build_segment`.
+    """
+    segment = build_segment(store, name, values)
+    with transaction.atomic():
+        segment.save()
+        audit.write_entry("added", segment, by=by)
+    return segment
