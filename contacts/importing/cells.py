@@ -12,8 +12,8 @@ T = TypeVar("T")
 MAX_KNOWN_LENGTH = 200
 
 _DATE = re.compile(
-    r"(?P<first>\d{1,4})(?P<separator>[-/.])(?P<second>\d{1,2})(?P=separator)(?P<third>\d{1,4})"
-    r"(?:[T ].*)?"
+    r"(?P<first>\d{1,4})(?P<separator>[-/.] ?)(?P<second>\d{1,2})(?P=separator)(?P<third>\d{1,4})"
+    r"\.?(?:[T ].*)?"
 )
 _DAY_OF_YEAR = re.compile(r"(?:--)?\d{1,2}[-/.]\d{1,2}\.?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
 from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
+from contacts.importing.other_languages import NO, UNSUBSCRIBED_BEGINNINGS, YES
 
 MAX_LENGTH = 200
 MAX_KNOWN = 1000
@@ -113,6 +114,7 @@ OTHER_CHANNEL_WORDS = (
     "courriel appel correo llamada chiamata posta"
 )
 AND_WORDS = "and und et y e και plus oder or ou o oppure η"
+ONLY_WORDS = "only nur seulement solo soltanto uniquement solamente μονο"
 # Pairs of letters for yes and no; they count where a column has both and no other letters.
 LETTER_PAIRS = (
     ("s", "n"), ("o", "n"), ("j", "n"), ("y", "n"), ("w", "f"), ("v", "f"), ("t", "f"), ("ν", "ο"),
@@ -131,13 +133,14 @@ def _fold_each_word(words: str) -> frozenset[str]:
     return frozenset(map(fold_to_alphanumeric, words.split()))
 
 
-_YES, _NO = _fold_each_word(YES_WORDS), _fold_each_word(NO_WORDS)
+_YES, _NO = _fold_each_word(YES_WORDS) | YES, _fold_each_word(NO_WORDS) | NO
 _SUBSCRIBED, _UNSUBSCRIBED = _fold_each_word(SUBSCRIBED_WORDS), _fold_each_word(UNSUBSCRIBED_WORDS)
 _WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS)
 _NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
 _UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
 _ACTIVE_OR_NOT = _fold_each_word(ACTIVE_OR_NOT_WORDS)
 _SMS_CHANNELS, _ANDS = _fold_each_word(SMS_CHANNEL_WORDS), _fold_each_word(AND_WORDS)
+_ONLY = _fold_each_word(ONLY_WORDS)
 _CHANNELS = _SMS_CHANNELS | _fold_each_word(OTHER_CHANNEL_WORDS)
 
 
@@ -176,6 +179,8 @@ class ConsentColumn:
             self.yes.discard("x")  # a cross beside ticks or circles
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
+        if region in GREEK_REGIONS:
+            self.no.discard("ne")  # `ναι` in Latin letters, too
         is_greek_heading = _GREEK_LETTER.search(heading) is not None
         if letters == {"o", "n"} and (is_greek_heading or region in GREEK_REGIONS):
             # `ναι` and `όχι` in Latin letters; the same mean `oui` and `non` to others.
@@ -260,6 +265,8 @@ class ConsentColumn:
         ):
             if joined in states:
                 return answer
+        if len(words) == 1 and joined.startswith(UNSUBSCRIBED_BEGINNINGS):
+            return Consent.OPTED_OUT
         return self._parse_phrase(words)
 
     def _parse_phrase(self, words: list[str]) -> Consent | None:
@@ -282,6 +289,19 @@ class ConsentColumn:
         if pairs & _SUBSCRIBED:
             agreeing |= single & {"opt", "opted", "in", "consent", "given"}
         return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
+
+
+def channels_in_cell(text: str) -> set[str]:
+    """The ways of contact of which a cell is a list, `sms` among them; empty if it is none.
+
+    Args:
+        text: such as `E-mail & SMS` or `Post only`.
+    """
+    words = {
+        fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("-", "")[:MAX_LENGTH])
+    }
+    channels = {"sms" if word in _SMS_CHANNELS else word for word in words & _CHANNELS}
+    return channels if words <= _CHANNELS | _ANDS | _ONLY else set()
 
 
 def _has_only_tick_symbols(text: str) -> bool:

@@ -261,4 +261,9 @@ _ACCENTS_ALONE = re.compile("[À-ÖØ-öø-ÿ]{4,}")
 # One such word or letter in so many lines is enough; fewer are single damaged letters.
 MIN_LINES_OF_MOJIBAKE = 20
 _CONTINUATIONS = "".join(bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0xC0))
-_MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{re.escape(_CONTINUATIONS)}\u0080-\u009f]{{1,3}}")
+_CONTINUATION = f"[{re.escape(_CONTINUATIONS)}\u0080-\u009f]"
+# The first byte of a letter says how many follow, so `áš` in Odhlášen is no damage.
+_MOJIBAKE = re.compile(
+    f"[\u00c2-\u00df]{_CONTINUATION}|[\u00e0-\u00ef]{_CONTINUATION}{{2}}"
+    f"|[\u00f0-\u00f4]{_CONTINUATION}{{3}}"
+)

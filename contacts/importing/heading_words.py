@@ -285,6 +285,13 @@ CONCEPTS = {
         "souhaitez voulez aimeriez quiere quieres desea le gustaria vorrei desideri θελετε "
         "θελω να πλεον latest personal personlich eg zb wann new their his her user's"
     ),
+    "note": (
+        "note notes notiz notizen bemerkung bemerkungen anmerkung anmerkungen hinweis hinweise "
+        "vermerk comment comments kommentar kommentare commentaire commentaires remarque remarques "
+        "nota notas memo description beschreibung observaciones comentario comentarios annotazioni "
+        "commenti osservazioni info remark remarks σημειωσεισ σημειωση σχολια σχολιο παρατηρησεισ "
+        "παρατηρηση"
+    ),
     "other": (
         "note notes notiz notizen bemerkung bemerkungen anmerkung comment comments kommentar "
         "remarque nota notas memo description beschreibung σημειωσεισ σημειωση σχολια "
@@ -373,9 +380,14 @@ _CAMEL_CASE = re.compile(r"(?<=[a-zα-ω])(?=[A-ZΑ-Ω])|(?<=[A-Z])(?=[A-Z][a-z]
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
+_LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
+    {"ß": "ss", "ς": "σ", "ø": "o", "æ": "ae", "ł": "l", "đ": "d", "ı": "i"}
+)
+
+
 def fold_case_and_accents(text: str) -> str:
     """The text in lower case, without accents, with compatible forms of letters made plain."""
-    text = text.lower().replace("ß", "ss").replace("ς", "σ").replace("ø", "o").replace("æ", "ae")
+    text = text.lower().translate(_LETTERS_WITHOUT_DECOMPOSITION)
     return _without_accents(text).replace("ς", "σ")
 
 

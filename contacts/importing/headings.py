@@ -133,6 +133,17 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
+def heading_is_of_notes(text: str) -> bool:
+    """Whether a column holds notes of people, or nobody knows what it holds.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    return read_heading(text).meaning == Meaning.UNKNOWN or any(
+        "note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text)
+    )
+
+
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
 CODE_LEGEND = re.compile(r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+)")
 _ANSWER_PAIRS = (

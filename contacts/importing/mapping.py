@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, date
-from itertools import pairwise
+from itertools import combinations, pairwise, takewhile
 from typing import NamedTuple
 
 from contacts.importing.cells import (
@@ -21,10 +21,17 @@ from contacts.importing.cells import (
     looks_like_email,
     looks_like_phone,
 )
-from contacts.importing.consent_cells import Consent, ConsentColumn
+from contacts.importing.consent_cells import Consent, ConsentColumn, channels_in_cell
 from contacts.importing.genders import GenderColumn
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
-from contacts.importing.headings import Channel, Heading, Meaning, Whose, read_heading
+from contacts.importing.headings import (
+    Channel,
+    Heading,
+    Meaning,
+    Whose,
+    heading_is_of_notes,
+    read_heading,
+)
 from contacts.importing.import_refused import Question
 from contacts.importing.names import is_placeholder_for_no_value
 from contacts.importing.phone_cells import (
@@ -32,7 +39,7 @@ from contacts.importing.phone_cells import (
     detect_phone_convention,
     two_letter_country_or_empty,
 )
-from contacts.importing.refusing_cells import cell_refuses_messages
+from contacts.importing.refusing_cells import cell_mentions_messages, cell_refuses_messages
 from contacts.models import DateOrder
 
 # The fields of a contact that a column may hold. `other_consent` answers whether messages of
@@ -68,6 +75,11 @@ NEGATING_PREFIXES = (
     "sans", "ne", "sin", "senza", "δεν", "μη", "χωρισ", "οχι",
 )  # fmt: skip
 MIN_NEGATED_LENGTH = 4
+# Opposite states often share all but their beginning: `zapisany` and `wypisany`.
+MIN_SHARED_ENDING = 6
+MAX_DIFFERENT_BEGINNING = 4
+# So many rows show that a column has two values and no more.
+MIN_ROWS_OF_TWO_KINDS = 8
 # A column of customer numbers counts up: this share of its steps is small.
 SERIAL_STEP = 10
 MIN_SERIAL_SHARE = 0.8
@@ -211,15 +223,7 @@ class _Guess:
             column
             for column in self._ranked_columns_with_meaning(Meaning.PHONE, Meaning.SMS)
             if column not in (*self.sms_answers, *self.unclear_sms)
-            and not (
-                column.cells
-                and (
-                    column.meaning == Meaning.SMS
-                    or column.matching_share(lambda cell: cell != "x" and _is_consent_answer(cell))
-                    >= MIN_VALUE_SHARE
-                )
-                and column.matching_share(looks_like_phone) < MIN_VALUE_SHARE
-            )
+            and not self._holds_no_phones_asking_if_answers(column)
         ]
         if any(column.heading.is_sure for column in phones):
             for column in phones:
@@ -236,6 +240,17 @@ class _Guess:
             self._assign_columns_to_field("phone", phones)
             return
         self._map_phones_by_cells_or_ask()
+
+    def _holds_no_phones_asking_if_answers(self, column: _Column) -> bool:
+        """Whether a phone column holds none; asks about answers such as those of `No phone`."""
+        if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
+            return False
+        if column.meaning == Meaning.SMS:
+            return True
+        answered = column.matching_share(lambda cell: cell != "x" and _is_consent_answer(cell))
+        if answered >= MIN_VALUE_SHARE and len(set(column.rows)) > 1:
+            self._ask_whether_consent(column)
+        return answered >= MIN_VALUE_SHARE
 
     def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
         """The phones of one person, where headings name several: `First name 2`, `Mobile 2`."""
@@ -511,6 +526,7 @@ class _Guess:
                 for state in set(column.all_cells)
             )
             and all(map(_is_opt_out_in_both_or_neither, set(column.all_cells)))
+            and not _has_state_unlike_its_opposite(column)
         ]
 
     def _ask_about_doubtful_states(self) -> None:
@@ -557,6 +573,21 @@ class _Guess:
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
+    def _may_hold_consent_in_other_words(self, column: _Column) -> bool:
+        """Whether a column that is not understood tells customers apart as a consent does."""
+        is_known = column.meaning != Meaning.UNKNOWN and column.heading.is_sure
+        if not is_known and _holds_answers_in_words(column):
+            return True
+        if column.meaning == Meaning.UNKNOWN and _divides_customers_in_two(column):
+            return True
+        if heading_is_of_notes(column.text):
+            mentions = column.row_numbers_matching(cell_mentions_messages)
+            if mentions - self._row_numbers_with_opt_out():
+                return True
+        return (not column.heading.is_sure and bool(_row_numbers_of_negated_values(column))) or (
+            not self.fields.get("sms_consent") and _names_channels_but_not_always_sms(column)
+        )
+
     def _map_or_ask_about_hidden_consent(self) -> None:
         """Ask about columns that nobody would take for consent and whose cells hold a no."""
         for column in self.columns:
@@ -580,13 +611,7 @@ class _Guess:
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 else:
                     self._ask_whether_consent(column)
-            elif (
-                column.meaning == Meaning.UNKNOWN
-                and (
-                    _holds_mostly_answers_in_words(column)
-                    or _holds_few_values_and_an_answer(column)
-                )
-            ) or (not column.heading.is_sure and _row_numbers_of_negated_values(column)):
+            elif self._may_hold_consent_in_other_words(column):
                 self._ask_whether_consent(column)
 
 
@@ -617,6 +642,10 @@ def _holds_mostly_answers_in_words(column: _Column) -> bool:
     return bool(column.cells) and column.matching_share(is_short_answer) >= MIN_VALUE_SHARE
 
 
+def _holds_answers_in_words(column: _Column) -> bool:
+    return _holds_mostly_answers_in_words(column) or _holds_few_values_and_an_answer(column)
+
+
 def _holds_few_values_and_an_answer(column: _Column) -> bool:
     """Whether the cells are a few short values, one of them a known answer: `ja`, `nee`."""
     values = set(column.all_cells)
@@ -629,6 +658,34 @@ def _holds_few_values_and_an_answer(column: _Column) -> bool:
     )
 
 
+def _divides_customers_in_two(column: _Column) -> bool:
+    """Whether the cells tell two kinds of customers apart, and so may tell who said no.
+
+    There are two values again and again, or one that some have, or dates that some have.
+    """
+    values = set(column.all_cells)
+    has_blanks = len(column.all_cells) < len(column.rows)
+    if has_blanks and column.cells and column.matching_share(looks_like_date) == 1:
+        return True
+    return (
+        len(values) + has_blanks == 2
+        and len(column.rows) >= MIN_ROWS_OF_TWO_KINDS
+        and all(_has_letters(value) and len(value.split()) <= MAX_ANSWER_WORDS for value in values)
+    )
+
+
+def _names_channels_but_not_always_sms(column: _Column) -> bool:
+    """Whether the cells name the ways by which customers may be reached: `E-mail & SMS`, `Post`."""
+    values = set(column.all_cells)
+    named = [channels_in_cell(value) for value in values]
+    return (
+        len(values) <= MAX_STATES
+        and all(named)
+        and any("sms" in channels for channels in named)
+        and (len(column.all_cells) < len(column.rows) or any("sms" not in each for each in named))
+    )
+
+
 def _holds_different_letters(column: _Column) -> bool:
     """Whether the cells are codes of one letter, which nobody can tell: `A`, `I`, `S`."""
     values = set(column.all_cells)
@@ -636,20 +693,56 @@ def _holds_different_letters(column: _Column) -> bool:
 
 
 def _row_numbers_of_negated_values(column: _Column) -> set[int]:
-    """The rows whose value negates another of a few: `No autoriza` of `Autoriza`, `ineligible`."""
-    values = {fold_to_alphanumeric(cell) for cell in set(column.all_cells) if len(cell) <= 60}
-    if len(values) > MAX_STATES:
-        return set()
+    """The rows whose value negates another of a few: `No autoriza` of `Autoriza`, `ineligible`.
+
+    Of two values such as `zapisany` and `wypisany` nobody can tell which negates the other.
+    """
     negated = {
         value
-        for value in values
-        for prefix in NEGATING_PREFIXES
-        if value.startswith(prefix)
-        and value.removeprefix(prefix) in values
-        and len(value) >= len(prefix) + MIN_NEGATED_LENGTH
-        and not value[-1].isdecimal()
+        for pair in _opposite_values(column)
+        for value in pair
+        if len(value) == max(map(len, pair)) or not pair[0].endswith(pair[1])
     }
     return column.row_numbers_matching(lambda cell: fold_to_alphanumeric(cell) in negated)
+
+
+def _opposite_values(column: _Column) -> list[tuple[str, str]]:
+    """Pairs of a column's few values, folded, of which one negates the other; the longer first."""
+    values = {fold_to_alphanumeric(cell) for cell in set(column.all_cells) if len(cell) <= 60}
+    if len(values) > MAX_STATES:
+        return []
+    pairs = combinations(sorted(values, key=len, reverse=True), 2)
+    return [
+        (longer, shorter)
+        for longer, shorter in pairs
+        if not longer[-1:].isdecimal() and _are_opposite(longer, shorter)
+    ]
+
+
+def _has_state_unlike_its_opposite(column: _Column) -> bool:
+    """Whether a state is not understood and its opposite is: `Abonat` beside `Dezabonat`."""
+    return any(
+        any(_POSITIVE.read(value).problem for value in pair)
+        and not all(_POSITIVE.read(value).problem for value in pair)
+        for pair in _opposite_values(column)
+    )
+
+
+def _are_opposite(longer: str, shorter: str) -> bool:
+    ending = _shared_ending_length(longer, shorter)
+    beginning = longer[: len(longer) - ending]
+    if ending >= MIN_SHARED_ENDING:
+        return len(beginning) <= MAX_DIFFERENT_BEGINNING
+    return (
+        ending == len(shorter)
+        and len(shorter) >= MIN_NEGATED_LENGTH
+        and beginning in NEGATING_PREFIXES
+    )
+
+
+def _shared_ending_length(first: str, second: str) -> int:
+    pairs = zip(reversed(first), reversed(second), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _is_word_but_no_answer(cell: str) -> bool:
@@ -706,12 +799,18 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
         )
     if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
         # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks.
+        if _names_consent(column) and len(set(column.all_cells)) > 1:
+            return "ask"  # `Consent status: expired`
         return (
             ""
             if heading.channel == Channel.ANY and not column.matching_share(looks_like_date)
             else "sms_consent"
         )
     return "sms_consent"
+
+
+def _names_consent(column: _Column) -> bool:
+    return any("optin" in CONCEPTS_BY_WORD.get(w, ()) for w in canonical_heading_words(column.text))
 
 
 def _could_be_answers(column: _Column) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from astronote.common.spreadsheet_csv import unescape_formula
 from contacts.importing.cells import fold_to_alphanumeric, looks_like_email
+from contacts.importing.heading_words import CONCEPTS
 
 MAX_NAME_LENGTH = 120
 MAX_NO_VALUE_LENGTH = 20
@@ -53,11 +54,8 @@ TITLES_BEFORE = (
     "dhr mevr mevrouw meneer κος κοσ κα κ δις δισ κυριοσ κυρια δρ"
 )
 TITLES_AFTER = "jr sr ii iii iv phd md dds esq msc bsc ba ma mba dipl ing"
-FAMILY_NAME_HEADINGS = (
-    "surname lastname last family familyname nachname familienname zuname apellido apellidos "
-    "cognome επωνυμο επιθετο"
-)
-GIVEN_NAME_HEADINGS = "firstname first given forename givenname vorname prenom μικροονομα"
+FAMILY_NAME_HEADINGS = f"last family familyname {CONCEPTS['last_name']}"
+GIVEN_NAME_HEADINGS = f"first given {CONCEPTS['first_name']}"
 # They mean the other name, beside one of these headings.
 NAME_HEADINGS = "name nom nombre nombres nome ονομα"
 # Endings of Greek family names that given names hardly have.

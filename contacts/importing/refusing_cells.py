@@ -12,6 +12,11 @@ from contacts.importing.heading_words import (
     fold_case_and_accents,
 )
 from contacts.importing.headings import Meaning, read_heading
+from contacts.importing.other_languages import (
+    MESSAGE_BEGINNINGS,
+    NEGATIONS,
+    UNSUBSCRIBED_BEGINNINGS,
+)
 
 MAX_KNOWN_WORDS = 50_000
 MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
@@ -52,9 +57,21 @@ _CLEAR_NO = frozenset(
 )
 
 
-_NEGATIONS = {"no", "dont", "don", "ne"} | {
+# In sentences more words negate than in headings, and they have endings: `keinerlei`.
+_NEGATIONS_OF_SENTENCES = (
+    "no dont don doesnt didnt wont ne nothing none neither nor nichts nix nie niemals nimmer rien "
+    "jamais nada nunca ninguna niente nulla mai basta nessuna τιποτα ποτε κανενα καμια "
+    "kein keiner keinem keines keinerlei"
+)
+_NEGATIONS = frozenset(_NEGATIONS_OF_SENTENCES.split()) | {
     word for word, concepts in CONCEPTS_BY_WORD.items() if "not" in concepts
 }
+# Beginnings of verbs by which people end or forbid something.
+_ENDING_VERBS = (
+    "remov cease stopp aufhor einstell untersag verbiet verbitt streich losch nehm arret cess "
+    "interd retir dejar deje parar prohib borrar elimin smett vieta togli σταματ παψ απαγορ αφαιρ"
+)
+_ENDING_BEGINNINGS = tuple(_ENDING_VERBS.split())
 _NEGATING_WORDS = (
     _NEGATIONS
     | {word for word, concepts in CONCEPTS_BY_WORD.items() if concepts & {"optout", "privacy"}}
@@ -75,7 +92,9 @@ _DECEASED_WORDS = (
     "αποβιωσασ"
 )
 _WRONG, _DECEASED = frozenset(_WRONG_WORDS.split()), frozenset(_DECEASED_WORDS.split())
-_TELLING_WORDS = _NEGATING_WORDS | _WRONG | _DECEASED
+_UNSUBSCRIBED_BEGINNINGS = ("unsub", *UNSUBSCRIBED_BEGINNINGS)
+_TELLING_BEGINNINGS = (*_UNSUBSCRIBED_BEGINNINGS, *_ENDING_BEGINNINGS)
+_TELLING_WORDS = _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
 
 
 def _may_be_part_of_refusal(word: str) -> bool:
@@ -83,7 +102,9 @@ def _may_be_part_of_refusal(word: str) -> bool:
     if word.isascii() and not any(map(str.isalpha, word)):
         return False
     words = _split_with_compounds(fold_case_and_accents(word.replace("_", " ")))
-    return not _TELLING_WORDS.isdisjoint(words)
+    return not _TELLING_WORDS.isdisjoint(words) or any(
+        word.startswith(_TELLING_BEGINNINGS) or _is_negated_message_word(word) for word in words
+    )
 
 
 _MAY_BE_PART_OF_REFUSAL = KnownCells(_may_be_part_of_refusal, MAX_KNOWN_WORDS)
@@ -106,7 +127,25 @@ _UNWANTED_WORDS = (
     "einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση"
 )
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
-_UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising"})
+# Verbs have many forms: `στέλνεις`, `sollicitée`, `anzuschreiben`.
+_UNWANTED_STEMS = (
+    "messag disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
+    "schreib schick belastig kontaktier angesproch ansprech bekomm kurznachricht prospect envoy "
+    "envoi sollicit derang relanc contact envia envie mensaj molest escrib invia invii messagg "
+    "scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ διαφημ προωθ ενημερ"
+)
+_UNWANTED_BEGINNINGS = (*_UNWANTED_STEMS.split(), *MESSAGE_BEGINNINGS)
+# Negations that are part of the verb, before it (Czech, Lithuanian) or within it (Turkish).
+_NEGATED_MESSAGE_WORD = re.compile(
+    rf"(?:ne|не)(?:{'|'.join(MESSAGE_BEGINNINGS)})|(?:gonder|yolla|ara|at)m[ae](?:y|sin|$)"
+)
+_UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising", "topic", "optin"})
+_MARKETING_CONCEPTS = frozenset({"sms", "newsletter", "advertising"})
+_CONSENT_WORDS = (
+    "consent einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση "
+    "verteiler"
+)
+_CONSENTS = frozenset(_CONSENT_WORDS.split())
 # What somebody may ask to be taken from: `remove from list`.
 _LIST_WORDS = "list lists liste listen lista listas verteiler database datenbank λιστα"
 _LISTS = frozenset(_LIST_WORDS.split())
@@ -130,9 +169,24 @@ def cell_refuses_messages(cell_text: str) -> bool:
     joined = {first + second for first, second in pairwise(words)}
     if _CLEAR_NO & ({*words} | joined) or words == ["stop"]:
         return True
-    if not _DECEASED.isdisjoint(words):
+    if not _DECEASED.isdisjoint(words) or any(
+        word.startswith(_UNSUBSCRIBED_BEGINNINGS) or _is_negated_message_word(word)
+        for word in words
+    ):
         return True
     return any(_clause_refuses(_split_with_compounds(clause)) for clause in _CLAUSES.split(folded))
+
+
+def cell_mentions_messages(cell_text: str) -> bool:
+    """Whether a cell of several words speaks of SMS, advertising or consent: `hates texts`.
+
+    Args:
+        cell_text: a note.
+    """
+    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    return len(words) > 1 and (
+        bool(_concepts_of(words) & _MARKETING_CONCEPTS) or not _CONSENTS.isdisjoint(words)
+    )
 
 
 def title_names_opt_outs(text: str) -> bool:
@@ -150,8 +204,11 @@ def _clause_refuses(words: list[str]) -> bool:
         if word in _NEGATIONS and _are_messages(words[at + 1 : at + MAX_WORDS_OF_CLAUSE]):
             return True
         nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
+        if word in NEGATIONS and _are_messages(nearby):
+            return True  # in Turkish the negation comes last
         concepts = _concepts_of([word])
-        if "optout" in concepts and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
+        ends = "optout" in concepts or word.startswith(_ENDING_BEGINNINGS)
+        if ends and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
             return True
         if word in _WRONG and _concepts_of(nearby) & {"number", "phone", "mobile"}:
             return True
@@ -161,7 +218,15 @@ def _clause_refuses(words: list[str]) -> bool:
 
 
 def _are_messages(words: list[str]) -> bool:
-    return bool(_concepts_of(words) & _UNWANTED_CONCEPTS) or not _UNWANTED.isdisjoint(words)
+    return (
+        bool(_concepts_of(words) & _UNWANTED_CONCEPTS)
+        or not _UNWANTED.isdisjoint(words)
+        or any(word.startswith(_UNWANTED_BEGINNINGS) for word in words)
+    )
+
+
+def _is_negated_message_word(word: str) -> bool:
+    return _NEGATED_MESSAGE_WORD.match(word) is not None
 
 
 def _concepts_of(words: list[str]) -> set[str]:

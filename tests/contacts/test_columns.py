@@ -629,3 +629,100 @@ def test_two_lists_side_by_side_are_asked_about():
     sample = [["Anna", "6971234567", "Eva", "6971234568"]]
     guess = guess_columns(["Name", "Mobile", "Name (2)", "Mobile (2)"], sample, "GR")
     assert "come twice" in question_of(guess)
+
+
+@pytest.mark.parametrize(
+    ("heading", "note"),
+    [
+        ("Notiz", "möchte nichts mehr von uns bekommen"),
+        ("Notiz", "SMS-Werbung unerwünscht"),
+        ("Notiz", "hat sich vom SMS-Verteiler streichen lassen"),
+        ("Notiz", "bitte aus der Datenbank nehmen"),
+        ("Notiz", "will nicht per Handy angesprochen werden"),
+        ("Notiz", "nur anrufen, keine Kurznachrichten"),
+        ("Notes", "hates texts"),
+        ("Notes", "does not consent to marketing"),
+        ("Notes", "we must not message her"),
+        ("Notes", "no longer wishes to be texted"),
+        ("Notes", "requested no further texts"),
+        ("Notes", "unsubbed by reply"),
+        ("Notes", "said STOP to last text"),
+        ("Remarques", "a demandé l'arrêt des SMS"),
+        ("Remarques", "plus de SMS svp"),
+        ("Remarques", "refuse toute prospection"),
+        ("Remarques", "veut être retirée de la liste"),
+        ("Remarques", "n'accepte pas les messages promotionnels"),
+        ("Notas", "que no le escriban"),
+        ("Notas", "ya no quiere mensajes"),
+        ("Notas", "solicita baja de publicidad"),
+        ("Notas", "sin autorización para SMS"),
+        ("Notas", "no acepta comunicaciones"),
+        ("Note", "basta sms"),
+        ("Note", "non gradisce pubblicità"),
+        ("Note", "togliere dalla lista"),
+        ("Note", "ha revocato il consenso"),
+        ("Note", "niente messaggi promozionali"),
+        ("Σχόλια", "να σταματήσουν τα μηνύματα"),
+        ("Σχόλια", "όχι άλλα sms"),
+        ("Σχόλια", "ζήτησε διαγραφή από τη λίστα"),
+        ("Σχόλια", "δεν συναινεί"),
+        ("Σχόλια", "να μην ενοχληθεί"),
+        ("Σχόλια", "απέσυρε τη συγκατάθεση"),
+    ],
+)
+def test_a_note_that_refuses_or_speaks_of_messages_is_asked_about_or_an_opt_out(heading, note):
+    columns, _, problem = guessed({"Mobile": PHONES[:2], heading: ["", note]})
+    assert f"{heading} may say who agreed" in problem or columns["sms_opt_out"] == [heading]
+
+
+@pytest.mark.parametrize(
+    ("heading", "note"),
+    [
+        ("Notiz", "nicht vor 10 Uhr"),
+        ("Notiz", "ohne Termin gekommen"),
+        ("Notiz", "kein Parkplatz"),
+        ("Notes", "no show in March"),
+        ("Notes", "never been late"),
+        ("Notes", "not allergic"),
+        ("Remarques", "pas le lundi"),
+        ("Remarques", "sans gluten"),
+        ("Σχόλια", "δεν τρώει κρέας"),
+        ("Σχόλια", "χωρίς ζάχαρη"),
+    ],
+)
+def test_a_note_of_something_else_is_not_asked_about(heading, note):
+    assert not guessed({"Mobile": PHONES[:2], heading: ["", note]})[2]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("Stav odběru", ["přihlášen", "odhlášen"]),
+        ("Consent status", ["Valid", "Expired"]),
+        ("No Phone", ["No", "Yes"]),
+        ("We may reach them by", ["SMS, Email", "Post only"]),
+        ("Preferred Weg", ["SMS", ""]),
+        ("Zzgone", ["", "2025-01-03"]),
+        ("Wechsel", ["drin", "raus"] * 4),
+        ("Wechsel", ["", "raus"] * 4),
+        ("Samtycke till utskick", ["ja", "nej"]),
+    ],
+)
+def test_a_column_in_unknown_words_that_tells_customers_apart_is_asked_about(heading, cells):
+    phones = [f"+30694400{number:04}" for number in range(len(cells))]
+    assert f"{heading} may say who agreed" in guessed({"Mobile": phones, heading: cells})[2]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("Wechsel", ["drin", "raus"]),  # two customers may differ in anything
+        ("Wechsel", ["drin"] * 8),
+        ("Wechsel", ["1", "2"] * 4),
+        ("Zzbegin", ["2025-01-02", "2025-01-03"]),
+        ("Preferred channel", ["SMS", "SMS"]),
+    ],
+)
+def test_a_column_in_unknown_words_that_tells_nobody_apart_is_not_asked_about(heading, cells):
+    phones = [f"+30694400{number:04}" for number in range(len(cells))]
+    assert not guessed({"Mobile": phones, heading: cells})[2]
