@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse
+from django_rq import stats_views
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 
@@ -24,6 +25,9 @@ UNKNOWN_NAMES = (
     ProgrammingError,
     FieldDoesNotExist,
 )
+# The dashboard asks for django-rq's own scheduler, which is not used here, without the socket, user
+# and certificates of our address: it would try in vain for seconds.
+stats_views.get_cron_schedulers = list
 
 
 class QueueDashboardGuard:

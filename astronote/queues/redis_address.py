@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from redis.connection import parse_url
 
 from astronote.queues.redis_retry import RetryCountedOnce
+from astronote.queues.sentinel_connections import SentinelConnection, SentinelTLSConnection
 
 SENTINEL_PORT = 26379
 PLAIN_SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
@@ -85,7 +86,11 @@ def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
         "USERNAME": unquote(username) or None,
         "PASSWORD": unquote(password) or None,
         "SOCKET_TIMEOUT": SOCKET_SECONDS,
-        "CONNECTION_KWARGS": tls | {"retry": RetryCountedOnce.at_once()},
+        "CONNECTION_KWARGS": tls
+        | {
+            "connection_class": SentinelTLSConnection if is_tls else SentinelConnection,
+            "retry": RetryCountedOnce.at_once(),
+        },
         "SENTINEL_KWARGS": tls | sentinel | {"retry": RetryCountedOnce.at_once()},
     }
 

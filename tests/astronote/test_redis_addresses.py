@@ -146,4 +146,4 @@ def test_workers_follow_sentinel_to_another_master(worker, sandbox, tmp_path, co
             campaign.refresh_from_db()
             return campaign.status == "completed"
 
-        wait_until(ended, seconds=90)
+        wait_until(ended, seconds=30)
