@@ -6,6 +6,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from campaigns import enqueue
 from campaigns.models import Campaign, CampaignMessage
@@ -158,3 +159,52 @@ def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monke
 
 def fresh_client(sandbox):
     return mitto.MittoClient(base_url=sandbox.url, api_key="sandbox", traffic_account_id="sandbox")
+
+
+def press_that_cannot_be_applied():
+    """An opt-out whose message is of a kind that no app has."""
+    return WebhookEvent.objects.create(
+        provider="opt_out_page",
+        event_id="broken",
+        event_type="inbound",
+        owner=Contact.objects.get(phone=FIRST).owner,
+        consent_request="stop",
+        payload={"from": FIRST, "kind": "gone", "message": 0},
+    )
+
+
+def test_an_opt_out_that_cannot_be_applied_holds_up_no_other(campaign, client, sandbox):
+    broken = press_that_cannot_be_applied()
+    write(client, "STOP", sender=SECOND)
+    counts = replies.wait_and_apply_received_replies()
+    assert (counts["set_aside"], counts["stop"]) == (1, 1)
+    assert not Contact.objects.get(phone=SECOND).is_subscribed
+    broken.refresh_from_db()
+    assert broken.status == "received"
+    assert broken.error.startswith("LookupError: no message class")
+    assert FIRST[1:] not in broken.error
+    assert sending.process_next_batch() == "deferred", "the opt-out is heeded all the same"
+    assert replies.wait_and_apply_received_replies()["set_aside"] == 0, "not in the same minute"
+
+
+def test_operators_see_the_opt_outs_that_cannot_be_applied(campaign, admin_client, client):
+    press_that_cannot_be_applied()
+    replies.wait_and_apply_received_replies()
+    home = admin_client.get("/admin/").text
+    assert "1 reply could not be applied" in home
+    assert "no message class" in home
+    assert "could not be applied" in client.get("/readyz").text
+
+
+def test_an_opt_out_that_could_not_be_applied_is_tried_again(campaign):
+    broken = press_that_cannot_be_applied()
+    replies.wait_and_apply_received_replies()
+    message = CampaignMessage.objects.get(to=FIRST)
+    WebhookEvent.objects.filter(pk=broken.pk).update(
+        payload={"from": FIRST, "kind": message.batch_kind, "message": message.pk},
+        retry_at=timezone.now(),
+    )
+    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert not Contact.objects.get(phone=FIRST).is_subscribed
+    broken.refresh_from_db()
+    assert (broken.status, broken.error, broken.retry_at) == ("processed", "", None)
