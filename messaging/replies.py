@@ -17,8 +17,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from astronote.common.locks import advisory_lock
-from astronote.common.sql import database_now, execute
+from astronote.common.locks import advisory_lock, transaction_that_waits_for_no_lock
+from astronote.common.sql import database_now
 from astronote.common.times import parse_time_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
@@ -28,7 +28,13 @@ from contacts.marketing_blocks import (
 )
 from contacts.models import ConsentEventType, Contact
 from contacts.sending_window import lock_out_sending_if_no_window_is_open
-from messaging import opt_in_requests, opt_out_confirmations, page_opt_outs, tallies
+from messaging import (
+    opt_in_requests,
+    opt_out_confirmations,
+    page_confirmations,
+    page_opt_outs,
+    tallies,
+)
 from messaging.event_fields import (
     ID_FIELDS,
     REPLY_TIME_FIELDS,
@@ -58,7 +64,6 @@ from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, W
 log = logging.getLogger(__name__)
 
 REPLIES_LOCK = "inbound"
-LONGEST_WAIT_FOR_A_ROW_MS = 10  # in a request of the public
 APPLY_REPLIES = "messaging.tasks.apply_replies"
 DEBOUNCE_KEY, DEBOUNCE_SECONDS = "astronote:replies-waiting", 5
 CHUNK_REPLIES = 500
@@ -66,6 +71,10 @@ STOP_SOURCE, START_SOURCE = "inbound_stop", "inbound_start"
 DIGEST_LENGTH = 32
 NO_NUMBER = "no number that it came from"
 MAX_ERROR = 200
+APPLY_ANSWER_OF_PAGE = {
+    page_opt_outs.PROVIDER: page_opt_outs.apply_opt_out,
+    page_confirmations.PROVIDER: page_confirmations.apply_confirmation,
+}
 RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
 
@@ -84,32 +93,34 @@ def _enqueue_job() -> None:
 
 
 def apply_at_once_or_enqueue_job(event: WebhookEvent) -> None:
-    """Apply an opt-out of a page if no lock has to be waited for; else a job does.
+    """Apply what a person pressed on a page if no lock has to be waited for; else a job does.
 
     A request of the public waits for no call to Mitto, no import and no other opt-out: it has
-    written the opt-out, and sending heeds it.
+    written the answer, and sending heeds an opt-out.
     """
     with advisory_lock(REPLIES_LOCK) as acquired:
         try:
             is_applied = acquired and _apply_unless_locked(event)
         except Exception as error:  # noqa: BLE001 - it is written, and the job tells what is wrong
-            log.info("opt-out %s is left to the job: %s", event.pk, type(error).__name__)
+            log.info("answer %s is left to the job: %s", event.pk, type(error).__name__)
             is_applied = False
     if not is_applied:
         _enqueue_job()
 
 
-@transaction.atomic
 def _apply_unless_locked(event: WebhookEvent) -> bool:
-    """Apply an opt-out of a page; return whether no sending window was open.
+    """Apply an answer of a page; return whether no sending window was in the way.
 
     Raises:
-        OperationalError: if a row is locked.
+        LockIsHeld: if a row is locked.
     """
-    execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT_FOR_A_ROW_MS}ms'")
-    if event.owner_id is None or not lock_out_sending_if_no_window_is_open(event.owner_id):
-        return False
-    _apply_reply_and_get_count_name(event)
+    with transaction_that_waits_for_no_lock():
+        if event.owner_id is None or (
+            event.consent_request == ConsentRequest.STOP
+            and not lock_out_sending_if_no_window_is_open(event.owner_id)
+        ):
+            return False
+        _apply_reply_and_get_count_name(event)
     return True
 
 
@@ -206,11 +217,12 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     Returns:
         The name of its count.
     """
-    if event.provider == page_opt_outs.PROVIDER and event.payload:
-        page_opt_outs.apply_opt_out(event)
+    apply_answer = APPLY_ANSWER_OF_PAGE.get(event.provider)
+    if apply_answer and event.payload:
+        apply_answer(event)
         event.processed_at, event.error, event.retry_at = timezone.now(), "", None
         event.save(update_fields=["status", "processed_at", "error", "retry_at"])
-        return ConsentRequest.STOP.value
+        return event.consent_request
     payload = event.payload or {}
     numbers = possible_numbers_in(sender_number_of_reply(payload))
     conversations = conversations_latest_first(numbers)

@@ -4,7 +4,7 @@ import json
 import threading
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from contacts.sending_window import sending_window
 from messaging import mitto, rate_limits, replies, sending
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.holding import Holding, locked_contact
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,45 +44,11 @@ def write(client, text, sender=FIRST):
     )
 
 
-class Holding:
-    """Holds something in another session until it is left."""
-
-    def __init__(self, hold):
-        self.hold, self.held, self.end = hold, threading.Event(), threading.Event()
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-        assert self.held.wait(20)
-
-    def run(self):
-        try:
-            with transaction.atomic(), self.hold():
-                self.held.set()
-                self.end.wait(60)
-        finally:
-            connection.close()
-
-    def __exit__(self, *_):
-        self.end.set()
-        self.thread.join(20)
-
-
-class LockedRow:
-    """As an import locks the contacts that it writes."""
-
-    def __enter__(self):
-        list(Contact.objects.select_for_update().filter(phone=FIRST))
-
-    def __exit__(self, *_):
-        pass
-
-
 def held(campaign, what):
     if what == "a call to Mitto":
         return Holding(lambda: sending_window(campaign.owner_id))
     if what == "an import":
-        return Holding(LockedRow)
+        return Holding(lambda: locked_contact(FIRST))
     return Holding(lambda: replies.advisory_lock(replies.REPLIES_LOCK, wait=True))
 
 
