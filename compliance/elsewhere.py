@@ -23,7 +23,8 @@ from astronote.queues import jobs
 from compliance.traces import Traces
 from contacts.importing import rewriting
 
-ENCODINGS = ("utf-8", "utf-16")
+# By the order of bytes: a file without a mark of its order is no error then.
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 
 
 def declared_place_patterns(kind: PlaceKind) -> list[str]:

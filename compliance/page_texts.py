@@ -11,7 +11,8 @@ class PageTexts(NamedTuple):
     """The texts of the pages in one language; `from_shop` is followed by the shop's name.
 
     `..._effect` says what the button changes, `service_stays` what it does not change. `code_sms`
-    is the text of the message with the code; `no_code` and the values of CodeResult name problems.
+    is the text of the message with the code; `no_code`, `busy` and the values of CodeResult name
+    problems.
     """
 
     from_shop: str
@@ -32,6 +33,7 @@ class PageTexts(NamedTuple):
     enter_code: str
     new_code: str
     no_code: str
+    busy: str
     wrong: str
     expired: str
     refused: str
@@ -66,6 +68,7 @@ PAGE_TEXTS = {
         enter_code="Confirm",
         new_code="Send a new code",
         no_code="No code can be sent now. Try again tomorrow, or ask the shop.",
+        busy="This cannot be done right now. Try again in a minute.",
         wrong="This is not the code that we sent.",
         expired="This code does not hold any more. Ask for a new one.",
         refused="You cannot get the messages again on this page. Ask the shop.",
@@ -100,6 +103,7 @@ PAGE_TEXTS = {
         enter_code="Επιβεβαίωση",
         new_code="Αποστολή νέου κωδικού",
         no_code="Δεν μπορεί να σταλεί κωδικός τώρα. Δοκιμάστε ξανά αύριο ή ρωτήστε το κατάστημα.",
+        busy="Αυτό δεν γίνεται αυτή τη στιγμή. Δοκιμάστε ξανά σε ένα λεπτό.",
         wrong="Αυτός δεν είναι ο κωδικός που στείλαμε.",
         expired="Αυτός ο κωδικός δεν ισχύει πια. Ζητήστε νέο.",
         refused="Δεν μπορείτε να λάβετε ξανά τα μηνύματα από αυτή τη σελίδα. Ρωτήστε το κατάστημα.",
@@ -135,6 +139,7 @@ PAGE_TEXTS = {
         new_code="Neuen Code schicken",
         no_code="Zurzeit kann kein Code geschickt werden. Versuchen Sie es morgen wieder oder"
         " fragen Sie das Geschäft.",
+        busy="Das geht gerade nicht. Versuchen Sie es in einer Minute noch einmal.",
         wrong="Das ist nicht der Code, den wir geschickt haben.",
         expired="Dieser Code gilt nicht mehr. Fordern Sie einen neuen an.",
         refused="Auf dieser Seite können Sie die Nachrichten nicht wieder erhalten. Fragen Sie das"
@@ -174,6 +179,7 @@ PAGE_TEXTS = {
         new_code="Envoyer un nouveau code",
         no_code="Aucun code ne peut être envoyé pour le moment. Réessayez demain ou adressez-vous"
         " au magasin.",
+        busy="Ce n'est pas possible pour le moment. Réessayez dans une minute.",
         wrong="Ce n’est pas le code que nous avons envoyé.",
         expired="Ce code n’est plus valable. Demandez-en un nouveau.",
         refused="Vous ne pouvez pas recevoir à nouveau les messages par cette page. Adressez-vous"
@@ -209,6 +215,7 @@ PAGE_TEXTS = {
         enter_code="Confirmar",
         new_code="Enviar un código nuevo",
         no_code="Ahora no se puede enviar ningún código. Inténtelo mañana o pregunte en la tienda.",
+        busy="Ahora no es posible. Inténtelo de nuevo en un minuto.",
         wrong="Este no es el código que enviamos.",
         expired="Este código ya no es válido. Pida uno nuevo.",
         refused="No puede volver a recibir los mensajes desde esta página. Pregunte en la tienda.",
@@ -242,6 +249,7 @@ PAGE_TEXTS = {
         enter_code="Confermare",
         new_code="Inviare un nuovo codice",
         no_code="Ora non si può inviare nessun codice. Riprovi domani o chieda al negozio.",
+        busy="Al momento non è possibile. Riprovi tra un minuto.",
         wrong="Questo non è il codice che abbiamo inviato.",
         expired="Questo codice non vale più. Ne chieda uno nuovo.",
         refused="Da questa pagina non può ricevere di nuovo i messaggi. Chieda al negozio.",

@@ -18,11 +18,12 @@ from astronote.common.languages import (
     language_of_store_or_country,
     preferred_language_or_default,
 )
+from astronote.common.locks import LockIsHeld, transaction_that_waits_for_no_lock
 from compliance import unsubscribe
 from compliance.page_texts import PAGE_TEXTS
 from contacts.consent import Evidence
 from contacts.opt_in_wording import without_confirm_link_tag
-from messaging import opt_in_requests
+from messaging import opt_in_requests, page_confirmations, replies
 from messaging.models import OutboundMessage
 from messaging.opt_in_requests import CodeResult
 
@@ -91,18 +92,22 @@ def _act_and_get_problem_name(
         The name of the text that tells the problem; empty if there is none.
     """
     texts, action = context["texts"], request.POST.get("action")
-    if action == "send_code":
-        text = texts.code_sms.format(shop=shop)
-        is_sent = unsubscribe.send_code_if_number_unchanged(
-            message, text, wording=texts.agree_again, language=context["language"]
-        )
-        return "" if is_sent else "no_code"
-    if action == "opt_in":
-        code = request.POST.get("code", "")
-        result = unsubscribe.opt_in_by_code(message, code, evidence_of(request))
-        return "" if result == CodeResult.ACCEPTED else result.value
-    unsubscribe.opt_out_and_count(message, evidence_of(request))
-    return ""
+    if action not in ("send_code", "opt_in"):
+        unsubscribe.opt_out_and_count(message, evidence_of(request))
+        return ""
+    try:
+        with transaction_that_waits_for_no_lock():
+            if action == "send_code":
+                text = texts.code_sms.format(shop=shop)
+                is_sent = unsubscribe.send_code_if_number_unchanged(
+                    message, text, wording=texts.agree_again, language=context["language"]
+                )
+                return "" if is_sent else "no_code"
+            code = request.POST.get("code", "")
+            result = unsubscribe.opt_in_by_code(message, code, evidence_of(request))
+            return "" if result == CodeResult.ACCEPTED else result.value
+    except LockIsHeld:
+        return "busy"
 
 
 @csrf_exempt
@@ -112,7 +117,9 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     asked = opt_in_requests.find_usable_request_by_confirm_token(token)
     context = _language_context(request, asked.contact.owner if asked else None)
     if asked and request.method == "POST":
-        opt_in_requests.subscribe_if_request_open(asked, evidence_of(request))
+        if not page_confirmations.is_confirmation_waiting(asked):
+            confirmation = page_confirmations.store_confirmation(asked, evidence_of(request))
+            replies.apply_at_once_or_enqueue_job(confirmation)
         asked = opt_in_requests.find_usable_request_by_confirm_token(token)
     if asked is None:
         context["help"] = context["texts"].confirm_help
@@ -120,7 +127,8 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     context |= {
         "shop": shop_name(asked.contact.owner),
         "wording": without_confirm_link_tag(asked.wording),
-        "confirmed": asked.answered_at is not None,
+        "confirmed": asked.answered_at is not None
+        or page_confirmations.is_confirmation_waiting(asked),
     }
     return _page_response(request, "compliance/confirm_opt_in.html", context)
 

@@ -15,6 +15,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
 from astronote.common import audit
 from contacts.models import ConsentEvent, Contact
+from messaging import page_confirmations, page_opt_outs
 from messaging.direct_messages import enqueue_direct_message_unless_opted_out
 from messaging.event_fields import TEXT_FIELDS, first_field
 from messaging.models import DirectMessage, Reply, message_classes
@@ -35,8 +36,10 @@ class Entry(NamedTuple):
 
 
 def replies_from_customers() -> QuerySet[Reply]:
-    """Every reply of a number that is a store's contact or may be."""
-    return Reply.objects.filter(event_type=WebhookEventType.INBOUND)
+    """Every reply of a number that is a store's contact or may be; nothing pressed on a page."""
+    return Reply.objects.filter(event_type=WebhookEventType.INBOUND).exclude(
+        provider__in=[page_confirmations.PROVIDER, page_opt_outs.PROVIDER]
+    )
 
 
 def unread_replies() -> QuerySet[Reply]:

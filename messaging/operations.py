@@ -49,12 +49,18 @@ from messaging import (
     missing_receipts,
     panels,
     repairs,
+    replies,
     sending_stop,
     webhooks,
 )
 from messaging.models import Batch, SendingStop, Wallet, WebhookEvent, message_classes
 from messaging.opt_out_line import validate_opt_out_line
-from messaging.statuses import OPEN_BATCH_STATUSES, BatchStatus, WebhookEventStatus
+from messaging.statuses import (
+    OPEN_BATCH_STATUSES,
+    BatchStatus,
+    WebhookEventStatus,
+    WebhookEventType,
+)
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -118,7 +124,12 @@ def _event_metrics() -> Iterator[Metric]:
     received = WebhookEvent.objects.filter(status=WebhookEventStatus.RECEIVED)
     figures = received.aggregate(
         waiting=Count("pk"),
-        without_message=Count("pk", filter=Q(retry_at__isnull=False)),
+        without_message=Count(
+            "pk", filter=Q(retry_at__isnull=False, event_type=WebhookEventType.RECEIPT)
+        ),
+        set_aside=Count(
+            "pk", filter=Q(retry_at__isnull=False, event_type=WebhookEventType.INBOUND)
+        ),
         oldest=Min("received_at", filter=Q(retry_at__isnull=True)),
     )
     yield GaugeMetricFamily(
@@ -128,6 +139,11 @@ def _event_metrics() -> Iterator[Metric]:
         "astronote_unmatched_receipts",
         "Receipts whose message is searched again",
         value=figures["without_message"],
+    )
+    yield GaugeMetricFamily(
+        "astronote_replies_set_aside",
+        "Replies that could not be applied and are tried again",
+        value=figures["set_aside"],
     )
     age = (database_now() - figures["oldest"]).total_seconds() if figures["oldest"] else 0
     yield GaugeMetricFamily(
@@ -223,6 +239,7 @@ registry.banners.register(
 )
 registry.health_checks.register(
     HealthCheck("sending", lambda: " ".join(sending_stop.describe_stops())),
+    HealthCheck("replies", replies.describe_replies_set_aside),
     HealthCheck("batches", _late_batches_problem, needs_queues=True),
 )
 registry.async_paths.register(

@@ -267,21 +267,24 @@ def find_usable_request_by_confirm_token(token: str) -> OptInRequest | None:
     return request if is_open else None
 
 
-def subscribe_if_request_open(request: OptInRequest, evidence: Evidence) -> bool:
+def subscribe_if_request_was_open(
+    request: OptInRequest, evidence: Evidence, *, at: datetime
+) -> bool:
     """Subscribe the contact of a request that was confirmed on its page.
 
     Args:
-        request: from `find_usable_request_by_confirm_token`.
+        request: the request.
         evidence: who confirmed it.
+        at: when.
 
     Returns:
         Whether the contact is subscribed now.
     """
     with transaction.atomic():
         _lock_contact(request)
-        if not OptInRequest.objects.open_at(database_now()).filter(pk=request.pk).exists():
+        if not OptInRequest.objects.open_at(at).filter(pk=request.pk).exists():
             return False
-        return _subscribe_or_close_request(request, SOURCE, evidence)
+        return _subscribe_or_close_request(request, SOURCE, evidence, at=at)
 
 
 def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: WebhookEvent) -> bool:

@@ -21,6 +21,7 @@ from astronote.common.sql import rows
 from messaging import credits
 from messaging.limits import describe_store_caps
 from messaging.models import CreditTransaction
+from messaging.replies import describe_replies_set_aside
 from messaging.reply_reviews import describe_reviews, open_reviews
 from messaging.statuses import TallyEvent
 
@@ -65,7 +66,11 @@ COUNTS_BY_DAY = """
 def open_reply_reviews_context() -> dict[str, Any]:
     """The oldest replies that wait for a person's decision, and how many do."""
     reviews = open_reviews().select_related("owner")
-    return {"reviews": describe_reviews(reviews[:ROWS_SHOWN]), "count": reviews.count()}
+    return {
+        "reviews": describe_reviews(reviews[:ROWS_SHOWN]),
+        "count": reviews.count(),
+        "set_aside": describe_replies_set_aside(),
+    }
 
 
 class LowWallet(NamedTuple):

@@ -7,14 +7,18 @@ a change of consent does is in `contacts/consent.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from astronote.common.locks import advisory_lock
-from astronote.common.sql import execute
+from astronote.common.locks import advisory_lock, transaction_that_waits_for_no_lock
+from astronote.common.sql import database_now
 from astronote.common.times import parse_time_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
@@ -24,7 +28,13 @@ from contacts.marketing_blocks import (
 )
 from contacts.models import ConsentEventType, Contact
 from contacts.sending_window import lock_out_sending_if_no_window_is_open
-from messaging import opt_in_requests, opt_out_confirmations, page_opt_outs, tallies
+from messaging import (
+    opt_in_requests,
+    opt_out_confirmations,
+    page_confirmations,
+    page_opt_outs,
+    tallies,
+)
 from messaging.event_fields import (
     ID_FIELDS,
     REPLY_TIME_FIELDS,
@@ -39,6 +49,7 @@ from messaging.inbox import (
     sha256_hex,
     strip_nul_and_dump_json,
 )
+from messaging.mitto import mask_phone_numbers
 from messaging.models import WebhookEvent
 from messaging.reply_reading import is_only_a_yes, read_reply
 from messaging.reply_stores import (
@@ -50,14 +61,21 @@ from messaging.reply_stores import (
 )
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
+log = logging.getLogger(__name__)
+
 REPLIES_LOCK = "inbound"
-LONGEST_WAIT_FOR_A_ROW_MS = 10  # in a request of the public
 APPLY_REPLIES = "messaging.tasks.apply_replies"
 DEBOUNCE_KEY, DEBOUNCE_SECONDS = "astronote:replies-waiting", 5
 CHUNK_REPLIES = 500
 STOP_SOURCE, START_SOURCE = "inbound_stop", "inbound_start"
 DIGEST_LENGTH = 32
 NO_NUMBER = "no number that it came from"
+MAX_ERROR = 200
+APPLY_ANSWER_OF_PAGE = {
+    page_opt_outs.PROVIDER: page_opt_outs.apply_opt_out,
+    page_confirmations.PROVIDER: page_confirmations.apply_confirmation,
+}
+RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
 
 def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
@@ -75,31 +93,34 @@ def _enqueue_job() -> None:
 
 
 def apply_at_once_or_enqueue_job(event: WebhookEvent) -> None:
-    """Apply an opt-out of a page if no lock has to be waited for; else a job does.
+    """Apply what a person pressed on a page if no lock has to be waited for; else a job does.
 
     A request of the public waits for no call to Mitto, no import and no other opt-out: it has
-    written the opt-out, and sending heeds it.
+    written the answer, and sending heeds an opt-out.
     """
     with advisory_lock(REPLIES_LOCK) as acquired:
         try:
             is_applied = acquired and _apply_unless_locked(event)
-        except OperationalError:  # somebody holds a row
+        except Exception as error:  # noqa: BLE001 - it is written, and the job tells what is wrong
+            log.info("answer %s is left to the job: %s", event.pk, type(error).__name__)
             is_applied = False
     if not is_applied:
         _enqueue_job()
 
 
-@transaction.atomic
 def _apply_unless_locked(event: WebhookEvent) -> bool:
-    """Apply an opt-out of a page; return whether no sending window was open.
+    """Apply an answer of a page; return whether no sending window was in the way.
 
     Raises:
-        OperationalError: if a row is locked.
+        LockIsHeld: if a row is locked.
     """
-    execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT_FOR_A_ROW_MS}ms'")
-    if event.owner_id is None or not lock_out_sending_if_no_window_is_open(event.owner_id):
-        return False
-    _apply_reply_and_get_count_name(event)
+    with transaction_that_waits_for_no_lock():
+        if event.owner_id is None or (
+            event.consent_request == ConsentRequest.STOP
+            and not lock_out_sending_if_no_window_is_open(event.owner_id)
+        ):
+            return False
+        _apply_reply_and_get_count_name(event)
     return True
 
 
@@ -131,22 +152,62 @@ def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
 def wait_and_apply_received_replies() -> dict[str, int]:
     """Apply the waiting replies in the order in which they came.
 
-    Waits while another process does the same, and for open sending windows before an opt-out.
+    Waits while another process does the same, and for open sending windows before an opt-out. A
+    reply that cannot be applied is set aside with its error and tried again a minute later, when
+    nothing else waits for it; sending heeds it meanwhile.
 
     Returns:
-        Counts of requests to stop and start, replies for review, other texts and replies from
-        unknown numbers.
+        Counts of requests to stop and start, replies for review, other texts, replies from unknown
+        numbers and those set aside.
     """
-    counts = {request.value: 0 for request in ConsentRequest} | {"other": 0, "unmatched": 0}
+    counts = {request.value: 0 for request in ConsentRequest}
+    counts |= {"other": 0, "unmatched": 0, "set_aside": 0}
     with advisory_lock(REPLIES_LOCK, wait=True):
         jobs.end_debounce(DEBOUNCE_KEY)
-        waiting = WebhookEvent.objects.filter(
-            status=WebhookEventStatus.RECEIVED, event_type=WebhookEventType.INBOUND
-        ).order_by("pk")
+        is_due = Q(retry_at=None) | Q(retry_at__lte=database_now())
+        waiting = _replies_not_applied().filter(is_due).order_by("pk")
         while events := list(waiting[:CHUNK_REPLIES]):
             for event in events:
-                counts[_apply_reply_and_get_count_name(event)] += 1
+                counts[_apply_or_set_aside_and_get_count_name(event)] += 1
     return counts
+
+
+def _replies_not_applied() -> QuerySet[WebhookEvent]:
+    return WebhookEvent.objects.filter(
+        status=WebhookEventStatus.RECEIVED, event_type=WebhookEventType.INBOUND
+    )
+
+
+def replies_set_aside() -> QuerySet[WebhookEvent]:
+    """The replies that could not be applied and are tried again."""
+    return _replies_not_applied().filter(retry_at__isnull=False)
+
+
+def describe_replies_set_aside() -> str:
+    """A sentence about the replies that could not be applied; empty if there are none."""
+    found = list(replies_set_aside().order_by("pk").values_list("pk", "error")[:CHUNK_REPLIES])
+    if not found:
+        return ""
+    pk, error = found[0]
+    return (
+        f"{len(found):,} {'reply' if len(found) == 1 else 'replies'} could not be applied and will"
+        f" be tried again every minute; no message goes to the number of one that may be an"
+        f" opt-out. The first is event {pk}: {error}"
+    )
+
+
+def _apply_or_set_aside_and_get_count_name(event: WebhookEvent) -> str:
+    """Apply a reply; one that raises an error keeps it, and the replies after it go on."""
+    try:
+        return _apply_reply_and_get_count_name(event)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        what = f"{type(error).__name__}: {mask_phone_numbers(str(error)).partition(chr(10))[0]}"
+        log.error("reply %s is set aside: %s", event.pk, type(error).__name__)
+        # In the database's own time, and in a transaction of its own: the one before is undone.
+        WebhookEvent.objects.filter(pk=event.pk).update(
+            error=what[:MAX_ERROR], retry_at=Now() + RETRY_DELAY
+        )
+        return "set_aside"
 
 
 @transaction.atomic
@@ -156,18 +217,19 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     Returns:
         The name of its count.
     """
-    if event.provider == page_opt_outs.PROVIDER and event.payload:
-        page_opt_outs.apply_opt_out(event)
-        event.processed_at = timezone.now()
-        event.save(update_fields=["status", "processed_at"])
-        return ConsentRequest.STOP.value
+    apply_answer = APPLY_ANSWER_OF_PAGE.get(event.provider)
+    if apply_answer and event.payload:
+        apply_answer(event)
+        event.processed_at, event.error, event.retry_at = timezone.now(), "", None
+        event.save(update_fields=["status", "processed_at", "error", "retry_at"])
+        return event.consent_request
     payload = event.payload or {}
     numbers = possible_numbers_in(sender_number_of_reply(payload))
     conversations = conversations_latest_first(numbers)
     meant_for = find_addressees(numbers, conversations, first_field(payload, TO_FIELDS))
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]
     event.contact_id = conversations[0].contact_id if conversations else None
-    event.processed_at = timezone.now()
+    event.processed_at, event.error, event.retry_at = timezone.now(), "", None
     may_be_stop = event.consent_request in (ConsentRequest.STOP, ConsentRequest.REVIEW)
     if not numbers:
         event.error, event.owner_id = NO_NUMBER, None
@@ -188,7 +250,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
             )
     else:
         event.status, event.owner_id = WebhookEventStatus.UNMATCHED, None
-    event.save(update_fields=["owner", "contact", "status", "error", "processed_at"])
+    event.save(update_fields=["owner", "contact", "status", "error", "processed_at", "retry_at"])
     match event.status:
         case WebhookEventStatus.REVIEW:
             return ConsentRequest.REVIEW.value

@@ -6,9 +6,34 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db import OperationalError, transaction
+from psycopg.errors import LockNotAvailable
+
 from astronote.common.sql import execute, rows
 
 WORK_LOCK = 0x0A57  # first key of the advisory lock; the second is the work's
+LONGEST_WAIT_IN_A_REQUEST_MS = 10
+
+
+class LockIsHeld(Exception):
+    """Somebody else holds a lock for longer than a request of the public may wait."""
+
+
+@contextmanager
+def transaction_that_waits_for_no_lock() -> Iterator[None]:
+    """A transaction for a request of the public, which must not wait for an import or a call.
+
+    Raises:
+        LockIsHeld: if it waited for one lock for LONGEST_WAIT_IN_A_REQUEST_MS.
+    """
+    try:
+        with transaction.atomic():
+            execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT_IN_A_REQUEST_MS}ms'")
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise LockIsHeld from error
+        raise
 
 
 @contextmanager

@@ -17,6 +17,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         "provider_status",
         "consent_request",
         "status",
+        "error",
         "provider_message_id",
         "received_at",
     ]

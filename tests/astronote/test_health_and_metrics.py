@@ -56,6 +56,7 @@ def test_ready_means_a_scheduler_and_a_worker_on_every_queue(client):
     assert answer.status_code == 200
     names = {
         "postgresql", "migrations", "redis", "scheduler", "workers", "jobs", "sending", "batches",
+        "replies",
         "suppressions",
     }  # fmt: skip
     assert answer.json() == dict.fromkeys(names, "ok")

@@ -10,10 +10,12 @@ from contacts.consent import change_consent
 from contacts.importing import lifecycle
 from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
+from messaging import replies
 from messaging.links import signed_unsubscribe_url
 from messaging.opt_in_requests import ask_for_consent, send_waiting_opt_in_requests
 from messaging.opt_in_secrets import signed_confirm_url
 from tests.support.factories import make_contact, make_store
+from tests.support.holding import Holding, locked_contact
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = "+306900000001"
@@ -196,3 +198,32 @@ def test_the_requests_are_listed_and_found_by_contact(contact, asked, admin_clie
     page = admin_client.get(f"/admin/contacts/optinrequest/?q={contact.pk}")
     assert page.context["cl"].result_count == 1
     assert admin_client.get("/admin/contacts/optinrequest/?q=0").context["cl"].result_count == 0
+
+
+def test_a_press_is_answered_while_somebody_holds_the_contact(contact, asked, client):
+    with Holding(lambda: locked_contact(PHONE)):
+        for _ in range(2):
+            assert "Thank you" in client.post(path_of(asked), REMOTE_ADDR="192.0.2.7").text
+        assert "Thank you" in client.get(path_of(asked)).text, "it is written"
+        assert not is_subscribed(contact), "it is not applied"
+    OptInRequest.objects.update(expires_at=timezone.now())
+    assert replies.wait_and_apply_received_replies()["start"] == 1
+    assert is_subscribed(contact), "the request was open when it was pressed"
+    event = ConsentEvent.objects.get()
+    assert (event.source, event.meta["ip_address"]) == ("double_opt_in", "192.0.2.7")
+    assert event.wording
+
+
+def test_a_press_that_waits_gives_way_to_an_opt_out(contact, asked, client):
+    with Holding(lambda: locked_contact(PHONE)):
+        client.post(path_of(asked))
+    change_consent(contact.pk, "unsubscribed", source="test")
+    replies.wait_and_apply_received_replies()
+    assert not is_subscribed(contact)
+    assert client.get(path_of(asked)).status_code == 404
+
+
+def test_a_press_is_no_reply_in_the_inbox(contact, asked, client, admin_client):
+    client.post(path_of(asked))
+    assert is_subscribed(contact)
+    assert "the text was erased" not in admin_client.get("/admin/messaging/reply/").text

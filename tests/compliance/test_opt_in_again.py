@@ -20,6 +20,7 @@ from messaging.opt_in_secrets import derive_opt_in_code
 from tests.support.checks import ledger_balances
 from tests.support.database import columns_containing
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.holding import Holding, locked_contact
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -259,3 +260,17 @@ def test_the_page_and_the_sms_speak_the_browsers_language(message, client, sandb
         pass
     assert "είναι ο κωδικός" in sandbox.messages()[-1]["text"]
     assert OptInRequest.objects.get().version == "opt-out page, el"
+
+
+def test_no_press_waits_for_somebody_who_holds_the_contact(message, client):
+    with Holding(lambda: locked_contact(message.to)):
+        assert "Try again in a minute" in send_code(client, message).text
+        assert not OptInRequest.objects.exists()
+    send_code(client, message)
+    with Holding(lambda: locked_contact(message.to)):
+        assert "Try again in a minute" in enter(client, message, current_code()).text
+        assert "Try again in a minute" in enter(client, message, wrong_code()).text
+    assert not is_subscribed(message)
+    assert OptInRequest.objects.get().attempts == 0
+    enter(client, message, current_code())
+    assert is_subscribed(message)

@@ -4,6 +4,8 @@ Access hands out all of it. After an erasure nothing of it is anywhere.
 """
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,11 +15,12 @@ from astronote.models import User
 from astronote.operations import registry
 from astronote.operations.personal_data import PlaceKind
 from astronote.queues import jobs
-from compliance import rights
+from compliance import elsewhere, rights
 from compliance.person import find_person
 from compliance.search import find_all_traces
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, RejectedRow, Suppression
+from messaging.models import WebhookEvent
 from tests.compliance import planting
 from tests.compliance.planting import EMAIL, FIRST, LAST, NEEDLES, OTHER, PHONE
 from tests.support.factories import make_store
@@ -212,3 +215,33 @@ def test_what_is_erased_does_not_come_back_with_an_import(planted):
     assert not Contact.objects.filter(phone=PHONE).exists()
     assert Contact.objects.filter(phone="+306900000055").exists()
     assert done.finished_at <= timezone.now()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_temporary_file_in_utf_16_is_searched_whatever_its_mark(world, encoding):
+    [pattern] = elsewhere.declared_place_patterns(PlaceKind.FILE)[:1]
+    folder = Path(tempfile.gettempdir())
+    named, other = (folder / f"{encoding}-{n}{pattern.replace('*', 'x')}" for n in range(2))
+    named.write_bytes(f"note of {PHONE}".encode(encoding))
+    other.write_bytes(f"note of {OTHER}".encode(encoding))
+    try:
+        rights.erase_person(PHONE, by="test")
+        assert (named.exists(), other.exists()) == (False, True)
+    finally:
+        named.unlink(missing_ok=True)
+        other.unlink()
+
+
+@pytest.mark.parametrize("provider", ["opt_out_page", "opt_in_page", "mitto"])
+def test_a_press_that_cannot_be_applied_goes_with_the_person(world, provider):
+    WebhookEvent.objects.create(
+        provider=provider,
+        event_id="set-aside",
+        event_type="inbound",
+        owner=world.store,
+        consent_request="stop",
+        payload={"from": PHONE, "kind": "gone", "message": 0, "user_agent": LAST},
+    )
+    assert planting.needles_in(planting.database_dump()) != []
+    assert rights.erase_person(PHONE, by="test").unexplained == []
+    assert planting.needles_in(planting.database_dump()) == []

@@ -4,8 +4,9 @@ import json
 import threading
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from campaigns import enqueue
 from campaigns.models import Campaign, CampaignMessage
@@ -14,6 +15,7 @@ from contacts.sending_window import sending_window
 from messaging import mitto, rate_limits, replies, sending
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.holding import Holding, locked_contact
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,45 +44,11 @@ def write(client, text, sender=FIRST):
     )
 
 
-class Holding:
-    """Holds something in another session until it is left."""
-
-    def __init__(self, hold):
-        self.hold, self.held, self.end = hold, threading.Event(), threading.Event()
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-        assert self.held.wait(20)
-
-    def run(self):
-        try:
-            with transaction.atomic(), self.hold():
-                self.held.set()
-                self.end.wait(60)
-        finally:
-            connection.close()
-
-    def __exit__(self, *_):
-        self.end.set()
-        self.thread.join(20)
-
-
-class LockedRow:
-    """As an import locks the contacts that it writes."""
-
-    def __enter__(self):
-        list(Contact.objects.select_for_update().filter(phone=FIRST))
-
-    def __exit__(self, *_):
-        pass
-
-
 def held(campaign, what):
     if what == "a call to Mitto":
         return Holding(lambda: sending_window(campaign.owner_id))
     if what == "an import":
-        return Holding(LockedRow)
+        return Holding(lambda: locked_contact(FIRST))
     return Holding(lambda: replies.advisory_lock(replies.REPLIES_LOCK, wait=True))
 
 
@@ -158,3 +126,52 @@ def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monke
 
 def fresh_client(sandbox):
     return mitto.MittoClient(base_url=sandbox.url, api_key="sandbox", traffic_account_id="sandbox")
+
+
+def press_that_cannot_be_applied():
+    """An opt-out whose message is of a kind that no app has."""
+    return WebhookEvent.objects.create(
+        provider="opt_out_page",
+        event_id="broken",
+        event_type="inbound",
+        owner=Contact.objects.get(phone=FIRST).owner,
+        consent_request="stop",
+        payload={"from": FIRST, "kind": "gone", "message": 0},
+    )
+
+
+def test_an_opt_out_that_cannot_be_applied_holds_up_no_other(campaign, client, sandbox):
+    broken = press_that_cannot_be_applied()
+    write(client, "STOP", sender=SECOND)
+    counts = replies.wait_and_apply_received_replies()
+    assert (counts["set_aside"], counts["stop"]) == (1, 1)
+    assert not Contact.objects.get(phone=SECOND).is_subscribed
+    broken.refresh_from_db()
+    assert broken.status == "received"
+    assert broken.error.startswith("LookupError: no message class")
+    assert FIRST[1:] not in broken.error
+    assert sending.process_next_batch() == "deferred", "the opt-out is heeded all the same"
+    assert replies.wait_and_apply_received_replies()["set_aside"] == 0, "not in the same minute"
+
+
+def test_operators_see_the_opt_outs_that_cannot_be_applied(campaign, admin_client, client):
+    press_that_cannot_be_applied()
+    replies.wait_and_apply_received_replies()
+    home = admin_client.get("/admin/").text
+    assert "1 reply could not be applied" in home
+    assert "no message class" in home
+    assert "could not be applied" in client.get("/readyz").text
+
+
+def test_an_opt_out_that_could_not_be_applied_is_tried_again(campaign):
+    broken = press_that_cannot_be_applied()
+    replies.wait_and_apply_received_replies()
+    message = CampaignMessage.objects.get(to=FIRST)
+    WebhookEvent.objects.filter(pk=broken.pk).update(
+        payload={"from": FIRST, "kind": message.batch_kind, "message": message.pk},
+        retry_at=timezone.now(),
+    )
+    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert not Contact.objects.get(phone=FIRST).is_subscribed
+    broken.refresh_from_db()
+    assert (broken.status, broken.error, broken.retry_at) == ("processed", "", None)
