@@ -45,13 +45,15 @@ _FIELD_BY_MEANING = {
     Meaning.EMAIL: "email",
 }
 _BRACES = re.compile(r"\{+[^{}\n]*\}*|\}+")
-# The tags of other programs, such as *|FNAME|*, %name% and [[name]].
+# The tags of other programs, such as *|FNAME|*, %name%, [[name]] and «name».
 _TAG_OF_OTHER_PROGRAM = re.compile(
-    r"(\*\||%+|\[+|<+|#+|＜+|［+|｛+)(\w[^\[\]{}<>|%#*\n]{0,38}?)(\|\*|%+|\]+|>+|#+|＞+|］+|｝+)"
+    r"(\*\||%+|\[+|<+|«|#+|\({2,}|_{2,}|＜+|［+|｛+)"
+    r"(\w[^\[\](){}<>«»|%#*\n]{0,38}?)"
+    r"(\|\*|%+|\]+|>+|»|#+|\){2,}|_{2,}|＞+|］+|｝+)"
 )
 # Defaults in another program's form: {{x|default:"you"}}, {{x|default('you')}}, {{x||you}}.
-_NOT_PLAIN_DEFAULT = re.compile(r"""\||[a-z_]+ ?(?:\(|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z""")
-_WORD_IN_DEFAULT = re.compile(r"""["'“”„‘’«|]\s*([^"'“”„‘’«»|()]+)""")
+_NOT_PLAIN_DEFAULT = re.compile(r""".*\||[a-z_]+ ?(?:\(|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z""")
+_WORD_IN_DEFAULT = re.compile(r"""["'“”„‘’«]\s*([^"'“”„‘’«»]+)|\A\|\s*([^"'“”„‘’«»|()]+)""")
 # What follows an offer link becomes part of it: another code, or a path that is lost.
 _JOINED_TO_OFFER_LINK = re.compile(r"[A-Za-z0-9/&=%]|[?#]\w")
 _SHOWN_LENGTH = 40
@@ -256,7 +258,7 @@ def _problem_of_defaults(tags: Iterable[Tag]) -> str:
     for tag in tags:
         if _NOT_PLAIN_DEFAULT.match(tag.default):
             word = _WORD_IN_DEFAULT.search(tag.default)
-            plain = word[1].strip() if word and word[1].strip() else "there"
+            plain = (word and (word[1] or word[2]).strip()) or "there"
             return f"{tag.default} is sent as it is written: write {{{{{tag.field}|{plain}}}}}."
     return ""
 

@@ -20,7 +20,7 @@ from unfold.decorators import display
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
-from astronote.common.store_clock import show_time
+from astronote.common.store_clock import offset_if_shown_twice, show_time
 from campaigns import message_csv, reports, service_campaigns
 from campaigns.admin import report_pages
 from campaigns.admin.campaign_actions import (
@@ -306,6 +306,8 @@ class CampaignAdmin(LargeTableAdmin):
             "title": str(campaign),
             "original": campaign,
             "campaign_actions": self._available_actions(request, campaign),
+            "scheduled_offset": campaign.scheduled_at
+            and offset_if_shown_twice(campaign.scheduled_at, campaign.owner.timezone),
             "waiting_for": reports.waiting_for(campaign),
             "service_notes": _service_notes(campaign, request.user),
         }

@@ -135,6 +135,9 @@ def test_the_form_offers_both_readings_of_a_time_that_comes_twice(admin_client, 
     admin_client.post(address, {"at": f"{twice:%Y-%m-%dT%H:%M}", "reading": reading})
     campaign.refresh_from_db()
     assert campaign.scheduled_at == twice.replace(tzinfo=timezone.get_fixed_timezone(offset * 60))
+    for page in (f"{campaign.pk}/change/", ""):
+        shown = admin_client.get(f"/admin/campaigns/campaign/{page}").text
+        assert f"03:30 Europe/Athens (UTC+0{offset}:00)" in shown, "which of the two stays visible"
 
 
 def test_a_reading_of_another_time_is_not_taken(admin_client):
@@ -157,7 +160,7 @@ def test_a_time_that_cannot_be_meant_is_refused_by_form_and_command(admin_client
     campaign = make_campaign(store, make_list(store, 1))
     address = f"/admin/campaigns/campaign/{campaign.pk}/do/schedule/"
     asked = admin_client.post(address, {"at": at})
-    assert asked.status_code == 200 and "badge red" in asked.text
+    assert asked.status_code == 200 and '<span class="alert">' in asked.text
     for offset in ("", "+14:00", "-12:00"):
         with pytest.raises(CommandError):
             call_command("campaign", "schedule", str(campaign.pk), f"--at={at}{offset}")

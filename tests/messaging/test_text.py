@@ -90,6 +90,8 @@ def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, h
      ("Hi %first_name%, sale", "write {{first_name}}"), ("Hi [[όνομα]]", "write {{first_name}}"),
      ("Hi <Vorname>", "write {{first_name}}"), ("Hi [First Name]!", "write {{first_name}}"),
      ("Hi ｛｛last_name｝｝", "write {{last_name}}"), ("Hi ##NAME##", "write {{first_name}}"),
+     ("Hi «Vorname»", "write {{first_name}}"), ("Hi __first_name__", "write {{first_name}}"),
+     ("Hi ((name))", "write {{first_name}}"),
      ("https://shop.gr/?e=*|EMAIL|*", "write {{email}}")],
 )  # fmt: skip
 def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
@@ -97,7 +99,16 @@ def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
 
 
 @pytest.mark.parametrize(
-    "default", ["default:'φίλε'", 'default: "φίλε"', "default('φίλε')", "|φίλε", '"φίλε"', "«φίλε»"]
+    "default",
+    [
+        "default:'φίλε'",
+        'default: "φίλε"',
+        "default('φίλε')",
+        "|φίλε",
+        "upper | default: 'φίλε'",
+        '"φίλε"',
+        "«φίλε»",
+    ],
 )
 def test_a_default_in_the_form_of_another_program_is_a_problem(default):
     assert "write {{first_name|φίλε}}" in tag_problem(f"Hi {{{{ first_name | {default} }}}}")
@@ -111,8 +122,8 @@ def test_an_offer_link_that_what_follows_would_lengthen_is_a_problem(after):
 @pytest.mark.parametrize(
     "text",
     ["{{offer_link}}", "({{offer_link}}).", "{{offer_link}}, τώρα", "{{offer_link}}👉",
-     "{{offer_link}}?", "https://a.gr/?u={{offer_link}}&b=1", "50%-70% off [ok] <3 #sale [new]",
-     "https://a.gr/?f[name]=1",
+     "{{offer_link}}?", "https://a.gr/?u={{offer_link}}&b=1", "https://a.gr/?f[name]=1",
+     "50%-70% off [ok] <3 #sale [new] «Sale»", "(1) first (2) __ € <b>X</b>",
      "https://a.gr/%CE%B1%CE%B2", "Hi {{first_name|friend: you}}", "{{first_name|c'est toi}}"],
 )  # fmt: skip
 def test_what_only_resembles_a_mistake_is_none(text):
