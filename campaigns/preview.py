@@ -84,6 +84,7 @@ class CampaignPreview(NamedTuple):
     message and cost `credits`; both are exact if `credits_error` is 0, else estimated from a
     sample, and the error is of 95 of 100 samples. `recipients`, `credits` and `available` are None
     as long as the campaign has no store.
+    `blocked` counts those of the audience whose number is suppressed or whose reply waits.
     `without_value` counts recipients whose text has a gap, and `text_without_value` is that text.
     `problem` says why the campaign cannot be sent as it is, `notes` which limits apply.
     """
@@ -103,6 +104,7 @@ class CampaignPreview(NamedTuple):
     without_value: int = 0
     text_without_value: str = ""
     unicode: UnicodeSigns | None = None
+    blocked: int = 0
 
     @property
     def available_after(self) -> int | None:
@@ -166,6 +168,7 @@ class _Counts:
     """What was counted of the contacts that were looked at."""
 
     drawn: int = 0
+    looked_at: int = 0
     sample_text: str = ""
     by_parts: Counter[int] = field(default_factory=Counter)
     by_reason: Counter[str] = field(default_factory=Counter)
@@ -205,6 +208,7 @@ def _preview_by_counting_audience(
             SkippedCount(describe_reason(reason), round(count * scale))
             for reason, count in counts.by_reason.most_common()
         ],
+        blocked=round((counts.drawn - counts.looked_at) * scale),
         without_value=round(counts.without_value * scale),
         text_without_value=render(EMPTY_CONTACT, SAMPLE_CODE) if counts.without_value else "",
         unicode=unicode,
@@ -229,6 +233,7 @@ def _count_messages(
     counts.drawn = len(rows)
     for chunk in iter_chunks_without_suppressed(iter(rows), campaign):
         tracking_ids = [SAMPLE_CODE] * len(chunk.recipients)
+        counts.looked_at += len(chunk.recipients)
         messages = build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)
         for message, row in zip(messages, chunk.recipients, strict=True):
             if message.skip_reason:

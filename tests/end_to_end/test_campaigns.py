@@ -17,6 +17,7 @@ from campaigns import enqueue, schedule
 from messaging.batch_queue import SEND_NEXT
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.installation import free_port
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
