@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
+from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
@@ -20,13 +22,14 @@ from astronote.common.charts import bar_chart
 from astronote.common.sql import rows
 from messaging import credits
 from messaging.limits import describe_store_caps
-from messaging.models import CreditTransaction
+from messaging.models import message_class
 from messaging.replies import describe_replies_set_aside
 from messaging.reply_reviews import describe_reviews, open_reviews
 from messaging.statuses import TallyEvent
 
 DAYS_SHOWN = 14
 ROWS_SHOWN = 10
+LEDGER_ENTRIES_READ = 2000
 LOW_CREDITS = 100
 TOP_UP_PERMISSION = "messaging.add_credittransaction"
 EVENTS_SHOWN = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
@@ -136,6 +139,75 @@ def _describe_caps_and_quiet_hours() -> Iterator[str]:
         yield f"Quiet hours from {start:%H:%M} to {end:%H:%M} in the store's time zone."
 
 
+class LedgerLine(NamedTuple):
+    """What a campaign or automation cost on one day, or a single entry such as a top-up.
+
+    `url` is the page of the campaign or automation, "" for a single entry.
+    """
+
+    at: datetime
+    type: str
+    reason: str
+    amount: int
+    balance_after: int
+    url: str
+
+
 def store_ledger_context(request: HttpRequest, store: User) -> dict[str, Any]:
-    """The newest entries of a store's ledger."""
-    return {"ledger": CreditTransaction.objects.filter(owner=store).order_by("-pk")[:ROWS_SHOWN]}
+    """The newest lines of a store's ledger: one a campaign and day, instead of one a batch."""
+    params = {
+        "owner": store.pk,
+        "zone": store.timezone,
+        "entries": LEDGER_ENTRIES_READ,
+        "shown": ROWS_SHOWN,
+    }
+    found = rows(LEDGER_LINES, params)
+    sources = _sources_by_kind_and_id({(row[5], row[6]) for row in found if row[6] is not None})
+    lines = []
+    for at, entry_type, reason, amount, balance_after, kind, source_id in found:
+        source = sources.get((kind, source_id))
+        url = ""
+        if source is not None:
+            options = source._meta
+            name = f"admin:{options.app_label}_{options.model_name}_change"
+            url = reverse(name, args=[source.pk])
+        lines.append(LedgerLine(at, entry_type, str(source or reason), amount, balance_after, url))
+    return {"ledger": lines}
+
+
+def _sources_by_kind_and_id(keys: set[tuple[str, int]]) -> dict[tuple[str, int], Model]:
+    """The campaigns and automations of batches, in a query for each kind."""
+    found: dict[tuple[str, int], Model] = {}
+    for kind in {kind for kind, _ in keys}:
+        messages = message_class(kind)
+        source = messages._meta.get_field(messages.source_column.removesuffix("_id"))
+        model = cast("type[Model]", source.related_model)
+        ids = [source_id for one, source_id in keys if one == kind]
+        rows_by_id = model._default_manager.in_bulk(ids)
+        found |= {(kind, source_id): row for source_id, row in rows_by_id.items()}
+    return found
+
+
+# The newest entries tell which lines to show; each is then summed over all of its batches, by the
+# indexes on the source of batches and on the batch of entries.
+LEDGER_LINES = """
+    WITH newest AS (
+        SELECT t.id, t.type, b.kind, b.source_id,
+            (t.created_at AT TIME ZONE %(zone)s)::date AS day,
+            CASE WHEN b.source_id IS NULL THEN t.id END AS single
+        FROM (
+            SELECT id, type, batch_id, created_at FROM messaging_credittransaction
+            WHERE owner_id = %(owner)s ORDER BY id DESC LIMIT %(entries)s) t
+        LEFT JOIN messaging_batch b ON b.id = t.batch_id),
+    lines AS (
+        SELECT kind, source_id, type, day, max(id) AS newest_id FROM newest
+        GROUP BY kind, source_id, type, day, single ORDER BY max(id) DESC LIMIT %(shown)s)
+    SELECT t.created_at, t.type, t.reason,
+        CASE WHEN l.source_id IS NULL THEN t.amount ELSE (
+            SELECT sum(c.amount)::bigint
+            FROM messaging_batch b JOIN messaging_credittransaction c ON c.batch_id = b.id
+            WHERE b.kind = l.kind AND b.source_id = l.source_id AND c.type = l.type
+                AND (c.created_at AT TIME ZONE %(zone)s)::date = l.day) END,
+        t.balance_after, l.kind, l.source_id
+    FROM lines l JOIN messaging_credittransaction t ON t.id = l.newest_id ORDER BY t.id DESC
+"""

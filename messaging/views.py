@@ -33,11 +33,13 @@ def top_up(request: HttpRequest, pk: int) -> HttpResponse:
     store = get_object_or_404(User, pk=pk, is_staff=False)
     params = request.POST if request.method == "POST" else request.GET
     amount = params.get("credits", "")
+    reference = " ".join(params.get("reference", "").split())[:100]
     if not (amount.isascii() and amount.isdecimal() and 0 < int(amount[:12]) <= credits.MAX_TOP_UP):
         messages.error(request, f"Enter a number of credits from 1 to {credits.MAX_TOP_UP:,}.")
     elif request.method == "POST":
         key = f"top-up:{params.get('key', '')[:60] or uuid.uuid4()}"
-        wallet = credits.top_up(pk, int(amount), reason="top-up in the admin", key=key)
+        reason = f"top-up: {reference}" if reference else "top-up in the admin"
+        wallet = credits.top_up(pk, int(amount), reason=reason, key=key)
         audit.write_entry("top up", store, by=operator, owner_id=pk, credits=int(amount))
         messages.success(request, f"{store} has {wallet.available:,} credits available")
     else:
@@ -46,6 +48,7 @@ def top_up(request: HttpRequest, pk: int) -> HttpResponse:
             "title": f"Top up {store}?",
             "store": store,
             "credits": int(amount),
+            "reference": reference,
             "wallet": credits.get_or_create_wallet(pk),
             "key": uuid.uuid4(),
         }

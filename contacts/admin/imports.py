@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -103,13 +104,21 @@ class UploadForm(forms.ModelForm):
             "consent_version": "Version of the wording",
         }
 
-    def save(self, commit: bool = True) -> ContactImport:
-        """Store the file with its options and plan it, whatever `commit` says.
+    def clean(self) -> dict[str, Any]:
+        """Store and plan the file if the form is right; a file that cannot be used is an error.
 
-        Raises:
-            ImportRefused: if the file as a whole cannot be used.
+        So the form keeps what was typed; nothing stays of a file that is refused.
         """
-        data = self.cleaned_data
+        data = cast("dict[str, Any]", super().clean())
+        if not self.errors:
+            try:
+                with transaction.atomic():
+                    self._store_and_plan(data)
+            except ImportRefused as error:
+                self.add_error("file", f"{error} Choose a file again.")
+        return data
+
+    def _store_and_plan(self, data: dict[str, Any]) -> None:
         options = {
             name: data[name]
             for name in (
@@ -121,7 +130,7 @@ class UploadForm(forms.ModelForm):
                 "welcome",
             )
         }
-        self.instance = lifecycle.create_import(
+        self.stored = lifecycle.create_import(
             data["owner"].pk,
             data["file"].name,
             data["file"].chunks(files.CHUNK_BYTES),
@@ -129,10 +138,14 @@ class UploadForm(forms.ModelForm):
             **options,
         )
         planning.plan_import_and_store_plan(
-            self.instance,
+            self.stored,
             **{name: data[name] for name in ("encoding", "sheet", "has_header")},
         )
-        return self.instance
+
+    def save(self, commit: bool = True) -> ContactImport:
+        """The import that was stored when the form was found right, whatever `commit` says."""
+        self.instance = self.stored
+        return self.stored
 
     def save_m2m(self) -> None:
         """Nothing: an import has no many-to-many fields."""
@@ -186,11 +199,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
-        try:
-            return super().add_view(request, form_url, only_save)
-        except ImportRefused as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return redirect(request.path)
+        return super().add_view(request, form_url, only_save)
 
     def save_model(
         self, request: HttpRequest, obj: ContactImport, form: forms.ModelForm, change: bool
@@ -300,6 +309,7 @@ def _store_plan_and_build_context(
     question = plan.refusal.question if plan.refusal else None
     return {
         "plan": plan,
+        "unused": [column.heading for column in plan.columns if not column.field],
         "asked_position": question.position if question else None,
         "preview_rows": [*plan.preview_rows, *plan.odd_rows],
         "fields": [(field, FIELD_LABELS.get(field, field.replace("_", " "))) for field in FIELDS],

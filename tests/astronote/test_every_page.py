@@ -9,19 +9,9 @@ import pytest
 from django.contrib import admin
 from django.core.management import call_command
 from django.urls import reverse
-from django.utils import timezone
 
-from astronote.common import audit
 from astronote.models import User
-from campaigns import enqueue
-from campaigns.models import Automation, CampaignMessage, NfcTag
-from contacts.consent import change_consent
-from contacts.importing import lifecycle, planning
-from contacts.models import Contact
-from messaging import receipts, replies, sending
-from messaging.models import MessageTemplate
-from tests.support.factories import make_campaign, make_list, make_store
-from tests.support.receipts import store_receipts
+from tests.support.admin_pages import fill_installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
@@ -36,36 +26,7 @@ RAW = re.compile(
 @pytest.fixture
 def filled(sandbox):
     """An installation in which every list has a row."""
-    store = make_store(company="Anna's", timezone="Europe/Athens", phone_region="GR")
-    target = make_list(store, 6)
-    enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.process_next_batch()
-    sent = CampaignMessage.objects.filter(status="sent").order_by("pk")
-    store_receipts(
-        [
-            {"messageId": sent[0].provider_message_id, "deliveryStatus": "Delivered"},
-            {"messageId": sent[1].provider_message_id, "deliveryStatus": "Undelivered"},
-        ]
-    )
-    receipts.wait_and_apply_received_receipts()
-    replies.store_replies_and_enqueue_job(
-        [
-            {"from": "+306900000001", "text": "you again..."},
-            {"from": "+306900000002", "text": "When do you open?"},
-        ]
-    )
-    replies.wait_and_apply_received_replies()
-    change_consent(Contact.objects.last().pk, "unsubscribed", source="test")
-    draft = make_campaign(store, target, name="Draft")
-    make_campaign(store, None, name="Later", status="scheduled", scheduled_at=timezone.now())
-    Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
-    MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
-    NfcTag.objects.create(owner=store, label="Door")
-    audit.write_entry("pause", draft, by="watchdog")
-    uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])
-    planning.plan_import_and_store_plan(uploaded)
-    call_command("run_pii_retention")
-    return store
+    return fill_installation()
 
 
 def links_on(page: str, url: str) -> set[str]:

@@ -4,12 +4,14 @@ from datetime import time
 
 import pytest
 from django.core.management import call_command
+from django.http import HttpRequest
 
 from astronote.models import AuditEntry, User
+from campaigns import enqueue
 from campaigns.models import Automation
-from messaging import credits
+from messaging import credits, panels, sending
 from messaging.models import CreditTransaction
-from tests.support.factories import make_store
+from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,3 +163,26 @@ def test_a_new_store_is_asked_for_what_it_needs_to_send(admin_client):
     assert (store.sender_name, store.timezone, store.phone_region) == (
         "NEWSHOP", "Europe/Athens", "GR",
     )  # fmt: skip
+
+
+def test_the_ledger_has_one_line_for_a_campaign_and_one_for_a_top_up(
+    admin_client, sandbox, settings
+):
+    settings.SMS_BATCH_SIZE = 2
+    store = make_store(company="Anna's")
+    campaign = make_campaign(store, make_list(store, 5), name="Spring sale")
+    enqueue.enqueue_campaign(campaign.pk)
+    while sending.process_next_batch() != "none due":
+        pass
+    form = {"credits": "50", "reference": "invoice 42"}
+    asked = admin_client.get(f"/admin/top-up/{store.pk}/", form)
+    assert "invoice 42" in asked.text
+    admin_client.post(f"/admin/top-up/{store.pk}/", form | {"key": "once"})
+    lines = panels.store_ledger_context(HttpRequest(), store)["ledger"]
+    assert [(line.reason, line.amount, line.balance_after) for line in lines] == [
+        ("top-up: invoice 42", 50, 1045),
+        ("Spring sale", 5, 995),
+        ("test", 1000, 1000),
+    ]
+    page = admin_client.get(f"/admin/astronote/user/{store.pk}/change/")
+    assert f'href="/admin/campaigns/campaign/{campaign.pk}/change/"' in page.text

@@ -19,6 +19,7 @@ from campaigns import enqueue, schedule
 from messaging.batch_queue import SEND_NEXT
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.installation import free_port
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -150,15 +151,17 @@ def test_the_demo_ends_with_every_count_right(tmp_path):
     own = {variable.name for variable in environment_variables.variables()} | {
         "DJANGO_SETTINGS_MODULE"
     }
+    port = str(free_port())
     done = subprocess.run(
         [sys.executable, "manage.py", "demo", "--once", "--contacts", "500"],
         cwd=copy,
-        env={name: value for name, value in os.environ.items() if name not in own},
+        env={name: value for name, value in os.environ.items() if name not in own} | {"PORT": port},
         capture_output=True,
         text=True,
         timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Starting at http://127.0.0.1:{port}" in done.stdout
     rows = {
         cells[0].strip(): cells[-1].strip()
         for cells in (line.strip("│┃ ").split("│") for line in done.stdout.splitlines())

@@ -23,7 +23,7 @@ SECONDS = 20
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 RUN_AXE = """
     const done = arguments[arguments.length - 1];
-    axe.run().then(found => done(found.violations.map(
+    axe.run({resultTypes: ['violations']}).then(found => done(found.violations.map(
         v => `${v.id} (${v.impact}): ${v.help}: ${v.nodes.map(n => n.html).join(" ").slice(0, 400)}`
     )), error => done([String(error)]));
 """
@@ -138,9 +138,14 @@ class Browser:
         )
         self.look_for_barriers()
 
-    def look_for_barriers(self) -> None:
-        """Note what axe-core finds wrong with the page as it is now."""
-        self.driver.execute_script(AXE)
+    def look_for_barriers(self, *, has_axe: bool = False) -> None:
+        """Note what axe-core finds wrong with the page as it is now.
+
+        Args:
+            has_axe: whether an earlier call has put axe-core into this very page.
+        """
+        if not has_axe:
+            self.driver.execute_script(AXE)
         where = urlsplit(self.driver.current_url).path
         self.barriers += [
             f"{where}: {found}" for found in self.driver.execute_async_script(RUN_AXE)
@@ -160,6 +165,18 @@ class Browser:
         """The pages in their dark colours, as the system asks for them."""
         features = [{"name": "prefers-color-scheme", "value": "dark"}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def is_wider_than_screen(self) -> bool:
+        """Whether the page scrolls sideways."""
+        return self.driver.execute_script(
+            "return document.documentElement.scrollWidth > window.innerWidth"
+        )
+
+    def in_size(self, size: tuple[int, int]) -> None:
+        """Show the page as on a screen of this size, without a new window."""
+        width, height = size
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def screenshot(self, path: Path, size: tuple[int, int] = DESKTOP) -> None:
         self.driver.set_window_size(*size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import random
 import secrets
 import signal
@@ -26,6 +25,7 @@ from astronote.common.progress import wait_with_progress_bar
 from astronote.models import User
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
+from astronote.queues.catalogue import QUEUES
 from campaigns import enqueue
 from campaigns.models import FINAL_CAMPAIGN_STATUSES, Campaign, CampaignStatus
 from campaigns.reports import campaign_summary
@@ -41,7 +41,8 @@ NAMES = ["Maria", "Eleni", "Nikos", "Anna", "Peter", "Sofia", "Luca", "Chloé", 
 TEXT = "Hello {{first_name}},\n20% off everything this weekend in our shop."
 STEP_TIMEOUT_SECONDS = 240
 START_TIMEOUT_SECONDS = 60
-WORKER_QUEUES = ["contact_import", "sms", "sms", "delivery_status_poller", "scheduler", "watchdog"]
+# One worker for each queue, so that whatever a button enqueues is done, and a second that sends.
+WORKER_QUEUES = [*(queue.name for queue in QUEUES), "sms"]
 FOLDER = settings.BASE_DIR / ".astronote"
 LOG = FOLDER / "demo.log"
 
@@ -73,8 +74,9 @@ class Command(BaseCommand):
 
     def _start_processes_and_run_demo(self, once: bool, contact_count: int) -> None:
         """Start all processes, run the demo, and keep them running until Ctrl-C unless `once`."""
-        web_port, sandbox_port = _port_set_or_free("PORT"), _port_set_or_free("MITTO_SANDBOX_PORT")
+        web_port, sandbox_port = find_free_port(settings.PORT), find_free_port()
         site_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
+        self.console.print(f"Starting at {site_url}")
         processes = supervisor.ProcessGroup(
             log=LOG, MITTO_API_BASE=sandbox_url, PUBLIC_WEB_BASE_URL=site_url
         )
@@ -312,15 +314,15 @@ def _generate_phone_and_add_to_used(
             return phone
 
 
-def _port_set_or_free(variable: str) -> int:
-    """The port that the environment sets, else a free one, so that two demos do not meet."""
-    return getattr(settings, variable) if os.environ.get(variable) else _free_port()
-
-
-def _free_port() -> int:
+def find_free_port(wanted: int = 0) -> int:
+    """The wanted port of this machine, or another one if a program listens there."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait_until_url_answers(url: str) -> None:

@@ -1,0 +1,55 @@
+"""The pages of an import: what is not used, a refused file, and what follows the result."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from contacts.importing import lifecycle, planning
+from contacts.models import ContactImport
+from tests.support.factories import make_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ADD = "/admin/contacts/contactimport/add/"
+
+
+def test_a_refused_file_keeps_what_was_typed_and_leaves_nothing(admin_client):
+    store = make_store()
+    photo = SimpleUploadedFile("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    page = admin_client.post(
+        ADD, {"owner": store.pk, "file": photo, "list_name": "Spring", "consent_source": "paper"}
+    )
+    assert page.status_code == 200
+    form = page.context["adminform"].form
+    assert "Choose a file again" in form.errors["file"][0]
+    assert (form["list_name"].value(), form["consent_source"].value()) == ("Spring", "paper")
+    assert str(form["owner"].value()) == str(store.pk)
+    assert not ContactImport.objects.exists()
+
+
+def test_columns_that_are_not_used_are_pointed_out(admin_client):
+    store = make_store()
+    uploaded = lifecycle.create_import(
+        store.pk, "new.csv", [b"phone,first name,Points\n+306900000099,Nina,3\n"]
+    )
+    planning.plan_import_and_store_plan(uploaded)
+    page = admin_client.get(f"/admin/contacts/contactimport/{uploaded.pk}/change/")
+    assert "1 of 3 columns is not used: Points" in page.text
+    assert page.text.count(">not used</span>") == 1
+
+
+def test_the_result_leads_to_customers_list_and_rejected_rows(admin_client):
+    store = make_store()
+    uploaded = lifecycle.create_import(
+        store.pk, "new.csv", [b"phone\n+306900000099\n12\n"], list_name="Spring"
+    )
+    planning.plan_import_and_store_plan(uploaded)
+    lifecycle.start_import(uploaded, by="test")
+    lifecycle.run_open_import_unless_running(uploaded.pk)
+    uploaded.refresh_from_db()
+    page = admin_client.get(f"/admin/contacts/contactimport/{uploaded.pk}/change/")
+    links = {
+        f"/admin/contacts/contact/?owner__id__exact={store.pk}",
+        f"/admin/contacts/list/{uploaded.list_id}/change/",
+    }
+    assert all(f'href="{link}"' in page.text for link in links)
+    assert 'href="#rejected-rows"' in page.text and 'id="rejected-rows"' in page.text
+    assert {admin_client.get(link).status_code for link in links} == {200}

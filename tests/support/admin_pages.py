@@ -1,0 +1,104 @@
+"""Every page of the admin, found by its registry and addresses, in an installation with data."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.core.management import call_command
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from astronote.common import audit
+from astronote.models import User
+from campaigns import enqueue
+from campaigns.models import Automation, CampaignMessage, NfcTag
+from contacts.consent import change_consent
+from contacts.importing import lifecycle, planning
+from contacts.models import Contact
+from messaging import receipts, replies, sending
+from messaging.models import MessageTemplate
+from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.receipts import store_receipts
+
+# Pages of the queue dashboard come from its package, and end sessions, or are no pages.
+LEFT_OUT = ("/django_rq/", "/logout/", "/jsi18n/", "/autocomplete/")
+
+
+def fill_installation() -> User:
+    """Data with which nearly every list has a row; returns the store. Needs a sandbox."""
+    store = make_store(company="Anna's", timezone="Europe/Athens", phone_region="GR")
+    target = make_list(store, 6)
+    enqueue.enqueue_campaign(make_campaign(store, target).pk)
+    sending.process_next_batch()
+    sent = CampaignMessage.objects.filter(status="sent").order_by("pk")
+    store_receipts(
+        [
+            {"messageId": sent[0].provider_message_id, "deliveryStatus": "Delivered"},
+            {"messageId": sent[1].provider_message_id, "deliveryStatus": "Undelivered"},
+        ]
+    )
+    receipts.wait_and_apply_received_receipts()
+    replies.store_replies_and_enqueue_job(
+        [
+            {"from": "+306900000001", "text": "you again..."},
+            {"from": "+306900000002", "text": "When do you open?"},
+        ]
+    )
+    replies.wait_and_apply_received_replies()
+    change_consent(Contact.objects.last().pk, "unsubscribed", source="test")
+    draft = make_campaign(store, target, name="Draft")
+    make_campaign(store, None, name="Later", status="scheduled", scheduled_at=timezone.now())
+    Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
+    MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
+    NfcTag.objects.create(owner=store, label="Door")
+    audit.write_entry("pause", draft, by="watchdog")
+    uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])
+    planning.plan_import_and_store_plan(uploaded)
+    call_command("run_pii_retention")
+    return store
+
+
+def every_page(client: Client) -> list[str]:
+    """The addresses of all pages of the admin that the client's account may open.
+
+    Of each registered model the list, the form of a new row and the page of the newest one; and
+    each other address without parameters that answers with a whole page.
+    """
+    request = client.get("/admin/", follow=True).wsgi_request
+    found = []
+    for model, model_admin in admin.site._registry.items():
+        if not model._meta.managed:
+            continue
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        found.append(reverse(f"{name}_changelist"))
+        if model_admin.has_add_permission(request):
+            found.append(reverse(f"{name}_add"))
+        if row := model_admin.get_queryset(request).order_by("-pk").first():
+            found.append(reverse(f"{name}_change", args=[row.pk]))
+    for address in _addresses_without_parameters(get_resolver().url_patterns, "", ""):
+        is_new = address not in found and not any(part in address for part in LEFT_OUT)
+        if is_new and _is_page(client.get(address)):
+            found.append(address)
+    return found
+
+
+def _is_page(answer: Any) -> bool:
+    is_html = answer.headers.get("Content-Type", "").startswith("text/html")
+    return answer.status_code == 200 and is_html and "<html" in answer.text
+
+
+def _addresses_without_parameters(
+    patterns: list[URLPattern | URLResolver], namespace: str, route: str
+) -> Iterator[str]:
+    for pattern in patterns:
+        whole = route + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from _addresses_without_parameters(pattern.url_patterns, inner, whole)
+        elif pattern.name and whole.startswith("admin/"):
+            with contextlib.suppress(NoReverseMatch):
+                yield reverse(f"{namespace}{pattern.name}")
