@@ -41,9 +41,11 @@ def create_test_database(name: str) -> None:
 
 
 def empty_tables() -> None:
-    """Delete the rows of all tables except KEPT_TABLES; sequences go on."""
+    """Delete the rows of all tables except KEPT_TABLES; sequences go on, locks are given back."""
+    if connection.errors_occurred:  # perhaps the test has ended the session
+        connection.close()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT empty_tables()")
+        cursor.execute("SELECT pg_advisory_unlock_all(), empty_tables()")
 
 
 def _create_function_that_empties_tables(server: psycopg.Connection) -> None:
