@@ -17,13 +17,14 @@ demo: .venv ## Run everything with invented data; ONCE=1 ends after the summary
 	$(RUN) manage.py demo $(if $(ONCE),--once)
 
 # Python keeps what it compiles: each process that a test starts would compile the project anew.
+# The fast tests wait for PostgreSQL and the sandbox for a third of their time: three at once on two cores.
 test test-fast: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv ## Run all tests
 	$(RUN) -m pytest
 
 test-fast: .venv ## Run the tests without browsers, processes, waits and very many inputs
-	$(RUN) -m pytest -m "not browser and not end_to_end and not chaos and not slow"
+	$(RUN) -m pytest -n 3 -m "not browser and not end_to_end and not chaos and not slow"
 
 lint: .venv ## Check style, types, imports, documents and known weaknesses of packages
 	.venv/bin/ruff check .

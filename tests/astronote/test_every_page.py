@@ -60,6 +60,7 @@ def test_no_link_leads_to_a_refusal(client, filled, role):
     assert len(seen) > 50
 
 
+@pytest.mark.slow
 def test_every_page_says_what_it_shows_in_words(admin_client, filled):
     raw = []
     for model, model_admin in admin.site._registry.items():

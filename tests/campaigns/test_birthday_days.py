@@ -86,6 +86,7 @@ def test_the_hour_of_every_day_of_three_years_lies_on_that_day():
                 assert moment.astimezone(zone).date() == day, (name, hour, day)
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=300, deadline=None)
 @given(
     name=st.sampled_from(ZONES),

@@ -1,5 +1,6 @@
 """Every process ends within 45 seconds of SIGTERM, whatever is away, and with its parent."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from campaigns import enqueue
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.relay import Relay
+from tests.support.sandbox import SandboxProcess
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,9 +31,9 @@ def redis():
         yield relay
 
 
-@pytest.fixture
-def postgres(environment_of_processes):
-    parts = urlsplit(environment_of_processes["DATABASE_URL"])
+@contextlib.contextmanager
+def relay_to_postgres(address):
+    parts = urlsplit(address)
     with Relay(f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432") as relay:
         relay.url = f"postgres://{parts.netloc}127.0.0.1:{relay.port}{parts.path}"
         yield relay
@@ -58,38 +60,51 @@ def test_without_redis_a_process_that_waits_ends_soon(worker, redis, command):
     assert seconds_to_end(process) < LIMIT
 
 
-def calling(worker, sandbox, **variables):
-    """A worker in the middle of a call that Mitto does not answer."""
-    sandbox.behave(latency_ms=300_000)
-    store = make_store()
+def start_calling(worker, sandbox, **variables):
+    """Start a worker, and return it once it waits for the sandbox's answer."""
+    calls = sandbox.summary()["calls"]
+    store = make_store(f"store{Batch.objects.count()}")
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk)
-    process = worker("rqworker", "sms", MITTO_READ_TIMEOUT="300", **variables)
-    wait_until(lambda: sandbox.summary()["calls"] == 1)
+    process = worker("rqworker", "sms", MITTO_API_BASE=sandbox.url, **variables)
+    wait_until(lambda: sandbox.summary()["calls"] == calls + 1)
     return process
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("away", ["mitto and redis", "mitto and postgresql"])
-def test_a_worker_in_a_call_that_hangs_ends(worker, sandbox, redis, postgres, away):
-    process = calling(worker, sandbox, REDIS_URL=redis.url, DATABASE_URL=postgres.url)
-    if "redis" in away:
+def test_workers_that_wait_for_what_does_not_come_end(
+    worker, sandbox, redis, environment_of_processes
+):
+    """All at once, as each takes its forty seconds."""
+    address = environment_of_processes["DATABASE_URL"]
+    with (
+        relay_to_postgres(address) as silent,
+        relay_to_postgres(address) as refusing,
+        SandboxProcess() as answering,
+    ):
+        sandbox.behave(latency_ms=300_000)
+        answering.behave(latency_ms=3000)
+        patience = {"MITTO_READ_TIMEOUT": "300"}
+        processes = {
+            "Mitto and Redis": start_calling(worker, sandbox, REDIS_URL=redis.url, **patience),
+            "Mitto and PostgreSQL": start_calling(
+                worker, sandbox, DATABASE_URL=silent.url, **patience
+            ),
+            "PostgreSQL, for Mitto's answer": start_calling(
+                worker, answering, DATABASE_URL=refusing.url
+            ),
+        }
+        refusing.refuse()
+        wait_until(lambda: answering.summary()["accepted"] == 3)
         redis.refuse()
-    if "postgresql" in away:
-        postgres.fall_silent()
-    seconds_to_end(process)
-    assert Batch.objects.get().status == "submitting"  # the watchdog makes its messages unknown
-
-
-@pytest.mark.slow
-def test_a_worker_that_has_an_answer_and_no_postgresql_to_record_it_ends(worker, sandbox, postgres):
-    sandbox.behave(latency_ms=3000)
-    store = make_store()
-    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk)
-    process = worker("rqworker", "sms", DATABASE_URL=postgres.url)
-    wait_until(lambda: sandbox.summary()["calls"] == 1)
-    postgres.refuse()
-    wait_until(lambda: sandbox.summary()["accepted"] == 3)
-    seconds_to_end(process)
+        silent.fall_silent()
+        for process in processes.values():
+            process.terminate()
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline and None in [p.poll() for p in processes.values()]:
+            time.sleep(0.1)
+        assert [away for away, process in processes.items() if process.poll() is None] == []
+    # The watchdog makes their messages unknown.
+    assert set(Batch.objects.values_list("status", flat=True)) == {"submitting"}
 
 
 def test_a_signal_during_a_call_with_redis_gone_does_not_lose_the_answer(worker, sandbox, redis):

@@ -22,6 +22,11 @@ from tests.support.sending import send_all_due, start_campaign
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def probes_wait_for_the_test(settings):
+    settings.QUEUE_BACKOFF_MS = 60_000
+
+
 def let_probe_be_due():
     refused = SendingStop.objects.filter(reason="account_refused")
     refused.update(next_probe_at=timezone.now() - timedelta(seconds=1))
@@ -48,7 +53,6 @@ def test_an_account_that_is_refused_stops_at_the_first_call(sandbox, settings, s
 
 
 def test_a_probe_is_one_message_and_the_next_one_comes_later(sandbox, settings):
-    settings.QUEUE_BACKOFF_MS = 60_000
     campaign = start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 
 import requests
@@ -14,6 +15,7 @@ from messaging import sandbox
 # A process that has imported the sandbox once: a fork of it starts in a hundredth of the time.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["messaging.sandbox"])
+SWITCHES_OF_LONG_CALLS = {"latency_ms", "status_latency_ms", "timeout_ms"}
 
 
 def _run(output: Connection, arguments: tuple[str, ...]) -> None:
@@ -32,7 +34,8 @@ class SandboxProcess:
         with os.fdopen(os.dup(ours.fileno())) as lines:
             self.url = lines.readline().split()[-1]
         ours.close()
-        self.is_as_started = True
+        self.has_changed = False
+        self.may_have_open_calls = False
 
     def __enter__(self) -> SandboxProcess:
         return self
@@ -45,10 +48,16 @@ class SandboxProcess:
         self.process.join()
 
     def reset(self) -> None:
+        """Behave as at the start and forget all calls, for another test."""
+        if self.has_changed:
+            self.behave(**asdict(sandbox.Behaviour()))
+            self.has_changed = False
         requests.post(f"{self.url}/_sandbox/reset", timeout=5).raise_for_status()
 
     def behave(self, **switches: object) -> None:
-        self.is_as_started = False
+        self.has_changed = True
+        if SWITCHES_OF_LONG_CALLS & switches.keys() or "timeout" in str(switches.get("fault")):
+            self.may_have_open_calls = True
         requests.put(f"{self.url}/_sandbox/behaviour", json=switches, timeout=5).raise_for_status()
 
     def summary(self) -> dict:
