@@ -137,9 +137,10 @@ _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 # Verbs have many forms: `στέλνεις`, `sollicitée`, `anzuschreiben`.
 _UNWANTED_STEMS = (
     "messag disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
-    "schreib schick belastig kontaktier angesproch ansprech bekomm beworb kurznachricht prospect "
-    "demarch envoy envoi sollicit derang relanc contact envia envie mensaj molest escrib invia invii "
-    "messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ διαφημ προωθ ενημερ"
+    "schreib schick belastig kontaktier angesproch ansprech bekomm beworb kurznachricht "
+    "prospect demarch envoy envoi sollicit derang relanc contact envia envie mensaj molest "
+    "escrib invia invii messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ "
+    "διαφημ προωθ ενημερ"
 )
 _UNWANTED_BEGINNINGS = (*_UNWANTED_STEMS.split(), *MESSAGE_BEGINNINGS)
 # Negations that are part of the verb, before it (Czech, Lithuanian) or within it (Turkish).
