@@ -100,7 +100,11 @@ _DECEASED_WORDS = (
 )
 _WRONG, _DECEASED = frozenset(_WRONG_WORDS.split()), frozenset(_DECEASED_WORDS.split())
 _UNSUBSCRIBED_BEGINNINGS = ("unsub", *UNSUBSCRIBED_BEGINNINGS)
-_TELLING_BEGINNINGS = (*_UNSUBSCRIBED_BEGINNINGS, *_ENDING_BEGINNINGS, *_ERASING_BEGINNINGS)
+# By their first letters, because it is asked of each word of a file.
+_TELLING_BEGINNINGS: dict[str, tuple[str, ...]] = {}
+for _beginning in (*_UNSUBSCRIBED_BEGINNINGS, *_ENDING_BEGINNINGS, *_ERASING_BEGINNINGS):
+    _others = _TELLING_BEGINNINGS.get(_beginning[:3], ())
+    _TELLING_BEGINNINGS[_beginning[:3]] = (*_others, _beginning)
 _TELLING_WORDS = {"passed", "off"} | _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
 
 
@@ -110,7 +114,8 @@ def _may_be_part_of_refusal(word: str) -> bool:
         return False
     words = _split_with_compounds(fold_case_and_accents(word.replace("_", " ")))
     return not _TELLING_WORDS.isdisjoint(words) or any(
-        word.startswith(_TELLING_BEGINNINGS) or _is_negated_message_word(word) for word in words
+        word.startswith(_TELLING_BEGINNINGS.get(word[:3], ())) or _is_negated_message_word(word)
+        for word in words
     )
 
 

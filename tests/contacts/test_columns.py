@@ -760,6 +760,8 @@ def test_a_note_of_something_else_is_not_asked_about(heading, note):
     ("heading", "cells"),
     [
         ("Stav odběru", ["přihlášen", "odhlášen"]),
+        ("Állapot", ["bejelentkezett", "kijelentkezett"]),
+        ("Status abonare", ["Abonat", "Dezabonat"]),
         ("Consent status", ["Valid", "Expired"]),
         ("No Phone", ["No", "Yes"]),
         ("We may reach them by", ["SMS, Email", "Post only"]),
