@@ -790,3 +790,9 @@ def test_a_column_in_unknown_words_that_tells_customers_apart_is_asked_about(hea
 def test_a_column_in_unknown_words_that_tells_nobody_apart_is_not_asked_about(heading, cells):
     phones = [f"+30694400{number:04}" for number in range(len(cells))]
     assert not guessed({"Mobile": phones, heading: cells})[2]
+
+
+def test_a_preferred_channel_beside_consent_to_sms_is_not_asked_about():
+    columns = {"Mobile": PHONES[:2], "Preferred channel": ["SMS", "Email"]}
+    assert "Preferred channel may say who agreed" in guessed(columns)[2]
+    assert not guessed(columns | {"SMS consent": ["yes", "no"]})[2]
