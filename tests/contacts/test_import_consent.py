@@ -543,6 +543,14 @@ def test_a_no_in_a_note_below_the_sample_unsubscribes_a_known_contact(monkeypatc
     assert listed.reason == "kept without consent: it says no to messages"
 
 
+@pytest.mark.parametrize("answer", ["yes", "pending"])
+def test_a_no_in_a_note_below_the_sample_wins_over_an_answer(monkeypatch, answer):
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
+    store = make_store()
+    completed(store, f"Phone,SMS consent,Notes\n+306900000009,yes,\n{PHONE},{answer},no SMS\n")
+    assert contact_of(store).unsubscribed_at and is_suppressed(store)
+
+
 @pytest.mark.parametrize("cells", ["Anna (no SMS),", "Anna,no SMS"])
 def test_the_no_of_a_rejected_row_counts_in_a_file_without_a_column_of_consent(monkeypatch, cells):
     monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
