@@ -17,6 +17,7 @@ from typing import NamedTuple
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
 from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
+from contacts.importing.names import is_placeholder_for_no_value
 from contacts.importing.other_languages import NO, UNSUBSCRIBED_BEGINNINGS, YES
 
 MAX_LENGTH = 200
@@ -139,6 +140,7 @@ _WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS
 _NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
 _UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
 _ACTIVE_OR_NOT = _fold_each_word(ACTIVE_OR_NOT_WORDS)
+_DENYING = _ACTIVE_OR_NOT | _UNANSWERED | _NEGATIONS | _NO
 _SMS_CHANNELS, _ANDS = _fold_each_word(SMS_CHANNEL_WORDS), _fold_each_word(AND_WORDS)
 _ONLY = _fold_each_word(ONLY_WORDS)
 _CHANNELS = _SMS_CHANNELS | _fold_each_word(OTHER_CHANNEL_WORDS)
@@ -221,7 +223,11 @@ class ConsentColumn:
                 return ConsentCell(Consent.OPTED_OUT, at if is_past else None)
             if is_past:
                 return ConsentCell(Consent.AGREES, at)
-        return ConsentCell(Consent.WITHHELD, None, "neither yes nor no")
+        problem = "neither yes nor no"
+        if self.is_state_of_opt_out and not _could_deny_opt_out(text):
+            # Somebody wrote something else under `SMS opt-out`: `see letter`. That may be a no.
+            return ConsentCell(Consent.OPTED_OUT, None, f"{problem}, so taken as an opt-out")
+        return ConsentCell(Consent.WITHHELD, None, problem)
 
     def _parse_symbols_or_words(self, text: str) -> Consent | None:
         """What words and marks say; None if they are not known, or say two things."""
@@ -289,6 +295,12 @@ class ConsentColumn:
         if pairs & _SUBSCRIBED:
             agreeing |= single & {"opt", "opted", "in", "consent", "given"}
         return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
+
+
+def _could_deny_opt_out(text: str) -> bool:
+    """Whether a cell under an opt-out may say that there is none: `inactive`, `No opt-out`."""
+    words = map(fold_to_alphanumeric, _WORDS.findall(text.replace("_", " ")))
+    return is_placeholder_for_no_value(text) or not _DENYING.isdisjoint(words)
 
 
 def channels_in_cell(text: str) -> set[str]:

@@ -317,11 +317,9 @@ def _write_rows_after_checkpoint(
     sample = [cells for _, cells in islice(reader, planning.SAMPLE_ROWS)]
     order, region = contact_import.date_order, phone_region_of(contact_import.owner)
     zone = ZoneInfo(contact_import.owner.timezone)
-    read_refusal = None
-    if any(mapping.get(field) for field in CONSENT_FIELDS):
-        read_refusal = build_refusal_reader(
-            layout.headings, mapping, order, region, sample=sample, zone=zone
-        )
+    read_refusal = build_refusal_reader(
+        layout.headings, mapping, order, region, sample=sample, zone=zone
+    )
     chunks = _iter_chunks_split_at_checkpoint(
         reader,
         build_row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone),
@@ -329,6 +327,7 @@ def _write_rows_after_checkpoint(
         checkpoint=contact_import.processed,
         silence_agrees=not mapping.get("sms_consent"),
         read_refusal=read_refusal,
+        reads_refusals_first=any(mapping.get(field) for field in CONSENT_FIELDS),
     )
     rows_read, last_line = 0, 0
     # A thread validates rows while PostgreSQL writes the chunks before them.
@@ -353,13 +352,14 @@ def _iter_chunks_split_at_checkpoint(
     *,
     checkpoint: int,
     silence_agrees: bool = True,
-    read_refusal: Callable[[list[str]], Refusal | None] | None = None,
+    read_refusal: Callable[[list[str]], Refusal | None] = lambda cells: None,
+    reads_refusals_first: bool = False,
 ) -> Iterator[ValidatedChunk]:
     """All chunks of the file; one ends at the checkpoint.
 
-    The file is read once for refusals alone, because a no counts for every row of its person.
-    Chunks before the checkpoint are validated again, because their numbers make later rows
-    duplicates.
+    If columns speak of consent, the file is read once for refusals alone, because a no counts for
+    every row of its person. Chunks before the checkpoint are validated again, because their numbers
+    make later rows duplicates.
 
     Args:
         reader: the file.
@@ -368,9 +368,12 @@ def _iter_chunks_split_at_checkpoint(
         checkpoint: how many rows have been written.
         silence_agrees: whether the consent that is declared for the file holds for rows that say
             nothing, because the file has no column that asks for consent.
-        read_refusal: see `build_refusal_reader`; None if no column speaks of consent.
+        read_refusal: see `build_refusal_reader`.
+        reads_refusals_first: whether columns speak of consent.
     """
-    refusals = Refusals(_iter_refusals_of_file(reader, read_refusal) if read_refusal else ())
+    refusals = Refusals(
+        _iter_refusals_of_file(reader, read_refusal) if reads_refusals_first else ()
+    )
     rows, rows_read = iter(reader), 0
     with closing(refusals), SeenPhones() as seen_phones:
         while True:
@@ -392,7 +395,7 @@ def _iter_chunks_split_at_checkpoint(
                     listed_lines.append(
                         _build_rejected_row_copy_line(import_id, line, result, cells)
                     )
-                    refusal = read_refusal(cells) if read_refusal else None
+                    refusal = read_refusal(cells)
                     if refusal and refusal.consent == Consent.OPTED_OUT:
                         rejected_refusals.append(refusal.phone)
                     continue

@@ -23,6 +23,7 @@ MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
 MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
 _SPLIT = re.compile(r"[^\W_]+")
+_STOP = re.compile(r"\bSTOP\b")
 _CLAUSES = re.compile(r"[.!?;,|\n]+")
 _CLEAR_NO = frozenset(
     [
@@ -66,12 +67,18 @@ _NEGATIONS_OF_SENTENCES = (
 _NEGATIONS = frozenset(_NEGATIONS_OF_SENTENCES.split()) | {
     word for word, concepts in CONCEPTS_BY_WORD.items() if "not" in concepts
 }
-# Beginnings of verbs by which people end or forbid something.
+# Beginnings of verbs by which people end or forbid something, or complain of it.
 _ENDING_VERBS = (
     "remov cease stopp aufhor einstell untersag verbiet verbitt streich losch nehm arret cess "
-    "interd retir dejar deje parar prohib borrar elimin smett vieta togli σταματ παψ απαγορ αφαιρ"
+    "interd retir dejar deje parar prohib borrar elimin smett vieta togli σταματ παψ απαγορ αφαιρ "
+    "βγαλ βγει gestort generv complain annoy beschwer"
 )
-_ENDING_BEGINNINGS = tuple(_ENDING_VERBS.split())
+_ENDING_BEGINNINGS = (
+    *_ENDING_VERBS.split(),
+    *(word for word, known in CONCEPTS_BY_WORD.items() if "optout" in known and len(word) >= 6),
+)
+_ERASING_VERBS = "losch delet eras supprim effac borr elimin cancell διαγρα σβησ"
+_ERASING_BEGINNINGS = tuple(_ERASING_VERBS.split())
 _NEGATING_WORDS = (
     _NEGATIONS
     | {word for word, concepts in CONCEPTS_BY_WORD.items() if concepts & {"optout", "privacy"}}
@@ -89,12 +96,16 @@ _WRONG_WORDS = (
 )
 _DECEASED_WORDS = (
     "deceased verstorben decede decedee fallecido fallecida fallecio deceduto deceduta απεβιωσε "
-    "αποβιωσασ"
+    "αποβιωσασ gestorben morto morta muerto muerta πεθανε πεθανει"
 )
 _WRONG, _DECEASED = frozenset(_WRONG_WORDS.split()), frozenset(_DECEASED_WORDS.split())
 _UNSUBSCRIBED_BEGINNINGS = ("unsub", *UNSUBSCRIBED_BEGINNINGS)
-_TELLING_BEGINNINGS = (*_UNSUBSCRIBED_BEGINNINGS, *_ENDING_BEGINNINGS)
-_TELLING_WORDS = _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
+# By their first letters, because it is asked of each word of a file.
+_TELLING_BEGINNINGS: dict[str, tuple[str, ...]] = {}
+for _beginning in (*_UNSUBSCRIBED_BEGINNINGS, *_ENDING_BEGINNINGS, *_ERASING_BEGINNINGS):
+    _others = _TELLING_BEGINNINGS.get(_beginning[:3], ())
+    _TELLING_BEGINNINGS[_beginning[:3]] = (*_others, _beginning)
+_TELLING_WORDS = {"passed", "off"} | _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
 
 
 def _may_be_part_of_refusal(word: str) -> bool:
@@ -103,7 +114,8 @@ def _may_be_part_of_refusal(word: str) -> bool:
         return False
     words = _split_with_compounds(fold_case_and_accents(word.replace("_", " ")))
     return not _TELLING_WORDS.isdisjoint(words) or any(
-        word.startswith(_TELLING_BEGINNINGS) or _is_negated_message_word(word) for word in words
+        word.startswith(_TELLING_BEGINNINGS.get(word[:3], ())) or _is_negated_message_word(word)
+        for word in words
     )
 
 
@@ -130,9 +142,10 @@ _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 # Verbs have many forms: `στέλνεις`, `sollicitée`, `anzuschreiben`.
 _UNWANTED_STEMS = (
     "messag disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
-    "schreib schick belastig kontaktier angesproch ansprech bekomm kurznachricht prospect envoy "
-    "envoi sollicit derang relanc contact envia envie mensaj molest escrib invia invii messagg "
-    "scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ διαφημ προωθ ενημερ"
+    "schreib schick belastig kontaktier angesproch ansprech bekomm beworb kurznachricht "
+    "prospect demarch envoy envoi sollicit derang relanc contact envia envie mensaj molest "
+    "escrib invia invii messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ "
+    "διαφημ προωθ ενημερ"
 )
 _UNWANTED_BEGINNINGS = (*_UNWANTED_STEMS.split(), *MESSAGE_BEGINNINGS)
 # Negations that are part of the verb, before it (Czech, Lithuanian) or within it (Turkish).
@@ -140,7 +153,7 @@ _NEGATED_MESSAGE_WORD = re.compile(
     rf"(?:ne|не)(?:{'|'.join(MESSAGE_BEGINNINGS)})|(?:gonder|yolla|ara|at)m[ae](?:y|sin|$)"
 )
 _UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising", "topic", "optin"})
-_MARKETING_CONCEPTS = frozenset({"sms", "newsletter", "advertising"})
+_MARKETING_CONCEPTS = frozenset({"sms", "newsletter", "advertising", "privacy"})
 _CONSENT_WORDS = (
     "consent einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση "
     "verteiler"
@@ -149,6 +162,14 @@ _CONSENTS = frozenset(_CONSENT_WORDS.split())
 # What somebody may ask to be taken from: `remove from list`.
 _LIST_WORDS = "list lists liste listen lista listas verteiler database datenbank λιστα"
 _LISTS = frozenset(_LIST_WORDS.split())
+# What somebody may ask to erase, or may say that it is not his. `No` alone is no number.
+_DATA_WORDS = "data daten base fichier file datei kartei αρχειο στοιχεια"
+_DATA = frozenset(_DATA_WORDS.split())
+_NUMBERS = frozenset(
+    word
+    for word, concepts in CONCEPTS_BY_WORD.items()
+    if concepts & {"number", "phone", "mobile"} and len(word) >= 4
+) | {"νουμερο"}
 MAX_WORDS_OF_CLAUSE = 12
 
 
@@ -167,11 +188,16 @@ def cell_refuses_messages(cell_text: str) -> bool:
     folded = fold_case_and_accents(cell_text.replace("_", " "))
     words = _split_with_compounds(folded)
     joined = {first + second for first, second in pairwise(words)}
-    if _CLEAR_NO & ({*words} | joined) or words == ["stop"]:
+    # `Said STOP` is an answer to a message, and `stop by at noon` is none.
+    if _CLEAR_NO & ({*words} | joined) or words == ["stop"] or _STOP.search(cell_text):
         return True
-    if not _DECEASED.isdisjoint(words) or any(
-        word.startswith(_UNSUBSCRIBED_BEGINNINGS) or _is_negated_message_word(word)
-        for word in words
+    if (
+        not _DECEASED.isdisjoint(words)
+        or "passedaway" in joined
+        or any(
+            word.startswith(_UNSUBSCRIBED_BEGINNINGS) or _is_negated_message_word(word)
+            for word in words
+        )
     ):
         return True
     return any(_clause_refuses(_split_with_compounds(clause)) for clause in _CLAUSES.split(folded))
@@ -207,12 +233,20 @@ def _clause_refuses(words: list[str]) -> bool:
         if word in NEGATIONS and _are_messages(nearby):
             return True  # in Turkish the negation comes last
         concepts = _concepts_of([word])
-        ends = "optout" in concepts or word.startswith(_ENDING_BEGINNINGS)
+        about = _concepts_of(nearby)
+        ends = "optout" in concepts or word == "off" or word.startswith(_ENDING_BEGINNINGS)
         if ends and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
             return True
-        if word in _WRONG and _concepts_of(nearby) & {"number", "phone", "mobile"}:
+        is_about_number = not _NUMBERS.isdisjoint(nearby)
+        if word in _NEGATIONS and is_about_number:
+            return True  # `not his number`, `do not use this phone`
+        if word in _WRONG and (is_about_number or "person" in about):
             return True
-        if "privacy" in concepts and _concepts_of(nearby) & {"optout", "ended"}:
+        if word.startswith(_ERASING_BEGINNINGS) and (
+            is_about_number or "privacy" in about or not _DATA.isdisjoint(nearby)
+        ):
+            return True
+        if "privacy" in concepts and about & {"optout", "ended"}:
             return True
     return False
 

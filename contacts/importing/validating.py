@@ -462,12 +462,12 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
-        if said.consent < Consent.WITHHELD:
+        if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
                 if cells[at] and refuses[cells[at]]:
-                    problem = UnusableCell("it may say no to messages")
+                    problem = UnusableCell("it says no to messages")
                     dropped.append(self._build_dropped_cell("consent", at, cells, problem))
-                    return ConsentCell(Consent.WITHHELD)
+                    return ConsentCell(Consent.OPTED_OUT)
         return said
 
     def _build_rejection(self, position: int, cells: list[str], problem: UnusableCell) -> Rejection:

@@ -521,3 +521,53 @@ def test_a_row_in_doubt_is_not_subscribed_by_a_later_row_that_says_nothing(monke
     assert lifecycle.run_open_import_unless_running(job.pk).status == "completed"
     assert not contact_of(store).is_subscribed
     assert contact_of(store, "+306900000009").is_subscribed
+
+
+def completed(store, text):
+    job = lifecycle.create_import(store.pk, "a.csv", [text.encode()], consent_source="form")
+    lifecycle.start_import(job, by="test")
+    job = lifecycle.run_open_import_unless_running(job.pk)
+    assert job.status == "completed", job.error
+    return job
+
+
+def test_a_no_in_a_note_below_the_sample_unsubscribes_a_known_contact(monkeypatch):
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
+    store = make_store()
+    contact = make_contact(store, phone=PHONE, is_subscribed=True)
+    job = completed(store, f"Phone,Notes\n+306900000009,\n{PHONE},no SMS\n")
+    contact.refresh_from_db()
+    assert not contact.is_subscribed and contact.unsubscribed_at and is_suppressed(store)
+    assert ConsentEvent.objects.filter(contact=contact, type="unsubscribed").exists()
+    listed = RejectedRow.objects.get(contact_import=job)
+    assert listed.reason == "kept without consent: it says no to messages"
+
+
+@pytest.mark.parametrize("answer", ["yes", "pending"])
+def test_a_no_in_a_note_below_the_sample_wins_over_an_answer(monkeypatch, answer):
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
+    store = make_store()
+    completed(store, f"Phone,SMS consent,Notes\n+306900000009,yes,\n{PHONE},{answer},no SMS\n")
+    assert contact_of(store).unsubscribed_at and is_suppressed(store)
+
+
+@pytest.mark.parametrize("cells", ["Anna (no SMS),", "Anna,no SMS"])
+def test_the_no_of_a_rejected_row_counts_in_a_file_without_a_column_of_consent(monkeypatch, cells):
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
+    store = make_store()
+    rows = f"+306900000009,Ada,,1990-05-13\n{PHONE},{cells},1990-02-31\n"
+    assert completed(store, f"Phone,Name,Notes,Born\n{rows}").rejected == 1
+    assert is_suppressed(store)
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_opted_out"),
+    [("see letter", True), ("☎ 3 May", True), ("not set", False), ("n/a", False), ("", False)],
+)
+def test_a_cell_of_an_opt_out_that_nobody_understands_unsubscribes(cell, is_opted_out):
+    store = make_store()
+    contact = make_contact(store, phone=PHONE, is_subscribed=True)
+    completed(store, f"Phone,SMS opt-out\n+306900000008,yes\n+306900000009,no\n{PHONE},{cell}\n")
+    contact.refresh_from_db()
+    assert contact.is_subscribed != is_opted_out
+    assert is_suppressed(store) == is_opted_out
