@@ -78,6 +78,7 @@ def ask_proof_and_record_consent_action(
         **model_admin.admin_site.each_context(request),
         "title": f"Record a consent of {contact}",
         "contact": contact,
+        "contacts": contacts,
         "form": form,
         "opts": model_admin.model._meta,
     }

@@ -78,7 +78,7 @@ def ask_reason_and_restrict_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse | None:
     """Restrict the selected contacts; ask for the reason first."""
-    selected = list(queryset.exclude(phone=None))
+    selected = list(queryset.exclude(phone=None).select_related("owner"))
     reason = request.POST.get("reason", "").strip()[:MAX_REASON_LENGTH]
     if not reason:
         context = {

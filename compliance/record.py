@@ -27,7 +27,8 @@ TRANSFERS = (
 SECURITY_MEASURES = (
     "opt-outs as keyed hashes (HMAC-SHA256), with a key that can be changed",
     "log lines without numbers and texts; jobs in Redis with ids only",
-    "roles with permissions, throttled logins, secure cookies, HTTPS, a content security policy",
+    "roles with permissions, throttled logins, a second factor for administrators",
+    "secure cookies, HTTPS, a content security policy",
     "an audit trail of who did what",
     "uploads in files without a name; embedded servers that only their own user reaches",
     "retention each night, with a record of what it removed",

@@ -126,6 +126,7 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
         return _page_response(request, "compliance/unknown_link.html", context, status=404)
     context |= {
         "shop": shop_name(asked.contact.owner),
+        "privacy_notice_url": asked.contact.owner.privacy_notice_url,
         "wording": without_confirm_link_tag(asked.wording),
         "confirmed": asked.answered_at is not None
         or page_confirmations.is_confirmation_waiting(asked),

@@ -287,6 +287,7 @@ registry.operator_models.register(
 )
 
 BY_MITTO = "Mitto, which passes on what phones and carriers report"
+BY_MITTO_AND_PAGES = f"{BY_MITTO}; the person's own presses on the pages of opting out and in"
 BY_OPERATOR = "the store or an operator, who typed it"
 registry.personal_data.register(
     # Before the messages, which tell whose the receipts are.
@@ -294,11 +295,12 @@ registry.personal_data.register(
         "messaging.WebhookEvent",
         # A reply is known by a hash of number and text: trying all numbers would tell whose it is.
         ("payload", "error", "event_id"),
-        "applying receipts and replies, STOP among them, each once",
+        "applying receipts, replies, and presses on the pages of opting out and in, each once",
         f"{FOR_RETENTION_DAYS}; not applied: {FOR_AUDIT_DAYS}; to decide: until the decision",
-        categories="number, text of a reply, time and state of delivery",
+        categories="number, text of a reply, time and state of delivery; address and browser of who"
+        " presses on a page",
         legal_ground=LegalGround.CONTRACT,
-        source=BY_MITTO,
+        source=BY_MITTO_AND_PAGES,
         found_by=FoundBy("by its message, and by the number at any depth", _receipts_of_person_q),
         on_erasure=OnErasure.EMPTY,
     ),

@@ -300,9 +300,16 @@ def add_opt_outs_to_tallies(conversations: Iterable[Conversation]) -> None:
 
 
 def _resubscribe_if_opted_out_by_stop(event: WebhookEvent, meant_for: Addressees) -> None:
-    """Take back an opt-out by STOP; any other opt-out stays."""
+    """Take back an opt-out by STOP; any other opt-out stays.
+
+    Who has never agreed to anything does not agree by a START: nobody said what to.
+    """
     for conversation in meant_for.conversations:
-        contact = Contact.objects.filter(pk=conversation.contact_id, sms_consent_source=STOP_SOURCE)
+        contact = Contact.objects.filter(
+            pk=conversation.contact_id,
+            sms_consent_source=STOP_SOURCE,
+            gdpr_consent_at__isnull=False,
+        )
         if contact.exists():
             _change_consent_at_reply_time(
                 event, conversation, ConsentEventType.RESUBSCRIBED, START_SOURCE

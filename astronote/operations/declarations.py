@@ -189,7 +189,7 @@ def _declare_places_outside_tables() -> None:
         ),
         PersonalPlace(
             PlaceKind.REDIS,
-            "rate limits, debounce keys, counters of calls",
+            "rate limits, debounce keys, counters of calls, masked requests of a go-live check",
             "astronote:*",
             "sending at a steady rate, doing work once",
             "seconds to a day",

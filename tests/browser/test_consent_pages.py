@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from campaigns.audience import allowed_campaign_audience
 from contacts.models import ConsentEvent, Contact
+from messaging import replies
 from messaging.opt_in_requests import ask_for_consent
 from messaging.opt_in_secrets import signed_confirm_url
 from tests.support.browser import DESKTOP, PHONE
@@ -103,3 +104,43 @@ def test_a_customer_agrees_in_greek_and_by_keyboard(browser, sandbox):
     browser.wait_for("Ευχαριστούμε")
     contact.refresh_from_db()
     assert contact.is_subscribed
+
+
+def test_an_operator_decides_a_doubtful_reply(browser, operator):
+    store = make_store(company="Anna's", sender_name="+306944444444")
+    contact = make_contact(store, first_name="Nina")
+    replies.store_replies_and_enqueue_job(
+        [{"from": contact.phone, "to": "+306944444444", "text": "You have the wrong number"}]
+    )
+    replies.wait_and_apply_received_replies()
+    browser.open("/admin/")
+    browser.wait_for("Marketing to these numbers waits for your decision")
+    browser.press("section[aria-labelledby='reply-reviews'] li a")
+    browser.wait_for("Does the customer want no more marketing?")
+    browser.click("Opt out")
+    browser.wait_for("opt-out")
+    contact.refresh_from_db()
+    assert not contact.is_subscribed
+    event = ConsentEvent.objects.get()
+    assert (event.type, event.source) == ("unsubscribed", "reply_review")
+    browser.open("/admin/")
+    browser.wait_for("Replies to decide")
+    assert "wrong number" not in browser.text
+
+
+def test_an_operator_restricts_a_contact_and_lifts_it(browser, operator):
+    contact = make_contact(make_store(company="Anna's"), first_name="Nina")
+    browser.open(contact_page(contact))
+    browser.click("Restrict")
+    browser.wait_for("is then stored and not used")
+    browser.type("reason", "disputes the data")
+    browser.click("Restrict")
+    browser.wait_for("restricted")
+    contact.refresh_from_db()
+    assert contact.restricted_reason == "disputes the data"
+    browser.open(contact_page(contact))
+    browser.wait_for("disputes the data")
+    browser.click("Lift the restriction")
+    browser.wait_for("no longer restricted")
+    contact.refresh_from_db()
+    assert contact.restricted_at is None

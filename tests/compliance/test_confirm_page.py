@@ -223,6 +223,13 @@ def test_a_press_that_waits_gives_way_to_an_opt_out(contact, asked, client):
     assert client.get(path_of(asked)).status_code == 404
 
 
+def test_the_page_links_the_stores_privacy_notice(contact, asked, client):
+    assert "Privacy notice" not in client.get(path_of(asked)).text
+    contact.owner.privacy_notice_url = "https://shop.example.com/privacy"
+    contact.owner.save()
+    assert 'href="https://shop.example.com/privacy"' in client.get(path_of(asked)).text
+
+
 def test_a_press_is_no_reply_in_the_inbox(contact, asked, client, admin_client):
     client.post(path_of(asked))
     assert is_subscribed(contact)

@@ -63,6 +63,8 @@ def test_the_audit_prints_the_record_of_processing(capsys, settings):
     assert record["controller"]["name"] == "Blue Door Ltd, Athens"
     assert record["controller"]["contact"] == "not stated: set CONTROLLER_CONTACT"
     assert any("Mitto" in one for one in record["recipients"])
+    sources = {row["table"]: row["source"] for row in record["tables"]}
+    assert "pages of opting out" in sources["messaging_webhookevent"]
     assert record["transfers"] and record["security_measures"] and "processor" in record["role"]
     assert {"rq:*", "astronote:*"} <= {place["pattern"] for place in record["places"]}
     call_command("audit_pii")

@@ -61,7 +61,9 @@ def messaged(db, sandbox):
 
     def send(name, days=0, **store):
         owner = make_store(name, **store)
-        campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
+        agreed_at = timezone.now() - timedelta(days=500)
+        everybody = make_list(owner, 2, gdpr_consent_at=agreed_at)
+        campaign = enqueue.enqueue_campaign(make_campaign(owner, everybody).pk)
         while sending.process_next_batch() != "none due":
             pass
         CampaignMessage.objects.filter(campaign=campaign).update(
@@ -145,6 +147,15 @@ def test_start_does_not_take_back_an_objection_that_followed_a_stop(messaged, cl
     write(client, "stop")
     rights.withdraw_all_consent(PHONE, anna.pk, by="test")
     assert write(client, "START")["start"] == 1
+    assert not subscribed(anna)
+    assert Suppression.objects.filter(owner=anna).exists()
+
+
+def test_start_gives_no_consent_that_there_never_was(messaged, client):
+    anna = messaged("anna")
+    Contact.objects.filter(owner=anna).update(is_subscribed=False, gdpr_consent_at=None)
+    assert write(client, "STOP")["stop"] == 1
+    write(client, "START")
     assert not subscribed(anna)
     assert Suppression.objects.filter(owner=anna).exists()
 
@@ -254,9 +265,10 @@ def test_the_number_of_a_reply_is_read_as_everywhere(written, phone, client):
 
 def test_a_stop_whose_number_has_two_readings_counts_for_both_and_a_start_for_none(client):
     anna, bella = make_store("anna"), make_store("bella", phone_region="DE")
+    agreed = {"is_subscribed": True, "gdpr_consent_at": timezone.now()}
     contacts = [
-        Contact.objects.create(owner=anna, phone="+306912345678", is_subscribed=True),
-        Contact.objects.create(owner=bella, phone="+496912345678", is_subscribed=True),
+        Contact.objects.create(owner=store, phone=phone, **agreed)
+        for store, phone in ((anna, "+306912345678"), (bella, "+496912345678"))
     ]
     write(client, "stop", "6912345678")
     assert not Contact.objects.filter(is_subscribed=True).exists()
