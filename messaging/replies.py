@@ -14,7 +14,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from astronote.common.locks import advisory_lock
-from astronote.common.sql import execute
+from astronote.common.sql import database_now, execute
 from astronote.common.times import parse_time_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
@@ -158,7 +158,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     """
     if event.provider == page_opt_outs.PROVIDER and event.payload:
         page_opt_outs.apply_opt_out(event)
-        event.processed_at = timezone.now()
+        event.processed_at = database_now()
         event.save(update_fields=["status", "processed_at"])
         return ConsentRequest.STOP.value
     payload = event.payload or {}
@@ -167,7 +167,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     meant_for = find_addressees(numbers, conversations, first_field(payload, TO_FIELDS))
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]
     event.contact_id = conversations[0].contact_id if conversations else None
-    event.processed_at = timezone.now()
+    event.processed_at = database_now()
     may_be_stop = event.consent_request in (ConsentRequest.STOP, ConsentRequest.REVIEW)
     if not numbers:
         event.error, event.owner_id = NO_NUMBER, None
