@@ -40,7 +40,7 @@ def web(environment_of_processes):
 def answers(address):
     try:
         return requests.get(f"{address}/healthz", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
