@@ -22,7 +22,7 @@ from astronote.models import User
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus
 from campaigns.not_reached import SKIPPED_FOR_NOW
 from messaging.batch_queue import HELD
-from messaging.models import Batch, CreditTransaction, ShortLink, Tally
+from messaging.models import Batch, CreditTransaction, SendingStop, ShortLink, Tally
 from messaging.statuses import (
     COUNTED_STATUSES,
     BatchStatus,
@@ -350,7 +350,8 @@ def campaign_summary(campaign: Campaign) -> dict[str, Any]:
 class CampaignProgress(NamedTuple):
     """How far a campaign is.
 
-    `messages_per_second` is the rate of the last minute, None if no batch was settled in it.
+    `messages_per_second` is the rate of the last minute, None if no batch was settled in it or all
+    sending is stopped.
     """
 
     campaign: Campaign
@@ -364,7 +365,7 @@ RATE_PERIOD = timedelta(minutes=1)
 
 
 def progress_of_campaigns(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
-    """How far each campaign is, in two queries."""
+    """How far each campaign is, in three queries."""
     annotated = list(annotate_next_batch(campaigns.select_related("owner")))
     now = timezone.now()
     recent = Batch.objects.filter(
@@ -373,6 +374,8 @@ def progress_of_campaigns(campaigns: QuerySet[Campaign]) -> list[CampaignProgres
         settled_at__gt=now - RATE_PERIOD,
     )
     settled_by_campaign = dict(recent.values_list("source_id").annotate(Sum("size")).order_by())
+    if SendingStop.objects.exists():
+        settled_by_campaign = {}
     return [
         _build_campaign_progress(campaign, settled_by_campaign.get(campaign.pk, 0), now)
         for campaign in annotated

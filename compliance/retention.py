@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.utils import timezone
 
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
-from astronote.common.sql import execute, rows
+from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
 from compliance.erasure import anonymise_contacts_and_messages, delete_contacts_and_mask_messages
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
@@ -266,7 +265,7 @@ def run_retention(
         RetentionRun.objects.filter(status=RetentionStatus.RUNNING).update(
             status=RetentionStatus.FAILED, error="it was stopped; a later run does the rest"
         )
-        now = timezone.now()
+        now = database_now()
         cutoff = now - timedelta(days=settings.PII_RETENTION_DAYS)
         run = RetentionRun.objects.create(
             retention_days=settings.PII_RETENTION_DAYS, cutoff=cutoff, dry_run=dry_run
@@ -281,7 +280,7 @@ def run_retention(
                 run.counts[rule.table] = run.counts.get(rule.table, 0) + count
         if count := _end_expired_sessions(now, dry_run=dry_run):
             run.counts[Session._meta.db_table] = count
-        run.status, run.finished_at = RetentionStatus.COMPLETED, timezone.now()
+        run.status, run.finished_at = RetentionStatus.COMPLETED, database_now()
         run.save()
         if not dry_run:
             audit.write_entry("retention run", run, by=by, rows=sum(run.counts.values()))

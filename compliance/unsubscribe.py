@@ -10,9 +10,8 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
-
 from astronote.accounts.eligibility import SendingBlocked
+from astronote.common.sql import database_now
 from contacts.consent import Evidence
 from contacts.marketing_blocks import suppressed_phones
 from contacts.models import Contact, OptInRequest, Suppression
@@ -35,7 +34,7 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
     tracking_id = tracking_id_if_signature_valid(token)
     if tracking_id is None:
         return None
-    since = timezone.now() - LINK_LIFETIME
+    since = database_now() - LINK_LIFETIME
     for model in message_classes():
         found = model.objects.filter(tracking_id=tracking_id, created_at__gt=since, to__gt="")
         if message := found.select_related("owner", "contact", "batch").first():

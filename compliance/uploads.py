@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast
-from django.utils import timezone
 
+from astronote.common.sql import database_now
 from compliance.held_rows import RecordReader
 from compliance.person import Person
 from compliance.traces import MASK
@@ -138,7 +138,7 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
             counts["imports_cancelled"] += 1
             ImportFileChunk.objects.filter(contact_import=contact_import).delete()
             ContactImport.objects.filter(pk=contact_import.pk).update(
-                status=ImportStatus.CANCELLED, error=UNREADABLE, finished_at=timezone.now()
+                status=ImportStatus.CANCELLED, error=UNREADABLE, finished_at=database_now()
             )
             continue
         counts["files_rewritten"] += is_rewritten

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from astronote.common.sql import database_now
 from astronote.common.store_clock import show_time
 from astronote.common.times import plausible_claimed_or_arrival_time
 from contacts.models import (
@@ -113,7 +113,7 @@ def change_consent(
     Returns:
         Whether anything changed.
     """
-    now = timezone.now()
+    now = database_now()
     decided_at = plausible_claimed_or_arrival_time(claimed_at, now)
     proof = evidence.as_json()
     if claimed_at and decided_at != claimed_at:

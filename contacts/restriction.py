@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.sql import database_now
 from contacts.models import Contact
 from contacts.sending_window import wait_for_open_sending_windows
 
@@ -37,7 +37,7 @@ def wait_for_sends_and_restrict_contact(
         contact = Contact.objects.get(pk=contact_id)
         wait_for_open_sending_windows(contact.owner_id)
         changed = Contact.objects.filter(pk=contact_id, restricted_at=None).update(
-            restricted_at=timezone.now(), restricted_reason=reason
+            restricted_at=database_now(), restricted_reason=reason
         )
         if changed:
             audit.write_entry("restricted", contact, by=by)

@@ -107,9 +107,14 @@ class GoLiveCheck:
             return (yield from self._send_singly_and_get_ids_by_text(messages))
         result = raw.interpret_as_send_result(messages)
         if isinstance(result, mitto.CallRefused):
+            what = (
+                "a call of its size is"
+                if raw.status == 413
+                else "one bad number has the whole call"
+            )
             self._add_finding(
                 None,
-                f"one bad number has the whole call refused ({raw.status}): {result.error}",
+                f"{what} refused ({raw.status}): {result.error}",
                 "nothing to set: such a batch is sent again in parts",
             )
             messages = messages[:2]

@@ -220,7 +220,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     apply_answer = APPLY_ANSWER_OF_PAGE.get(event.provider)
     if apply_answer and event.payload:
         apply_answer(event)
-        event.processed_at, event.error, event.retry_at = timezone.now(), "", None
+        event.processed_at, event.error, event.retry_at = database_now(), "", None
         event.save(update_fields=["status", "processed_at", "error", "retry_at"])
         return event.consent_request
     payload = event.payload or {}
@@ -229,7 +229,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
     meant_for = find_addressees(numbers, conversations, first_field(payload, TO_FIELDS))
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]
     event.contact_id = conversations[0].contact_id if conversations else None
-    event.processed_at, event.error, event.retry_at = timezone.now(), "", None
+    event.processed_at, event.error, event.retry_at = database_now(), "", None
     may_be_stop = event.consent_request in (ConsentRequest.STOP, ConsentRequest.REVIEW)
     if not numbers:
         event.error, event.owner_id = NO_NUMBER, None

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.sql import database_now
 from contacts.marketing_blocks import delete_marketing_holds_of_reply, suppress_phones_held_by_reply
 from contacts.models import MarketingHold
 from messaging import replies
@@ -103,7 +103,7 @@ def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser |
     if is_opt_out:
         _opt_out_where_marketing_is_held(reply)
     delete_marketing_holds_of_reply(reply.pk)
-    reply.status, reply.processed_at = WebhookEventStatus.PROCESSED, timezone.now()
+    reply.status, reply.processed_at = WebhookEventStatus.PROCESSED, database_now()
     reply.consent_request = ConsentRequest.STOP.value if is_opt_out else ""
     reply.save(update_fields=["status", "processed_at", "consent_request"])
     audit.write_entry("reply decided", reply, by=by, opt_out=is_opt_out, proposed_opt_out=proposed)

@@ -12,10 +12,9 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Q, Value
 from django.db.models.functions import Coalesce, NullIf
-from django.utils import timezone
 
 from astronote.accounts.models import StoreId, User
-from astronote.common.sql import rows
+from astronote.common.sql import database_now, rows
 from contacts.importing.phone_cells import PhoneReader
 from contacts.lookup import users_u_join_contacts_c_by_phone_sql
 from messaging.models import message_classes
@@ -82,7 +81,7 @@ def conversations_latest_first(numbers: Iterable[str]) -> list[Conversation]:
 
 
 def _age_or_zero(time: datetime | None) -> timedelta:
-    return timezone.now() - time if time else timedelta()
+    return database_now() - time if time else timedelta()
 
 
 CONVERSATIONS = """
@@ -115,7 +114,7 @@ def find_addressees(
         here = [one for one in conversations if one.owner_id in senders]
         return _build_addressees(here) if here else Addressees(senders, [])
     if conversations:
-        since = timezone.now() - RECENT
+        since = database_now() - RECENT
         recent = [one for one in conversations if one.sent_at and one.sent_at > since]
         return _build_addressees(recent or conversations)
     return Addressees(_last_store_that_messaged_non_contact(numbers) or [None], [])

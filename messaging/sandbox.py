@@ -55,6 +55,7 @@ FAULTS = [
     "reordered_items",
     "no_bulk_id",
 ]
+REPLY = "Reply"  # stands among the receipts for an answer of the receiver
 RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
 # Forms in which Mitto may answer and post; nobody has published one (docs/rules.md#mitto-sandbox).
 CHOICES = {
@@ -63,9 +64,10 @@ CHOICES = {
     # The name of the ID in an answer; `top`: `id` at the top level of the answer to a single send.
     "id_name": ["messageId", "id", "top"],
     # One bad number: an item with `error`, an item without words, `errors` beside the items of a
-    # 2xx, or a 400 with problem details for the whole call.
-    "bad_number": ["item", "bare", "errors", "problem"],
-    # How receipts come: a list, classic fields, a query, a message object, each in an envelope.
+    # 2xx, or a 400 for the whole call, with problem details or with a bare JSON string.
+    "bad_number": ["item", "bare", "errors", "problem", "string"],
+    # How receipts and replies come: a list, classic fields, a query, a message object, each in an
+    # envelope.
     "webhook_shape": ["list", "classic", "query", "message"],
     "envelope": ["", "message", "data", "payload", "messages"],
     "webhook_secret": ["header", "query", "path", "signature"],
@@ -96,13 +98,15 @@ class Behaviour:
     id_name: str = "messageId"
     bad_number: str = "item"
     fails_after_acceptance: int = 0
-    without_bulk: int = 0
+    without_bulk: int = 0  # the status that answers each bulk call, such as 404; 0: there are some
+    max_bytes: int = 0  # of a bulk call; a larger one is refused with 413; 0: there is no limit
     items_name_destination: int = 0
     parts_in_status: int = 1
     webhook_shape: str = "list"
     envelope: str = ""
     webhook_chunked: int = 0
     webhook_secret: str = "header"
+    reply_text: str = ""  # with which everybody answers a message that was delivered
 
 
 class Message:
@@ -187,7 +191,9 @@ class Sandbox:
         if failure is not None:
             return failure
         if bulk and behaviour.without_bulk:
-            return _error_response(404, "there is no such resource")
+            return _error_response(behaviour.without_bulk, "there is no such resource")
+        if bulk and 0 < behaviour.max_bytes < len(data):
+            return _error_response(413, "the request is too large")
         entries = self._read_entries_or_refuse(data, bulk=bulk)
         if isinstance(entries, web.Response):
             return entries
@@ -223,8 +229,10 @@ class Sandbox:
             isinstance(entry, dict) and entry.get("destination") in bad_numbers for entry in entries
         ):
             return _error_response(400, "a destination is not valid")
-        if self.behaviour.bad_number == "problem":
+        if self.behaviour.bad_number in ("problem", "string"):
             problems = [problem for problem in map(_find_entry_problem, entries) if problem]
+            if problems and self.behaviour.bad_number == "string":
+                return web.json_response(f"One message of the call: {problems[0]}", status=400)
             if problems:
                 return _problem_details_response(problems)
         return entries
@@ -383,6 +391,8 @@ class Sandbox:
             planned = [final, final]
         elif behaviour.receipts == "reordered":
             planned = [final, (due + 0.2, "Sent", now)]
+        if behaviour.reply_text and not message.fails:
+            planned.append((due, REPLY, now + 1))
         for when, provider_status, updated_at in planned:
             receipt = _Receipt(when, next(self._order), message, provider_status, updated_at)
             heapq.heappush(self._receipts, receipt)
@@ -391,6 +401,8 @@ class Sandbox:
     def _pop_next_receipt_body(self) -> dict[str, Any]:
         """Remove the receipt that is due first, and return its body."""
         _, _, message, provider_status, updated_at = heapq.heappop(self._receipts)
+        if provider_status == REPLY:
+            return _build_reply(message, self.behaviour)
         match self.behaviour.webhook_shape:
             case "classic" | "query":
                 return _build_classic_receipt(message, provider_status)
@@ -433,7 +445,8 @@ class Sandbox:
                 self.failed_posts += 1
                 return
         for receipt in receipts:
-            self.posted[_status_of_receipt(receipt)] += 1
+            if status := _status_of_receipt(receipt):
+                self.posted[status] += 1
 
     def _build_webhook_request(self, receipts: list[dict[str, Any]]) -> dict[str, Any]:
         """Method, address, headers and body of a request with receipts, as keyword arguments."""
@@ -595,9 +608,26 @@ def _build_classic_receipt(message: Message, provider_status: str) -> dict[str, 
     }
 
 
+def _build_reply(message: Message, behaviour: Behaviour) -> dict[str, Any]:
+    """What the receiver of a message answers; in a message object its number is nested."""
+    number = message.destination.removeprefix("+")
+    reply = {"id": _generate_message_ids(time.time(), 1)[0]}
+    match behaviour.webhook_shape:
+        case "classic" | "query":
+            return reply | {"msisdn": number, "to": message.sender, "text": behaviour.reply_text}
+        case "message":
+            return reply | {
+                "sender": {"id": "s2", "messagingAppIdentifier": number, "name": None},
+                "conversation": {"id": "c1", "participants": []},
+                "createdAt": datetime.now(UTC).isoformat(),
+                "sms": {"text": behaviour.reply_text},
+            }
+    return reply | {"from": f"+{number}", "to": message.sender, "text": behaviour.reply_text}
+
+
 def _status_of_receipt(receipt: dict[str, Any]) -> str:
-    """The status of a receipt under which it is counted."""
-    status: str = receipt.get("deliveryStatus") or receipt["status"]
+    """The status of a receipt under which it is counted; empty for a reply."""
+    status: str = receipt.get("deliveryStatus") or receipt.get("status", "")
     return {"UNDELIVERED": "Failure"}.get(status, status.capitalize())
 
 

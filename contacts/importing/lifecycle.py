@@ -24,13 +24,14 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
-from django.utils import timezone
+from django.db.models.functions import Now
 from rq.timeouts import BaseTimeoutException
 
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.prefetch import prefetch_in_one_thread
+from astronote.common.sql import database_now
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
 from contacts.importing.consent_cells import Consent
@@ -164,7 +165,7 @@ def cancel_import(contact_import: ContactImport, *, by: User | AnonymousUser | s
             [ImportStatus.UPLOADED, *OPEN_IMPORT_STATUSES],
             ImportStatus.CANCELLED,
             "has ended",
-            finished_at=timezone.now(),
+            finished_at=Now(),
         )
         audit.write_entry("import cancelled", contact_import, by=by, rows=contact_import.processed)
 
@@ -209,7 +210,7 @@ def run_open_import_unless_running(import_id: int) -> ContactImport:
 def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
     with advisory_lock(f"import {import_id}") as acquired:
         ContactImport.objects.filter(pk=import_id, status=ImportStatus.PENDING).update(
-            status=ImportStatus.PROCESSING, started_at=timezone.now()
+            status=ImportStatus.PROCESSING, started_at=Now()
         )
         contact_import = ContactImport.objects.select_related("owner").get(pk=import_id)
         if not acquired or contact_import.status != ImportStatus.PROCESSING:
@@ -585,7 +586,7 @@ def _finish_if_processing(
 ) -> ContactImport:
     """End an import that is being read; a cancelled import stays cancelled."""
     ended = ContactImport.objects.filter(pk=contact_import.pk, status=ImportStatus.PROCESSING)
-    ended.update(status=status, error=error[:500], finished_at=timezone.now())
+    ended.update(status=status, error=error[:500], finished_at=Now())
     contact_import.refresh_from_db()
     log.info(
         "import %s of store %s: %s, %s rows",
@@ -614,7 +615,7 @@ def enqueue_open_imports_if_queue_empty(dry_run: bool) -> int:
 
 def import_progress(contact_import: ContactImport) -> dict[str, Any]:
     """How far an import is, as JSON for a page or program: percent, rows a second, seconds left."""
-    started_at, ended_at = contact_import.started_at, contact_import.finished_at or timezone.now()
+    started_at, ended_at = contact_import.started_at, contact_import.finished_at or database_now()
     seconds = (ended_at - started_at).total_seconds() if started_at else 0
     is_complete = contact_import.status == ImportStatus.COMPLETED
     share = 1 if is_complete else contact_import.share_read

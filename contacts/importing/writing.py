@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import connection
-from django.utils import timezone
 
+from astronote.common.sql import database_now
 from astronote.common.times import EARLIEST_BELIEVED_TIME, plausible_claimed_or_arrival_time
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
@@ -81,7 +81,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
     """
     has_consent = bool(contact_import.consent_source)
     asks_first = has_consent and contact_import.owner.double_opt_in
-    owner_id, now = contact_import.owner_id, timezone.now()
+    owner_id, now = contact_import.owner_id, database_now()
     if rows.opted_out_phones:
         wait_for_sends_and_suppress_phones(owner_id, rows.opted_out_phones, reason="import")
     statement = UPSERT_CONTACTS

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support.installation import Installation
-from tests.support.waiting import wait_until
+from tests.support.waiting import answers, wait_until
 
 COMMANDS = [
     *["rqworker sms"] * 2,
@@ -59,6 +59,7 @@ def send(place: Installation, size: int, pictures: Path, folder: Path) -> int:
 
     User.objects.create_superuser(EMAIL, PASSWORD)
     store = make_store(balance=2 * size)
+    wait_until(lambda: answers(place.web_port))
     browser = Browser(os.environ["PUBLIC_WEB_BASE_URL"], folder)
     browser.login(EMAIL, PASSWORD)
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_big_list(store, size)).pk)

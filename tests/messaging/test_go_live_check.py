@@ -7,8 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from messaging import sending
+from messaging.models import WebhookEvent
 from tests.astronote.test_web import web  # noqa: F401 - a fixture
 from tests.support.sandbox import SandboxProcess
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.end_to_end]
 PHONE = "+306900000001"
@@ -67,7 +69,13 @@ def test_an_account_that_works_is_ready(check):
             {"bad_number": "problem"},
             "has the whole call refused (400): Messages: dest",
         ),
-        ({"without_bulk": 1, "id_name": "top"}, "there are no calls with many messages (404)"),
+        (
+            {"bad_number": "string"},
+            "has the whole call refused (400): One message of the call: dest",
+        ),
+        ({"without_bulk": 404, "id_name": "top"}, "there are no calls with many messages (404)"),
+        ({"without_bulk": 405}, "there are no calls with many messages (405)"),
+        ({"max_bytes": 350}, "a call of its size is refused (413)"),
         ({"fails_after_acceptance": 1}, "Failure"),
         ({"webhook_chunked": 1}, '"transfer-encoding":"chunked"'),
         ({"envelope": "data"}, "receipts come"),
@@ -84,9 +92,25 @@ def test_what_is_known_is_said_whatever_mitto_does(check, switches, said):
 
 
 @pytest.mark.parametrize(
+    "switches",
+    [
+        {},
+        {"webhook_shape": "classic", "envelope": "message"},
+        {"webhook_shape": "message", "envelope": "payload"},
+    ],
+)
+def test_a_stop_is_noticed_in_each_shape(check, switches):
+    assert "no reply came" not in check(reply_text="STOP", **switches)
+    # The request is kept before it is read.
+    replies = WebhookEvent.objects.filter(event_type="inbound")
+    wait_until(lambda: set(replies.values_list("consent_request", flat=True)) == {"stop"})
+
+
+@pytest.mark.parametrize(
     ("switches", "said"),
     [
         ({"fault": "unauthorized"}, "set MITTO_API_KEY, register this machine's address"),
+        ({"account_status": 403}, "the account is refused (403)"),
         ({"fault": "error_after"}, "the call was not accepted: answered 500: internal error"),
         ({"fault": "drop_after"}, "the connection broke before an answer"),
         ({"fault": "missing_items"}, "the answer names 2 messages of 3"),

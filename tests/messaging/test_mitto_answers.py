@@ -78,7 +78,7 @@ def test_items_that_name_their_numbers_are_matched_by_them(sandbox):
 
 
 def test_where_there_are_no_bulk_calls_messages_go_out_one_by_one(sandbox, caplog):
-    sandbox.behave(without_bulk=1)
+    sandbox.behave(without_bulk=404)
     result = client(sandbox.url).send_bulk([SMS, BAD, SMS])
     assert [bool(item.message_id) for item in result.items] == [True, False, True]
     assert result.items[1].error
@@ -86,7 +86,7 @@ def test_where_there_are_no_bulk_calls_messages_go_out_one_by_one(sandbox, caplo
 
 
 def test_bulk_calls_are_tried_again_after_a_while(sandbox, monkeypatch):
-    sandbox.behave(without_bulk=1)
+    sandbox.behave(without_bulk=404)
     mine = client(sandbox.url)
     mine.send_bulk([SMS, SMS])
     sandbox.behave(without_bulk=0)
@@ -94,7 +94,7 @@ def test_bulk_calls_are_tried_again_after_a_while(sandbox, monkeypatch):
     mine.send_bulk([SMS, SMS])
     assert sandbox.summary()["calls"] == calls + 2
     monkeypatch.setattr(mitto, "NO_BULK_SECONDS", 0)
-    sandbox.behave(without_bulk=1)
+    sandbox.behave(without_bulk=404)
     mine = client(sandbox.url)
     mine.send_bulk([SMS, SMS])
     sandbox.behave(without_bulk=0)
@@ -114,7 +114,7 @@ def statuses():
 def test_a_batch_of_single_sends_that_stops_goes_on_with_the_rest(
     sandbox, campaign, settings, monkeypatch
 ):
-    sandbox.behave(without_bulk=1)
+    sandbox.behave(without_bulk=404)
     settings.QUEUE_RATE_MAX = 1000
     sending._cached_client.cache_clear()
     monkeypatch.setattr(mitto, "MAX_SINGLE_SENDS_SECONDS", 0)

@@ -9,8 +9,8 @@ from django.utils import timezone
 from astronote.common.audit import AuditEntry
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
-from campaigns import enqueue
-from campaigns.models import CampaignMessage
+from campaigns import enqueue, reports
+from campaigns.models import Campaign, CampaignMessage
 from contacts.models import Contact
 from messaging import sending, sending_stop
 from messaging.models import Batch, CreditReservation, SendingStop, Wallet
@@ -34,6 +34,19 @@ def let_probe_be_due():
 
 def statuses(campaign):
     return set(campaign.campaignmessage_set.values_list("status", flat=True))
+
+
+def test_no_time_left_is_told_while_sending_is_stopped(sandbox, settings):
+    campaign = start_campaign(settings, messages=30, batch_size=10)
+    assert sending.process_next_batch() == "accepted"
+    assert progress_of(campaign).seconds_left is not None
+    sandbox.behave(account_status=401)
+    send_all_due()
+    assert (progress_of(campaign).percent, progress_of(campaign).seconds_left) == (33, None)
+
+
+def progress_of(campaign):
+    return reports.progress_of_campaigns(Campaign.objects.filter(pk=campaign.pk))[0]
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
@@ -319,6 +332,7 @@ def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, s
 
 
 def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sandbox, settings):
+    settings.QUEUE_BACKOFF_MS = 60_000
     start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()

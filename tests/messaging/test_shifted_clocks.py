@@ -7,6 +7,10 @@ from django.utils import timezone
 
 from astronote.operations.watchdog import run_watchdog
 from campaigns import enqueue, schedule
+from compliance.retention import run_retention
+from contacts.consent import change_consent
+from contacts.importing.lifecycle import create_and_start_import, run_open_import_unless_running
+from contacts.models import ConsentEvent, Contact
 from messaging import sending
 from messaging.models import Batch, CreditReservation
 from tests.support.factories import make_campaign, make_list, make_store
@@ -70,3 +74,29 @@ def test_a_campaign_is_due_at_its_time(wrong_clock, campaign):
     assert not schedule.due_campaigns().exists()
     with pytest.raises(ValueError, match="has passed"):
         schedule.schedule_campaign(later, RIGHT() - timedelta(minutes=5), by="test")
+
+
+def is_now(time):
+    return abs(time - RIGHT()) < timedelta(minutes=5)
+
+
+def test_retention_counts_its_days_from_now(wrong_clock, settings):
+    run = run_retention(by="test")
+    assert is_now(run.cutoff + timedelta(days=settings.PII_RETENTION_DAYS))
+    assert is_now(run.finished_at)
+
+
+def test_an_import_has_the_times_at_which_it_was_read(wrong_clock, tmp_path):
+    (tmp_path / "customers.csv").write_text("phone\n+306900000001\n")
+    started = create_and_start_import(make_store().pk, tmp_path / "customers.csv")
+    ended = run_open_import_unless_running(started.pk)
+    assert (ended.status, ended.created) == ("completed", 1)
+    assert is_now(ended.started_at) and is_now(ended.finished_at)
+
+
+def test_a_change_of_consent_has_the_time_at_which_it_was_made(wrong_clock):
+    store = make_store()
+    make_list(store, 1)
+    contact = Contact.objects.get(owner=store)
+    change_consent(contact.pk, "unsubscribed", source="test")
+    assert is_now(ConsentEvent.objects.get(contact=contact).decided_at)

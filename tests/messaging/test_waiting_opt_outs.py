@@ -101,7 +101,7 @@ def test_what_may_be_a_stop_is_heeded_too_and_other_replies_are_not(campaign, cl
 
 def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monkeypatch):
     """Where Mitto has no calls for many messages, those of a batch go out over minutes."""
-    sandbox.behave(without_bulk=1)
+    sandbox.behave(without_bulk=404)
     monkeypatch.setattr(sending, "mitto_client", lambda: fresh_client(sandbox))
     second = link_of(SECOND)
 
