@@ -165,3 +165,32 @@ def describe_reason(code: str) -> str:
     if code.startswith(REFUSED_PREFIX):
         return f"Mitto refused the call with status {code.removeprefix(REFUSED_PREFIX)}"
     return f"the carrier reported error {code}" if code else "no reason given"
+
+
+_AGAIN = "Use “Send to those not reached”"
+_IN_PORTAL = "in Mitto's portal"
+NEXT_STEPS = {
+    Reason.OPTED_OUT: "Nothing: they do not want marketing.",
+    Reason.AWAITS_REVIEW: f"Decide the replies in “Replies to decide”. {_AGAIN} then.",
+    Reason.RESTRICTED: "Nothing, until the restriction is lifted.",
+    Reason.CONTACT_CAP: f"{_AGAIN} when the cap allows it.",
+    Reason.CANNOT_RECEIVE: "Correct the numbers, or let the store send to any number.",
+    Reason.EMPTY_TEXT: "Write more than tags, or give them defaults: {{first_name|there}}.",
+    Reason.TOO_LONG: "Shorten the text: long names make it longer.",
+    Reason.TOO_LATE: f"See on the home page why sending waits. {_AGAIN} then.",
+    Reason.CANCELLED: f"{_AGAIN}, if they are to have it after all.",
+    Reason.REFUSED: f"Look one up {_IN_PORTAL}; correct the number or the sender.",
+    Reason.NOT_TAKEN: f"{_AGAIN}: it was not sent.",
+    Reason.UNDELIVERED: f"{_AGAIN} on another day; a number that fails again is out of use.",
+    Reason.NO_ANSWER: f"Look some up {_IN_PORTAL}, and mark them delivered or failed.",
+    Reason.BY_OPERATOR: f"{_AGAIN}, if they are to have it.",
+}
+
+
+def describe_next_step(code: str) -> str:
+    """What a person can do about messages with an error code, ours or a carrier's."""
+    if code in Reason.values:
+        return NEXT_STEPS[Reason(code)]
+    if code.startswith(REFUSED_PREFIX):
+        return f"Look the call up {_IN_PORTAL}: the account, sender or text may not be allowed."
+    return f"Ask Mitto what it means. {_AGAIN} when it is mended."

@@ -21,7 +21,7 @@ from campaigns import reports
 from campaigns.audience import local_today
 from campaigns.models import Campaign, CampaignMessage
 from messaging.models import Batch
-from messaging.statuses import BatchStatus, describe_reason
+from messaging.statuses import BatchStatus, describe_next_step, describe_reason
 
 DEFAULT_DAYS = 30
 EARLIEST = date(2000, 1, 1)
@@ -65,8 +65,12 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _with_reason_sentences(counts_by_reason: dict[str, int]) -> list[tuple[str, int]]:
-    return [(describe_reason(code), count) for code, count in counts_by_reason.items()]
+def _with_reason_sentences(counts_by_reason: dict[str, int]) -> list[tuple[str, int, str]]:
+    """Reasons with their counts and with what to do."""
+    return [
+        (describe_reason(code), count, describe_next_step(code))
+        for code, count in counts_by_reason.items()
+    ]
 
 
 def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:

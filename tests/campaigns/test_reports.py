@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import call_command
 from django.http import HttpRequest
+from django.utils.html import escape
 
 from astronote.models import User
 from campaigns import enqueue, reports
@@ -22,6 +23,7 @@ from contacts.models import Contact
 from messaging import outcomes, sending
 from messaging.models import Batch, Tally
 from messaging.outcomes import Outcome
+from messaging.statuses import Reason, describe_next_step, describe_reason
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -200,6 +202,21 @@ def test_a_campaign_with_messages_that_failed_does_not_look_like_a_success(campa
     address = f"/admin/campaigns/campaign/{campaign.pk}/change/"
     type(campaign).objects.update(status="completed")
     assert "badge green" not in admin_client.get(address).text
-    type(campaign).objects.update(failed=0, unknown=0)
+    type(campaign).objects.update(failed=0, unknown=0, sent=0, delivered=0, skipped=campaign.total)
+    page = admin_client.get(address).text
+    assert "badge green" not in page and f"and {campaign.total} were skipped" in page
+    type(campaign).objects.update(skipped=1)
+    assert "and 1 were skipped" in admin_client.get(address).text
+    type(campaign).objects.update(skipped=0)
     page = admin_client.get(address).text
     assert "badge green" in page and "may have been sent" not in page
+
+
+def test_every_reason_is_a_sentence_with_what_to_do(campaign, admin_client):
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    reasons = [row for _, rows in page.context["reason_tables"] for row in rows]
+    assert reasons
+    for reason, _, what_to_do in reasons:
+        assert f"<td>{escape(reason)}</td>" in page.text and escape(what_to_do) in page.text
+    for code in (*Reason.values, "refused_401", "EC_ABSENT_SUBSCRIBER"):
+        assert describe_next_step(code).endswith(".") and describe_reason(code) != code
