@@ -117,6 +117,8 @@ def test_an_address_becomes_a_valid_url(address, url):
      ("Go to shop.gr/α!", "Go to shop.gr/%CE%B1!", None),
      ("www.παπούτσια.gr", "www.xn--mxaaxxdbwh4f.gr", None),
      ("www.shop.gr/a-long-way/to/the/offer.", "{}.", "http://www.shop.gr/a-long-way/to/the/offer"),
+     ("παπούτσια.gr!", "παπούτσια.gr!", None),
+     ("A long-name-of-a-shop.in-athens.gr", "A long-name-of-a-shop.in-athens.gr", None),
      ("bit.ly/3xY", "bit.ly/3xY", None), ("shop.gr, info@shop.gr", "shop.gr, info@shop.gr", None),
      ("24/7, 9.90/kg, και/ή, me@shop.gr/me", "24/7, 9.90/kg, και/ή, me@shop.gr/me", None)],
 )  # fmt: skip
