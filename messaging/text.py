@@ -295,8 +295,9 @@ def value_or_empty(value: str) -> str:
     nothing for `N/A` and `-`. A tag that another program did not fill is nothing, too.
     """
     value = clean_name_or_empty(unicodedata.normalize("NFC", value))
-    is_tag = TAG.fullmatch(value) or _TAG_OF_OTHER_PROGRAM.fullmatch(value)
-    return "" if is_tag else value
+    if not value[:1].isalnum() and (TAG.fullmatch(value) or _TAG_OF_OTHER_PROGRAM.fullmatch(value)):
+        return ""
+    return value
 
 
 def _collapse_spaces(text: str) -> str:

@@ -201,7 +201,12 @@ def test_a_campaign_with_messages_that_failed_does_not_look_like_a_success(campa
     address = f"/admin/campaigns/campaign/{campaign.pk}/change/"
     type(campaign).objects.update(status="completed")
     assert "badge green" not in admin_client.get(address).text
-    type(campaign).objects.update(failed=0, unknown=0)
+    type(campaign).objects.update(failed=0, unknown=0, sent=0, delivered=0, skipped=campaign.total)
+    page = admin_client.get(address).text
+    assert "badge green" not in page and f"and {campaign.total} were skipped" in page
+    type(campaign).objects.update(skipped=1)
+    assert "and 1 were skipped" in admin_client.get(address).text
+    type(campaign).objects.update(skipped=0)
     page = admin_client.get(address).text
     assert "badge green" in page and "may have been sent" not in page
 

@@ -245,11 +245,13 @@ class Chaos:
 
         owner = self.draw.choice(self.owners)
         self.numbers += 1
-        campaign = make_campaign(
-            owner,
-            List.objects.get(owner=owner),
-            message_text=f"Offer {self.numbers} {{{{first_name}}}}",
+        text = self.draw.choice(
+            [
+                f"Offer {self.numbers} {{{{first_name}}}}",
+                f"Προσφορά {self.numbers} {{{{first_name|φίλε}}}} https://shop.example/προσφορές",
+            ]
         )
+        campaign = make_campaign(owner, List.objects.get(owner=owner), message_text=text)
         if scheduled:
             at = time.time() + self.draw.uniform(0.5, 3)
             from datetime import UTC, datetime

@@ -66,11 +66,12 @@ _ENDS = (
     "#/{fragment}",
     "/100%25?next=https://pay.example/a%2Fb",
     "?id=1&id=2;3#top",
+    "?lang=el_GR&page=2&size=40/42",
 )
 
 
 def shop_addresses() -> list[str]:
-    """Some 1,000 different addresses, with no space in them."""
+    """More than 1,000 different addresses, with no space in them."""
     addresses = []
     for hosts, paths, search in _SHOPS.values():
         for host, path, end in product(hosts, paths, _ENDS):
