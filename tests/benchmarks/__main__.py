@@ -34,6 +34,7 @@ SCENARIOS = {
     "polling": "polling",
     "retention": "retention",
     "pages": "pages",
+    "slow": "slow",
 }
 NUMBERS = ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "SQL / 1,000", "peak MB")
 REPORT = Path(".astronote") / "bench.json"
