@@ -57,6 +57,9 @@ async def application(scope: Any, protocol: Any) -> None:
         protocol.close(404)
         return
     try:
+        if scope.path == "/healthz":  # by no thread: it does not wait behind requests that do
+            protocol.response_str(HTTPStatus.OK, [("content-type", "text/plain")], "ok\n")
+            return
         for prefix, answer in ASYNC_PATHS:
             if scope.path.startswith(prefix):
                 head = RequestHead(

@@ -166,6 +166,11 @@ class SetPasswordView(PasswordResetConfirmView):
     success_url = reverse_lazy("admin:login")
     title = "Set your password"
 
+    def get_user(self, uidb64: str) -> User | None:
+        """The operator that the link names; a link of one who was disabled holds no more."""
+        account: User | None = super().get_user(uidb64)
+        return account if account and account.is_active and account.is_staff else None
+
     def form_valid(self, form: SetPasswordForm[User]) -> HttpResponse:
         """Set it, write the audit entry and end the account's sessions."""
         response = super().form_valid(form)

@@ -286,12 +286,24 @@ class LargeTableAdmin(ModelAdmin):
         return actions
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow that of the store; refuse those of years: Django fails at the year 0."""
-        if not {"year", "iso_year"}.isdisjoint(lookup.split("__")):
+        """Allow that of the store, those of what the list shows, and ids of related rows.
+
+        Any other would tell a secret letter by letter: Django allows that of an account's password,
+        and of the keys of its sessions. Lookups of years are refused: Django fails at the year 0.
+        """
+        name, *rest = lookup.split("__")
+        if not {"year", "iso_year"}.isdisjoint(rest):
             return False
         if lookup == STORE_PARAMETER and self.has_store:
             return True
-        return bool(super().lookup_allowed(lookup, value, request))
+        try:
+            field = self.model._meta.get_field(name)
+        except FieldDoesNotExist:  # the name of a filter, or of nothing
+            return bool(super().lookup_allowed(lookup, value, request))
+        if field.is_relation:
+            return bool(field.many_to_one) and rest[:1] in ([], ["id"], ["exact"], ["isnull"])
+        shown = {*self.list_display, *self.get_list_filter(request), "id"}
+        return name in shown and bool(super().lookup_allowed(lookup, value, request))
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

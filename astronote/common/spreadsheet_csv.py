@@ -12,17 +12,17 @@ from typing import Any, cast
 BOM = "\ufeff"  # tells spreadsheets that it is UTF-8
 # A spreadsheet takes a cell that begins with one of these for a formula; spreadsheets of East Asian
 # languages also the wide and small forms of the same characters.
-_FORMULA_CHARACTERS = "".join(
-    re.escape(character)
+_FORMULA_CHARACTERS = frozenset(
+    character
     for character in map(chr, range(sys.maxunicode + 1))
     if unicodedata.normalize("NFKC", character) in ("=", "+", "-", "@", "\u2212")
 )
 # Where a cell begins, also for a spreadsheet that separates by semicolon or tab: our quotes then
 # stand within a cell and protect nothing.
-_CELL_BEGINS = r"(^|[;\t\r\n])"
-_IS_FORMULA = rf"(?=['\"\s]*[\t\r{_FORMULA_CHARACTERS}])"
-_UNESCAPED = re.compile(_CELL_BEGINS + _IS_FORMULA)
-_ESCAPED = re.compile(f"{_CELL_BEGINS}'{_IS_FORMULA}")
+_SEPARATORS = ";\t\r\n"
+# The begin of a cell, and what a spreadsheet skips before a formula; other cells may begin in it.
+# It is matched as a whole: looking on from each begin takes an hour for a text of blank lines.
+_CELL_BEGINS = re.compile(rf"(?:^|[{_SEPARATORS}])['\"\s]*")
 
 
 class _Echo:
@@ -43,9 +43,25 @@ def csv_line_with_escaped_formulas(cells: Iterable[Any]) -> str:
 
 def escape_formula(cell: str) -> str:
     """Put an apostrophe before whatever a spreadsheet would run; `unescape_formula` removes it."""
-    return _UNESCAPED.sub(r"\1'", cell)
+    return _CELL_BEGINS.sub(lambda found: _join_at_formulas(found, "'"), cell)
 
 
 def unescape_formula(cell: str) -> str:
     """The cell before `escape_formula`; imports read it so."""
-    return _ESCAPED.sub(r"\1", cell)
+    return _CELL_BEGINS.sub(lambda found: _join_at_formulas(found, ""), cell)
+
+
+def _join_at_formulas(found: re.Match[str], escape: str) -> str:
+    """What was found, with `escape` where a cell begins with a formula; without one there if ""."""
+    text = found.group()
+    begins = [0] if found.start() == 0 and text[:1] != ";" else []
+    begins += [at + 1 for at, character in enumerate(text) if character in _SEPARATORS]
+    # Tabs and carriage returns begin a formula, too.
+    last = max(text.rfind("\t"), text.rfind("\r"))
+    if found.string[found.end() : found.end() + 1] in _FORMULA_CHARACTERS:
+        last = len(text)
+    begins = [at for at in begins if at <= last]
+    pieces = [text[start:end] for start, end in zip([0, *begins], [*begins, None], strict=True)]
+    if not escape:
+        pieces[1:] = [piece.removeprefix("'") for piece in pieces[1:]]
+    return escape.join(pieces)

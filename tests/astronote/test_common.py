@@ -235,3 +235,12 @@ def test_no_cell_is_a_formula_however_a_spreadsheet_separates(cell, delimiter):
 @given(st.text(alphabet="a'=+-@;\t\r\n \"＝－x"))
 def test_an_escaped_cell_reads_back_as_it_was(cell):
     assert unescape_formula(escape_formula(cell)) == cell
+
+
+@pytest.mark.parametrize("text", ["\n" * 100_000 + "!", "\n'" * 50_000 + "!", "\t" * 100_000])
+def test_a_cell_of_blank_lines_is_escaped_in_a_moment(text):
+    """Anybody can send one in a reply; it took minutes, by the square of its length."""
+    began = time.thread_time()
+    escape_formula(text)
+    unescape_formula(text)
+    assert time.thread_time() - began < 2

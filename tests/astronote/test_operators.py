@@ -86,6 +86,15 @@ def test_a_link_holds_for_a_day_and_no_longer(client, capsys, settings):
     assert "too old" in client.get(path, follow=True).text
 
 
+def test_a_link_of_an_operator_who_was_disabled_holds_no_more(client, capsys):
+    call_command("create_operator", OLGA, role="viewer")
+    path = path_of_link(capsys.readouterr().out)
+    call_command("operator", OLGA, disable=True)
+    assert "This link was used" in client.get(path, follow=True).text
+    call_command("operator", OLGA, enable=True)
+    assert "Your password is set" in set_password(client, path).text
+
+
 def test_an_administrator_makes_a_link_and_the_new_password_ends_the_sessions(client):
     account, theirs = operator(), Client()
     log_in(theirs)

@@ -14,8 +14,13 @@ import requests
 
 from astronote.accounts.sessions import SessionStore
 from astronote.processes import supervisor
+from campaigns import enqueue
+from campaigns.models import CampaignMessage
+from messaging.links import signed_unsubscribe_url
 from messaging.models import WebhookEvent
 from messaging.webhooks import MAX_BODY_BYTES
+from tests.benchmarks import slow
+from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.installation import free_port
 from tests.support.posting import post_all
 from tests.support.waiting import wait_until
@@ -68,21 +73,13 @@ RECEIPT = b'{"messageId":"A","deliveryStatus":"Delivered"}'
 SECRET = {"X-Webhook-Token": "sandbox"}
 
 
-def half_sent(address, path, *, header="X-Webhook-Token: sandbox", length=1000):
-    """A connection on which a body was begun and does not end."""
-    connection = socket.create_connection((urlsplit(address).hostname, urlsplit(address).port))
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{header}\r\nContent-Length: {length}\r\n\r\n"
-    connection.sendall(head.encode() + b'{"messageId":')
-    return connection
-
-
 def test_two_hundred_half_sent_bodies_do_not_delay_the_others(web):
     _, address = web
     paths = ["/webhooks/mitto/delivery", "/webhooks/mitto/inbound", "/admin/login/", "/healthz"]
     health, receipts = [], []
     with contextlib.ExitStack() as stack:
         for number in range(200):
-            stack.enter_context(half_sent(address, paths[number % len(paths)]))
+            stack.enter_context(slow.half_sent_body(address, paths[number % len(paths)]))
         session = stack.enter_context(requests.Session())
         for number in range(100):
             began = time.perf_counter()
@@ -97,9 +94,27 @@ def test_two_hundred_half_sent_bodies_do_not_delay_the_others(web):
     assert sorted(health)[98] < 0.2 and sorted(receipts)[98] < 0.2
 
 
+def test_half_sent_bodies_and_presses_during_a_call_do_not_delay_the_others(web, worker, sandbox):
+    """The benchmark `slow` in small; there are more senders and presses than threads."""
+    _, address = web
+    sandbox.behave(latency_ms=30_000)
+    store = make_store()
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
+    process = worker("rqworker", "sms")
+    wait_until(lambda: CampaignMessage.objects.filter(batch__status="submitting").exists())
+    link = signed_unsubscribe_url(CampaignMessage.objects.earliest("pk").tracking_id)
+    waits = slow.crowd_and_measure(address, urlsplit(link).path, 80)
+    assert CampaignMessage.objects.filter(batch__status="submitting").exists()
+    process.kill()
+    assert waits.refused_presses == 0
+    assert WebhookEvent.objects.filter(event_type="dlr").count() == slow.SAMPLES
+    # Without a thread of its own each would wait for the call or for a sender: half a minute.
+    assert waits.p99(waits.health) < 5 and waits.p99(waits.receipts) < 5
+
+
 def test_a_request_without_a_secret_is_refused_before_its_body(web):
     _, address = web
-    with half_sent(address, "/webhooks/mitto/delivery", header="X-A: b") as connection:
+    with slow.half_sent_body(address, "/webhooks/mitto/delivery", header="X-A: b") as connection:
         connection.settimeout(2)
         assert connection.recv(100).startswith(b"HTTP/1.1 401")
 
@@ -107,10 +122,10 @@ def test_a_request_without_a_secret_is_refused_before_its_body(web):
 def test_a_signed_body_is_awaited_for_seconds_only(web):
     _, address = web
     header = "X-Mitto-Signature: 00"
-    with half_sent(address, "/webhooks/mitto/delivery", header=header) as connection:
+    with slow.half_sent_body(address, "/webhooks/mitto/delivery", header=header) as connection:
         connection.settimeout(9)
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
-    with half_sent(
+    with slow.half_sent_body(
         address, "/webhooks/mitto/delivery", header=header, length=1_000_000
     ) as connection:
         connection.settimeout(2)

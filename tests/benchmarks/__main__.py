@@ -35,6 +35,7 @@ SCENARIOS = {
     "polling": "polling",
     "retention": "retention",
     "pages": "pages",
+    "slow": "slow",
 }
 NUMBERS = ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "SQL / 1,000", "peak MB")
 REPORT = Path(".astronote") / "bench.json"

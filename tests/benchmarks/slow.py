@@ -1,0 +1,128 @@
+"""Slow strangers: half-sent bodies, and presses on one opt-out link during a call to Mitto.
+
+The p99 of `/healthz` and of a receipt beside them; `size` is that of both crowds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+
+from tests.benchmarks.result import Result
+from tests.support.installation import Installation
+from tests.support.waiting import wait_until
+
+SIZES = [200]
+WEB = True
+VARIABLES = {"WEBHOOK_SECRET": "sandbox"}
+CALL_SECONDS = 15
+SAMPLES = 100
+SLOW_PATHS = ("/webhooks/mitto/delivery", "/webhooks/mitto/inbound", "/admin/login/", "/healthz")
+SECRET = {"X-Webhook-Token": "sandbox"}
+
+
+class Waits(NamedTuple):
+    """Seconds by address, sorted; and how the presses were answered."""
+
+    health: list[float]
+    receipts: list[float]
+    presses: list[float]
+    refused_presses: int
+
+    @staticmethod
+    def p99(waits: list[float]) -> float:
+        return waits[int(len(waits) * 0.99) - 1]
+
+
+def run(place: Installation, size: int) -> list[Result]:
+    from campaigns import enqueue
+    from campaigns.models import CampaignMessage
+    from messaging.links import signed_unsubscribe_url
+    from tests.support.factories import make_campaign, make_list, make_store
+
+    site = f"http://127.0.0.1:{place.web_port}"
+    wait_until(lambda: _answers(site))
+    place.behave(latency_ms=CALL_SECONDS * 1000)
+    store = make_store()
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 5)).pk)
+    place.start("sms", "rqworker sms")
+    wait_until(lambda: CampaignMessage.objects.filter(batch__status="submitting").exists())
+    link = signed_unsubscribe_url(CampaignMessage.objects.earliest("pk").tracking_id)
+    waits = crowd_and_measure(site, urlsplit(link).path, size)
+    assert CampaignMessage.objects.filter(batch__status="submitting").exists(), "the call has ended"
+    return [
+        Result(
+            "slow",
+            what,
+            size,
+            "ms",
+            ours=Waits.p99(taken) * 1000,
+            also={"worst ms": round(taken[-1] * 1000), "refused presses": waits.refused_presses},
+        )
+        for what, taken in (
+            ("/healthz, p99", waits.health),
+            ("receipt, p99", waits.receipts),
+            ("press, p99", waits.presses),
+        )
+    ]
+
+
+def crowd_and_measure(site: str, link_path: str, size: int) -> Waits:
+    """Send so many half bodies and press the link as often; ask and post meanwhile."""
+    presses: list[float] = []
+    with contextlib.ExitStack() as stack:
+        for number in range(size):
+            stack.enter_context(half_sent_body(site, SLOW_PATHS[number % len(SLOW_PATHS)]))
+        pressers = stack.enter_context(ThreadPoolExecutor(size))
+        together = threading.Barrier(size + 1)
+
+        def press() -> int:
+            together.wait()
+            with measured(presses):
+                return requests.post(site + link_path, timeout=60).status_code
+
+        answers = [pressers.submit(press) for _ in range(size)]
+        session = stack.enter_context(requests.Session())
+        health: list[float] = []
+        receipts: list[float] = []
+        together.wait()
+        for number in range(SAMPLES):
+            with measured(health):
+                session.get(f"{site}/healthz", timeout=60).raise_for_status()
+            event = {"messageId": f"slow{number}", "status": "Sent"}
+            with measured(receipts):
+                url = f"{site}/webhooks/mitto/delivery"
+                session.post(url, json=event, headers=SECRET, timeout=60).raise_for_status()
+        refused = sum(answer.result() != 200 for answer in answers)
+    return Waits(sorted(health), sorted(receipts), sorted(presses), refused)
+
+
+@contextlib.contextmanager
+def measured(waits: list[float]):
+    began = time.perf_counter()
+    yield
+    waits.append(time.perf_counter() - began)
+
+
+def half_sent_body(
+    site: str, path: str, *, header: str = "X-Webhook-Token: sandbox", length: int = 1000
+) -> socket.socket:
+    """A connection on which a body was begun and does not end."""
+    address = urlsplit(site)
+    connection = socket.create_connection((address.hostname, address.port))
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{header}\r\nContent-Length: {length}\r\n\r\n"
+    connection.sendall(head.encode() + b'{"messageId":')
+    return connection
+
+
+def _answers(site: str) -> bool:
+    with contextlib.suppress(requests.RequestException):
+        return requests.get(f"{site}/healthz", timeout=5).ok
+    return False
