@@ -100,6 +100,8 @@ COMMANDS = [
     ("store_report", ["STORE"], {}, "report exported"),
     ("suppressions", ["export"], {}, "suppressions exported"),
     ("suppressions", ["import", "FILE"], {}, "suppressions imported"),
+    ("templates", ["list", "STORE"], {}, ""),
+    ("templates", ["add-library", "STORE"], {}, "starter templates"),
     ("top_up", ["STORE", "50"], {}, "top up"),
     ("unknown", ["delivered", "SENDING"], {}, ""),
     ("watchdog", [], {"dry_run": True}, ""),
