@@ -21,7 +21,7 @@ from astronote.common.store_clock import hour_on_day
 from campaigns.automations import daily
 from contacts.models import Contact, Gender, List, MessageType
 from messaging import limits
-from messaging.models import Batch, OutboundMessage, SendDecision, StatusChange
+from messaging.models import Batch, MessageTemplate, OutboundMessage, SendDecision, StatusChange
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.statuses import COUNTED_STATUSES
 from messaging.text import Template, tag_problem
@@ -115,6 +115,13 @@ class Campaign(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     message_text = ComposedTextField("text", max_length=2000)
+    template = models.ForeignKey(
+        MessageTemplate,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        help_text="The template that the text started from; its results count this campaign.",
+    )
     offer_url = models.URLField(
         "offer address",
         max_length=2000,
@@ -261,6 +268,8 @@ class Campaign(models.Model):
             if one and self.owner_id and one.owner_id != self.owner_id:
                 kind = one._meta.verbose_name
                 raise ValidationError({"list": f"This {kind} belongs to another store."})
+        if self.template and self.owner_id and self.template.owner_id != self.owner_id:
+            raise ValidationError({"template": "This template belongs to another store."})
         has_filters = bool(self.filter_gender or self.filter_age_group)
         included = [choice for choice in choices if not choice.is_excluded]
         if self.list and has_filters:

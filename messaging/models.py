@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
+from astronote.common.languages import Language
 from contacts.models import Contact, MessageType
 from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 from messaging.statuses import (
@@ -348,21 +349,39 @@ class DirectMessage(OutboundMessage):
         return fill_in_confirm_link_and_code(text, tracking_id)
 
 
+class TemplateCategory(models.TextChoices):
+    """The kind of business that a template is written for."""
+
+    GENERIC = "generic", "any business"
+    CAFE = "cafe", "café"
+    RESTAURANT = "restaurant", "restaurant"
+    GYM = "gym", "gym"
+    SPORTS_CLUB = "sports_club", "sports club"
+    HOTELS = "hotels", "hotel"
+
+
 class MessageTemplate(models.Model):
-    """A text to copy into a campaign; campaigns do not refer to it."""
+    """A text of a store that campaigns and automations start from, as a copy."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
     )
     name = models.CharField(max_length=160)
     text = ComposedTextField(max_length=2000)
-    category = models.CharField(max_length=20, default="generic")
-    language = models.CharField(max_length=2, default="en")
+    category = models.CharField(
+        max_length=20, choices=TemplateCategory.choices, default=TemplateCategory.GENERIC
+    )
+    goal = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="What a message with it is to reach."
+    )
+    language = models.CharField(max_length=2, choices=Language.choices, default=Language.ENGLISH)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["owner", "name"], name="messagetemplate_name_once")
+            choice_constraint("category", TemplateCategory, "messagetemplate_category_known"),
+            choice_constraint("language", Language, "messagetemplate_language_known"),
+            models.UniqueConstraint(fields=["owner", "name"], name="messagetemplate_name_once"),
         ]
 
     def __str__(self) -> str:

@@ -328,7 +328,7 @@ registry.personal_data.register(
     ),
     PersonalData(
         "messaging.MessageTemplate",
-        ("name", "text"),
+        ("name", "text", "goal"),
         "texts to copy into campaigns",
         AS_LONG_AS_ITS_ROW,
         categories="free text, which may name a person",

@@ -11,6 +11,7 @@ from django.urls import path
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import service_campaigns
 from campaigns.admin.message_types import set_up_permitted_message_types
+from campaigns.admin.templates import template_in_address
 from campaigns.automations.switching import switch_automation
 from campaigns.models import Automation
 
@@ -29,6 +30,13 @@ class AutomationAdmin(LargeTableAdmin):
             obj.message_type, request.user
         )
         return may_send and super().has_change_permission(request, obj)
+
+    def get_changeform_initial_data(self, request):
+        """A new automation from a template has its store and text."""
+        initial = super().get_changeform_initial_data(request)
+        if template := template_in_address(request):
+            initial |= {"owner": template.owner_id, "message_body": template.text}
+        return initial
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -31,6 +31,7 @@ from campaigns.admin.campaign_actions import (
 )
 from campaigns.admin.message_types import set_up_permitted_message_types
 from campaigns.admin.segments import choose_several
+from campaigns.admin.templates import template_in_address
 from campaigns.models import (
     STARTABLE_STATUSES,
     AudienceChoice,
@@ -42,7 +43,7 @@ from campaigns.preview import RecipientText, preview_campaign, preview_for_conta
 from contacts.models import List
 from messaging.statuses import MessageStatus
 
-TEXT_FIELDS = ["owner", "name", "message_type", "message_text", "offer_url"]
+TEXT_FIELDS = ["owner", "name", "message_type", "template", "message_text", "offer_url"]
 # Controls of the audience's choices: whether they choose lists, and whether these are left out.
 CHOICE_FIELDS = {
     "more_lists": ("list", False),
@@ -213,7 +214,7 @@ class CampaignAdmin(LargeTableAdmin):
     list_filter = ["status", "message_type"]
     list_select_related = ["owner"]
     search_fields = ["name"]
-    autocomplete_fields = ["owner", "list"]
+    autocomplete_fields = ["owner", "list", "template"]
     form = CampaignForm
     more_lists, segments, excluded_lists, excluded_segments = map(
         _choice_names_column, CHOICE_FIELDS
@@ -276,6 +277,19 @@ class CampaignAdmin(LargeTableAdmin):
             field.help_text = TAGS_HELP
             field.widget.attrs["rows"] = 5
         return field
+
+    def get_changeform_initial_data(self, request):
+        """A new campaign from a template has its store, name and text."""
+        initial = super().get_changeform_initial_data(request)
+        initial.pop("template", None)  # anything may stand in the address
+        if template := template_in_address(request):
+            initial |= {
+                "owner": template.owner_id,
+                "name": template.name,
+                "template": template.pk,
+                "message_text": template.text,
+            }
+        return initial
 
     def save_model(self, request, obj, form, change):
         if not change:

@@ -5,10 +5,88 @@ They are here and not in `contacts/`, because members are also chosen by segment
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path
 
 from astronote.common.admin_lists import LargeTableAdmin
-from contacts.models import List
+from campaigns.audience import local_today
+from campaigns.list_members import (
+    CampaignResult,
+    add_contacts_to_list,
+    contacts_by_result,
+    find_written_numbers,
+    remove_contacts_from_list,
+)
+from campaigns.models import Campaign, Segment
+from campaigns.segments import contacts_matching, segment_problem
+from contacts.models import Contact, List, ListMembership
+
+MAX_NUMBERS_LENGTH = 100_000
+
+
+class MembersForm(forms.Form):
+    """Which contacts of the list's store are added or removed."""
+
+    change = forms.ChoiceField(choices=[("add", "add"), ("remove", "remove")])
+    numbers = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4}),
+        max_length=MAX_NUMBERS_LENGTH,
+        required=False,
+        help_text="One a line.",
+    )
+    segment = forms.ModelChoiceField(Segment.objects, required=False)
+    campaign = forms.ModelChoiceField(Campaign.objects, required=False)
+    result = forms.ChoiceField(
+        label="Whose message of the campaign", choices=[("", "–"), *CampaignResult.choices],
+        required=False,
+    )  # fmt: skip
+
+    def __init__(self, target: List, *args: Any) -> None:
+        super().__init__(*args)
+        self.target = target
+        for name, model in (("segment", Segment), ("campaign", Campaign)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = model._default_manager.filter(owner=target.owner).order_by("-pk")
+
+    def clean(self) -> dict[str, Any]:
+        """Find the contacts; one way of choosing them must be used.
+
+        Raises:
+            ValidationError: if none or several are, or a line holds no number of a contact.
+        """
+        cleaned = super().clean() or self.cleaned_data
+        chosen = [name for name in ("numbers", "segment", "campaign") if cleaned.get(name)]
+        if len(chosen) != 1:
+            raise forms.ValidationError("Choose numbers, or a segment, or a campaign.")
+        if chosen == ["campaign"] and not cleaned.get("result"):
+            raise forms.ValidationError("Choose whose message of the campaign.")
+        cleaned["contacts"] = self._chosen_contacts(cleaned)
+        return cleaned
+
+    def _chosen_contacts(self, cleaned: dict[str, Any]) -> QuerySet[Contact]:
+        store = self.target.owner
+        if segment := cleaned["segment"]:
+            if problem := segment_problem(segment):
+                raise forms.ValidationError(problem)
+            return contacts_matching(segment, local_today(store))
+        if campaign := cleaned["campaign"]:
+            return contacts_by_result(campaign, cleaned["result"])
+        found = find_written_numbers(store, cleaned["numbers"].splitlines())
+        if unused := [*found.unknown, *found.unreadable]:
+            raise forms.ValidationError(
+                f"No contact of the store has: {', '.join(unused[:10])}"
+                f"{' …' if len(unused) > 10 else ''}. Nothing was changed."
+            )
+        return found.contacts
 
 
 @admin.register(List)
@@ -18,3 +96,33 @@ class ListAdmin(LargeTableAdmin):
     list_select_related = ["owner"]
     search_fields = ["name"]
     autocomplete_fields = ["owner"]
+    change_form_outer_before_template = "campaigns/list_tools.html"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.members_view)
+        return [path("<int:pk>/members/", view, name="contacts_list_members"), *super().get_urls()]
+
+    def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Add members to a list, or remove them."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        target = get_object_or_404(List.objects.select_related("owner"), pk=pk)
+        form = MembersForm(target, request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            contacts = form.cleaned_data["contacts"]
+            if form.cleaned_data["change"] == "add":
+                count = add_contacts_to_list(target, contacts, by=request.user)
+                messages.success(request, f"{count:,} added to {target}")
+            else:
+                count = remove_contacts_from_list(target, contacts, by=request.user)
+                messages.success(request, f"{count:,} removed from {target}")
+            return redirect("admin:contacts_list_members", pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Members of {target}",
+            "opts": self.model._meta,
+            "original": target,
+            "count": ListMembership.objects.filter(list=target).count(),
+            "form": form,
+        }
+        return TemplateResponse(request, "campaigns/list_members.html", context)

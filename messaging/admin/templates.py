@@ -1,19 +1,11 @@
-"""Message templates and shared short links in the admin."""
+"""Shared short links in the admin."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
-from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
-from messaging.models import MessageTemplate, ShortLink
-
-
-@admin.register(MessageTemplate)
-class MessageTemplateAdmin(LargeTableAdmin):
-    empty_hint = "A template is a text to copy into campaigns."
-    list_display = ["name", "owner", "category", "language"]
-    list_select_related = ["owner"]
-    autocomplete_fields = ["owner"]
+from astronote.common.admin_lists import ReadOnlyAdmin
+from messaging.models import ShortLink
 
 
 @admin.register(ShortLink)

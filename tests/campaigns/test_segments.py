@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -13,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from astronote.models import User
 from campaigns import actions, enqueue, service_campaigns
 from campaigns.audience import allowed_campaign_audience
 from campaigns.audience_counts import count_segment
@@ -300,3 +302,18 @@ def test_an_operator_sets_conditions_in_a_form_and_sees_the_count(alice, admin_c
     )
     draft = Campaign.objects.get()
     assert draft.to_everybody and [str(one) for one in draft.audience_choices()] == ["without May"]
+
+
+def test_a_viewer_reads_what_a_campaign_and_a_segment_choose_and_changes_nothing(alice, client):
+    women = segment(alice, gender="female", in_lists=[listed(alice).name])
+    draft = campaign_to(alice, choice(women), choice(listed(alice, name="vip"), is_excluded=True))
+    clerk = User.objects.create_user("clerk@example.com", is_staff=True)
+    names = ("view_campaign", "view_segment", "view_list")
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client.force_login(clerk)
+    page = client.get(reverse("admin:campaigns_segment_change", args=[women.pk])).text
+    assert "gender: female; in lists: regulars" in page
+    page = client.get(reverse("admin:campaigns_campaign_change", args=[draft.pk])).text
+    assert "vip" in page and "Without these lists" in page
+    for name, args in (("campaigns_segment_count", []), ("contacts_list_members", [1])):
+        assert client.post(reverse(f"admin:{name}", args=args), {}).status_code == 403

@@ -41,6 +41,7 @@ from campaigns.models import (
     NfcTag,
     OfferViewEvent,
     Redemption,
+    Segment,
 )
 from compliance.held_rows import free_text_and_json_fields, model_of_declaration
 from contacts.importing import lifecycle, planning
@@ -213,6 +214,9 @@ BUILDERS: dict[str, Builder] = {
     ),
     "campaigns.Campaign": lambda world, contact: Campaign.objects.create(
         owner=world.store, created_by=world.store, name="Summer", message_text="Hello"
+    ),
+    "campaigns.Segment": lambda world, contact: Segment.objects.create(
+        owner=world.store, name=f"segment {next(world.numbers)}", conditions={"gender": "male"}
     ),
     "campaigns.Automation": lambda world, contact: world.automation,
     "campaigns.NfcTag": lambda world, contact: NfcTag.objects.create(

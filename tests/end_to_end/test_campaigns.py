@@ -16,6 +16,10 @@ from astronote.operations.watchdog import run_watchdog
 from astronote.processes import embedded
 from astronote.queues import jobs
 from campaigns import enqueue, schedule
+from campaigns.models import AudienceChoice
+from campaigns.segment_forms import create_segment
+from contacts.consent import change_consent
+from contacts.models import Contact, List, ListMembership
 from messaging.batch_queue import SEND_NEXT
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_list, make_store
@@ -181,3 +185,36 @@ def test_the_demo_ends_with_every_count_right(tmp_path):
     ):
         passwords = session.execute("SELECT password FROM astronote_user").fetchall()
     assert passwords and all(password.startswith("!") for (password,) in passwords)
+
+
+def test_a_campaign_to_a_segment_and_a_list_survives_a_killed_worker(worker, sandbox, settings):
+    settings.SMS_BATCH_SIZE = 10
+    store = make_store()
+    women = make_list(store, 60, gender="female")
+    guests = List.objects.create(owner=store, name="guests")
+    others = Contact.objects.bulk_create(
+        Contact(owner=store, phone=f"+30691{n:07}", is_subscribed=True) for n in range(30)
+    )
+    ListMembership.objects.bulk_create(ListMembership(list=guests, contact=one) for one in others)
+    segment = create_segment(store, "women", {"gender": "female"}, by="test")
+    campaign = make_campaign(store, guests)
+    campaign.choose_audience([AudienceChoice(segment=segment)])
+    campaign.save()
+    # One who is chosen opts out after the start.
+    left = Contact.objects.filter(listmembership__list=women).latest("pk")
+    sandbox.behave(latency_ms=500)
+    enqueue.enqueue_campaign(campaign.pk)
+    change_consent(left.pk, "unsubscribed", source="test")
+    first = worker("rqworker", "sms")
+    wait_until(lambda: sandbox.summary()["calls"] == 2)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    sandbox.behave(latency_ms=0)
+    worker("rqworker", "sms")
+    wait_until(lambda: Batch.objects.filter(status="settled").count() >= 8)
+    settings.STUCK_LOCKED_MINUTES = 0
+    run_watchdog()
+    wait_until(lambda: ended(campaign))
+    assert (campaign.total, campaign.skipped) == (90, 1)
+    assert campaign.sent + campaign.unknown == 89
+    assert sandbox.summary()["duplicates"] == 0

@@ -11,6 +11,7 @@ from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
 from campaigns.service_campaigns import require_permission_to_send_type
+from messaging.models import MessageTemplate
 from messaging.text import count_parts
 
 TYPES = {"birthday": AutomationType.BIRTHDAY, "welcome": AutomationType.WELCOME}
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("type", choices=TYPES)
         parser.add_argument("--text", help="new text; may have tags such as {{first_name}}")
+        parser.add_argument("--template", help="name of the template that gives the text")
         parser.add_argument(
             "--hour",
             type=int,
@@ -36,6 +38,8 @@ class Command(BaseCommand):
 
     def handle(self, *, action, store, type, text, hour, by, **options):
         actor = get_operator_or_command_error(by) if by else "command line"
+        if options["template"]:
+            text = text or _text_of_template_or_command_error(store, options["template"])
         try:
             automation = _save_new_settings_or_get_automation(
                 get_store_or_command_error(store), type, text, hour, actor
@@ -57,6 +61,15 @@ class Command(BaseCommand):
         state = "on" if automation.is_active else "off"
         line = f"{type} message {state}, {answer['parts']} parts:\n{sample}"
         self.stdout.write(json.dumps(answer) if options["json"] else line)
+
+
+def _text_of_template_or_command_error(store: str, name: str) -> str:
+    template = MessageTemplate.objects.filter(
+        owner=get_store_or_command_error(store), name=name
+    ).first()
+    if template is None:
+        raise CommandError(f"the store has no message template {name!r}")
+    return template.text
 
 
 def _save_new_settings_or_get_automation(

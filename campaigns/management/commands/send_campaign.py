@@ -30,8 +30,9 @@ from campaigns.service_campaigns import (
 )
 from contacts.models import Gender, List, MessageType
 from messaging import sending_stop
+from messaging.models import MessageTemplate
 
-Named = TypeVar("Named", List, Segment)
+Named = TypeVar("Named", List, MessageTemplate, Segment)
 
 
 class Command(BaseCommand):
@@ -40,7 +41,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("--name", required=True)
-        parser.add_argument("--text", required=True, help="may have tags such as {{first_name}}")
+        parser.add_argument("--text", help="may have tags such as {{first_name}}")
+        parser.add_argument("--template", help="name of the template that gives the text")
         parser.add_argument("--list", dest="list_name")
         parser.add_argument("--also-list", action="append", help="a further list; repeatable")
         parser.add_argument("--segment", dest="segments", action="append", help="repeatable")
@@ -70,6 +72,12 @@ class Command(BaseCommand):
         owner = get_store_or_command_error(store)
         account = get_operator_or_command_error(by) if by else None
         actor = account or "command line"
+        template = None
+        if options["template"]:
+            template = _get_named_or_command_error(MessageTemplate, owner, options["template"])
+            text = text or template.text
+        if not text:
+            raise CommandError("the text is missing: give --text or --template")
         target = _get_named_or_command_error(List, owner, list_name) if list_name else None
         choices = [
             *_audience_choices(owner, "list", options["also_list"]),
@@ -88,6 +96,7 @@ class Command(BaseCommand):
             created_by=account or owner,
             name=name,
             message_text=text,
+            template=template,
             message_type=options["type"],
             offer_url=options["offer"],
             list=target,
@@ -160,7 +169,7 @@ def _audience_choices(
 
 
 def _get_named_or_command_error(model: type[Named], owner: User, name: str) -> Named:
-    """The list or segment of a store by its name."""
+    """The list, segment or template of a store by its name."""
     found: Named | None = model._default_manager.filter(owner=owner, name=name).first()
     if found is None:
         raise CommandError(f"the store has no {model._meta.verbose_name} {name!r}")
