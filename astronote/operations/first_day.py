@@ -33,4 +33,5 @@ def first_steps_context() -> dict[str, Any]:
 def newest_store_id() -> int | None:
     """The store that was added last: on the first day there is one."""
     stores = User.objects.filter(is_staff=False).order_by("-pk")
-    return stores.values_list("pk", flat=True).first()
+    newest: int | None = stores.values_list("pk", flat=True).first()
+    return newest
