@@ -145,11 +145,18 @@ SECTIONS: dict[str, list[Variable]] = {
             "EMAIL_URL",
             parse_email_url,
             "",
-            "mail server for links to set a password, such as smtp+tls://USER:PASSWORD@HOST:587;"
+            "mail server for links to set a password and for alerts, such as smtp+tls://USER:PASSWORD@HOST:587;"
             " empty: an administrator passes links on",
         ),
         Variable(
             "EMAIL_FROM", parse_text_unchanged, "", "sender of these mails; required with EMAIL_URL"
+        ),
+        Variable(
+            "ALERT_WEBHOOK_URL",
+            parse_url_or_empty,
+            "",
+            "address that manage.py alerts posts to when something is wrong, as Slack's incoming"
+            " webhooks take it; empty: alerts go by e-mail alone, to the operators who want them",
         ),
         Variable(
             "WEB_CONCURRENCY",

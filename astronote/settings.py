@@ -132,6 +132,7 @@ if EMAIL_URL:
     vars().update(environ.Env.email_url_config(EMAIL_URL))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env["EMAIL_FROM"]
+ALERT_WEBHOOK_URL = env["ALERT_WEBHOOK_URL"]
 
 # The theme would keep what a search found, names of customers among it, for five minutes.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}

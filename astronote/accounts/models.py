@@ -215,6 +215,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     billing_hold_at = models.DateTimeField(null=True, blank=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin.")
     is_active = models.BooleanField(default=True)
+    gets_alerts = models.BooleanField(
+        "gets alerts by e-mail",
+        default=False,
+        editable=False,
+        help_text="An operator switches it on the page of the own account.",
+    )
     # rules.md#off-boarding
     left_at = models.DateTimeField("left", null=True, blank=True, editable=False)
     erase_on = models.DateField("data erased from", null=True, blank=True, editable=False)

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from astronote.accounts import operators, second_factor, sessions
 from astronote.accounts.models import User
-from astronote.accounts.password_links import ForgottenPasswordForm
+from astronote.accounts.password_links import ForgottenPasswordForm, can_mail
 from astronote.accounts.second_factor import SecondFactorRefused
 from astronote.common import audit
 
@@ -60,7 +60,20 @@ def account_page(request: HttpRequest) -> HttpResponse:
         sessions=sessions.list_sessions(account, request.session.session_key),
         has_second_factor=second_factor.is_set_up(account),
         needs_second_factor=second_factor.is_required(account),
+        can_mail=can_mail(),
     )
+
+
+@require_POST
+def switch_own_alerts(request: HttpRequest) -> HttpResponse:
+    """Begin or end to mail alerts to the own account."""
+    account = _account_of(request)
+    account.gets_alerts = not account.gets_alerts
+    account.save(update_fields=["gets_alerts"])
+    state = "on" if account.gets_alerts else "off"
+    audit.write_entry(f"alerts switched {state}", account, by=account)
+    messages.success(request, f"Alerts by e-mail are {state}.")
+    return redirect("account")
 
 
 @require_POST

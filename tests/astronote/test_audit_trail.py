@@ -44,7 +44,8 @@ def rows_besides_the_trail():
 # shows no list of persons.
 
 RUNS_A_PROCESS = {
-    "serve", "services", "web", "rqworker", "rqworker-pool", "rqscheduler", "mitto_sandbox",
+    "alerts", "serve", "services", "web", "rqworker", "rqworker-pool", "rqscheduler",
+    "mitto_sandbox",
 }  # fmt: skip
 NOT_ON_AN_INSTALLATION = {
     "demo": "fills an empty installation with invented data",

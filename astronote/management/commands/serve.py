@@ -51,6 +51,8 @@ class Command(BaseCommand):
                         command = supervisor.manage_command("rqworker", queue.name)
                         group.start(f"{queue.name}-{slot + 1}", command)
                 group.start("scheduler", supervisor.manage_command("rqscheduler"))
+            if settings.ALERT_WEBHOOK_URL or settings.EMAIL_URL:
+                group.start("alerts", supervisor.manage_command("alerts"))
             self.stdout.write(f"Serving on http://{bind}:{port}; Ctrl-C stops it.")
             while True:
                 time.sleep(1)
