@@ -726,6 +726,10 @@ def test_two_lists_side_by_side_are_asked_about():
         ("Σχόλιο", "σταματήστε να στέλνετε"),
         ("Σχόλιο", "δεν είναι δικό του το νούμερο"),
         ("Σχόλιο", "ζήτησε να σβηστούν τα στοιχεία του"),
+        ("Not", "mesaj göndermeyin"),
+        ("Açıklama", "kampanya istemiyor, reklam istemez"),
+        ("Poznámka", "neposílat zprávy"),
+        ("Uwagi", "nie wysyłać wiadomości"),
     ],
 )
 def test_a_note_that_refuses_or_speaks_of_messages_is_asked_about_or_an_opt_out(heading, note):

@@ -688,3 +688,20 @@ def test_the_letter_of_a_gender_is_no_answer():
     assert column.read("F").consent == Consent.WITHHELD
     letters = ConsentColumn(["T", "F"], is_opt_out=False, date_order="iso", zone=UTC)
     assert letters.read("F").consent == Consent.OPTED_OUT
+
+
+@pytest.mark.parametrize(("region", "consent"), [("GR", WITHHELD), ("CZ", SILENT)])
+def test_ne_under_an_opt_out_gives_no_consent_where_it_may_be_a_greek_yes(region, consent):
+    column = ConsentColumn(
+        ["ne", ""],
+        is_opt_out=True,
+        heading="SMS opt-out",
+        region=region,
+        date_order="iso",
+        zone=UTC,
+    )
+    assert column.read("ne").consent == consent
+
+
+def test_a_heading_in_polish_tells_that_the_family_name_is_first():
+    assert writes_family_first("Nazwisko i imię", [])

@@ -288,3 +288,8 @@ def test_a_formula_without_a_result_is_refused(refusal, tmp_path):
                 part = part.replace(b"</row>", b'<c r="C1"><f>A1&amp;"x"</f><v/></c></row>', 1)
             target.writestr(name, part)
     assert "formulas whose results are not stored" in refusal(changed)
+
+
+def test_a_letter_before_another_accented_one_is_no_damage():
+    assert not is_mojibake("Odhlášen\n")
+    assert is_mojibake("OdhlÃ¡Å¡en\n")
