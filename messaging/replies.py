@@ -302,14 +302,11 @@ def add_opt_outs_to_tallies(conversations: Iterable[Conversation]) -> None:
 def _resubscribe_if_opted_out_by_stop(event: WebhookEvent, meant_for: Addressees) -> None:
     """Take back an opt-out by STOP; any other opt-out stays.
 
-    Who has never agreed to anything does not agree by a START: nobody said what to.
+    A STOP of somebody who was not subscribed is no change of consent, so there is nothing to take
+    back.
     """
     for conversation in meant_for.conversations:
-        contact = Contact.objects.filter(
-            pk=conversation.contact_id,
-            sms_consent_source=STOP_SOURCE,
-            gdpr_consent_at__isnull=False,
-        )
+        contact = Contact.objects.filter(pk=conversation.contact_id, sms_consent_source=STOP_SOURCE)
         if contact.exists():
             _change_consent_at_reply_time(
                 event, conversation, ConsentEventType.RESUBSCRIBED, START_SOURCE

@@ -61,9 +61,7 @@ def messaged(db, sandbox):
 
     def send(name, days=0, **store):
         owner = make_store(name, **store)
-        agreed_at = timezone.now() - timedelta(days=500)
-        everybody = make_list(owner, 2, gdpr_consent_at=agreed_at)
-        campaign = enqueue.enqueue_campaign(make_campaign(owner, everybody).pk)
+        campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
         while sending.process_next_batch() != "none due":
             pass
         CampaignMessage.objects.filter(campaign=campaign).update(
@@ -153,7 +151,7 @@ def test_start_does_not_take_back_an_objection_that_followed_a_stop(messaged, cl
 
 def test_start_gives_no_consent_that_there_never_was(messaged, client):
     anna = messaged("anna")
-    Contact.objects.filter(owner=anna).update(is_subscribed=False, gdpr_consent_at=None)
+    Contact.objects.filter(owner=anna).update(is_subscribed=False)
     assert write(client, "STOP")["stop"] == 1
     write(client, "START")
     assert not subscribed(anna)
@@ -265,9 +263,8 @@ def test_the_number_of_a_reply_is_read_as_everywhere(written, phone, client):
 
 def test_a_stop_whose_number_has_two_readings_counts_for_both_and_a_start_for_none(client):
     anna, bella = make_store("anna"), make_store("bella", phone_region="DE")
-    agreed = {"is_subscribed": True, "gdpr_consent_at": timezone.now()}
     contacts = [
-        Contact.objects.create(owner=store, phone=phone, **agreed)
+        Contact.objects.create(owner=store, phone=phone, is_subscribed=True)
         for store, phone in ((anna, "+306912345678"), (bella, "+496912345678"))
     ]
     write(client, "stop", "6912345678")
