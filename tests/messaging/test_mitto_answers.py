@@ -77,8 +77,9 @@ def test_items_that_name_their_numbers_are_matched_by_them(sandbox):
     assert [numbers[item.message_id] for item in items] == [m.destination for m in messages]
 
 
-def test_where_there_are_no_bulk_calls_messages_go_out_one_by_one(sandbox, caplog):
-    sandbox.behave(without_bulk=404)
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_there_are_no_bulk_calls_messages_go_out_one_by_one(sandbox, caplog, status):
+    sandbox.behave(without_bulk=status)
     result = client(sandbox.url).send_bulk([SMS, BAD, SMS])
     assert [bool(item.message_id) for item in result.items] == [True, False, True]
     assert result.items[1].error
