@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.models import AuditEntry, User
@@ -15,9 +16,11 @@ from compliance import off_boarding, tasks
 from contacts.importing import lifecycle
 from contacts.importing.import_refused import ImportRefused
 from contacts.models import Contact, ContactImport, List, ListMembership, Suppression
-from messaging import credits, sending
-from messaging.models import Batch, CreditTransaction, ShortLink, Wallet
+from messaging import credits, replies, sending
+from messaging.models import Batch, CreditTransaction, SendingStop, ShortLink, Wallet
 from messaging.sending import BatchResult
+from messaging.sending_stop import stop_sending
+from messaging.statuses import StopReason
 from tests.compliance import planting
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
@@ -157,18 +160,25 @@ def test_off_boarding_twice_is_said_once_and_another_day_is_said():
     assert entries(store) == ["store off-boarded", "store's day of erasure changed"]
 
 
-def test_a_contact_under_a_legal_hold_stays_with_its_messages_until_the_hold_ends():
+@pytest.mark.parametrize(
+    ("kept", "lifted"),
+    [
+        ({"legal_hold": True}, {"legal_hold": False}),
+        ({"restricted_at": timezone.now()}, {"restricted_at": None}),
+    ],
+)
+def test_a_contact_that_must_be_kept_stays_with_its_messages_until_it_need_not(kept, lifted):
     store = make_store()
     target = make_list(store, 2)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
     held = Contact.objects.order_by("pk").first()
-    Contact.objects.filter(pk=held.pk).update(legal_hold=True)
+    Contact.objects.filter(pk=held.pk).update(**kept)
     leave(store)
     assert Contact.objects.get().phone == held.phone
     assert CampaignMessage.objects.exclude(to="").get().contact_id == held.pk
     store.refresh_from_db()
     assert store.erased_at is None
-    Contact.objects.update(legal_hold=False)
+    Contact.objects.update(**lifted)
     tasks.run_pii_retention()
     store.refresh_from_db()
     assert store.erased_at and not CampaignMessage.objects.exclude(to="").exists()
@@ -180,6 +190,25 @@ def test_an_opt_out_outlives_its_contact_as_a_hash():
     call_command("consent", "opt-out", contact.phone, store=store.email)
     leave(store)
     assert not Contact.objects.exists() and Suppression.objects.filter(owner=store).count() == 1
+
+
+def test_a_stop_that_waits_to_be_applied_outlives_its_contact():
+    store = make_store(sender_name="+306900000000")
+    make_contact(store)
+    replies.store_replies_and_enqueue_job(
+        [{"from": "+306900000001", "to": "+306900000000", "text": "STOP"}]
+    )
+    leave(store)
+    assert not Contact.objects.exists() and Suppression.objects.exists()
+
+
+def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, settings):
+    store = make_store()
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
+    stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
+    SendingStop.objects.update(next_probe_at=timezone.now())
+    off_boarding.off_board_store(store, erase_on=off_boarding.day_of_erasure(30), by="test")
+    assert sending.process_next_batch() == BatchResult.NONE_DUE
 
 
 def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
