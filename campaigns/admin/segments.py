@@ -25,13 +25,20 @@ from campaigns.segment_forms import ConditionFields, conditions_of_form
 from campaigns.segments import segment_problem
 
 
+class _ChooseSeveral(AutocompleteSelectMultiple):
+    """Without the control that clears all: it would stand in the list as something else."""
+
+    def build_attrs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {**super().build_attrs(*args, **kwargs), "data-allow-clear": "false"}
+
+
 def choose_several(field_name: str) -> AutocompleteSelectMultiple:
     """A control for several lists or several segments, found by typing.
 
     Args:
         field_name: `list` or `segment`.
     """
-    return AutocompleteSelectMultiple(
+    return _ChooseSeveral(
         AudienceChoice._meta.get_field(field_name),
         admin.site,
         attrs={"class": "unfold-admin-autocomplete admin-autocomplete"},

@@ -6,7 +6,7 @@ function name_parts() {
   document.getElementById("main")?.setAttribute("role", "main");
   for (const box of document.querySelectorAll(".select2-container")) {
     const label = document.querySelector(`label[for="${box.previousElementSibling?.id}"]`);
-    for (const part of box.querySelectorAll("[role=combobox], [role=textbox]")) {
+    for (const part of box.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]")) {
       if (part.hasAttribute("aria-label")) continue;
       part.setAttribute("aria-label", label ? label.textContent.trim() : "Choose");
       part.removeAttribute("aria-labelledby");
