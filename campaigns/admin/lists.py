@@ -64,6 +64,8 @@ class MembersForm(forms.Form):
             ValidationError: if none or several are, or a line holds no number of a contact.
         """
         cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
         chosen = [name for name in ("numbers", "segment", "campaign") if cleaned.get(name)]
         if len(chosen) != 1:
             raise forms.ValidationError("Choose numbers, or a segment, or a campaign.")

@@ -26,7 +26,14 @@ from campaigns.segments import segment_problem
 
 
 class _ChooseSeveral(AutocompleteSelectMultiple):
-    """Without the control that clears all: it would stand in the list as something else."""
+    """Without the control that clears all: it would stand in the list as something else.
+
+    What was posted and is no id is left out when the form is shown again.
+    """
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        ids = [one for one in value if str(one).isascii() and str(one).isdecimal()]
+        return super().optgroups(name, ids, attr)
 
     def build_attrs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return {**super().build_attrs(*args, **kwargs), "data-allow-clear": "false"}

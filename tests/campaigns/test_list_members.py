@@ -34,6 +34,9 @@ def test_an_operator_adds_and_removes_numbers_as_people_write_them(alice, admin_
     assert members(target) == [1, 2]
     refused = admin_client.post(url, form | {"numbers": "6900000003\n6911111111\nnobody"}).text
     assert "No contact of the store has: +306911111111, nobody" in refused
+    for odd in ("x", "99999999999999999999", "\0"):
+        page = admin_client.post(url, {"change": "add", "segment": odd, "campaign": odd}).text
+        assert "badge red" in page, odd
     assert members(target) == [1, 2]
     form = {"change": "remove", "numbers": "6900000001\n6900000003"}
     assert "1 removed" in admin_client.post(url, form, follow=True).text

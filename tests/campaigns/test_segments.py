@@ -282,6 +282,8 @@ def test_an_operator_sets_conditions_in_a_form_and_sees_the_count(alice, admin_c
     assert "<dd>1</dd>" in seen
     seen = admin_client.post(reverse("admin:campaigns_segment_count"), form | {"in_lists": []}).text
     assert "1 left out: they have no birthday." in seen
+    refused = admin_client.post(reverse("admin:campaigns_segment_add"), form | {"in_lists": ["x"]})
+    assert "not a valid value" in refused.text and not Segment.objects.exists()
     admin_client.post(reverse("admin:campaigns_segment_add"), form)
     saved = Segment.objects.get()
     assert saved.conditions == {"gender": "female", "birth_month": 5, "in_lists": [target.pk]}
