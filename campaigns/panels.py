@@ -9,7 +9,7 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
-from astronote.common.sql import rows
+from astronote.common.sql import database_now, rows
 from astronote.models import User
 from campaigns import reports
 from campaigns.automations.switching import create_links_and_sample_text
@@ -32,11 +32,14 @@ MESSAGES_SHOWN = 50
 
 def campaigns_and_imports_in_progress() -> dict[str, Any]:
     """Campaigns that are sending or paused and imports that are being read, with progress."""
+    now = database_now()
     running = Campaign.objects.filter(status__in=RUNNING_STATUSES).order_by("-started_at")
     imports = ContactImport.objects.filter(status__in=OPEN_IMPORT_STATUSES).select_related("owner")
     return {
         "running": reports.progress_of_campaigns(running[:ROWS_SHOWN]),
-        "imports": [(job, import_progress(job)) for job in imports.order_by("-pk")[:ROWS_SHOWN]],
+        "imports": [
+            (job, import_progress(job, now)) for job in imports.order_by("-pk")[:ROWS_SHOWN]
+        ],
     }
 
 

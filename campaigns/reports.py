@@ -57,7 +57,8 @@ class CampaignReport(NamedTuple):
 
     `delivery_rate` is the share of the accepted messages, 0 to 1; None if none was accepted.
     `delivery_seconds` holds the seconds from sending to delivery by percentile. `clicks` counts
-    visits of the campaign's links, `people_who_clicked` the recipients who opened their offer link.
+    visits of the campaign's links, `people_who_clicked` the recipients who opened their offer link,
+    `shared_links` the targets of links that all share, each with its visits.
     """
 
     accepted: int
@@ -72,6 +73,7 @@ class CampaignReport(NamedTuple):
     delivery_rate: float | None
     delivery_seconds: dict[int, float]
     slots: list[CampaignSlot]
+    shared_links: list[tuple[str, int]]
 
     def as_dict(self) -> dict[str, Any]:
         """The figures for JSON and CSV, without the slots."""
@@ -107,7 +109,7 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
             clicks, people_who_clicked = count, people
         else:
             events_by_slot.setdefault(slot, Counter())[CLICKS] = count
-    links = ShortLink.objects.filter(campaign_id=campaign.pk).aggregate(clicks=Sum("click_count"))
+    links = shared_link_clicks_by_target(campaign)
     batches = Batch.objects.filter(kind=kind, source_id=campaign.pk)
     debits = CreditTransaction.objects.filter(batch__in=batches, type=TransactionType.DEBIT)
     slots = [
@@ -121,7 +123,8 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
         skipped_by_reason=_nonzero_most_frequent_first(details_by_event[TallyEvent.SKIPPED]),
         unknown=campaign.unknown,
         opted_out=details_by_event[TallyEvent.OPTED_OUT].total(),
-        clicks=clicks + (links["clicks"] or 0),
+        clicks=clicks + sum(count for _, count in links),
+        shared_links=links,
         people_who_clicked=people_who_clicked,
         credits=debits.aggregate(charged=Sum("amount"))["charged"] or 0,
         delivery_rate=delivered / accepted if accepted else None,

@@ -152,18 +152,22 @@ def _erase_and_count_own_rows(declaration: PersonalData, ids: Sequence[int]) -> 
 
 def erased_value_of_column(
     model: type[models.Model], name: str, on_erasure: OnErasure
-) -> str | Concat | None:
+) -> str | dict[str, Any] | Concat | None:
     """What a column holds after all of it was erased: nothing, or a mask where texts are masked."""
     emptied = _value_of_emptied_column(model, name)
     return MASK if on_erasure == OnErasure.MASK and emptied == "" else emptied
 
 
-def _value_of_emptied_column(model: type[models.Model], name: str) -> str | Concat | None:
+def _value_of_emptied_column(
+    model: type[models.Model], name: str
+) -> str | dict[str, Any] | Concat | None:
     """What an emptied column holds; where rows must differ, a text with the row's number."""
     if _is_column_in_unique_key(model, name):
         number = Cast("pk", models.CharField())
         return Concat(models.Value(f"{MASK[:-1]} "), number, models.Value("]"))
     field = {field.name: field for field in model._meta.concrete_fields}[name]
+    if isinstance(field, models.JSONField) and not field.null:
+        return {}
     return None if field.null else ""
 
 

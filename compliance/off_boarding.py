@@ -286,7 +286,7 @@ def _is_filled_q(model: type[models.Model], name: str) -> Q:
     """The rows whose column holds something that was not erased yet."""
     field = model._meta.get_field(name)
     if isinstance(field, models.JSONField):
-        return Q(**{f"{name}__isnull": False})
+        return Q(**{f"{name}__isnull": False}) & ~Q(**{name: {}})
     return Q(**{f"{name}__gt": ""}) & ~Q(**{f"{name}__startswith": "[erased"})
 
 

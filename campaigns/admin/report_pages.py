@@ -71,7 +71,7 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
             ("Skipped", _with_sentences_and_advice(report.skipped_by_reason)),
         ],
         "not_reached_count": reports.count_not_reached(report),
-        "links": reports.shared_link_clicks_by_target(campaign),
+        "links": report.shared_links,
         "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
         "charts": _charts_over_time(report, zone),
     }

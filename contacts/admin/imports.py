@@ -29,6 +29,7 @@ from unfold.widgets import (
 
 from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.sql import database_now
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import FIELDS
@@ -242,7 +243,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
         context |= {
             "rejected_rows": rows[:REJECTED_ROWS_SHOWN],
-            "progress": lifecycle.import_progress(contact_import),
+            "progress": lifecycle.import_progress(contact_import, database_now()),
         }
         return TemplateResponse(request, "contacts/import_progress.html", context)
 
@@ -276,7 +277,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def progress_json_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         return JsonResponse(
-            lifecycle.import_progress(self._get_viewable_import_or_404(request, pk))
+            lifecycle.import_progress(self._get_viewable_import_or_404(request, pk), database_now())
         )
 
     def rejected_csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:

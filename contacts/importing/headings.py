@@ -45,8 +45,12 @@ class Meaning(StrEnum):
     ENDED = "ended"  # "Archived", "Deleted at": who is so may be meant to get no messages
     NUMBER = "number"  # "Number" alone: the cells decide
     OTHER = "other"  # a known thing that no contact has
+    REJECTION = "rejection"  # our own column in files of rejected rows
     UNKNOWN = ""
 
+
+# The heading of the column that says why a row was rejected, in our own files.
+REJECTION_HEADING = "rejected because"
 
 # A column of one of these is used for consent, or set aside because another one says more.
 MEANINGS_OF_CONSENT = frozenset(
@@ -96,6 +100,8 @@ def read_heading(text: str) -> Heading:
     Args:
         text: the heading as it stands in the file.
     """
+    if text == REJECTION_HEADING:
+        return Heading(Meaning.REJECTION)
     words = canonical_heading_words(CODE_LEGEND.sub(" ", text))
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words

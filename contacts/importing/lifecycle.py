@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +32,6 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.prefetch import prefetch_in_one_thread
-from astronote.common.sql import database_now
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
 from contacts.importing.consent_cells import Consent
@@ -613,9 +613,9 @@ def enqueue_open_imports_if_queue_empty(dry_run: bool) -> int:
     return len(ids)
 
 
-def import_progress(contact_import: ContactImport) -> dict[str, Any]:
+def import_progress(contact_import: ContactImport, now: datetime) -> dict[str, Any]:
     """How far an import is, as JSON for a page or program: percent, rows a second, seconds left."""
-    started_at, ended_at = contact_import.started_at, contact_import.finished_at or database_now()
+    started_at, ended_at = contact_import.started_at, contact_import.finished_at or now
     seconds = (ended_at - started_at).total_seconds() if started_at else 0
     is_complete = contact_import.status == ImportStatus.COMPLETED
     share = 1 if is_complete else contact_import.share_read

@@ -600,6 +600,7 @@ class _Guess:
                 Meaning.STATUS,
                 Meaning.ENDED,
                 Meaning.UNCLEAR_CONSENT,
+                Meaning.REJECTION,
             ):
                 continue
             rows_of_no = column.row_numbers_matching(

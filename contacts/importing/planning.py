@@ -17,10 +17,10 @@ from django.conf import settings
 from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
 from contacts.importing.consent_cells import Consent
+from contacts.importing.headings import REJECTION_HEADING
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import Layout
 from contacts.importing.refusing_cells import title_names_opt_outs
-from contacts.importing.rejected import REASON_HEADING
 from contacts.importing.validating import ContactRow, Rejection, build_row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
 from contacts.phones import PhoneKind, phone_region_of
@@ -271,7 +271,7 @@ def _last_used_mapping(owner_id: int, layout: Layout) -> dict[str, list[int]] | 
     if not layout.has_header:
         return None
     headings = list(layout.headings)
-    if headings[-1:] == [REASON_HEADING]:  # a download of rejected rows
+    if headings[-1:] == [REJECTION_HEADING]:  # a download of rejected rows
         headings = headings[:-1]
     completed = ContactImport.objects.filter(
         owner=owner_id, status=ImportStatus.COMPLETED, layout__headings=headings

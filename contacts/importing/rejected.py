@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from astronote.common.spreadsheet_csv import BOM, csv_line_with_escaped_formulas
+from contacts.importing.headings import REJECTION_HEADING
 from contacts.models import ContactImport, RejectedRow
-
-REASON_HEADING = "reason"
 
 
 def rejected_csv_lines(contact_import: ContactImport) -> Iterator[str]:
-    """The heading of the imported file with a last column `reason`, then the rejected rows."""
+    """The heading of the imported file with a last column that says why, then the rejected rows."""
     headings = (contact_import.layout or {}).get("headings", [])
-    yield BOM + csv_line_with_escaped_formulas([*headings, REASON_HEADING])
+    yield BOM + csv_line_with_escaped_formulas([*headings, REJECTION_HEADING])
     rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
     for cells, column, reason in rows.values_list("row", "column", "reason").iterator():
         padded = [*cells, *[""] * (len(headings) - len(cells))]

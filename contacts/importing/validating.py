@@ -31,7 +31,7 @@ from contacts.importing.dates import (
     parse_birthday_or_raise_unusable,
 )
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import MEANINGS_OF_CONSENT, read_heading
+from contacts.importing.headings import MEANINGS_OF_CONSENT, Meaning, read_heading
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
@@ -237,7 +237,8 @@ class _RowValidator:
         self.unused_texts = [
             (at, KnownCells(cell_refuses_messages, MAX_KNOWN_TEXTS))
             for at, heading in enumerate(headings)
-            if at not in mapped and read_heading(heading).meaning not in MEANINGS_OF_CONSENT
+            if at not in mapped
+            and read_heading(heading).meaning not in {*MEANINGS_OF_CONSENT, Meaning.REJECTION}
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),

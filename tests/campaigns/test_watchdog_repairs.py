@@ -9,7 +9,7 @@ from django.db import connection, connections
 from django.utils import timezone
 from rq.job import JobStatus
 
-from astronote.models import AuditEntry
+from astronote.models import AuditEntry, User
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import actions, enqueue
@@ -110,6 +110,9 @@ def all_stuck(alice, everybody):
     bob = make_store("bob")
     Wallet.objects.filter(owner=bob).update(balance=7)
     ContactImport.objects.create(owner=alice, file_name="a.csv", file_size=1, file_sha256="")
+    gone = make_store("gone")
+    make_campaign(gone, None, status="scheduled", scheduled_at=timezone.now() + timedelta(days=1))
+    User.objects.filter(pk=gone.pk).update(left_at=timezone.now())
     lose_jobs()
     abandon_job("scheduler")
 

@@ -51,10 +51,10 @@ def test_nothing_of_a_customer_is_left_and_books_and_trail_stay():
     Suppression.objects.all().delete()
     Suppression.objects.create(owner=world.store, phone_hash="x", reason="inbound STOP")
     before = list(CreditTransaction.objects.order_by("pk").values_list("pk", "amount"))
-    CreditTransaction.objects.update(reason="paid")
-    CreditTransaction.objects.filter(idempotency_key__contains="6900000001").update(
-        idempotency_key="kept"
-    )
+    for entry in CreditTransaction.objects.all():  # the books name no customer
+        CreditTransaction.objects.filter(pk=entry.pk).update(
+            reason="paid", idempotency_key=f"kept {entry.pk}"
+        )
     messages = CampaignMessage.objects.count()
     assert set(planting.needles_in(planting.database_dump())) == set(planting.NEEDLES)
     leave(world.store)

@@ -215,7 +215,7 @@ def test_rejected_rows_are_corrected_and_imported_again(tmp_path):
     assert job.rejected == 2
     download = "".join(rejected.rejected_csv_lines(job))
     rows = list(csv.reader(io.StringIO(download.lstrip("\ufeff"))))
-    assert rows[0] == ["Handy", "Vorname", "Geburtstag", "reason"]
+    assert rows[0] == ["Handy", "Vorname", "Geburtstag", "rejected because"]
     assert rows[1][1] == "'=cmd()" and rows[1][3].startswith("Handy: not a valid phone number")
     fixed = download.replace("12,", "6900000001,", 1).replace("41.1.1990", "14.1.1990")
     again = imported(tmp_path, store, fixed)

@@ -230,7 +230,7 @@ def test_an_import_whose_file_is_gone_says_so():
 
 def test_progress_says_how_fast_it_is_and_how_long_it_will_take():
     job = uploaded(make_store("alice"))
-    assert lifecycle.import_progress(job) == {
+    assert lifecycle.import_progress(job, timezone.now()) == {
         "id": job.pk, "status": "uploaded", "error": "", "percent": 0, "processed": 0,
         "created": 0, "updated": 0, "unchanged": 0, "duplicate": 0, "rejected": 0,
         "kept_incomplete": 0, "rows_per_second": 0, "seconds_left": None,
@@ -245,15 +245,15 @@ def test_progress_says_how_fast_it_is_and_how_long_it_will_take():
         created=480,
         rejected=20,
     )
-    state = lifecycle.import_progress(job)
+    state = lifecycle.import_progress(job, timezone.now())
     assert (state["percent"], state["created"], state["rejected"]) == (25, 480, 20)
     assert state["rows_per_second"] in (49, 50) and 30 <= state["seconds_left"] <= 33
     moved(job, status="cancelled", finished_at=began + timedelta(seconds=5))
-    state = lifecycle.import_progress(job)
+    state = lifecycle.import_progress(job, timezone.now())
     assert (state["percent"], state["rows_per_second"]) == (25, 100)
     assert state["seconds_left"] is None
     moved(job, status="completed", share_read=0.25)
-    state = lifecycle.import_progress(job)
+    state = lifecycle.import_progress(job, timezone.now())
     assert (state["percent"], state["seconds_left"]) == (100, None)
 
 
@@ -373,7 +373,7 @@ def test_rejected_rows_of_another_import_are_not_in_the_download(capsys):
     first = ContactImport.objects.order_by("pk").first()
     call_command("contact_import", "rejected", first.pk)
     lines = capsys.readouterr().out.lstrip("\ufeff").split()
-    assert lines[0] == "phone,note,reason"
+    assert lines[0] == "phone,note,rejected because"
     assert lines[1].startswith("12,,phone:") and not any(line.startswith("13") for line in lines)
 
 

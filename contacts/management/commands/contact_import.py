@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
+from astronote.common.sql import database_now
 from contacts.importing import lifecycle, rejected
 from contacts.models import ContactImport
 
@@ -40,6 +41,6 @@ class Command(BaseCommand):
                 lifecycle.cancel_import(contact_import, by=BY)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        progress = lifecycle.import_progress(contact_import)
+        progress = lifecycle.import_progress(contact_import, database_now())
         line = ", ".join(f"{name} {value}" for name, value in progress.items())
         self.stdout.write(json.dumps(progress) if options["json"] else line)
