@@ -372,7 +372,7 @@ def test_rejected_rows_of_another_import_are_not_in_the_download(capsys):
         )
     first = ContactImport.objects.order_by("pk").first()
     call_command("contact_import", "rejected", first.pk)
-    lines = capsys.readouterr().out.lstrip("\ufeff").split()
+    lines = capsys.readouterr().out.lstrip("\ufeff").splitlines()
     assert lines[0] == "phone,note,rejected because"
     assert lines[1].startswith("12,,phone:") and not any(line.startswith("13") for line in lines)
 
