@@ -64,11 +64,11 @@ def opt_out_and_count(message: OutboundMessage, evidence: Evidence) -> None:
         message: the message whose link was opened.
         evidence: who opened it.
     """
-    if not _is_opt_out_without_effect(message):
+    if not _is_already_opted_out_for_good(message):
         replies.apply_at_once_or_enqueue_job(page_opt_outs.store_opt_out(message, evidence))
 
 
-def _is_opt_out_without_effect(message: OutboundMessage) -> bool:
+def _is_already_opted_out_for_good(message: OutboundMessage) -> bool:
     """Whether the number is opted out at the store, and nothing is under way that would change it.
 
     So a link that is pressed many times leaves one row.

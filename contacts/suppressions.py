@@ -234,7 +234,7 @@ def describe_unreadable_lines(counts: SuppressionCounts) -> str:
     return f"{len(lines):,} lines hold no number: {', '.join(map(str, lines[:LINES_NAMED]))}"
 
 
-def write_store_or_global_suppressions(file: Writable, owner_id: int | None) -> int:
+def write_suppressed_hashes_of_store_or_global(file: Writable, owner_id: int | None) -> int:
     """Write one store's suppressions, or those for all stores, as CSV; return how many."""
     line_count = 0
     for line in store_or_global_suppression_lines(owner_id):

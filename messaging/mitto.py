@@ -379,7 +379,7 @@ def _interpret_send_answer(body: Any, messages: Sequence[OutgoingSms]) -> Accept
     items = _sort_items_by_message_or_none(items, messages)
     if items is None:
         return _build_ambiguous_with_error_words("the answer names other numbers", body)
-    sent_items = [_parse_sent_item(item) for item in items]
+    sent_items = [_id_or_error_words_of_item(item) for item in items]
     ids = [item.message_id for item in sent_items if item.message_id]
     if len(set(ids)) != len(ids):
         return _build_ambiguous_with_error_words("the answer names a message twice", body)
@@ -412,7 +412,7 @@ def _digits_of_number(number: Any) -> str:
     return "".join(filter(str.isdecimal, str(number or "")))
 
 
-def _parse_sent_item(item: Mapping[str, Any]) -> SentItem:
+def _id_or_error_words_of_item(item: Mapping[str, Any]) -> SentItem:
     message_id = next(filter(None, (_get_any_case(item, name) for name in ID_FIELDS)), None)
     if isinstance(message_id, (str, int)):
         return SentItem(str(message_id))

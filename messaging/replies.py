@@ -57,7 +57,7 @@ from messaging.reply_stores import (
     Conversation,
     conversations_latest_first,
     find_addressees,
-    possible_numbers_in,
+    possible_sender_numbers,
 )
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
@@ -224,7 +224,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.save(update_fields=["status", "processed_at", "error", "retry_at"])
         return event.consent_request
     payload = event.payload or {}
-    numbers = possible_numbers_in(sender_number_of_reply(payload))
+    numbers = possible_sender_numbers(sender_number_of_reply(payload))
     conversations = conversations_latest_first(numbers)
     meant_for = find_addressees(numbers, conversations, first_field(payload, TO_FIELDS))
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]

@@ -21,7 +21,7 @@ from messaging import replies
 from messaging.event_fields import TEXT_FIELDS, first_field, sender_number_of_reply
 from messaging.models import ReplyReview
 from messaging.reply_reading import read_reply
-from messaging.reply_stores import conversations_latest_first, possible_numbers_in
+from messaging.reply_stores import conversations_latest_first, possible_sender_numbers
 from messaging.statuses import ConsentRequest, WebhookEventStatus
 
 SOURCE = "reply_review"
@@ -119,7 +119,7 @@ def _opt_out_where_marketing_is_held(reply: ReplyReview) -> None:
         )
     suppress_phones_held_by_reply(reply.pk, reason=SOURCE)
     conversations = conversations_latest_first(
-        possible_numbers_in(sender_number_of_reply(reply.payload or {}))
+        possible_sender_numbers(sender_number_of_reply(reply.payload or {}))
     )
     meant_for = [one for one in conversations if one.owner_id in held_at or None in held_at]
     replies.add_opt_outs_to_tallies(replies.opt_out_contacts(reply, meant_for, source=SOURCE))

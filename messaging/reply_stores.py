@@ -22,7 +22,7 @@ from messaging.models import message_classes
 RECENT = timedelta(days=90)
 
 
-def possible_numbers_in(text: str) -> list[str]:
+def possible_sender_numbers(text: str) -> list[str]:
     """The numbers that a reply may have come from, as E.164, by the reader of imports.
 
     Mitto gives a number with its country code, with or without a sign. Without one that is valid,

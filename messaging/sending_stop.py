@@ -104,7 +104,7 @@ def describe_stop(stop: SendingStop) -> str:
 def _describe_how_sending_goes_on(stop: SendingStop) -> str:
     if stop.next_probe_at is None:
         return WAYS_ON[StopReason(stop.reason)]
-    if _is_stop_without_probe_open():
+    if _does_stop_without_probes_stand():
         return "None is lost. One is tried once sending is stopped for this reason alone."
     if stop.next_probe_at <= database_now():
         return "None is lost. One is tried at once; if Mitto accepts it, sending goes on."
@@ -114,7 +114,7 @@ def _describe_how_sending_goes_on(stop: SendingStop) -> str:
     )
 
 
-def _is_stop_without_probe_open() -> bool:
+def _does_stop_without_probes_stand() -> bool:
     """Whether a stop stands that no probe ends; then there is no probe."""
     return SendingStop.objects.filter(next_probe_at__isnull=True).exists()
 
@@ -249,7 +249,7 @@ def claim_probe_and_schedule_next() -> Batch | None:
     """
     due = SendingStop.objects.select_for_update().filter(next_probe_at__lte=Now())
     stop = due.first()
-    if stop is None or _is_stop_without_probe_open():
+    if stop is None or _does_stop_without_probes_stand():
         return None
     batch = (
         Batch.objects.select_for_update(skip_locked=True)
@@ -344,4 +344,4 @@ def count_sendable_batches() -> int:
     if not SendingStop.objects.exists():
         return due_batches().count()
     is_probe_due = SendingStop.objects.filter(next_probe_at__lte=Now()).exists()
-    return int(is_probe_due and not _is_stop_without_probe_open() and due_batches().exists())
+    return int(is_probe_due and not _does_stop_without_probes_stand() and due_batches().exists())

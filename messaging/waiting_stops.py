@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from messaging.event_fields import sender_number_of_reply
 from messaging.models import WebhookEvent
-from messaging.reply_stores import possible_numbers_in
+from messaging.reply_stores import possible_sender_numbers
 from messaging.statuses import ConsentRequest, WebhookEventStatus
 
 # Reading the numbers of so many takes a tenth of a second; if more wait, every batch waits.
@@ -29,5 +29,5 @@ def is_one_from(e164_phones: Collection[str]) -> bool:
     return len(payloads) > MOST_READ or any(
         number in phones
         for payload in payloads
-        for number in possible_numbers_in(sender_number_of_reply(payload or {}))
+        for number in possible_sender_numbers(sender_number_of_reply(payload or {}))
     )

@@ -136,7 +136,7 @@ class OperatorAdmin(LargeTableAdmin):
     def response_add(
         self, request: HttpRequest, obj: Operator, post_url_continue: str | None = None
     ) -> HttpResponse:
-        return self._send_or_show_link(request, obj)
+        return self._mail_link_or_show_if_no_mail_set_up(request, obj)
 
     def do_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
         """Do what a button of the operator's page says."""
@@ -149,7 +149,7 @@ class OperatorAdmin(LargeTableAdmin):
         try:
             match action:
                 case "link" if operator.is_active:
-                    return self._send_or_show_link(request, operator)
+                    return self._mail_link_or_show_if_no_mail_set_up(request, operator)
                 case "end-sessions":
                     chosen = request.POST.get("session", "")[:40] or None
                     operators.end_sessions_of(operator, by=by, public_id=chosen)
@@ -165,7 +165,9 @@ class OperatorAdmin(LargeTableAdmin):
             messages.success(request, f"{operator.email}: done")
         return redirect("admin:astronote_operator_change", pk)
 
-    def _send_or_show_link(self, request: HttpRequest, operator: Operator) -> HttpResponse:
+    def _mail_link_or_show_if_no_mail_set_up(
+        self, request: HttpRequest, operator: Operator
+    ) -> HttpResponse:
         if password_links.can_mail():
             password_links.mail_password_link(operator, by=request.user)
             messages.success(request, f"A link is on its way to {operator.email}.")

@@ -236,7 +236,7 @@ class ConsentColumn:
             yes, no = Consent.OPTED_OUT, Consent.SILENT
         if len(text) > MAX_LENGTH:
             return None
-        marks = _distinct_characters_but_punctuation(text)
+        marks = _distinct_telling_characters(text)
         if _has_only_tick_symbols(text):
             return yes
         if marks and marks <= _CROSSES:
@@ -317,11 +317,11 @@ def channels_in_cell(text: str) -> set[str]:
 
 
 def _has_only_tick_symbols(text: str) -> bool:
-    marks = _distinct_characters_but_punctuation(text)
+    marks = _distinct_telling_characters(text)
     return bool(marks) and marks <= _TICKS
 
 
-def _distinct_characters_but_punctuation(text: str) -> set[str]:
+def _distinct_telling_characters(text: str) -> set[str]:
     """The characters of a text, without blanks, forms of an emoji and signs that say nothing."""
     telling = "?!" if text.startswith("!") else "?"
     return {

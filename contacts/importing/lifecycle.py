@@ -248,7 +248,7 @@ def _write_rows_unless_file_changed(contact_import: ContactImport) -> bool:
     """
     try:
         with files.temporary_local_copy(contact_import.pk) as path:
-            layout, mapping = _stored_plan_or_plan_and_store(contact_import, path)
+            layout, mapping = _load_or_make_plan_or_raise(contact_import, path)
             _write_rows_after_checkpoint(contact_import, path, layout, mapping)
     except files.FileChanged:
         return False
@@ -270,7 +270,7 @@ def _log_error_place_and_build_reason(import_id: int, error: Exception) -> str:
     return f"an unexpected error{where} ({kind} in {place}): tell the operator"
 
 
-def _stored_plan_or_plan_and_store(
+def _load_or_make_plan_or_raise(
     contact_import: ContactImport, path: Path
 ) -> tuple[Layout, dict[str, list[int]]]:
     """The layout and mapping of an import; planned and stored once, so that a restart uses them."""

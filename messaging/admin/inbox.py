@@ -90,7 +90,7 @@ class ReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description="customer")
     def customer(self, reply: Reply) -> str:
-        return _name_of(reply)
+        return _name_and_number_of_sender(reply)
 
     @admin.display(description="text")
     def text(self, reply: Reply) -> str:
@@ -127,7 +127,7 @@ class ReplyAdmin(ReadOnlyAdmin):
             mark_read(contact)
         context = {
             **self.admin_site.each_context(request),
-            "title": _name_of(reply),
+            "title": _name_and_number_of_sender(reply),
             "opts": self.model._meta,
             "reply": reply,
             "contact": contact,
@@ -152,7 +152,7 @@ def _answer(request: HttpRequest, contact: Contact, form: AnswerForm) -> bool:
     return True
 
 
-def _name_of(reply: Reply) -> str:
+def _name_and_number_of_sender(reply: Reply) -> str:
     contact = reply.contact
     if contact is None:
         return sender_number_of_reply(reply.payload or {}) or "an erased number"

@@ -32,7 +32,7 @@ def brought_in(lines, owner=None, region="GR"):
 
 def exported(owner=None):
     file = io.StringIO()
-    return suppressions.write_store_or_global_suppressions(
+    return suppressions.write_suppressed_hashes_of_store_or_global(
         file, owner and owner.pk
     ), file.getvalue()
 

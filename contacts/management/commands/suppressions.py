@@ -47,8 +47,8 @@ class Command(BaseCommand):
 
     def _write_store_or_global_export(self, file: Path | None, owner_id: int | None) -> None:
         if file is None:
-            suppressions.write_store_or_global_suppressions(self.stdout, owner_id)
+            suppressions.write_suppressed_hashes_of_store_or_global(self.stdout, owner_id)
             return
         with file.open("w", newline="", encoding="utf-8") as target:
-            count = suppressions.write_store_or_global_suppressions(target, owner_id)
+            count = suppressions.write_suppressed_hashes_of_store_or_global(target, owner_id)
         self.stdout.write(f"{count:,} entries")
