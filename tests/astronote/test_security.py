@@ -46,6 +46,7 @@ OPEN = {
     "admin/login/",
     "admin/logout/",
     "admin/jsi18n/",
+    "admin/account/alerts/",  # switches mails to the own account
     "admin/set-password/x/x/",
 }
 # What an account that is let into the admin has without any role: an empty page and itself.

@@ -3,7 +3,6 @@
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
-from selenium.webdriver.common.keys import Keys
 
 from campaigns.models import Campaign, Segment
 from contacts.models import Contact
@@ -20,25 +19,16 @@ def operator(browser):
     browser.login("operator@example.com", PASSWORD)
 
 
-def choose(browser, field, row):
-    """Choose a row in a field that is searched in, by keyboard; the field may take several."""
-    browser.press(f".field-{field} .select2-selection")
-    search = browser.find(".select2-container--open .select2-search__field")
-    search.send_keys(row)
-    browser.wait_until(lambda: browser.find(".select2-results__option--highlighted"))
-    search.send_keys(Keys.ENTER)
-
-
 def test_an_operator_makes_a_segment_by_its_count_and_a_campaign_to_it(browser, operator, tmp_path):
     store = make_store(company="Anna's")
     regulars = make_list(store, 5, name="regulars")
     Contact.objects.filter(phone__endswith="1").update(gender="female")
     browser.open(reverse("admin:campaigns_segment_add"))
     browser.screenshot(tmp_path / "empty.png")
-    choose(browser, "owner", "alice")
+    browser.choose_found("owner", "alice")
     browser.type("name", "women of the list")
     browser.choose("gender", "female")
-    choose(browser, "in_lists", "regulars")
+    browser.choose_found("in_lists", "regulars")
     browser.wait_for("4 left out: they have no gender.")
     browser.screenshot(tmp_path / "segment.png", PHONE)
     browser.click("Save")
@@ -46,10 +36,10 @@ def test_an_operator_makes_a_segment_by_its_count_and_a_campaign_to_it(browser, 
     segment = Segment.objects.get()
     assert segment.conditions == {"gender": "female", "in_lists": [regulars.pk]}
     browser.open(reverse("admin:campaigns_campaign_add"))
-    choose(browser, "owner", "alice")
+    browser.choose_found("owner", "alice")
     browser.type("name", "to women")
     browser.type("message_text", "Hello")
-    choose(browser, "segments", "women")
+    browser.choose_found("segments", "women")
     browser.wait_for("4 left out: they have no gender.")
     browser.click("Save")
     browser.wait_for("saved as a draft")

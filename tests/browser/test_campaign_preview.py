@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from contacts.models import Contact
-from tests.browser.test_admin_pages import PASSWORD, choose
+from tests.browser.test_admin_pages import PASSWORD
 from tests.support.factories import make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,9 +23,9 @@ def test_a_greek_text_with_typographic_quotes_is_priced_and_its_cheaper_form_is_
         Contact.objects.filter(phone=f"+30690{number:07}").update(first_name=name)
     Contact.objects.filter(phone="+306900000005").update(phone="+302101234567")
     browser.open(reverse("admin:campaigns_campaign_add"))
-    choose(browser, "owner", "alice")
+    browser.choose_found("owner", "alice")
     browser.type("message_text", TEXT)
-    choose(browser, "list", "πελάτες")
+    browser.choose_found("list", "πελάτες")
     browser.wait_for("These characters make the text Unicode")
     browser.wait_for("1 skipped: the number is no mobile")
     browser.wait_for("2 recipients lack a value")

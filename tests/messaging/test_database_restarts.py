@@ -67,7 +67,7 @@ def test_an_answer_is_recorded_although_the_session_ended_during_the_call(sandbo
     sandbox.behave(latency_ms=1000)
     thread, results = in_thread(sending.process_next_batch)
     wait_until(lambda: calls_of(sandbox) == 1)
-    assert end_other_sessions() == 1
+    assert end_other_sessions() >= 1
     thread.join()
     assert results == ["accepted"]
     assert outcome_of(campaign) == ("completed", 5, 0)

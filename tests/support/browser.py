@@ -17,6 +17,7 @@ import axe_core_python
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 SECONDS = 20
@@ -109,6 +110,14 @@ class Browser:
     def choose(self, name: str, value: str) -> None:
         """Choose an option, by its value, of the select of this name."""
         Select(self.find(f"select[name={name!r}]")).select_by_value(value)
+
+    def choose_found(self, name: str, row: str) -> None:
+        """Choose a row, found by typing, in a field that may take several."""
+        self.press(f".field-{name} .select2-selection")
+        search = self.find(".select2-container--open .select2-search__field")
+        search.send_keys(row[:20])
+        self.wait_until(lambda: self.find(".select2-results__option--highlighted"))
+        search.send_keys(Keys.ENTER)
 
     def click(self, label: str) -> None:
         """Click the button or link with this text."""
