@@ -122,14 +122,14 @@ def parse_database_url(value: str) -> str:
     return value
 
 
-def parse_email_url(value: str) -> str:
+def parse_email_url_or_empty(value: str) -> str:
     """A mail server's address, or nothing."""
     if value and urlsplit(value).scheme not in ("smtp", "smtp+tls", "smtp+ssl"):
         raise ValueError("expected smtp://, smtp+tls:// or smtp+ssl://")
     return value
 
 
-def parse_redis_url(value: str) -> str:
+def parse_redis_url_or_empty(value: str) -> str:
     """The address of a Redis; empty for the embedded one."""
     if value:
         build_queue_options(value)

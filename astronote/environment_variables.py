@@ -17,11 +17,11 @@ from astronote.environment_parsers import (
     parse_cron_expression,
     parse_cron_expression_or_empty,
     parse_database_url,
-    parse_email_url,
+    parse_email_url_or_empty,
     parse_networks,
     parse_positive_minutes,
     parse_positive_seconds,
-    parse_redis_url,
+    parse_redis_url_or_empty,
     parse_strong_secret,
     parse_text_unchanged,
     parse_time_of_day,
@@ -57,7 +57,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "REDIS_URL",
-            parse_redis_url,
+            parse_redis_url_or_empty,
             "",
             "Redis 6.2 or later, or Valkey; empty: an embedded server is used",
         ),
@@ -143,7 +143,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "EMAIL_URL",
-            parse_email_url,
+            parse_email_url_or_empty,
             "",
             "mail server for links to set a password and for alerts, such as smtp+tls://USER:PASSWORD@HOST:587;"
             " empty: an administrator passes links on",

@@ -71,7 +71,7 @@ async def application(scope: Any, protocol: Any) -> None:
                 )
                 _respond(protocol, await answer(head, _build_limited_body_reader(scope, protocol)))
                 return
-        await _answer_by_django(scope, protocol)
+        await _answer_by_django_or_refuse(scope, protocol)
     except RequestRefused as refused:
         _respond(protocol, Answer(refused.status, orjson.dumps({"error": refused.error})))
     except ProtocolClosed:
@@ -127,17 +127,17 @@ def _too_slow_error() -> RequestRefused:
     return RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time")
 
 
-async def _answer_by_django(scope: Any, protocol: Any) -> None:
+async def _answer_by_django_or_refuse(scope: Any, protocol: Any) -> None:
     """Receive the body, then let Django answer in a thread."""
     loop = asyncio.get_running_loop()
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as body:
         has_body = "content-length" in scope.headers or "transfer-encoding" in scope.headers
-        size = await _receive_body_or_refuse(scope, protocol, body) if has_body else 0
+        size = await _save_body_and_get_size_or_raise(scope, protocol, body) if has_body else 0
         environ = _build_environ(scope, body, size)
         await loop.run_in_executor(_threads, _run_django_and_respond, environ, protocol, loop)
 
 
-async def _receive_body_or_refuse(scope: Any, protocol: Any, body: IO[bytes]) -> int:
+async def _save_body_and_get_size_or_raise(scope: Any, protocol: Any, body: IO[bytes]) -> int:
     """Write the body to a file; return its size.
 
     More than LARGE_BYTES is read only on the upload paths, and only of who is logged in.

@@ -11,7 +11,7 @@ from pathlib import Path
 import environ
 
 from astronote import environment, theme
-from astronote.processes.names import process_name
+from astronote.processes.names import running_command_name
 from astronote.queues.catalogue import QUEUES
 from astronote.queues.redis_address import build_queue_options
 
@@ -86,7 +86,7 @@ _options["connect_timeout"] = 10
 # A machine that is cut off is noticed within about a minute, by PostgreSQL too: until then its
 # open transaction keeps its locks. Sockets on the same machine ignore these.
 _options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-_options.setdefault("application_name", process_name())
+_options.setdefault("application_name", running_command_name())
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Accounts

@@ -33,7 +33,7 @@ from messaging.models import Batch, DirectMessage
 from messaging.statuses import UNSENT_BATCH_STATUSES, Reason
 
 TEST_KEY_PREFIX = "test:"
-FINISH_CANCELLING = "campaigns.tasks.finish_cancelling"
+FINISH_CANCELLING = "campaigns.tasks.drop_cancelled_batches"
 
 
 def start_now_if_startable(campaign: Campaign, *, by: Any) -> None:
@@ -98,7 +98,7 @@ def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
         )
         audit.write_entry("cancel", campaign, by=by)
         jobs.cancel_delayed_on_commit("scheduler", schedule.start_job_id(campaign))
-        jobs.enqueue("scheduler", FINISH_CANCELLING, campaign.pk)
+        jobs.enqueue_on_commit("scheduler", FINISH_CANCELLING, campaign.pk)
 
 
 def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
@@ -134,7 +134,7 @@ def duplicate_campaign_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
     Raises:
         NotPermitted: if it is a service campaign and `by` may not send service messages.
     """
-    service_campaigns.require_permission_to_send_type(campaign.message_type, by)
+    service_campaigns.raise_not_permitted_if_may_not_send_type(campaign.message_type, by)
     copy = Campaign(
         owner_id=campaign.owner_id,
         created_by_id=getattr(by, "pk", campaign.created_by_id),
@@ -173,7 +173,7 @@ def build_unsaved_campaign_to_not_reached(campaign: Campaign) -> Campaign:
 
 
 @transaction.atomic
-def get_or_create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
+def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft to those whom an ended campaign did not reach; nothing is sent yet.
 
     If there is one already that was not started, that one is returned.
@@ -182,7 +182,7 @@ def get_or_create_campaign_to_not_reached(campaign: Campaign, *, by: Any) -> Cam
         ValueError: if the campaign has not ended, or there is nobody to be reached.
         NotPermitted: if it is a service campaign and `by` may not send service messages.
     """
-    service_campaigns.require_permission_to_send_type(campaign.message_type, by)
+    service_campaigns.raise_not_permitted_if_may_not_send_type(campaign.message_type, by)
     # Of two presses at one moment the second waits here, and finds the draft of the first.
     statuses = Campaign.objects.select_for_update().values_list("status", flat=True)
     if statuses.get(pk=campaign.pk) not in FINAL_CAMPAIGN_STATUSES:
@@ -212,7 +212,7 @@ def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
     return _resolve_unknown(unknown_messages.mark_unknown_failed_and_release, campaign, by)
 
 
-def send_unknown_again(campaign: Campaign, *, by: Any) -> int:
+def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
     """Send all unknown messages of a campaign again; return how many.
 
     Those that Mitto did accept are repeated.
@@ -250,7 +250,7 @@ def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) 
     text = create_links_and_campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(
         own_url, shared_url
     )
-    message = direct_messages.enqueue_direct_message_unless_opted_out(
+    message = direct_messages.enqueue_direct_message_or_raise_blocked(
         campaign.owner, phone, text, key=f"{TEST_KEY_PREFIX}{secrets.token_hex(8)}"
     )
     audit.write_entry("test", campaign, by=by, message=message.pk)

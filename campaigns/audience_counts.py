@@ -67,14 +67,14 @@ def count_segment(segment: Segment) -> SegmentCount:
         len(chunk.recipients) for chunk in iter_chunks_without_suppressed(iter(drawn), campaign)
     )
     suppressed = estimate_share(size, len(drawn), len(drawn) - kept)
-    left_out = [*left_out_counts(campaign)]
+    left_out = [*left_out_counts_without_suppressed(campaign)]
     if suppressed:
         left_out.append(LeftOut(suppressed, SUPPRESSED))
     matching = segments.contacts_matching(segment, local_today(segment.owner)).count()
     return SegmentCount(matching, size - suppressed, is_exact or not suppressed, left_out)
 
 
-def left_out_counts(campaign: Campaign) -> Iterator[LeftOut]:
+def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
     """Why contacts are not in a campaign's audience, the reasons that leave somebody out.
 
     A contact that was chosen is counted once, under the first reason. Suppressed numbers are not

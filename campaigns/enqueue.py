@@ -87,7 +87,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
     if only_if_due and not schedule.due_campaigns().filter(pk=campaign_id).exists():
         return campaign
     if by is not None:
-        service_campaigns.require_permission_to_send_type(campaign.message_type, by)
+        service_campaigns.raise_not_permitted_if_may_not_send_type(campaign.message_type, by)
     if sending_stop.is_stopped_by_restore():
         raise SendingBlocked("after a restore nothing starts until a person lets sending go on")
     sender = require_eligible_sender(campaign.owner)
@@ -95,7 +95,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         raise CannotStart("the campaign has no text")
     if problem := audience_problem(campaign):
         raise CannotStart(problem)
-    written = _write_campaign_batches_and_messages(campaign, sender)
+    written = _write_messages_until_over_limit(campaign, sender)
     if not written.message_count:
         raise CannotStart(why_audience_is_empty(campaign))
     service_campaigns.require_confirmation(campaign, written.message_count)
@@ -127,7 +127,7 @@ class WrittenMessages(NamedTuple):
     skipped_count: int
 
 
-def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> WrittenMessages:
+def _write_messages_until_over_limit(campaign: Campaign, sender: str) -> WrittenMessages:
     """Write the messages and batches of a campaign, at most one more than it may have.
 
     The audience is read by a server-side cursor in chunks, so memory does not grow with it.
@@ -136,7 +136,7 @@ def _write_campaign_batches_and_messages(campaign: Campaign, sender: str) -> Wri
         render = message_text.create_links_and_campaign_renderer(campaign)
     except ValueError as error:
         raise CannotStart(str(error)) from None
-    limit = service_campaigns.max_recipients_or_none(campaign)
+    limit = service_campaigns.recipient_limit_unless_confirmed(campaign)
     audience = allowed_campaign_audience(campaign).order_by("pk")
     recipients = (
         audience[: None if limit is None else limit + 1]

@@ -147,7 +147,7 @@ def _build_renderer(text: str, greek_capitals: bool) -> Renderer:
 
     contact_fields = template.fields - link_makers.keys()
     names_to_gsm = greek_capitals and not count_characters_outside_gsm(
-        template.text_without_values()
+        template.text_with_default_values()
     )
 
     def render(contact: Mapping[str, str], tracking_id: str) -> str:

@@ -144,7 +144,7 @@ registry.store_panels.register(
     StorePanel(
         "automations",
         "campaigns/panels/store_automations.html",
-        panels.store_automations_context,
+        panels.create_links_and_automations_context,
         50,
     ),
 )
@@ -302,7 +302,7 @@ registry.no_personal_data.register(
 )
 
 
-def _find_campaigns(text: str) -> list[Found]:
+def _find_campaigns_by_name(text: str) -> list[Found]:
     found = Campaign.objects.filter(name__icontains=text).select_related("owner").order_by("-pk")
     return [
         Found(
@@ -328,7 +328,7 @@ def _find_numbers_messaged(text: str) -> list[Found]:
 
 
 registry.search_sources.register(
-    SearchSource("campaigns", "campaign", "campaigns.view_campaign", _find_campaigns),
+    SearchSource("campaigns", "campaign", "campaigns.view_campaign", _find_campaigns_by_name),
     SearchSource("messages", "sms", "campaigns.view_campaignmessage", _find_numbers_messaged),
 )
 registry.sidebar_links.register(

@@ -69,7 +69,7 @@ def empty_store_links_context(request: HttpRequest, store: User) -> dict[str, An
     return {}
 
 
-def store_automations_context(request: HttpRequest, store: User) -> dict[str, Any]:
+def create_links_and_automations_context(request: HttpRequest, store: User) -> dict[str, Any]:
     """A store's automations, each with a sample of its text."""
     automations = Automation.objects.filter(owner=store).order_by("type")
     return {

@@ -25,7 +25,7 @@ from campaigns.audience_counts import (
     SUPPRESSED,
     LeftOut,
     estimate_share,
-    left_out_counts,
+    left_out_counts_without_suppressed,
     stable_random_sample,
 )
 from campaigns.message_text import (
@@ -151,7 +151,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     preview = preview._replace(
         available=wallet.available,
         notes=list(_quiet_hours_and_cap_notes(campaign)),
-        left_out=[*left_out_counts(campaign), *preview.left_out],
+        left_out=[*left_out_counts_without_suppressed(campaign), *preview.left_out],
     )
     problem = problem or _why_campaign_cannot_be_sent(campaign, preview, size)
     return preview._replace(problem=problem)
@@ -194,7 +194,7 @@ def _preview_by_counting_audience(
     plain = replace_outside_gsm_in_template(
         campaign.message_text, greek_capitals=campaign.owner.writes_greek_in_capitals
     )
-    render_plain = _renderer_of_other_text_or_none(campaign, plain)
+    render_plain = _renderer_or_none_if_same_or_invalid(campaign, plain)
     counts = _count_messages(campaign, drawn, render, render_plain)
     text = counts.sample_text or render(SAMPLE_CONTACT, SAMPLE_CODE)
     suppressed = estimate_share(size, counts.drawn, counts.suppressed)
@@ -208,7 +208,7 @@ def _preview_by_counting_audience(
     return _build_preview_of_text(text)._replace(
         recipients=round(sum(counts.by_parts.values()) * scale),
         credits=round(_total_parts(counts.by_parts) * scale),
-        credits_error=0 if is_whole else _credits_error_of_sample(counts, size),
+        credits_error=0 if is_whole else _credits_error_for_audience(counts, size),
         spread=[
             PartCount(parts, round(count * scale))
             for parts, count in sorted(counts.by_parts.items())
@@ -266,7 +266,7 @@ def _recipient_indexes_of_fields_without_default(campaign: Campaign) -> list[int
     return [RECIPIENT_COLUMNS.index(name) for name in without_default if name in CONTACT_FIELDS]
 
 
-def _renderer_of_other_text_or_none(campaign: Campaign, text: str) -> Renderer | None:
+def _renderer_or_none_if_same_or_invalid(campaign: Campaign, text: str) -> Renderer | None:
     """A renderer as if the campaign had another text; None if it has that already."""
     if text == campaign.message_text:
         return None
@@ -282,7 +282,7 @@ def _renderer_of_other_text_or_none(campaign: Campaign, text: str) -> Renderer |
         return None
 
 
-def _credits_error_of_sample(counts: _Counts, size: int) -> int:
+def _credits_error_for_audience(counts: _Counts, size: int) -> int:
     """The error of the credits of a sample, as CONFIDENCE has it."""
     drawn = max(2, counts.drawn)
     mean = _total_parts(counts.by_parts) / drawn

@@ -59,7 +59,7 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         current = locked.get(pk=campaign.pk)
         if current.status not in STARTABLE_STATUSES:
             raise ValueError("only a draft or scheduled campaign can be scheduled")
-        service_campaigns.require_permission_to_send_type(current.message_type, by)
+        service_campaigns.raise_not_permitted_if_may_not_send_type(current.message_type, by)
         message_text.build_full_text(current)
         details = service_campaigns.type_and_recipients_if_service(current)
         service_campaigns.require_confirmation(current, details.get("recipients", 0))

@@ -103,7 +103,7 @@ def conditions_of_form(cleaned: dict[str, Any]) -> dict[str, Any]:
     return conditions
 
 
-class _CommandForm(ConditionFields):
+class _ConditionsOfStoreForm(ConditionFields):
     """Conditions of one store, from a program."""
 
     def __init__(self, store: User, data: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ def build_segment(store: User, name: str, values: dict[str, Any]) -> Segment:
     Raises:
         ValidationError: if a value cannot be read, or there is none, or the name is taken.
     """
-    form = _CommandForm(store, values)
+    form = _ConditionsOfStoreForm(store, values)
     if not form.is_valid():
         raise ValidationError(
             [

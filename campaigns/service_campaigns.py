@@ -46,7 +46,7 @@ def may_send_message_type(message_type: str, by: Any) -> bool:
     return isinstance(by, User) and by.has_perm(PERMISSION)
 
 
-def require_permission_to_send_type(message_type: str, by: Any) -> None:
+def raise_not_permitted_if_may_not_send_type(message_type: str, by: Any) -> None:
     """Refuse somebody who may not send messages of this type.
 
     Raises:
@@ -56,7 +56,7 @@ def require_permission_to_send_type(message_type: str, by: Any) -> None:
         raise NotPermitted("service messages need an account that may send them")
 
 
-def max_recipients_or_none(campaign: Campaign) -> int | None:
+def recipient_limit_unless_confirmed(campaign: Campaign) -> int | None:
     """The most recipients that a campaign may have as it is now; None if there is no limit."""
     if campaign.message_type != MessageType.SERVICE or current_confirmation(campaign):
         return None
@@ -67,9 +67,9 @@ def require_confirmation(campaign: Campaign, recipient_count: int) -> None:
     """Refuse a service campaign to more recipients than one person alone may decide on.
 
     Raises:
-        SendingBlocked: if it has more recipients than `max_recipients_or_none`.
+        SendingBlocked: if it has more recipients than `recipient_limit_unless_confirmed`.
     """
-    limit = max_recipients_or_none(campaign)
+    limit = recipient_limit_unless_confirmed(campaign)
     if limit is not None and recipient_count > limit:
         raise SendingBlocked(
             f"a second person must confirm a service campaign to more than {limit:,} recipients"
@@ -78,7 +78,7 @@ def require_confirmation(campaign: Campaign, recipient_count: int) -> None:
 
 def needs_confirmation(campaign: Campaign) -> bool:
     """Whether the campaign has more recipients than it may have without a second person."""
-    limit = max_recipients_or_none(campaign)
+    limit = recipient_limit_unless_confirmed(campaign)
     return limit is not None and allowed_campaign_audience(campaign)[: limit + 1].count() > limit
 
 
@@ -131,7 +131,7 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
     """
     with transaction.atomic():
         locked = _lock_and_refresh_startable(campaign)
-        require_permission_to_send_type(locked.message_type, by)
+        raise_not_permitted_if_may_not_send_type(locked.message_type, by)
         if not needs_confirmation(locked):
             raise ValueError("the campaign needs no confirmation")
         ServiceConfirmation.objects.update_or_create(
@@ -163,7 +163,7 @@ def confirm(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
     """
     with transaction.atomic():
         locked = _lock_and_refresh_startable(campaign)
-        require_permission_to_send_type(MessageType.SERVICE, by)
+        raise_not_permitted_if_may_not_send_type(MessageType.SERVICE, by)
         request = current_confirmation_request(locked)
         if request is None:
             raise ValueError("nobody asked to confirm the text and audience as they are now")

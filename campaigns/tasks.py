@@ -26,7 +26,7 @@ def start_due_campaigns() -> int:
     return schedule.enqueue_due_campaigns()
 
 
-def finish_cancelling(campaign_id: int) -> int:
+def drop_cancelled_batches(campaign_id: int) -> int:
     """Queue scheduler: drop the unsent batches of a cancelled campaign."""
     return actions.cancel_batches_of_cancelled_campaign(campaign_id)
 

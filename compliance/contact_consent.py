@@ -68,7 +68,7 @@ def ask_proof_and_record_consent_action(
     form = RecordConsentForm(request.POST if request.POST.get("confirmed") else None)
     if form.is_valid():
         try:
-            _record_consent_of_form(contact, request, **form.cleaned_data)
+            _record_consent_entered_by_operator(contact, request, **form.cleaned_data)
         except ConsentRefused as refused:
             form.add_error(None, str(refused))
         else:
@@ -85,7 +85,7 @@ def ask_proof_and_record_consent_action(
     return TemplateResponse(request, "compliance/record_consent.html", context)
 
 
-def _record_consent_of_form(
+def _record_consent_entered_by_operator(
     contact: Contact, request: HttpRequest, *, message_type: str, channel: str, **proof: Any
 ) -> None:
     """Record the form's consent; its time is in the store's zone."""

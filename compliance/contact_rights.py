@@ -24,7 +24,11 @@ def erase_person_of_contact_at_store(
     contact: Contact, by: User | AnonymousUser
 ) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
-    return rights.erase_person(contact.phone, contact.owner_id, by=by) if contact.phone else None
+    return (
+        rights.erase_or_restrict_person(contact.phone, contact.owner_id, by=by)
+        if contact.phone
+        else None
+    )
 
 
 def show_held_data_action(

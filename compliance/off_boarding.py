@@ -34,7 +34,7 @@ from campaigns import actions
 from campaigns.automations.switching import switch_automation
 from campaigns.models import RUNNING_STATUSES, STARTABLE_STATUSES, Automation, Campaign
 from compliance import held_rows
-from compliance.erasure import delete_contacts_and_mask_messages, erased_value_of_column
+from compliance.erasure import erase_contacts_but_keep_opt_outs, erased_value_of_column
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, ImportStatus, Suppression
 from messaging import batch_queue, replies
@@ -102,7 +102,7 @@ def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | s
         locked.save(update_fields=["left_at", "erase_on", "is_active", "password"])
         sessions.end_sessions(locked)
         audit.write_entry(action, locked, by=by, owner_id=locked.pk, erase_on=erase_on.isoformat())
-    jobs.enqueue("pii_retention", CONTINUE, locked.pk)
+    jobs.enqueue_on_commit("pii_retention", CONTINUE, locked.pk)
     store.refresh_from_db()
 
 
@@ -142,7 +142,7 @@ def continue_off_boarding(store_id: int) -> dict[str, int]:
         end_open_work(store)
         if store.erase_on is None or store.erase_on > database_now().date():
             return {}
-        counts = dict(_erase_data(store))
+        counts = dict(_apply_replies_and_erase_unheld_data(store))
         if counts:
             audit.write_entry(ERASED, store, by=NAME, owner_id=store.pk, erased=counts)
         if not Contact.objects.filter(owner=store).exists():  # none is held back
@@ -211,7 +211,7 @@ def _unsent_batches(store: Any) -> QuerySet[Batch]:
     return Batch.objects.filter(owner=store, status__in=UNSENT_BATCH_STATUSES).order_by("pk")
 
 
-def _erase_data(store: User) -> Counter[str]:
+def _apply_replies_and_erase_unheld_data(store: User) -> Counter[str]:
     """Erase what the declarations say is a store's; return how many rows of each table changed.
 
     Contacts under a legal hold or a restriction stay, with all that belongs to them.
@@ -264,12 +264,14 @@ def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
     while ids := list(rows.filter(pk__gt=last_id).values_list("pk", flat=True)[:CHUNK_ROWS]):
         with transaction.atomic():
             if model is Contact:
-                delete_contacts_and_mask_messages(ids)
+                erase_contacts_but_keep_opt_outs(ids)
             elif is_deleted:
                 model._default_manager.filter(pk__in=ids).delete()
             else:
                 for name, value in values.items():
-                    filled = model._default_manager.filter(_is_filled_q(model, name), pk__in=ids)
+                    filled = model._default_manager.filter(
+                        _has_unerased_value_q(model, name), pk__in=ids
+                    )
                     filled.update(**{name: value})
         changed, last_id = changed + len(ids), ids[-1]
     return changed
@@ -278,11 +280,11 @@ def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
 def _is_any_filled_q(model: type[models.Model], names: Any) -> Q:
     filled = Q(pk__in=[])
     for name in names:
-        filled |= _is_filled_q(model, name)
+        filled |= _has_unerased_value_q(model, name)
     return filled
 
 
-def _is_filled_q(model: type[models.Model], name: str) -> Q:
+def _has_unerased_value_q(model: type[models.Model], name: str) -> Q:
     """The rows whose column holds something that was not erased yet."""
     field = model._meta.get_field(name)
     if isinstance(field, models.JSONField):
@@ -359,6 +361,6 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
-def day_of_erasure(days: int) -> date:
+def utc_day_of_erasure(days: int) -> date:
     """The day (UTC, by PostgreSQL's clock) so many days from now."""
     return database_now().date() + timedelta(days=days)

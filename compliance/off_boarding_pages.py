@@ -56,7 +56,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
     store = _get_store_or_refuse(request, pk)
     form = ConfirmationForm(store, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        erase_on = off_boarding.day_of_erasure(form.cleaned_data["days"])
+        erase_on = off_boarding.utc_day_of_erasure(form.cleaned_data["days"])
         off_boarding.off_board_store(store, erase_on=erase_on, by=request.user)
         messages.success(request, f"{store} has left; its data is erased from {erase_on} on")
         return redirect("admin:astronote_user_change", pk)

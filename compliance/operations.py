@@ -114,7 +114,7 @@ contact_actions.register(
         contact_rights.lift_restrictions_action,
     ),
     ContactAction(
-        "erase_person",
+        "erase_or_restrict_person",
         "Erase",
         "Erase them",
         "delete",

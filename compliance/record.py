@@ -97,7 +97,7 @@ def describe_declared_tables() -> list[dict[str, Any]]:
     ]
 
 
-def describe_declared_places() -> list[dict[str, str]]:
+def describe_places_outside_tables() -> list[dict[str, str]]:
     """Every place outside the tables, with what is declared of it."""
     return [
         {
@@ -130,5 +130,5 @@ def record_of_processing() -> dict[str, Any]:
         "rights": list(RIGHTS),
         "periods": retention_period_texts(),
         "tables": describe_declared_tables(),
-        "places": describe_declared_places(),
+        "places": describe_places_outside_tables(),
     }

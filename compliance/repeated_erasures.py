@@ -52,5 +52,5 @@ def repeat_missing_erasures(lines: Iterable[str], *, by: str) -> tuple[int, int]
     }
     for number, stores in found.items():
         for owner_id in [None] if None in stores else sorted(filter(None, stores)):
-            rights.erase_person(number, owner_id, by=by)
+            rights.erase_or_restrict_person(number, owner_id, by=by)
     return len(found), len(missing)

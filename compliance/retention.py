@@ -20,7 +20,7 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
-from compliance.erasure import anonymise_contacts_and_messages, delete_contacts_and_mask_messages
+from compliance.erasure import anonymise_contacts_and_messages, erase_contacts_but_keep_opt_outs
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport
 from messaging.models import message_classes
@@ -203,7 +203,7 @@ def _build_contact_rule() -> RetentionRule:
     )
     if settings.PII_RETENTION_ACTION == "delete":
         return RetentionRule(
-            "contacts_contact", condition, ActionType.DELETE, delete_contacts_and_mask_messages
+            "contacts_contact", condition, ActionType.DELETE, erase_contacts_but_keep_opt_outs
         )
     return RetentionRule(
         "contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts_and_messages

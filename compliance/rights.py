@@ -68,7 +68,7 @@ class Erasure(NamedTuple):
         return [trace for trace in self.left if not trace.reason]
 
 
-def erase_person(
+def erase_or_restrict_person(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> Erasure:
     """Erase all data on a number (article 17), and search for what is left.

@@ -114,13 +114,13 @@ def _act_and_get_problem_name(
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show what an opt-in request asks; a press agrees, a GET changes nothing."""
-    asked = opt_in_requests.find_usable_request_by_confirm_token(token)
+    asked = opt_in_requests.find_answered_or_open_request_by_token(token)
     context = _language_context(request, asked.contact.owner if asked else None)
     if asked and request.method == "POST":
         if not page_confirmations.is_confirmation_waiting(asked):
             confirmation = page_confirmations.store_confirmation(asked, evidence_of(request))
             replies.apply_at_once_or_enqueue_job(confirmation)
-        asked = opt_in_requests.find_usable_request_by_confirm_token(token)
+        asked = opt_in_requests.find_answered_or_open_request_by_token(token)
     if asked is None:
         context["help"] = context["texts"].confirm_help
         return _page_response(request, "compliance/unknown_link.html", context, status=404)

@@ -112,7 +112,7 @@ def wait_for_sends_and_suppress_phones(
     Returns:
         How many of them were not suppressed yet.
     """
-    _wait_if_messages_may_be_under_way(owner_id, e164_phones)
+    _wait_for_sends_before_blocking_at_store(owner_id, e164_phones)
     hashes = [phone_hashes_with_each_key(phone) for phone in e164_phones]
     present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
     parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
@@ -145,7 +145,7 @@ def wait_for_sends_and_hold_marketing(
         e164_phones: numbers in E.164.
         reply_id: the reply's event.
     """
-    _wait_if_messages_may_be_under_way(owner_id, e164_phones)
+    _wait_for_sends_before_blocking_at_store(owner_id, e164_phones)
     MarketingHold.objects.bulk_create(
         [
             MarketingHold(owner_id=owner_id, phone_hash=phone_hash(phone), reply_id=reply_id)
@@ -172,7 +172,9 @@ def delete_marketing_holds_of_reply(reply_id: int) -> None:
     MarketingHold.objects.filter(reply_id=reply_id).delete()
 
 
-def _wait_if_messages_may_be_under_way(owner_id: int | None, e164_phones: Sequence[str]) -> None:
+def _wait_for_sends_before_blocking_at_store(
+    owner_id: int | None, e164_phones: Sequence[str]
+) -> None:
     """Wait for the store's open sending windows if a number is subscribed or being asked."""
     if owner_id is None:
         return

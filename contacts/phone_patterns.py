@@ -143,7 +143,7 @@ def national_number_rules(region: str, digit_count: int) -> NumberRules | None:
         f"+{code}",
         re.compile(
             f"(?!{dial_out})(?:{read_as_national}"
-            f"(?:{_national_number_pattern_if_prefix_certain(metadata, code, digit_count)})"
+            f"(?:{_unambiguous_pattern_with_optional_prefix(metadata, code, digit_count)})"
             f"|(?!{general}){code}(?!{prefix}|{main_prefix})(?={general})"
             f"({_valid_national_number_pattern(code, digit_count - len(str(code)))}))"
         ).fullmatch,
@@ -164,9 +164,7 @@ def _leading_calling_code(first_digits: str) -> int | None:
 def _number_rules_of_calling_code(code: int, digit_count: int) -> NumberRules:
     metadata = _main_region_metadata(code)
     prefix = _noncapturing_or_no_match(metadata.national_prefix_for_parsing)
-    number = _national_number_pattern_if_prefix_certain(
-        metadata, code, digit_count - len(str(code))
-    )
+    number = _unambiguous_pattern_with_optional_prefix(metadata, code, digit_count - len(str(code)))
     return NumberRules(
         f"+{code}",
         re.compile(f"{code}(?:{number})").fullmatch,
@@ -174,7 +172,7 @@ def _number_rules_of_calling_code(code: int, digit_count: int) -> NumberRules:
     )
 
 
-def _national_number_pattern_if_prefix_certain(
+def _unambiguous_pattern_with_optional_prefix(
     metadata: PhoneMetadata, code: int, digit_count: int
 ) -> str:
     """Matches a valid number with or without national prefix, where both readings are certain.

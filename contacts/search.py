@@ -40,7 +40,9 @@ def search_contacts(contacts: QuerySet[Contact], text: str) -> QuerySet[Contact]
         return contacts
     digits = re.sub(r"\D", "", text)
     if _NUMBER.fullmatch(text) and len(digits) >= MIN_DIGITS:
-        query = " | ".join(f"{beginning}:*" for beginning in _beginnings_of_number(text, digits))
+        query = " | ".join(
+            f"{beginning}:*" for beginning in _beginnings_of_number_without_plus(text, digits)
+        )
     else:
         query = " & ".join(f"{word}:*" for word in _WORD.findall(text)[:MAX_WORDS])
     if not query:
@@ -48,7 +50,7 @@ def search_contacts(contacts: QuerySet[Contact], text: str) -> QuerySet[Contact]
     return contacts.filter(RawSQL(MATCHES, [query], models.BooleanField()))
 
 
-def _beginnings_of_number(text: str, digits: str) -> list[str]:
+def _beginnings_of_number_without_plus(text: str, digits: str) -> list[str]:
     """How the number that somebody began to write may begin with its calling code, as digits."""
     whole = [number.removeprefix("+") for number in possible_numbers(text)]
     if text.startswith("+"):

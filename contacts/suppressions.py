@@ -108,13 +108,16 @@ def suppress_numbers_and_hashes_of_file(
     counts = SuppressionCounts(added=0, known=0, unreadable_lines=[])
     if layout.has_header:
         _insert_and_count_suppressions(
-            columns.key_ids_by_phone_hash_in_row(layout.headings), owner_id, reason, counts
+            columns.read_or_make_phone_hashes_with_key_ids(layout.headings),
+            owner_id,
+            reason,
+            counts,
         )
     numbered_rows = iter(rows)
     while chunk := list(islice(numbered_rows, CHUNK_LINES)):
         digests: dict[str, str] = {}
         for line, cells in chunk:
-            found = columns.key_ids_by_phone_hash_in_row(cells)
+            found = columns.read_or_make_phone_hashes_with_key_ids(cells)
             digests |= found
             if not found:
                 counts["unreadable_lines"].append(line)
@@ -184,9 +187,9 @@ class _NumberColumns:
             if not known and each in POSSIBLE_NUMBERS and at not in self.positions
         ]
 
-    def key_ids_by_phone_hash_in_row(self, cells: Sequence[str]) -> dict[str, str]:
+    def read_or_make_phone_hashes_with_key_ids(self, cells: Sequence[str]) -> dict[str, str]:
         """The hashes that a row holds, and those of its numbers, with the names of their keys."""
-        country, key_of_hash = self._country_text(cells), _key_id_named_in_row(cells)
+        country, key_of_hash = self._country_text(cells), _key_id_of_row_or_oldest(cells)
         for positions in (self.positions, self.others):
             found = {
                 digest: key
@@ -213,7 +216,7 @@ class _NumberColumns:
         return next((cells[at] for at in self.country_at if at < len(cells)), "")
 
 
-def _key_id_named_in_row(cells: Sequence[str]) -> str:
+def _key_id_of_row_or_oldest(cells: Sequence[str]) -> str:
     """The name of the key that made a row's hash; empty if it is no key that is set.
 
     A row that names none may be of the key before, as long as that one is set: then it is not taken

@@ -54,7 +54,9 @@ def halve_refused_batch(batch: Batch, message_ids: Sequence[MessageId], *, reaso
         ):
             return False
         batch.refresh_from_db()
-        move_to_new_batch(batch, message_ids[middle:], halved_from=batch.halved_from or batch.pk)
+        move_queued_to_new_batch(
+            batch, message_ids[middle:], halved_from=batch.halved_from or batch.pk
+        )
         enqueue_send_jobs_on_commit(1)
     return True
 
@@ -71,7 +73,9 @@ def was_other_half_accepted(batch: Batch) -> bool:
     return accepted.filter(submitted_at__isnull=False).exists()
 
 
-def move_to_new_batch(batch: Batch, message_ids: Sequence[MessageId], **columns: Any) -> Batch:
+def move_queued_to_new_batch(
+    batch: Batch, message_ids: Sequence[MessageId], **columns: Any
+) -> Batch:
     """Move queued messages of a pending batch, with their credits, to a new pending batch.
 
     Call it in a transaction that holds the batch's row lock.

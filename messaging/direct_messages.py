@@ -42,7 +42,7 @@ class NewDirectMessage(NamedTuple):
     contact_id: int | None = None
 
 
-def enqueue_direct_message_unless_opted_out(
+def enqueue_direct_message_or_raise_blocked(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.

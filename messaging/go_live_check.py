@@ -60,7 +60,7 @@ class GoLiveCheck:
     def run(self) -> Iterator[str]:
         """Do everything; each line is masked."""
         kept_requests.delete_kept_requests()
-        kept_requests.watch_requests_naming(self.numbers)
+        kept_requests.keep_future_requests_naming(self.numbers)
         stamp = time.strftime("%H:%M:%S")
         messages = [
             mitto.OutgoingSms(self.numbers[0], f"Δοκιμή {stamp}. Απαντήστε STOP.", self.sender),
@@ -69,7 +69,7 @@ class GoLiveCheck:
         ]
         ids = yield from self._send_and_get_ids_by_text(messages)
         if ids:
-            kept_requests.watch_requests_naming(ids.values())
+            kept_requests.keep_future_requests_naming(ids.values())
             for text, message_id in ids.items():
                 yield from self._query_status_and_add_findings(text, message_id)
             yield from self._wait_for_webhooks(list(ids.values()))

@@ -46,7 +46,7 @@ def delete_kept_requests() -> None:
     jobs.redis_connection().delete(MARKS_KEY, REQUESTS_KEY)
 
 
-def watch_requests_naming(names: Iterable[str]) -> None:
+def keep_future_requests_naming(names: Iterable[str]) -> None:
     """Keep the requests that name one of these numbers or message IDs, for a day."""
     redis = jobs.redis_connection()
     redis.sadd(MARKS_KEY, *(phone_hash(name.lstrip("+")) for name in names))

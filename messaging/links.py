@@ -18,7 +18,12 @@ from django.utils.crypto import salted_hmac
 
 from astronote.accounts.models import StoreId
 from astronote.common.sql import rows
-from messaging.addresses import TAG, add_scheme, find_addresses, to_ascii_url_keeping_tags
+from messaging.addresses import (
+    TAG,
+    add_scheme,
+    find_addresses,
+    to_ascii_url_keeping_tags,
+)
 from messaging.batch_writing import TRACKING_LENGTH
 from messaging.codes import code_from_bytes, leading_code_or_empty
 from messaging.models import ShortLink

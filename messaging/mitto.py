@@ -254,7 +254,7 @@ class MittoClient:
     def _call_and_get_raw_answer_or_problem(
         self, method: str, path: str, data: bytes | None
     ) -> RawAnswer | str:
-        answer = self._call_or_get_problem(method, path, data)
+        answer = self._call_or_get_connection_problem(method, path, data)
         if isinstance(answer, (RetryLater, Ambiguous)):
             return answer.error
         return RawAnswer(answer.status_code, answer.headers, answer.content)
@@ -265,7 +265,7 @@ class MittoClient:
 
     def fetch_message_status(self, message_id: str) -> StatusResult:
         """Ask for the status of a message."""
-        answer = self._call_or_get_problem("GET", f"/{message_id}", None)
+        answer = self._call_or_get_connection_problem("GET", f"/{message_id}", None)
         if not isinstance(answer, requests.Response):
             return answer
         return interpret_status_response(answer.status_code, answer.headers, answer.content)
@@ -280,7 +280,7 @@ class MittoClient:
     def _post_messages(
         self, path: str, body: dict[str, Any], messages: Sequence[OutgoingSms]
     ) -> SendResult:
-        answer = self._call_or_get_problem("POST", path, orjson.dumps(body))
+        answer = self._call_or_get_connection_problem("POST", path, orjson.dumps(body))
         if not isinstance(answer, requests.Response):
             return answer
         problem = _problem_of_response(answer.status_code, answer.headers, answer.content)
@@ -288,7 +288,7 @@ class MittoClient:
             return problem
         return _interpret_send_answer(_parse_json_or_none(answer.content), messages)
 
-    def _call_or_get_problem(
+    def _call_or_get_connection_problem(
         self, method: str, path: str, data: bytes | None
     ) -> requests.Response | RetryLater | Ambiguous:
         try:

@@ -265,7 +265,9 @@ registry.store_panels.register(
         panels.store_sending_eligibility_context,
         20,
     ),
-    StorePanel("ledger", "messaging/panels/store_ledger.html", panels.store_ledger_context, 40),
+    StorePanel(
+        "ledger", "messaging/panels/store_ledger.html", panels.store_ledger_by_day_context, 40
+    ),
 )
 registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),

@@ -223,7 +223,7 @@ def _write_request_messages_and_mark_sent(store: User, requests: Sequence[OptInR
         [
             NewDirectMessage(
                 request.contact.phone or "",
-                _build_request_text(request.wording, sender),
+                _add_reply_or_link_instruction(request.wording, sender),
                 f"opt-in:{request.pk}",
                 request.contact_id,
             )
@@ -243,7 +243,7 @@ MARK_AS_SENT = """
 """
 
 
-def _build_request_text(wording: str, sender: str) -> str:
+def _add_reply_or_link_instruction(wording: str, sender: str) -> str:
     """The text of a request, with the tag of its link; only a number can be answered."""
     if CONFIRM_LINK_TAG in wording:
         return wording
@@ -251,7 +251,7 @@ def _build_request_text(wording: str, sender: str) -> str:
     return f"{wording}\n{answer.format(link=CONFIRM_LINK_TAG)}"
 
 
-def find_usable_request_by_confirm_token(token: str) -> OptInRequest | None:
+def find_answered_or_open_request_by_token(token: str) -> OptInRequest | None:
     """The request of a confirmation link that was answered or still can be; else None."""
     tracking_id = tracking_id_if_confirm_token_valid(token)
     request = (
@@ -267,7 +267,7 @@ def find_usable_request_by_confirm_token(token: str) -> OptInRequest | None:
     return request if is_open else None
 
 
-def subscribe_if_request_was_open(
+def subscribe_or_close_request_if_open(
     request: OptInRequest, evidence: Evidence, *, at: datetime
 ) -> bool:
     """Subscribe the contact of a request that was confirmed on its page.
@@ -376,7 +376,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
     store, now = contact.owner, database_now()
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        if obstacle := why_opt_in_again_is_refused(contact):
+        if obstacle := why_contact_may_not_opt_in_again(contact):
             raise SendingBlocked(obstacle)
         codes = OptInRequest.objects.filter(
             contact__in=contact_ids_with_phone(contact.phone or ""),
@@ -400,7 +400,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
     return request
 
 
-def why_opt_in_again_is_refused(contact: Contact) -> str:
+def why_contact_may_not_opt_in_again(contact: Contact) -> str:
     """Why the contact cannot come back by a code; empty if it can."""
     if contact.is_subscribed:
         return "The contact is subscribed."

@@ -21,7 +21,7 @@ def store_confirmation(request: OptInRequest, evidence: Evidence) -> WebhookEven
     """Write that a person agreed on the page of a request, to be applied.
 
     Args:
-        request: from `opt_in_requests.find_usable_request_by_confirm_token`.
+        request: from `opt_in_requests.find_answered_or_open_request_by_token`.
         evidence: who agreed.
     """
     return WebhookEvent.objects.create(
@@ -46,13 +46,13 @@ def is_confirmation_waiting(request: OptInRequest) -> bool:
     return waiting.filter(payload__request=request.pk).exists()
 
 
-def apply_confirmation(event: WebhookEvent) -> None:
+def subscribe_by_page_confirmation(event: WebhookEvent) -> None:
     """Subscribe the contact if its request was open when the person agreed."""
     payload = event.payload or {}
     event.status = WebhookEventStatus.PROCESSED
     request = OptInRequest.objects.filter(pk=payload["request"]).first()
     if request is not None:
-        opt_in_requests.subscribe_if_request_was_open(
+        opt_in_requests.subscribe_or_close_request_if_open(
             request,
             Evidence(
                 ip_address=payload.get("ip_address"), user_agent=payload.get("user_agent", "")

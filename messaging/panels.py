@@ -153,7 +153,7 @@ class LedgerLine(NamedTuple):
     url: str
 
 
-def store_ledger_context(request: HttpRequest, store: User) -> dict[str, Any]:
+def store_ledger_by_day_context(request: HttpRequest, store: User) -> dict[str, Any]:
     """The newest lines of a store's ledger: one a campaign and day, instead of one a batch."""
     params = {
         "owner": store.pk,

@@ -56,7 +56,7 @@ def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
     if insert_new_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
         DEBOUNCE_KEY, DEBOUNCE_SECONDS
     ):
-        jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
+        jobs.enqueue_on_commit("delivery_status_poller", APPLY_RECEIPTS)
 
 
 def _insert_in_own_thread(new_events: list[NewEvent]) -> None:
@@ -139,7 +139,7 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
         # Exactly these are applied and marked: another receipt's message may get its ID meanwhile.
         for group in groups:
             if group.batch_kind is not None:
-                _apply_to_messages_and_mark(group)
+                _apply_and_mark_in_open_transaction(group)
                 counts["applied"] += group.size
         if any(group.batch_kind is None for group in groups):
             unmatched = WebhookEvent.objects.filter(
@@ -166,7 +166,7 @@ class NextReceipts(NamedTuple):
     batch_ids: str
 
 
-def _apply_to_messages_and_mark(receipts: NextReceipts) -> None:
+def _apply_and_mark_in_open_transaction(receipts: NextReceipts) -> None:
     assert receipts.batch_kind is not None
     execute(LOCK_BATCHES_BY_ID, [receipts.batch_ids])
     outcomes.record_outcomes_selected_by_sql(

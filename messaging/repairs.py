@@ -115,7 +115,9 @@ def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     While all sending is stopped, that is one job for a probe that is due. One job too many is
     harmless: it finds no batch.
     """
-    missing = max(0, sending_stop.count_sendable_batches() - jobs.count_waiting_jobs("sms"))
+    missing = max(
+        0, sending_stop.count_due_batches_allowed_by_stop() - jobs.count_waiting_jobs("sms")
+    )
     if missing and not dry_run:
         batch_queue.enqueue_send_jobs_on_commit(missing)
         audit.write_entry("lost jobs of batches enqueued", by=NAME, batches=missing)

@@ -73,7 +73,7 @@ NO_NUMBER = "no number that it came from"
 MAX_ERROR = 200
 APPLY_ANSWER_OF_PAGE = {
     page_opt_outs.PROVIDER: page_opt_outs.apply_opt_out,
-    page_confirmations.PROVIDER: page_confirmations.apply_confirmation,
+    page_confirmations.PROVIDER: page_confirmations.subscribe_by_page_confirmation,
 }
 RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
@@ -89,7 +89,7 @@ def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
 
 def _enqueue_job() -> None:
     if jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
-        jobs.enqueue("delivery_status_poller", APPLY_REPLIES)
+        jobs.enqueue_on_commit("delivery_status_poller", APPLY_REPLIES)
 
 
 def apply_at_once_or_enqueue_job(event: WebhookEvent) -> None:

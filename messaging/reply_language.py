@@ -119,13 +119,13 @@ class Language:
             correctable=acting,
             commands=self.commands,
         )
-        self._command = _compile_pattern_of_any_word(self.commands)
-        self._everyday = _compile_pattern_of_any_word(words("everyday", "cancelling"))
-        self._cancelling = _compile_pattern_of_any_word(words("cancelling"))
-        self._business = _compile_pattern_of_any_word(words("business"))
+        self._command = _compile_pattern_of_any_word_and_blank(self.commands)
+        self._everyday = _compile_pattern_of_any_word_and_blank(words("everyday", "cancelling"))
+        self._cancelling = _compile_pattern_of_any_word_and_blank(words("cancelling"))
+        self._business = _compile_pattern_of_any_word_and_blank(words("business"))
         self._start, self._praise = (
-            _compile_pattern_of_any_word(words("starts")),
-            _compile_pattern_of_any_word(words("praise")),
+            _compile_pattern_of_any_word_and_blank(words("starts")),
+            _compile_pattern_of_any_word_and_blank(words("praise")),
         )
         self._filler = re.compile(f"(?<= ){_pattern_of_any_word(words('fillers'))}")
         self._fillers = f"(?:{_pattern_of_any_word(words('fillers'))}){{0,{MOST_FILLERS}}}"
@@ -141,7 +141,7 @@ class Language:
                 for phrase in each.get("phrases", {}).get(kind, "").strip().splitlines():
                     is_of_one_word = any("+" not in each for each in phrase.split("|"))
                     turn = 1 if GAP in phrase else 2 if " " not in phrase and is_of_one_word else 0
-                    self._phrases[turn].append((kind, self._compile_phrase(phrase)))
+                    self._phrases[turn].append((kind, self._compile_phrase_pattern(phrase)))
 
     def _folded_terms_or_empty(self, source: Mapping[str, str], name: str) -> list[str]:
         return [self.fold(word.replace("+", " ")) for word in source.get(name, "").split()]
@@ -284,7 +284,7 @@ class Language:
             return Kind.OPEN
         return Kind.PRAISE if _any_match(named, self._praise) else Kind.OTHER
 
-    def _compile_phrase(self, phrase: str) -> re.Pattern[str]:
+    def _compile_phrase_pattern(self, phrase: str) -> re.Pattern[str]:
         """The pattern of a phrase, as the README of the files explains it."""
         beginning, pattern = "(?<= )", ""
         for element in phrase.split():
@@ -376,7 +376,7 @@ def _pattern_of_any_word(words: Iterable[str]) -> str:
     return f"(?:{'|'.join(longest_first)})" if longest_first else "(?!)"
 
 
-def _compile_pattern_of_any_word(words: Iterable[str]) -> re.Pattern[str]:
+def _compile_pattern_of_any_word_and_blank(words: Iterable[str]) -> re.Pattern[str]:
     return re.compile(_pattern_of_any_word(words))
 
 

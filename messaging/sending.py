@@ -163,7 +163,7 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
             messages = mark_submitting_and_check_messages(batch)
             has_opt_out = waiting_stops.is_one_from([message.to for message in messages])
         except CONNECTION_ERRORS as error:
-            return _return_uncalled_batch_to_queue(batch, error)
+            return _requeue_uncalled_when_database_is_back(batch, error)
         if not messages:
             return BatchResult.NOTHING_TO_SEND
         sms = [mitto.OutgoingSms(message.to, message.text, batch.sender) for message in messages]
@@ -197,7 +197,7 @@ def _may_send_singly(batch: Batch, message: PreparedMessage) -> bool:
         return False
 
 
-def _return_uncalled_batch_to_queue(batch: Batch, error: Exception) -> BatchResult:
+def _requeue_uncalled_when_database_is_back(batch: Batch, error: Exception) -> BatchResult:
     """Return a batch to the queue that was perhaps marked as submitting; it was not called with."""
     connection.close()
     log.warning("PostgreSQL: %s before the call", type(error).__name__)

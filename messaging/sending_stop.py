@@ -35,7 +35,7 @@ from messaging.batch_queue import (
     due_batches,
     enqueue_send_jobs_on_commit,
 )
-from messaging.batch_splitting import move_to_new_batch
+from messaging.batch_splitting import move_queued_to_new_batch
 from messaging.models import Batch, SendingState, SendingStop, message_classes
 from messaging.statuses import BatchStatus, MessageStatus, StopReason
 
@@ -261,12 +261,12 @@ def claim_probe_and_schedule_next() -> Batch | None:
     queued = batch.message_class.objects.filter(batch=batch, status=MessageStatus.QUEUED)
     first_two = list(queued.order_by("pk").values_list("pk", flat=True)[:2])
     if len(first_two) == 2:
-        batch = move_to_new_batch(batch, first_two[:1], probe_of=batch.pk)
+        batch = move_queued_to_new_batch(batch, first_two[:1], probe_of=batch.pk)
     Batch.objects.filter(pk=batch.pk).update(
         status=BatchStatus.CLAIMED, claim_token=uuid.uuid4(), claimed_at=Now(), waiting_for=""
     )
     batch.refresh_from_db()
-    _delay_next_probe(stop)
+    _save_and_enqueue_next_probe(stop)
     return batch
 
 
@@ -289,11 +289,11 @@ def count_refused_probe_and_delay_next() -> None:
     if stop is None:
         return
     stop.probes += 1
-    _delay_next_probe(stop)
+    _save_and_enqueue_next_probe(stop)
     log.warning("%s", describe_stop(stop))
 
 
-def _delay_next_probe(stop: SendingStop) -> None:
+def _save_and_enqueue_next_probe(stop: SendingStop) -> None:
     stop.next_probe_at = database_now() + backoff_with_jitter(stop.probes)
     stop.save(update_fields=["probes", "next_probe_at"])
     _enqueue_probe(stop.next_probe_at)
@@ -333,13 +333,13 @@ def end_stop(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
     other = SendingStop.objects.order_by("since").first()
     credits.prolong_reservations_of_open_batches(since, other.since if other else database_now())
     SendingState.objects.update_or_create(pk=1, defaults={"refused_calls": 0, "resumed_at": Now()})
-    enqueue_send_jobs_on_commit(count_sendable_batches())
+    enqueue_send_jobs_on_commit(count_due_batches_allowed_by_stop())
     audit.write_entry("sending goes on", by=by, reason=reason.value)
     log.warning("sending goes on: %s has ended", reason.value)
     return True
 
 
-def count_sendable_batches() -> int:
+def count_due_batches_allowed_by_stop() -> int:
     """How many due batches may be sent now; while sending is stopped, one if a probe is due."""
     if not SendingStop.objects.exists():
         return due_batches().count()

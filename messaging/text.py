@@ -135,7 +135,7 @@ class Template:
         ]
         # Without a default and outside of addresses, a value is filled in as it is.
         self._is_plain = not any(tag.default or tag.in_address for tag in self.tags)
-        collapsed = _split_at_tags(_collapse_spaces(text)).literals
+        collapsed = _split_at_tags(_collapse_spaces_within_lines(text)).literals
         self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed)
 
     def render(self, values: Mapping[str, str]) -> str:
@@ -163,7 +163,7 @@ class Template:
             dict.fromkeys(tag.field for tag in self.tags if not (tag.default or tag.in_address))
         )
 
-    def text_without_values(self) -> str:
+    def text_with_default_values(self) -> str:
         """The text with nothing but the defaults in place of tags."""
         defaults = ("" if tag.in_address else tag.default for tag in self.tags)
         return self._format % tuple(defaults)
@@ -192,7 +192,7 @@ class Template:
                 elif _PUNCTUATION_AFTER.match(literal):
                     text = _SPACES_AT_END.sub("", text)
             text += value + literal
-        return _collapse_spaces(text)
+        return _collapse_spaces_within_lines(text)
 
 
 def _fill_tag(tag: Tag, value: str) -> str:
@@ -216,7 +216,7 @@ def _split_at_tags(text: str) -> _SplitText:
             in_address = any(
                 address.start < match.start() < address.end for address in find_addresses(text)
             )
-            tags.append(Tag(field, _collapse_spaces(default), in_address))
+            tags.append(Tag(field, _collapse_spaces_within_lines(default), in_address))
             literals.append(text[end : match.start()])
             end = match.end()
     return _SplitText(tags, [*literals, text[end:]])
@@ -300,6 +300,6 @@ def value_or_empty(value: str) -> str:
     return value
 
 
-def _collapse_spaces(text: str) -> str:
+def _collapse_spaces_within_lines(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _AROUND_LINE_BREAK.sub("\n", _SPACES.sub(" ", text)).strip()

@@ -71,17 +71,17 @@ async def check_and_store_events(head: RequestHead, read_body: ReadBody) -> Answ
     """
     address, limit = _check_secret_and_get_body_limit(head)
     body = await read_body(limit) if head.method == "POST" else b""
-    _check_signature_if_no_secret(head, limit, body)
+    _require_signature_unless_secret_sent(head, limit, body)
     kept_requests.keep_request_in_thread_if_watched(head, body, _threads)
     try:
         if len(body) <= SMALL_BYTES and not head.header("content-encoding"):
-            new_receipts, new_replies = _split_receipts_and_replies(
+            new_receipts, new_replies = _split_into_receipts_and_replies_by_path(
                 _parse_events_or_refuse(head, limit, body), address
             )
             await receipts.store_coalesced(new_receipts)
         else:
             new_replies = await _run_in_thread(
-                _store_receipts_and_get_replies, head, limit, body, address
+                _store_authentic_receipts_and_get_replies, head, limit, body, address
             )
         if new_replies:
             await _run_in_thread(replies.store_replies_and_enqueue_job, new_replies)
@@ -118,9 +118,9 @@ def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
         body = request.read(limit.size + 1) if head.method == "POST" else b""
         if len(body) > limit.size:
             raise _too_large_error()
-        _check_signature_if_no_secret(head, limit, body)
+        _require_signature_unless_secret_sent(head, limit, body)
         kept_requests.keep_request_in_thread_if_watched(head, body, _threads)
-        if new_replies := _store_receipts_and_get_replies(head, limit, body, address):
+        if new_replies := _store_authentic_receipts_and_get_replies(head, limit, body, address):
             replies.store_replies_and_enqueue_job(new_replies)
         answer = Answer(HTTPStatus.ACCEPTED)
     except RequestRefused as refused:
@@ -164,7 +164,7 @@ def _is_secret(offered: str) -> bool:
     return any(matches)
 
 
-def _check_signature_if_no_secret(head: RequestHead, limit: BodyLimit, body: bytes) -> None:
+def _require_signature_unless_secret_sent(head: RequestHead, limit: BodyLimit, body: bytes) -> None:
     """Check the HMAC-SHA256 of the body, if the request has no other proof.
 
     Raises:
@@ -181,14 +181,14 @@ def _check_signature_if_no_secret(head: RequestHead, limit: BodyLimit, body: byt
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
 
 
-def _store_receipts_and_get_replies(
+def _store_authentic_receipts_and_get_replies(
     head: RequestHead, limit: BodyLimit, body: bytes, address: str
 ) -> list[Event]:
     """Store the receipts of a request; return its replies."""
     events = _parse_events_or_refuse(head, limit, body)
     new_replies: list[Event] = []
     for start in range(0, len(events), EVENTS_PER_INSERT):
-        new_receipts, more = _split_receipts_and_replies(
+        new_receipts, more = _split_into_receipts_and_replies_by_path(
             events[start : start + EVENTS_PER_INSERT], address
         )
         receipts.insert_receipts_and_enqueue_job(new_receipts)
@@ -196,7 +196,7 @@ def _store_receipts_and_get_replies(
     return new_replies
 
 
-def _split_receipts_and_replies(
+def _split_into_receipts_and_replies_by_path(
     events: Sequence[Event], address: str
 ) -> tuple[list[NewEvent], list[Event]]:
     """The receipts among events, each once, and the replies. Their shape decides."""
@@ -266,7 +266,7 @@ def _parse_form(body: bytes, charset: str) -> dict[str, str]:
     """The filled fields of a form or a query."""
     pairs = [pair.partition(b"=")[::2] for pair in body.replace(b"+", b" ").split(b"&")]
     names_and_values = [unquote_to_bytes(part) for pair in pairs for part in pair]
-    encoding = _detect_encoding_of_body(b"\n".join(names_and_values), charset)
+    encoding = _utf8_or_likely_encoding_of_body(b"\n".join(names_and_values), charset)
     texts = iter([part.decode(encoding, "replace") for part in names_and_values])
     return {name: value for name, value in zip(texts, texts, strict=True) if value}
 
@@ -278,7 +278,7 @@ def _parse_json_or_refuse(body: bytes, charset: str) -> Any:
         except orjson.JSONDecodeError:
             pass  # the library of Python also takes a byte order mark and halves of characters
     try:
-        text = body.decode(_detect_encoding_of_body(body, charset), "replace")
+        text = body.decode(_utf8_or_likely_encoding_of_body(body, charset), "replace")
         return json.loads(text.removeprefix("\ufeff"), parse_int=_parse_integer_or_keep_long_text)
     except (ValueError, RecursionError):
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
@@ -288,7 +288,7 @@ def _parse_integer_or_keep_long_text(digits: str) -> int | str:
     return int(digits) if len(digits) < 19 else digits
 
 
-def _detect_encoding_of_body(body: bytes, charset: str) -> str:
+def _utf8_or_likely_encoding_of_body(body: bytes, charset: str) -> str:
     """The encoding of a text: UTF-8 if it can be, else the declared or the likely one."""
     encodings = ["utf-8", charset]
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):

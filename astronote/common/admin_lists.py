@@ -186,18 +186,18 @@ class LargeTableAdmin(ModelAdmin):
             return name
         label = self.column_labels.get(name) or str(getattr(field, "verbose_name", name))
         if isinstance(field, models.DateTimeField):
-            return self._computed_column(name, label, self._write_time)
+            return self._make_sortable_column(name, label, self._write_time)
         is_figure = isinstance(field, models.IntegerField) and not (
             field.primary_key or field.choices or name.endswith("_id")
         )
         if is_figure:
-            return self._computed_column(name, label, lambda _, value: intcomma(value))
+            return self._make_sortable_column(name, label, lambda _, value: intcomma(value))
         return name
 
     def _write_time(self, row: Any, value: Any) -> str:
         return format_store_time(value, row.owner if self.has_store else None)
 
-    def _computed_column(
+    def _make_sortable_column(
         self, name: str, label: str, write: Callable[[Any, Any], str]
     ) -> Callable[[Any], str]:
         @admin.display(description=label, ordering=name, empty_value="–")

@@ -73,10 +73,10 @@ def hour_on_day(day: date, hour: int, zone_name: str) -> datetime:
 def show_time(moment: datetime, zone_name: str) -> str:
     """A moment as the store's clocks show it, with the name of the zone."""
     local = moment.astimezone(ZoneInfo(zone_name))
-    return f"{local:%Y-%m-%d %H:%M} {zone_name}{offset_if_shown_twice(moment, zone_name)}"
+    return f"{local:%Y-%m-%d %H:%M} {zone_name}{offset_suffix_if_shown_twice(moment, zone_name)}"
 
 
-def offset_if_shown_twice(moment: datetime, zone_name: str) -> str:
+def offset_suffix_if_shown_twice(moment: datetime, zone_name: str) -> str:
     """The offset that tells a time from the other one that clocks show alike; empty if none does.
 
     It begins with a space: ` (UTC+02:00)`.

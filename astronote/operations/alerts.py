@@ -51,7 +51,7 @@ class Alerts:
     def check(self) -> None:
         """Look at every banner, and tell what is new and what is over."""
         try:
-            found = self._current_notices()
+            found = self._load_recipients_and_notices()
         except OperationalError:
             # What else holds cannot be asked, and is not over.
             text = "PostgreSQL cannot be reached: nothing is sent, and the site does not answer."
@@ -69,7 +69,7 @@ class Alerts:
             if not alert.is_told or self._tell(text, alert.notice.url, alert.since):
                 del self._alerts[key]
 
-    def _current_notices(self) -> list[Notice]:
+    def _load_recipients_and_notices(self) -> list[Notice]:
         close_old_connections()
         operators = Operator.objects.filter(gets_alerts=True, is_active=True)
         self._recipients = list(operators.order_by("pk").values_list("email", flat=True))

@@ -25,13 +25,13 @@ SECOND_FACTOR_TIMES = ("created_at", "last_used_at", "throttling_failure_timesta
 
 def register_personal_data_declarations() -> None:
     """Register the declarations of accounts, histories and places outside PostgreSQL."""
-    _declare_accounts()
+    _declare_personal_data_of_accounts()
     _declare_histories()
-    _declare_logins()
+    _declare_login_attempts()
     _declare_places_outside_tables()
 
 
-def _declare_accounts() -> None:
+def _declare_personal_data_of_accounts() -> None:
     of_account = partial(
         PersonalData,
         "astronote.User",
@@ -143,7 +143,7 @@ def _declare_histories() -> None:
     )
 
 
-def _declare_logins() -> None:
+def _declare_login_attempts() -> None:
     visitor = ("user_agent", "ip_address", "username", "http_accept", "path_info", "attempt_time")
     of_login = partial(
         PersonalData,

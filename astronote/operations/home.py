@@ -50,7 +50,7 @@ def run_now_view(request: HttpRequest, name: str) -> HttpResponse:
     if not request.user.has_perm(job.run_now.permission):
         raise PermissionDenied
     if request.method == "POST":
-        jobs.enqueue(job.queue, job.task)
+        jobs.enqueue_on_commit(job.queue, job.task)
         audit.write_entry("run now", by=request.user, job=name)
         messages.success(request, f"{name.replace('_', ' ')}: enqueued")
         return redirect("admin:index")

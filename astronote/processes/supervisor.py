@@ -85,7 +85,7 @@ class ProcessGroup:
             self.start(name, self._running[name][0])
         return names
 
-    def replace_all(self, reloading: str) -> None:
+    def signal_all_to_end_or_reload(self, reloading: str) -> None:
         """Have every process end after what it has in hand; `restart_…` then starts it again.
 
         The one called `reloading` replaces its own children at SIGHUP.

@@ -41,7 +41,7 @@ def _scheduler(queue_name: str) -> Any:
     )
 
 
-def enqueue(queue_name: str, task_path: str, *args: Any) -> None:
+def enqueue_on_commit(queue_name: str, task_path: str, *args: Any) -> None:
     """Put one job on the queue once the transaction commits."""
     _on_commit_ignore_redis_errors(
         queue_name, lambda: get_queue(queue_name).enqueue(task_path, *args)

@@ -73,7 +73,7 @@ def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
     try:
         if not service or not hosts:
             raise ValueError
-        addresses = [_parse_address(host) for host in hosts.split(",")]
+        addresses = [_parse_sentinel_address(host) for host in hosts.split(",")]
         number = int(database or 0)
     except ValueError:
         raise ValueError(
@@ -95,7 +95,7 @@ def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
     }
 
 
-def _parse_address(text: str) -> tuple[str, int]:
+def _parse_sentinel_address(text: str) -> tuple[str, int]:
     parts = urlsplit(f"//{text}")
     if not parts.hostname:
         raise ValueError

@@ -50,7 +50,7 @@ def is_permitted(action: CampaignAction, campaign: Campaign, account: Any) -> bo
     )
 
 
-def _may_confirm_as_second_person(campaign: Campaign, account: Any) -> bool:
+def _is_second_person_for_confirmation(campaign: Campaign, account: Any) -> bool:
     """Whether the account is a second person for the confirmation that was asked for."""
     request = service_campaigns.current_confirmation_request(campaign)
     return request is not None and not request.confirmed_by and request.asked_by != account
@@ -79,7 +79,7 @@ CAMPAIGN_ACTIONS = {
         "A service message also goes to people who opted out of marketing. Confirm that this one"
         " holds no advertising and that all of these people need it. A change of the text or of the"
         " audience ends the confirmation.",
-        input_field="seen", shows_cost=True, sends=True, offered=_may_confirm_as_second_person,
+        input_field="seen", shows_cost=True, sends=True, offered=_is_second_person_for_confirmation,
     ),
     "test": CampaignAction(
         "Send a test", actions.enqueue_test_message, STARTABLE_STATUSES, "a test is on its way",
@@ -106,7 +106,7 @@ CAMPAIGN_ACTIONS = {
         sends=True,
     ),
     "not_reached": CampaignAction(
-        "Send to those not reached", actions.get_or_create_campaign_to_not_reached,
+        "Send to those not reached", actions.get_or_create_draft_to_not_reached,
         FINAL_CAMPAIGN_STATUSES, "a draft to those not reached; nothing is sent yet",
         "A new draft with the same text goes to exactly those whose message failed, was skipped for"
         " something that may have changed, or is unknown and past its reservation, and who may be"
@@ -129,7 +129,7 @@ CAMPAIGN_ACTIONS = {
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_resend": CampaignAction(
-        "Unknown: send again", actions.send_unknown_again, STARTED_STATUSES,
+        "Unknown: send again", actions.resend_unknown_while_credits_last, STARTED_STATUSES,
         "its unknown messages are sent again",
         "All unknown messages of the campaign are sent again. Each person whose message Mitto did"
         " accept gets it twice: look some of them up in Mitto's portal first.",

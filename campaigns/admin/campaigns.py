@@ -20,7 +20,7 @@ from unfold.decorators import display
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
-from astronote.common.store_clock import offset_if_shown_twice, show_time
+from astronote.common.store_clock import offset_suffix_if_shown_twice, show_time
 from campaigns import message_csv, reports, service_campaigns
 from campaigns.admin import report_pages
 from campaigns.admin.campaign_actions import (
@@ -321,7 +321,7 @@ class CampaignAdmin(LargeTableAdmin):
             "original": campaign,
             "campaign_actions": self._available_actions(request, campaign),
             "scheduled_offset": campaign.scheduled_at
-            and offset_if_shown_twice(campaign.scheduled_at, campaign.owner.timezone),
+            and offset_suffix_if_shown_twice(campaign.scheduled_at, campaign.owner.timezone),
             "waiting_for": reports.waiting_for(campaign),
             "service_notes": _service_notes(campaign, request.user),
         }
@@ -383,7 +383,7 @@ class CampaignAdmin(LargeTableAdmin):
             "action": action,
             "form": form,
             "preview": preview,
-            "others": reports.other_campaigns_now(campaign) if preview else [],
+            "others": reports.other_recent_campaigns(campaign) if preview else [],
             "blocked": name == "start" and preview is not None and preview.problem,
         }
         return TemplateResponse(request, "campaigns/confirm_action.html", context)

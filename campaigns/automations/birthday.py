@@ -49,7 +49,7 @@ def enqueue_birthday_messages(
         days_by_automation = _days_by_automation(day_for_all_stores)
         problems = text_problems(days_by_automation)
         messages, credits_needed_by_store = 0, Counter[StoreId]()
-        for day, automations in _sendable_by_day(days_by_automation, problems).items():
+        for day, automations in _sendable_by_day_latest_first(days_by_automation, problems).items():
             due_contacts = _find_due_adults_with_birthday(day, automations)
             if dry_run:
                 messages += sum(1 for _ in due_contacts)
@@ -60,7 +60,7 @@ def enqueue_birthday_messages(
         if not dry_run:
             waiting = keep_block_reasons(days_by_automation, problems, credits_needed_by_store)
             if not day_for_all_stores:
-                _mark_days_as_done(days_by_automation, waiting)
+                _save_done_days_and_audit_left_out(days_by_automation, waiting)
     counts = {
         "stores": len(days_by_automation.keys()) - len(problems),
         "messages": messages,
@@ -84,7 +84,7 @@ def _days_by_automation(
     return {automation: days for automation, days in days_by_automation.items() if days}
 
 
-def _sendable_by_day(
+def _sendable_by_day_latest_first(
     days_by_automation: Mapping[EligibleAutomation, list[date]], problems: Collection[int]
 ) -> dict[date, list[EligibleAutomation]]:
     """The automations whose text can be sent, by the day that they have to do.
@@ -99,7 +99,7 @@ def _sendable_by_day(
     return dict(sorted(grouped.items(), reverse=True))
 
 
-def _mark_days_as_done(
+def _save_done_days_and_audit_left_out(
     days_by_automation: Mapping[EligibleAutomation, list[date]], waiting: Collection[int]
 ) -> None:
     """Mark the days as done, and write to the audit trail which days before were left out."""
@@ -124,7 +124,7 @@ def _year_as_occurrence_key(day: date) -> str:
     return str(day.year)
 
 
-def birth_days_celebrated_on(day: date) -> list[int]:
+def days_of_month_celebrated_on(day: date) -> list[int]:
     """The days of the month whose birthdays are celebrated on this day.
 
     A birthday on 29 February is celebrated on 28 February in common years.
@@ -143,7 +143,7 @@ def _find_due_adults_with_birthday(
         _year_as_occurrence_key(day),
         day=day,
         month=day.month,
-        days=birth_days_celebrated_on(day),
+        days=days_of_month_celebrated_on(day),
     )
 
 

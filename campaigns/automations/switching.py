@@ -14,7 +14,7 @@ from campaigns.message_text import (
     create_links_and_automation_renderers,
 )
 from campaigns.models import Automation
-from campaigns.service_campaigns import require_permission_to_send_type
+from campaigns.service_campaigns import raise_not_permitted_if_may_not_send_type
 from messaging.text import tag_problem
 
 
@@ -32,7 +32,7 @@ def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
         if locked.is_active == on:
             return False
         if on:
-            require_permission_to_send_type(locked.message_type, by)
+            raise_not_permitted_if_may_not_send_type(locked.message_type, by)
             if problem := tag_problem(locked.message_body):
                 raise ValueError(problem)
         locked.is_active = on

@@ -223,7 +223,7 @@ def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) ->
             "id",
             "detail",
             "date",
-        } - _date_if_only_from_prepositions(words):
+        } - _date_if_no_clear_date_word(words):
             return Meaning.OTHER
         return Meaning.EMAIL
     if "gender" in concepts:
@@ -237,7 +237,7 @@ def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) ->
     return _meaning_of_name_or_other_heading(words, concepts)
 
 
-def _date_if_only_from_prepositions(words: Sequence[str]) -> set[str]:
+def _date_if_no_clear_date_word(words: Sequence[str]) -> set[str]:
     """Whether `date` comes from a small word such as `at` or `on` only."""
     return {"date"} if not set(words) & set(_DATE_WORDS) else set()
 
@@ -272,7 +272,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
             "label",
             "country",
             "date",
-        } - _date_if_only_from_prepositions(words):
+        } - _date_if_no_clear_date_word(words):
             return Meaning.OTHER
         if "id" in concepts or (concepts & {"other_name"} and not is_first) or concepts & {"area"}:
             return Meaning.OTHER
@@ -312,7 +312,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
         return Meaning.ENDED
     if concepts == {"number"} or concepts == {"number", "glue"}:
         return Meaning.NUMBER
-    if concepts - {"glue", "detail"} - _date_if_only_from_prepositions(words):
+    if concepts - {"glue", "detail"} - _date_if_no_clear_date_word(words):
         return Meaning.OTHER
     return Meaning.UNKNOWN
 

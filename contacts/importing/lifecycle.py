@@ -150,7 +150,7 @@ def start_import(contact_import: ContactImport, *, by: User | AnonymousUser | st
         audit.write_entry(
             "import started", contact_import, by=by, consent=bool(contact_import.consent_source)
         )
-        jobs.enqueue("contact_import", IMPORT_CONTACTS, contact_import.pk)
+        jobs.enqueue_on_commit("contact_import", IMPORT_CONTACTS, contact_import.pk)
 
 
 def cancel_import(contact_import: ContactImport, *, by: User | AnonymousUser | str) -> None:
@@ -224,7 +224,7 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
             )
         ContactImport.objects.filter(pk=import_id).update(attempts=F("attempts") + 1)
         try:
-            while not _write_rows_unless_file_changed(contact_import):
+            while not _write_rows_until_end_or_file_change(contact_import):
                 contact_import.refresh_from_db()
         except ImportRefused as error:
             return _finish_if_processing(
@@ -241,7 +241,7 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
     return _finish_if_processing(contact_import, ImportStatus.COMPLETED)
 
 
-def _write_rows_unless_file_changed(contact_import: ContactImport) -> bool:
+def _write_rows_until_end_or_file_change(contact_import: ContactImport) -> bool:
     """Write the file's rows from the checkpoint on; False if an erasure has changed it meanwhile.
 
     Then what was read may hold the erased person: it is read again.
@@ -408,7 +408,7 @@ def _iter_chunks_split_at_checkpoint(
                     )
                 first = row_by_phone.get(result.phone)
                 row_by_phone[result.phone] = (
-                    first.merged_with_later_row(result) if first else result
+                    first.with_blanks_filled_from_later_row(result) if first else result
                 )
             if not row_count:
                 return

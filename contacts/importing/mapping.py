@@ -197,7 +197,7 @@ class _Guess:
         self._map_and_ask_about_birthdays()
         self._map_countries()
         self._map_or_ask_about_consent_columns()
-        self._ask_about_unexplained_details()
+        self._ask_about_unexplained_consent_details()
         self._ask_about_doubtful_states()
         self._map_or_ask_about_hidden_consent()
 
@@ -499,7 +499,7 @@ class _Guess:
                 field, sorted(columns, key=lambda column: column.position)
             )
 
-    def _ask_about_unexplained_details(self) -> None:
+    def _ask_about_unexplained_consent_details(self) -> None:
         """Ask about reasons of opt-outs and sources of consent that no other column explains."""
         has_consent = bool(self.fields.get("sms_consent"))
         for column in self._unused_filled_columns(Meaning.OPT_OUT_DETAIL, Meaning.CONSENT_DETAIL):

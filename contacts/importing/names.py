@@ -132,7 +132,7 @@ def _truncate_between_graphemes(text: str) -> str:
     return text[: end or MAX_NAME_LENGTH].rstrip()
 
 
-def reason_against_name(text: str) -> str:
+def reason_if_number_or_email(text: str) -> str:
     """Why a text is no name but a number or an e-mail address; empty if it may be one."""
     if looks_like_email(text):
         return "this is an e-mail address, not a name"

@@ -236,7 +236,7 @@ class PhoneReader:
             UnusableCell: if the cell holds nothing but digits, and they are no one number.
         """
         written = text.strip()
-        digits = _digits_without_plus_or_none_if_unusual(written)
+        digits = _digits_after_plus_or_none_if_unusual(written)
         if digits is None:
             return None
         if written[0] == "+":
@@ -259,7 +259,7 @@ class PhoneReader:
             return None
 
 
-def _digits_without_plus_or_none_if_unusual(written: str) -> str | None:
+def _digits_after_plus_or_none_if_unusual(written: str) -> str | None:
     """The digits of a usual cell without its sign; None if it must be looked at more closely."""
     digits = written[written[:1] == "+" :]
     if not digits.isdecimal():
@@ -378,7 +378,7 @@ def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> Ph
             for piece in (
                 (text,) if text.isdecimal() else _iter_numbers_or_raise_unusable(text, row_country)
             ):
-                convention = _convention_of_number(piece, row_country)
+                convention = _convention_of_number_or_unknown(piece, row_country)
                 if convention:
                     found.add(convention)
         except UnusableCell:
@@ -388,7 +388,7 @@ def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> Ph
     return found.pop() if found else PhoneConvention.UNKNOWN
 
 
-def _convention_of_number(piece: str, row_country: _RowCountry) -> PhoneConvention:
+def _convention_of_number_or_unknown(piece: str, row_country: _RowCountry) -> PhoneConvention:
     """How one number is written; unknown if it has a sign, or both readings."""
     digits = _digits_of(piece)
     if not digits or piece.lstrip(_ENDS)[:1] == "+" or digits[0] == "0":
@@ -781,7 +781,9 @@ def _parse_single_number(number: str, row_country: _RowCountry, convention: Phon
     elif signed:
         international = _e164_of_international_tolerant(digits)
         # Some countries dial other digits than 00 for abroad, which may go on after zeros.
-        dialled = _e164_by_dial_out_prefix_or_none(plain, row_country.region) if plain else None
+        dialled = (
+            _e164_by_dial_out_prefix_but_00_or_none(plain, row_country.region) if plain else None
+        )
         readings = _Readings(international, dialled)
     else:
         return _parse_unsigned_number(digits, number, row_country, convention)
@@ -801,7 +803,7 @@ def _readings_with_and_without_bracketed_zero(
     )
 
 
-def _e164_by_dial_out_prefix_or_none(digits: str, region: str) -> str | None:
+def _e164_by_dial_out_prefix_but_00_or_none(digits: str, region: str) -> str | None:
     """Digits as a telephone of the region dials them, where that is not `00` and calling code."""
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None or metadata.international_prefix in (None, "00"):

@@ -36,7 +36,7 @@ from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
     is_placeholder_for_no_value,
-    reason_against_name,
+    reason_if_number_or_email,
     writes_family_first,
 )
 from contacts.importing.phone_cells import (
@@ -98,7 +98,7 @@ class ContactRow:
             | (16 if self.birthday else 0)
         )
 
-    def merged_with_later_row(self, later: ContactRow) -> ContactRow:
+    def with_blanks_filled_from_later_row(self, later: ContactRow) -> ContactRow:
         """The row with its blanks filled from a later row of its number; a no of either wins."""
         said = max(self, later, key=lambda row: row.consent)
         return replace(
@@ -176,7 +176,9 @@ def build_refusal_reader(
 
     A row that is rejected for another cell than its number counts, too.
     """
-    return _RowValidator(headings, mapping, date_order, region, sample, zone).refusal_or_none
+    return _RowValidator(
+        headings, mapping, date_order, region, sample, zone
+    ).consent_refusal_or_none
 
 
 class _RowValidator:
@@ -267,7 +269,7 @@ class _RowValidator:
             return shift
         dropped: list[DroppedCell] = []
         yearless: list[DroppedCell] = []
-        number = self._read_number_or_reject(cells, dropped)
+        number = self._read_best_number_or_reject(cells, dropped)
         if isinstance(number, Rejection):
             return number
         birthday = None
@@ -311,7 +313,7 @@ class _RowValidator:
             tuple(dropped),
         )
 
-    def refusal_or_none(self, cells: list[str]) -> Refusal | None:
+    def consent_refusal_or_none(self, cells: list[str]) -> Refusal | None:
         """Who gives no consent in the row; None if nobody, or if it is not certain who."""
         cells = cells + [""] * (self.width - len(cells))
         if self._reject_if_cells_are_shifted(cells):
@@ -319,7 +321,7 @@ class _RowValidator:
         said = self._combine_consent_cells(cells, [])
         if said.consent < Consent.WITHHELD:
             return None
-        number = self._read_number_or_reject(cells, [])
+        number = self._read_best_number_or_reject(cells, [])
         if isinstance(number, Rejection):
             return None
         return Refusal(number.phone, said.consent, said.at)
@@ -344,7 +346,7 @@ class _RowValidator:
                 return self._build_rejection(at, cells, UnusableCell(problem))
         return None
 
-    def _read_number_or_reject(
+    def _read_best_number_or_reject(
         self, cells: list[str], dropped: list[DroppedCell]
     ) -> ParsedPhone | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""
@@ -408,7 +410,7 @@ class _RowValidator:
     def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
         """The name in a cell; empty if it holds none, or something else instead."""
         name = clean_name_or_empty(cells[at])
-        if name and not name.isalpha() and (problem := reason_against_name(name)):
+        if name and not name.isalpha() and (problem := reason_if_number_or_email(name)):
             dropped.append(self._build_dropped_cell("name", at, cells, UnusableCell(problem)))
             return ""
         return name

@@ -139,7 +139,7 @@ def leave_batch(workers):
 
 
 def leave_job(workers):
-    jobs.enqueue("watchdog", "campaigns.tasks.start_due_campaigns")
+    jobs.enqueue_on_commit("watchdog", "campaigns.tasks.start_due_campaigns")
     (job,) = jobs.get_queue("watchdog").get_jobs()
     job.enqueued_at -= timedelta(minutes=31)
     job.save()

@@ -222,7 +222,12 @@ def test_every_action_that_changes_or_exports_is_in_the_trail(client, sandbox):
         after = rows_besides_the_trail()
         if check_that_entry_is_written(answer, before, after, known, (page, name)):
             acted.add(name)
-    assert {"export_person", "erase_person", "delete_selected", "cancel"} <= acted, acted
+    assert {
+        "export_person",
+        "erase_or_restrict_person",
+        "delete_selected",
+        "cancel",
+    } <= acted, acted
 
 
 def test_what_an_operator_enters_in_a_form_is_in_the_trail(admin_client):

@@ -48,13 +48,13 @@ def started(queue, *args, seconds_ago):
 
 def test_a_job_is_put_on_its_queue_only_when_the_transaction_commits():
     with transaction.atomic():
-        jobs.enqueue("scheduler", TASK, 7)
+        jobs.enqueue_on_commit("scheduler", TASK, 7)
         assert jobs.count_waiting_jobs("scheduler") == 0
     (job,) = jobs.get_queue("scheduler").get_jobs()
     assert (job.func_name, job.args) == (TASK, (7,))
     assert jobs.count_waiting_jobs("scheduler") == 1 and jobs.count_waiting_jobs("sms") == 0
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        jobs.enqueue("scheduler", TASK, 8)
+        jobs.enqueue_on_commit("scheduler", TASK, 8)
         raise ZeroDivisionError
     assert jobs.count_waiting_jobs("scheduler") == 1
 
@@ -120,11 +120,11 @@ def test_a_job_that_failed_by_itself_is_not_run_again():
 
 
 def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
-    jobs.enqueue("scheduler", TASK, 7)
+    jobs.enqueue_on_commit("scheduler", TASK, 7)
     started("watchdog", 7, seconds_ago=1)
     before = jobs.redis_connection().dbsize()
     settings.QUEUE_DISABLED = True
-    jobs.enqueue("scheduler", TASK, 8)
+    jobs.enqueue_on_commit("scheduler", TASK, 8)
     jobs.enqueue_each_on_commit("scheduler", TASK, [8])
     jobs.enqueue_copies_on_commit("scheduler", TASK, 2)
     jobs.enqueue_at_on_commit("scheduler", timezone.now(), TASK, 8, job_id="a")
@@ -152,7 +152,7 @@ def test_without_redis_nobody_fails_and_everybody_is_first(tmp_path):
     script = """
 import django; django.setup()
 from astronote.queues import jobs
-jobs.enqueue("sms", "messaging.tasks.send_next_batch")
+jobs.enqueue_on_commit("sms", "messaging.tasks.send_next_batch")
 jobs.enqueue_at_on_commit("sms", __import__("datetime").datetime.now(), "x", job_id="a")
 print(jobs.start_debounce("key", 60))
 """

@@ -43,7 +43,7 @@ def push_pickled_job(queue_name, path, *, meta):
 
 
 def test_nothing_that_is_enqueued_is_a_pickle():
-    jobs.enqueue("watchdog", "campaigns.tasks.start_campaign", 7)
+    jobs.enqueue_on_commit("watchdog", "campaigns.tasks.start_campaign", 7)
     sync_recurring_jobs_in_redis(django_rq.get_scheduler("scheduler"))
     redis = jobs.redis_connection()
     found = [redis.hget(key, "data") for key in redis.keys("rq:job:*")]
@@ -60,7 +60,7 @@ def test_a_pickled_job_is_refused_without_being_run_and_the_next_one_is_run(
 ):
     made = tmp_path / "made"
     push_pickled_job("watchdog", made, meta=meta)
-    jobs.enqueue("watchdog", "compliance.tasks.run_pii_retention")
+    jobs.enqueue_on_commit("watchdog", "compliance.tasks.run_pii_retention")
     good = jobs.get_queue("watchdog").job_ids[-1]
     process = worker(command, "watchdog")
     wait_until(lambda: jobs.get_queue("watchdog").count == 0)
@@ -78,7 +78,7 @@ def test_a_json_job_that_names_no_task_of_ours_is_refused(tmp_path):
 
 
 def test_the_queue_dashboard_shows_jobs_and_survives_a_pickled_one(admin_client, tmp_path):
-    jobs.enqueue("sms", "messaging.tasks.process_next_batch")
+    jobs.enqueue_on_commit("sms", "messaging.tasks.process_next_batch")
     job_id = jobs.get_queue("sms").job_ids[0]
     for page in ("", "queues/0/", f"queues/0/{job_id}/"):
         answer = admin_client.get(f"/admin/django_rq/dashboard/{page}", follow=True)

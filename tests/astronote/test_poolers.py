@@ -67,13 +67,13 @@ def test_postgresql_knows_each_process_by_its_work(
     with pgbouncer(environment_of_processes["DATABASE_URL"], tmp_path, "session") as url:
         own = {} if direct else {"DATABASE_URL": url}
         with advisory_lock("receipts"):  # holds the worker up
-            jobs.enqueue("delivery_status_poller", "messaging.tasks.apply_receipts")
+            jobs.enqueue_on_commit("delivery_status_poller", "messaging.tasks.apply_receipts")
             worker("rqworker", "delivery_status_poller", **own)
             wait_until(lambda: "astronote rqworker delivery_status_poller" in names())
 
 
 def test_a_name_holds_the_command_and_no_person(monkeypatch):
-    from astronote.processes.names import process_name
+    from astronote.processes.names import running_command_name
 
     for arguments, name in (
         (["manage.py", "rqworker", "sms", "--burst"], "astronote rqworker sms"),
@@ -81,4 +81,4 @@ def test_a_name_holds_the_command_and_no_person(monkeypatch):
         (["/x/astronote/processes/web.py"], "astronote web"),
     ):
         monkeypatch.setattr("sys.argv", arguments)
-        assert process_name() == name
+        assert running_command_name() == name

@@ -36,7 +36,7 @@ def burst(environment, queue):
 
 def test_a_job_may_run_as_long_as_its_queue_says():
     for name, longest in LONGEST.items():
-        jobs.enqueue(name, "campaigns.tasks.start_due_campaigns")
+        jobs.enqueue_on_commit(name, "campaigns.tasks.start_due_campaigns")
         (job,) = jobs.get_queue(name).get_jobs()
         assert job.timeout == longest, name
     assert set(LONGEST) == {queue.name for queue in QUEUES}
@@ -77,7 +77,7 @@ def test_queues_for_which_the_overview_names_no_number_have_five_attempts():
 
 
 def test_what_failed_is_tried_again_later_with_its_arguments(environment_of_processes):
-    jobs.enqueue("watchdog", "campaigns.tasks.no_such_task", 7, "x")
+    jobs.enqueue_on_commit("watchdog", "campaigns.tasks.no_such_task", 7, "x")
     burst(environment_of_processes, "watchdog")
     ((job, _),) = django_rq.get_scheduler("watchdog").get_jobs(with_times=True)
     assert (job.origin, job.func_name) == ("watchdog", "campaigns.tasks.no_such_task")

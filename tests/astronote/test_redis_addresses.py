@@ -8,7 +8,7 @@ import pytest
 from redis.sentinel import MasterNotFoundError, Sentinel
 from rq import Queue, Worker
 
-from astronote.environment_parsers import parse_redis_url
+from astronote.environment_parsers import parse_redis_url_or_empty
 from astronote.processes import supervisor
 from astronote.queues.redis_address import build_queue_options
 from astronote.queues.redis_retry import RetryCountedOnce
@@ -70,7 +70,7 @@ def test_an_address_of_sentinels_names_the_service_and_both_passwords():
 )  # fmt: skip
 def test_an_address_that_cannot_be_read_is_not_repeated(url):
     with pytest.raises(ValueError, match="cannot be read, expected redis") as told:
-        parse_redis_url(url)
+        parse_redis_url_or_empty(url)
     assert "hidden" not in str(told.value)
 
 

@@ -205,7 +205,7 @@ def test_every_action_is_tried_by_who_may_not(who, store, client, sandbox):
         "unschedule",
         "mark_delivered",
         "resend",
-        "erase_person",
+        "erase_or_restrict_person",
         "export_person",
         "delete_selected",
     } <= names
@@ -258,7 +258,11 @@ def test_an_operator_works_and_does_not_erase_or_promote(store, client):
     contact = Contact.objects.first()
     client.post(
         "/admin/contacts/contact/",
-        {"action": "erase_person", "confirmed": "1", "_selected_action": [contact.pk]},
+        {
+            "action": "erase_or_restrict_person",
+            "confirmed": "1",
+            "_selected_action": [contact.pk],
+        },
     )
     assert Contact.objects.filter(pk=contact.pk).exists()
     address = f"/admin/astronote/user/{store.pk}/change/"
@@ -279,7 +283,11 @@ def test_an_administrator_erases_and_sees_the_queues(store, client):
     contact = Contact.objects.first()
     client.post(
         "/admin/contacts/contact/",
-        {"action": "erase_person", "confirmed": "1", "_selected_action": [contact.pk]},
+        {
+            "action": "erase_or_restrict_person",
+            "confirmed": "1",
+            "_selected_action": [contact.pk],
+        },
     )
     assert not Contact.objects.filter(pk=contact.pk).exists()
     assert client.get("/admin/django_rq/dashboard/").status_code == 200

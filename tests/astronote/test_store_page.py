@@ -178,7 +178,7 @@ def test_the_ledger_has_one_line_for_a_campaign_and_one_for_a_top_up(
     asked = admin_client.get(f"/admin/top-up/{store.pk}/", form)
     assert "invoice 42" in asked.text
     admin_client.post(f"/admin/top-up/{store.pk}/", form | {"key": "once"})
-    lines = panels.store_ledger_context(HttpRequest(), store)["ledger"]
+    lines = panels.store_ledger_by_day_context(HttpRequest(), store)["ledger"]
     assert [(line.reason, line.amount, line.balance_after) for line in lines] == [
         ("top-up: invoice 42", 50, 1045),
         ("Spring sale", 5, 995),

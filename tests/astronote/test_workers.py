@@ -65,8 +65,8 @@ def test_so_many_equal_jobs_are_put_on_the_queue_each_of_its_own(environment_of_
 
 def test_finished_jobs_are_kept_by_age_and_by_count(environment_of_processes):
     jobs.enqueue_copies_on_commit("watchdog", NOTHING, 103)
-    jobs.enqueue("scheduler", NOTHING)
-    jobs.enqueue("contact_import", NOTHING)
+    jobs.enqueue_on_commit("scheduler", NOTHING)
+    jobs.enqueue_on_commit("contact_import", NOTHING)
     for queue in ("watchdog", "scheduler", "contact_import"):
         burst(environment_of_processes, queue)
     finished = {
@@ -100,7 +100,7 @@ def test_workers_that_trim_the_same_jobs_at_once_do_not_get_in_each_others_way(
 
 
 def test_failed_jobs_are_kept_for_their_time(environment_of_processes):
-    jobs.enqueue("contact_import", FAILS)
+    jobs.enqueue_on_commit("contact_import", FAILS)
     burst(environment_of_processes, "contact_import")
     registry = FailedJobRegistry(queue=jobs.get_queue("contact_import"))
     (job_id,) = registry.get_job_ids()
@@ -115,7 +115,7 @@ def test_a_job_that_fails_is_tried_as_often_as_its_queue_says(
     import django_rq
 
     scheduler = django_rq.get_scheduler(queue)
-    jobs.enqueue(queue, FAILS)
+    jobs.enqueue_on_commit(queue, FAILS)
     waits = []
     for _ in range(5):
         burst(environment_of_processes, queue)
@@ -139,7 +139,7 @@ def test_the_job_of_a_killed_worker_is_run_again(worker, sandbox):
     from astronote.common.locks import advisory_lock
 
     with advisory_lock("receipts"):
-        jobs.enqueue("delivery_status_poller", "messaging.tasks.apply_receipts")
+        jobs.enqueue_on_commit("delivery_status_poller", "messaging.tasks.apply_receipts")
         process = worker("rqworker", "delivery_status_poller")
         wait_until(lambda: _waits_for_advisory_lock(connection))
         process.send_signal(signal.SIGKILL)
@@ -305,7 +305,9 @@ def test_a_clock_that_runs_ahead_starts_no_campaign_early(worker):
     store = make_store()
     campaign = make_campaign(store, make_list(store, 1))
     schedule.schedule_campaign(campaign, timezone.now() + timezone.timedelta(hours=1), by="test")
-    jobs.enqueue("scheduler", schedule.START_CAMPAIGN, campaign.pk)  # as it would come too early
+    jobs.enqueue_on_commit(
+        "scheduler", schedule.START_CAMPAIGN, campaign.pk
+    )  # as it would come too early
     assert worker("rqworker", "scheduler", "--burst").wait(60) == 0
     campaign.refresh_from_db()
     assert campaign.status == "scheduled"

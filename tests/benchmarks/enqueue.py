@@ -62,7 +62,7 @@ def start(campaign: Any) -> tuple[float, int]:
 
     _quiet()
     began = time.monotonic()
-    jobs.enqueue("scheduler", START_CAMPAIGN, campaign.pk)
+    jobs.enqueue_on_commit("scheduler", START_CAMPAIGN, campaign.pk)
 
     def started() -> bool:
         campaign.refresh_from_db()

@@ -185,7 +185,7 @@ def _apply_all(place: Installation, size: int) -> tuple[float, float]:
     began = datetime.now(UTC)
     place.start("poller", "rqworker delivery_status_poller")
     wait_until(lambda: peak_mb(place.group.pids()["poller"]) > 60)
-    jobs.enqueue("delivery_status_poller", APPLY_RECEIPTS)
+    jobs.enqueue_on_commit("delivery_status_poller", APPLY_RECEIPTS)
     wait_until(lambda: not WebhookEvent.objects.filter(status="received").exists(), seconds=600)
     times = WebhookEvent.objects.filter(status="processed", received_at__lt=began)
     first, last = (

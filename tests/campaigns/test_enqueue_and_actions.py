@@ -366,7 +366,10 @@ def test_cancelling_enqueues_the_job_that_skips_what_was_not_sent(alice, everybo
     campaign = enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
     actions.cancel_campaign(campaign, by="test")
     [job] = jobs.get_queue("scheduler").get_jobs()
-    assert (job.func_name, job.args) == ("campaigns.tasks.finish_cancelling", (campaign.pk,))
+    assert (job.func_name, job.args) == (
+        "campaigns.tasks.drop_cancelled_batches",
+        (campaign.pk,),
+    )
     assert campaign.status == "cancelled"
     assert campaign.finished_at > ago(minutes=1)
     assert job.perform() == 1

@@ -376,12 +376,12 @@ def test_a_change_of_text_or_audience_ends_the_confirmation(changed, big, alice,
     }[changed]
     Campaign.objects.filter(pk=big.pk).update(**changes)
     big.refresh_from_db()
-    assert service_campaigns.max_recipients_or_none(big) == 3
+    assert service_campaigns.recipient_limit_unless_confirmed(big) == 3
     with pytest.raises(ValueError, match="nobody asked"):
         confirm(big, by=ben)
     Campaign.objects.filter(pk=big.pk).update(**before | {"name": "A new name"})
     big.refresh_from_db()
-    assert service_campaigns.max_recipients_or_none(big) is None
+    assert service_campaigns.recipient_limit_unless_confirmed(big) is None
 
 
 def test_a_text_that_was_changed_while_somebody_looked_is_not_confirmed(big, anna, ben):

@@ -249,7 +249,7 @@ def test_only_as_many_jobs_are_enqueued_as_due_batches_lack(alice, everybody):
     _, claimed = start(alice, everybody)
     change(claimed, status="claimed", claimed_at=timezone.now())
     lose_jobs()
-    jobs.enqueue("sms", SEND_NEXT)
+    jobs.enqueue_on_commit("sms", SEND_NEXT)
     assert run_watchdog(dry_run=True)["batches_enqueued"] == 2
     assert run_watchdog()["batches_enqueued"] == 2
     assert jobs.count_waiting_jobs("sms") == 3

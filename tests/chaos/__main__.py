@@ -314,7 +314,7 @@ class Chaos:
         from campaigns.models import Automation
 
         Automation.objects.update(done_until=None)
-        jobs.enqueue("birthday", "campaigns.tasks.run_birthdays")
+        jobs.enqueue_on_commit("birthday", "campaigns.tasks.run_birthdays")
 
     def repeat(self) -> None:
         """Jobs that nobody needs, and some for the second time."""
@@ -325,7 +325,7 @@ class Chaos:
         jobs.enqueue_copies_on_commit("sms", "messaging.tasks.send_next_batch", 5)
         for name, task, model in (
             ("scheduler", "campaigns.tasks.start_campaign", Campaign),
-            ("scheduler", "campaigns.tasks.finish_cancelling", Campaign),
+            ("scheduler", "campaigns.tasks.drop_cancelled_batches", Campaign),
             ("contact_import", "contacts.tasks.import_contacts", ContactImport),
         ):
             jobs.enqueue_each_on_commit(

@@ -29,7 +29,7 @@ PASSWORD = "a-long-password-of-mine"
 
 
 def leave(store, days=0):
-    erase_on = off_boarding.day_of_erasure(days)
+    erase_on = off_boarding.utc_day_of_erasure(days)
     off_boarding.off_board_store(store, erase_on=erase_on, by="test")
     return tasks.continue_off_boarding(store.pk)
 
@@ -98,7 +98,7 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
         owner=store, type="welcome_message", message_body="Hi", is_active=True
     )
     uploaded = lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
-    off_boarding.off_board_store(store, erase_on=off_boarding.day_of_erasure(30), by="test")
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     # Before any job has run, a worker finds nothing to send.
     assert sending.process_next_batch() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
@@ -121,7 +121,7 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
 def test_a_campaign_that_was_started_while_its_store_left_is_ended_by_the_watchdog():
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    off_boarding.off_board_store(store, erase_on=off_boarding.day_of_erasure(30), by="test")
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     assert off_boarding.end_open_work_of_left_stores(True) == 1
     assert Campaign.objects.get(pk=campaign.pk).status == "sending"
     assert off_boarding.end_open_work_of_left_stores(False) == 1
@@ -147,7 +147,7 @@ def test_the_nightly_run_erases_on_the_day_and_not_before():
     leave(store, days=1)
     tasks.run_pii_retention()
     assert Contact.objects.exists()
-    User.objects.filter(pk=store.pk).update(erase_on=off_boarding.day_of_erasure(0))
+    User.objects.filter(pk=store.pk).update(erase_on=off_boarding.utc_day_of_erasure(0))
     tasks.run_pii_retention()
     assert not Contact.objects.exists()
 
@@ -207,7 +207,7 @@ def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, 
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
     stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now())
-    off_boarding.off_board_store(store, erase_on=off_boarding.day_of_erasure(30), by="test")
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     assert sending.process_next_batch() == BatchResult.NONE_DUE
 
 
@@ -215,7 +215,7 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
     store = make_store()
     make_list(store, 5)
     monkeypatch.setattr(off_boarding, "CHUNK_ROWS", 2)
-    delete, calls = off_boarding.delete_contacts_and_mask_messages, []
+    delete, calls = off_boarding.erase_contacts_but_keep_opt_outs, []
 
     def die_at_the_second_chunk(ids):
         calls.append(ids)
@@ -223,7 +223,7 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
             raise KeyboardInterrupt
         delete(ids)
 
-    monkeypatch.setattr(off_boarding, "delete_contacts_and_mask_messages", die_at_the_second_chunk)
+    monkeypatch.setattr(off_boarding, "erase_contacts_but_keep_opt_outs", die_at_the_second_chunk)
     with pytest.raises(KeyboardInterrupt):
         leave(store)
     assert Contact.objects.count() == 3

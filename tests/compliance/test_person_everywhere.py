@@ -88,7 +88,7 @@ def test_after_an_erasure_nothing_is_anywhere(planted, capsys):
 def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
     """Texts that only mentioned the person stay, without the mention."""
     other = Contact.objects.filter(phone=OTHER).values().get()
-    rights.erase_person(PHONE, by="test")
+    rights.erase_or_restrict_person(PHONE, by="test")
     assert Contact.objects.values().get() == other
     masked = {one.model for one in planting.masked_declarations()}
     assert masked and len(list(planting.kept_marks(planted))) >= len(masked)
@@ -120,7 +120,7 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
             found = [trace for trace in find_all_traces(person) if not trace.reason]
             table = planting.model_of_declaration(declaration)._meta.db_table
             assert [trace.where for trace in found] == [f"table {table}"], name
-            assert rights.erase_person(PHONE, by="test").unexplained == []
+            assert rights.erase_or_restrict_person(PHONE, by="test").unexplained == []
 
 
 def test_the_search_finds_what_is_left_in_other_places(world):
@@ -198,7 +198,7 @@ def test_a_legal_hold_keeps_all_of_its_store_and_the_contact_is_restricted(plant
 
 def test_an_erasure_at_one_store_leaves_all_of_another(planted):
     bob = make_store("bob")
-    rights.erase_person(PHONE, bob.pk, by="test")
+    rights.erase_or_restrict_person(PHONE, bob.pk, by="test")
     assert Contact.objects.get(phone=PHONE).owner == planted.store
     text = json.dumps(rights.export_person(PHONE, planted.store.pk, by="test"), default=str)
     of_no_store = {"admin.LogEntry"}
@@ -209,7 +209,7 @@ def test_an_erasure_at_one_store_leaves_all_of_another(planted):
 
 def test_what_is_erased_does_not_come_back_with_an_import(planted):
     pending = ContactImport.objects.get(status="pending")
-    rights.erase_person(PHONE, by="test")
+    rights.erase_or_restrict_person(PHONE, by="test")
     done = lifecycle.run_open_import_unless_running(pending.pk)
     assert (done.status, done.processed, done.rejected) == ("completed", 3, 1)
     assert not Contact.objects.filter(phone=PHONE).exists()
@@ -225,7 +225,7 @@ def test_a_temporary_file_in_utf_16_is_searched_whatever_its_mark(world, encodin
     named.write_bytes(f"note of {PHONE}".encode(encoding))
     other.write_bytes(f"note of {OTHER}".encode(encoding))
     try:
-        rights.erase_person(PHONE, by="test")
+        rights.erase_or_restrict_person(PHONE, by="test")
         assert (named.exists(), other.exists()) == (False, True)
     finally:
         named.unlink(missing_ok=True)
@@ -243,5 +243,5 @@ def test_a_press_that_cannot_be_applied_goes_with_the_person(world, provider):
         payload={"from": PHONE, "kind": "gone", "message": 0, "user_agent": LAST},
     )
     assert planting.needles_in(planting.database_dump()) != []
-    assert rights.erase_person(PHONE, by="test").unexplained == []
+    assert rights.erase_or_restrict_person(PHONE, by="test").unexplained == []
     assert planting.needles_in(planting.database_dump()) == []

@@ -39,7 +39,7 @@ def stores(sandbox, client, tmp_path):
         )
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
-        direct_messages.enqueue_direct_message_unless_opted_out(
+        direct_messages.enqueue_direct_message_or_raise_blocked(
             store, PHONE, f"Test for {NAME}", key="k"
         )
         while sending.process_next_batch() != "none due":
@@ -151,7 +151,7 @@ def dump_of_redis():
 
 
 def test_an_erasure_at_one_store_is_not_one_at_another(stores):
-    rights.erase_person(PHONE, stores[0].pk, by="test")
+    rights.erase_or_restrict_person(PHONE, stores[0].pk, by="test")
     assert not Contact.objects.filter(owner=stores[0], phone=PHONE).exists()
     other = Contact.objects.get(owner=stores[1], phone=PHONE)
     assert other.first_name == NAME
@@ -173,7 +173,7 @@ def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
     Suppression.objects.all().delete()
     Contact.objects.update(is_subscribed=True)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "stop"}])
-    rights.erase_person(PHONE, by="test")
+    rights.erase_or_restrict_person(PHONE, by="test")
     assert Suppression.objects.filter(owner=store).count() == 1
     assert not WebhookEvent.objects.filter(status="received").exists()
 
@@ -212,9 +212,9 @@ def test_an_operator_downloads_and_erases(stores, admin_client):
     for text in (page, shown):
         for part in (NAME, "690-000-0001", "192.0.2.1", "consent, art. 6(1)(a)", "Mitto"):
             assert part in text
-    asked = admin_client.post(url, chosen | {"action": "erase_person"})
+    asked = admin_client.post(url, chosen | {"action": "erase_or_restrict_person"})
     assert "for good" in asked.text
     assert Contact.objects.filter(pk=contact.pk).exists()
-    admin_client.post(url, chosen | {"action": "erase_person", "confirmed": "1"})
+    admin_client.post(url, chosen | {"action": "erase_or_restrict_person", "confirmed": "1"})
     assert not Contact.objects.filter(pk=contact.pk).exists()
     assert Contact.objects.filter(owner=stores[1], phone=PHONE).exists()

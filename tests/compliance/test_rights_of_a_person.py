@@ -60,10 +60,10 @@ def entry(action):
 
 def test_an_export_at_one_store_holds_no_direct_message_of_another(alice, bob):
     for store in (alice, bob):
-        direct_messages.enqueue_direct_message_unless_opted_out(
+        direct_messages.enqueue_direct_message_or_raise_blocked(
             store, PHONE, f"Test of {store.email}", key="k"
         )
-    direct_messages.enqueue_direct_message_unless_opted_out(
+    direct_messages.enqueue_direct_message_or_raise_blocked(
         alice, OTHER, "Somebody else's", key="other"
     )
     held = rights.export_person(PHONE, alice.pk, by="test")
@@ -137,7 +137,7 @@ def test_an_export_at_one_store_holds_its_own_receipts_and_replies(alice, bob):
 
 def test_a_receipt_of_a_direct_message_is_its_stores(alice, bob):
     for store in (alice, bob):
-        message = direct_messages.enqueue_direct_message_unless_opted_out(
+        message = direct_messages.enqueue_direct_message_or_raise_blocked(
             store, PHONE, "Test", key="k"
         )
         DirectMessage.objects.filter(pk=message.pk).update(provider_message_id=store.email)
@@ -175,15 +175,15 @@ def upload_of(store, *, open=False):
 def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
     known_at(alice, bob)
     for store in (alice, bob):
-        direct_messages.enqueue_direct_message_unless_opted_out(
+        direct_messages.enqueue_direct_message_or_raise_blocked(
             store, PHONE, f"Test of {store.email}", key="k"
         )
         upload_of(store)
         payload_of(store, event_type="inbound")
-    direct_messages.enqueue_direct_message_unless_opted_out(
+    direct_messages.enqueue_direct_message_or_raise_blocked(
         alice, OTHER, "Somebody else's", key="other"
     )
-    erasure = rights.erase_person(PHONE, alice.pk, by="test")
+    erasure = rights.erase_or_restrict_person(PHONE, alice.pk, by="test")
     assert erasure.counts == {
         "contacts_contact": 1, "contacts_listmembership": 1, "messaging_directmessage": 1,
         "messaging_webhookevent": 1, "contacts_rejectedrow": 1, "files_deleted": 1,
@@ -204,7 +204,7 @@ def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
 def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
     known_at(alice)
     upload_of(alice)
-    counts = rights.erase_person(PHONE, alice.pk, by=admin_user).counts
+    counts = rights.erase_or_restrict_person(PHONE, alice.pk, by=admin_user).counts
     kept = entry("personal data erased")
     assert (kept.actor, kept.owner) == (admin_user, alice)
     expected = {"erased": counts, "stores_under_legal_hold": 0, "person": phone_hash(PHONE)}
@@ -214,21 +214,21 @@ def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
 
 def test_the_file_of_an_import_under_way_stays_to_be_read(alice):
     upload_of(alice, open=True)
-    rights.erase_person(PHONE, by="test")
+    rights.erase_or_restrict_person(PHONE, by="test")
     assert ImportFileChunk.objects.count() == 1
 
 
 def test_rows_with_other_last_digits_stay(alice):
     upload_of(alice)
     for number in ("+306900000002", "+306911100001"):
-        rights.erase_person(number, by="test")
+        rights.erase_or_restrict_person(number, by="test")
     assert RejectedRow.objects.count() == 2
 
 
 def test_a_number_written_without_its_country_is_the_same_person(alice):
     one = upload_of(alice)
     RejectedRow.objects.create(contact_import=one, line=9, reason="x", row=[], value="00000001")
-    rights.erase_person(PHONE, by="test")
+    rights.erase_or_restrict_person(PHONE, by="test")
     assert list(RejectedRow.objects.values_list("line", flat=True)) == [3]
 
 
@@ -238,7 +238,7 @@ def test_deleting_a_contact_takes_what_is_its_own_and_leaves_what_others_need(al
     contact = Contact.objects.get(phone=PHONE)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
     NfcScan.objects.create(tag=tag, owner=alice, contact=contact)
-    erasure.delete_contacts_and_mask_messages([contact.pk])
+    erasure.erase_contacts_but_keep_opt_outs([contact.pk])
     assert NfcScan.objects.get().contact is None
     assert not ListMembership.objects.filter(contact=contact.pk).exists()
     assert ListMembership.objects.count() == 2
@@ -331,7 +331,7 @@ def test_the_command_objects_at_the_store_that_is_named(alice, bob, capsys):
 def test_a_contact_that_is_deleted_in_the_admin_is_erased(alice, admin_client, admin_user):
     """Also the messages that know the number and no contact."""
     contact = make_contact(alice, PHONE)
-    direct_messages.enqueue_direct_message_unless_opted_out(alice, PHONE, "Test", key="k")
+    direct_messages.enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
     admin_client.post(f"/admin/contacts/contact/{contact.pk}/delete/", {"post": "yes"})
     assert not Contact.objects.exists()
     assert DirectMessage.objects.get().to == ""
@@ -350,7 +350,11 @@ def test_an_operator_opts_a_person_out_at_the_store_of_the_contact(alice, bob, a
 def test_an_erasure_of_several_takes_those_that_were_chosen(alice, admin_client):
     known_at(alice)
     chosen = list(Contact.objects.exclude(phone=PHONE).values_list("pk", flat=True))
-    form = {"action": "erase_person", "_selected_action": chosen, "confirmed": "1"}
+    form = {
+        "action": "erase_or_restrict_person",
+        "_selected_action": chosen,
+        "confirmed": "1",
+    }
     admin_client.post("/admin/contacts/contact/", form)
     assert list(Contact.objects.values_list("phone", flat=True)) == [PHONE]
     assert AuditEntry.objects.filter(action="personal data erased").count() == 2
@@ -372,7 +376,11 @@ def test_a_contact_under_a_legal_hold_is_not_deleted_in_the_admin(alice, admin_c
     contact = Contact.objects.create(owner=alice, phone=PHONE, legal_hold=True)
     page = f"/admin/contacts/contact/{contact.pk}/delete/"
     assert admin_client.post(page, {"post": "yes"}).status_code == 403
-    chosen = {"_selected_action": [contact.pk], "action": "erase_person", "confirmed": "1"}
+    chosen = {
+        "_selected_action": [contact.pk],
+        "action": "erase_or_restrict_person",
+        "confirmed": "1",
+    }
     answer = admin_client.post("/admin/contacts/contact/", chosen, follow=True)
     assert "under a legal hold: it was restricted, not erased" in answer.text
     contact.refresh_from_db()

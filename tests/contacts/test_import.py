@@ -149,7 +149,7 @@ def test_an_import_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, w
         wait_until(lambda: _processed(job) >= rows)  # noqa: B023
         process.send_signal(signal.SIGKILL)
         process.wait()
-        lifecycle.jobs.enqueue("contact_import", lifecycle.IMPORT_CONTACTS, job.pk)
+        lifecycle.jobs.enqueue_on_commit("contact_import", lifecycle.IMPORT_CONTACTS, job.pk)
     worker("rqworker", "contact_import")
     wait_until(lambda: ContactImport.objects.get(pk=job.pk).status == "completed")
     job.refresh_from_db()

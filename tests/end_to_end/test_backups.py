@@ -66,7 +66,7 @@ def test_a_backup_of_the_middle_of_a_campaign_is_restored_with_nothing_twice(
     sent_before = sandbox.summary()["accepted"]
     assert sent_before < 200
     erased = Contact.objects.order_by("pk").first().phone
-    assert rights.erase_person(erased, by="test").unexplained == []
+    assert rights.erase_or_restrict_person(erased, by="test").unexplained == []
     run(environment, "deploy/backup", str(tmp_path), "--erasures")
 
     said = run(restored, "deploy/restore", dump, str(tmp_path / "erasures.jsonl"))
@@ -105,7 +105,7 @@ def test_a_person_who_came_back_before_the_backup_is_not_erased_again(tmp_path):
     store = make_store()
     make_list(store, 3)
     phone = Contact.objects.order_by("pk").first().phone
-    rights.erase_person(phone, by="test")
+    rights.erase_or_restrict_person(phone, by="test")
     with open(tmp_path / "list", "w") as file:
         call_command("erasures", "list", stdout=file)
     Contact.objects.filter(phone=None).delete()

@@ -239,7 +239,7 @@ def quiet(settings):
 
 
 def test_a_test_to_one_number_goes_out_in_quiet_hours(quiet, sandbox):
-    direct_messages.enqueue_direct_message_unless_opted_out(
+    direct_messages.enqueue_direct_message_or_raise_blocked(
         make_store(), FIRST, "Hello", key="test"
     )
     assert sending.process_next_batch() == "accepted"

@@ -34,7 +34,7 @@ class Command(BaseCommand):
             redis=settings.EMBEDDED_REDIS,
         )
         group = supervisor.ProcessGroup()
-        signal.signal(signal.SIGHUP, lambda *_: group.replace_all("web"))
+        signal.signal(signal.SIGHUP, lambda *_: group.signal_all_to_end_or_reload("web"))
         try:
             services.start()
             raise_if_postgres_unusable()

@@ -10,7 +10,7 @@ from astronote.common import audit
 from astronote.models import User
 from campaigns.automations import switching
 from campaigns.models import Automation, AutomationType
-from campaigns.service_campaigns import require_permission_to_send_type
+from campaigns.service_campaigns import raise_not_permitted_if_may_not_send_type
 from messaging.models import MessageTemplate
 from messaging.text import count_parts
 
@@ -88,7 +88,7 @@ def _save_new_settings_or_get_automation(
     automation = automation or Automation(owner=store, type=TYPES[type_name], is_active=False)
     if new_text is None and new_hour is None:
         return automation
-    require_permission_to_send_type(automation.message_type, actor)
+    raise_not_permitted_if_may_not_send_type(automation.message_type, actor)
     if new_text is not None:
         automation.message_body = new_text
     if new_hour is not None:

@@ -21,7 +21,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "schedule": schedule.schedule_campaign,
     "unschedule": schedule.unschedule_campaign,
     "duplicate": actions.duplicate_campaign_as_draft,
-    "not-reached": actions.get_or_create_campaign_to_not_reached,
+    "not-reached": actions.get_or_create_draft_to_not_reached,
     "test": actions.enqueue_test_message,
     "ask": service_campaigns.ask_for_confirmation,
     "confirm": service_campaigns.confirm,

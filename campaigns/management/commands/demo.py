@@ -64,7 +64,7 @@ class Command(BaseCommand):
         try:
             services.start()
             call_command("migrate", verbosity=0)
-            self._start_processes_and_run_demo(once, contacts)
+            self._run_demo_and_serve_unless_once(once, contacts)
         except EmbeddedError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         finally:
             services.stop()
 
-    def _start_processes_and_run_demo(self, once: bool, contact_count: int) -> None:
+    def _run_demo_and_serve_unless_once(self, once: bool, contact_count: int) -> None:
         """Start all processes, run the demo, and keep them running until Ctrl-C unless `once`."""
         web_port, sandbox_port = find_free_port(settings.PORT), find_free_port()
         site_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
@@ -149,7 +149,7 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
     bad_rows = _write_csv_and_count_bad_rows(path, contact_count)
     name = f"Demo {time.strftime('%Y-%m-%d %H:%M:%S')}"
     job = lifecycle.create_and_start_import(store.pk, path, name, consent_source="the demo says so")
-    _wait_with_progress("Import", contact_count, lambda: _refresh_and_get_import_progress(job))
+    _wait_with_progress("Import", contact_count, lambda: _import_progress_or_raise_if_failed(job))
     job.refresh_from_db()
     campaign = Campaign.objects.create(
         owner=store, created_by=store, name=name, message_text=TEXT, list=job.list
@@ -226,7 +226,7 @@ def _wait_with_progress(
         raise CommandError(f"{error}; see {LOG}") from None
 
 
-def _refresh_and_get_import_progress(job: ContactImport) -> tuple[int, bool]:
+def _import_progress_or_raise_if_failed(job: ContactImport) -> tuple[int, bool]:
     job.refresh_from_db()
     if job.status == ImportStatus.FAILED:
         raise CommandError(f"the import failed: {job.error}")

@@ -26,7 +26,7 @@ from campaigns.reports import campaign_summary
 from campaigns.service_campaigns import (
     MESSAGE_TYPE_MEANINGS,
     NotPermitted,
-    require_permission_to_send_type,
+    raise_not_permitted_if_may_not_send_type,
 )
 from contacts.models import Gender, List, MessageType
 from messaging import sending_stop
@@ -113,7 +113,7 @@ class Command(BaseCommand):
             self._print_preview(preview_campaign(campaign), as_json=options["json"])
             return
         try:
-            require_permission_to_send_type(campaign.message_type, actor)
+            raise_not_permitted_if_may_not_send_type(campaign.message_type, actor)
         except NotPermitted as error:
             raise CommandError(str(error)) from None
         campaign.save()

@@ -33,11 +33,11 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(found))
         else:
-            self._print_record(found)
+            self._print_record_of_processing(found)
         if undeclared := list(personal_data.undeclared_columns()):
             raise CommandError(f"not declared in any operations.py: {', '.join(undeclared)}")
 
-    def _print_record(self, found: Mapping[str, Any]) -> None:
+    def _print_record_of_processing(self, found: Mapping[str, Any]) -> None:
         text = StringIO()
         console = Console(
             file=text,

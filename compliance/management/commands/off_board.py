@@ -71,7 +71,7 @@ class Command(BaseCommand):
         question = f"Off-board {owner}? Type its e-mail address: "
         if not yes and input(question).strip().lower() != owner.email:
             raise CommandError("nothing was changed")
-        erase_on = off_boarding.day_of_erasure(erase_in)
+        erase_on = off_boarding.utc_day_of_erasure(erase_in)
         off_boarding.off_board_store(owner, erase_on=erase_on, by=BY)
         for table, count in off_boarding.continue_off_boarding(owner.pk).items():
             self.stderr.write(f"{table}: {count:,} erased")

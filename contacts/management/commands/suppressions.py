@@ -28,7 +28,7 @@ class Command(BaseCommand):
     ) -> None:
         owner = get_store_or_command_error(store) if store else None
         if action == "export":
-            self._write_store_or_global_export(file, owner.pk if owner else None)
+            self._export_hashes_of_store_or_global(file, owner.pk if owner else None)
             audit.write_entry(
                 "suppressions exported", by="command line", owner_id=owner.pk if owner else None
             )
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if counts["unreadable_lines"]:
             self.stderr.write(suppressions.describe_unreadable_lines(counts))
 
-    def _write_store_or_global_export(self, file: Path | None, owner_id: int | None) -> None:
+    def _export_hashes_of_store_or_global(self, file: Path | None, owner_id: int | None) -> None:
         if file is None:
             suppressions.write_suppressed_hashes_of_store_or_global(self.stdout, owner_id)
             return
