@@ -12,6 +12,7 @@ from campaigns.models import CampaignMessage
 from campaigns.reports import campaign_report
 from compliance import rights
 from contacts.consent_records import record_opt_out
+from contacts.importing import lifecycle
 from contacts.marketing_blocks import suppressed_phones
 from contacts.models import ConsentEvent, Contact, MessageType, Suppression
 from contacts.phones import phone_hash
@@ -196,6 +197,23 @@ def test_a_strangers_stop_holds_at_the_store_whose_sender_it_answers(messaged, c
     assert is_suppressed(bella, "+491700000001")
     assert not is_suppressed(anna, "+491700000001") and not is_suppressed(None, "+491700000001")
     assert subscribed(anna) and subscribed(bella)
+
+
+def test_a_file_with_consent_subscribes_nobody_who_said_stop_as_a_stranger(
+    messaged, client, tmp_path
+):
+    anna = messaged("anna", sender_name="+302100000001")
+    assert write(client, "stop", "+491700000001", to="00302100000001")["stop"] == 1
+    path = tmp_path / "customers.csv"
+    path.write_text("phone,sms consent\n+491700000001,yes\n+491700000002,yes\n")
+    job = lifecycle.create_and_start_import(anna.pk, path, consent_source="form")
+    assert lifecycle.run_open_import_unless_running(job.pk).created == 2
+    found = Contact.objects.filter(phone__startswith="+49").order_by("phone")
+    assert [contact.is_subscribed for contact in found] == [False, True]
+    campaign = make_campaign(anna, None, to_everybody=True)
+    enqueue.enqueue_campaign(campaign.pk)
+    reached = CampaignMessage.objects.filter(campaign=campaign, status="queued")
+    assert "+491700000001" not in reached.values_list("to", flat=True)
 
 
 def test_a_strangers_stop_to_a_sender_that_stores_share_holds_at_all_of_them(client, settings):
