@@ -334,14 +334,20 @@ class Chaos:
 
     # Faults
 
+    def _draw_living_process(self) -> tuple[str, int]:
+        """A process that lives; all may be dead for a moment, before they are started again."""
+        while not (pids := self.place.group.pids()):
+            self.place.group.restart_dead_and_return_names()
+        return self.draw.choice(sorted(pids.items()))
+
     def kill(self) -> None:
-        name, pid = self.draw.choice(sorted(self.place.group.pids().items()))
+        name, pid = self._draw_living_process()
         os.kill(pid, signal.SIGKILL)
         self.done[f"SIGKILL {name.split('-')[0]}"] += 1
 
     def stop(self) -> None:
         """SIGSTOP for longer than a claim is good for."""
-        name, pid = self.draw.choice(sorted(self.place.group.pids().items()))
+        name, pid = self._draw_living_process()
         os.kill(pid, signal.SIGSTOP)
         self.stopped.append((time.monotonic() + self.draw.uniform(1, 9), pid))
         self.done["SIGSTOP"] += 1
@@ -423,7 +429,7 @@ class Chaos:
 
     def set_clock(self) -> None:
         """A process's clock jumps; it is right again when the process is started anew."""
-        name, pid = self.draw.choice(sorted(self.place.group.pids().items()))
+        name, pid = self._draw_living_process()
         ahead = self.draw.choice(CLOCK_JUMPS)
         (self.clocks / str(pid)).write_text(str(ahead.total_seconds()))
         self.done[f"clock of {name.split('-')[0]} set"] += 1
