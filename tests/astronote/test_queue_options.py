@@ -59,7 +59,7 @@ def test_each_queue_that_may_have_several_processes_has_its_variable():
     }  # fmt: skip
 
 
-def test_the_procfile_starts_the_workers_of_each_queue():
+def test_the_procfile_starts_all_that_serve_starts():
     lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
     commands = [line.partition(": ")[2] for line in lines]
     assert sorted(command for command in commands if "manage.py rqworker" in command) == sorted(
@@ -67,6 +67,8 @@ def test_the_procfile_starts_the_workers_of_each_queue():
         f" {queue.name}"
         for queue in QUEUES
     )
+    others = {"web --bind 0.0.0.0", "rqscheduler", "alerts"}
+    assert {f"python manage.py {other}" for other in others} <= set(commands)
 
 
 def test_queues_for_which_the_overview_names_no_number_have_five_attempts():

@@ -33,6 +33,7 @@ from rich.progress import track
 from rich.table import Table
 
 from tests.support.installation import Installation, peak_mb
+from tests.support.waiting import wait_until
 
 QUIET_SECONDS = 90
 QUEUES = [
@@ -389,11 +390,11 @@ class Chaos:
 
         folder = self.place.root / "backup"
         (dump,) = self.run_script("deploy/backup", str(folder)).split()
+        # How much is sent after the backup is drawn, as the moment of every fault is.
         time.sleep(self.draw.uniform(0.3, 1.5))
         for pid in self.place.group.pids().values():
             os.kill(pid, signal.SIGKILL)
-        while self.place.group.pids():
-            time.sleep(0.01)
+        wait_until(lambda: not self.place.group.pids())
         self.stopped.clear()
         connection.close()
         server = re.sub(r"/\w+\?", "/postgres?", os.environ["DATABASE_URL"])

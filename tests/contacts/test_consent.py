@@ -9,7 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from contacts.consent import NO_EVIDENCE, Evidence, change_consent, consenting_contacts_q
+from contacts.consent import (
+    NO_EVIDENCE,
+    RECORDED_BY_OPERATOR,
+    Evidence,
+    change_consent,
+    consenting_contacts_q,
+)
 from contacts.marketing_blocks import suppressed_pairs
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.phones import phone_hash
@@ -270,10 +276,12 @@ def test_an_objection_after_a_stop_is_an_objection():
     assert not contact.is_subscribed
 
 
-def test_a_stop_after_an_objection_leaves_it_an_objection():
+@pytest.mark.parametrize("weaker", ["inbound_stop", RECORDED_BY_OPERATOR])
+def test_a_weaker_opt_out_after_an_objection_leaves_it_an_objection(weaker):
     contact = make_contact(make_store("alice"))
-    for source in ("objection", "inbound_stop"):
+    for source in ("objection", weaker):
         change_consent(contact.pk, "unsubscribed", source=source)
+    assert Suppression.objects.get().reason == "objection"
     assert not change_consent(contact.pk, "subscribed", source="inbound_start")
 
 
