@@ -144,7 +144,8 @@ def test_a_number_gets_three_codes_a_day_whatever_the_store(message, client):
         assert "No code can be sent now" in send_code(client, asked).text
     assert DirectMessage.objects.count() == 3
     OptInRequest.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
-    assert "We have sent you an SMS" in send_code(client, message).text
+    assert "No code can be sent now" not in send_code(client, message).text
+    assert DirectMessage.objects.count() == 4
 
 
 def test_another_number_has_codes_of_its_own(message, client):
@@ -196,6 +197,14 @@ def test_an_opt_out_after_the_code_was_sent_ends_the_code(message, client):
     assert not is_subscribed(message)
 
 
+def test_an_opt_out_by_the_link_after_the_code_was_sent_ends_the_code(message, client):
+    send_code(client, message)
+    code = current_code()
+    client.post(path_of(message), {"action": "opt_out"})
+    enter(client, message, code)
+    assert not is_subscribed(message)
+
+
 def objects(message):
     rights.withdraw_all_consent(message.to, message.owner_id, by="test")
 
@@ -219,7 +228,7 @@ def test_no_code_undoes_an_objection(message, client, obstacle, when):
     else:
         obstacle(message)
         page = client.get(path_of(message)).text
-        assert any(said in page for said in ("no more offers", "gets no offers"))
+        assert any(said in page for said in ("You will get no more offers", "gets no offers"))
         assert "Get the messages again" not in page
         assert "No code can be sent now" in send_code(client, message).text
         assert not DirectMessage.objects.exists()
@@ -249,7 +258,7 @@ def test_one_who_never_agreed_opts_out_by_the_link_too(campaign, client):
     Contact.objects.update(is_subscribed=False)
     found = CampaignMessage.objects.order_by("to")[0]
     assert "Do you want to stop them" in client.get(path_of(found)).text
-    assert "no more offers" in client.post(path_of(found), {"action": "opt_out"}).text
+    assert "You will get no more offers" in client.post(path_of(found), {"action": "opt_out"}).text
     assert Suppression.objects.get().phone_hash == phone_hash(found.to)
 
 

@@ -13,7 +13,7 @@ from astronote.common.locks import advisory_lock
 from campaigns import enqueue
 from campaigns.models import CampaignMessage, NfcScan, NfcTag, OfferViewEvent
 from campaigns.reports import campaign_report
-from compliance import retention
+from compliance import erasure, retention
 from compliance.models import RetentionAction, RetentionRun
 from contacts.consent import change_consent
 from contacts.models import (
@@ -197,6 +197,28 @@ def test_traces_payloads_and_rejected_rows_go_after_the_period(store, sandbox):
     assert Contact.objects.get(pk=message.contact_id).consent_evidence == {"form": "shop"}
     assert RejectedRow.objects.count() == 1
     assert retention.run_retention().counts == {}
+
+
+def test_a_reply_that_waits_for_a_decision_keeps_its_text(store):
+    for status in ("review", "processed"):
+        WebhookEvent.objects.create(
+            event_id=status,
+            event_type="inbound",
+            status=status,
+            payload={"text": "leave it"},
+            received_at=days_ago(100),
+        )
+    retention.run_retention()
+    kept = WebhookEvent.objects.filter(payload__isnull=False)
+    assert [event.status for event in kept] == ["review"]
+
+
+def test_an_opt_out_of_before_its_contact_is_kept_as_of_the_contact(store):
+    contact = opt_out(0, days=3)
+    Suppression.objects.all().delete()
+    Contact.objects.filter(pk=contact.pk).update(unsubscribed_at=days_ago(20_000))
+    erasure.erase_contacts_but_keep_opt_outs([contact.pk])
+    assert Suppression.objects.get().created_at == contact.created_at
 
 
 def test_a_dry_run_says_what_a_real_one_does(store, capsys):

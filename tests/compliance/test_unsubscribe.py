@@ -81,7 +81,7 @@ def test_looking_does_nothing_and_asking_opts_out(campaign, client):
         assert look(path).status_code == 200
     assert first_contact().is_subscribed
     answer = client.post(path, {"action": "opt_out"})
-    assert "no more offers" in answer.text
+    assert "You will get no more offers" in answer.text
     assert "Anna&#x27;s shoes" in answer.text
     assert not answer.cookies
     assert "default-src 'none'" in answer["Content-Security-Policy"]
@@ -98,7 +98,7 @@ def test_looking_does_nothing_and_asking_opts_out(campaign, client):
 def test_a_number_that_left_its_contact_is_suppressed(campaign, client):
     path = path_of(campaign)
     Contact.objects.filter(pk=first_contact().pk).update(phone="+306911111111")
-    assert "no more offers" in client.post(path).text
+    assert "You will get no more offers" in client.post(path).text
     assert Contact.objects.filter(is_subscribed=False).count() == 0
     assert Suppression.objects.count() == 1
 
@@ -157,7 +157,7 @@ def test_a_customer_opts_out_on_a_phone_and_back_in_by_a_code(campaign, browser,
     browser.driver.set_window_size(390, 844)
     browser.open(path_of(campaign))
     browser.click("Stop the messages")
-    browser.wait_for("no more offers")
+    browser.wait_for("You will get no more offers")
     assert not first_contact().is_subscribed
     browser.click("Get the messages again")
     browser.wait_for("We have sent you an SMS")

@@ -87,7 +87,7 @@ def test_a_number_that_left_its_contact_is_not_opted_in_by_an_old_link(campaign,
     assert Suppression.objects.get().phone_hash == phone_hash(message.to)
     for action in ("send_code", "opt_in"):
         answer = client.post(path_of(message), {"action": action, "code": "123456"})
-        assert "no more offers" in answer.text
+        assert "You will get no more offers" in answer.text
         assert "Get the messages again" not in answer.text
     assert not Contact.objects.get(pk=message.contact_id).is_subscribed
     assert not ConsentEvent.objects.exists()

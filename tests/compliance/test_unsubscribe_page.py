@@ -119,7 +119,7 @@ def test_a_subscribed_number_that_is_suppressed_at_all_stores_is_told_so(path, c
 def test_a_subscribed_number_that_is_suppressed_at_the_store_gets_no_offers(path, client):
     suppress(owner=Contact.objects.get().owner)
     page = look(client, path)
-    assert "no more offers" in page
+    assert "You will get no more offers" in page
     assert "<button" not in page, "nothing that a press would change"
     Suppression.objects.update(owner=make_store("bob"))
     assert "Stop the messages" in look(client, path)
@@ -130,7 +130,7 @@ def test_a_number_that_left_its_contact_is_offered_no_way_back(path, client):
     assert "Stop the messages" in look(client, path)
     client.post(path, {"action": "opt_out"})
     page = look(client, path)
-    assert "no more offers" in page and "<button" not in page
+    assert "You will get no more offers" in page and "<button" not in page
 
 
 # The privacy notice

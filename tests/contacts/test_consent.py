@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -16,8 +16,8 @@ from contacts.consent import (
     change_consent,
     consenting_contacts_q,
 )
-from contacts.marketing_blocks import suppressed_pairs
-from contacts.models import ConsentEvent, Contact, Suppression
+from contacts.marketing_blocks import suppressed_pairs, wait_for_sends_and_suppress_phones
+from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
 from contacts.sending_window import sending_window
 from messaging.sending import MAX_CONSENT_AGE_SECONDS
@@ -361,6 +361,21 @@ def test_a_withdrawal_waits_for_the_call_of_its_own_store(event):
         assert contact.is_subscribed and contact.service_allowed
     thread.join(20)
     assert ConsentEvent.objects.get().type == event
+
+
+def test_a_suppression_waits_for_the_call_if_the_contact_is_being_asked():
+    alice = make_store("alice")
+    contact = make_contact(alice, is_subscribed=False)
+    OptInRequest.objects.create(contact=contact, purpose="double_opt_in", wording="May we?")
+    work = lambda: wait_for_sends_and_suppress_phones(  # noqa: E731
+        alice.pk, [contact.phone], reason="test"
+    )
+    with sending_window(alice.pk):
+        thread = in_another_session(transaction.atomic(work))
+        wait_until(waits_for_a_lock)
+        assert not Suppression.objects.exists()
+    thread.join(20)
+    assert Suppression.objects.exists()
 
 
 def test_a_withdrawal_does_not_wait_for_the_call_of_another_store():

@@ -12,7 +12,7 @@ from campaigns import enqueue
 from campaigns.models import Campaign, CampaignMessage
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.sending_window import sending_window
-from messaging import mitto, rate_limits, replies, sending
+from messaging import mitto, rate_limits, replies, sending, waiting_stops
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.holding import Holding, locked_contact
@@ -28,8 +28,8 @@ def campaign():
     return enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
 
 
-def link_of(phone):
-    text = CampaignMessage.objects.get(to=phone).text
+def link_of(phone, **filters):
+    text = CampaignMessage.objects.get(to=phone, **filters).text
     return text[text.index("/u/") :]
 
 
@@ -56,8 +56,8 @@ def held(campaign, what):
 def test_a_press_is_answered_while_something_holds_the_store(campaign, client, sandbox, what):
     with held(campaign, what):
         answer = client.post(link_of(FIRST), {"action": "opt_out"}, REMOTE_ADDR="192.0.2.7")
-        assert "no more offers" in answer.text
-        assert "no more offers" in client.get(link_of(FIRST)).text, "it is written"
+        assert "You will get no more offers" in answer.text
+        assert "You will get no more offers" in client.get(link_of(FIRST)).text, "it is written"
         assert Contact.objects.get(phone=FIRST).is_subscribed, "it is not applied"
         assert sending.process_next_batch() == "deferred"
         assert sandbox.summary()["calls"] == 0
@@ -69,6 +69,26 @@ def test_a_press_is_answered_while_something_holds_the_store(campaign, client, s
     assert Suppression.objects.count() == 1
     wait_until(lambda: sending.process_next_batch() == "accepted")
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
+
+
+def test_a_press_that_waits_is_not_one_at_another_store(campaign, client):
+    other = make_store("bella")
+    theirs = enqueue.enqueue_campaign(make_campaign(other, make_list(other, 1)).pk)
+    ours = link_of(FIRST, campaign=campaign)
+    with held(campaign, "the job of replies"):
+        client.post(ours, {"action": "opt_out"})
+        assert "You will get no more offers" in client.get(ours).text
+        assert "You will get no more offers" not in client.get(link_of(FIRST, campaign=theirs)).text
+
+
+def test_every_batch_waits_while_too_many_stops_wait_to_be_read(
+    campaign, client, sandbox, monkeypatch
+):
+    monkeypatch.setattr(waiting_stops, "MOST_READ", 1)
+    write(client, "STOP", sender="+306900000008")
+    write(client, "STOP", sender="+306900000009")
+    assert sending.process_next_batch() == "deferred"
+    assert sandbox.summary()["calls"] == 0
 
 
 def test_a_press_that_waits_for_nothing_is_applied_at_once(campaign, client):
