@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from contacts.importing.cells import fold_to_alphanumeric
 from contacts.importing.heading_words import (
     CONCEPTS,
     CONCEPTS_BY_WORD,
@@ -104,7 +105,7 @@ def read_heading(text: str) -> Heading:
         return Heading(Meaning.REJECTION)
     words = canonical_heading_words(CODE_LEGEND.sub(" ", text))
     without_answers = _without_yes_no_pair(words)
-    asks = without_answers != words
+    asks = without_answers != words or _legend_has_yes_and_no(text)
     words = without_answers
     concepts: set[str] = set()
     unknown = 0
@@ -118,8 +119,8 @@ def read_heading(text: str) -> Heading:
     if consent:
         return consent
     meaning = _meaning_of_non_consent_heading(words, concepts)
-    if asks and meaning == Meaning.EMAIL:
-        return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=not unknown)
+    if asks and (answers := _heading_of_answers_or_none(text, meaning, is_sure=not unknown)):
+        return answers
     rank = (
         _phone_rank_penalty(words, concepts)
         if meaning == Meaning.PHONE
@@ -151,7 +152,9 @@ def heading_is_of_notes(text: str) -> bool:
 
 
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
-CODE_LEGEND = re.compile(r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+)")
+CODE_LEGEND = re.compile(
+    r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+?)(?=\s+\w{1,3}\s{0,3}=|[,;/|()\[\]=]|\s*$)"
+)
 _ANSWER_PAIRS = (
     "yes no, ναι οχι, ja nein, oui non, si no, y n, j n, o n, s n, ν ο, ν χ, true false, "
     "wahr falsch"
@@ -169,6 +172,24 @@ def _without_yes_no_pair(words: tuple[str, ...]) -> tuple[str, ...]:
             if pair in _YES_AND_NO and (length == 2 or (len(part) == 3 and part[1] in _OR)):
                 return words[:at] + words[at + length :]
     return words
+
+
+def _heading_of_answers_or_none(text: str, meaning: Meaning, *, is_sure: bool) -> Heading | None:
+    """What a heading with answers is, `E-Mail (ja/nein)`; none if its cells decide."""
+    if meaning == Meaning.EMAIL:
+        return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=is_sure)
+    if not _legend_has_yes_and_no(text):
+        return None
+    # The cells are codes, which nobody would take for answers without the heading.
+    if meaning == Meaning.SMS:
+        return Heading(Meaning.CONSENT, 0, Channel.SMS, is_sure=is_sure)
+    return Heading(Meaning.UNCLEAR_CONSENT)
+
+
+def _legend_has_yes_and_no(text: str) -> bool:
+    """Whether a heading explains codes that stand for yes and no: `Mailing (1 = ja, 2 = nein)`."""
+    meant = {fold_to_alphanumeric(words) for _, words in CODE_LEGEND.findall(text)}
+    return any(pair <= meant for pair in _YES_AND_NO)
 
 
 _NEEDS_KNOWN_WORDS = frozenset(

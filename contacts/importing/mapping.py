@@ -118,7 +118,7 @@ class _Column(NamedTuple):
 
     def consent_answer_share(self, *, also: Callable[[str], object] = lambda cell: False) -> float:
         """Which share of the cells answers a question or matches; S and N do beside each other."""
-        reader = _build_consent_reader(self.cells)
+        reader = _build_consent_reader(self.cells, heading=self.text)
         return self.matching_share(lambda cell: also(cell) or _is_consent_answer(cell, reader))
 
     def row_numbers_matching(self, matches: Callable[[str], object]) -> set[int]:
@@ -575,7 +575,11 @@ class _Guess:
 
     def _may_hold_consent_in_other_words(self, column: _Column) -> bool:
         """Whether a column that is not understood tells customers apart as a consent does."""
-        is_known = column.meaning != Meaning.UNKNOWN and column.heading.is_sure
+        is_known = (
+            column.meaning != Meaning.UNKNOWN
+            and column.heading.is_sure
+            and not _names_way_of_contact(column.text)
+        )
         if not is_known and _holds_answers_in_words(column):
             return True
         if column.meaning == Meaning.UNKNOWN and _divides_customers_in_two(column):
@@ -659,6 +663,19 @@ def _holds_few_values_and_an_answer(column: _Column) -> bool:
     )
 
 
+WAYS_OF_CONTACT = frozenset({"sms", "whatsapp", "email", "newsletter", "call", "post"})
+
+
+def _names_way_of_contact(heading: str) -> bool:
+    """Whether a heading names a way of contact, whatever else: `Gutschein-SMS`, `Direct mail`."""
+    concepts = {
+        concept
+        for word in canonical_heading_words(heading)
+        for concept in CONCEPTS_BY_WORD.get(word, ())
+    }
+    return not WAYS_OF_CONTACT.isdisjoint(concepts)
+
+
 def _divides_customers_in_two(column: _Column) -> bool:
     """Whether the cells tell two kinds of customers apart, and so may tell who said no.
 
@@ -671,7 +688,12 @@ def _divides_customers_in_two(column: _Column) -> bool:
     return (
         len(values) + has_blanks == 2
         and len(column.rows) >= MIN_ROWS_OF_TWO_KINDS
-        and all(_has_letters(value) and len(value.split()) <= MAX_ANSWER_WORDS for value in values)
+        and (
+            values <= {"0", "1"}
+            or all(
+                _has_letters(value) and len(value.split()) <= MAX_ANSWER_WORDS for value in values
+            )
+        )
     )
 
 
@@ -820,8 +842,12 @@ def _could_be_answers(column: _Column) -> bool:
     return len(values) <= MAX_STATES and column.matching_share(_has_letters) >= MIN_VALUE_SHARE
 
 
-def _build_consent_reader(cells: Sequence[str] = (), *, is_opt_out: bool = False) -> ConsentColumn:
-    return ConsentColumn(cells, is_opt_out=is_opt_out, date_order=DateOrder.DMY, zone=UTC)
+def _build_consent_reader(
+    cells: Sequence[str] = (), *, heading: str = "", is_opt_out: bool = False
+) -> ConsentColumn:
+    return ConsentColumn(
+        cells, is_opt_out=is_opt_out, heading=heading, date_order=DateOrder.DMY, zone=UTC
+    )
 
 
 def _is_consent_answer(cell: str, reader: ConsentColumn | None = None) -> bool:

@@ -362,6 +362,9 @@ def parse_phone_to_e164(text: str, region: str) -> str:
     return PhoneReader(region).parse(text).phone
 
 
+MIN_NATIONAL_DIGITS = 7
+
+
 def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneConvention:
     """How a column writes numbers without a sign; unknown if its cells disagree or do not tell.
 
@@ -371,6 +374,9 @@ def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> Ph
     """
     found = set()
     for text, country in cells:
+        if _is_national_with_zero(text):
+            found.add(PhoneConvention.NATIONAL)
+            continue
         if text[:1] in ("+", "0", ""):
             continue
         row_country = _build_row_country(country, region)
@@ -386,6 +392,15 @@ def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> Ph
         if len(found) > 1:
             return PhoneConvention.UNKNOWN
     return found.pop() if found else PhoneConvention.UNKNOWN
+
+
+def _is_national_with_zero(text: str) -> bool:
+    """Whether a number begins with the zero of national numbers: `0151 …`, and not `0049 …`."""
+    return (
+        text.startswith("0")
+        and not text.startswith("00")
+        and len(_digits_of(text)) >= MIN_NATIONAL_DIGITS
+    )
 
 
 def _convention_of_number_or_unknown(piece: str, row_country: _RowCountry) -> PhoneConvention:

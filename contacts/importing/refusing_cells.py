@@ -125,7 +125,8 @@ _MAY_BE_PART_OF_REFUSAL = KnownCells(_may_be_part_of_refusal, MAX_KNOWN_WORDS)
 def _split_with_compounds(folded: str) -> list[str]:
     """The words of a text; `werbeverbot` is two."""
     words: list[str] = []
-    for word in _SPLIT.findall(folded):
+    for written in _SPLIT.findall(folded):
+        word = written.removeprefix("ξανα")  # again: `να μην ξαναστείλετε`
         is_compound = len(word) <= MAX_COMPOUND_LENGTH and word.endswith(_OPT_OUT_ENDINGS)
         words += (is_compound and compound_parts_or_empty(word)) or (word,)
     return words

@@ -724,6 +724,7 @@ def test_two_lists_side_by_side_are_asked_about():
         ("Nota", "infastidito dalle promozioni"),
         ("Σχόλιο", "μη στείλετε sms"),
         ("Σχόλιο", "σταματήστε να στέλνετε"),
+        ("Σχόλιο", "να μην του ξαναστείλουμε"),
         ("Σχόλιο", "δεν είναι δικό του το νούμερο"),
         ("Σχόλιο", "ζήτησε να σβηστούν τα στοιχεία του"),
         ("Not", "mesaj göndermeyin"),
@@ -800,3 +801,23 @@ def test_a_preferred_channel_beside_consent_to_sms_is_not_asked_about():
     columns = {"Mobile": PHONES[:2], "Preferred channel": ["SMS", "Email"]}
     assert "Preferred channel may say who agreed" in guessed(columns)[2]
     assert not guessed(columns | {"SMS consent": ["yes", "no"]})[2]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("SMS (1=ja, 2=nein)", ["1", "2", "1", "1"]),
+        ("Marketing 1=yes 2=no 3=deceased", ["1", "2", "3", "1"]),
+        ("Mailing (1 = ja / 2 = nein / 3 = verstorben)", ["1", "2", "3", "1"]),
+        ("Publicité (A=oui; B=non)", ["A", "B", "A", "A"]),
+        ("Gutschein-SMS", ["Ja", "Nein", "Ja", "Ja"]),
+        ("Birthday texts", ["Yes", "No", "Yes", "Yes"]),
+        ("Πόντοι SMS", ["ναι", "όχι", "ναι", "ναι"]),
+        ("Post", ["oui", "non", "oui", "oui"]),
+        ("Muted", ["0", "1", "0", "0"]),
+    ],
+)
+def test_a_no_in_codes_or_beside_other_words_is_read_or_asked_about(heading, cells):
+    columns, _, problem = guessed({"Mobile": PHONES[:4] * 2, heading: cells * 2})
+    said = columns.get("sms_consent", []) + columns.get("other_consent", [])
+    assert f"{heading} may say who agreed" in problem or said == [heading]
