@@ -99,12 +99,12 @@ def test_registering_again_does_not_put_off_what_is_due(scheduler):
     recurring.sync_recurring_jobs_in_redis(scheduler)
     set_due(scheduler, "watchdog", 100)
     set_due(scheduler, "import_files", -500)
-    set_due(scheduler, "birthday", 30)
+    set_due(scheduler, "birthday", -30)
     recurring.sync_recurring_jobs_in_redis(scheduler)
     entries = due(scheduler)
     assert 90 < entries["recurring-watchdog"] <= 100
     assert -10 < entries["recurring-import_files"] <= 0
-    assert 20 < entries["recurring-birthday"] <= 30
+    assert -40 < entries["recurring-birthday"] <= -30
 
 
 def test_nothing_is_further_off_than_its_next_time(scheduler):
