@@ -77,14 +77,14 @@ class _JsonBody:
             raise MalformedRequest from error
 
 
-class BeginLogin(_JsonBody, webauthn.BeginCredentialAuthenticationView):  # type: ignore[misc]  # untyped
+class BeginLogin(_JsonBody, webauthn.BeginCredentialAuthenticationView):
     """Gives the challenge for a key of the account that waits for one."""
 
     def get_user(self) -> User | None:  # noqa: D102
         return account_that_waits_for_key(self.request)
 
 
-class CompleteLogin(_JsonBody, webauthn.CompleteCredentialAuthenticationView):  # type: ignore[misc]  # untyped
+class CompleteLogin(_JsonBody, webauthn.CompleteCredentialAuthenticationView):
     """Logs the account in that waits for its key, if the key signed the challenge."""
 
     def get_user(self) -> User | None:  # noqa: D102
@@ -121,15 +121,16 @@ class _BesideTheApp(_JsonBody):
             raise NotVerified("Set up an authenticator app first.")
 
 
-class BeginAdding(_BesideTheApp, webauthn.BeginCredentialRegistrationView):  # type: ignore[misc]  # untyped
+class BeginAdding(_BesideTheApp, webauthn.BeginCredentialRegistrationView):
     """Gives the challenge for a new key of the account that is logged in."""
 
 
-class CompleteAdding(_BesideTheApp, webauthn.CompleteCredentialRegistrationView):  # type: ignore[misc]  # untyped
+class CompleteAdding(_BesideTheApp, webauthn.CompleteCredentialRegistrationView):
     """Adds the key that signed the challenge."""
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add it and write the audit entry."""
         response: HttpResponse = super().post(*args, **kwargs)
-        audit.write_entry("security key added", self.request.user, by=self.request.user)
+        account = cast("User", self.request.user)
+        audit.write_entry("security key added", account, by=account)
         return response
