@@ -294,11 +294,14 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "stream": sys.stderr,
             "formatter": env["LOG_FORMAT"],
-        }
+        },
+        "nothing": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         app: {"handlers": ["stderr"], "level": env["LOG_LEVEL"], "propagate": False}
         for app in PROJECT_APPS
-    },
+    }
+    # Any stranger can ask for another host: the line about the answer is enough.
+    | {"django.security.DisallowedHost": {"handlers": ["nothing"], "propagate": False}},
 }

@@ -1,6 +1,7 @@
 """What a tester tries: posts from another site, and texts that are scripts."""
 
 import re
+import subprocess
 
 import pytest
 from django.apps import apps
@@ -10,7 +11,9 @@ from django.db import DatabaseError, models, transaction
 from django.test import Client
 from django.urls import reverse
 
+from astronote.environment import ROOT
 from astronote.models import Session, User
+from astronote.processes import supervisor
 from campaigns.models import Campaign, CampaignMessage
 from messaging.links import signed_unsubscribe_url
 from messaging.models import Tally, WebhookEvent
@@ -107,3 +110,20 @@ def test_a_stores_notice_leads_nowhere_but_to_a_page(address):
         call_command("store", store.email, set=[f"privacy_notice_url={address}"])
     store.refresh_from_db()
     assert store.privacy_notice_url == ""
+
+
+def test_a_request_to_another_host_is_refused_without_filling_the_log(environment_of_processes):
+    """In a process of its own: pytest also hears what is logged nowhere."""
+    ask = (
+        "from django.test import Client;"
+        "print(Client().get('/admin/login/', headers={'Host': 'evil.example'}).status_code)"
+    )
+    done = subprocess.run(
+        supervisor.manage_command("shell", "-v", "0", "-c", ask),
+        env=environment_of_processes | {"ALLOWED_HOSTS": "sms.example.com"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "400"
+    assert done.stderr.count("\n") <= 1, done.stderr
