@@ -7,6 +7,7 @@ Every value that differs between installations is an environment variable, decla
 import sys
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 
@@ -35,6 +36,7 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
+    "django_otp_webauthn",
     "django_rq",
 ]
 MIDDLEWARE = [
@@ -124,6 +126,15 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 SECOND_FACTOR_REQUIRED = env["SECOND_FACTOR_REQUIRED"]
+# A security key answers to the address alone at which it was added.
+_public = urlsplit(env["PUBLIC_WEB_BASE_URL"])
+OTP_WEBAUTHN_RP_NAME = "Astronote"
+OTP_WEBAUTHN_RP_ID = _public.hostname or ""
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+OTP_WEBAUTHN_ALLOW_PASSWORDLESS_LOGIN = False
+OTP_WEBAUTHN_EXCEPTION_LOGGER_NAME = ""  # a key that is refused is in the record of logins
+# Without https no key can be added, and the page says so.
+SILENCED_SYSTEM_CHECKS = ["otp_webauthn.E031"]
 SESSION_ENGINE = "astronote.accounts.sessions"
 SESSION_IDLE_MINUTES = env["SESSION_IDLE_MINUTES"]
 SESSION_COOKIE_AGE = 12 * 3600
@@ -283,11 +294,14 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "stream": sys.stderr,
             "formatter": env["LOG_FORMAT"],
-        }
+        },
+        "nothing": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         app: {"handlers": ["stderr"], "level": env["LOG_LEVEL"], "propagate": False}
         for app in PROJECT_APPS
-    },
+    }
+    # Any stranger can ask for another host: the line about the answer is enough.
+    | {"django.security.DisallowedHost": {"handlers": ["nothing"], "propagate": False}},
 }

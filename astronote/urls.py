@@ -5,7 +5,9 @@ from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
+from django.views.i18n import JavaScriptCatalog
 
+from astronote.accounts import security_keys
 from astronote.accounts import views as account_views
 from astronote.accounts.login import ThrottledLogin
 from astronote.operations import home
@@ -15,6 +17,32 @@ admin.site.login_form = ThrottledLogin
 
 own = admin.site.admin_view
 
+# The names are those by which the scripts of django-otp-webauthn find the addresses.
+security_key_patterns = [
+    path(
+        "login/begin/", security_keys.BeginLogin.as_view(), name="credential-authentication-begin"
+    ),
+    path(
+        "login/complete/",
+        security_keys.CompleteLogin.as_view(),
+        name="credential-authentication-complete",
+    ),
+    path(
+        "add/begin/",
+        own(security_keys.BeginAdding.as_view()),
+        name="credential-registration-begin",
+    ),
+    path(
+        "add/complete/",
+        own(security_keys.CompleteAdding.as_view()),
+        name="credential-registration-complete",
+    ),
+    path(
+        "texts.js",
+        JavaScriptCatalog.as_view(packages=["django_otp_webauthn"]),
+        name="js-i18n-catalog",
+    ),
+]
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("favicon.ico", RedirectView.as_view(url=static("astronote/favicon.svg"))),
@@ -40,9 +68,15 @@ urlpatterns = [
                     own(account_views.change_second_factor),
                     name="account_change_second_factor",
                 ),
+                path(
+                    "security-keys/<int:key_id>/remove/",
+                    own(account_views.remove_own_key),
+                    name="account_remove_key",
+                ),
             ]
         ),
     ),
+    path("admin/security-keys/", include((security_key_patterns, "otp_webauthn"))),
     path(
         "admin/set-password/<str:uidb64>/<str:token>/",
         account_views.SetPasswordView.as_view(),

@@ -46,7 +46,10 @@ log = logging.getLogger(__name__)
 
 CONTINUE = "compliance.tasks.continue_off_boarding"
 NAME = "off-boarding"  # in the audit trail
-ERASED = "store's data erased"  # in the audit trail
+# In the audit trail:
+LEFT, RETURNED = "store off-boarded", "store returned"
+DAY_OF_ERASURE_CHANGED = "store's day of erasure changed"
+ERASED = "store's data erased"
 DEFAULT_DAYS_UNTIL_ERASURE, MAX_DAYS_UNTIL_ERASURE = 30, 3650
 CHUNK_ROWS = 1000
 OPEN_CAMPAIGN_STATUSES = (*STARTABLE_STATUSES, *RUNNING_STATUSES)
@@ -93,7 +96,7 @@ def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | s
         by: the account or program that off-boards it.
     """
     locked = User.objects.select_for_update().get(pk=store.pk, is_staff=False)
-    action = "store off-boarded" if locked.left_at is None else "store's day of erasure changed"
+    action = LEFT if locked.left_at is None else DAY_OF_ERASURE_CHANGED
     if locked.left_at is None or locked.erase_on != erase_on:
         locked.left_at = locked.left_at or database_now()
         locked.erase_on = erase_on
@@ -122,7 +125,7 @@ def take_back_store(store: User, *, by: User | AnonymousUser | str) -> None:
         raise CannotReturn(f"its data is erased since {locked.erase_on}")
     locked.left_at, locked.erase_on, locked.is_active = None, None, True
     locked.save(update_fields=["left_at", "erase_on", "is_active"])
-    audit.write_entry("store returned", locked, by=by, owner_id=locked.pk)
+    audit.write_entry(RETURNED, locked, by=by, owner_id=locked.pk)
     store.refresh_from_db()
 
 

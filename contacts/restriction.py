@@ -15,7 +15,10 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import database_now
 from contacts.models import Contact
+from contacts.phones import phone_hash
 from contacts.sending_window import wait_for_open_sending_windows
+
+RESTRICTED, LIFTED = "restricted", "restriction lifted"  # in the audit trail
 
 
 def wait_for_sends_and_restrict_contact(
@@ -40,7 +43,7 @@ def wait_for_sends_and_restrict_contact(
             restricted_at=database_now(), restricted_reason=reason
         )
         if changed:
-            audit.write_entry("restricted", contact, by=by)
+            _write_entry(RESTRICTED, contact, by)
     return bool(changed)
 
 
@@ -53,8 +56,13 @@ def lift_restriction(contact_id: int, *, by: User | AnonymousUser | str) -> bool
         restricted = Contact.objects.filter(pk=contact_id, restricted_at__isnull=False)
         changed = restricted.update(restricted_at=None, restricted_reason="")
         if changed:
-            audit.write_entry("restriction lifted", Contact.objects.get(pk=contact_id), by=by)
+            _write_entry(LIFTED, Contact.objects.get(pk=contact_id), by)
     return bool(changed)
+
+
+def _write_entry(action: str, contact: Contact, by: User | AnonymousUser | str) -> None:
+    """With the hash of the number, by which it is done again after a restore."""
+    audit.write_entry(action, contact, by=by, person=phone_hash(contact.phone or ""))
 
 
 def restricted_phones(owner_id: int, e164_phones: Sequence[str]) -> set[str]:

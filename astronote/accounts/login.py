@@ -1,5 +1,7 @@
 """The admin's login form: password and second factor.
 
+Whoever has a security key may use it after the password, in place of a code.
+
 django-axes counts failures, and guesses come one at a time.
 """
 
@@ -16,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from astronote.accounts import second_factor
+from astronote.accounts import second_factor, security_keys
 from astronote.accounts.models import User
 from astronote.accounts.second_factor import SecondFactorRefused
 from astronote.common.locks import advisory_lock
@@ -46,6 +48,7 @@ class ThrottledLogin(AuthenticationForm):
     only after the second factor, if the account has one.
     """
 
+    takes_security_key = False
     code = forms.CharField(
         required=False,
         max_length=40,
@@ -86,7 +89,13 @@ class ThrottledLogin(AuthenticationForm):
             return
         code = self.cleaned_data.get("code", "")
         if not code:
-            raise ValidationError("Enter also the code of your authenticator app.", "code")
+            self.takes_security_key = security_keys.list_keys(account).exists()
+            if self.takes_security_key:
+                security_keys.let_key_follow_password(self.request, account)
+            instead = ", or use your security key" if self.takes_security_key else ""
+            raise ValidationError(
+                f"Enter also the code of your authenticator app{instead}.", "code"
+            )
         try:
             device = second_factor.verify(account, code)
         except SecondFactorRefused as refused:

@@ -1,5 +1,7 @@
 """The second factor: codes of an authenticator app (django-otp's TOTP) and recovery codes.
 
+Security keys, which may be added to an app, are in `security_keys.py`.
+
 Recovery codes are kept as digests. What is wrong is told by `SecondFactorRefused`.
 """
 
@@ -22,6 +24,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp_webauthn.models import WebAuthnCredential
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -118,6 +121,7 @@ def remove(account: User, *, by: User | AnonymousUser | str) -> None:
     with transaction.atomic():
         TOTPDevice.objects.filter(user=account).delete()
         StaticDevice.objects.filter(user=account).delete()
+        WebAuthnCredential.objects.filter(user=account).delete()
         audit.write_entry("second factor removed", account, by=by)
 
 

@@ -19,7 +19,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from astronote.accounts import operators, second_factor, sessions
+from astronote.accounts import operators, second_factor, security_keys, sessions
 from astronote.accounts.models import User
 from astronote.accounts.password_links import ForgottenPasswordForm, can_mail
 from astronote.accounts.second_factor import SecondFactorRefused
@@ -61,6 +61,8 @@ def account_page(request: HttpRequest) -> HttpResponse:
         has_second_factor=second_factor.is_set_up(account),
         needs_second_factor=second_factor.is_required(account),
         can_mail=can_mail(),
+        keys=security_keys.list_keys(account),
+        can_add_keys=security_keys.are_possible(),
     )
 
 
@@ -73,6 +75,14 @@ def switch_own_alerts(request: HttpRequest) -> HttpResponse:
     state = "on" if account.gets_alerts else "off"
     audit.write_entry(f"alerts switched {state}", account, by=account)
     messages.success(request, f"Alerts by e-mail are {state}.")
+    return redirect("account")
+
+
+@require_POST
+def remove_own_key(request: HttpRequest, key_id: int) -> HttpResponse:
+    """Remove one of one's own security keys."""
+    if security_keys.remove_key(_account_of(request), key_id):
+        messages.success(request, "The security key was removed.")
     return redirect("account")
 
 

@@ -95,11 +95,24 @@ def _declare_personal_data_of_accounts() -> None:
 
 
 def _second_factors() -> Iterator[PersonalData]:
-    """The tables of django-otp."""
+    """The tables of django-otp and django-otp-webauthn."""
     columns = {
         "otp_totp.TOTPDevice": ("name", "key", *SECOND_FACTOR_TIMES),
         "otp_static.StaticDevice": ("name", *SECOND_FACTOR_TIMES),
         "otp_static.StaticToken": ("token",),
+        "django_otp_webauthn.WebAuthnCredential": (
+            "name",
+            "credential_type",
+            "credential_id",
+            "public_key",
+            "transports",
+            "aaguid",
+            "credential_id_sha256",
+            "created_at",
+            "last_used_at",
+        ),
+        "django_otp_webauthn.WebAuthnAttestation": ("fmt", "data", "client_data_json"),
+        "django_otp_webauthn.WebAuthnUserHandle": ("handle_hex",),
     }
     for model, fields in columns.items():
         yield PersonalData(
@@ -107,7 +120,8 @@ def _second_factors() -> Iterator[PersonalData]:
             fields,
             "second factor of an operator's login",
             AS_LONG_AS_THE_ACCOUNT,
-            categories="key of an authenticator app, digests of recovery codes, times of use",
+            categories="key of an authenticator app, public keys of security keys, digests of"
+            " recovery codes, times of use",
             legal_ground=LegalGround.CONTRACT,
             source="the operator",
             found_by=BY_TEXT,

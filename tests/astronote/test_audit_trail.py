@@ -79,7 +79,7 @@ COMMANDS = [
     ("list_members", ["add", "STORE", "all"], {"number": ["+306900000077"]}, "members added"),
     ("list_members", ["remove", "STORE", "all"], {"number": [PHONE]}, "members removed"),
     ("create_store", ["shop@example.com"], {}, "added"),
-    ("erasures", ["list"], {}, ""),
+    ("decisions", ["list"], {}, ""),
     ("import_contacts", ["STORE", "FILE"], {}, "import started"),
     ("import_contacts", ["STORE", "FILE"], {"dry_run": True}, ""),
     ("off_board", ["STORE"], {"yes": True}, "store off-boarded"),

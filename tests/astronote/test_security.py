@@ -1,6 +1,7 @@
 """Who gets in, who may do what, and what the pages allow."""
 
 import io
+import re
 from collections import Counter
 
 import pytest
@@ -47,6 +48,7 @@ OPEN = {
     "admin/logout/",
     "admin/jsi18n/",
     "admin/account/alerts/",  # switches mails to the own account
+    "admin/security-keys/texts.js",  # what the scripts of a security key say
     "admin/set-password/x/x/",
 }
 # What an account that is let into the admin has without any role: an empty page and itself.
@@ -219,6 +221,39 @@ def test_every_action_is_tried_by_who_may_not(who, store, client, sandbox):
         got[outcome(client.post(page, form, follow=True))] += 1
         assert everything() == before, (page, name)
     print(f"\n{who}: {len(every)} actions: {dict(got)}", end="")
+
+
+# Money, accounts, logins, queues, and what cannot be brought back.
+ADMINISTRATORS_ONLY = re.compile(
+    r"admin/(astronote/operator/add/|axes/|django_rq/|top-up/|store/\w+/(off-board|take-back|export)/"
+    r"|(?!axes|django_rq)\w+/(automation|campaign|nfctag|segment|contact|list|messagetemplate)/x/delete/)"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["operator", "service_operator", "administrator"])
+def test_what_administrators_alone_may_is_refused_to_operators(role, store, client):
+    client.force_login(operator(role))
+    User.objects.update(last_login=None)
+    before = everything()
+    tried = [each for each in sorted(set(addresses())) if ADMINISTRATORS_ONLY.match(each)]
+    assert len(tried) > 40
+    reached = 0
+    for address in tried:
+        got = {
+            outcome(client.get(f"/{address}", follow=True)),
+            outcome(client.post(f"/{address}", {"post": "yes"}, follow=True)),
+        }
+        if role == "administrator":
+            assert "broken" not in got, address
+            reached += got != {"refused"}
+        else:
+            assert got <= {"refused", "wrong method", "a page"}, (address, got)
+            assert "refused" in got or "history" in address, (address, got)
+    if role == "administrator":
+        assert reached > 40
+    else:
+        assert everything() == before
 
 
 def everything():

@@ -401,7 +401,7 @@ class Chaos:
         with psycopg.connect(server, autocommit=True) as other:
             other.execute("DROP DATABASE app WITH (FORCE)")
             other.execute("CREATE DATABASE app")
-        self.run_script("deploy/restore", dump, str(folder / "erasures.jsonl"))
+        self.run_script("deploy/restore", dump, str(folder / "decisions.jsonl"))
         shutil.rmtree(folder)
         self.look_through_scheduled_campaigns()
         self.evidence.forgotten |= self.rules.accepted_without_row(self.read_ledger())

@@ -32,6 +32,7 @@ from contacts.models import (
     OptInRequest,
     Suppression,
 )
+from contacts.phones import phone_hash
 from messaging import direct_messages, opt_in_requests, replies, sending
 from messaging.models import DirectMessage
 from tests.support.factories import make_campaign, make_list, make_store
@@ -238,7 +239,7 @@ def test_the_command_restricts_and_lifts_and_both_are_kept(alice, capsys):
         ("restricted", alice), ("restricted", bob),
         ("restriction lifted", alice), ("restriction lifted", bob),
     ]  # fmt: skip
-    assert all(entry.details == {} and entry.subject for entry in kept)
+    assert all(entry.details == {"person": phone_hash(PHONE)} and entry.subject for entry in kept)
 
 
 def test_an_operator_restricts_with_a_reason_and_lifts(alice, admin_client, admin_user):

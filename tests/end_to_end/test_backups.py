@@ -67,12 +67,12 @@ def test_a_backup_of_the_middle_of_a_campaign_is_restored_with_nothing_twice(
     assert sent_before < 200
     erased = Contact.objects.order_by("pk").first().phone
     assert rights.erase_or_restrict_person(erased, by="test").unexplained == []
-    run(environment, "deploy/backup", str(tmp_path), "--erasures")
+    run(environment, "deploy/backup", str(tmp_path), "--decisions")
 
-    said = run(restored, "deploy/restore", dump, str(tmp_path / "erasures.jsonl"))
-    assert "1 erasures are younger than the backup; 1 repeated" in said
+    said = run(restored, "deploy/restore", dump, str(tmp_path / "decisions.jsonl"))
+    assert "decisions younger than the backup: personal data erased: 1" in said
     refused = subprocess.run(
-        ["deploy/restore", dump, str(tmp_path / "erasures.jsonl")],
+        ["deploy/restore", dump, str(tmp_path / "decisions.jsonl")],
         cwd=ROOT, env=restored, capture_output=True, text=True,
     )  # fmt: skip
     assert refused.returncode == 1 and "not empty" in refused.stderr
@@ -97,21 +97,3 @@ def test_a_backup_of_the_middle_of_a_campaign_is_restored_with_nothing_twice(
     assert unknown > 0 and sent + unknown == 200
     assert numbers == (0,)
     assert CampaignMessage.objects.count() == 200
-
-
-def test_a_person_who_came_back_before_the_backup_is_not_erased_again(tmp_path):
-    from django.core.management import call_command
-
-    store = make_store()
-    make_list(store, 3)
-    phone = Contact.objects.order_by("pk").first().phone
-    rights.erase_or_restrict_person(phone, by="test")
-    with open(tmp_path / "list", "w") as file:
-        call_command("erasures", "list", stdout=file)
-    Contact.objects.filter(phone=None).delete()
-    Contact.objects.create(owner=store, phone=phone, first_name="Maria")
-    with open(tmp_path / "said", "w") as file:
-        call_command("erasures", "repeat", "--from", str(tmp_path / "list"), stdout=file)
-    assert (tmp_path / "said").read_text().startswith("0 erasures are younger")
-    assert Contact.objects.filter(phone=phone).exists()
-    assert phone not in (tmp_path / "list").read_text()

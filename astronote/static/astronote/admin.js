@@ -3,7 +3,7 @@
 "use strict";
 
 function name_parts() {
-  document.getElementById("main")?.setAttribute("role", "main");
+  (document.getElementById("main") ?? document.getElementById("page"))?.setAttribute("role", "main");
   for (const box of document.querySelectorAll(".select2-container")) {
     const label = document.querySelector(`label[for="${box.previousElementSibling?.id}"]`);
     for (const part of box.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]")) {
@@ -17,6 +17,9 @@ function name_parts() {
     if (pane.getAttribute("aria-label") !== label) pane.setAttribute("aria-label", label);
   });
 }
+
+// A security key was added: the list of them shows it.
+addEventListener("otp_webauthn.register_complete", () => location.reload());
 
 addEventListener("DOMContentLoaded", () => {
   name_parts();

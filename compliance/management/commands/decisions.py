@@ -1,4 +1,4 @@
-"""`manage.py erasures`: the erasures of the audit trail, and making them again after a restore."""
+"""`manage.py decisions`: what persons and stores decided, made so again after a restore."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from compliance.repeated_erasures import iter_recorded_erasures, repeat_missing_erasures
+from compliance.decisions import iter_decisions, repeat_unknown_decisions
 
 
 class Command(BaseCommand):
     help = (
-        "List the erasures of the audit trail, by hashes that only PHONE_HASH_KEY can tell, to be"
-        " kept beside the backups; or, after a backup was restored, repeat those that it does not"
-        " know."
+        "List the erasures, restrictions, opt-outs and off-boardings, by hashes that only"
+        " PHONE_HASH_KEY can tell, to be kept beside the backups; or, after a backup was restored,"
+        " repeat those that it does not know."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,16 +25,17 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str, source: Path | None, **options: Any) -> None:
         if action == "list":
-            for erasure in iter_recorded_erasures():
-                self.stdout.write(json.dumps(erasure))
+            for decision in iter_decisions():
+                self.stdout.write(json.dumps(decision))
             return
         if source is None:
             raise CommandError("name the list with --from FILE")
         try:
             with open(source) as lines:
-                erased, missing = repeat_missing_erasures(lines, by="command line")
+                repeated = repeat_unknown_decisions(lines, by="command line")
         except OSError as error:
             raise CommandError(f"{source} cannot be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
-            raise CommandError(f"{source} is no list of `manage.py erasures list`") from None
-        self.stdout.write(f"{missing:,} erasures are younger than the backup; {erased:,} repeated")
+            raise CommandError(f"{source} is no list of `manage.py decisions list`") from None
+        counts = ", ".join(f"{decision}: {count:,}" for decision, count in repeated.items())
+        self.stdout.write(f"decisions younger than the backup: {counts or 'none'}")
