@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, QuerySet
 from django.db.models.functions import Coalesce, Now
 from redis.exceptions import RedisError
 
@@ -295,12 +295,15 @@ def _split_sendable_and_skipped(
             f"contact__{consent_column}",
             "contact__phone",
             "contact__restricted_at",
+            Exists(waiting_stops.payloads_set_aside(batch.owner_id)),
         )
     )
     restricted: set[str] = set()
     if not model.to_contacts:
         restricted = restricted_phones(batch.owner_id, [row[1] for row in rows])
-    set_aside = waiting_stops.phones_set_aside(batch.owner_id)
+    set_aside: set[str] = set()
+    if any(row[-1] for row in rows):
+        set_aside = waiting_stops.phones_set_aside(batch.owner_id)
     blocks = MarketingBlocks(set(), set())
     over_cap: set[int] = set()
     is_marketing = batch.message_type == MessageType.MARKETING
@@ -311,7 +314,7 @@ def _split_sendable_and_skipped(
             [row[4] for row in rows], except_batch=batch.pk
         )
     messages, skipped = [], []
-    for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at in rows:
+    for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at, _ in rows:
         # The contact may have been anonymised or have got another number since.
         needs_consent = model.to_contacts or contact_id is not None
         consenting_contacts_q = (has_consent and phone == to) if needs_consent else to != ""

@@ -33,14 +33,18 @@ def is_one_from(owner_id: int, e164_phones: Collection[str]) -> bool:
     return len(payloads) > MOST_READ or not phones.isdisjoint(_numbers_of(payloads))
 
 
+def payloads_set_aside(owner_id: int) -> QuerySet[WebhookEvent, dict[str, Any] | None]:
+    """What could not be applied and may be an opt-out from a store's messages."""
+    return _payloads_of_waiting(owner_id).filter(retry_at__isnull=False)
+
+
 def phones_set_aside(owner_id: int) -> set[str]:
-    """The numbers of opt-outs, and of what may be one, that could not be applied.
+    """The numbers of `payloads_set_aside`.
 
     They may wait until the program is mended, and the other messages of a batch must not: those to
     these numbers are skipped.
     """
-    set_aside = _payloads_of_waiting(owner_id).filter(retry_at__isnull=False)
-    return set(_numbers_of(set_aside[:MOST_READ]))
+    return set(_numbers_of(payloads_set_aside(owner_id)[:MOST_READ]))
 
 
 def _payloads_of_waiting(owner_id: int) -> QuerySet[WebhookEvent, dict[str, Any] | None]:
