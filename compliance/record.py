@@ -13,6 +13,7 @@ from django.apps import apps
 from django.conf import settings
 
 from astronote.accounts.models import User
+from astronote.common.counts import counted
 from astronote.operations import registry
 from astronote.operations.personal_data import (
     FOR_AUDIT_DAYS,
@@ -95,13 +96,17 @@ def _setting_or_not_set(name: str) -> str:
 def retention_period_texts() -> dict[str, str]:
     """The periods that are settings, as they are set."""
     return {
-        "PII_RETENTION_DAYS": f"{settings.PII_RETENTION_DAYS} days; a store's own may be shorter",
-        "PII_INACTIVE_DAYS": f"{settings.PII_INACTIVE_DAYS} days without a message or a change"
-        if settings.PII_INACTIVE_DAYS
-        else "off: contacts are kept until they opt out or are erased",
+        "PII_RETENTION_DAYS": (
+            f"{counted(settings.PII_RETENTION_DAYS, 'day')}; a store's own may be shorter"
+        ),
+        "PII_INACTIVE_DAYS": (
+            f"{counted(settings.PII_INACTIVE_DAYS, 'day')} without a message or a change"
+            if settings.PII_INACTIVE_DAYS
+            else "off: contacts are kept until they opt out or are erased"
+        ),
         "PII_RETENTION_ACTION": settings.PII_RETENTION_ACTION,
         "IMPORT_FILE_RETENTION_HOURS": f"{settings.IMPORT_FILE_RETENTION_HOURS} h",
-        "AUDIT_RETENTION_DAYS": f"{settings.AUDIT_RETENTION_DAYS} days",
+        "AUDIT_RETENTION_DAYS": counted(settings.AUDIT_RETENTION_DAYS, "day"),
     }
 
 
