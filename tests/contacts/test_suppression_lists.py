@@ -145,7 +145,7 @@ def test_the_command_names_store_and_reason_and_is_audited(tmp_path, capsys, set
     call_command("suppressions", "export", store=store.email)
     assert capsys.readouterr().out.splitlines()[1].startswith(phone_hash("+306900000001"))
     call_command("suppressions", "export", str(tmp_path / "out.csv"), store=store.email)
-    assert "1 entries" in capsys.readouterr().out
+    assert "1 entry" in capsys.readouterr().out
 
 
 def test_the_page_takes_a_list_of_one_store_and_is_audited(client):
