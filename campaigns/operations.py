@@ -319,7 +319,7 @@ registry.no_personal_data.register(
     NoPersonalData(
         "campaigns.ServiceConfirmation",
         ("settings_digest",),
-        "a digest of what was confirmed: list, text and time of a campaign",
+        "a digest of what was confirmed: text and audience of a campaign",
     ),
     NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES, OF_ITS_MESSAGE),
     NoPersonalData(
