@@ -261,7 +261,7 @@ def _declare_places_outside_tables() -> None:
             "rate limits, debounce keys, counters of calls, masked requests of a go-live check",
             "astronote:*",
             "sending at a steady rate, doing work once",
-            "seconds to a day",
+            "seconds to a day; counters of calls and the last numbers of batches stay",
             by_error,
             LegalGround.LEGITIMATE_INTEREST,
             "what names the person is deleted",
