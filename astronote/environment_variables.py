@@ -511,6 +511,20 @@ SECTIONS: dict[str, list[Variable]] = {
             "",
             "who hosts servers and backups, and in which country, for the record of processing",
         ),
+        Variable(
+            "MITTO_RETENTION",
+            parse_text_unchanged,
+            "",
+            "how long Mitto keeps numbers and texts, by your contract with it, for the record of"
+            " processing",
+        ),
+        Variable(
+            "THIRD_COUNTRY_TRANSFERS",
+            parse_text_unchanged,
+            "",
+            "countries outside the EEA that messages go to or servers stand in, each with its"
+            " ground (GDPR, chapter V), for the record of processing",
+        ),
     ],
 }
 

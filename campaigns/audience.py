@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from astronote.common.counts import counted
 from astronote.models import User
 from campaigns import segments
 from campaigns.models import AgeGroup, AudienceChoice, Campaign
@@ -153,7 +154,8 @@ def why_audience_is_empty(campaign: Campaign) -> str:
     consenting = contacts.filter(consenting_contacts_q(campaign.message_type))
     count = consenting.count()
     if not count:
-        return f"{NOBODY}: {contacts.count():,} contacts match, and none has consent to this type"
+        match = counted(contacts.count(), "contact matches", "contacts match")
+        return f"{NOBODY}: {match}, and none has consent to this type"
     if allowed_campaign_audience(campaign).exists():
         return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
     if not has_filters:

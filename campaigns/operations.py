@@ -14,12 +14,15 @@ from astronote.operations import registry
 from astronote.operations.personal_data import (
     AS_LONG_AS_ITS_ROW,
     BY_TEXT,
+    FIGURES,
     FOR_RETENTION_DAYS,
+    STATES_OF_WORK,
     UNTIL_CONTACT_RETENTION,
     LegalGround,
     NoPersonalData,
     OnErasure,
     PersonalData,
+    Subjects,
     by_contact,
 )
 from astronote.operations.registry import (
@@ -44,7 +47,7 @@ from campaigns.models import STARTABLE_STATUSES, Campaign
 from contacts.contact_page import ContactPanel, contact_panels
 from contacts.lookup import possible_numbers
 from messaging.models import DirectMessage
-from messaging.operations import BY_CONTACT_OR_NUMBER, MESSAGE_CODES
+from messaging.operations import BY_CONTACT_OR_NUMBER, MESSAGE_CODES, OF_ITS_MESSAGE
 from messaging.statuses import COUNTED_STATUSES
 
 # Each zone's hours begin at one of these times.
@@ -168,11 +171,11 @@ registry.personal_data.register(
     *(
         PersonalData(
             model,
-            ("to", "text", "last_error"),
+            ("contact", "to", "text", "last_error"),
             "what was sent to whom",
             UNTIL_CONTACT_RETENTION,
             categories="number and text, which has the contact's name",
-            legal_ground=LegalGround.CONSENT,
+            legal_ground=LegalGround.CONSENT_OR_CUSTOMER_CONTRACT,
             source="the contact and the store's text",
             found_by=BY_CONTACT_OR_NUMBER,
             on_erasure=OnErasure.EMPTY,
@@ -197,7 +200,7 @@ registry.personal_data.register(
     ),
     PersonalData(
         "campaigns.NfcScan",
-        ("ip_address", "user_agent", "device_type", "created_at"),
+        ("contact", "ip_address", "user_agent", "device_type", "created_at"),
         "counting touches of a tag, without those of programs",
         FOR_RETENTION_DAYS,
         categories="address, browser, device and time of a touch",
@@ -209,7 +212,7 @@ registry.personal_data.register(
     ),
     PersonalData(
         "campaigns.ConversionEvent",
-        ("metadata", "occurred_at"),
+        ("contact", "metadata", "occurred_at"),
         "what led to a purchase",
         f"{UNTIL_CONTACT_RETENTION}; number, address and browser {FOR_RETENTION_DAYS}",
         categories="purchase, with number, address and browser",
@@ -226,7 +229,7 @@ registry.personal_data.register(
             "proof that an offer was used",
             FOR_RETENTION_DAYS,
             categories="redemption, with address and browser",
-            legal_ground=LegalGround.CONTRACT,
+            legal_ground=LegalGround.CUSTOMER_CONTRACT,
             source="the store's till",
             found_by=by_contact("message__contact"),
             on_erasure=OnErasure.EMPTY,
@@ -240,7 +243,7 @@ registry.personal_data.register(
             purpose,
             AS_LONG_AS_ITS_ROW,
             categories="free text, which may name a person",
-            legal_ground=LegalGround.CONTRACT,
+            legal_ground=LegalGround.LEGITIMATE_INTEREST,
             source="the store or an operator, who typed it",
             found_by=BY_TEXT,
             on_erasure=OnErasure.MASK,
@@ -264,6 +267,29 @@ registry.personal_data.register(
             ("campaigns.NfcTag", ("label",), "telling a store's tags apart"),
         )
     ),
+    *(
+        PersonalData(
+            model,
+            fields,
+            purpose,
+            AS_LONG_AS_ITS_ROW,
+            categories="which account it was",
+            legal_ground=LegalGround.LEGITIMATE_INTEREST,
+            source="the work of operators",
+            found_by=BY_TEXT,
+            on_erasure=OnErasure.KEEP,
+            subjects=Subjects.ACCOUNTS,
+            store="",
+        )
+        for model, fields, purpose in (
+            ("campaigns.Campaign", ("created_by",), "accountability: who made a campaign"),
+            (
+                "campaigns.ServiceConfirmation",
+                ("asked_by", "confirmed_by", "asked_at", "confirmed_at"),
+                "accountability: which two persons let a big service campaign go",
+            ),
+        )
+    ),
 )
 registry.no_personal_data.register(
     NoPersonalData(
@@ -279,13 +305,23 @@ registry.no_personal_data.register(
             "retry_after",
             "created_at",
             "updated_at",
+            "to_everybody",
         ),
+        "settings, states and times of a campaign",
     ),
-    NoPersonalData("campaigns.Segment", ("created_at", "updated_at")),
     NoPersonalData(
-        "campaigns.ServiceConfirmation", ("settings_digest", "asked_at", "confirmed_at")
+        "campaigns.Campaign",
+        ("total", "sent", "delivered", "failed", "skipped", "unknown", "conversions"),
+        FIGURES,
     ),
-    NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES),
+    NoPersonalData("campaigns.AudienceChoice", ("is_excluded",), "whom a campaign leaves out"),
+    NoPersonalData("campaigns.Segment", ("created_at", "updated_at"), STATES_OF_WORK),
+    NoPersonalData(
+        "campaigns.ServiceConfirmation",
+        ("settings_digest",),
+        "a digest of what was confirmed: text and audience of a campaign",
+    ),
+    NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES, OF_ITS_MESSAGE),
     NoPersonalData(
         "campaigns.Automation",
         (
@@ -295,10 +331,18 @@ registry.no_personal_data.register(
             "message_type",
             "created_at",
             "updated_at",
+            "is_active",
         ),
+        "settings, states and times of an automation",
     ),
-    NoPersonalData("campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key")),
-    NoPersonalData("campaigns.NfcTag", ("public_id", "created_at")),
+    NoPersonalData(
+        "campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key"), OF_ITS_MESSAGE
+    ),
+    NoPersonalData(
+        "campaigns.NfcTag",
+        ("public_id", "created_at", "is_active"),
+        "a random code, time and state of a tag",
+    ),
 )
 
 

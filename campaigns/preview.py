@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.common.counts import counted
 from campaigns import service_campaigns
 from campaigns.audience import allowed_campaign_audience, audience_problem, why_audience_is_empty
 from campaigns.audience_counts import (
@@ -311,7 +312,7 @@ def _why_campaign_cannot_be_sent(campaign: Campaign, preview: CampaignPreview, s
         return str(blocked)
     missing = (preview.credits or 0) - (preview.available or 0)
     if missing > 0:
-        return f"The wallet lacks {missing:,} credits: top it up first."
+        return f"The wallet lacks {counted(missing, 'credit')}: top it up first."
     return ""
 
 

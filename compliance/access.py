@@ -33,7 +33,7 @@ def collect_held_data(person: Person) -> dict[str, Any]:
         "controller": record.controller_from_settings(),
         "stores": _describe_stores_with_number(person),
         "recipients": record.recipient_texts(),
-        "transfers": list(record.TRANSFERS),
+        "transfers": record.transfer_texts(),
         "periods": record.retention_period_texts(),
         "rights": list(record.RIGHTS),
         "automated_decisions": "none",
@@ -95,7 +95,7 @@ def _own_rows_and_texts_naming_person(
     model = held_rows.model_of_declaration(declaration)
     own = list(held_rows.rows_belonging_to_person(declaration, person).values_list("pk", flat=True))
     mentions: list[dict[str, Any]] = []
-    if declaration.subjects == Subjects.CUSTOMERS:
+    if declaration.subjects != Subjects.ACCOUNTS:
         for found in held_rows.other_rows_naming_person(declaration, person):
             if found.is_own:
                 own.append(found.row.pk)

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from astronote.accounts.models import User
+from astronote.common.counts import counted
 from compliance import access, rights
 from contacts import restriction
 from contacts.models import Contact
@@ -75,7 +76,7 @@ def withdraw_all_consent_action(
         for contact in queryset
         if contact.phone
     )
-    model_admin.message_user(request, f"{changed:,} consents withdrawn", messages.SUCCESS)
+    model_admin.message_user(request, f"{counted(changed, 'consent')} withdrawn", messages.SUCCESS)
 
 
 def ask_reason_and_restrict_action(
@@ -96,7 +97,7 @@ def ask_reason_and_restrict_action(
         restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=reason, by=request.user)
         for contact in selected
     )
-    model_admin.message_user(request, f"{changed:,} contacts restricted", messages.SUCCESS)
+    model_admin.message_user(request, f"{counted(changed, 'contact')} restricted", messages.SUCCESS)
     return None
 
 
@@ -106,7 +107,9 @@ def lift_restrictions_action(
     """End the restriction of the selected contacts."""
     changed = sum(restriction.lift_restriction(contact.pk, by=request.user) for contact in queryset)
     model_admin.message_user(
-        request, f"{changed:,} contacts are no longer restricted", messages.SUCCESS
+        request,
+        f"{counted(changed, 'contact is', 'contacts are')} no longer restricted",
+        messages.SUCCESS,
     )
 
 
@@ -134,5 +137,5 @@ def confirm_then_erase_or_restrict_held_action(
         for trace in erasure.unexplained:
             notice = f"contact {contact.pk} is erased, but still named in {trace}"
             model_admin.message_user(request, notice, messages.ERROR)
-    model_admin.message_user(request, f"{erased:,} persons erased", messages.SUCCESS)
+    model_admin.message_user(request, f"{counted(erased, 'person')} erased", messages.SUCCESS)
     return None

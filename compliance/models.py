@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
+from astronote.common.counts import counted
 
 
 class RetentionStatus(models.TextChoices):
@@ -60,4 +61,4 @@ class RetentionAction(models.Model):
         constraints = [choice_constraint("action", ActionType, "retentionaction_action_known")]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.rows} rows of {self.table}"
+        return f"{self.action} {counted(self.rows, 'row')} of {self.table}"

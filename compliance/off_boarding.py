@@ -348,7 +348,7 @@ def _exported_declarations() -> list[PersonalData]:
     by_model = {
         one.model: one
         for one in registry.personal_data
-        if one.store and one.subjects == Subjects.CUSTOMERS
+        if one.store and one.subjects != Subjects.ACCOUNTS
     }
     return [
         one

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from astronote.operations import registry
-from astronote.operations.personal_data import NoPersonalData
+from astronote.operations.personal_data import STATES_OF_WORK, NoPersonalData
 from astronote.operations.registry import (
     RecurringJob,
     RecurringJobs,
@@ -126,9 +126,23 @@ contact_erasures.register(ContactErasure("person", contact_rights.erase_person_o
 registry.no_personal_data.register(
     NoPersonalData(
         "compliance.RetentionRun",
-        ("started_at", "finished_at", "cutoff", "status", "counts", "error"),
+        (
+            "started_at",
+            "finished_at",
+            "cutoff",
+            "status",
+            "counts",
+            "error",
+            "retention_days",
+            "dry_run",
+        ),
+        STATES_OF_WORK,
     ),
-    NoPersonalData("compliance.RetentionAction", ("table", "action", "created_at")),
+    NoPersonalData(
+        "compliance.RetentionAction",
+        ("table", "action", "created_at", "rows", "first_id", "last_id"),
+        STATES_OF_WORK,
+    ),
 )
 registry.sidebar_links.register(
     SidebarLink(

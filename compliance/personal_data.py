@@ -7,26 +7,25 @@ Each app declares its columns in its `operations.py`, the ground floor also Djan
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.apps import apps
 from django.db import models
 
+from astronote.accounts.models import User
 from astronote.operations import registry
+from contacts.models import Contact
 
-# Types of fields that can hold personal data: texts, JSON, bytes, days and times, addresses.
-PERSONAL_FIELD_TYPES = (
-    models.CharField,
-    models.TextField,
-    models.JSONField,
-    models.BinaryField,
-    models.DateField,
-    models.TimeField,
-    models.GenericIPAddressField,
-)
+# A link to an account by this name is one to the row's store.
+LINK_TO_STORE = "owner"
 
 
 def undeclared_columns() -> Iterator[str]:
-    """Columns of any installed model that could hold personal data and that nobody declares."""
+    """Columns of any installed model that nobody declares.
+
+    Every column must be declared but numbers that rows are given, and links to rows that are no
+    person's.
+    """
     declared = {
         (declaration.model, field)
         for declaration in (*registry.personal_data, *registry.no_personal_data)
@@ -36,9 +35,15 @@ def undeclared_columns() -> Iterator[str]:
         if model._meta.proxy:
             continue
         for field in model._meta.concrete_fields:
-            may_be_personal = isinstance(field, PERSONAL_FIELD_TYPES)
-            if may_be_personal and (model._meta.label, field.name) not in declared:
+            if _must_be_declared(field) and (model._meta.label, field.name) not in declared:
                 yield f"{model._meta.label}.{field.name}"
+
+
+def _must_be_declared(field: models.Field[Any, Any]) -> bool:
+    if field.remote_field:
+        is_of_person = field.related_model in (User, Contact)
+        return is_of_person and field.name != LINK_TO_STORE
+    return not (field.primary_key and isinstance(field, models.IntegerField))
 
 
 def declared_columns_that_do_not_exist() -> Iterator[str]:

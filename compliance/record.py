@@ -7,23 +7,23 @@ controller, recipients and rights from here.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
 
+from astronote.accounts.models import User
+from astronote.common.counts import counted
 from astronote.operations import registry
-from astronote.operations.personal_data import PlaceKind
+from astronote.operations.personal_data import (
+    FOR_AUDIT_DAYS,
+    LegalGround,
+    OnErasure,
+    PlaceKind,
+    Subjects,
+)
 
 NOT_SET = "not stated: set {}"
-RECIPIENTS = (
-    "Mitto AG, Zug, Switzerland: number, text and sender of each message, as processor",
-    "the telephone carrier of the number, by way of Mitto",
-    "the store whose customer the person is, as controller",
-)
-TRANSFERS = (
-    "Switzerland (Mitto): adequacy decision 2000/518/EC",
-    "the country of the telephone number, where its carrier delivers the message: art. 49(1)(b)",
-)
 SECURITY_MEASURES = (
     "opt-outs as keyed hashes (HMAC-SHA256), with a key that can be changed",
     "log lines without numbers and texts; jobs in Redis with ids only",
@@ -33,6 +33,7 @@ SECURITY_MEASURES = (
     "uploads in files without a name; embedded servers that only their own user reaches",
     "retention each night, with a record of what it removed",
     "every column is declared, or a test fails",
+    "no marketing to contacts whose birthday says that they are under 18",
 )
 RIGHTS = (
     "access to all that is held, and a copy of it (article 15)",
@@ -55,26 +56,57 @@ def controller_from_settings() -> dict[str, str]:
         "data_protection_officer": "DATA_PROTECTION_OFFICER",
         "hosting": "HOSTING_PROVIDER",
     }
-    return {
-        what: getattr(settings, name) or NOT_SET.format(name) for what, name in variables.items()
-    }
+    return {what: _setting_or_not_set(name) for what, name in variables.items()}
 
 
 def recipient_texts() -> list[str]:
-    """Who gets personal data."""
-    return [*RECIPIENTS, f"the host of the servers: {controller_from_settings()['hosting']}"]
+    """Who gets personal data, and how long those keep it that are not asked by us."""
+    found = [
+        "Mitto AG, Zug, Switzerland: number, text and sender of each message, and replies; as"
+        " processor (article 28), and as controller for what the law on telecommunications makes"
+        f" it keep. It keeps them: {_setting_or_not_set('MITTO_RETENTION')}",
+        "the telephone carrier of the number, by way of Mitto: number, text and sender, as"
+        " controller by the law of its country",
+        "the store whose customer the person is, as controller: all that is held for it",
+        f"the host of the servers, as processor: all; {controller_from_settings()['hosting']}",
+    ]
+    if host := urlsplit(settings.EMAIL_URL).hostname:
+        found.append(f"the mail server {host}: addresses of operators, links for their passwords")
+    if host := urlsplit(settings.ALERT_WEBHOOK_URL).hostname:
+        found.append(f"the webhook at {host}: alerts, which name stores and no customers")
+    return found
+
+
+def transfer_texts() -> list[str]:
+    """Where personal data goes outside the European Economic Area, and on which ground."""
+    return [
+        "Switzerland (Mitto): adequacy decision 2000/518/EC",
+        "the country of a telephone number, where its carrier delivers the message: of a number"
+        " outside the EEA without an adequacy decision, a transfer that the store must have a"
+        " ground for. Article 49(1)(b) is one for service messages that a contract needs, and"
+        " article 49(1)(a) for marketing if the consent names the country; both only now and then",
+        f"stated by who runs this installation: {_setting_or_not_set('THIRD_COUNTRY_TRANSFERS')}",
+    ]
+
+
+def _setting_or_not_set(name: str) -> str:
+    return getattr(settings, name) or NOT_SET.format(name)
 
 
 def retention_period_texts() -> dict[str, str]:
     """The periods that are settings, as they are set."""
     return {
-        "PII_RETENTION_DAYS": f"{settings.PII_RETENTION_DAYS} days; a store's own may be shorter",
-        "PII_INACTIVE_DAYS": f"{settings.PII_INACTIVE_DAYS} days without a message or a change"
-        if settings.PII_INACTIVE_DAYS
-        else "off: contacts are kept until they opt out or are erased",
+        "PII_RETENTION_DAYS": (
+            f"{counted(settings.PII_RETENTION_DAYS, 'day')}; a store's own may be shorter"
+        ),
+        "PII_INACTIVE_DAYS": (
+            f"{counted(settings.PII_INACTIVE_DAYS, 'day')} without a message or a change"
+            if settings.PII_INACTIVE_DAYS
+            else "off: contacts are kept until they opt out or are erased"
+        ),
         "PII_RETENTION_ACTION": settings.PII_RETENTION_ACTION,
         "IMPORT_FILE_RETENTION_HOURS": f"{settings.IMPORT_FILE_RETENTION_HOURS} h",
-        "AUDIT_RETENTION_DAYS": f"{settings.AUDIT_RETENTION_DAYS} days",
+        "AUDIT_RETENTION_DAYS": counted(settings.AUDIT_RETENTION_DAYS, "day"),
     }
 
 
@@ -118,17 +150,59 @@ def _shown_pattern(kind: PlaceKind, pattern: str) -> str:
     return f"temporary folder/{pattern}" if kind == PlaceKind.FILE else pattern
 
 
+def describe_kept_after_erasure() -> list[str]:
+    """What is left of a customer after an erasure, why, and for how long."""
+    kept = [
+        f"{apps.get_model(one.model)._meta.db_table} ({', '.join(one.fields)}): {one.purpose};"
+        f" {one.legal_ground}; {one.period}"
+        for one in registry.personal_data
+        if one.on_erasure == OnErasure.KEEP and one.subjects == Subjects.CUSTOMERS
+    ]
+    return [
+        *kept,
+        "all rows of a contact under a legal hold, which is then restricted:"
+        f" {LegalGround.LEGAL_CLAIMS}; until an operator lifts the hold",
+        "the messages of a campaign without number and text, as figures behind the ledger",
+        "the audit entry of the erasure with the keyed hash of the number, by which the erasure is"
+        f" made again after a restore: {LegalGround.LEGAL_DUTY}; {FOR_AUDIT_DAYS}",
+    ]
+
+
+def describe_columns_without_personal_data() -> list[dict[str, Any]]:
+    """The columns that are declared to hold no personal data, and why."""
+    return [
+        {
+            "table": apps.get_model(one.model)._meta.db_table,
+            "columns": list(one.fields),
+            "why": one.why,
+        }
+        for one in registry.no_personal_data
+    ]
+
+
+def describe_controllers() -> list[str]:
+    """The stores for which the data of customers is processed (article 30(2)(a))."""
+    stores = User.objects.filter(is_staff=False).order_by("pk")
+    return [
+        f"{store} ({store.email}){f', left on {store.left_at:%Y-%m-%d}' if store.left_at else ''}"
+        for store in stores.iterator()
+    ]
+
+
 def record_of_processing() -> dict[str, Any]:
     """The whole record, as JSON."""
     return {
         "controller": controller_from_settings(),
+        "controllers_processed_for": describe_controllers(),
         "role": "controller for the accounts of store owners and operators; processor (article 28) "
         "for the stores, each of which is the controller for its own customers",
         "recipients": recipient_texts(),
-        "transfers": list(TRANSFERS),
+        "transfers": transfer_texts(),
         "security_measures": list(SECURITY_MEASURES),
         "rights": list(RIGHTS),
         "periods": retention_period_texts(),
         "tables": describe_declared_tables(),
         "places": describe_places_outside_tables(),
+        "kept_after_an_erasure": describe_kept_after_erasure(),
+        "columns_without_personal_data": describe_columns_without_personal_data(),
     }

@@ -17,6 +17,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.counts import counted
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
 from contacts.importing.files import BYTES_PER_MB
@@ -234,7 +235,8 @@ def describe_unreadable_lines(counts: SuppressionCounts) -> str:
     lines = counts["unreadable_lines"]
     if not lines:
         return ""
-    return f"{len(lines):,} lines hold no number: {', '.join(map(str, lines[:LINES_NAMED]))}"
+    hold = counted(len(lines), "line holds", "lines hold")
+    return f"{hold} no number: {', '.join(map(str, lines[:LINES_NAMED]))}"
 
 
 def write_suppressed_hashes_of_store_or_global(file: Writable, owner_id: int | None) -> int:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from astronote.accounts.models import StoreId
+from astronote.common.counts import counted
 from astronote.common.sql import database_now, execute, rows
 from messaging.models import BatchId, CreditTransaction, Wallet
 from messaging.statuses import TransactionType
@@ -49,7 +50,8 @@ class InsufficientCredits(Exception):
     def __init__(self, needed: int, available: int) -> None:
         self.needed, self.available = needed, available
         super().__init__(
-            f"{needed} credits are needed and {available} are available: top up at least "
+            f"{counted(needed, 'credit is', 'credits are')} needed and {available:,}"
+            f" {'is' if available == 1 else 'are'} available: top up at least "
             f"{needed - available}"
         )
 

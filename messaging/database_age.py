@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce, Now
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.counts import counted
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes, sending_stop
@@ -135,6 +136,15 @@ class Restored(NamedTuple):
 
     batches: int
     messages: int
+
+    @property
+    def sentence(self) -> str:
+        """The same for people."""
+        are_unknown = "is unknown" if self.messages == 1 else "are unknown"
+        return (
+            f"{counted(self.messages, 'message')} in"
+            f" {counted(self.batches, 'batch', 'batches')} {are_unknown}"
+        )
 
 
 def stop_and_mark_unknown_after_restore(

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import orjson
 from django.conf import settings
 
+from astronote.common.counts import counted
 from messaging import kept_requests, mitto
 from messaging.models import WebhookEvent
 from messaging.statuses import WebhookEventType
@@ -205,7 +206,7 @@ class GoLiveCheck:
             is_equal = report.parts == parts
             self._add_finding(
                 is_equal,
-                f"{what}: {report.parts} parts, we count {parts}",
+                f"{what}: {counted(report.parts, 'part')}, we count {parts}",
                 "" if is_equal else "ask Mitto to switch Unicode on for the traffic account",
             )
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from astronote.accounts.models import User
+from astronote.common.counts import counted
 from astronote.common.sql import database_now, rows
 from contacts.models import MessageType
 from messaging.models import Batch, message_classes
@@ -89,8 +90,12 @@ def is_any_cap_set() -> bool:
 def describe_store_caps() -> list[str]:
     """Describe the caps that each store has, in sentences for people."""
     caps = ((settings.OWNER_SMS_PER_MINUTE, "minute"), (settings.OWNER_SMS_PER_DAY, "24 hours"))
-    sentence = "At most {:,} messages of a store are sent per {}; others wait."
-    return [sentence.format(cap, period) for cap, period in caps if cap]
+    sentence = "At most {} sent per {}; others wait."
+    return [
+        sentence.format(counted(cap, "message of a store is", "messages of a store are"), period)
+        for cap, period in caps
+        if cap
+    ]
 
 
 def wait_and_lock_store_caps(owner_id: int) -> None:
@@ -129,7 +134,7 @@ def raise_postponed_if_over_store_cap(batch: Batch) -> None:
                 break
             used, until = used - size, submitted_at + period
         if until:
-            raise Postponed(f"the store's cap of {cap} messages a {period_name}", until)
+            raise Postponed(f"the store's cap of {counted(cap, 'message')} a {period_name}", until)
 
 
 def contact_ids_over_marketing_caps(

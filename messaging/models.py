@@ -16,6 +16,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
+from astronote.common.counts import counted
 from astronote.common.fields import ComposedTextField
 from astronote.common.languages import Language
 from contacts.models import Contact, MessageType
@@ -523,7 +524,7 @@ class CreditTransaction(models.Model):
         constraints = [choice_constraint("type", TransactionType, "credittransaction_type_known")]
 
     def __str__(self) -> str:
-        return f"{self.type} of {self.amount} credits"
+        return f"{self.type} of {counted(self.amount, 'credit')}"
 
 
 class WebhookEvent(models.Model):

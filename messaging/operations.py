@@ -18,14 +18,17 @@ from astronote.operations.personal_data import (
     AS_LONG_AS_ITS_ROW,
     AS_LONG_AS_THE_ACCOUNT,
     BY_TEXT,
+    FIGURES,
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
+    STATES_OF_WORK,
     FoundBy,
     LegalGround,
     NoPersonalData,
     OnErasure,
     PersonalData,
     PersonKey,
+    Subjects,
 )
 from astronote.operations.registry import (
     AsyncPath,
@@ -296,19 +299,19 @@ registry.personal_data.register(
     PersonalData(
         "messaging.WebhookEvent",
         # A reply is known by a hash of number and text: trying all numbers would tell whose it is.
-        ("payload", "error", "event_id"),
+        ("contact", "payload", "error", "event_id"),
         "applying receipts, replies, and presses on the pages of opting out and in, each once",
         f"{FOR_RETENTION_DAYS}; not applied: {FOR_AUDIT_DAYS}; to decide: until the decision",
         categories="number, text of a reply, time and state of delivery; address and browser of who"
         " presses on a page",
-        legal_ground=LegalGround.CONTRACT,
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_MITTO_AND_PAGES,
         found_by=FoundBy("by its message, and by the number at any depth", _receipts_of_person_q),
         on_erasure=OnErasure.EMPTY,
     ),
     PersonalData(
         "messaging.DirectMessage",
-        ("to", "text", "last_error"),
+        ("contact", "to", "text", "last_error"),
         "tests, opt-in requests, codes, answers and confirmations of opt-outs",
         FOR_RETENTION_DAYS,
         categories="number and text",
@@ -334,7 +337,7 @@ registry.personal_data.register(
         "texts to copy into campaigns",
         AS_LONG_AS_ITS_ROW,
         categories="free text, which may name a person",
-        legal_ground=LegalGround.CONTRACT,
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
@@ -345,7 +348,7 @@ registry.personal_data.register(
         "short addresses in texts",
         AS_LONG_AS_ITS_ROW,
         categories="an address of the web, which may name a person",
-        legal_ground=LegalGround.CONTRACT,
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
@@ -356,19 +359,20 @@ registry.personal_data.register(
         "saying why a batch waits or failed",
         AS_LONG_AS_ITS_ROW,
         categories="Mitto's words about a call, without long digits",
-        legal_ground=LegalGround.CONTRACT,
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_MITTO,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
     ),
     PersonalData(
         "messaging.SendingStop",
-        ("details",),
-        "saying why sending is stopped",
+        ("by", "details"),
+        "saying why sending is stopped, and who stopped it",
         "as long as it is stopped",
-        categories="Mitto's words about a call, without long digits",
-        legal_ground=LegalGround.CONTRACT,
-        source=BY_MITTO,
+        categories="name of an operator; Mitto's words about a call, without long digits",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source="the operator who stops it; Mitto",
+        subjects=Subjects.BOTH,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
         store="",
@@ -379,7 +383,7 @@ registry.personal_data.register(
         "the ledger of a store's credits",
         AS_LONG_AS_THE_ACCOUNT,
         categories="free text, which may name a person",
-        legal_ground=LegalGround.CONTRACT,
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
@@ -399,7 +403,9 @@ MESSAGE_CODES = (
     "delivered_at",
     "failed_at",
     "created_at",
+    "segments",
 )
+OF_ITS_MESSAGE = "states, times and codes of a message; they tell of a person while it has a number"
 registry.no_personal_data.register(
     NoPersonalData(
         "messaging.Batch",
@@ -415,19 +421,44 @@ registry.no_personal_data.register(
             "settled_at",
             "checked_at",
             "created_at",
+            "source_id",
+            "size",
+            "turn",
+            "claim_token",
+            "attempts",
+            "deferrals",
+            "halved_from",
+            "probe_of",
+            "awaiting",
         ),
+        STATES_OF_WORK,
     ),
-    NoPersonalData("messaging.DirectMessage", MESSAGE_CODES),
-    NoPersonalData("messaging.MessageTemplate", ("category", "language", "created_at")),
+    NoPersonalData("messaging.DirectMessage", MESSAGE_CODES, OF_ITS_MESSAGE),
+    NoPersonalData(
+        "messaging.MessageTemplate", ("category", "language", "created_at"), STATES_OF_WORK
+    ),
     NoPersonalData(
         "messaging.ShortLink",
-        ("short_code", "kind", "long_url_hash", "last_clicked_at", "created_at"),
+        (
+            "short_code",
+            "kind",
+            "long_url_hash",
+            "last_clicked_at",
+            "created_at",
+            "campaign_id",
+            "click_count",
+        ),
+        "one address for all who get a text; it does not tell who opened it",
     ),
-    NoPersonalData("messaging.Wallet", ("updated_at",)),
+    NoPersonalData("messaging.Wallet", ("updated_at", "balance", "reserved_balance"), FIGURES),
     NoPersonalData(
-        "messaging.CreditReservation", ("status", "reserved_at", "expires_at", "closed_at")
+        "messaging.CreditReservation",
+        ("status", "reserved_at", "expires_at", "closed_at", "amount", "charged", "released"),
+        FIGURES,
     ),
-    NoPersonalData("messaging.CreditTransaction", ("type", "created_at")),
+    NoPersonalData(
+        "messaging.CreditTransaction", ("type", "created_at", "amount", "balance_after"), FIGURES
+    ),
     NoPersonalData(
         "messaging.WebhookEvent",
         (
@@ -444,10 +475,18 @@ registry.no_personal_data.register(
             "processed_at",
             "read_at",
         ),
+        "states, times and codes of an event; they tell of a person while it has its payload",
     ),
-    NoPersonalData("messaging.SendingState", ("refused_at", "resumed_at")),
-    NoPersonalData("messaging.SendingStop", ("reason", "since", "by", "next_probe_at")),
-    NoPersonalData("messaging.Tally", ("kind", "slot", "event", "detail")),
+    NoPersonalData(
+        "messaging.SendingState", ("refused_at", "resumed_at", "refused_calls"), STATES_OF_WORK
+    ),
+    NoPersonalData(
+        "messaging.SendingStop", ("reason", "since", "next_probe_at", "probes"), STATES_OF_WORK
+    ),
+    NoPersonalData("messaging.SubmissionCounter", ("number",), STATES_OF_WORK),
+    NoPersonalData(
+        "messaging.Tally", ("kind", "slot", "event", "detail", "source_id", "count"), FIGURES
+    ),
 )
 
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from astronote.common.counts import counted
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
 from messaging import mitto, outcomes, rate_limits, sending_stop
@@ -193,7 +194,7 @@ def _stop_sending_if_mismatches_are_new(mismatches: list[NewEvent]) -> None:
         sending_stop.stop_sending(
             StopReason.MISMATCHED_IDS,
             by="delivery status poller",
-            details=f"Mitto names other texts or numbers for {count:,} message IDs",
+            details=f"Mitto names other texts or numbers for {counted(count, 'message ID')}",
         )
 
 

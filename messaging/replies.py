@@ -191,8 +191,8 @@ def describe_replies_set_aside() -> str:
     pk, error = found[0]
     return (
         f"{len(found):,} {'reply' if len(found) == 1 else 'replies'} could not be applied and will"
-        f" be tried again every minute; no message goes to the number of one that may be an"
-        f" opt-out. The first is event {pk}: {error}"
+        f" be tried again every minute; messages to the number of one that may be an opt-out are"
+        f" skipped. The first is event {pk}: {error}"
     )
 
 

@@ -344,7 +344,7 @@ class _Vocabulary:
             glued = word.removeprefix(command)
             if glued != word and len(command) > 3 and len(glued) > 2 and glued in self:
                 return f"{command} {glued}"
-        return self._nearest_known_word_or_same(word) if len(word) >= ONE_SLIP else word
+        return self._nearest_known_word_or_same(word) if len(word) >= ONE_SLIP - 1 else word
 
     def is_one_letter_off_short_command(self, word: str) -> bool:
         """Whether a word that nobody knows is one letter away from a short command."""
@@ -360,6 +360,8 @@ class _Vocabulary:
         for known in self._correctable:
             is_stem = known.endswith("*")
             known = known.removesuffix("*")
+            if len(word) < ONE_SLIP and (is_stem or len(known) < ONE_SLIP):
+                continue  # a word of five letters may lack one of six
             limit = 2 if len(known) >= TWO_SLIPS and word[0] == known[0] else 1
             lengths = (len(known) - 1, len(known), len(known) + 1)
             beginnings = {word[:length] for length in lengths} if is_stem else {word}

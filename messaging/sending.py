@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, QuerySet
 from django.db.models.functions import Coalesce, Now
 from redis.exceptions import RedisError
 
@@ -161,7 +161,8 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
         began = time.monotonic()
         try:
             messages = mark_submitting_and_check_messages(batch)
-            has_opt_out = waiting_stops.is_one_from([message.to for message in messages])
+            phones = [message.to for message in messages]
+            has_opt_out = waiting_stops.is_one_from(batch.owner_id, phones)
         except CONNECTION_ERRORS as error:
             return _requeue_uncalled_when_database_is_back(batch, error)
         if not messages:
@@ -191,7 +192,7 @@ def _may_send_singly(batch: Batch, message: PreparedMessage) -> bool:
     rate_limits.sleep_for_rate_of_one_call()
     try:
         still_sendable, _ = _split_sendable_and_skipped(batch, only=message.id)
-        return bool(still_sendable) and not waiting_stops.is_one_from([message.to])
+        return bool(still_sendable) and not waiting_stops.is_one_from(batch.owner_id, [message.to])
     except CONNECTION_ERRORS:
         connection.close()  # what was answered so far is recorded when PostgreSQL is back
         return False
@@ -294,11 +295,15 @@ def _split_sendable_and_skipped(
             f"contact__{consent_column}",
             "contact__phone",
             "contact__restricted_at",
+            Exists(waiting_stops.payloads_set_aside(batch.owner_id)),
         )
     )
     restricted: set[str] = set()
     if not model.to_contacts:
         restricted = restricted_phones(batch.owner_id, [row[1] for row in rows])
+    set_aside: set[str] = set()
+    if any(row[-1] for row in rows):
+        set_aside = waiting_stops.phones_set_aside(batch.owner_id)
     blocks = MarketingBlocks(set(), set())
     over_cap: set[int] = set()
     is_marketing = batch.message_type == MessageType.MARKETING
@@ -309,7 +314,7 @@ def _split_sendable_and_skipped(
             [row[4] for row in rows], except_batch=batch.pk
         )
     messages, skipped = [], []
-    for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at in rows:
+    for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at, _ in rows:
         # The contact may have been anonymised or have got another number since.
         needs_consent = model.to_contacts or contact_id is not None
         consenting_contacts_q = (has_consent and phone == to) if needs_consent else to != ""
@@ -317,7 +322,7 @@ def _split_sendable_and_skipped(
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.RESTRICTED))
         elif (batch.owner_id, to) in blocks.suppressed or not consenting_contacts_q:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
-        elif is_marketing and (batch.owner_id, to) in blocks.held:
+        elif to in set_aside or (is_marketing and (batch.owner_id, to) in blocks.held):
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.AWAITS_REVIEW))
         elif contact_id in over_cap:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.CONTACT_CAP))

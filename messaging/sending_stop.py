@@ -24,6 +24,7 @@ from django.utils import timezone
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.audit import account_id_or_program
+from astronote.common.counts import counted
 from astronote.common.sql import database_now, rows
 from astronote.common.store_clock import show_time
 from astronote.operations.registry import Notice
@@ -95,7 +96,8 @@ def describe_stop(stop: SendingStop) -> str:
     sentences = [
         f"Sending is stopped since {show_time(stop.since, zone)} by {stop.by}: {stop}.",
         stop.details and f"{stop.details}.",
-        f"{waiting.messages:,} messages wait, worth {waiting.credits:,} credits.",
+        f"{counted(waiting.messages, 'message waits', 'messages wait')}, worth"
+        f" {counted(waiting.credits, 'credit')}.",
         _describe_how_sending_goes_on(stop),
     ]
     return " ".join(sentence for sentence in sentences if sentence)

@@ -139,7 +139,7 @@ class Reason(models.TextChoices):
     """
 
     OPTED_OUT = "opted_out", "the customer had opted out or changed number"
-    AWAITS_REVIEW = "awaits_review", "a person had to decide whether a reply was an opt-out"
+    AWAITS_REVIEW = "awaits_review", "a reply that may be an opt-out waited"
     RESTRICTED = "restricted", "the customer's data may only be stored (GDPR, article 18)"
     CONTACT_CAP = "contact_cap", "the customer had reached the cap on marketing messages"
     CANNOT_RECEIVE = "cannot_receive", "the number is no mobile and cannot receive SMS"

@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.counts import counted
 from messaging import credits
 from messaging.panels import TOP_UP_PERMISSION
 
@@ -41,7 +42,7 @@ def top_up(request: HttpRequest, pk: int) -> HttpResponse:
         reason = f"top-up: {reference}" if reference else "top-up in the admin"
         wallet = credits.top_up(pk, int(amount), reason=reason, key=key)
         audit.write_entry("top up", store, by=operator, owner_id=pk, credits=int(amount))
-        messages.success(request, f"{store} has {wallet.available:,} credits available")
+        messages.success(request, f"{store} has {counted(wallet.available, 'credit')} available")
     else:
         context = {
             **admin.site.each_context(request),

@@ -7,7 +7,10 @@ consent. So sending looks here just before the call, after it has read consent
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from django.db.models import Q, QuerySet
 
 from messaging.event_fields import sender_number_of_reply
 from messaging.models import WebhookEvent
@@ -18,16 +21,42 @@ from messaging.statuses import ConsentRequest, WebhookEventStatus
 MOST_READ = 500
 
 
-def is_one_from(e164_phones: Collection[str]) -> bool:
-    """Whether an opt-out from one of these numbers, or what may be one, waits to be applied."""
+def is_one_from(owner_id: int, e164_phones: Collection[str]) -> bool:
+    """Whether an opt-out that may be from one of these numbers waits to be applied.
+
+    Args:
+        owner_id: the store that sends to them.
+        e164_phones: numbers in E.164.
+    """
+    payloads = list(_payloads_of_waiting(owner_id)[: MOST_READ + 1])
+    phones = set(e164_phones if payloads else ())
+    return len(payloads) > MOST_READ or not phones.isdisjoint(_numbers_of(payloads))
+
+
+def payloads_set_aside(owner_id: int) -> QuerySet[WebhookEvent, dict[str, Any] | None]:
+    """What could not be applied and may be an opt-out from a store's messages."""
+    return _payloads_of_waiting(owner_id).filter(retry_at__isnull=False)
+
+
+def phones_set_aside(owner_id: int) -> set[str]:
+    """The numbers of `payloads_set_aside`.
+
+    They may wait until the program is mended, and the other messages of a batch must not: those to
+    these numbers are skipped.
+    """
+    return set(_numbers_of(payloads_set_aside(owner_id)[:MOST_READ]))
+
+
+def _payloads_of_waiting(owner_id: int) -> QuerySet[WebhookEvent, dict[str, Any] | None]:
+    """What waits that may be meant for a store: a press on a page has its store, a reply none."""
     waiting = WebhookEvent.objects.filter(
+        Q(owner=None) | Q(owner=owner_id),
         status=WebhookEventStatus.RECEIVED,
         consent_request__in=[ConsentRequest.STOP, ConsentRequest.REVIEW],
     )
-    payloads = list(waiting.values_list("payload", flat=True)[: MOST_READ + 1])
-    phones = set(e164_phones if payloads else ())
-    return len(payloads) > MOST_READ or any(
-        number in phones
-        for payload in payloads
-        for number in possible_sender_numbers(sender_number_of_reply(payload or {}))
-    )
+    return waiting.values_list("payload", flat=True)
+
+
+def _numbers_of(payloads: Iterable[dict[str, Any] | None]) -> Iterator[str]:
+    for payload in payloads:
+        yield from possible_sender_numbers(sender_number_of_reply(payload or {}))

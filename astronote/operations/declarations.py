@@ -10,6 +10,8 @@ from astronote.operations.personal_data import (
     AS_LONG_AS_THE_ACCOUNT,
     BY_TEXT,
     FOR_AUDIT_DAYS,
+    SETTINGS_OF_STORE,
+    STATES_OF_WORK,
     FoundBy,
     LegalGround,
     NoPersonalData,
@@ -20,7 +22,16 @@ from astronote.operations.personal_data import (
     Subjects,
 )
 
-SECOND_FACTOR_TIMES = ("created_at", "last_used_at", "throttling_failure_timestamp")
+SECOND_FACTOR = (
+    "user",
+    "name",
+    "confirmed",
+    "created_at",
+    "last_used_at",
+    "throttling_failure_timestamp",
+    "throttling_failure_count",
+)
+OF_THE_PROGRAM = "names of the program's own parts"
 
 
 def register_personal_data_declarations() -> None:
@@ -36,7 +47,7 @@ def _declare_personal_data_of_accounts() -> None:
         PersonalData,
         "astronote.User",
         period=AS_LONG_AS_THE_ACCOUNT,
-        legal_ground=LegalGround.CONTRACT,
+        legal_ground=LegalGround.ACCOUNT_CONTRACT,
         source="whoever created the account",
         found_by=BY_TEXT,
         on_erasure=OnErasure.KEEP,
@@ -45,28 +56,52 @@ def _declare_personal_data_of_accounts() -> None:
     )
     registry.personal_data.register(
         of_account(
-            fields=("email", "password", "last_login", "created_at"),
-            purpose="login of a store's owner or an operator",
-            categories="e-mail address, hash of the password, times of login",
+            fields=(
+                "email",
+                "password",
+                "last_login",
+                "created_at",
+                "is_staff",
+                "is_superuser",
+                "is_active",
+                "gets_alerts",
+            ),
+            purpose="login of a store's owner or an operator, and what the account may do",
+            categories="e-mail address, hash of the password, times of login, rights",
         ),
         of_account(
-            fields=("company", "sender_name", "billing_hold_reason", "billing_hold_at"),
+            fields=(
+                "company",
+                "sender_name",
+                "billing_hold",
+                "billing_hold_reason",
+                "billing_hold_at",
+            ),
             purpose="the store's name, and why it may not send",
             categories="name of a business, which may be a person's",
         ),
         PersonalData(
             "astronote.Session",
-            ("session_data", "expire_date", "started_at", "used_at", "address", "browser"),
+            (
+                "account",
+                "session_data",
+                "expire_date",
+                "started_at",
+                "used_at",
+                "address",
+                "browser",
+            ),
             "keeping operators logged in, and showing them where they are",
             "12 hours after the login",
             categories="which account is logged in, from where and when; notices of the admin",
-            legal_ground=LegalGround.CONTRACT,
+            legal_ground=LegalGround.ACCOUNT_CONTRACT,
             source="the login",
             found_by=FoundBy("by the decoded text"),
             on_erasure=OnErasure.DELETE,
             subjects=Subjects.ACCOUNTS,
             store="",
         ),
+        *_roles(),
         *_second_factors(),
     )
     registry.no_personal_data.register(
@@ -85,20 +120,49 @@ def _declare_personal_data_of_accounts() -> None:
                 "left_at",
                 "erase_on",
                 "erased_at",
+                "retention_days",
+                "double_opt_in",
+                "confirms_opt_outs",
+                "sends_to_any_number",
+                "writes_greek_in_capitals",
+                "service_max_recipients",
             ),
+            SETTINGS_OF_STORE,
         ),
-        NoPersonalData("astronote.Session", ("session_key",)),
-        NoPersonalData("auth.Group", ("name",)),
-        NoPersonalData("auth.Permission", ("name", "codename")),
-        NoPersonalData("contenttypes.ContentType", ("app_label", "model")),
+        NoPersonalData("astronote.Session", ("session_key",), "a random key"),
+        NoPersonalData("auth.Group", ("name",), OF_THE_PROGRAM),
+        NoPersonalData("auth.Permission", ("name", "codename"), OF_THE_PROGRAM),
+        NoPersonalData("contenttypes.ContentType", ("app_label", "model"), OF_THE_PROGRAM),
+        NoPersonalData(
+            "otp_totp.TOTPDevice",
+            ("step", "t0", "digits", "tolerance", "drift", "last_t"),
+            "how codes of an authenticator app are counted",
+        ),
     )
+
+
+def _roles() -> Iterator[PersonalData]:
+    for model in ("astronote.User_groups", "astronote.User_user_permissions"):
+        yield PersonalData(
+            model,
+            ("user",),
+            "what an operator may do",
+            AS_LONG_AS_THE_ACCOUNT,
+            categories="roles and permissions",
+            legal_ground=LegalGround.ACCOUNT_CONTRACT,
+            source="whoever created the account",
+            found_by=BY_TEXT,
+            on_erasure=OnErasure.KEEP,
+            subjects=Subjects.ACCOUNTS,
+            store="",
+        )
 
 
 def _second_factors() -> Iterator[PersonalData]:
     """The tables of django-otp and django-otp-webauthn."""
     columns = {
-        "otp_totp.TOTPDevice": ("name", "key", *SECOND_FACTOR_TIMES),
-        "otp_static.StaticDevice": ("name", *SECOND_FACTOR_TIMES),
+        "otp_totp.TOTPDevice": ("key", *SECOND_FACTOR),
+        "otp_static.StaticDevice": SECOND_FACTOR,
         "otp_static.StaticToken": ("token",),
         "django_otp_webauthn.WebAuthnCredential": (
             "name",
@@ -122,7 +186,7 @@ def _second_factors() -> Iterator[PersonalData]:
             AS_LONG_AS_THE_ACCOUNT,
             categories="key of an authenticator app, public keys of security keys, digests of"
             " recovery codes, times of use",
-            legal_ground=LegalGround.CONTRACT,
+            legal_ground=LegalGround.ACCOUNT_CONTRACT,
             source="the operator",
             found_by=BY_TEXT,
             on_erasure=OnErasure.KEEP,
@@ -140,17 +204,18 @@ def _declare_histories() -> None:
         source="the work of operators and programs",
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
+        subjects=Subjects.BOTH,
     )
     registry.personal_data.register(
         history(
             "astronote.AuditEntry",
-            ("actor_name", "action", "subject", "details", "at"),
+            ("actor", "actor_name", "action", "subject", "details", "at"),
             "accountability: who did what to which row (art. 5(2))",
             kept_after_store="accountability; without personal data",
         ),
         history(
             "admin.LogEntry",
-            ("object_id", "object_repr", "change_message", "action_time"),
+            ("user", "object_id", "object_repr", "change_message", "action_flag", "action_time"),
             "history of changes in the admin",
             store="",
         ),
@@ -173,10 +238,14 @@ def _declare_login_attempts() -> None:
     registry.personal_data.register(
         of_login(
             "axes.AccessAttempt",
-            (*visitor, "get_data", "post_data"),
+            (*visitor, "get_data", "post_data", "failures_since_start"),
             "stopping the guessing of passwords",
         ),
-        of_login("axes.AccessFailureLog", visitor, "stopping the guessing of passwords"),
+        of_login(
+            "axes.AccessFailureLog",
+            (*visitor, "locked_out"),
+            "stopping the guessing of passwords",
+        ),
         of_login(
             "axes.AccessLog",
             (*visitor, "logout_time", "session_hash"),
@@ -184,7 +253,7 @@ def _declare_login_attempts() -> None:
         ),
     )
     registry.no_personal_data.register(
-        NoPersonalData("axes.AccessAttemptExpiration", ("expires_at",))
+        NoPersonalData("axes.AccessAttemptExpiration", ("expires_at",), STATES_OF_WORK)
     )
 
 
@@ -206,10 +275,21 @@ def _declare_places_outside_tables() -> None:
             "rate limits, debounce keys, counters of calls, masked requests of a go-live check",
             "astronote:*",
             "sending at a steady rate, doing work once",
-            "seconds to a day",
+            "seconds to a day; counters of calls and the last numbers of batches stay",
             by_error,
             LegalGround.LEGITIMATE_INTEREST,
             "what names the person is deleted",
+        ),
+        PersonalPlace(
+            PlaceKind.COOKIE,
+            "the login, on the operator's own device",
+            "",
+            "keeping operators logged in, and their forms from being forged",
+            "12 hours after the login",
+            "a random key; none on the pages of customers",
+            LegalGround.ACCOUNT_CONTRACT,
+            "not reached: it names nobody",
+            Subjects.ACCOUNTS,
         ),
         PersonalPlace(
             PlaceKind.FILE,
@@ -218,7 +298,7 @@ def _declare_places_outside_tables() -> None:
             "receiving a file",
             "until the request ends; they have no name, so a killed process leaves nothing",
             "the uploaded file",
-            LegalGround.CONTRACT,
+            LegalGround.LEGITIMATE_INTEREST,
             "files with a name, which other programs have left on this machine, are deleted",
         ),
         PersonalPlace(
@@ -227,9 +307,10 @@ def _declare_places_outside_tables() -> None:
             "",
             "looking into faults",
             "that of whoever collects them; 30 days are enough",
-            "ids only; what looks like a number is masked",
+            "ids of stores, operators and rows; what looks like a number is masked",
             LegalGround.LEGITIMATE_INTEREST,
             "not reached: they name nobody",
+            Subjects.BOTH,
         ),
         PersonalPlace(
             PlaceKind.LOG,
@@ -247,8 +328,9 @@ def _declare_places_outside_tables() -> None:
             "",
             "restoring after a loss",
             "backups no longer than PII_RETENTION_DAYS",
-            "all of the above",
+            "all of the tables",
             LegalGround.LEGITIMATE_INTEREST,
             "not reached: erase again after a restore; VACUUM overwrites rows",
+            Subjects.BOTH,
         ),
     )

@@ -20,14 +20,25 @@ FOR_AUDIT_DAYS = "AUDIT_RETENTION_DAYS"
 AS_LONG_AS_ITS_ROW = "as long as the row that it is part of"
 AS_LONG_AS_THE_ACCOUNT = "as long as the account"
 
+# Why columns hold no personal data.
+SETTINGS_OF_STORE = "settings and states of a store"
+STATES_OF_WORK = "states, times and numbers of the program's own work"
+FIGURES = "figures of many people together, or of money"
+
 
 class LegalGround(StrEnum):
     """Why data may be processed (GDPR, article 6)."""
 
     CONSENT = "consent, art. 6(1)(a)"
-    CONTRACT = "contract with the store, art. 6(1)(b)"
+    ACCOUNT_CONTRACT = "contract with the store or the operator, art. 6(1)(b)"
+    CUSTOMER_CONTRACT = "contract of the store with its customer, art. 6(1)(b)"
+    CONSENT_OR_CUSTOMER_CONTRACT = (
+        "marketing: consent, art. 6(1)(a); service messages: contract of the store with its"
+        " customer, art. 6(1)(b)"
+    )
     LEGAL_DUTY = "legal duty to prove consent and to respect objections, art. 6(1)(c), 7(1), 21"
-    LEGITIMATE_INTEREST = "legitimate interest, art. 6(1)(f)"
+    LEGAL_CLAIMS = "establishing, exercising or defending legal claims, art. 6(1)(f), 17(3)(e)"
+    LEGITIMATE_INTEREST = "legitimate interest in this purpose, art. 6(1)(f)"
 
 
 class Subjects(StrEnum):
@@ -35,6 +46,7 @@ class Subjects(StrEnum):
 
     CUSTOMERS = "customers of the stores"
     ACCOUNTS = "store owners and operators"
+    BOTH = "store owners and operators, and customers whom a text names"
 
 
 class OnErasure(StrEnum):
@@ -129,6 +141,7 @@ class PlaceKind(StrEnum):
     FILE = "files"
     LOG = "logs"
     COPY = "copies"
+    COOKIE = "cookies"
 
 
 @dataclass(frozen=True)
@@ -152,15 +165,17 @@ class PersonalPlace:
 
 @dataclass(frozen=True)
 class NoPersonalData:
-    """Fields of one model that say nothing about a person: codes, states, settings, figures.
+    """Fields of one model that by themselves say nothing about a person, and why.
 
-    A time is here if it is that of no person, or says nothing once its row has lost its person.
+    They may belong to a row that is a person's; then they are handed out with it, and say nothing
+    once it has lost its person.
     """
 
     model: str
     fields: tuple[str, ...]
+    why: str
 
     @property
     def name(self) -> str:
         """The name, unique within its registry."""
-        return self.model
+        return f"{self.model}: {' '.join(self.fields)}"

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
+from astronote.common.counts import counted
 from campaigns.models import AutomationMessage, CampaignMessage
 from campaigns.not_reached import MAY_NOT_BE_REACHED
 from contacts.lookup import contact_ids_with_phone, possible_numbers
@@ -36,7 +37,7 @@ def _build_resolve_unknown_action(
         except InsufficientCredits as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, f"{label}: {count:,} messages", messages.SUCCESS)
+            self.message_user(request, f"{label}: {counted(count, 'message')}", messages.SUCCESS)
 
     resolve.__name__ = name
     return resolve

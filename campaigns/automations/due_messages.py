@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
+from astronote.common.counts import counted
 from campaigns.message_text import (
     CONTACT_FIELDS,
     AutomationText,
@@ -204,7 +205,9 @@ def keep_block_reasons(
     details: dict[int, dict[str, int]] = {}
     for automation in automations:
         if needed := credits_needed_by_store.get(automation.owner_id):
-            reasons[automation.id] = f"{needed:,} credits are needed: top up the store"
+            reasons[automation.id] = (
+                f"{counted(needed, 'credit is', 'credits are')} needed: top up the store"
+            )
             details[automation.id] = {"credits": needed}
     sent = {automation.id for automation in automations} - reasons.keys()
     with transaction.atomic():

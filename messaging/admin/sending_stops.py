@@ -74,7 +74,7 @@ def _declare_restored_or_let_sending_go_on(request: HttpRequest, reason: StopRea
             restored = stop_and_mark_unknown_after_restore(by=request.user)
             messages.success(
                 request,
-                f"{restored.messages:,} messages in {restored.batches:,} batches are unknown",
+                restored.sentence,
             )
         else:
             let_sending_go_on(reason, by=request.user)

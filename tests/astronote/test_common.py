@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit, progress
+from astronote.common.counts import counted
 from astronote.common.logs import (
     NumberMaskingJsonFormatter,
     NumberMaskingTextFormatter,
@@ -244,3 +245,11 @@ def test_a_cell_of_blank_lines_is_escaped_in_a_moment(text):
     escape_formula(text)
     unescape_formula(text)
     assert time.thread_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 replies"), (1, "1 reply"), (2, "2 replies"), (1200, "1,200 replies")]
+)
+def test_a_count_has_its_noun_in_the_right_number(count, said):
+    assert counted(count, "reply", "replies") == said
+    assert counted(count, "row") == f"{count:,} row{'' if count == 1 else 's'}"

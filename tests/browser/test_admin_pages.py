@@ -222,7 +222,7 @@ def test_a_contact_is_known_exported_and_erased(browser, sandbox, tmp_path):
     browser.click("Erase")
     browser.wait_for("Erase 1 person")
     browser.click("Erase 1")
-    browser.wait_for("1 persons erased")
+    browser.wait_for("1 person erased")
     assert not Contact.objects.filter(pk=contact.pk).exists()
 
 
@@ -262,7 +262,7 @@ def test_a_list_of_suppressions_is_imported(browser, operator, tmp_path):
     browser.type("file", str(path))
     browser.click("Import")
     browser.wait_for("1 added")
-    assert "1 lines hold no number: 3" in browser.text
+    assert "1 line holds no number: 3" in browser.text
     assert Suppression.objects.get().owner is None
 
 

@@ -166,7 +166,7 @@ def test_a_blocked_campaign_says_why_and_waits_longer_each_time():
 
     assert [start_campaign(blocked.pk), start_campaign(fine.pk)] == ["blocked", "sending"]
     blocked.refresh_from_db()
-    assert (blocked.status, blocked.block_reason[:20]) == ("scheduled", "1 credits are needed")
+    assert (blocked.status, blocked.block_reason[:18]) == ("scheduled", "1 credit is needed")
     first = blocked.retry_after - timezone.now()
     assert timedelta(minutes=9) < first < timedelta(minutes=11)
     assert not schedule.due_campaigns().exists()

@@ -296,10 +296,10 @@ def test_a_store_topped_up_minutes_later_gets_its_greetings(admin_client):
         counts = birthday.enqueue_birthday_messages()
         assert counts == {"stores": 1, "messages": 0, "stores_without_credit": 1}
     mine.refresh_from_db()
-    assert mine.block_reason == "1 credits are needed: top up the store"
+    assert mine.block_reason == "1 credit is needed: top up the store"
     assert AuditEntry.objects.filter(action="automation not sent").count() == 1
     page = admin_client.get(f"/admin/astronote/user/{store.pk}/change/").text
-    assert "waits: 1 credits are needed" in page
+    assert "waits: 1 credit is needed" in page
     credits.top_up(store.pk, 10, reason="test", key="topped up")
     assert birthday.enqueue_birthday_messages()["messages"] == 1
     mine.refresh_from_db()

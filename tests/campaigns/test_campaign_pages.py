@@ -145,7 +145,7 @@ def test_marking_delivered_asks_first_and_charges(unknown, admin_client):
     assert len(asked.context["message_ids"]) == 3, "what is not unknown is left out"
     assert CampaignMessage.objects.filter(status="unknown").count() == 3
     done = settle(admin_client, "mark_delivered", unknown[:1], confirmed="1")
-    assert "Unknown: mark delivered: 1 messages" in done.text
+    assert "Unknown: mark delivered: 1 message" in done.text
     assert CampaignMessage.objects.get(status="delivered").pk == unknown[0]
     assert Wallet.objects.get().balance == 999
 

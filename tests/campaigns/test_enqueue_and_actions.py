@@ -450,7 +450,7 @@ def test_each_test_is_a_message_of_its_own(alice):
 
 def test_a_test_of_a_store_that_cannot_pay_is_refused(alice):
     poor = make_store("bob", balance=0)
-    with pytest.raises(SendingBlocked, match="1 credits are needed"):
+    with pytest.raises(SendingBlocked, match="1 credit is needed"):
         actions.enqueue_test_message(make_campaign(poor, None), "+306900000099", by="test")
     assert not DirectMessage.objects.exists()
     assert not AuditEntry.objects.filter(action="test").exists()

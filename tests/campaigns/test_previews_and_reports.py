@@ -66,7 +66,7 @@ def test_without_an_audience_the_sample_is_an_invented_customer(alice):
 @pytest.mark.parametrize(
     ("store", "text", "problem"),
     [({"billing_hold": True}, "Hi", "billing hold"), ({}, "", "no text yet"),
-     ({"balance": 3}, "Hi", "lacks 1 credits"), ({"balance": 4}, "Hi", ""),
+     ({"balance": 3}, "Hi", "lacks 1 credit:"), ({"balance": 4}, "Hi", ""),
      ({}, "{{offer_link}}", "no offer address"), ({}, "x" * 1500, "takes 11 SMS parts")],
 )  # fmt: skip
 def test_a_preview_says_why_the_campaign_cannot_go_out(store, text, problem):

@@ -13,10 +13,18 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import AuditEntry, User
 from campaigns import actions, enqueue, schedule, service_campaigns
 from campaigns.automations.switching import switch_automation
-from campaigns.models import Automation, Campaign, CampaignMessage, ServiceConfirmation
+from campaigns.models import (
+    AudienceChoice,
+    Automation,
+    Campaign,
+    CampaignMessage,
+    Segment,
+    ServiceConfirmation,
+)
 from campaigns.preview import preview_campaign
+from campaigns.segment_forms import create_segment
 from campaigns.tasks import start_campaign
-from contacts.models import List, ListMembership
+from contacts.models import Contact, List, ListMembership
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -382,6 +390,23 @@ def test_a_change_of_text_or_audience_ends_the_confirmation(changed, big, alice,
     Campaign.objects.filter(pk=big.pk).update(**before | {"name": "A new name"})
     big.refresh_from_db()
     assert service_campaigns.recipient_limit_unless_confirmed(big) is None
+
+
+def test_a_segment_that_gets_other_conditions_ends_the_confirmation(alice, everybody, anna, ben):
+    Contact.objects.update(gender="female")
+    segment = create_segment(alice, "women", {"gender": "female"}, by="test")
+    campaign = Campaign(
+        owner=alice, created_by=alice, name="x", message_text="Hello", message_type="service"
+    )
+    campaign.choose_audience([AudienceChoice(segment=segment)])
+    campaign.save()
+    service_campaigns.ask_for_confirmation(campaign, by=anna)
+    confirm(campaign, by=ben)
+    assert service_campaigns.recipient_limit_unless_confirmed(campaign) is None
+    other = create_segment(alice, "men", {"gender": "male"}, by="test")
+    Segment.objects.filter(pk=segment.pk).update(conditions=other.conditions)
+    campaign = Campaign.objects.get()
+    assert service_campaigns.recipient_limit_unless_confirmed(campaign) == 3
 
 
 def test_a_text_that_was_changed_while_somebody_looked_is_not_confirmed(big, anna, ben):

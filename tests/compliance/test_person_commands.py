@@ -23,7 +23,7 @@ from campaigns.models import (
 )
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
 from contacts.models import (
     ConsentEvent,
     ConsentEventType,
@@ -31,8 +31,10 @@ from contacts.models import (
     ContactImport,
     List,
     RejectedRow,
+    Suppression,
 )
 from messaging import replies
+from messaging.opt_in_requests import why_contact_may_not_opt_in_again
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -217,6 +219,14 @@ def test_retention_goes_by_when_an_opt_out_came_if_its_time_cannot_be_true(alice
 def test_an_objection_of_a_number_that_is_no_contacts_is_kept(alice):
     call_command("person", "object", "+306900000099", "--store", str(alice.pk))
     assert suppressed_phones(alice.pk, ["+306900000099"]) == {"+306900000099"}
+
+
+def test_an_objection_of_a_number_that_said_stop_as_a_stranger_is_an_objection(alice):
+    wait_for_sends_and_suppress_phones(alice.pk, ["+306900000099"], reason="inbound_stop")
+    call_command("person", "object", "+306900000099", "--store", str(alice.pk))
+    assert Suppression.objects.get().reason == "objection"
+    contact = Contact.objects.create(owner=alice, phone="+306900000099")
+    assert why_contact_may_not_opt_in_again(contact).startswith("The person objected.")
 
 
 def test_an_export_is_json(alice, capsys):

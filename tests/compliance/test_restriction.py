@@ -225,7 +225,7 @@ def test_the_command_restricts_and_lifts_and_both_are_kept(alice, capsys):
     with pytest.raises(CommandError, match="--reason"):
         call_command("person", "restrict", PHONE)
     call_command("person", "restrict", PHONE, "--reason", "unlawful", "--store", bob.email)
-    assert "restricted at 1 stores" in capsys.readouterr().out
+    assert "restricted at 1 store" in capsys.readouterr().out
     call_command("person", "restrict", PHONE, "--reason", "again")
     assert "restricted at 0 stores" in capsys.readouterr().out
     reasons = Contact.objects.filter(phone=PHONE).values_list("owner", "restricted_reason")

@@ -87,7 +87,10 @@ def test_an_export_at_one_store_holds_the_contact_of_that_store(alice, bob):
     known_at(alice, bob)
     held = rights.export_person(PHONE, bob.pk, by="test")
     assert [one["store"] for one in held["stores"]] == ["bob@example.com"]
-    assert [one.get("phone") for one in rows(held, "contacts.Contact")] == [PHONE, None]
+    contacts = rows(held, "contacts.Contact")
+    assert {one["id"] for one in contacts} == {Contact.objects.get(owner=bob, phone=PHONE).pk}
+    assert [one["phone"] for one in contacts if "phone" in one] == [PHONE]
+    assert [one["legal_hold"] for one in contacts if "legal_hold" in one] == [False]
 
 
 def test_an_export_holds_what_belongs_to_the_contact_alone(alice):

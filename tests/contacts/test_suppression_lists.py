@@ -145,7 +145,7 @@ def test_the_command_names_store_and_reason_and_is_audited(tmp_path, capsys, set
     call_command("suppressions", "export", store=store.email)
     assert capsys.readouterr().out.splitlines()[1].startswith(phone_hash("+306900000001"))
     call_command("suppressions", "export", str(tmp_path / "out.csv"), store=store.email)
-    assert "1 entries" in capsys.readouterr().out
+    assert "1 entry" in capsys.readouterr().out
 
 
 def test_the_page_takes_a_list_of_one_store_and_is_audited(client):
@@ -156,7 +156,7 @@ def test_the_page_takes_a_list_of_one_store_and_is_audited(client):
     form = {"file": file, "store": store.pk, "reason": "paper list"}
     answer = client.post(f"{PAGE}import/", form, follow=True)
     assert "1 added, 0 known before" in answer.text
-    assert "1 lines hold no number: 2" in answer.text
+    assert "1 line holds no number: 2" in answer.text
     entry = Suppression.objects.get()
     assert (entry.owner, entry.reason) == (store, "paper list")
     assert entry.phone_hash == phone_hash("+447400123456")

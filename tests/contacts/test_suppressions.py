@@ -19,7 +19,7 @@ def test_a_list_is_brought_in_for_a_store_and_obeyed(tmp_path, sandbox, capsys):
     call_command("suppressions", "import", str(path), store=store.email)
     captured = capsys.readouterr()
     assert "2 added, 0 known" in captured.out
-    assert "1 lines hold no number: 4" in captured.err
+    assert "1 line holds no number: 4" in captured.err
     for owner, sent in ((store, 1), (other, 3)):
         campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 3)).pk)
         while sending.process_next_batch() != "none due":

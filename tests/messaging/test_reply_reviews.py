@@ -83,6 +83,16 @@ def test_a_message_that_was_written_before_is_skipped_with_its_own_reason(sandbo
     assert [message["destination"] for message in sandbox.messages()] == [OTHER]
 
 
+def test_a_reply_that_names_no_store_lets_the_marketing_of_each_that_may_be_meant_wait():
+    stores = [make_store(name) for name in ("anna", "bob")]
+    for owner in stores:
+        make_list(owner, 2)
+    write(DOUBTFUL)
+    assert [audience_of(owner) for owner in stores] == [[OTHER], [OTHER]]
+    decide(True)
+    assert not Contact.objects.filter(phone=PHONE, is_subscribed=True).exists()
+
+
 @pytest.mark.parametrize(("message_type", "written"), [("marketing", 1), ("service", 2)])
 def test_an_automation_waits_with_marketing_alone(message_type, written, store):
     Contact.objects.update(birthday=date(1990, 5, 1))

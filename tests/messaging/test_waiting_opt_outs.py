@@ -13,6 +13,7 @@ from campaigns.models import Campaign, CampaignMessage
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.sending_window import sending_window
 from messaging import mitto, rate_limits, replies, sending, waiting_stops
+from messaging.batch_queue import cancel_unsent_batches
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.holding import Holding, locked_contact
@@ -170,8 +171,33 @@ def test_an_opt_out_that_cannot_be_applied_holds_up_no_other(campaign, client, s
     assert broken.status == "received"
     assert broken.error.startswith("LookupError: no message class")
     assert FIRST[1:] not in broken.error
-    assert sending.process_next_batch() == "deferred", "the opt-out is heeded all the same"
+    assert sending.process_next_batch() == "nothing to send", "the opt-out is heeded all the same"
+    assert sandbox.summary()["calls"] == 0
     assert replies.wait_and_apply_received_replies()["set_aside"] == 0, "not in the same minute"
+
+
+def test_only_the_message_to_the_person_waits_for_an_opt_out_that_cannot_be_applied(
+    campaign, client, sandbox
+):
+    press_that_cannot_be_applied()
+    replies.wait_and_apply_received_replies()
+    assert sending.process_next_batch() == "accepted"
+    assert [m["destination"] for m in sandbox.messages()] == [SECOND]
+    skipped = CampaignMessage.objects.get(to=FIRST)
+    assert (skipped.status, skipped.error_code) == ("skipped", "awaits_review")
+    assert Campaign.objects.get().status == "completed"
+
+
+def test_an_opt_out_that_cannot_be_applied_at_one_store_skips_no_message_of_another(
+    campaign, sandbox
+):
+    press_that_cannot_be_applied()
+    replies.wait_and_apply_received_replies()
+    cancel_unsent_batches(list(Batch.objects.values_list("pk", flat=True)), skip_reason="cancelled")
+    other = make_store("bella")
+    enqueue.enqueue_campaign(make_campaign(other, make_list(other, 1)).pk)
+    assert sending.process_next_batch() == "accepted"
+    assert [m["destination"] for m in sandbox.messages()] == [FIRST]
 
 
 def test_operators_see_the_opt_outs_that_cannot_be_applied(campaign, admin_client, client):

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
+from astronote.common.counts import counted
 from astronote.common.progress import wait_with_progress_bar
 from astronote.models import User
 from campaigns import enqueue, schedule
@@ -135,7 +136,7 @@ class Command(BaseCommand):
         self.stdout.write(
             json.dumps(answer)
             if options["json"]
-            else f"campaign {campaign.pk}: {campaign.status}, {campaign.total} messages"
+            else f"campaign {campaign.pk}: {campaign.status}, {counted(campaign.total, 'message')}"
         )
         if wait and campaign.status != CampaignStatus.COMPLETED:
             raise CommandError(f"the campaign ended as {campaign.status}")

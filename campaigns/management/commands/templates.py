@@ -5,6 +5,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
+from astronote.common.counts import counted
 from astronote.common.languages import language_of_store_or_country
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
@@ -54,6 +55,6 @@ class Command(BaseCommand):
             return
         for one in answer:
             self.stdout.write(
-                f"{one['name']} ({one['language']}): {one['campaigns']} campaigns,"
+                f"{one['name']} ({one['language']}): {counted(one['campaigns'], 'campaign')},"
                 f" {one['accepted']:,} accepted, {one['people_who_clicked']:,} clicked"
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common.counts import counted
 from campaigns.models import Campaign, CampaignMessage
 from messaging import unknown_messages
 from messaging.credits import InsufficientCredits
@@ -50,7 +51,9 @@ class Command(BaseCommand):
             raise CommandError(f"there is no campaign {id}")
         count = model.objects.filter(status=MessageStatus.UNKNOWN, **filters).count()
         if action == "resend" and count and not yes:
-            answer = input(f"Send {count} messages again? Some may arrive twice. Type yes: ")
+            answer = input(
+                f"Send {counted(count, 'message')} again? Some may arrive twice. Type yes: "
+            )
             if answer != "yes":
                 raise CommandError("nothing was sent")
         try:
@@ -60,5 +63,5 @@ class Command(BaseCommand):
         except InsufficientCredits as error:
             raise CommandError(f"not all messages are sent again: {error}") from None
         self.stdout.write(
-            json.dumps({"messages": count}) if options["json"] else f"{count} messages"
+            json.dumps({"messages": count}) if options["json"] else counted(count, "message")
         )

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
-from rich.table import Table
 
 from compliance import personal_data, record
 
-MIN_TABLE_WIDTH = 160
-TABLES = ("table", "columns", "purpose", "legal_ground", "period", "categories", "erasure")
-PLACES = ("place", "pattern", "purpose", "legal_ground", "period", "categories", "erasure")
+LISTS = (
+    "controllers_processed_for",
+    "recipients",
+    "transfers",
+    "security_measures",
+    "rights",
+    "kept_after_an_erasure",
+)
+SAID_OF_EACH = (
+    "purpose",
+    "legal_ground",
+    "period",
+    "categories",
+    "source",
+    "found",
+    "erasure",
+)
 
 
 class Command(BaseCommand):
@@ -38,39 +49,35 @@ class Command(BaseCommand):
             raise CommandError(f"not declared in any operations.py: {', '.join(undeclared)}")
 
     def _print_record_of_processing(self, found: Mapping[str, Any]) -> None:
-        text = StringIO()
-        console = Console(
-            file=text,
-            width=max(MIN_TABLE_WIDTH, Console().width),
-            force_terminal=self.stdout.isatty(),
-            highlight=False,
-        )
         for what, value in found["controller"].items():
-            console.print(f"{what.replace('_', ' ')}: {value}")
-        console.print(f"role: {found['role']}")
-        for what in ("recipients", "transfers", "security_measures"):
-            console.print(f"\n{what.replace('_', ' ')}:")
-            for line in found[what]:
-                console.print(f"- {line}")
-        console.print("\nperiods:")
-        for name, period in found["periods"].items():
-            console.print(f"- {name}: {period}")
+            self.stdout.write(f"{what.replace('_', ' ')}: {value}")
+        self.stdout.write(f"role: {found['role']}")
+        for what in LISTS:
+            self._print_list(what.replace("_", " "), found[what])
+        self._print_list("periods", [f"{name}: {text}" for name, text in found["periods"].items()])
         for subjects in dict.fromkeys(row["subjects"] for row in found["tables"]):
-            console.print(f"\n{subjects}, in PostgreSQL:")
-            rows = [row | {"columns": ", ".join(row["columns"])} for row in found["tables"]]
-            console.print(_build_table_of_subjects(TABLES, rows, subjects))
-            console.print(f"\n{subjects}, elsewhere:")
-            console.print(_build_table_of_subjects(PLACES, found["places"], subjects))
-        self.stdout.write(text.getvalue())
+            self.stdout.write(f"\nDATA OF {subjects.upper()}")
+            for row in found["tables"]:
+                if row["subjects"] == subjects:
+                    self._print_entry(f"{row['table']}: {', '.join(row['columns'])}", row)
+            for row in found["places"]:
+                if row["subjects"] == subjects:
+                    self._print_entry(f"{row['place']} {row['pattern']}".rstrip(), row)
+        self._print_list(
+            "columns that by themselves hold no personal data, and why",
+            [
+                f"{row['table']} ({', '.join(row['columns'])}): {row['why']}"
+                for row in found["columns_without_personal_data"]
+            ],
+        )
 
+    def _print_list(self, heading: str, lines: Iterable[str]) -> None:
+        self.stdout.write(f"\n{heading}:")
+        for line in lines:
+            self.stdout.write(f"- {line}")
 
-def _build_table_of_subjects(
-    headings: Sequence[str], rows: Iterable[Mapping[str, str]], subjects: str
-) -> Table:
-    table = Table()
-    for at, heading in enumerate(headings):
-        table.add_column(heading.replace("_", " "), no_wrap=at == 0)
-    for row in rows:
-        if row["subjects"] == subjects:
-            table.add_row(*(row[heading] for heading in headings))
-    return table
+    def _print_entry(self, heading: str, row: Mapping[str, Any]) -> None:
+        self.stdout.write(f"\n{heading}")
+        for what in SAID_OF_EACH:
+            if what in row:
+                self.stdout.write(f"    {what.replace('_', ' ')}: {row[what]}")

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_store_or_command_error
+from astronote.common.counts import counted
 from compliance import rights
 from contacts.consent_records import (
     ConsentChannel,
@@ -65,7 +66,7 @@ class Command(BaseCommand):
             self._ask_for_consent(contact)
         elif options["messages"] == ALL_MESSAGES:
             count = rights.withdraw_all_consent(contact.phone or "", contact.owner_id, by=BY)
-            self.stdout.write(f"{count:,} consents withdrawn")
+            self.stdout.write(f"{counted(count, 'consent')} withdrawn")
         else:
             changed = record_opt_out(contact, MessageType(options["messages"]), by=BY)
             self.stdout.write("recorded" if changed else "the contact had opted out before")

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
+from astronote.common.counts import counted
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import parse_phone_to_e164
@@ -63,18 +64,18 @@ class Command(BaseCommand):
                 count = rights.correct_person(phone, changes, owner_id, by=BY)
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from None
-            self.stdout.write(f"corrected at {count:,} stores")
+            self.stdout.write(f"corrected at {counted(count, 'store')}")
         elif action == "object":
             count = rights.withdraw_all_consent(phone, owner_id, by=BY)
-            self.stdout.write(f"{count:,} consents withdrawn; the number is suppressed")
+            self.stdout.write(f"{counted(count, 'consent')} withdrawn; the number is suppressed")
         elif action == "restrict":
             if not options["reason"]:
                 raise CommandError("say why with --reason, such as --reason 'disputes the data'")
             count = rights.restrict_person(phone, owner_id, reason=options["reason"], by=BY)
-            self.stdout.write(f"restricted at {count:,} stores")
+            self.stdout.write(f"restricted at {counted(count, 'store')}")
         elif action == "lift":
             count = rights.lift_restriction(phone, owner_id, by=BY)
-            self.stdout.write(f"no longer restricted at {count:,} stores")
+            self.stdout.write(f"no longer restricted at {counted(count, 'store')}")
         else:
             self._confirm_erase_and_verify(
                 phone, owner_id, f"at {store}" if store else "at all stores", yes=yes

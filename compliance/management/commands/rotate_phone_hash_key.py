@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
+from astronote.common.counts import counted
 from compliance.known_numbers import iter_known_numbers
 from contacts import phone_hash_rotation
 
@@ -23,7 +24,10 @@ class Command(BaseCommand):
             raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
         changed = phone_hash_rotation.rehash_suppressions_and_holds(iter_known_numbers())
         audit.write_entry("suppressions hashed anew", by="command line", count=changed)
-        self.stdout.write(f"{changed:,} suppressions have the hash of the present key now")
+        self.stdout.write(
+            f"{counted(changed, 'suppression has', 'suppressions have')} the hash of the present"
+            " key now"
+        )
         if remaining := phone_hash_rotation.count_hashes_of_earlier_keys():
             self.stdout.write(
                 f"{remaining:,} remain with the hash of an earlier key, because their numbers are "

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from astronote.accounts.lookup import get_store_or_command_error
+from astronote.common.counts import counted
 from astronote.common.progress import wait_with_progress_bar
 from contacts.importing import lifecycle, planning
 from contacts.importing.import_refused import ImportRefused
@@ -192,7 +193,7 @@ class Command(BaseCommand):
     def _print_totals(self, totals: planning.ImportTotals) -> None:
         first = "" if totals.is_complete else "the first "
         self.stdout.write(
-            f"of {first}{totals.rows:,} rows: {totals.rejected.total():,} rejected, "
+            f"of {first}{counted(totals.rows, 'row')}: {totals.rejected.total():,} rejected, "
             f"{totals.opted_out:,} opted out, {totals.agreeing:,} with a yes of their own, "
             f"{totals.cannot_receive:,} with a number that may not receive SMS"
         )

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
+from astronote.common.counts import counted
 from contacts import suppressions
 from contacts.importing.import_refused import ImportRefused
 
@@ -51,4 +52,4 @@ class Command(BaseCommand):
             return
         with file.open("w", newline="", encoding="utf-8") as target:
             count = suppressions.write_suppressed_hashes_of_store_or_global(target, owner_id)
-        self.stdout.write(f"{count:,} entries")
+        self.stdout.write(f"{counted(count, 'entry', 'entries')}")

@@ -42,6 +42,5 @@ class Command(BaseCommand):
         self.stdout.write(
             json.dumps(restored._asdict())
             if options["json"]
-            else f"{restored.messages:,} messages in {restored.batches:,} batches are unknown;"
-            f" all sending is stopped. {WAYS_ON[StopReason.RESTORED]}"
+            else f"{restored.sentence}; all sending is stopped. {WAYS_ON[StopReason.RESTORED]}"
         )

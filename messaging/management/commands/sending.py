@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_operator_or_command_error
+from astronote.common.counts import counted
 from messaging import sending_stop
 from messaging.models import SendingStop
 from messaging.statuses import StopReason
@@ -48,10 +49,9 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(status, default=str))
         else:
-            self.stdout.write(
-                "\n".join(sending_stop.describe_stops())
-                or f"Sending is not stopped; {waiting.messages:,} messages wait for their turn."
-            )
+            wait = counted(waiting.messages, "message waits for its", "messages wait for their")
+            stopped = "\n".join(sending_stop.describe_stops())
+            self.stdout.write(stopped or f"Sending is not stopped; {wait} turn.")
 
 
 def _end_named_or_account_stop(reason: str | None, *, by: str | None) -> None:
