@@ -198,6 +198,12 @@ class SubmissionCounter(models.Model):
     """One row: how many submissions were begun. Redis has a copy, see `database_age.py`."""
 
     number = models.BigIntegerField()
+    database_identity = models.CharField(
+        max_length=100,
+        blank=True,
+        db_default="",
+        help_text="where it was counted: server, timeline, database and table",
+    )
 
     def __str__(self) -> str:
         return f"{self.number} submissions"
