@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
+from astronote.common.sql import database_now
 from campaigns.message_text import (
     CONTACT_FIELDS,
     AutomationText,
@@ -64,9 +64,9 @@ class EligibleAutomation(NamedTuple):
     done_until: date | None
     message_body: str
 
-    def local_today(self) -> date:
-        """Today in the store's time zone."""
-        return timezone.now().astimezone(ZoneInfo(self.timezone)).date()
+    def local_day(self, at: datetime) -> date:
+        """The day that it is then in the store's time zone."""
+        return at.astimezone(ZoneInfo(self.timezone)).date()
 
 
 def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
@@ -115,8 +115,9 @@ def find_due_contacts(
         parameters: the parameters of the condition.
     """
     senders_by_automation = {automation.id: automation.sender for automation in automations}
+    now = database_now()
     adults_born_until = [
-        years_before(day or automation.local_today(), ADULT_AGE) for automation in automations
+        years_before(day or automation.local_day(now), ADULT_AGE) for automation in automations
     ]
     query = FIND_DUE_CONTACTS.format(condition=sql_condition)
     common: dict[str, Any] = {
