@@ -18,6 +18,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Now
+from redis.exceptions import RedisError
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -78,14 +79,35 @@ def mark_submitting_and_take_number(batch: Batch, *, known: int) -> int | None:
         return None
     number: int
     number, is_other_database = marked[0]
-    counted = f"PostgreSQL has counted {number - 1} submissions, Redis {known}"
-    if number <= known:
-        raise DatabaseIsOlder(counted)
+    _raise_if_older(number - 1, known, is_other_database)
     if is_other_database:
-        if known == 0 or number != known + 1:
-            raise DatabaseIsOlder(f"the database was restored or moved, {counted}")
         execute(SAVE_DATABASE_IDENTITY)
     return number
+
+
+def _raise_if_older(counted: int, known: int, is_other_database: bool) -> None:
+    error = f"PostgreSQL has counted {counted} submissions, Redis {known}"
+    if is_other_database and (known == 0 or counted != known):
+        raise DatabaseIsOlder(f"the database was restored or moved, {error}")
+    if counted < known:
+        raise DatabaseIsOlder(error)
+
+
+def stop_sending_if_database_is_older() -> None:
+    """Stop all sending if PostgreSQL is older than what was sent, before new messages are written.
+
+    What was sent since a backup would be written again: a campaign that was scheduled, birthdays.
+    If Redis cannot be reached, the first submission finds it out.
+    """
+    try:
+        known = newest_submission_in_redis()  # asked first: PostgreSQL had counted this before
+    except RedisError:
+        return
+    counted, is_other_database = rows(COUNTED)[0]
+    try:
+        _raise_if_older(counted, known, is_other_database)
+    except DatabaseIsOlder as error:
+        stop_since_database_is_older(error)
 
 
 # Of the server, its timeline, which changes when a replica takes over or a server is recovered to a
@@ -95,6 +117,11 @@ DATABASE_IDENTITY = """
         (SELECT oid FROM pg_database WHERE datname = current_database()),
         'messaging_submissioncounter'::regclass::oid)
     FROM pg_control_system())
+"""
+COUNTED = f"""
+    SELECT COALESCE(max(number), 0),
+        COALESCE(bool_or(database_identity <> {DATABASE_IDENTITY}), false)
+    FROM messaging_submissioncounter
 """
 SAVE_DATABASE_IDENTITY = f"""
     UPDATE messaging_submissioncounter SET database_identity = {DATABASE_IDENTITY}

@@ -29,7 +29,7 @@ from campaigns.new_messages import build_new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
-from messaging import batch_writing, credits, limits, sending_stop
+from messaging import batch_writing, credits, database_age, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 from messaging.text import tag_problem
 
@@ -74,6 +74,7 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
 
     None after a restore, until sending goes on: what is due by the rows may have been sent.
     """
+    database_age.stop_sending_if_database_is_older()
     if sending_stop.is_stopped_by_restore():
         return []
     stores = User.objects.eligible_to_send_with_sender().filter(

@@ -11,7 +11,8 @@ from astronote.common.audit import AuditEntry
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import enqueue
-from campaigns.models import CampaignMessage
+from campaigns.automations.due_messages import eligible_automations
+from campaigns.models import Automation, AutomationType, CampaignMessage
 from messaging import sending
 from messaging.models import Batch, SendingStop, SubmissionCounter
 from tests.support.checks import ledger_balances
@@ -185,6 +186,27 @@ def test_a_second_restore_is_noticed_as_well(sandbox, campaign, capsys):
         call_command("sending", "go-on", "restored")
     send_what_is_due()
     assert sandbox.summary()["duplicates"] == 0
+
+
+@pytest.mark.parametrize("redis", ["kept", "emptied"])
+def test_nothing_is_written_again_after_a_restore_that_nobody_declared(sandbox, campaign, redis):
+    """A campaign that was scheduled, and the day's birthdays, may have gone out since."""
+    draft = make_campaign(campaign.owner, campaign.list)
+    Automation.objects.create(owner=campaign.owner, type="birthday_message", is_active=True)
+    send_batches(1)
+    backup = Backup()
+    send_batches(1)
+    backup.restore()
+    if redis == "emptied":
+        move_to_another_server()
+        jobs.redis_connection().flushdb()
+    assert eligible_automations(AutomationType.BIRTHDAY) == []
+    assert SendingStop.objects.get().reason == "database_older"
+    SendingStop.objects.all().delete()
+    with pytest.raises(enqueue.SendingBlocked, match="after a restore"):
+        enqueue.enqueue_campaign(draft.pk)
+    assert SendingStop.objects.get().reason == "database_older"
+    assert send_what_is_due() == []
 
 
 def test_nothing_starts_after_a_restore_until_sending_goes_on(sandbox, campaign, capsys):
