@@ -19,7 +19,7 @@ from messaging.inbox import NewEvent
 from messaging.models import Batch, CreditReservation, Tally, Wallet, WebhookEvent
 from messaging.outcomes import record_outcomes_and_settle_credits
 from messaging.polling import StatusQuery
-from messaging.tallies import slot_start_sql, wait_bucket_sql
+from messaging.tallies import slot_start, slot_start_sql, wait_bucket_sql
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import one_waits_for_a_lock, wait_until
 
@@ -500,3 +500,13 @@ def test_a_receipt_counts_once_if_a_poll_records_the_message_meanwhile(word, san
     assert (campaign.sent, campaign.delivered, campaign.failed) == (1, *ended)
     assert not WebhookEvent.objects.exclude(status="processed").exists()
     assert_tallies_are_true(campaign)
+
+
+def test_a_message_counts_as_accepted_once_and_when_mitto_took_it(sandbox, client):
+    campaign = sent_campaign(size=1)
+    message = messages_of(campaign)[0]
+    for word, minutes in (("Delivered", 1), ("Failure", 2), ("Delivered", 3)):
+        post(client, [event(message, word, minutes)])
+        receipts.wait_and_apply_received_receipts()
+    accepted = Tally.objects.filter(event="accepted").values_list("slot", "count")
+    assert list(accepted) == [(slot_start(message.sent_at), 1)]

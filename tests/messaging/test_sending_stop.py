@@ -251,6 +251,15 @@ def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, setti
     assert (fine.status, fine.sent) == ("completed", 5)
 
 
+def test_refusals_between_which_mitto_accepts_do_not_add_up(sandbox, settings):
+    start_campaign(settings, messages=20, batch_size=10)
+    for refused in range(1, 7):
+        assert sending_stop.increment_refused_calls() == refused
+    assert sending.process_next_batch() == "accepted"
+    for refused in range(1, 7):
+        assert sending_stop.increment_refused_calls() == refused
+
+
 def test_a_single_message_that_is_refused_fails_alone(sandbox, settings):
     campaign = start_campaign(settings, messages=1, batch_size=1)
     sandbox.behave(bad_numbers="+306900000000")
