@@ -96,16 +96,18 @@ def describe_stop(stop: SendingStop) -> str:
         f"Sending is stopped since {show_time(stop.since, zone)} by {stop.by}: {stop}.",
         stop.details and f"{stop.details}.",
         f"{waiting.messages:,} messages wait, worth {waiting.credits:,} credits.",
-        _describe_how_sending_goes_on(stop),
+        _describe_how_sending_goes_on(stop, waiting),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _describe_how_sending_goes_on(stop: SendingStop) -> str:
+def _describe_how_sending_goes_on(stop: SendingStop, waiting: Waiting) -> str:
     if stop.next_probe_at is None:
         return WAYS_ON[StopReason(stop.reason)]
     if _does_stop_without_probes_stand():
         return "None is lost. One is tried once sending is stopped for this reason alone."
+    if not waiting.messages:
+        return "The first message that waits is tried; if Mitto accepts it, sending goes on."
     if stop.next_probe_at <= database_now():
         return "None is lost. One is tried at once; if Mitto accepts it, sending goes on."
     at, zone = timezone.localtime(stop.next_probe_at), timezone.get_current_timezone_name()
