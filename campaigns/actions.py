@@ -215,15 +215,20 @@ def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
 def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
     """Send all unknown messages of a campaign again; return how many.
 
-    Those that Mitto did accept are repeated.
+    Those that Mitto did accept are repeated. Whoever has got a message of a campaign to those not
+    reached is left out.
 
     Raises:
         SendingBlocked: if the store cannot pay all of them; those before are sent again.
+        ValueError: if the campaign is cancelled, or nobody is left.
     """
     try:
-        return _resolve_unknown(unknown_messages.requeue_unknown_in_new_batches, campaign, by)
+        count = _resolve_unknown(unknown_messages.requeue_unknown_in_new_batches, campaign, by)
     except InsufficientCredits as error:
         raise SendingBlocked(f"not all messages are sent again: {error}") from None
+    if not count:
+        raise ValueError("all of them have got a message of a campaign to those not reached")
+    return count
 
 
 def _resolve_unknown(resolve: unknown_messages.Resolve, campaign: Campaign, by: Any) -> int:

@@ -25,7 +25,7 @@ from campaigns.new_messages import (
     build_new_or_skipped_messages,
     iter_chunks_without_suppressed,
 )
-from messaging import batch_writing, credits, sending_stop
+from messaging import batch_writing, credits, database_age, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = N
         CannotStart: likewise, after the campaign was marked failed.
     """
     with log_context(campaign=campaign_id):
+        database_age.stop_sending_if_database_is_older()
         try:
             return _lock_and_start_or_return_unchanged(campaign_id, only_if_due, by)
         except SendingBlocked as blocked:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
@@ -23,7 +23,7 @@ from contacts.models import Contact, Gender, List, MessageType
 from messaging import limits
 from messaging.models import Batch, MessageTemplate, OutboundMessage, SendDecision, StatusChange
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
-from messaging.statuses import COUNTED_STATUSES
+from messaging.statuses import COUNTED_STATUSES, MessageStatus
 from messaging.text import Template, tag_problem
 
 
@@ -389,6 +389,16 @@ class CampaignMessage(OutboundMessage):
             status == CampaignStatus.SENDING,
             f"the campaign is {status}",
             drop=status == CampaignStatus.CANCELLED,
+        )
+
+    @classmethod
+    def exclude_sent_otherwise(cls, messages: QuerySet[Self]) -> QuerySet[Self]:
+        """Leave out those to whom a campaign to those not reached has sent a message."""
+        again = cls.objects.filter(
+            campaign__not_reached_by=OuterRef("campaign"), contact=OuterRef("contact")
+        )
+        return messages.exclude(
+            Exists(again.exclude(status__in=[MessageStatus.FAILED, MessageStatus.SKIPPED]))
         )
 
     @classmethod

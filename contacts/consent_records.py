@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
-from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.sql import database_now
 from astronote.common.times import EARLIEST_BELIEVED_TIME
 from contacts.consent import (
     RECORDED_BY_OPERATOR,
@@ -82,7 +82,7 @@ def record_consent(
     for name in ("place", "wording", "document"):
         if not getattr(consent, name).strip():
             raise ConsentRefused(f"The {name} is missing. Without it the consent is not proved.")
-    if not EARLIEST_BELIEVED_TIME <= consent.given_at <= timezone.now():
+    if not EARLIEST_BELIEVED_TIME <= consent.given_at <= database_now():
         raise ConsentRefused("The time cannot be true: give one between the year 2000 and now.")
     evidence = Evidence(
         wording=consent.wording.strip(),

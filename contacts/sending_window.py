@@ -12,7 +12,10 @@ from astronote.common.sql import CONNECTION_ERRORS, execute, rows
 
 log = logging.getLogger(__name__)
 
-SENDING_LOCK = 0x5E4D  # first key of the advisory lock; the second is the store's id
+# First keys of the advisory locks; the second is the store's id. A window holds the first while it
+# is open. Whoever opens one passes the second, the gate, which an opt-out closes until its commit:
+# otherwise windows that open once it has given up waiting would read the consent from before.
+SENDING_LOCK, GATE_LOCK = 0x5E4D, 0x5E4E
 # Longer than a call takes to begin after consent was read (`MAX_CONSENT_AGE_SECONDS`).
 OPT_OUT_MAX_WAIT_SECONDS = 2
 
@@ -27,7 +30,7 @@ def sending_window(owner_id: int) -> Iterator[None]:
     If PostgreSQL ends the session during the call, the window closes with it. It is not opened
     again: what follows records an answer and calls nobody.
     """
-    execute(OPEN_SENDING_WINDOW, [SENDING_LOCK, owner_id])
+    execute(OPEN_SENDING_WINDOW, [GATE_LOCK, owner_id, SENDING_LOCK, owner_id, GATE_LOCK, owner_id])
     try:
         yield
     finally:
@@ -39,8 +42,11 @@ def sending_window(owner_id: int) -> Iterator[None]:
 
 
 # Locks of the database session, not of a transaction: no transaction is open during the call, and
-# PostgreSQL releases the lock of a worker that dies.
-OPEN_SENDING_WINDOW = "SELECT pg_advisory_lock_shared(%s, %s)"
+# PostgreSQL releases the lock of a worker that dies. One statement, so that a worker which is
+# stopped does not leave the gate locked.
+OPEN_SENDING_WINDOW = """
+    SELECT pg_advisory_lock(%s, %s), pg_advisory_lock_shared(%s, %s), pg_advisory_unlock(%s, %s)
+"""
 CLOSE_SENDING_WINDOW = "SELECT pg_advisory_unlock_shared(%s, %s)"
 
 
@@ -49,10 +55,13 @@ def lock_out_sending_if_no_window_is_open(owner_id: int) -> bool:
 
     Called in a transaction. Returns whether none is open.
     """
-    return bool(rows(TRY_LOCK_OUT_SENDING, [SENDING_LOCK, owner_id])[0][0])
+    return bool(rows(TRY_LOCK_OUT_SENDING, [GATE_LOCK, owner_id, SENDING_LOCK, owner_id])[0][0])
 
 
-TRY_LOCK_OUT_SENDING = "SELECT pg_try_advisory_xact_lock(%s, %s)"
+TRY_LOCK_OUT_SENDING = """
+    SELECT CASE WHEN pg_try_advisory_xact_lock_shared(%s, %s)
+        THEN pg_try_advisory_xact_lock(%s, %s) ELSE false END
+"""
 
 
 def wait_for_open_sending_windows(owner_id: int) -> None:
@@ -65,13 +74,16 @@ def wait_for_open_sending_windows(owner_id: int) -> None:
     """
     if lock_out_sending_if_no_window_is_open(owner_id):
         return
-    try:
-        with transaction.atomic():
-            execute(f"SET LOCAL lock_timeout = '{OPT_OUT_MAX_WAIT_SECONDS}s'")
-            execute(LOCK_OUT_SENDING, [SENDING_LOCK, owner_id])
-    except OperationalError:
-        log.info("store %s: a call is under way; opting out meanwhile", owner_id)
+    for statement, lock in ((CLOSE_GATE, GATE_LOCK), (LOCK_OUT_SENDING, SENDING_LOCK)):
+        try:
+            with transaction.atomic():
+                execute(f"SET LOCAL lock_timeout = '{OPT_OUT_MAX_WAIT_SECONDS}s'")
+                execute(statement, [lock, owner_id])
+        except OperationalError:
+            log.info("store %s: a call is under way; opting out meanwhile", owner_id)
 
 
+# Shared by all opt-outs of the store, so that none waits for another one's commit.
+CLOSE_GATE = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
 # Exclusive, so it waits for the shared locks of all open windows; released at the commit.
 LOCK_OUT_SENDING = "SELECT pg_advisory_xact_lock(%s, %s)"

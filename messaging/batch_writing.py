@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection
-from django.utils import timezone
 
 from astronote.accounts.models import StoreId
-from astronote.common.sql import rows
+from astronote.common.sql import database_now, rows
 from messaging import limits, mitto, tallies
 from messaging.codes import code_from_bytes
 from messaging.credits import NewBatch
@@ -180,7 +179,7 @@ NEW_BATCH_IDS = """
 
 
 def _add_skipped_to_tallies(model: type[OutboundMessage], skipped: Sequence[NewMessage]) -> None:
-    slot = tallies.slot_start(timezone.now())
+    slot = tallies.slot_start(database_now())
     event = TallyEvent.SKIPPED.value
     tallies.add_to_tallies(
         Counter(

@@ -3,7 +3,9 @@
 A restored backup, or a replica that lagged, has batches as pending that Mitto has. So every
 submission gets a number: PostgreSQL counts it in the transaction that marks the batch as
 submitting, and Redis is told number and batch before the call. PostgreSQL is older if its next
-number is not above all that Redis knew before the transaction. Then sending stops
+number is not above all that Redis knew before the transaction. Beside the number stands in which
+database it was counted: in another one, as after a restore or a failover, PostgreSQL counts as
+older unless Redis knows exactly as many submissions. Then sending stops
 (docs/rules.md#after-a-restore).
 """
 
@@ -16,6 +18,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Now
+from redis.exceptions import RedisError
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -41,7 +44,7 @@ ERROR = "it may have been sent after the backup was made"
 
 
 class DatabaseIsOlder(Exception):
-    """Redis knows submissions that PostgreSQL has not counted."""
+    """PostgreSQL has not counted submissions that Redis knows, or may have forgotten some."""
 
 
 def newest_submission_in_redis() -> int:
@@ -68,29 +71,75 @@ def mark_submitting_and_take_number(batch: Batch, *, known: int) -> int | None:
         The number of the submission; None if the claim was lost or sending is stopped.
 
     Raises:
-        DatabaseIsOlder: if the number is not above `known`. The transaction must be rolled back.
+        DatabaseIsOlder: if the number is not above `known`, or the numbers before it were counted
+            in another database and `known` is not the last of them. The transaction must be rolled
+            back.
     """
     marked = rows(MARK_SUBMITTING, [batch.attempts + 1, batch.pk, batch.claim_token])
     if not marked:
         return None
-    number: int = marked[0][0]
-    if number <= known:
-        raise DatabaseIsOlder(f"PostgreSQL has counted {number - 1} submissions, Redis {known}")
+    number: int
+    number, is_other_database = marked[0]
+    _raise_if_older(number - 1, known, is_other_database)
+    if is_other_database:
+        execute(SAVE_DATABASE_IDENTITY)
     return number
 
 
+def _raise_if_older(counted: int, known: int, is_other_database: bool) -> None:
+    error = f"PostgreSQL has counted {counted} submissions, Redis {known}"
+    if is_other_database and (known == 0 or counted != known):
+        raise DatabaseIsOlder(f"the database was restored or moved, {error}")
+    if counted < known:
+        raise DatabaseIsOlder(error)
+
+
+def stop_sending_if_database_is_older() -> None:
+    """Stop all sending if PostgreSQL is older than what was sent, before new messages are written.
+
+    What was sent since a backup would be written again: a campaign that was scheduled, birthdays.
+    If Redis cannot be reached, the first submission finds it out.
+    """
+    try:
+        known = newest_submission_in_redis()  # asked first: PostgreSQL had counted this before
+    except RedisError:
+        return
+    counted, is_other_database = rows(COUNTED)[0]
+    try:
+        _raise_if_older(counted, known, is_other_database)
+    except DatabaseIsOlder as error:
+        stop_since_database_is_older(error)
+
+
+# Of the server, its timeline, which changes when a replica takes over or a server is recovered to a
+# moment, the database and the table, which a restored dump makes anew.
+DATABASE_IDENTITY = """
+    (SELECT concat_ws(' ', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8),
+        (SELECT oid FROM pg_database WHERE datname = current_database()),
+        'messaging_submissioncounter'::regclass::oid)
+    FROM pg_control_system())
+"""
+COUNTED = f"""
+    SELECT COALESCE(max(number), 0),
+        COALESCE(bool_or(database_identity <> {DATABASE_IDENTITY}), false)
+    FROM messaging_submissioncounter
+"""
+SAVE_DATABASE_IDENTITY = f"""
+    UPDATE messaging_submissioncounter SET database_identity = {DATABASE_IDENTITY}
+"""
 # A probe is submitted while sending is stopped for the reason that it may end.
-MARK_SUBMITTING = """
+MARK_SUBMITTING = f"""
     WITH counted AS (
-        INSERT INTO messaging_submissioncounter AS c (id, number) VALUES (1, 1)
+        INSERT INTO messaging_submissioncounter AS c (id, number, database_identity)
+        VALUES (1, 1, {DATABASE_IDENTITY})
         ON CONFLICT (id) DO UPDATE SET number = c.number + 1
-        RETURNING number)
+        RETURNING number, database_identity <> {DATABASE_IDENTITY} AS is_other_database)
     UPDATE messaging_batch b
     SET status = 'submitting', attempts = %s, submitted_at = statement_timestamp()
     FROM counted
     WHERE b.id = %s AND b.claim_token = %s AND b.status = 'claimed'
         AND NOT EXISTS (SELECT FROM messaging_sendingstop WHERE next_probe_at IS NULL)
-    RETURNING counted.number
+    RETURNING counted.number, counted.is_other_database
 """
 
 
@@ -191,9 +240,11 @@ def stop_and_mark_unknown_after_restore(
 
 
 # From here on PostgreSQL is not older any more.
-RAISE_COUNTER = """
-    INSERT INTO messaging_submissioncounter AS c (id, number) VALUES (1, %s)
-    ON CONFLICT (id) DO UPDATE SET number = greatest(c.number, EXCLUDED.number)
+RAISE_COUNTER = f"""
+    INSERT INTO messaging_submissioncounter AS c (id, number, database_identity)
+    VALUES (1, %s, {DATABASE_IDENTITY})
+    ON CONFLICT (id) DO UPDATE SET number = greatest(c.number, EXCLUDED.number),
+        database_identity = EXCLUDED.database_identity
 """
 
 

@@ -12,10 +12,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from django.utils import timezone
 
 from astronote.common.sql import execute
-from astronote.common.times import is_plausible_time, parse_time_or_none
+from astronote.common.times import (
+    EARLIEST_BELIEVED_TIME,
+    MAX_CLOCK_ADVANCE,
+    parse_time_or_none,
+)
 from messaging.event_fields import (
     CODE_FIELDS,
     ID_FIELDS,
@@ -47,13 +50,6 @@ def message_status_of(provider_status: str) -> MessageStatus:
     if provider_status in FAILED_PROVIDER_STATUSES:
         return MessageStatus.FAILED
     return MessageStatus.SENT
-
-
-def plausible_receipt_time(event: Mapping[str, Any]) -> datetime | None:
-    """The provider's time of a receipt; None if it cannot be read or is not plausible."""
-    text = first_field(event, TIME_FIELDS)
-    time = parse_time_or_none(text) if text else None
-    return time if time and is_plausible_time(time, timezone.now()) else None
 
 
 def strip_nul_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
@@ -120,7 +116,8 @@ class NewEvent(NamedTuple):
                 body,
                 WebhookEventStatus.FAILED.value,
             )
-        time_or_digest = first_field(event, TIME_FIELDS)[:40] or sha256_hex(body)[:16]
+        time = first_field(event, TIME_FIELDS)
+        time_or_digest = time[:40] or sha256_hex(body)[:16]
         error_code = error = ""
         if message_status_of(provider_status) == MessageStatus.FAILED:
             code = first_field(event, CODE_FIELDS)[:40]
@@ -130,7 +127,7 @@ class NewEvent(NamedTuple):
             f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
             provider_id,
             provider_status,
-            plausible_receipt_time(event),
+            parse_time_or_none(time) if time else None,
             error_code,
             error,
             body,
@@ -151,21 +148,29 @@ class NewEvent(NamedTuple):
 
 
 def insert_new_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
-    """Store events that are not stored yet; return how many."""
+    """Store events that are not stored yet, with their times if these are plausible.
+
+    Returns:
+        How many were stored.
+    """
     if not events:
         return 0
     # One JSON text: encoding an array for each column costs more than it saves the server.
     body = orjson.dumps(
         [event._asdict() | {"payload": orjson.Fragment(event.payload)} for event in events]
     )
-    return execute(INSERT_EVENTS, [event_type.value, body.decode()])
+    period = [EARLIEST_BELIEVED_TIME, MAX_CLOCK_ADVANCE]
+    return execute(INSERT_EVENTS, [event_type.value, *period, body.decode()])
 
 
+# What `is_plausible_time` says, by PostgreSQL's clock, which also gives the time of arrival.
 INSERT_EVENTS = """
     INSERT INTO messaging_webhookevent
         (provider, event_type, event_id, provider_message_id, provider_status, occurred_at,
         error_code, error, payload, status, consent_request)
-    SELECT 'mitto', %s, t.*
+    SELECT 'mitto', %s, event_id, provider_message_id, provider_status,
+        CASE WHEN occurred_at BETWEEN %s AND now() + %s THEN occurred_at END,
+        error_code, error, payload, status, consent_request
     FROM jsonb_to_recordset(%s::jsonb) AS t (
         event_id text, provider_message_id text, provider_status text, occurred_at timestamptz,
         error_code text, error text, payload jsonb, status text, consent_request text)

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 
-from astronote.common.sql import rows
+from astronote.common.sql import database_now, rows
 from astronote.operations.registry import Notice
 from messaging.statuses import WebhookEventType
 
@@ -19,7 +18,7 @@ ENOUGH_MESSAGES = 20
 
 def notices() -> list[Notice]:
     """A notice if messages were accepted half an hour ago and no receipt has come since."""
-    now = timezone.now()
+    now = database_now()
     params = {
         "since": now - LOOKED_BACK,
         "until": now - WAITED,

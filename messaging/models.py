@@ -12,7 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
@@ -199,6 +199,12 @@ class SubmissionCounter(models.Model):
     """One row: how many submissions were begun. Redis has a copy, see `database_age.py`."""
 
     number = models.BigIntegerField()
+    database_identity = models.CharField(
+        max_length=100,
+        blank=True,
+        db_default="",
+        help_text="where it was counted: server, timeline, database and table",
+    )
 
     def __str__(self) -> str:
         return f"{self.number} submissions"
@@ -303,6 +309,11 @@ class OutboundMessage(models.Model):
     def decide_whether_to_send(cls, batch: Batch) -> SendDecision:
         """Whether the batch may be sent now; called just before each attempt."""
         return SendDecision(True)
+
+    @classmethod
+    def exclude_sent_otherwise(cls, messages: QuerySet[Self]) -> QuerySet[Self]:
+        """Of messages that did not reach their people, those that nothing was sent for since."""
+        return messages
 
     @classmethod
     def on_outcomes_changed(cls, changes: list[StatusChange]) -> None:

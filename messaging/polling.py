@@ -20,6 +20,7 @@ from django.db.models import F, Q, QuerySet
 from astronote.common.counts import counted
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
+from astronote.common.times import plausible_claimed_or_arrival_time
 from messaging import mitto, outcomes, rate_limits, sending_stop
 from messaging.inbox import NewEvent, insert_new_events
 from messaging.models import Batch, MessageId, OutboundMessage, message_classes
@@ -155,11 +156,12 @@ def record_status_answers_and_events(
             case mitto.MessageReport() if query.pk in others:
                 mismatches.append(_build_mismatch_event(query))
             case mitto.MessageReport():
+                at = plausible_claimed_or_arrival_time(answer.updated_at, now)
                 event = NewEvent.from_receipt(
                     {
                         "messageId": query.provider_message_id,
                         "deliveryStatus": answer.delivery_status,
-                        "updatedAt": (answer.updated_at or now).isoformat(),
+                        "updatedAt": at.isoformat(),
                         "description": answer.description,
                     }
                 )

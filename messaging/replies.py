@@ -15,7 +15,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from astronote.common.locks import advisory_lock, transaction_that_waits_for_no_lock
 from astronote.common.sql import database_now
@@ -133,9 +132,9 @@ def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
         identity = f"{own_id}:{when}"
     elif request == ConsentRequest.START:
         # Mitto may send a reply again, and a START that was sent before a STOP must not undo it.
-        identity = f"{timezone.now():%Y-%m-%d}"
+        identity = f"{database_now():%Y-%m-%d}"
     else:
-        identity = timezone.now().isoformat()
+        identity = database_now().isoformat()
     return NewEvent(
         f"inbound:{identity[:80]}:{sha256_hex(body)[:DIGEST_LENGTH]}",
         own_id,

@@ -98,16 +98,18 @@ def describe_stop(stop: SendingStop) -> str:
         stop.details and f"{stop.details}.",
         f"{counted(waiting.messages, 'message waits', 'messages wait')}, worth"
         f" {counted(waiting.credits, 'credit')}.",
-        _describe_how_sending_goes_on(stop),
+        _describe_how_sending_goes_on(stop, waiting),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _describe_how_sending_goes_on(stop: SendingStop) -> str:
+def _describe_how_sending_goes_on(stop: SendingStop, waiting: Waiting) -> str:
     if stop.next_probe_at is None:
         return WAYS_ON[StopReason(stop.reason)]
     if _does_stop_without_probes_stand():
         return "None is lost. One is tried once sending is stopped for this reason alone."
+    if not waiting.messages:
+        return "The first message that waits is tried; if Mitto accepts it, sending goes on."
     if stop.next_probe_at <= database_now():
         return "None is lost. One is tried at once; if Mitto accepts it, sending goes on."
     at, zone = timezone.localtime(stop.next_probe_at), timezone.get_current_timezone_name()

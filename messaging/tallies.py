@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from django.utils import timezone
-
 from astronote.accounts.models import StoreId
-from astronote.common.sql import execute
+from astronote.common.sql import database_now, execute
 from messaging.statuses import TallyEvent
 
 SLOT_SECONDS = 300
@@ -97,5 +95,5 @@ ADD_COUNTS = """
 
 def add_one_to_tally(owner_id: int, kind: str, source_id: int | None, event: TallyEvent) -> None:
     """Count one event of a campaign or automation, now."""
-    slot = slot_start(timezone.now())
+    slot = slot_start(database_now())
     add_to_tallies({TallyKey(StoreId(owner_id), kind, source_id, slot, event.value, ""): 1})

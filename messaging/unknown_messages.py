@@ -24,6 +24,10 @@ from messaging.statuses import MessageStatus, Reason
 Resolve = Callable[..., int]
 
 
+class CannotSendAgain(ValueError):
+    """Unknown messages cannot be sent again; the text says why."""
+
+
 def mark_unknown_delivered_and_charge(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
@@ -63,12 +67,15 @@ def requeue_unknown_in_new_batches(
 ) -> int:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
 
-    A message that Mitto did accept is repeated. Its credits are held anew.
+    A message that Mitto did accept is repeated. Its credits are held anew. Whoever was sent another
+    message in its place is left out.
 
     Raises:
         InsufficientCredits: if a store has too few credits available.
+        CannotSendAgain: if a new batch would be dropped, as those of a cancelled campaign are.
     """
-    messages = _lock_batches_and_get_unknown(model, message_ids)
+    chosen = model.exclude_sent_otherwise(model.objects.filter(pk__in=message_ids))
+    messages = _lock_batches_and_get_unknown(model, list(chosen.values_list("pk", flat=True)))
     new_batches, changes = [], []
     for _, group in groupby(messages, lambda message: message.batch_id):
         in_batch = list(group)
@@ -76,6 +83,9 @@ def requeue_unknown_in_new_batches(
         assert (
             old_batch is not None
         )  # _lock_batches_and_get_unknown finds messages by their batches
+        decision = model.decide_whether_to_send(old_batch)
+        if decision.drop:
+            raise CannotSendAgain(f"nothing is sent again: {decision.reason}")
         parts = sum(message.segments for message in in_batch)
         new_batch = Batch.objects.create(
             owner_id=old_batch.owner_id,
@@ -127,7 +137,7 @@ def resolve_unknown_by_batch(
         How many were unknown.
 
     Raises:
-        InsufficientCredits: as `requeue_unknown_in_new_batches`.
+        InsufficientCredits, CannotSendAgain: as `requeue_unknown_in_new_batches`.
     """
     unknown = model.objects.filter(status=MessageStatus.UNKNOWN, **filters)
     batch_ids = unknown.order_by("batch").values_list("batch", flat=True).distinct()

@@ -129,7 +129,8 @@ CAMPAIGN_ACTIONS = {
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_resend": CampaignAction(
-        "Unknown: send again", actions.resend_unknown_while_credits_last, STARTED_STATUSES,
+        "Unknown: send again", actions.resend_unknown_while_credits_last,
+        (*RUNNING_STATUSES, CampaignStatus.COMPLETED, CampaignStatus.FAILED),
         "its unknown messages are sent again",
         "All unknown messages of the campaign are sent again. Each person whose message Mitto did"
         " accept gets it twice: look some of them up in Mitto's portal first.",

@@ -34,7 +34,7 @@ def _build_resolve_unknown_action(
         ids = list(queryset.values_list("pk", flat=True))
         try:
             count = resolve_messages(self.model, ids, by=request.user)
-        except InsufficientCredits as error:
+        except (InsufficientCredits, unknown_messages.CannotSendAgain) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
             self.message_user(request, f"{label}: {counted(count, 'message')}", messages.SUCCESS)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from astronote.common.counts import counted
+from astronote.common.sql import database_now
 from campaigns.message_text import (
     CONTACT_FIELDS,
     AutomationText,
@@ -30,7 +30,7 @@ from campaigns.new_messages import build_new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
-from messaging import batch_writing, credits, limits, sending_stop
+from messaging import batch_writing, credits, database_age, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
 from messaging.text import tag_problem
 
@@ -65,9 +65,9 @@ class EligibleAutomation(NamedTuple):
     done_until: date | None
     message_body: str
 
-    def local_today(self) -> date:
-        """Today in the store's time zone."""
-        return timezone.now().astimezone(ZoneInfo(self.timezone)).date()
+    def local_day(self, at: datetime) -> date:
+        """The day that it is then in the store's time zone."""
+        return at.astimezone(ZoneInfo(self.timezone)).date()
 
 
 def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
@@ -75,6 +75,7 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
 
     None after a restore, until sending goes on: what is due by the rows may have been sent.
     """
+    database_age.stop_sending_if_database_is_older()
     if sending_stop.is_stopped_by_restore():
         return []
     stores = User.objects.eligible_to_send_with_sender().filter(
@@ -116,8 +117,9 @@ def find_due_contacts(
         parameters: the parameters of the condition.
     """
     senders_by_automation = {automation.id: automation.sender for automation in automations}
+    now = database_now()
     adults_born_until = [
-        years_before(day or automation.local_today(), ADULT_AGE) for automation in automations
+        years_before(day or automation.local_day(now), ADULT_AGE) for automation in automations
     ]
     query = FIND_DUE_CONTACTS.format(condition=sql_condition)
     common: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """Slow strangers: half-sent bodies, and presses on one opt-out link during a call to Mitto.
 
-The p99 of `/healthz` and of a receipt beside them; `size` is that of both crowds.
+The p99 of `/healthz` and of a receipt beside the bodies alone, and beside both; `size` is that of
+both crowds.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def run(place: Installation, size: int) -> list[Result]:
     place.start("sms", "rqworker sms")
     wait_until(lambda: CampaignMessage.objects.filter(batch__status="submitting").exists())
     link = signed_unsubscribe_url(CampaignMessage.objects.earliest("pk").tracking_id)
+    quiet_health, quiet_receipts = measure_beside_half_sent_bodies(site, size)
     waits = crowd_and_measure(site, urlsplit(link).path, size)
     assert CampaignMessage.objects.filter(batch__status="submitting").exists(), "the call has ended"
     return [
@@ -67,11 +69,35 @@ def run(place: Installation, size: int) -> list[Result]:
             also={"worst ms": round(taken[-1] * 1000), "refused presses": waits.refused_presses},
         )
         for what, taken in (
+            ("/healthz beside half bodies, p99", quiet_health),
+            ("receipt beside half bodies, p99", quiet_receipts),
             ("/healthz, p99", waits.health),
             ("receipt, p99", waits.receipts),
             ("press, p99", waits.presses),
         )
     ]
+
+
+def measure_beside_half_sent_bodies(site: str, size: int) -> tuple[list[float], list[float]]:
+    """How long `/healthz` and a receipt take beside so many half bodies, sorted."""
+    with contextlib.ExitStack() as stack:
+        for number in range(size):
+            stack.enter_context(half_sent_body(site, SLOW_PATHS[number % len(SLOW_PATHS)]))
+        return _ask_and_post(site)
+
+
+def _ask_and_post(site: str) -> tuple[list[float], list[float]]:
+    health: list[float] = []
+    receipts: list[float] = []
+    with requests.Session() as session:
+        for _ in range(SAMPLES):
+            with measured(health):
+                session.get(f"{site}/healthz", timeout=60).raise_for_status()
+            event = {"messageId": f"slow{time.time_ns()}", "status": "Sent"}
+            with measured(receipts):
+                url = f"{site}/webhooks/mitto/delivery"
+                session.post(url, json=event, headers=SECRET, timeout=60).raise_for_status()
+    return sorted(health), sorted(receipts)
 
 
 def crowd_and_measure(site: str, link_path: str, size: int) -> Waits:
@@ -89,19 +115,10 @@ def crowd_and_measure(site: str, link_path: str, size: int) -> Waits:
                 return requests.post(site + link_path, timeout=60).status_code
 
         answers = [pressers.submit(press) for _ in range(size)]
-        session = stack.enter_context(requests.Session())
-        health: list[float] = []
-        receipts: list[float] = []
         together.wait()
-        for number in range(SAMPLES):
-            with measured(health):
-                session.get(f"{site}/healthz", timeout=60).raise_for_status()
-            event = {"messageId": f"slow{number}", "status": "Sent"}
-            with measured(receipts):
-                url = f"{site}/webhooks/mitto/delivery"
-                session.post(url, json=event, headers=SECRET, timeout=60).raise_for_status()
+        health, receipts = _ask_and_post(site)
         refused = sum(answer.result() != 200 for answer in answers)
-    return Waits(sorted(health), sorted(receipts), sorted(presses), refused)
+    return Waits(health, receipts, sorted(presses), refused)
 
 
 @contextlib.contextmanager

@@ -201,3 +201,60 @@ def test_an_operator_settles_and_sends_on_the_page_of_the_campaign(unknown_campa
     client.post(f"/admin/campaigns/campaign/{draft.pk}/do/start/")
     send_all()
     assert counters(draft) == {"sent": 6}
+
+
+@pytest.fixture
+def operator(client):
+    client.force_login(
+        User.objects.create_superuser("root@example.com", password="a-long-password-of-mine")
+    )
+    return client
+
+
+def press(operator, campaign, action):
+    page = f"/admin/campaigns/campaign/{campaign.pk}/do/{action}/"
+    return operator.post(page, follow=True).content.decode()
+
+
+def test_unknown_messages_of_a_cancelled_campaign_stay_unknown(campaign, sandbox, operator):
+    sandbox.behave(fault="drop_after", fault_count=3)
+    assert [sending.process_next_batch() for _ in range(3)] == ["unknown"] * 3
+    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
+    page = operator.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").content.decode()
+    assert "Unknown: mark failed" in page and "Unknown: send again" not in page
+    with pytest.raises(CommandError, match="nothing is sent again: the campaign is cancelled"):
+        call_command("unknown", "resend", str(campaign.pk), "--yes")
+    chosen = list(CampaignMessage.objects.filter(status="unknown").values_list("pk", flat=True))
+    answer = operator.post(
+        "/admin/campaigns/campaignmessage/",
+        {"action": "resend", "_selected_action": chosen, "confirmed": "yes"},
+        follow=True,
+    )
+    assert "nothing is sent again: the campaign is cancelled" in answer.content.decode()
+    send_all()
+    assert counters(campaign) == {"unknown": 3}
+    assert sandbox.summary()["accepted"] == 3
+
+
+def test_who_got_the_message_of_another_campaign_is_not_sent_the_unknown_one_again(
+    unknown_campaign, sandbox, operator
+):
+    expire_reservations()
+    press(operator, unknown_campaign, "not_reached")
+    draft = Campaign.objects.get(not_reached_by=unknown_campaign)
+    leaver = Contact.objects.first()
+    press(operator, draft, "start")
+    change_consent(leaver.pk, "unsubscribed", source="test")
+    send_all()
+    assert counters(draft) == {"sent": 5}
+    change_consent(leaver.pk, "subscribed", source="test")
+    assert "sent again" in press(operator, unknown_campaign, "unknown_resend")
+    send_all()
+    assert counters(unknown_campaign) == {"sent": 1, "unknown": 5}
+    said = press(operator, unknown_campaign, "unknown_resend")
+    assert "all of them have got a message of a campaign to those not reached" in said
+    assert sorted(message["destination"] for message in sandbox.messages()) == sorted(
+        Contact.objects.values_list("phone", flat=True)
+    )
+    assert ledger_balances(draft.owner)

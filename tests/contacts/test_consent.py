@@ -22,6 +22,7 @@ from contacts.phones import phone_hash
 from contacts.sending_window import sending_window
 from messaging.sending import MAX_CONSENT_AGE_SECONDS
 from tests.support.factories import make_contact, make_store
+from tests.support.holding import Holding
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -432,3 +433,39 @@ def test_an_opt_out_waits_until_a_call_has_begun_and_not_for_its_answer():
     said = "".join(query["sql"] for query in queries)
     seconds = int(re.search(r"SET LOCAL lock_timeout = '(\d+)s'", said)[1])
     assert MAX_CONSENT_AGE_SECONDS < seconds <= 2
+
+
+def test_no_window_opens_between_giving_up_and_the_commit_of_an_opt_out(monkeypatch):
+    """A worker that was stopped keeps its window open; another one must not send meanwhile."""
+    monkeypatch.setattr("contacts.sending_window.OPT_OUT_MAX_WAIT_SECONDS", "0.01")
+    alice = make_store("alice")
+    contact = make_contact(alice)
+    opened = []
+
+    def open_and_read_consent():
+        with sending_window(alice.pk):
+            opened.append(Contact.objects.get(pk=contact.pk).is_subscribed)
+
+    with Holding(lambda: sending_window(alice.pk)):
+        with transaction.atomic():
+            change_consent(contact.pk, "unsubscribed", source="test")
+            worker = in_another_session(open_and_read_consent)
+            wait_until(waits_for_a_lock)
+            assert opened == []
+        worker.join(20)
+        assert opened == [False]
+        # The gate is open again, and the next opt-out shuts it anew.
+        in_another_session(open_and_read_consent).join(20)
+    assert opened == [False, False]
+
+
+def test_opt_outs_of_a_store_do_not_wait_for_each_other_while_a_call_is_under_way(monkeypatch):
+    monkeypatch.setattr("contacts.sending_window.OPT_OUT_MAX_WAIT_SECONDS", "0.01")
+    alice = make_store("alice")
+    first, second = make_contact(alice), make_contact(alice, "+306900000002")
+    with Holding(lambda: sending_window(alice.pk)), transaction.atomic():
+        change_consent(first.pk, "unsubscribed", source="test")
+        other = lambda: change_consent(second.pk, "unsubscribed", source="test")  # noqa: E731
+        in_another_session(other).join(20)
+        second.refresh_from_db()
+        assert not second.is_subscribed

@@ -1,6 +1,7 @@
 """A backup made while a campaign goes out, and restored: nothing twice, nobody is back."""
 
 import contextlib
+import importlib
 import os
 import re
 import subprocess
@@ -11,12 +12,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from astronote.common.sql import execute
 from astronote.environment import ROOT
 from astronote.processes import supervisor
+from astronote.queues import jobs
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from compliance import rights
 from contacts.models import Contact
+from messaging import sending
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
 
@@ -97,3 +101,26 @@ def test_a_backup_of_the_middle_of_a_campaign_is_restored_with_nothing_twice(
     assert unknown > 0 and sent + unknown == 200
     assert numbers == (0,)
     assert CampaignMessage.objects.count() == 200
+
+
+def test_a_restore_that_nobody_declared_stops_sending_although_redis_is_empty(
+    worker, sandbox, settings, environment, restored, tmp_path
+):
+    settings.SMS_BATCH_SIZE = 5
+    store = make_store()
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 30)).pk)
+    migration = "messaging.migrations.0002_submission_counter_database_identity"
+    execute(importlib.import_module(migration).COUNT_FROM_HERE)
+    (dump,) = run(environment, "deploy/backup", str(tmp_path)).split()
+    for _ in range(3):
+        assert sending.process_next_batch() == "accepted"
+
+    run(restored, "pg_restore", "--exit-on-error", "--no-owner",
+        f"--dbname={restored['DATABASE_URL']}", dump)  # fmt: skip
+    jobs.redis_connection().flushdb()
+    run(restored, *supervisor.manage_command("watchdog"))
+    worker("rqworker", "sms", DATABASE_URL=restored["DATABASE_URL"])
+    with psycopg.connect(restored["DATABASE_URL"], autocommit=True) as connection:
+        stops = "SELECT reason FROM messaging_sendingstop"
+        wait_until(lambda: connection.execute(stops).fetchall() == [("database_older",)])
+    assert sandbox.summary()["calls"] == 3

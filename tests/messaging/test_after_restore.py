@@ -11,9 +11,10 @@ from astronote.common.audit import AuditEntry
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import enqueue
-from campaigns.models import CampaignMessage
+from campaigns.automations.due_messages import eligible_automations
+from campaigns.models import Automation, AutomationType, CampaignMessage
 from messaging import sending
-from messaging.models import Batch, SendingStop
+from messaging.models import Batch, SendingStop, SubmissionCounter
 from tests.support.checks import ledger_balances
 from tests.support.database import empty_tables
 from tests.support.factories import make_campaign, make_list, make_store
@@ -187,6 +188,27 @@ def test_a_second_restore_is_noticed_as_well(sandbox, campaign, capsys):
     assert sandbox.summary()["duplicates"] == 0
 
 
+@pytest.mark.parametrize("redis", ["kept", "emptied"])
+def test_nothing_is_written_again_after_a_restore_that_nobody_declared(sandbox, campaign, redis):
+    """A campaign that was scheduled, and the day's birthdays, may have gone out since."""
+    draft = make_campaign(campaign.owner, campaign.list)
+    Automation.objects.create(owner=campaign.owner, type="birthday_message", is_active=True)
+    send_batches(1)
+    backup = Backup()
+    send_batches(1)
+    backup.restore()
+    if redis == "emptied":
+        move_to_another_server()
+        jobs.redis_connection().flushdb()
+    assert eligible_automations(AutomationType.BIRTHDAY) == []
+    assert SendingStop.objects.get().reason == "database_older"
+    SendingStop.objects.all().delete()
+    with pytest.raises(enqueue.SendingBlocked, match="after a restore"):
+        enqueue.enqueue_campaign(draft.pk)
+    assert SendingStop.objects.get().reason == "database_older"
+    assert send_what_is_due() == []
+
+
 def test_nothing_starts_after_a_restore_until_sending_goes_on(sandbox, campaign, capsys):
     after_restore(capsys)
     draft = make_campaign(campaign.owner, campaign.list)
@@ -216,6 +238,48 @@ def test_a_probe_that_was_sent_since_the_backup_is_not_sent_again(sandbox, campa
 
 def test_a_loss_of_redis_alone_stops_nothing(sandbox, campaign):
     send_batches(3)
+    jobs.redis_connection().flushdb()
+    assert send_what_is_due() == ["accepted"] * 3
+
+
+def move_to_another_server():
+    SubmissionCounter.objects.update(database_identity="another server")
+
+
+@pytest.mark.parametrize("sent", [0, 1])
+def test_a_database_on_another_server_stops_sending_if_redis_was_emptied(
+    sandbox, campaign, capsys, sent
+):
+    if not sent:
+        SubmissionCounter.objects.create(pk=1, number=0)  # as the migration does
+    send_batches(sent)
+    move_to_another_server()
+    jobs.redis_connection().flushdb()
+    assert send_what_is_due() == ["stopped"]
+    assert sandbox.summary()["calls"] == sent
+    stop = SendingStop.objects.get()
+    assert stop.reason == "database_older"
+    assert stop.details.startswith("the database was restored or moved, PostgreSQL has counted")
+    assert after_restore(capsys)["messages"] == 30 - 5 * sent
+    call_command("sending", "go-on", "restored")
+    draft = make_campaign(campaign.owner, campaign.list)
+    enqueue.enqueue_campaign(draft.pk)
+    assert send_what_is_due() == ["accepted"] * 6
+
+
+def test_a_database_on_another_server_stops_sending_if_redis_lacks_the_newest_submissions(
+    sandbox, campaign
+):
+    send_batches(2)
+    jobs.redis_connection().zremrangebyrank("astronote:submissions", -1, -1)
+    move_to_another_server()
+    assert send_what_is_due() == ["stopped"]
+
+
+def test_a_failover_that_lost_nothing_stops_nothing(sandbox, campaign):
+    send_batches(2)
+    move_to_another_server()
+    send_batches(1)
     jobs.redis_connection().flushdb()
     assert send_what_is_due() == ["accepted"] * 3
 

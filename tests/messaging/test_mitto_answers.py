@@ -1,8 +1,12 @@
 """Every form in which Mitto may answer, against the sandbox's switches (mitto-api, section 10)."""
 
+import http.server
 import json
+import threading
 
 import pytest
+import requests
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 
 from campaigns import enqueue
@@ -184,3 +188,66 @@ def test_a_status_of_another_message_is_not_applied_and_all_sending_stops(polled
 def test_parts_that_mitto_counts_otherwise_raise_an_alert(polled, caplog):
     assert polled(parts_in_status=3)["final"] == 6
     assert "counts other parts than we do, of 6 messages" in caplog.text
+
+
+@pytest.fixture
+def proxy(settings):
+    """Calls to Mitto go through a proxy; returns the list of what it has passed on."""
+    passed_on = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer = requests.request(
+                self.command, self.path, data=body, headers=dict(self.headers), timeout=30
+            )
+            passed_on.append(f"{self.command} {self.path}")
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def do_GET(self):
+            self.do_POST()
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        settings.MITTO_PROXY = f"http://127.0.0.1:{server.server_port}"
+        yield passed_on
+        server.shutdown()
+
+
+def test_sends_and_status_queries_go_through_the_proxy(proxy, polled, sandbox):
+    assert polled()["final"] == 6
+    assert sandbox.summary()["accepted"] == 6
+    api = f"{sandbox.url}/api/v1.1/Messages"
+    ids = CampaignMessage.objects.values_list("provider_message_id", flat=True)
+    assert proxy[0] == f"POST {api}/sendmessagesbulk"
+    assert set(proxy[1:]) == {f"GET {api}/{provider_id}" for provider_id in ids}
+
+
+def test_a_proxy_that_refuses_stops_the_account_and_loses_nothing(campaign, settings, answering):  # noqa: F811
+    settings.MITTO_PROXY = answering(407, {}, b"log in first")
+    assert sending.process_next_batch() == "account refused"
+    assert "407: log in first" in sending_stop.describe_stops()[0]
+    assert statuses() == ["queued"] * 6
+
+
+def test_a_sender_with_an_inner_space_stands_on_the_message(sandbox):
+    store = make_store(sender_name="My Shop 24")
+    store.full_clean(exclude=["password"])
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
+    assert sending.process_next_batch() == "accepted"
+    assert [message["sender"] for message in sandbox.messages()] == ["My Shop 24"]
+
+
+@pytest.mark.parametrize("sender", [" Shop", "Shop ", "My  ", "My\tShop", "My\u00a0Shop"])
+def test_a_sender_with_another_or_an_outer_space_is_refused(sender):
+    store = make_store()
+    store.sender_name = sender
+    with pytest.raises(ValidationError, match="inner spaces"):
+        store.full_clean(exclude=["password"])

@@ -15,9 +15,11 @@ from django.utils import timezone
 from campaigns import enqueue
 from campaigns.models import Campaign, CampaignMessage
 from messaging import mitto, polling, receipts, sending
+from messaging.inbox import NewEvent
 from messaging.models import Batch, CreditReservation, Tally, Wallet, WebhookEvent
+from messaging.outcomes import record_outcomes_and_settle_credits
 from messaging.polling import StatusQuery
-from messaging.tallies import slot_start_sql, wait_bucket_sql
+from messaging.tallies import slot_start, slot_start_sql, wait_bucket_sql
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import one_waits_for_a_lock, wait_until
 
@@ -474,3 +476,37 @@ def test_a_receipt_whose_message_gets_its_id_meanwhile_is_applied_later(sandbox,
     WebhookEvent.objects.update(retry_at=None)
     receipts.wait_and_apply_received_receipts()
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"delivered"}
+
+
+@pytest.mark.parametrize("word", ["Delivered", "Failure"])
+def test_a_receipt_counts_once_if_a_poll_records_the_message_meanwhile(word, sandbox, client):
+    campaign = sent_campaign(size=2)
+    message, _ = messages_of(campaign)
+    post(client, [event(message, word, 2)])
+
+    def apply():
+        receipts.wait_and_apply_received_receipts()
+        connection.close()
+
+    applying = threading.Thread(target=apply)
+    with transaction.atomic():
+        polled = NewEvent.from_receipt(event(message, "Delivered", 1)).outcome(message.pk)
+        record_outcomes_and_settle_credits(CampaignMessage, [polled])
+        applying.start()
+        wait_until(one_waits_for_a_lock)
+    applying.join()
+    campaign.refresh_from_db()
+    ended = (1, 0) if word == "Delivered" else (0, 1)
+    assert (campaign.sent, campaign.delivered, campaign.failed) == (1, *ended)
+    assert not WebhookEvent.objects.exclude(status="processed").exists()
+    assert_tallies_are_true(campaign)
+
+
+def test_a_message_counts_as_accepted_once_and_when_mitto_took_it(sandbox, client):
+    campaign = sent_campaign(size=1)
+    message = messages_of(campaign)[0]
+    for word, minutes in (("Delivered", 1), ("Failure", 2), ("Delivered", 3)):
+        post(client, [event(message, word, minutes)])
+        receipts.wait_and_apply_received_receipts()
+    accepted = Tally.objects.filter(event="accepted").values_list("slot", "count")
+    assert list(accepted) == [(slot_start(message.sent_at), 1)]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from astronote.common.audit import AuditEntry
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
-from campaigns import enqueue, reports
+from campaigns import actions, enqueue, reports
 from campaigns.models import Campaign, CampaignMessage
 from contacts.models import Contact
 from messaging import sending, sending_stop
@@ -251,6 +251,15 @@ def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, setti
     assert (fine.status, fine.sent) == ("completed", 5)
 
 
+def test_refusals_between_which_mitto_accepts_do_not_add_up(sandbox, settings):
+    start_campaign(settings, messages=20, batch_size=10)
+    for refused in range(1, 7):
+        assert sending_stop.increment_refused_calls() == refused
+    assert sending.process_next_batch() == "accepted"
+    for refused in range(1, 7):
+        assert sending_stop.increment_refused_calls() == refused
+
+
 def test_a_single_message_that_is_refused_fails_alone(sandbox, settings):
     campaign = start_campaign(settings, messages=1, batch_size=1)
     sandbox.behave(bad_numbers="+306900000000")
@@ -371,3 +380,19 @@ def test_the_time_of_two_stops_counts_once_for_reservations(sandbox, settings, f
         sending_stop.end_stop(StopReason(reason), by="test")
     left = CreditReservation.objects.get().expires_at - now
     assert timedelta(hours=1) <= left < timedelta(hours=1, minutes=1)
+
+
+def test_a_stop_while_nothing_waits_says_what_is_tried_next(sandbox, settings):
+    campaign = start_campaign(settings, messages=3)
+    sandbox.behave(account_status=401)
+    assert send_all_due() == ["account refused"]
+    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
+    (said,) = sending_stop.describe_stops()
+    assert "0 messages wait" in said and "The first message that waits is tried" in said
+    sandbox.behave(account_status=0)
+    later = start_campaign(settings, store="bob", messages=3)
+    let_probe_be_due()
+    assert "One is tried at once" in sending_stop.describe_stops()[0]
+    assert send_all_due() == ["accepted", "accepted"]
+    assert statuses(later) == {"sent"}

@@ -1,5 +1,6 @@
 """A worker whose clock is wrong decides like any other: times come from PostgreSQL's clock."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -7,13 +8,25 @@ from django.utils import timezone
 
 from astronote.operations.watchdog import run_watchdog
 from campaigns import enqueue, schedule
+from campaigns.audience import local_today
+from campaigns.models import CampaignMessage
 from compliance.retention import run_retention
 from contacts.consent import change_consent
+from contacts.consent_records import (
+    ConsentChannel,
+    ConsentRefused,
+    RecordedConsent,
+    record_consent,
+)
 from contacts.importing.lifecycle import create_and_start_import, run_open_import_unless_running
-from contacts.models import ConsentEvent, Contact
-from messaging import sending
-from messaging.models import Batch, CreditReservation
+from contacts.models import ConsentEvent, Contact, MessageType
+from messaging import missing_receipts, sending
+from messaging.mitto import MessageReport
+from messaging.models import Batch, CreditReservation, Tally, WebhookEvent
+from messaging.polling import StatusQuery, record_status_answers_and_events
+from messaging.replies import store_replies_and_enqueue_job
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.receipts import store_receipts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RIGHT = timezone.now
@@ -100,3 +113,62 @@ def test_a_change_of_consent_has_the_time_at_which_it_was_made(wrong_clock):
     contact = Contact.objects.get(owner=store)
     change_consent(contact.pk, "unsubscribed", source="test")
     assert is_now(ConsentEvent.objects.get(contact=contact).decided_at)
+
+
+def test_the_time_of_a_receipt_is_believed_up_to_a_day_from_now(wrong_clock):
+    times = {"a": RIGHT() - timedelta(minutes=1), "b": RIGHT() + timedelta(hours=36)}
+    store_receipts(
+        {"messageId": name, "deliveryStatus": "Delivered", "updatedAt": time.isoformat()}
+        for name, time in times.items()
+    )
+    kept = dict(WebhookEvent.objects.values_list("provider_message_id", "occurred_at"))
+    assert kept == {"a": times["a"], "b": None}
+
+
+def test_a_status_of_the_future_counts_from_now(wrong_clock, campaign, sandbox):
+    assert sending.process_next_batch() == "accepted"
+    message = CampaignMessage.objects.order_by("pk").first()
+    query = StatusQuery(message.pk, message.provider_message_id, "")
+    report = MessageReport("Delivered", "", RIGHT() + timedelta(hours=36))
+    record_status_answers_and_events(CampaignMessage, [query], [report], Counter())
+    message.refresh_from_db()
+    assert message.status == "delivered" and is_now(message.delivered_at)
+
+
+def test_what_is_left_out_is_counted_in_the_present_slot(wrong_clock):
+    store = make_store()
+    everybody = make_list(store, 2)
+    Contact.objects.filter(phone="+306900000000").update(phone="+302101234567")  # not a mobile
+    enqueue.enqueue_campaign(make_campaign(store, everybody).pk)
+    slots = Tally.objects.filter(event="skipped").values_list("slot", flat=True)
+    assert slots and all(abs(slot - RIGHT()) < timedelta(minutes=10) for slot in slots)
+
+
+def test_a_consent_is_recorded_with_a_time_up_to_now(wrong_clock):
+    store = make_store()
+    make_list(store, 1, is_subscribed=False)
+    contact = Contact.objects.get(owner=store)
+    consent = RecordedConsent(ConsentChannel.PHONE, RIGHT(), "shop", "Offers?", "form 7")
+    future = consent._replace(given_at=RIGHT() + timedelta(hours=1))
+    with pytest.raises(ConsentRefused, match="cannot be true"):
+        record_consent(contact, MessageType.MARKETING, future, by="test")
+    record_consent(contact, MessageType.MARKETING, consent, by="test")
+    contact.refresh_from_db()
+    assert contact.is_subscribed
+
+
+def test_the_day_of_a_store_is_the_databases(wrong_clock):
+    assert local_today(make_store(timezone="UTC")) == RIGHT().date()
+
+
+def test_a_reply_without_a_time_is_one_a_day(wrong_clock, monkeypatch):
+    store_replies_and_enqueue_job([{"from": "+306900000001", "text": "START"}])
+    monkeypatch.setattr(timezone, "now", RIGHT)
+    store_replies_and_enqueue_job([{"from": "+306900000001", "text": "START"}])
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_missing_receipts_are_noticed(wrong_clock):
+    fields = {"kind": "campaign", "event": "accepted", "count": 500}
+    Tally.objects.create(owner=make_store(), slot=RIGHT() - timedelta(hours=1), **fields)
+    assert len(missing_receipts.notices()) == 1

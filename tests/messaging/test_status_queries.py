@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -218,3 +219,18 @@ def test_messages_asked_least_recently_come_first(sent):
         message.save()
     asked = polling.sent_and_unknown_messages_to_query(CampaignMessage, [messages[0].batch_id])
     assert [row.pk for row in asked] == [messages[1].pk, messages[2].pk, messages[0].pk]
+
+
+@pytest.mark.parametrize("named", ["text", "destination"])
+def test_either_another_text_or_another_number_is_another_message(sent, named):
+    for message in sent(2):
+        CampaignMessage.objects.filter(pk=message.pk).update(text=f"To  {message.pk}\nHello")
+    same, other = CampaignMessage.objects.order_by("pk")
+    report = mitto.MessageReport("Delivered", "", timezone.now())
+    if named == "text":  # Mitto may write spaces otherwise
+        reports = [replace(report, text=f"To {same.pk} Hello"), replace(report, text="To 7 Hello")]
+    else:
+        reports = [replace(report, destination=same.to.lstrip("+")),
+                   replace(report, destination=f"00{same.to[1:]}")]  # fmt: skip
+    assert answer(*reports)["mismatched"] == 1
+    assert words() == [("delivered", "delivered"), ("sent", "")]

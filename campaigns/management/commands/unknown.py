@@ -62,6 +62,8 @@ class Command(BaseCommand):
             )
         except InsufficientCredits as error:
             raise CommandError(f"not all messages are sent again: {error}") from None
+        except unknown_messages.CannotSendAgain as error:
+            raise CommandError(f"{error}") from None
         self.stdout.write(
             json.dumps({"messages": count}) if options["json"] else counted(count, "message")
         )
