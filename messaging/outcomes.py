@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from astronote.accounts.models import StoreId
-from astronote.common.sql import Parameters, execute, rows
+from astronote.common.sql import Parameters, array_literal, execute, rows
 from messaging import credits, tallies
 from messaging.models import BatchId, MessageId, OutboundMessage, StatusChange
 from messaging.statuses import (
@@ -125,7 +125,7 @@ def _build_query_of_outcomes(outcomes: Sequence[Outcome]) -> tuple[str, list[Any
         if name != "id" and len(set(column)) == 1
     }
     arrays = {
-        name: list(column)
+        name: array_literal(column)
         for name, column in zip(OUTCOME_COLUMNS, columns, strict=True)
         if name not in shared
     }
