@@ -233,33 +233,39 @@ def settle_reservation(owner_id: int, batch_id: int, *, charge: int, release: in
     """
     if not charge and not release:
         return
-    settled = rows(SETTLE_RESERVATION, [charge, release, charge, release, charge, batch_id])
-    if not settled:
+    values = {"batch": batch_id, "charge": charge, "release": release}
+    if not rows(SETTLE_RESERVATION, values):
         _charge_expired_from_available(owner_id, batch_id, charge)
-        return
-    (total_charge,) = settled[0]
-    ((balance,),) = rows(DEDUCT_FROM_WALLET, [charge, charge + release, owner_id])
-    if charge:
-        _write_debit(owner_id, batch_id, charge, balance_after=balance, total_charge=total_charge)
 
 
+# Returns a row if the reservation was open. The batch's total charge makes the debit's key unique.
 SETTLE_RESERVATION = """
-    UPDATE messaging_creditreservation SET
-        charged = charged + %s,
-        released = released + %s,
-        status = CASE
-            WHEN charged + released + %s + %s < amount THEN 'reserved'
-            WHEN charged + %s > 0 THEN 'committed'
-            ELSE 'released' END,
-        closed_at = now()
-    WHERE batch_id = %s AND status = 'reserved'
-    RETURNING charged
-"""
-DEDUCT_FROM_WALLET = """
-    UPDATE messaging_wallet
-    SET balance = balance - %s, reserved_balance = reserved_balance - %s, updated_at = now()
-    WHERE owner_id = %s
-    RETURNING balance
+    WITH settled AS (
+        UPDATE messaging_creditreservation SET
+            charged = charged + %(charge)s,
+            released = released + %(release)s,
+            status = CASE
+                WHEN charged + released + %(charge)s + %(release)s < amount THEN 'reserved'
+                WHEN charged + %(charge)s > 0 THEN 'committed'
+                ELSE 'released' END,
+            closed_at = now()
+        WHERE batch_id = %(batch)s AND status = 'reserved'
+        RETURNING owner_id, batch_id, charged
+    ), wallet AS (
+        UPDATE messaging_wallet w SET
+            balance = balance - %(charge)s,
+            reserved_balance = reserved_balance - %(charge)s - %(release)s,
+            updated_at = now()
+        FROM settled WHERE w.owner_id = settled.owner_id
+        RETURNING w.owner_id, balance
+    ), debit AS (
+        INSERT INTO messaging_credittransaction
+            (owner_id, batch_id, type, amount, balance_after, reason, idempotency_key)
+        SELECT owner_id, batch_id, 'debit', %(charge)s, balance, 'messages sent',
+            'batch:' || batch_id || ':' || charged
+        FROM settled JOIN wallet USING (owner_id) WHERE %(charge)s > 0
+    )
+    SELECT 1 FROM wallet
 """
 
 
@@ -281,27 +287,18 @@ def _charge_expired_from_available(owner_id: int, batch_id: int, charge: int) ->
     if paid:
         wallet.balance -= paid
         wallet.save()
-        _write_debit(
-            owner_id, batch_id, paid, balance_after=wallet.balance, total_charge=total_charge
+        CreditTransaction.objects.create(
+            owner_id=owner_id,
+            batch_id=batch_id,
+            type=TransactionType.DEBIT,
+            amount=paid,
+            balance_after=wallet.balance,
+            reason="messages sent",
+            idempotency_key=f"batch:{batch_id}:{total_charge}",
         )
 
 
 CHARGE_EXPIRED_RESERVATION = """
     UPDATE messaging_creditreservation SET charged = charged + %s, amount = amount + %s
     WHERE batch_id = %s RETURNING charged
-"""
-
-
-def _write_debit(
-    owner_id: int, batch_id: int, amount: int, *, balance_after: int, total_charge: int
-) -> None:
-    """Write a ledger entry; the batch's total charge makes its key unique."""
-    key = f"batch:{batch_id}:{total_charge}"
-    execute(WRITE_DEBIT, [owner_id, batch_id, amount, balance_after, key])
-
-
-WRITE_DEBIT = """
-    INSERT INTO messaging_credittransaction
-        (owner_id, batch_id, type, amount, balance_after, reason, idempotency_key)
-    VALUES (%s, %s, 'debit', %s, %s, 'messages sent', %s)
 """

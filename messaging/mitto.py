@@ -398,8 +398,10 @@ def _sort_items_by_message_or_none(
 ) -> list[dict[str, Any]] | None:
     """The items in the order of the messages; None if they name other destinations."""
     numbers = [_digits_of_number(item.get("destination") or item.get("to")) for item in items]
+    if not all(numbers):
+        return items
     wanted = [_digits_of_number(message.destination) for message in messages]
-    if numbers == wanted or not all(numbers):
+    if numbers == wanted:
         return items
     items_by_number: dict[str, list[dict[str, Any]]] = {}
     for number, item in zip(numbers, items, strict=True):
@@ -410,11 +412,14 @@ def _sort_items_by_message_or_none(
 
 
 def _digits_of_number(number: Any) -> str:
-    return "".join(filter(str.isdecimal, str(number or "")))
+    digits = str(number or "").removeprefix("+")
+    return digits if digits.isdecimal() else "".join(filter(str.isdecimal, digits))
 
 
 def _id_or_error_words_of_item(item: Mapping[str, Any]) -> SentItem:
-    message_id = next(filter(None, (_get_any_case(item, name) for name in ID_FIELDS)), None)
+    message_id = item.get("messageId") or next(  # as Mitto documents it; else as it may be
+        filter(None, (_get_any_case(item, name) for name in ID_FIELDS)), None
+    )
     if isinstance(message_id, (str, int)):
         return SentItem(str(message_id))
     return SentItem(None, mask_phone_numbers(error_words_or_empty(item))[:MAX_WORDS])

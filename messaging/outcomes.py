@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from astronote.accounts.models import StoreId
-from astronote.common.sql import Parameters, execute, rows
+from astronote.common.sql import Parameters, array_literal, execute, rows
 from messaging import credits, tallies
 from messaging.models import BatchId, MessageId, OutboundMessage, StatusChange
 from messaging.statuses import (
@@ -87,6 +87,31 @@ def record_outcomes_and_settle_credits(
     )
 
 
+def record_first_outcomes_and_settle_credits(
+    message_class: type[OutboundMessage], outcomes: Sequence[Outcome]
+) -> int:
+    """Do the same, at less cost, for messages most of which are queued.
+
+    The caller holds the row locks of their batches.
+
+    Args:
+        message_class: the class of all the messages.
+        outcomes: that we decide, one a message. Those of messages that are not queued any more are
+            recorded as any others.
+
+    Returns:
+        How many messages changed status.
+    """
+    if not outcomes:
+        return 0
+    query, params = _build_query_of_outcomes(outcomes)
+    changed = _record_and_get_changed(RECORD_FIRST_OUTCOMES, message_class, query, params)
+    count = _settle_credits_and_counters(message_class, changed)
+    if count < len(outcomes):
+        count += record_outcomes_selected_by_sql(message_class, query, params, batches_locked=True)
+    return count
+
+
 def _build_query_of_outcomes(outcomes: Sequence[Outcome]) -> tuple[str, list[Any]]:
     """An SQL query that selects the outcomes, and its parameters.
 
@@ -100,7 +125,7 @@ def _build_query_of_outcomes(outcomes: Sequence[Outcome]) -> tuple[str, list[Any
         if name != "id" and len(set(column)) == 1
     }
     arrays = {
-        name: list(column)
+        name: array_literal(column)
         for name, column in zip(OUTCOME_COLUMNS, columns, strict=True)
         if name not in shared
     }
@@ -147,13 +172,26 @@ def record_outcomes_selected_by_sql(
     with transaction.atomic(savepoint=False):
         if not batches_locked:
             execute(LOCK_BATCHES.format(table=table, query=query), params)
-        recorded = rows(RECORD_OUTCOMES.format(table=table, query=query), params)
-        changed = [ChangedMessages(*row) for row in recorded]
-        moved = [group for group in changed if group.status_before != group.status]
-        _update_receipts_awaited(moved)
-        _charge_accepted_and_release_unsent(moved)
-        _notify_message_class_of_changes(message_class, moved)
-        _move_between_tallies(message_class.batch_kind, changed)
+        changed = _record_and_get_changed(RECORD_OUTCOMES, message_class, query, params)
+        return _settle_credits_and_counters(message_class, changed)
+
+
+def _record_and_get_changed(
+    statement: str, message_class: type[OutboundMessage], query: str, params: Parameters
+) -> list[ChangedMessages]:
+    statement = statement.format(table=message_class._meta.db_table, query=query)
+    return [ChangedMessages(*row) for row in rows(statement, params)]
+
+
+def _settle_credits_and_counters(
+    message_class: type[OutboundMessage], changed: list[ChangedMessages]
+) -> int:
+    """Settle the credits and counters of changed messages; return how many changed status."""
+    moved = [group for group in changed if group.status_before != group.status]
+    _update_receipts_awaited(moved)
+    _charge_accepted_and_release_unsent(moved)
+    _notify_message_class_of_changes(message_class, moved)
+    _move_between_tallies(message_class.batch_kind, changed)
     return sum(group.messages for group in moved)
 
 
@@ -243,6 +281,33 @@ LOCK_BATCHES = """
         SELECT DISTINCT (SELECT batch_id FROM {table} WHERE id = o.id) FROM ({query}) o))
     ORDER BY id
     FOR NO KEY UPDATE
+"""
+# A queued message has no time and no ID of Mitto yet, so what it was before need not be read.
+RECORD_FIRST_OUTCOMES = f"""
+    WITH changed AS (
+        UPDATE {{table}} m SET
+            status = o.status,
+            provider_message_id = o.provider_message_id,
+            error_code = o.error_code,
+            last_error = o.error,
+            sent_at = CASE o.status WHEN 'sent' THEN now() END,
+            failed_at = CASE o.status WHEN 'failed' THEN now() END
+        FROM ({{query}}) o
+        WHERE m.id = o.id AND m.status = 'queued'
+        RETURNING m.owner_id, m.batch_id, m.status, m.error_code, m.segments
+    ), counted AS (
+        SELECT owner_id, batch_id, status, error_code,
+            count(*) AS messages, sum(segments) AS parts
+        FROM changed
+        GROUP BY 1, 2, 3, 4
+    )
+    SELECT c.owner_id, c.batch_id, b.source_id, 'queued', NULL, '', c.status,
+        CASE WHEN c.status IN ('failed', 'skipped') THEN {tallies.slot_start_sql("now()")} END,
+        c.error_code,
+        CASE c.status WHEN 'sent' THEN {tallies.slot_start_sql("now()")} END,
+        c.messages, c.parts
+    FROM counted c JOIN messaging_batch b ON b.id = c.batch_id
+    ORDER BY 1, 2
 """
 # Messages are found and joined by primary key only: with a condition on status as well, the planner
 # joins the whole batch with itself when its statistics are stale.

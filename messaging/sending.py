@@ -250,9 +250,7 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
                 ).update(status=BatchStatus.SETTLED, settled_at=Now())
             )
         if still_claimed:
-            outcomes.record_outcomes_and_settle_credits(
-                batch.message_class, skipped, batches_locked=True
-            )
+            outcomes.record_first_outcomes_and_settle_credits(batch.message_class, skipped)
     if not still_claimed:  # or sending was stopped meanwhile
         return_to_queue(batch, reason="sending is stopped", until=None)
         return []
@@ -313,16 +311,17 @@ def _split_sendable_and_skipped(
         over_cap = limits.contact_ids_over_marketing_caps(
             [row[4] for row in rows], except_batch=batch.pk
         )
+    owner_id = batch.owner_id
     messages, skipped = [], []
     for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at, _ in rows:
         # The contact may have been anonymised or have got another number since.
         needs_consent = model.to_contacts or contact_id is not None
-        consenting_contacts_q = (has_consent and phone == to) if needs_consent else to != ""
+        has_consent_or_needs_none = (has_consent and phone == to) if needs_consent else to != ""
         if restricted_at or to in restricted:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.RESTRICTED))
-        elif (batch.owner_id, to) in blocks.suppressed or not consenting_contacts_q:
+        elif (owner_id, to) in blocks.suppressed or not has_consent_or_needs_none:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.OPTED_OUT))
-        elif to in set_aside or (is_marketing and (batch.owner_id, to) in blocks.held):
+        elif to in set_aside or (is_marketing and (owner_id, to) in blocks.held):
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.AWAITS_REVIEW))
         elif contact_id in over_cap:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.CONTACT_CAP))
@@ -367,9 +366,7 @@ def settle_or_requeue_batch(
         ):
             log.error("claim lost after the call to Mitto")
             return BatchResult.CLAIM_LOST
-        outcomes.record_outcomes_and_settle_credits(
-            batch.message_class, recorded, batches_locked=True
-        )
+        outcomes.record_first_outcomes_and_settle_credits(batch.message_class, recorded)
     log.info("%s, %s messages", batch_result, len(messages))
     if any(outcome.status != MessageStatus.SENT for outcome in recorded):
         sending_stop.stop_if_recent_failures_exceed_limit(recorded[-1].error)
@@ -522,10 +519,9 @@ def _settle_as_failed_if_own_attempt(
     with transaction.atomic():
         submitted = _submitted_batch_with_own_token(batch).select_for_update()
         if is_own := submitted.exists():
-            outcomes.record_outcomes_and_settle_credits(
+            outcomes.record_first_outcomes_and_settle_credits(
                 batch.message_class,
                 _build_equal_outcomes(messages, MessageStatus.FAILED, code, error),
-                batches_locked=True,
             )
             submitted.update(
                 status=BatchStatus.SETTLED,

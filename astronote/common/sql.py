@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -32,6 +32,20 @@ def execute(sql: str, params: Parameters = None) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
+
+
+def array_literal(values: Iterable[object]) -> str:
+    """A PostgreSQL array of numbers, texts or times, as a text to be cast to its type.
+
+    For long arrays: psycopg takes four times as long for a list.
+    """
+    elements = [
+        "NULL"
+        if value is None
+        else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+        for value in values
+    ]
+    return "{" + ",".join(elements) + "}"
 
 
 def database_now() -> datetime:
