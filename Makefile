@@ -24,7 +24,8 @@ test: .venv ## Run all tests
 	$(RUN) -m pytest
 
 test-fast: .venv ## Run the tests without browsers, processes, waits and very many inputs
-	$(RUN) -m pytest -n 3 -m "not browser and not end_to_end and not chaos and not slow"
+	$(RUN) -m pytest -n 3 --ignore tests/browser --ignore tests/end_to_end --ignore tests/tools \
+		-m "not browser and not end_to_end and not chaos and not slow"
 
 lint: .venv ## Check style, types, imports, documents and known weaknesses of packages
 	.venv/bin/ruff check .

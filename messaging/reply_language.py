@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from messaging.reply_text import (
     Clause,
@@ -68,11 +68,19 @@ _IN_QUESTION = {
 _BEFORE_ADDRESS = dict.fromkeys((Kind.CLEAR, Kind.COMMAND, Kind.EVERYDAY), Kind.INSTRUCTION)
 
 
+class _Phrase(NamedTuple):
+    """A phrase of a file. A text that has it has a term of each of `terms_of_elements`."""
+
+    kind: Kind
+    written: str
+    terms_of_elements: list[frozenset[str]]
+
+
 class Language:
     """The words and phrases of one language, with those that every language understands."""
 
     def __init__(self, data: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
-        """Compile the phrases.
+        """Read the words and phrases.
 
         Args:
             data: the language's file.
@@ -135,13 +143,26 @@ class Language:
             f" {self._fillers}{_pattern_of_any_word(self.commands)}{self._fillers}"
             f"(?={_pattern_of_any_word(words('reasons'))})"
         )
-        self._phrases: tuple[list[tuple[Kind, re.Pattern[str]]], ...] = ([], [], [])
+        self._phrases: tuple[list[_Phrase], ...] = ([], [], [])
         for kind in PHRASES:
             for each in sources:
                 for phrase in each.get("phrases", {}).get(kind, "").strip().splitlines():
                     is_of_one_word = any("+" not in each for each in phrase.split("|"))
                     turn = 1 if GAP in phrase else 2 if " " not in phrase and is_of_one_word else 0
-                    self._phrases[turn].append((kind, self._compile_phrase_pattern(phrase)))
+                    self._phrases[turn].append(
+                        _Phrase(kind, phrase, self._terms_of_elements(phrase))
+                    )
+        self._terms_of_phrases = frozenset(
+            term
+            for phrases in self._phrases
+            for phrase in phrases
+            for terms in phrase.terms_of_elements
+            for term in terms
+        )
+        self._longest_term = max(map(len, self._terms_of_phrases), default=0)
+        # A language has hundreds of phrases, and compiling one takes a millisecond or more: each is
+        # compiled when a text may have it.
+        self._phrase_pattern = lru_cache(maxsize=None)(self._compile_phrase_pattern)
 
     def _folded_terms_or_empty(self, source: Mapping[str, str], name: str) -> list[str]:
         return [self.fold(word.replace("+", " ")) for word in source.get(name, "").split()]
@@ -240,11 +261,13 @@ class Language:
         those of a single word, are only looked for in what the others leave.
         """
         kinds: set[Kind] = set()
+        terms = self._terms_in(text)
         for phrases in self._phrases:
             matches = [
-                (match.start("phrase"), -match.end(), kind)
-                for kind, phrase in phrases
-                for match in phrase.finditer(text)
+                (match.start("phrase"), -match.end(), phrase.kind)
+                for phrase in phrases
+                if not any(map(terms.isdisjoint, phrase.terms_of_elements))
+                for match in self._phrase_pattern(phrase.written).finditer(text)
             ]
             matches.sort(key=lambda match: match[:2])  # stable: the order of PHRASES decides
             end = 0
@@ -295,16 +318,33 @@ class Language:
             elif element == GAP:
                 pattern += r"(?:\S+ ){0,4}"
             else:
-                names = element.removesuffix("?").split("|")
-                unknown = rf"(?!{self._known.pattern})\w+ |" if "NAME" in names else ""
-                words = [
-                    word
-                    for name in names
-                    for word in self._classes.get(name) or [self.fold(name.replace("+", " "))]
-                ]
+                unknown = rf"(?!{self._known.pattern})\w+ |" if _has_name(element) else ""
+                words = self._words_of_element(element)
                 pattern += f"(?:(?:{unknown}{_pattern_of_any_word(words)}){self._fillers})"
                 pattern += "?" if element.endswith("?") else ""
         return re.compile(f"{beginning}(?P<phrase>{pattern})")
+
+    def _words_of_element(self, element: str) -> list[str]:
+        """The words of which one stands for an element of a phrase."""
+        return [
+            word
+            for name in element.removesuffix("?").split("|")
+            for word in self._classes.get(name) or [self.fold(name.replace("+", " "))]
+        ]
+
+    def _terms_of_elements(self, phrase: str) -> list[frozenset[str]]:
+        """For each element that a phrase cannot miss, how the words begin that stand for it."""
+        return [
+            frozenset(_first_term(word) for word in self._words_of_element(element) if word)
+            for element in phrase.split()
+            if element not in ("^", "$", GAP) and element[-1] != "?" and not _has_name(element)
+        ]
+
+    def _terms_in(self, text: str) -> set[str]:
+        """The terms of phrases that a text has."""
+        words = set(text.split())
+        stems = {f"{word[:length]}*" for word in words for length in range(self._longest_term)}
+        return self._terms_of_phrases & (words | stems)
 
 
 class _Vocabulary:
@@ -369,6 +409,17 @@ class _Vocabulary:
             if distance <= limit and distance < fewest:
                 best, fewest = known, distance
         return best
+
+
+def _has_name(element: str) -> bool:
+    """Whether a word that nobody knows may stand for an element of a phrase."""
+    return "NAME" in element.removesuffix("?").split("|")
+
+
+def _first_term(word: str) -> str:
+    """What a text has that has a word: its first word, or the stem of it with a `*`."""
+    stem, star, _ = word.split()[0].partition("*")
+    return stem + star
 
 
 def _pattern_of_any_word(words: Iterable[str]) -> str:

@@ -173,7 +173,7 @@ def is_only_a_yes(text: str) -> bool:
 
 @cache
 def _load_shared_and_languages() -> tuple[Language, list[Language]]:
-    """What every language understands, and the languages; compiled once a process."""
+    """What every language understands, and the languages; read once a process."""
     files = {path.stem: tomllib.loads(path.read_text()) for path in LANGUAGE_FOLDER.glob("*.toml")}
     shared = files.pop(SHARED)
     return Language(shared, shared), [Language(data, shared) for _, data in sorted(files.items())]

@@ -1,6 +1,5 @@
 """Fixtures of all tests; the servers they run against are in `support/servers.py`."""
 
-import gc
 import os
 import subprocess
 
@@ -13,7 +12,6 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from astronote.models import User
 from astronote.processes import supervisor
 from astronote.queues import jobs
-from tests.support.browser import Browser
 from tests.support.database import create_test_database, empty_tables
 from tests.support.sandbox import SandboxProcess
 
@@ -102,6 +100,8 @@ def sandbox(settings, idle_sandboxes):
 @pytest.fixture
 def browser(live_server, tmp_path):
     """Chromium on a live server of the test's database; a test with a problem on a page fails."""
+    from tests.support.browser import Browser  # takes a quarter of a second
+
     opened = Browser(live_server.url, tmp_path)
     try:
         yield opened
@@ -136,9 +136,3 @@ def worker(environment_of_processes):
     for process in started:
         process.kill()
         process.wait()
-
-
-def pytest_collection_finish():
-    """Leave what was imported and collected out of later garbage collections."""
-    gc.collect()
-    gc.freeze()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable
 from typing import Any, cast
@@ -14,7 +13,7 @@ BOM = "\ufeff"  # tells spreadsheets that it is UTF-8
 # languages also the wide and small forms of the same characters.
 _FORMULA_CHARACTERS = frozenset(
     character
-    for character in map(chr, range(sys.maxunicode + 1))
+    for character in map(chr, range(0x20000))  # above are ideographs, tags and private use only
     if unicodedata.normalize("NFKC", character) in ("=", "+", "-", "@", "\u2212")
 )
 # Where a cell begins, also for a spreadsheet that separates by semicolon or tab: our quotes then

@@ -59,6 +59,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'store',
                 'permissions': [('change_service_limit', 'Can change how many a service campaign reaches unconfirmed'), ('off_board_user', 'Can off-board a store and export all of its data')],
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_any_case'), models.CheckConstraint(condition=models.Q(('language__in', ['', 'en', 'el', 'de', 'fr', 'es', 'it'])), name='user_language_known'), models.CheckConstraint(condition=models.Q(('business_profile__in', ['retail', 'gym', 'appointments', 'hotel', 'other'])), name='user_business_profile_known'), models.CheckConstraint(condition=models.Q(('subscription_status__in', ['active', 'trialing', 'past_due', 'unpaid', 'incomplete', 'paused', 'inactive', 'cancelled'])), name='user_subscription_status_known')],
             },
         ),
         migrations.CreateModel(
@@ -86,6 +87,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'audit entries',
+                'indexes': [models.Index(fields=['subject'], name='auditentry_subject')],
             },
         ),
         migrations.CreateModel(
@@ -106,25 +108,5 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_permissions': (),
             },
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_any_case'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('language__in', ['', 'en', 'el', 'de', 'fr', 'es', 'it'])), name='user_language_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('business_profile__in', ['retail', 'gym', 'appointments', 'hotel', 'other'])), name='user_business_profile_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('subscription_status__in', ['active', 'trialing', 'past_due', 'unpaid', 'incomplete', 'paused', 'inactive', 'cancelled'])), name='user_subscription_status_known'),
-        ),
-        migrations.AddIndex(
-            model_name='auditentry',
-            index=models.Index(fields=['subject'], name='auditentry_subject'),
         ),
     ]

@@ -297,8 +297,12 @@ class EmbeddedServices:
                 raise EmbeddedError(f"the embedded {name} has ended; see {self.data}/{name}.log")
 
     def stop(self) -> None:
-        """Stop what we started: Redis first, then PostgreSQL by a fast shutdown."""
-        for name, how in (("redis", signal.SIGTERM), ("postgres", signal.SIGINT)):
+        """Stop what we started: Redis first, then PostgreSQL by a fast shutdown.
+
+        PostgreSQL would first write all its memory to files: not what need not be durable.
+        """
+        stop_postgres = signal.SIGINT if self.durable else signal.SIGQUIT
+        for name, how in (("redis", signal.SIGTERM), ("postgres", stop_postgres)):
             process = self._processes.pop(name, None)
             if process is None:
                 continue

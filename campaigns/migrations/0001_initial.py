@@ -13,9 +13,9 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('astronote', '__first__'),
         ('contacts', '0001_initial'),
         ('messaging', '0001_initial'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -42,6 +42,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
+                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='automationmessage_trouble')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='automationmessage_status_known'), models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='automationmessage_has_parts'), models.UniqueConstraint(fields=('tracking_id',), name='automationmessage_tracking_id_once'), models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='automationmessage_provider_id_once')],
             },
         ),
         migrations.CreateModel(
@@ -78,6 +80,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'permissions': [('send_service', 'Can write and send service messages')],
+                'indexes': [models.Index(condition=models.Q(('status', 'scheduled')), fields=['scheduled_at'], name='campaign_due'), models.Index(condition=models.Q(('status__in', ['sending', 'paused'])), fields=['status'], name='campaign_running')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'])), name='campaign_status_known'), models.CheckConstraint(condition=models.Q(('message_type__in', ['marketing', 'service'])), name='campaign_message_type_known'), models.CheckConstraint(condition=models.Q(('filter_gender__isnull', True), ('filter_gender__in', ['male', 'female', 'other', 'prefer_not_to_say']), _connector='OR'), name='campaign_filter_gender_known'), models.CheckConstraint(condition=models.Q(('filter_age_group__isnull', True), ('filter_age_group__in', ['age_18_24', 'age_25_39', 'age_40_plus']), _connector='OR'), name='campaign_filter_age_group_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'scheduled'), _negated=True), ('scheduled_at__isnull', False), _connector='OR'), name='campaign_scheduled_has_time'), models.CheckConstraint(condition=models.Q(('delivered__gte', 0), ('failed__gte', 0), ('sent__gte', 0), ('skipped__gte', 0), ('total__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('sent'), '+', models.F('delivered')), '+', models.F('failed')), '+', models.F('skipped')), '+', models.F('unknown'))), ('unknown__gte', 0)), name='campaign_counters_within_total')],
             },
         ),
         migrations.CreateModel(
@@ -106,6 +110,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
+                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='campaignmessage_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='campaignmessage_no_contact'), models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['campaign', 'error_code', 'contact'], name='campaignmessage_reason')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='campaignmessage_status_known'), models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='campaignmessage_has_parts'), models.UniqueConstraint(fields=('tracking_id',), name='campaignmessage_tracking_id_once'), models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='campaignmessage_provider_id_once'), models.UniqueConstraint(fields=('campaign', 'contact'), name='campaignmessage_once_per_contact')],
             },
         ),
         migrations.CreateModel(
@@ -123,6 +129,9 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now())),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['welcome_message', 'birthday_message'])), name='automation_type_known'), models.CheckConstraint(condition=models.Q(('message_type__in', ['marketing', 'service'])), name='automation_message_type_known'), models.UniqueConstraint(fields=('owner', 'type'), name='automation_once_per_store'), models.CheckConstraint(condition=models.Q(('send_hour__lt', 24)), name='automation_hour_of_a_day')],
+            },
         ),
         migrations.CreateModel(
             name='AutomationRedemption',
@@ -227,6 +236,9 @@ class Migration(migrations.Migration):
                 ('campaign_message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='campaigns.campaignmessage')),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'indexes': [models.Index(fields=['campaign', 'viewed_at'], name='offerviewevent_campaign'), models.Index(fields=['owner', 'viewed_at'], name='offerviewevent_owner')],
+            },
         ),
         migrations.CreateModel(
             name='Segment',
@@ -238,6 +250,9 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now())),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('owner', 'name'), name='segment_name_once_per_store')],
+            },
         ),
         migrations.CreateModel(
             name='AudienceChoice',
@@ -248,22 +263,9 @@ class Migration(migrations.Migration):
                 ('campaign', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='audiencechoices', to='campaigns.campaign')),
                 ('segment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='campaigns.segment')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='automation',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['welcome_message', 'birthday_message'])), name='automation_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='automation',
-            constraint=models.CheckConstraint(condition=models.Q(('message_type__in', ['marketing', 'service'])), name='automation_message_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='automation',
-            constraint=models.UniqueConstraint(fields=('owner', 'type'), name='automation_once_per_store'),
-        ),
-        migrations.AddConstraint(
-            model_name='automation',
-            constraint=models.CheckConstraint(condition=models.Q(('send_hour__lt', 24)), name='automation_hour_of_a_day'),
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('list', None), ('segment__isnull', False)), models.Q(('list__isnull', False), ('segment', None)), _connector='OR'), name='audiencechoice_list_or_segment'), models.UniqueConstraint(fields=('campaign', 'list', 'segment'), name='audiencechoice_once', nulls_distinct=False)],
+            },
         ),
         migrations.AddField(
             model_name='automationredemption',
@@ -272,27 +274,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='automationmessage',
-            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='automationmessage_trouble'),
-        ),
-        migrations.AddIndex(
-            model_name='automationmessage',
             index=models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='automationmessage_no_contact'),
-        ),
-        migrations.AddConstraint(
-            model_name='automationmessage',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='automationmessage_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='automationmessage',
-            constraint=models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='automationmessage_has_parts'),
-        ),
-        migrations.AddConstraint(
-            model_name='automationmessage',
-            constraint=models.UniqueConstraint(fields=('tracking_id',), name='automationmessage_tracking_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='automationmessage',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='automationmessage_provider_id_once'),
         ),
         migrations.AddConstraint(
             model_name='automationmessage',
@@ -308,94 +290,10 @@ class Migration(migrations.Migration):
             name='confirmed_by',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
-        migrations.AddIndex(
-            model_name='campaign',
-            index=models.Index(condition=models.Q(('status', 'scheduled')), fields=['scheduled_at'], name='campaign_due'),
-        ),
-        migrations.AddIndex(
-            model_name='campaign',
-            index=models.Index(condition=models.Q(('status__in', ['sending', 'paused'])), fields=['status'], name='campaign_running'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'])), name='campaign_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('message_type__in', ['marketing', 'service'])), name='campaign_message_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('filter_gender__isnull', True), ('filter_gender__in', ['male', 'female', 'other', 'prefer_not_to_say']), _connector='OR'), name='campaign_filter_gender_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('filter_age_group__isnull', True), ('filter_age_group__in', ['age_18_24', 'age_25_39', 'age_40_plus']), _connector='OR'), name='campaign_filter_age_group_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'scheduled'), _negated=True), ('scheduled_at__isnull', False), _connector='OR'), name='campaign_scheduled_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('delivered__gte', 0), ('failed__gte', 0), ('sent__gte', 0), ('skipped__gte', 0), ('total__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('sent'), '+', models.F('delivered')), '+', models.F('failed')), '+', models.F('skipped')), '+', models.F('unknown'))), ('unknown__gte', 0)), name='campaign_counters_within_total'),
-        ),
         migrations.AddField(
             model_name='redemption',
             name='owner',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store'),
-        ),
-        migrations.AddIndex(
-            model_name='campaignmessage',
-            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='campaignmessage_trouble'),
-        ),
-        migrations.AddIndex(
-            model_name='campaignmessage',
-            index=models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='campaignmessage_no_contact'),
-        ),
-        migrations.AddIndex(
-            model_name='campaignmessage',
-            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['campaign', 'error_code', 'contact'], name='campaignmessage_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaignmessage',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='campaignmessage_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaignmessage',
-            constraint=models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='campaignmessage_has_parts'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaignmessage',
-            constraint=models.UniqueConstraint(fields=('tracking_id',), name='campaignmessage_tracking_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaignmessage',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='campaignmessage_provider_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='campaignmessage',
-            constraint=models.UniqueConstraint(fields=('campaign', 'contact'), name='campaignmessage_once_per_contact'),
-        ),
-        migrations.AddIndex(
-            model_name='offerviewevent',
-            index=models.Index(fields=['campaign', 'viewed_at'], name='offerviewevent_campaign'),
-        ),
-        migrations.AddIndex(
-            model_name='offerviewevent',
-            index=models.Index(fields=['owner', 'viewed_at'], name='offerviewevent_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='segment',
-            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='segment_name_once_per_store'),
-        ),
-        migrations.AddConstraint(
-            model_name='audiencechoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('list', None), ('segment__isnull', False)), models.Q(('list__isnull', False), ('segment', None)), _connector='OR'), name='audiencechoice_list_or_segment'),
-        ),
-        migrations.AddConstraint(
-            model_name='audiencechoice',
-            constraint=models.UniqueConstraint(fields=('campaign', 'list', 'segment'), name='audiencechoice_once', nulls_distinct=False),
         ),
         migrations.AddConstraint(
             model_name='serviceconfirmation',

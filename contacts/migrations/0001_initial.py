@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('astronote', '__first__'),
     ]
 
     operations = [
@@ -47,6 +47,10 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now())),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'indexes': [models.Index(django.db.models.functions.datetime.ExtractMonth('birthday'), django.db.models.functions.datetime.ExtractDay('birthday'), models.F('owner'), condition=models.Q(('birthday__isnull', False)), name='contact_birthday'), models.Index(condition=models.Q(('anonymised_at__isnull', True), ('unsubscribed_at__isnull', False)), fields=['unsubscribed_at'], name='contact_retention'), models.Index(condition=models.Q(('awaits_welcome', True)), fields=['owner'], name='contact_welcome')],
+                'constraints': [models.UniqueConstraint(fields=('owner', 'phone'), name='contact_phone_once_per_store'), models.CheckConstraint(condition=models.Q(('phone__regex', '^\\+[1-9][0-9]{6,14}$'), models.Q(('anonymised_at__isnull', False), ('phone__isnull', True)), _connector='OR'), name='contact_phone_is_e164'), models.CheckConstraint(condition=models.Q(('gender__isnull', True), ('gender__in', ['male', 'female', 'other', 'prefer_not_to_say']), _connector='OR'), name='contact_gender_known')],
+            },
         ),
         migrations.CreateModel(
             name='ConsentEvent',
@@ -63,6 +67,9 @@ class Migration(migrations.Migration):
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='contacts.contact')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['subscribed', 'unsubscribed', 'resubscribed', 'service_allowed', 'service_revoked', 'consent_reset'])), name='consentevent_type_known')],
+            },
         ),
         migrations.CreateModel(
             name='ContactImport',
@@ -96,6 +103,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='uploaded at')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['uploaded', 'pending', 'processing', 'completed', 'failed', 'cancelled'])), name='contactimport_status_known'), models.CheckConstraint(condition=models.Q(('processed', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('created'), '+', models.F('updated')), '+', models.F('unchanged')), '+', models.F('duplicate')), '+', models.F('rejected')))), name='contactimport_every_row_counted')],
+            },
         ),
         migrations.CreateModel(
             name='ImportFileChunk',
@@ -105,6 +115,9 @@ class Migration(migrations.Migration):
                 ('data', models.BinaryField()),
                 ('contact_import', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.contactimport')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('contact_import', 'number'), name='importfilechunk_once')],
+            },
         ),
         migrations.CreateModel(
             name='List',
@@ -116,6 +129,9 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now())),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('owner', 'name'), name='list_name_once_per_store')],
+            },
         ),
         migrations.AddField(
             model_name='contactimport',
@@ -130,6 +146,9 @@ class Migration(migrations.Migration):
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='contacts.contact')),
                 ('list', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.list')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('list', 'contact'), name='listmembership_once')],
+            },
         ),
         migrations.CreateModel(
             name='MarketingHold',
@@ -141,6 +160,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('phone_hash', 'owner', 'reply_id'), name='marketinghold_once', nulls_distinct=False)],
+            },
         ),
         migrations.CreateModel(
             name='OptInRequest',
@@ -161,6 +183,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'opt-in request',
                 'verbose_name_plural': 'opt-in requests',
+                'indexes': [models.Index(condition=models.Q(('answered_at', None), ('closed_at', None), ('tracking_id', None)), fields=['id'], name='optinrequest_waiting')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('purpose__in', ['double_opt_in', 'opt_in_again'])), name='optinrequest_purpose_known'), models.UniqueConstraint(condition=models.Q(('answered_at', None), ('closed_at', None)), fields=('contact',), name='optinrequest_one_open'), models.UniqueConstraint(fields=('tracking_id',), name='optinrequest_tracking_id_once')],
             },
         ),
         migrations.CreateModel(
@@ -174,6 +198,9 @@ class Migration(migrations.Migration):
                 ('row', models.JSONField()),
                 ('contact_import', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.contactimport', verbose_name='import')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('contact_import', 'line'), name='rejectedrow_once')],
+            },
         ),
         migrations.CreateModel(
             name='Suppression',
@@ -185,81 +212,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='since')),
                 ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='contact',
-            index=models.Index(django.db.models.functions.datetime.ExtractMonth('birthday'), django.db.models.functions.datetime.ExtractDay('birthday'), models.F('owner'), condition=models.Q(('birthday__isnull', False)), name='contact_birthday'),
-        ),
-        migrations.AddIndex(
-            model_name='contact',
-            index=models.Index(condition=models.Q(('anonymised_at__isnull', True), ('unsubscribed_at__isnull', False)), fields=['unsubscribed_at'], name='contact_retention'),
-        ),
-        migrations.AddIndex(
-            model_name='contact',
-            index=models.Index(condition=models.Q(('awaits_welcome', True)), fields=['owner'], name='contact_welcome'),
-        ),
-        migrations.AddConstraint(
-            model_name='contact',
-            constraint=models.UniqueConstraint(fields=('owner', 'phone'), name='contact_phone_once_per_store'),
-        ),
-        migrations.AddConstraint(
-            model_name='contact',
-            constraint=models.CheckConstraint(condition=models.Q(('phone__regex', '^\\+[1-9][0-9]{6,14}$'), models.Q(('anonymised_at__isnull', False), ('phone__isnull', True)), _connector='OR'), name='contact_phone_is_e164'),
-        ),
-        migrations.AddConstraint(
-            model_name='contact',
-            constraint=models.CheckConstraint(condition=models.Q(('gender__isnull', True), ('gender__in', ['male', 'female', 'other', 'prefer_not_to_say']), _connector='OR'), name='contact_gender_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='consentevent',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['subscribed', 'unsubscribed', 'resubscribed', 'service_allowed', 'service_revoked', 'consent_reset'])), name='consentevent_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='importfilechunk',
-            constraint=models.UniqueConstraint(fields=('contact_import', 'number'), name='importfilechunk_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='list',
-            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='list_name_once_per_store'),
-        ),
-        migrations.AddConstraint(
-            model_name='contactimport',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['uploaded', 'pending', 'processing', 'completed', 'failed', 'cancelled'])), name='contactimport_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='contactimport',
-            constraint=models.CheckConstraint(condition=models.Q(('processed', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('created'), '+', models.F('updated')), '+', models.F('unchanged')), '+', models.F('duplicate')), '+', models.F('rejected')))), name='contactimport_every_row_counted'),
-        ),
-        migrations.AddConstraint(
-            model_name='listmembership',
-            constraint=models.UniqueConstraint(fields=('list', 'contact'), name='listmembership_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='marketinghold',
-            constraint=models.UniqueConstraint(fields=('phone_hash', 'owner', 'reply_id'), name='marketinghold_once', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='optinrequest',
-            index=models.Index(condition=models.Q(('answered_at', None), ('closed_at', None), ('tracking_id', None)), fields=['id'], name='optinrequest_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='optinrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose__in', ['double_opt_in', 'opt_in_again'])), name='optinrequest_purpose_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='optinrequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('answered_at', None), ('closed_at', None)), fields=('contact',), name='optinrequest_one_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='optinrequest',
-            constraint=models.UniqueConstraint(fields=('tracking_id',), name='optinrequest_tracking_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='rejectedrow',
-            constraint=models.UniqueConstraint(fields=('contact_import', 'line'), name='rejectedrow_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='suppression',
-            constraint=models.UniqueConstraint(fields=('phone_hash', 'owner'), name='suppression_once', nulls_distinct=False),
+            options={
+                'constraints': [models.UniqueConstraint(fields=('phone_hash', 'owner'), name='suppression_once', nulls_distinct=False)],
+            },
         ),
     ]

@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('astronote', '__first__'),
         ('contacts', '0001_initial'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -54,6 +54,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'batches',
+                'indexes': [models.Index(fields=['kind', 'source_id'], name='batch_source'), models.Index(fields=['owner', 'submitted_at'], name='batch_submitted'), models.Index(condition=models.Q(('status', 'pending')), fields=['turn', 'id'], name='batch_waiting'), models.Index(condition=models.Q(('status__in', ['claimed', 'submitting'])), fields=['claimed_at'], name='batch_in_flight'), models.Index(condition=models.Q(('awaiting__gt', 0)), fields=['checked_at'], name='batch_awaiting'), models.Index(fields=['settled_at'], name='batch_settled'), models.Index(condition=models.Q(('halved_from__isnull', False)), fields=['halved_from'], name='batch_halved_from')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'claimed', 'submitting', 'settled', 'cancelled'])), name='batch_status_known'), models.CheckConstraint(condition=models.Q(('message_type__in', ['marketing', 'service'])), name='batch_message_type_known'), models.CheckConstraint(condition=models.Q(('size__gt', 0)), name='batch_has_messages')],
             },
         ),
         migrations.CreateModel(
@@ -70,6 +72,10 @@ class Migration(migrations.Migration):
                 ('batch', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to='messaging.batch')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('status', 'reserved')), fields=['expires_at'], name='creditreservation_open')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['reserved', 'committed', 'released', 'expired'])), name='creditreservation_status_known'), models.CheckConstraint(condition=models.Q(('amount__gte', django.db.models.expressions.CombinedExpression(models.F('charged'), '+', models.F('released'))), ('charged__gte', 0), ('released__gte', 0)), name='creditreservation_within_amount')],
+            },
         ),
         migrations.CreateModel(
             name='CreditTransaction',
@@ -84,6 +90,9 @@ class Migration(migrations.Migration):
                 ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='messaging.batch')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['credit', 'debit', 'refund'])), name='credittransaction_type_known')],
+            },
         ),
         migrations.CreateModel(
             name='DirectMessage',
@@ -111,6 +120,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
+                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='directmessage_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='directmessage_no_contact')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='directmessage_status_known'), models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='directmessage_has_parts'), models.UniqueConstraint(fields=('tracking_id',), name='directmessage_tracking_id_once'), models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='directmessage_provider_id_once'), models.UniqueConstraint(fields=('owner', 'idempotency_key'), name='directmessage_once')],
             },
         ),
         migrations.CreateModel(
@@ -125,6 +136,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('category__in', ['generic', 'cafe', 'restaurant', 'gym', 'sports_club', 'hotels'])), name='messagetemplate_category_known'), models.CheckConstraint(condition=models.Q(('language__in', ['en', 'el', 'de', 'fr', 'es', 'it'])), name='messagetemplate_language_known'), models.UniqueConstraint(fields=('owner', 'name'), name='messagetemplate_name_once')],
+            },
         ),
         migrations.CreateModel(
             name='SendingState',
@@ -168,6 +182,10 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'indexes': [models.Index(fields=['campaign_id'], name='shortlink_campaign')],
+                'constraints': [models.UniqueConstraint(fields=('owner', 'kind', 'long_url_hash', 'campaign_id'), name='shortlink_once_per_target', nulls_distinct=False)],
+            },
         ),
         migrations.CreateModel(
             name='Tally',
@@ -183,6 +201,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'tallies',
+                'indexes': [models.Index(fields=['owner', 'slot'], name='tally_of_store'), models.Index(fields=['slot'], name='tally_slot')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('event__in', ['accepted', 'delivered', 'failed', 'skipped', 'opted_out'])), name='tally_event_known'), models.UniqueConstraint(fields=('kind', 'source_id', 'slot', 'event', 'detail', 'owner'), name='tally_once', nulls_distinct=False)],
             },
         ),
         migrations.CreateModel(
@@ -194,6 +214,9 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('owner', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('balance__gte', 0)), name='wallet_balance_not_negative'), models.CheckConstraint(condition=models.Q(('reserved_balance__gte', 0), ('reserved_balance__lte', models.F('balance'))), name='wallet_reserved_within_balance')],
+            },
         ),
         migrations.CreateModel(
             name='WebhookEvent',
@@ -220,6 +243,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'event from Mitto',
                 'verbose_name_plural': 'events from Mitto',
+                'indexes': [models.Index(condition=models.Q(('status', 'received')), fields=['id'], name='webhookevent_waiting'), models.Index(condition=models.Q(('status', 'review')), fields=['id'], name='webhookevent_review'), models.Index(condition=models.Q(('consent_request__in', ['stop', 'review']), ('status', 'received')), fields=['id'], name='webhookevent_stop_waiting'), models.Index(condition=models.Q(('event_type', 'inbound')), fields=['id'], name='webhookevent_reply'), models.Index(condition=models.Q(('event_type', 'inbound'), ('read_at', None)), fields=['id'], name='webhookevent_unread'), models.Index(condition=models.Q(('contact__isnull', False)), fields=['contact'], name='webhookevent_contact'), models.Index(condition=models.Q(('owner__isnull', False)), fields=['owner', 'id'], name='webhookevent_owner')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('event_type__in', ['dlr', 'poll', 'inbound'])), name='webhookevent_type_known'), models.CheckConstraint(condition=models.Q(('status__in', ['received', 'processed', 'review', 'unmatched', 'failed'])), name='webhookevent_status_known'), models.UniqueConstraint(fields=('provider', 'event_id'), name='webhookevent_once')],
             },
         ),
         migrations.CreateModel(
@@ -247,173 +272,5 @@ class Migration(migrations.Migration):
                 'constraints': [],
             },
             bases=('messaging.webhookevent',),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['kind', 'source_id'], name='batch_source'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['owner', 'submitted_at'], name='batch_submitted'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['turn', 'id'], name='batch_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('status__in', ['claimed', 'submitting'])), fields=['claimed_at'], name='batch_in_flight'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('awaiting__gt', 0)), fields=['checked_at'], name='batch_awaiting'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['settled_at'], name='batch_settled'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('halved_from__isnull', False)), fields=['halved_from'], name='batch_halved_from'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'claimed', 'submitting', 'settled', 'cancelled'])), name='batch_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('message_type__in', ['marketing', 'service'])), name='batch_message_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('size__gt', 0)), name='batch_has_messages'),
-        ),
-        migrations.AddIndex(
-            model_name='creditreservation',
-            index=models.Index(condition=models.Q(('status', 'reserved')), fields=['expires_at'], name='creditreservation_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditreservation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['reserved', 'committed', 'released', 'expired'])), name='creditreservation_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditreservation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', django.db.models.expressions.CombinedExpression(models.F('charged'), '+', models.F('released'))), ('charged__gte', 0), ('released__gte', 0)), name='creditreservation_within_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='credittransaction',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['credit', 'debit', 'refund'])), name='credittransaction_type_known'),
-        ),
-        migrations.AddIndex(
-            model_name='directmessage',
-            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='directmessage_trouble'),
-        ),
-        migrations.AddIndex(
-            model_name='directmessage',
-            index=models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='directmessage_no_contact'),
-        ),
-        migrations.AddConstraint(
-            model_name='directmessage',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='directmessage_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='directmessage',
-            constraint=models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='directmessage_has_parts'),
-        ),
-        migrations.AddConstraint(
-            model_name='directmessage',
-            constraint=models.UniqueConstraint(fields=('tracking_id',), name='directmessage_tracking_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='directmessage',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='directmessage_provider_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='directmessage',
-            constraint=models.UniqueConstraint(fields=('owner', 'idempotency_key'), name='directmessage_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='messagetemplate',
-            constraint=models.CheckConstraint(condition=models.Q(('category__in', ['generic', 'cafe', 'restaurant', 'gym', 'sports_club', 'hotels'])), name='messagetemplate_category_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='messagetemplate',
-            constraint=models.CheckConstraint(condition=models.Q(('language__in', ['en', 'el', 'de', 'fr', 'es', 'it'])), name='messagetemplate_language_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='messagetemplate',
-            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='messagetemplate_name_once'),
-        ),
-        migrations.AddIndex(
-            model_name='shortlink',
-            index=models.Index(fields=['campaign_id'], name='shortlink_campaign'),
-        ),
-        migrations.AddConstraint(
-            model_name='shortlink',
-            constraint=models.UniqueConstraint(fields=('owner', 'kind', 'long_url_hash', 'campaign_id'), name='shortlink_once_per_target', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='tally',
-            index=models.Index(fields=['owner', 'slot'], name='tally_of_store'),
-        ),
-        migrations.AddIndex(
-            model_name='tally',
-            index=models.Index(fields=['slot'], name='tally_slot'),
-        ),
-        migrations.AddConstraint(
-            model_name='tally',
-            constraint=models.CheckConstraint(condition=models.Q(('event__in', ['accepted', 'delivered', 'failed', 'skipped', 'opted_out'])), name='tally_event_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='tally',
-            constraint=models.UniqueConstraint(fields=('kind', 'source_id', 'slot', 'event', 'detail', 'owner'), name='tally_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='wallet',
-            constraint=models.CheckConstraint(condition=models.Q(('balance__gte', 0)), name='wallet_balance_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='wallet',
-            constraint=models.CheckConstraint(condition=models.Q(('reserved_balance__gte', 0), ('reserved_balance__lte', models.F('balance'))), name='wallet_reserved_within_balance'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(condition=models.Q(('status', 'received')), fields=['id'], name='webhookevent_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(condition=models.Q(('status', 'review')), fields=['id'], name='webhookevent_review'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(condition=models.Q(('consent_request__in', ['stop', 'review']), ('status', 'received')), fields=['id'], name='webhookevent_stop_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(condition=models.Q(('event_type', 'inbound')), fields=['id'], name='webhookevent_reply'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(condition=models.Q(('event_type', 'inbound'), ('read_at', None)), fields=['id'], name='webhookevent_unread'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(condition=models.Q(('contact__isnull', False)), fields=['contact'], name='webhookevent_contact'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(condition=models.Q(('owner__isnull', False)), fields=['owner', 'id'], name='webhookevent_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookevent',
-            constraint=models.CheckConstraint(condition=models.Q(('event_type__in', ['dlr', 'poll', 'inbound'])), name='webhookevent_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookevent',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['received', 'processed', 'review', 'unmatched', 'failed'])), name='webhookevent_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookevent',
-            constraint=models.UniqueConstraint(fields=('provider', 'event_id'), name='webhookevent_once'),
         ),
     ]

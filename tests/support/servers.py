@@ -3,6 +3,7 @@
 A plugin rather than a conftest, since the settings are read before any conftest is.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -11,6 +12,10 @@ from pathlib import Path
 from astronote import environment_variables
 from astronote.processes import embedded
 
+# Importing and collecting makes millions of objects that stay, and no garbage.
+gc.disable()
+# Hypothesis would import what its plugins are for, such as trio, in each process.
+os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
 ROOT = Path(os.environ.setdefault("ASTRONOTE_TEST_ROOT", tempfile.mkdtemp(prefix="astest-")))
 NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 # Each worker has a Redis of its own: one may make it refuse writes, or stop it.
@@ -47,6 +52,13 @@ def pytest_configure(config):
         temporary = ROOT / f"tmp{NUMBER}"
         temporary.mkdir(exist_ok=True)
         os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+
+
+def pytest_collection_finish():
+    """Leave what was imported and collected out of garbage collections, which are rarer."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_unconfigure(config):
