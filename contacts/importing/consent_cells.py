@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import datetime, tzinfo
 from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
+from contacts.importing.consent_words import ENDED, GRANTED, MISSING, REFUSED, WITHDRAWN
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
 from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
 from contacts.importing.names import is_placeholder_for_no_value
@@ -45,7 +46,7 @@ class ConsentCell(NamedTuple):
 # opt-outs the yes is the opt-out.
 YES_WORDS = (
     "1 y yes yep yeah ok okay t true on x checked ticked granted enabled activated j ja jawohl "
-    "wahr oui vrai si verdadero cierto vero ναι αληθησ αληθεσ"
+    "wahr oui vrai si verdadero cierto vero nai ναι αληθησ αληθεσ"
 )
 NO_WORDS = (
     "0 n no nee nope never f false off unchecked unticked nie jamais nunca mai ποτε nein falsch "
@@ -66,25 +67,21 @@ SUBSCRIBED_WORDS = (
     "optinconfirmed active agreed accepted accepts consented consentgiven allowed permitted aktiv "
     "angemeldet abonniert zugestimmt eingewilligt erlaubt abonne inscrit accepte actif suscrito "
     "acepta aceptado activo iscritto accetta accettato attivo εγγεγραμμενοσ εγγεγραμμενη ενεργοσ "
-    "ενεργη συμφωνω συμφωνει αποδοχη"
+    "ενεργη συμφωνω συμφωνει αποδοχη υπογραφη"
 )
+# The verbs of `consent_words` are known beside these.
 UNSUBSCRIBED_WORDS = (
-    "unsubscribed unsubscribe unsub optout optedout stop stopped stopall suppressed suppression "
-    "blacklisted blacklist blocklisted blocklist blocked block inactive deactivated disabled "
-    "removed remove deleted cancelled canceled revoked withdrawn refused declined rejected denied "
-    "disallowed forbidden complained complaint complainer spam abuse reportedspam dnd donotcontact "
-    "donotmarket notsubscribed neversubscribed nonsubscribed unconsented abgemeldet ausgetragen "
-    "gesperrt widerrufen abgelehnt inaktiv verboten gekundigt geloscht desabonne desinscrit refuse "
-    "bloque inactif supprime baja desuscrito rechazado bloqueado inactivo eliminado cancelado "
-    "disiscritto rifiutato bloccato inattivo cancellato revocato rimosso διαγραφη διαγραμμενοσ "
-    "διεγραμμενοσ διεγραμμενη διαγραφηκε απεγγραφη απεγγραμμενοσ ανενεργοσ ανενεργη αρνηθηκε "
-    "αρνειται μπλοκαρισμενοσ αποκλεισμενοσ αρνηση ανακληση ανακληθηκε εξαιρειται διεγραφη "
-    "απορριφθηκε στοπ entzogen zuruckgezogen widersprochen oppose retire retirado opuesto "
-    "disagreed muted quit left unreachable"
+    "stop stopped stopall block inactive deactivated disabled complained complaint complainer spam "
+    "abuse reportedspam dnd donotcontact donotmarket notsubscribed unconsented inaktiv inactif "
+    "inactivo inattivo ανενεργοσ ανενεργη στοπ retire retiree retires muted quit left unreachable "
+    "exclu exclue exclus exclues"
 )
+# Forms of giving that are too short to be known by their beginning.
+GRANTED_WORDS = "dato data dati dado dada given obtained vorhanden liegtvor vorliegend"
 WITHHELD_WORDS = (
-    "pending unconfirmed notconfirmed awaitingconfirmation waiting requested invited bounced "
-    "bounce hardbounced hardbounce softbounced cleaned invalid undeliverable undelivered "
+    "neversubscribed nonsubscribed pending unconfirmed notconfirmed awaitingconfirmation waiting "
+    "requested invited bounced bounce hardbounced hardbounce softbounced cleaned invalid "
+    "undeliverable undelivered "
     "transactional transactionalonly email emailonly ausstehend unbestatigt ungultig enattente "
     "nonconfirme pendiente noconfirmado rimbalzato inattesa nonconfermato σεεκκρεμοτητα εκκρεμει"
 )
@@ -108,12 +105,14 @@ NEUTRAL_WORDS = (
     "double single"
 )
 # Where a cell names the ways that an opt-out is for: `E-mail & SMS`.
-SMS_CHANNEL_WORDS = "sms text texts textmessage textmessages"
+SMS_CHANNEL_WORDS = "sms text texts txt textmessage textmessages"
 OTHER_CHANNEL_WORDS = (
-    "email mail post letter phone call calls telefon anruf brief whatsapp viber web push "
-    "directmail "
-    "courriel appel correo llamada chiamata posta"
+    "email emails mail mails post letter letters phone telephone tel call calls telefon anruf "
+    "brief whatsapp viber telegram messenger web push app directmail courriel courrier appel "
+    "correo llamada chiamata posta telefono τηλ τηλεφωνο ταχυδρομειο"
 )
+# All ways of contact, in a column of them.
+ALL_WORDS = "all alle alles tous toutes tout tutti tutte tutto todos todas todo ολα both beide"
 AND_WORDS = "and und et y e και plus oder or ou o oppure η"
 ONLY_WORDS = "only nur seulement solo soltanto uniquement solamente μονο"
 # Pairs of letters for yes and no; they count where a column has both and no other letters.
@@ -123,11 +122,18 @@ LETTER_PAIRS = (
 )  # fmt: skip
 GREEK_REGIONS = ("GR", "CY")
 _GREEK_LETTER = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
-_TICKS = frozenset("✓✔☑✅👍🗹")
+_TICKS = frozenset("✓✔☑✅👍🗹√🗸")
 _CROSSES = frozenset("✗✘❌☐✖🚫👎⛔❎□")
+# Marks of a yes and of a no beside it, such as `●` and `○`. What these and crosses mean depends on
+# what else the column holds.
+_FULL_MARKS = frozenset("+●⬤⚫◉⦿•■◼⬛▣🟢☒")
+_EMPTY_MARKS = frozenset("○◯⚪◌□◻⬜☐🔴")
+_MINUS_SIGNS = frozenset("-−–")
+_CROSS_LETTERS = frozenset(["x", "χ", "х", "×"])
 BLANK_WORDS = "null none nil nan na notavailable empty blank undefined κενο"
 _FLOAT = re.compile(r"([01])[.,]0+")
 _WORDS = re.compile(r"\w+")
+_PARTS = re.compile(r"\s*(?:[|;,&\n]|\s/\s)\s*")
 
 
 def _fold_each_word(words: str) -> frozenset[str]:
@@ -136,13 +142,15 @@ def _fold_each_word(words: str) -> frozenset[str]:
 
 _YES, _NO = _fold_each_word(YES_WORDS) | YES, _fold_each_word(NO_WORDS) | NO
 _SUBSCRIBED, _UNSUBSCRIBED = _fold_each_word(SUBSCRIBED_WORDS), _fold_each_word(UNSUBSCRIBED_WORDS)
+_GRANTED = _fold_each_word(GRANTED_WORDS)
 _WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS)
 _NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
 _UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
+_NEVER = _fold_each_word("never nie niemals jamais nunca mai ποτε")
 _ACTIVE_OR_NOT = _fold_each_word(ACTIVE_OR_NOT_WORDS)
 _DENYING = _ACTIVE_OR_NOT | _UNANSWERED | _NEGATIONS | _NO
 _SMS_CHANNELS, _ANDS = _fold_each_word(SMS_CHANNEL_WORDS), _fold_each_word(AND_WORDS)
-_ONLY = _fold_each_word(ONLY_WORDS)
+_ONLY, _ALL = _fold_each_word(ONLY_WORDS), _fold_each_word(ALL_WORDS)
 _CHANNELS = _SMS_CHANNELS | _fold_each_word(OTHER_CHANNEL_WORDS)
 
 
@@ -158,8 +166,9 @@ class ConsentColumn:
         region: str = "",
         date_order: str,
         zone: tzinfo,
+        needs_answer: bool = False,
     ) -> None:
-        """Decide what single letters mean.
+        """Decide by the values that the column has what letters, digits and marks mean.
 
         Args:
             sample: cells of the column.
@@ -169,16 +178,20 @@ class ConsentColumn:
             region: two-letter country of the store; empty if unknown.
             date_order: the order of the column's dates, a DateOrder.
             zone: the store's, of times without a zone.
+            needs_answer: whether a blank beside cells that say yes withholds consent.
         """
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
-        self.is_state_of_opt_out = is_opt_out and read_heading(heading).meaning == Meaning.OPT_OUT
+        meaning = read_heading(heading).meaning
+        self.is_state_of_opt_out = is_opt_out and meaning == Meaning.OPT_OUT
+        self.is_expiry = meaning == Meaning.CONSENT_EXPIRY
         self.legend: dict[str, Consent | None] = {}
-        texts = {cell.strip() for cell in sample if len(cell) < MAX_LENGTH}
+        texts = {_without_emoji_forms(cell) for cell in sample if len(cell) < MAX_LENGTH}
+        texts.discard("")
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
+        self.lists_channels = any("sms" in channels_in_cell(text) for text in texts)
+        self.yes_marks, self.no_marks = _opposite_marks(texts)
         self.yes, self.no = set(_YES), set(_NO)
-        if "o" in letters or any(map(_has_only_tick_symbols, texts)):
-            self.yes.discard("x")  # a cross beside ticks or circles
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
         if region in GREEK_REGIONS:
@@ -196,7 +209,40 @@ class ConsentColumn:
                     self.no.add(no)
         for code, words in CODE_LEGEND.findall(heading):
             self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words.strip())
+        self._decide_digits(texts)
+        self._decide_crosses_and_v(texts)
+        self.blank = Consent.SILENT
+        if needs_answer and any(
+            self._read_uncached(text).consent == Consent.AGREES for text in texts
+        ):
+            self.blank = Consent.WITHHELD
         self.known = KnownCells(self._read_uncached, MAX_KNOWN)
+
+    def _decide_digits(self, texts: Set[str]) -> None:
+        """Beside other digits, 1 is a code that nobody can tell."""
+        digits = {text for text in texts if text.isdecimal()}
+        if not self.is_opt_out and digits - {"0", "1"}:
+            self.yes.discard("1")
+
+    def _decide_crosses_and_v(self, texts: Set[str]) -> None:
+        """A cross alone is a yes, beside a yes it is the no, beside others it is unknown."""
+        if not any(text.casefold() in {*_CROSS_LETTERS, "v"} for text in texts):
+            return
+        crosses = {text for text in texts if text.casefold() in _CROSS_LETTERS}
+        marks = {text for text in texts if text.casefold() == "v"}
+        others = {self._parse_symbols_or_words(text) for text in texts - crosses - marks}
+        others.discard(Consent.SILENT)
+        yes = Consent.OPTED_OUT if self.is_opt_out else Consent.AGREES
+        if marks and yes not in others and None not in others:
+            self.yes.add("v")
+            others.add(yes)
+        if not others:
+            # The Greek letter may mean `όχι`.
+            self.yes |= _CROSS_LETTERS if self.is_opt_out else _CROSS_LETTERS - {"χ"}
+        else:
+            self.yes -= _CROSS_LETTERS
+        if others == {yes} and not self.is_opt_out:
+            self.no |= _CROSS_LETTERS
 
     def read(self, text: str) -> ConsentCell:
         """What the cell says."""
@@ -207,21 +253,23 @@ class ConsentColumn:
         return not self.read(text).problem
 
     def _read_uncached(self, text: str) -> ConsentCell:
-        text = unicodedata.normalize("NFC", text.strip())
+        text = _without_emoji_forms(unicodedata.normalize("NFC", text))
         answer = self._parse_symbols_or_words(text)
         if answer is not None:
-            return ConsentCell(answer)
+            return ConsentCell(self.blank if answer == Consent.SILENT else answer)
         try:
             at = parse_datetime_none_if_ambiguous(text, self.date_order, self.zone)
         except NoDate:
-            return ConsentCell(Consent.SILENT)
+            return ConsentCell(self.blank)
         except UnusableCell:
             pass
         else:
             is_past = at is None or at <= datetime.now(self.zone)
             if self.is_opt_out:
                 return ConsentCell(Consent.OPTED_OUT, at if is_past else None)
-            if is_past:
+            if self.is_expiry and at is not None:
+                return ConsentCell(Consent.WITHHELD if is_past else Consent.AGREES)
+            if is_past and not self.is_expiry:
                 return ConsentCell(Consent.AGREES, at)
         problem = "neither yes nor no"
         if self.is_state_of_opt_out and not _could_deny_opt_out(text):
@@ -237,22 +285,43 @@ class ConsentColumn:
         if len(text) > MAX_LENGTH:
             return None
         marks = _distinct_telling_characters(text)
-        if _has_only_tick_symbols(text):
+        if text in self.yes_marks or _has_only_tick_symbols(text):
             return yes
-        if marks and marks <= _CROSSES:
+        if text in self.no_marks or (marks and marks <= _CROSSES):
             return no
         if self.is_opt_out and marks & (_TICKS | _CROSSES):
             return None
         if marks & _CROSSES:
             return no
-        if _has_symbol_question_mark_or_leading_bang(marks - _TICKS, text):
+        if "?" not in text and (said := self._parse_channels(text)) is not None:
+            return said
+        text = text.replace("×", "x")
+        is_mark = marks and not _WORDS.search(text)
+        if is_mark or _has_symbol_question_mark_or_leading_bang(marks - _TICKS - {"×"}, text):
             return None
         return self._parse_words(text, yes, no)
+
+    def _parse_channels(self, text: str) -> Consent | None:
+        """What a list of ways of contact says of SMS: `SMS + Mail`, `SMS: yes | Email: no`."""
+        if self.is_opt_out:
+            return None
+        if (answer := _answer_for_sms(text)) is not None:
+            return self._parse_words(answer, Consent.AGREES, Consent.OPTED_OUT)
+        if not self.lists_channels:
+            return None
+        if _ALL.issuperset(words := _words_of(text)) and words:
+            return Consent.AGREES
+        channels = channels_in_cell(_without_leading_yes(text))
+        if not channels:
+            return None
+        if "sms" in channels:
+            return Consent.AGREES
+        return Consent.OPTED_OUT if _ONLY.intersection(words) else Consent.WITHHELD
 
     def _parse_words(self, text: str, yes: Consent, no: Consent) -> Consent | None:
         if match := _FLOAT.fullmatch(text):
             text = match[1]
-        words = [fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("_", " "))]
+        words = _words_of(text)
         joined = "".join(words)
         if not joined or joined in _BLANK:
             return Consent.SILENT
@@ -264,8 +333,11 @@ class ConsentColumn:
             return no
         if self.is_state_of_opt_out and joined in _ACTIVE_OR_NOT:
             return None
+        if self._names_never_subscribed(words):
+            return Consent.WITHHELD
         for states, answer in (
             (_SUBSCRIBED, Consent.SILENT if self.is_opt_out else Consent.AGREES),
+            (_GRANTED, None if self.is_opt_out else Consent.AGREES),
             (_UNSUBSCRIBED, Consent.OPTED_OUT),
             (_WITHHELD, Consent.WITHHELD),
         ):
@@ -281,26 +353,43 @@ class ConsentColumn:
         if self.is_opt_out and single <= _CHANNELS | _ANDS and single & _SMS_CHANNELS:
             return Consent.OPTED_OUT  # `Unsubscribed from: e-mail, SMS`
         pairs = {first + second for first, second in pairwise(words)}
-        if (single | pairs) & _UNSUBSCRIBED:
+        if (single | pairs) & _UNSUBSCRIBED or any(
+            word.startswith((*REFUSED, *WITHDRAWN, *ENDED)) for word in single | pairs
+        ):
             return Consent.OPTED_OUT
         if single & _UNANSWERED and single <= _UNANSWERED | _NEGATIONS:
             return None if self.is_opt_out else Consent.WITHHELD
         if len(words) > 1 and single & (_NEGATIONS | (_NO - {"0", "n", "f"})):
             # `No opt-out` in a column of opt-outs cannot be told from `no, opted out`.
             return None if self.is_opt_out else Consent.OPTED_OUT
+        if not self.is_opt_out and any(word.startswith(MISSING) for word in single):
+            return Consent.WITHHELD
         agreeing = single & (_YES - {"1", "x", "t", "on"})
         if self.is_opt_out:
             return Consent.OPTED_OUT if agreeing and single <= agreeing | _NEUTRAL else None
-        agreeing |= single & _SUBSCRIBED
+        agreeing |= single & (_SUBSCRIBED | _GRANTED)
+        agreeing |= {word for word in single if word.startswith(GRANTED)}
         if pairs & _SUBSCRIBED:
             agreeing |= single & {"opt", "opted", "in", "consent", "given"}
         return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
 
+    def _names_never_subscribed(self, words: list[str]) -> bool:
+        """Whether somebody has never said anything: `Never subscribed` is no refusal."""
+        return (
+            len(words) == 2
+            and not self.is_opt_out
+            and words[0] in _NEVER
+            and (words[1] in _SUBSCRIBED or words[1].startswith(GRANTED))
+        )
+
 
 def _could_deny_opt_out(text: str) -> bool:
     """Whether a cell under an opt-out may say that there is none: `inactive`, `No opt-out`."""
-    words = map(fold_to_alphanumeric, _WORDS.findall(text.replace("_", " ")))
-    return is_placeholder_for_no_value(text) or not _DENYING.isdisjoint(words)
+    return is_placeholder_for_no_value(text) or not _DENYING.isdisjoint(_words_of(text))
+
+
+def _words_of(text: str) -> list[str]:
+    return [fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("_", " "))]
 
 
 def channels_in_cell(text: str) -> set[str]:
@@ -309,11 +398,56 @@ def channels_in_cell(text: str) -> set[str]:
     Args:
         text: such as `E-mail & SMS` or `Post only`.
     """
-    words = {
-        fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("-", "")[:MAX_LENGTH])
-    }
+    words = set(_words_of(text.replace("-", "")[:MAX_LENGTH]))
     channels = {"sms" if word in _SMS_CHANNELS else word for word in words & _CHANNELS}
     return channels if words <= _CHANNELS | _ANDS | _ONLY else set()
+
+
+def _without_leading_yes(text: str) -> str:
+    """The text after a yes: `Ναι - SMS & Email` gives the list of channels."""
+    first = _WORDS.search(text)
+    if first and len(first[0]) > 1 and fold_to_alphanumeric(first[0]) in _YES:
+        return text[first.end() :]
+    return text
+
+
+def _answer_for_sms(text: str) -> str | None:
+    """The answer for SMS where a cell has one for each way of contact; None if it has not.
+
+    Args:
+        text: such as `SMS: sí | Email: no`, or an object of JSON.
+    """
+    found: dict[str, str] = {}
+    for part in _PARTS.split(text.strip("{}[] ")):
+        words = _words_of(part.replace("-", ""))
+        if len(words) != 2 or words[0] not in _CHANNELS or words[1] in _CHANNELS | _ONLY | _ANDS:
+            return None
+        channel = "sms" if words[0] in _SMS_CHANNELS else words[0]
+        if found.setdefault(channel, words[1]) != words[1]:
+            return None
+    return found.get("sms") if len(found) > 1 or ":" in text or "=" in text else None
+
+
+def _opposite_marks(texts: Set[str]) -> tuple[Set[str], Set[str]]:
+    """The marks of yes and of no among the values of a column, such as `●` and `○`.
+
+    A full mark alone is a yes; an empty one is a no beside it. Several full ones, or other values
+    beside them, cannot be told.
+    """
+    full = texts & _FULL_MARKS
+    empty = texts & (_EMPTY_MARKS | (_MINUS_SIGNS if "+" in full else frozenset()))
+    others = {
+        text
+        for text in texts - full - empty
+        if text.casefold() not in _CROSS_LETTERS and not is_placeholder_for_no_value(text)
+    }
+    if len(full) != 1 or others or (full == {"☒"} and not empty):
+        return frozenset(), frozenset()
+    return full, empty
+
+
+def _without_emoji_forms(text: str) -> str:
+    return text.strip().replace("\ufe0e", "").replace("\ufe0f", "")
 
 
 def _has_only_tick_symbols(text: str) -> bool:
@@ -323,7 +457,7 @@ def _has_only_tick_symbols(text: str) -> bool:
 
 def _distinct_telling_characters(text: str) -> set[str]:
     """The characters of a text, without blanks, forms of an emoji and signs that say nothing."""
-    telling = "?!" if text.startswith("!") else "?"
+    telling = "?*#•†!" if text.startswith("!") else "?*#•†"
     return {
         mark
         for mark in set(text) - set("\ufe0e\ufe0f ")

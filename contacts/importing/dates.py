@@ -100,6 +100,13 @@ def _value_by_prefix_0_if_ambiguous(names_by_value: Iterable[tuple[int, str]]) -
 
 
 _MONTHS = _value_by_prefix_0_if_ambiguous(enumerate(MONTH_NAMES, 1))
+
+
+def is_month_name(word: str) -> bool:
+    """Whether a word, in lower case without accents, is the name of a month or its abbreviation."""
+    return word in _MONTHS
+
+
 _FILLERS = frozenset(FILLERS.split())
 _WEEKDAYS = _value_by_prefix_0_if_ambiguous([(1, WEEKDAY_NAMES)])
 

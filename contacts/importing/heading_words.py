@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
+from contacts.importing.consent_words import REFUSED, WITHDRAWN
+
 # The words of each concept, as `canonical_heading_words` writes them.
 CONCEPTS = {
     "phone": (
@@ -141,6 +143,12 @@ CONCEPTS = {
         "datetime zeit zeitpunkt uhrzeit heure hora ora ωρα νια at jour tag giorno dia when since "
         "on le am seit desde depuis dal απο"
     ),
+    "expiry": (
+        "until expires expire expired expiry expiration expiring bis ablauf ablaufdatum abgelaufen "
+        "ablauft gultig gultigkeit verfall scadenza scade scaduto scaduta fino validita validite "
+        "validez jusqu jusque expire hasta expira caduca caducidad vence vencimiento vigencia "
+        "ληξη ληξησ ληγει ληξεωσ ισχυει ισχυσ ισχυοσ μεχρι εωσ"
+    ),
     "country": (
         "country countries land landes laender pays pais paese nazione χωρα χωρασ nation iso "
         "countryiso lander"
@@ -223,7 +231,9 @@ CONCEPTS = {
         "verbot verboten interdit prohibido vietato afgemeld uitgeschreven optedoutof quit "
         "abmeldungen austragungen widerspruche "
         "unsubscribers "
-        "desabonnements desinscriptions cancellazioni εξαιρειται εξαιρουνται διαγραφεσ"
+        "sperr sperren sperrung exclu exclus exclue exclues widerrufe revoche desabonnements "
+        "desinscriptions cancellazioni "
+        "εξαιρειται εξαιρουνται διαγραφεσ"
     ),
     "not": (
         "not never kein keine keinen nicht ohne without μη μην δεν οχι χωρισ pas sans sin senza "
@@ -371,6 +381,10 @@ _PHRASES = {
         "area": "state region",
         "baja": "dado de baja",
         "title": "name prefix",
+        "blacklist": (
+            "black list, block list, stop list, schwarze liste, liste noire, lista nera, "
+            "lista negra, μαυρη λιστα"
+        ),
     }.items()
     for phrase in phrases.split(", ")
 }
@@ -454,6 +468,8 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
         return (word,)
     if parts := compound_parts_or_empty(word):
         return parts
+    if word.startswith((*REFUSED, *WITHDRAWN)):
+        return ("optout",)
     if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
         return (swapped,)
     # The first letter must be right: `desubscribed` is not `subscribed`.

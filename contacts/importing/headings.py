@@ -39,6 +39,7 @@ class Meaning(StrEnum):
     CONSENT = "consent"
     OPT_OUT = "opt_out"
     CONSENT_TIME = "consent_time"
+    CONSENT_EXPIRY = "consent_expiry"  # until when a consent is valid
     CONSENT_DETAIL = "consent_detail"  # the source, the reason, the form … of a consent
     OPT_OUT_DETAIL = "opt_out_detail"
     UNCLEAR_CONSENT = "unclear_consent"
@@ -59,6 +60,7 @@ MEANINGS_OF_CONSENT = frozenset(
         Meaning.CONSENT,
         Meaning.OPT_OUT,
         Meaning.CONSENT_TIME,
+        Meaning.CONSENT_EXPIRY,
         Meaning.CONSENT_DETAIL,
         Meaning.OPT_OUT_DETAIL,
     }
@@ -70,6 +72,7 @@ class Channel(StrEnum):
 
     SMS = "sms"
     ANY = "any"  # marketing in general
+    PRIVACY = "privacy"  # processing of data: who has not agreed to it gets no marketing either
     OTHER = "other"  # e-mail, calls, letters: its no counts, its yes says nothing about SMS
 
 
@@ -410,7 +413,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     if "contact" in concepts and set(words) & _BY and concepts & _MEANS:
         positive = True  # `Contact by SMS`
     if not (positive or negative) and "privacy" in concepts and not concepts & {"date", "id"}:
-        return Heading(Meaning.UNCLEAR_CONSENT, channel=Channel.OTHER)
+        return Heading(Meaning.UNCLEAR_CONSENT, channel=Channel.PRIVACY)
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
@@ -460,7 +463,9 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         "not" in CONCEPTS_BY_WORD.get(word, ()) or word == "no" for word in words
     ):
         return Heading(Meaning.UNCLEAR_CONSENT, channel=channel)  # `not unsubscribed`
-    if negative:
+    if "expiry" in concepts:
+        meaning = Meaning.UNCLEAR_CONSENT if negative else Meaning.CONSENT_EXPIRY
+    elif negative:
         meaning = Meaning.OPT_OUT_DETAIL if detail and not has_time else Meaning.OPT_OUT
     elif has_time:
         meaning = Meaning.CONSENT_TIME
@@ -533,6 +538,8 @@ def _channel_of_consent(concepts: set[str]) -> Channel:
         return Channel.OTHER  # a yes to reminders is none to marketing
     if "sms" in concepts:
         return Channel.SMS
-    if concepts & {"email", "newsletter", "post", "call", "privacy", "whatsapp", "phone"}:
+    if concepts & {"email", "newsletter", "post", "call", "whatsapp", "phone"}:
         return Channel.OTHER
+    if "privacy" in concepts and "advertising" not in concepts:
+        return Channel.PRIVACY
     return Channel.ANY

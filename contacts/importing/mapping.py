@@ -69,6 +69,7 @@ MAX_NOTE_LENGTH = 1000
 MAX_ANSWER_WORDS = 2
 MAX_ANSWERS = 3
 MAX_STATES = 12
+MAX_CODE_LENGTH = 2
 # What makes the opposite of a word or of a few, as `fold_to_alphanumeric` writes them.
 NEGATING_PREFIXES = (
     "no", "not", "non", "un", "in", "dis", "kein", "keine", "keinen", "nicht", "pas", "pasd",
@@ -180,13 +181,10 @@ class _Guess:
             if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
                 continue
             is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
-            if is_answered and column.heading.is_sure:
+            if is_answered and column.heading.is_sure and not _has_cross_of_unknown_sense(column):
                 self.sms_answers.append(column)
-            elif is_answered or (
-                column.matching_share(lambda cell: _has_letters(cell) or looks_like_date(cell))
-                >= MIN_VALUE_SHARE
-            ):
-                # `SMS off` may ask for a no, and unknown answers may be one.
+            else:
+                # `SMS off` may ask for a no, and unknown answers and marks may be one.
                 self.unclear_sms.append(column)
         if not has_phone:
             self._map_or_ask_about_phones()
@@ -462,6 +460,7 @@ class _Guess:
             Meaning.UNCLEAR_CONSENT,
             Meaning.OPT_OUT_DETAIL,
             Meaning.CONSENT_TIME,
+            Meaning.CONSENT_EXPIRY,
             Meaning.CONSENT_DETAIL,
         )
         has_sms = bool(self.sms_answers) or any(
@@ -472,6 +471,10 @@ class _Guess:
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
         for column in spoken:
             field = _consent_field_or_ask_or_empty(column, has_sms_consent_column=has_sms)
+            if field == "other_consent" and column.heading.channel == Channel.PRIVACY:
+                self.notes.append(
+                    f"{column.text}: a no or a blank gives no consent, a yes alone is none to SMS"
+                )
             if field == "ask":
                 self._ask_whether_consent(column)
             elif field:
@@ -486,7 +489,7 @@ class _Guess:
                 column
                 for column in spoken
                 if column.meaning == Meaning.CONSENT_TIME
-                and column.heading.channel != Channel.OTHER
+                and column.heading.channel not in _OF_OTHER_THINGS
                 and column.matching_share(looks_like_date) >= MIN_VALUE_SHARE
                 and not all(map(_is_filled_and_not_placeholder, column.rows))
             ]
@@ -503,7 +506,7 @@ class _Guess:
         """Ask about reasons of opt-outs and sources of consent that no other column explains."""
         has_consent = bool(self.fields.get("sms_consent"))
         for column in self._unused_filled_columns(Meaning.OPT_OUT_DETAIL, Meaning.CONSENT_DETAIL):
-            is_other = column.heading.channel == Channel.OTHER
+            is_other = column.heading.channel in _OF_OTHER_THINGS
             if column.meaning == Meaning.OPT_OUT_DETAIL:
                 reasons = column.row_numbers_matching(_is_filled_and_not_placeholder)
                 in_doubt = reasons - self._row_numbers_with_opt_out()
@@ -601,6 +604,7 @@ class _Guess:
                 Meaning.CONSENT_DETAIL,
                 Meaning.OPT_OUT_DETAIL,
                 Meaning.CONSENT_TIME,
+                Meaning.CONSENT_EXPIRY,
                 Meaning.STATUS,
                 Meaning.ENDED,
                 Meaning.UNCLEAR_CONSENT,
@@ -642,6 +646,8 @@ def _holds_mostly_answers_in_words(column: _Column) -> bool:
 
     def is_short_answer(cell: str) -> bool:
         is_short = len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit()
+        if channels_in_cell(cell):
+            return False
         return is_short and _is_consent_answer(cell, reader)
 
     return bool(column.cells) and column.matching_share(is_short_answer) >= MIN_VALUE_SHARE
@@ -663,6 +669,8 @@ def _holds_few_values_and_an_answer(column: _Column) -> bool:
     )
 
 
+# A yes under these is no yes to SMS.
+_OF_OTHER_THINGS = (Channel.OTHER, Channel.PRIVACY)
 WAYS_OF_CONTACT = frozenset({"sms", "whatsapp", "email", "newsletter", "call", "post"})
 
 
@@ -781,12 +789,22 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
-    is_other = heading.channel == Channel.OTHER
+    is_other = heading.channel in _OF_OTHER_THINGS
     answered = column.consent_answer_share() if cells else 1.0
-    if heading.meaning == Meaning.CONSENT_TIME:
+    if heading.meaning == Meaning.CONSENT_EXPIRY:
+        if not cells or (is_other and has_sms_consent_column):
+            return ""
+        if not heading.is_sure or column.matching_share(looks_like_date) < MIN_VALUE_SHARE:
+            return "ask"  # `Consent expired: yes`
+        # Beside a consent it takes a yes away, and is none.
+        return "other_consent" if is_other or has_sms_consent_column else "sms_consent"
+    if heading.meaning == Meaning.CONSENT_TIME and heading.channel == Channel.PRIVACY:
+        if has_sms_consent_column or not cells:
+            return ""
+    elif heading.meaning == Meaning.CONSENT_TIME:
         # A date says when somebody agreed, and nothing about today; answers are a consent.
         if cells and not heading.is_sure and not has_sms_consent_column:
-            return "ask"  # such as `Consent valid until`
+            return "ask"  # such as `SMS consent valid zzuntil`
         if not cells or column.matching_share(looks_like_date) or answered < MIN_VALUE_SHARE:
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
@@ -820,16 +838,48 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
             if cells and _states_mean_same_under_any_heading(column)
             else "other_consent"
         )
+    if cells and (_has_cross_of_unknown_sense(column) or _has_a_no_and_no_known_yes(column)):
+        return "ask"
     if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
-        # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks.
-        if _names_consent(column) and len(set(column.all_cells)) > 1:
-            return "ask"  # `Consent status: expired`
-        return (
-            ""
-            if heading.channel == Channel.ANY and not column.matching_share(looks_like_date)
-            else "sms_consent"
-        )
+        # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks, or
+        # the cells are codes.
+        if column.matching_share(looks_like_date):
+            return "sms_consent"
+        asks = _names_consent(column) or heading.channel == Channel.SMS or _holds_codes(column)
+        return "ask" if asks and _divides_customers(column) else ""
     return "sms_consent"
+
+
+def _has_cross_of_unknown_sense(column: _Column) -> bool:
+    """Whether nobody can tell if a cross is a yes or a no, as beside `no` or a circle."""
+    crosses = {cell for cell in column.all_cells if cell in ("x", "X", "χ", "Χ")}
+    reader = _build_consent_reader(column.all_cells, heading=column.text)
+    return any(reader.read(cross).problem for cross in crosses)
+
+
+def _has_a_no_and_no_known_yes(column: _Column) -> bool:
+    """Whether some cells withhold consent, nobody agrees, and the others are not understood."""
+    values = set(column.all_cells)
+    reader = _build_consent_reader(column.all_cells, heading=column.text)
+    said = [reader.read(value) for value in values if not looks_like_date(value)]
+    return (
+        len(values) <= MAX_STATES
+        and len(said) == len(values)
+        and any(cell.problem for cell in said)
+        and any(cell.consent >= Consent.WITHHELD and not cell.problem for cell in said)
+        and all(cell.consent != Consent.AGREES for cell in said)
+    )
+
+
+def _holds_codes(column: _Column) -> bool:
+    """Whether the cells are a few signs or codes, such as `A` and `D`, and no words."""
+    values = set(column.all_cells)
+    return len(values) <= MAX_ANSWERS and all(len(value) <= MAX_CODE_LENGTH for value in values)
+
+
+def _divides_customers(column: _Column) -> bool:
+    """Whether the cells tell customers apart: there are several values, or some are blank."""
+    return len(set(column.all_cells)) > 1 or len(column.all_cells) < len(column.rows)
 
 
 def _names_consent(column: _Column) -> bool:
@@ -864,9 +914,14 @@ def _states_mean_same_under_any_heading(column: _Column) -> bool:
 
 
 def _is_opt_out_in_both_or_neither(cell: str) -> bool:
-    """Whether the cell is a no either to both questions, who agreed and who did not, or to none."""
-    said = _POSITIVE.read(cell).consent, _NEGATIVE.read(cell).consent
-    return said.count(Consent.OPTED_OUT) != 1
+    """Whether the cell is a no either to both questions, who agreed and who did not, or to none.
+
+    `Granted` answers the first one only.
+    """
+    agreed, refused = _POSITIVE.read(cell), _NEGATIVE.read(cell)
+    return (agreed.consent == Consent.OPTED_OUT) == (refused.consent == Consent.OPTED_OUT) and bool(
+        agreed.problem
+    ) == bool(refused.problem)
 
 
 def _has_answers_not_all_yes(cells: Set[str]) -> bool:

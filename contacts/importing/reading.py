@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contacts.importing import cells, encodings, heading_rows, workbook
+from contacts.importing.dates import is_month_name
+from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.import_refused import ImportRefused, Question
 
 if TYPE_CHECKING:
@@ -683,8 +685,41 @@ def _detect_workbook_layout_or_refuse(
                 "--sheet NAME",
             )
         )
+    other = [name for name in lists if not _names_customers_or_part_of_them(name)]
+    if other and len(lists) > 1:
+        raise ImportRefused(
+            Question(
+                "the workbook has several lists with the same headings, and sheet "
+                f"{other[0]} may hold other people than customers; choose the sheet of one: "
+                f"{', '.join(lists)}",
+                "--sheet NAME",
+            )
+        )
     notes = [f"sheet {name}: not read" for name in names if name not in lists]
-    return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes))
+    titles = chain.from_iterable(layout.titles for layout in lists.values())
+    return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
+
+
+def _names_customers_or_part_of_them(sheet_name: str) -> bool:
+    """Whether a sheet is named for customers, a place or a time, or has the name of a new one.
+
+    So are `Clienti 2024`, `A-M`, `März` and `Tabelle1`; nobody knows who is on `Problemfälle`.
+    """
+    return all(
+        word.isdigit()
+        or len(word) == 1
+        or word in _NAMES_OF_NEW_SHEETS
+        or is_month_name(word)
+        or bool(CONCEPTS_BY_WORD.get(word, set()) & _CONCEPTS_OF_CUSTOMERS)
+        for word in canonical_heading_words(sheet_name)
+    )
+
+
+_NEW_SHEETS = "sheet worksheet table tabelle blatt feuil feuille hoja foglio φυλλο export data"
+_NAMES_OF_NEW_SHEETS = frozenset(_NEW_SHEETS.split())
+_CONCEPTS_OF_CUSTOMERS = frozenset(
+    {"person", "contact", "date", "shop", "place", "area", "phone", "mobile"}
+)
 
 
 def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 from contacts.importing.cells import KnownCells
+from contacts.importing.consent_words import ENDED
 from contacts.importing.heading_words import (
     CONCEPTS_BY_WORD,
     compound_parts_or_empty,
@@ -134,10 +135,11 @@ def _split_with_compounds(folded: str) -> list[str]:
 
 # What somebody may say no to, beside SMS, newsletters, advertising and contact.
 _UNWANTED_WORDS = (
-    "send sending message messages messaging senden schicken schreiben anschreiben envoyer ecrire "
-    "enviar escribir inviare mandare scrivere messaggi messaggio mensajes mensaje nachrichten "
-    "nachricht στελνετε στειλετε στελνουμε στειλουμε στελνω μηνυματα ενοχλησετε ενοχλειτε consent "
-    "einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση"
+    "send sending market message messages messaging senden schicken schreiben anschreiben envoyer "
+    "ecrire enviar escribir inviare mandare scrivere messaggi messaggio mensajes mensaje "
+    "nachrichten nachricht στελνετε στειλετε στελνουμε στειλουμε στελνω μηνυματα ενοχλησετε "
+    "ενοχλειτε consent einwilligung zustimmung consentement consentimiento consenso συγκαταθεση "
+    "συναινεση"
 )
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 # Verbs have many forms: `στέλνεις`, `sollicitée`, `anzuschreiben`.
@@ -216,13 +218,30 @@ def cell_mentions_messages(cell_text: str) -> bool:
     )
 
 
+# In a title alone; in a note it may be of goods: `no envío`.
+_SENDING_STEMS = "send versand versend envoi envoy envio envia invio invia αποστολ αποστελ"
+_SENDING_BEGINNINGS = tuple(_SENDING_STEMS.split())
+
+
 def title_names_opt_outs(text: str) -> bool:
     """Whether a title, a sheet's or a file's name says that the people in it want no messages.
 
+    So does one of people who have left or were deleted: nobody knows whether they still agree.
+
     Args:
-        text: such as `Abmeldungen 2026` or `unsubscribed_members.csv`.
+        text: such as `Abmeldungen 2026`, `Inactive` or `unsubscribed_members.csv`.
     """
-    return cell_refuses_messages(text) or read_heading(text).meaning == Meaning.OPT_OUT
+    words = _split_with_compounds(fold_case_and_accents(text.replace("_", " ")))
+    return (
+        cell_refuses_messages(text)
+        or read_heading(text).meaning == Meaning.OPT_OUT
+        or "ended" in _concepts_of(words)
+        or any(word.startswith(ENDED) for word in words)
+        or any(
+            first in _NEGATIONS and second.startswith(_SENDING_BEGINNINGS)
+            for first, second in pairwise(words)
+        )
+    )
 
 
 def _clause_refuses(words: list[str]) -> bool:

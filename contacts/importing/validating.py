@@ -31,7 +31,7 @@ from contacts.importing.dates import (
     parse_birthday_or_raise_unusable,
 )
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import MEANINGS_OF_CONSENT, Meaning, read_heading
+from contacts.importing.headings import MEANINGS_OF_CONSENT, Channel, Meaning, read_heading
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
@@ -228,6 +228,11 @@ class _RowValidator:
                     region=region,
                     date_order=date_order,
                     zone=zone,
+                    needs_answer=(
+                        field == "other_consent"
+                        and not columns("sms_consent")
+                        and read_heading(headings[at]).channel == Channel.PRIVACY
+                    ),
                 ),
                 field == "other_consent",
             )

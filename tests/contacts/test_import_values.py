@@ -570,11 +570,154 @@ def test_accents_may_be_characters_of_their_own():
     assert writes_family_first(written_apart("Nom et prénom"), [])
 
 
-def test_a_cross_beside_ticks_or_circles_is_no_yes():
-    assert said("x", sample=["x", ""]).consent == AGREES
-    assert said("x", sample=["x", "✓"]).consent == WITHHELD
-    assert said("X", sample=["X", "O"]).consent == WITHHELD
-    assert said("x", sample=["x", "✔️"], is_opt_out=True).consent == WITHHELD
+def answers_of(*values, is_opt_out=False, heading=""):
+    """What each value of a column says, which has these and blanks, as letters."""
+    column = ConsentColumn(
+        [*values, ""], is_opt_out=is_opt_out, heading=heading, date_order="dmy", zone=UTC
+    )
+    letters = {AGREES: "y", OPTED_OUT: "n", WITHHELD: "?", SILENT: "-"}
+    return "".join(letters[column.read(value).consent] for value in values)
+
+
+@pytest.mark.parametrize(
+    "values", ["√x", "Vx", "✓x", "✔️X", "1x", "Yx", "Jx", "vX", "●x", "+X", "●×", "V✗", "✓χ"]
+)
+def test_a_cross_beside_a_mark_of_yes_is_the_no(values):
+    yes, no = values[:-1], values[-1]
+    assert answers_of(yes, no) == answers_of(yes.lower(), no.upper()) == "yn"
+
+
+@pytest.mark.parametrize("yes", ["yes", "ok", "ja", "Ναι", "oui", "sí", "accepted", "erteilt"])
+def test_a_cross_beside_a_word_of_yes_is_the_no(yes):
+    assert answers_of(yes, "x") == answers_of("X", yes)[::-1] == "yn"
+
+
+def test_a_cross_is_a_yes_beside_blanks_alone():
+    assert answers_of("x") == answers_of("X") == answers_of("×") == "y"
+    assert answers_of("x", "-") == answers_of("x", "N/A") == "y-"
+    assert answers_of("χ") == "?"  # the Greek letter may stand for `όχι`
+
+
+@pytest.mark.parametrize(
+    "values",
+    [("x", "o"), ("x", "no"), ("x", "nein"), ("x", "0"), ("x", "yes", "no"), ("x", "A"),
+     ("x", "12/03/2021"), ("x", "pending"), ("x", "~")],
+)  # fmt: skip
+def test_a_cross_beside_anything_else_is_not_understood(values):
+    assert answers_of(*values)[0] == "?"
+
+
+@pytest.mark.parametrize(
+    ("values", "said_of_them"),
+    [
+        ("+-", "yn"), ("+−", "yn"), ("●○", "yn"), ("⚫⚪", "yn"), ("■□", "yn"), ("🟢🔴", "yn"),
+        ("☒☐", "yn"), ("v-", "y-"), ("√-", "y-"), ("●-", "y-"), ("V", "y"), ("√", "y"),
+        ("+", "y"), ("●", "y"), ("☒", "?"), ("○", "?"), ("☑☒", "y?"), ("●■", "??"), ("12", "??"),
+        ("012", "n??"), ("AD", "??"), ("v1", "?y"), ("vy", "?y"), ("*", "?"), ("vN", "yn"),
+    ],
+)  # fmt: skip
+def test_the_marks_of_a_column_are_read_together(values, said_of_them):
+    assert answers_of(*values) == said_of_them
+
+
+def test_marks_in_a_column_of_opt_outs_are_opt_outs():
+    assert answers_of("x", is_opt_out=True) == answers_of("Χ", is_opt_out=True) == "n"
+    assert answers_of("+", "-", is_opt_out=True) == "n-"
+    assert answers_of("●", "○", is_opt_out=True) == "n-"
+    assert answers_of("1", "2", is_opt_out=True)[0] == "n"
+    assert "-" not in answers_of("x", "✔️", is_opt_out=True)
+    assert "-" not in answers_of("x", "ja", is_opt_out=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "said_of_them"),
+    [
+        (["SMS, Email", "Email", "SMS", "None"], "y?y-"),
+        (["SMS + Mail", "nur Mail", "nur SMS", "keine"], "ynyn"),
+        (["Ναι - SMS & Email", "Μόνο Email", "Μόνο SMS", "Ναι, Email"], "yny?"),
+        (["SMS;EMAIL;WHATSAPP", "WHATSAPP;EMAIL", "NESSUNO"], "y?n"),
+        (["SMS + Courrier", "Courrier", "Aucun"], "y?n"),
+        (["All", "SMS only", "Email only"], "yyn"),
+        (["SMS", "SMS, fax machine"], "y?"),
+        (["SMS: sí | Email: no", "SMS: no | Email: sí", "Email: sí"], "yn?"),
+        (["sms=1;email=0", "sms=0;email=1"], "yn"),
+        (["SMS yes, Email no", "SMS no, Email yes"], "yn"),
+        (['{"sms":true,"email":false}', '{"sms":false,"email":true}', "{}"], "yn-"),
+        (["SMS: yes, SMS: no"], "n"), (["Email"], "?"), (["SMS?", "SMS"], "?y"),
+    ],
+)  # fmt: skip
+def test_a_list_of_channels_says_what_it_says_of_sms(values, said_of_them):
+    assert answers_of(*values) == said_of_them
+
+
+GRANTED = """
+    granted, agreed, given, signed, confirmed, authorised, erteilt, liegt vor, bestätigt,
+    bewilligt, gestattet, unterschrieben, einverstanden, donné, donnée, accordé, accepte, signé,
+    autorisée, otorgado, otorgada, concedido, aceptada, firmado, autorizado, dato, data,
+    prestato, concesso, rilasciato, firmata, acconsentito, Αποδέχεται, αποδέχθηκε, αποδεκτό,
+    συναίνεσε, δόθηκε, Υπέγραψε, υπογεγραμμένο, επιτρέπεται, συμφώνησε, nai
+"""
+REFUSED = """
+    refused, rejected, declined, denied, disagreed, disapproved, verweigert, abgelehnt,
+    untersagt, nicht erteilt, liegt nicht vor, refus, refusée, rejeté, interdit, opposée,
+    denegado, denegada, rechazada, negado, prohibido, negato, negata, rifiutata, respinto,
+    vietato, opposto, αρνήθηκε, άρνηση, απορρίφθηκε, απαγορεύεται, δεν υπέγραψε, δεν αποδέχεται,
+    oxi
+"""
+WITHDRAWN = """
+    withdrawn, withdrew, revoked, rescinded, cancelled, deleted, widerrufen, zurückgezogen,
+    zurückgenommen, entzogen, widersprochen, gesperrt, abbestellt, gelöscht, révoquée, retiré,
+    désabonnée, désinscrite, résilié, bloquée, Revocado, revocada, retirada, cancelada,
+    excluido, revocato, revocata, ritirata, disiscritta, cancellata, esclusa, Ανακάλεσε,
+    ανακλήθηκε, αποσύρθηκε, διαγράφηκε, απεγγράφηκε, εξαιρέθηκε, αποκλείστηκε
+"""
+MISSING = """
+    missing, expired, lapsed, unknown, unsigned, Never subscribed, never accepted, fehlt,
+    fehlend, ausstehend, abgelaufen, noch unbekannt, manquant, absente, expiré, périmée, falta,
+    pendiente, caducado, vencido, manca, mancante, assente, scaduto, λείπει, εκκρεμεί, έληξε,
+    ελλιπές
+"""
+
+
+def words_in(text):
+    return [" ".join(word.split()) for word in text.split(",")]
+
+
+@pytest.mark.parametrize("word", words_in(GRANTED))
+def test_every_form_of_granting_is_a_yes_and_no_denial_of_an_opt_out(word):
+    assert said(word).consent == said(word.upper()).consent == AGREES
+    assert word == "nai" or said(word, is_opt_out=True).consent != AGREES
+
+
+@pytest.mark.parametrize("word", words_in(REFUSED))
+def test_every_form_of_refusing_is_a_no(word):
+    assert said(word).consent == said(word.upper()).consent == OPTED_OUT
+
+
+@pytest.mark.parametrize("word", words_in(WITHDRAWN))
+def test_every_form_of_withdrawing_is_an_opt_out_in_both_columns(word):
+    assert said(word).consent == said(word, is_opt_out=True).consent == OPTED_OUT
+
+
+@pytest.mark.parametrize("word", words_in(MISSING))
+def test_a_consent_that_is_missing_or_over_is_neither_yes_nor_opt_out(word):
+    assert said(word).consent == WITHHELD and not said(word).problem
+
+
+def test_the_date_to_which_a_consent_is_valid_decides_whether_it_still_is():
+    values = ["31/12/2099", "01/01/2020", "soon"]
+    for heading in ("SMS consent expires", "SMS-Einwilligung gültig bis", "Scadenza consenso SMS"):
+        assert answers_of(*values, heading=heading) == "y??"
+        assert said("31/12/2099", order="dmy").consent == WITHHELD
+
+
+def test_a_blank_beside_a_yes_withholds_consent_where_an_answer_is_needed():
+    for sample in (["ja", ""], ["12/03/2021", "-"], ["x"], ["nein", ""], ["", "-"]):
+        column = ConsentColumn(
+            sample, is_opt_out=False, needs_answer=True, date_order="dmy", zone=UTC
+        )
+        blank = WITHHELD if {"ja", "x", "12/03/2021"} & {*sample} else SILENT
+        assert column.read("").consent == column.read("-").consent == blank
 
 
 HEADINGS = ["Phone", "Mobile", "Name", "Email", "Gender", "Born", "SMS", "Offers", "Stop"]
