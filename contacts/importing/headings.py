@@ -146,9 +146,16 @@ def heading_is_of_notes(text: str) -> bool:
     Args:
         text: the heading as it stands in the file.
     """
-    return read_heading(text).meaning == Meaning.UNKNOWN or any(
-        "note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text)
-    )
+    return read_heading(text).meaning == Meaning.UNKNOWN or heading_names_notes(text)
+
+
+def heading_names_notes(text: str) -> bool:
+    """Whether a heading says that a column holds notes, comments or remarks.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    return any("note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text))
 
 
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.

@@ -30,6 +30,7 @@ from contacts.importing.headings import (
     Meaning,
     Whose,
     heading_is_of_notes,
+    heading_names_notes,
     read_heading,
 )
 from contacts.importing.import_refused import Question
@@ -39,11 +40,17 @@ from contacts.importing.phone_cells import (
     detect_phone_convention,
     two_letter_country_or_empty,
 )
-from contacts.importing.refusing_cells import cell_mentions_messages, cell_refuses_messages
+from contacts.importing.refusing_cells import (
+    cell_forbids_something,
+    cell_mentions_messages,
+    cell_refuses_messages,
+)
 from contacts.models import DateOrder
 
 # The fields of a contact that a column may hold. `other_consent` answers whether messages of
-# another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS.
+# another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS. Of
+# `notes` each cell is read by itself: one that refuses messages opts out, one that speaks of them
+# gives no consent, and others say nothing.
 # `ignored` are columns that a person set aside.
 FIELDS = (
     "phone",
@@ -57,9 +64,10 @@ FIELDS = (
     "sms_consent",
     "sms_opt_out",
     "other_consent",
+    "notes",
     "ignored",
 )
-CONSENT_FIELDS = ("sms_consent", "sms_opt_out", "other_consent")
+CONSENT_FIELDS = ("sms_consent", "sms_opt_out", "other_consent", "notes")
 CONTENT_SAMPLE_ROWS = 200
 # The share of a column's cells that must look like values of a field.
 MIN_VALUE_SHARE = 0.6
@@ -160,7 +168,27 @@ def guess_columns(
         # A person who names one column of consent has not set the others aside.
         fields[name] = [*chosen.get(name, ()), *guess.fields.get(name, ())]
     fields = {name: positions for name, positions in fields.items() if positions}
-    return ColumnGuess(fields, guess.notes, next(iter(guess.questions), None))
+    notes = [
+        *guess.notes,
+        *_notes_on_ignored_refusals(headings, sample, chosen.get("ignored", ())),
+    ]
+    return ColumnGuess(fields, notes, next(iter(guess.questions), None))
+
+
+def _notes_on_ignored_refusals(
+    headings: Sequence[str], sample: Sequence[Sequence[str]], ignored: Sequence[int]
+) -> list[str]:
+    """What a person must know who sets aside columns whose cells refuse or mention messages."""
+    notes = []
+    for position in ignored:
+        cells = [row[position][:MAX_NOTE_LENGTH] for row in sample if position < len(row)]
+        count = sum(cell_refuses_messages(cell) or cell_mentions_messages(cell) for cell in cells)
+        if count:
+            notes.append(
+                f"{headings[position]}: set aside, though {count:,} of its cells say no to "
+                "messages or speak of them"
+            )
+    return notes
 
 
 class _Guess:
@@ -561,6 +589,22 @@ class _Guess:
             )
         )
 
+    def _ask_about_refusing_cells(self, column: _Column) -> None:
+        """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
+        at = column.position + 1
+        count = len(column.row_numbers_matching(_refuses_or_mentions_messages))
+        self.questions.append(
+            Question(
+                f"{column.text}: some cells ({count:,}) say no to messages or speak of them: say "
+                "that it holds notes, of which each that refuses is an opt-out and each that is "
+                "not clear gives no consent; or that it holds consent to SMS or opt-outs; or set "
+                "it aside",
+                f"--map notes={at}, --map sms_consent={at}, --map sms_opt_out={at} or "
+                f"--ignore {at}",
+                column.position,
+            )
+        )
+
     def _row_numbers_with_opt_out(self) -> set[int]:
         """The rows of the sample in which a column of consent says no."""
         readers = {"sms_consent": _POSITIVE, "other_consent": _POSITIVE, "sms_opt_out": _NEGATIVE}
@@ -573,6 +617,16 @@ class _Guess:
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
+    def _has_notes_that_mention_messages(self, column: _Column) -> bool:
+        return (
+            heading_is_of_notes(column.text)
+            and not _holds_mostly_answers_in_words(column)
+            and bool(
+                column.row_numbers_matching(cell_mentions_messages)
+                - self._row_numbers_with_opt_out()
+            )
+        )
+
     def _may_hold_consent_in_other_words(self, column: _Column) -> bool:
         """Whether a column that is not understood tells customers apart as a consent does."""
         is_known = (
@@ -584,10 +638,6 @@ class _Guess:
             return True
         if column.meaning == Meaning.UNKNOWN and _divides_customers_in_two(column):
             return True
-        if heading_is_of_notes(column.text):
-            mentions = column.row_numbers_matching(cell_mentions_messages)
-            if mentions - self._row_numbers_with_opt_out():
-                return True
         return (not column.heading.is_sure and bool(_row_numbers_of_negated_values(column))) or (
             not self.fields.get("sms_consent") and _names_channels_but_not_always_sms(column)
         )
@@ -610,14 +660,35 @@ class _Guess:
             rows_of_no = column.row_numbers_matching(
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
+            if _has_few_kinds(column):
+                rows_of_no |= column.row_numbers_matching(cell_forbids_something)
             if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
+                elif (
+                    column.consent_answer_share() < MIN_VALUE_SHARE
+                    or heading_names_notes(column.text)
+                ):
+                    self._ask_about_refusing_cells(column)
                 else:
                     self._ask_whether_consent(column)
+            elif self._has_notes_that_mention_messages(column):
+                self._ask_about_refusing_cells(column)
             elif self._may_hold_consent_in_other_words(column):
                 self._ask_whether_consent(column)
+
+
+def _refuses_or_mentions_messages(cell: str) -> bool:
+    return (
+        cell_refuses_messages(cell) or cell_mentions_messages(cell) or cell_forbids_something(cell)
+    )
+
+
+def _has_few_kinds(column: _Column) -> bool:
+    """Whether the cells are a few values again and again: kinds of customers, not notes."""
+    values = set(column.all_cells)
+    return len(values) <= MAX_STATES and len(values) * 2 <= len(column.all_cells)
 
 
 def _person_in_heading(column: _Column) -> frozenset[str]:

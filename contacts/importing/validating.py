@@ -1,8 +1,8 @@
 """Validating a row of a customer list: a contact to write, or the reason why it is rejected.
 
-A row is rejected if it has no certain number, if its cells are shifted, or if its birthday is no
-date of birth: then the row may be shifted or damaged, too. Any other cell that cannot be used is
-left out and listed (rules.md#import).
+A row is rejected if it has no certain number, or if its cells are shifted: a number or an e-mail
+address under a birthday shows it, too. Any other cell that cannot be used is left out and listed
+(rules.md#import).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
+from functools import partial
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -24,9 +25,13 @@ from contacts.importing.cells import (
     looks_like_email,
     looks_like_phone,
 )
-from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
+from contacts.importing.consent_cells import (
+    Consent,
+    ConsentCell,
+    ConsentColumn,
+    channels_in_cell,
+)
 from contacts.importing.dates import (
-    YearlessDate,
     has_spreadsheet_serial_dates,
     parse_birthday_or_raise_unusable,
 )
@@ -45,8 +50,14 @@ from contacts.importing.phone_cells import (
     PhoneReader,
     detect_phone_convention,
 )
-from contacts.importing.refusing_cells import cell_refuses_messages
-from contacts.phones import PhoneKind
+from contacts.importing.refusing_cells import (
+    cell_refuses_messages,
+    name_refuses_contact,
+    note_may_refuse_messages,
+    phone_remark_refuses_messages,
+)
+from contacts.models import DateOrder
+from contacts.phones import PhoneKind, phone_kind
 
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
@@ -171,14 +182,12 @@ def build_refusal_reader(
     *,
     sample: Sequence[Sequence[str]] = (),
     zone: tzinfo = UTC,
-) -> Callable[[list[str]], Refusal | None]:
+) -> Callable[[list[str]], list[Refusal]]:
     """A function that says who gives no consent in a row; for arguments see `build_row_validator`.
 
     A row that is rejected for another cell than its number counts, too.
     """
-    return _RowValidator(
-        headings, mapping, date_order, region, sample, zone
-    ).consent_refusal_or_none
+    return _RowValidator(headings, mapping, date_order, region, sample, zone).consent_refusals
 
 
 class _RowValidator:
@@ -234,6 +243,10 @@ class _RowValidator:
             for field in ("sms_consent", "sms_opt_out", "other_consent")
             for at in columns(field)
         ]
+        self.notes = [
+            (at, KnownCells(partial(_read_note, *_build_note_readers(zone)), MAX_KNOWN_TEXTS))
+            for at in columns("notes")
+        ]
         mapped = {at for positions in mapping.values() for at in positions}
         # A plan looks at the first rows; a no may stand in any row below them.
         self.unused_texts = [
@@ -268,7 +281,7 @@ class _RowValidator:
         if shift := self._reject_if_cells_are_shifted(cells):
             return shift
         dropped: list[DroppedCell] = []
-        yearless: list[DroppedCell] = []
+        unread_birthdays: list[DroppedCell] = []
         number = self._read_best_number_or_reject(cells, dropped)
         if isinstance(number, Rejection):
             return number
@@ -279,12 +292,12 @@ class _RowValidator:
                 continue
             try:
                 birthday = birthday_of[text]
-            except YearlessDate as problem:
-                yearless.append(self._build_dropped_cell("birthday", at, cells, problem))
             except UnusableCell as problem:
-                return self._build_rejection(at, cells, problem)
-        if yearless and birthday is None:
-            dropped += yearless
+                if looks_like_phone(text) or looks_like_email(text):
+                    return self._build_rejection(at, cells, problem)
+                unread_birthdays.append(self._build_dropped_cell("birthday", at, cells, problem))
+        if birthday is None:
+            dropped += unread_birthdays
         first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
@@ -313,18 +326,28 @@ class _RowValidator:
             tuple(dropped),
         )
 
-    def consent_refusal_or_none(self, cells: list[str]) -> Refusal | None:
-        """Who gives no consent in the row; None if nobody, or if it is not certain who."""
+    def consent_refusals(self, cells: list[str]) -> list[Refusal]:
+        """Who gives no consent in the row; nobody if it is not certain who.
+
+        A remark that refuses messages is kept for all numbers that its cell may hold.
+        """
         cells = cells + [""] * (self.width - len(cells))
         if self._reject_if_cells_are_shifted(cells):
-            return None
+            return []
         said = self._combine_consent_cells(cells, [])
         if said.consent < Consent.WITHHELD:
-            return None
+            return []
         number = self._read_best_number_or_reject(cells, [])
         if isinstance(number, Rejection):
-            return None
-        return Refusal(number.phone, said.consent, said.at)
+            country = self._country_text(cells)
+            phones = [
+                phone
+                for at, reader in self.phone_readers
+                for phone in self._numbers_with_refusing_remark(reader, cells[at], country)
+            ]
+        else:
+            phones = [number.phone]
+        return [Refusal(phone, said.consent, said.at) for phone in phones]
 
     def _reject_if_cells_are_shifted(self, cells: list[str]) -> Rejection | None:
         """Why the row's cells stand in wrong columns, as after a separator without quotes."""
@@ -360,8 +383,11 @@ class _RowValidator:
             try:
                 number = reader.parse(text, country)
             except UnusableCell as problem:
-                problems.append((at, problem))
-                continue
+                numbers = self._numbers_with_refusing_remark(reader, text, country)
+                if len(numbers) != 1:
+                    problems.append((at, problem))
+                    continue
+                number = ParsedPhone(numbers[0], phone_kind(numbers[0]))
             if number.kind == PhoneKind.MOBILE:
                 found = number
                 break
@@ -376,6 +402,14 @@ class _RowValidator:
                 self._build_dropped_cell(f"the number of {self.headings[at]}", at, cells, why)
             )
         return found
+
+    def _numbers_with_refusing_remark(
+        self, reader: PhoneReader, text: str, country: str
+    ) -> list[str]:
+        """All numbers that a cell may hold whose remark refuses messages; such a no is kept."""
+        if not phone_remark_refuses_messages(text):
+            return []
+        return reader.find_all_possible_numbers(text, country)
 
     def _build_birthday_cache(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
@@ -452,7 +486,10 @@ class _RowValidator:
         """What all cells together say: a no wins, then doubt, then a yes."""
         for at in self.names_at:
             # People write `Anna (no SMS)`; hardly any name has a word that may say no.
-            if " " in cells[at] and cell_refuses_messages(cells[at]):
+            if " " in cells[at] and name_refuses_contact(cells[at]):
+                return ConsentCell(Consent.OPTED_OUT)
+        for at, _ in self.phone_readers:
+            if phone_remark_refuses_messages(cells[at]):
                 return ConsentCell(Consent.OPTED_OUT)
         said = _NOTHING_SAID
         for at, column, is_of_other_messages in self.consents:
@@ -465,6 +502,13 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
+        for at, notes in self.notes:
+            note = notes[cells[at]]
+            if note.problem:
+                dropped.append(
+                    self._build_dropped_cell("consent", at, cells, UnusableCell(note.problem))
+                )
+            said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
                 if cells[at] and refuses[cells[at]]:
@@ -512,6 +556,35 @@ _CELL_TYPES = (
 )
 
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
+
+
+def _build_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
+    """Readers of states: of those who agreed, and of those who did not."""
+    return (
+        ConsentColumn((), is_opt_out=False, date_order=DateOrder.ISO, zone=zone),
+        ConsentColumn((), is_opt_out=True, date_order=DateOrder.ISO, zone=zone),
+    )
+
+
+def _read_note(agreeing: ConsentColumn, refusing: ConsentColumn, text: str) -> ConsentCell:
+    """What a note says: an opt-out if it refuses messages, doubt if it only speaks of them."""
+    if cell_refuses_messages(text):
+        return ConsentCell(Consent.OPTED_OUT)
+    said = agreeing.read(text)
+    is_state = not said.problem and refusing.read(text).consent == said.consent
+    if said.consent == Consent.OPTED_OUT and is_state:
+        return said  # `unsubscribed` means the same in every column, `no` does not
+    channels = channels_in_cell(text)
+    is_unclear = (channels and "sms" not in channels) or (
+        # `no` may answer anything, `no milk` answers nothing.
+        not said.problem and said.consent >= Consent.WITHHELD and text.strip().isalnum()
+    )
+    says_yes = not said.problem and said.consent == Consent.AGREES
+    if is_unclear or (not says_yes and note_may_refuse_messages(text)):
+        return ConsentCell(
+            Consent.WITHHELD, None, "the note may refuse messages, and does not say so clearly"
+        )
+    return _NOTHING_SAID
 
 
 def _parse_unusual_email(text: str) -> str:
