@@ -101,6 +101,8 @@ CONCEPTS = {
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
         "nazwisko prijmeni"
     ),
+    "paternal": "paterno paternal",
+    "maternal": "materno maternal",
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
         "nominativo full whole complete completo complet voller vollstandiger display fullname "
@@ -327,6 +329,40 @@ for _concept, _words in CONCEPTS.items():
 for _word_concepts in CONCEPTS_BY_WORD.values():
     if "advertising" in _word_concepts:
         _word_concepts.add("topic")
+# Lists in Greek are often typed in Latin letters, by sound or by the look of the letters.
+_GREEK_DIGRAPHS = {"ου": "ou", "αυ": "av", "ευ": "ev", "μπ": "mp", "ντ": "nt", "γγ": "gg"}
+_GREEK_IN_LATIN = dict(
+    zip("αβγδεζηθικλμνξοπρστυφχψω", "a v g d e z i th i k l m n x o p r s t y f ch ps o".split(),
+        strict=True)
+)  # fmt: skip
+_LATIN_VARIANTS = (
+    {},
+    {"υ": "i", "χ": "x"},
+    {"υ": "i", "χ": "h"},
+    {"η": "h", "υ": "u", "ω": "w", "χ": "x", "ξ": "ks", "θ": "8"},
+    {"η": "h", "υ": "y", "ω": "w", "χ": "x"},
+    {"η": "h", "υ": "u", "χ": "x"},
+)
+MIN_TRANSLITERATED_LENGTH = 4
+
+
+def _greek_words_in_latin_letters() -> dict[str, set[str]]:
+    """The concepts of Greek words by their spellings in Latin letters, but those that are known."""
+    found: dict[str, set[str]] = {}
+    for word, concepts in CONCEPTS_BY_WORD.items():
+        if not set(word) <= _GREEK_IN_LATIN.keys() or len(word) < MIN_TRANSLITERATED_LENGTH:
+            continue
+        for digraph, letters in _GREEK_DIGRAPHS.items():
+            word = word.replace(digraph, letters)
+        for variant in _LATIN_VARIANTS:
+            table = str.maketrans(_GREEK_IN_LATIN | variant)
+            latin = word.translate(table)
+            if latin not in CONCEPTS_BY_WORD:
+                found.setdefault(latin, set()).update(concepts)
+    return found
+
+
+CONCEPTS_BY_WORD |= _greek_words_in_latin_letters()
 _LONG_WORDS = [word for word in CONCEPTS_BY_WORD if len(word) >= 5]
 _LONG_WORDS_BY_ENDS: dict[tuple[str, str], list[str]] = {}
 for _word in _LONG_WORDS:

@@ -23,6 +23,7 @@ from contacts.importing.cells import (
 )
 from contacts.importing.consent_cells import Consent, ConsentColumn, channels_in_cell
 from contacts.importing.genders import GenderColumn
+from contacts.importing.given_names import is_usual_given_name
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.headings import (
     Channel,
@@ -30,6 +31,7 @@ from contacts.importing.headings import (
     Meaning,
     Whose,
     heading_is_of_notes,
+    heading_is_of_second_surname,
     heading_names_notes,
     read_heading,
 )
@@ -162,7 +164,13 @@ def guess_columns(
                 )
             )
     has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
-    guess = _Guess(columns, region, has_headings=has_headings, has_phone="phone" in chosen)
+    guess = _Guess(
+        columns,
+        region,
+        has_headings=has_headings,
+        has_phone="phone" in chosen,
+        phone_headings=[headings[position] for position in chosen.get("phone", ())],
+    )
     fields = guess.fields | {name: list(positions) for name, positions in chosen.items()}
     for name in CONSENT_FIELDS:
         # A person who names one column of consent has not set the others aside.
@@ -195,9 +203,16 @@ class _Guess:
     """The state of one guess: each method decides about some of the columns."""
 
     def __init__(
-        self, columns: Sequence[_Column], region: str, *, has_headings: bool, has_phone: bool
+        self,
+        columns: Sequence[_Column],
+        region: str,
+        *,
+        has_headings: bool,
+        has_phone: bool,
+        phone_headings: Sequence[str],
     ) -> None:
         self.columns, self.region, self.has_headings = columns, region, has_headings
+        self.phone_headings = phone_headings
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
         self.questions: list[Question] = []
@@ -306,6 +321,18 @@ class _Guess:
         )
         return [column for column in columns if _person_in_heading(column) == person] or columns
 
+    def _columns_of_other_person(self, meaning: Meaning) -> list[_Column]:
+        """Columns of one whose phone is chosen and who is not the customer: `Parent surname`."""
+        persons = {word for text in self.phone_headings for word in _other_persons_in(text)}
+        if not persons:
+            return []
+        return [
+            column
+            for column in self.columns
+            if persons & set(_other_persons_in(column.text))
+            and _meaning_without_words(column.text, persons) == meaning
+        ]
+
     def _ask_if_headings_come_twice(self) -> None:
         """Ask about a second list beside the first: the headings of names and phones come twice."""
         again = [
@@ -364,7 +391,10 @@ class _Guess:
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _map_emails(self) -> None:
-        emails = self._of_person_with_phone(self._ranked_columns_with_meaning(Meaning.EMAIL))
+        emails = self._of_person_with_phone(
+            self._ranked_columns_with_meaning(Meaning.EMAIL)
+            or self._columns_of_other_person(Meaning.EMAIL)
+        )
         if not emails:
             emails = [
                 column
@@ -386,6 +416,16 @@ class _Guess:
             for column in self._ranked_columns_with_meaning(Meaning.NAME)
             if _could_hold_names(column)
         ]
+        if not (first or last or full or plain):
+            first, last, full, plain = (
+                self._columns_of_other_person(meaning)
+                for meaning in (
+                    Meaning.FIRST_NAME,
+                    Meaning.LAST_NAME,
+                    Meaning.FULL_NAME,
+                    Meaning.NAME,
+                )
+            )
         if not plain and not full and not (first and last):
             plain = [
                 column
@@ -404,6 +444,9 @@ class _Guess:
                 first = plain
         elif plain and not full:
             full = plain
+        last = self._with_second_surnames(last)
+        if not (first or last or full):
+            full = self._persons_under_company_heading()
         if not self.has_headings and self.used and not (first or last or full):
             names = [
                 column
@@ -411,11 +454,41 @@ class _Guess:
                 if column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
                 and not _holds_mostly_answers_in_words(column)
             ]
+            if len(names) == 2 and _given_name_share(names[1]) > _given_name_share(names[0]):
+                names.reverse()
             first, last = names[:1], names[1:2]
         self._assign_columns_to_field("first_name", first)
         self._assign_columns_to_field("last_name", last)
         if not (first and last):
             self._assign_columns_to_field("full_name", full)
+
+    def _with_second_surnames(self, last: list[_Column]) -> list[_Column]:
+        """The columns of the last name, with those of a second family name behind them."""
+        firsts = {
+            _person_in_heading(column)
+            for column in self.columns
+            if column.meaning == Meaning.FIRST_NAME
+        }
+        seconds = [
+            column
+            for column in self.columns
+            if heading_is_of_second_surname(column.text)
+            # `Last name 2` beside `First name 2` is another person's.
+            and (not firsts or _person_in_heading(column) not in firsts - {frozenset()})
+        ]
+        if not seconds or not any(column not in seconds for column in last):
+            return last
+        return [column for column in last if column not in seconds][:1] + seconds[:1]
+
+    def _persons_under_company_heading(self) -> list[_Column]:
+        """A column of companies, if no other holds names and its cells are persons' names."""
+        return [
+            column
+            for column in self.columns
+            if _names_company(column.text)
+            and column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
+            and _given_name_share(column) >= MIN_VALUE_SHARE
+        ][:1]
 
     def _map_genders(self) -> None:
         genders = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.GENDER))
@@ -595,10 +668,10 @@ class _Guess:
         count = len(column.row_numbers_matching(_refuses_or_mentions_messages))
         self.questions.append(
             Question(
-                f"{column.text}: some cells ({count:,}) say no to messages or speak of them: say "
-                "that it holds notes, of which each that refuses is an opt-out and each that is "
-                "not clear gives no consent; or that it holds consent to SMS or opt-outs; or set "
-                "it aside",
+                f"{column.text} may say who agreed to SMS or who did not (cells that refuse or "
+                f"mention messages: {count:,}): say whether it holds notes, of which each that "
+                "refuses is an opt-out and each that is not clear gives no consent, or consent to "
+                "SMS, or opt-outs, or set it aside",
                 f"--map notes={at}, --map sms_consent={at}, --map sms_opt_out={at} or "
                 f"--ignore {at}",
                 column.position,
@@ -698,6 +771,20 @@ def _person_in_heading(column: _Column) -> frozenset[str]:
         for word in canonical_heading_words(column.text)
         if word.isdigit() or "person" in CONCEPTS_BY_WORD.get(word, ())
     )
+
+
+def _other_persons_in(heading: str) -> list[str]:
+    """The words of a heading for persons who are not customers, such as `parent`."""
+    return [
+        word
+        for word in canonical_heading_words(heading)
+        if "other_person" in CONCEPTS_BY_WORD.get(word, ())
+    ]
+
+
+def _meaning_without_words(heading: str, words: Set[str]) -> Meaning:
+    kept = [word for word in canonical_heading_words(heading) if word not in words]
+    return read_heading(" ".join(kept)).meaning
 
 
 def _is_filled_and_not_placeholder(cell: str) -> bool:
@@ -996,6 +1083,17 @@ def _looks_like_name(cell: str) -> bool:
 
 
 _NAME_MARKS = {ord(mark): None for mark in " .,'’-"}
+
+
+def _given_name_share(column: _Column) -> float:
+    """Which share of the cells has a usual given name as its first or last word."""
+    return column.matching_share(
+        lambda cell: any(map(is_usual_given_name, {cell.split()[0], cell.split()[-1]}))
+    )
+
+
+def _names_company(heading: str) -> bool:
+    return any("company" in CONCEPTS_BY_WORD.get(w, ()) for w in canonical_heading_words(heading))
 
 
 def _could_hold_names(column: _Column) -> bool:

@@ -36,13 +36,22 @@ from contacts.importing.dates import (
     parse_birthday_or_raise_unusable,
 )
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import MEANINGS_OF_CONSENT, Meaning, read_heading
+from contacts.importing.headings import (
+    MEANINGS_OF_CONSENT,
+    Meaning,
+    heading_is_of_second_surname,
+    label_columns_by_phone_column,
+    rank_of_phone_label,
+    read_heading,
+)
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
     is_placeholder_for_no_value,
     reason_if_number_or_email,
     writes_family_first,
+    writes_family_in_capitals,
+    writes_two_surnames,
 )
 from contacts.importing.phone_cells import (
     ParsedPhone,
@@ -217,9 +226,14 @@ class _RowValidator:
             (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
             for at in mapping["phone"]
         ]
+        self.phone_labels = label_columns_by_phone_column(headings, mapping["phone"])
         self.full_names = [
-            (at, writes_family_first(headings[at], cells_of(at))) for at in columns("full_name")
+            (at, _build_name_splitter(headings[at], cells_of(at), region))
+            for at in columns("full_name")
         ]
+        self.has_second_surname = any(
+            heading_is_of_second_surname(headings[at]) for at in self.last_at
+        )
         self.names_at = [
             at for field in ("first_name", "last_name", "full_name") for at in columns(field)
         ]
@@ -376,7 +390,10 @@ class _RowValidator:
         country = self._country_text(cells) if self.country_at else ""
         found: ParsedPhone | None = None
         problems: list[tuple[int, UnusableCell]] = []
-        for at, reader in self.phone_readers:
+        readers = self.phone_readers
+        if self.phone_labels and len(readers) > 1:
+            readers = sorted(readers, key=lambda column: self._rank_by_label(column[0], cells))
+        for at, reader in readers:
             text = cells[at].strip()
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
@@ -402,6 +419,11 @@ class _RowValidator:
                 self._build_dropped_cell(f"the number of {self.headings[at]}", at, cells, why)
             )
         return found
+
+    def _rank_by_label(self, phone_at: int, cells: list[str]) -> int:
+        """The rank of the number in a phone column by the label beside it, such as `Mobile`."""
+        label_at = self.phone_labels.get(phone_at)
+        return rank_of_phone_label(cells[label_at]) if label_at is not None else 0
 
     def _numbers_with_refusing_remark(
         self, reader: PhoneReader, text: str, country: str
@@ -432,13 +454,14 @@ class _RowValidator:
         for at in self.first_at:
             first = first or self._name_or_drop_cell(at, cells, dropped)
         for at in self.last_at:
-            last = last or self._name_or_drop_cell(at, cells, dropped)
+            if self.has_second_surname:
+                last = f"{last} {self._name_or_drop_cell(at, cells, dropped)}".strip()
+            else:
+                last = last or self._name_or_drop_cell(at, cells, dropped)
         if self.full_names and not (first and last):
-            for at, family_first in self.full_names:
+            for at, split_name in self.full_names:
                 if not (first and last) and self._name_or_drop_cell(at, cells, dropped):
-                    first, last = fill_missing_name_part(
-                        cells[at], first, last, family_first=family_first
-                    )
+                    first, last = split_name(cells[at], first, last)
         return first, last
 
     def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
@@ -532,6 +555,18 @@ class _RowValidator:
             cells[position].strip()[:200],
             f"kept without {missing_part}: {problem}",
         )
+
+
+def _build_name_splitter(
+    heading: str, cells: Sequence[str], region: str
+) -> Callable[[str, str, str], tuple[str, str]]:
+    """A function that divides the full names of a column, as its heading and cells write them."""
+    return partial(
+        fill_missing_name_part,
+        family_first=writes_family_first(heading, cells),
+        family_in_capitals=writes_family_in_capitals(cells),
+        has_two_surnames=writes_two_surnames(cells, region),
+    )
 
 
 def _columns_with_matchers_of_uniform_cells(
