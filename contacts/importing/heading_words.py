@@ -275,7 +275,7 @@ CONCEPTS = {
         "ipaddress useragent methode metodo mode"
     ),
     "glue": (
-        "kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
+        "invio envoi zusendung sending kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
         "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
         "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
         "et y e ed και in im ins von vom zu zum zur mit with your our my we s d l st est is are "
@@ -474,9 +474,27 @@ def _split_camel_case_or_compound(word: str) -> Sequence[str]:
     )
     if whole in CONCEPTS_BY_WORD or whole in _PHRASE_WORDS:
         return [whole]
+    if inflected := _other_form_of_known_word_or_empty(whole):
+        return [inflected]
     if len(parts) > 1 and all(map(_is_known_word_or_compound, parts)):
         return parts
     return compound_parts_or_empty(whole) or parts
+
+
+def _other_form_of_known_word_or_empty(word: str) -> str:
+    """The known word of which a word is the singular or plural: `autorisations`, `comercial`."""
+    if len(word) < MIN_INFLECTED_LENGTH:
+        return ""
+    forms = [word + ending for ending in _PLURAL_ENDINGS]
+    forms += [word.removesuffix(ending) for ending in _PLURAL_ENDINGS]
+    return next(
+        (form for form in forms if len(form) >= MIN_INFLECTED_LENGTH and form in CONCEPTS_BY_WORD),
+        "",
+    )
+
+
+MIN_INFLECTED_LENGTH = 7
+_PLURAL_ENDINGS = ("s", "es", "n", "en")
 
 
 def _is_known_word_or_compound(word: str) -> bool:

@@ -483,16 +483,11 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         topical = True
     if not (negative or positive or topical):
         return None
-    if not (negative or positive) and concepts & {
-        "other",
-        "id",
-        "place",
-        "name",
-        "number",
-        "date",
-        "last",
-        "label",
-    }:
+    is_of_appointments = {"sms", "service"} <= concepts  # `Termin-Erinnerung per SMS`
+    others = {"id", "place", "name", "number", "date", "last", "label"}
+    if not (negative or positive) and concepts & (
+        others if is_of_appointments else others | {"other"}
+    ):
         return Heading(Meaning.OTHER)
     if concepts & {"company", "other_person", "dependant"} and not (negative or positive):
         return Heading(Meaning.OTHER)
@@ -506,7 +501,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         return None  # `SMS opt-in number` is a phone number
     if "other" in concepts and set(words) & set(_EVENT_WORDS):
         return Heading(Meaning.OTHER)
-    is_sure = is_sure and "other" not in concepts
+    is_sure = is_sure and ("other" not in concepts or is_of_appointments)
     has_time = bool(set(words) & set(_DATE_WORDS | {"at", "on", "since", "seit", "desde"}))
     # `by SMS` names the channel, `by whom` the person.
     detail = _WORDS_OF_DETAIL & set(words) and not (

@@ -96,6 +96,7 @@ MIN_SERIAL_SHARE = 0.8
 # How old the customers of a list without headings are, in years, if a column holds birthdays.
 MIN_AGE, MAX_AGE = 12, 110
 _REPEATED = re.compile(r" \(\d+\)$")  # `reading` numbers headings that are the same
+_LIST_SEPARATOR = re.compile(r"[;,|]")  # `VIP;Spring` does not negate `Spring`
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
@@ -292,7 +293,11 @@ class _Guess:
             return True
         answered = column.matching_share(lambda cell: cell != "x" and _is_consent_answer(cell))
         if answered >= MIN_VALUE_SHARE and len(set(column.rows)) > 1:
-            self._ask_whether_consent(column)
+            if self.sms_answers and _names_way_of_contact(column.text):
+                self.notes.append(f"{column.text}: not used as consent to SMS")  # `Viber`
+                self.used.add(column.position)
+            else:
+                self._ask_whether_consent(column)
         return answered >= MIN_VALUE_SHARE
 
     def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
@@ -357,7 +362,7 @@ class _Guess:
             for column in self._unused_filled_columns(
                 Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER
             )
-            if column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE
+            if column.matching_share(_looks_like_phones) >= MIN_VALUE_SHARE
             and _mobile_or_signed_share(column, self.region) >= MIN_VALUE_SHARE
         ]
         if len(candidates) > 1:
@@ -690,6 +695,15 @@ class _Guess:
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
+    def _states_of_all_rows_are_known(self) -> bool:
+        """Whether a column has a state of subscription in each row, which says who agreed or not."""
+        return any(
+            column.meaning == Meaning.STATUS
+            and column.position in self.fields.get("sms_opt_out", ())
+            and all(column.rows)
+            for column in self.columns
+        )
+
     def _has_notes_that_mention_messages(self, column: _Column) -> bool:
         return (
             heading_is_of_notes(column.text)
@@ -709,7 +723,11 @@ class _Guess:
         )
         if not is_known and _holds_answers_in_words(column):
             return True
-        if column.meaning == Meaning.UNKNOWN and _divides_customers_in_two(column):
+        if (
+            column.meaning == Meaning.UNKNOWN
+            and _divides_customers_in_two(column)
+            and not self._states_of_all_rows_are_known()
+        ):
             return True
         return (not column.heading.is_sure and bool(_row_numbers_of_negated_values(column))) or (
             not self.fields.get("sms_consent") and _names_channels_but_not_always_sms(column)
@@ -889,7 +907,11 @@ def _row_numbers_of_negated_values(column: _Column) -> set[int]:
 
 def _opposite_values(column: _Column) -> list[tuple[str, str]]:
     """Pairs of a column's few values, folded, of which one negates the other; the longer first."""
-    values = {fold_to_alphanumeric(cell) for cell in set(column.all_cells) if len(cell) <= 60}
+    values = {
+        fold_to_alphanumeric(cell)
+        for cell in set(column.all_cells)
+        if len(cell) <= MAX_NAME_LENGTH and not _LIST_SEPARATOR.search(cell)
+    }
     if len(values) > MAX_STATES:
         return []
     pairs = combinations(sorted(values, key=len, reverse=True), 2)
@@ -939,6 +961,10 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
+    if not heading.is_sure and _holds_identifiers(column):
+        return ""  # `(Do Not Modify) Contact`
+    if heading.meaning == Meaning.CONSENT and _cells_answer_by_channel(column):
+        return "sms_consent"  # the cells say it, whatever else the heading says
     is_other = heading.channel == Channel.OTHER
     answered = column.consent_answer_share() if cells else 1.0
     if heading.meaning == Meaning.CONSENT_TIME:
@@ -961,6 +987,8 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:
             return ""
+        if heading.is_sure and _holds_one_mark(column):
+            return "sms_opt_out"
         share = column.consent_answer_share(also=looks_like_date)
         if share >= MIN_VALUE_SHARE or (heading.is_sure and (share or not cells)):
             return "sms_opt_out"
@@ -988,6 +1016,51 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
             else "sms_consent"
         )
     return "sms_consent"
+
+
+def _holds_identifiers(column: _Column) -> bool:
+    """Whether each row has a code of its own, with digits, that is neither a phone nor a date."""
+    return (
+        len(column.rows) > 1
+        and len(set(column.rows)) == len(column.rows) == len(column.cells)
+        and column.matching_share(
+            lambda cell: (
+                len(cell.split()) == 1
+                and any(map(str.isdecimal, cell))
+                and not looks_like_phone(cell)
+                and not looks_like_date(cell)
+                and not _is_consent_answer(cell)
+            )
+        )
+        == 1
+    )
+
+
+def _cells_answer_by_channel(column: _Column) -> bool:
+    """Whether each cell names ways of contact and is understood: `SMS: sí | Email: no`."""
+    reader = _build_consent_reader(column.cells)
+    values = set(column.all_cells)
+    return (
+        bool(values)
+        and len(values) <= MAX_STATES
+        and all(_names_way_of_contact(value) and _is_consent_answer(value, reader) for value in values)
+        and any(
+            "sms" in CONCEPTS_BY_WORD.get(word, ())
+            for value in values
+            for word in canonical_heading_words(value)
+        )
+    )
+
+
+def _holds_one_mark(column: _Column) -> bool:
+    """Whether some rows have one and the same mark, such as a cross, and the others nothing."""
+    marks = set(column.all_cells)
+    return (
+        len(marks) == 1
+        and len(column.all_cells) < len(column.rows)
+        and all(len(mark) == 1 and not mark.isdecimal() for mark in marks)
+        and not any(_NEGATIVE.read(mark).consent == Consent.SILENT for mark in marks)
+    )
 
 
 def _names_consent(column: _Column) -> bool:
@@ -1053,6 +1126,14 @@ _POSITIVE, _NEGATIVE = _build_consent_reader(), _build_consent_reader(is_opt_out
 def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
     """Columns of the preferred rank, of which the first that is filled counts in each row."""
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
+
+
+def _looks_like_phones(cell: str) -> bool:
+    """Whether the cell is a phone number, or several with signs between them."""
+    return all(map(looks_like_phone, _BETWEEN_PHONES.split(cell)))
+
+
+_BETWEEN_PHONES = re.compile(r"\s*[;,/|]\s*|\s+[-–]\s+")
 
 
 def _mobile_or_signed_share(column: _Column, region: str) -> float:
