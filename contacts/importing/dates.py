@@ -84,6 +84,7 @@ _TIME = re.compile(
 )
 _SERIAL = re.compile(r"(\d{4,5})(?:[.,]0+)?")
 _DAY_AND_MONTH = re.compile(r"(?:--)?\d{1,2} ?[./\-] ?\d{1,2}[./]?")
+_YEAR_ALONE = re.compile(r"(?:19|20)\d\d")
 _WORDS = re.compile(r"\d+|[^\W\d_]+")
 _TEXTUAL = re.compile(r"[\w .,/'’°\-]+")
 
@@ -111,7 +112,7 @@ MIN_OUTVOTED = 10
 
 
 class YearlessDate(UnusableCell):
-    """A date that gives no certain year; the customer is kept without a birthday."""
+    """A date without a certain year, or a year alone; the customer is kept without a birthday."""
 
 
 class NoDate(UnusableCell):
@@ -245,6 +246,8 @@ def _parse_unvalidated_date(text: str, date_order: str) -> WrittenDate:
         return WrittenDate(second * 100 + third, month, day, clock)
     if _DAY_AND_MONTH.fullmatch(text):
         raise YearlessDate("the date has no year")
+    if _YEAR_ALONE.fullmatch(text):
+        raise YearlessDate("the date has no day and no month")
     if _TEXTUAL.fullmatch(text):
         return _parse_date_with_month_name(text, clock)
     raise UnusableCell("not a date such as 1990-12-31")

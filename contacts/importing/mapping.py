@@ -1037,13 +1037,16 @@ def _holds_identifiers(column: _Column) -> bool:
 
 
 def _cells_answer_by_channel(column: _Column) -> bool:
-    """Whether each cell names ways of contact and is understood: `SMS: sí | Email: no`."""
+    """Whether the cells name ways of contact, or none: `SMS: sí | Email: no`, `EMAIL`, `none`."""
     reader = _build_consent_reader(column.cells)
     values = set(column.all_cells)
     return (
-        bool(values)
-        and len(values) <= MAX_STATES
-        and all(_names_way_of_contact(value) and _is_consent_answer(value, reader) for value in values)
+        len(values) <= MAX_STATES
+        and all(
+            _is_consent_answer(value, reader)
+            and (_names_way_of_contact(value) or reader.read(value).consent != Consent.AGREES)
+            for value in values
+        )
         and any(
             "sms" in CONCEPTS_BY_WORD.get(word, ())
             for value in values

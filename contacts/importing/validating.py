@@ -1,8 +1,8 @@
 """Validating a row of a customer list: a contact to write, or the reason why it is rejected.
 
-A row is rejected if it has no certain number, or if its cells are shifted: a number or an e-mail
-address under a birthday shows it, too. Any other cell that cannot be used is left out and listed
-(rules.md#import).
+A row is rejected if it has no certain number, if its cells are shifted, or if its birthday alone
+is no date of birth: then the row may be shifted or damaged, too. Any other cell that cannot be used
+is left out and listed, and so are birthdays that a column often writes so (rules.md#import).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from contacts.importing.consent_cells import (
     channels_in_cell,
 )
 from contacts.importing.dates import (
+    YearlessDate,
     has_spreadsheet_serial_dates,
     parse_birthday_or_raise_unusable,
 )
@@ -71,6 +72,9 @@ from contacts.phones import PhoneKind, phone_kind
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
 MAX_KNOWN_TEXTS = 1000
+# So many birthdays that are no dates, and such a share of a column, are its way of writing them.
+MIN_UNREAD_BIRTHDAYS = 3
+MIN_UNREAD_SHARE = 0.2
 MAX_KNOWN_BIRTHDAYS = 1 << 15  # the days of 89 years
 
 _SIMPLE_EMAIL = re.compile(
@@ -241,6 +245,9 @@ class _RowValidator:
         self.birthdays = [
             (at, self._build_birthday_cache(cells_of(at))) for at in columns("birthday")
         ]
+        self.unread_birthdays_at = {
+            at for at, birthday_of in self.birthdays if _is_often_unread(birthday_of, cells_of(at))
+        }
         self.consents = [
             (
                 at,
@@ -307,7 +314,7 @@ class _RowValidator:
             try:
                 birthday = birthday_of[text]
             except UnusableCell as problem:
-                if looks_like_phone(text) or looks_like_email(text):
+                if not isinstance(problem, YearlessDate) and at not in self.unread_birthdays_at:
                     return self._build_rejection(at, cells, problem)
                 unread_birthdays.append(self._build_dropped_cell("birthday", at, cells, problem))
         if birthday is None:
@@ -555,6 +562,17 @@ class _RowValidator:
             cells[position].strip()[:200],
             f"kept without {missing_part}: {problem}",
         )
+
+
+def _is_often_unread(birthday_of: KnownCells[date | None], cells: Sequence[str]) -> bool:
+    """Whether birthdays of a column are often no dates, so that one is no sign of a damaged row."""
+    unread = 0
+    for cell in cells:
+        try:
+            _ = birthday_of[cell]
+        except UnusableCell:
+            unread += 1
+    return unread >= MIN_UNREAD_BIRTHDAYS and unread >= len(cells) * MIN_UNREAD_SHARE
 
 
 def _build_name_splitter(
