@@ -41,6 +41,7 @@ FIELD_LABELS = {
     "sms_consent": "consent to SMS",
     "sms_opt_out": "opt-out",
     "other_consent": "consent to other messages",
+    "notes": "notes, of which some may refuse messages",
     "ignored": "set aside",
 }
 

@@ -84,6 +84,7 @@ _TIME = re.compile(
 )
 _SERIAL = re.compile(r"(\d{4,5})(?:[.,]0+)?")
 _DAY_AND_MONTH = re.compile(r"(?:--)?\d{1,2} ?[./\-] ?\d{1,2}[./]?")
+_YEAR_ALONE = re.compile(r"(?:19|20)\d\d")
 _WORDS = re.compile(r"\d+|[^\W\d_]+")
 _TEXTUAL = re.compile(r"[\w .,/'’°\-]+")
 
@@ -118,7 +119,7 @@ MIN_OUTVOTED = 10
 
 
 class YearlessDate(UnusableCell):
-    """A date that gives no certain year; the customer is kept without a birthday."""
+    """A date without a certain year, or a year alone; the customer is kept without a birthday."""
 
 
 class NoDate(UnusableCell):
@@ -240,10 +241,9 @@ def _parse_unvalidated_date(text: str, date_order: str) -> WrittenDate:
         first, _, second, third = match.groups()
         if len(first) >= 3:
             return WrittenDate(int(first), int(second), int(third), clock)
-        if len(third) < 3:
-            raise UnusableCell("give the year with four digits")
+        year = _year_or_raise_unusable(third)
         day, month = _day_month_or_raise_ambiguous(int(first), int(second), date_order)
-        return WrittenDate(int(third), month, day, clock)
+        return WrittenDate(year, month, day, clock)
     if match := _COMPACT.fullmatch(text):
         # Years begin with 19 or 20, and there is no such month: never both.
         century, first, second, third = map(int, match.groups())
@@ -253,9 +253,25 @@ def _parse_unvalidated_date(text: str, date_order: str) -> WrittenDate:
         return WrittenDate(second * 100 + third, month, day, clock)
     if _DAY_AND_MONTH.fullmatch(text):
         raise YearlessDate("the date has no year")
+    if _YEAR_ALONE.fullmatch(text):
+        raise YearlessDate("the date has no day and no month")
     if _TEXTUAL.fullmatch(text):
         return _parse_date_with_month_name(text, clock)
     raise UnusableCell("not a date such as 1990-12-31")
+
+
+def _year_or_raise_unusable(digits: str) -> int:
+    """The year of four digits, or of two as spreadsheets shorten it: the last one that has begun.
+
+    Raises:
+        UnusableCell: if there are one or three digits.
+    """
+    if len(digits) == 4:
+        return int(digits)
+    if len(digits) != 2:
+        raise UnusableCell("give the year with four digits")
+    year = date.today().year
+    return year - (year - int(digits)) % 100
 
 
 def _day_month_or_raise_ambiguous(first: int, second: int, date_order: str) -> tuple[int, int]:
@@ -286,6 +302,10 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
     days = [number for number in numbers if len(number) <= 2]
     if len(years) == 1 and len(days) == 1:
         return WrittenDate(int(years[0]), months[0], int(days[0]), clock)
+    if len(days) == 2 and len(numbers[1]) == 2:
+        # `3-May-90`, `May 3, 90`: the year is the last number.
+        year = _year_or_raise_unusable(numbers[1])
+        return WrittenDate(year, months[0], int(numbers[0]), clock)
     if len(days) == 2:
         raise UnusableCell("give the year with four digits")
     if len(days) == 1:

@@ -103,6 +103,8 @@ CONCEPTS = {
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
         "nazwisko prijmeni"
     ),
+    "paternal": "paterno paternal",
+    "maternal": "materno maternal",
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
         "nominativo full whole complete completo complet voller vollstandiger display fullname "
@@ -283,7 +285,7 @@ CONCEPTS = {
         "ipaddress useragent methode metodo mode"
     ),
     "glue": (
-        "kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
+        "invio envoi zusendung sending kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
         "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
         "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
         "et y e ed και in im ins von vom zu zum zur mit with your our my we s d l st est is are "
@@ -337,6 +339,40 @@ for _concept, _words in CONCEPTS.items():
 for _word_concepts in CONCEPTS_BY_WORD.values():
     if "advertising" in _word_concepts:
         _word_concepts.add("topic")
+# Lists in Greek are often typed in Latin letters, by sound or by the look of the letters.
+_GREEK_DIGRAPHS = {"ου": "ou", "αυ": "av", "ευ": "ev", "μπ": "mp", "ντ": "nt", "γγ": "gg"}
+_GREEK_IN_LATIN = dict(
+    zip("αβγδεζηθικλμνξοπρστυφχψω", "a v g d e z i th i k l m n x o p r s t y f ch ps o".split(),
+        strict=True)
+)  # fmt: skip
+_LATIN_VARIANTS = (
+    {},
+    {"υ": "i", "χ": "x"},
+    {"υ": "i", "χ": "h"},
+    {"η": "h", "υ": "u", "ω": "w", "χ": "x", "ξ": "ks", "θ": "8"},
+    {"η": "h", "υ": "y", "ω": "w", "χ": "x"},
+    {"η": "h", "υ": "u", "χ": "x"},
+)
+MIN_TRANSLITERATED_LENGTH = 4
+
+
+def _greek_words_in_latin_letters() -> dict[str, set[str]]:
+    """The concepts of Greek words by their spellings in Latin letters, but those that are known."""
+    found: dict[str, set[str]] = {}
+    for word, concepts in CONCEPTS_BY_WORD.items():
+        if not set(word) <= _GREEK_IN_LATIN.keys() or len(word) < MIN_TRANSLITERATED_LENGTH:
+            continue
+        for digraph, letters in _GREEK_DIGRAPHS.items():
+            word = word.replace(digraph, letters)
+        for variant in _LATIN_VARIANTS:
+            table = str.maketrans(_GREEK_IN_LATIN | variant)
+            latin = word.translate(table)
+            if latin not in CONCEPTS_BY_WORD:
+                found.setdefault(latin, set()).update(concepts)
+    return found
+
+
+CONCEPTS_BY_WORD |= _greek_words_in_latin_letters()
 _LONG_WORDS = [word for word in CONCEPTS_BY_WORD if len(word) >= 5]
 _LONG_WORDS_BY_ENDS: dict[tuple[str, str], list[str]] = {}
 for _word in _LONG_WORDS:
@@ -452,9 +488,27 @@ def _split_camel_case_or_compound(word: str) -> Sequence[str]:
     )
     if whole in CONCEPTS_BY_WORD or whole in _PHRASE_WORDS:
         return [whole]
+    if inflected := _other_form_of_known_word_or_empty(whole):
+        return [inflected]
     if len(parts) > 1 and all(map(_is_known_word_or_compound, parts)):
         return parts
     return compound_parts_or_empty(whole) or parts
+
+
+def _other_form_of_known_word_or_empty(word: str) -> str:
+    """The known word of which a word is the singular or plural: `autorisations`, `comercial`."""
+    if len(word) < MIN_INFLECTED_LENGTH:
+        return ""
+    forms = [word + ending for ending in _PLURAL_ENDINGS]
+    forms += [word.removesuffix(ending) for ending in _PLURAL_ENDINGS]
+    return next(
+        (form for form in forms if len(form) >= MIN_INFLECTED_LENGTH and form in CONCEPTS_BY_WORD),
+        "",
+    )
+
+
+MIN_INFLECTED_LENGTH = 7
+_PLURAL_ENDINGS = ("s", "es", "n", "en")
 
 
 def _is_known_word_or_compound(word: str) -> bool:

@@ -149,10 +149,73 @@ def heading_is_of_notes(text: str) -> bool:
     Args:
         text: the heading as it stands in the file.
     """
-    return read_heading(text).meaning == Meaning.UNKNOWN or any(
-        "note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text)
+    return read_heading(text).meaning == Meaning.UNKNOWN or heading_names_notes(text)
+
+
+def heading_names_notes(text: str) -> bool:
+    """Whether a heading says that a column holds notes, comments or remarks.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    return any("note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text))
+
+
+def heading_is_of_second_surname(text: str) -> bool:
+    """Whether a column holds the second of two family names: `Apellido materno`, `2º apellido`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return read_heading(text).meaning == Meaning.LAST_NAME and (
+        "maternal" in concepts or not (_SECOND_WORDS | {"2"}).isdisjoint(words)
     )
 
+
+def label_columns_by_phone_column(
+    headings: Sequence[str], phone_positions: Sequence[int]
+) -> dict[int, int]:
+    """The columns that say of what kind the number of a phone column is, by that column.
+
+    `Phone 1 - Type`, or `Phone 1 - Label`, belongs to `Phone 1 - Value`.
+
+    Args:
+        headings: those of all columns.
+        phone_positions: of the columns with phone numbers.
+    """
+    labels = {
+        words: position
+        for position, heading in enumerate(headings)
+        if position not in phone_positions
+        and (words := _words_without_concept(heading, "label")) != _words_without_concept(heading)
+    }
+    return {
+        position: labels[words]
+        for position in phone_positions
+        if (words := _words_without_concept(headings[position], "value")) in labels
+    }
+
+
+def _words_without_concept(heading: str, concept: str = "") -> tuple[str, ...]:
+    words = canonical_heading_words(heading)
+    return tuple(sorted(w for w in words if concept not in CONCEPTS_BY_WORD.get(w, ())))
+
+
+def rank_of_phone_label(text: str) -> int:
+    """How little the label of a number speaks for a mobile of the customer: `Work` more than `Home`.
+
+    Args:
+        text: the label, such as `Mobile` or `* Work Fax`.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    unwanted = 1000 if concepts & {"fax", "other_person", "company"} else 0
+    return unwanted + _phone_rank_penalty(words, concepts)
+
+
+_SECOND_WORDS = frozenset("2nd second segundo secondo deuxieme zweiter zweites".split())
 
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
 CODE_LEGEND = re.compile(
@@ -298,9 +361,9 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
             "date",
         } - _date_if_no_clear_date_word(words):
             return Meaning.OTHER
-        if "id" in concepts or (concepts & {"other_name"} and not is_first) or concepts & {"area"}:
+        if "id" in concepts or concepts & {"area"}:
             return Meaning.OTHER
-        if "other_name" in concepts:
+        if "other_name" in concepts and not (is_last and not _SECOND_WORDS.isdisjoint(words)):
             return Meaning.OTHER
         if is_last and (is_first or "given" in concepts or _names_first_and_last_name(words)):
             return Meaning.FULL_NAME
@@ -423,16 +486,11 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         topical = True
     if not (negative or positive or topical):
         return None
-    if not (negative or positive) and concepts & {
-        "other",
-        "id",
-        "place",
-        "name",
-        "number",
-        "date",
-        "last",
-        "label",
-    }:
+    is_of_appointments = {"sms", "service"} <= concepts  # `Termin-Erinnerung per SMS`
+    others = {"id", "place", "name", "number", "date", "last", "label"}
+    if not (negative or positive) and concepts & (
+        others if is_of_appointments else others | {"other"}
+    ):
         return Heading(Meaning.OTHER)
     if concepts & {"company", "other_person", "dependant"} and not (negative or positive):
         return Heading(Meaning.OTHER)
@@ -446,7 +504,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         return None  # `SMS opt-in number` is a phone number
     if "other" in concepts and set(words) & set(_EVENT_WORDS):
         return Heading(Meaning.OTHER)
-    is_sure = is_sure and "other" not in concepts
+    is_sure = is_sure and ("other" not in concepts or is_of_appointments)
     has_time = bool(set(words) & set(_DATE_WORDS | {"at", "on", "since", "seit", "desde"}))
     # `by SMS` names the channel, `by whom` the person.
     detail = _WORDS_OF_DETAIL & set(words) and not (

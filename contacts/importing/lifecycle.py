@@ -318,7 +318,7 @@ def _write_rows_after_checkpoint(
     sample = [cells for _, cells in islice(reader, planning.SAMPLE_ROWS)]
     order, region = contact_import.date_order, phone_region_of(contact_import.owner)
     zone = ZoneInfo(contact_import.owner.timezone)
-    read_refusal = build_refusal_reader(
+    read_refusals = build_refusal_reader(
         layout.headings, mapping, order, region, sample=sample, zone=zone
     )
     chunks = _iter_chunks_split_at_checkpoint(
@@ -327,7 +327,7 @@ def _write_rows_after_checkpoint(
         contact_import.pk,
         checkpoint=contact_import.processed,
         silence_agrees=not mapping.get("sms_consent"),
-        read_refusal=read_refusal,
+        read_refusals=read_refusals,
         reads_refusals_first=any(mapping.get(field) for field in CONSENT_FIELDS),
     )
     rows_read, last_line = 0, 0
@@ -353,7 +353,7 @@ def _iter_chunks_split_at_checkpoint(
     *,
     checkpoint: int,
     silence_agrees: bool = True,
-    read_refusal: Callable[[list[str]], Refusal | None] = lambda cells: None,
+    read_refusals: Callable[[list[str]], Sequence[Refusal]] = lambda cells: (),
     reads_refusals_first: bool = False,
 ) -> Iterator[ValidatedChunk]:
     """All chunks of the file; one ends at the checkpoint.
@@ -369,11 +369,11 @@ def _iter_chunks_split_at_checkpoint(
         checkpoint: how many rows have been written.
         silence_agrees: whether the consent that is declared for the file holds for rows that say
             nothing, because the file has no column that asks for consent.
-        read_refusal: see `build_refusal_reader`.
+        read_refusals: see `build_refusal_reader`.
         reads_refusals_first: whether columns speak of consent.
     """
     refusals = Refusals(
-        _iter_refusals_of_file(reader, read_refusal) if reads_refusals_first else ()
+        _iter_refusals_of_file(reader, read_refusals) if reads_refusals_first else ()
     )
     rows, rows_read = iter(reader), 0
     with closing(refusals), SeenPhones() as seen_phones:
@@ -396,9 +396,11 @@ def _iter_chunks_split_at_checkpoint(
                     listed_lines.append(
                         _build_rejected_row_copy_line(import_id, line, result, cells)
                     )
-                    refusal = read_refusal(cells)
-                    if refusal and refusal.consent == Consent.OPTED_OUT:
-                        rejected_refusals.append(refusal.phone)
+                    rejected_refusals += [
+                        refusal.phone
+                        for refusal in read_refusals(cells)
+                        if refusal.consent == Consent.OPTED_OUT
+                    ]
                     continue
                 if result.dropped:
                     listed_lines.append(
@@ -432,17 +434,15 @@ def _iter_chunks_split_at_checkpoint(
 
 
 def _iter_refusals_of_file(
-    reader: reading.FileReader, read_refusal: Callable[[list[str]], Refusal | None]
+    reader: reading.FileReader, read_refusals: Callable[[list[str]], Sequence[Refusal]]
 ) -> Iterator[Refusal]:
     for line, cells in reader:
         try:
-            refusal = read_refusal(cells)
+            yield from read_refusals(cells)
         except BaseTimeoutException:
             raise
         except Exception as error:
             raise RowError(type(error).__name__, f" in line {line:,}") from error
-        if refusal:
-            yield refusal
 
 
 def _build_staged_rows(

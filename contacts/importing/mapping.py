@@ -23,6 +23,7 @@ from contacts.importing.cells import (
 )
 from contacts.importing.consent_cells import Consent, ConsentColumn, channels_in_cell
 from contacts.importing.genders import GenderColumn
+from contacts.importing.given_names import is_usual_given_name
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.headings import (
     Channel,
@@ -30,6 +31,8 @@ from contacts.importing.headings import (
     Meaning,
     Whose,
     heading_is_of_notes,
+    heading_is_of_second_surname,
+    heading_names_notes,
     read_heading,
 )
 from contacts.importing.import_refused import Question
@@ -39,11 +42,17 @@ from contacts.importing.phone_cells import (
     detect_phone_convention,
     two_letter_country_or_empty,
 )
-from contacts.importing.refusing_cells import cell_mentions_messages, cell_refuses_messages
+from contacts.importing.refusing_cells import (
+    cell_forbids_something,
+    cell_mentions_messages,
+    cell_refuses_messages,
+)
 from contacts.models import DateOrder
 
 # The fields of a contact that a column may hold. `other_consent` answers whether messages of
-# another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS.
+# another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS. Of
+# `notes` each cell is read by itself: one that refuses messages opts out, one that speaks of them
+# gives no consent, and others say nothing.
 # `ignored` are columns that a person set aside.
 FIELDS = (
     "phone",
@@ -57,9 +66,10 @@ FIELDS = (
     "sms_consent",
     "sms_opt_out",
     "other_consent",
+    "notes",
     "ignored",
 )
-CONSENT_FIELDS = ("sms_consent", "sms_opt_out", "other_consent")
+CONSENT_FIELDS = ("sms_consent", "sms_opt_out", "other_consent", "notes")
 CONTENT_SAMPLE_ROWS = 200
 # The share of a column's cells that must look like values of a field.
 MIN_VALUE_SHARE = 0.6
@@ -87,6 +97,7 @@ MIN_SERIAL_SHARE = 0.8
 # How old the customers of a list without headings are, in years, if a column holds birthdays.
 MIN_AGE, MAX_AGE = 12, 110
 _REPEATED = re.compile(r" \(\d+\)$")  # `reading` numbers headings that are the same
+_LIST_SEPARATOR = re.compile(r"[;,|]")  # `VIP;Spring` does not negate `Spring`
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
@@ -155,22 +166,55 @@ def guess_columns(
                 )
             )
     has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
-    guess = _Guess(columns, region, has_headings=has_headings, has_phone="phone" in chosen)
+    guess = _Guess(
+        columns,
+        region,
+        has_headings=has_headings,
+        has_phone="phone" in chosen,
+        phone_headings=[headings[position] for position in chosen.get("phone", ())],
+    )
     fields = guess.fields | {name: list(positions) for name, positions in chosen.items()}
     for name in CONSENT_FIELDS:
         # A person who names one column of consent has not set the others aside.
         fields[name] = [*chosen.get(name, ()), *guess.fields.get(name, ())]
     fields = {name: positions for name, positions in fields.items() if positions}
-    return ColumnGuess(fields, guess.notes, next(iter(guess.questions), None))
+    notes = [
+        *guess.notes,
+        *_notes_on_ignored_refusals(headings, sample, chosen.get("ignored", ())),
+    ]
+    return ColumnGuess(fields, notes, next(iter(guess.questions), None))
+
+
+def _notes_on_ignored_refusals(
+    headings: Sequence[str], sample: Sequence[Sequence[str]], ignored: Sequence[int]
+) -> list[str]:
+    """What a person must know who sets aside columns whose cells refuse or mention messages."""
+    notes = []
+    for position in ignored:
+        cells = [row[position][:MAX_NOTE_LENGTH] for row in sample if position < len(row)]
+        count = sum(cell_refuses_messages(cell) or cell_mentions_messages(cell) for cell in cells)
+        if count:
+            notes.append(
+                f"{headings[position]}: set aside, though {count:,} of its cells say no to "
+                "messages or speak of them"
+            )
+    return notes
 
 
 class _Guess:
     """The state of one guess: each method decides about some of the columns."""
 
     def __init__(
-        self, columns: Sequence[_Column], region: str, *, has_headings: bool, has_phone: bool
+        self,
+        columns: Sequence[_Column],
+        region: str,
+        *,
+        has_headings: bool,
+        has_phone: bool,
+        phone_headings: Sequence[str],
     ) -> None:
         self.columns, self.region, self.has_headings = columns, region, has_headings
+        self.phone_headings = phone_headings
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
         self.questions: list[Question] = []
@@ -247,7 +291,11 @@ class _Guess:
             return True
         answered = column.matching_share(lambda cell: cell != "x" and _is_consent_answer(cell))
         if answered >= MIN_VALUE_SHARE and len(set(column.rows)) > 1:
-            self._ask_whether_consent(column)
+            if self.sms_answers and _names_way_of_contact(column.text):
+                self.notes.append(f"{column.text}: not used as consent to SMS")  # `Viber`
+                self.used.add(column.position)
+            else:
+                self._ask_whether_consent(column)
         return answered >= MIN_VALUE_SHARE
 
     def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
@@ -276,6 +324,18 @@ class _Guess:
         )
         return [column for column in columns if _person_in_heading(column) == person] or columns
 
+    def _columns_of_other_person(self, meaning: Meaning) -> list[_Column]:
+        """Columns of one whose phone is chosen and who is not the customer: `Parent surname`."""
+        persons = {word for text in self.phone_headings for word in _other_persons_in(text)}
+        if not persons:
+            return []
+        return [
+            column
+            for column in self.columns
+            if persons & set(_other_persons_in(column.text))
+            and _meaning_without_words(column.text, persons) == meaning
+        ]
+
     def _ask_if_headings_come_twice(self) -> None:
         """Ask about a second list beside the first: the headings of names and phones come twice."""
         again = [
@@ -300,7 +360,7 @@ class _Guess:
             for column in self._unused_filled_columns(
                 Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER
             )
-            if column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE
+            if column.matching_share(_looks_like_phones) >= MIN_VALUE_SHARE
             and _mobile_or_signed_share(column, self.region) >= MIN_VALUE_SHARE
         ]
         if len(candidates) > 1:
@@ -334,7 +394,10 @@ class _Guess:
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _map_emails(self) -> None:
-        emails = self._of_person_with_phone(self._ranked_columns_with_meaning(Meaning.EMAIL))
+        emails = self._of_person_with_phone(
+            self._ranked_columns_with_meaning(Meaning.EMAIL)
+            or self._columns_of_other_person(Meaning.EMAIL)
+        )
         if not emails:
             emails = [
                 column
@@ -356,6 +419,16 @@ class _Guess:
             for column in self._ranked_columns_with_meaning(Meaning.NAME)
             if _could_hold_names(column)
         ]
+        if not (first or last or full or plain):
+            first, last, full, plain = (
+                self._columns_of_other_person(meaning)
+                for meaning in (
+                    Meaning.FIRST_NAME,
+                    Meaning.LAST_NAME,
+                    Meaning.FULL_NAME,
+                    Meaning.NAME,
+                )
+            )
         if not plain and not full and not (first and last):
             plain = [
                 column
@@ -374,6 +447,9 @@ class _Guess:
                 first = plain
         elif plain and not full:
             full = plain
+        last = self._with_second_surnames(last)
+        if not (first or last or full):
+            full = self._persons_under_company_heading()
         if not self.has_headings and self.used and not (first or last or full):
             names = [
                 column
@@ -381,11 +457,41 @@ class _Guess:
                 if column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
                 and not _holds_mostly_answers_in_words(column)
             ]
+            if len(names) == 2 and _given_name_share(names[1]) > _given_name_share(names[0]):
+                names.reverse()
             first, last = names[:1], names[1:2]
         self._assign_columns_to_field("first_name", first)
         self._assign_columns_to_field("last_name", last)
         if not (first and last):
             self._assign_columns_to_field("full_name", full)
+
+    def _with_second_surnames(self, last: list[_Column]) -> list[_Column]:
+        """The columns of the last name, with those of a second family name behind them."""
+        firsts = {
+            _person_in_heading(column)
+            for column in self.columns
+            if column.meaning == Meaning.FIRST_NAME
+        }
+        seconds = [
+            column
+            for column in self.columns
+            if heading_is_of_second_surname(column.text)
+            # `Last name 2` beside `First name 2` is another person's.
+            and (not firsts or _person_in_heading(column) not in firsts - {frozenset()})
+        ]
+        if not seconds or not any(column not in seconds for column in last):
+            return last
+        return [column for column in last if column not in seconds][:1] + seconds[:1]
+
+    def _persons_under_company_heading(self) -> list[_Column]:
+        """A column of companies, if no other holds names and its cells are persons' names."""
+        return [
+            column
+            for column in self.columns
+            if _names_company(column.text)
+            and column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
+            and _given_name_share(column) >= MIN_VALUE_SHARE
+        ][:1]
 
     def _map_genders(self) -> None:
         genders = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.GENDER))
@@ -564,6 +670,22 @@ class _Guess:
             )
         )
 
+    def _ask_about_refusing_cells(self, column: _Column) -> None:
+        """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
+        at = column.position + 1
+        count = len(column.row_numbers_matching(_refuses_or_mentions_messages))
+        self.questions.append(
+            Question(
+                f"{column.text} may say who agreed to SMS or who did not (cells that refuse or "
+                f"mention messages: {count:,}): say whether it holds notes, of which each that "
+                "refuses is an opt-out and each that is not clear gives no consent, or consent to "
+                "SMS, or opt-outs, or set it aside",
+                f"--map notes={at}, --map sms_consent={at}, --map sms_opt_out={at} or "
+                f"--ignore {at}",
+                column.position,
+            )
+        )
+
     def _row_numbers_with_opt_out(self) -> set[int]:
         """The rows of the sample in which a column of consent says no."""
         readers = {"sms_consent": _POSITIVE, "other_consent": _POSITIVE, "sms_opt_out": _NEGATIVE}
@@ -576,6 +698,25 @@ class _Guess:
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
+    def _states_of_all_rows_are_known(self) -> bool:
+        """Whether a column has a state of subscription in each row, which says who agreed or not."""
+        return any(
+            column.meaning == Meaning.STATUS
+            and column.position in self.fields.get("sms_opt_out", ())
+            and all(column.rows)
+            for column in self.columns
+        )
+
+    def _has_notes_that_mention_messages(self, column: _Column) -> bool:
+        return (
+            heading_is_of_notes(column.text)
+            and not _holds_mostly_answers_in_words(column)
+            and bool(
+                column.row_numbers_matching(cell_mentions_messages)
+                - self._row_numbers_with_opt_out()
+            )
+        )
+
     def _may_hold_consent_in_other_words(self, column: _Column) -> bool:
         """Whether a column that is not understood tells customers apart as a consent does."""
         is_known = (
@@ -585,12 +726,12 @@ class _Guess:
         )
         if not is_known and _holds_answers_in_words(column):
             return True
-        if column.meaning == Meaning.UNKNOWN and _divides_customers_in_two(column):
+        if (
+            column.meaning == Meaning.UNKNOWN
+            and _divides_customers_in_two(column)
+            and not self._states_of_all_rows_are_known()
+        ):
             return True
-        if heading_is_of_notes(column.text):
-            mentions = column.row_numbers_matching(cell_mentions_messages)
-            if mentions - self._row_numbers_with_opt_out():
-                return True
         return (not column.heading.is_sure and bool(_row_numbers_of_negated_values(column))) or (
             not self.fields.get("sms_consent") and _names_channels_but_not_always_sms(column)
         )
@@ -614,14 +755,34 @@ class _Guess:
             rows_of_no = column.row_numbers_matching(
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
+            if _has_few_kinds(column):
+                rows_of_no |= column.row_numbers_matching(cell_forbids_something)
             if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
+                elif column.consent_answer_share() < MIN_VALUE_SHARE or heading_names_notes(
+                    column.text
+                ):
+                    self._ask_about_refusing_cells(column)
                 else:
                     self._ask_whether_consent(column)
+            elif self._has_notes_that_mention_messages(column):
+                self._ask_about_refusing_cells(column)
             elif self._may_hold_consent_in_other_words(column):
                 self._ask_whether_consent(column)
+
+
+def _refuses_or_mentions_messages(cell: str) -> bool:
+    return (
+        cell_refuses_messages(cell) or cell_mentions_messages(cell) or cell_forbids_something(cell)
+    )
+
+
+def _has_few_kinds(column: _Column) -> bool:
+    """Whether the cells are a few values again and again: kinds of customers, not notes."""
+    values = set(column.all_cells)
+    return len(values) <= MAX_STATES and len(values) * 2 <= len(column.all_cells)
 
 
 def _person_in_heading(column: _Column) -> frozenset[str]:
@@ -631,6 +792,20 @@ def _person_in_heading(column: _Column) -> frozenset[str]:
         for word in canonical_heading_words(column.text)
         if word.isdigit() or "person" in CONCEPTS_BY_WORD.get(word, ())
     )
+
+
+def _other_persons_in(heading: str) -> list[str]:
+    """The words of a heading for persons who are not customers, such as `parent`."""
+    return [
+        word
+        for word in canonical_heading_words(heading)
+        if "other_person" in CONCEPTS_BY_WORD.get(word, ())
+    ]
+
+
+def _meaning_without_words(heading: str, words: Set[str]) -> Meaning:
+    kept = [word for word in canonical_heading_words(heading) if word not in words]
+    return read_heading(" ".join(kept)).meaning
 
 
 def _is_filled_and_not_placeholder(cell: str) -> bool:
@@ -739,7 +914,11 @@ def _row_numbers_of_negated_values(column: _Column) -> set[int]:
 
 def _opposite_values(column: _Column) -> list[tuple[str, str]]:
     """Pairs of a column's few values, folded, of which one negates the other; the longer first."""
-    values = {fold_to_alphanumeric(cell) for cell in set(column.all_cells) if len(cell) <= 60}
+    values = {
+        fold_to_alphanumeric(cell)
+        for cell in set(column.all_cells)
+        if len(cell) <= MAX_NAME_LENGTH and not _LIST_SEPARATOR.search(cell)
+    }
     if len(values) > MAX_STATES:
         return []
     pairs = combinations(sorted(values, key=len, reverse=True), 2)
@@ -789,6 +968,10 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
+    if not heading.is_sure and _holds_identifiers(column):
+        return ""  # `(Do Not Modify) Contact`
+    if heading.meaning == Meaning.CONSENT and _cells_answer_by_channel(column):
+        return "sms_consent"  # the cells say it, whatever else the heading says
     is_other = heading.channel in _OF_OTHER_THINGS
     answered = column.consent_answer_share() if cells else 1.0
     if heading.meaning == Meaning.CONSENT_EXPIRY:
@@ -821,6 +1004,8 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:
             return ""
+        if heading.is_sure and _holds_one_mark(column):
+            return "sms_opt_out"
         share = column.consent_answer_share(also=looks_like_date)
         if share >= MIN_VALUE_SHARE or (heading.is_sure and (share or not cells)):
             return "sms_opt_out"
@@ -880,6 +1065,54 @@ def _holds_codes(column: _Column) -> bool:
 def _divides_customers(column: _Column) -> bool:
     """Whether the cells tell customers apart: there are several values, or some are blank."""
     return len(set(column.all_cells)) > 1 or len(column.all_cells) < len(column.rows)
+
+
+def _holds_identifiers(column: _Column) -> bool:
+    """Whether each row has a code of its own, with digits, that is neither a phone nor a date."""
+    return (
+        len(column.rows) > 1
+        and len(set(column.rows)) == len(column.rows) == len(column.cells)
+        and column.matching_share(
+            lambda cell: (
+                len(cell.split()) == 1
+                and any(map(str.isdecimal, cell))
+                and not looks_like_phone(cell)
+                and not looks_like_date(cell)
+                and not _is_consent_answer(cell)
+            )
+        )
+        == 1
+    )
+
+
+def _cells_answer_by_channel(column: _Column) -> bool:
+    """Whether the cells name ways of contact, or none: `SMS: sí | Email: no`, `EMAIL`, `none`."""
+    reader = _build_consent_reader(column.cells)
+    values = set(column.all_cells)
+    return (
+        len(values) <= MAX_STATES
+        and all(
+            _is_consent_answer(value, reader)
+            and (_names_way_of_contact(value) or reader.read(value).consent != Consent.AGREES)
+            for value in values
+        )
+        and any(
+            "sms" in CONCEPTS_BY_WORD.get(word, ())
+            for value in values
+            for word in canonical_heading_words(value)
+        )
+    )
+
+
+def _holds_one_mark(column: _Column) -> bool:
+    """Whether some rows have one and the same mark, such as a cross, and the others nothing."""
+    marks = set(column.all_cells)
+    return (
+        len(marks) == 1
+        and len(column.all_cells) < len(column.rows)
+        and all(len(mark) == 1 and not mark.isdecimal() for mark in marks)
+        and not any(_NEGATIVE.read(mark).consent == Consent.SILENT for mark in marks)
+    )
 
 
 def _names_consent(column: _Column) -> bool:
@@ -952,6 +1185,14 @@ def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
 
 
+def _looks_like_phones(cell: str) -> bool:
+    """Whether the cell is a phone number, or several with signs between them."""
+    return all(map(looks_like_phone, _BETWEEN_PHONES.split(cell)))
+
+
+_BETWEEN_PHONES = re.compile(r"\s*[;,/|]\s*|\s+[-–]\s+")
+
+
 def _mobile_or_signed_share(column: _Column, region: str) -> float:
     """Which share of the cells are valid numbers, mobile ones or written with a sign."""
     convention = detect_phone_convention(((cell, "") for cell in column.cells), region)
@@ -980,6 +1221,17 @@ def _looks_like_name(cell: str) -> bool:
 
 
 _NAME_MARKS = {ord(mark): None for mark in " .,'’-"}
+
+
+def _given_name_share(column: _Column) -> float:
+    """Which share of the cells has a usual given name as its first or last word."""
+    return column.matching_share(
+        lambda cell: any(map(is_usual_given_name, {cell.split()[0], cell.split()[-1]}))
+    )
+
+
+def _names_company(heading: str) -> bool:
+    return any("company" in CONCEPTS_BY_WORD.get(w, ()) for w in canonical_heading_words(heading))
 
 
 def _could_hold_names(column: _Column) -> bool:

@@ -9,10 +9,16 @@ from collections.abc import Iterable
 
 from astronote.common.spreadsheet_csv import unescape_formula
 from contacts.importing.cells import fold_to_alphanumeric, looks_like_email
+from contacts.importing.given_names import is_usual_given_name
 from contacts.importing.heading_words import CONCEPTS
 
 MAX_NAME_LENGTH = 120
 MAX_NO_VALUE_LENGTH = 20
+# So many times as many names must show one order of given and family name as the other one.
+MIN_ORDER_MAJORITY = 2
+TWO_SURNAME_REGIONS = frozenset(
+    "ES MX AR BO CL CO CR CU DO EC GQ GT HN NI PA PE PR PY SV UY VE".split()
+)
 MIN_DIGITS = 5  # of a number that is no part of a name
 
 # What programs and people write into a cell that has no value. `Null`, `Na` and `Nan` are names.
@@ -140,7 +146,13 @@ def reason_if_number_or_email(text: str) -> str:
     return "this is a number, not a name" if is_number else ""
 
 
-def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> tuple[str, str]:
+def split_into_first_and_last_name(
+    text: str,
+    *,
+    family_first: bool = False,
+    family_in_capitals: bool = False,
+    has_two_surnames: bool = False,
+) -> tuple[str, str]:
     """First and last name of a full name.
 
     `Last, First` is turned. Small words such as `van der` belong to the last name.
@@ -148,6 +160,9 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
     Args:
         text: the full name.
         family_first: whether the column writes the family name first; see `writes_family_first`.
+        family_in_capitals: whether it writes family names in capitals; see
+            `writes_family_in_capitals`.
+        has_two_surnames: whether names of it have two family names; see `writes_two_surnames`.
     """
     text = clean_name_or_empty(text)
     before, comma, after = text.partition(",")
@@ -159,7 +174,12 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
                 " ".join(_without_titles_before(part.split())) for part in (after, before)
             )
             return first, last
-        return split_into_first_and_last_name(before, family_first=family_first)
+        return split_into_first_and_last_name(
+            before,
+            family_first=family_first,
+            family_in_capitals=family_in_capitals,
+            has_two_surnames=has_two_surnames,
+        )
     # Programs join a first name and no last name to `Anna null`.
     words = [word for word in text.replace(",", " ").split() if word not in _MISSING_PARTS]
     addressed = _without_titles_before(words)
@@ -168,6 +188,13 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
     words = _joined_with_signs(addressed)
     if len(words) < 2:
         return " ".join(words), ""
+    if family_in_capitals and (parts := _split_at_capitals(words)):
+        first_words, last_words = parts
+        return " ".join(first_words), " ".join(last_words)
+    if has_two_surnames and len(units := _units_with_particles(words)) > 2:
+        # `María José García López` has two given names.
+        given, family = (units[2:], units[:2]) if family_first else (units[:-2], units[-2:])
+        return " ".join(given), " ".join(family)
     if family_first:
         start = 1
         while start < len(words) - 1 and fold_to_alphanumeric(words[start - 1]) in _PARTICLES:
@@ -177,6 +204,36 @@ def split_into_first_and_last_name(text: str, *, family_first: bool = False) -> 
     while start > 1 and fold_to_alphanumeric(words[start - 1]) in _PARTICLES:
         start -= 1
     return " ".join(words[:start]), " ".join(words[start:])
+
+
+def _split_at_capitals(words: list[str]) -> tuple[list[str], list[str]] | None:
+    """The given and the family names of `LEFÈVRE Camille` or `Camille DE LA TOUR`, else nothing."""
+    capitals = [len(word) > 1 and word.isupper() for word in words]
+    count = capitals.count(True)
+    if not 0 < count < len(words):
+        return None
+    if all(capitals[:count]):
+        return words[count:], words[:count]
+    if all(capitals[-count:]):
+        # Particles may be small: `Camille de la TOUR`.
+        start = len(words) - count
+        while start > 1 and fold_to_alphanumeric(words[start - 1]) in _PARTICLES:
+            start -= 1
+        return words[:start], words[start:]
+    return None
+
+
+def _units_with_particles(words: list[str]) -> list[str]:
+    """The words of a name, each with the small words before it: `de la Cruz` is one."""
+    units: list[str] = []
+    particles: list[str] = []
+    for word in words:
+        particles.append(word)
+        # A name does not begin with a particle, which `Al` and `San` are else.
+        if not units or fold_to_alphanumeric(word) not in _PARTICLES:
+            units.append(" ".join(particles))
+            particles = []
+    return [*units, *particles]
 
 
 def _without_titles_before(words: list[str]) -> list[str]:
@@ -206,7 +263,13 @@ def _joined_with_signs(words: list[str]) -> list[str]:
 
 
 def fill_missing_name_part(
-    full_name: str, first_name: str, last_name: str, *, family_first: bool = False
+    full_name: str,
+    first_name: str,
+    last_name: str,
+    *,
+    family_first: bool = False,
+    family_in_capitals: bool = False,
+    has_two_surnames: bool = False,
 ) -> tuple[str, str]:
     """First and last name of a row that has one of them, or none, beside a full name.
 
@@ -214,7 +277,12 @@ def fill_missing_name_part(
     `Schäfer` beside the first name `Jürgen`.
     """
     if not first_name and not last_name:
-        return split_into_first_and_last_name(full_name, family_first=family_first)
+        return split_into_first_and_last_name(
+            full_name,
+            family_first=family_first,
+            family_in_capitals=family_in_capitals,
+            has_two_surnames=has_two_surnames,
+        )
     full_name = clean_name_or_empty(full_name).replace(",", " ")
     words = full_name.split()
     known = (first_name or last_name).split()
@@ -234,8 +302,9 @@ def fill_missing_name_part(
 def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
     """Whether a column of full names writes the family name first.
 
-    Its heading may say so (`Nachname Vorname`), or its Greek names: more of them have the ending of
-    a family name at their first word than at their last.
+    Its heading may say so (`Nachname Vorname`), or its names agree: those whose last word alone is a
+    usual given name, or whose first word alone has the ending of a Greek family name, are more than
+    MIN_ORDER_MAJORITY times as many as the others.
     """
     words = fold_words(re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading)))
     places = [
@@ -248,12 +317,48 @@ def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
         return family is not None and given is not None and family < given
     family_first = family_last = 0
     for cell in cells:
-        words = fold_words(cell)
-        if len(words) == 2 and "," not in cell:
-            is_family = [_GREEK_FAMILY_NAME.fullmatch(word) is not None for word in words]
-            family_first += is_family == [True, False]
-            family_last += is_family == [False, True]
-    return family_first > family_last
+        words = _without_titles_before(cell[:MAX_NAME_LENGTH].split())
+        if len(words) > 1 and "," not in cell:
+            is_first, is_last = (_is_rather_family_name(word) for word in (words[0], words[-1]))
+            family_first += is_first > is_last
+            family_last += is_last > is_first
+    return family_first > MIN_ORDER_MAJORITY * family_last
+
+
+def _is_rather_family_name(word: str) -> int:
+    """How much a word looks like a family name: 1 by its Greek ending, -1 if it is a given name."""
+    if is_usual_given_name(word):
+        return -1
+    return int(_GREEK_FAMILY_NAME.fullmatch(fold_to_alphanumeric(word)) is not None)
+
+
+def writes_family_in_capitals(cells: Iterable[str]) -> bool:
+    """Whether capitals tell the family names of a column, as in `LEFÈVRE Camille`.
+
+    They do if most of its full names have words in capitals at one end, and others.
+    """
+    names = [words for cell in cells if len(words := cell[:MAX_NAME_LENGTH].split()) > 1]
+    divided = sum(_split_at_capitals(_without_titles_before(words)) is not None for words in names)
+    return divided * 2 > len(names)
+
+
+def writes_two_surnames(cells: Iterable[str], region: str) -> bool:
+    """Whether names of a column have two family names, as in Spain and in most of Latin America.
+
+    They do in a store of such a country if most of its full names have three parts or more.
+
+    Args:
+        cells: those of the column.
+        region: two-letter country of the store.
+    """
+    if region not in TWO_SURNAME_REGIONS:
+        return False
+    counts = [
+        len(_units_with_particles(words))
+        for cell in cells
+        if len(words := _without_titles_before(cell[:MAX_NAME_LENGTH].split())) > 1
+    ]
+    return sum(count > 2 for count in counts) * 2 > len(counts)
 
 
 def fold_words(text: str) -> list[str]:

@@ -61,7 +61,7 @@ _CLEAR_NO = frozenset(
 
 # In sentences more words negate than in headings, and they have endings: `keinerlei`.
 _NEGATIONS_OF_SENTENCES = (
-    "no dont don doesnt didnt wont ne nothing none neither nor nichts nix nie niemals nimmer rien "
+    "no dont don doesn doesnt didnt won wont oxi ohi ne nothing none neither nor nichts nix nie niemals nimmer rien "
     "jamais nada nunca ninguna niente nulla mai basta nessuna τιποτα ποτε κανενα καμια "
     "kein keiner keinem keines keinerlei"
 )
@@ -72,7 +72,12 @@ _NEGATIONS = frozenset(_NEGATIONS_OF_SENTENCES.split()) | {
 _ENDING_VERBS = (
     "remov cease stopp aufhor einstell untersag verbiet verbitt streich losch nehm arret cess "
     "interd retir dejar deje parar prohib borrar elimin smett vieta togli σταματ παψ απαγορ αφαιρ "
-    "βγαλ βγει gestort generv complain annoy beschwer"
+    "βγαλ βγει quita gestort generv complain annoy beschwer plaint plaign quej lament παραπον "
+    "unwant unerwunsch indesider ανεπιθυμ"
+)
+# Verbs of those who are troubled: `ενοχλείται από μηνύματα`. What troubles them stands beside it.
+_TROUBLING_BEGINNINGS = tuple(
+    "disturb bother pester harass belastig storen derang importun molest infastid scocc ενοχλ".split()
 )
 _ENDING_BEGINNINGS = (
     *_ENDING_VERBS.split(),
@@ -100,10 +105,16 @@ _DECEASED_WORDS = (
     "αποβιωσασ gestorben morto morta muerto muerta πεθανε πεθανει"
 )
 _WRONG, _DECEASED = frozenset(_WRONG_WORDS.split()), frozenset(_DECEASED_WORDS.split())
-_UNSUBSCRIBED_BEGINNINGS = ("unsub", *UNSUBSCRIBED_BEGINNINGS)
+_LEAVING_VERBS = "unsub desinscri desabonn abbestell desuscri disiscri απεγγραφ"
+_UNSUBSCRIBED_BEGINNINGS = (*_LEAVING_VERBS.split(), *UNSUBSCRIBED_BEGINNINGS)
 # By their first letters, because it is asked of each word of a file.
 _TELLING_BEGINNINGS: dict[str, tuple[str, ...]] = {}
-for _beginning in (*_UNSUBSCRIBED_BEGINNINGS, *_ENDING_BEGINNINGS, *_ERASING_BEGINNINGS):
+for _beginning in (
+    *_UNSUBSCRIBED_BEGINNINGS,
+    *_ENDING_BEGINNINGS,
+    *_ERASING_BEGINNINGS,
+    *_TROUBLING_BEGINNINGS,
+):
     _others = _TELLING_BEGINNINGS.get(_beginning[:3], ())
     _TELLING_BEGINNINGS[_beginning[:3]] = (*_others, _beginning)
 _TELLING_WORDS = {"passed", "off"} | _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
@@ -144,9 +155,9 @@ _UNWANTED_WORDS = (
 _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 # Verbs have many forms: `στέλνεις`, `sollicitée`, `anzuschreiben`.
 _UNWANTED_STEMS = (
-    "messag disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
+    "messag msg disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
     "schreib schick belastig kontaktier angesproch ansprech bekomm beworb kurznachricht "
-    "prospect demarch envoy envoi sollicit derang relanc contact envia envie mensaj molest "
+    "market promot publicit pubblicit prospect demarch envoy envoi sollicit derang relanc contact envia envie mensaj molest "
     "escrib invia invii messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ "
     "διαφημ προωθ ενημερ"
 )
@@ -203,7 +214,7 @@ def cell_refuses_messages(cell_text: str) -> bool:
         )
     ):
         return True
-    return any(_clause_refuses(_split_with_compounds(clause)) for clause in _CLAUSES.split(folded))
+    return any(map(_clause_refuses, _clauses_of(cell_text)))
 
 
 def cell_mentions_messages(cell_text: str) -> bool:
@@ -214,13 +225,95 @@ def cell_mentions_messages(cell_text: str) -> bool:
     """
     words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
     return len(words) > 1 and (
-        bool(_concepts_of(words) & _MARKETING_CONCEPTS) or not _CONSENTS.isdisjoint(words)
+        bool(_concepts_of(words) & _MARKETING_CONCEPTS)
+        or not _CONSENTS.isdisjoint(words)
+        or any(map(_clause_refuses_calls, _clauses_of(cell_text)))
     )
 
 
 # In a title alone; in a note it may be of goods: `no envío`.
 _SENDING_STEMS = "send versand versend envoi envoy envio envia invio invia αποστολ αποστελ"
 _SENDING_BEGINNINGS = tuple(_SENDING_STEMS.split())
+
+
+def note_may_refuse_messages(cell_text: str) -> bool:
+    """Whether a note has a word of messages, contact or consent, or is a short prohibition.
+
+    Args:
+        cell_text: a note that does not refuse messages clearly.
+    """
+    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    return (
+        _are_messages(words)
+        or bool(_concepts_of(words) & _MARKETING_CONCEPTS)
+        or _is_short_prohibition(words)
+        or any(map(_clause_refuses_calls, _clauses_of(cell_text)))
+    )
+
+
+def cell_forbids_something(cell_text: str) -> bool:
+    """Whether a cell of a few words is a prohibition: `Do Not Market`, `NON CHIAMARE`.
+
+    A negation stands before an infinitive, or before any word where the language has a negation of
+    its own for commands. What is forbidden is not looked at.
+
+    Args:
+        cell_text: a short cell, such as a name, a category or a tag.
+    """
+    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    return _is_short_prohibition(words) or (
+        len(words) <= MAX_WORDS_OF_PROHIBITION
+        and any(
+            before in _NEGATIONS and _INFINITIVE.fullmatch(word) is not None
+            for before, word in pairwise(words)
+        )
+    )
+
+
+def _is_short_prohibition(words: list[str]) -> bool:
+    """Whether a few words hold a negation that only commands have: `do not`, `ne pas`, `μην`."""
+    return len(words) <= MAX_WORDS_OF_PROHIBITION and any(
+        before in _COMMANDING_NEGATIONS or (before, word) in _COMMANDING_PAIRS
+        for before, word in pairwise(words)
+    )
+
+
+def name_refuses_contact(name: str) -> bool:
+    """Whether a cell with a name says that its owner wants no contact: `Anna (no SMS)`.
+
+    Args:
+        name: the cell.
+    """
+    if cell_refuses_messages(name):
+        return True
+    # `No` is a name, too: a prohibition is not written as names are, and stands behind one.
+    written = name.split()
+    words = [word for word in written if not word.istitle()]
+    if len(words) < 2:
+        return False
+    remark = " ".join(words if len(words) < len(written) else words[1:])
+    return cell_forbids_something(remark) or any(map(_clause_refuses_calls, _clauses_of(remark)))
+
+
+def phone_remark_refuses_messages(cell_text: str) -> bool:
+    """Whether a remark beside a phone number refuses messages: `6944000235 (no SMS)`, `… NEIN`.
+
+    Args:
+        cell_text: a cell of a column of phone numbers.
+    """
+    if _LETTER.search(cell_text) is None:  # as in most cells
+        return False
+    words = fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]).split()
+    remark = [word.strip("()[].,;:!-") for word in words if not any(map(str.isdecimal, word))]
+    # Before a number, `No` is its abbreviation.
+    is_plain_no = (
+        len(remark) == 1 and remark[0] in _PLAIN_NO and words[-1].strip("()[].!") in remark
+    )
+    return is_plain_no or cell_refuses_messages(cell_text)
+
+
+_LETTER = re.compile(r"[^\W\d_]")
+_PLAIN_NO = frozenset("no nein non nee οχι oxi ohi".split())
 
 
 def title_names_opt_outs(text: str) -> bool:
@@ -244,6 +337,34 @@ def title_names_opt_outs(text: str) -> bool:
     )
 
 
+# A prohibition stands alone, or behind a name.
+MAX_WORDS_OF_PROHIBITION = 6
+_COMMANDING_NEGATIONS = frozenset(["dont", "donot", "μην"])
+_COMMANDING_PAIRS = frozenset(
+    [("do", "not"), ("don", "t"), ("must", "not"), ("ne", "pas"), ("ne", "plus")]
+)
+# Of German, French, Spanish and Italian verbs: `nicht anrufen`, `no llamar`, `non chiamare`.
+_INFINITIVE = re.compile(r"[a-z]{3,}(?:en|er|ir|re|ar)")
+_CALL_BEGINNINGS = tuple("anruf anzuruf telefon appele llam chiam καλει καλεσ τηλεφων".split())
+
+
+def _clauses_of(cell_text: str) -> list[list[str]]:
+    folded = fold_case_and_accents(cell_text[:MAX_CELL_LENGTH].replace("_", " "))
+    return [_split_with_compounds(clause) for clause in _CLAUSES.split(folded)]
+
+
+def _clause_refuses_calls(words: list[str]) -> bool:
+    """Whether a clause refuses calls, which may be a refusal of any contact."""
+    return any(
+        word in _NEGATIONS
+        and any(
+            later.startswith(_CALL_BEGINNINGS) or "call" in CONCEPTS_BY_WORD.get(later, ())
+            for later in words[at + 1 : at + MAX_WORDS_OF_PROHIBITION]
+        )
+        for at, word in enumerate(words)
+    )
+
+
 def _clause_refuses(words: list[str]) -> bool:
     """Whether words that belong together refuse messages, or ask for the erasure of data."""
     for at, word in enumerate(words):
@@ -256,6 +377,10 @@ def _clause_refuses(words: list[str]) -> bool:
         about = _concepts_of(nearby)
         ends = "optout" in concepts or word == "off" or word.startswith(_ENDING_BEGINNINGS)
         if ends and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
+            return True
+        if word.startswith(_TROUBLING_BEGINNINGS) and _are_messages(
+            [other for other in nearby if not other.startswith(_TROUBLING_BEGINNINGS)]
+        ):
             return True
         is_about_number = not _NUMBERS.isdisjoint(nearby)
         if word in _NEGATIONS and is_about_number:

@@ -1,8 +1,8 @@
 """Validating a row of a customer list: a contact to write, or the reason why it is rejected.
 
-A row is rejected if it has no certain number, if its cells are shifted, or if its birthday is no
-date of birth: then the row may be shifted or damaged, too. Any other cell that cannot be used is
-left out and listed (rules.md#import).
+A row is rejected if it has no certain number, if its cells are shifted, or if its birthday alone
+is no date of birth: then the row may be shifted or damaged, too. Any other cell that cannot be used
+is left out and listed, and so are birthdays that a column often writes so (rules.md#import).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
+from functools import partial
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -24,20 +25,35 @@ from contacts.importing.cells import (
     looks_like_email,
     looks_like_phone,
 )
-from contacts.importing.consent_cells import Consent, ConsentCell, ConsentColumn
+from contacts.importing.consent_cells import (
+    Consent,
+    ConsentCell,
+    ConsentColumn,
+    channels_in_cell,
+)
 from contacts.importing.dates import (
     YearlessDate,
     has_spreadsheet_serial_dates,
     parse_birthday_or_raise_unusable,
 )
 from contacts.importing.genders import GenderColumn
-from contacts.importing.headings import MEANINGS_OF_CONSENT, Channel, Meaning, read_heading
+from contacts.importing.headings import (
+    MEANINGS_OF_CONSENT,
+    Channel,
+    Meaning,
+    heading_is_of_second_surname,
+    label_columns_by_phone_column,
+    rank_of_phone_label,
+    read_heading,
+)
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
     is_placeholder_for_no_value,
     reason_if_number_or_email,
     writes_family_first,
+    writes_family_in_capitals,
+    writes_two_surnames,
 )
 from contacts.importing.phone_cells import (
     ParsedPhone,
@@ -45,12 +61,21 @@ from contacts.importing.phone_cells import (
     PhoneReader,
     detect_phone_convention,
 )
-from contacts.importing.refusing_cells import cell_refuses_messages
-from contacts.phones import PhoneKind
+from contacts.importing.refusing_cells import (
+    cell_refuses_messages,
+    name_refuses_contact,
+    note_may_refuse_messages,
+    phone_remark_refuses_messages,
+)
+from contacts.models import DateOrder
+from contacts.phones import PhoneKind, phone_kind
 
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
 MAX_KNOWN_TEXTS = 1000
+# So many birthdays that are no dates, and such a share of a column, are its way of writing them.
+MIN_UNREAD_BIRTHDAYS = 3
+MIN_UNREAD_SHARE = 0.2
 MAX_KNOWN_BIRTHDAYS = 1 << 15  # the days of 89 years
 
 _SIMPLE_EMAIL = re.compile(
@@ -171,14 +196,12 @@ def build_refusal_reader(
     *,
     sample: Sequence[Sequence[str]] = (),
     zone: tzinfo = UTC,
-) -> Callable[[list[str]], Refusal | None]:
+) -> Callable[[list[str]], list[Refusal]]:
     """A function that says who gives no consent in a row; for arguments see `build_row_validator`.
 
     A row that is rejected for another cell than its number counts, too.
     """
-    return _RowValidator(
-        headings, mapping, date_order, region, sample, zone
-    ).consent_refusal_or_none
+    return _RowValidator(headings, mapping, date_order, region, sample, zone).consent_refusals
 
 
 class _RowValidator:
@@ -208,9 +231,14 @@ class _RowValidator:
             (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
             for at in mapping["phone"]
         ]
+        self.phone_labels = label_columns_by_phone_column(headings, mapping["phone"])
         self.full_names = [
-            (at, writes_family_first(headings[at], cells_of(at))) for at in columns("full_name")
+            (at, _build_name_splitter(headings[at], cells_of(at), region))
+            for at in columns("full_name")
         ]
+        self.has_second_surname = any(
+            heading_is_of_second_surname(headings[at]) for at in self.last_at
+        )
         self.names_at = [
             at for field in ("first_name", "last_name", "full_name") for at in columns(field)
         ]
@@ -218,6 +246,9 @@ class _RowValidator:
         self.birthdays = [
             (at, self._build_birthday_cache(cells_of(at))) for at in columns("birthday")
         ]
+        self.unread_birthdays_at = {
+            at for at, birthday_of in self.birthdays if _is_often_unread(birthday_of, cells_of(at))
+        }
         self.consents = [
             (
                 at,
@@ -238,6 +269,10 @@ class _RowValidator:
             )
             for field in ("sms_consent", "sms_opt_out", "other_consent")
             for at in columns(field)
+        ]
+        self.notes = [
+            (at, KnownCells(partial(_read_note, *_build_note_readers(zone)), MAX_KNOWN_TEXTS))
+            for at in columns("notes")
         ]
         mapped = {at for positions in mapping.values() for at in positions}
         # A plan looks at the first rows; a no may stand in any row below them.
@@ -273,7 +308,7 @@ class _RowValidator:
         if shift := self._reject_if_cells_are_shifted(cells):
             return shift
         dropped: list[DroppedCell] = []
-        yearless: list[DroppedCell] = []
+        unread_birthdays: list[DroppedCell] = []
         number = self._read_best_number_or_reject(cells, dropped)
         if isinstance(number, Rejection):
             return number
@@ -284,12 +319,12 @@ class _RowValidator:
                 continue
             try:
                 birthday = birthday_of[text]
-            except YearlessDate as problem:
-                yearless.append(self._build_dropped_cell("birthday", at, cells, problem))
             except UnusableCell as problem:
-                return self._build_rejection(at, cells, problem)
-        if yearless and birthday is None:
-            dropped += yearless
+                if not isinstance(problem, YearlessDate) and at not in self.unread_birthdays_at:
+                    return self._build_rejection(at, cells, problem)
+                unread_birthdays.append(self._build_dropped_cell("birthday", at, cells, problem))
+        if birthday is None:
+            dropped += unread_birthdays
         first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
@@ -318,18 +353,28 @@ class _RowValidator:
             tuple(dropped),
         )
 
-    def consent_refusal_or_none(self, cells: list[str]) -> Refusal | None:
-        """Who gives no consent in the row; None if nobody, or if it is not certain who."""
+    def consent_refusals(self, cells: list[str]) -> list[Refusal]:
+        """Who gives no consent in the row; nobody if it is not certain who.
+
+        A remark that refuses messages is kept for all numbers that its cell may hold.
+        """
         cells = cells + [""] * (self.width - len(cells))
         if self._reject_if_cells_are_shifted(cells):
-            return None
+            return []
         said = self._combine_consent_cells(cells, [])
         if said.consent < Consent.WITHHELD:
-            return None
+            return []
         number = self._read_best_number_or_reject(cells, [])
         if isinstance(number, Rejection):
-            return None
-        return Refusal(number.phone, said.consent, said.at)
+            country = self._country_text(cells)
+            phones = [
+                phone
+                for at, reader in self.phone_readers
+                for phone in self._numbers_with_refusing_remark(reader, cells[at], country)
+            ]
+        else:
+            phones = [number.phone]
+        return [Refusal(phone, said.consent, said.at) for phone in phones]
 
     def _reject_if_cells_are_shifted(self, cells: list[str]) -> Rejection | None:
         """Why the row's cells stand in wrong columns, as after a separator without quotes."""
@@ -358,15 +403,21 @@ class _RowValidator:
         country = self._country_text(cells) if self.country_at else ""
         found: ParsedPhone | None = None
         problems: list[tuple[int, UnusableCell]] = []
-        for at, reader in self.phone_readers:
+        readers = self.phone_readers
+        if self.phone_labels and len(readers) > 1:
+            readers = sorted(readers, key=lambda column: self._rank_by_label(column[0], cells))
+        for at, reader in readers:
             text = cells[at].strip()
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
             try:
                 number = reader.parse(text, country)
             except UnusableCell as problem:
-                problems.append((at, problem))
-                continue
+                numbers = self._numbers_with_refusing_remark(reader, text, country)
+                if len(numbers) != 1:
+                    problems.append((at, problem))
+                    continue
+                number = ParsedPhone(numbers[0], phone_kind(numbers[0]))
             if number.kind == PhoneKind.MOBILE:
                 found = number
                 break
@@ -381,6 +432,19 @@ class _RowValidator:
                 self._build_dropped_cell(f"the number of {self.headings[at]}", at, cells, why)
             )
         return found
+
+    def _rank_by_label(self, phone_at: int, cells: list[str]) -> int:
+        """The rank of the number in a phone column by the label beside it, such as `Mobile`."""
+        label_at = self.phone_labels.get(phone_at)
+        return rank_of_phone_label(cells[label_at]) if label_at is not None else 0
+
+    def _numbers_with_refusing_remark(
+        self, reader: PhoneReader, text: str, country: str
+    ) -> list[str]:
+        """All numbers that a cell may hold whose remark refuses messages; such a no is kept."""
+        if not phone_remark_refuses_messages(text):
+            return []
+        return reader.find_all_possible_numbers(text, country)
 
     def _build_birthday_cache(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
@@ -403,13 +467,14 @@ class _RowValidator:
         for at in self.first_at:
             first = first or self._name_or_drop_cell(at, cells, dropped)
         for at in self.last_at:
-            last = last or self._name_or_drop_cell(at, cells, dropped)
+            if self.has_second_surname:
+                last = f"{last} {self._name_or_drop_cell(at, cells, dropped)}".strip()
+            else:
+                last = last or self._name_or_drop_cell(at, cells, dropped)
         if self.full_names and not (first and last):
-            for at, family_first in self.full_names:
+            for at, split_name in self.full_names:
                 if not (first and last) and self._name_or_drop_cell(at, cells, dropped):
-                    first, last = fill_missing_name_part(
-                        cells[at], first, last, family_first=family_first
-                    )
+                    first, last = split_name(cells[at], first, last)
         return first, last
 
     def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
@@ -457,7 +522,10 @@ class _RowValidator:
         """What all cells together say: a no wins, then doubt, then a yes."""
         for at in self.names_at:
             # People write `Anna (no SMS)`; hardly any name has a word that may say no.
-            if " " in cells[at] and cell_refuses_messages(cells[at]):
+            if " " in cells[at] and name_refuses_contact(cells[at]):
+                return ConsentCell(Consent.OPTED_OUT)
+        for at, _ in self.phone_readers:
+            if phone_remark_refuses_messages(cells[at]):
                 return ConsentCell(Consent.OPTED_OUT)
         said = _NOTHING_SAID
         for at, column, is_of_other_messages in self.consents:
@@ -470,6 +538,13 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
+        for at, notes in self.notes:
+            note = notes[cells[at]]
+            if note.problem:
+                dropped.append(
+                    self._build_dropped_cell("consent", at, cells, UnusableCell(note.problem))
+                )
+            said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
                 if cells[at] and refuses[cells[at]]:
@@ -495,6 +570,29 @@ class _RowValidator:
         )
 
 
+def _is_often_unread(birthday_of: KnownCells[date | None], cells: Sequence[str]) -> bool:
+    """Whether birthdays of a column are often no dates, so that one is no sign of a damaged row."""
+    unread = 0
+    for cell in cells:
+        try:
+            _ = birthday_of[cell]
+        except UnusableCell:
+            unread += 1
+    return unread >= MIN_UNREAD_BIRTHDAYS and unread >= len(cells) * MIN_UNREAD_SHARE
+
+
+def _build_name_splitter(
+    heading: str, cells: Sequence[str], region: str
+) -> Callable[[str, str, str], tuple[str, str]]:
+    """A function that divides the full names of a column, as its heading and cells write them."""
+    return partial(
+        fill_missing_name_part,
+        family_first=writes_family_first(heading, cells),
+        family_in_capitals=writes_family_in_capitals(cells),
+        has_two_surnames=writes_two_surnames(cells, region),
+    )
+
+
 def _columns_with_matchers_of_uniform_cells(
     sample: Sequence[Sequence[str]], width: int
 ) -> Iterator[tuple[int, Callable[[str], object]]]:
@@ -517,6 +615,35 @@ _CELL_TYPES = (
 )
 
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
+
+
+def _build_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
+    """Readers of states: of those who agreed, and of those who did not."""
+    return (
+        ConsentColumn((), is_opt_out=False, date_order=DateOrder.ISO, zone=zone),
+        ConsentColumn((), is_opt_out=True, date_order=DateOrder.ISO, zone=zone),
+    )
+
+
+def _read_note(agreeing: ConsentColumn, refusing: ConsentColumn, text: str) -> ConsentCell:
+    """What a note says: an opt-out if it refuses messages, doubt if it only speaks of them."""
+    if cell_refuses_messages(text):
+        return ConsentCell(Consent.OPTED_OUT)
+    said = agreeing.read(text)
+    is_state = not said.problem and refusing.read(text).consent == said.consent
+    if said.consent == Consent.OPTED_OUT and is_state:
+        return said  # `unsubscribed` means the same in every column, `no` does not
+    channels = channels_in_cell(text)
+    is_unclear = (channels and "sms" not in channels) or (
+        # `no` may answer anything, `no milk` answers nothing.
+        not said.problem and said.consent >= Consent.WITHHELD and text.strip().isalnum()
+    )
+    says_yes = not said.problem and said.consent == Consent.AGREES
+    if is_unclear or (not says_yes and note_may_refuse_messages(text)):
+        return ConsentCell(
+            Consent.WITHHELD, None, "the note may refuse messages, and does not say so clearly"
+        )
+    return _NOTHING_SAID
 
 
 def _parse_unusual_email(text: str) -> str:
