@@ -49,6 +49,7 @@ from contacts.models import (
     ConsentEvent,
     Contact,
     ContactImport,
+    CustomerEvent,
     ImportFileChunk,
     List,
     ListMembership,
@@ -177,6 +178,9 @@ BUILDERS: dict[str, Builder] = {
     "contacts.Suppression": lambda world, contact: Suppression.objects.get_or_create(
         owner=world.store, phone_hash=phone_hash(contact.phone), defaults={"reason": "test"}
     )[0],
+    "contacts.CustomerEvent": lambda world, contact: CustomerEvent.objects.create(
+        owner=world.store, contact=contact, event_type="visit", start_at=timezone.now()
+    ),
     "contacts.List": lambda world, contact: List.objects.create(
         owner=world.store, name=f"list {next(world.numbers)}"
     ),
