@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
-from campaigns.models import AutomationMessage, CampaignMessage
+from campaigns.models import AutomationMessage, AutomationSend, CampaignMessage
 from campaigns.not_reached import MAY_NOT_BE_REACHED
 from contacts.lookup import contact_ids_with_phone, possible_numbers
 from messaging import unknown_messages
@@ -137,7 +137,7 @@ class MessageAdmin(ReadOnlyAdmin):
         return describe_reason(message.error_code) if message.error_code else ""
 
 
-admin.site.register(AutomationMessage, MessageAdmin)
+admin.site.register([AutomationMessage, AutomationSend], MessageAdmin)
 
 
 @admin.register(CampaignMessage)

@@ -34,6 +34,8 @@ from campaigns.models import (
     Automation,
     AutomationMessage,
     AutomationRedemption,
+    AutomationRule,
+    AutomationSend,
     Campaign,
     CampaignMessage,
     ConversionEvent,
@@ -156,6 +158,12 @@ def new_stop() -> SendingStop:
     return SendingStop.objects.create(reason=set(StopReason.values).difference(taken).pop())
 
 
+def new_rule(world: World) -> AutomationRule:
+    return AutomationRule.objects.create(
+        owner=world.store, name="Birthdays", message_body="Hello", trigger_type="birthday"
+    )
+
+
 # For each model: a row of the person's, and one that somebody else's or nobody's is.
 Builder = Callable[[World, Contact], models.Model]
 
@@ -228,6 +236,17 @@ BUILDERS: dict[str, Builder] = {
     ),
     "campaigns.CampaignMessage": lambda world, contact: world.message(contact),
     "campaigns.AutomationMessage": lambda world, contact: world.automatic(contact),
+    "campaigns.AutomationRule": lambda world, contact: new_rule(world),
+    "campaigns.AutomationSend": lambda world, contact: AutomationSend.objects.create(
+        owner=world.store,
+        batch=world.batch,
+        rule=new_rule(world),
+        contact=contact,
+        to=contact.phone,
+        segments=1,
+        tracking_id=f"r{next(world.numbers)}",
+        scheduled_for=timezone.now(),
+    ),
     "campaigns.OfferViewEvent": lambda world, contact: OfferViewEvent.objects.create(
         campaign_message=world.message(contact), campaign=world.campaign, owner=world.store
     ),
@@ -262,6 +281,7 @@ IDENTITY = {
     "messaging.DirectMessage": {"to"},
     "campaigns.CampaignMessage": {"to"},
     "campaigns.AutomationMessage": {"to"},
+    "campaigns.AutomationSend": {"to"},
 }
 # Declared models whose contents are planted by functions of their own.
 BY_HAND = {"contacts.ImportFileChunk", "astronote.Session"}
