@@ -342,10 +342,8 @@ def _create_links_and_build_new_or_skipped_messages(
             tracking_id,
             over_cap=is_marketing and row.contact_id in over_cap,
             to_any_number=row.owner_id in to_any_number,
+            skip_reason=row.skip_reason,
+            extra_values=row.extra_values,
         )
-        messages.append(
-            message._replace(
-                extra_values=row.extra_values, skip_reason=row.skip_reason or message.skip_reason
-            )
-        )
+        messages.append(message)
     return messages

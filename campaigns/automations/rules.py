@@ -83,6 +83,11 @@ class EligibleRule(NamedTuple):
         return timedelta(minutes=self.offset_minutes)
 
     @property
+    def event(self) -> tuple[str, str, str]:
+        """The type and status of the events, and from which of their times the rule counts."""
+        return self.event_type, self.event_status, self.event_time_field
+
+    @property
     def is_before_event(self) -> bool:
         """Whether its messages are pointless once the event has begun."""
         return self.trigger_type == RuleTrigger.EVENT and self.offset_minutes < 0
@@ -148,15 +153,12 @@ def find_due_sends(
     on_birthdays = [rule for rule in rules if rule.trigger_type == RuleTrigger.BIRTHDAY]
     on_events = [rule for rule in rules if rule.trigger_type != RuleTrigger.BIRTHDAY]
     for sql, values in (
-        (DUE_EVENTS, [one for rule in on_events for one in _event_conditions(rule, now)]),
+        (DUE_EVENTS, list(_event_conditions(on_events, now))),
         (DUE_BIRTHDAYS, [one for rule in on_birthdays for one in _birthdays(rule, now, until)]),
     ):
         if not values:
             continue
         parameters = {
-            "rules": list(by_id),
-            "delays": [rule.delay for rule in rules],
-            "adults_born_until": [_adults_born_until(rule, now) for rule in rules],
             "now": now,
             "until": until,
             **{name: list(column) for name, column in zip(
@@ -169,8 +171,25 @@ def find_due_sends(
                 yield from (_due_contact(by_id[rule_id], *row) for rule_id, *row in chunk)
 
 
-def _adults_born_until(rule: EligibleRule, now: datetime) -> date:
-    return years_before(now.astimezone(ZoneInfo(rule.timezone)).date(), ADULT_AGE)
+class _RuleColumns(NamedTuple):
+    """What DUE_EVENTS and DUE_BIRTHDAYS know of a rule in any case."""
+
+    rule_id: int
+    owner_id: StoreId
+    is_marketing: bool
+    adults_born_until: date
+    delay: timedelta
+
+
+def _rule_columns(rule: EligibleRule, now: datetime) -> _RuleColumns:
+    today = now.astimezone(ZoneInfo(rule.timezone)).date()
+    return _RuleColumns(
+        rule.id,
+        rule.owner_id,
+        rule.message_type == MessageType.MARKETING,
+        years_before(today, ADULT_AGE),
+        rule.delay,
+    )
 
 
 class _EventCondition(NamedTuple):
@@ -178,30 +197,50 @@ class _EventCondition(NamedTuple):
 
     rule_id: int
     owner_id: StoreId
+    is_marketing: bool
+    adults_born_until: date
+    delay: timedelta
     event_type: str
     event_status: str
     time_field: str
     is_inactivity: bool
-    delay: timedelta
     due_after: datetime  # what became due since the last run
     changed_since: datetime  # what was recorded or changed since, if it was due after `late_after`
     late_after: datetime
+    next_delay: timedelta | None  # of the next message before the same events
 
 
-def _event_conditions(rule: EligibleRule, now: datetime) -> Iterator[_EventCondition]:
+def _event_conditions(rules: Sequence[EligibleRule], now: datetime) -> Iterator[_EventCondition]:
+    delays: defaultdict[tuple[Any, ...], list[timedelta]] = defaultdict(list)
+    for rule in rules:
+        if rule.is_before_event:
+            delays[rule.owner_id, *rule.event].append(rule.delay)
+    for rule in rules:
+        later = [one for one in delays[rule.owner_id, *rule.event] if one > rule.delay]
+        yield from _conditions_of_rule(rule, now, min(later, default=None))
+
+
+def _conditions_of_rule(
+    rule: EligibleRule, now: datetime, next_delay: timedelta | None
+) -> Iterator[_EventCondition]:
     is_inactivity = rule.trigger_type == RuleTrigger.INACTIVITY
     since = (rule.last_run_at or now) - OVERLAP
     oldest = now - MAX_LATE + min(rule.delay, timedelta())
     late_after = now + rule.delay if rule.is_before_event else now - MAX_LATE
-    events = [(rule.event_type, rule.event_status, rule.event_time_field)]
+    events = [rule.event]
     if is_inactivity:
         completed = CustomerEventStatus.COMPLETED.value
         events = [(one.value, completed, EventTimeField.END.value) for one in ACTIVITY_TYPES]
     for event in events:
         yield _EventCondition(
-            rule.id, rule.owner_id, *event, is_inactivity, rule.delay, max(since, oldest), since,
+            *_rule_columns(rule, now),
+            *event,
+            is_inactivity,
+            max(since, oldest),
+            since,
             late_after,
-        )  # fmt: skip
+            next_delay,
+        )
 
 
 class _Birthday(NamedTuple):
@@ -209,6 +248,9 @@ class _Birthday(NamedTuple):
 
     rule_id: int
     owner_id: StoreId
+    is_marketing: bool
+    adults_born_until: date
+    delay: timedelta
     month: int
     day: int
     at: datetime
@@ -221,7 +263,7 @@ def _birthdays(rule: EligibleRule, now: datetime, until: datetime) -> Iterator[_
     while (at := hour_on_day(celebrated, DEFAULT_HOUR, rule.timezone)) + rule.delay <= until:
         if at + rule.delay > due_after:
             for day in days_of_month_celebrated_on(celebrated):
-                yield _Birthday(rule.id, rule.owner_id, celebrated.month, day, at)
+                yield _Birthday(*_rule_columns(rule, now), celebrated.month, day, at)
         celebrated += DAY
 
 
@@ -255,83 +297,77 @@ _FOUND_EVENTS = " UNION ALL ".join(
 # due at once, the last one is sent.
 DUE_EVENTS = f"""
     conditions AS (
-        SELECT * FROM unnest(%(rule_id)s::bigint[], %(owner_id)s::bigint[], %(event_type)s::text[],
-            %(event_status)s::text[], %(time_field)s::text[], %(is_inactivity)s::bool[],
-            %(delay)s::interval[], %(due_after)s::timestamptz[], %(changed_since)s::timestamptz[],
-            %(late_after)s::timestamptz[])
-        AS c (rule_id, owner_id, event_type, event_status, time_field, is_inactivity, delay,
-            due_after, changed_since, late_after)),
+        SELECT * FROM unnest(%(rule_id)s::bigint[], %(owner_id)s::bigint[],
+            %(is_marketing)s::bool[], %(adults_born_until)s::date[], %(delay)s::interval[],
+            %(event_type)s::text[], %(event_status)s::text[], %(time_field)s::text[],
+            %(is_inactivity)s::bool[], %(due_after)s::timestamptz[],
+            %(changed_since)s::timestamptz[], %(late_after)s::timestamptz[],
+            %(next_delay)s::interval[])
+        AS c (rule_id, owner_id, is_marketing, adults_born_until, delay, event_type, event_status,
+            time_field, is_inactivity, due_after, changed_since, late_after, next_delay)),
     changed AS MATERIALIZED (
         SELECT e.* FROM (SELECT owner_id, min(changed_since) AS since FROM conditions GROUP BY 1) c
         CROSS JOIN LATERAL (
             SELECT * FROM contacts_customerevent e
             WHERE e.owner_id = c.owner_id AND e.updated_at > c.since OFFSET 0) AS e),
     due AS (
-        SELECT found.rule_id, found.contact_id, found.event_id, found.event_at
+        SELECT found.rule_id, found.owner_id, found.is_marketing, found.adults_born_until,
+            found.contact_id, found.event_id, found.event_at + found.delay AS scheduled_for
         FROM ({_FOUND_EVENTS}) AS found
         WHERE NOT (found.is_inactivity AND EXISTS (
                 SELECT FROM contacts_customerevent later
                 WHERE later.contact_id = found.contact_id
                     AND COALESCE(later.end_at, later.start_at) > found.event_at
                     AND later.event_type IN ('visit', 'purchase') AND later.status = 'completed'))
-            AND NOT (found.delay < interval '0' AND EXISTS (
-                SELECT FROM campaigns_automationrule nearer
-                WHERE nearer.owner_id = found.owner_id AND nearer.is_active
-                    AND nearer.trigger_type = 'event' AND nearer.offset_minutes < 0
-                    AND nearer.event_type = found.event_type
-                    AND nearer.event_status = found.event_status
-                    AND nearer.event_time_field = found.time_field
-                    AND make_interval(mins => nearer.offset_minutes) > found.delay
-                    AND found.event_at + make_interval(mins => nearer.offset_minutes)
-                        <= %(now)s)))
+            AND (found.next_delay IS NULL OR found.event_at + found.next_delay > %(now)s))
 """
 # By the index on month, day and store.
 DUE_BIRTHDAYS = """
     due AS (
-        SELECT b.rule_id, c.id AS contact_id, NULL::bigint AS event_id, b.at AS event_at
-        FROM unnest(%(rule_id)s::bigint[], %(owner_id)s::bigint[], %(month)s::int[],
-            %(day)s::int[], %(at)s::timestamptz[]) AS b (rule_id, owner_id, month, day, at)
+        SELECT b.rule_id, b.owner_id, b.is_marketing, b.adults_born_until, c.id AS contact_id,
+            NULL::bigint AS event_id, b.at + b.delay AS scheduled_for
+        FROM unnest(%(rule_id)s::bigint[], %(owner_id)s::bigint[], %(is_marketing)s::bool[],
+            %(adults_born_until)s::date[], %(delay)s::interval[], %(month)s::int[],
+            %(day)s::int[], %(at)s::timestamptz[])
+            AS b (rule_id, owner_id, is_marketing, adults_born_until, delay, month, day, at)
         JOIN contacts_contact c ON c.owner_id = b.owner_id AND c.birthday IS NOT NULL
             AND EXTRACT(MONTH FROM c.birthday) = b.month AND EXTRACT(DAY FROM c.birthday) = b.day)
 """
-# Whether a message exists is asked by its unique index. The condition on the birthday is that of
-# `is_not_known_as_minor`.
+# Whether a message exists is asked by its unique index, as a lookup for each. The condition on the
+# birthday is that of `is_not_known_as_minor`.
 FIND_DUE_SENDS = """
     WITH {due}
-    SELECT DISTINCT ON (r.id, c.id, scheduled_for) r.id, c.id, c.phone, c.first_name, c.last_name,
-        c.email, due.event_id, scheduled_for
-    FROM due
-    JOIN unnest(%(rules)s::bigint[], %(delays)s::interval[], %(adults_born_until)s::date[])
-        AS eligible (id, delay, adults_born_until) ON eligible.id = due.rule_id
-    JOIN campaigns_automationrule r ON r.id = due.rule_id
-    JOIN contacts_contact c ON c.id = due.contact_id AND c.owner_id = r.owner_id
-    CROSS JOIN LATERAL (SELECT due.event_at + eligible.delay AS scheduled_for) AS time
+    SELECT DISTINCT ON (due.rule_id, c.id, due.scheduled_for) due.rule_id, c.id, c.phone,
+        c.first_name, c.last_name, c.email, due.event_id, due.scheduled_for
+    FROM due JOIN contacts_contact c ON c.id = due.contact_id AND c.owner_id = due.owner_id
     WHERE c.phone IS NOT NULL AND c.restricted_at IS NULL
-        AND (c.birthday IS NULL OR c.birthday <= eligible.adults_born_until)
-        AND CASE r.message_type WHEN 'marketing' THEN c.is_subscribed ELSE c.service_allowed END
+        AND (c.birthday IS NULL OR c.birthday <= due.adults_born_until)
+        AND CASE WHEN due.is_marketing THEN c.is_subscribed ELSE c.service_allowed END
         AND NOT EXISTS (
-            SELECT FROM campaigns_automationsend m WHERE m.rule_id = r.id AND m.contact_id = c.id
-                AND m.scheduled_for = time.scheduled_for)
-    ORDER BY r.id, c.id, scheduled_for, due.event_id
+            SELECT FROM campaigns_automationsend m
+            WHERE m.rule_id = due.rule_id AND m.contact_id = c.id
+                AND m.scheduled_for = due.scheduled_for
+            OFFSET 0)
+    ORDER BY due.rule_id, c.id, due.scheduled_for, due.event_id
 """
 
 
 def _due_contact(rule: EligibleRule, *row: Any) -> DueContact:
     *contact, event_id, scheduled_for = row
-    values_by_tag = {}
-    if any(tag in rule.message_body for tag in EVENT_TAGS):
-        local = (scheduled_for - rule.delay).astimezone(ZoneInfo(rule.timezone))
-        values_by_tag = {EVENT_DATE: f"{local:%d/%m/%Y}", EVENT_TIME: f"{local:%H:%M}"}
-    return DueContact(
+    due = DueContact(
         rule.sender,
         rule.owner_id,
         rule.id,
         rule.message_body,
         rule.message_type,
         *contact,
-        extra_values=(event_id, scheduled_for),
-        values_by_tag=values_by_tag,
+        (event_id, scheduled_for),
     )
+    if not any(tag in rule.message_body for tag in EVENT_TAGS):
+        return due
+    local = (scheduled_for - rule.delay).astimezone(ZoneInfo(rule.timezone))
+    values = {EVENT_DATE: f"{local:%d/%m/%Y}", EVENT_TIME: f"{local:%H:%M}"}
+    return due._replace(values_by_tag=values)
 
 
 def _with_skip_reasons(
@@ -342,28 +378,40 @@ def _with_skip_reasons(
     What is due later counts at its time, for a preview.
     """
     times_of = _times_of_recent_messages(chunk, now)
+    first_calls_now: dict[int, datetime] = {}
     checked = []
     for row in chunk:
         rule, scheduled_for = rules[row.automation_id], row.extra_values[1]
         times, at = times_of[rule.id, row.contact_id], max(scheduled_for, now)
-        dedupe_window = timedelta(minutes=rule.dedupe_window_minutes)
         skip_reason = ""
-        if rule.is_before_event and scheduled_for - rule.delay <= _earliest_call(rule, at):
-            skip_reason = Reason.EVENT_BEGUN.value
-        elif (
-            any(at - time < dedupe_window for time in times)
-            or sum(at - time < DAY for time in times) >= rule.max_per_contact_per_day
-        ):
+        if rule.is_before_event:
+            if at > now:
+                first_call = _first_call(rule, at)
+            elif rule.id in first_calls_now:
+                first_call = first_calls_now[rule.id]
+            else:
+                first_call = first_calls_now[rule.id] = _first_call(rule, now)
+            if scheduled_for - rule.delay <= first_call:
+                skip_reason = Reason.EVENT_BEGUN.value
+        if not skip_reason and times and _is_over_limit(rule, times, at):
             skip_reason = Reason.RULE_LIMIT.value
-        else:
+        if not skip_reason:
             times.append(at)
-        checked.append(row._replace(skip_reason=skip_reason))
+        checked.append(row._replace(skip_reason=skip_reason) if skip_reason else row)
     return checked
 
 
-def _earliest_call(rule: EligibleRule, at: datetime) -> datetime:
+def _first_call(rule: EligibleRule, at: datetime) -> datetime:
     """When a message that is due at a time can be sent: after the quiet hours."""
     return limits.find_quiet_hours_end(at, rule.message_type, rule.timezone) or at
+
+
+def _is_over_limit(rule: EligibleRule, times: Sequence[datetime], at: datetime) -> bool:
+    window = timedelta(minutes=rule.dedupe_window_minutes)
+    return (
+        any(at - time < window for time in times)
+        or sum(at - time < DAY for time in times) >= rule.max_per_contact_per_day
+    )
 
 
 def _times_of_recent_messages(

@@ -149,7 +149,7 @@ def _undo() -> None:
         "TRUNCATE campaigns_automationsend, messaging_creditreservation, messaging_batch CASCADE"
     )
     _execute("UPDATE messaging_wallet SET reserved_balance = 0")
-    _execute("UPDATE campaigns_automationrule SET last_run_at = now() - interval '1 hour'")
+    _execute("UPDATE campaigns_automationrule SET last_run_at = now() - interval '2 hours'")
     _execute("VACUUM messaging_wallet, campaigns_automationrule")
     _execute("CHECKPOINT")
 
@@ -176,7 +176,7 @@ DUE = """
         e.start_at - interval '1 day'
     FROM campaigns_automationrule r
     JOIN contacts_customerevent e ON e.owner_id = r.owner_id AND e.event_type = 'appointment'
-        AND e.status = 'scheduled' AND e.start_at > now() - interval '1 hour' + interval '1 day'
+        AND e.status = 'scheduled' AND e.start_at > now() - interval '2 hours' + interval '1 day'
         AND e.start_at <= now() + interval '1 day'
     JOIN contacts_contact c ON c.id = e.contact_id
     ORDER BY r.id, c.id
