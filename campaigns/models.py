@@ -1,4 +1,4 @@
-"""Campaigns, automations, their messages, and what customers did with offers."""
+"""Campaigns, automations, rules, their messages, and what customers did with offers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,34 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
-from astronote.common.sql import database_now, execute
+from astronote.common.sql import database_now, execute, rows
 from astronote.common.store_clock import hour_on_day
 from campaigns.automations import daily
-from contacts.models import Contact, Gender, List, MessageType
+from contacts.models import (
+    Contact,
+    CustomerEvent,
+    CustomerEventStatus,
+    CustomerEventType,
+    Gender,
+    List,
+    MessageType,
+)
 from messaging import limits
-from messaging.models import Batch, MessageTemplate, OutboundMessage, SendDecision, StatusChange
+from messaging.models import (
+    Batch,
+    MessageId,
+    MessageTemplate,
+    OutboundMessage,
+    SendDecision,
+    StatusChange,
+)
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.statuses import COUNTED_STATUSES, MessageStatus
 from messaging.text import Template, tag_problem
@@ -47,6 +62,21 @@ class CampaignStatus(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"  # by an operator; its unsent messages are skipped
 
 
+class RuleTrigger(models.TextChoices):
+    """What a rule waits for."""
+
+    EVENT = "event", "an event of the customer"
+    INACTIVITY = "inactivity", "no visit or purchase for some days"
+    BIRTHDAY = "birthday", "the customer's birthday"
+
+
+class EventTimeField(models.TextChoices):
+    """From which time of an event a rule counts; one without an end ends as it starts."""
+
+    START = "start_at", "start"
+    END = "end_at", "end"
+
+
 class AutomationType(models.TextChoices):
     """What an automation is for."""
 
@@ -54,6 +84,7 @@ class AutomationType(models.TextChoices):
     BIRTHDAY = "birthday_message", "birthday message"
 
 
+MAX_OFFSET_MINUTES = 366 * 24 * 60
 # The campaign was not started: it can be changed, started or deleted.
 STARTABLE_STATUSES = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
 # The campaign was started and not all of its messages have an outcome.
@@ -65,9 +96,14 @@ FINAL_CAMPAIGN_STATUSES = (
 )
 
 
-def _validate_text_tags(field: str, text: str) -> None:
+# Tags of the text of a rule on events; they are filled with the event's time on the store's clock.
+EVENT_DATE, EVENT_TIME = "{{event_date}}", "{{event_time}}"
+EVENT_TAGS = (EVENT_DATE, EVENT_TIME)
+
+
+def _validate_text_tags(field: str, text: str, other_tags: Sequence[str] = ()) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
-    problem = tag_problem(text)
+    problem = tag_problem(text, other_tags)
     if has_opt_out_link_joined_to_text(text):
         problem = (
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
@@ -483,6 +519,10 @@ class Automation(models.Model):
         self._set_done_until_if_switched_on()
         super().save(*args, **kwargs)
 
+    def text_problem(self) -> str:
+        """Why the text cannot be sent; empty if it can."""
+        return tag_problem(self.message_body)
+
     def _set_done_until_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
             self.done_until = daily.last_day_begun(
@@ -530,6 +570,7 @@ class AutomationMessage(OutboundMessage):
     automation = models.ForeignKey(Automation, models.CASCADE, db_index=False)
     occurrence_key = models.CharField(max_length=20)
     source_column = "automation_id"
+    extra_columns = ("occurrence_key",)
 
     class Meta(OutboundMessage.Meta):
         constraints = [
@@ -539,6 +580,199 @@ class AutomationMessage(OutboundMessage):
                 name="automationmessage_once_per_occurrence",
             ),
         ]
+
+
+class AutomationRule(models.Model):
+    """A store's message before or after events, after days of inactivity, or around birthdays.
+
+    Off until switched on. It counts from the time of an event, or from 10:00 on a birthday, by
+    `offset_minutes`; negative ones are before it.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    preset_key = models.CharField(
+        "preset", max_length=120, blank=True, db_default="", editable=False
+    )
+    name = models.CharField(max_length=200)
+    description = models.CharField(max_length=400, blank=True, db_default="")
+    is_active = models.BooleanField("is on", default=False)
+    message_type = models.CharField(
+        max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
+    )
+    message_body = ComposedTextField(
+        "text",
+        max_length=2000,
+        help_text=f"A rule on events may also have {EVENT_DATE} and {EVENT_TIME}.",
+    )
+    trigger_type = models.CharField("trigger", max_length=20, choices=RuleTrigger.choices)
+    event_type = models.CharField(
+        max_length=20, choices=CustomerEventType.choices, blank=True, db_default=""
+    )
+    event_status = models.CharField(
+        max_length=20, choices=CustomerEventStatus.choices, blank=True, db_default=""
+    )
+    event_time_field = models.CharField(
+        "counts from its",
+        max_length=20,
+        choices=EventTimeField.choices,
+        default=EventTimeField.START,
+    )
+    offset_minutes = models.IntegerField(
+        "minutes after",
+        default=0,
+        validators=[MinValueValidator(-MAX_OFFSET_MINUTES), MaxValueValidator(MAX_OFFSET_MINUTES)],
+        help_text="Negative: before. A day has 1,440 minutes.",
+    )
+    inactivity_days = models.PositiveSmallIntegerField(
+        "days of inactivity", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    dedupe_window_minutes = models.PositiveIntegerField(
+        "minutes between messages",
+        default=1440,
+        validators=[MaxValueValidator(MAX_OFFSET_MINUTES)],
+        help_text="A customer gets no other message of the rule within this time.",
+    )
+    max_per_contact_per_day = models.PositiveSmallIntegerField(
+        "most per customer and day", default=1, validators=[MinValueValidator(1)]
+    )
+    last_run_at = models.DateTimeField(
+        null=True, editable=False, help_text="until when all that was due is written"
+    )
+    block_reason = models.CharField(
+        max_length=200, blank=True, db_default="", editable=False, help_text="why messages wait"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+
+    # What decides when a message is due.
+    TRIGGER_FIELDS = (
+        "trigger_type",
+        "event_type",
+        "event_status",
+        "event_time_field",
+        "offset_minutes",
+        "inactivity_days",
+    )
+
+    class Meta:
+        constraints = [
+            choice_constraint("trigger_type", RuleTrigger, "automationrule_trigger_known"),
+            choice_constraint("event_time_field", EventTimeField, "automationrule_time_known"),
+            choice_constraint("message_type", MessageType, "automationrule_message_type_known"),
+            models.CheckConstraint(
+                condition=~Q(trigger_type="event") | ~Q(event_type="") & ~Q(event_status=""),
+                name="automationrule_has_event",
+            ),
+            models.CheckConstraint(
+                condition=~Q(trigger_type="inactivity") | Q(inactivity_days__isnull=False),
+                name="automationrule_has_days",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "preset_key"],
+                name="automationrule_preset_once",
+                condition=~Q(preset_key=""),
+            ),
+        ]
+        indexes = [models.Index(fields=["owner"], name="automationrule_owner")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; one that is switched on, or gets another trigger, begins with what is due later."""
+        same = {name: getattr(self, name) for name in self.TRIGGER_FIELDS}
+        stored = AutomationRule.objects.filter(pk=self.pk, is_active=True, **same)
+        if self.is_active and not stored.exists():
+            self.last_run_at = database_now()
+        super().save(*args, **kwargs)
+
+    def text_problem(self) -> str:
+        """Why the text cannot be sent; empty if it can."""
+        return tag_problem(self.message_body, self._other_tags())
+
+    def _other_tags(self) -> Sequence[str]:
+        return EVENT_TAGS if self.trigger_type == RuleTrigger.EVENT else ()
+
+    def clean(self) -> None:
+        """Check that the trigger is complete, and that the text has no tag that a rule cannot fill.
+
+        Raises:
+            ValidationError: if it is not, or the text has one.
+        """
+        _validate_text_tags("message_body", self.message_body, self._other_tags())
+        if "offer_link" in Template(self.message_body).fields:
+            raise ValidationError({"message_body": "A rule has no offer: remove {{offer_link}}."})
+        if self.trigger_type == RuleTrigger.EVENT:
+            for name in ("event_type", "event_status"):
+                if not getattr(self, name):
+                    raise ValidationError({name: "A rule on events needs it."})
+        if self.trigger_type == RuleTrigger.INACTIVITY and not self.inactivity_days:
+            raise ValidationError({"inactivity_days": "A rule on inactivity needs them."})
+
+
+class AutomationSend(OutboundMessage):
+    """The message of a rule to one contact, once for each time that it is due."""
+
+    batch_kind = "rule"
+
+    rule = models.ForeignKey(AutomationRule, models.CASCADE, db_index=False)
+    # Without a constraint: an event goes with its contact, and its messages stay as figures.
+    event = models.ForeignKey(
+        CustomerEvent, models.DO_NOTHING, null=True, db_index=False, db_constraint=False
+    )
+    scheduled_for = models.DateTimeField("due at")
+    source_column = "rule_id"
+    extra_columns = ("event_id", "scheduled_for")
+
+    class Meta(OutboundMessage.Meta):
+        constraints = [
+            *OutboundMessage.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["rule", "contact", "scheduled_for"], name="automationsend_once"
+            ),
+        ]
+
+    @classmethod
+    def decide_whether_to_send(cls, batch: Batch) -> SendDecision:
+        """Drop the batches of a rule that was switched off."""
+        is_on = AutomationRule.objects.filter(pk=batch.source_id, is_active=True).exists()
+        return SendDecision(is_on, "the rule is off", drop=not is_on)
+
+    @classmethod
+    def find_pointless_messages(cls, batch: Batch) -> dict[MessageId, str]:
+        """Messages whose event was moved, cancelled or followed by another, or has begun."""
+        return dict(rows(FIND_POINTLESS_SENDS, [batch.pk]))
+
+
+# The event of an inactivity is the last visit or purchase.
+FIND_POINTLESS_SENDS = """
+    SELECT id, CASE WHEN is_same THEN 'event_begun' ELSE 'event_changed' END
+    FROM (
+        SELECT m.id, r.trigger_type, r.offset_minutes, event_at,
+            COALESCE(e.contact_id = m.contact_id, false) AND CASE r.trigger_type
+                WHEN 'event' THEN e.event_type = r.event_type AND e.status = r.event_status
+                    AND event_at + make_interval(mins => r.offset_minutes) = m.scheduled_for
+                ELSE e.status = 'completed'
+                    AND event_at + make_interval(days => r.inactivity_days) = m.scheduled_for
+                    AND NOT EXISTS (
+                        SELECT FROM contacts_customerevent later
+                        WHERE later.contact_id = m.contact_id AND later.status = 'completed'
+                            AND later.event_type IN ('visit', 'purchase')
+                            AND COALESCE(later.end_at, later.start_at) > event_at)
+                END AS is_same
+        FROM campaigns_automationsend m
+        JOIN campaigns_automationrule r ON r.id = m.rule_id
+        LEFT JOIN contacts_customerevent e ON e.id = m.event_id
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN r.trigger_type = 'event' AND r.event_time_field = 'start_at'
+                THEN e.start_at ELSE COALESCE(e.end_at, e.start_at) END AS event_at) AS time
+        WHERE m.batch_id = %s AND m.status = 'queued' AND r.trigger_type <> 'birthday'
+    ) AS queued
+    WHERE is_same IS NOT TRUE
+        OR trigger_type = 'event' AND offset_minutes < 0 AND event_at <= clock_timestamp()
+"""
 
 
 class Redemption(models.Model):

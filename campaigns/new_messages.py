@@ -95,6 +95,8 @@ def build_new_or_skipped_message(
     *,
     over_cap: bool,
     to_any_number: bool,
+    skip_reason: str = "",
+    extra_values: tuple[Any, ...] = (),
 ) -> NewMessage:
     """A message to one contact, or a skipped one: it costs its parts, and nothing if it is skipped.
 
@@ -110,17 +112,27 @@ def build_new_or_skipped_message(
         tracking_id: the random code of the message.
         over_cap: whether the contact has had as many marketing messages as a cap allows.
         to_any_number: whether the store sends to numbers that are no mobiles, too.
+        skip_reason: why it is skipped in any case; empty if it is not.
+        extra_values: of the `extra_columns` of the message's class.
     """
     part_count = count_parts(text)
-    skip_reason = ""
-    if not (to_any_number or can_receive_sms(e164_phone)):
-        skip_reason = Reason.CANNOT_RECEIVE.value
-    elif not text:
-        skip_reason = Reason.EMPTY_TEXT.value
-    elif part_count > MAX_PARTS:
-        skip_reason = Reason.TOO_LONG.value
-    elif over_cap:
-        skip_reason = Reason.CONTACT_CAP.value
+    if not skip_reason:
+        if not (to_any_number or can_receive_sms(e164_phone)):
+            skip_reason = Reason.CANNOT_RECEIVE.value
+        elif not text:
+            skip_reason = Reason.EMPTY_TEXT.value
+        elif part_count > MAX_PARTS:
+            skip_reason = Reason.TOO_LONG.value
+        elif over_cap:
+            skip_reason = Reason.CONTACT_CAP.value
     return NewMessage(
-        owner_id, source_id, contact_id, e164_phone, text, part_count, tracking_id, skip_reason
+        owner_id,
+        source_id,
+        contact_id,
+        e164_phone,
+        text,
+        part_count,
+        tracking_id,
+        skip_reason,
+        extra_values,
     )

@@ -43,7 +43,7 @@ from astronote.operations.watchdog import run_watchdog
 from campaigns import panels, repairs
 from campaigns.actions import TEST_KEY_PREFIX
 from campaigns.automations import birthday
-from campaigns.models import STARTABLE_STATUSES, Campaign
+from campaigns.models import STARTABLE_STATUSES, AutomationRule, Campaign
 from contacts.contact_page import ContactPanel, contact_panels
 from contacts.lookup import possible_numbers
 from messaging.models import DirectMessage
@@ -87,6 +87,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         ),
     )
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
+    yield RecurringJob("automation_rules", "birthday", "campaigns.tasks.run_rules", interval=60)
 
 
 def _message_metrics() -> Iterator[Metric]:
@@ -164,7 +165,11 @@ registry.repairs.register(
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
 )
 registry.operator_models.register(
-    OperatorModels("campaigns", ("campaign", "automation", "nfctag", "segment"), ("send_service",))
+    OperatorModels(
+        "campaigns",
+        ("campaign", "automation", "automationrule", "nfctag", "segment"),
+        ("send_service",),
+    )
 )
 
 registry.personal_data.register(
@@ -184,6 +189,7 @@ registry.personal_data.register(
         for model, shown_with in (
             ("campaigns.CampaignMessage", ("campaign__name",)),
             ("campaigns.AutomationMessage", ("automation__type",)),
+            ("campaigns.AutomationSend", ("rule__name",)),
         )
     ),
     PersonalData(
@@ -264,6 +270,11 @@ registry.personal_data.register(
                 ("message_body", "block_reason"),
                 "a store's standing messages",
             ),
+            (
+                "campaigns.AutomationRule",
+                ("name", "description", "message_body", "block_reason"),
+                "messages before and after events of customers",
+            ),
             ("campaigns.NfcTag", ("label",), "telling a store's tags apart"),
         )
     ),
@@ -343,6 +354,19 @@ registry.no_personal_data.register(
         ("public_id", "created_at", "is_active"),
         "a random code, time and state of a tag",
     ),
+    NoPersonalData(
+        "campaigns.AutomationRule",
+        (
+            "preset_key",
+            "message_type",
+            *AutomationRule.TRIGGER_FIELDS[:-2],
+            "last_run_at",
+            "created_at",
+            "updated_at",
+        ),
+        "settings, states and times of a rule",
+    ),
+    NoPersonalData("campaigns.AutomationSend", (*MESSAGE_CODES, "scheduled_for"), OF_ITS_MESSAGE),
 )
 
 
@@ -383,8 +407,14 @@ registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "SMS messages", "Automation messages", "cake", "campaigns.automationmessage", 110
     ),
+    SidebarLink.to_admin_changelist(
+        "SMS messages", "Messages of rules", "event", "campaigns.automationsend", 115
+    ),
     SidebarLink.to_admin_changelist("More", "Segments", "filter_alt", "campaigns.segment", 415),
     SidebarLink.to_admin_changelist("More", "Automations", "bolt", "campaigns.automation", 400),
+    SidebarLink.to_admin_changelist(
+        "More", "Automation rules", "rule", "campaigns.automationrule", 402
+    ),
     SidebarLink.to_admin_changelist(
         "More", "Offer views", "visibility", "campaigns.offerviewevent", 440
     ),

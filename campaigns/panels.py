@@ -17,6 +17,7 @@ from campaigns.models import (
     RUNNING_STATUSES,
     Automation,
     AutomationMessage,
+    AutomationSend,
     Campaign,
     CampaignMessage,
     CampaignStatus,
@@ -77,6 +78,7 @@ def create_links_and_automations_context(request: HttpRequest, store: User) -> d
             (automation, create_links_and_sample_text(automation)) for automation in automations
         ],
         "may_switch": request.user.has_perm("campaigns.change_automation"),
+        "may_see_rules": request.user.has_perm("campaigns.view_automationrule"),
     }
 
 
@@ -87,6 +89,7 @@ def contact_messages_and_lists_context(request: HttpRequest, contact: Contact) -
     for model, source in (
         (CampaignMessage, F("campaign__name")),
         (AutomationMessage, F("automation__type")),
+        (AutomationSend, F("rule__name")),
     ):
         newest = model.objects.filter(contact=contact).order_by("-pk")
         messages += newest.annotate(source=source).values(*columns, "source")[:MESSAGES_SHOWN]

@@ -7,7 +7,7 @@ import logging
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.operations import watchdog
 from campaigns import actions, enqueue, schedule
-from campaigns.automations import birthday, welcome
+from campaigns.automations import birthday, rules, welcome
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,11 @@ def run_birthdays() -> dict[str, int]:
 def run_welcomes() -> dict[str, int]:
     """Queue birthday: send welcome messages to new contacts."""
     return welcome.enqueue_welcome_messages()
+
+
+def run_rules() -> dict[str, int]:
+    """Queue birthday: send the messages of automation rules that are due."""
+    return rules.enqueue_rule_messages()
 
 
 def run_watchdog() -> dict[str, int]:

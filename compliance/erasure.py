@@ -18,7 +18,7 @@ from compliance import held_rows
 from compliance.held_rows import NamingRow
 from compliance.person import Person
 from compliance.traces import MASK
-from contacts.models import Contact
+from contacts.models import Contact, CustomerEvent
 from contacts.phones import phone_hash, present_key_id
 from messaging.models import message_classes
 
@@ -32,6 +32,7 @@ def anonymise_contacts_and_messages(contact_ids: Sequence[int]) -> None:
     execute(ANONYMISE_CONTACTS, [list(contact_ids)])
     execute(EMPTY_CONSENT_EVENTS, [list(contact_ids)])
     execute(EMPTY_OPT_IN_REQUESTS, [list(contact_ids)])
+    CustomerEvent.objects.filter(contact__in=contact_ids).delete()
     _clear_message_numbers_and_texts(contact_ids)
 
 

@@ -32,7 +32,13 @@ from astronote.operations.personal_data import OnErasure, PersonalData, Subjects
 from astronote.queues import jobs
 from campaigns import actions
 from campaigns.automations.switching import switch_automation
-from campaigns.models import RUNNING_STATUSES, STARTABLE_STATUSES, Automation, Campaign
+from campaigns.models import (
+    RUNNING_STATUSES,
+    STARTABLE_STATUSES,
+    Automation,
+    AutomationRule,
+    Campaign,
+)
 from compliance import held_rows
 from compliance.erasure import erase_contacts_but_keep_opt_outs, erased_value_of_column
 from contacts.importing import lifecycle
@@ -70,7 +76,7 @@ def describe_consequences(store: User) -> dict[str, int]:
         "messages not sent": sum(
             model._default_manager.filter(**unsent).count() for model in message_classes()
         ),
-        "automations switched off": Automation.objects.filter(owner=store, is_active=True).count(),
+        "automations switched off": sum(one.count() for one in _active_automations(store)),
         "imports ended": _open_imports(store).count(),
         "contacts erased": contacts.count() - kept,
         "contacts kept under a legal hold or restriction": kept,
@@ -170,8 +176,9 @@ def end_open_work_of_left_stores(dry_run: bool) -> int:
         Exists(_open_campaigns(OuterRef("pk")))
         | Exists(_open_imports(OuterRef("pk")))
         | Exists(_unsent_batches(OuterRef("pk")))
-        | Exists(Automation.objects.filter(owner=OuterRef("pk"), is_active=True))
     )
+    for active in _active_automations(OuterRef("pk")):
+        is_open |= Exists(active)
     stores = list(User.objects.filter(is_open, left_at__isnull=False).order_by("pk"))
     if not dry_run:
         for store in stores:
@@ -186,8 +193,9 @@ def end_open_work(store: User) -> None:
     """
     for campaign in _open_campaigns(store):
         _ignore_if_ended(actions.cancel_campaign, campaign)
-    for automation in Automation.objects.filter(owner=store, is_active=True):
-        switch_automation(automation, False, by=NAME)
+    for active in _active_automations(store):
+        for automation in active:
+            switch_automation(automation, False, by=NAME)
     for contact_import in _open_imports(store):
         _ignore_if_ended(lifecycle.cancel_import, contact_import)
     while ids := list(_unsent_batches(store).values_list("pk", flat=True)[:CHUNK_ROWS]):
@@ -200,6 +208,14 @@ def _ignore_if_ended(end: Any, row: models.Model) -> None:
         end(row, by=NAME)
     except ValueError:
         log.debug("%s had ended", row.pk)
+
+
+def _active_automations(store: Any) -> list[QuerySet[Any]]:
+    """The automations and rules of a store that are on."""
+    return [
+        model._default_manager.filter(owner=store, is_active=True)
+        for model in (Automation, AutomationRule)
+    ]
 
 
 def _open_campaigns(store: Any) -> QuerySet[Campaign]:

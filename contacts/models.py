@@ -1,4 +1,4 @@
-"""Contacts, their consent, lists, suppressions and imports."""
+"""Contacts, their consent, lists, suppressions, events and imports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import ExtractDay, ExtractMonth, Now
+from django.db.models.functions import Coalesce, ExtractDay, ExtractMonth, Now
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedCharField
@@ -90,6 +90,30 @@ class DateOrder(models.TextChoices):
     ISO = "iso", "1990-12-31"
     DMY = "dmy", "31/12/1990"
     MDY = "mdy", "12/31/1990"
+
+
+class CustomerEventType(models.TextChoices):
+    """What a customer event is."""
+
+    APPOINTMENT = "appointment"
+    MEMBERSHIP = "membership"
+    STAY = "stay"
+    PURCHASE = "purchase"
+    VISIT = "visit"
+    CUSTOM = "custom"
+
+
+class CustomerEventStatus(models.TextChoices):
+    """What became of a customer event; spelled as in the Prisma schema."""
+
+    SCHEDULED = "scheduled"
+    COMPLETED = "completed"
+    CANCELED = "canceled", "cancelled"
+    NO_SHOW = "no_show", "no-show"
+
+
+# By these a contact is active: its last one tells since when it has not come.
+ACTIVITY_TYPES = (CustomerEventType.VISIT, CustomerEventType.PURCHASE)
 
 
 # What a contact's consent to marketing is and rests on.
@@ -481,6 +505,70 @@ class ListMembership(models.Model):
 
     def __str__(self) -> str:
         return f"contact {self.contact_id} on list {self.list_id}"
+
+
+class CustomerEvent(models.Model):
+    """Something between a contact and its store, such as an appointment or a purchase.
+
+    `meta` has the `value` of a purchase. Rows are written by `contacts/customer_events.py`.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    contact = models.ForeignKey(Contact, models.CASCADE, db_index=False)
+    external_ref = models.CharField(
+        "reference",
+        max_length=120,
+        blank=True,
+        db_default="",
+        help_text="Its number in the store's own system; an event with the same one replaces it.",
+    )
+    event_type = models.CharField("type", max_length=20, choices=CustomerEventType.choices)
+    status = models.CharField(
+        max_length=20, choices=CustomerEventStatus.choices, default=CustomerEventStatus.SCHEDULED
+    )
+    start_at = models.DateTimeField("start", null=True, blank=True)
+    end_at = models.DateTimeField("end", null=True, blank=True)
+    meta = models.JSONField("further data", null=True, blank=True)
+    created_at = models.DateTimeField("recorded at", db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+
+    class Meta:
+        constraints = [
+            choice_constraint("event_type", CustomerEventType, "customerevent_type_known"),
+            choice_constraint("status", CustomerEventStatus, "customerevent_status_known"),
+            models.CheckConstraint(
+                condition=Q(start_at__isnull=False) | Q(end_at__isnull=False),
+                name="customerevent_has_time",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "external_ref"],
+                name="customerevent_once_per_reference",
+                condition=~Q(external_ref=""),
+            ),
+        ]
+        indexes = [
+            # Rules of automations find what is due by the first two, and what was recorded or
+            # changed since their last run by the third.
+            models.Index(
+                fields=["owner", "event_type", "status", "start_at"], name="customerevent_start"
+            ),
+            models.Index(
+                F("owner"),
+                F("event_type"),
+                F("status"),
+                Coalesce("end_at", "start_at"),
+                name="customerevent_end",
+            ),
+            models.Index(fields=["owner", "updated_at"], name="customerevent_changed"),
+            models.Index(
+                F("contact"), Coalesce("end_at", "start_at"), name="customerevent_contact"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_event_type_display()} {self.pk}"
 
 
 class ContactImport(models.Model):

@@ -86,7 +86,7 @@ registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
 registry.health_checks.register(HealthCheck("suppressions", missing_hash_key_problem))
 registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_queue_empty))
 registry.operator_models.register(
-    OperatorModels("contacts", ("contact", "contactimport", "list", "suppression"))
+    OperatorModels("contacts", ("contact", "contactimport", "customerevent", "list", "suppression"))
 )
 
 BY_STORE = "the store: its imports and its forms; the person's own replies and clicks"
@@ -207,6 +207,26 @@ registry.personal_data.register(
         on_erasure=OnErasure.DELETE,
         store="list__owner",
         shown_with=("list__name", "list__description"),
+    ),
+    PersonalData(
+        "contacts.CustomerEvent",
+        (
+            "external_ref",
+            "event_type",
+            "status",
+            "start_at",
+            "end_at",
+            "meta",
+            "created_at",
+            "updated_at",
+        ),
+        "reminding customers of appointments and stays, and writing to them after purchases",
+        UNTIL_CONTACT_RETENTION,
+        categories="kind, time, state and reference of an appointment, stay, purchase or visit",
+        legal_ground=LegalGround.CONTRACT,
+        source="the store's own system",
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
         "contacts.Suppression",
@@ -367,6 +387,9 @@ registry.sidebar_links.register(
     ),
     SidebarLink.to_admin_changelist(
         "Privacy and proof", "Suppressions", "block", "contacts.suppression", 310
+    ),
+    SidebarLink.to_admin_changelist(
+        "More", "Customer events", "event", "contacts.customerevent", 405
     ),
     SidebarLink.to_admin_changelist("More", "Lists", "list", "contacts.list", 410),
 )

@@ -27,7 +27,10 @@ SHARED_PREFIX_LENGTH = 2
 
 
 class NewMessage(NamedTuple):
-    """A message to be written. With a `skip_reason` it is written as skipped, in no batch."""
+    """A message to be written. With a `skip_reason` it is written as skipped, in no batch.
+
+    `extra_values` are those of its class's `extra_columns`.
+    """
 
     owner_id: StoreId
     source_id: int
@@ -37,6 +40,7 @@ class NewMessage(NamedTuple):
     segments: int
     tracking_id: str
     skip_reason: str = ""
+    extra_values: tuple[Any, ...] = ()
 
 
 class BatchSource(NamedTuple):
@@ -69,7 +73,6 @@ def write_batches_and_messages(
     *,
     first_turn: int,
     batch_counts_by_source: Counter[int],
-    extra_columns: Mapping[str, Any] | None = None,
 ) -> list[NewBatch]:
     """Write messages and their batches, and count skipped messages in tallies.
 
@@ -79,7 +82,6 @@ def write_batches_and_messages(
         source_by_id: by ID of the campaign or automation.
         first_turn: the turn of each source's first batch.
         batch_counts_by_source: how many batches each source has already; increased by this call.
-        extra_columns: values, by column, that are the same for all messages.
 
     Returns:
         The batches, without those of skipped messages, which have none.
@@ -109,8 +111,6 @@ def write_batches_and_messages(
                         0,
                     )
                 )
-        extra = dict(extra_columns or {})
-        constants = tuple(extra.values())
         columns = [
             "owner_id",
             model.source_column,
@@ -122,17 +122,21 @@ def write_batches_and_messages(
             "status",
             "error_code",
             "tracking_id",
-            *extra,
+            *model.extra_columns,
         ]
         copy_messages = f"COPY {model._meta.db_table} ({', '.join(columns)}) FROM STDIN"
         with cursor.copy(copy_messages) as copy:
             for batch_id, group in zip(batch_ids, groups, strict=True):
                 batch = (batch_id, MessageStatus.QUEUED.value, "")
                 for message in group:
-                    copy.write_row((*message[:6], *batch, message.tracking_id, *constants))
+                    copy.write_row(
+                        (*message[:6], *batch, message.tracking_id, *message.extra_values)
+                    )
             for message in skipped:
                 no_batch = (None, MessageStatus.SKIPPED.value, message.skip_reason)
-                copy.write_row((*message[:6], *no_batch, message.tracking_id, *constants))
+                copy.write_row(
+                    (*message[:6], *no_batch, message.tracking_id, *message.extra_values)
+                )
     _add_skipped_to_tallies(model, skipped)
     return [
         NewBatch(group[0].owner_id, batch_id, sum(message.segments for message in group))

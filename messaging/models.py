@@ -219,6 +219,7 @@ class OutboundMessage(models.Model):
 
     batch_kind: str
     source_column: str  # the column with the id of the campaign or automation
+    extra_columns: tuple[str, ...] = ()  # the class's own columns, written with each message
     # Whether the messages go to contacts, so that consent, quiet hours and caps apply. They do not
     # apply to an operator's test message.
     to_contacts = True
@@ -314,6 +315,14 @@ class OutboundMessage(models.Model):
     def exclude_sent_otherwise(cls, messages: QuerySet[Self]) -> QuerySet[Self]:
         """Of messages that did not reach their people, those that nothing was sent for since."""
         return messages
+
+    @classmethod
+    def find_pointless_messages(cls, batch: Batch) -> dict[MessageId, str]:
+        """The queued messages of a batch that have lost their point, each with its Reason.
+
+        Called in the transaction that marks the batch as submitting; they are skipped.
+        """
+        return {}
 
     @classmethod
     def on_outcomes_changed(cls, changes: list[StatusChange]) -> None:

@@ -312,6 +312,7 @@ def _split_sendable_and_skipped(
             [row[4] for row in rows], except_batch=batch.pk
         )
     owner_id = batch.owner_id
+    pointless = model.find_pointless_messages(batch)
     messages, skipped = [], []
     for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at, _ in rows:
         # The contact may have been anonymised or have got another number since.
@@ -325,6 +326,8 @@ def _split_sendable_and_skipped(
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.AWAITS_REVIEW))
         elif contact_id in over_cap:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.CONTACT_CAP))
+        elif pk in pointless:
+            skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=pointless[pk]))
         else:
             messages.append(PreparedMessage(pk, to, model.text_to_send(text, tracking_id)))
     return messages, skipped

@@ -146,7 +146,10 @@ class Reason(models.TextChoices):
     EMPTY_TEXT = "empty_text", "the text holds nothing but tags that are empty for the customer"
     TOO_LONG = "too_long", "the text has more SMS parts than a message may have"
     TOO_LATE = "too_late", "the batch was delayed for longer than CAMPAIGN_LIFE_HOURS"
-    CANCELLED = "cancelled", "the campaign was cancelled"
+    CANCELLED = "cancelled", "the campaign was cancelled, or the automation switched off"
+    EVENT_CHANGED = "event_changed", "the event was moved or cancelled, or the customer came again"
+    EVENT_BEGUN = "event_begun", "the event would have begun before the message"
+    RULE_LIMIT = "rule_limit", "the customer had a message of this rule shortly before"
     REFUSED = "refused", "Mitto refused the message"
     NOT_TAKEN = "not_taken", "Mitto did not accept it before its credit reservation expired"
     UNDELIVERED = "undelivered", "the carrier did not deliver it"
@@ -180,6 +183,9 @@ _ADVICE = {
     Reason.EMPTY_TEXT: "Give the text's tags a default, such as {{first_name|there}}.",
     Reason.TOO_LONG: "Shorten the text, or the values that it is filled with.",
     Reason.TOO_LATE: "Find out what delayed sending, then send to those not reached.",
+    Reason.EVENT_CHANGED: "Nothing: a moved event gets a message of its own.",
+    Reason.EVENT_BEGUN: "Find out what delayed it: quiet hours, or an event recorded late.",
+    Reason.RULE_LIMIT: "Nothing, unless the rule's limits are too strict.",
     Reason.CANCELLED: "Send to those not reached, if they are to have it after all.",
     Reason.REFUSED: "Read Mitto's words on the page of one of these messages.",
     Reason.NOT_TAKEN: "Find out what stopped sending, then send to those not reached.",

@@ -1,6 +1,7 @@
-"""Campaigns, automations, their messages and their reports in the admin."""
+"""Campaigns, automations, rules, their messages and their reports in the admin."""
 
 from campaigns.admin import (
+    automation_rules,
     automations,
     campaigns,
     customer_events,
@@ -11,6 +12,7 @@ from campaigns.admin import (
 )
 
 __all__ = [
+    "automation_rules",
     "automations",
     "campaigns",
     "customer_events",

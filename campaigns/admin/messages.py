@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
 from astronote.common.counts import counted
-from campaigns.models import AutomationMessage, CampaignMessage
+from campaigns.models import AutomationMessage, AutomationSend, CampaignMessage
 from campaigns.not_reached import MAY_NOT_BE_REACHED
 from contacts.lookup import contact_ids_with_phone, possible_numbers
 from messaging import unknown_messages
@@ -138,7 +138,7 @@ class MessageAdmin(ReadOnlyAdmin):
         return describe_reason(message.error_code) if message.error_code else ""
 
 
-admin.site.register(AutomationMessage, MessageAdmin)
+admin.site.register([AutomationMessage, AutomationSend], MessageAdmin)
 
 
 @admin.register(CampaignMessage)

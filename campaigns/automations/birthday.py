@@ -22,7 +22,7 @@ from campaigns.automations.due_messages import (
     keep_block_reasons,
     text_problems,
 )
-from campaigns.models import Automation, AutomationType
+from campaigns.models import Automation, AutomationMessage, AutomationType
 
 DAY = timedelta(days=1)
 log = logging.getLogger(__name__)
@@ -54,11 +54,13 @@ def enqueue_birthday_messages(
             if dry_run:
                 messages += sum(1 for _ in due_contacts)
                 continue
-            result = enqueue_due_messages(due_contacts, _year_as_occurrence_key(day))
+            result = enqueue_due_messages(AutomationMessage, due_contacts)
             messages += result.messages
             credits_needed_by_store.update(result.credits_needed_by_store)
         if not dry_run:
-            waiting = keep_block_reasons(days_by_automation, problems, credits_needed_by_store)
+            waiting = keep_block_reasons(
+                Automation, days_by_automation, problems, credits_needed_by_store
+            )
             if not day_for_all_stores:
                 _save_done_days_and_audit_left_out(days_by_automation, waiting)
     counts = {

@@ -1,17 +1,18 @@
 """The messages of automations that are due, written through the same batches as campaigns.
 
-`birthday.py` and `welcome.py` decide who is due. Here the texts are made and the credits held, for
-many stores at once.
+`birthday.py`, `welcome.py` and `rules.py` decide who is due. Here the texts are made and the
+credits held, for many stores at once.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -25,13 +26,14 @@ from campaigns.message_text import (
     AutomationText,
     create_links_and_automation_renderers,
 )
-from campaigns.models import Automation, AutomationMessage, AutomationType
+from campaigns.models import Automation, AutomationMessage, AutomationRule, AutomationType
 from campaigns.new_messages import build_new_or_skipped_message
 from contacts.ages import ADULT_AGE, years_before
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, database_age, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
+from messaging.models import OutboundMessage
 from messaging.text import tag_problem
 
 log = logging.getLogger(__name__)
@@ -39,8 +41,28 @@ log = logging.getLogger(__name__)
 CHUNK = 5000
 
 
+class _OfStore(Protocol):
+    """An automation or rule of a store."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def owner_id(self) -> StoreId: ...
+
+    @property
+    def message_body(self) -> str: ...
+
+
 class DueContact(NamedTuple):
-    """A contact that is due a message of an automation."""
+    """A contact that is due a message of an automation or rule.
+
+    Args:
+        automation_id: the automation or rule.
+        extra_values: of the `extra_columns` of the message's class.
+        values_by_tag: what else stands in the text for tags, written with their braces.
+        skip_reason: why it is written as skipped, if it is.
+    """
 
     sender: str
     owner_id: StoreId
@@ -52,6 +74,9 @@ class DueContact(NamedTuple):
     first_name: str
     last_name: str
     email: str
+    extra_values: tuple[Any, ...]
+    values_by_tag: Mapping[str, str] = MappingProxyType({})
+    skip_reason: str = ""
 
 
 class EligibleAutomation(NamedTuple):
@@ -89,9 +114,19 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
     return [EligibleAutomation(*row) for row in found]
 
 
-def text_problems(automations: Iterable[EligibleAutomation]) -> dict[int, str]:
-    """Why texts cannot be sent, by the id of their automation; without those that can."""
-    problems = ((automation.id, tag_problem(automation.message_body)) for automation in automations)
+def text_problems(
+    automations: Iterable[_OfStore], other_tags: Collection[str] = ()
+) -> dict[int, str]:
+    """Why texts cannot be sent, by the id of their automation; without those that can.
+
+    Args:
+        automations: automations or rules.
+        other_tags: tags that texts may have besides those of a contact, with their braces.
+    """
+    problems = (
+        (automation.id, tag_problem(automation.message_body, other_tags))
+        for automation in automations
+    )
     return {automation_id: problem for automation_id, problem in problems if problem}
 
 
@@ -130,7 +165,9 @@ def find_due_contacts(
     with connection.chunked_cursor() as cursor:
         cursor.execute(query, common | parameters)
         while chunk := cursor.fetchmany(CHUNK):
-            yield from (DueContact(senders_by_automation[row[1]], *row) for row in chunk)
+            yield from (
+                DueContact(senders_by_automation[row[1]], *row, (occurrence_key,)) for row in chunk
+            )
 
 
 # By the index that serves the condition; whether a message exists is asked by its unique index. The
@@ -160,9 +197,10 @@ class DueMessagesResult(NamedTuple):
 
 
 def enqueue_due_messages(
+    model: type[OutboundMessage],
     due_contacts: Iterable[DueContact],
-    occurrence_key: str,
     *,
+    before_write: Callable[[list[DueContact]], list[DueContact]] = lambda due: due,
     after_write: Callable[[list[DueContact]], None] = lambda written: None,
 ) -> DueMessagesResult:
     """Write messages and batches, hold their credits and enqueue jobs; each chunk commits.
@@ -170,8 +208,9 @@ def enqueue_due_messages(
     A store that cannot pay a chunk gets none of that chunk's messages.
 
     Args:
-        due_contacts: ordered by automation; none of them has a message of this occurrence.
-        occurrence_key: what the messages are for.
+        model: the class of the messages.
+        due_contacts: ordered by automation; none of them has this message yet.
+        before_write: called in the transaction of each chunk; returns it with reasons to skip.
         after_write: called in the transaction of each chunk with the contacts it wrote to.
     """
     messages = 0
@@ -179,7 +218,7 @@ def enqueue_due_messages(
     remaining = iter(due_contacts)
     while chunk := list(islice(remaining, CHUNK)):
         with transaction.atomic():
-            written = _write_and_enqueue_paid_messages(chunk, occurrence_key)
+            written = _write_and_enqueue_paid_messages(model, before_write(chunk))
             after_write(written.contacts)
         messages += len(written.contacts)
         credits_needed_by_store.update(written.missing_credits_by_store)
@@ -187,7 +226,8 @@ def enqueue_due_messages(
 
 
 def keep_block_reasons(
-    automations: Iterable[EligibleAutomation],
+    model: type[Automation | AutomationRule],
+    automations: Iterable[_OfStore],
     problems: Mapping[int, str],
     credits_needed_by_store: Mapping[StoreId, int],
 ) -> set[int]:
@@ -196,6 +236,7 @@ def keep_block_reasons(
     The audit trail gets an entry when an automation begins to wait, not each time it is tried.
 
     Args:
+        model: of the automations.
         automations: those that were to send.
         problems: of texts, by the automation's id.
         credits_needed_by_store: what the stores that could not pay would have needed.
@@ -213,15 +254,17 @@ def keep_block_reasons(
             details[automation.id] = {"credits": needed}
     sent = {automation.id for automation in automations} - reasons.keys()
     with transaction.atomic():
-        Automation.objects.filter(pk__in=sent).exclude(block_reason="").update(block_reason="")
-        blocked = Automation.objects.select_for_update().filter(pk__in=reasons.keys())
+        model.objects.filter(pk__in=sent).exclude(block_reason="").update(block_reason="")
+        blocked = model.objects.select_for_update().filter(pk__in=reasons.keys())
         for row in blocked.order_by("pk"):
             if not row.block_reason:
                 audit.write_entry(
                     "automation not sent", row, by="automation", **details.get(row.pk, {})
                 )
-                log.warning("automation %s is not sent: %s", row.pk, reasons[row.pk])
-            Automation.objects.filter(pk=row.pk).update(block_reason=reasons[row.pk][:200])
+                log.warning(
+                    "%s %s is not sent: %s", model._meta.verbose_name, row.pk, reasons[row.pk]
+                )
+            model.objects.filter(pk=row.pk).update(block_reason=reasons[row.pk][:200])
     return set(reasons)
 
 
@@ -232,9 +275,11 @@ class WrittenChunk(NamedTuple):
     missing_credits_by_store: dict[StoreId, int]
 
 
-def _write_and_enqueue_paid_messages(chunk: list[DueContact], occurrence_key: str) -> WrittenChunk:
+def _write_and_enqueue_paid_messages(
+    model: type[OutboundMessage], chunk: list[DueContact]
+) -> WrittenChunk:
     """Write the messages and batches of a chunk, hold their credits and enqueue jobs."""
-    messages = _create_links_and_build_new_or_skipped_messages(chunk)
+    messages = _create_links_and_build_new_or_skipped_messages(model, chunk)
     needed_by_store: Counter[StoreId] = Counter()
     for message in messages:
         if not message.skip_reason:
@@ -246,12 +291,11 @@ def _write_and_enqueue_paid_messages(chunk: list[DueContact], occurrence_key: st
         row.automation_id: batch_writing.BatchSource(row.sender, row.message_type) for row in chunk
     }
     batches = batch_writing.write_batches_and_messages(
-        AutomationMessage,
+        model,
         messages,
         sources,
         first_turn=lowest_due_turn(),
         batch_counts_by_source=Counter(),
-        extra_columns={"occurrence_key": occurrence_key},
     )
     if batches:
         credits.insert_reservation_rows(batches)
@@ -261,9 +305,12 @@ def _write_and_enqueue_paid_messages(chunk: list[DueContact], occurrence_key: st
 
 
 def _create_links_and_build_new_or_skipped_messages(
-    chunk: list[DueContact],
+    model: type[OutboundMessage], chunk: list[DueContact]
 ) -> list[batch_writing.NewMessage]:
-    """The messages of a chunk; suppressed numbers are left out, and held ones of marketing."""
+    """The messages of a chunk; suppressed and held numbers are left out of marketing.
+
+    Suppressed ones are left out of all birthday and welcome messages.
+    """
     over_cap = limits.contact_ids_over_marketing_caps([row.contact_id for row in chunk])
     suppressed, held = marketing_blocks((row.owner_id, row.phone) for row in chunk)
     renderers = create_links_and_automation_renderers(
@@ -282,10 +329,15 @@ def _create_links_and_build_new_or_skipped_messages(
         batch_writing.generate_tracking_ids(len(chunk)), chunk, strict=True
     ):
         pair = (row.owner_id, row.phone)
-        if pair in suppressed or (pair in held and row.message_type == MessageType.MARKETING):
+        is_marketing = row.message_type == MessageType.MARKETING
+        if pair in suppressed and (is_marketing or model is AutomationMessage):
+            continue
+        if pair in held and is_marketing:
             continue
         values = {name: getattr(row, name) for name in CONTACT_FIELDS}
         text = renderers[row.automation_id](values, tracking_id)
+        for tag, value in row.values_by_tag.items():
+            text = text.replace(tag, value)
         message = build_new_or_skipped_message(
             row.owner_id,
             row.automation_id,
@@ -293,8 +345,10 @@ def _create_links_and_build_new_or_skipped_messages(
             row.phone,
             text,
             tracking_id,
-            over_cap=row.contact_id in over_cap,
+            over_cap=is_marketing and row.contact_id in over_cap,
             to_any_number=row.owner_id in to_any_number,
+            skip_reason=row.skip_reason,
+            extra_values=row.extra_values,
         )
         messages.append(message)
     return messages

@@ -1,4 +1,4 @@
-"""Switching a store's automations, and a sample of their texts."""
+"""Switching a store's automations and rules, and a sample of their texts."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from campaigns.message_text import (
     AutomationText,
     create_links_and_automation_renderers,
 )
-from campaigns.models import Automation
+from campaigns.models import Automation, AutomationRule
 from campaigns.service_campaigns import raise_not_permitted_if_may_not_send_type
-from messaging.text import tag_problem
 
 
-def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
-    """Switch an automation on or off and write an audit entry; return whether it was changed.
+def switch_automation(automation: Automation | AutomationRule, on: bool, *, by: Any) -> bool:
+    """Switch an automation or rule on or off; return whether it was changed.
 
-    Switched on, it begins with the next run.
+    Switched on, it begins with the next run. Writes an audit entry.
 
     Raises:
         NotPermitted: if it sends service messages and `by`, who switches it on, may not.
         ValueError: if it is switched on and its text cannot be sent.
     """
     with transaction.atomic():
-        locked = Automation.objects.select_for_update().get(pk=automation.pk)
+        locked = type(automation)._default_manager.select_for_update().get(pk=automation.pk)
         if locked.is_active == on:
             return False
         if on:
             raise_not_permitted_if_may_not_send_type(locked.message_type, by)
-            if problem := tag_problem(locked.message_body):
+            if problem := locked.text_problem():
                 raise ValueError(problem)
         locked.is_active = on
         locked.save()
@@ -42,8 +41,8 @@ def switch_automation(automation: Automation, on: bool, *, by: Any) -> bool:
     return True
 
 
-def create_links_and_sample_text(automation: Automation) -> str:
-    """The text of an automation, filled with the fields of a sample contact."""
+def create_links_and_sample_text(automation: Automation | AutomationRule) -> str:
+    """The text of an automation or rule, filled with the fields of a sample contact."""
     text = AutomationText(automation.owner_id, automation.message_body, automation.message_type)
     return create_links_and_automation_renderers({automation.pk: text})[automation.pk](
         SAMPLE_CONTACT, SAMPLE_CODE

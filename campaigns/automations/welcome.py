@@ -16,7 +16,7 @@ from campaigns.automations.due_messages import (
     keep_block_reasons,
     text_problems,
 )
-from campaigns.models import Automation, AutomationType
+from campaigns.models import Automation, AutomationMessage, AutomationType
 from contacts.models import Contact
 
 OCCURRENCE_KEY = "welcome"
@@ -41,9 +41,9 @@ def enqueue_welcome_messages() -> dict[str, int]:
         sendable = [one for one in automations if one.id not in problems]
         due_contacts = find_due_contacts(sendable, "c.awaits_welcome", OCCURRENCE_KEY)
         result = enqueue_due_messages(
-            due_contacts, OCCURRENCE_KEY, after_write=_clear_awaits_welcome
+            AutomationMessage, due_contacts, after_write=_clear_awaits_welcome
         )
-        keep_block_reasons(automations, problems, result.credits_needed_by_store)
+        keep_block_reasons(Automation, automations, problems, result.credits_needed_by_store)
         active = Automation.objects.filter(
             owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
         )

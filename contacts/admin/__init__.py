@@ -1,5 +1,5 @@
-"""Contacts, consent, lists, imports and suppressions in the admin."""
+"""Contacts, consent, lists, events, imports and suppressions in the admin."""
 
-from contacts.admin import contacts, imports, suppressions
+from contacts.admin import contacts, customer_events, imports, suppressions
 
-__all__ = ["contacts", "imports", "suppressions"]
+__all__ = ["contacts", "customer_events", "imports", "suppressions"]

@@ -36,6 +36,7 @@ def test_an_operator_also_adds_and_changes_what_operators_work_on():
         "astronote.{}_user",
         "contacts.{}_contact",
         "contacts.{}_contactimport",
+        "contacts.{}_customerevent",
         "contacts.{}_list",
         "contacts.{}_suppression",
         "messaging.{}_messagetemplate",
@@ -43,6 +44,7 @@ def test_an_operator_also_adds_and_changes_what_operators_work_on():
         "messaging.{}_replyreview",
         "campaigns.{}_campaign",
         "campaigns.{}_automation",
+        "campaigns.{}_automationrule",
         "campaigns.{}_nfctag",
         "campaigns.{}_segment",
     ]

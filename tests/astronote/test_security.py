@@ -20,11 +20,13 @@ from campaigns import enqueue
 from campaigns.models import (
     Automation,
     AutomationMessage,
+    AutomationRule,
+    AutomationSend,
     Campaign,
     CampaignMessage,
     NfcTag,
 )
-from contacts.models import Contact
+from contacts.models import Contact, CustomerEvent
 from messaging import replies, sending
 from messaging.models import MessageTemplate
 from tests.support.factories import make_campaign, make_list, make_store
@@ -148,6 +150,24 @@ def rows_of_every_kind(store, sandbox):
         segments=1,
         tracking_id="tracking",
         status="unknown",
+    )
+    rule = AutomationRule.objects.create(
+        owner=store, name="Birthday", message_body="Hi", trigger_type="birthday"
+    )
+    AutomationSend.objects.create(
+        owner=store,
+        rule=rule,
+        batch=message.batch,
+        contact=message.contact,
+        to=message.to,
+        text="Hi",
+        segments=1,
+        tracking_id="of a rule",
+        status="unknown",
+        scheduled_for=timezone.now(),
+    )
+    CustomerEvent.objects.create(
+        owner=store, contact=message.contact, event_type="visit", start_at=timezone.now()
     )
     target = make_campaign(store, Campaign.objects.get().list, status="draft").list
     for status in ("sending", "paused", "scheduled"):

@@ -29,6 +29,7 @@ SCENARIOS = {
     "growth": "growth",
     "latency": "latency",
     "birthday": "birthday",
+    "events": "events",
     "fairness": "fairness",
     "import": "import_contacts",
     "receipts": "receipts",

@@ -113,11 +113,11 @@ def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
     monkeypatch.setattr(due_messages, "CHUNK", 2)
     write, written = due_messages._write_and_enqueue_paid_messages, []
 
-    def dying(chunk, key):
+    def dying(model, chunk):
         if len(written) == 2:
             raise KeyboardInterrupt
         written.append(chunk)
-        return write(chunk, key)
+        return write(model, chunk)
 
     monkeypatch.setattr(due_messages, "_write_and_enqueue_paid_messages", dying)
     with pytest.raises(KeyboardInterrupt):

@@ -34,6 +34,8 @@ from campaigns.models import (
     Automation,
     AutomationMessage,
     AutomationRedemption,
+    AutomationRule,
+    AutomationSend,
     Campaign,
     CampaignMessage,
     ConversionEvent,
@@ -49,6 +51,7 @@ from contacts.models import (
     ConsentEvent,
     Contact,
     ContactImport,
+    CustomerEvent,
     ImportFileChunk,
     List,
     ListMembership,
@@ -155,6 +158,12 @@ def new_stop() -> SendingStop:
     return SendingStop.objects.create(reason=set(StopReason.values).difference(taken).pop())
 
 
+def new_rule(world: World) -> AutomationRule:
+    return AutomationRule.objects.create(
+        owner=world.store, name="Birthdays", message_body="Hello", trigger_type="birthday"
+    )
+
+
 # For each model: a row of the person's, and one that somebody else's or nobody's is.
 Builder = Callable[[World, Contact], models.Model]
 
@@ -177,6 +186,9 @@ BUILDERS: dict[str, Builder] = {
     "contacts.Suppression": lambda world, contact: Suppression.objects.get_or_create(
         owner=world.store, phone_hash=phone_hash(contact.phone), defaults={"reason": "test"}
     )[0],
+    "contacts.CustomerEvent": lambda world, contact: CustomerEvent.objects.create(
+        owner=world.store, contact=contact, event_type="visit", start_at=timezone.now()
+    ),
     "contacts.List": lambda world, contact: List.objects.create(
         owner=world.store, name=f"list {next(world.numbers)}"
     ),
@@ -224,6 +236,17 @@ BUILDERS: dict[str, Builder] = {
     ),
     "campaigns.CampaignMessage": lambda world, contact: world.message(contact),
     "campaigns.AutomationMessage": lambda world, contact: world.automatic(contact),
+    "campaigns.AutomationRule": lambda world, contact: new_rule(world),
+    "campaigns.AutomationSend": lambda world, contact: AutomationSend.objects.create(
+        owner=world.store,
+        batch=world.batch,
+        rule=new_rule(world),
+        contact=contact,
+        to=contact.phone,
+        segments=1,
+        tracking_id=f"r{next(world.numbers)}",
+        scheduled_for=timezone.now(),
+    ),
     "campaigns.OfferViewEvent": lambda world, contact: OfferViewEvent.objects.create(
         campaign_message=world.message(contact), campaign=world.campaign, owner=world.store
     ),
@@ -258,6 +281,7 @@ IDENTITY = {
     "messaging.DirectMessage": {"to"},
     "campaigns.CampaignMessage": {"to"},
     "campaigns.AutomationMessage": {"to"},
+    "campaigns.AutomationSend": {"to"},
 }
 # Declared models whose contents are planted by functions of their own.
 BY_HAND = {"contacts.ImportFileChunk", "astronote.Session"}

@@ -15,10 +15,16 @@ from django.utils import timezone
 from astronote.common import audit
 from astronote.models import User
 from campaigns import enqueue
-from campaigns.models import Automation, CampaignMessage, NfcTag
+from campaigns.models import (
+    Automation,
+    AutomationRule,
+    AutomationSend,
+    CampaignMessage,
+    NfcTag,
+)
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.models import Contact
+from contacts.models import Contact, CustomerEvent
 from messaging import receipts, replies, sending
 from messaging.models import MessageTemplate
 from tests.support.factories import make_campaign, make_list, make_store
@@ -53,6 +59,18 @@ def fill_installation() -> User:
     draft = make_campaign(store, target, name="Draft")
     make_campaign(store, None, name="Later", status="scheduled", scheduled_at=timezone.now())
     Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
+    rule = AutomationRule.objects.create(
+        owner=store, name="Birthday", message_body="Hi!", trigger_type="birthday"
+    )
+    contact = sent[2].contact
+    event = CustomerEvent.objects.create(
+        owner=store, contact=contact, event_type="visit", start_at=timezone.now()
+    )
+    AutomationSend.objects.create(
+        owner=store, rule=rule, event=event, contact=contact, to=contact.phone, text="Hi!",
+        segments=1, tracking_id="of a rule", status="skipped", error_code="rule_limit",
+        scheduled_for=timezone.now(),
+    )  # fmt: skip
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
     NfcTag.objects.create(owner=store, label="Door")
     audit.write_entry("pause", draft, by="watchdog")
