@@ -223,7 +223,7 @@ registry.personal_data.register(
         "reminding customers of appointments and stays, and writing to them after purchases",
         UNTIL_CONTACT_RETENTION,
         categories="kind, time, state and reference of an appointment, stay, purchase or visit",
-        legal_ground=LegalGround.CONTRACT,
+        legal_ground=LegalGround.CUSTOMER_CONTRACT,
         source="the store's own system",
         found_by=by_contact("contact"),
         on_erasure=OnErasure.DELETE,

@@ -5,7 +5,11 @@ An update within the page costs a third less than one that moves the row to anot
 
 from django.db import migrations
 
-TABLES = ("campaigns_campaignmessage", "campaigns_automationmessage")
+TABLES = (
+    "campaigns_campaignmessage",
+    "campaigns_automationmessage",
+    "campaigns_automationsend",
+)
 
 
 class Migration(migrations.Migration):

@@ -1,4 +1,4 @@
-from django.db import migrations, models
+from django.db import migrations
 
 # The row is there from the beginning: a backup that was made before the first submission is also
 # recognised. As DATABASE_IDENTITY in messaging/database_age.py.
@@ -16,15 +16,5 @@ class Migration(migrations.Migration):
     dependencies = [("messaging", "0001_initial")]
 
     operations = [
-        migrations.AddField(
-            "submissioncounter",
-            "database_identity",
-            models.CharField(
-                blank=True,
-                db_default="",
-                help_text="where it was counted: server, timeline, database and table",
-                max_length=100,
-            ),
-        ),
         migrations.RunSQL(COUNT_FROM_HERE, migrations.RunSQL.noop),
     ]
