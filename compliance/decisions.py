@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from astronote.accounts.models import User
+from astronote.common import audit
 from astronote.common.audit import AuditEntry
 from astronote.common.sql import execute
 from compliance import off_boarding, rights
@@ -63,6 +64,8 @@ def _iter_decisions_of_audit_trail() -> Iterator[dict[str, Any]]:
 def repeat_unknown_decisions(lines: Iterable[str], *, by: str) -> Counter[str]:
     """Make those decisions again that this database does not know, the oldest first.
 
+    Writes an audit entry if there are any.
+
     A person who came back between an erasure and the backup is so left alone. Opt-outs that a later
     consent undid after the backup hold again.
 
@@ -94,7 +97,10 @@ def repeat_unknown_decisions(lines: Iterable[str], *, by: str) -> Counter[str]:
         for number in numbers[decision["person"]]:
             _repeat_decision_of_person(decision, number, by)
             repeated[decision["decision"]] += 1
-    return +repeated
+    repeated = +repeated
+    if repeated:
+        audit.write_entry("decisions repeated", by=by, decisions=repeated)
+    return repeated
 
 
 def _insert_opt_outs(opt_outs: list[dict[str, Any]]) -> int:

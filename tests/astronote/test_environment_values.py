@@ -106,8 +106,9 @@ def test_with_a_database_of_ones_own_nothing_is_made_up(tmp_path):
     }
     assert "MITTO_TRAFFIC_ACCOUNT_ID is not set" in read(tmp_path, "DEBUG", **given)
     given["MITTO_TRAFFIC_ACCOUNT_ID"] = "a"
-    names = ("HTTPS", "ALLOWED_HOSTS", "WEBHOOK_SECRET", "PUBLIC_WEB_BASE_URL", "MITTO_API_BASE")
-    expected = "True ['x.example'] [] 'https://x.example' 'https://messaging.mittoapi.com'"
+    names = ("HTTPS", "HSTS_PRELOAD", "ALLOWED_HOSTS", "WEBHOOK_SECRET",
+             "PUBLIC_WEB_BASE_URL", "MITTO_API_BASE")  # fmt: skip
+    expected = "True False ['x.example'] [] 'https://x.example' 'https://messaging.mittoapi.com'"
     assert read(tmp_path, *names, **given) == expected
     assert not (tmp_path / ".astronote").exists()
 

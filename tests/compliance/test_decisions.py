@@ -95,6 +95,8 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
     assert suppressed_phones(alice.pk, [phone]) == {phone}
     again = Suppression.objects.get(owner=alice)
     assert (again.reason, again.created_at) == ("reply", then.created_at)
+    entry = AuditEntry.objects.get(action="decisions repeated")
+    assert entry.details == {"decisions": {"opt-out": 2}}
     assert repeat() == "none"
 
 
