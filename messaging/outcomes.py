@@ -90,14 +90,15 @@ def record_outcomes_and_settle_credits(
 def record_first_outcomes_and_settle_credits(
     message_class: type[OutboundMessage], outcomes: Sequence[Outcome]
 ) -> int:
-    """Do the same, at less cost, for messages most of which are queued.
+    """Record outcomes of queued messages, and settle their credits and counters.
 
-    The caller holds the row locks of their batches.
+    Costs less than `record_outcomes_and_settle_credits`. The caller holds the row locks of the
+    messages' batches.
 
     Args:
         message_class: the class of all the messages.
-        outcomes: that we decide, one a message. Those of messages that are not queued any more are
-            recorded as any others.
+        outcomes: one a message, without a status of Mitto. Those of messages that are not queued
+            any more are recorded as any others.
 
     Returns:
         How many messages changed status.
@@ -271,6 +272,7 @@ _TRANSITIONS = ", ".join(
     for before, allowed in ALLOWED_TRANSITIONS.items()
     for after in allowed
 )
+_FIRST = ", ".join(f"'{status.value}'" for status in ALLOWED_TRANSITIONS[MessageStatus.QUEUED])
 _FINAL = ", ".join(f"'{status.value}'" for status in FINAL_STATUSES)
 
 # Code that changes messages locks their batches: one row instead of up to a thousand, and the
@@ -293,7 +295,7 @@ RECORD_FIRST_OUTCOMES = f"""
             sent_at = CASE o.status WHEN 'sent' THEN now() END,
             failed_at = CASE o.status WHEN 'failed' THEN now() END
         FROM ({{query}}) o
-        WHERE m.id = o.id AND m.status = 'queued'
+        WHERE m.id = o.id AND m.status = 'queued' AND o.status IN ({_FIRST})
         RETURNING m.owner_id, m.batch_id, m.status, m.error_code, m.segments
     ), counted AS (
         SELECT owner_id, batch_id, status, error_code,

@@ -48,11 +48,20 @@ def record(pk, status):
     return outcomes.record_outcomes_and_settle_credits(CampaignMessage, [Outcome(pk, status)])
 
 
+def record_first(pk, status):
+    with transaction.atomic():
+        Batch.objects.select_for_update().get()
+        return outcomes.record_first_outcomes_and_settle_credits(
+            CampaignMessage, [Outcome(pk, status)]
+        )
+
+
 def status_of(pk):
     return CampaignMessage.objects.values_list("status", flat=True).get(pk=pk)
 
 
-def test_a_status_follows_another_only_where_the_design_says_so():
+@pytest.mark.parametrize("record", [record, record_first])
+def test_a_status_follows_another_only_where_the_design_says_so(record):
     pairs = list(product(ALLOWED, MessageStatus.values))
     _, campaign = started(len(pairs))
     found = {}
