@@ -593,7 +593,7 @@ class Chaos:
             fault="none", receipts="normal", latency_ms=0, account_status=0, bad_numbers=""
         )
         self.refused_until = 0.0
-        # After many refused probes the next one is far away: a person says that the account is well.
+        # After many refused probes the next is far away: a person says that the account is well.
         with contextlib.suppress(CannotGoOn):
             self.insist(partial(let_sending_go_on, StopReason.ACCOUNT_REFUSED, by="chaos"))
         self.set_clocks_right()
