@@ -7,9 +7,9 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from astronote.common.counts import counted
-from astronote.common.sql import database_now
 from astronote.models import User
 from campaigns import segments
 from campaigns.models import AgeGroup, AudienceChoice, Campaign
@@ -30,7 +30,7 @@ NOBODY = "nobody in the audience may be messaged"
 
 def local_today(store: User) -> date:
     """Today in the store's own time zone."""
-    return database_now().astimezone(ZoneInfo(store.timezone)).date()
+    return timezone.localdate(timezone=ZoneInfo(store.timezone))
 
 
 def allowed_campaign_audience(campaign: Campaign) -> QuerySet[Contact]:

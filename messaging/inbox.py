@@ -148,10 +148,9 @@ class NewEvent(NamedTuple):
 
 
 def insert_new_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
-    """Store events that are not stored yet, with their times if these are plausible.
+    """Store events that are not stored yet; return how many.
 
-    Returns:
-        How many were stored.
+    The times of replies are kept as claimed, those of receipts only if they are plausible.
     """
     if not events:
         return 0
@@ -159,8 +158,16 @@ def insert_new_events(events: Sequence[NewEvent], event_type: WebhookEventType) 
     body = orjson.dumps(
         [event._asdict() | {"payload": orjson.Fragment(event.payload)} for event in events]
     )
-    period = [EARLIEST_BELIEVED_TIME, MAX_CLOCK_ADVANCE]
-    return execute(INSERT_EVENTS, [event_type.value, *period, body.decode()])
+    return execute(
+        INSERT_EVENTS,
+        {
+            "type": event_type.value,
+            "keep_times": event_type == WebhookEventType.INBOUND,
+            "earliest": EARLIEST_BELIEVED_TIME,
+            "advance": MAX_CLOCK_ADVANCE,
+            "events": body.decode(),
+        },
+    )
 
 
 # What `is_plausible_time` says, by PostgreSQL's clock, which also gives the time of arrival.
@@ -168,10 +175,11 @@ INSERT_EVENTS = """
     INSERT INTO messaging_webhookevent
         (provider, event_type, event_id, provider_message_id, provider_status, occurred_at,
         error_code, error, payload, status, consent_request)
-    SELECT 'mitto', %s, event_id, provider_message_id, provider_status,
-        CASE WHEN occurred_at BETWEEN %s AND now() + %s THEN occurred_at END,
+    SELECT 'mitto', %(type)s, event_id, provider_message_id, provider_status,
+        CASE WHEN %(keep_times)s OR occurred_at BETWEEN %(earliest)s AND now() + %(advance)s
+            THEN occurred_at END,
         error_code, error, payload, status, consent_request
-    FROM jsonb_to_recordset(%s::jsonb) AS t (
+    FROM jsonb_to_recordset(%(events)s::jsonb) AS t (
         event_id text, provider_message_id text, provider_status text, occurred_at timestamptz,
         error_code text, error text, payload jsonb, status text, consent_request text)
     ON CONFLICT (provider, event_id) DO NOTHING

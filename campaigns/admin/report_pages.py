@@ -14,11 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 
 from astronote.common import audit, charts
 from astronote.models import User
 from campaigns import reports
-from campaigns.audience import local_today
 from campaigns.models import Campaign, CampaignMessage
 from messaging.models import Batch
 from messaging.statuses import BatchStatus, advise_on_reason, describe_reason
@@ -183,7 +183,7 @@ def _get_viewable_store_or_404(request: HttpRequest, pk: int) -> User:
 
 def _parse_requested_days_or_default(request: HttpRequest, store: User) -> tuple[date, date]:
     """The first and last day of the query; the last DEFAULT_DAYS where it has none, or bad ones."""
-    today = local_today(store)
+    today = timezone.localdate(timezone=ZoneInfo(store.timezone))
     default_period = timedelta(days=DEFAULT_DAYS - 1)
     try:
         last = date.fromisoformat(request.GET.get("last") or today.isoformat())

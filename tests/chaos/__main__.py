@@ -98,6 +98,7 @@ class Chaos:
         self.strangers = 0
         self.files = 0
         self.restless = False
+        self.refused_until = 0.0  # by time.monotonic(); 0: Mitto does not refuse the account
         self.clocks = Path(os.environ["CHAOS_CLOCKS"])
 
     # Setting up
@@ -482,9 +483,7 @@ class Chaos:
         """Mitto refuses the account for a while."""
         self.place.behave(account_status=self.draw.choice([401, 402, 403]))
         self.done["Mitto refuses the account"] += 1
-        threading.Timer(
-            self.draw.uniform(0.5, 4), partial(self.place.behave, account_status=0)
-        ).start()
+        self.refused_until = time.monotonic() + self.draw.uniform(0.5, 4)
 
     def refuse_numbers(self) -> None:
         """From now on Mitto refuses every call with one of these numbers as a whole."""
@@ -552,7 +551,10 @@ class Chaos:
             time.sleep(0.1)
 
     def look_after(self) -> None:
-        """What a supervisor does, and a look at everybody's size."""
+        """What a supervisor does, a look at everybody's size, and the end of a refusal."""
+        if self.refused_until and time.monotonic() > self.refused_until:
+            self.place.behave(account_status=0)
+            self.refused_until = 0.0
         self.place.group.restart_dead_and_return_names()
         for pid in self.place.group.pids().values():
             with contextlib.suppress(OSError):
@@ -584,10 +586,16 @@ class Chaos:
         from campaigns.automations import birthday
         from campaigns.models import Campaign
         from messaging.models import CreditReservation
+        from messaging.sending_stop import CannotGoOn, let_sending_go_on
+        from messaging.statuses import StopReason
 
         self.place.behave(
             fault="none", receipts="normal", latency_ms=0, account_status=0, bad_numbers=""
         )
+        self.refused_until = 0.0
+        # After many refused probes the next is far away: a person says that the account is well.
+        with contextlib.suppress(CannotGoOn):
+            self.insist(partial(let_sending_go_on, StopReason.ACCOUNT_REFUSED, by="chaos"))
         self.set_clocks_right()
         self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):

@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from astronote.operations.watchdog import run_watchdog
 from campaigns import enqueue, schedule
-from campaigns.audience import local_today
 from campaigns.models import CampaignMessage
 from compliance.retention import run_retention
 from contacts.consent import change_consent
@@ -155,10 +154,6 @@ def test_a_consent_is_recorded_with_a_time_up_to_now(wrong_clock):
     record_consent(contact, MessageType.MARKETING, consent, by="test")
     contact.refresh_from_db()
     assert contact.is_subscribed
-
-
-def test_the_day_of_a_store_is_the_databases(wrong_clock):
-    assert local_today(make_store(timezone="UTC")) == RIGHT().date()
 
 
 def test_a_reply_without_a_time_is_one_a_day(wrong_clock, monkeypatch):
