@@ -737,7 +737,8 @@ class AutomationSend(OutboundMessage):
     @classmethod
     def decide_whether_to_send(cls, batch: Batch) -> SendDecision:
         """Drop the batches of a rule that was switched off."""
-        is_on = AutomationRule.objects.filter(pk=batch.source_id, is_active=True).exists()
+        rule_id = cast(int, batch.source_id)  # a batch of a rule has a source
+        is_on = AutomationRule.objects.filter(pk=rule_id, is_active=True).exists()
         return SendDecision(is_on, "the rule is off", drop=not is_on)
 
     @classmethod

@@ -172,13 +172,11 @@ def end_open_work_of_left_stores(dry_run: bool) -> int:
 
     A campaign that was being started while its store left is found so.
     """
-    is_open = (
-        Exists(_open_campaigns(OuterRef("pk")))
-        | Exists(_open_imports(OuterRef("pk")))
-        | Exists(_unsent_batches(OuterRef("pk")))
-    )
-    for active in _active_automations(OuterRef("pk")):
-        is_open |= Exists(active)
+    outer = OuterRef("pk")
+    open_work = [_open_campaigns(outer), _open_imports(outer), _unsent_batches(outer)]
+    is_open = Q()
+    for rows in [*open_work, *_active_automations(outer)]:
+        is_open |= Q(Exists(rows))
     stores = list(User.objects.filter(is_open, left_at__isnull=False).order_by("pk"))
     if not dry_run:
         for store in stores:

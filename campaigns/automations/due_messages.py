@@ -58,13 +58,14 @@ class DueContact(NamedTuple):
     """A contact that is due a message of an automation or rule.
 
     Args:
-        automation_id: the automation or rule.
         extra_values: of the `extra_columns` of the message's class.
+        automation_id: the automation or rule.
         values_by_tag: what else stands in the text for tags, written with their braces.
         skip_reason: why it is written as skipped, if it is.
     """
 
     sender: str
+    extra_values: tuple[Any, ...]
     owner_id: StoreId
     automation_id: int
     message_body: str
@@ -74,7 +75,6 @@ class DueContact(NamedTuple):
     first_name: str
     last_name: str
     email: str
-    extra_values: tuple[Any, ...]
     values_by_tag: Mapping[str, str] = MappingProxyType({})
     skip_reason: str = ""
 
@@ -166,7 +166,7 @@ def find_due_contacts(
         cursor.execute(query, common | parameters)
         while chunk := cursor.fetchmany(CHUNK):
             yield from (
-                DueContact(senders_by_automation[row[1]], *row, (occurrence_key,)) for row in chunk
+                DueContact(senders_by_automation[row[1]], (occurrence_key,), *row) for row in chunk
             )
 
 

@@ -158,7 +158,7 @@ def find_due_sends(
     ):
         if not values:
             continue
-        parameters = {
+        parameters: dict[str, Any] = {
             "now": now,
             "until": until,
             **{name: list(column) for name, column in zip(
@@ -356,12 +356,12 @@ def _due_contact(rule: EligibleRule, *row: Any) -> DueContact:
     *contact, event_id, scheduled_for = row
     due = DueContact(
         rule.sender,
+        (event_id, scheduled_for),
         rule.owner_id,
         rule.id,
         rule.message_body,
         rule.message_type,
         *contact,
-        (event_id, scheduled_for),
     )
     if not any(tag in rule.message_body for tag in EVENT_TAGS):
         return due
@@ -451,7 +451,7 @@ class UpcomingMessages(NamedTuple):
     """How many messages of a rule become due in UPCOMING, and the first of them."""
 
     rule: EligibleRule
-    count: int
+    total: int
     first: list[UpcomingMessage]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from astronote.common.admin_lists import LargeTableAdmin
 from contacts.customer_events import WrittenEvent, event_as_written, read_written_event
@@ -21,10 +22,17 @@ TIME_HELP = "Such as 2026-05-17 10:00, on the store's clock."
 class CustomerEventForm(forms.ModelForm):
     """An event as a person writes it, read as those of a file are."""
 
-    number = forms.CharField(help_text="The customer's number; it must be a contact of the store.")
-    start = forms.CharField(required=False, help_text=TIME_HELP)
-    end = forms.CharField(required=False, help_text=TIME_HELP)
-    value = forms.CharField(required=False, help_text="Of a purchase, such as 12.50.")
+    number = forms.CharField(
+        help_text="The customer's number; it must be a contact of the store.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+    start = forms.CharField(required=False, help_text=TIME_HELP, widget=UnfoldAdminTextInputWidget)
+    end = forms.CharField(required=False, help_text=TIME_HELP, widget=UnfoldAdminTextInputWidget)
+    value = forms.CharField(
+        required=False,
+        help_text="Of a purchase, such as 12.50.",
+        widget=UnfoldAdminTextInputWidget,
+    )
 
     class Meta:
         model = CustomerEvent

@@ -34,6 +34,7 @@ def test_every_page_is_for_everybody(browser, sandbox, client):
         *every_page(client),
         reverse("admin:campaigns_campaign_change", args=[ended.pk]),
         reverse("admin:campaigns_store_report", args=[store.pk]),
+        reverse("admin:campaigns_automationrule_store", args=[store.pk]),
         "/admin/run/birthday/",
         *questions(Campaign.objects.get(name="Draft")),
     ]

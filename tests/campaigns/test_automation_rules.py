@@ -549,7 +549,7 @@ def test_the_look_ahead_counts_as_the_run_would(alice):
     make_event(suppressed, in_(days=2))
     Suppression.objects.create(phone_hash=phone_hash(suppressed.phone), reason="test")
     [found] = rules.upcoming_messages(alice)
-    assert found.count == 2
+    assert found.total == 2
     assert [round((one.at - timezone.now()) / DAY) for one in found.first] == [1, 3]
     assert rules.upcoming_messages(alice, shown=1)[0].first == found.first[:1]
 

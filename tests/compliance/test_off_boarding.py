@@ -11,7 +11,7 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.models import AuditEntry, User
 from campaigns import actions, enqueue
-from campaigns.models import Automation, Campaign, CampaignMessage
+from campaigns.models import Automation, AutomationRule, Campaign, CampaignMessage
 from compliance import off_boarding, tasks
 from contacts.importing import lifecycle
 from contacts.importing.import_refused import ImportRefused
@@ -97,6 +97,9 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     automation = Automation.objects.create(
         owner=store, type="welcome_message", message_body="Hi", is_active=True
     )
+    rule = AutomationRule.objects.create(
+        owner=store, name="Birthday", message_body="Hi", trigger_type="birthday", is_active=True
+    )
     uploaded = lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
     off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     # Before any job has run, a worker finds nothing to send.
@@ -111,8 +114,10 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     }
     assert Batch.objects.get().status == "cancelled"
     automation.refresh_from_db()
+    rule.refresh_from_db()
     uploaded.refresh_from_db()
-    assert not automation.is_active and uploaded.status == "cancelled"
+    assert not automation.is_active and not rule.is_active
+    assert uploaded.status == "cancelled"
     wallet = Wallet.objects.get(owner=store)
     assert (wallet.balance, wallet.reserved_balance) == (1000, 0)
     assert Contact.objects.count() == 3  # until the day of erasure

@@ -75,10 +75,10 @@ class Command(BaseCommand):
             yield answer, f"{rule.pk} {rule.preset_key} {state}{waits}: {rule.message_body}"
 
     def _upcoming(self, owner):
-        for rule, count, first in rules.upcoming_messages(owner):
+        for rule, total, first in rules.upcoming_messages(owner):
             messages = [{"contact": row.contact_id, "at": row.at.isoformat()} for row in first]
-            answer = {"id": rule.id, "name": rule.name, "messages": count, "first": messages}
+            answer = {"id": rule.id, "name": rule.name, "messages": total, "first": messages}
             lines = [
                 f"  {show_time(row.at, rule.timezone)} contact {row.contact_id}" for row in first
             ]
-            yield answer, "\n".join([f"{rule.name}: {count:,} messages", *lines])
+            yield answer, "\n".join([f"{rule.name}: {total:,} messages", *lines])
