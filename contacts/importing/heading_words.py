@@ -145,8 +145,8 @@ CONCEPTS = {
     ),
     "expiry": (
         "until expires expire expired expiry expiration expiring bis ablauf ablaufdatum abgelaufen "
-        "ablauft gultig gultigkeit verfall scadenza scade scaduto scaduta fino validita validite "
-        "validez jusqu jusque expire hasta expira caduca caducidad vence vencimiento vigencia "
+        "ablauft lauft gultig gultigkeit verfall scadenza scade scaduto scaduta fino validita "
+        "validite validez jusqu jusque hasta expira caduca caducidad vence vencimiento vigencia "
         "ληξη ληξησ ληγει ληξεωσ ισχυει ισχυσ ισχυοσ μεχρι εωσ"
     ),
     "country": (
@@ -183,8 +183,8 @@ CONCEPTS = {
     ),
     "label": (
         "label labels type types typ art kind tipo τυποσ category categorie kategorie extension "
-        "verified validated valid provider operator carrier network brand model os count counts "
-        "counter format verification"
+        "verified validated valid valido valida valable valide provider operator carrier network "
+        "brand model os count counts counter format verification"
     ),
     "value": "value wert valor valore valeur field custom attribute urn property crm merge tag",
     "optin": (
@@ -265,7 +265,8 @@ CONCEPTS = {
     ),
     "privacy": (
         "datenschutzerklarung trattamento traitement dati datos donnees δεδομενων gdpr dsgvo rgpd "
-        "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing"
+        "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing lopd "
+        "lgpd agb cgv cgu condiciones condizioni οροι ορων ορουσ επεξεργασια επεξεργασιασ"
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
@@ -280,9 +281,13 @@ CONCEPTS = {
     "detail": (
         "source ip method reason form url version page campaignname by via channel comment quelle "
         "grund origine origen origem motivo motif raison λογοσ πηγη language sprache name "
-        "ipaddress useragent methode metodo mode"
+        "ipaddress useragent methode metodo mode channels kanal kanale canal canaux canali canales "
+        "καναλι καναλια"
     ),
     "glue": (
+        "protection proteccion protezione προστασια προστασιασ personali personales personnelles "
+        "προσωπικων dei delle degli al au all preferences preference preferencias preferenze "
+        "praferenzen προτιμησεισ "
         "kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
         "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
         "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
@@ -310,7 +315,7 @@ CONCEPTS = {
         "spend total totals amount balance points price revenue add sum avg average qty quantity "
         "payment paid invoice erstellt angelegt geandert registriert hinzugefugt letzter besuch "
         "kauf umsatz bestellung bestellungen punkte saldo betrag summe cree creee modifie ajoute "
-        "visite achat commande commandes montant solde creado creada modificado agregado alta "
+        "anmeldung anmeldungen visite achat commande commandes montant solde creado creada modificado agregado alta "
         "visita compra pedido pedidos importe puntos creato creata modificato aggiunto acquisto "
         "ordine ordini importo punti δημιουργια δημιουργιασ εγγραφη εγγραφησ ενημερωθηκε επισκεψη "
         "επισκεψησ αγορα αγορασ παραγγελια παραγγελιεσ υπολοιπο ποσο συνολο ποντοι ιδιοτητα tax "

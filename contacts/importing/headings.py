@@ -412,8 +412,10 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     )
     if "contact" in concepts and set(words) & _BY and concepts & _MEANS:
         positive = True  # `Contact by SMS`
-    if not (positive or negative) and "privacy" in concepts and not concepts & {"date", "id"}:
-        return Heading(Meaning.UNCLEAR_CONSENT, channel=Channel.PRIVACY)
+    if not (positive or negative) and "privacy" in concepts and not concepts & {"id", "other"}:
+        # `DSGVO am` has dates of consent.
+        meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
+        return Heading(meaning, channel=Channel.PRIVACY)
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts

@@ -119,7 +119,8 @@ class _Column(NamedTuple):
 
     def consent_answer_share(self, *, also: Callable[[str], object] = lambda cell: False) -> float:
         """Which share of the cells answers a question or matches; S and N do beside each other."""
-        reader = _build_consent_reader(self.cells, heading=self.text)
+        is_opt_out = self.meaning == Meaning.OPT_OUT
+        reader = _build_consent_reader(self.cells, heading=self.text, is_opt_out=is_opt_out)
         return self.matching_share(lambda cell: also(cell) or _is_consent_answer(cell, reader))
 
     def row_numbers_matching(self, matches: Callable[[str], object]) -> set[int]:
@@ -155,7 +156,7 @@ def guess_columns(
                 )
             )
     has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
-    guess = _Guess(columns, region, has_headings=has_headings, has_phone="phone" in chosen)
+    guess = _Guess(columns, region, has_headings=has_headings, chosen=chosen)
     fields = guess.fields | {name: list(positions) for name, positions in chosen.items()}
     for name in CONSENT_FIELDS:
         # A person who names one column of consent has not set the others aside.
@@ -168,15 +169,22 @@ class _Guess:
     """The state of one guess: each method decides about some of the columns."""
 
     def __init__(
-        self, columns: Sequence[_Column], region: str, *, has_headings: bool, has_phone: bool
+        self,
+        columns: Sequence[_Column],
+        region: str,
+        *,
+        has_headings: bool,
+        chosen: Mapping[str, Sequence[int]],
     ) -> None:
         self.columns, self.region, self.has_headings = columns, region, has_headings
+        self.has_chosen_consent = bool(chosen.get("sms_consent"))
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
         self.questions: list[Question] = []
         self.used: set[int] = set()
         self.sms_answers: list[_Column] = []
         self.unclear_sms: list[_Column] = []
+        self.email_answers: list[_Column] = []
         for column in self._ranked_columns_with_meaning(Meaning.SMS):
             if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
                 continue
@@ -186,7 +194,7 @@ class _Guess:
             else:
                 # `SMS off` may ask for a no, and unknown answers and marks may be one.
                 self.unclear_sms.append(column)
-        if not has_phone:
+        if "phone" not in chosen:
             self._map_or_ask_about_phones()
             self._ask_if_headings_come_twice()
         self._map_emails()
@@ -245,10 +253,11 @@ class _Guess:
             return False
         if column.meaning == Meaning.SMS:
             return True
-        answered = column.matching_share(lambda cell: cell != "x" and _is_consent_answer(cell))
-        if answered >= MIN_VALUE_SHARE and len(set(column.rows)) > 1:
+        # A cross alone may say that there is a phone.
+        is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE and {*column.cells} != {"x"}
+        if is_answered and len(set(column.rows)) > 1:
             self._ask_whether_consent(column)
-        return answered >= MIN_VALUE_SHARE
+        return is_answered
 
     def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
         """The phones of one person, where headings name several: `First name 2`, `Mobile 2`."""
@@ -334,7 +343,11 @@ class _Guess:
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _map_emails(self) -> None:
-        emails = self._of_person_with_phone(self._ranked_columns_with_meaning(Meaning.EMAIL))
+        named = self._ranked_columns_with_meaning(Meaning.EMAIL)
+        self.email_answers = list(filter(_holds_answers_not_addresses, named))
+        emails = self._of_person_with_phone(
+            [column for column in named if column not in self.email_answers]
+        )
         if not emails:
             emails = [
                 column
@@ -463,7 +476,7 @@ class _Guess:
             Meaning.CONSENT_EXPIRY,
             Meaning.CONSENT_DETAIL,
         )
-        has_sms = bool(self.sms_answers) or any(
+        has_sms = bool(self.has_chosen_consent or self.sms_answers) or any(
             column.heading.channel == Channel.SMS
             and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
             for column in spoken
@@ -483,6 +496,11 @@ class _Guess:
                 self.notes.append(f"{column.text}: not used as consent to SMS")
         for column in self.unclear_sms:
             self._ask_whether_consent(column)
+        for column in self.email_answers:
+            if has_sms:
+                self.notes.append(f"{column.text}: not used as consent to SMS")
+            else:
+                found.setdefault("other_consent", []).append(column)
         if not found["sms_consent"]:
             # A time of consent that some have tells who has given none.
             found["sms_consent"] = [
@@ -598,7 +616,8 @@ class _Guess:
     def _map_or_ask_about_hidden_consent(self) -> None:
         """Ask about columns that nobody would take for consent and whose cells hold a no."""
         for column in self.columns:
-            if column.position in self.used or column.meaning in (
+            is_decided = column.position in self.used or column in self.email_answers
+            if is_decided or column.meaning in (
                 Meaning.CONSENT,
                 Meaning.OPT_OUT,
                 Meaning.CONSENT_DETAIL,
@@ -848,6 +867,17 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
         asks = _names_consent(column) or heading.channel == Channel.SMS or _holds_codes(column)
         return "ask" if asks and _divides_customers(column) else ""
     return "sms_consent"
+
+
+def _holds_answers_not_addresses(column: _Column) -> bool:
+    """Whether a column of addresses holds answers instead, to `E-mail?` say."""
+    reader = _build_consent_reader(column.cells, heading=column.text)
+    return (
+        len(set(column.cells)) > 1
+        and not column.matching_share(looks_like_email)
+        and column.consent_answer_share() >= MIN_VALUE_SHARE
+        and any(reader.read(cell).consent == Consent.AGREES for cell in column.cells)
+    )
 
 
 def _has_cross_of_unknown_sense(column: _Column) -> bool:
