@@ -203,6 +203,7 @@ class _Guess:
         self._map_and_ask_about_birthdays()
         self._map_countries()
         self._map_or_ask_about_consent_columns()
+        self._ask_about_refused_data_processing()
         self._ask_about_unexplained_consent_details()
         self._ask_about_doubtful_states()
         self._map_or_ask_about_hidden_consent()
@@ -520,6 +521,18 @@ class _Guess:
                 field, sorted(columns, key=lambda column: column.position)
             )
 
+    def _ask_about_refused_data_processing(self) -> None:
+        """Ask about a no to the processing of data beside a consent to SMS that is no no."""
+        for column in self._unused_filled_columns(Meaning.CONSENT):
+            if column.heading.channel != Channel.PRIVACY:
+                continue
+            reader = _build_consent_reader(column.all_cells, heading=column.text)
+            refused = column.row_numbers_matching(
+                lambda cell, reader=reader: reader.read(cell).consent == Consent.OPTED_OUT
+            )
+            if refused - self._row_numbers_with_opt_out():
+                self._ask_whether_consent(column)
+
     def _ask_about_unexplained_consent_details(self) -> None:
         """Ask about reasons of opt-outs and sources of consent that no other column explains."""
         has_consent = bool(self.fields.get("sms_consent"))
@@ -573,10 +586,13 @@ class _Guess:
 
     def _ask_whether_consent(self, column: _Column) -> None:
         at = column.position + 1
+        hint = ""
+        if _holds_codes(column) and column.consent_answer_share() < 1:
+            hint = "; if its codes are not read, write into its heading what they mean: (1 = yes)"
         self.questions.append(
             Question(
                 f"{column.text} may say who agreed to SMS or who did not: say whether it holds "
-                "consent to SMS or opt-outs, or set it aside",
+                f"consent to SMS or opt-outs, or set it aside{hint}",
                 f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
                 column.position,
             )

@@ -874,6 +874,12 @@ def test_a_consent_to_data_processing_is_used_and_what_a_blank_means_is_said(hea
     ]
 
 
+def test_a_no_to_data_processing_beside_a_yes_to_sms_is_asked_about():
+    columns = {"Mobile": PHONES[:2], "GDPR consent": ["yes", "no"]}
+    assert not guessed(columns | {"SMS consent": ["yes", "no"]})[2]
+    assert "GDPR consent may say who" in guessed(columns | {"SMS consent": ["no", "yes"]})[2]
+
+
 @pytest.mark.parametrize(
     "heading", ["GDPR marketing consent", "Consenso marketing GDPR", "Accord RGPD pub"]
 )
