@@ -222,9 +222,9 @@ class ConsentColumn:
         self.known = KnownCells(self._read_uncached, MAX_KNOWN)
 
     def _decide_digits(self, texts: Set[str]) -> None:
-        """Beside other digits, 1 is a code that nobody can tell."""
-        digits = {text for text in texts if text.isdecimal()}
-        if not self.is_opt_out and digits - {"0", "1"}:
+        """Beside other numbers, 1 is a code that nobody can tell; -1 is a program's 1."""
+        digits = {text for text in texts if text.removeprefix("-").isdecimal()}
+        if not self.is_opt_out and digits - {"0", "1"} and digits - {"0", "-1"}:
             self.yes.discard("1")
 
     def _decide_crosses_and_v(self, texts: Set[str]) -> None:

@@ -387,6 +387,7 @@ _PHRASES = {
         "area": "state region",
         "baja": "dado de baja",
         "title": "name prefix",
+        "privacy": "personal data, personal information, data protection, data processing",
         "blacklist": (
             "black list, block list, stop list, schwarze liste, liste noire, lista nera, "
             "lista negra, μαυρη λιστα"

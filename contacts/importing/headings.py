@@ -406,6 +406,8 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     words: Sequence[str], concepts: set[str], *, is_sure: bool
 ) -> Heading | None:
     """What a heading says of consent; None if it does not speak of it."""
+    if "via" in words and concepts & _MEANS:
+        concepts = concepts - {"place"}  # the street in Italian
     negative = "optout" in concepts or _has_negation_of_consent(words)
     positive = "optin" in concepts or bool(
         concepts & {"enable"} and concepts & {"sms", "topic", "newsletter"}

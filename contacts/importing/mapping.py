@@ -186,7 +186,9 @@ class _Guess:
         self.unclear_sms: list[_Column] = []
         self.email_answers: list[_Column] = []
         for column in self._ranked_columns_with_meaning(Meaning.SMS):
-            if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
+            if column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
+                continue
+            if not column.cells and len(set(column.rows)) < 2:
                 continue
             is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
             if is_answered and column.heading.is_sure and not _has_cross_of_unknown_sense(column):
@@ -527,9 +529,11 @@ class _Guess:
             if column.heading.channel != Channel.PRIVACY:
                 continue
             reader = _build_consent_reader(column.all_cells, heading=column.text)
-            refused = column.row_numbers_matching(
-                lambda cell, reader=reader: reader.read(cell).consent == Consent.OPTED_OUT
-            )
+            refused = {
+                row
+                for row, cell in enumerate(column.rows)
+                if reader.read(cell).consent == Consent.OPTED_OUT
+            }
             if refused - self._row_numbers_with_opt_out():
                 self._ask_whether_consent(column)
 
@@ -543,9 +547,10 @@ class _Guess:
                 in_doubt = reasons - self._row_numbers_with_opt_out()
                 is_asked = bool(in_doubt) and not (is_other and has_consent)
             else:
-                # Who has no source of consent may have given none.
-                is_asked = not (has_consent or is_other) and not all(
-                    map(_is_filled_and_not_placeholder, column.rows)
+                # Who has no source of consent, or an invalid one, may have given none.
+                is_asked = not (has_consent or is_other) and (
+                    not all(map(_is_filled_and_not_placeholder, column.rows))
+                    or _has_answers_not_all_yes(set(column.all_cells))
                 )
             if is_asked:
                 self._ask_whether_consent(column)
@@ -850,7 +855,7 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
         return ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
-        if cells and _states_mean_same_under_any_heading(column):
+        if heading.channel != Channel.PRIVACY and _states_tell_opt_outs(column):
             return "sms_opt_out"
         return "ask" if cells else ""
     if heading.meaning == Meaning.OPT_OUT:
@@ -868,11 +873,8 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if is_other:
         if has_sms_consent_column:
             return ""
-        return (
-            "sms_opt_out"
-            if cells and _states_mean_same_under_any_heading(column)
-            else "other_consent"
-        )
+        is_state = heading.channel == Channel.OTHER and _states_tell_opt_outs(column)
+        return "sms_opt_out" if is_state else "other_consent"
     if cells and (_has_cross_of_unknown_sense(column) or _has_a_no_and_no_known_yes(column)):
         return "ask"
     if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
@@ -898,7 +900,9 @@ def _holds_answers_not_addresses(column: _Column) -> bool:
 
 def _has_cross_of_unknown_sense(column: _Column) -> bool:
     """Whether nobody can tell if a cross is a yes or a no, as beside `no` or a circle."""
-    crosses = {cell for cell in column.all_cells if cell in ("x", "X", "χ", "Χ")}
+    crosses = {"x", "X", "χ", "Χ"} & set(column.all_cells)
+    if not crosses:
+        return False
     reader = _build_consent_reader(column.all_cells, heading=column.text)
     return any(reader.read(cross).problem for cross in crosses)
 
@@ -906,12 +910,12 @@ def _has_cross_of_unknown_sense(column: _Column) -> bool:
 def _has_a_no_and_no_known_yes(column: _Column) -> bool:
     """Whether some cells withhold consent, nobody agrees, and the others are not understood."""
     values = set(column.all_cells)
+    if len(values) > MAX_STATES or any(map(looks_like_date, values)):
+        return False
     reader = _build_consent_reader(column.all_cells, heading=column.text)
-    said = [reader.read(value) for value in values if not looks_like_date(value)]
+    said = list(map(reader.read, values))
     return (
-        len(values) <= MAX_STATES
-        and len(said) == len(values)
-        and any(cell.problem for cell in said)
+        any(cell.problem for cell in said)
         and any(cell.consent >= Consent.WITHHELD and not cell.problem for cell in said)
         and all(cell.consent != Consent.AGREES for cell in said)
     )
@@ -956,6 +960,13 @@ def _states_mean_same_under_any_heading(column: _Column) -> bool:
     cells = set(column.cells)
     return len(cells) <= CONTENT_SAMPLE_ROWS / 2 and all(
         _is_consent_answer(cell) and _is_opt_out_in_both_or_neither(cell) for cell in cells
+    )
+
+
+def _states_tell_opt_outs(column: _Column) -> bool:
+    """Whether the cells are such states, and one of them is that of an opt-out."""
+    return _states_mean_same_under_any_heading(column) and any(
+        _NEGATIVE.read(cell).consent == Consent.OPTED_OUT for cell in set(column.cells)
     )
 
 

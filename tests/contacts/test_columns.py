@@ -821,6 +821,24 @@ def test_marks_that_nobody_understands_are_asked_about(heading, cells):
     assert f"{heading} may say who agreed" in problem
 
 
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("SMS", ["/", ""]), ("SMS", ["-", ""]), ("SMS", ["1", "-1"]),
+        ("Consent valid", ["yes", "no"]), ("GDPR", ["agreed", ""]), ("GDPR", ["subscribed", "unsubscribed"]),
+        ("Marketing via SMS", ["allowed until next year", "zz"]),
+    ],
+)  # fmt: skip
+def test_what_divides_customers_under_a_heading_of_consent_is_not_left_aside(heading, cells):
+    problem = guessed({"Mobile": PHONES[:2], heading: cells})[2]
+    assert f"{heading} may say who agreed" in problem
+
+
+@pytest.mark.parametrize("heading", ["Consent (GDPR)", "Personal data consent"])
+def test_a_state_under_consent_to_data_processing_is_none_of_an_opt_out(heading):
+    assert two_customers(heading, ["agreed", ""]).fields["other_consent"] == [2]
+
+
 def test_one_mark_for_everybody_tells_nobody_apart():
     assert not guessed({"Mobile": PHONES[:2], "Marketing": ["A", "A"]})[2]
 
