@@ -825,7 +825,8 @@ def test_marks_that_nobody_understands_are_asked_about(heading, cells):
     ("heading", "cells"),
     [
         ("SMS", ["/", ""]), ("SMS", ["-", ""]), ("SMS", ["1", "-1"]),
-        ("Consent valid", ["yes", "no"]), ("GDPR", ["agreed", ""]), ("GDPR", ["subscribed", "unsubscribed"]),
+        ("Consent valid", ["yes", "no"]), ("GDPR", ["agreed", ""]),
+        ("GDPR", ["subscribed", "unsubscribed"]),
         ("Marketing via SMS", ["allowed until next year", "zz"]),
     ],
 )  # fmt: skip
