@@ -451,6 +451,8 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     if "other" in concepts and set(words) & set(_EVENT_WORDS):
         return Heading(Meaning.OTHER)
     is_sure = is_sure and "other" not in concepts
+    if negative and "other" in concepts and not concepts & _OBJECTS_OF_OPT_OUTS:
+        return Heading(Meaning.UNCLEAR_CONSENT)  # `Declined appointments`
     has_time = bool(set(words) & set(_DATE_WORDS | {"at", "on", "since", "seit", "desde"}))
     # `by SMS` names the channel, `by whom` the person.
     detail = _WORDS_OF_DETAIL & set(words) and not (
@@ -480,6 +482,9 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     return Heading(meaning, 0, channel, is_sure)
 
 
+_OBJECTS_OF_OPT_OUTS = frozenset(
+    {"optin", "topic", "newsletter", "sms", "email", "call", "contact", "person", "phone", "date"}
+)
 _WORDS_OF_DETAIL = frozenset(
     [
         "source",

@@ -840,6 +840,12 @@ def test_a_state_under_consent_to_data_processing_is_none_of_an_opt_out(heading)
     assert two_customers(heading, ["agreed", ""]).fields["other_consent"] == [2]
 
 
+def test_what_was_declined_may_be_something_else_than_messages():
+    assert "Declined appointments may say" in question_of(
+        two_customers("Declined appointments", ["1", "0"])
+    )
+
+
 def test_one_mark_for_everybody_tells_nobody_apart():
     assert not guessed({"Mobile": PHONES[:2], "Marketing": ["A", "A"]})[2]
 

@@ -147,6 +147,12 @@ def test_the_name_of_a_file_may_say_that_it_is_a_list_of_opt_outs(run, store, tm
     assert not Contact.objects.exists()
 
 
+def test_a_file_of_our_rejected_rows_may_have_the_name_that_we_gave_it(run, tmp_path):
+    path = tmp_path / "import-7-rejected.csv"
+    path.write_text("Mobile,Name,rejected because\n6900000001,Anna,Mobile: not a number\n")
+    assert run(path, "--consent=form")["+306900000001"].is_subscribed
+
+
 def test_the_name_of_a_sheet_may_say_that_it_is_a_list_of_opt_outs(run, tmp_path):
     path = write_workbook(tmp_path / "all.xlsx", [(1, ["Mobile"]), (2, ["6900000001"])])
     renamed = tmp_path / "renamed.xlsx"
