@@ -77,7 +77,9 @@ UNSUBSCRIBED_WORDS = (
     "exclu exclue exclus exclues"
 )
 # Forms of giving that are too short to be known by their beginning.
-GRANTED_WORDS = "dato data dati dado dada given obtained vorhanden liegtvor vorliegend"
+GRANTED_WORDS = (
+    "dato data dati dado dada given obtained gegeben vorhanden liegtvor vorliegend εχειδωσει δοθει"
+)
 WITHHELD_WORDS = (
     "neversubscribed nonsubscribed pending unconfirmed notconfirmed awaitingconfirmation waiting "
     "requested invited bounced bounce hardbounced hardbounce softbounced cleaned invalid "
@@ -113,7 +115,7 @@ OTHER_CHANNEL_WORDS = (
 )
 # All ways of contact, in a column of them.
 ALL_WORDS = "all alle alles tous toutes tout tutti tutte tutto todos todas todo ολα both beide"
-AND_WORDS = "and und et y e και plus oder or ou o oppure η"
+AND_WORDS = "and und et y e και plus oder or ou o oppure η message messages marketing by via per"
 ONLY_WORDS = "only nur seulement solo soltanto uniquement solamente μονο"
 # Pairs of letters for yes and no; they count where a column has both and no other letters.
 LETTER_PAIRS = (
@@ -133,6 +135,7 @@ _CROSS_LETTERS = frozenset(["x", "χ", "х", "×"])
 BLANK_WORDS = "null none nil nan na notavailable empty blank undefined κενο"
 _FLOAT = re.compile(r"([01])[.,]0+")
 _WORDS = re.compile(r"\w+")
+_DATE_IN_TEXT = re.compile(r"(?<![\d./-])\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?![\d./-])")
 _PARTS = re.compile(r"\s*(?:[|;,&\n]|\s/\s)\s*")
 
 
@@ -189,7 +192,7 @@ class ConsentColumn:
         texts.discard("")
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
-        self.lists_channels = any("sms" in channels_in_cell(text) for text in texts)
+        self.lists_channels = any(map(channels_in_cell, texts))
         self.yes_marks, self.no_marks = _opposite_marks(texts)
         self.yes, self.no = set(_YES), set(_NO)
         if letters - {"f", "t", "w", "v"}:
@@ -219,9 +222,9 @@ class ConsentColumn:
         self.known = KnownCells(self._read_uncached, MAX_KNOWN)
 
     def _decide_digits(self, texts: Set[str]) -> None:
-        """Beside other digits, 1 is a code that nobody can tell."""
-        digits = {text for text in texts if text.isdecimal()}
-        if not self.is_opt_out and digits - {"0", "1"}:
+        """Beside other numbers, 1 is a code that nobody can tell; -1 is a program's 1."""
+        digits = {text for text in texts if text.removeprefix("-").isdecimal()}
+        if not self.is_opt_out and digits - {"0", "1"} and digits - {"0", "-1"}:
             self.yes.discard("1")
 
     def _decide_crosses_and_v(self, texts: Set[str]) -> None:
@@ -271,11 +274,29 @@ class ConsentColumn:
                 return ConsentCell(Consent.WITHHELD if is_past else Consent.AGREES)
             if is_past and not self.is_expiry:
                 return ConsentCell(Consent.AGREES, at)
+        if (dated := self._read_answer_with_date(text)) is not None:
+            return dated
         problem = "neither yes nor no"
         if self.is_state_of_opt_out and not _could_deny_opt_out(text):
             # Somebody wrote something else under `SMS opt-out`: `see letter`. That may be a no.
             return ConsentCell(Consent.OPTED_OUT, None, f"{problem}, so taken as an opt-out")
         return ConsentCell(Consent.WITHHELD, None, problem)
+
+    def _read_answer_with_date(self, text: str) -> ConsentCell | None:
+        """What an answer with its date says, `erteilt am 01.02.2021`; None if it is none."""
+        dates = _DATE_IN_TEXT.findall(text)
+        if len(dates) != 1 or self.is_expiry:
+            return None
+        answer = self._parse_symbols_or_words(_DATE_IN_TEXT.sub(" ", text).strip(" ,;:-"))
+        if answer not in (Consent.AGREES, Consent.OPTED_OUT):
+            return None
+        try:
+            at = parse_datetime_none_if_ambiguous(dates[0], self.date_order, self.zone)
+        except (NoDate, UnusableCell):
+            return None
+        if at is None or at <= datetime.now(self.zone):
+            return ConsentCell(answer, at)
+        return ConsentCell(answer) if answer == Consent.OPTED_OUT else None
 
     def _parse_symbols_or_words(self, text: str) -> Consent | None:
         """What words and marks say; None if they are not known, or say two things."""

@@ -53,7 +53,7 @@ CONSENT_VERBS = {
     ),
     "es": ConsentVerbs(
         "otorgad concedid acept consent autoriz aprobad firmad confirmad permit",
-        "rechaz denegad denieg negad negativa prohib opuest oponerse declin",
+        "rechaz deneg denieg negad negativa prohib opuest oponerse declin",
         "revoc retirad desuscri desapunt bloquead excluid excluir exclusion baja",
         "cancel anulad eliminad borrad",
         "falta ausent pendient caduc expir vencid",

@@ -147,8 +147,8 @@ CONCEPTS = {
     ),
     "expiry": (
         "until expires expire expired expiry expiration expiring bis ablauf ablaufdatum abgelaufen "
-        "ablauft gultig gultigkeit verfall scadenza scade scaduto scaduta fino validita validite "
-        "validez jusqu jusque expire hasta expira caduca caducidad vence vencimiento vigencia "
+        "ablauft lauft gultig gultigkeit verfall scadenza scade scaduto scaduta fino validita "
+        "validite validez jusqu jusque hasta expira caduca caducidad vence vencimiento vigencia "
         "ληξη ληξησ ληγει ληξεωσ ισχυει ισχυσ ισχυοσ μεχρι εωσ"
     ),
     "country": (
@@ -185,8 +185,8 @@ CONCEPTS = {
     ),
     "label": (
         "label labels type types typ art kind tipo τυποσ category categorie kategorie extension "
-        "verified validated valid provider operator carrier network brand model os count counts "
-        "counter format verification"
+        "verified validated valid valido valida valable valide provider operator carrier network "
+        "brand model os count counts counter format verification"
     ),
     "value": "value wert valor valore valeur field custom attribute urn property crm merge tag",
     "optin": (
@@ -267,7 +267,8 @@ CONCEPTS = {
     ),
     "privacy": (
         "datenschutzerklarung trattamento traitement dati datos donnees δεδομενων gdpr dsgvo rgpd "
-        "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing"
+        "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing lopd "
+        "lgpd agb cgv cgu condiciones condizioni οροι ορων ορουσ επεξεργασια επεξεργασιασ"
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
@@ -282,10 +283,15 @@ CONCEPTS = {
     "detail": (
         "source ip method reason form url version page campaignname by via channel comment quelle "
         "grund origine origen origem motivo motif raison λογοσ πηγη language sprache name "
-        "ipaddress useragent methode metodo mode"
+        "ipaddress useragent methode metodo mode channels kanal kanale canal canaux canali canales "
+        "καναλι καναλια"
     ),
     "glue": (
-        "invio envoi zusendung sending kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
+        "invio envoi zusendung sending "
+        "protection proteccion protezione προστασια προστασιασ personali personales personnelles "
+        "προσωπικων dei delle degli al au all preferences preference preferencias preferenze "
+        "praferenzen προτιμησεισ "
+        "kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
         "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
         "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
         "et y e ed και in im ins von vom zu zum zur mit with your our my we s d l st est is are "
@@ -312,8 +318,9 @@ CONCEPTS = {
         "spend total totals amount balance points price revenue add sum avg average qty quantity "
         "payment paid invoice erstellt angelegt geandert registriert hinzugefugt letzter besuch "
         "kauf umsatz bestellung bestellungen punkte saldo betrag summe cree creee modifie ajoute "
-        "visite achat commande commandes montant solde creado creada modificado agregado alta "
-        "visita compra pedido pedidos importe puntos creato creata modificato aggiunto acquisto "
+        "anmeldung anmeldungen visite achat commande commandes montant solde creado creada "
+        "modificado agregado alta visita compra pedido pedidos importe puntos creato creata "
+        "modificato aggiunto acquisto "
         "ordine ordini importo punti δημιουργια δημιουργιασ εγγραφη εγγραφησ ενημερωθηκε επισκεψη "
         "επισκεψησ αγορα αγορασ παραγγελια παραγγελιεσ υπολοιπο ποσο συνολο ποντοι ιδιοτητα tax "
         "vat ust ustid iban bic swift αφμ αμκα δου αδτ afm amka ssn nif dni cif siret siren "
@@ -342,7 +349,7 @@ for _word_concepts in CONCEPTS_BY_WORD.values():
 # Lists in Greek are often typed in Latin letters, by sound or by the look of the letters.
 _GREEK_DIGRAPHS = {"ου": "ou", "αυ": "av", "ευ": "ev", "μπ": "mp", "ντ": "nt", "γγ": "gg"}
 _GREEK_IN_LATIN = dict(
-    zip("αβγδεζηθικλμνξοπρστυφχψω", "a v g d e z i th i k l m n x o p r s t y f ch ps o".split(),
+    zip("αβγδεζηθικλμνξοπρστυφχψω", ["a", "v", "g", "d", "e", "z", "i", "th", "i", "k", "l", "m", "n", "x", "o", "p", "r", "s", "t", "y", "f", "ch", "ps", "o"],
         strict=True)
 )  # fmt: skip
 _LATIN_VARIANTS = (
@@ -417,6 +424,7 @@ _PHRASES = {
         "area": "state region",
         "baja": "dado de baja",
         "title": "name prefix",
+        "privacy": "personal data, personal information, data protection, data processing",
         "blacklist": (
             "black list, block list, stop list, schwarze liste, liste noire, lista nera, "
             "lista negra, μαυρη λιστα"

@@ -215,7 +215,7 @@ def rank_of_phone_label(text: str) -> int:
     return unwanted + _phone_rank_penalty(words, concepts)
 
 
-_SECOND_WORDS = frozenset("2nd second segundo secondo deuxieme zweiter zweites".split())
+_SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "zweiter", "zweites"])
 
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
 CODE_LEGEND = re.compile(
@@ -469,14 +469,18 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     words: Sequence[str], concepts: set[str], *, is_sure: bool
 ) -> Heading | None:
     """What a heading says of consent; None if it does not speak of it."""
+    if "via" in words and concepts & _MEANS:
+        concepts = concepts - {"place"}  # the street in Italian
     negative = "optout" in concepts or _has_negation_of_consent(words)
     positive = "optin" in concepts or bool(
         concepts & {"enable"} and concepts & {"sms", "topic", "newsletter"}
     )
     if "contact" in concepts and set(words) & _BY and concepts & _MEANS:
         positive = True  # `Contact by SMS`
-    if not (positive or negative) and "privacy" in concepts and not concepts & {"date", "id"}:
-        return Heading(Meaning.UNCLEAR_CONSENT, channel=Channel.PRIVACY)
+    if not (positive or negative) and "privacy" in concepts and not concepts & {"id", "other"}:
+        # `DSGVO am` has dates of consent.
+        meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
+        return Heading(meaning, channel=Channel.PRIVACY)
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
@@ -505,6 +509,8 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     if "other" in concepts and set(words) & set(_EVENT_WORDS):
         return Heading(Meaning.OTHER)
     is_sure = is_sure and ("other" not in concepts or is_of_appointments)
+    if negative and "other" in concepts and not concepts & _OBJECTS_OF_OPT_OUTS:
+        return Heading(Meaning.UNCLEAR_CONSENT)  # `Declined appointments`
     has_time = bool(set(words) & set(_DATE_WORDS | {"at", "on", "since", "seit", "desde"}))
     # `by SMS` names the channel, `by whom` the person.
     detail = _WORDS_OF_DETAIL & set(words) and not (
@@ -534,6 +540,9 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     return Heading(meaning, 0, channel, is_sure)
 
 
+_OBJECTS_OF_OPT_OUTS = frozenset(
+    {"optin", "topic", "newsletter", "sms", "email", "call", "contact", "person", "phone", "date"}
+)
 _WORDS_OF_DETAIL = frozenset(
     [
         "source",

@@ -130,7 +130,8 @@ class _Column(NamedTuple):
 
     def consent_answer_share(self, *, also: Callable[[str], object] = lambda cell: False) -> float:
         """Which share of the cells answers a question or matches; S and N do beside each other."""
-        reader = _build_consent_reader(self.cells, heading=self.text)
+        is_opt_out = self.meaning == Meaning.OPT_OUT
+        reader = _build_consent_reader(self.cells, heading=self.text, is_opt_out=is_opt_out)
         return self.matching_share(lambda cell: also(cell) or _is_consent_answer(cell, reader))
 
     def row_numbers_matching(self, matches: Callable[[str], object]) -> set[int]:
@@ -170,7 +171,7 @@ def guess_columns(
         columns,
         region,
         has_headings=has_headings,
-        has_phone="phone" in chosen,
+        chosen=chosen,
         phone_headings=[headings[position] for position in chosen.get("phone", ())],
     )
     fields = guess.fields | {name: list(positions) for name, positions in chosen.items()}
@@ -210,10 +211,11 @@ class _Guess:
         region: str,
         *,
         has_headings: bool,
-        has_phone: bool,
+        chosen: Mapping[str, Sequence[int]],
         phone_headings: Sequence[str],
     ) -> None:
         self.columns, self.region, self.has_headings = columns, region, has_headings
+        self.has_chosen_consent = bool(chosen.get("sms_consent"))
         self.phone_headings = phone_headings
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
@@ -221,8 +223,11 @@ class _Guess:
         self.used: set[int] = set()
         self.sms_answers: list[_Column] = []
         self.unclear_sms: list[_Column] = []
+        self.email_answers: list[_Column] = []
         for column in self._ranked_columns_with_meaning(Meaning.SMS):
-            if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
+            if column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
+                continue
+            if not column.cells and len(set(column.rows)) < 2:
                 continue
             is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
             if is_answered and column.heading.is_sure and not _has_cross_of_unknown_sense(column):
@@ -230,7 +235,7 @@ class _Guess:
             else:
                 # `SMS off` may ask for a no, and unknown answers and marks may be one.
                 self.unclear_sms.append(column)
-        if not has_phone:
+        if "phone" not in chosen:
             self._map_or_ask_about_phones()
             self._ask_if_headings_come_twice()
         self._map_emails()
@@ -239,6 +244,7 @@ class _Guess:
         self._map_and_ask_about_birthdays()
         self._map_countries()
         self._map_or_ask_about_consent_columns()
+        self._ask_about_refused_data_processing()
         self._ask_about_unexplained_consent_details()
         self._ask_about_doubtful_states()
         self._map_or_ask_about_hidden_consent()
@@ -289,14 +295,15 @@ class _Guess:
             return False
         if column.meaning == Meaning.SMS:
             return True
-        answered = column.matching_share(lambda cell: cell != "x" and _is_consent_answer(cell))
-        if answered >= MIN_VALUE_SHARE and len(set(column.rows)) > 1:
+        # A cross alone may say that there is a phone.
+        is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE and {*column.cells} != {"x"}
+        if is_answered and len(set(column.rows)) > 1:
             if self.sms_answers and _names_way_of_contact(column.text):
                 self.notes.append(f"{column.text}: not used as consent to SMS")  # `Viber`
                 self.used.add(column.position)
             else:
                 self._ask_whether_consent(column)
-        return answered >= MIN_VALUE_SHARE
+        return is_answered
 
     def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
         """The phones of one person, where headings name several: `First name 2`, `Mobile 2`."""
@@ -394,8 +401,10 @@ class _Guess:
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _map_emails(self) -> None:
+        named = self._ranked_columns_with_meaning(Meaning.EMAIL)
+        self.email_answers = list(filter(_holds_answers_not_addresses, named))
         emails = self._of_person_with_phone(
-            self._ranked_columns_with_meaning(Meaning.EMAIL)
+            [column for column in named if column not in self.email_answers]
             or self._columns_of_other_person(Meaning.EMAIL)
         )
         if not emails:
@@ -569,7 +578,7 @@ class _Guess:
             Meaning.CONSENT_EXPIRY,
             Meaning.CONSENT_DETAIL,
         )
-        has_sms = bool(self.sms_answers) or any(
+        has_sms = bool(self.has_chosen_consent or self.sms_answers) or any(
             column.heading.channel == Channel.SMS
             and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
             for column in spoken
@@ -589,6 +598,11 @@ class _Guess:
                 self.notes.append(f"{column.text}: not used as consent to SMS")
         for column in self.unclear_sms:
             self._ask_whether_consent(column)
+        for column in self.email_answers:
+            if has_sms:
+                self.notes.append(f"{column.text}: not used as consent to SMS")
+            else:
+                found.setdefault("other_consent", []).append(column)
         if not found["sms_consent"]:
             # A time of consent that some have tells who has given none.
             found["sms_consent"] = [
@@ -608,6 +622,20 @@ class _Guess:
                 field, sorted(columns, key=lambda column: column.position)
             )
 
+    def _ask_about_refused_data_processing(self) -> None:
+        """Ask about a no to the processing of data beside a consent to SMS that is no no."""
+        for column in self._unused_filled_columns(Meaning.CONSENT):
+            if column.heading.channel != Channel.PRIVACY:
+                continue
+            reader = _build_consent_reader(column.all_cells, heading=column.text)
+            refused = {
+                row
+                for row, cell in enumerate(column.rows)
+                if reader.read(cell).consent == Consent.OPTED_OUT
+            }
+            if refused - self._row_numbers_with_opt_out():
+                self._ask_whether_consent(column)
+
     def _ask_about_unexplained_consent_details(self) -> None:
         """Ask about reasons of opt-outs and sources of consent that no other column explains."""
         has_consent = bool(self.fields.get("sms_consent"))
@@ -618,9 +646,10 @@ class _Guess:
                 in_doubt = reasons - self._row_numbers_with_opt_out()
                 is_asked = bool(in_doubt) and not (is_other and has_consent)
             else:
-                # Who has no source of consent may have given none.
-                is_asked = not (has_consent or is_other) and not all(
-                    map(_is_filled_and_not_placeholder, column.rows)
+                # Who has no source of consent, or an invalid one, may have given none.
+                is_asked = not (has_consent or is_other) and (
+                    not all(map(_is_filled_and_not_placeholder, column.rows))
+                    or _has_answers_not_all_yes(set(column.all_cells))
                 )
             if is_asked:
                 self._ask_whether_consent(column)
@@ -661,10 +690,13 @@ class _Guess:
 
     def _ask_whether_consent(self, column: _Column) -> None:
         at = column.position + 1
+        hint = ""
+        if _holds_codes(column) and column.consent_answer_share() < 1:
+            hint = "; if its codes are not read, write into its heading what they mean: (1 = yes)"
         self.questions.append(
             Question(
                 f"{column.text} may say who agreed to SMS or who did not: say whether it holds "
-                "consent to SMS or opt-outs, or set it aside",
+                f"consent to SMS or opt-outs, or set it aside{hint}",
                 f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
                 column.position,
             )
@@ -739,7 +771,8 @@ class _Guess:
     def _map_or_ask_about_hidden_consent(self) -> None:
         """Ask about columns that nobody would take for consent and whose cells hold a no."""
         for column in self.columns:
-            if column.position in self.used or column.meaning in (
+            is_decided = column.position in self.used or column in self.email_answers
+            if is_decided or column.meaning in (
                 Meaning.CONSENT,
                 Meaning.OPT_OUT,
                 Meaning.CONSENT_DETAIL,
@@ -998,7 +1031,7 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
         return ""
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
-        if cells and _states_mean_same_under_any_heading(column):
+        if heading.channel != Channel.PRIVACY and _states_tell_opt_outs(column):
             return "sms_opt_out"
         return "ask" if cells else ""
     if heading.meaning == Meaning.OPT_OUT:
@@ -1018,11 +1051,8 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if is_other:
         if has_sms_consent_column:
             return ""
-        return (
-            "sms_opt_out"
-            if cells and _states_mean_same_under_any_heading(column)
-            else "other_consent"
-        )
+        is_state = heading.channel == Channel.OTHER and _states_tell_opt_outs(column)
+        return "sms_opt_out" if is_state else "other_consent"
     if cells and (_has_cross_of_unknown_sense(column) or _has_a_no_and_no_known_yes(column)):
         return "ask"
     if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
@@ -1035,9 +1065,22 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     return "sms_consent"
 
 
+def _holds_answers_not_addresses(column: _Column) -> bool:
+    """Whether a column of addresses holds answers instead, to `E-mail?` say."""
+    reader = _build_consent_reader(column.cells, heading=column.text)
+    return (
+        len(set(column.cells)) > 1
+        and not column.matching_share(looks_like_email)
+        and column.consent_answer_share() >= MIN_VALUE_SHARE
+        and any(reader.read(cell).consent == Consent.AGREES for cell in column.cells)
+    )
+
+
 def _has_cross_of_unknown_sense(column: _Column) -> bool:
     """Whether nobody can tell if a cross is a yes or a no, as beside `no` or a circle."""
-    crosses = {cell for cell in column.all_cells if cell in ("x", "X", "χ", "Χ")}
+    crosses = {"x", "X", "χ", "Χ"} & set(column.all_cells)
+    if not crosses:
+        return False
     reader = _build_consent_reader(column.all_cells, heading=column.text)
     return any(reader.read(cross).problem for cross in crosses)
 
@@ -1045,12 +1088,12 @@ def _has_cross_of_unknown_sense(column: _Column) -> bool:
 def _has_a_no_and_no_known_yes(column: _Column) -> bool:
     """Whether some cells withhold consent, nobody agrees, and the others are not understood."""
     values = set(column.all_cells)
+    if len(values) > MAX_STATES or any(map(looks_like_date, values)):
+        return False
     reader = _build_consent_reader(column.all_cells, heading=column.text)
-    said = [reader.read(value) for value in values if not looks_like_date(value)]
+    said = list(map(reader.read, values))
     return (
-        len(values) <= MAX_STATES
-        and len(said) == len(values)
-        and any(cell.problem for cell in said)
+        any(cell.problem for cell in said)
         and any(cell.consent >= Consent.WITHHELD and not cell.problem for cell in said)
         and all(cell.consent != Consent.AGREES for cell in said)
     )
@@ -1143,6 +1186,13 @@ def _states_mean_same_under_any_heading(column: _Column) -> bool:
     cells = set(column.cells)
     return len(cells) <= CONTENT_SAMPLE_ROWS / 2 and all(
         _is_consent_answer(cell) and _is_opt_out_in_both_or_neither(cell) for cell in cells
+    )
+
+
+def _states_tell_opt_outs(column: _Column) -> bool:
+    """Whether the cells are such states, and one of them is that of an opt-out."""
+    return _states_mean_same_under_any_heading(column) and any(
+        _NEGATIVE.read(cell).consent == Consent.OPTED_OUT for cell in set(column.cells)
     )
 
 

@@ -17,7 +17,29 @@ MAX_NO_VALUE_LENGTH = 20
 # So many times as many names must show one order of given and family name as the other one.
 MIN_ORDER_MAJORITY = 2
 TWO_SURNAME_REGIONS = frozenset(
-    "ES MX AR BO CL CO CR CU DO EC GQ GT HN NI PA PE PR PY SV UY VE".split()
+    [
+        "ES",
+        "MX",
+        "AR",
+        "BO",
+        "CL",
+        "CO",
+        "CR",
+        "CU",
+        "DO",
+        "EC",
+        "GQ",
+        "GT",
+        "HN",
+        "NI",
+        "PA",
+        "PE",
+        "PR",
+        "PY",
+        "SV",
+        "UY",
+        "VE",
+    ]
 )
 MIN_DIGITS = 5  # of a number that is no part of a name
 

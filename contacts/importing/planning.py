@@ -295,7 +295,8 @@ def _refuse_if_list_of_opt_outs(
         if len(cells := [cell for cell in row if cell.strip()]) == 1
     ]
     if not (fields.get("sms_consent") or fields.get("sms_opt_out")):
-        said += [("the name of the file", file_name)]
+        if layout.headings[-1] != REJECTION_HEADING:  # our own are called `import-7-rejected.csv`
+            said += [("the name of the file", file_name)]
         said += [(f"the name of sheet {name}", name) for name in layout.sheets]
         said += [(f"line {line}", title) for line, title in layout.titles]
     for where, text in said:

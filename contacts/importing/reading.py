@@ -715,7 +715,10 @@ def _names_customers_or_part_of_them(sheet_name: str) -> bool:
     )
 
 
-_NEW_SHEETS = "sheet worksheet table tabelle blatt feuil feuille hoja foglio φυλλο export data"
+_NEW_SHEETS = (
+    "sheet worksheet table tabelle blatt feuil feuille hoja foglio φυλλο export import data list "
+    "liste lista λιστα page seite pagina all alle tous todos tutti ολοι μελη πελατολογιο"
+)
 _NAMES_OF_NEW_SHEETS = frozenset(_NEW_SHEETS.split())
 _CONCEPTS_OF_CUSTOMERS = frozenset(
     {"person", "contact", "date", "shop", "place", "area", "phone", "mobile"}

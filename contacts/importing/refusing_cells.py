@@ -77,7 +77,20 @@ _ENDING_VERBS = (
 )
 # Verbs of those who are troubled: `ενοχλείται από μηνύματα`. What troubles them stands beside it.
 _TROUBLING_BEGINNINGS = tuple(
-    "disturb bother pester harass belastig storen derang importun molest infastid scocc ενοχλ".split()
+    [
+        "disturb",
+        "bother",
+        "pester",
+        "harass",
+        "belastig",
+        "storen",
+        "derang",
+        "importun",
+        "molest",
+        "infastid",
+        "scocc",
+        "ενοχλ",
+    ]
 )
 _ENDING_BEGINNINGS = (
     *_ENDING_VERBS.split(),
@@ -313,7 +326,7 @@ def phone_remark_refuses_messages(cell_text: str) -> bool:
 
 
 _LETTER = re.compile(r"[^\W\d_]")
-_PLAIN_NO = frozenset("no nein non nee οχι oxi ohi".split())
+_PLAIN_NO = frozenset(["no", "nein", "non", "nee", "οχι", "oxi", "ohi"])
 
 
 def title_names_opt_outs(text: str) -> bool:
@@ -345,7 +358,9 @@ _COMMANDING_PAIRS = frozenset(
 )
 # Of German, French, Spanish and Italian verbs: `nicht anrufen`, `no llamar`, `non chiamare`.
 _INFINITIVE = re.compile(r"[a-z]{3,}(?:en|er|ir|re|ar)")
-_CALL_BEGINNINGS = tuple("anruf anzuruf telefon appele llam chiam καλει καλεσ τηλεφων".split())
+_CALL_BEGINNINGS = tuple(
+    ["anruf", "anzuruf", "telefon", "appele", "llam", "chiam", "καλει", "καλεσ", "τηλεφων"]
+)
 
 
 def _clauses_of(cell_text: str) -> list[list[str]]:

@@ -280,7 +280,8 @@ class _RowValidator:
             (at, KnownCells(cell_refuses_messages, MAX_KNOWN_TEXTS))
             for at, heading in enumerate(headings)
             if at not in mapped
-            and read_heading(heading).meaning not in {*MEANINGS_OF_CONSENT, Meaning.REJECTION}
+            and read_heading(heading).meaning
+            not in {*MEANINGS_OF_CONSENT, Meaning.EMAIL, Meaning.REJECTION}
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),

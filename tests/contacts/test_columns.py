@@ -8,6 +8,7 @@ import pytest
 from contacts.importing.heading_words import canonical_heading_words
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.mapping import guess_columns
+from contacts.importing.refusing_cells import title_names_opt_outs
 
 PHONES = ["+306944000001", "+306944000015", "+306944000112", "+306944000907"]
 TABLE = {
@@ -794,6 +795,148 @@ def test_a_column_in_unknown_words_that_tells_customers_apart_is_asked_about(hea
 def test_a_column_in_unknown_words_that_tells_nobody_apart_is_not_asked_about(heading, cells):
     phones = [f"+30694400{number:04}" for number in range(len(cells))]
     assert not guessed({"Mobile": phones, heading: cells})[2]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("SMS", ["√", "x"]), ("SMS", ["ok", "X"]), ("SMS", ["+", "-"]), ("SMS", ["●", "○"]),
+        ("SMS", ["v", "-"]), ("Accepts marketing", ["+", "-"]), ("Marketing", ["V", "X"]),
+        ("Werbung per", ["SMS", "E-Mail"]), ("Canaux acceptés", ["SMS / Email", "Email"]),
+        ("Marketing", ["Email", "Post"]), ("Werbeeinwilligung DSGVO", ["erteilt", "offen"]),
+        ("SMS Status", ["Granted", "Revoked"]),
+    ],
+)  # fmt: skip
+def test_marks_lists_and_forms_of_verbs_are_answers(heading, cells):
+    assert two_customers(heading, cells).fields["sms_consent"] == [2]
+
+
+@pytest.mark.parametrize("heading", ["SMS", "SMS marketing", "Accepts marketing"])
+@pytest.mark.parametrize(
+    "cells", [["2", "1"], ["A", "D"], ["⭐", ""], ["*", ""], ["x", "o"], ["yes", "x", "no"]]
+)
+def test_marks_that_nobody_understands_are_asked_about(heading, cells):
+    cells = (cells * 4)[:4]
+    problem = guessed({"Mobile": PHONES[:4], heading: cells})[2]
+    assert f"{heading} may say who agreed" in problem
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("SMS", ["/", ""]), ("SMS", ["-", ""]), ("SMS", ["1", "-1"]),
+        ("Consent valid", ["yes", "no"]), ("GDPR", ["agreed", ""]),
+        ("GDPR", ["subscribed", "unsubscribed"]),
+        ("Marketing via SMS", ["allowed until next year", "zz"]),
+    ],
+)  # fmt: skip
+def test_what_divides_customers_under_a_heading_of_consent_is_not_left_aside(heading, cells):
+    problem = guessed({"Mobile": PHONES[:2], heading: cells})[2]
+    assert f"{heading} may say who agreed" in problem
+
+
+@pytest.mark.parametrize("heading", ["Consent (GDPR)", "Personal data consent"])
+def test_a_state_under_consent_to_data_processing_is_none_of_an_opt_out(heading):
+    assert two_customers(heading, ["agreed", ""]).fields["other_consent"] == [2]
+
+
+def test_what_was_declined_may_be_something_else_than_messages():
+    assert "Declined appointments may say" in question_of(
+        two_customers("Declined appointments", ["1", "0"])
+    )
+
+
+def test_one_mark_for_everybody_tells_nobody_apart():
+    assert not guessed({"Mobile": PHONES[:2], "Marketing": ["A", "A"]})[2]
+
+
+@pytest.mark.parametrize("heading", ["WhatsApp", "Viber/SMS", "Viber"])
+@pytest.mark.parametrize("cells", [["+", "-"], ["●", "○"], ["ναι", "όχι"]])
+def test_answers_under_the_name_of_another_channel_are_asked_about(heading, cells):
+    problem = guessed({"Mobile": PHONES[:2], heading: cells})[2]
+    assert f"{heading} may say who agreed" in problem
+
+
+def test_answers_under_email_are_a_consent_to_other_messages():
+    assert field_of("Email", "x") == "email"
+    columns, *_ = guessed({"Mobile": PHONES[:2], "Email": ["√", "x"]})
+    assert columns == {"phone": ["Mobile"], "other_consent": ["Email"]}
+    beside = {"SMS": ["yes", "no"], "Email": ["yes", "no"]}
+    columns, notes, problem = guessed({"Mobile": PHONES[:2], **beside})
+    assert "other_consent" not in columns and not problem
+    assert notes == ["Email: not used as consent to SMS"]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["SMS consent expires", "Marketing consent expiry date", "SMS consent valid until",
+     "SMS-Einwilligung gültig bis", "Einwilligung bis", "Scadenza consenso",
+     "Consenso valido fino al", "Consentement SMS valable jusqu'au", "Expiration du consentement",
+     "Consentimiento caduca", "Vencimiento del consentimiento SMS", "Λήξη συγκατάθεσης",
+     "Η συγκατάθεση SMS ισχύει έως"],
+)  # fmt: skip
+def test_the_end_of_a_consent_is_read_as_one(heading):
+    assert two_customers(heading, ["2099-01-01", ""]).fields["sms_consent"] == [2]
+    beside = guessed({"Mobile": PHONES[:2], "SMS": ["yes", "no"], heading: ["2099-01-01", ""]})[0]
+    assert (beside["sms_consent"], beside["other_consent"]) == (["SMS"], [heading])
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["GDPR consent", "GDPR consent date", "Consent to data processing", "DSGVO-Einwilligung",
+     "DSGVO unterschrieben am", "Einwilligung DSGVO am", "Einwilligung Datenverarbeitung",
+     "Consenso privacy", "Data consenso privacy", "Consenso al trattamento dei dati personali",
+     "Accord RGPD", "Date consentement RGPD", "Consentement données personnelles",
+     "Consentimiento RGPD", "Fecha consentimiento RGPD", "Consentimiento LOPD",
+     "Συγκατάθεση GDPR", "Αποδοχή όρων", "Ημ. συγκατάθεσης GDPR"],
+)  # fmt: skip
+@pytest.mark.parametrize("cell", ["yes", "2021-03-12"])
+def test_a_consent_to_data_processing_is_used_and_what_a_blank_means_is_said(heading, cell):
+    guess = two_customers(heading, [cell, ""])
+    assert guess.fields["other_consent"] == [2]
+    assert guess.notes == [
+        f"{heading}: a no or a blank gives no consent, a yes alone is none to SMS"
+    ]
+
+
+def test_a_no_to_data_processing_beside_a_yes_to_sms_is_asked_about():
+    columns = {"Mobile": PHONES[:2], "GDPR consent": ["yes", "no"]}
+    assert not guessed(columns | {"SMS consent": ["yes", "no"]})[2]
+    assert "GDPR consent may say who" in guessed(columns | {"SMS consent": ["no", "yes"]})[2]
+
+
+@pytest.mark.parametrize(
+    "heading", ["GDPR marketing consent", "Consenso marketing GDPR", "Accord RGPD pub"]
+)
+def test_a_consent_to_advertising_is_one_to_sms_whatever_law_it_names(heading):
+    assert field_of(heading, "yes") == "sms_consent"
+
+
+OPT_OUT_TITLES = """
+    Disiscritti, Iscritti disiscritti, Cancellati, Esclusi, Revoche, Revocati, Lista nera,
+    Ritirati, Bloccati, Sperrliste, Kundensperrliste, Widerrufe, Gesperrte, Gesperrte Kunden,
+    Abgemeldete, Austragungen, Gelöschte Kunden, Gekündigt 2024, Schwarze Liste, Désinscrits,
+    Désabonnées, Liste noire, Exclus, Bloqués, Supprimés, Opposés au marketing, Lista negra,
+    Excluidos, Cancelados, Desuscritos, Revocados, Eliminados, Bloqueados, Διαγραμμένοι,
+    Διαγραφέντες, Μη αποστολή, Μαύρη λίστα, Ανακλήσεις, Ανακάλεσαν, Απεγγραφές, Αποκλεισμένοι,
+    Εξαιρέσεις, Inactive, Inactive members, Withdrawn, Revocations, Cancelled members, Deleted,
+    Excluded, Blocked, Suppressed contacts, Do not market
+"""
+
+
+@pytest.mark.parametrize("title", [" ".join(text.split()) for text in OPT_OUT_TITLES.split(",")])
+def test_a_title_is_known_by_the_words_that_headings_and_cells_are_known_by(title):
+    assert title_names_opt_outs(title) and title_names_opt_outs(f"{title} 2024.csv")
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Kunden 2024", "clients_export_2024-05.csv", "Customers who opted in", "Newsletter",
+     "Πελάτες Μάιος", "Stammkunden", "Clienti con consenso", "Abonnés SMS", "Exclusive members",
+     "Clientes VIP", "Elenco clienti", "Sendungen Mai", "Anmeldungen", "Retired teachers"],
+)  # fmt: skip
+def test_a_title_of_customers_is_no_list_of_opt_outs(title):
+    assert not title_names_opt_outs(title)
 
 
 def test_a_preferred_channel_beside_consent_to_sms_is_not_asked_about():

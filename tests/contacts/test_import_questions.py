@@ -147,6 +147,12 @@ def test_the_name_of_a_file_may_say_that_it_is_a_list_of_opt_outs(run, store, tm
     assert not Contact.objects.exists()
 
 
+def test_a_file_of_our_rejected_rows_may_have_the_name_that_we_gave_it(run, tmp_path):
+    path = tmp_path / "import-7-rejected.csv"
+    path.write_text("Mobile,Name,rejected because\n6900000001,Anna,Mobile: not a number\n")
+    assert run(path, "--consent=form")["+306900000001"].is_subscribed
+
+
 def test_the_name_of_a_sheet_may_say_that_it_is_a_list_of_opt_outs(run, tmp_path):
     path = write_workbook(tmp_path / "all.xlsx", [(1, ["Mobile"]), (2, ["6900000001"])])
     renamed = tmp_path / "renamed.xlsx"
@@ -155,6 +161,65 @@ def test_the_name_of_a_sheet_may_say_that_it_is_a_list_of_opt_outs(run, tmp_path
             target.writestr(part, source.read(part).replace(b"Sheet1", b"Unsubscribes"))
     with pytest.raises(CommandError, match=f"the name of sheet Unsubscribes says that {SAYS}"):
         run(renamed, "--consent=form")
+
+
+def renamed_sheets(path, *names):
+    """A copy of a workbook whose sheets have these names."""
+    renamed = path.with_name(f"{path.stem}_renamed.xlsx")
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(renamed, "w") as target:
+        for part in source.namelist():
+            content = source.read(part)
+            for number, name in enumerate(names, 1):
+                content = content.replace(f'"Sheet{number}"'.encode(), f'"{name}"'.encode())
+            target.writestr(part, content)
+    return renamed
+
+
+def test_sheets_of_the_same_headings_are_joined_only_if_all_are_named_for_customers(run, tmp_path):
+    path = write_workbook(
+        tmp_path / "all.xlsx",
+        *([(1, ["Mobile", "Name"]), (2, [f"690000000{n}", "Anna"])] for n in (1, 2, 3)),
+    )
+    for other in ("Disiscritti", "Problemfälle", "Cancellati"):
+        with pytest.raises(CommandError, match=f"sheet {other} may hold other people"):
+            run(renamed_sheets(path, "Clienti 2023", "Clienti 2024", other), "--consent=form")
+    with pytest.raises(CommandError, match=f"the name of sheet Cancellati says that {SAYS}"):
+        run(renamed_sheets(path, "A", "B", "Cancellati"), "--consent=form", "--sheet=Cancellati")
+    assert not ContactImport.objects.exists()
+    for names in (("Clienti A-M", "Clienti 2024", "März"), ("Sheet1", "Tabelle2", "Φύλλο3")):
+        assert len(run(renamed_sheets(path, *names), "--consent=form")) == 3
+
+
+def test_a_title_of_any_joined_sheet_is_looked_at(run, tmp_path):
+    path = write_workbook(
+        tmp_path / "all.xlsx",
+        [(1, ["Kunden", None]), (2, ["Mobile", "Name"]), (3, ["6900000001", "Anna"])],
+        [(1, ["Abmeldungen", None]), (2, ["Mobile", "Name"]), (3, ["6900000002", "Bob"])],
+    )
+    with pytest.raises(CommandError, match=f"line 1 says that {SAYS}: 'Abmeldungen'"):
+        run(path, "--consent=form")
+
+
+def test_a_blank_under_consent_to_data_processing_subscribes_nobody(run):
+    text = "Mobile;GDPR consent\n6900000001;yes\n6900000002;\n6900000003;no\n6900000004;see file\n"
+    contacts = run(text.encode(), "--consent=form")
+    assert [c.is_subscribed for _, c in sorted(contacts.items())] == [True, False, False, False]
+    assert [bool(c.unsubscribed_at) for _, c in sorted(contacts.items())] == [
+        False, False, True, False,
+    ]  # fmt: skip
+
+
+def test_a_yes_is_over_when_its_consent_has_expired(run):
+    text = b"Mobile;SMS consent;Consent expires\n6900000001;yes;2099-01-01\n"
+    text += b"6900000002;yes;2020-01-01\n6900000003;;2099-01-01\n6900000004;yes;\n"
+    contacts = run(text, "--consent=form")
+    assert [c.is_subscribed for _, c in sorted(contacts.items())] == [True, False, False, True]
+
+
+def test_an_answer_to_one_question_leaves_the_consent_to_sms_known(run):
+    text = b"Phone;SMS marketing;Bulk Email;Zz\n6900000001;yes;no;ja\n6900000002;no;yes;nee\n"
+    contacts = run(text, "--consent=form", "--ignore=Zz")
+    assert contacts["+306900000001"].is_subscribed
 
 
 def test_a_no_in_notes_below_the_rows_that_are_planned_withholds_consent(run, monkeypatch):

@@ -107,12 +107,18 @@ def test_its_birthdays_are_read(name, born):
     assert {phone: day for phone, day in found.items() if day} == born
 
 
-@pytest.mark.parametrize("name", ["shopify_customers.csv", "klaviyo_profiles.csv"])
-def test_what_customers_said_to_sms_marketing_is_taken_over(name):
+@pytest.mark.parametrize(
+    ("name", "said_by_mark"),
+    [
+        ("shopify_customers.csv", Consent.OPTED_OUT),
+        ("klaviyo_profiles.csv", Consent.WITHHELD),  # he never subscribed, which is no refusal
+    ],
+)
+def test_what_customers_said_to_sms_marketing_is_taken_over(name, said_by_mark):
     columns, _, rows = read(name)
     assert len(columns["sms_consent"]) == 1 and "SMS" in columns["sms_consent"][0]
     said = {row.phone: row.consent for row in rows if not isinstance(row, Rejection)}
-    assert (said[ANNA], said[MARK]) == (Consent.AGREES, Consent.OPTED_OUT)
+    assert (said[ANNA], said[MARK]) == (Consent.AGREES, said_by_mark)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_what_customers_said_to_sms_marketing_is_taken_over(name):
         # statuses": no opt-in date is no subscription, the latest opt-out date ends one.
         ("omnisend_contacts.csv", ["AGREES", "OPTED_OUT", "SILENT", "AGREES"]),
         # Headings of an export; support.wix.com, "Changing a contact's subscription status".
-        ("wix_contacts.csv", ["AGREES", "OPTED_OUT", "OPTED_OUT", "SILENT"]),
+        ("wix_contacts.csv", ["AGREES", "OPTED_OUT", "WITHHELD", "SILENT"]),
         # help.shore.com, "Kundendaten importieren": only the newsletter is asked about.
         ("shore_customers.csv", ["SILENT", "OPTED_OUT", "SILENT"]),
     ],
