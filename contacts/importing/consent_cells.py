@@ -171,7 +171,10 @@ class ConsentColumn:
             zone: the store's, of times without a zone.
         """
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
-        self.is_state_of_opt_out = is_opt_out and read_heading(heading).meaning == Meaning.OPT_OUT
+        self.is_state_of_opt_out = is_opt_out and read_heading(heading).meaning in (
+            Meaning.OPT_OUT,
+            Meaning.OPT_OUT_DETAIL,
+        )
         self.legend: dict[str, Consent | None] = {}
         texts = {cell.strip() for cell in sample if len(cell) < MAX_LENGTH}
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}

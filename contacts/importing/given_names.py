@@ -11,9 +11,10 @@ from importlib import import_module
 
 from contacts.importing.cells import fold_to_alphanumeric
 
-LOCALES = (
+_LOCALE_NAMES = (
     "en_GB en_US en_IE de_DE de_AT de_CH fr_FR fr_CH fr_BE es_ES es_MX it_IT el_GR nl_NL pt_PT"
-).split()
+)
+LOCALES = tuple(_LOCALE_NAMES.split())
 
 
 @cache

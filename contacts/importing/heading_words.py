@@ -275,7 +275,8 @@ CONCEPTS = {
         "ipaddress useragent methode metodo mode"
     ),
     "glue": (
-        "invio envoi zusendung sending kennzeichen kz indicator from all information bulk personnel personale souhaite desea "
+        "invio envoi zusendung sending kennzeichen kz indicator from all information bulk "
+        "personnel personale souhaite desea "
         "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
         "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
         "et y e ed και in im ins von vom zu zum zur mit with your our my we s d l st est is are "
@@ -331,10 +332,8 @@ for _word_concepts in CONCEPTS_BY_WORD.values():
         _word_concepts.add("topic")
 # Lists in Greek are often typed in Latin letters, by sound or by the look of the letters.
 _GREEK_DIGRAPHS = {"ου": "ou", "αυ": "av", "ευ": "ev", "μπ": "mp", "ντ": "nt", "γγ": "gg"}
-_GREEK_IN_LATIN = dict(
-    zip("αβγδεζηθικλμνξοπρστυφχψω", "a v g d e z i th i k l m n x o p r s t y f ch ps o".split(),
-        strict=True)
-)  # fmt: skip
+_LATIN_LETTERS = "a v g d e z i th i k l m n x o p r s t y f ch ps o".split()  # noqa: SIM905
+_GREEK_IN_LATIN = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _LATIN_LETTERS, strict=True))
 _LATIN_VARIANTS = (
     {},
     {"υ": "i", "χ": "x"},

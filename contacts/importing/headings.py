@@ -201,7 +201,7 @@ def _words_without_concept(heading: str, concept: str = "") -> tuple[str, ...]:
 
 
 def rank_of_phone_label(text: str) -> int:
-    """How little the label of a number speaks for a mobile of the customer: `Work` more than `Home`.
+    """How little a number's label speaks for a mobile of the customer; a fax is the last.
 
     Args:
         text: the label, such as `Mobile` or `* Work Fax`.
@@ -212,7 +212,7 @@ def rank_of_phone_label(text: str) -> int:
     return unwanted + _phone_rank_penalty(words, concepts)
 
 
-_SECOND_WORDS = frozenset("2nd second segundo secondo deuxieme zweiter zweites".split())
+_SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "zweiter", "zweites"])
 
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
 CODE_LEGEND = re.compile(

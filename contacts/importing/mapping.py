@@ -696,7 +696,7 @@ class _Guess:
         }
 
     def _states_of_all_rows_are_known(self) -> bool:
-        """Whether a column has a state of subscription in each row, which says who agreed or not."""
+        """Whether a column says in each row whether somebody is subscribed."""
         return any(
             column.meaning == Meaning.STATUS
             and column.position in self.fields.get("sms_opt_out", ())
@@ -757,9 +757,8 @@ class _Guess:
                 if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
-                elif (
-                    column.consent_answer_share() < MIN_VALUE_SHARE
-                    or heading_names_notes(column.text)
+                elif column.consent_answer_share() < MIN_VALUE_SHARE or heading_names_notes(
+                    column.text
                 ):
                     self._ask_about_refusing_cells(column)
                 else:

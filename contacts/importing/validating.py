@@ -514,13 +514,8 @@ class _RowValidator:
 
     def _combine_consent_cells(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
         """What all cells together say: a no wins, then doubt, then a yes."""
-        for at in self.names_at:
-            # People write `Anna (no SMS)`; hardly any name has a word that may say no.
-            if " " in cells[at] and name_refuses_contact(cells[at]):
-                return ConsentCell(Consent.OPTED_OUT)
-        for at, _ in self.phone_readers:
-            if phone_remark_refuses_messages(cells[at]):
-                return ConsentCell(Consent.OPTED_OUT)
+        if self._has_refusing_remark(cells):
+            return ConsentCell(Consent.OPTED_OUT)
         said = _NOTHING_SAID
         for at, column, is_of_other_messages in self.consents:
             cell = column.read(cells[at])
@@ -532,12 +527,7 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
-        for at, notes in self.notes:
-            note = notes[cells[at]]
-            if note.problem:
-                dropped.append(
-                    self._build_dropped_cell("consent", at, cells, UnusableCell(note.problem))
-                )
+        for note in self._read_notes(cells, dropped):
             said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
@@ -546,6 +536,23 @@ class _RowValidator:
                     dropped.append(self._build_dropped_cell("consent", at, cells, problem))
                     return ConsentCell(Consent.OPTED_OUT)
         return said
+
+    def _has_refusing_remark(self, cells: list[str]) -> bool:
+        """Whether somebody wrote a refusal beside a name or a number: `Anna (no SMS)`."""
+        # Hardly any name has a word that may say no.
+        return any(
+            " " in cells[at] and name_refuses_contact(cells[at]) for at in self.names_at
+        ) or any(phone_remark_refuses_messages(cells[at]) for at, _ in self.phone_readers)
+
+    def _read_notes(self, cells: list[str], dropped: list[DroppedCell]) -> Iterator[ConsentCell]:
+        """What each note of a row says; one that is not clear is listed."""
+        for at, notes in self.notes:
+            note = notes[cells[at]]
+            if note.problem:
+                dropped.append(
+                    self._build_dropped_cell("consent", at, cells, UnusableCell(note.problem))
+                )
+            yield note
 
     def _build_rejection(self, position: int, cells: list[str], problem: UnusableCell) -> Rejection:
         return Rejection(
