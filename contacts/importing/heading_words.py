@@ -275,7 +275,7 @@ CONCEPTS = {
         "ipaddress useragent methode metodo mode"
     ),
     "glue": (
-        "invio envoi zusendung sending kennzeichen kz indicator from all information bulk "
+        "er nd rd invio envoi zusendung sending kennzeichen kz indicator from all information bulk "
         "personnel personale souhaite desea "
         "desidera επιθυμει αποστολη of de di da du del della des der die das den dem do the to "
         "f for per pour par para por a al la le les el los las lo il i gli un une uno una und and "
@@ -334,7 +334,7 @@ for _word_concepts in CONCEPTS_BY_WORD.values():
 _GREEK_DIGRAPHS = {"ου": "ou", "αυ": "av", "ευ": "ev", "μπ": "mp", "ντ": "nt", "γγ": "gg"}
 _LATIN_LETTERS = "a v g d e z i th i k l m n x o p r s t y f ch ps o".split()  # noqa: SIM905
 _GREEK_IN_LATIN = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _LATIN_LETTERS, strict=True))
-_LATIN_VARIANTS = (
+_LATIN_VARIANTS: tuple[dict[str, str], ...] = (
     {},
     {"υ": "i", "χ": "x"},
     {"υ": "i", "χ": "h"},

@@ -46,6 +46,7 @@ from contacts.importing.refusing_cells import (
     cell_forbids_something,
     cell_mentions_messages,
     cell_refuses_messages,
+    phone_remark_refuses_messages,
 )
 from contacts.models import DateOrder
 
@@ -75,6 +76,7 @@ CONTENT_SAMPLE_ROWS = 200
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MAX_NAME_LENGTH = 60
+MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
 MAX_ANSWER_WORDS = 2
 MAX_ANSWERS = 3
@@ -287,7 +289,7 @@ class _Guess:
 
     def _holds_no_phones_asking_if_answers(self, column: _Column) -> bool:
         """Whether a phone column holds none; asks about answers such as those of `No phone`."""
-        if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
+        if not column.cells or column.matching_share(_holds_phone) >= MIN_VALUE_SHARE:
             return False
         if column.meaning == Meaning.SMS:
             return True
@@ -1128,6 +1130,13 @@ _POSITIVE, _NEGATIVE = _build_consent_reader(), _build_consent_reader(is_opt_out
 def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
     """Columns of the preferred rank, of which the first that is filled counts in each row."""
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
+
+
+def _holds_phone(cell: str) -> bool:
+    """Whether the cell is a phone number, alone or with a remark: `6944000235 (no SMS)`."""
+    return looks_like_phone(cell) or (
+        sum(map(str.isdecimal, cell)) >= MIN_PHONE_DIGITS and phone_remark_refuses_messages(cell)
+    )
 
 
 def _looks_like_phones(cell: str) -> bool:
