@@ -26,6 +26,7 @@ def usual_given_names() -> frozenset[str]:
         for provider in providers
         for name in provider.first_names
         for word in name.replace("-", " ").split()
+        if len(word.strip(".")) > 1  # an initial is no name
     )
 
 

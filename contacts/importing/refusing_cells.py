@@ -218,6 +218,18 @@ def cell_refuses_messages(cell_text: str) -> bool:
     return any(map(_clause_refuses, _clauses_of(cell_text)))
 
 
+def cell_refuses_messages_themselves(cell_text: str) -> bool:
+    """Whether a cell refuses messages and names no opt-out, which `No opt-out` may deny.
+
+    Args:
+        cell_text: the cell, under a heading that asks for consent or for opt-outs.
+    """
+    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    joined = {first + second for first, second in pairwise(words)}
+    names_opt_out = "optout" in _concepts_of([*words, *joined])
+    return not names_opt_out and cell_refuses_messages(cell_text)
+
+
 def cell_mentions_messages(cell_text: str) -> bool:
     """Whether a cell of several words speaks of SMS, advertising or consent: `hates texts`.
 

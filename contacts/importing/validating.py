@@ -62,6 +62,7 @@ from contacts.importing.phone_cells import (
 )
 from contacts.importing.refusing_cells import (
     cell_refuses_messages,
+    cell_refuses_messages_themselves,
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
@@ -521,6 +522,8 @@ class _RowValidator:
             cell = column.read(cells[at])
             if is_of_other_messages and cell.consent == Consent.AGREES:
                 continue  # a yes to e-mail says nothing about SMS, a no does
+            if cell.problem and cell_refuses_messages_themselves(cells[at]):
+                cell = ConsentCell(Consent.OPTED_OUT)
             if cell.problem:
                 dropped.append(
                     self._build_dropped_cell("consent", at, cells, UnusableCell(cell.problem))

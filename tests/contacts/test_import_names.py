@@ -34,6 +34,7 @@ def numbers(count, prefix="690000000"):
         (["Giulia Ferrari", "Marco Esposito"], False),
         # Half and half tells nothing, and so do names that nobody knows.
         (["Ferrari Giulia", "Marco Esposito"], False), (["Qwrt Zxcv", "Bnmk Lpoi"], False),
+        (["Papadopoulos Nikos", "Dimou Eleni"], True), (["Adler B", "Zxcv J"], False),
         (["Sig. Rossi Mario", "Dott. Bianchi Luca"], True),
     ],
 )  # fmt: skip

@@ -63,6 +63,18 @@ def test_a_note_of_other_things_says_nothing(note):
 
 
 @pytest.mark.parametrize(
+    ("cell", "consent"),
+    [
+        ("NO TEXTS PLEASE", Consent.OPTED_OUT), ("möchte keine SMS mehr", Consent.OPTED_OUT),
+        ("no", Consent.SILENT), ("VIP", Consent.WITHHELD), ("", Consent.SILENT),
+    ],
+)  # fmt: skip
+def test_a_note_that_is_mapped_as_opt_out_is_one_if_it_refuses_messages(cell, consent):
+    validate = build_row_validator(HEADINGS, {"phone": [0], "sms_opt_out": [3]}, "iso", "GR")
+    assert validate(["6900000001", "", "", cell]).consent == consent
+
+
+@pytest.mark.parametrize(
     ("name", "refuses"),
     [
         ("Anna (no SMS)", True), ("Niccolò NON CHIAMARE", True), ("Ines nicht anrufen", True),
