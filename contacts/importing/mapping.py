@@ -754,7 +754,8 @@ class _Guess:
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
             if _has_few_kinds(column):
-                rows_of_no |= column.row_numbers_matching(cell_forbids_something)
+                forbidding = set(filter(cell_forbids_something, set(column.all_cells)))
+                rows_of_no |= column.row_numbers_matching(forbidding.__contains__)
             if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
