@@ -185,7 +185,10 @@ class ConsentColumn:
         """
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
         meaning = read_heading(heading).meaning
-        self.is_state_of_opt_out = is_opt_out and meaning == Meaning.OPT_OUT
+        self.is_state_of_opt_out = is_opt_out and meaning in (
+            Meaning.OPT_OUT,
+            Meaning.OPT_OUT_DETAIL,
+        )
         self.is_expiry = meaning == Meaning.CONSENT_EXPIRY
         self.legend: dict[str, Consent | None] = {}
         texts = {_without_emoji_forms(cell) for cell in sample if len(cell) < MAX_LENGTH}

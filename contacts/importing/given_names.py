@@ -11,23 +11,10 @@ from importlib import import_module
 
 from contacts.importing.cells import fold_to_alphanumeric
 
-LOCALES = [
-    "en_GB",
-    "en_US",
-    "en_IE",
-    "de_DE",
-    "de_AT",
-    "de_CH",
-    "fr_FR",
-    "fr_CH",
-    "fr_BE",
-    "es_ES",
-    "es_MX",
-    "it_IT",
-    "el_GR",
-    "nl_NL",
-    "pt_PT",
-]
+_LOCALE_NAMES = (
+    "en_GB en_US en_IE de_DE de_AT de_CH fr_FR fr_CH fr_BE es_ES es_MX it_IT el_GR nl_NL pt_PT"
+)
+LOCALES = tuple(_LOCALE_NAMES.split())
 
 
 @cache
@@ -39,6 +26,7 @@ def usual_given_names() -> frozenset[str]:
         for provider in providers
         for name in provider.first_names
         for word in name.replace("-", " ").split()
+        if len(word.strip(".")) > 1  # an initial is no name
     )
 
 

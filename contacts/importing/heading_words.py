@@ -287,7 +287,7 @@ CONCEPTS = {
         "καναλι καναλια"
     ),
     "glue": (
-        "invio envoi zusendung sending "
+        "er nd rd invio envoi zusendung sending "
         "protection proteccion protezione προστασια προστασιασ personali personales personnelles "
         "προσωπικων dei delle degli al au all preferences preference preferencias preferenze "
         "praferenzen προτιμησεισ "
@@ -348,11 +348,9 @@ for _word_concepts in CONCEPTS_BY_WORD.values():
         _word_concepts.add("topic")
 # Lists in Greek are often typed in Latin letters, by sound or by the look of the letters.
 _GREEK_DIGRAPHS = {"ου": "ou", "αυ": "av", "ευ": "ev", "μπ": "mp", "ντ": "nt", "γγ": "gg"}
-_GREEK_IN_LATIN = dict(
-    zip("αβγδεζηθικλμνξοπρστυφχψω", ["a", "v", "g", "d", "e", "z", "i", "th", "i", "k", "l", "m", "n", "x", "o", "p", "r", "s", "t", "y", "f", "ch", "ps", "o"],
-        strict=True)
-)  # fmt: skip
-_LATIN_VARIANTS = (
+_LATIN_LETTERS = "a v g d e z i th i k l m n x o p r s t y f ch ps o".split()  # noqa: SIM905
+_GREEK_IN_LATIN = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _LATIN_LETTERS, strict=True))
+_LATIN_VARIANTS: tuple[dict[str, str], ...] = (
     {},
     {"υ": "i", "χ": "x"},
     {"υ": "i", "χ": "h"},

@@ -204,7 +204,7 @@ def _words_without_concept(heading: str, concept: str = "") -> tuple[str, ...]:
 
 
 def rank_of_phone_label(text: str) -> int:
-    """How little the label of a number speaks for a mobile of the customer: `Work` more than `Home`.
+    """How little a number's label speaks for a mobile of the customer; a fax is the last.
 
     Args:
         text: the label, such as `Mobile` or `* Work Fax`.

@@ -46,6 +46,7 @@ from contacts.importing.refusing_cells import (
     cell_forbids_something,
     cell_mentions_messages,
     cell_refuses_messages,
+    phone_remark_refuses_messages,
 )
 from contacts.models import DateOrder
 
@@ -75,6 +76,7 @@ CONTENT_SAMPLE_ROWS = 200
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MAX_NAME_LENGTH = 60
+MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
 MAX_ANSWER_WORDS = 2
 MAX_ANSWERS = 3
@@ -291,7 +293,7 @@ class _Guess:
 
     def _holds_no_phones_asking_if_answers(self, column: _Column) -> bool:
         """Whether a phone column holds none; asks about answers such as those of `No phone`."""
-        if not column.cells or column.matching_share(looks_like_phone) >= MIN_VALUE_SHARE:
+        if not column.cells or column.matching_share(_holds_phone) >= MIN_VALUE_SHARE:
             return False
         if column.meaning == Meaning.SMS:
             return True
@@ -731,7 +733,7 @@ class _Guess:
         }
 
     def _states_of_all_rows_are_known(self) -> bool:
-        """Whether a column has a state of subscription in each row, which says who agreed or not."""
+        """Whether a column says in each row whether somebody is subscribed."""
         return any(
             column.meaning == Meaning.STATUS
             and column.position in self.fields.get("sms_opt_out", ())
@@ -789,7 +791,8 @@ class _Guess:
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
             if _has_few_kinds(column):
-                rows_of_no |= column.row_numbers_matching(cell_forbids_something)
+                forbidding = set(filter(cell_forbids_something, set(column.all_cells)))
+                rows_of_no |= column.row_numbers_matching(forbidding.__contains__)
             if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
@@ -1233,6 +1236,13 @@ _POSITIVE, _NEGATIVE = _build_consent_reader(), _build_consent_reader(is_opt_out
 def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
     """Columns of the preferred rank, of which the first that is filled counts in each row."""
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
+
+
+def _holds_phone(cell: str) -> bool:
+    """Whether the cell is a phone number, alone or with a remark: `6944000235 (no SMS)`."""
+    return looks_like_phone(cell) or (
+        sum(map(str.isdecimal, cell)) >= MIN_PHONE_DIGITS and phone_remark_refuses_messages(cell)
+    )
 
 
 def _looks_like_phones(cell: str) -> bool:

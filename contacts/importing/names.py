@@ -16,31 +16,8 @@ MAX_NAME_LENGTH = 120
 MAX_NO_VALUE_LENGTH = 20
 # So many times as many names must show one order of given and family name as the other one.
 MIN_ORDER_MAJORITY = 2
-TWO_SURNAME_REGIONS = frozenset(
-    [
-        "ES",
-        "MX",
-        "AR",
-        "BO",
-        "CL",
-        "CO",
-        "CR",
-        "CU",
-        "DO",
-        "EC",
-        "GQ",
-        "GT",
-        "HN",
-        "NI",
-        "PA",
-        "PE",
-        "PR",
-        "PY",
-        "SV",
-        "UY",
-        "VE",
-    ]
-)
+_SPANISH_SPEAKING = "ES MX AR BO CL CO CR CU DO EC GQ GT HN NI PA PE PR PY SV UY VE"
+TWO_SURNAME_REGIONS = frozenset(_SPANISH_SPEAKING.split())
 MIN_DIGITS = 5  # of a number that is no part of a name
 
 # What programs and people write into a cell that has no value. `Null`, `Na` and `Nan` are names.
@@ -324,9 +301,9 @@ def fill_missing_name_part(
 def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
     """Whether a column of full names writes the family name first.
 
-    Its heading may say so (`Nachname Vorname`), or its names agree: those whose last word alone is a
-    usual given name, or whose first word alone has the ending of a Greek family name, are more than
-    MIN_ORDER_MAJORITY times as many as the others.
+    Its heading may say so (`Nachname Vorname`), or its names agree: those whose last word alone
+    is a usual given name, or whose first word alone has the ending of a Greek family name, are more
+    than MIN_ORDER_MAJORITY times as many as the others.
     """
     words = fold_words(re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading)))
     places = [

@@ -61,7 +61,8 @@ _CLEAR_NO = frozenset(
 
 # In sentences more words negate than in headings, and they have endings: `keinerlei`.
 _NEGATIONS_OF_SENTENCES = (
-    "no dont don doesn doesnt didnt won wont oxi ohi ne nothing none neither nor nichts nix nie niemals nimmer rien "
+    "no dont don doesn doesnt didnt won wont oxi ohi ne nothing none neither nor nichts nix nie "
+    "niemals nimmer rien "
     "jamais nada nunca ninguna niente nulla mai basta nessuna τιποτα ποτε κανενα καμια "
     "kein keiner keinem keines keinerlei"
 )
@@ -76,22 +77,10 @@ _ENDING_VERBS = (
     "unwant unerwunsch indesider ανεπιθυμ"
 )
 # Verbs of those who are troubled: `ενοχλείται από μηνύματα`. What troubles them stands beside it.
-_TROUBLING_BEGINNINGS = tuple(
-    [
-        "disturb",
-        "bother",
-        "pester",
-        "harass",
-        "belastig",
-        "storen",
-        "derang",
-        "importun",
-        "molest",
-        "infastid",
-        "scocc",
-        "ενοχλ",
-    ]
+_TROUBLING_VERBS = (
+    "disturb bother pester harass belastig storen derang importun molest infastid scocc ενοχλ"
 )
+_TROUBLING_BEGINNINGS = tuple(_TROUBLING_VERBS.split())
 _ENDING_BEGINNINGS = (
     *_ENDING_VERBS.split(),
     *(word for word, known in CONCEPTS_BY_WORD.items() if "optout" in known and len(word) >= 6),
@@ -170,7 +159,8 @@ _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 _UNWANTED_STEMS = (
     "messag msg disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
     "schreib schick belastig kontaktier angesproch ansprech bekomm beworb kurznachricht "
-    "market promot publicit pubblicit prospect demarch envoy envoi sollicit derang relanc contact envia envie mensaj molest "
+    "market promot publicit pubblicit prospect demarch envoy envoi sollicit derang relanc contact "
+    "envia envie mensaj molest "
     "escrib invia invii messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ "
     "διαφημ προωθ ενημερ"
 )
@@ -228,6 +218,18 @@ def cell_refuses_messages(cell_text: str) -> bool:
     ):
         return True
     return any(map(_clause_refuses, _clauses_of(cell_text)))
+
+
+def cell_refuses_messages_themselves(cell_text: str) -> bool:
+    """Whether a cell refuses messages and names no opt-out, which `No opt-out` may deny.
+
+    Args:
+        cell_text: the cell, under a heading that asks for consent or for opt-outs.
+    """
+    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    joined = {first + second for first, second in pairwise(words)}
+    names_opt_out = "optout" in _concepts_of([*words, *joined])
+    return not names_opt_out and cell_refuses_messages(cell_text)
 
 
 def cell_mentions_messages(cell_text: str) -> bool:
@@ -319,9 +321,8 @@ def phone_remark_refuses_messages(cell_text: str) -> bool:
     words = fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]).split()
     remark = [word.strip("()[].,;:!-") for word in words if not any(map(str.isdecimal, word))]
     # Before a number, `No` is its abbreviation.
-    is_plain_no = (
-        len(remark) == 1 and remark[0] in _PLAIN_NO and words[-1].strip("()[].!") in remark
-    )
+    is_last = not any(map(str.isdecimal, words[-1]))
+    is_plain_no = is_last and len(remark) == 1 and remark[0] in _PLAIN_NO
     return is_plain_no or cell_refuses_messages(cell_text)
 
 
@@ -358,9 +359,8 @@ _COMMANDING_PAIRS = frozenset(
 )
 # Of German, French, Spanish and Italian verbs: `nicht anrufen`, `no llamar`, `non chiamare`.
 _INFINITIVE = re.compile(r"[a-z]{3,}(?:en|er|ir|re|ar)")
-_CALL_BEGINNINGS = tuple(
-    ["anruf", "anzuruf", "telefon", "appele", "llam", "chiam", "καλει", "καλεσ", "τηλεφων"]
-)
+_CALLING_VERBS = "anruf anzuruf telefon appele llam chiam καλει καλεσ τηλεφων"
+_CALL_BEGINNINGS = tuple(_CALLING_VERBS.split())
 
 
 def _clauses_of(cell_text: str) -> list[list[str]]:

@@ -63,6 +63,7 @@ from contacts.importing.phone_cells import (
 )
 from contacts.importing.refusing_cells import (
     cell_refuses_messages,
+    cell_refuses_messages_themselves,
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
@@ -521,30 +522,22 @@ class _RowValidator:
 
     def _combine_consent_cells(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
         """What all cells together say: a no wins, then doubt, then a yes."""
-        for at in self.names_at:
-            # People write `Anna (no SMS)`; hardly any name has a word that may say no.
-            if " " in cells[at] and name_refuses_contact(cells[at]):
-                return ConsentCell(Consent.OPTED_OUT)
-        for at, _ in self.phone_readers:
-            if phone_remark_refuses_messages(cells[at]):
-                return ConsentCell(Consent.OPTED_OUT)
+        if self._has_refusing_remark(cells):
+            return ConsentCell(Consent.OPTED_OUT)
         said = _NOTHING_SAID
         for at, column, is_of_other_messages in self.consents:
             cell = column.read(cells[at])
             if is_of_other_messages and cell.consent == Consent.AGREES:
                 continue  # a yes to e-mail says nothing about SMS, a no does
+            if cell.problem and cell_refuses_messages_themselves(cells[at]):
+                cell = ConsentCell(Consent.OPTED_OUT)
             if cell.problem:
                 dropped.append(
                     self._build_dropped_cell("consent", at, cells, UnusableCell(cell.problem))
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
-        for at, notes in self.notes:
-            note = notes[cells[at]]
-            if note.problem:
-                dropped.append(
-                    self._build_dropped_cell("consent", at, cells, UnusableCell(note.problem))
-                )
+        for note in self._read_notes(cells, dropped):
             said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
@@ -553,6 +546,23 @@ class _RowValidator:
                     dropped.append(self._build_dropped_cell("consent", at, cells, problem))
                     return ConsentCell(Consent.OPTED_OUT)
         return said
+
+    def _has_refusing_remark(self, cells: list[str]) -> bool:
+        """Whether somebody wrote a refusal beside a name or a number: `Anna (no SMS)`."""
+        # Hardly any name has a word that may say no.
+        return any(
+            " " in cells[at] and name_refuses_contact(cells[at]) for at in self.names_at
+        ) or any(phone_remark_refuses_messages(cells[at]) for at, _ in self.phone_readers)
+
+    def _read_notes(self, cells: list[str], dropped: list[DroppedCell]) -> Iterator[ConsentCell]:
+        """What each note of a row says; one that is not clear is listed."""
+        for at, notes in self.notes:
+            note = notes[cells[at]]
+            if note.problem:
+                dropped.append(
+                    self._build_dropped_cell("consent", at, cells, UnusableCell(note.problem))
+                )
+            yield note
 
     def _build_rejection(self, position: int, cells: list[str], problem: UnusableCell) -> Rejection:
         return Rejection(

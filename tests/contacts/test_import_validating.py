@@ -105,6 +105,19 @@ def test_a_birthday_that_is_not_certain_is_refused(text, order, reason):
     assert reason in result.reason and (result.column, result.value) == ("Born", text)
 
 
+def test_birthdays_that_a_column_often_writes_in_no_form_reject_no_row():
+    def read(text, *others):
+        rows = [[*[""] * 7, other, "", ""] for other in (text, *others)]
+        row = [""] * len(HEADINGS)
+        row[0], row[7] = "6900000001", text
+        return build_row_validator(HEADINGS, MAPPING, "dmy", "GR", sample=rows)(row)
+
+    assert isinstance(read("spring", "1990-05-03", "1991-05-03"), Rejection)
+    kept = read("spring", "autumn", "summer 1990", "1991-05-03")
+    assert (kept.phone, kept.birthday) == ("+306900000001", None)
+    assert "kept without birthday" in kept.dropped[0].reason
+
+
 @pytest.mark.parametrize(
     ("word", "gender"),
     [("F", "female"), ("Herr", "male"), ("Γυναίκα", "female"), ("Άνδρας", "male"), ("", None),

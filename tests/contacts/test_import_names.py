@@ -1,0 +1,162 @@
+"""Names in columns that write the family name first, or two of them; and whose name it is."""
+
+import pytest
+
+from contacts.importing.heading_words import CONCEPTS_BY_WORD
+from contacts.importing.mapping import guess_columns
+from contacts.importing.names import (
+    split_into_first_and_last_name,
+    writes_family_first,
+    writes_family_in_capitals,
+    writes_two_surnames,
+)
+from contacts.importing.validating import build_row_validator
+
+
+def read_rows(headings, rows, region="GR", chosen=None):
+    """First and last name of each row, and the fields of the columns."""
+    guess = guess_columns(headings, rows, region, chosen)
+    validate = build_row_validator(headings, guess.fields, "iso", region, sample=rows)
+    found = [validate(list(row)) for row in rows]
+    return [(row.first_name, row.last_name) for row in found], guess
+
+
+def numbers(count, prefix="690000000"):
+    return [f"{prefix}{n}" for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["Ferrari Giulia", "Esposito Marco", "Lo Presti Chiara"], True),
+        (["Köhler Sabine", "Weiß Jürgen", "Öttl Margit"], True),
+        (["Dubois Hélène", "Moreau Julien"], True),
+        (["Giulia Ferrari", "Marco Esposito"], False),
+        # Half and half tells nothing, and so do names that nobody knows.
+        (["Ferrari Giulia", "Marco Esposito"], False), (["Qwrt Zxcv", "Bnmk Lpoi"], False),
+        (["Papadopoulos Nikos", "Dimou Eleni"], True), (["Adler B", "Zxcv J"], False),
+        (["Sig. Rossi Mario", "Dott. Bianchi Luca"], True),
+    ],
+)  # fmt: skip
+def test_usual_given_names_tell_the_order_if_the_rows_of_a_column_agree(cells, expected):
+    assert writes_family_first("Cliente", cells) is expected
+
+
+def test_capitals_tell_the_family_name_wherever_it_stands():
+    assert writes_family_in_capitals(["LEFÈVRE Camille", "LE GALL Aurélie", "Julien"])
+    assert not writes_family_in_capitals(["Camille Lefèvre", "AURÉLIE LE GALL"])
+    for text, parts in (
+        ("LE GALL Aurélie", ("Aurélie", "LE GALL")),
+        ("Jean Pierre ROUX", ("Jean Pierre", "ROUX")),
+        ("Camille de la TOUR", ("Camille", "de la TOUR")),
+    ):
+        assert split_into_first_and_last_name(text, family_in_capitals=True) == parts
+
+
+def test_spanish_names_have_two_surnames_where_most_of_a_column_have():
+    cells = ["Lucía Fernández Gil", "María José García López", "Ana Ruiz"]
+    assert writes_two_surnames(cells, "ES") and writes_two_surnames(cells, "MX")
+    assert not writes_two_surnames(cells, "IT")
+    assert not writes_two_surnames(["Lucía Fernández", "Ana Ruiz", "Ana Ruiz Soto"], "ES")
+    for text, parts in (
+        ("Lucía Fernández Gil", ("Lucía", "Fernández Gil")),
+        ("María José García López", ("María José", "García López")),
+        ("Juan de la Cruz Pérez", ("Juan", "de la Cruz Pérez")),
+        ("Ana Ruiz", ("Ana", "Ruiz")),
+        ("Gil Soto, Ana", ("Ana", "Gil Soto")),
+    ):
+        assert split_into_first_and_last_name(text, has_two_surnames=True) == parts
+    reversed_name = split_into_first_and_last_name(
+        "Fernández Gil Lucía", has_two_surnames=True, family_first=True
+    )
+    assert reversed_name == ("Lucía", "Fernández Gil")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Apellido paterno", "Apellido materno"), ("Primer apellido", "Segundo apellido"),
+        ("Apellido 1", "Apellido 2"), ("1er apellido", "2º apellido"),
+    ],
+)  # fmt: skip
+def test_two_columns_of_surnames_are_joined(first, second):
+    rows = [[phone, "Ana", "Soto", "Gil"] for phone in numbers(3)]
+    names, _ = read_rows(["Teléfono", "Nombre", second, first], rows)
+    assert names == [("Ana", "Gil Soto")] * 3
+
+
+def test_the_surname_of_a_second_person_is_not_joined():
+    rows = [[phone, "Ana", "Gil", "Eva", "Soto"] for phone in numbers(3)]
+    headings = ["Phone", "First name", "Last name", "First name 2", "Last name 2"]
+    assert read_rows(headings, rows)[0] == [("Ana", "Gil")] * 3
+
+
+def test_columns_without_headings_are_names_in_the_order_that_given_names_show():
+    rows = [
+        ["Zörner", "Heike", "6900000001"],
+        ["Öttl", "Margit", "6900000002"],
+        ["Köhler", "Sabine", "6900000003"],
+    ]
+    headings = ["column 1", "column 2", "column 3"]
+    assert read_rows(headings, rows)[0] == [
+        ("Heike", "Zörner"),
+        ("Margit", "Öttl"),
+        ("Sabine", "Köhler"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("greek", "latin"),
+    [
+        ("ονομα", "onoma"), ("επωνυμο", "eponymo"), ("επωνυμο", "epwnumo"), ("κινητο", "kinito"),
+        ("κινητο", "kinhto"), ("τηλεφωνο", "tilefono"), ("τηλεφωνο", "thlefwno"),
+        ("γεννησησ", "gennisis"), ("φυλο", "fylo"), ("ενημερωση", "enimerosi"),
+    ],
+)  # fmt: skip
+def test_greek_headings_in_latin_letters_mean_the_same(greek, latin):
+    assert CONCEPTS_BY_WORD[greek] <= CONCEPTS_BY_WORD[latin]
+
+
+def test_a_column_of_companies_holds_persons_if_no_other_holds_names():
+    rows = [
+        [phone, name]
+        for phone, name in zip(numbers(2), ["ΜΑΚΡΗΣ ΚΩΣΤΑΣ", "Βλάχου Ελένη"], strict=True)
+    ]
+    names, _ = read_rows(["Κινητό", "Επωνυμία"], rows)
+    assert names == [("ΚΩΣΤΑΣ", "ΜΑΚΡΗΣ"), ("Ελένη", "Βλάχου")]
+    rows = [
+        [phone, name]
+        for phone, name in zip(numbers(2), ["Alpha Trading", "Beta Foods"], strict=True)
+    ]
+    assert read_rows(["Mobile", "Company"], rows)[0] == [("", ""), ("", "")]
+
+
+def test_the_names_of_a_parent_go_with_the_phone_of_a_parent():
+    headings = [
+        "Child first name",
+        "Child surname",
+        "Parent first name",
+        "Parent surname",
+        "Parent mobile",
+    ]
+    rows = [["Tim", "Ash", "Ruth", "Ash", phone] for phone in numbers(2)]
+    names, guess = read_rows(headings, rows, chosen={"phone": [4]})
+    assert names == [("Ruth", "Ash")] * 2 and not guess.question
+
+
+def test_the_label_beside_a_number_tells_the_mobile():
+    headings = ["Name", "Phone 1 - Label", "Phone 1 - Value", "Phone 2 - Type", "Phone 2 - Value"]
+    rows = [
+        ["Ann Lee", "Work", "212-309-5166", "Mobile", "415-555-9720"],
+        ["Bob Lee", "* Mobile", "212-555-7798", "Home", "212-555-7799"],
+        ["Cid Lee", "Home Fax", "212-555-2208", "", "212-555-2209"],
+        ["Dan Lee", "Work", "212-555-5315", "", ""],
+    ]
+    guess = guess_columns(headings, rows, "US")
+    validate = build_row_validator(headings, guess.fields, "iso", "US", sample=rows)
+    assert [validate(list(row)).phone for row in rows] == [
+        "+14155559720",
+        "+12125557798",
+        "+12125552209",
+        "+12125555315",
+    ]
