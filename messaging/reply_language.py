@@ -344,7 +344,7 @@ class Language:
         """The terms of phrases that a text has."""
         words = set(text.split())
         stems = {f"{word[:length]}*" for word in words for length in range(self._longest_term)}
-        return self._terms_of_phrases & (words | stems)
+        return (words | stems) & self._terms_of_phrases
 
 
 class _Vocabulary:

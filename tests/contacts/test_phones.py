@@ -5,7 +5,7 @@ import re
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
@@ -182,6 +182,7 @@ def test_numbers_that_fit_a_pattern_are_read_as_by_the_library(number):
     assert differing([number]) == []
 
 
+@settings(deadline=None)  # the first example of a country loads its metadata
 @given(
     st.lists(
         st.sampled_from([*DIGITS * 20, *phones.BEFORE_CODE, *phones.WITHIN, *phones.AFTER]),
