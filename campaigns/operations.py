@@ -359,7 +359,10 @@ registry.no_personal_data.register(
         (
             "preset_key",
             "message_type",
-            *AutomationRule.TRIGGER_FIELDS[:-2],
+            *AutomationRule.TRIGGER_FIELDS,
+            "dedupe_window_minutes",
+            "max_per_contact_per_day",
+            "is_active",
             "last_run_at",
             "created_at",
             "updated_at",

@@ -211,6 +211,7 @@ registry.personal_data.register(
     PersonalData(
         "contacts.CustomerEvent",
         (
+            "contact",
             "external_ref",
             "event_type",
             "status",

@@ -483,7 +483,7 @@ registry.no_personal_data.register(
     NoPersonalData(
         "messaging.SendingStop", ("reason", "since", "next_probe_at", "probes"), STATES_OF_WORK
     ),
-    NoPersonalData("messaging.SubmissionCounter", ("number",), STATES_OF_WORK),
+    NoPersonalData("messaging.SubmissionCounter", ("number", "database_identity"), STATES_OF_WORK),
     NoPersonalData(
         "messaging.Tally", ("kind", "slot", "event", "detail", "source_id", "count"), FIGURES
     ),

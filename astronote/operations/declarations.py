@@ -165,7 +165,13 @@ def _second_factors() -> Iterator[PersonalData]:
         "otp_static.StaticDevice": SECOND_FACTOR,
         "otp_static.StaticToken": ("token",),
         "django_otp_webauthn.WebAuthnCredential": (
+            "user",
             "name",
+            "confirmed",
+            "sign_count",
+            "backup_eligible",
+            "backup_state",
+            "discoverable",
             "credential_type",
             "credential_id",
             "public_key",
@@ -176,7 +182,7 @@ def _second_factors() -> Iterator[PersonalData]:
             "last_used_at",
         ),
         "django_otp_webauthn.WebAuthnAttestation": ("fmt", "data", "client_data_json"),
-        "django_otp_webauthn.WebAuthnUserHandle": ("handle_hex",),
+        "django_otp_webauthn.WebAuthnUserHandle": ("user", "handle_hex"),
     }
     for model, fields in columns.items():
         yield PersonalData(

@@ -445,7 +445,7 @@ def test_a_store_that_cannot_pay_is_tried_again_until_the_event(alice):
         "stores_without_credit": 1,
     }
     rule = AutomationRule.objects.get(owner=poor)
-    assert rule.block_reason == "1 credits are needed: top up the store"
+    assert rule.block_reason == "1 credit is needed: top up the store"
     credits.top_up(poor.pk, 10, reason="test", key="topped up")
     assert run() == 1
     rule.refresh_from_db()
