@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.urls import reverse
 
-from astronote.common.sql import database_now, rows
+from astronote.common.sql import rows
 from astronote.operations.registry import Notice
 from messaging.statuses import WebhookEventType
 
@@ -18,10 +18,9 @@ ENOUGH_MESSAGES = 20
 
 def notices() -> list[Notice]:
     """A notice if messages were accepted half an hour ago and no receipt has come since."""
-    now = database_now()
     params = {
-        "since": now - LOOKED_BACK,
-        "until": now - WAITED,
+        "looked_back": LOOKED_BACK,
+        "waited": WAITED,
         "receipt": WebhookEventType.RECEIPT,
     }
     [(accepted, first, has_receipt)] = rows(ACCEPTED_AND_RECEIPTS, params)
@@ -41,7 +40,7 @@ ACCEPTED_AND_RECEIPTS = """
     SELECT COALESCE(sum(count), 0)::int, min(slot), EXISTS (
         SELECT 1 FROM (
             SELECT event_type, received_at FROM messaging_webhookevent ORDER BY id DESC LIMIT 1000
-        ) newest WHERE event_type = %(receipt)s AND received_at >= %(since)s)
+        ) newest WHERE event_type = %(receipt)s AND received_at >= now() - %(looked_back)s)
     FROM messaging_tally
-    WHERE event = 'accepted' AND slot >= %(since)s AND slot < %(until)s
+    WHERE event = 'accepted' AND slot >= now() - %(looked_back)s AND slot < now() - %(waited)s
 """
