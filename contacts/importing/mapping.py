@@ -1063,8 +1063,9 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
         # the cells are codes.
         if column.matching_share(looks_like_date):
             return "sms_consent"
-        asks = _names_consent(column) or heading.channel == Channel.SMS or _holds_codes(column)
-        return "ask" if asks and _divides_customers(column) else ""
+        if _names_consent(column) or heading.channel == Channel.SMS:
+            return "ask"
+        return "ask" if _holds_codes(column) and _divides_customers(column) else ""
     return "sms_consent"
 
 

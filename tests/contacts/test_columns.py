@@ -846,6 +846,12 @@ def test_what_was_declined_may_be_something_else_than_messages():
     )
 
 
+@pytest.mark.parametrize("heading", ["SMS marketing", "Consent status", "SMS consent"])
+@pytest.mark.parametrize("cell", ["A", "zzdone", "9"])
+def test_an_answer_that_nobody_understands_is_asked_about_even_if_all_gave_it(heading, cell):
+    assert f"{heading} may say who" in guessed({"Mobile": PHONES[:2], heading: [cell] * 2})[2]
+
+
 def test_one_mark_for_everybody_tells_nobody_apart():
     assert not guessed({"Mobile": PHONES[:2], "Marketing": ["A", "A"]})[2]
 
