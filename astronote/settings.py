@@ -116,7 +116,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "astronote.accounts.login.folded_login_name"
-AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.network_of_visitor"
+AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.address_or_ipv6_network_of_visitor"
 AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.show_form_of_locked_login"
 AXES_ENABLE_ADMIN = False
 AXES_ENABLE_ACCESS_FAILURE_LOG = True

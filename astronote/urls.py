@@ -56,7 +56,7 @@ urlpatterns = [
         include(
             [
                 path("", own(account_views.account_page), name="account"),
-                path("alerts/", own(account_views.switch_own_alerts), name="account_alerts"),
+                path("alerts/", own(account_views.toggle_own_alerts), name="account_alerts"),
                 path("sessions/", own(account_views.end_own_sessions), name="account_end_sessions"),
                 path(
                     "second-factor/",

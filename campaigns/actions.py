@@ -14,7 +14,7 @@ from astronote.common import audit
 from astronote.common.sql import database_now
 from astronote.queues import jobs
 from campaigns import enqueue, schedule, service_campaigns
-from campaigns.audience import allowed_campaign_audience
+from campaigns.audience import campaign_audience_with_consent_and_age
 from campaigns.message_text import SAMPLE_CODE, SAMPLE_CONTACT, create_links_and_campaign_renderer
 from campaigns.models import (
     FINAL_CAMPAIGN_STATUSES,
@@ -61,7 +61,7 @@ def pause_campaign(campaign: Campaign, *, by: Any) -> None:
             campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending"
         )
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_batches("the campaign is paused", **_batch_filter_kwargs(campaign))
+        batch_queue.hold_pending_batches("the campaign is paused", **_batch_filter_kwargs(campaign))
 
 
 def resume_campaign(campaign: Campaign, *, by: Any) -> None:
@@ -75,7 +75,7 @@ def resume_campaign(campaign: Campaign, *, by: Any) -> None:
             campaign, [CampaignStatus.PAUSED], CampaignStatus.SENDING, "is not paused"
         )
         audit.write_entry("resume", campaign, by=by)
-        batch_queue.release_and_enqueue_batches(
+        batch_queue.release_pending_batches_and_enqueue_jobs(
             **_batch_filter_kwargs(campaign), not_before=batch_queue.HELD
         )
 
@@ -191,7 +191,7 @@ def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campai
     if existing := drafts.order_by("pk").first():
         return existing
     draft = build_unsaved_campaign_to_not_reached(campaign)
-    if not allowed_campaign_audience(draft).exists():
+    if not campaign_audience_with_consent_and_age(draft).exists():
         raise ValueError(
             "there is nobody whom it did not reach and who may be messaged; unknown messages count"
             " once their reservation has expired"

@@ -13,7 +13,7 @@ from astronote.common.counts import counted
 from astronote.models import User
 from campaigns import segments
 from campaigns.models import AgeGroup, AudienceChoice, Campaign
-from campaigns.not_reached import contacts_not_reached
+from campaigns.not_reached import contacts_not_reached_nor_tried_again
 from contacts.ages import is_adult, is_not_known_as_minor, years_before
 from contacts.consent import consenting_contacts_q
 from contacts.models import Contact
@@ -33,17 +33,17 @@ def local_today(store: User) -> date:
     return timezone.localdate(timezone=ZoneInfo(store.timezone))
 
 
-def allowed_campaign_audience(campaign: Campaign) -> QuerySet[Contact]:
+def campaign_audience_with_consent_and_age(campaign: Campaign) -> QuerySet[Contact]:
     """The contacts of the store whom a campaign is for and who may receive it.
 
     With a filter, only contacts whose birthday proves 18 years. With lists and segments, or to
     everybody, all but those whose birthday shows that they are younger. Likewise with those whom
     another campaign did not reach. With none of these, nobody.
     """
-    return receivable(chosen_contacts(campaign), campaign)
+    return filter_by_consent_and_age(chosen_contacts(campaign), campaign)
 
 
-def receivable(contacts: QuerySet[Contact], campaign: Campaign) -> QuerySet[Contact]:
+def filter_by_consent_and_age(contacts: QuerySet[Contact], campaign: Campaign) -> QuerySet[Contact]:
     """Of these contacts, those who may receive the campaign by consent and age."""
     return contacts.filter(
         consenting_contacts_q(campaign.message_type),
@@ -87,14 +87,16 @@ def _audience_sources(campaign: Campaign, choices: Sequence[AudienceChoice]) -> 
     """The conditions on a contact of which one must hold; none if there is no audience."""
     today = local_today(campaign.owner)
     if campaign.not_reached_by_id:
-        not_reached = contacts_not_reached(campaign.not_reached_by_id, except_campaign=campaign.pk)
+        not_reached = contacts_not_reached_nor_tried_again(
+            campaign.not_reached_by_id, except_campaign=campaign.pk
+        )
         yield Q(pk__in=not_reached.values("pk"))
         return
     if campaign.to_everybody:
         yield Q()
         return
     if campaign.filter_gender or campaign.filter_age_group:
-        yield _filters_of_adults(campaign, today)
+        yield _adults_of_gender_and_age_group(campaign, today)
         return
     lists = [choice.list_id for choice in choices if choice.list_id and not choice.is_excluded]
     if campaign.list_id:
@@ -103,10 +105,10 @@ def _audience_sources(campaign: Campaign, choices: Sequence[AudienceChoice]) -> 
         yield segments.on_any_list(lists)
     for choice in choices:
         if choice.segment and not choice.is_excluded:
-            yield segments.matches_segment(choice.segment, today)
+            yield segments.segment_condition_for_any_store(choice.segment, today)
 
 
-def _filters_of_adults(campaign: Campaign, today: date) -> Q:
+def _adults_of_gender_and_age_group(campaign: Campaign, today: date) -> Q:
     condition = is_adult(today)
     if campaign.filter_gender:
         condition &= Q(gender=campaign.filter_gender)
@@ -138,7 +140,7 @@ def audience_problem(campaign: Campaign) -> str:
     return ""
 
 
-def why_audience_is_empty(campaign: Campaign) -> str:
+def explain_audience_known_to_be_empty(campaign: Campaign) -> str:
     """Why no contact of the store is in the audience, as far as it can be told."""
     if problem := audience_problem(campaign):
         return problem
@@ -150,13 +152,13 @@ def why_audience_is_empty(campaign: Campaign) -> str:
     else:
         contacts = chosen_contacts(campaign)
         if not contacts.exists():
-            return f"{NOBODY}: {_why_nobody_is_chosen(campaign)}"
+            return f"{NOBODY}: {_explain_choice_known_to_be_empty(campaign)}"
     consenting = contacts.filter(consenting_contacts_q(campaign.message_type))
     count = consenting.count()
     if not count:
         match = counted(contacts.count(), "contact matches", "contacts match")
         return f"{NOBODY}: {match}, and none has consent to this type"
-    if allowed_campaign_audience(campaign).exists():
+    if campaign_audience_with_consent_and_age(campaign).exists():
         return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
     if not has_filters:
         return f"{NOBODY}: the birthdays of all {count:,} contacts say that they are under 18"
@@ -168,7 +170,7 @@ def why_audience_is_empty(campaign: Campaign) -> str:
     return f"{NOBODY}: none of {count:,} birthdays is in this age"
 
 
-def _why_nobody_is_chosen(campaign: Campaign) -> str:
+def _explain_choice_known_to_be_empty(campaign: Campaign) -> str:
     """Why no contact is chosen for a campaign without a gender or an age."""
     if campaign.not_reached_by_id:
         return "the other campaign has reached everybody that can be reached now"

@@ -13,10 +13,10 @@ from django.db.models import Count, F, Func, IntegerField, Q, QuerySet
 
 from campaigns import segments
 from campaigns.audience import (
-    allowed_campaign_audience,
+    campaign_audience_with_consent_and_age,
     chosen_contacts,
+    filter_by_consent_and_age,
     local_today,
-    receivable,
 )
 from campaigns.models import AudienceChoice, Campaign, Segment
 from campaigns.new_messages import iter_chunks_without_suppressed
@@ -55,7 +55,7 @@ def count_segment(segment: Segment) -> SegmentCount:
     """Count a segment, saved or not, and say why others are left out; nothing is written."""
     campaign = Campaign(owner=segment.owner, message_type=MessageType.MARKETING)
     campaign.choose_audience([AudienceChoice(segment=segment)])
-    audience = allowed_campaign_audience(campaign)
+    audience = campaign_audience_with_consent_and_age(campaign)
     size = audience.count()
     is_exact = size <= MAX_COUNTED
     drawn = list(
@@ -66,7 +66,7 @@ def count_segment(segment: Segment) -> SegmentCount:
     kept = sum(
         len(chunk.recipients) for chunk in iter_chunks_without_suppressed(iter(drawn), campaign)
     )
-    suppressed = estimate_share(size, len(drawn), len(drawn) - kept)
+    suppressed = scale_sample_count_to_size(size, len(drawn), len(drawn) - kept)
     left_out = [*left_out_counts_without_suppressed(campaign)]
     if suppressed:
         left_out.append(LeftOut(suppressed, SUPPRESSED))
@@ -91,9 +91,11 @@ def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
         minors=Count("pk", filter=consenting & ~adults),
     )
     if any(choice.is_excluded for choice in campaign.audience_choices()):
-        with_excluded = receivable(chosen, campaign).count()
-        counts["excluded"] = with_excluded - allowed_campaign_audience(campaign).count()
-    counts |= _without_needed_value(campaign)
+        with_excluded = filter_by_consent_and_age(chosen, campaign).count()
+        counts["excluded"] = (
+            with_excluded - campaign_audience_with_consent_and_age(campaign).count()
+        )
+    counts |= _left_out_counts_by_missing_value(campaign)
     for reason, count in counts.items():
         if count:
             yield LeftOut(count, LEFT_OUT_REASONS[reason])
@@ -110,11 +112,11 @@ LEFT_OUT_REASONS = {
 }
 
 
-def _without_needed_value(campaign: Campaign) -> dict[str, int]:
+def _left_out_counts_by_missing_value(campaign: Campaign) -> dict[str, int]:
     """By value: how many would be chosen and may be messaged, but lack what a segment asks for."""
     today = local_today(campaign.owner)
     counts = dict.fromkeys((needed.name for needed in segments.VALUES_NEEDED), 0)
-    contacts = receivable(Contact.objects.filter(owner=campaign.owner_id), campaign)
+    contacts = filter_by_consent_and_age(Contact.objects.filter(owner=campaign.owner_id), campaign)
     if campaign.filter_gender or campaign.filter_age_group:
         without_birthday = contacts.filter(birthday=None)
         if campaign.filter_gender:
@@ -126,7 +128,9 @@ def _without_needed_value(campaign: Campaign) -> dict[str, int]:
         for needed in segments.VALUES_NEEDED:
             if choice.segment.conditions.keys().isdisjoint(needed.conditions):
                 continue
-            others = segments.matches_segment(choice.segment, today, without=needed.conditions)
+            others = segments.segment_condition_for_any_store(
+                choice.segment, today, without=needed.conditions
+            )
             counts[needed.name] += contacts.filter(needed.is_missing, others).count()
     return counts
 
@@ -137,6 +141,6 @@ def stable_random_sample(audience: QuerySet[Contact], share: float) -> QuerySet[
     return audience.annotate(draw=draw).filter(draw__lt=int(-(2**31) + share * 2**32))
 
 
-def estimate_share(size: int, drawn: int, found: int) -> int:
+def scale_sample_count_to_size(size: int, drawn: int, found: int) -> int:
     """How many of `size` there are if `found` of `drawn` ones are such."""
     return round(found * size / max(1, drawn))

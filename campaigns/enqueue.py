@@ -16,7 +16,11 @@ from astronote.common.logs import log_context
 from astronote.common.prefetch import prefetch_in_one_thread
 from astronote.common.sql import database_now
 from campaigns import message_text, schedule, service_campaigns
-from campaigns.audience import allowed_campaign_audience, audience_problem, why_audience_is_empty
+from campaigns.audience import (
+    audience_problem,
+    campaign_audience_with_consent_and_age,
+    explain_audience_known_to_be_empty,
+)
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
 from campaigns.new_messages import (
     CHUNK,
@@ -98,8 +102,8 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         raise CannotStart(problem)
     written = _write_messages_until_over_limit(campaign, sender)
     if not written.message_count:
-        raise CannotStart(why_audience_is_empty(campaign))
-    service_campaigns.require_confirmation(campaign, written.message_count)
+        raise CannotStart(explain_audience_known_to_be_empty(campaign))
+    service_campaigns.require_confirmation_if_over_limit(campaign, written.message_count)
     try:
         credits.reserve_credits_or_raise(written.batches)
     except credits.InsufficientCredits as error:
@@ -138,7 +142,7 @@ def _write_messages_until_over_limit(campaign: Campaign, sender: str) -> Written
     except ValueError as error:
         raise CannotStart(str(error)) from None
     limit = service_campaigns.recipient_limit_unless_confirmed(campaign)
-    audience = allowed_campaign_audience(campaign).order_by("pk")
+    audience = campaign_audience_with_consent_and_age(campaign).order_by("pk")
     recipients = (
         audience[: None if limit is None else limit + 1]
         .values_list(*RECIPIENT_COLUMNS)

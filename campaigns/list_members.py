@@ -31,7 +31,7 @@ class CampaignResult(models.TextChoices):
     FAILED = "failed", "failed"
 
 
-def contacts_by_result(campaign: Campaign, result: str) -> QuerySet[Contact]:
+def contacts_with_campaign_result(campaign: Campaign, result: str) -> QuerySet[Contact]:
     """The contacts whose message of a campaign came to this so far.
 
     Args:
@@ -63,7 +63,7 @@ class WrittenNumbers(NamedTuple):
     unreadable: list[str]
 
 
-def find_written_numbers(store: User, lines: Iterable[str]) -> WrittenNumbers:
+def find_contacts_by_written_numbers(store: User, lines: Iterable[str]) -> WrittenNumbers:
     """Find a store's contacts by numbers as people write them, one a line."""
     region = phone_region_of(store)
     phones, unreadable = [], []
@@ -77,7 +77,7 @@ def find_written_numbers(store: User, lines: Iterable[str]) -> WrittenNumbers:
     return WrittenNumbers(contacts, [one for one in phones if one not in known], unreadable)
 
 
-def add_contacts_to_list(target: List, contacts: QuerySet[Contact], *, by: Any) -> int:
+def add_unrestricted_contacts_to_list(target: List, contacts: QuerySet[Contact], *, by: Any) -> int:
     """Put contacts of the list's store on it, in one statement; return how many were not on it.
 
     Restricted contacts and those of other stores are left alone.

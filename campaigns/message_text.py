@@ -11,10 +11,16 @@ from astronote.models import User
 from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
-from messaging.gsm_text import count_characters_outside_gsm, replace_characters_outside_gsm
+from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_where_possible
 from messaging.links import OwnedText
 from messaging.opt_out_line import UNSUBSCRIBE, has_working_opt_out_link, opt_out_line
-from messaging.text import MAX_PARTS, Template, count_parts, tag_problem, value_or_empty
+from messaging.text import (
+    MAX_PARTS,
+    Template,
+    clean_value_or_empty_if_placeholder,
+    count_parts,
+    tag_problem,
+)
 
 OFFER = "offer_link"
 # How the links of a message are made from its tracking ID, by tag.
@@ -151,12 +157,14 @@ def _build_renderer(text: str, greek_capitals: bool) -> Renderer:
     )
 
     def render(contact: Mapping[str, str], tracking_id: str) -> str:
-        values = {name: value_or_empty(contact[name]) for name in contact_fields}
+        values = {
+            name: clean_value_or_empty_if_placeholder(contact[name]) for name in contact_fields
+        }
         for name, make in link_makers.items():
             values[name] = make(tracking_id)
         if names_to_gsm:
             for name in contact_fields:
-                values[name] = replace_characters_outside_gsm(values[name], greek_capitals=True)
+                values[name] = replace_outside_gsm_where_possible(values[name], greek_capitals=True)
         return template.render(values)
 
     return render

@@ -542,9 +542,9 @@ class Automation(models.Model):
                 {"message_body": "An automation has no offer: remove {{offer_link}}."}
             )
         if self.send_hour is not None and self.message_type in MessageType.values:
-            self._check_that_quiet_hours_end_on_the_same_day(self.send_hour)
+            self._require_quiet_hours_to_end_on_same_day(self.send_hour)
 
-    def _check_that_quiet_hours_end_on_the_same_day(self, hour: int) -> None:
+    def _require_quiet_hours_to_end_on_same_day(self, hour: int) -> None:
         zone = self.owner.timezone if self.owner_id else "UTC"
         today = database_now().astimezone(ZoneInfo(zone)).date()
         quiet_until = limits.find_quiet_hours_end(

@@ -32,7 +32,9 @@ MAY_NOT_BE_REACHED = ~Q(error_code="") & (
 )
 
 
-def contacts_not_reached(campaign_id: int, *, except_campaign: int | None) -> QuerySet[Contact]:
+def contacts_not_reached_nor_tried_again(
+    campaign_id: int, *, except_campaign: int | None
+) -> QuerySet[Contact]:
     """The contacts of a campaign's messages that failed, were skipped for now or expired unknown.
 
     An unknown message has expired when its reservation has: until then a receipt may still tell.

@@ -45,7 +45,7 @@ from campaigns.actions import TEST_KEY_PREFIX
 from campaigns.automations import birthday
 from campaigns.models import STARTABLE_STATUSES, AutomationRule, Campaign
 from contacts.contact_page import ContactPanel, contact_panels
-from contacts.lookup import possible_numbers
+from contacts.lookup import possible_numbers_in_countries_of_stores
 from messaging.models import DirectMessage
 from messaging.operations import BY_CONTACT_OR_NUMBER, MESSAGE_CODES, OF_ITS_MESSAGE
 from messaging.statuses import COUNTED_STATUSES
@@ -103,7 +103,7 @@ def _message_metrics() -> Iterator[Metric]:
     yield messages
 
 
-def _newest_draft_or_add_url() -> str:
+def _newest_startable_campaign_or_add_url() -> str:
     draft = Campaign.objects.filter(status__in=STARTABLE_STATUSES).order_by("-pk").first()
     if draft is None:
         return reverse("admin:campaigns_campaign_add")
@@ -115,7 +115,7 @@ registry.first_steps.register(
         "Send a test to your own phone",
         "Write a campaign, save it, and press “Send a test” on its page.",
         DirectMessage.objects.filter(idempotency_key__startswith=TEST_KEY_PREFIX).exists,
-        _newest_draft_or_add_url,
+        _newest_startable_campaign_or_add_url,
         "campaigns.change_campaign",
         70,
     ),
@@ -123,7 +123,7 @@ registry.first_steps.register(
         "Send the first campaign",
         "Its page shows who gets it, what it costs and what is left, before anything is sent.",
         Campaign.objects.filter(started_at__isnull=False).exists,
-        _newest_draft_or_add_url,
+        _newest_startable_campaign_or_add_url,
         "campaigns.change_campaign",
         80,
     ),
@@ -160,8 +160,8 @@ contact_panels.register(
 registry.metric_sources.register(MetricSource("campaign messages", _message_metrics))
 registry.repairs.register(
     Repair("held_batches_released", repairs.release_held_batches_of_sending_campaigns),
-    Repair("campaigns_started", repairs.enqueue_due_campaigns),
-    Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled),
+    Repair("campaigns_started", repairs.enqueue_start_of_due_campaigns),
+    Repair("cancellings_finished", repairs.cancel_unsent_batches_and_count_campaigns),
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
 )
 registry.operator_models.register(
@@ -385,7 +385,7 @@ def _find_campaigns_by_name(text: str) -> list[Found]:
     ]
 
 
-def _find_numbers_messaged(text: str) -> list[Found]:
+def _links_to_messages_of_possible_numbers(text: str) -> list[Found]:
     """A way to the messages to a number, however it is written."""
     address = reverse("admin:campaigns_campaignmessage_changelist")
     return [
@@ -394,13 +394,15 @@ def _find_numbers_messaged(text: str) -> list[Found]:
             "messages of campaigns",
             f"{address}?{urlencode({'q': number})}",
         )
-        for number in possible_numbers(text)
+        for number in possible_numbers_in_countries_of_stores(text)
     ]
 
 
 registry.search_sources.register(
     SearchSource("campaigns", "campaign", "campaigns.view_campaign", _find_campaigns_by_name),
-    SearchSource("messages", "sms", "campaigns.view_campaignmessage", _find_numbers_messaged),
+    SearchSource(
+        "messages", "sms", "campaigns.view_campaignmessage", _links_to_messages_of_possible_numbers
+    ),
 )
 registry.sidebar_links.register(
     SidebarLink.to_admin_changelist("", "Campaigns", "campaign", "campaigns.campaign", 10),

@@ -19,14 +19,18 @@ from django.db.models import QuerySet
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.common.counts import counted
 from campaigns import service_campaigns
-from campaigns.audience import allowed_campaign_audience, audience_problem, why_audience_is_empty
+from campaigns.audience import (
+    audience_problem,
+    campaign_audience_with_consent_and_age,
+    explain_audience_known_to_be_empty,
+)
 from campaigns.audience_counts import (
     MAX_COUNTED,
     SAMPLE_SIZE,
     SUPPRESSED,
     LeftOut,
-    estimate_share,
     left_out_counts_without_suppressed,
+    scale_sample_count_to_size,
     stable_random_sample,
 )
 from campaigns.message_text import (
@@ -50,7 +54,7 @@ from messaging.batch_writing import NewMessage
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
 from messaging.limits import describe_store_caps, find_current_quiet_hours_end
 from messaging.statuses import describe_reason
-from messaging.text import Template, count_parts, sms_encoding, value_or_empty
+from messaging.text import Template, clean_value_or_empty_if_placeholder, count_parts, sms_encoding
 
 TEXTS_SHOWN = 5
 CONFIDENCE = 1.96  # of standard errors: 95 of 100 samples are as near as this
@@ -142,13 +146,13 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     if campaign.owner_id is None:
         text = render(SAMPLE_CONTACT, SAMPLE_CODE) if render else campaign.message_text
         return _build_preview_of_text(text, problem)
-    audience = allowed_campaign_audience(campaign)
+    audience = campaign_audience_with_consent_and_age(campaign)
     size = audience.count()
     wallet = credits.get_or_create_wallet(campaign.owner_id)
     if render is None:
         preview = _build_preview_of_text(campaign.message_text)._replace(recipients=size, credits=0)
     else:
-        preview = _preview_by_counting_audience(campaign, audience, size, render)
+        preview = _preview_by_counting_audience_or_sample(campaign, audience, size, render)
     preview = preview._replace(
         available=wallet.available,
         notes=list(_quiet_hours_and_cap_notes(campaign)),
@@ -179,14 +183,14 @@ class _Counts:
     drawn: int = 0
     suppressed: int = 0
     sample_text: str = ""
-    by_parts: Counter[int] = field(default_factory=Counter)
+    recipients_by_parts: Counter[int] = field(default_factory=Counter)
     by_reason: Counter[str] = field(default_factory=Counter)
     without_value: int = 0
     unicode_texts: int = 0
     saved: int = 0
 
 
-def _preview_by_counting_audience(
+def _preview_by_counting_audience_or_sample(
     campaign: Campaign, audience: QuerySet[Contact], size: int, render: Renderer
 ) -> CampaignPreview:
     """Count the messages to the audience, or to a sample of it."""
@@ -198,7 +202,7 @@ def _preview_by_counting_audience(
     render_plain = _renderer_or_none_if_same_or_invalid(campaign, plain)
     counts = _count_messages(campaign, drawn, render, render_plain)
     text = counts.sample_text or render(SAMPLE_CONTACT, SAMPLE_CODE)
-    suppressed = estimate_share(size, counts.drawn, counts.suppressed)
+    suppressed = scale_sample_count_to_size(size, counts.drawn, counts.suppressed)
     scale = 1.0 if is_whole else size / max(1, counts.drawn)
     signs = count_characters_outside_gsm(render(EMPTY_CONTACT, SAMPLE_CODE))
     saved = round(counts.saved * scale)
@@ -207,12 +211,12 @@ def _preview_by_counting_audience(
         names = 0 if signs else round(counts.unicode_texts * scale)
         unicode = UnicodeSigns(signs, names, plain if saved > 0 else "", max(saved, 0))
     return _build_preview_of_text(text)._replace(
-        recipients=round(sum(counts.by_parts.values()) * scale),
-        credits=round(_total_parts(counts.by_parts) * scale),
+        recipients=round(sum(counts.recipients_by_parts.values()) * scale),
+        credits=round(_total_parts(counts.recipients_by_parts) * scale),
         credits_error=0 if is_whole else _credits_error_for_audience(counts, size),
         spread=[
             PartCount(parts, round(count * scale))
-            for parts, count in sorted(counts.by_parts.items())
+            for parts, count in sorted(counts.recipients_by_parts.items())
         ],
         skipped=[
             SkippedCount(describe_reason(reason), round(count * scale))
@@ -244,9 +248,11 @@ def _count_messages(
                 counts.by_reason[message.skip_reason] += 1
                 continue
             counts.sample_text = counts.sample_text or message.text
-            counts.by_parts[message.segments] += 1
+            counts.recipients_by_parts[message.segments] += 1
             counts.unicode_texts += sms_encoding(message.text) != "GSM-7"
-            counts.without_value += any(not value_or_empty(row[at]) for at in gaps)
+            counts.without_value += any(
+                not clean_value_or_empty_if_placeholder(row[at]) for at in gaps
+            )
         if render_plain:
             plain = build_new_or_skipped_messages(campaign, render_plain, chunk, tracking_ids)
             counts.saved += _total_parts_of_unskipped(messages) - _total_parts_of_unskipped(plain)
@@ -257,13 +263,13 @@ def _total_parts_of_unskipped(messages: list[NewMessage]) -> int:
     return sum(message.segments for message in messages if not message.skip_reason)
 
 
-def _total_parts(by_parts: Mapping[int, int]) -> int:
-    return sum(parts * count for parts, count in by_parts.items())
+def _total_parts(recipients_by_parts: Mapping[int, int]) -> int:
+    return sum(parts * count for parts, count in recipients_by_parts.items())
 
 
 def _recipient_indexes_of_fields_without_default(campaign: Campaign) -> list[int]:
     """Where the fields are in a recipient's row that leave a gap in the text if they are empty."""
-    without_default = Template(campaign.message_text).fields_without_default()
+    without_default = Template(campaign.message_text).fields_that_leave_a_gap_if_empty()
     return [RECIPIENT_COLUMNS.index(name) for name in without_default if name in CONTACT_FIELDS]
 
 
@@ -286,8 +292,8 @@ def _renderer_or_none_if_same_or_invalid(campaign: Campaign, text: str) -> Rende
 def _credits_error_for_audience(counts: _Counts, size: int) -> int:
     """The error of the credits of a sample, as CONFIDENCE has it."""
     drawn = max(2, counts.drawn)
-    mean = _total_parts(counts.by_parts) / drawn
-    squares = sum(parts * parts * count for parts, count in counts.by_parts.items())
+    mean = _total_parts(counts.recipients_by_parts) / drawn
+    squares = sum(parts * parts * count for parts, count in counts.recipients_by_parts.items())
     variance = max(0.0, squares / drawn - mean * mean) * drawn / (drawn - 1)
     return math.ceil(CONFIDENCE * size * math.sqrt(variance / drawn * (1 - drawn / size)))
 
@@ -302,12 +308,12 @@ def _why_campaign_cannot_be_sent(campaign: Campaign, preview: CampaignPreview, s
         return "The campaign has no text yet."
     problem = audience_problem(campaign)
     if problem or not (preview.recipients or preview.skipped):
-        problem = problem or why_audience_is_empty(campaign)
+        problem = problem or explain_audience_known_to_be_empty(campaign)
         return f"{problem[0].upper()}{problem[1:]}."
     if not preview.recipients:
         return "Every contact of the audience is skipped."
     try:
-        service_campaigns.require_confirmation(campaign, size)
+        service_campaigns.require_confirmation_if_over_limit(campaign, size)
     except SendingBlocked as blocked:
         return str(blocked)
     missing = (preview.credits or 0) - (preview.available or 0)
@@ -353,7 +359,9 @@ def preview_for_contacts(campaign: Campaign, search: str) -> list[RecipientText]
     render = build_preview_renderer(campaign)
     of_store = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
     contacts = list(search_contacts(of_store, search)[:TEXTS_SHOWN])
-    allowed = allowed_campaign_audience(campaign).filter(pk__in=[one.pk for one in contacts])
+    allowed = campaign_audience_with_consent_and_age(campaign).filter(
+        pk__in=[one.pk for one in contacts]
+    )
     rows = list(allowed.values_list(*RECIPIENT_COLUMNS))
     reasons: dict[int, str] = {}
     for chunk in iter_chunks_without_suppressed(iter(rows), campaign):

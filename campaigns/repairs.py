@@ -49,21 +49,21 @@ def release_held_batches_of_sending_campaigns(dry_run: bool) -> int:
         return held.count()
     released = 0
     for campaign_id in campaign_ids:
-        released += batch_queue.release_and_enqueue_batches(
+        released += batch_queue.release_pending_batches_and_enqueue_jobs(
             kind=CampaignMessage.batch_kind, source_id=campaign_id, not_before=batch_queue.HELD
         )
         audit.write_entry("held batches released", Campaign(pk=campaign_id), by=NAME)
     return released
 
 
-def enqueue_due_campaigns(dry_run: bool) -> int:
+def enqueue_start_of_due_campaigns(dry_run: bool) -> int:
     """Enqueue the start of due campaigns whose job was lost, or whose next try is due."""
     if dry_run:
         return schedule.due_campaigns().count()
-    return schedule.enqueue_due_campaigns()
+    return schedule.enqueue_start_of_due_campaigns()
 
 
-def cancel_unsent_batches_of_cancelled(dry_run: bool) -> int:
+def cancel_unsent_batches_and_count_campaigns(dry_run: bool) -> int:
     """Drop the unsent batches of cancelled campaigns."""
     ids = actions.cancelled_ids_with_unsent_batches()
     if dry_run:
@@ -114,7 +114,7 @@ def _lock_and_repair_if_sending(campaign_id: int) -> None:
         Q(campaign=campaign) & Q(Exists(own_batch.filter(status=BatchStatus.SETTLED))),
         "its batch was settled without it",
     )
-    counters_changed = recount_and_end_complete_campaign(campaign_id)
+    counters_changed = recount_end_if_complete_and_tell_if_wrong(campaign_id)
     audit.write_entry(
         "stuck campaign repaired",
         campaign,
@@ -165,7 +165,7 @@ def _sender_id_or_default(campaign: Campaign) -> str:
     return campaign.owner.sender_name or settings.MITTO_SENDER
 
 
-def recount_and_end_complete_campaign(campaign_id: int) -> bool:
+def recount_end_if_complete_and_tell_if_wrong(campaign_id: int) -> bool:
     """Set a campaign's counters to what its messages say; end it if all have an outcome.
 
     Returns:

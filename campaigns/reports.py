@@ -180,7 +180,7 @@ def campaign_funnel(campaign: Campaign, report: CampaignReport) -> list[FunnelSt
     ]
 
 
-def other_recent_campaigns(campaign: Campaign) -> QuerySet[Campaign]:
+def other_recent_or_scheduled_of_store(campaign: Campaign) -> QuerySet[Campaign]:
     """A few of the store's other campaigns that are scheduled or were started this week."""
     week_ago = timezone.now() - timedelta(days=7)
     now = Q(status=CampaignStatus.SCHEDULED) | Q(started_at__gte=week_ago)
@@ -222,7 +222,7 @@ def merge_slots_into_chart_points(
     ]
 
 
-def count_not_reached(report: CampaignReport) -> int:
+def count_failed_unknown_and_skipped_for_now(report: CampaignReport) -> int:
     """How many messages failed, were skipped for what may have changed, or are unknown."""
     skipped = sum(report.skipped_by_reason.get(reason, 0) for reason in SKIPPED_FOR_NOW)
     return sum(report.failed_by_reason.values()) + skipped + report.unknown
@@ -232,16 +232,18 @@ def _nonzero_most_frequent_first(counts: Counter[str]) -> dict[str, int]:
     return {detail: count for detail, count in counts.most_common() if count}
 
 
-def delivery_seconds_by_percentile(counts_by_wait_bucket: Counter[str]) -> dict[int, float]:
+def delivery_seconds_by_percentile(counts_by_wait_bound_index: Counter[str]) -> dict[int, float]:
     """The seconds within which PERCENTILES per cent of the messages were delivered.
 
     Within a class of WAIT_BOUNDS the times are assumed to be spread evenly.
 
     Args:
-        counts_by_wait_bucket: delivered messages by the index of their class, as tallies hold it.
+        counts_by_wait_bound_index: delivered messages by the index of their class, as in tallies.
     """
     counts = {
-        int(index): count for index, count in counts_by_wait_bucket.items() if index and count > 0
+        int(index): count
+        for index, count in counts_by_wait_bound_index.items()
+        if index and count > 0
     }
     total = sum(counts.values())
     seconds: dict[int, float] = {}

@@ -62,7 +62,7 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         service_campaigns.raise_not_permitted_if_may_not_send_type(current.message_type, by)
         message_text.build_full_text(current)
         details = service_campaigns.type_and_recipients_if_service(current)
-        service_campaigns.require_confirmation(current, details.get("recipients", 0))
+        service_campaigns.require_confirmation_if_over_limit(current, details.get("recipients", 0))
         Campaign.objects.filter(pk=campaign.pk).update(
             status=CampaignStatus.SCHEDULED,
             scheduled_at=start_at,
@@ -105,7 +105,7 @@ def due_campaigns() -> QuerySet[Campaign]:
     )
 
 
-def enqueue_due_campaigns() -> int:
+def enqueue_start_of_due_campaigns() -> int:
     """Enqueue a job for each due campaign, so that none delays another; return how many."""
     due = due_campaigns().order_by("scheduled_at").values_list("pk", flat=True)
     ids = list(due[:MAX_STARTS_PER_SWEEP])

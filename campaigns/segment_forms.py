@@ -120,7 +120,7 @@ class _ConditionsOfStoreForm(ConditionFields):
         return super().clean()
 
 
-def build_segment(store: User, name: str, values: dict[str, Any]) -> Segment:
+def build_unsaved_segment(store: User, name: str, values: dict[str, Any]) -> Segment:
     """A segment that is not saved.
 
     Args:
@@ -149,15 +149,15 @@ def create_segment(store: User, name: str, values: dict[str, Any], *, by: Any) -
     """Create a segment and write an audit entry.
 
     Args:
-        store: as in `build_segment`, as are name and values.
+        store: as in `build_unsaved_segment`, as are name and values.
         name: its name.
         values: its conditions.
         by: who creates it.
 
     Raises:
-        ValidationError: as `build_segment`.
+        ValidationError: as `build_unsaved_segment`.
     """
-    segment = build_segment(store, name, values)
+    segment = build_unsaved_segment(store, name, values)
     with transaction.atomic():
         segment.save()
         audit.write_entry("added", segment, by=by)

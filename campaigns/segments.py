@@ -149,7 +149,9 @@ VALUES_NEEDED = (
 )
 
 
-def matches_segment(segment: Segment, day: date, *, without: Sequence[str] = ()) -> Q:
+def segment_condition_for_any_store(
+    segment: Segment, day: date, *, without: Sequence[str] = ()
+) -> Q:
     """The segment as a condition on Contact; it does not ask for the store or for consent.
 
     Args:
@@ -179,7 +181,7 @@ def segment_problem(segment: Segment) -> str:
 def contacts_matching(segment: Segment, day: date) -> QuerySet[Contact]:
     """The store's contacts that match a segment, whether they may be messaged or not."""
     return Contact.objects.filter(
-        matches_segment(segment, day), owner=segment.owner_id, phone__isnull=False
+        segment_condition_for_any_store(segment, day), owner=segment.owner_id, phone__isnull=False
     )
 
 

@@ -17,7 +17,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.store_clock import show_time
 from astronote.models import User
-from campaigns.audience import allowed_campaign_audience
+from campaigns.audience import campaign_audience_with_consent_and_age
 from campaigns.models import STARTABLE_STATUSES, Campaign, ServiceConfirmation
 from contacts.models import MessageType
 
@@ -63,7 +63,7 @@ def recipient_limit_unless_confirmed(campaign: Campaign) -> int | None:
     return campaign.owner.service_max_recipients
 
 
-def require_confirmation(campaign: Campaign, recipient_count: int) -> None:
+def require_confirmation_if_over_limit(campaign: Campaign, recipient_count: int) -> None:
     """Refuse a service campaign to more recipients than one person alone may decide on.
 
     Raises:
@@ -79,7 +79,10 @@ def require_confirmation(campaign: Campaign, recipient_count: int) -> None:
 def needs_confirmation(campaign: Campaign) -> bool:
     """Whether the campaign has more recipients than it may have without a second person."""
     limit = recipient_limit_unless_confirmed(campaign)
-    return limit is not None and allowed_campaign_audience(campaign)[: limit + 1].count() > limit
+    return (
+        limit is not None
+        and campaign_audience_with_consent_and_age(campaign)[: limit + 1].count() > limit
+    )
 
 
 def settings_digest(campaign: Campaign) -> str:
@@ -189,7 +192,7 @@ def type_and_recipients_if_service(campaign: Campaign) -> dict[str, Any]:
         return {}
     return {
         "message_type": campaign.message_type,
-        "recipients": allowed_campaign_audience(campaign).count(),
+        "recipients": campaign_audience_with_consent_and_age(campaign).count(),
     }
 
 

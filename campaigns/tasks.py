@@ -23,7 +23,7 @@ def start_campaign(campaign_id: int) -> str:
 
 def start_due_campaigns() -> int:
     """Queue scheduler: enqueue due campaigns, also those whose delayed job was lost."""
-    return schedule.enqueue_due_campaigns()
+    return schedule.enqueue_start_of_due_campaigns()
 
 
 def drop_cancelled_batches(campaign_id: int) -> int:

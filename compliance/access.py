@@ -34,7 +34,7 @@ def collect_held_data(person: Person) -> dict[str, Any]:
         "stores": _describe_stores_with_number(person),
         "recipients": record.recipient_texts(),
         "transfers": record.transfer_texts(),
-        "periods": record.retention_period_texts(),
+        "periods": record.retention_period_texts_by_setting(),
         "rights": list(record.RIGHTS),
         "automated_decisions": "none",
         "data": [one for one in data if one["rows"] or one["mentions"]],
@@ -71,7 +71,7 @@ def _describe_rows_of_declaration(declaration: PersonalData, person: Person) -> 
     """What the rows of a declaration hold: the person's own, and texts of others."""
     rows, mentions = _own_rows_and_texts_naming_person(declaration, person)
     if held_rows.model_of_declaration(declaration) is ImportFileChunk:
-        rows = list(uploads.rows_of_person_in_uploads(person))
+        rows = list(uploads.uploads_with_rows_of_person_or_unreadable(person))
     return {
         "what": declaration.model,
         "purpose": declaration.purpose,
@@ -141,10 +141,10 @@ def _places_outside_tables_naming_person(person: Person) -> list[str]:
     ]
     found += [
         f"a temporary file ({path.name})"
-        for path in elsewhere.temporary_files_naming_person(traces)
+        for path in elsewhere.declared_temporary_files_naming_person(traces)
     ]
     try:
-        found += [f"Redis: {key}" for key in elsewhere.redis_keys_naming_person(traces)]
+        found += [f"Redis: {key}" for key in elsewhere.declared_redis_keys_naming_person(traces)]
     except RedisError as error:
         found.append(f"Redis cannot be searched now ({type(error).__name__})")
     return found

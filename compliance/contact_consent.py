@@ -68,7 +68,7 @@ def ask_proof_and_record_consent_action(
     form = RecordConsentForm(request.POST if request.POST.get("confirmed") else None)
     if form.is_valid():
         try:
-            _record_consent_entered_by_operator(contact, request, **form.cleaned_data)
+            _record_entered_consent_or_raise_refused(contact, request, **form.cleaned_data)
         except ConsentRefused as refused:
             form.add_error(None, str(refused))
         else:
@@ -85,7 +85,7 @@ def ask_proof_and_record_consent_action(
     return TemplateResponse(request, "compliance/record_consent.html", context)
 
 
-def _record_consent_entered_by_operator(
+def _record_entered_consent_or_raise_refused(
     contact: Contact, request: HttpRequest, *, message_type: str, channel: str, **proof: Any
 ) -> None:
     """Record the form's consent; its time is in the store's zone."""
@@ -121,17 +121,17 @@ def marketing_opt_out_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> None:
     """Opt the selected contacts out of marketing."""
-    _opt_out_selected_and_notify(model_admin, request, queryset, MessageType.MARKETING)
+    _opt_out_selected_and_show_count(model_admin, request, queryset, MessageType.MARKETING)
 
 
 def service_opt_out_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> None:
     """Opt the selected contacts out of service messages."""
-    _opt_out_selected_and_notify(model_admin, request, queryset, MessageType.SERVICE)
+    _opt_out_selected_and_show_count(model_admin, request, queryset, MessageType.SERVICE)
 
 
-def _opt_out_selected_and_notify(
+def _opt_out_selected_and_show_count(
     model_admin: Any,
     request: HttpRequest,
     queryset: QuerySet[Contact],

@@ -21,7 +21,7 @@ from contacts.models import Contact
 MAX_REASON_LENGTH = 200
 
 
-def erase_person_of_contact_at_store(
+def erase_or_restrict_contact_person_at_store(
     contact: Contact, by: User | AnonymousUser
 ) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
@@ -32,7 +32,7 @@ def erase_person_of_contact_at_store(
     )
 
 
-def show_held_data_action(
+def show_held_data_and_audit_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse:
     """Show all data held on the selected contacts."""
@@ -49,7 +49,7 @@ def show_held_data_action(
     return TemplateResponse(request, "compliance/show_person.html", context)
 
 
-def export_persons_as_zip_action(
+def export_persons_as_zip_and_audit_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse:
     """Download all data held on the selected contacts, each as a page and as JSON."""
@@ -128,7 +128,7 @@ def confirm_then_erase_or_restrict_held_action(
         return TemplateResponse(request, "compliance/confirm_erasure.html", context)
     erased = 0
     for contact in selected:
-        erasure = erase_person_of_contact_at_store(contact, request.user)
+        erasure = erase_or_restrict_contact_person_at_store(contact, request.user)
         if erasure is None or erasure.restricted:
             notice = f"contact {contact.pk} is under a legal hold: it was restricted, not erased"
             model_admin.message_user(request, notice, messages.WARNING)

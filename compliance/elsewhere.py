@@ -35,7 +35,7 @@ def declared_place_patterns(kind: PlaceKind) -> list[str]:
 # Redis
 
 
-def redis_keys_naming_person(traces: Traces) -> list[str]:
+def declared_redis_keys_naming_person(traces: Traces) -> list[str]:
     """The keys that name the person, or whose values do."""
     redis = jobs.redis_connection()
     return sorted(
@@ -137,7 +137,7 @@ def end_sessions_naming_person(traces: Traces) -> int:
 # Files
 
 
-def temporary_files_naming_person(traces: Traces) -> list[Path]:
+def declared_temporary_files_naming_person(traces: Traces) -> list[Path]:
     """The files in this machine's folder for temporary files that name the person."""
     folder = Path(tempfile.gettempdir())
     found = [
@@ -146,13 +146,13 @@ def temporary_files_naming_person(traces: Traces) -> list[Path]:
     return sorted(
         path
         for path in found
-        if _is_file_of_this_user(path) and _is_person_named_in_file(path, traces)
+        if _is_file_of_this_user(path) and _is_person_named_in_readable_file(path, traces)
     )
 
 
-def delete_temporary_files_naming_person(traces: Traces) -> int:
+def delete_declared_temp_files_naming_person(traces: Traces) -> int:
     """Delete the files that name the person; return how many."""
-    paths = temporary_files_naming_person(traces)
+    paths = declared_temporary_files_naming_person(traces)
     for path in paths:
         path.unlink(missing_ok=True)
     return len(paths)
@@ -165,14 +165,14 @@ def _is_file_of_this_user(path: Path) -> bool:
         return False  # it is gone, or nobody may look at it
 
 
-def _is_person_named_in_file(path: Path, traces: Traces) -> bool:
+def _is_person_named_in_readable_file(path: Path, traces: Traces) -> bool:
     try:
-        return any(traces.are_in(text) for text in _iter_texts_in_file(path))
+        return any(traces.are_in(text) for text in _iter_overlapping_texts_in_each_encoding(path))
     except (*rewriting.DAMAGED, OSError):
         return False  # damaged, or gone
 
 
-def _iter_texts_in_file(path: Path) -> Iterator[str]:
+def _iter_overlapping_texts_in_each_encoding(path: Path) -> Iterator[str]:
     """All text in a file: plain, compressed or a workbook."""
     if zipfile.is_zipfile(path):
         yield from rewriting.iter_overlapping_texts_of_workbook(path)

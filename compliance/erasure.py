@@ -113,7 +113,7 @@ MASK_MESSAGES = """
 """
 
 
-def erase_rows_by_declarations(person: Person) -> Counter[str]:
+def erase_or_mask_person_and_count_by_table(person: Person) -> Counter[str]:
     """Erase a person from every row by the declarations; called in a transaction.
 
     Rows that are the person's are deleted or emptied. In other rows that name the person the names

@@ -86,7 +86,7 @@ def other_rows_naming_person(declaration: PersonalData, person: Person) -> Itera
     own = rows_belonging_to_person(declaration, person).order_by().values("pk")
     for row in rows.exclude(pk__in=own).order_by("pk").iterator(chunk_size=500):
         values = [getattr(row, name) for name in fields]
-        is_of_another = _is_row_of_another_contact(declaration, row)
+        is_of_another = _is_row_of_some_contact(declaration, row)
         reader = RecordReader(person, _phone_region_of_row(declaration, row))
         is_erased = declaration.on_erasure in (OnErasure.DELETE, OnErasure.EMPTY)
         is_own = is_erased and not is_of_another and reader.is_own(values)
@@ -101,7 +101,7 @@ def _without_contact_q(declaration: PersonalData) -> Q:
     return Q(pk__in=[]) if contact == "pk" else Q(**{f"{contact}__isnull": True})
 
 
-def _is_row_of_another_contact(declaration: PersonalData, row: Any) -> bool:
+def _is_row_of_some_contact(declaration: PersonalData, row: Any) -> bool:
     """Whether a row that is not the person's belongs to another contact."""
     return bool(declaration.found_by.contact) and _value_at_lookup_or_none(
         row, declaration.found_by.contact

@@ -66,10 +66,10 @@ class CannotReturn(Exception):
     """A store's off-boarding cannot be taken back; the message says why."""
 
 
-def describe_consequences(store: User) -> dict[str, int]:
+def count_consequences_by_label(store: User) -> dict[str, int]:
     """What off-boarding would end, erase and keep now, as counts by what they count."""
     contacts = Contact.objects.filter(owner=store)
-    kept = contacts.filter(_is_held_q("")).count()
+    kept = contacts.filter(_is_held_or_restricted_q("")).count()
     unsent = {"owner": store, "status": MessageStatus.QUEUED}
     return {
         "campaigns cancelled": _open_campaigns(store).count(),
@@ -190,17 +190,17 @@ def end_open_work(store: User) -> None:
     Batches that are being submitted to Mitto still go out.
     """
     for campaign in _open_campaigns(store):
-        _ignore_if_ended(actions.cancel_campaign, campaign)
+        _end_unless_already_ended(actions.cancel_campaign, campaign)
     for active in _active_automations(store):
         for automation in active:
             switch_automation(automation, False, by=NAME)
     for contact_import in _open_imports(store):
-        _ignore_if_ended(lifecycle.cancel_import, contact_import)
+        _end_unless_already_ended(lifecycle.cancel_import, contact_import)
     while ids := list(_unsent_batches(store).values_list("pk", flat=True)[:CHUNK_ROWS]):
         batch_queue.cancel_unsent_batches(ids, skip_reason=Reason.CANCELLED)
 
 
-def _ignore_if_ended(end: Any, row: models.Model) -> None:
+def _end_unless_already_ended(end: Any, row: models.Model) -> None:
     """End a campaign or an import that may have ended since it was read."""
     try:
         end(row, by=NAME)
@@ -249,7 +249,7 @@ def _apply_replies_and_erase_unheld_data(store: User) -> Counter[str]:
 def _erasable_rows(declaration: PersonalData, store: User) -> QuerySet[Any]:
     rows = _rows_of_store(declaration, store)
     if contact := declaration.found_by.contact:
-        rows = rows.exclude(_is_held_q("" if contact == "pk" else f"{contact}__"))
+        rows = rows.exclude(_is_held_or_restricted_q("" if contact == "pk" else f"{contact}__"))
     return rows
 
 
@@ -258,7 +258,7 @@ def _rows_of_store(declaration: PersonalData, store: User) -> QuerySet[Any]:
     return model._default_manager.filter(**{declaration.store: store.pk}).order_by("pk")
 
 
-def _is_held_q(contact: str) -> Q:
+def _is_held_or_restricted_q(contact: str) -> Q:
     """Contacts that an erasure leaves, by the lookup of the contact with its underscores."""
     return Q(**{f"{contact}legal_hold": True}) | Q(**{f"{contact}restricted_at__isnull": False})
 
@@ -276,7 +276,7 @@ def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
         }
     )
     if not is_deleted:
-        rows = rows.filter(_is_any_filled_q(model, values))
+        rows = rows.filter(_has_any_unerased_value_q(model, values))
     changed, last_id = 0, 0
     while ids := list(rows.filter(pk__gt=last_id).values_list("pk", flat=True)[:CHUNK_ROWS]):
         with transaction.atomic():
@@ -294,7 +294,7 @@ def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
     return changed
 
 
-def _is_any_filled_q(model: type[models.Model], names: Any) -> Q:
+def _has_any_unerased_value_q(model: type[models.Model], names: Any) -> Q:
     filled = Q(pk__in=[])
     for name in names:
         filled |= _has_unerased_value_q(model, name)
@@ -350,7 +350,9 @@ def _iter_zip(store: User) -> Iterator[bytes]:
             with archive.open(f"{model._meta.db_table}.csv", "w", force_zip64=True) as file:
                 file.write((BOM + csv_line_with_escaped_formulas(columns)).encode())
                 for row in rows.iterator(chunk_size=CHUNK_ROWS):
-                    file.write(csv_line_with_escaped_formulas(map(_cell, row)).encode())
+                    file.write(
+                        csv_line_with_escaped_formulas(map(_iso_or_json_if_needed, row)).encode()
+                    )
                     if len(stream.parts) > CHUNK_ROWS // 10:
                         yield stream.take()
             yield stream.take()
@@ -371,7 +373,7 @@ def _exported_declarations() -> list[PersonalData]:
     ]
 
 
-def _cell(value: Any) -> Any:
+def _iso_or_json_if_needed(value: Any) -> Any:
     """A value as a cell: times with their zone, what is nested as JSON."""
     if isinstance(value, datetime):
         return value.isoformat()

@@ -53,7 +53,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
     Raises:
         PermissionDenied: if the operator may not off-board stores.
     """
-    store = _get_store_or_refuse(request, pk)
+    store = _get_store_or_raise_forbidden_or_404(request, pk)
     form = ConfirmationForm(store, request.POST or None)
     if request.method == "POST" and form.is_valid():
         erase_on = off_boarding.utc_day_of_erasure(form.cleaned_data["days"])
@@ -65,7 +65,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
         "title": f"Off-board {store}?",
         "store": store,
         "form": form,
-        "consequences": off_boarding.describe_consequences(store),
+        "consequences": off_boarding.count_consequences_by_label(store),
     }
     return TemplateResponse(request, "compliance/off_board.html", context)
 
@@ -77,7 +77,7 @@ def take_back_action(request: HttpRequest, pk: int) -> HttpResponse:
     Raises:
         PermissionDenied: if the operator may not off-board stores.
     """
-    store = _get_store_or_refuse(request, pk)
+    store = _get_store_or_raise_forbidden_or_404(request, pk)
     try:
         off_boarding.take_back_store(store, by=request.user)
         messages.success(request, f"{store} has returned; what was cancelled stays cancelled")
@@ -93,7 +93,7 @@ def export_page(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     Raises:
         PermissionDenied: if the operator may not off-board stores.
     """
-    store = _get_store_or_refuse(request, pk)
+    store = _get_store_or_raise_forbidden_or_404(request, pk)
     return StreamingHttpResponse(
         off_boarding.iter_export_as_zip(store, by=request.user),
         content_type="application/zip",
@@ -101,7 +101,7 @@ def export_page(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     )
 
 
-def _get_store_or_refuse(request: HttpRequest, pk: int) -> User:
+def _get_store_or_raise_forbidden_or_404(request: HttpRequest, pk: int) -> User:
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     return get_object_or_404(User, pk=pk, is_staff=False)

@@ -83,14 +83,14 @@ contact_actions.register(
         "Show personal data",
         "Show their personal data",
         "change",
-        contact_rights.show_held_data_action,
+        contact_rights.show_held_data_and_audit_action,
     ),
     ContactAction(
         "export_person",
         "Export personal data",
         "Export their personal data",
         "change",
-        contact_rights.export_persons_as_zip_action,
+        contact_rights.export_persons_as_zip_and_audit_action,
     ),
     ContactAction(
         "object_for_person",
@@ -122,7 +122,9 @@ contact_actions.register(
         style="danger",
     ),
 )
-contact_erasures.register(ContactErasure("person", contact_rights.erase_person_of_contact_at_store))
+contact_erasures.register(
+    ContactErasure("person", contact_rights.erase_or_restrict_contact_person_at_store)
+)
 registry.no_personal_data.register(
     NoPersonalData(
         "compliance.RetentionRun",

@@ -20,7 +20,7 @@ from contacts.models import Contact
 LINK_TO_STORE = "owner"
 
 
-def undeclared_columns() -> Iterator[str]:
+def undeclared_columns_of_personal_types() -> Iterator[str]:
     """Columns of any installed model that nobody declares.
 
     Every column must be declared but numbers that rows are given, and links to rows that are no

@@ -93,7 +93,7 @@ def _setting_or_not_set(name: str) -> str:
     return getattr(settings, name) or NOT_SET.format(name)
 
 
-def retention_period_texts() -> dict[str, str]:
+def retention_period_texts_by_setting() -> dict[str, str]:
     """The periods that are settings, as they are set."""
     return {
         "PII_RETENTION_DAYS": (
@@ -200,7 +200,7 @@ def record_of_processing() -> dict[str, Any]:
         "transfers": transfer_texts(),
         "security_measures": list(SECURITY_MEASURES),
         "rights": list(RIGHTS),
-        "periods": retention_period_texts(),
+        "periods": retention_period_texts_by_setting(),
         "tables": describe_declared_tables(),
         "places": describe_places_outside_tables(),
         "kept_after_an_erasure": describe_kept_after_erasure(),

@@ -17,7 +17,7 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import execute
 from compliance import access, elsewhere, uploads
-from compliance.erasure import erase_rows_by_declarations
+from compliance.erasure import erase_or_mask_person_and_count_by_table
 from compliance.person import contacts_with_phone, find_person
 from compliance.search import Trace, find_all_traces
 from contacts import restriction
@@ -91,9 +91,11 @@ def erase_or_restrict_person(
         for contact in held:
             restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=HELD_REASON, by=by)
         counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
-        counts |= erase_rows_by_declarations(person)
+        counts |= erase_or_mask_person_and_count_by_table(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
-        counts["temporary_files"] = elsewhere.delete_temporary_files_naming_person(person.traces)
+        counts["temporary_files"] = elsewhere.delete_declared_temp_files_naming_person(
+            person.traces
+        )
         counts = {name: count for name, count in counts.items() if count}
         audit.write_entry(
             ERASED,

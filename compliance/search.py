@@ -61,10 +61,10 @@ def _iter_all_traces(person: Person) -> Iterator[Trace]:
         yield Trace(where, 1)
     if sessions := elsewhere.session_keys_naming_person(person.traces):
         yield Trace("sessions", len(sessions))
-    for path in elsewhere.temporary_files_naming_person(person.traces):
+    for path in elsewhere.declared_temporary_files_naming_person(person.traces):
         yield Trace(f"the file {path}", 1)
     try:
-        for key in elsewhere.redis_keys_naming_person(person.traces):
+        for key in elsewhere.declared_redis_keys_naming_person(person.traces):
             yield Trace(f"Redis: {key}", 1)
     except RedisError as error:
         yield Trace(f"Redis, which cannot be searched now ({type(error).__name__})", 1)

@@ -42,7 +42,7 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
     return None
 
 
-def is_suppressed_at_store(message: OutboundMessage) -> bool:
+def is_opted_out_at_store_or_everywhere_or_pending(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
     is_suppressed = bool(suppressed_phones(message.owner_id, [message.to]))
     return is_suppressed or page_opt_outs.is_opt_out_waiting(message)
@@ -65,7 +65,9 @@ def opt_out_and_count(message: OutboundMessage, evidence: Evidence) -> None:
         evidence: who opened it.
     """
     if not _is_already_opted_out_for_good(message):
-        replies.apply_at_once_or_enqueue_job(page_opt_outs.store_opt_out(message, evidence))
+        replies.apply_at_once_or_enqueue_job(
+            page_opt_outs.store_unapplied_opt_out(message, evidence)
+        )
 
 
 def _is_already_opted_out_for_good(message: OutboundMessage) -> bool:
@@ -94,7 +96,7 @@ def has_open_code(message: OutboundMessage) -> bool:
     return contact is not None and opt_in_requests.find_open_code_request(contact) is not None
 
 
-def send_code_if_number_unchanged(
+def send_code_if_number_unchanged_and_allowed(
     message: OutboundMessage, text: str, *, wording: str, language: str
 ) -> bool:
     """Send a code to the number, if it is still the contact's, so that its owner opts in again.

@@ -77,16 +77,16 @@ def _digits_to_ascii(digits: str) -> str:
     return "".join(str(int(digit)) for digit in digits)
 
 
-def imports_with_stored_files(person: Person) -> QuerySet[ContactImport]:
+def imports_with_files_at_persons_stores(person: Person) -> QuerySet[ContactImport]:
     """The imports at the stores that are asked about whose files are stored."""
     chunks = ImportFileChunk.objects.filter(contact_import=OuterRef("pk"))
     imports = ContactImport.objects.filter(Exists(chunks), person.at_stores("owner"))
     return imports.select_related("owner").order_by("pk")
 
 
-def rows_of_person_in_uploads(person: Person) -> Iterator[dict[str, Any]]:
+def uploads_with_rows_of_person_or_unreadable(person: Person) -> Iterator[dict[str, Any]]:
     """The files in which the person is, each with the person's rows by heading."""
-    for contact_import in imports_with_stored_files(person):
+    for contact_import in imports_with_files_at_persons_stores(person):
         editor = RowEditor(person, contact_import)
         found: dict[str, Any] = {
             "import": contact_import.pk,
@@ -124,7 +124,7 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
         of the last are cancelled.
     """
     counts = {"files_deleted": 0, "files_rewritten": 0, "imports_cancelled": 0}
-    for contact_import in imports_with_stored_files(person):
+    for contact_import in imports_with_files_at_persons_stores(person):
         if contact_import.finished_at:
             counts["files_deleted"] += 1
             ImportFileChunk.objects.filter(contact_import=contact_import).delete()
@@ -166,7 +166,7 @@ def _matcher_of_persons_number(person: Person) -> Any:
 
 def describe_uploads_naming_person(person: Person) -> Iterator[str]:
     """The stored files in which the person still is, or of which nobody knows."""
-    for contact_import in imports_with_stored_files(person):
+    for contact_import in imports_with_files_at_persons_stores(person):
         editor = RowEditor(person, contact_import)
         try:
             if rewriting.is_person_named_in_file(

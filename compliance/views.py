@@ -75,7 +75,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         "privacy_notice_url": message.owner.privacy_notice_url,
         "problem": problem and getattr(context["texts"], problem),
         "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
-        "opted_out": unsubscribe.is_suppressed_at_store(message),
+        "opted_out": unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message),
         "may_opt_in": unsubscribe.may_opt_in_by_code(message),
         "awaits_code": unsubscribe.has_open_code(message),
         "service_stays": message.contact and message.contact.service_allowed,
@@ -99,7 +99,7 @@ def _act_and_get_problem_name(
         with transaction_that_waits_for_no_lock():
             if action == "send_code":
                 text = texts.code_sms.format(shop=shop)
-                is_sent = unsubscribe.send_code_if_number_unchanged(
+                is_sent = unsubscribe.send_code_if_number_unchanged_and_allowed(
                     message, text, wording=texts.agree_again, language=context["language"]
                 )
                 return "" if is_sent else "no_code"
@@ -118,7 +118,9 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     context = _language_context(request, asked.contact.owner if asked else None)
     if asked and request.method == "POST":
         if not page_confirmations.is_confirmation_waiting(asked):
-            confirmation = page_confirmations.store_confirmation(asked, evidence_of(request))
+            confirmation = page_confirmations.store_unapplied_confirmation(
+                asked, evidence_of(request)
+            )
             replies.apply_at_once_or_enqueue_job(confirmation)
         asked = opt_in_requests.find_answered_or_open_request_by_token(token)
     if asked is None:

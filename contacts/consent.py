@@ -74,7 +74,7 @@ class Evidence(NamedTuple):
     document: str = ""
     details: Mapping[str, Any] = MappingProxyType({})
 
-    def as_json(self) -> dict[str, Any]:
+    def json_of_fields_without_own_column(self) -> dict[str, Any]:
         """What has no column of its own in a consent event, without what is empty."""
         named = {
             "ip_address": self.ip_address,
@@ -115,7 +115,7 @@ def change_consent(
     """
     now = database_now()
     decided_at = plausible_claimed_or_arrival_time(claimed_at, now)
-    proof = evidence.as_json()
+    proof = evidence.json_of_fields_without_own_column()
     if claimed_at and decided_at != claimed_at:
         proof["claimed_at"] = claimed_at.isoformat()
     with transaction.atomic():
@@ -198,7 +198,7 @@ def _set_consent_and_suppression_unsaved(
     """
     match event:
         case ConsentEventType.UNSUBSCRIBED:
-            is_news = _insert_or_strengthen_suppression(contact, source, decided_at)
+            is_news = _suppress_and_tell_if_new_or_stronger(contact, source, decided_at)
             if not contact.is_subscribed and not is_news:
                 return False
             contact.is_subscribed = False
@@ -222,7 +222,9 @@ def _set_consent_and_suppression_unsaved(
     return True
 
 
-def _insert_or_strengthen_suppression(contact: Contact, source: str, decided_at: datetime) -> bool:
+def _suppress_and_tell_if_new_or_stronger(
+    contact: Contact, source: str, decided_at: datetime
+) -> bool:
     """Suppress the contact's number at its store; a stronger opt-out takes a weaker one's place.
 
     Returns:

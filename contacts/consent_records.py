@@ -96,13 +96,15 @@ def record_consent(
         if not change_consent(
             contact.pk, GIVEN[message_type], source=source, claimed_at=at, evidence=evidence
         ):
-            raise ConsentRefused(_why_refused(contact, message_type, at))
+            raise ConsentRefused(_explain_consent_known_to_be_refused(contact, message_type, at))
         audit.write_entry(
             "consent recorded", contact, by=by, messages=message_type.value, source=source
         )
 
 
-def _why_refused(contact: Contact, message_type: MessageType, at: datetime) -> str:
+def _explain_consent_known_to_be_refused(
+    contact: Contact, message_type: MessageType, at: datetime
+) -> str:
     contact.refresh_from_db()
     if message_type == MessageType.MARKETING:
         return why_consent_does_not_count(contact, at, is_recorded=True)

@@ -29,21 +29,21 @@ def contact_ids_with_phone(e164_phone: str) -> list[int]:
     ]
 
 
-def store_regions() -> list[str]:
+def regions_of_all_stores_and_default() -> list[str]:
     """The countries in which a number without a country code may have been dialled."""
     regions = User.objects.filter(is_staff=False).exclude(phone_region="")
     regions = regions.values_list("phone_region", flat=True).distinct()
     return list(dict.fromkeys([settings.DEFAULT_PHONE_REGION, *regions]))
 
 
-def possible_numbers(text: str) -> list[str]:
+def possible_numbers_in_countries_of_stores(text: str) -> list[str]:
     """The numbers that somebody may mean who writes one in any form, as E.164.
 
     Without a country code it is read as dialled in the country of each store.
     """
     readings = (
         number
-        for region in store_regions()
+        for region in regions_of_all_stores_and_default()
         for number in PhoneReader(region).find_all_possible_numbers(text)
     )
     return list(dict.fromkeys(readings))

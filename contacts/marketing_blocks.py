@@ -23,10 +23,17 @@ def suppressed_phones(owner_id: int, e164_phones: Iterable[str]) -> set[str]:
         owner_id: the store.
         e164_phones: numbers in E.164.
     """
-    return {phone for _, phone in suppressed_pairs((owner_id, phone) for phone in e164_phones)}
+    return {
+        phone
+        for _, phone in pairs_suppressed_at_store_or_everywhere(
+            (owner_id, phone) for phone in e164_phones
+        )
+    }
 
 
-def suppressed_pairs(owner_phone_pairs: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+def pairs_suppressed_at_store_or_everywhere(
+    owner_phone_pairs: Iterable[tuple[int, str]],
+) -> set[tuple[int, str]]:
     """Which of these (store id, number) pairs are suppressed; one query for many stores."""
     if not Suppression.objects.exists():
         return set()
@@ -155,7 +162,7 @@ def wait_for_sends_and_hold_marketing(
     )
 
 
-def suppress_phones_held_by_reply(reply_id: int, *, reason: str) -> None:
+def suppress_and_still_hold_phones_of_reply(reply_id: int, *, reason: str) -> None:
     """Suppress the numbers that a reply holds back: a person decided that it is an opt-out."""
     execute(SUPPRESS_HELD_PHONES, [reason, reply_id])
 

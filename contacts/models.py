@@ -243,7 +243,7 @@ class Contact(models.Model):
         with transaction.atomic():
             changed = self.lock_and_get_changed_identity(options.get("update_fields"))
             if changed:
-                self._clear_consent_fields()
+                self._clear_consent_fields_but_keep_opt_out()
                 OptInRequest.objects.filter(contact=self).close_unanswered()
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], *CONSENT_PROOF_FIELDS}
@@ -277,7 +277,7 @@ class Contact(models.Model):
             if is_changed and (fields is None or not {name, f"{name}_id"}.isdisjoint(fields))
         ]
 
-    def _clear_consent_fields(self) -> None:
+    def _clear_consent_fields_but_keep_opt_out(self) -> None:
         """Empty what another number's or store's consent has left."""
         self.is_subscribed = False
         self.gdpr_consent_at = self.consent_evidence = None

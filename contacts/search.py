@@ -12,7 +12,10 @@ from django.db import models
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from contacts.lookup import possible_numbers, store_regions
+from contacts.lookup import (
+    possible_numbers_in_countries_of_stores,
+    regions_of_all_stores_and_default,
+)
 from contacts.models import Contact
 
 MAX_WORDS = 6
@@ -52,11 +55,14 @@ def search_contacts(contacts: QuerySet[Contact], text: str) -> QuerySet[Contact]
 
 def _beginnings_of_number_without_plus(text: str, digits: str) -> list[str]:
     """How the number that somebody began to write may begin with its calling code, as digits."""
-    whole = [number.removeprefix("+") for number in possible_numbers(text)]
+    whole = [number.removeprefix("+") for number in possible_numbers_in_countries_of_stores(text)]
     if text.startswith("+"):
         return whole or [digits]
     if text.startswith("00"):
         return whole or [digits.removeprefix("00")]
-    codes = {phonenumbers.country_code_for_region(region) for region in store_regions()}
+    codes = {
+        phonenumbers.country_code_for_region(region)
+        for region in regions_of_all_stores_and_default()
+    }
     dialled = [f"{code}{digits.removeprefix('0')}" for code in sorted(codes)]
     return list(dict.fromkeys([*whole, *dialled, digits]))

@@ -59,7 +59,7 @@ class SuppressionCounts(TypedDict):
     unreadable_lines: list[int]
 
 
-def import_suppressions_and_write_audit(
+def import_suppressions_and_audit_or_refuse(
     path: Path, store: User | None, *, reason: str, by: User | AnonymousUser | str
 ) -> SuppressionCounts:
     """Import a list as `suppress_numbers_and_hashes_of_file` does and write an audit entry.
@@ -116,22 +116,25 @@ def suppress_numbers_and_hashes_of_file(
         )
     numbered_rows = iter(rows)
     while chunk := list(islice(numbered_rows, CHUNK_LINES)):
-        digests: dict[str, str] = {}
+        key_id_by_digest: dict[str, str] = {}
         for line, cells in chunk:
             found = columns.read_or_make_phone_hashes_with_key_ids(cells)
-            digests |= found
+            key_id_by_digest |= found
             if not found:
                 counts["unreadable_lines"].append(line)
-        _insert_and_count_suppressions(digests, owner_id, reason, counts)
+        _insert_and_count_suppressions(key_id_by_digest, owner_id, reason, counts)
     return counts
 
 
 def _insert_and_count_suppressions(
-    digests: Mapping[str, str], owner_id: int | None, reason: str, counts: SuppressionCounts
+    key_id_by_digest: Mapping[str, str],
+    owner_id: int | None,
+    reason: str,
+    counts: SuppressionCounts,
 ) -> None:
     """Write suppressions, of hashes with the names of their keys."""
-    for key in sorted(set(digests.values())):
-        of_key = sorted(digest for digest, its_key in digests.items() if its_key == key)
+    for key in sorted(set(key_id_by_digest.values())):
+        of_key = sorted(digest for digest, its_key in key_id_by_digest.items() if its_key == key)
         added = execute(SUPPRESS_HASHES, [owner_id, reason, key, of_key])
         counts["added"] += added
         counts["known"] += len(of_key) - added
@@ -190,7 +193,10 @@ class _NumberColumns:
 
     def read_or_make_phone_hashes_with_key_ids(self, cells: Sequence[str]) -> dict[str, str]:
         """The hashes that a row holds, and those of its numbers, with the names of their keys."""
-        country, key_of_hash = self._country_text(cells), _key_id_of_row_or_oldest(cells)
+        country, key_of_hash = (
+            self._country_text(cells),
+            _key_id_of_row_or_oldest_empty_if_unknown(cells),
+        )
         for positions in (self.positions, self.others):
             found = {
                 digest: key
@@ -217,7 +223,7 @@ class _NumberColumns:
         return next((cells[at] for at in self.country_at if at < len(cells)), "")
 
 
-def _key_id_of_row_or_oldest(cells: Sequence[str]) -> str:
+def _key_id_of_row_or_oldest_empty_if_unknown(cells: Sequence[str]) -> str:
     """The name of the key that made a row's hash; empty if it is no key that is set.
 
     A row that names none may be of the key before, as long as that one is set: then it is not taken

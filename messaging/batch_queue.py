@@ -87,7 +87,7 @@ LOWEST_DUE_TURN = """
 """
 
 
-def release_and_enqueue_batches(**filters: Any) -> int:
+def release_pending_batches_and_enqueue_jobs(**filters: Any) -> int:
     """Make the pending batches that match the filters due now, with new turns in the same order.
 
     Enqueues a job for each. Returns how many there are.
@@ -111,7 +111,7 @@ RELEASE_BATCHES = """
 """
 
 
-def hold_batches(reason: str, **filters: Any) -> int:
+def hold_pending_batches(reason: str, **filters: Any) -> int:
     """Hold the pending batches that match the filters until they are released.
 
     Returns how many there are.

@@ -24,7 +24,9 @@ from messaging.statuses import BatchStatus, MessageStatus
 MAX_PARTS = 100
 
 
-def halve_refused_batch(batch: Batch, message_ids: Sequence[MessageId], *, reason: str) -> bool:
+def halve_and_requeue_refused_if_claimed(
+    batch: Batch, message_ids: Sequence[MessageId], *, reason: str
+) -> bool:
     """Return one half of a submitted batch to the queue, and the other half in a new batch.
 
     Mitto took none of the messages, so the call does not count as an attempt.
@@ -54,7 +56,7 @@ def halve_refused_batch(batch: Batch, message_ids: Sequence[MessageId], *, reaso
         ):
             return False
         batch.refresh_from_db()
-        move_queued_to_new_batch(
+        move_queued_and_credits_to_new_batch(
             batch, message_ids[middle:], halved_from=batch.halved_from or batch.pk
         )
         enqueue_send_jobs_on_commit(1)
@@ -67,13 +69,13 @@ def _batches_halved_from_same(batch: Batch) -> QuerySet[Batch]:
     return Batch.objects.filter(Q(pk=origin) | Q(halved_from=origin))
 
 
-def was_other_half_accepted(batch: Batch) -> bool:
+def was_another_part_accepted(batch: Batch) -> bool:
     """Whether Mitto accepted another part: then it is messages that it refuses, and not all."""
     accepted = _batches_halved_from_same(batch).filter(status=BatchStatus.SETTLED, error="")
     return accepted.filter(submitted_at__isnull=False).exists()
 
 
-def move_queued_to_new_batch(
+def move_queued_and_credits_to_new_batch(
     batch: Batch, message_ids: Sequence[MessageId], **columns: Any
 ) -> Batch:
     """Move queued messages of a pending batch, with their credits, to a new pending batch.

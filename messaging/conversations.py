@@ -47,7 +47,7 @@ def unread_replies() -> QuerySet[Reply]:
     return replies_from_customers().filter(read_at=None)
 
 
-def count_unread() -> int:
+def count_unread_replies_up_to_limit() -> int:
     """How many replies are unread, at most MAX_UNREAD_COUNTED."""
     return unread_replies().order_by()[:MAX_UNREAD_COUNTED].count()
 

@@ -235,7 +235,7 @@ def settle_reservation(owner_id: int, batch_id: int, *, charge: int, release: in
         return
     values = {"batch": batch_id, "charge": charge, "release": release}
     if not rows(SETTLE_RESERVATION, values):
-        _charge_expired_from_available(owner_id, batch_id, charge)
+        _charge_expired_as_far_as_available(owner_id, batch_id, charge)
 
 
 # Returns a row if the reservation was open. The batch's total charge makes the debit's key unique.
@@ -269,7 +269,7 @@ SETTLE_RESERVATION = """
 """
 
 
-def _charge_expired_from_available(owner_id: int, batch_id: int, charge: int) -> None:
+def _charge_expired_as_far_as_available(owner_id: int, batch_id: int, charge: int) -> None:
     """Charge messages that Mitto had accepted, after their reservation expired."""
     if not charge:
         return

@@ -57,7 +57,7 @@ def newest_submission_in_redis() -> int:
     return int(newest[0][1]) if newest else 0
 
 
-def mark_submitting_and_take_number(batch: Batch, *, known: int) -> int | None:
+def mark_submitting_and_take_number(batch: Batch, *, newest_in_redis: int) -> int | None:
     """Mark a claimed batch as submitting and count the submission, in the caller's transaction.
 
     Other submissions wait for the counter's row until the commit, so that numbers are committed in
@@ -65,32 +65,32 @@ def mark_submitting_and_take_number(batch: Batch, *, known: int) -> int | None:
 
     Args:
         batch: as it was claimed.
-        known: `newest_submission_in_redis` from before the transaction.
+        newest_in_redis: `newest_submission_in_redis` from before the transaction.
 
     Returns:
         The number of the submission; None if the claim was lost or sending is stopped.
 
     Raises:
-        DatabaseIsOlder: if the number is not above `known`, or the numbers before it were counted
-            in another database and `known` is not the last of them. The transaction must be rolled
-            back.
+        DatabaseIsOlder: if the number is not above `newest_in_redis`, or the numbers before it were
+            counted in another database and `newest_in_redis` is not the last of them. The
+            transaction must be rolled back.
     """
     marked = rows(MARK_SUBMITTING, [batch.attempts + 1, batch.pk, batch.claim_token])
     if not marked:
         return None
     number: int
     number, is_other_database = marked[0]
-    _raise_if_older(number - 1, known, is_other_database)
+    _raise_if_older(number - 1, newest_in_redis, is_other_database)
     if is_other_database:
         execute(SAVE_DATABASE_IDENTITY)
     return number
 
 
-def _raise_if_older(counted: int, known: int, is_other_database: bool) -> None:
-    error = f"PostgreSQL has counted {counted} submissions, Redis {known}"
-    if is_other_database and (known == 0 or counted != known):
+def _raise_if_older(counted: int, newest_in_redis: int, is_other_database: bool) -> None:
+    error = f"PostgreSQL has counted {counted} submissions, Redis {newest_in_redis}"
+    if is_other_database and (newest_in_redis == 0 or counted != newest_in_redis):
         raise DatabaseIsOlder(f"the database was restored or moved, {error}")
-    if counted < known:
+    if counted < newest_in_redis:
         raise DatabaseIsOlder(error)
 
 
@@ -101,14 +101,16 @@ def stop_sending_if_database_is_older() -> None:
     If Redis cannot be reached, the first submission finds it out.
     """
     try:
-        known = newest_submission_in_redis()  # asked first: PostgreSQL had counted this before
+        newest_in_redis = (
+            newest_submission_in_redis()
+        )  # asked first: PostgreSQL had counted this before
     except RedisError:
         return
     counted, is_other_database = rows(COUNTED)[0]
     try:
-        _raise_if_older(counted, known, is_other_database)
+        _raise_if_older(counted, newest_in_redis, is_other_database)
     except DatabaseIsOlder as error:
-        stop_since_database_is_older(error)
+        stop_sending_as_database_is_older(error)
 
 
 # Of the server, its timeline, which changes when a replica takes over or a server is recovered to a
@@ -280,6 +282,6 @@ def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> int | None:
     )
 
 
-def stop_since_database_is_older(error: DatabaseIsOlder) -> None:
+def stop_sending_as_database_is_older(error: DatabaseIsOlder) -> None:
     """Stop all sending."""
     sending_stop.stop_sending(StopReason.DATABASE_OLDER, by="guard", details=f"{error}")

@@ -110,7 +110,7 @@ def write_and_enqueue_direct_messages(
             of `opt_in_secrets.py`.
     """
     for text in {message.text for message in messages}:
-        _require_no_other_tags(text)
+        _require_only_tags_of_direct_messages(text)
     batch = Batch.objects.create(
         owner=store,
         kind=DirectMessage.batch_kind,
@@ -143,7 +143,7 @@ def write_and_enqueue_direct_messages(
     return written
 
 
-def _require_no_other_tags(text: str) -> None:
+def _require_only_tags_of_direct_messages(text: str) -> None:
     """Refuse a text with a tag that nothing fills, which would be sent as written."""
     for tag in (CODE_TAG, CONFIRM_LINK_TAG):
         text = text.replace(tag, "")

@@ -127,14 +127,15 @@ def is_receipt_or_reply(value: Any) -> bool:
     return has_text and _has_enough_digits_for_number(sender_number_of_reply(value))
 
 
-def is_reply(event: Mapping[str, Any], *, by_address: bool) -> bool:
+def is_reply(event: Mapping[str, Any], *, posted_to_reply_address: bool) -> bool:
     """Whether an event is a customer's reply rather than a receipt.
 
     A message object of Mitto has a sender and a text in both. Its delivery status tells them apart.
 
     Args:
         event: the event.
-        by_address: whether it was posted to the address of replies, which decides if it fits both.
+        posted_to_reply_address: whether it went to the address of replies, which decides if it fits
+            both.
     """
     status = first_field(event, STATUS_FIELDS).lower()
     if status in _RECEIVED_STATUSES:
@@ -144,7 +145,7 @@ def is_reply(event: Mapping[str, Any], *, by_address: bool) -> bool:
         return False
     has_reply = bool(sender_number_of_reply(event) and first_field(event, TEXT_FIELDS))
     has_receipt = bool(status and first_field(event, ID_FIELDS))
-    return by_address if has_reply == has_receipt else has_reply
+    return posted_to_reply_address if has_reply == has_receipt else has_reply
 
 
 def unwrap_events_or_none(value: Any, depth: int = MAX_ENVELOPES) -> list[dict[str, Any]] | None:

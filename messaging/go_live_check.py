@@ -58,9 +58,9 @@ class GoLiveCheck:
     wait_seconds: float
     findings: list[Finding] = field(default_factory=list)
 
-    def run(self) -> Iterator[str]:
+    def send_test_messages_and_report(self) -> Iterator[str]:
         """Do everything; each line is masked."""
-        kept_requests.delete_kept_requests()
+        kept_requests.delete_kept_requests_and_watched_names()
         kept_requests.keep_future_requests_naming(self.numbers)
         stamp = time.strftime("%H:%M:%S")
         messages = [
@@ -73,7 +73,7 @@ class GoLiveCheck:
             kept_requests.keep_future_requests_naming(ids.values())
             for text, message_id in ids.items():
                 yield from self._query_status_and_add_findings(text, message_id)
-            yield from self._wait_for_webhooks(list(ids.values()))
+            yield from self._await_webhooks_and_add_findings(list(ids.values()))
         yield ""
         for finding in self.findings:
             sign = {True: "works  ", False: "MISSING", None: "known  "}[finding.works]
@@ -210,7 +210,7 @@ class GoLiveCheck:
                 "" if is_equal else "ask Mitto to switch Unicode on for the traffic account",
             )
 
-    def _wait_for_webhooks(self, ids: list[str]) -> Iterator[str]:
+    def _await_webhooks_and_add_findings(self, ids: list[str]) -> Iterator[str]:
         """Wait until receipts and a reply have come, or the time is over, and show requests."""
         yield f"Waiting {self.wait_seconds:.0f} s for receipts. Answer STOP on one of the phones."
         until = time.monotonic() + self.wait_seconds

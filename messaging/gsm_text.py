@@ -33,7 +33,7 @@ def count_characters_outside_gsm(text: str) -> dict[str, int]:
     return counts
 
 
-def replace_characters_outside_gsm(text: str, *, greek_capitals: bool) -> str:
+def replace_outside_gsm_where_possible(text: str, *, greek_capitals: bool) -> str:
     """The text with fewer characters outside of the GSM alphabet; what has no substitute stays.
 
     Args:
@@ -63,12 +63,12 @@ def replace_outside_gsm_in_template(text: str, *, greek_capitals: bool) -> str:
     for start, stop in sorted(kept):
         if start >= end:
             pieces += [
-                replace_characters_outside_gsm(text[end:start], greek_capitals=greek_capitals),
+                replace_outside_gsm_where_possible(text[end:start], greek_capitals=greek_capitals),
                 text[start:stop],
             ]
             end = stop
     return "".join(
-        [*pieces, replace_characters_outside_gsm(text[end:], greek_capitals=greek_capitals)]
+        [*pieces, replace_outside_gsm_where_possible(text[end:], greek_capitals=greek_capitals)]
     )
 
 

@@ -41,7 +41,7 @@ class _Marks(NamedTuple):
 _marks = _Marks(frozenset(), 0.0)
 
 
-def delete_kept_requests() -> None:
+def delete_kept_requests_and_watched_names() -> None:
     """Forget the requests of an earlier check."""
     jobs.redis_connection().delete(MARKS_KEY, REQUESTS_KEY)
 

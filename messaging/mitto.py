@@ -209,9 +209,9 @@ class MittoClient:
                 result.status_code,
             )
             self._no_bulk_until = time.monotonic() + NO_BULK_SECONDS
-        return self._send_singly_until_refused(messages, may_send)
+        return self._send_singly_while_answers_are_clear(messages, may_send)
 
-    def _send_singly_until_refused(
+    def _send_singly_while_answers_are_clear(
         self, messages: Sequence[OutgoingSms], may_send: Callable[[int], bool]
     ) -> SendResult:
         """Send messages singly until one may not be sent or is not taken."""

@@ -282,7 +282,7 @@ registry.repairs.register(
     Repair("claims_taken_back", repairs.reset_stale_claims_to_pending),
     Repair("given_up_as_unknown", repairs.resend_or_give_up_unanswered_batches),
     Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs),
-    Repair("reservations_expired", repairs.release_overdue_reservations),
+    Repair("reservations_expired", repairs.release_overdue_credits_of_ended_batches),
     Repair("wallets_wrong", repairs.report_inconsistent_wallets),
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
@@ -492,7 +492,12 @@ registry.no_personal_data.register(
 
 registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
-        "", "Inbox", "inbox", "messaging.reply", 15, count=conversations.count_unread
+        "",
+        "Inbox",
+        "inbox",
+        "messaging.reply",
+        15,
+        count=conversations.count_unread_replies_up_to_limit,
     ),
     SidebarLink.to_admin_changelist(
         "SMS messages", "Tests and requests", "science", "messaging.directmessage", 120

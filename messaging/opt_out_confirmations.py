@@ -22,7 +22,7 @@ CONFIRMATIONS = {
 }
 
 
-def send_opt_out_confirmation_if_wanted(
+def confirm_opt_out_if_wanted_and_possible(
     owner_id: StoreId, e164_phone: str, *, idempotency_key: str
 ) -> None:
     """Confirm an opt-out, in the store's language, if the store wants it.

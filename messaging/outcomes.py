@@ -82,7 +82,7 @@ def record_outcomes_and_settle_credits(
     """
     if not outcomes:
         return 0
-    return record_outcomes_selected_by_sql(
+    return record_sql_outcomes_and_settle_credits(
         message_class, *_build_query_of_outcomes(outcomes), batches_locked=batches_locked
     )
 
@@ -109,7 +109,9 @@ def record_first_outcomes_and_settle_credits(
     changed = _record_and_get_changed(RECORD_FIRST_OUTCOMES, message_class, query, params)
     count = _settle_credits_and_counters(message_class, changed)
     if count < len(outcomes):
-        count += record_outcomes_selected_by_sql(message_class, query, params, batches_locked=True)
+        count += record_sql_outcomes_and_settle_credits(
+            message_class, query, params, batches_locked=True
+        )
     return count
 
 
@@ -146,7 +148,7 @@ OUTCOME_COLUMNS = {
 }  # fmt: skip
 
 
-def record_outcomes_selected_by_sql(
+def record_sql_outcomes_and_settle_credits(
     message_class: type[OutboundMessage],
     query: str,
     params: Parameters,
@@ -359,13 +361,13 @@ RECORD_OUTCOMES = f"""
             CASE c.status_before WHEN 'delivered' THEN c.delivered_before
                 WHEN 'failed' THEN c.failed_before END AS ended_before,
             CASE c.status_before WHEN 'delivered'
-                THEN {tallies.wait_bucket_sql("c.sent_before", "c.delivered_before")}
+                THEN {tallies.wait_bound_index_sql("c.sent_before", "c.delivered_before")}
                 WHEN 'failed' THEN c.code_before ELSE '' END AS detail_before,
             m.status,
             CASE m.status WHEN 'delivered' THEN m.delivered_at WHEN 'failed' THEN m.failed_at
                 WHEN 'skipped' THEN now() END AS ended,
             CASE m.status
-                WHEN 'delivered' THEN {tallies.wait_bucket_sql("m.sent_at", "m.delivered_at")}
+                WHEN 'delivered' THEN {tallies.wait_bound_index_sql("m.sent_at", "m.delivered_at")}
                 WHEN 'sent' THEN '' ELSE m.error_code END AS detail,
             CASE WHEN c.sent_before IS NULL THEN m.sent_at END AS first_sent
     ), counted AS (

@@ -17,7 +17,7 @@ from messaging.statuses import ConsentRequest, WebhookEventStatus, WebhookEventT
 PROVIDER = "opt_in_page"  # who the events are from
 
 
-def store_confirmation(request: OptInRequest, evidence: Evidence) -> WebhookEvent:
+def store_unapplied_confirmation(request: OptInRequest, evidence: Evidence) -> WebhookEvent:
     """Write that a person agreed on the page of a request, to be applied.
 
     Args:
@@ -33,7 +33,7 @@ def store_confirmation(request: OptInRequest, evidence: Evidence) -> WebhookEven
         payload={
             "from": request.contact.phone,
             "request": request.pk,
-            **evidence.as_json(),
+            **evidence.json_of_fields_without_own_column(),
         },
     )
 
@@ -46,7 +46,7 @@ def is_confirmation_waiting(request: OptInRequest) -> bool:
     return waiting.filter(payload__request=request.pk).exists()
 
 
-def subscribe_by_page_confirmation(event: WebhookEvent) -> None:
+def subscribe_by_page_confirmation_if_open(event: WebhookEvent) -> None:
     """Subscribe the contact if its request was open when the person agreed."""
     payload = event.payload or {}
     event.status = WebhookEventStatus.PROCESSED

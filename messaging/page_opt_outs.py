@@ -20,7 +20,7 @@ PROVIDER = "opt_out_page"  # who the events are from
 SOURCE = "unsubscribe_page"  # of the change of consent
 
 
-def store_opt_out(message: OutboundMessage, evidence: Evidence) -> WebhookEvent:
+def store_unapplied_opt_out(message: OutboundMessage, evidence: Evidence) -> WebhookEvent:
     """Write an opt-out of the number of a message, to be applied.
 
     Args:
@@ -37,7 +37,7 @@ def store_opt_out(message: OutboundMessage, evidence: Evidence) -> WebhookEvent:
             "from": message.to,
             "kind": message.batch_kind,
             "message": message.pk,
-            **evidence.as_json(),
+            **evidence.json_of_fields_without_own_column(),
         },
     )
 
@@ -53,7 +53,7 @@ def is_opt_out_waiting(message: OutboundMessage) -> bool:
     return waiting.filter(payload__from=message.to).exists()
 
 
-def apply_opt_out(event: WebhookEvent) -> None:
+def opt_out_contact_or_suppress_number(event: WebhookEvent) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     A number that is no longer the contact's is suppressed at the store.

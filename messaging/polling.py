@@ -47,10 +47,10 @@ CONCURRENT_QUERIES = 100
 def poll_recent_messages() -> dict[str, int]:
     """Ask about messages sent between 10 minutes and 2 hours ago, unless another process does."""
     with advisory_lock("delivery status poller") as acquired:
-        return _poll_and_record_statuses(recently_settled_batches()) if acquired else {}
+        return _poll_and_record_statuses(batches_old_enough_for_recent_poll()) if acquired else {}
 
 
-def recently_settled_batches() -> QuerySet[Batch]:
+def batches_old_enough_for_recent_poll() -> QuerySet[Batch]:
     """The batches that `poll_recent_messages` asks about."""
     now = database_now()
     return Batch.objects.filter(settled_at__gt=now - MAX_RECENT_AGE, settled_at__lte=now - MIN_AGE)
@@ -181,7 +181,7 @@ def record_status_answers_and_events(
     if others:
         counts["mismatched"] = counts.get("mismatched", 0) + len(others)
     with transaction.atomic():
-        _stop_sending_if_mismatches_are_new(mismatches)
+        _store_mismatches_and_stop_if_any_new(mismatches)
         insert_new_events(new_events, WebhookEventType.POLL)
         outcomes.record_outcomes_and_settle_credits(model, reported)
     checked = model.objects.filter(pk__in=[query.pk for query in queries])
@@ -190,7 +190,7 @@ def record_status_answers_and_events(
     model.objects.filter(pk__in=missing, delivery_status="").update(delivery_status="not_found")
 
 
-def _stop_sending_if_mismatches_are_new(mismatches: list[NewEvent]) -> None:
+def _store_mismatches_and_stop_if_any_new(mismatches: list[NewEvent]) -> None:
     """Stop all sending; not again for messages that a person has let sending go on with."""
     if count := insert_new_events(mismatches, WebhookEventType.POLL):
         sending_stop.stop_sending(

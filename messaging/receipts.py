@@ -59,7 +59,7 @@ def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_RECEIPTS)
 
 
-def _insert_in_own_thread(new_events: list[NewEvent]) -> None:
+def _insert_and_reconnect_once_if_lost(new_events: list[NewEvent]) -> None:
     try:
         insert_receipts_and_enqueue_job(new_events)
     except CONNECTION_ERRORS:
@@ -69,7 +69,7 @@ def _insert_in_own_thread(new_events: list[NewEvent]) -> None:
 
 
 # Stores receipts as `insert_receipts_and_enqueue_job` does; concurrent calls share one insert.
-store_coalesced = WriteCoalescer(_insert_in_own_thread)
+store_coalesced = WriteCoalescer(_insert_and_reconnect_once_if_lost)
 
 
 def wait_and_apply_received_receipts() -> dict[str, int]:
@@ -169,7 +169,7 @@ class NextReceipts(NamedTuple):
 def _apply_and_mark_in_open_transaction(receipts: NextReceipts) -> None:
     assert receipts.batch_kind is not None
     execute(LOCK_BATCHES_BY_ID, [receipts.batch_ids])
-    outcomes.record_outcomes_selected_by_sql(
+    outcomes.record_sql_outcomes_and_settle_credits(
         message_class(receipts.batch_kind),
         MATCHED_RECEIPTS,
         {"ids": receipts.ids, "message_ids": receipts.message_ids},

@@ -71,8 +71,8 @@ DIGEST_LENGTH = 32
 NO_NUMBER = "no number that it came from"
 MAX_ERROR = 200
 APPLY_ANSWER_OF_PAGE = {
-    page_opt_outs.PROVIDER: page_opt_outs.apply_opt_out,
-    page_confirmations.PROVIDER: page_confirmations.subscribe_by_page_confirmation,
+    page_opt_outs.PROVIDER: page_opt_outs.opt_out_contact_or_suppress_number,
+    page_confirmations.PROVIDER: page_confirmations.subscribe_by_page_confirmation_if_open,
 }
 RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
@@ -235,7 +235,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.status = WebhookEventStatus.REVIEW if may_be_stop else WebhookEventStatus.FAILED
     elif event.consent_request == ConsentRequest.STOP:
         event.status = WebhookEventStatus.PROCESSED
-        suppress_opt_out_and_confirm(event, numbers, meant_for)
+        wait_and_suppress_opt_out_and_confirm(event, numbers, meant_for)
     elif event.consent_request == ConsentRequest.REVIEW:
         event.status = _hold_marketing_unless_already_in_review(event, numbers, meant_for)
     elif conversations:
@@ -259,7 +259,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
             return "unmatched"
 
 
-def suppress_opt_out_and_confirm(
+def wait_and_suppress_opt_out_and_confirm(
     event: WebhookEvent, numbers: list[str], meant_for: Addressees
 ) -> None:
     """Opt out the contacts that a STOP is meant for and suppress its number, also without any.
@@ -271,17 +271,17 @@ def suppress_opt_out_and_confirm(
         for owner_id in meant_for.owner_ids
         if wait_for_sends_and_suppress_phones(owner_id, numbers, reason=STOP_SOURCE)
     ]
-    opted_out = opt_out_contacts(event, meant_for.conversations, source=STOP_SOURCE)
+    opted_out = opt_out_contacts_and_get_changed(event, meant_for.conversations, source=STOP_SOURCE)
     changed = {*suppressed_at, *(conversation.owner_id for conversation in opted_out)}
     if len(numbers) == 1:
         for owner_id in sorted(owner_id for owner_id in changed if owner_id is not None):
-            opt_out_confirmations.send_opt_out_confirmation_if_wanted(
+            opt_out_confirmations.confirm_opt_out_if_wanted_and_possible(
                 owner_id, numbers[0], idempotency_key=f"reply:{event.pk}"
             )
     add_opt_outs_to_tallies(opted_out)
 
 
-def opt_out_contacts(
+def opt_out_contacts_and_get_changed(
     event: WebhookEvent, conversations: Iterable[Conversation], *, source: str
 ) -> list[Conversation]:
     """Opt out the contacts of conversations; return those that were not opted out before."""

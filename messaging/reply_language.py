@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from messaging.reply_text import (
     Clause,
-    capitals_in_latin,
     edit_distance,
     fold,
     has_two_letters_swapped,
+    latin_if_all_greek_capitals_look_latin,
     letter_runs_between_digits,
     replace_digits_with_letters,
     without_repeated_letters,
@@ -174,15 +174,15 @@ class Language:
             text = pattern.sub(spelling, text)
         return text
 
-    def corrected_words_of_clause(self, clause: Clause, *, of_one: bool) -> list[str]:
+    def corrected_words_of_clause(self, clause: Clause, *, is_whole_text: bool) -> list[str]:
         """The words of a clause as they are compared, with slips of the finger corrected.
 
         Args:
             clause: a part of a text.
-            of_one: whether it is the whole text.
+            is_whole_text: whether it is the whole text.
         """
         words = [word for token in self._tokens(clause) for word in self.fold(token).split()]
-        if of_one and "".join(words) in self.commands:
+        if is_whole_text and "".join(words) in self.commands:
             return ["".join(words)]  # "un subscribe"
         return [word for each in words for word in self._known.corrected(each).split()]
 
@@ -190,7 +190,7 @@ class Language:
         """The words as written; Greek capitals that look Latin are Latin if the language is."""
         if not self._is_written_in_latin:
             return clause.tokens
-        return [capitals_in_latin(token) for token in clause.tokens]
+        return [latin_if_all_greek_capitals_look_latin(token) for token in clause.tokens]
 
     def known_words_score(self, clause: Clause, words: Sequence[str]) -> int:
         """How many words of a clause the language knows; a corrected one counts half.
@@ -247,7 +247,7 @@ class Language:
         kinds, rest = self._find_phrase_kinds_and_text_left(text)
         words = [word for word in self._filler.sub("", rest).split() if _FOUND not in word]
         if kinds:
-            kinds |= self._commands_beside_phrases(words)
+            kinds |= self._kinds_if_all_words_are_commands(words)
         else:
             kinds = {self._classify_words_without_phrases(words)}
         if is_question:
@@ -278,7 +278,7 @@ class Language:
                     text = f"{text[:match_start]}{_FOUND * (end - match_start - 1)} {text[end:]}"
         return kinds, text
 
-    def _commands_beside_phrases(self, words: Sequence[str]) -> set[Kind]:
+    def _kinds_if_all_words_are_commands(self, words: Sequence[str]) -> set[Kind]:
         if words and _all_match_any_pattern(words, self._command):
             return {Kind.COMMAND}
         if words and _all_match_any_pattern(words, self._everyday):
@@ -361,12 +361,12 @@ class _Vocabulary:
             {word for each in correctable for word in each.split() if len(word) >= ONE_SLIP}
         )
         self.pattern = _pattern_of_any_word(single)
-        self.corrected = lru_cache(maxsize=REMEMBERED_WORDS)(self._correct_word)
+        self.corrected = lru_cache(maxsize=REMEMBERED_WORDS)(self._corrected_word_or_words)
 
     def __contains__(self, word: str) -> bool:
         return word in self._words or word.startswith(self._stems)
 
-    def _correct_word(self, word: str) -> str:
+    def _corrected_word_or_words(self, word: str) -> str:
         """The word, or the word or words of the language that were meant."""
         if word in self:
             return word

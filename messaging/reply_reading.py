@@ -126,7 +126,7 @@ class _ClausesInLanguage:
     def __init__(self, language: Language, clauses: Sequence[Clause]) -> None:
         self.language, self.clauses = language, clauses
         self.words = [
-            language.corrected_words_of_clause(clause, of_one=len(clauses) == 1)
+            language.corrected_words_of_clause(clause, is_whole_text=len(clauses) == 1)
             for clause in clauses
         ]
         self.known = sum(map(language.known_words_score, clauses, self.words))

@@ -15,7 +15,10 @@ from django.db.models import QuerySet
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import database_now
-from contacts.marketing_blocks import delete_marketing_holds_of_reply, suppress_phones_held_by_reply
+from contacts.marketing_blocks import (
+    delete_marketing_holds_of_reply,
+    suppress_and_still_hold_phones_of_reply,
+)
 from contacts.models import MarketingHold
 from messaging import replies
 from messaging.event_fields import TEXT_FIELDS, first_field, sender_number_of_reply
@@ -117,9 +120,11 @@ def _opt_out_where_marketing_is_held(reply: ReplyReview) -> None:
             f"the number of reply {reply.pk} cannot be read: import it as a suppression, "
             "then decide that the reply is no opt-out"
         )
-    suppress_phones_held_by_reply(reply.pk, reason=SOURCE)
+    suppress_and_still_hold_phones_of_reply(reply.pk, reason=SOURCE)
     conversations = conversations_latest_first(
         possible_sender_numbers(sender_number_of_reply(reply.payload or {}))
     )
     meant_for = [one for one in conversations if one.owner_id in held_at or None in held_at]
-    replies.add_opt_outs_to_tallies(replies.opt_out_contacts(reply, meant_for, source=SOURCE))
+    replies.add_opt_outs_to_tallies(
+        replies.opt_out_contacts_and_get_changed(reply, meant_for, source=SOURCE)
+    )

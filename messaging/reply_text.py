@@ -69,7 +69,7 @@ def split_into_clauses_without_quotes(
         signatures: matches what a signature begins with.
         joins_lines: whether a sentence goes on in the next line; if not, each line ends one.
     """
-    text = _without_quoted_texts(_without_formatting(text))
+    text = _without_quoted_texts_unless_all_quoted(_without_formatting(text))
     if joins_lines:
         text = _LINE_BREAK.sub(" ", text)
     text = re.sub(rf"(?<!\w)(?:{signatures.pattern})(?!\w)", "\n", text, flags=re.IGNORECASE)
@@ -99,7 +99,7 @@ def _without_formatting(text: str) -> str:
     return "".join(c for c in text if unicodedata.category(c) != "Cf")
 
 
-def _without_quoted_texts(text: str) -> str:
+def _without_quoted_texts_unless_all_quoted(text: str) -> str:
     """The text without what others wrote; the whole text if nothing else is left."""
     own = _QUOTED_LINE.sub("", text)
     own = _QUOTATION.sub(lambda match: " " if _is_long_quotation(match[0]) else match[0], own)
@@ -132,7 +132,7 @@ def _convert_to_one_script(token: str) -> str:
     return token
 
 
-def capitals_in_latin(token: str) -> str:
+def latin_if_all_greek_capitals_look_latin(token: str) -> str:
     """A word of Greek capitals that all look Latin, in Latin letters; any other as it is."""
     return token.translate(_LATIN_CAPITALS) if _LOOKS_LATIN.fullmatch(token) else token
 

@@ -201,7 +201,7 @@ class Sandbox:
         if answer is None:
             return _error_response(400, "no message of the call is valid")
         if behaviour.receipts == "early":
-            await self._post_receipts_due_or_not()
+            await self._post_all_receipts_even_if_not_due()
         failure = await self._fault_answer_after_accepting(request, fault)
         if failure is not None:
             return failure
@@ -428,7 +428,7 @@ class Sandbox:
                         break
                 await self._post_receipts_with_retries(session, chunk)
 
-    async def _post_receipts_due_or_not(self) -> None:
+    async def _post_all_receipts_even_if_not_due(self) -> None:
         """Post all receipts, due or not."""
         receipts = [self._pop_next_receipt_body() for _ in range(len(self._receipts))]
         size = self.behaviour.receipts_per_call

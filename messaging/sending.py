@@ -45,7 +45,10 @@ from messaging.batch_queue import (
     claim_next_batch,
     return_to_queue,
 )
-from messaging.batch_splitting import halve_refused_batch, was_other_half_accepted
+from messaging.batch_splitting import (
+    halve_and_requeue_refused_if_claimed,
+    was_another_part_accepted,
+)
 from messaging.database_age import DatabaseIsOlder
 from messaging.limits import Postponed
 from messaging.models import Batch, MessageId
@@ -140,7 +143,7 @@ def _send_hold_postpone_or_drop(batch: Batch) -> BatchResult:
     except Postponed as postponed:
         return _postpone_or_drop(batch, postponed)
     except DatabaseIsOlder as error:
-        database_age.stop_since_database_is_older(error)
+        database_age.stop_sending_as_database_is_older(error)
         return_to_queue(batch, reason="sending is stopped", until=None)
         return BatchResult.STOPPED
 
@@ -162,7 +165,7 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
         try:
             messages = mark_submitting_and_check_messages(batch)
             phones = [message.to for message in messages]
-            has_opt_out = waiting_stops.is_one_from(batch.owner_id, phones)
+            has_opt_out = waiting_stops.is_possible_opt_out_waiting_from_any(batch.owner_id, phones)
         except CONNECTION_ERRORS as error:
             return _requeue_uncalled_when_database_is_back(batch, error)
         if not messages:
@@ -176,14 +179,15 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
         else:
             with call_metrics.measure_and_record_call_unless_raised() as call:
                 result = call.result = mitto_client().send_bulk(
-                    sms, may_send=lambda at: _may_send_singly(batch, messages[at])
+                    sms,
+                    may_send=lambda at: _wait_for_rate_and_tell_if_sendable(batch, messages[at]),
                 )
         return repeat_while_connection_is_lost(
             lambda: settle_or_requeue_batch(batch, messages, result)
         )
 
 
-def _may_send_singly(batch: Batch, message: PreparedMessage) -> bool:
+def _wait_for_rate_and_tell_if_sendable(batch: Batch, message: PreparedMessage) -> bool:
     """Wait for the turn of a single call, and look whether its message may still be sent.
 
     Most of the calls of a batch begin long after its consent was read. What may not be sent returns
@@ -192,7 +196,9 @@ def _may_send_singly(batch: Batch, message: PreparedMessage) -> bool:
     rate_limits.sleep_for_rate_of_one_call()
     try:
         still_sendable, _ = _split_sendable_and_skipped(batch, only=message.id)
-        return bool(still_sendable) and not waiting_stops.is_one_from(batch.owner_id, [message.to])
+        return bool(still_sendable) and not waiting_stops.is_possible_opt_out_waiting_from_any(
+            batch.owner_id, [message.to]
+        )
     except CONNECTION_ERRORS:
         connection.close()  # what was answered so far is recorded when PostgreSQL is back
         return False
@@ -233,7 +239,7 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
         Postponed: if a cap of the store postpones the batch, or Redis cannot be reached.
         DatabaseIsOlder: if Redis knows submissions that the database does not.
     """
-    known = _newest_submission_or_raise_postponed()
+    newest_in_redis = _newest_submission_or_raise_postponed()
     with transaction.atomic():
         if limits.is_any_cap_set():
             limits.wait_and_lock_store_caps(batch.owner_id)
@@ -241,7 +247,9 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
         messages, skipped = _split_sendable_and_skipped(batch)
         number = None
         if messages:
-            number = database_age.mark_submitting_and_take_number(batch, known=known)
+            number = database_age.mark_submitting_and_take_number(
+                batch, newest_in_redis=newest_in_redis
+            )
             still_claimed = number is not None
         else:
             still_claimed = bool(
@@ -388,7 +396,7 @@ def _stop_sending_halve_or_fail(
     error = result.error or f"answered {result.status_code}"
     words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"
     if result.status_code in mitto.ACCOUNT_REFUSALS | mitto.NO_BULK_STATUSES or (
-        not was_other_half_accepted(batch)
+        not was_another_part_accepted(batch)
         and sending_stop.increment_refused_calls() >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
         sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words)
@@ -400,7 +408,7 @@ def _stop_sending_halve_or_fail(
             deferrals=F("deferrals") + 1,
         ):
             return BatchResult.ACCOUNT_REFUSED
-    elif len(messages) > 1 and halve_refused_batch(
+    elif len(messages) > 1 and halve_and_requeue_refused_if_claimed(
         batch, [message.id for message in messages], reason=f"its turn as a part ({words})"
     ):
         log.warning("%s: it is halved, to find the messages at fault", words)

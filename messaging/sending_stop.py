@@ -36,7 +36,7 @@ from messaging.batch_queue import (
     due_batches,
     enqueue_send_jobs_on_commit,
 )
-from messaging.batch_splitting import move_queued_to_new_batch
+from messaging.batch_splitting import move_queued_and_credits_to_new_batch
 from messaging.models import Batch, SendingState, SendingStop, message_classes
 from messaging.statuses import BatchStatus, MessageStatus, StopReason
 
@@ -265,7 +265,7 @@ def claim_probe_and_schedule_next() -> Batch | None:
     queued = batch.message_class.objects.filter(batch=batch, status=MessageStatus.QUEUED)
     first_two = list(queued.order_by("pk").values_list("pk", flat=True)[:2])
     if len(first_two) == 2:
-        batch = move_queued_to_new_batch(batch, first_two[:1], probe_of=batch.pk)
+        batch = move_queued_and_credits_to_new_batch(batch, first_two[:1], probe_of=batch.pk)
     Batch.objects.filter(pk=batch.pk).update(
         status=BatchStatus.CLAIMED, claim_token=uuid.uuid4(), claimed_at=Now(), waiting_for=""
     )

@@ -24,7 +24,7 @@ def _library() -> list[dict[str, Any]]:
     return templates
 
 
-def library_in(language: str) -> list[MessageTemplate]:
+def build_unsaved_library_templates(language: str) -> list[MessageTemplate]:
     """The templates of the library in one of LANGUAGES, without a store and not saved."""
     return [
         MessageTemplate(category=one["category"], language=language, **one[language])
@@ -32,7 +32,7 @@ def library_in(language: str) -> list[MessageTemplate]:
     ]
 
 
-def copy_library_to_store(store: User, language: str, *, by: Any) -> int:
+def copy_missing_library_templates_to_store(store: User, language: str, *, by: Any) -> int:
     """Give a store the templates of the library that it does not have; return how many.
 
     A template of the same name stays as it is.
@@ -44,7 +44,7 @@ def copy_library_to_store(store: User, language: str, *, by: Any) -> int:
         raise ValueError("the starter library is in English and Greek")
     with transaction.atomic():
         known = set(MessageTemplate.objects.filter(owner=store).values_list("name", flat=True))
-        new = [one for one in library_in(language) if one.name not in known]
+        new = [one for one in build_unsaved_library_templates(language) if one.name not in known]
         for template in new:
             template.owner = store
         MessageTemplate.objects.bulk_create(new, ignore_conflicts=True)

@@ -65,7 +65,7 @@ def slot_start_sql(time_expression: str) -> str:
     return f"date_bin('{SLOT_SECONDS} seconds', {time_expression}, '2000-01-01+00')"
 
 
-def wait_bucket_sql(sent_expression: str, delivered_expression: str) -> str:
+def wait_bound_index_sql(sent_expression: str, delivered_expression: str) -> str:
     """SQL for the index in WAIT_BOUNDS of the time between two SQL times, as text."""
     bounds = ", ".join(map(str, WAIT_BOUNDS))
     return (

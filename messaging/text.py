@@ -157,7 +157,7 @@ class Template:
         # Such values add no spaces to collapse, and collapsing takes most of the time.
         return self._format % tuple(filled)
 
-    def fields_without_default(self) -> list[str]:
+    def fields_that_leave_a_gap_if_empty(self) -> list[str]:
         """The fields that leave a gap where they are empty, in their order."""
         return list(
             dict.fromkeys(tag.field for tag in self.tags if not (tag.default or tag.in_address))
@@ -288,7 +288,7 @@ def _nearest_field(name: str) -> str:
 
 
 @lru_cache(maxsize=100_000)
-def value_or_empty(value: str) -> str:
+def clean_value_or_empty_if_placeholder(value: str) -> str:
     """A contact's value as texts use it: composed, and empty if it stands for nothing.
 
     It is what an import stores of such a cell: on one line, without invisible characters, and

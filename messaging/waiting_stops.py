@@ -21,7 +21,7 @@ from messaging.statuses import ConsentRequest, WebhookEventStatus
 MOST_READ = 500
 
 
-def is_one_from(owner_id: int, e164_phones: Collection[str]) -> bool:
+def is_possible_opt_out_waiting_from_any(owner_id: int, e164_phones: Collection[str]) -> bool:
     """Whether an opt-out that may be from one of these numbers waits to be applied.
 
     Args:

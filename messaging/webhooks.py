@@ -69,19 +69,19 @@ async def check_and_store_events(head: RequestHead, read_body: ReadBody) -> Answ
     Raises:
         RequestRefused: if the request is not valid or not authentic.
     """
-    address, limit = _check_secret_and_get_body_limit(head)
+    address, limit = _check_secret_and_get_endpoint_and_limit(head)
     body = await read_body(limit) if head.method == "POST" else b""
     _require_signature_unless_secret_sent(head, limit, body)
     kept_requests.keep_request_in_thread_if_watched(head, body, _threads)
     try:
         if len(body) <= SMALL_BYTES and not head.header("content-encoding"):
-            new_receipts, new_replies = _split_into_receipts_and_replies_by_path(
+            new_receipts, new_replies = _split_into_receipts_and_replies_by_shape(
                 _parse_events_or_refuse(head, limit, body), address
             )
             await receipts.store_coalesced(new_receipts)
         else:
             new_replies = await _run_in_thread(
-                _store_authentic_receipts_and_get_replies, head, limit, body, address
+                _parse_and_store_receipts_and_get_replies, head, limit, body, address
             )
         if new_replies:
             await _run_in_thread(replies.store_replies_and_enqueue_job, new_replies)
@@ -114,13 +114,13 @@ def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
         request.headers.items,
     )
     try:
-        address, limit = _check_secret_and_get_body_limit(head)
+        address, limit = _check_secret_and_get_endpoint_and_limit(head)
         body = request.read(limit.size + 1) if head.method == "POST" else b""
         if len(body) > limit.size:
             raise _too_large_error()
         _require_signature_unless_secret_sent(head, limit, body)
         kept_requests.keep_request_in_thread_if_watched(head, body, _threads)
-        if new_replies := _store_authentic_receipts_and_get_replies(head, limit, body, address):
+        if new_replies := _parse_and_store_receipts_and_get_replies(head, limit, body, address):
             replies.store_replies_and_enqueue_job(new_replies)
         answer = Answer(HTTPStatus.ACCEPTED)
     except RequestRefused as refused:
@@ -130,7 +130,7 @@ def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers()))
 
 
-def _check_secret_and_get_body_limit(head: RequestHead) -> tuple[str, BodyLimit]:
+def _check_secret_and_get_endpoint_and_limit(head: RequestHead) -> tuple[str, BodyLimit]:
     """The address that a request goes to, and how much of its body may be read.
 
     A request without a secret may have a signature of its body. Then little of it is read.
@@ -181,14 +181,14 @@ def _require_signature_unless_secret_sent(head: RequestHead, limit: BodyLimit, b
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
 
 
-def _store_authentic_receipts_and_get_replies(
+def _parse_and_store_receipts_and_get_replies(
     head: RequestHead, limit: BodyLimit, body: bytes, address: str
 ) -> list[Event]:
     """Store the receipts of a request; return its replies."""
     events = _parse_events_or_refuse(head, limit, body)
     new_replies: list[Event] = []
     for start in range(0, len(events), EVENTS_PER_INSERT):
-        new_receipts, more = _split_into_receipts_and_replies_by_path(
+        new_receipts, more = _split_into_receipts_and_replies_by_shape(
             events[start : start + EVENTS_PER_INSERT], address
         )
         receipts.insert_receipts_and_enqueue_job(new_receipts)
@@ -196,14 +196,14 @@ def _store_authentic_receipts_and_get_replies(
     return new_replies
 
 
-def _split_into_receipts_and_replies_by_path(
+def _split_into_receipts_and_replies_by_shape(
     events: Sequence[Event], address: str
 ) -> tuple[list[NewEvent], list[Event]]:
     """The receipts among events, each once, and the replies. Their shape decides."""
     new_receipts: dict[str, NewEvent] = {}
     new_replies = []
     for event in events:
-        if is_reply(event, by_address=address == "inbound"):
+        if is_reply(event, posted_to_reply_address=address == "inbound"):
             new_replies.append(event)
         else:
             receipt = NewEvent.from_receipt(event)

@@ -22,7 +22,7 @@ from astronote.accounts import second_factor, security_keys
 from astronote.accounts.models import User
 from astronote.accounts.second_factor import SecondFactorRefused
 from astronote.common.locks import advisory_lock
-from astronote.common.visitor import network_of_visitor
+from astronote.common.visitor import address_or_ipv6_network_of_visitor
 
 
 def folded_login_name(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
@@ -63,13 +63,13 @@ class ThrottledLogin(AuthenticationForm):
         all be checked before the first one counts.
         """
         name = folded_login_name(None, {"username": self.data.get("username")})
-        address = network_of_visitor(self.request) if self.request else ""
+        address = address_or_ipv6_network_of_visitor(self.request) if self.request else ""
         with advisory_lock(f"login {name} {address}") as acquired:
             if not acquired:
                 raise ValidationError("Another login is under way. Try again.", "parallel")
             try:
                 cleaned: dict[str, Any] = super().clean()
-                self._check_second_factor()
+                self._verify_second_factor_or_raise_invalid()
                 return cleaned
             except ValidationError:
                 if getattr(self.request, "axes_locked_out", False):
@@ -78,7 +78,7 @@ class ThrottledLogin(AuthenticationForm):
                     ) from None
                 raise
 
-    def _check_second_factor(self) -> None:
+    def _verify_second_factor_or_raise_invalid(self) -> None:
         """Check the code; a wrong one is a failed login.
 
         Raises:

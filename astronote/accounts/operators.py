@@ -43,7 +43,7 @@ def change_role(account: User, role: str, *, by: User | AnonymousUser | str) -> 
     Raises:
         ValidationError: if it is a superuser, whom no role limits, or the one who changes it.
     """
-    _check_not_own(account, by)
+    _require_not_own_account(account, by)
     if account.is_superuser:
         raise ValidationError("A superuser has every permission, whatever its role.")
     before = role_of(account)
@@ -59,7 +59,7 @@ def set_active(account: User, active: bool, *, by: User | AnonymousUser | str) -
     Raises:
         ValidationError: if it is the account of the one who disables it.
     """
-    _check_not_own(account, by)
+    _require_not_own_account(account, by)
     if account.is_active == active:
         return
     account.is_active = active
@@ -70,7 +70,7 @@ def set_active(account: User, active: bool, *, by: User | AnonymousUser | str) -
     audit.write_entry(action, account, by=by)
 
 
-def note_new_address(account: User, *, by: User | AnonymousUser | str) -> None:
+def audit_address_change(account: User, *, by: User | AnonymousUser | str) -> None:
     """Write that the address with which the account logs in was changed."""
     audit.write_entry("operator's address changed", account, by=by)
 
@@ -96,6 +96,6 @@ def may_manage(manager: User | AnonymousUser, account: User) -> bool:
     )
 
 
-def _check_not_own(account: User, by: User | AnonymousUser | str) -> None:
+def _require_not_own_account(account: User, by: User | AnonymousUser | str) -> None:
     if isinstance(by, User) and by.pk == account.pk:
         raise ValidationError("Nobody changes the access of their own account.")

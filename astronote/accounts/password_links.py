@@ -41,7 +41,7 @@ def make_password_link(account: User, *, by: User | AnonymousUser | str) -> str:
     return _build_link(account)
 
 
-def mail_password_link(account: User, *, by: User | AnonymousUser | str) -> None:
+def mail_password_link_in_background(account: User, *, by: User | AnonymousUser | str) -> None:
     """Send the account a link by e-mail."""
     audit.write_entry("password link mailed", account, by=by)
     message = EmailMessage(
@@ -82,4 +82,4 @@ class ForgottenPasswordForm(forms.Form):
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()
         if account and jobs.start_debounce(f"astronote:password-link:{account.pk}", MAIL_EVERY):
-            mail_password_link(account, by="forgotten password")
+            mail_password_link_in_background(account, by="forgotten password")

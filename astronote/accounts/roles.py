@@ -13,7 +13,7 @@ SERVICE_OPERATOR = "service_operator"
 ROLES = (VIEWER, OPERATOR, SERVICE_OPERATOR, ADMINISTRATOR)
 
 
-def permissions_of(role: str) -> QuerySet[Permission]:
+def permissions_of_role_or_viewer(role: str) -> QuerySet[Permission]:
     """The permissions of a role.
 
     A viewer looks. An operator also runs campaigns, imports and stores' settings: the models that
@@ -37,5 +37,5 @@ def permissions_of(role: str) -> QuerySet[Permission]:
 def create_or_update_role_group(role: str) -> Group:
     """The group of a role, created or updated to have exactly the role's permissions."""
     group, _ = Group.objects.get_or_create(name=role)
-    group.permissions.set(permissions_of(role))
+    group.permissions.set(permissions_of_role_or_viewer(role))
     return group

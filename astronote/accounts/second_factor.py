@@ -77,7 +77,7 @@ def text_of_key(key: str) -> str:
     return b32encode(unhexlify(key)).decode()
 
 
-def qr_code_of_key(account: User, key: str) -> str:
+def qr_code_data_uri_of_key(account: User, key: str) -> str:
     """The key as a QR code, as the address of an image."""
     label = quote(f"{ISSUER}:{account.email}")
     query = urlencode({"secret": text_of_key(key), "issuer": ISSUER})

@@ -128,7 +128,7 @@ class ShownSession(NamedTuple):
     is_own: bool
 
 
-def list_sessions(account: User, own_key: str | None = None) -> list[ShownSession]:
+def list_usable_sessions(account: User, own_key: str | None = None) -> list[ShownSession]:
     """The account's sessions that can still be used, the newest first.
 
     Args:

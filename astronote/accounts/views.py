@@ -57,7 +57,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
         title="Your account",
         account=account,
         role=operators.role_of(account),
-        sessions=sessions.list_sessions(account, request.session.session_key),
+        sessions=sessions.list_usable_sessions(account, request.session.session_key),
         has_second_factor=second_factor.is_set_up(account),
         needs_second_factor=second_factor.is_required(account),
         can_mail=can_mail(),
@@ -67,7 +67,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def switch_own_alerts(request: HttpRequest) -> HttpResponse:
+def toggle_own_alerts(request: HttpRequest) -> HttpResponse:
     """Begin or end to mail alerts to the own account."""
     account = _account_of(request)
     account.gets_alerts = not account.gets_alerts
@@ -122,7 +122,7 @@ def set_up_second_factor(request: HttpRequest) -> HttpResponse:
         title="Set up a second factor",
         form=form,
         key=second_factor.text_of_key(key),
-        qr_code=second_factor.qr_code_of_key(account, key),
+        qr_code=second_factor.qr_code_data_uri_of_key(account, key),
         is_required=second_factor.is_required(account),
     )
 

@@ -114,7 +114,7 @@ class OperatorAdmin(LargeTableAdmin):
                 "is_own": operator.pk == request.user.pk,
                 "can_mail": password_links.can_mail(),
                 "has_second_factor": second_factor.is_set_up(operator),
-                "sessions": sessions.list_sessions(operator, request.session.session_key),
+                "sessions": sessions.list_usable_sessions(operator, request.session.session_key),
             }
         page: HttpResponse = super().change_view(request, object_id, form_url, context)
         return page
@@ -129,7 +129,7 @@ class OperatorAdmin(LargeTableAdmin):
             return
         if "email" in form.changed_data:
             super().save_model(request, obj, form, change)
-            operators.note_new_address(obj, by=request.user)
+            operators.audit_address_change(obj, by=request.user)
         if "role" in form.changed_data:
             operators.change_role(obj, form.cleaned_data["role"], by=request.user)
 
@@ -169,7 +169,7 @@ class OperatorAdmin(LargeTableAdmin):
         self, request: HttpRequest, operator: Operator
     ) -> HttpResponse:
         if password_links.can_mail():
-            password_links.mail_password_link(operator, by=request.user)
+            password_links.mail_password_link_in_background(operator, by=request.user)
             messages.success(request, f"A link is on its way to {operator.email}.")
             return redirect("admin:astronote_operator_change", operator.pk)
         context = {

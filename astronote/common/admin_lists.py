@@ -256,9 +256,9 @@ class LargeTableAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Not of a row that others keep: Django would ask, and then refuse."""
         may_delete = bool(super().has_delete_permission(request, obj))
-        return may_delete and (obj is None or not self._is_kept(obj))
+        return may_delete and (obj is None or not self._is_protected_from_deletion(obj))
 
-    def _is_kept(self, row: models.Model) -> bool:
+    def _is_protected_from_deletion(self, row: models.Model) -> bool:
         """Whether rows refer to this one that protect it, or that nobody may delete."""
         return any(
             relation.related_model._base_manager.filter(**{relation.field.name: row}).exists()

@@ -68,7 +68,7 @@ def _parse_address(text: str) -> IPAddress | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def network_of_visitor(request: HttpRequest) -> str | None:
+def address_or_ipv6_network_of_visitor(request: HttpRequest) -> str | None:
     """The visitor's address; of IPv6 the /64, since one visitor has all of its addresses."""
     address = _parse_address(request.META.get("REMOTE_ADDR", ""))
     if isinstance(address, IPv6Address):

@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1
 END_SECONDS = 40
 
 
-def end_this_process_with_parent() -> None:
+def have_this_process_end_with_its_parent() -> None:
     """Have the kernel end this process when the one that started it ends, however it does."""
     _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
     parent = multiprocessing.parent_process()
@@ -24,7 +24,7 @@ def end_this_process_with_parent() -> None:
         os._exit(1)
 
 
-def exit_process_after(seconds: float = END_SECONDS) -> None:
+def force_exit_after_in_background(seconds: float = END_SECONDS) -> None:
     """End this process by force unless it has ended by itself in this time.
 
     Call it at SIGTERM: what is in hand may wait for a server that is away. It is left as by a

@@ -40,7 +40,7 @@ class ProcessGroup:
         self._running: dict[str, tuple[list[str], subprocess.Popen[bytes]]] = {}
         self._passed_fds: tuple[int, ...] = ()
 
-    def pass_on(self, fd: int) -> None:
+    def pass_fd_to_processes_started_later(self, fd: int) -> None:
         """Let the processes that are started from now on use an open file."""
         self._passed_fds += (fd,)
 

@@ -19,7 +19,7 @@ from rq_scheduler.utils import get_next_scheduled_time
 
 from astronote.operations import registry
 from astronote.operations.registry import RecurringJob
-from astronote.processes.ending import exit_process_after
+from astronote.processes.ending import force_exit_after_in_background
 from astronote.queues import jobs
 from astronote.queues.catalogue import DAY
 from astronote.queues.json_jobs import JsonJob
@@ -119,7 +119,7 @@ class Scheduler(DjangoScheduler):
 
         def stop(*_: Any) -> None:
             self.patience.update_retries(0)
-            exit_process_after()
+            force_exit_after_in_background()
             raise SystemExit
 
         for number in (signal.SIGINT, signal.SIGTERM):

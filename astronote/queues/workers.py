@@ -24,7 +24,10 @@ from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
 from astronote.common.postgres_server import raise_if_postgres_unusable
-from astronote.processes.ending import end_this_process_with_parent, exit_process_after
+from astronote.processes.ending import (
+    force_exit_after_in_background,
+    have_this_process_end_with_its_parent,
+)
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
 from astronote.queues.json_jobs import JsonJob
@@ -76,7 +79,7 @@ class Worker(SimpleWorker):
                 settings.QUEUE_ATTEMPTS,
             )
         if multiprocessing.parent_process():  # a pool's worker ends with its pool
-            end_this_process_with_parent()
+            have_this_process_end_with_its_parent()
         # A pool asks for rq's own scheduler, a process more; delayed jobs are rq-scheduler's.
         kwargs["with_scheduler"] = False
         self.connection.set_retry(self._patience)
@@ -87,7 +90,7 @@ class Worker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End after the job in hand, and soon although a server is away (a signal handler)."""
         self._patience.update_retries(RETRIES_WHILE_ENDING)
-        exit_process_after()
+        force_exit_after_in_background()
         super().request_stop(signum, frame)
 
     def set_shutdown_requested_date(self) -> None:

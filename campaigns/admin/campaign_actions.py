@@ -43,14 +43,16 @@ class CampaignAction(NamedTuple):
     preview: Callable[[Campaign], Campaign] | None = None
 
 
-def is_permitted(action: CampaignAction, campaign: Campaign, account: Any) -> bool:
+def may_send_campaign_type_if_action_sends(
+    action: CampaignAction, campaign: Campaign, account: Any
+) -> bool:
     """Whether the account may take the action on a campaign of this message type."""
     return not action.sends or service_campaigns.may_send_message_type(
         campaign.message_type, account
     )
 
 
-def _is_second_person_for_confirmation(campaign: Campaign, account: Any) -> bool:
+def _is_unconfirmed_and_asked_by_another(campaign: Campaign, account: Any) -> bool:
     """Whether the account is a second person for the confirmation that was asked for."""
     request = service_campaigns.current_confirmation_request(campaign)
     return request is not None and not request.confirmed_by and request.asked_by != account
@@ -79,7 +81,8 @@ CAMPAIGN_ACTIONS = {
         "A service message also goes to people who opted out of marketing. Confirm that this one"
         " holds no advertising and that all of these people need it. A change of the text or of the"
         " audience ends the confirmation.",
-        input_field="seen", shows_cost=True, sends=True, offered=_is_second_person_for_confirmation,
+        input_field="seen", shows_cost=True, sends=True,
+        offered=_is_unconfirmed_and_asked_by_another,
     ),
     "test": CampaignAction(
         "Send a test", actions.enqueue_test_message, STARTABLE_STATUSES, "a test is on its way",

@@ -27,10 +27,10 @@ from campaigns.admin.campaign_actions import (
     CAMPAIGN_ACTIONS,
     INPUT_FORMS,
     CampaignAction,
-    is_permitted,
+    may_send_campaign_type_if_action_sends,
 )
 from campaigns.admin.message_types import set_up_permitted_message_types
-from campaigns.admin.segments import choose_several
+from campaigns.admin.segments import autocomplete_for_lists_or_segments
 from campaigns.admin.templates import template_in_address
 from campaigns.models import (
     STARTABLE_STATUSES,
@@ -81,7 +81,10 @@ OUTCOME_WORDS = {
 def _lists_or_segments_field(source: str, label: str) -> forms.ModelMultipleChoiceField:
     model = {"list": List, "segment": Segment}[source]
     return forms.ModelMultipleChoiceField(
-        model._default_manager, label=label, required=False, widget=choose_several(source)
+        model._default_manager,
+        label=label,
+        required=False,
+        widget=autocomplete_for_lists_or_segments(source),
     )
 
 
@@ -345,7 +348,7 @@ class CampaignAdmin(LargeTableAdmin):
             (name, action)
             for name, action in CAMPAIGN_ACTIONS.items()
             if campaign.status in action.statuses
-            and is_permitted(action, campaign, request.user)
+            and may_send_campaign_type_if_action_sends(action, campaign, request.user)
             and (action.offered is None or action.offered(campaign, request.user))
         ]
 
@@ -357,7 +360,7 @@ class CampaignAdmin(LargeTableAdmin):
         if name not in CAMPAIGN_ACTIONS:
             raise Http404
         action = CAMPAIGN_ACTIONS[name]
-        if not is_permitted(action, campaign, request.user):
+        if not may_send_campaign_type_if_action_sends(action, campaign, request.user):
             raise PermissionDenied
         form = None
         if action.input_field:
@@ -383,7 +386,7 @@ class CampaignAdmin(LargeTableAdmin):
             "action": action,
             "form": form,
             "preview": preview,
-            "others": reports.other_recent_campaigns(campaign) if preview else [],
+            "others": reports.other_recent_or_scheduled_of_store(campaign) if preview else [],
             "blocked": name == "start" and preview is not None and preview.problem,
         }
         return TemplateResponse(request, "campaigns/confirm_action.html", context)

@@ -20,9 +20,9 @@ from astronote.common.admin_lists import LargeTableAdmin
 from campaigns.audience import local_today
 from campaigns.list_members import (
     CampaignResult,
-    add_contacts_to_list,
-    contacts_by_result,
-    find_written_numbers,
+    add_unrestricted_contacts_to_list,
+    contacts_with_campaign_result,
+    find_contacts_by_written_numbers,
     remove_contacts_from_list,
 )
 from campaigns.models import Campaign, Segment
@@ -81,8 +81,8 @@ class MembersForm(forms.Form):
                 raise forms.ValidationError(problem)
             return contacts_matching(segment, local_today(store))
         if campaign := cleaned["campaign"]:
-            return contacts_by_result(campaign, cleaned["result"])
-        found = find_written_numbers(store, cleaned["numbers"].splitlines())
+            return contacts_with_campaign_result(campaign, cleaned["result"])
+        found = find_contacts_by_written_numbers(store, cleaned["numbers"].splitlines())
         if unused := [*found.unknown, *found.unreadable]:
             raise forms.ValidationError(
                 f"No contact of the store has: {', '.join(unused[:10])}"
@@ -113,7 +113,7 @@ class ListAdmin(LargeTableAdmin):
         if request.method == "POST" and form.is_valid():
             contacts = form.cleaned_data["contacts"]
             if form.cleaned_data["change"] == "add":
-                count = add_contacts_to_list(target, contacts, by=request.user)
+                count = add_unrestricted_contacts_to_list(target, contacts, by=request.user)
                 messages.success(request, f"{count:,} added to {target}")
             else:
                 count = remove_contacts_from_list(target, contacts, by=request.user)

@@ -70,7 +70,7 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
             ("Failed", _with_sentences_and_advice(report.failed_by_reason)),
             ("Skipped", _with_sentences_and_advice(report.skipped_by_reason)),
         ],
-        "not_reached_count": reports.count_not_reached(report),
+        "not_reached_count": reports.count_failed_unknown_and_skipped_for_now(report),
         "links": report.shared_links,
         "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
         "charts": _charts_over_time(report, zone),
@@ -140,7 +140,7 @@ def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: in
 def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day."""
     store = _get_viewable_store_or_404(request, pk)
-    first, last = _parse_requested_days_or_default(request, store)
+    first, last = _parse_days_or_show_error_and_use_default(request, store)
     days = reports.store_report(store, first, last)
     context = {
         **site.each_context(request),
@@ -164,7 +164,7 @@ def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> H
 def store_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day as a CSV file."""
     store = _get_viewable_store_or_404(request, pk)
-    days = reports.store_report(store, *_parse_requested_days_or_default(request, store))
+    days = reports.store_report(store, *_parse_days_or_show_error_and_use_default(request, store))
     audit.write_entry("report exported", store, by=request.user, owner_id=store.pk)
     return _csv_response(reports.store_days_as_csv(days), f"store-{pk}")
 
@@ -181,7 +181,9 @@ def _get_viewable_store_or_404(request: HttpRequest, pk: int) -> User:
     return get_object_or_404(User, pk=pk)
 
 
-def _parse_requested_days_or_default(request: HttpRequest, store: User) -> tuple[date, date]:
+def _parse_days_or_show_error_and_use_default(
+    request: HttpRequest, store: User
+) -> tuple[date, date]:
     """The first and last day of the query; the last DEFAULT_DAYS where it has none, or bad ones."""
     today = timezone.localdate(timezone=ZoneInfo(store.timezone))
     default_period = timedelta(days=DEFAULT_DAYS - 1)

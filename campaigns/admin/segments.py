@@ -39,7 +39,7 @@ class _ChooseSeveral(AutocompleteSelectMultiple):
         return {**super().build_attrs(*args, **kwargs), "data-allow-clear": "false"}
 
 
-def choose_several(field_name: str) -> AutocompleteSelectMultiple:
+def autocomplete_for_lists_or_segments(field_name: str) -> AutocompleteSelectMultiple:
     """A control for several lists or several segments, found by typing.
 
     Args:
@@ -65,7 +65,7 @@ class SegmentForm(ConditionFields, forms.ModelForm):
         for name in segments.CONDITIONS:
             field = self.fields[name]
             if name in segments.LIST_CONDITIONS:
-                field.widget = choose_several("list")
+                field.widget = autocomplete_for_lists_or_segments("list")
                 field.widget.choices = field.choices  # type: ignore[attr-defined]  # of its queryset
             elif isinstance(field, forms.ChoiceField):
                 field.widget = UnfoldAdminSelectWidget(choices=field.choices)
@@ -100,18 +100,18 @@ class SegmentAdmin(LargeTableAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Segment | None = None) -> list[Any]:
         """Who may not change a segment sees the conditions that are set, as text."""
         if obj is not None and not self.has_change_permission(request, obj):
-            return [(None, {"fields": ["owner", "name", "set_conditions"]})]
+            return [(None, {"fields": ["owner", "name", "conditions_as_text"]})]
         return [*super().get_fieldsets(request, obj)]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Segment | None = None
     ) -> list[str] | tuple[str, ...]:
         if obj is not None and not self.has_change_permission(request, obj):
-            return ("owner", "name", "set_conditions")
+            return ("owner", "name", "conditions_as_text")
         return ()
 
     @admin.display(description="conditions")
-    def set_conditions(self, segment: Segment) -> str:
+    def conditions_as_text(self, segment: Segment) -> str:
         return segments.describe_segment(segment)
 
     def get_urls(self) -> list[Any]:

@@ -16,7 +16,7 @@ from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
-from messaging.starter_templates import LANGUAGES, copy_library_to_store
+from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_to_store
 
 
 def template_in_address(request: HttpRequest) -> MessageTemplate | None:
@@ -46,7 +46,7 @@ class MessageTemplateAdmin(LargeTableAdmin):
     change_form_outer_before_template = "campaigns/template_tools.html"
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.starter_view)
+        view = self.admin_site.admin_view(self.copy_starter_library_view)
         return [path("starter/", view, name="messaging_messagetemplate_starter"),
                 *super().get_urls()]  # fmt: skip
 
@@ -62,14 +62,14 @@ class MessageTemplateAdmin(LargeTableAdmin):
         context = {"results": template_results(template)} if template else {}
         return super().change_view(request, object_id, form_url, context)
 
-    def starter_view(self, request: HttpRequest) -> HttpResponse:
+    def copy_starter_library_view(self, request: HttpRequest) -> HttpResponse:
         """Copy the starter library to a store."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = StarterLibraryForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             store, language = form.cleaned_data["store"], form.cleaned_data["language"]
-            count = copy_library_to_store(store, language, by=request.user)
+            count = copy_missing_library_templates_to_store(store, language, by=request.user)
             messages.success(request, f"{count:,} templates added to {store}")
             return redirect("admin:messaging_messagetemplate_changelist")
         context = {

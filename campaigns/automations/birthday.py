@@ -20,7 +20,7 @@ from campaigns.automations.due_messages import (
     enqueue_due_messages,
     find_due_contacts,
     keep_block_reasons,
-    text_problems,
+    text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
 
@@ -47,7 +47,7 @@ def enqueue_birthday_messages(
         if not acquired:
             return {}
         days_by_automation = _days_by_automation(day_for_all_stores)
-        problems = text_problems(days_by_automation)
+        problems = text_problems_by_automation_id(days_by_automation)
         messages, credits_needed_by_store = 0, Counter[StoreId]()
         for day, automations in _sendable_by_day_latest_first(days_by_automation, problems).items():
             due_contacts = _find_due_adults_with_birthday(day, automations)
@@ -58,11 +58,11 @@ def enqueue_birthday_messages(
             messages += result.messages
             credits_needed_by_store.update(result.credits_needed_by_store)
         if not dry_run:
-            waiting = keep_block_reasons(
+            waiting_automation_ids = keep_block_reasons(
                 Automation, days_by_automation, problems, credits_needed_by_store
             )
             if not day_for_all_stores:
-                _save_done_days_and_audit_left_out(days_by_automation, waiting)
+                _save_done_until_and_audit_missed_days(days_by_automation, waiting_automation_ids)
     counts = {
         "stores": len(days_by_automation.keys()) - len(problems),
         "messages": messages,
@@ -101,13 +101,14 @@ def _sendable_by_day_latest_first(
     return dict(sorted(grouped.items(), reverse=True))
 
 
-def _save_done_days_and_audit_left_out(
-    days_by_automation: Mapping[EligibleAutomation, list[date]], waiting: Collection[int]
+def _save_done_until_and_audit_missed_days(
+    days_by_automation: Mapping[EligibleAutomation, list[date]],
+    waiting_automation_ids: Collection[int],
 ) -> None:
     """Mark the days as done, and write to the audit trail which days before were left out."""
     ids_by_day: dict[date, list[int]] = defaultdict(list)
     for automation, days in days_by_automation.items():
-        if automation.id in waiting:
+        if automation.id in waiting_automation_ids:
             continue
         ids_by_day[days[0]].append(automation.id)
         if automation.done_until and (first_left_out := automation.done_until + DAY) < days[-1]:

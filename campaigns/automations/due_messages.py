@@ -114,7 +114,7 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
     return [EligibleAutomation(*row) for row in found]
 
 
-def text_problems(
+def text_problems_by_automation_id(
     automations: Iterable[_OfStore], other_tags: Collection[str] = ()
 ) -> dict[int, str]:
     """Why texts cannot be sent, by the id of their automation; without those that can.

@@ -28,7 +28,7 @@ from campaigns.automations.due_messages import (
     DueContact,
     enqueue_due_messages,
     keep_block_reasons,
-    text_problems,
+    text_problems_by_automation_id,
 )
 from campaigns.models import (
     EVENT_DATE,
@@ -119,7 +119,7 @@ def enqueue_rule_messages() -> dict[str, int]:
             return {}
         now = database_now()
         rules = {rule.id: rule for rule in eligible_rules()}
-        problems = text_problems(rules.values(), EVENT_TAGS)
+        problems = text_problems_by_automation_id(rules.values(), EVENT_TAGS)
         sendable = [rule for rule in rules.values() if rule.id not in problems]
         sends = find_due_sends(sendable, now, until=now)
         result = enqueue_due_messages(

@@ -14,7 +14,7 @@ from campaigns.automations.due_messages import (
     enqueue_due_messages,
     find_due_contacts,
     keep_block_reasons,
-    text_problems,
+    text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
 from contacts.models import Contact
@@ -37,7 +37,7 @@ def enqueue_welcome_messages() -> dict[str, int]:
         if not acquired or not Contact.objects.filter(awaits_welcome=True).exists():
             return {}
         automations = eligible_automations(AutomationType.WELCOME)
-        problems = text_problems(automations)
+        problems = text_problems_by_automation_id(automations)
         sendable = [one for one in automations if one.id not in problems]
         due_contacts = find_due_contacts(sendable, "c.awaits_welcome", OCCURRENCE_KEY)
         result = enqueue_due_messages(

@@ -77,7 +77,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
         with files.unnamed_temporary_file(file.chunks()) as copy:
-            counts = suppressions.import_suppressions_and_write_audit(
+            counts = suppressions.import_suppressions_and_audit_or_refuse(
                 copy, store, reason=reason, by=request.user
             )
         messages.success(request, f"{counts['added']:,} added, {counts['known']:,} known before")

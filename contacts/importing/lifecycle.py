@@ -224,7 +224,7 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
             )
         ContactImport.objects.filter(pk=import_id).update(attempts=F("attempts") + 1)
         try:
-            while not _write_rows_until_end_or_file_change(contact_import):
+            while not _write_rows_and_tell_if_file_unchanged(contact_import):
                 contact_import.refresh_from_db()
         except ImportRefused as error:
             return _finish_if_processing(
@@ -241,14 +241,14 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
     return _finish_if_processing(contact_import, ImportStatus.COMPLETED)
 
 
-def _write_rows_until_end_or_file_change(contact_import: ContactImport) -> bool:
+def _write_rows_and_tell_if_file_unchanged(contact_import: ContactImport) -> bool:
     """Write the file's rows from the checkpoint on; False if an erasure has changed it meanwhile.
 
     Then what was read may hold the erased person: it is read again.
     """
     try:
         with files.temporary_local_copy(contact_import.pk) as path:
-            layout, mapping = _load_or_make_plan_or_raise(contact_import, path)
+            layout, mapping = _load_or_make_and_store_plan_or_refuse(contact_import, path)
             _write_rows_after_checkpoint(contact_import, path, layout, mapping)
     except files.FileChanged:
         return False
@@ -270,7 +270,7 @@ def _log_error_place_and_build_reason(import_id: int, error: Exception) -> str:
     return f"an unexpected error{where} ({kind} in {place}): tell the operator"
 
 
-def _load_or_make_plan_or_raise(
+def _load_or_make_and_store_plan_or_refuse(
     contact_import: ContactImport, path: Path
 ) -> tuple[Layout, dict[str, list[int]]]:
     """The layout and mapping of an import; planned and stored once, so that a restart uses them."""
@@ -418,7 +418,7 @@ def _iter_chunks_split_at_checkpoint(
             checkpoint = max(checkpoint, rows_read)
             refusals.overwrite_consent_of(row_by_phone)
             contact_rows = [row_by_phone[phone] for phone in sorted(row_by_phone)]
-            states = seen_phones.store_and_return_previous_states(contact_rows)
+            states = seen_phones.merge_states_and_get_previous_by_phone(contact_rows)
             staged = _build_staged_rows(contact_rows, states, silence_agrees=silence_agrees)
             opted_out_phones = [*staged.opted_out_phones, *rejected_refusals]
             yield ValidatedChunk(
@@ -446,14 +446,14 @@ def _iter_refusals_of_file(
 
 
 def _build_staged_rows(
-    rows: Iterable[ContactRow], earlier_states: Mapping[str, int], *, silence_agrees: bool
+    rows: Iterable[ContactRow], earlier_state_by_phone: Mapping[str, int], *, silence_agrees: bool
 ) -> writing.StagedRows:
     """The rows to write.
 
     Args:
         rows: the rows of a chunk, one for each number, sorted by number.
-        earlier_states: of the numbers that earlier chunks have, as SeenPhones keeps them. Their
-            rows only fill what is blank so far, and only say what was not said.
+        earlier_state_by_phone: of the numbers that earlier chunks have, as SeenPhones keeps them.
+            Their rows only fill what is blank so far, and only say what was not said.
         silence_agrees: see `_iter_chunks_split_at_checkpoint`.
     """
     agreeing = (Consent.AGREES, Consent.SILENT) if silence_agrees else (Consent.AGREES,)
@@ -461,10 +461,10 @@ def _build_staged_rows(
     for row in rows:
         phone = row.phone
         agrees = row.consent in agreeing
-        if phone in earlier_states:
+        if phone in earlier_state_by_phone:
             filled, said = (
-                earlier_states[phone] & FILLED_BITS,
-                Consent(earlier_states[phone] >> CONSENT_SHIFT),
+                earlier_state_by_phone[phone] & FILLED_BITS,
+                Consent(earlier_state_by_phone[phone] >> CONSENT_SHIFT),
             )
             row = row.without_fields(filled)
             agrees = agrees and row.consent > said
@@ -479,7 +479,9 @@ def _build_staged_rows(
     return writing.StagedRows(
         phones,
         "".join(lines).encode(),
-        [phone for phone in phones if phone in earlier_states] if earlier_states else [],
+        [phone for phone in phones if phone in earlier_state_by_phone]
+        if earlier_state_by_phone
+        else [],
         opted_out,
     )
 
@@ -525,7 +527,7 @@ class SeenPhones:
     def __exit__(self, *exc: object) -> None:
         self.database.close()
 
-    def store_and_return_previous_states(self, rows: Iterable[ContactRow]) -> dict[str, int]:
+    def merge_states_and_get_previous_by_phone(self, rows: Iterable[ContactRow]) -> dict[str, int]:
         """Add the numbers of rows with their states; return those that were there, as they were.
 
         The state of a number that was there gets the fields of both, and the higher consent.

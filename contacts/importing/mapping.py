@@ -285,7 +285,7 @@ class _Guess:
                 if column.heading.whose == Whose.RECEIVER and column.cells:
                     self.notes.append(f"{column.text}: not used, it may be of another person")
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
-        phones = self._without_phones_of_other_persons(phones)
+        phones = self._note_and_leave_out_phones_of_others(phones)
         if phones:
             self._assign_columns_to_field("phone", phones)
             return
@@ -307,7 +307,7 @@ class _Guess:
                 self._ask_whether_consent(column)
         return is_answered
 
-    def _without_phones_of_other_persons(self, phones: list[_Column]) -> list[_Column]:
+    def _note_and_leave_out_phones_of_others(self, phones: list[_Column]) -> list[_Column]:
         """The phones of one person, where headings name several: `First name 2`, `Mobile 2`."""
         filled = [column for column in phones if column.cells]
         persons = {

@@ -162,7 +162,7 @@ def plan_import(
     sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
     sample_cells = [cells for _, cells in sample]
     notes = list(layout.notes)
-    if chosen is None and (last_used := _last_used_mapping(owner.pk, layout)):
+    if chosen is None and (last_used := _last_completed_mapping_of_same_headings(owner.pk, layout)):
         chosen = last_used
         notes.append("mapped as in the last import of these columns")
     guess = mapping.guess_columns(layout.headings, sample_cells, region, chosen)
@@ -172,7 +172,7 @@ def plan_import(
     refusal = (
         refusal
         or _refuse_if_list_of_opt_outs(file_name, layout, fields, sample)
-        or _refuse_if_headings_change(layout, sample)
+        or _refusal_if_row_repeats_moved_headings(layout, sample)
     )
     if not refusal and not date_order:
         try:
@@ -266,7 +266,9 @@ def max_unpacked_bytes() -> int:
     return settings.IMPORT_MAX_MB * files.BYTES_PER_MB * MAX_UNPACKED_FACTOR
 
 
-def _last_used_mapping(owner_id: int, layout: Layout) -> dict[str, list[int]] | None:
+def _last_completed_mapping_of_same_headings(
+    owner_id: int, layout: Layout
+) -> dict[str, list[int]] | None:
     """The mapping of the store's last completed import with the same headings, if there are any."""
     if not layout.has_header:
         return None
@@ -308,7 +310,7 @@ def _refuse_if_list_of_opt_outs(
     return None
 
 
-def _refuse_if_headings_change(
+def _refusal_if_row_repeats_moved_headings(
     layout: Layout, sample: Sequence[tuple[int, list[str]]]
 ) -> ImportRefused | None:
     """Why rows below may be read by wrong headings: a row holds the headings in another order."""

@@ -657,7 +657,7 @@ def _detect_workbook_layout_or_refuse(
     path: Path, sheet: str, has_header: bool | None, largest_bytes: int
 ) -> Layout:
     """The layout of the only list of a workbook, or of all its sheets with the same headings."""
-    names = _visible_filled_sheets_by_subprocess(path)
+    names = _read_visible_filled_sheets_or_refuse(path)
     if sheet:
         if sheet not in names:
             raise ImportRefused(f"there is no sheet {sheet}; there are: {', '.join(names)}")
@@ -733,7 +733,7 @@ def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     return any(cells.looks_like_phone(cell) for _, record in rows for cell in record)
 
 
-def _visible_filled_sheets_by_subprocess(path: Path) -> list[str]:
+def _read_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
     """The names of the visible sheets of a workbook that have cells, in their order."""
     result = subprocess.run(
         [sys.executable, "-P", workbook.__file__, "--sheets", path],

@@ -48,7 +48,7 @@ def stored_or_detected_layout(contact_import: ContactImport, path: Path) -> Layo
     )
 
 
-def iter_texts_of_file(path: Path, layout: Layout) -> Iterator[str]:
+def iter_overlapping_texts_of_file(path: Path, layout: Layout) -> Iterator[str]:
     """All text in a file, also what an import does not read, in pieces that overlap."""
     if layout.kind == "xlsx":
         yield from iter_overlapping_texts_of_workbook(path)
@@ -100,7 +100,7 @@ def _is_named_in_copy_of_file(
 ) -> bool:
     try:
         layout = stored_or_detected_layout(contact_import, path)
-        return any(map(is_named_in, iter_texts_of_file(path, layout))) or any(
+        return any(map(is_named_in, iter_overlapping_texts_of_file(path, layout))) or any(
             edit_row(cells) is not cells for _, cells in FileReader(path, layout)
         )
     except DAMAGED as error:

@@ -66,7 +66,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     list_select_related = ["owner", "contact"]
     search_fields = ["contact"]
     search_help_text = "The beginning of a name or number."
-    actions = ["mark_as_read"]
+    actions = ["mark_conversations_as_read"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
         return replies_from_customers()
@@ -97,7 +97,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         return text_written(reply)[:TEXT_SHOWN] or "(the text was erased)"
 
     @admin.action(description="Mark as read", permissions=["answer"])
-    def mark_as_read(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
+    def mark_conversations_as_read(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         for contact in Contact.objects.filter(pk__in=queryset.values("contact")):
             mark_read(contact)
 
@@ -121,7 +121,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             if contact is None or not may_answer:
                 raise PermissionDenied
-            if form.is_valid() and _answer(request, contact, form):
+            if form.is_valid() and _send_answer_or_add_form_error(request, contact, form):
                 return redirect(request.path)
         elif contact is not None and may_answer:
             mark_read(contact)
@@ -139,7 +139,9 @@ class ReplyAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "messaging/conversation.html", context)
 
 
-def _answer(request: HttpRequest, contact: Contact, form: AnswerForm) -> bool:
+def _send_answer_or_add_form_error(
+    request: HttpRequest, contact: Contact, form: AnswerForm
+) -> bool:
     """Whether the answer is on its way; else the form says why not."""
     assert isinstance(request.user, User)  # the admin has no anonymous users
     data = form.cleaned_data

@@ -18,7 +18,9 @@ APPS = {"astronote", "contacts", "messaging", "campaigns", "compliance"}
 
 
 def permissions(role):
-    found = roles.permissions_of(role).values_list("content_type__app_label", "codename")
+    found = roles.permissions_of_role_or_viewer(role).values_list(
+        "content_type__app_label", "codename"
+    )
     return {f"{app}.{codename}" for app, codename in found}
 
 

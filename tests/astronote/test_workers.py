@@ -312,7 +312,7 @@ def test_a_clock_that_runs_ahead_starts_no_campaign_early(worker):
     campaign.refresh_from_db()
     assert campaign.status == "scheduled"
     Campaign.objects.update(scheduled_at=timezone.now())
-    assert schedule.enqueue_due_campaigns() == 1
+    assert schedule.enqueue_start_of_due_campaigns() == 1
 
 
 def test_two_schedulers_run_a_recurring_job_once(worker):

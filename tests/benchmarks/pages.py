@@ -142,7 +142,7 @@ def _poll(campaign: Any, size: int) -> list[Result]:
     settled = timezone.now() - polling.MIN_AGE - timedelta(minutes=1)
     Batch.objects.filter(source_id=campaign.pk).update(settled_at=settled)
     times, batches = _timed(
-        lambda: polling.choose_batches_to_poll(polling.recently_settled_batches())
+        lambda: polling.choose_batches_to_poll(polling.batches_old_enough_for_recent_poll())
     )
     pick = _result("the poller's pick of batches", size, times, {"batches": len(batches)})
     ids = [batch.pk for batch in batches]
@@ -172,7 +172,12 @@ def _write_plans(campaign: Any) -> None:
         "the newest messages": lambda: client.get("/admin/campaigns/campaignmessage/"),
         "the poller's pick": lambda: polling.sent_and_unknown_messages_to_query(
             CampaignMessage,
-            [b.pk for b in polling.choose_batches_to_poll(polling.recently_settled_batches())],
+            [
+                b.pk
+                for b in polling.choose_batches_to_poll(
+                    polling.batches_old_enough_for_recent_poll()
+                )
+            ],
         ),
     }
     PLANS.parent.mkdir(exist_ok=True)

@@ -27,7 +27,7 @@ def run(place: Installation, size: int) -> list[Result]:
     from django.db import connection
 
     from astronote.common.sql import rows
-    from campaigns.audience import allowed_campaign_audience
+    from campaigns.audience import campaign_audience_with_consent_and_age
     from campaigns.audience_counts import count_segment
     from tests.support.factories import make_store
     from tests.support.volume import make_big_list
@@ -37,9 +37,9 @@ def run(place: Installation, size: int) -> list[Result]:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE contacts_contact")
     women = _campaign_to_segment(store, WOMEN)
-    found = allowed_campaign_audience(women).count()
+    found = campaign_audience_with_consent_and_age(women).count()
     assert found == rows(BARE_COUNT, [store.pk])[0][0]
-    ours = _seconds(lambda: allowed_campaign_audience(women).count())
+    ours = _seconds(lambda: campaign_audience_with_consent_and_age(women).count())
     bare = _seconds(lambda: rows(BARE_COUNT, [store.pk]))
     others = {
         "of a list": {"in_lists": [target.pk]},
@@ -51,11 +51,11 @@ def run(place: Installation, size: int) -> list[Result]:
     segment = women.audience_choices()[0].segment
     also["ms with reasons"] = round(_seconds(lambda: count_segment(segment)) * 1000)
     for name, conditions in others.items():
-        audience = allowed_campaign_audience(_campaign_to_segment(store, conditions))
+        audience = campaign_audience_with_consent_and_age(_campaign_to_segment(store, conditions))
         also[f"ms {name}"] = round(_seconds(audience.count) * 1000)
     count = Result(
         "segments", "count", size, "counts/s", ours=1 / ours, bare=1 / bare, also=also,
-        plan=allowed_campaign_audience(women).explain(),
+        plan=campaign_audience_with_consent_and_age(women).explain(),
     )  # fmt: skip
     place.start("scheduler", "rqworker scheduler")
     pid = place.group.pids()["scheduler"]

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from selenium.webdriver.common.keys import Keys
 
-from campaigns.audience import allowed_campaign_audience
+from campaigns.audience import campaign_audience_with_consent_and_age
 from contacts.models import ConsentEvent, Contact
 from messaging import replies
 from messaging.opt_in_requests import ask_for_consent
@@ -85,9 +85,11 @@ def test_a_customer_who_is_asked_by_sms_agrees_by_one_press(browser, operator, s
     browser.open(contact_page(contact))
     browser.wait_for("double_opt_in")
     campaign = make_campaign(store, None, filter_gender="female")
-    assert not allowed_campaign_audience(campaign).exists(), "no birthday proves 18 years"
+    assert not campaign_audience_with_consent_and_age(campaign).exists(), (
+        "no birthday proves 18 years"
+    )
     Contact.objects.update(gender="female", birthday="1990-05-17")
-    assert allowed_campaign_audience(campaign).get() == contact
+    assert campaign_audience_with_consent_and_age(campaign).get() == contact
 
 
 def test_a_customer_agrees_in_greek_and_by_keyboard(browser, sandbox):

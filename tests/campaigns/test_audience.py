@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from astronote.models import User
 from campaigns import enqueue
-from campaigns.audience import allowed_campaign_audience, local_today, years_before
+from campaigns.audience import campaign_audience_with_consent_and_age, local_today, years_before
 from campaigns.enqueue import CannotStart
 from campaigns.preview import preview_campaign
 from contacts.models import Contact, List, ListMembership
@@ -34,7 +34,9 @@ def contact(store, number=1, **fields):
 
 
 def to_women(store, **fields):
-    return allowed_campaign_audience(make_campaign(store, None, filter_gender="female", **fields))
+    return campaign_audience_with_consent_and_age(
+        make_campaign(store, None, filter_gender="female", **fields)
+    )
 
 
 def test_a_filter_by_gender_takes_that_gender_alone(alice):
@@ -61,7 +63,9 @@ def test_an_age_group_has_its_first_and_its_last_year(alice, group, ages):
     if oldest < 90:
         contact(alice, 4, birthday=born(oldest + 1))
     contact(alice, 5, birthday=None)
-    found = allowed_campaign_audience(make_campaign(alice, None, filter_age_group=group))
+    found = campaign_audience_with_consent_and_age(
+        make_campaign(alice, None, filter_age_group=group)
+    )
     assert set(found) == {first, last}
 
 
@@ -87,18 +91,21 @@ def test_a_list_is_trusted_unless_a_birthday_disproves_it(alice):
     )  # fmt: skip
     for one in (known, unknown, child):
         ListMembership.objects.create(list=target, contact=one)
-    assert set(allowed_campaign_audience(make_campaign(alice, target))) == {known, unknown}
+    assert set(campaign_audience_with_consent_and_age(make_campaign(alice, target))) == {
+        known,
+        unknown,
+    }
 
 
 def test_a_member_of_another_list_is_not_messaged(alice):
     make_list(alice, 3)
     empty = List.objects.create(owner=alice, name="nobody")
-    assert not allowed_campaign_audience(make_campaign(alice, empty)).exists()
+    assert not campaign_audience_with_consent_and_age(make_campaign(alice, empty)).exists()
 
 
 def test_without_filter_and_list_there_is_no_audience(alice):
     contact(alice)
-    assert not allowed_campaign_audience(make_campaign(alice, None)).exists()
+    assert not campaign_audience_with_consent_and_age(make_campaign(alice, None)).exists()
 
 
 @pytest.mark.parametrize(

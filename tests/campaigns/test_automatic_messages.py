@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from astronote.models import AuditEntry
 from astronote.queues import jobs
-from campaigns.audience import allowed_campaign_audience, local_today, years_before
+from campaigns.audience import campaign_audience_with_consent_and_age, local_today, years_before
 from campaigns.automations import birthday, switching, welcome
 from campaigns.models import Automation, AutomationMessage
 from contacts.models import Contact, List, ListMembership, Suppression
@@ -276,7 +276,9 @@ def test_a_welcome_is_for_those_who_would_get_a_campaign(alice, born, messages, 
     ListMembership.objects.create(list=everybody, contact=one)
     assert welcome.enqueue_welcome_messages()["messages"] == messages
     campaign = make_campaign(alice, everybody, message_type=kind)
-    assert allowed_campaign_audience(campaign).count() == messages, "a campaign treats them alike"
+    assert campaign_audience_with_consent_and_age(campaign).count() == messages, (
+        "a campaign treats them alike"
+    )
 
 
 def test_who_may_be_welcomed_is_decided_by_the_stores_own_day():

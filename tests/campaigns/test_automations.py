@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from astronote.models import AuditEntry
-from campaigns.audience import allowed_campaign_audience
+from campaigns.audience import campaign_audience_with_consent_and_age
 from campaigns.automations import birthday, due_messages, welcome
 from campaigns.models import Automation, AutomationMessage
 from contacts.importing import lifecycle
@@ -188,9 +188,9 @@ def test_a_contact_that_an_operator_entered_gets_neither_campaign_nor_welcome(ad
     assert (entered.is_subscribed, entered.service_allowed) == (False, True)
     assert welcome.enqueue_welcome_messages()["messages"] == 0
     to_women = make_campaign(store, None, filter_gender="female")
-    assert not allowed_campaign_audience(to_women).exists()
+    assert not campaign_audience_with_consent_and_age(to_women).exists()
     to_women.message_type = "service"
-    assert list(allowed_campaign_audience(to_women)) == [entered]
+    assert list(campaign_audience_with_consent_and_age(to_women)) == [entered]
 
 
 def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):

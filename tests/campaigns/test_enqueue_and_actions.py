@@ -202,7 +202,7 @@ def test_the_campaign_that_has_waited_longest_is_enqueued_first(alice):
         make_campaign(alice, None, status="scheduled", scheduled_at=ago(minutes=minutes))
         for minutes in (1, 30, 10)
     ]
-    assert schedule.enqueue_due_campaigns() == 3
+    assert schedule.enqueue_start_of_due_campaigns() == 3
     found = [job.args[0] for job in jobs.get_queue("scheduler").get_jobs()]
     assert found == [made[1].pk, made[2].pk, made[0].pk]
 
@@ -214,7 +214,7 @@ def test_at_most_a_hundred_due_campaigns_are_enqueued_at_once(alice):
         )
         for _ in range(101)
     )
-    assert schedule.enqueue_due_campaigns() == 100
+    assert schedule.enqueue_start_of_due_campaigns() == 100
     assert jobs.count_waiting_jobs("scheduler") == 100
 
 

@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from astronote.models import AuditEntry
-from campaigns.list_members import add_contacts_to_list, contacts_by_result
+from campaigns.list_members import add_unrestricted_contacts_to_list, contacts_with_campaign_result
 from campaigns.models import CampaignMessage, OfferViewEvent
 from campaigns.segment_forms import create_segment
 from contacts.models import Contact, List
@@ -59,7 +59,9 @@ def test_a_campaigns_result_chooses_members(alice):
         if contact.phone.endswith("0"):
             OfferViewEvent.objects.create(campaign_message=message, campaign=campaign, owner=alice)
     numbers = {
-        result: sorted(int(one.phone[-2:]) for one in contacts_by_result(campaign, result))
+        result: sorted(
+            int(one.phone[-2:]) for one in contacts_with_campaign_result(campaign, result)
+        )
         for result in ("clicked", "not_clicked", "delivered", "failed")
     }
     assert numbers == {
@@ -73,7 +75,7 @@ def test_a_restricted_contact_and_one_of_another_store_are_left_alone(alice):
     make_contact(alice, "+306900000001", restricted_at=timezone.now())
     make_contact(make_store("bob"), "+306900000002")
     target = List.objects.create(owner=alice, name="regulars")
-    assert add_contacts_to_list(target, Contact.objects.all(), by="test") == 0
+    assert add_unrestricted_contacts_to_list(target, Contact.objects.all(), by="test") == 0
 
 
 def test_the_command_takes_numbers_and_segments_and_says_what_it_did_not_use(alice, capsys):

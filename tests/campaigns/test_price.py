@@ -16,8 +16,8 @@ from contacts.models import Contact, List, ListMembership
 from messaging import sending
 from messaging.gsm_text import (
     count_characters_outside_gsm,
-    replace_characters_outside_gsm,
     replace_outside_gsm_in_template,
+    replace_outside_gsm_where_possible,
 )
 from messaging.models import CreditReservation, CreditTransaction, MessageTemplate, Wallet
 from messaging.text import count_parts, sms_encoding
@@ -179,7 +179,7 @@ def test_greek_is_offered_in_capitals_where_the_store_allows_it_and_names_follow
      ("ж 😀", "ж 😀"), ("a\u00a0b\u200bc", "a bc"), ("Ann’s Café", "Ann's Café")],
 )  # fmt: skip
 def test_a_text_in_the_gsm_alphabet(text, plain):
-    assert replace_characters_outside_gsm(text, greek_capitals=True) == plain
+    assert replace_outside_gsm_where_possible(text, greek_capitals=True) == plain
 
 
 def test_addresses_and_tags_stay_while_defaults_are_rewritten():

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from astronote.models import User
 from campaigns import actions, enqueue, service_campaigns
-from campaigns.audience import allowed_campaign_audience
+from campaigns.audience import campaign_audience_with_consent_and_age
 from campaigns.audience_counts import count_segment
 from campaigns.enqueue import CannotStart
 from campaigns.models import (
@@ -161,7 +161,7 @@ def test_a_minor_is_never_in_an_audience_whatever_chooses_it(alice):
         campaign_to(alice, choice(listed(alice, child, grown))),
         campaign_to(alice, to_everybody=True),
     ):
-        assert list(allowed_campaign_audience(campaign)) == [grown]
+        assert list(campaign_audience_with_consent_and_age(campaign)) == [grown]
 
 
 def test_several_lists_and_segments_join_and_exclusions_leave_out(alice):
@@ -171,10 +171,10 @@ def test_several_lists_and_segments_join_and_exclusions_leave_out(alice):
     campaign = campaign_to(
         alice, choice(first), choice(second), choice(women), choice(vip, is_excluded=True)
     )
-    assert set(allowed_campaign_audience(campaign)) == {ones[1], ones[2], ones[4]}
+    assert set(campaign_audience_with_consent_and_age(campaign)) == {ones[1], ones[2], ones[4]}
     everybody = campaign_to(alice, choice(women, is_excluded=True), to_everybody=True)
     # Whose gender is not known is not in the excluded segment.
-    assert set(allowed_campaign_audience(everybody)) == {*ones} - {ones[4]}
+    assert set(campaign_audience_with_consent_and_age(everybody)) == {*ones} - {ones[4]}
     left_out = {one.reason: one.contacts for one in preview_campaign(everybody).left_out}
     assert left_out == {"are on an excluded list or in an excluded segment": 1}
     enqueue.enqueue_campaign(campaign.pk)
@@ -185,7 +185,7 @@ def test_several_lists_and_segments_join_and_exclusions_leave_out(alice):
 def test_the_count_and_the_start_ask_for_the_same_contacts_in_one_query(alice):
     make_list(alice, 4, gender="female")
     campaign = campaign_to(alice, choice(segment(alice, gender="female")))
-    audience = allowed_campaign_audience(campaign)
+    audience = campaign_audience_with_consent_and_age(campaign)
     with CaptureQueriesContext(connection) as queries:
         assert audience.count() == 4
     assert len(queries) == 1

@@ -18,7 +18,7 @@ from tests.support.factories import make_store
 
 
 def test_every_column_that_may_hold_personal_data_is_declared():
-    assert list(personal_data.undeclared_columns()) == []
+    assert list(personal_data.undeclared_columns_of_personal_types()) == []
     assert list(personal_data.declared_columns_that_do_not_exist()) == []
 
 
@@ -33,11 +33,11 @@ def test_a_column_that_is_not_declared_is_named(monkeypatch):
 def test_a_time_or_an_address_of_djangos_own_models_must_be_declared_too(monkeypatch):
     left = [held for held in registry.personal_data if held.model != "admin.LogEntry"]
     monkeypatch.setattr(registry, "personal_data", left)
-    missing = set(personal_data.undeclared_columns())
+    missing = set(personal_data.undeclared_columns_of_personal_types())
     assert {"admin.LogEntry.object_repr", "admin.LogEntry.action_time"} <= missing
     none = [one for one in registry.no_personal_data if one.model != "messaging.Wallet"]
     monkeypatch.setattr(registry, "no_personal_data", none)
-    assert "messaging.Wallet.updated_at" in personal_data.undeclared_columns()
+    assert "messaging.Wallet.updated_at" in personal_data.undeclared_columns_of_personal_types()
 
 
 def test_a_yes_or_no_a_number_and_a_link_to_a_person_must_be_declared_too(monkeypatch):
@@ -45,7 +45,7 @@ def test_a_yes_or_no_a_number_and_a_link_to_a_person_must_be_declared_too(monkey
     left = [one for one in left if one.model != "contacts.Contact"]
     monkeypatch.setattr(registry, "personal_data", left)
     monkeypatch.setattr(registry, "no_personal_data", [])
-    missing = set(personal_data.undeclared_columns())
+    missing = set(personal_data.undeclared_columns_of_personal_types())
     assert {
         "contacts.Contact.is_subscribed",
         "contacts.Contact.legal_hold",

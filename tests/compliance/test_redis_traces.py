@@ -37,11 +37,11 @@ def test_the_error_of_a_job_is_erased_and_that_of_another_stays(environment_of_p
     failed = FailedJobRegistry(queue=queue)
     assert set(failed.get_job_ids()) == {mine.id, other.id}
     traces = Traces(PHONE)
-    found = elsewhere.redis_keys_naming_person(traces)
+    found = elsewhere.declared_redis_keys_naming_person(traces)
     assert f"rq:job:{mine.id}" in found and f"rq:results:{mine.id}" in found
     erasure = rights.erase_or_restrict_person(PHONE, by="test")
     assert erasure.unexplained == []
-    assert elsewhere.redis_keys_naming_person(traces) == []
+    assert elsewhere.declared_redis_keys_naming_person(traces) == []
     redis = jobs.redis_connection()
     assert not redis.exists(f"rq:job:{mine.id}", f"rq:results:{mine.id}")
     kept = JsonJob.fetch(other.id, redis)

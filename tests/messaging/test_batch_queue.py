@@ -17,9 +17,9 @@ from messaging.batch_queue import (
     HELD,
     cancel_unsent_batches,
     claim_next_batch,
-    hold_batches,
+    hold_pending_batches,
     lowest_due_turn,
-    release_and_enqueue_batches,
+    release_pending_batches_and_enqueue_jobs,
     return_to_queue,
 )
 from messaging.models import Batch, CreditReservation, Wallet
@@ -166,10 +166,10 @@ def test_one_refused_message_fails_and_is_not_charged(start):
 def test_batches_that_are_released_keep_their_order(start):
     campaign = start(batches=4)
     before = list(Batch.objects.order_by("turn", "pk").values_list("pk", flat=True))
-    assert hold_batches("a test", source_id=campaign.pk) == 4
+    assert hold_pending_batches("a test", source_id=campaign.pk) == 4
     assert claim_next_batch() is None
     jobs.get_queue("sms").empty()
-    assert release_and_enqueue_batches(source_id=campaign.pk) == 4
+    assert release_pending_batches_and_enqueue_jobs(source_id=campaign.pk) == 4
     assert jobs.count_waiting_jobs("sms") == 4
     assert set(Batch.objects.values_list("waiting_for", flat=True)) == {""}
     assert in_order() == before

@@ -19,7 +19,7 @@ from messaging.inbox import NewEvent
 from messaging.models import Batch, CreditReservation, Tally, Wallet, WebhookEvent
 from messaging.outcomes import record_outcomes_and_settle_credits
 from messaging.polling import StatusQuery
-from messaging.tallies import slot_start, slot_start_sql, wait_bucket_sql
+from messaging.tallies import slot_start, slot_start_sql, wait_bound_index_sql
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import one_waits_for_a_lock, wait_until
 
@@ -167,7 +167,7 @@ def assert_tallies_are_true(campaign):
         cursor.execute(
             f"""
             SELECT {slot_start_sql("COALESCE(delivered_at, failed_at)")}, status,
-                CASE status WHEN 'delivered' THEN {wait_bucket_sql("sent_at", "delivered_at")}
+                CASE status WHEN 'delivered' THEN {wait_bound_index_sql("sent_at", "delivered_at")}
                     ELSE error_code END, count(*)
             FROM campaigns_campaignmessage
             WHERE campaign_id = %s AND status IN ('delivered', 'failed') GROUP BY 1, 2, 3

@@ -12,9 +12,9 @@ from messaging.text import (
     GSM_BASIC,
     GSM_EXTENSION,
     Template,
+    clean_value_or_empty_if_placeholder,
     count_parts,
     tag_problem,
-    value_or_empty,
 )
 
 
@@ -147,12 +147,12 @@ def test_what_only_resembles_a_mistake_is_none(text):
     ],
 )
 def test_a_word_for_nothing_is_no_value(nothing):
-    assert value_or_empty(nothing) == ""
+    assert clean_value_or_empty_if_placeholder(nothing) == ""
 
 
 @pytest.mark.parametrize("name", ["Null", "Nan", "Ann", "Νίκος", "O'Neil", "J.", "李"])
 def test_a_name_is_a_value(name):
-    assert value_or_empty(name) == name
+    assert clean_value_or_empty_if_placeholder(name) == name
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_a_name_is_a_value(name):
      ("maria & co", "maria & co"), ("100%", "100%")],
 )  # fmt: skip
 def test_a_value_is_on_one_line_without_invisible_characters(stored, used):
-    assert value_or_empty(stored) == used
+    assert clean_value_or_empty_if_placeholder(stored) == used
 
 
 def test_a_text_and_its_values_are_composed():
     apart = unicodedata.normalize("NFD", "Καλή μέρα {{first_name|Ανδρέα}}")
     assert Template(apart).render({"first_name": ""}) == "Καλή μέρα Ανδρέα"
-    assert value_or_empty(unicodedata.normalize("NFD", "Zoé")) == "Zoé"
+    assert clean_value_or_empty_if_placeholder(unicodedata.normalize("NFD", "Zoé")) == "Zoé"
 
 
 PIECES = st.lists(

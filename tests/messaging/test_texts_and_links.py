@@ -142,7 +142,7 @@ def test_the_time_until_delivery_is_counted_in_bounds_that_grow():
     with connection.cursor() as cursor:
         for seconds, place in bounds.items():
             cursor.execute(
-                f"SELECT {tallies.wait_bucket_sql('t', 't + %s')} FROM (SELECT now() AS t) x",
+                f"SELECT {tallies.wait_bound_index_sql('t', 't + %s')} FROM (SELECT now() AS t) x",
                 [timedelta(seconds=seconds)],
             )
             assert cursor.fetchone()[0] == place, seconds

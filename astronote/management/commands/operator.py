@@ -53,7 +53,7 @@ class Command(BaseCommand):
             "role": operators.role_of(Operator.objects.get(pk=account.pk)),
             "active": account.is_active,
             "second_factor": second_factor.is_set_up(account),
-            "sessions": len(sessions.list_sessions(account)),
+            "sessions": len(sessions.list_usable_sessions(account)),
         }
         if options["link"]:
             answer["link"] = password_links.make_password_link(account, by=BY)

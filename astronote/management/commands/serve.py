@@ -41,7 +41,7 @@ class Command(BaseCommand):
             if services.started:
                 call_command("migrate", verbosity=0)
             listener = open_listener(bind, port)
-            group.pass_on(listener.fileno())
+            group.pass_fd_to_processes_started_later(listener.fileno())
             web = supervisor.web_command(port, settings.WEB_CONCURRENCY, fd=listener.fileno())
             group.start("web", web)
             if settings.START_WORKER and not settings.QUEUE_DISABLED:

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         if options["template"]:
             text = text or _text_of_template_or_command_error(store, options["template"])
         try:
-            automation = _save_new_settings_or_get_automation(
+            automation = _create_change_or_get_automation(
                 get_store_or_command_error(store), type, text, hour, actor
             )
             if action != "show":
@@ -72,7 +72,7 @@ def _text_of_template_or_command_error(store: str, name: str) -> str:
     return template.text
 
 
-def _save_new_settings_or_get_automation(
+def _create_change_or_get_automation(
     store: User, type_name: str, new_text: str | None, new_hour: int | None, actor: User | str
 ) -> Automation:
     """The store's automation of a type, after its text and hour were changed, where given.

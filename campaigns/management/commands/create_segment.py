@@ -38,7 +38,7 @@ class Command(BaseCommand):
         values = {condition: options[condition] for condition in CONDITIONS if options[condition]}
         try:
             if count:
-                segment = segment_forms.build_segment(owner, name, values)
+                segment = segment_forms.build_unsaved_segment(owner, name, values)
             else:
                 segment = segment_forms.create_segment(owner, name, values, by=actor)
         except ValidationError as error:

@@ -141,7 +141,7 @@ class DemoResults(NamedTuple):
 def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> DemoResults:
     """Import invented contacts, send them a campaign and wait for all receipts."""
     began = time.monotonic()
-    store = _get_or_create_store_and_operator()
+    store = _prepare_operator_and_get_or_create_store()
     balance_before = credits.top_up(
         store.pk, 2 * contact_count, reason="demo top-up", key=f"demo:{time.time_ns()}"
     ).balance
@@ -244,7 +244,7 @@ def _refresh_and_get_receipt_progress(campaign: Campaign) -> tuple[int, bool]:
     return final, final >= campaign.total
 
 
-def _get_or_create_store_and_operator() -> User:
+def _prepare_operator_and_get_or_create_store() -> User:
     """The store of the demo; creates it and the operator if they do not exist."""
     operator = User.objects.filter(email=LOGIN).first() or User.objects.create_superuser(LOGIN)
     operator.set_password(PASSWORD)

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"the store has no list {list_name!r}")
         target = target or List.objects.create(owner=owner, name=list_name)
         change = {
-            "add": list_members.add_contacts_to_list,
+            "add": list_members.add_unrestricted_contacts_to_list,
             "remove": list_members.remove_contacts_from_list,
         }[action]
         count = change(target, contacts, by=actor)
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if sum(bool(options[name]) for name in sources) != 1:
             raise CommandError("give one of --number, --segment and --campaign")
         if options["number"]:
-            found = list_members.find_written_numbers(owner, options["number"])
+            found = list_members.find_contacts_by_written_numbers(owner, options["number"])
             problems = [f"{one}: no contact of the store" for one in found.unknown]
             problems += [f"{one}: no number, or one with two readings" for one in found.unreadable]
             return found.contacts, problems
@@ -65,4 +65,4 @@ class Command(BaseCommand):
         campaign = Campaign.objects.filter(owner=owner, pk=options["campaign"]).first()
         if campaign is None or not options["result"]:
             raise CommandError("name a campaign of the store, and --result")
-        return list_members.contacts_by_result(campaign, options["result"]), []
+        return list_members.contacts_with_campaign_result(campaign, options["result"]), []

@@ -45,7 +45,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(found))
         else:
             self._print_record_of_processing(found)
-        if undeclared := list(personal_data.undeclared_columns()):
+        if undeclared := list(personal_data.undeclared_columns_of_personal_types()):
             raise CommandError(f"not declared in any operations.py: {', '.join(undeclared)}")
 
     def _print_record_of_processing(self, found: Mapping[str, Any]) -> None:

@@ -142,7 +142,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if wait:
             wait_with_progress_bar(
-                "Import", None, lambda: _refresh_and_get_progress(contact_import)
+                "Import", None, lambda: _refresh_and_get_rows_read_and_has_ended(contact_import)
             )
         self._print_result(contact_import, as_json=options["json"])
         if contact_import.status == ImportStatus.FAILED:
@@ -242,7 +242,7 @@ def _parse_mapping_options(
     return chosen | planned
 
 
-def _refresh_and_get_progress(contact_import: ContactImport) -> tuple[int, bool]:
+def _refresh_and_get_rows_read_and_has_ended(contact_import: ContactImport) -> tuple[int, bool]:
     """How many rows are read, and whether the import has ended."""
     contact_import.refresh_from_db()
     has_ended = contact_import.status not in OPEN_IMPORT_STATUSES

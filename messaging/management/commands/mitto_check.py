@@ -39,7 +39,7 @@ class Command(BaseCommand):
         check = GoLiveCheck(
             mitto_client(), [number for number in numbers if number], sender, options["wait"]
         )
-        for line in check.run():
+        for line in check.send_test_messages_and_report():
             self.stdout.write(line)
         if not check.passed:
             raise CommandError("Not ready: see what is MISSING.")
