@@ -1023,7 +1023,7 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     elif heading.meaning == Meaning.CONSENT_TIME:
         # A date says when somebody agreed, and nothing about today; answers are a consent.
         if cells and not heading.is_sure and not has_sms_consent_column:
-            return "ask"  # such as `SMS consent valid zzuntil`
+            return "ask"  # such as `SMS consent valid tot`
         if not cells or column.matching_share(looks_like_date) or answered < MIN_VALUE_SHARE:
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:

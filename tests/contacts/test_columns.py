@@ -383,7 +383,7 @@ def test_a_column_with_few_values_is_still_read(nothing):
     [
         ("Autoriza SMS zzpublic", ["Autoriza", "No autoriza"]),
         ("Θέλετε να μάθετε για SMS;", ["Ναι, θέλω", "Όχι, ευχαριστώ"]),
-        ("SMS consent valid zzuntil", ["2099-01-01", "2020-01-01"]),
+        ("SMS consent valid tot", ["2099-01-01", "2020-01-01"]),
         ("Rechtsgrundlage", ["Vertrag", "kein Vertrag"]),
         ("Status", ["Eligible", "Ineligible"]),
         ("Status", ["A", "S"]),
