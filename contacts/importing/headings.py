@@ -97,6 +97,23 @@ class Heading(NamedTuple):
     whose: Whose = Whose.CUSTOMER
 
 
+# How a date is written, as a heading says it in brackets: `(day/month/year)`, `(TT.MM.JJJJ)`.
+_PARTS_OF_DATES = (
+    "day month year dd mm yyyy yy d m y tag monat jahr tt jjjj jj jour mois annee an aaaa aa dia "
+    "mes ano giorno mese anno gg ημερα μερα μηνασ ετοσ χρονοσ"
+)
+_DATE_PARTS = frozenset(_PARTS_OF_DATES.split())
+_IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
+
+
+def _without_date_format(heading: str) -> str:
+    def keep_unless_format(match: re.Match[str]) -> str:
+        words = canonical_heading_words(match[1])
+        return " " if words and _DATE_PARTS.issuperset(words) else match[0]
+
+    return _IN_BRACKETS.sub(keep_unless_format, heading)
+
+
 @lru_cache(maxsize=10_000)
 def read_heading(text: str) -> Heading:
     """The meaning of a heading.
@@ -106,7 +123,7 @@ def read_heading(text: str) -> Heading:
     """
     if text == REJECTION_HEADING:
         return Heading(Meaning.REJECTION)
-    words = canonical_heading_words(CODE_LEGEND.sub(" ", text))
+    words = canonical_heading_words(CODE_LEGEND.sub(" ", _without_date_format(text)))
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words or _legend_has_yes_and_no(text)
     words = without_answers

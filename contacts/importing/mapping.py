@@ -886,13 +886,14 @@ WAYS_OF_CONTACT = frozenset({"sms", "whatsapp", "email", "newsletter", "call", "
 
 
 def _names_way_of_contact(heading: str) -> bool:
-    """Whether a heading names a way of contact, whatever else: `Gutschein-SMS`, `Direct mail`."""
+    """Whether a heading names a way of contact: `Gutschein-SMS`, `Direct mail`, `Kontaktkanal`."""
     concepts = {
         concept
         for word in canonical_heading_words(heading)
         for concept in CONCEPTS_BY_WORD.get(word, ())
     }
-    return not WAYS_OF_CONTACT.isdisjoint(concepts)
+    is_kind_of_contact = "contact" in concepts and not concepts.isdisjoint({"detail", "label"})
+    return is_kind_of_contact or not WAYS_OF_CONTACT.isdisjoint(concepts)
 
 
 def _divides_customers_in_two(column: _Column) -> bool:
@@ -916,15 +917,26 @@ def _divides_customers_in_two(column: _Column) -> bool:
     )
 
 
+def _is_no_to_any_question(cell: str) -> bool:
+    read = _POSITIVE.read(cell)
+    return not read.problem and read.consent >= Consent.WITHHELD
+
+
 def _names_channels_but_not_always_sms(column: _Column) -> bool:
-    """Whether the cells name the ways by which customers may be reached: `E-mail & SMS`, `Post`."""
+    """Whether the cells name the ways by which customers may be reached: `E-mail & SMS`, `Post`.
+
+    Some may be a no to all of them, such as `nessuno`.
+    """
     values = set(column.all_cells)
-    named = [channels_in_cell(value) for value in values]
+    named = {value: channels_in_cell(value) for value in values}
     return (
         len(values) <= MAX_STATES
-        and all(named)
-        and any("sms" in channels for channels in named)
-        and (len(column.all_cells) < len(column.rows) or any("sms" not in each for each in named))
+        and all(channels or _is_no_to_any_question(value) for value, channels in named.items())
+        and any("sms" in channels for channels in named.values())
+        and (
+            len(column.all_cells) < len(column.rows)
+            or any("sms" not in channels for channels in named.values())
+        )
     )
 
 

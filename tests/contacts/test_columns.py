@@ -393,11 +393,30 @@ def test_a_column_with_few_values_is_still_read(nothing):
         ("SMS consent type", ["Express", "None"]),
         ("Abgemeldet", ["Jan Kohl", ""]),
         ("SMS-Zusatz", ["2024-01-02", ""]),
+        ("Canali di contatto", ["SMS|EMAIL", "NESSUNO"]),
+        ("Erlaubte Kontaktkanäle", ["SMS, Post", "keine"]),
+        ("Gruppo", ["SMS", "EMAIL"]),
+        ("Mode de contact", ["oui", "non"]),
+        ("Κανάλι επικοινωνίας", ["Ναι", "Όχι"]),
     ],
 )
 def test_what_may_be_a_consent_or_a_no_is_asked_about(heading, cells):
     _, _, problem = guessed({"Mobile": PHONES[:2], heading: cells})
     assert f"{heading} may say who agreed" in problem
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Birthday (day/month/year)", "Geburtsdatum (Tag.Monat.Jahr)",
+        "Date de naissance (jj/mm/aaaa)",
+        "Fecha de nacimiento (mes/día/año)", "Data di nascita [giorno/mese/anno]",
+        "Ημερομηνία γέννησης (ημέρα/μήνας/έτος)",
+    ],
+)  # fmt: skip
+def test_a_heading_of_birthdays_may_say_how_they_are_written(heading):
+    found, _, problem = guessed({"Mobile": PHONES[:2], heading: ["17/05/1990", "28/02/1985"]})
+    assert found["birthday"] == [heading] and not problem
 
 
 def test_the_reason_of_an_opt_out_is_asked_about_unless_another_column_says_no():
