@@ -62,6 +62,7 @@ def test_an_account_that_works_is_ready(check):
     ("switches", "said"),
     [
         ({"accept_status": 201}, "accepted with status 201"),
+        ({"accept_status": 202}, "accepted with status 202"),
         ({"id_name": "id"}, "messages.id"),
         ({"bad_number": "bare"}, "an item without words"),
         ({"bad_number": "errors"}, "errors"),
