@@ -8,6 +8,12 @@ from datetime import date
 from statistics import median
 from typing import Any
 
+from tests.benchmarks.automation_load import (
+    hold_credit_of_each_store,
+    insert_batch_of_each_store,
+    make_stores_with_credits,
+    undo_messages,
+)
 from tests.benchmarks.result import Result, counted
 from tests.support.installation import Installation, peak_mb
 
@@ -71,22 +77,8 @@ def _make_stores(contacts_each: int) -> None:
     """With credits, an active birthday automation, and birthdays spread over the year."""
     from django.db import connection
 
+    make_stores_with_credits(STORES)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO astronote_user (password, is_superuser, email, sender_name, company,
-                timezone, phone_region, business_profile, subscription_status, billing_hold,
-                billing_hold_reason, is_staff, is_active)
-            SELECT '', false, 'store' || n || '@example.com', 'SHOP' || n, '', 'UTC', '', 'retail',
-                'active', false, '', false, true
-            FROM generate_series(1, %s) n
-            """,
-            [STORES],
-        )
-        cursor.execute(
-            "INSERT INTO messaging_wallet (owner_id, balance, reserved_balance, updated_at)"
-            " SELECT id, 100000, 0, now() FROM astronote_user"
-        )
         cursor.execute(
             "INSERT INTO campaigns_automation (owner_id, type, is_active, message_body,"
             " message_type) SELECT id, 'birthday_message', true,"
@@ -147,13 +139,9 @@ def _bare(day: date) -> tuple[float, float, int]:
             cursor.execute(query, values)
             due = cursor.fetchall()
             owners = sorted({row[0] for row in due})
-            cursor.execute(
-                "INSERT INTO messaging_batch (owner_id, kind, message_type, sender, size, status,"
-                " turn, attempts, deferrals) SELECT id, 'automation', 'marketing', sender_name, 1,"
-                " 'pending', 0, 0, 0 FROM astronote_user WHERE id = ANY(%s) RETURNING owner_id, id",
-                [owners],
+            batch_of = insert_batch_of_each_store(
+                cursor, owners, kind="automation", message_type="marketing"
             )
-            batch_of = dict(cursor.fetchall())
             with cursor.copy(
                 'COPY campaigns_automationmessage (owner_id, automation_id, contact_id, "to", text,'
                 " segments, batch_id, status, tracking_id, occurrence_key) FROM STDIN"
@@ -173,16 +161,7 @@ def _bare(day: date) -> tuple[float, float, int]:
                             "2027",
                         )
                     )
-            cursor.execute(
-                "INSERT INTO messaging_creditreservation (owner_id, batch_id, amount, charged,"
-                " released, status, expires_at) SELECT owner_id, id, size, 0, 0, 'reserved',"
-                " now() + interval '1 day' FROM messaging_batch"
-            )
-            cursor.execute(
-                "UPDATE messaging_wallet SET reserved_balance = reserved_balance + 1"
-                " WHERE owner_id = ANY(%s)",
-                [owners],
-            )
+            hold_credit_of_each_store(cursor, owners)
             cursor.execute("UPDATE campaigns_automation SET done_until = now()")
         written = time.monotonic()
         jobs.enqueue_copies_on_commit("sms", SEND_NEXT, len(owners))
@@ -192,19 +171,7 @@ def _bare(day: date) -> tuple[float, float, int]:
 
 
 def _undo() -> None:
-    from django.db import connection
-
-    from astronote.queues import jobs
-
-    jobs.get_queue("sms").empty()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "TRUNCATE campaigns_automationmessage, messaging_creditreservation, messaging_batch"
-            " CASCADE"
-        )
-        cursor.execute("UPDATE messaging_wallet SET reserved_balance = 0")
-        cursor.execute("VACUUM messaging_wallet, campaigns_automation")
-        cursor.execute("CHECKPOINT")
+    undo_messages("campaigns_automationmessage", "VACUUM campaigns_automation")
 
 
 def _naive(day: date) -> float:

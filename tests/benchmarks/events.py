@@ -10,6 +10,12 @@ import time
 from statistics import median
 from typing import Any
 
+from tests.benchmarks.automation_load import (
+    hold_credit_of_each_store,
+    insert_batch_of_each_store,
+    make_stores_with_credits,
+    undo_messages,
+)
 from tests.benchmarks.result import Result, counted
 from tests.support.installation import Installation, peak_mb
 
@@ -80,16 +86,7 @@ def _execute(sql: str, params: Any = None) -> None:
 
 def _make_stores(contacts_each: int) -> None:
     """With credits, a reminder a day before, and an appointment of each contact due in an hour."""
-    from astronote.models import User
-
-    User.objects.bulk_create(
-        User(email=f"store{n}@example.com", sender_name=f"SHOP{n}", password="!")
-        for n in range(STORES)
-    )
-    _execute(
-        "INSERT INTO messaging_wallet (owner_id, balance, reserved_balance, updated_at)"
-        " SELECT id, 10000000, 0, now() FROM astronote_user"
-    )
+    make_stores_with_credits(STORES)
     _execute(
         """
         INSERT INTO campaigns_automationrule (owner_id, name, is_active, message_type,
@@ -142,16 +139,11 @@ def _make_old_events(count: int) -> None:
 
 
 def _undo() -> None:
-    from astronote.queues import jobs
-
-    jobs.get_queue("sms").empty()
-    _execute(
-        "TRUNCATE campaigns_automationsend, messaging_creditreservation, messaging_batch CASCADE"
+    undo_messages(
+        "campaigns_automationsend",
+        "UPDATE campaigns_automationrule SET last_run_at = now() - interval '2 hours'",
+        "VACUUM campaigns_automationrule",
     )
-    _execute("UPDATE messaging_wallet SET reserved_balance = 0")
-    _execute("UPDATE campaigns_automationrule SET last_run_at = now() - interval '2 hours'")
-    _execute("VACUUM messaging_wallet, campaigns_automationrule")
-    _execute("CHECKPOINT")
 
 
 def _plan() -> str:
@@ -192,13 +184,7 @@ def _bare(size: int) -> float:
         cursor.execute(DUE)
         due = cursor.fetchall()
         owners = sorted({row[0] for row in due})
-        cursor.execute(
-            "INSERT INTO messaging_batch (owner_id, kind, message_type, sender, size, status,"
-            " turn, attempts, deferrals) SELECT id, 'rule', 'service', sender_name, 1, 'pending',"
-            " 0, 0, 0 FROM astronote_user WHERE id = ANY(%s) RETURNING owner_id, id",
-            [owners],
-        )
-        batch_of = dict(cursor.fetchall())
+        batch_of = insert_batch_of_each_store(cursor, owners, kind="rule", message_type="service")
         with cursor.copy(
             'COPY campaigns_automationsend (owner_id, rule_id, contact_id, "to", text, segments,'
             " batch_id, status, tracking_id, event_id, scheduled_for) FROM STDIN"
@@ -215,16 +201,7 @@ def _bare(size: int) -> float:
                         *row[5:],
                     )
                 )
-        cursor.execute(
-            "INSERT INTO messaging_creditreservation (owner_id, batch_id, amount, charged,"
-            " released, status, expires_at) SELECT owner_id, id, size, 0, 0, 'reserved',"
-            " now() + interval '1 day' FROM messaging_batch"
-        )
-        cursor.execute(
-            "UPDATE messaging_wallet SET reserved_balance = reserved_balance + 1"
-            " WHERE owner_id = ANY(%s)",
-            [owners],
-        )
+        hold_credit_of_each_store(cursor, owners)
     seconds = time.monotonic() - began
     assert len(due) == size, len(due)
     _undo()

@@ -27,20 +27,25 @@ def run(place: Installation, size: int) -> list[Result]:
 
     store = make_store(balance=0)
     campaign = make_history(store, size)
-    results = [_visit(page, size) for page in _pages(store, campaign)]
+    results = [_visit(page, size) for page in _pages(store, campaign, size)]
     results += _poll(campaign, size)
     _write_plans(campaign)
     return results
 
 
-def _pages(store: Any, campaign: Any) -> Iterator[str]:
+def _pages(store: Any, campaign: Any, size: int) -> Iterator[str]:
     """Every list of the admin, with each of its filters and a search, and a page of each form."""
     from django.contrib import admin
+    from django.test import RequestFactory
     from django.urls import reverse
 
     from campaigns.models import CampaignMessage
+    from contacts.models import Contact
 
     message = CampaignMessage.objects.filter(campaign=campaign).first()
+    contact = Contact.objects.order_by("pk")[size // 2]
+    request = RequestFactory().get("/")
+    request.user = _operator()
     yield reverse("admin:index")
     yield reverse("live")
     yield reverse("admin:campaigns_campaign_progress", args=[campaign.pk])
@@ -50,7 +55,7 @@ def _pages(store: Any, campaign: Any) -> Iterator[str]:
     messages = reverse("admin:campaigns_campaignmessage_changelist")
     for query in (
         f"campaign__id__exact={campaign.pk}",
-        f"campaign__id__exact={campaign.pk}&p=3",
+        f"campaign__id__exact={campaign.pk}&before={message.pk + size // 2}",
         f"q=%2B{message.to[1:]}",
         f"q={message.provider_message_id}",
         "trouble=failed",
@@ -59,7 +64,7 @@ def _pages(store: Any, campaign: Any) -> Iterator[str]:
         yield f"{messages}?{query}"
     contacts = reverse("admin:contacts_contact_changelist")
     yield f"{contacts}?q=%2B{message.to[1:]}"
-    yield f"{contacts}?p=100"
+    yield f"{contacts}?before={contact.pk}"
     yield f"{contacts}?opted_out=1"
     for model, model_admin in admin.site._registry.items():
         if not model._meta.managed:
@@ -69,7 +74,7 @@ def _pages(store: Any, campaign: Any) -> Iterator[str]:
         for field in model_admin.list_filter:
             if isinstance(field, str) and (value := _rarest_value(model, field)) is not None:
                 yield f"{listing}?{field}__exact={value}"
-        last = model._default_manager.order_by("-pk").first()
+        last = model_admin.get_queryset(request).order_by("-pk").first()
         if last:
             yield reverse(f"{name}_change", args=[last.pk])
 
@@ -102,15 +107,18 @@ def _visit(page: str, size: int) -> Result:
     return _result(page, size, times, {"queries": queries})
 
 
-def _client() -> Any:
-    from django.test import Client
-
+def _operator() -> Any:
     from astronote.models import User
 
     email = "operator@example.com"
-    operator = User.objects.filter(email=email).first() or User.objects.create_superuser(email)
+    return User.objects.filter(email=email).first() or User.objects.create_superuser(email)
+
+
+def _client() -> Any:
+    from django.test import Client
+
     client = Client()
-    client.force_login(operator)
+    client.force_login(_operator())
     return client
 
 

@@ -12,7 +12,7 @@ from tests.support.installation import Installation
 SIZES = [1_000_000]
 CHUNK = 5000
 EXPIRE = """
-    UPDATE contacts_contact SET
+    UPDATE contacts_contact SET created_at = now() - interval '200 days',
         unsubscribed_at = now() - interval '100 days', is_subscribed = false,
         phone = COALESCE(phone, '+3069' || lpad((id / 10)::text, 8, '0')), anonymised_at = NULL,
         first_name = 'Name', last_name = 'Family', birthday = '1990-05-05', gender = 'female'

@@ -1,7 +1,10 @@
-"""The benchmark's scenarios are found before Django knows its database."""
+"""The benchmark's scenarios are found before Django knows its database, and run."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 
 def test_every_scenario_is_imported_without_settings():
@@ -14,3 +17,14 @@ def test_every_scenario_is_imported_without_settings():
         [sys.executable, "-c", script], capture_output=True, text=True, env={}, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["birthday", "events", "retention", "pages", "segments"])
+def test_a_scenario_of_pages_and_rows_runs_at_a_small_size(scenario):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "--only", scenario, "--size", "2000"],
+        capture_output=True, text=True, env=os.environ | {"EVENTS_OLD": "1000"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"│ {scenario} " in done.stdout
