@@ -15,9 +15,9 @@ from django.urls import path
 from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.languages import language_of_store_or_country
+from campaigns.admin.automations import switch_and_show_result
 from campaigns.admin.message_types import set_up_permitted_message_types
 from campaigns.automations import rule_presets, rules
-from campaigns.automations.switching import switch_automation
 from campaigns.models import AutomationRule
 from campaigns.service_campaigns import may_send_message_type
 
@@ -100,11 +100,5 @@ class AutomationRuleAdmin(LargeTableAdmin):
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         rule = get_object_or_404(AutomationRule, pk=pk)
-        on = not rule.is_active
-        try:
-            switch_automation(rule, on, by=request.user)
-        except ValueError as error:
-            messages.error(request, f"{rule}: {error}")
-        else:
-            messages.success(request, f"{rule}: switched {'on' if on else 'off'}")
+        switch_and_show_result(request, rule)
         return redirect("admin:campaigns_automationrule_store", rule.owner_id)

@@ -13,7 +13,18 @@ from campaigns import service_campaigns
 from campaigns.admin.message_types import set_up_permitted_message_types
 from campaigns.admin.templates import template_in_address
 from campaigns.automations.switching import switch_automation
-from campaigns.models import Automation
+from campaigns.models import Automation, AutomationRule
+
+
+def switch_and_show_result(request: HttpRequest, automation: Automation | AutomationRule) -> None:
+    """Switch an automation or rule off, or on if it is off, and tell the operator."""
+    on = not automation.is_active
+    try:
+        switch_automation(automation, on, by=request.user)
+    except ValueError as error:
+        messages.error(request, f"{automation}: {error}")
+    else:
+        messages.success(request, f"{automation}: switched {'on' if on else 'off'}")
 
 
 @admin.register(Automation)
@@ -56,11 +67,5 @@ class AutomationAdmin(LargeTableAdmin):
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         automation = get_object_or_404(Automation, pk=pk)
-        on = not automation.is_active
-        try:
-            switch_automation(automation, on, by=request.user)
-        except ValueError as error:
-            messages.error(request, f"{automation}: {error}")
-        else:
-            messages.success(request, f"{automation}: switched {'on' if on else 'off'}")
+        switch_and_show_result(request, automation)
         return redirect("admin:astronote_user_change", automation.owner_id)
