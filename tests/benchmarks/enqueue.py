@@ -29,8 +29,7 @@ def run(place: Installation, size: int) -> list[Result]:
     store = make_store(balance=3 * size)
     target = make_big_list(store, size)
     place.start("scheduler", "rqworker scheduler")
-    pid = place.group.pids()["scheduler"]
-    wait_until(lambda: peak_mb(pid) > 60)
+    pid = place.wait_for_worker("scheduler")
     idle = peak_mb(pid)
     campaign = make_campaign(store, target, status="scheduled", scheduled_at=timezone.now())
     seconds, jobs = start(campaign)

@@ -9,7 +9,6 @@ from typing import Any
 from tests.benchmarks import enqueue
 from tests.benchmarks.result import Result
 from tests.support.installation import Installation
-from tests.support.waiting import wait_until
 
 SIZES = [1_000_000]
 POSTGRES = enqueue.POSTGRES
@@ -58,8 +57,7 @@ def run(place: Installation, size: int) -> list[Result]:
         plan=campaign_audience_with_consent_and_age(women).explain(),
     )  # fmt: skip
     place.start("scheduler", "rqworker scheduler")
-    pid = place.group.pids()["scheduler"]
-    wait_until(lambda: enqueue.peak_mb(pid) > 60)
+    pid = place.wait_for_worker("scheduler")
     everybody = _campaign_to_segment(store, {"calling_code": "30"})
     seconds, _ = enqueue.start(everybody)
     return [

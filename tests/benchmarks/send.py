@@ -82,8 +82,7 @@ def crowd(place: Installation, workers: int, **variables: str) -> Iterator[list[
     names = [f"sms-{n}" for n in range(workers)]
     for name in names:
         place.start(name, "rqworker sms")
-    pids = [place.group.pids()[name] for name in names]
-    wait_until(lambda: all(peak_mb(pid) > 60 for pid in pids))
+    pids = [place.wait_for_worker(name) for name in names]
     yield pids
     for pid in pids:
         os.kill(pid, signal.SIGTERM)

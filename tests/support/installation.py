@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from rq import Worker
 
 from astronote import environment_variables
 from astronote.processes import embedded, supervisor
@@ -128,6 +129,15 @@ class Installation:
     def start(self, name: str, command: str) -> None:
         """Run a management command in a process of this name."""
         self.group.start(name, supervisor.manage_command(*command.split()))
+
+    def wait_for_worker(self, name: str) -> int:
+        """Wait until the worker in the process of this name takes jobs; return its process ID."""
+        from astronote.queues import jobs
+
+        pid = self.group.pids()[name]
+        redis = jobs.redis_connection()
+        wait_until(lambda: pid in {worker.pid for worker in Worker.all(redis)})
+        return pid
 
     def behave(self, **switches: Any) -> None:
         """Change how the sandbox answers."""
