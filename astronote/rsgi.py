@@ -38,7 +38,8 @@ from astronote.operations import registry  # isort: skip
 
 log = logging.getLogger(__name__)
 
-THREADS = 32  # for Django
+OPERATOR_THREADS, PUBLIC_THREADS = 24, 8  # for Django
+OPERATOR_PREFIXES = ("/admin/", "/readyz", "/metrics")
 MEMORY_BYTES = 65_536  # of a body for Django; a larger one goes to a file without a name
 # A body must come within this time, and as much longer as it takes at this rate.
 BODY_SECONDS, MIN_BYTES_PER_SECOND = 30.0, 50_000
@@ -47,7 +48,10 @@ MAX_LARGE_BODIES = 16  # that are being received at one time
 FORM_BYTES = 1_000_000  # of an import's form beside its file
 
 ASYNC_PATHS = tuple((path.prefix, path.answer) for path in registry.async_paths)
-_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
+_operator_threads = ThreadPoolExecutor(OPERATOR_THREADS, thread_name_prefix="operators")
+# A crowd on a public page waits in line here, and takes no thread from operators. More threads
+# would answer it no sooner, and delay the event loop: each that computes may hold the interpreter.
+_public_threads = ThreadPoolExecutor(PUBLIC_THREADS, thread_name_prefix="public")
 _large_bodies = asyncio.Semaphore(MAX_LARGE_BODIES)
 
 
@@ -134,7 +138,8 @@ async def _answer_by_django_or_refuse(scope: Any, protocol: Any) -> None:
         has_body = "content-length" in scope.headers or "transfer-encoding" in scope.headers
         size = await _save_body_and_get_size_or_raise(scope, protocol, body) if has_body else 0
         environ = _build_environ(scope, body, size)
-        await loop.run_in_executor(_threads, _run_django_and_respond, environ, protocol, loop)
+        threads = _operator_threads if scope.path.startswith(OPERATOR_PREFIXES) else _public_threads
+        await loop.run_in_executor(threads, _run_django_and_respond, environ, protocol, loop)
 
 
 async def _save_body_and_get_size_or_raise(scope: Any, protocol: Any, body: IO[bytes]) -> int:
@@ -184,7 +189,9 @@ async def _require_upload_of_operator(scope: Any) -> None:
     is_taken = any(scope.path == upload.path for upload in registry.upload_paths)
     key = parse_cookie(scope.headers.get("cookie") or "").get(settings.SESSION_COOKIE_NAME, "")
     loop = asyncio.get_running_loop()
-    if not is_taken or not await loop.run_in_executor(_threads, _is_session_of_operator, key):
+    if not is_taken or not await loop.run_in_executor(
+        _operator_threads, _is_session_of_operator, key
+    ):
         raise _too_large_error(LARGE_BYTES)
 
 

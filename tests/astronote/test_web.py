@@ -6,13 +6,16 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import orjson
 import pytest
 import requests
+from django.db import connection, transaction
 
 from astronote.accounts.sessions import SessionStore
+from astronote.common.sql import rows
 from astronote.processes import supervisor
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
@@ -110,6 +113,30 @@ def test_half_sent_bodies_and_presses_during_a_call_do_not_delay_the_others(web,
     assert WebhookEvent.objects.filter(event_type="dlr").count() == slow.SAMPLES
     # Without a thread of its own each would wait for the call or for a sender: half a minute.
     assert waits.p99(waits.health) < 5 and waits.p99(waits.receipts) < 5
+
+
+def test_public_pages_that_wait_take_no_thread_from_operators(web):
+    _, address = web
+    store = make_store()
+    enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
+    page = (
+        address
+        + urlsplit(signed_unsubscribe_url(CampaignMessage.objects.earliest("pk").tracking_id)).path
+    )
+    with contextlib.ExitStack() as stack:
+        visitors = stack.enter_context(ThreadPoolExecutor(40))
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE campaigns_campaignmessage IN ACCESS EXCLUSIVE MODE")
+            visits = [visitors.submit(requests.get, page, timeout=60) for _ in range(40)]
+            wait_until(lambda: _waiting_for_locks() >= 8)
+            assert requests.get(f"{address}/admin/login/", timeout=20).status_code == 200
+            assert not any(visit.done() for visit in visits)
+        assert {visit.result().status_code for visit in visits} == {200}
+
+
+def _waiting_for_locks() -> int:
+    [(waiting,)] = rows("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return waiting
 
 
 def test_a_request_without_a_secret_is_refused_before_its_body(web):
