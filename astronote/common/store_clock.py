@@ -71,9 +71,9 @@ def hour_on_day(day: date, hour: int, zone_name: str) -> datetime:
 
 
 def show_time(moment: datetime, zone_name: str) -> str:
-    """A moment as the store's clocks show it, with the name of the zone."""
+    """A time such as `28 Nov 2026, 06:46 Europe/Athens`, as the store's clocks show it."""
     local = moment.astimezone(ZoneInfo(zone_name))
-    return f"{local:%Y-%m-%d %H:%M} {zone_name}{offset_suffix_if_shown_twice(moment, zone_name)}"
+    return f"{local:%-d %b %Y, %H:%M} {zone_name}{offset_suffix_if_shown_twice(moment, zone_name)}"
 
 
 def offset_suffix_if_shown_twice(moment: datetime, zone_name: str) -> str:

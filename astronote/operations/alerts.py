@@ -20,6 +20,7 @@ from django.db import OperationalError, close_old_connections
 from django.utils import timezone
 
 from astronote.accounts.models import Operator
+from astronote.common.store_clock import show_time
 from astronote.operations import registry
 from astronote.operations.registry import Notice
 
@@ -77,7 +78,7 @@ class Alerts:
 
     def _tell(self, text: str, url: str, since: datetime) -> bool:
         """Tell everybody; whether it reached anybody who wants to know."""
-        body = f"{text}\nSince {since:%Y-%m-%d %H:%M} UTC. {settings.PUBLIC_WEB_BASE_URL}{url}"
+        body = f"{text}\nSince {show_time(since, 'UTC')}. {settings.PUBLIC_WEB_BASE_URL}{url}"
         was_told = [_post(body)] if settings.ALERT_WEBHOOK_URL else []
         if settings.EMAIL_URL:
             was_told += [_mail(address, text, body) for address in self._recipients]

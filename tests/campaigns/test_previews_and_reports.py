@@ -142,7 +142,7 @@ def test_a_campaign_that_began_just_now_is_measured_from_then(alice, everybody):
     ("fields", "says"),
     [({}, ""), ({"block_reason": "no credits"}, "no credits"),
      ({"block_reason": "no credits", "retry_after": datetime(2031, 6, 1, 9, tzinfo=UTC)},
-      "no credits; tried again at 2031-06-01 12:00 Europe/Athens")],
+      "no credits; tried again at 1 Jun 2031, 12:00 Europe/Athens")],
 )  # fmt: skip
 def test_what_a_campaign_waits_for_is_said_by_the_stores_clock(alice, fields, says):
     campaign = make_campaign(alice, None, **fields)
@@ -160,7 +160,7 @@ def test_a_campaign_waits_for_the_batch_that_is_next_to_go_out(alice, everybody,
     Batch.objects.filter(pk=second.pk).update(
         not_before=datetime(2031, 6, 2, 9, tzinfo=UTC), waiting_for="a cap"
     )
-    until = "waiting for quiet hours until 2031-06-01 12:00 Europe/Athens"
+    until = "waiting for quiet hours until 1 Jun 2031, 12:00 Europe/Athens"
     assert reports.campaign_summary(campaign)["waiting_for"] == until
     Campaign.objects.update(status="paused")
     assert reports.campaign_summary(campaign)["waiting_for"] == ""
