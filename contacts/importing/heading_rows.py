@@ -84,11 +84,11 @@ def find_headings_or_refuse(
         and _is_row_of_group_headings(scores[best - 1], rows[best - 1])
     ):
         above = best - 1
-        cells = _join_heading_rows(rows[above], cells)
+        cells = _join_group_headings_with_headings_below(rows[above], cells)
     elif end < len(rows) and _fills_gaps_of_heading_row(
         scores[best], rows[best], scores[end], rows[end]
     ):
-        cells = _join_heading_rows(cells, rows[end])
+        cells = _join_group_headings_with_headings_below(cells, rows[end])
         end += 1
     notes: tuple[str, ...] = ()
     if above:
@@ -188,7 +188,9 @@ def _fills_gaps_of_heading_row(
     )
 
 
-def _join_heading_rows(above: Sequence[str], below: Sequence[str]) -> list[str]:
+def _join_group_headings_with_headings_below(
+    above: Sequence[str], below: Sequence[str]
+) -> list[str]:
     """The headings of two rows; a group stands over its column and the empty ones after it."""
     joined = []
     group = ""

@@ -216,7 +216,7 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
         if not acquired or contact_import.status != ImportStatus.PROCESSING:
             return contact_import
         if contact_import.attempts >= MAX_ATTEMPTS:
-            return _finish_if_processing(
+            return _set_end_status_if_processing(
                 contact_import,
                 ImportStatus.FAILED,
                 f"the import was interrupted too often: {MAX_ATTEMPTS} times it could not read on "
@@ -227,18 +227,18 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
             while not _write_rows_and_tell_if_file_unchanged(contact_import):
                 contact_import.refresh_from_db()
         except ImportRefused as error:
-            return _finish_if_processing(
+            return _set_end_status_if_processing(
                 contact_import, ImportStatus.FAILED, error.command_line_text()
             )
         except _INTERRUPTIONS:
             raise
         except Exception as error:  # noqa: BLE001 - every way to end is an end
-            return _finish_if_processing(
+            return _set_end_status_if_processing(
                 contact_import,
                 ImportStatus.FAILED,
                 _log_error_place_and_build_reason(import_id, error),
             )
-    return _finish_if_processing(contact_import, ImportStatus.COMPLETED)
+    return _set_end_status_if_processing(contact_import, ImportStatus.COMPLETED)
 
 
 def _write_rows_and_tell_if_file_unchanged(contact_import: ContactImport) -> bool:
@@ -419,7 +419,9 @@ def _iter_chunks_split_at_checkpoint(
             refusals.overwrite_consent_of(row_by_phone)
             contact_rows = [row_by_phone[phone] for phone in sorted(row_by_phone)]
             states = seen_phones.merge_states_and_get_previous_by_phone(contact_rows)
-            staged = _build_staged_rows(contact_rows, states, silence_agrees=silence_agrees)
+            staged = _stage_rows_where_earlier_rows_left_blanks(
+                contact_rows, states, silence_agrees=silence_agrees
+            )
             opted_out_phones = [*staged.opted_out_phones, *rejected_refusals]
             yield ValidatedChunk(
                 row_count=row_count,
@@ -445,7 +447,7 @@ def _iter_refusals_of_file(
             raise RowError(type(error).__name__, f" in line {line:,}") from error
 
 
-def _build_staged_rows(
+def _stage_rows_where_earlier_rows_left_blanks(
     rows: Iterable[ContactRow], earlier_state_by_phone: Mapping[str, int], *, silence_agrees: bool
 ) -> writing.StagedRows:
     """The rows to write.
@@ -583,7 +585,7 @@ def _write_chunk_unless_cancelled(contact_import: ContactImport, chunk: Validate
     return True
 
 
-def _finish_if_processing(
+def _set_end_status_if_processing(
     contact_import: ContactImport, status: ImportStatus, error: str = ""
 ) -> ContactImport:
     """End an import that is being read; a cancelled import stays cancelled."""

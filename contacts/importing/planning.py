@@ -171,12 +171,12 @@ def plan_import(
     refusal = ImportRefused(guess.question) if guess.question else None
     refusal = (
         refusal
-        or _refuse_if_list_of_opt_outs(file_name, layout, fields, sample)
+        or _refusal_if_titles_name_opt_outs(file_name, layout, fields, sample)
         or _refusal_if_row_repeats_moved_headings(layout, sample)
     )
     if not refusal and not date_order:
         try:
-            date_order = _detect_birthday_order_or_refuse(fields, sample)
+            date_order = _detect_birthday_order_or_iso_or_refuse(fields, sample)
         except ImportRefused as error:
             refusal = error
     preview_rows: list[RowPreview] = []
@@ -192,7 +192,7 @@ def plan_import(
             zone=ZoneInfo(owner.timezone),
         )
         preview_rows = _build_row_previews(owner.pk, sample[:PREVIEW_ROWS], validate_row)
-        uncommon_rows = _count_and_collect_odd_rows(
+        uncommon_rows = _count_rows_until_deadline_and_collect_odd_ones(
             reading.FileReader(path, layout), validate_row, totals
         )
         odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row)
@@ -281,7 +281,7 @@ def _last_completed_mapping_of_same_headings(
     return completed.values_list("mapping", flat=True).first()
 
 
-def _refuse_if_list_of_opt_outs(
+def _refusal_if_titles_name_opt_outs(
     file_name: str,
     layout: Layout,
     fields: Mapping[str, Sequence[int]],
@@ -328,7 +328,7 @@ def _refusal_if_row_repeats_moved_headings(
     return None
 
 
-def _detect_birthday_order_or_refuse(
+def _detect_birthday_order_or_iso_or_refuse(
     fields: Mapping[str, Sequence[int]], sample: list[tuple[int, list[str]]]
 ) -> str:
     positions = fields.get("birthday", ())
@@ -337,7 +337,7 @@ def _detect_birthday_order_or_refuse(
     )
 
 
-def _count_and_collect_odd_rows(
+def _count_rows_until_deadline_and_collect_odd_ones(
     rows: Iterable[tuple[int, list[str]]],
     validate_row: Callable[[list[str]], ContactRow | Rejection],
     totals: ImportTotals,

@@ -217,7 +217,7 @@ def cell_refuses_messages(cell_text: str) -> bool:
         )
     ):
         return True
-    return any(map(_clause_refuses, _clauses_of(cell_text)))
+    return any(map(_clause_refuses_messages_or_asks_erasure, _clauses_of(cell_text)))
 
 
 def cell_refuses_messages_themselves(cell_text: str) -> bool:
@@ -259,7 +259,7 @@ def note_may_refuse_messages(cell_text: str) -> bool:
     """
     words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
     return (
-        _are_messages(words)
+        _mention_messages_or_advertising(words)
         or bool(_concepts_of(words) & _MARKETING_CONCEPTS)
         or _is_short_prohibition(words)
         or any(map(_clause_refuses_calls, _clauses_of(cell_text)))
@@ -380,20 +380,22 @@ def _clause_refuses_calls(words: list[str]) -> bool:
     )
 
 
-def _clause_refuses(words: list[str]) -> bool:
+def _clause_refuses_messages_or_asks_erasure(words: list[str]) -> bool:
     """Whether words that belong together refuse messages, or ask for the erasure of data."""
     for at, word in enumerate(words):
-        if word in _NEGATIONS and _are_messages(words[at + 1 : at + MAX_WORDS_OF_CLAUSE]):
+        if word in _NEGATIONS and _mention_messages_or_advertising(
+            words[at + 1 : at + MAX_WORDS_OF_CLAUSE]
+        ):
             return True
         nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
-        if word in NEGATIONS and _are_messages(nearby):
+        if word in NEGATIONS and _mention_messages_or_advertising(nearby):
             return True  # in Turkish the negation comes last
         concepts = _concepts_of([word])
         about = _concepts_of(nearby)
         ends = "optout" in concepts or word == "off" or word.startswith(_ENDING_BEGINNINGS)
-        if ends and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
+        if ends and (_mention_messages_or_advertising(nearby) or not _LISTS.isdisjoint(nearby)):
             return True
-        if word.startswith(_TROUBLING_BEGINNINGS) and _are_messages(
+        if word.startswith(_TROUBLING_BEGINNINGS) and _mention_messages_or_advertising(
             [other for other in nearby if not other.startswith(_TROUBLING_BEGINNINGS)]
         ):
             return True
@@ -411,7 +413,7 @@ def _clause_refuses(words: list[str]) -> bool:
     return False
 
 
-def _are_messages(words: list[str]) -> bool:
+def _mention_messages_or_advertising(words: list[str]) -> bool:
     return (
         bool(_concepts_of(words) & _UNWANTED_CONCEPTS)
         or not _UNWANTED.isdisjoint(words)

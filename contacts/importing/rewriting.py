@@ -89,10 +89,10 @@ def is_person_named_in_file(
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
     with files.temporary_local_copy(contact_import.pk) as path:
-        return _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in)
+        return _is_named_in_copy_of_file_or_refuse(contact_import, path, edit_row, is_named_in)
 
 
-def _is_named_in_copy_of_file(
+def _is_named_in_copy_of_file_or_refuse(
     contact_import: ContactImport,
     path: Path,
     edit_row: EditRow,
@@ -127,7 +127,7 @@ def rewrite_file_if_person_named(
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
     with files.temporary_local_copy(contact_import.pk) as path, tempfile.TemporaryFile() as target:
-        if not _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in):
+        if not _is_named_in_copy_of_file_or_refuse(contact_import, path, edit_row, is_named_in):
             return False
         rewritten = _write_edited_rows_as_csv(
             path, stored_or_detected_layout(contact_import, path), edit_row, target

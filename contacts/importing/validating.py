@@ -202,7 +202,9 @@ def build_refusal_reader(
 
     A row that is rejected for another cell than its number counts, too.
     """
-    return _RowValidator(headings, mapping, date_order, region, sample, zone).consent_refusals
+    return _RowValidator(
+        headings, mapping, date_order, region, sample, zone
+    ).refusals_and_withheld_consents_of_row
 
 
 class _RowValidator:
@@ -245,10 +247,12 @@ class _RowValidator:
         ]
         self.genders = [(at, GenderColumn(headings[at], cells_of(at))) for at in columns("gender")]
         self.birthdays = [
-            (at, self._build_birthday_cache(cells_of(at))) for at in columns("birthday")
+            (at, self._build_caching_birthday_parser(cells_of(at))) for at in columns("birthday")
         ]
         self.unread_birthdays_at = {
-            at for at, birthday_of in self.birthdays if _is_often_unread(birthday_of, cells_of(at))
+            at
+            for at, birthday_of in self.birthdays
+            if _are_birthdays_often_unreadable(birthday_of, cells_of(at))
         }
         self.consents = [
             (
@@ -272,7 +276,16 @@ class _RowValidator:
             for at in columns(field)
         ]
         self.notes = [
-            (at, KnownCells(partial(_read_note, *_build_note_readers(zone)), MAX_KNOWN_TEXTS))
+            (
+                at,
+                KnownCells(
+                    partial(
+                        _read_note_as_opt_out_doubt_or_nothing,
+                        *_build_agreeing_and_refusing_note_readers(zone),
+                    ),
+                    MAX_KNOWN_TEXTS,
+                ),
+            )
             for at in columns("notes")
         ]
         mapped = {at for positions in mapping.values() for at in positions}
@@ -294,10 +307,10 @@ class _RowValidator:
     ) -> PhoneConvention:
         rows = [row for row in sample if position < len(row)]
         return detect_phone_convention(
-            ((row[position], self._country_text(row)) for row in rows), region
+            ((row[position], self._first_filled_country_cell_or_empty(row)) for row in rows), region
         )
 
-    def _country_text(self, cells: Sequence[str]) -> str:
+    def _first_filled_country_cell_or_empty(self, cells: Sequence[str]) -> str:
         for at in self.country_at:
             if at < len(cells) and (text := cells[at].strip()):
                 return text
@@ -330,7 +343,7 @@ class _RowValidator:
         first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
-        said = self._combine_consent_cells(cells, dropped)
+        said = self._combine_consent_cells_and_list_unclear_ones(cells, dropped)
         consent = said.consent
         if number.kind == PhoneKind.LANDLINE and consent < Consent.WITHHELD:
             consent = Consent.WITHHELD
@@ -355,7 +368,7 @@ class _RowValidator:
             tuple(dropped),
         )
 
-    def consent_refusals(self, cells: list[str]) -> list[Refusal]:
+    def refusals_and_withheld_consents_of_row(self, cells: list[str]) -> list[Refusal]:
         """Who gives no consent in the row; nobody if it is not certain who.
 
         A remark that refuses messages is kept for all numbers that its cell may hold.
@@ -363,12 +376,12 @@ class _RowValidator:
         cells = cells + [""] * (self.width - len(cells))
         if self._reject_if_cells_are_shifted(cells):
             return []
-        said = self._combine_consent_cells(cells, [])
+        said = self._combine_consent_cells_and_list_unclear_ones(cells, [])
         if said.consent < Consent.WITHHELD:
             return []
         number = self._read_best_number_or_reject(cells, [])
         if isinstance(number, Rejection):
-            country = self._country_text(cells)
+            country = self._first_filled_country_cell_or_empty(cells)
             phones = [
                 phone
                 for at, reader in self.phone_readers
@@ -402,12 +415,15 @@ class _RowValidator:
         self, cells: list[str], dropped: list[DroppedCell]
     ) -> ParsedPhone | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""
-        country = self._country_text(cells) if self.country_at else ""
+        country = self._first_filled_country_cell_or_empty(cells) if self.country_at else ""
         found: ParsedPhone | None = None
         problems: list[tuple[int, UnusableCell]] = []
         readers = self.phone_readers
         if self.phone_labels and len(readers) > 1:
-            readers = sorted(readers, key=lambda column: self._rank_by_label(column[0], cells))
+            readers = sorted(
+                readers,
+                key=lambda column: self._phone_rank_by_label_0_without_label(column[0], cells),
+            )
         for at, reader in readers:
             text = cells[at].strip()
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
@@ -435,7 +451,7 @@ class _RowValidator:
             )
         return found
 
-    def _rank_by_label(self, phone_at: int, cells: list[str]) -> int:
+    def _phone_rank_by_label_0_without_label(self, phone_at: int, cells: list[str]) -> int:
         """The rank of the number in a phone column by the label beside it, such as `Mobile`."""
         label_at = self.phone_labels.get(phone_at)
         return rank_of_phone_label(cells[label_at]) if label_at is not None else 0
@@ -448,7 +464,7 @@ class _RowValidator:
             return []
         return reader.find_all_possible_numbers(text, country)
 
-    def _build_birthday_cache(self, sample: Sequence[str]) -> KnownCells[date | None]:
+    def _build_caching_birthday_parser(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
 
         def read(text: str) -> date | None:
@@ -498,7 +514,7 @@ class _RowValidator:
             if is_placeholder_for_no_value(text):
                 continue
             try:
-                return _parse_unusual_email(text)
+                return _parse_unusual_email_or_raise_unusable(text)
             except UnusableCell as problem:
                 problems.append(self._build_dropped_cell("e-mail address", at, cells, problem))
         dropped += problems
@@ -520,7 +536,9 @@ class _RowValidator:
         dropped += problems
         return None
 
-    def _combine_consent_cells(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
+    def _combine_consent_cells_and_list_unclear_ones(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> ConsentCell:
         """What all cells together say: a no wins, then doubt, then a yes."""
         if self._has_refusing_remark(cells):
             return ConsentCell(Consent.OPTED_OUT)
@@ -537,7 +555,7 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
-        for note in self._read_notes(cells, dropped):
+        for note in self._read_notes_and_list_unclear_ones(cells, dropped):
             said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
@@ -554,7 +572,9 @@ class _RowValidator:
             " " in cells[at] and name_refuses_contact(cells[at]) for at in self.names_at
         ) or any(phone_remark_refuses_messages(cells[at]) for at, _ in self.phone_readers)
 
-    def _read_notes(self, cells: list[str], dropped: list[DroppedCell]) -> Iterator[ConsentCell]:
+    def _read_notes_and_list_unclear_ones(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> Iterator[ConsentCell]:
         """What each note of a row says; one that is not clear is listed."""
         for at, notes in self.notes:
             note = notes[cells[at]]
@@ -581,7 +601,9 @@ class _RowValidator:
         )
 
 
-def _is_often_unread(birthday_of: KnownCells[date | None], cells: Sequence[str]) -> bool:
+def _are_birthdays_often_unreadable(
+    birthday_of: KnownCells[date | None], cells: Sequence[str]
+) -> bool:
     """Whether birthdays of a column are often no dates, so that one is no sign of a damaged row."""
     unread = 0
     for cell in cells:
@@ -628,7 +650,7 @@ _CELL_TYPES = (
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
 
 
-def _build_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
+def _build_agreeing_and_refusing_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
     """Readers of states: of those who agreed, and of those who did not."""
     return (
         ConsentColumn((), is_opt_out=False, date_order=DateOrder.ISO, zone=zone),
@@ -636,7 +658,9 @@ def _build_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
     )
 
 
-def _read_note(agreeing: ConsentColumn, refusing: ConsentColumn, text: str) -> ConsentCell:
+def _read_note_as_opt_out_doubt_or_nothing(
+    agreeing: ConsentColumn, refusing: ConsentColumn, text: str
+) -> ConsentCell:
     """What a note says: an opt-out if it refuses messages, doubt if it only speaks of them."""
     if cell_refuses_messages(text):
         return ConsentCell(Consent.OPTED_OUT)
@@ -657,7 +681,7 @@ def _read_note(agreeing: ConsentColumn, refusing: ConsentColumn, text: str) -> C
     return _NOTHING_SAID
 
 
-def _parse_unusual_email(text: str) -> str:
+def _parse_unusual_email_or_raise_unusable(text: str) -> str:
     """The address of an unusual cell.
 
     Raises:
