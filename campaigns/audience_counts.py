@@ -20,7 +20,7 @@ from campaigns.audience import (
 )
 from campaigns.models import AudienceChoice, Campaign, Segment
 from campaigns.new_messages import iter_chunks_without_suppressed
-from contacts.ages import ADULT_AGE, is_not_known_as_minor
+from contacts.ages import ADULT_AGE, is_adult_or_of_unknown_age_q
 from contacts.consent import consenting_contacts_q
 from contacts.models import Contact, MessageType
 
@@ -82,7 +82,7 @@ def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
     """
     chosen = chosen_contacts(campaign, with_excluded=True)
     consenting = consenting_contacts_q(campaign.message_type)
-    adults = is_not_known_as_minor(local_today(campaign.owner))
+    adults = is_adult_or_of_unknown_age_q(local_today(campaign.owner))
     without_consent = Q(restricted_at=None) & ~consenting
     counts = chosen.aggregate(
         restricted=Count("pk", filter=Q(restricted_at__isnull=False)),

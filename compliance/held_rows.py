@@ -162,7 +162,7 @@ class RecordReader:
     def _possible_numbers_in_phone_cell(self, cell: str) -> set[str]:
         """The numbers of a cell that holds nothing else."""
         try:
-            return {self.reader.parse(cell).phone}
+            return {self.reader.parse_or_raise_unusable(cell).phone}
         except UnusableCell:
             # Several numbers, or one with two readings: any of them may be meant.
             is_text = any(map(str.isalpha, cell))

@@ -80,7 +80,7 @@ def _is_already_opted_out_for_good(message: OutboundMessage) -> bool:
     return (
         Suppression.objects.filter(owner=message.owner_id, phone_hash__in=digests).exists()
         and not (contact and contact.is_subscribed)
-        and not OptInRequest.objects.not_answered_or_closed().filter(contact=contact).exists()
+        and not OptInRequest.objects.neither_answered_nor_closed().filter(contact=contact).exists()
     )
 
 

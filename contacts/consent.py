@@ -30,7 +30,7 @@ from contacts.models import (
     Suppression,
 )
 from contacts.phones import phone_hash, phone_hashes_with_each_key
-from contacts.sending_window import wait_for_open_sending_windows
+from contacts.sending_window import wait_for_sending_windows_or_give_up
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,9 @@ def change_consent(
     A withdrawal first waits for the store's open sending windows, at most
     OPT_OUT_MAX_WAIT_SECONDS. An opt-out always leaves the store's suppression, also of a contact
     that was not subscribed, and an opt-in deletes it. What an opt-in cannot undo is in
-    `why_consent_does_not_count`. Besides this function, an import writes first consents and
-    opt-outs in bulk; anonymising a contact, and giving it another number or store, end its consent.
+    `why_marketing_consent_does_not_count`. Besides this function, an import writes first consents
+    and opt-outs in bulk; anonymising a contact, and giving it another number or store, end its
+    consent.
 
     Args:
         contact_id: the contact.
@@ -121,14 +122,14 @@ def change_consent(
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in WITHDRAWALS:
-            wait_for_open_sending_windows(owner_id)
+            wait_for_sending_windows_or_give_up(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
         if event in WITHDRAWALS:
             # A yes to what was asked before does not count any more.
             OptInRequest.objects.filter(contact=contact).close_unanswered()
         if event == ConsentEventType.SUBSCRIBED and contact.unsubscribed_at:
             event = ConsentEventType.RESUBSCRIBED
-        if contact.phone is None or not _set_consent_and_suppression_unsaved(
+        if contact.phone is None or not _set_consent_unsaved_and_write_suppression(
             contact, event, source, decided_at, evidence
         ):
             return False
@@ -154,7 +155,7 @@ def change_consent(
     return True
 
 
-def why_consent_does_not_count(
+def why_marketing_consent_does_not_count(
     contact: Contact, agreed_at: datetime, *, is_recorded: bool = False
 ) -> str:
     """Why a consent to marketing does not count, as a sentence; empty if it does.
@@ -187,7 +188,7 @@ def why_consent_does_not_count(
     return ""
 
 
-def _set_consent_and_suppression_unsaved(
+def _set_consent_unsaved_and_write_suppression(
     contact: Contact, event: ConsentEventType, source: str, decided_at: datetime, evidence: Evidence
 ) -> bool:
     """Set the consent that the event changes, without saving, and write or delete the suppression.
@@ -208,7 +209,7 @@ def _set_consent_and_suppression_unsaved(
             is_recorded = bool(evidence.actor)
             if contact.is_subscribed and not is_recorded:
                 return False
-            if why_consent_does_not_count(contact, decided_at, is_recorded=is_recorded):
+            if why_marketing_consent_does_not_count(contact, decided_at, is_recorded=is_recorded):
                 return False
             OptInRequest.objects.filter(contact=contact).close_unanswered()
             contact.is_subscribed, contact.unsubscribed_at = True, None
@@ -240,8 +241,10 @@ def _suppress_and_tell_if_new_or_stronger(
         if is_new:
             return True
         earlier = [suppression]
-    strength = _opt_out_strength(source)
-    strength_before = max(_opt_out_strength(suppression.reason) for suppression in earlier)
+    strength = _opt_out_strength_0_if_weak(source)
+    strength_before = max(
+        _opt_out_strength_0_if_weak(suppression.reason) for suppression in earlier
+    )
     if not strength or strength < strength_before:
         return False
     for suppression in earlier:
@@ -251,7 +254,7 @@ def _suppress_and_tell_if_new_or_stronger(
     return strength > strength_before
 
 
-def _opt_out_strength(source: str) -> int:
+def _opt_out_strength_0_if_weak(source: str) -> int:
     return STRONG_OPT_OUTS.index(source) + 1 if source in STRONG_OPT_OUTS else 0
 
 

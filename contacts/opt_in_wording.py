@@ -43,7 +43,7 @@ def opt_in_question_of(store: User) -> Question:
     return Question(wording, f"{STANDARD_VERSION}, {language}")
 
 
-def validate_opt_in_wording_tags(store: User) -> None:
+def validate_opt_in_wording_tags_or_raise(store: User) -> None:
     """Check that a store's own question has no tag that nothing fills.
 
     Raises:

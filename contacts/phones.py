@@ -44,7 +44,7 @@ def phone_region_of(owner: User) -> str:
     return owner.phone_region or settings.DEFAULT_PHONE_REGION
 
 
-def to_e164(text: str, region: str) -> str | None:
+def to_e164_or_none(text: str, region: str) -> str | None:
     """Return the number in E.164, or None if it is not valid (rules.md#phone-numbers).
 
     Args:
@@ -72,7 +72,7 @@ def to_e164(text: str, region: str) -> str | None:
     )
     if rules is None:
         return _e164_by_library_or_none(text, region)
-    return _number_by_rules(rules, digits, text, region)
+    return _e164_by_rules_or_library_or_none(rules, digits, text, region)
 
 
 def e164_of_international_digits(digits: str) -> str | None:
@@ -82,7 +82,7 @@ def e164_of_international_digits(digits: str) -> str | None:
         digits: at least MIN_DIGITS digits of ASCII.
     """
     rules = international_number_rules(digits[:3], len(digits))
-    return _number_by_rules(rules, digits, "+" + digits, "") if rules else None
+    return _e164_by_rules_or_library_or_none(rules, digits, "+" + digits, "") if rules else None
 
 
 def e164_of_national_digits(digits: str, region: str) -> str | None:
@@ -93,10 +93,12 @@ def e164_of_national_digits(digits: str, region: str) -> str | None:
         region: two-letter code.
     """
     rules = national_number_rules(region, len(digits))
-    return _number_by_rules(rules, digits, digits, region) if rules else None
+    return _e164_by_rules_or_library_or_none(rules, digits, digits, region) if rules else None
 
 
-def _number_by_rules(rules: NumberRules, digits: str, text: str, region: str) -> str | None:
+def _e164_by_rules_or_library_or_none(
+    rules: NumberRules, digits: str, text: str, region: str
+) -> str | None:
     plus_code, accept, needs_library = rules
     match = accept(digits)
     if match:

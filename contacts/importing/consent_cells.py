@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
 from contacts.importing.consent_words import ENDED, GRANTED, MISSING, REFUSED, WITHDRAWN
-from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
+from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous_or_raise
 from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
 from contacts.importing.names import is_placeholder_for_no_value
 from contacts.importing.other_languages import NO, UNSUBSCRIBED_BEGINNINGS, YES
@@ -265,7 +265,7 @@ class ConsentColumn:
         if answer is not None:
             return ConsentCell(self.blank if answer == Consent.SILENT else answer)
         try:
-            at = parse_datetime_none_if_ambiguous(text, self.date_order, self.zone)
+            at = parse_datetime_none_if_ambiguous_or_raise(text, self.date_order, self.zone)
         except NoDate:
             return ConsentCell(self.blank)
         except UnusableCell:
@@ -295,7 +295,7 @@ class ConsentColumn:
         if answer not in (Consent.AGREES, Consent.OPTED_OUT):
             return None
         try:
-            at = parse_datetime_none_if_ambiguous(dates[0], self.date_order, self.zone)
+            at = parse_datetime_none_if_ambiguous_or_raise(dates[0], self.date_order, self.zone)
         except (NoDate, UnusableCell):
             return None
         if at is None or at <= datetime.now(self.zone):

@@ -175,7 +175,7 @@ def parse_birthday_or_raise_unusable(
     return birthday
 
 
-def parse_datetime_none_if_ambiguous(
+def parse_datetime_none_if_ambiguous_or_raise(
     text: str, date_order: str, store_zone: tzinfo
 ) -> datetime | None:
     """The point in time that a cell gives, aware; None for a date that is not certain.
@@ -347,7 +347,7 @@ def _build_date_order_refusal(why: str) -> ImportRefused:
     )
 
 
-def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
+def detect_date_order_or_iso_or_refuse(values: Iterable[str]) -> DateOrder:
     """The order of day and month in a file's dates; ISO if no value shows it.
 
     Raises:

@@ -162,7 +162,7 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
-def heading_is_of_notes(text: str) -> bool:
+def heading_is_unknown_or_names_notes(text: str) -> bool:
     """Whether a column holds notes of people, or nobody knows what it holds.
 
     Args:
@@ -193,7 +193,7 @@ def heading_is_of_second_surname(text: str) -> bool:
     )
 
 
-def label_columns_by_phone_column(
+def label_positions_by_phone_position(
     headings: Sequence[str], phone_positions: Sequence[int]
 ) -> dict[int, int]:
     """The columns that say of what kind the number of a phone column is, by that column.
@@ -223,7 +223,7 @@ def _sorted_words_without_concept(heading: str, concept: str = "") -> tuple[str,
     return tuple(sorted(w for w in words if concept not in CONCEPTS_BY_WORD.get(w, ())))
 
 
-def rank_of_phone_label(text: str) -> int:
+def rank_of_phone_label_lowest_is_best(text: str) -> int:
     """How little a number's label speaks for a mobile of the customer; a fax is the last.
 
     Args:

@@ -30,8 +30,8 @@ from contacts.importing.headings import (
     Heading,
     Meaning,
     Whose,
-    heading_is_of_notes,
     heading_is_of_second_surname,
+    heading_is_unknown_or_names_notes,
     heading_names_notes,
     read_heading,
 )
@@ -141,7 +141,7 @@ class _Column(NamedTuple):
         return {at for at, cell in enumerate(self.rows) if cell and matches(cell)}
 
 
-def guess_columns(
+def guess_columns_and_first_question(
     headings: Sequence[str],
     sample: Sequence[Sequence[str]],
     region: str,
@@ -749,7 +749,7 @@ class _Guess:
 
     def _has_notes_on_messages_in_undecided_rows(self, column: _Column) -> bool:
         return (
-            heading_is_of_notes(column.text)
+            heading_is_unknown_or_names_notes(column.text)
             and not _holds_mostly_answers_in_words(column)
             and bool(
                 column.row_indexes_matching(cell_mentions_messages)
@@ -1287,7 +1287,7 @@ def _mobile_or_signed_share(column: _Column, region: str) -> float:
     count = 0
     for cell in column.cells:
         try:
-            count += reader.parse(cell).kind == "mobile" or cell.startswith("+")
+            count += reader.parse_or_raise_unusable(cell).kind == "mobile" or cell.startswith("+")
         except UnusableCell:
             continue
     return count / len(column.cells)
@@ -1350,7 +1350,7 @@ def _gender_share(column: _Column) -> float:
 
     def is_gender(cell: str) -> bool:
         try:
-            return reader.parse(cell) is not None
+            return reader.parse_or_raise_unusable(cell) is not None
         except UnusableCell:
             return False
 

@@ -163,7 +163,7 @@ class PhoneReader:
         self.region, self.convention = region, convention
         self._row_country = _build_row_country("", region)
 
-    def parse(self, cell_text: str, country_text: str = "") -> ParsedPhone:
+    def parse_or_raise_unusable(self, cell_text: str, country_text: str = "") -> ParsedPhone:
         """Return the number that a cell holds.
 
         Args:
@@ -355,7 +355,7 @@ def _build_row_country(country_text: str, store_region: str) -> _RowCountry:
     )
 
 
-def parse_phone_to_e164(text: str, region: str) -> str:
+def parse_phone_to_e164_or_raise_unusable(text: str, region: str) -> str:
     """The number that a person typed, in E.164, read as a cell of an import is.
 
     Args:
@@ -365,7 +365,7 @@ def parse_phone_to_e164(text: str, region: str) -> str:
     Raises:
         UnusableCell: if there is no number, none that is valid, or more than one.
     """
-    return PhoneReader(region).parse(text).phone
+    return PhoneReader(region).parse_or_raise_unusable(text).phone
 
 
 MIN_NATIONAL_DIGITS = 7

@@ -220,7 +220,7 @@ def cell_refuses_messages(cell_text: str) -> bool:
     return any(map(_clause_refuses_messages_or_asks_erasure, _clauses_of(cell_text)))
 
 
-def cell_refuses_messages_themselves(cell_text: str) -> bool:
+def cell_refuses_messages_without_naming_opt_out(cell_text: str) -> bool:
     """Whether a cell refuses messages and names no opt-out, which `No opt-out` may deny.
 
     Args:
@@ -330,7 +330,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _PLAIN_NO = frozenset(["no", "nein", "non", "nee", "οχι", "oxi", "ohi"])
 
 
-def title_names_opt_outs(text: str) -> bool:
+def title_names_opt_outs_or_former_people(text: str) -> bool:
     """Whether a title, a sheet's or a file's name says that the people in it want no messages.
 
     So does one of people who have left or were deleted: nobody knows whether they still agree.

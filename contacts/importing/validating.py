@@ -42,8 +42,8 @@ from contacts.importing.headings import (
     Channel,
     Meaning,
     heading_is_of_second_surname,
-    label_columns_by_phone_column,
-    rank_of_phone_label,
+    label_positions_by_phone_position,
+    rank_of_phone_label_lowest_is_best,
     read_heading,
 )
 from contacts.importing.names import (
@@ -63,7 +63,7 @@ from contacts.importing.phone_cells import (
 )
 from contacts.importing.refusing_cells import (
     cell_refuses_messages,
-    cell_refuses_messages_themselves,
+    cell_refuses_messages_without_naming_opt_out,
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
@@ -124,7 +124,7 @@ class ContactRow:
             | (16 if self.birthday else 0)
         )
 
-    def with_blanks_filled_from_later_row(self, later: ContactRow) -> ContactRow:
+    def with_blanks_filled_and_stricter_consent_of(self, later: ContactRow) -> ContactRow:
         """The row with its blanks filled from a later row of its number; a no of either wins."""
         said = max(self, later, key=lambda row: row.consent)
         return replace(
@@ -234,7 +234,7 @@ class _RowValidator:
             (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
             for at in mapping["phone"]
         ]
-        self.phone_labels = label_columns_by_phone_column(headings, mapping["phone"])
+        self.phone_labels = label_positions_by_phone_position(headings, mapping["phone"])
         self.full_names = [
             (at, _build_name_splitter(headings[at], cells_of(at), region))
             for at in columns("full_name")
@@ -429,7 +429,7 @@ class _RowValidator:
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
             try:
-                number = reader.parse(text, country)
+                number = reader.parse_or_raise_unusable(text, country)
             except UnusableCell as problem:
                 numbers = self._numbers_with_refusing_remark(reader, text, country)
                 if len(numbers) != 1:
@@ -454,7 +454,7 @@ class _RowValidator:
     def _phone_rank_by_label_0_without_label(self, phone_at: int, cells: list[str]) -> int:
         """The rank of the number in a phone column by the label beside it, such as `Mobile`."""
         label_at = self.phone_labels.get(phone_at)
-        return rank_of_phone_label(cells[label_at]) if label_at is not None else 0
+        return rank_of_phone_label_lowest_is_best(cells[label_at]) if label_at is not None else 0
 
     def _numbers_with_refusing_remark(
         self, reader: PhoneReader, text: str, country: str
@@ -529,7 +529,7 @@ class _RowValidator:
             if not text or is_placeholder_for_no_value(text):
                 continue
             try:
-                if gender := column.parse(text):
+                if gender := column.parse_or_raise_unusable(text):
                     return gender
             except UnusableCell as problem:
                 problems.append(self._build_dropped_cell("gender", at, cells, problem))
@@ -547,7 +547,7 @@ class _RowValidator:
             cell = column.read(cells[at])
             if is_of_other_messages and cell.consent == Consent.AGREES:
                 continue  # a yes to e-mail says nothing about SMS, a no does
-            if cell.problem and cell_refuses_messages_themselves(cells[at]):
+            if cell.problem and cell_refuses_messages_without_naming_opt_out(cells[at]):
                 cell = ConsentCell(Consent.OPTED_OUT)
             if cell.problem:
                 dropped.append(

@@ -67,7 +67,9 @@ def build_staging_copy_line(row: ContactRow, *, agrees: bool) -> str:
     )
 
 
-def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows) -> UpsertCounts:
+def upsert_contacts_with_consent_suppressions_and_list(
+    contact_import: ContactImport, rows: StagedRows
+) -> UpsertCounts:
     """Create and update contacts, with consent events and memberships; called in a transaction.
 
     An empty cell changes nothing. Consent is not given to a contact that opted out or whose number
@@ -275,7 +277,7 @@ ADD_OPT_IN_REQUESTS = """
 """
 
 
-def copy_rejected_rows(lines: bytes) -> None:
+def insert_rejected_rows_by_copy(lines: bytes) -> None:
     """Store rejected rows, given as lines of COPY; called in a transaction."""
     with connection.cursor() as cursor, cursor.copy(COPY_REJECTED_ROWS) as copy:
         copy.write(lines)

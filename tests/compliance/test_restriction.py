@@ -109,7 +109,7 @@ def test_a_restricted_contact_gets_no_test(alice, sandbox):
 def import_rows(store, tmp_path, *rows, **options):
     path = tmp_path / "list.csv"
     path.write_text("\n".join(["phone,first name,opt out", *rows]) + "\n")
-    one = lifecycle.create_and_start_import(store.pk, path, "imported", **options)
+    one = lifecycle.create_import_and_enqueue_or_refuse(store.pk, path, "imported", **options)
     return lifecycle.run_open_import_unless_running(one.pk)
 
 
@@ -312,10 +312,10 @@ def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
         opt_in_requests.ask_for_consent(contact, by="test")
     with pytest.raises(SendingBlocked, match="only be stored"):
         opt_in_requests.send_opt_in_code(contact, "code", wording="May we?", version="")
-    one = lifecycle.create_import(
+    one = lifecycle.create_unstarted_import_or_refuse(
         alice.pk, "list.csv", [f"phone\n{PHONE}\n".encode()], consent_source="form"
     )
-    lifecycle.start_import(one, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     lifecycle.run_open_import_unless_running(one.pk)
     assert not OptInRequest.objects.exists() and not DirectMessage.objects.exists()
 

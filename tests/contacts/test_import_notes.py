@@ -148,7 +148,7 @@ def test_notes_are_asked_about_and_the_answer_reads_each_by_itself(store, list_f
 
 @pytest.mark.django_db
 def test_notes_that_are_set_aside_still_say_how_many_refuse_or_mention_messages(store, list_file):
-    plan = planning.plan_import(list_file, store, chosen={"phone": [0], "ignored": [2]})
+    plan = planning.plan_import_or_refuse(list_file, store, chosen={"phone": [0], "ignored": [2]})
     assert not plan.refusal
     assert any("2 of its cells say no to messages or speak of them" in note for note in plan.notes)
 
@@ -158,5 +158,5 @@ def test_a_kind_of_customers_that_must_not_be_marketed_to_is_asked_about(store, 
     path = tmp_path / "kinds.csv"
     rows = [f"690000000{n};P{n};{'Do Not Sell To' if n % 2 else 'Customer'}" for n in range(6)]
     path.write_text("\n".join(["Phone;Name;Contact type", *rows]))
-    plan = planning.plan_import(path, store)
+    plan = planning.plan_import_or_refuse(path, store)
     assert plan.refusal and "--map notes=3" in plan.refusal.command_line_text()

@@ -10,7 +10,12 @@ from django.utils import timezone
 from campaigns import enqueue
 from compliance import unsubscribe
 from contacts import suppressions
-from contacts.consent import NO_EVIDENCE, OBJECTION, change_consent, why_consent_does_not_count
+from contacts.consent import (
+    NO_EVIDENCE,
+    OBJECTION,
+    change_consent,
+    why_marketing_consent_does_not_count,
+)
 from contacts.marketing_blocks import marketing_blocks, suppressed_phones
 from contacts.models import ConsentEventType, Contact, MarketingHold, Suppression
 from contacts.phones import key_id, keyed_phone_hash
@@ -87,7 +92,7 @@ def test_an_objection_of_before_is_still_one(old_key, alice, settings):
     contact = Contact.objects.get()
     change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source=OBJECTION)
     change_key(settings)
-    assert "objected" in why_consent_does_not_count(contact, timezone.now())
+    assert "objected" in why_marketing_consent_does_not_count(contact, timezone.now())
     assert not change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source=OBJECTION)
     assert Suppression.objects.count() == 1
 
@@ -193,7 +198,7 @@ def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, t
     Suppression.objects.all().delete()
 
     def brought_in():
-        return suppressions.suppress_numbers_and_hashes_of_file(
+        return suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
             path, alice.pk, region="GR", reason="list"
         )
 
@@ -212,5 +217,7 @@ def test_a_hash_without_the_name_of_its_key_may_be_of_the_old_one(
     path = tmp_path / "list.csv"
     path.write_text(f"hash\n{keyed_phone_hash(OLD, PHONE)}\n")
     change_key(settings)
-    suppressions.suppress_numbers_and_hashes_of_file(path, alice.pk, region="GR", reason="list")
+    suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
+        path, alice.pk, region="GR", reason="list"
+    )
     assert Suppression.objects.get().key_id == key_id(OLD)

@@ -11,7 +11,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from campaigns.reports import campaign_report
 from compliance import rights
-from contacts.consent_records import record_opt_out
+from contacts.consent_records import record_opt_out_and_audit
 from contacts.importing import lifecycle
 from contacts.marketing_blocks import suppressed_phones
 from contacts.models import ConsentEvent, Contact, MessageType, Suppression
@@ -134,8 +134,8 @@ def test_start_does_not_take_back_what_an_operator_recorded_after_a_stop(message
     anna = messaged("anna")
     write(client, "stop")
     contact = Contact.objects.get(owner=anna, phone=PHONE)
-    assert record_opt_out(contact, MessageType.MARKETING, by="test")
-    assert not record_opt_out(contact, MessageType.MARKETING, by="test"), "once is enough"
+    assert record_opt_out_and_audit(contact, MessageType.MARKETING, by="test")
+    assert not record_opt_out_and_audit(contact, MessageType.MARKETING, by="test"), "once is enough"
     write(client, "START")
     assert not subscribed(anna)
     assert Suppression.objects.get(owner=anna).reason == "operator"
@@ -206,7 +206,7 @@ def test_a_file_with_consent_subscribes_nobody_who_said_stop_as_a_stranger(
     assert write(client, "stop", "+491700000001", to="00302100000001")["stop"] == 1
     path = tmp_path / "customers.csv"
     path.write_text("phone,sms consent\n+491700000001,yes\n+491700000002,yes\n")
-    job = lifecycle.create_and_start_import(anna.pk, path, consent_source="form")
+    job = lifecycle.create_import_and_enqueue_or_refuse(anna.pk, path, consent_source="form")
     assert lifecycle.run_open_import_unless_running(job.pk).created == 2
     found = Contact.objects.filter(phone__startswith="+49").order_by("phone")
     assert [contact.is_subscribed for contact in found] == [False, True]

@@ -36,9 +36,9 @@ class Command(BaseCommand):
             return
         try:
             if action == "start":
-                lifecycle.start_import(contact_import, by=BY)
+                lifecycle.start_import_audit_and_enqueue_or_raise(contact_import, by=BY)
             elif action == "cancel":
-                lifecycle.cancel_import(contact_import, by=BY)
+                lifecycle.cancel_import_and_audit_or_raise_ended(contact_import, by=BY)
         except ValueError as error:
             raise CommandError(str(error)) from None
         progress = lifecycle.import_progress(contact_import, database_now())

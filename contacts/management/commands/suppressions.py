@@ -44,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
         self.stdout.write(f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
-            self.stderr.write(suppressions.describe_unreadable_lines(counts))
+            self.stderr.write(suppressions.describe_first_unreadable_lines_or_empty(counts))
 
     def _export_hashes_of_store_or_global(self, file: Path | None, owner_id: int | None) -> None:
         if file is None:
