@@ -18,7 +18,7 @@ from campaigns.models import Campaign, CampaignMessage, OfferViewEvent
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
 from contacts.models import Contact, List, ListMembership
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 from messaging.statuses import MessageStatus
 
 
@@ -65,7 +65,7 @@ class WrittenNumbers(NamedTuple):
 
 def find_contacts_by_written_numbers(store: User, lines: Iterable[str]) -> WrittenNumbers:
     """Find a store's contacts by numbers as people write them, one a line."""
-    region = phone_region_of(store)
+    region = phone_region_of_store_or_default(store)
     phones, unreadable = [], []
     for line in filter(None, (one.strip() for one in lines)):
         try:

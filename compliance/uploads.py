@@ -21,7 +21,7 @@ from contacts.importing import files, rewriting
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import FileReader
 from contacts.models import ContactImport, ImportFileChunk, ImportStatus
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 ERASED_ROW = "erased on request"
 UNREADABLE = (
@@ -41,7 +41,7 @@ class RowEditor:
     def __init__(self, person: Person, contact_import: ContactImport) -> None:
         self.traces = person.traces
         self.tail = person.phone[-8:]
-        self.reader = RecordReader(person, phone_region_of(contact_import.owner))
+        self.reader = RecordReader(person, phone_region_of_store_or_default(contact_import.owner))
         self.phone_at: list[int] = (contact_import.mapping or {}).get("phone", [])
 
     def __call__(self, cells: list[str]) -> list[str]:

@@ -47,7 +47,7 @@ STRONG_OPT_OUTS = (RECORDED_BY_OPERATOR, OBJECTION)
 MAX_USER_AGENT_LENGTH = 500
 
 
-def consenting_contacts_q(message_type: str) -> Q:
+def consenting_unrestricted_contacts_q(message_type: str) -> Q:
     """Contacts that may receive messages of this type, as a condition on Contact."""
     return Q(phone__isnull=False, restricted_at=None, **{CONSENT_COLUMN[message_type]: True})
 
@@ -170,7 +170,7 @@ def why_marketing_consent_does_not_count(
     if contact.phone is None:
         return "The contact was anonymised."
     suppressions = list(
-        _suppressions_of_phone_at_any_store(contact).filter(
+        _suppressions_of_phone_at_any_store_or_global(contact).filter(
             Q(owner=contact.owner_id) | Q(owner=None)
         )
     )
@@ -214,7 +214,9 @@ def _set_consent_unsaved_and_write_suppression(
             OptInRequest.objects.filter(contact=contact).close_unanswered()
             contact.is_subscribed, contact.unsubscribed_at = True, None
             contact.sms_consent_status = SmsConsentStatus.OPTED_IN
-            _suppressions_of_phone_at_any_store(contact).filter(owner=contact.owner_id).delete()
+            _suppressions_of_phone_at_any_store_or_global(contact).filter(
+                owner=contact.owner_id
+            ).delete()
         case ConsentEventType.SERVICE_ALLOWED | ConsentEventType.SERVICE_REVOKED:
             allowed = event == ConsentEventType.SERVICE_ALLOWED
             if contact.service_allowed == allowed:
@@ -231,7 +233,9 @@ def _suppress_and_tell_if_new_or_stronger(
     Returns:
         Whether there was no suppression as strong as this one.
     """
-    earlier = list(_suppressions_of_phone_at_any_store(contact).filter(owner=contact.owner_id))
+    earlier = list(
+        _suppressions_of_phone_at_any_store_or_global(contact).filter(owner=contact.owner_id)
+    )
     if not earlier:
         suppression, is_new = Suppression.objects.get_or_create(
             owner_id=contact.owner_id,
@@ -258,7 +262,7 @@ def _opt_out_strength_0_if_weak(source: str) -> int:
     return STRONG_OPT_OUTS.index(source) + 1 if source in STRONG_OPT_OUTS else 0
 
 
-def _suppressions_of_phone_at_any_store(contact: Contact) -> QuerySet[Suppression]:
+def _suppressions_of_phone_at_any_store_or_global(contact: Contact) -> QuerySet[Suppression]:
     """The suppressions of the contact's number at any store and at all, by either key."""
     return Suppression.objects.filter(
         phone_hash__in=phone_hashes_with_each_key(contact.phone or "")

@@ -35,7 +35,7 @@ from contacts.models import (
     CustomerEventStatus,
     CustomerEventType,
 )
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 CHUNK = 5000
 SAMPLE_ROWS = 1000
@@ -247,7 +247,7 @@ class EventFile:
         Raises:
             ImportRefused: if it cannot be read, or has no column of numbers, types or times.
         """
-        self.store, region = store, phone_region_of(store)
+        self.store, region = store, phone_region_of_store_or_default(store)
         layout = detect_layout_or_refuse(
             path,
             has_header=True,

@@ -16,7 +16,7 @@ from contacts.phones import phone_hash, phone_hashes_with_each_key, present_key_
 from contacts.sending_window import wait_for_sending_windows_or_give_up
 
 
-def suppressed_phones(owner_id: int, e164_phones: Iterable[str]) -> set[str]:
+def phones_suppressed_at_store_or_everywhere(owner_id: int, e164_phones: Iterable[str]) -> set[str]:
     """Which of these numbers are suppressed at the store or at all stores.
 
     Args:

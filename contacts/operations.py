@@ -40,7 +40,7 @@ from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
 from contacts.models import Contact
 from contacts.phone_hash_rotation import problem_if_hash_key_is_missing
 from contacts.phones import phone_hashes_with_each_key
-from contacts.search import search_contacts
+from contacts.search import search_contacts_by_beginnings
 
 CONTACTS_FOUND = 8
 
@@ -363,7 +363,9 @@ registry.no_personal_data.register(
 
 
 def _find_newest_contacts_for_search(text: str) -> list[Found]:
-    found = search_contacts(Contact.objects.select_related("owner"), text).order_by("-pk")
+    found = search_contacts_by_beginnings(Contact.objects.select_related("owner"), text).order_by(
+        "-pk"
+    )
     return [
         Found(
             f"{contact.first_name} {contact.last_name} {contact.phone or ''}".strip(),

@@ -33,7 +33,7 @@ class Question(NamedTuple):
     version: str
 
 
-def opt_in_question_of(store: User) -> Question:
+def own_or_standard_opt_in_question_of(store: User) -> Question:
     """What the store's opt-in requests ask."""
     if store.opt_in_wording:
         return Question(store.opt_in_wording, store.opt_in_version)

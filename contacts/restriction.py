@@ -1,7 +1,7 @@
 """Restriction of a contact: its data is stored and not used (GDPR, article 18).
 
 What it stops is in docs/rules.md#restriction. It is decided where contacts are read:
-`consenting_contacts_q`, the check before the call, automations, imports and retention.
+`consenting_unrestricted_contacts_q`, the check before the call, automations, imports and retention.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute
 from contacts.ages import ADULT_AGE, years_before
 from contacts.consent import Evidence, change_consent, why_marketing_consent_does_not_count
-from contacts.lookup import contact_ids_with_phone
-from contacts.marketing_blocks import suppressed_phones
+from contacts.lookup import contact_ids_of_all_stores_with_phone
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import (
     ConsentEventType,
     Contact,
@@ -35,7 +35,11 @@ from contacts.models import (
     OptInPurpose,
     OptInRequest,
 )
-from contacts.opt_in_wording import CONFIRM_LINK_TAG, opt_in_question_of, without_confirm_link_tag
+from contacts.opt_in_wording import (
+    CONFIRM_LINK_TAG,
+    own_or_standard_opt_in_question_of,
+    without_confirm_link_tag,
+)
 from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.direct_messages import NewDirectMessage, write_and_enqueue_direct_messages
@@ -92,7 +96,7 @@ def ask_for_consent(
         request = OptInRequest.objects.create(
             contact=contact,
             purpose=OptInPurpose.DOUBLE_OPT_IN,
-            **opt_in_question_of(store)._asdict(),
+            **own_or_standard_opt_in_question_of(store)._asdict(),
             meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
@@ -191,7 +195,9 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
 
 def _reasons_not_to_ask_by_contact_id(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
     """Why contacts of a store must not be asked, by contact, for those that must not."""
-    suppressed = suppressed_phones(store.pk, [c.phone for c in contacts if c.phone])
+    suppressed = phones_suppressed_at_store_or_everywhere(
+        store.pk, [c.phone for c in contacts if c.phone]
+    )
     today = database_now().astimezone(ZoneInfo(store.timezone)).date()
     adults_born_until = years_before(today, ADULT_AGE)
     reasons = {}
@@ -389,7 +395,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         if obstacle := why_contact_may_not_opt_in_again(contact):
             raise SendingBlocked(obstacle)
         codes = OptInRequest.objects.filter(
-            contact__in=contact_ids_with_phone(contact.phone or ""),
+            contact__in=contact_ids_of_all_stores_with_phone(contact.phone or ""),
             purpose=OptInPurpose.OPT_IN_AGAIN,
             created_at__gt=now - timedelta(days=1),
         )

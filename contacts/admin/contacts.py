@@ -20,8 +20,8 @@ from contacts import models
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
-from contacts.phones import phone_region_of
-from contacts.search import search_contacts
+from contacts.phones import phone_region_of_store_or_default
+from contacts.search import search_contacts_by_beginnings
 
 IDENTITY_NAMES = {"owner": "store", "phone": "number"}
 
@@ -36,7 +36,7 @@ class ContactForm(forms.ModelForm):
         if owner and phone:
             try:
                 cleaned["phone"] = parse_phone_to_e164_or_raise_unusable(
-                    phone, phone_region_of(owner)
+                    phone, phone_region_of_store_or_default(owner)
                 )
             except UnusableCell as problem:
                 self.add_error("phone", str(problem))
@@ -139,7 +139,7 @@ class ContactAdmin(LargeTableAdmin):
         return [ConsentHistory] if obj else []
 
     def get_search_results(self, request, queryset, search_term):
-        return search_contacts(queryset, search_term), False
+        return search_contacts_by_beginnings(queryset, search_term), False
 
     def save_model(
         self, request: HttpRequest, obj: models.Contact, form: forms.ModelForm, change: bool

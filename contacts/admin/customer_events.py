@@ -18,7 +18,7 @@ from contacts.customer_events import (
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import PhoneReader
 from contacts.models import Contact, CustomerEvent
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 TIME_HELP = "Such as 2026-05-17 10:00, on the store's clock."
 
@@ -68,7 +68,7 @@ class CustomerEventForm(forms.ModelForm):
         )
         try:
             event = read_written_event_or_raise_unusable(
-                written, store, PhoneReader(phone_region_of(store))
+                written, store, PhoneReader(phone_region_of_store_or_default(store))
             )
         except UnusableCell as problem:
             raise forms.ValidationError(str(problem)) from None

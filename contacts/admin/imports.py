@@ -239,7 +239,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             choices = request.POST if can_change and request.method == "POST" else None
             if choices is not None:
                 audit.write_entry("import planned", contact_import, by=request.user)
-            context |= _store_plan_and_build_context(contact_import, choices)
+            context |= _store_plan_and_build_context_or_error(contact_import, choices)
             return TemplateResponse(request, "contacts/import_plan.html", context)
         rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
         context |= {
@@ -250,7 +250,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def save_plan_and_start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Store the plan that the form shows and start the import."""
-        contact_import = self._require_post_and_get_import(request, pk)
+        contact_import = self._require_post_and_add_permission_and_get_import(request, pk)
         try:
             plan = _plan_file_and_store_plan_or_refuse(contact_import, request.POST)
             if plan.refusal:
@@ -264,14 +264,16 @@ class ContactImportAdmin(ReadOnlyAdmin):
         return redirect(_import_url(contact_import))
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        contact_import = self._require_post_and_get_import(request, pk)
+        contact_import = self._require_post_and_add_permission_and_get_import(request, pk)
         try:
             lifecycle.cancel_import_and_audit_or_raise_ended(contact_import, by=request.user)
         except ValueError as error:
             self.message_user(request, str(error), messages.ERROR)
         return redirect(_import_url(contact_import))
 
-    def _require_post_and_get_import(self, request: HttpRequest, pk: int) -> ContactImport:
+    def _require_post_and_add_permission_and_get_import(
+        self, request: HttpRequest, pk: int
+    ) -> ContactImport:
         if request.method != "POST" or not self.has_add_permission(request):
             raise PermissionDenied
         return get_object_or_404(ContactImport.objects.select_related("owner"), pk=pk)
@@ -287,7 +289,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         contact_import = self._get_viewable_import_or_404(request, pk)
         audit.write_entry("rejected rows exported", contact_import, by=request.user)
         return StreamingHttpResponse(
-            rejected.rejected_csv_lines(contact_import),
+            rejected.rejected_csv_lines_with_bom_and_heading(contact_import),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="import-{pk}-rejected.csv"'},
         )
@@ -302,7 +304,7 @@ def _import_url(contact_import: ContactImport) -> str:
     return reverse("admin:contacts_contactimport_change", args=[contact_import.pk])
 
 
-def _store_plan_and_build_context(
+def _store_plan_and_build_context_or_error(
     contact_import: ContactImport, posted_choices: QueryDict | None
 ) -> dict[str, Any]:
     """The context of the page of an uploaded file; stores the plan with the choices."""

@@ -93,7 +93,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         store_id = request.GET.get("store", "")
         audit.write_entry("suppressions exported", by=request.user, store=store_id[:20])
         return StreamingHttpResponse(
-            suppressions.store_or_global_suppression_lines(
+            suppressions.csv_lines_of_store_or_global_suppressions(
                 int(store_id) if store_id.isdecimal() else None
             ),
             content_type="text/csv; charset=utf-8",

@@ -195,7 +195,7 @@ class ConsentColumn:
         texts.discard("")
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
-        self.lists_channels = any(map(channels_in_cell, texts))
+        self.lists_channels = any(map(channels_if_cell_lists_only_channels, texts))
         self.yes_marks, self.no_marks = _full_marks_of_yes_and_empty_marks_of_no(texts)
         self.yes, self.no = set(_YES), set(_NO)
         if letters - {"f", "t", "w", "v"}:
@@ -333,13 +333,13 @@ class ConsentColumn:
         """What a list of ways of contact says of SMS: `SMS + Mail`, `SMS: yes | Email: no`."""
         if self.is_opt_out:
             return None
-        if (answer := _answer_for_sms(text)) is not None:
+        if (answer := _answer_for_sms_in_channel_list_or_none(text)) is not None:
             return self._parse_words(answer, Consent.AGREES, Consent.OPTED_OUT)
         if not self.lists_channels:
             return None
         if _ALL.issuperset(words := _folded_words(text)) and words:
             return Consent.AGREES
-        channels = channels_in_cell(_without_leading_yes(text))
+        channels = channels_if_cell_lists_only_channels(_without_leading_yes(text))
         if not channels:
             return None
         if "sms" in channels:
@@ -420,7 +420,7 @@ def _folded_words(text: str) -> list[str]:
     return [fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("_", " "))]
 
 
-def channels_in_cell(text: str) -> set[str]:
+def channels_if_cell_lists_only_channels(text: str) -> set[str]:
     """The ways of contact of which a cell is a list, `sms` among them; empty if it is none.
 
     Args:
@@ -439,7 +439,7 @@ def _without_leading_yes(text: str) -> str:
     return text
 
 
-def _answer_for_sms(text: str) -> str | None:
+def _answer_for_sms_in_channel_list_or_none(text: str) -> str | None:
     """The answer for SMS where a cell has one for each way of contact; None if it has not.
 
     Args:

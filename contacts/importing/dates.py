@@ -103,7 +103,7 @@ def _value_by_prefix_0_if_ambiguous(names_by_value: Iterable[tuple[int, str]]) -
 _MONTHS = _value_by_prefix_0_if_ambiguous(enumerate(MONTH_NAMES, 1))
 
 
-def is_month_name(word: str) -> bool:
+def is_month_name_or_abbreviation(word: str) -> bool:
     """Whether a word, in lower case without accents, is the name of a month or its abbreviation."""
     return word in _MONTHS
 

@@ -45,7 +45,7 @@ from contacts.importing.validating import (
     DroppedCell,
     Refusal,
     Rejection,
-    build_refusal_reader,
+    build_reader_of_refusals_and_withheld_consents,
     build_row_validator,
 )
 from contacts.models import (
@@ -56,7 +56,7 @@ from contacts.models import (
     ImportStatus,
     List,
 )
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 log = logging.getLogger(__name__)
 
@@ -323,9 +323,12 @@ def _write_rows_after_checkpoint_unless_cancelled(
     reader = reading.FileReader(path, layout)
     # A restart decides the same, by the same first rows.
     sample = [cells for _, cells in islice(reader, planning.SAMPLE_ROWS)]
-    order, region = contact_import.date_order, phone_region_of(contact_import.owner)
+    order, region = (
+        contact_import.date_order,
+        phone_region_of_store_or_default(contact_import.owner),
+    )
     zone = ZoneInfo(contact_import.owner.timezone)
-    read_refusals = build_refusal_reader(
+    read_refusals = build_reader_of_refusals_and_withheld_consents(
         layout.headings, mapping, order, region, sample=sample, zone=zone
     )
     chunks = _iter_all_chunks_one_ending_at_checkpoint(
@@ -376,7 +379,7 @@ def _iter_all_chunks_one_ending_at_checkpoint(
         checkpoint: how many rows have been written.
         silence_agrees: whether the consent that is declared for the file holds for rows that say
             nothing, because the file has no column that asks for consent.
-        read_refusals: see `build_refusal_reader`.
+        read_refusals: see `build_reader_of_refusals_and_withheld_consents`.
         reads_refusals_first: whether columns speak of consent.
     """
     refusals = Refusals(

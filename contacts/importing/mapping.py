@@ -16,12 +16,16 @@ from typing import NamedTuple
 from contacts.importing.cells import (
     UnusableCell,
     fold_to_alphanumeric,
-    looks_like_date,
+    looks_like_date_with_year,
     looks_like_day_and_month,
     looks_like_email,
     looks_like_phone,
 )
-from contacts.importing.consent_cells import Consent, ConsentColumn, channels_in_cell
+from contacts.importing.consent_cells import (
+    Consent,
+    ConsentColumn,
+    channels_if_cell_lists_only_channels,
+)
 from contacts.importing.genders import GenderColumn
 from contacts.importing.given_names import is_usual_given_name
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
@@ -43,10 +47,10 @@ from contacts.importing.phone_cells import (
     two_letter_country_or_empty,
 )
 from contacts.importing.refusing_cells import (
-    cell_forbids_something,
-    cell_mentions_messages,
+    cell_of_several_words_mentions_messages,
     cell_refuses_messages,
     phone_remark_refuses_messages,
+    short_cell_forbids_something,
 )
 from contacts.models import DateOrder
 
@@ -169,7 +173,7 @@ def guess_columns_and_first_question(
                 )
             )
     has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
-    guess = _Guess(
+    guess = _ColumnGuesser(
         columns,
         region,
         has_headings=has_headings,
@@ -195,7 +199,10 @@ def _notes_on_ignored_refusals(
     notes = []
     for position in ignored:
         cells = [row[position][:MAX_NOTE_LENGTH] for row in sample if position < len(row)]
-        count = sum(cell_refuses_messages(cell) or cell_mentions_messages(cell) for cell in cells)
+        count = sum(
+            cell_refuses_messages(cell) or cell_of_several_words_mentions_messages(cell)
+            for cell in cells
+        )
         if count:
             notes.append(
                 f"{headings[position]}: set aside, though {count:,} of its cells say no to "
@@ -204,7 +211,7 @@ def _notes_on_ignored_refusals(
     return notes
 
 
-class _Guess:
+class _ColumnGuesser:
     """The state of one guess: each method decides about some of the columns."""
 
     def __init__(
@@ -241,7 +248,7 @@ class _Guess:
             self._map_phones_or_add_question()
             self._add_question_if_name_and_phone_headings_repeat()
         self._map_emails_by_heading_or_only_column()
-        self._map_names()
+        self._map_name_columns_by_heading_else_cells()
         self._map_genders_or_first_title_column()
         self._map_birthdays_and_add_questions()
         self._map_first_country_column()
@@ -424,9 +431,9 @@ class _Guess:
             emails = emails if len(emails) == 1 else []
         self._assign_columns_to_field_and_mark_used("email", emails)
 
-    def _map_names(self) -> None:
+    def _map_name_columns_by_heading_else_cells(self) -> None:
         first, last, full = (
-            _columns_of_first_rank(
+            _columns_with_rank_of_first(
                 self._columns_of_person_with_phone(self._ranked_columns_with_meaning(meaning))
             )
             for meaning in (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME)
@@ -434,7 +441,7 @@ class _Guess:
         plain = [
             column
             for column in self._ranked_columns_with_meaning(Meaning.NAME)
-            if _could_hold_names(column)
+            if _holds_no_phones_emails_dates_or_answers(column)
         ]
         if not (first or last or full or plain):
             first, last, full, plain = (
@@ -450,10 +457,10 @@ class _Guess:
             plain = [
                 column
                 for column in self._unused_filled_columns(Meaning.PERSON)
-                if column.matching_share(_looks_like_name) >= MIN_VALUE_SHARE
+                if column.matching_share(_is_short_text_of_letters) >= MIN_VALUE_SHARE
                 and not _has_answers_not_all_yes(set(column.all_cells))
             ]
-        plain = _columns_of_first_rank(plain)
+        plain = _columns_with_rank_of_first(plain)
         if plain and bool(first) != bool(last):
             # `Name` beside `Vorname` is the other half, unless it repeats the half that is known.
             if _full_names_contain_parts(plain[0], (first or last)[0]):
@@ -471,7 +478,7 @@ class _Guess:
             names = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
+                if column.matching_share(_is_short_text_of_letters) >= MIN_NAME_SHARE
                 and not _holds_mostly_answers_in_words(column)
             ]
             if len(names) == 2 and _given_name_share(names[1]) > _given_name_share(names[0]):
@@ -506,12 +513,12 @@ class _Guess:
             column
             for column in self.columns
             if _heading_names_company(column.text)
-            and column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
+            and column.matching_share(_is_short_text_of_letters) >= MIN_NAME_SHARE
             and _given_name_share(column) >= MIN_VALUE_SHARE
         ][:1]
 
     def _map_genders_or_first_title_column(self) -> None:
-        genders = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.GENDER))
+        genders = _columns_with_rank_of_first(self._ranked_columns_with_meaning(Meaning.GENDER))
         if not genders:
             genders = [
                 column
@@ -531,7 +538,7 @@ class _Guess:
             birthdays = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.matching_share(looks_like_date) >= MIN_NAME_SHARE
+                if column.matching_share(looks_like_date_with_year) >= MIN_NAME_SHARE
                 and _are_all_birthdays_of_adults(column)
             ]
             birthdays = birthdays if len(birthdays) == 1 else []
@@ -544,7 +551,8 @@ class _Guess:
             column.matching_share(_is_word_but_no_answer) >= MIN_VALUE_SHARE
             for column in dependants
         ) and not any(
-            column.matching_share(looks_like_date) >= MIN_VALUE_SHARE for column in dependants
+            column.matching_share(looks_like_date_with_year) >= MIN_VALUE_SHARE
+            for column in dependants
         )
         for column in birthdays:
             if column.cells and column.matching_share(_is_day_and_month_or_bare_day) == 1:
@@ -593,7 +601,7 @@ class _Guess:
         )
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
         for column in spoken:
-            field = _consent_field_or_ask_or_empty(column, has_sms_consent_column=has_sms)
+            field = _consent_field_or_word_ask_or_empty(column, has_sms_consent_column=has_sms)
             if field == "other_consent" and column.heading.channel == Channel.PRIVACY:
                 self.notes.append(
                     f"{column.text}: a no or a blank gives no consent, a yes alone is none to SMS"
@@ -618,7 +626,7 @@ class _Guess:
                 for column in spoken
                 if column.meaning == Meaning.CONSENT_TIME
                 and column.heading.channel not in _OF_OTHER_THINGS
-                and column.matching_share(looks_like_date) >= MIN_VALUE_SHARE
+                and column.matching_share(looks_like_date_with_year) >= MIN_VALUE_SHARE
                 and not all(map(_is_filled_and_not_placeholder, column.rows))
             ]
         found["sms_opt_out"] = [
@@ -690,7 +698,8 @@ class _Guess:
                 if _has_answers_not_all_yes(set(column.all_cells)):
                     in_doubt |= column.row_indexes_matching(
                         lambda cell: (
-                            looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
+                            looks_like_date_with_year(cell)
+                            or _POSITIVE.read(cell).consent not in _WILLING
                         )
                     )
             if in_doubt - self._row_indexes_with_opt_out():
@@ -713,7 +722,7 @@ class _Guess:
     def _add_question_on_cells_refusing_messages(self, column: _Column) -> None:
         """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
         at = column.position + 1
-        count = len(column.row_indexes_matching(_refuses_or_mentions_messages))
+        count = len(column.row_indexes_matching(_refuses_forbids_or_mentions_messages))
         self.questions.append(
             Question(
                 f"{column.text} may say who agreed to SMS or who did not (cells that refuse or "
@@ -752,7 +761,7 @@ class _Guess:
             heading_is_unknown_or_names_notes(column.text)
             and not _holds_mostly_answers_in_words(column)
             and bool(
-                column.row_indexes_matching(cell_mentions_messages)
+                column.row_indexes_matching(cell_of_several_words_mentions_messages)
                 - self._row_indexes_with_opt_out()
             )
         )
@@ -797,7 +806,7 @@ class _Guess:
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
             if _repeats_few_values(column):
-                forbidding = set(filter(cell_forbids_something, set(column.all_cells)))
+                forbidding = set(filter(short_cell_forbids_something, set(column.all_cells)))
                 rows_of_no |= column.row_indexes_matching(forbidding.__contains__)
             if rows_of_no and rows_of_no - self._row_indexes_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
@@ -815,9 +824,11 @@ class _Guess:
                 self._add_question_whether_column_is_consent(column)
 
 
-def _refuses_or_mentions_messages(cell: str) -> bool:
+def _refuses_forbids_or_mentions_messages(cell: str) -> bool:
     return (
-        cell_refuses_messages(cell) or cell_mentions_messages(cell) or cell_forbids_something(cell)
+        cell_refuses_messages(cell)
+        or cell_of_several_words_mentions_messages(cell)
+        or short_cell_forbids_something(cell)
     )
 
 
@@ -863,7 +874,7 @@ def _holds_mostly_answers_in_words(column: _Column) -> bool:
 
     def is_short_answer(cell: str) -> bool:
         is_short = len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit()
-        if channels_in_cell(cell):
+        if channels_if_cell_lists_only_channels(cell):
             return False
         return is_short and _is_consent_answer(cell, reader)
 
@@ -909,7 +920,7 @@ def _holds_two_values_or_dates_and_blanks(column: _Column) -> bool:
     """
     values = set(column.all_cells)
     has_blanks = len(column.all_cells) < len(column.rows)
-    if has_blanks and column.cells and column.matching_share(looks_like_date) == 1:
+    if has_blanks and column.cells and column.matching_share(looks_like_date_with_year) == 1:
         return True
     return (
         len(values) + has_blanks == 2
@@ -934,7 +945,7 @@ def _names_channels_but_not_always_sms(column: _Column) -> bool:
     Some may be a no to all of them, such as `nessuno`.
     """
     values = set(column.all_cells)
-    named = {value: channels_in_cell(value) for value in values}
+    named = {value: channels_if_cell_lists_only_channels(value) for value in values}
     return (
         len(values) <= MAX_STATES
         and all(channels or _is_no_or_withheld_consent(value) for value, channels in named.items())
@@ -1017,7 +1028,7 @@ def _has_letters(cell: str) -> bool:
     return any(map(str.isalpha, cell))
 
 
-def _consent_field_or_ask_or_empty(  # noqa: C901
+def _consent_field_or_word_ask_or_empty(  # noqa: C901
     column: _Column, *, has_sms_consent_column: bool
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
@@ -1031,7 +1042,10 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if heading.meaning == Meaning.CONSENT_EXPIRY:
         if not cells or (is_other and has_sms_consent_column):
             return ""
-        if not heading.is_sure or column.matching_share(looks_like_date) < MIN_VALUE_SHARE:
+        if (
+            not heading.is_sure
+            or column.matching_share(looks_like_date_with_year) < MIN_VALUE_SHARE
+        ):
             return "ask"  # `Consent expired: yes`
         # Beside a consent it takes a yes away, and is none.
         return "other_consent" if is_other or has_sms_consent_column else "sms_consent"
@@ -1042,11 +1056,15 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
         # A date says when somebody agreed, and nothing about today; answers are a consent.
         if cells and not heading.is_sure and not has_sms_consent_column:
             return "ask"  # such as `SMS consent valid tot`
-        if not cells or column.matching_share(looks_like_date) or answered < MIN_VALUE_SHARE:
+        if (
+            not cells
+            or column.matching_share(looks_like_date_with_year)
+            or answered < MIN_VALUE_SHARE
+        ):
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
         is_in_doubt = any(map(cell_refuses_messages, set(column.all_cells))) or (
-            not heading.is_sure and column.matching_share(looks_like_date) > 0
+            not heading.is_sure and column.matching_share(looks_like_date_with_year) > 0
         )
         return "ask" if is_in_doubt and not has_sms_consent_column else ""
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
@@ -1060,14 +1078,14 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
             return ""
         if heading.is_sure and _holds_one_mark_and_blanks(column):
             return "sms_opt_out"
-        share = column.consent_answer_share(also=looks_like_date)
+        share = column.consent_answer_share(also=looks_like_date_with_year)
         if share >= MIN_VALUE_SHARE or (heading.is_sure and (share or not cells)):
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
-        says_something = answered or column.matching_share(looks_like_date)
+        says_something = answered or column.matching_share(looks_like_date_with_year)
         return "ask" if cells and (says_something or _holds_few_values_with_letters(column)) else ""
     if is_other:
         if has_sms_consent_column:
@@ -1079,7 +1097,7 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
         # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks, or
         # the cells are codes.
-        if column.matching_share(looks_like_date):
+        if column.matching_share(looks_like_date_with_year):
             return "sms_consent"
         if _heading_names_consent(column) or heading.channel == Channel.SMS:
             return "ask"
@@ -1114,7 +1132,7 @@ def _has_cross_of_unknown_sense(column: _Column) -> bool:
 def _has_a_no_and_no_known_yes(column: _Column) -> bool:
     """Whether some cells withhold consent, nobody agrees, and the others are not understood."""
     values = set(column.all_cells)
-    if len(values) > MAX_STATES or any(map(looks_like_date, values)):
+    if len(values) > MAX_STATES or any(map(looks_like_date_with_year, values)):
         return False
     reader = _build_consent_reader(column.all_cells, heading=column.text)
     said = list(map(reader.read, values))
@@ -1146,7 +1164,7 @@ def _holds_unique_codes_with_digits(column: _Column) -> bool:
                 len(cell.split()) == 1
                 and any(map(str.isdecimal, cell))
                 and not looks_like_phone(cell)
-                and not looks_like_date(cell)
+                and not looks_like_date_with_year(cell)
                 and not _is_consent_answer(cell)
             )
         )
@@ -1207,7 +1225,7 @@ def _build_consent_reader(
 
 def _is_consent_answer(cell: str, reader: ConsentColumn | None = None) -> bool:
     """Whether the cell answers a question of consent: yes, no, subscribed … but no date."""
-    return not looks_like_date(cell) and (reader or _POSITIVE).read(cell).problem == ""
+    return not looks_like_date_with_year(cell) and (reader or _POSITIVE).read(cell).problem == ""
 
 
 def _states_mean_same_under_any_heading(column: _Column) -> bool:
@@ -1260,7 +1278,7 @@ _WILLING = (Consent.SILENT, Consent.AGREES)
 _POSITIVE, _NEGATIVE = _build_consent_reader(), _build_consent_reader(is_opt_out=True)
 
 
-def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
+def _columns_with_rank_of_first(columns: Sequence[_Column]) -> list[_Column]:
     """Columns of the preferred rank, of which the first that is filled counts in each row."""
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
 
@@ -1302,7 +1320,7 @@ def _counts_up_in_small_steps(column: _Column) -> bool:
     return sum(0 < step <= SERIAL_STEP for step in steps) >= MIN_SERIAL_SHARE * len(steps)
 
 
-def _looks_like_name(cell: str) -> bool:
+def _is_short_text_of_letters(cell: str) -> bool:
     plain = cell.translate(_NAME_MARKS)
     return len(cell) <= MAX_NAME_LENGTH and plain.isalpha()
 
@@ -1321,12 +1339,14 @@ def _heading_names_company(heading: str) -> bool:
     return any("company" in CONCEPTS_BY_WORD.get(w, ()) for w in canonical_heading_words(heading))
 
 
-def _could_hold_names(column: _Column) -> bool:
+def _holds_no_phones_emails_dates_or_answers(column: _Column) -> bool:
     """Whether the cells are not all numbers, addresses or dates."""
     return (
         not column.cells
         or column.matching_share(
-            lambda cell: looks_like_phone(cell) or looks_like_email(cell) or looks_like_date(cell)
+            lambda cell: (
+                looks_like_phone(cell) or looks_like_email(cell) or looks_like_date_with_year(cell)
+            )
         )
         < MIN_VALUE_SHARE
     ) and not _holds_mostly_answers_in_words(column)

@@ -309,7 +309,9 @@ def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
     is a usual given name, or whose first word alone has the ending of a Greek family name, are more
     than MIN_ORDER_MAJORITY times as many as the others.
     """
-    words = fold_words(re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading)))
+    words = fold_words_within_name_length(
+        re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading))
+    )
     places = [
         next((place for place, word in enumerate(words) if word in known), None)
         for known in _HEADINGS
@@ -369,6 +371,6 @@ def writes_two_surnames(cells: Iterable[str], region: str) -> bool:
     return sum(count > 2 for count in counts) * 2 > len(counts)
 
 
-def fold_words(text: str) -> list[str]:
+def fold_words_within_name_length(text: str) -> list[str]:
     """The words of a short text without accents, in lower case."""
     return [fold_to_alphanumeric(word) for word in text[:MAX_NAME_LENGTH].split()]

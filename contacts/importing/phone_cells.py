@@ -27,7 +27,7 @@ from phonenumbers import (
     PhoneNumberFormat,
 )
 
-from contacts.importing.cells import UnusableCell, fold_to_alphanumeric, looks_like_date
+from contacts.importing.cells import UnusableCell, fold_to_alphanumeric, looks_like_date_with_year
 from contacts.importing.names import is_placeholder_for_no_value
 from contacts.phone_patterns import phone_kind_rules
 from contacts.phones import (
@@ -594,7 +594,9 @@ def _iter_numbers_or_raise_unusable(
     text = _strip_spreadsheet_quoting(_normalize_digits_blanks_dashes(text))
     if not text:
         raise UnusableCell(_MISSING)
-    if looks_like_date(text) and (":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS):
+    if looks_like_date_with_year(text) and (
+        ":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS
+    ):
         raise UnusableCell(_A_DATE)
     number = _number_in_spreadsheet_form_or_none_or_raise_cut_short(text)
     if number:

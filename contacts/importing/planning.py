@@ -23,7 +23,7 @@ from contacts.importing.reading import Layout
 from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
 from contacts.importing.validating import ContactRow, Rejection, build_row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
-from contacts.phones import PhoneKind, phone_region_of
+from contacts.phones import PhoneKind, phone_region_of_store_or_default
 
 SAMPLE_ROWS = 10_000
 PREVIEW_ROWS = 20
@@ -150,7 +150,7 @@ def plan_import_or_refuse(
     Raises:
         ImportRefused: if the file as a whole cannot be used.
     """
-    region = phone_region_of(owner)
+    region = phone_region_of_store_or_default(owner)
     layout = reading.detect_layout_or_refuse(
         path,
         has_header=has_header,

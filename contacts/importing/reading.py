@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contacts.importing import cells, encodings, heading_rows, workbook
-from contacts.importing.dates import is_month_name
+from contacts.importing.dates import is_month_name_or_abbreviation
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.import_refused import ImportRefused, Question
 
@@ -590,7 +590,9 @@ def _delimiter_score_and_table_width(lines: list[str], delimiter: str) -> tuple[
 
 def _looks_like_phone_email_or_date(cell: str) -> bool:
     return (
-        cells.looks_like_phone(cell) or cells.looks_like_email(cell) or cells.looks_like_date(cell)
+        cells.looks_like_phone(cell)
+        or cells.looks_like_email(cell)
+        or cells.looks_like_date_with_year(cell)
     )
 
 
@@ -712,7 +714,7 @@ def _is_sheet_named_for_customers_place_or_time(sheet_name: str) -> bool:
         word.isdigit()
         or len(word) == 1
         or word in _NAMES_OF_NEW_SHEETS
-        or is_month_name(word)
+        or is_month_name_or_abbreviation(word)
         or bool(CONCEPTS_BY_WORD.get(word, set()) & _CONCEPTS_OF_CUSTOMERS)
         for word in canonical_heading_words(sheet_name)
     )

@@ -232,7 +232,7 @@ def cell_refuses_messages_without_naming_opt_out(cell_text: str) -> bool:
     return not names_opt_out and cell_refuses_messages(cell_text)
 
 
-def cell_mentions_messages(cell_text: str) -> bool:
+def cell_of_several_words_mentions_messages(cell_text: str) -> bool:
     """Whether a cell of several words speaks of SMS, advertising or consent: `hates texts`.
 
     Args:
@@ -266,7 +266,7 @@ def note_may_refuse_messages(cell_text: str) -> bool:
     )
 
 
-def cell_forbids_something(cell_text: str) -> bool:
+def short_cell_forbids_something(cell_text: str) -> bool:
     """Whether a cell of a few words is a prohibition: `Do Not Market`, `NON CHIAMARE`.
 
     A negation stands before an infinitive, or before any word where the language has a negation of
@@ -307,7 +307,9 @@ def name_refuses_contact(name: str) -> bool:
     if len(words) < 2:
         return False
     remark = " ".join(words if len(words) < len(written) else words[1:])
-    return cell_forbids_something(remark) or any(map(_clause_refuses_calls, _clauses_of(remark)))
+    return short_cell_forbids_something(remark) or any(
+        map(_clause_refuses_calls, _clauses_of(remark))
+    )
 
 
 def phone_remark_refuses_messages(cell_text: str) -> bool:

@@ -23,7 +23,7 @@ from contacts.importing import files, planning
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from contacts.models import ContactImport, ImportFileChunk
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 READ_CHARACTERS = 1 << 20
 OVERLAP_CHARACTERS = 400
@@ -43,7 +43,7 @@ def stored_or_detected_layout_or_refuse(contact_import: ContactImport, path: Pat
         return Layout.from_json(contact_import.layout)
     return detect_layout_or_refuse(
         path,
-        region=phone_region_of(contact_import.owner),
+        region=phone_region_of_store_or_default(contact_import.owner),
         largest_bytes=planning.max_unpacked_bytes(),
     )
 

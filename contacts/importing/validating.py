@@ -21,7 +21,7 @@ from astronote.common.fields import compose
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
-    looks_like_date,
+    looks_like_date_with_year,
     looks_like_email,
     looks_like_phone,
 )
@@ -29,7 +29,7 @@ from contacts.importing.consent_cells import (
     Consent,
     ConsentCell,
     ConsentColumn,
-    channels_in_cell,
+    channels_if_cell_lists_only_channels,
 )
 from contacts.importing.dates import (
     YearlessDate,
@@ -189,7 +189,7 @@ class Refusal(NamedTuple):
     said_at: datetime | None
 
 
-def build_refusal_reader(
+def build_reader_of_refusals_and_withheld_consents(
     headings: Sequence[str],
     mapping: Mapping[str, Sequence[int]],
     date_order: str,
@@ -324,7 +324,7 @@ class _RowValidator:
             return shift
         dropped: list[DroppedCell] = []
         unread_birthdays: list[DroppedCell] = []
-        number = self._read_best_number_or_reject(cells, dropped)
+        number = self._read_best_number_dropping_others_or_reject(cells, dropped)
         if isinstance(number, Rejection):
             return number
         birthday = None
@@ -340,7 +340,9 @@ class _RowValidator:
                 unread_birthdays.append(self._build_dropped_cell("birthday", at, cells, problem))
         if birthday is None:
             dropped += unread_birthdays
-        first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
+        first, last = (
+            compose(name) for name in self._first_and_last_name_or_drop_cells(cells, dropped)
+        )
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
         said = self._combine_consent_cells_and_list_unclear_ones(cells, dropped)
@@ -379,13 +381,13 @@ class _RowValidator:
         said = self._combine_consent_cells_and_list_unclear_ones(cells, [])
         if said.consent < Consent.WITHHELD:
             return []
-        number = self._read_best_number_or_reject(cells, [])
+        number = self._read_best_number_dropping_others_or_reject(cells, [])
         if isinstance(number, Rejection):
             country = self._first_filled_country_cell_or_empty(cells)
             phones = [
                 phone
                 for at, reader in self.phone_readers
-                for phone in self._numbers_with_refusing_remark(reader, cells[at], country)
+                for phone in self._possible_numbers_if_remark_refuses(reader, cells[at], country)
             ]
         else:
             phones = [number.phone]
@@ -411,7 +413,7 @@ class _RowValidator:
                 return self._build_rejection(at, cells, UnusableCell(problem))
         return None
 
-    def _read_best_number_or_reject(
+    def _read_best_number_dropping_others_or_reject(
         self, cells: list[str], dropped: list[DroppedCell]
     ) -> ParsedPhone | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""
@@ -431,7 +433,7 @@ class _RowValidator:
             try:
                 number = reader.parse_or_raise_unusable(text, country)
             except UnusableCell as problem:
-                numbers = self._numbers_with_refusing_remark(reader, text, country)
+                numbers = self._possible_numbers_if_remark_refuses(reader, text, country)
                 if len(numbers) != 1:
                     problems.append((at, problem))
                     continue
@@ -456,7 +458,7 @@ class _RowValidator:
         label_at = self.phone_labels.get(phone_at)
         return rank_of_phone_label_lowest_is_best(cells[label_at]) if label_at is not None else 0
 
-    def _numbers_with_refusing_remark(
+    def _possible_numbers_if_remark_refuses(
         self, reader: PhoneReader, text: str, country: str
     ) -> list[str]:
         """All numbers that a cell may hold whose remark refuses messages; such a no is kept."""
@@ -476,7 +478,9 @@ class _RowValidator:
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
-    def _first_and_last_name(self, cells: list[str], dropped: list[DroppedCell]) -> tuple[str, str]:
+    def _first_and_last_name_or_drop_cells(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> tuple[str, str]:
         if len(self.first_at) == 1 == len(self.last_at) and not self.full_names:
             first, last = cells[self.first_at[0]], cells[self.last_at[0]]
             if first.isalpha() and last.isalpha():  # most are, and take few calls
@@ -641,7 +645,7 @@ def _columns_with_matchers_of_uniform_cells(
 
 _DIGIT, _AT = re.compile(r"\d"), re.compile("@")
 _CELL_TYPES = (
-    (looks_like_date, _DIGIT, 1),
+    (looks_like_date_with_year, _DIGIT, 1),
     (looks_like_email, _AT, 1),
     (looks_like_phone, _DIGIT, 1),
     (re.compile(r"[-+]?\d[\d.,]*").fullmatch, _DIGIT, 5),  # a few notes may all be numbers
@@ -668,7 +672,7 @@ def _read_note_as_opt_out_doubt_or_nothing(
     is_state = not said.problem and refusing.read(text).consent == said.consent
     if said.consent == Consent.OPTED_OUT and is_state:
         return said  # `unsubscribed` means the same in every column, `no` does not
-    channels = channels_in_cell(text)
+    channels = channels_if_cell_lists_only_channels(text)
     is_unclear = (channels and "sms" not in channels) or (
         # `no` may answer anything, `no milk` answers nothing.
         not said.problem and said.consent >= Consent.WITHHELD and text.strip().isalnum()

@@ -12,9 +12,12 @@ from astronote.common.sql import database_now
 from astronote.common.times import EARLIEST_BELIEVED_TIME, plausible_claimed_or_arrival_time
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
-from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
+from contacts.marketing_blocks import (
+    phones_suppressed_at_store_or_everywhere,
+    wait_for_sends_and_suppress_phones,
+)
 from contacts.models import ContactImport
-from contacts.opt_in_wording import opt_in_question_of
+from contacts.opt_in_wording import own_or_standard_opt_in_question_of
 
 COPY_NULL = "\\N"
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -96,7 +99,7 @@ def upsert_contacts_with_consent_suppressions_and_list(
         with cursor.copy("COPY staging FROM STDIN") as copy:
             copy.write(rows.lines)
         if has_consent:
-            suppressed = suppressed_phones(owner_id, rows.phones)
+            suppressed = phones_suppressed_at_store_or_everywhere(owner_id, rows.phones)
             if suppressed:
                 cursor.execute(REVOKE_STAGED_CONSENT, [list(suppressed)])
         cursor.execute(
@@ -117,7 +120,7 @@ def upsert_contacts_with_consent_suppressions_and_list(
         )
         created, updated = cursor.fetchone()
         if asks_first:
-            question = opt_in_question_of(contact_import.owner)
+            question = own_or_standard_opt_in_question_of(contact_import.owner)
             cursor.execute(
                 ADD_OPT_IN_REQUESTS,
                 {

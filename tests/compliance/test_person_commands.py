@@ -23,7 +23,10 @@ from campaigns.models import (
 )
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
+from contacts.marketing_blocks import (
+    phones_suppressed_at_store_or_everywhere,
+    wait_for_sends_and_suppress_phones,
+)
 from contacts.models import (
     ConsentEvent,
     ConsentEventType,
@@ -215,12 +218,14 @@ def test_retention_goes_by_when_an_opt_out_came_if_its_time_cannot_be_true(alice
     call_command("run_pii_retention")
     contact.refresh_from_db()
     assert contact.phone is None, "and not never"
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
 
 
 def test_an_objection_of_a_number_that_is_no_contacts_is_kept(alice):
     call_command("person", "object", "+306900000099", "--store", str(alice.pk))
-    assert suppressed_phones(alice.pk, ["+306900000099"]) == {"+306900000099"}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, ["+306900000099"]) == {
+        "+306900000099"
+    }
 
 
 def test_an_objection_of_a_number_that_said_stop_as_a_stranger_is_an_objection(alice):

@@ -219,7 +219,7 @@ def test_rejected_rows_are_corrected_and_imported_again(tmp_path):
     text = "Handy;Vorname;Geburtstag\n12;=cmd();31.12.1990\n6900000002;Eva;41.1.1990\n"
     job = imported(tmp_path, store, text)
     assert job.rejected == 2
-    download = "".join(rejected.rejected_csv_lines(job))
+    download = "".join(rejected.rejected_csv_lines_with_bom_and_heading(job))
     rows = list(csv.reader(io.StringIO(download.lstrip("\ufeff"))))
     assert rows[0] == ["Handy", "Vorname", "Geburtstag", "rejected because"]
     assert rows[1][1] == "'=cmd()" and rows[1][3].startswith("Handy: not a valid phone number")

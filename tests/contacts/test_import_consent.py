@@ -321,7 +321,7 @@ def test_rows_that_were_kept_without_a_cell_are_counted_and_listed():
         "kept without birthday: the date has no year; kept without e-mail"
     )
     assert "kept without consent" in kept.reason
-    assert "kept without birthday" in "".join(rejected.rejected_csv_lines(job))
+    assert "kept without birthday" in "".join(rejected.rejected_csv_lines_with_bom_and_heading(job))
 
 
 def test_a_landline_is_stored_and_not_marketed_to():

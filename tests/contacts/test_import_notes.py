@@ -8,7 +8,7 @@ from contacts.importing.consent_cells import Consent
 from contacts.importing.refusing_cells import name_refuses_contact, phone_remark_refuses_messages
 from contacts.importing.validating import (
     Rejection,
-    build_refusal_reader,
+    build_reader_of_refusals_and_withheld_consents,
     build_row_validator,
 )
 from contacts.models import Contact, ContactImport, RejectedRow, Suppression
@@ -107,7 +107,7 @@ def test_a_number_with_a_refusing_remark_is_read_and_opted_out():
 def test_a_remark_with_two_numbers_is_rejected_and_refuses_for_both():
     cells = ["6987967727, 6987967728 STOP", "Anna", "Papa", ""]
     assert isinstance(build_row_validator(HEADINGS, MAPPING, "iso", "GR")(cells), Rejection)
-    refusals = build_refusal_reader(HEADINGS, MAPPING, "iso", "GR")(cells)
+    refusals = build_reader_of_refusals_and_withheld_consents(HEADINGS, MAPPING, "iso", "GR")(cells)
     assert {(refusal.phone, refusal.consent) for refusal in refusals} == {
         ("+306987967727", Consent.OPTED_OUT),
         ("+306987967728", Consent.OPTED_OUT),

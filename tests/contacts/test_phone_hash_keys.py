@@ -16,7 +16,7 @@ from contacts.consent import (
     change_consent,
     why_marketing_consent_does_not_count,
 )
-from contacts.marketing_blocks import marketing_blocks, suppressed_phones
+from contacts.marketing_blocks import marketing_blocks, phones_suppressed_at_store_or_everywhere
 from contacts.models import ConsentEventType, Contact, MarketingHold, Suppression
 from contacts.phones import key_id, keyed_phone_hash
 from messaging import direct_messages, replies, reply_reviews, sending
@@ -57,7 +57,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     campaign = make_campaign(alice, make_list(alice, 2))
     suppress(alice, PHONE)
     change_key(settings)
-    assert suppressed_phones(alice.pk, [PHONE, OTHER]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE, OTHER]) == {PHONE}
     with pytest.raises(direct_messages.SendingBlocked):
         direct_messages.enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
@@ -83,7 +83,7 @@ def test_a_resubscription_takes_back_the_hash_of_the_old_key_too(old_key, alice,
     change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="test")
     change_key(settings)
     change_consent(contact.pk, ConsentEventType.RESUBSCRIBED, source="test")
-    assert suppressed_phones(alice.pk, [PHONE]) == set()
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == set()
     assert not Suppression.objects.exists()
 
 
@@ -128,7 +128,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
     settings.PHONE_HASH_KEY_OLD = ""
     assert ready(client) == "ok" and held() == {(alice.pk, PHONE)}
     reply_reviews.decide_review(hold.reply_id, is_opt_out=True, by="test")
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
     assert Suppression.objects.get().key_id == key_id(NEW)
 
 
@@ -144,7 +144,7 @@ def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, 
     assert "1 remain" in said and "keep PHONE_HASH_KEY_OLD" in said
     assert Suppression.objects.get(key_id=key_id(OLD)).phone_hash == keyed_phone_hash(OLD, OTHER)
     settings.PHONE_HASH_KEY_OLD = ""
-    assert suppressed_phones(alice.pk, [PHONE, OTHER]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE, OTHER]) == {PHONE}
 
 
 def test_when_none_is_left_the_old_key_may_go(old_key, alice, settings, capsys):
@@ -192,7 +192,7 @@ def test_an_opt_out_whose_key_is_not_set_is_reported(old_key, alice, settings, c
 def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, tmp_path):
     suppress(alice, PHONE)
     out = io.StringIO()
-    suppressions.write_suppressed_hashes_of_store_or_global(out, alice.pk)
+    suppressions.write_store_or_global_suppressions_as_csv_and_count(out, alice.pk)
     path = tmp_path / "list.csv"
     path.write_text(out.getvalue())
     Suppression.objects.all().delete()
@@ -205,7 +205,7 @@ def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, t
     change_key(settings)
     assert brought_in()["added"] == 1
     assert Suppression.objects.get().key_id == key_id(OLD)
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
     Suppression.objects.all().delete()
     settings.PHONE_HASH_KEY_OLD = ""
     assert brought_in() == {"added": 0, "known": 0, "unreadable_lines": [2]}

@@ -13,7 +13,7 @@ from campaigns.reports import campaign_report
 from compliance import rights
 from contacts.consent_records import record_opt_out_and_audit
 from contacts.importing import lifecycle
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import ConsentEvent, Contact, MessageType, Suppression
 from contacts.phones import phone_hash
 from messaging import replies, sending
@@ -237,8 +237,10 @@ def test_a_stop_after_the_contact_was_deleted_holds_at_the_store_that_wrote_last
 def test_a_stop_from_a_number_that_nobody_knows_holds_at_every_store(client):
     anna = make_store("anna")
     write(client, "stop", "+491700000001", to="+302100000005")
-    assert suppressed_phones(anna.pk, ["+491700000001"]) == {"+491700000001"}
-    assert suppressed_phones(make_store("bella").pk, ["+491700000001"]) == {"+491700000001"}
+    assert phones_suppressed_at_store_or_everywhere(anna.pk, ["+491700000001"]) == {"+491700000001"}
+    assert phones_suppressed_at_store_or_everywhere(make_store("bella").pk, ["+491700000001"]) == {
+        "+491700000001"
+    }
 
 
 def test_a_stop_of_a_contact_that_was_not_subscribed_is_kept_as_a_suppression(messaged, client):

@@ -23,7 +23,7 @@ from contacts.consent_records import (
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
 from contacts.models import Contact, MessageType
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 from messaging import opt_in_requests
 
 BY = "command line"
@@ -105,7 +105,9 @@ class Command(BaseCommand):
 def _get_contact_or_command_error(number: str, store: str) -> Contact:
     owner = get_store_or_command_error(store)
     try:
-        phone = parse_phone_to_e164_or_raise_unusable(number, phone_region_of(owner))
+        phone = parse_phone_to_e164_or_raise_unusable(
+            number, phone_region_of_store_or_default(owner)
+        )
     except UnusableCell as problem:
         raise CommandError(str(problem)) from None
     contact = Contact.objects.select_related("owner").filter(owner=owner, phone=phone).first()

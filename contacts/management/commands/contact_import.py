@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(f"there is no import {id}")
         if action == "rejected":
             audit.write_entry("rejected rows exported", contact_import, by=BY)
-            for line in rejected.rejected_csv_lines(contact_import):
+            for line in rejected.rejected_csv_lines_with_bom_and_heading(contact_import):
                 sys.stdout.write(line)
             return
         try:

@@ -19,7 +19,7 @@ from contacts.customer_events import (
 from contacts.importing.cells import UnusableCell
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.phone_cells import PhoneReader
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 
 class Command(BaseCommand):
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             else:
                 texts = {name: options[name] for name in WrittenEvent._fields[1:]}
                 written = WrittenEvent(str(number), **texts)
-                phones = PhoneReader(phone_region_of(owner))
+                phones = PhoneReader(phone_region_of_store_or_default(owner))
                 events = iter([read_written_event_or_raise_unusable(written, owner, phones)])
             counts = record_customer_events_and_audit(owner, events, by=actor, reject=reject)
         except FileNotFoundError:
