@@ -343,7 +343,7 @@ class OptInRequestQuerySet(models.QuerySet["OptInRequest"]):
         """Requests whose message is not written yet."""
         return self.neither_answered_nor_closed().filter(tracking_id=None)
 
-    def not_answered_and_expiring_after(self, time: datetime) -> OptInRequestQuerySet:
+    def neither_answered_nor_closed_expiring_after(self, time: datetime) -> OptInRequestQuerySet:
         """Requests that were sent and could be answered at this time."""
         return self.neither_answered_nor_closed().filter(expires_at__gt=time)
 

@@ -272,7 +272,7 @@ def find_answered_or_open_request_by_token(token: str) -> OptInRequest | None:
     if request is None or (request.answered_at and request.contact.is_subscribed):
         return request
     is_open = (
-        OptInRequest.objects.not_answered_and_expiring_after(database_now())
+        OptInRequest.objects.neither_answered_nor_closed_expiring_after(database_now())
         .filter(pk=request.pk)
         .exists()
     )
@@ -295,7 +295,7 @@ def subscribe_or_close_request_if_open(
     with transaction.atomic():
         _lock_contact(request)
         if (
-            not OptInRequest.objects.not_answered_and_expiring_after(at)
+            not OptInRequest.objects.neither_answered_nor_closed_expiring_after(at)
             .filter(pk=request.pk)
             .exists()
         ):
@@ -316,7 +316,9 @@ def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: Webho
     Returns:
         Whether a contact is subscribed now.
     """
-    open_requests = OptInRequest.objects.not_answered_and_expiring_after(event.received_at).filter(
+    open_requests = OptInRequest.objects.neither_answered_nor_closed_expiring_after(
+        event.received_at
+    ).filter(
         contact__in=contact_ids,
         purpose=OptInPurpose.DOUBLE_OPT_IN,
         expires_at__lte=event.received_at + LIFETIME,
@@ -429,7 +431,7 @@ def why_contact_may_not_opt_in_again(contact: Contact) -> str:
 
 def find_open_code_request(contact: Contact) -> OptInRequest | None:
     """The request whose code the contact can enter now."""
-    codes = OptInRequest.objects.not_answered_and_expiring_after(database_now())
+    codes = OptInRequest.objects.neither_answered_nor_closed_expiring_after(database_now())
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 

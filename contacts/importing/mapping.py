@@ -747,7 +747,7 @@ class _ColumnGuesser:
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
-    def _has_opt_out_status_in_all_rows(self) -> bool:
+    def _mapped_status_column_is_filled_in_all_rows(self) -> bool:
         """Whether a column says in each row whether somebody is subscribed."""
         return any(
             column.meaning == Meaning.STATUS
@@ -778,7 +778,7 @@ class _ColumnGuesser:
         if (
             column.meaning == Meaning.UNKNOWN
             and _holds_two_values_or_dates_and_blanks(column)
-            and not self._has_opt_out_status_in_all_rows()
+            and not self._mapped_status_column_is_filled_in_all_rows()
         ):
             return True
         return (not column.heading.is_sure and bool(_row_indexes_of_negated_values(column))) or (
