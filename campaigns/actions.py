@@ -25,8 +25,8 @@ from campaigns.models import (
     CampaignMessage,
     CampaignStatus,
 )
-from contacts.importing.phone_cells import parse_phone_to_e164
-from contacts.phones import phone_region_of
+from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
+from contacts.phones import phone_region_of_store_or_default
 from messaging import batch_queue, direct_messages, links, unknown_messages
 from messaging.credits import InsufficientCredits
 from messaging.models import Batch, DirectMessage
@@ -244,8 +244,8 @@ def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) 
         ValueError: if the number is not valid or has two readings, or the text cannot be sent.
         SendingBlocked: if the store may not send or cannot pay.
     """
-    region = phone_region_of(campaign.owner)
-    phone = parse_phone_to_e164(phone_as_written, region)
+    region = phone_region_of_store_or_default(campaign.owner)
+    phone = parse_phone_to_e164_or_raise_unusable(phone_as_written, region)
     # A test has no message of the campaign, so a shared link to the offer replaces its own link.
     offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
     own_url, shared_url = (

@@ -14,8 +14,8 @@ from astronote.models import User
 from campaigns import segments
 from campaigns.models import AgeGroup, AudienceChoice, Campaign
 from campaigns.not_reached import contacts_not_reached_nor_tried_again
-from contacts.ages import is_adult, is_not_known_as_minor, years_before
-from contacts.consent import consenting_contacts_q
+from contacts.ages import is_adult_or_of_unknown_age_q, is_known_adult_q, years_before
+from contacts.consent import consenting_unrestricted_contacts_q
 from contacts.models import Contact
 
 # Completed years: from the first, up to but not including the second.
@@ -46,8 +46,8 @@ def campaign_audience_with_consent_and_age(campaign: Campaign) -> QuerySet[Conta
 def filter_by_consent_and_age(contacts: QuerySet[Contact], campaign: Campaign) -> QuerySet[Contact]:
     """Of these contacts, those who may receive the campaign by consent and age."""
     return contacts.filter(
-        consenting_contacts_q(campaign.message_type),
-        is_not_known_as_minor(local_today(campaign.owner)),
+        consenting_unrestricted_contacts_q(campaign.message_type),
+        is_adult_or_of_unknown_age_q(local_today(campaign.owner)),
     )
 
 
@@ -109,7 +109,7 @@ def _audience_sources(campaign: Campaign, choices: Sequence[AudienceChoice]) -> 
 
 
 def _adults_of_gender_and_age_group(campaign: Campaign, today: date) -> Q:
-    condition = is_adult(today)
+    condition = is_known_adult_q(today)
     if campaign.filter_gender:
         condition &= Q(gender=campaign.filter_gender)
     if campaign.filter_age_group:
@@ -153,7 +153,7 @@ def explain_audience_known_to_be_empty(campaign: Campaign) -> str:
         contacts = chosen_contacts(campaign)
         if not contacts.exists():
             return f"{NOBODY}: {_explain_choice_known_to_be_empty(campaign)}"
-    consenting = contacts.filter(consenting_contacts_q(campaign.message_type))
+    consenting = contacts.filter(consenting_unrestricted_contacts_q(campaign.message_type))
     count = consenting.count()
     if not count:
         match = counted(contacts.count(), "contact matches", "contacts match")

@@ -20,8 +20,8 @@ from campaigns.audience import (
 )
 from campaigns.models import AudienceChoice, Campaign, Segment
 from campaigns.new_messages import iter_chunks_without_suppressed
-from contacts.ages import ADULT_AGE, is_not_known_as_minor
-from contacts.consent import consenting_contacts_q
+from contacts.ages import ADULT_AGE, is_adult_or_of_unknown_age_q
+from contacts.consent import consenting_unrestricted_contacts_q
 from contacts.models import Contact, MessageType
 
 # Audiences up to this size are counted whole, of larger ones about so many contacts: half a second,
@@ -81,8 +81,8 @@ def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
     counted here.
     """
     chosen = chosen_contacts(campaign, with_excluded=True)
-    consenting = consenting_contacts_q(campaign.message_type)
-    adults = is_not_known_as_minor(local_today(campaign.owner))
+    consenting = consenting_unrestricted_contacts_q(campaign.message_type)
+    adults = is_adult_or_of_unknown_age_q(local_today(campaign.owner))
     without_consent = Q(restricted_at=None) & ~consenting
     counts = chosen.aggregate(
         restricted=Count("pk", filter=Q(restricted_at__isnull=False)),

@@ -16,9 +16,9 @@ from astronote.common.sql import execute
 from astronote.models import User
 from campaigns.models import Campaign, CampaignMessage, OfferViewEvent
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import parse_phone_to_e164
+from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
 from contacts.models import Contact, List, ListMembership
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 from messaging.statuses import MessageStatus
 
 
@@ -65,11 +65,11 @@ class WrittenNumbers(NamedTuple):
 
 def find_contacts_by_written_numbers(store: User, lines: Iterable[str]) -> WrittenNumbers:
     """Find a store's contacts by numbers as people write them, one a line."""
-    region = phone_region_of(store)
+    region = phone_region_of_store_or_default(store)
     phones, unreadable = [], []
     for line in filter(None, (one.strip() for one in lines)):
         try:
-            phones.append(parse_phone_to_e164(line, region))
+            phones.append(parse_phone_to_e164_or_raise_unusable(line, region))
         except UnusableCell:
             unreadable.append(line)
     contacts = Contact.objects.filter(owner=store, phone__in=phones)

@@ -48,7 +48,7 @@ from campaigns.new_messages import (
     iter_chunks_without_suppressed,
 )
 from contacts.models import Contact, MessageType
-from contacts.search import search_contacts
+from contacts.search import search_contacts_by_beginnings
 from messaging import credits
 from messaging.batch_writing import NewMessage
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
@@ -358,7 +358,7 @@ def preview_for_contacts(campaign: Campaign, search: str) -> list[RecipientText]
     """
     render = build_preview_renderer(campaign)
     of_store = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
-    contacts = list(search_contacts(of_store, search)[:TEXTS_SHOWN])
+    contacts = list(search_contacts_by_beginnings(of_store, search)[:TEXTS_SHOWN])
     allowed = campaign_audience_with_consent_and_age(campaign).filter(
         pk__in=[one.pk for one in contacts]
     )

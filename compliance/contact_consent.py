@@ -19,7 +19,7 @@ from contacts.consent_records import (
     ConsentRefused,
     RecordedConsent,
     record_consent,
-    record_opt_out,
+    record_opt_out_and_audit,
 )
 from contacts.models import Contact, MessageType
 from messaging import opt_in_requests
@@ -137,6 +137,8 @@ def _opt_out_selected_and_show_count(
     queryset: QuerySet[Contact],
     message_type: MessageType,
 ) -> None:
-    changed = sum(record_opt_out(contact, message_type, by=request.user) for contact in queryset)
+    changed = sum(
+        record_opt_out_and_audit(contact, message_type, by=request.user) for contact in queryset
+    )
     message = f"{changed:,} opted out of {message_type.value} messages"
     model_admin.message_user(request, message, messages.SUCCESS)

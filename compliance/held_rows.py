@@ -22,7 +22,7 @@ from compliance.traces import iter_texts_in_json
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import PhoneReader
 from contacts.models import Contact
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 TEXT_FIELDS = (models.CharField, models.TextField, models.JSONField)
 
@@ -111,7 +111,11 @@ def _is_row_of_some_contact(declaration: PersonalData, row: Any) -> bool:
 def _phone_region_of_row(declaration: PersonalData, row: Any) -> str:
     """The country of national numbers in a row: its store's."""
     store = _value_at_lookup_or_none(row, declaration.store)
-    return phone_region_of(store) if isinstance(store, User) else settings.DEFAULT_PHONE_REGION
+    return (
+        phone_region_of_store_or_default(store)
+        if isinstance(store, User)
+        else settings.DEFAULT_PHONE_REGION
+    )
 
 
 def _value_at_lookup_or_none(row: Any, lookup: str) -> Any:
@@ -162,7 +166,7 @@ class RecordReader:
     def _possible_numbers_in_phone_cell(self, cell: str) -> set[str]:
         """The numbers of a cell that holds nothing else."""
         try:
-            return {self.reader.parse(cell).phone}
+            return {self.reader.parse_or_raise_unusable(cell).phone}
         except UnusableCell:
             # Several numbers, or one with two readings: any of them may be meant.
             is_text = any(map(str.isalpha, cell))

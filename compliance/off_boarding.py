@@ -195,7 +195,7 @@ def end_open_work(store: User) -> None:
         for automation in active:
             switch_automation(automation, False, by=NAME)
     for contact_import in _open_imports(store):
-        _end_unless_already_ended(lifecycle.cancel_import, contact_import)
+        _end_unless_already_ended(lifecycle.cancel_import_and_audit_or_raise_ended, contact_import)
     while ids := list(_unsent_batches(store).values_list("pk", flat=True)[:CHUNK_ROWS]):
         batch_queue.cancel_unsent_batches(ids, skip_reason=Reason.CANCELLED)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from django.db.models import Q, QuerySet
 
 from compliance.traces import Traces
-from contacts.lookup import contact_ids_with_phone
+from contacts.lookup import contact_ids_of_all_stores_with_phone
 from contacts.models import Contact
 
 
@@ -48,7 +48,7 @@ class Person:
 
 def contacts_with_phone(e164_phone: str, owner_id: int | None) -> QuerySet[Contact]:
     """The contacts with a number, at one store or at all."""
-    contacts = Contact.objects.filter(pk__in=contact_ids_with_phone(e164_phone))
+    contacts = Contact.objects.filter(pk__in=contact_ids_of_all_stores_with_phone(e164_phone))
     return contacts.filter(owner=owner_id) if owner_id else contacts
 
 

@@ -89,7 +89,9 @@ def erase_or_restrict_person(
         person = find_person(e164_phone, owner_id, without_held=True)
         held = contacts_with_phone(e164_phone, owner_id).filter(legal_hold=True).order_by("pk")
         for contact in held:
-            restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=HELD_REASON, by=by)
+            restriction.wait_for_sends_restrict_contact_and_audit(
+                contact.pk, reason=HELD_REASON, by=by
+            )
         counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
         counts |= erase_or_mask_person_and_count_by_table(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
@@ -204,7 +206,8 @@ def restrict_person(
     contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
     return sum(
-        restriction.wait_for_sends_and_restrict_contact(pk, reason=reason, by=by) for pk in ids
+        restriction.wait_for_sends_restrict_contact_and_audit(pk, reason=reason, by=by)
+        for pk in ids
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common.sql import database_now
 from contacts.consent import Evidence
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import Contact, OptInRequest, Suppression
 from contacts.phones import phone_hashes_with_each_key
 from messaging import opt_in_requests, page_opt_outs, replies
@@ -44,7 +44,7 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
 
 def is_opted_out_at_store_or_everywhere_or_pending(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
-    is_suppressed = bool(suppressed_phones(message.owner_id, [message.to]))
+    is_suppressed = bool(phones_suppressed_at_store_or_everywhere(message.owner_id, [message.to]))
     return is_suppressed or page_opt_outs.is_opt_out_waiting(message)
 
 
@@ -80,7 +80,7 @@ def _is_already_opted_out_for_good(message: OutboundMessage) -> bool:
     return (
         Suppression.objects.filter(owner=message.owner_id, phone_hash__in=digests).exists()
         and not (contact and contact.is_subscribed)
-        and not OptInRequest.objects.not_answered_or_closed().filter(contact=contact).exists()
+        and not OptInRequest.objects.neither_answered_nor_closed().filter(contact=contact).exists()
     )
 
 

@@ -21,7 +21,7 @@ from contacts.importing import files, rewriting
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import FileReader
 from contacts.models import ContactImport, ImportFileChunk, ImportStatus
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 ERASED_ROW = "erased on request"
 UNREADABLE = (
@@ -41,7 +41,7 @@ class RowEditor:
     def __init__(self, person: Person, contact_import: ContactImport) -> None:
         self.traces = person.traces
         self.tail = person.phone[-8:]
-        self.reader = RecordReader(person, phone_region_of(contact_import.owner))
+        self.reader = RecordReader(person, phone_region_of_store_or_default(contact_import.owner))
         self.phone_at: list[int] = (contact_import.mapping or {}).get("phone", [])
 
     def __call__(self, cells: list[str]) -> list[str]:
@@ -96,8 +96,8 @@ def uploads_with_rows_of_person_or_unreadable(person: Person) -> Iterator[dict[s
             "rows": [],
         }
         try:
-            with files.temporary_local_copy(contact_import.pk) as path:
-                layout = rewriting.stored_or_detected_layout(contact_import, path)
+            with files.temporary_local_copy_or_refuse(contact_import.pk) as path:
+                layout = rewriting.stored_or_detected_layout_or_refuse(contact_import, path)
                 for line, cells in FileReader(path, layout):
                     if editor.is_own(cells):
                         headed = dict(zip(layout.headings, cells, strict=False))
@@ -131,7 +131,7 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
             continue
         editor = RowEditor(person, contact_import)
         try:
-            is_rewritten = rewriting.rewrite_file_if_person_named(
+            is_rewritten = rewriting.rewrite_file_if_person_named_or_refuse(
                 contact_import, editor, _matcher_of_persons_number(person)
             )
         except ImportRefused:
@@ -153,7 +153,7 @@ def _replace_headings_naming_person(person: Person) -> None:
     for contact_import in named.select_related("owner"):
         layout = contact_import.layout or {}
         editor = RowEditor(person, contact_import)
-        edited = rewriting.headings_or_numbers_if_edited(layout.get("headings", []), editor)
+        edited = rewriting.headings_or_generic_names_if_edited(layout.get("headings", []), editor)
         ContactImport.objects.filter(pk=contact_import.pk).update(
             layout=layout | {"headings": list(edited)}
         )
@@ -169,7 +169,7 @@ def describe_uploads_naming_person(person: Person) -> Iterator[str]:
     for contact_import in imports_with_files_at_persons_stores(person):
         editor = RowEditor(person, contact_import)
         try:
-            if rewriting.is_person_named_in_file(
+            if rewriting.is_person_named_in_file_or_refuse(
                 contact_import, editor, _matcher_of_persons_number(person)
             ):
                 yield f"the file of import {contact_import.pk}"

@@ -17,11 +17,11 @@ def years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years, day=28)
 
 
-def is_adult(day: date) -> Q:
+def is_known_adult_q(day: date) -> Q:
     """Contacts whose birthday proves that they are adults on this day."""
     return Q(birthday__lte=years_before(day, ADULT_AGE))
 
 
-def is_not_known_as_minor(day: date) -> Q:
+def is_adult_or_of_unknown_age_q(day: date) -> Q:
     """Contacts that are adults on this day, or have no birthday."""
-    return is_adult(day) | Q(birthday=None)
+    return is_known_adult_q(day) | Q(birthday=None)

@@ -30,7 +30,7 @@ from contacts.models import (
     Suppression,
 )
 from contacts.phones import phone_hash, phone_hashes_with_each_key
-from contacts.sending_window import wait_for_open_sending_windows
+from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ STRONG_OPT_OUTS = (RECORDED_BY_OPERATOR, OBJECTION)
 MAX_USER_AGENT_LENGTH = 500
 
 
-def consenting_contacts_q(message_type: str) -> Q:
+def consenting_unrestricted_contacts_q(message_type: str) -> Q:
     """Contacts that may receive messages of this type, as a condition on Contact."""
     return Q(phone__isnull=False, restricted_at=None, **{CONSENT_COLUMN[message_type]: True})
 
@@ -100,8 +100,9 @@ def change_consent(
     A withdrawal first waits for the store's open sending windows, at most
     OPT_OUT_MAX_WAIT_SECONDS. An opt-out always leaves the store's suppression, also of a contact
     that was not subscribed, and an opt-in deletes it. What an opt-in cannot undo is in
-    `why_consent_does_not_count`. Besides this function, an import writes first consents and
-    opt-outs in bulk; anonymising a contact, and giving it another number or store, end its consent.
+    `why_marketing_consent_does_not_count`. Besides this function, an import writes first consents
+    and opt-outs in bulk; anonymising a contact, and giving it another number or store, end its
+    consent.
 
     Args:
         contact_id: the contact.
@@ -121,14 +122,14 @@ def change_consent(
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in WITHDRAWALS:
-            wait_for_open_sending_windows(owner_id)
+            wait_and_lock_out_sending_windows_or_give_up(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
         if event in WITHDRAWALS:
             # A yes to what was asked before does not count any more.
             OptInRequest.objects.filter(contact=contact).close_unanswered()
         if event == ConsentEventType.SUBSCRIBED and contact.unsubscribed_at:
             event = ConsentEventType.RESUBSCRIBED
-        if contact.phone is None or not _set_consent_and_suppression_unsaved(
+        if contact.phone is None or not _set_consent_unsaved_and_write_suppression(
             contact, event, source, decided_at, evidence
         ):
             return False
@@ -154,7 +155,7 @@ def change_consent(
     return True
 
 
-def why_consent_does_not_count(
+def why_marketing_consent_does_not_count(
     contact: Contact, agreed_at: datetime, *, is_recorded: bool = False
 ) -> str:
     """Why a consent to marketing does not count, as a sentence; empty if it does.
@@ -169,7 +170,7 @@ def why_consent_does_not_count(
     if contact.phone is None:
         return "The contact was anonymised."
     suppressions = list(
-        _suppressions_of_phone_at_any_store(contact).filter(
+        _suppressions_of_phone_at_any_store_or_global(contact).filter(
             Q(owner=contact.owner_id) | Q(owner=None)
         )
     )
@@ -187,7 +188,7 @@ def why_consent_does_not_count(
     return ""
 
 
-def _set_consent_and_suppression_unsaved(
+def _set_consent_unsaved_and_write_suppression(
     contact: Contact, event: ConsentEventType, source: str, decided_at: datetime, evidence: Evidence
 ) -> bool:
     """Set the consent that the event changes, without saving, and write or delete the suppression.
@@ -208,12 +209,14 @@ def _set_consent_and_suppression_unsaved(
             is_recorded = bool(evidence.actor)
             if contact.is_subscribed and not is_recorded:
                 return False
-            if why_consent_does_not_count(contact, decided_at, is_recorded=is_recorded):
+            if why_marketing_consent_does_not_count(contact, decided_at, is_recorded=is_recorded):
                 return False
             OptInRequest.objects.filter(contact=contact).close_unanswered()
             contact.is_subscribed, contact.unsubscribed_at = True, None
             contact.sms_consent_status = SmsConsentStatus.OPTED_IN
-            _suppressions_of_phone_at_any_store(contact).filter(owner=contact.owner_id).delete()
+            _suppressions_of_phone_at_any_store_or_global(contact).filter(
+                owner=contact.owner_id
+            ).delete()
         case ConsentEventType.SERVICE_ALLOWED | ConsentEventType.SERVICE_REVOKED:
             allowed = event == ConsentEventType.SERVICE_ALLOWED
             if contact.service_allowed == allowed:
@@ -230,7 +233,9 @@ def _suppress_and_tell_if_new_or_stronger(
     Returns:
         Whether there was no suppression as strong as this one.
     """
-    earlier = list(_suppressions_of_phone_at_any_store(contact).filter(owner=contact.owner_id))
+    earlier = list(
+        _suppressions_of_phone_at_any_store_or_global(contact).filter(owner=contact.owner_id)
+    )
     if not earlier:
         suppression, is_new = Suppression.objects.get_or_create(
             owner_id=contact.owner_id,
@@ -240,8 +245,10 @@ def _suppress_and_tell_if_new_or_stronger(
         if is_new:
             return True
         earlier = [suppression]
-    strength = _opt_out_strength(source)
-    strength_before = max(_opt_out_strength(suppression.reason) for suppression in earlier)
+    strength = _opt_out_strength_0_if_weak(source)
+    strength_before = max(
+        _opt_out_strength_0_if_weak(suppression.reason) for suppression in earlier
+    )
     if not strength or strength < strength_before:
         return False
     for suppression in earlier:
@@ -251,11 +258,11 @@ def _suppress_and_tell_if_new_or_stronger(
     return strength > strength_before
 
 
-def _opt_out_strength(source: str) -> int:
+def _opt_out_strength_0_if_weak(source: str) -> int:
     return STRONG_OPT_OUTS.index(source) + 1 if source in STRONG_OPT_OUTS else 0
 
 
-def _suppressions_of_phone_at_any_store(contact: Contact) -> QuerySet[Suppression]:
+def _suppressions_of_phone_at_any_store_or_global(contact: Contact) -> QuerySet[Suppression]:
     """The suppressions of the contact's number at any store and at all, by either key."""
     return Suppression.objects.filter(
         phone_hash__in=phone_hashes_with_each_key(contact.phone or "")

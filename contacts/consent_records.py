@@ -16,7 +16,7 @@ from contacts.consent import (
     RECORDED_BY_OPERATOR,
     Evidence,
     change_consent,
-    why_consent_does_not_count,
+    why_marketing_consent_does_not_count,
 )
 from contacts.models import ConsentEventType, Contact, MessageType
 
@@ -96,22 +96,24 @@ def record_consent(
         if not change_consent(
             contact.pk, GIVEN[message_type], source=source, claimed_at=at, evidence=evidence
         ):
-            raise ConsentRefused(_explain_consent_known_to_be_refused(contact, message_type, at))
+            raise ConsentRefused(
+                _reload_contact_and_explain_refused_consent(contact, message_type, at)
+            )
         audit.write_entry(
             "consent recorded", contact, by=by, messages=message_type.value, source=source
         )
 
 
-def _explain_consent_known_to_be_refused(
+def _reload_contact_and_explain_refused_consent(
     contact: Contact, message_type: MessageType, at: datetime
 ) -> str:
     contact.refresh_from_db()
     if message_type == MessageType.MARKETING:
-        return why_consent_does_not_count(contact, at, is_recorded=True)
+        return why_marketing_consent_does_not_count(contact, at, is_recorded=True)
     return "Service messages are allowed already."
 
 
-def record_opt_out(
+def record_opt_out_and_audit(
     contact: Contact, message_type: MessageType, *, by: User | AnonymousUser | str
 ) -> bool:
     """Record that a person wants no more messages of this type, with an audit entry.

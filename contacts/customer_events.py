@@ -35,7 +35,7 @@ from contacts.models import (
     CustomerEventStatus,
     CustomerEventType,
 )
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 CHUNK = 5000
 SAMPLE_ROWS = 1000
@@ -96,7 +96,7 @@ class EventCounts(NamedTuple):
 Reject = Callable[[int, str], object]
 
 
-def read_written_event(
+def read_written_event_or_raise_unusable(
     written: WrittenEvent, store: User, phones: PhoneReader, *, line: int = 0
 ) -> NewEvent:
     """Read an event as somebody wrote it, with times on the store's clock.
@@ -106,14 +106,16 @@ def read_written_event(
     Raises:
         UnusableCell: if it is no event, or can be read in two ways; says why.
     """
-    phone = phones.parse(written.number).phone
-    event_type = _read_choice(written.type, CustomerEventType, "type of event")
+    phone = phones.parse_or_raise_unusable(written.number).phone
+    event_type = _read_choice_or_raise_unusable(written.type, CustomerEventType, "type of event")
     default = CustomerEventStatus.SCHEDULED
     if event_type in ACTIVITY_TYPES:
         default = CustomerEventStatus.COMPLETED
-    status = _read_choice(written.status or default, CustomerEventStatus, "status")
+    status = _read_choice_or_raise_unusable(
+        written.status or default, CustomerEventStatus, "status"
+    )
     start, end = (
-        _read_time(text.strip(), store.timezone) if text.strip() else None
+        _read_time_in_zone_or_raise_unusable(text.strip(), store.timezone) if text.strip() else None
         for text in (written.start, written.end)
     )
     if start is None and end is None:
@@ -129,7 +131,7 @@ def read_written_event(
     return NewEvent(phone, event_type, status, start, end, reference, meta, line)
 
 
-def _read_choice(text: str, choices: Any, kind: str) -> str:
+def _read_choice_or_raise_unusable(text: str, choices: Any, kind: str) -> str:
     folded = re.sub(r"[\s_-]+", "_", text.strip().lower())
     folded = OTHER_SPELLINGS.get(folded, folded)
     if folded not in choices.values:
@@ -137,7 +139,7 @@ def _read_choice(text: str, choices: Any, kind: str) -> str:
     return folded
 
 
-def _read_time(text: str, zone_name: str) -> datetime:
+def _read_time_in_zone_or_raise_unusable(text: str, zone_name: str) -> datetime:
     """A time such as `2026-05-17 10:00`, or the beginning of a day such as `2026-05-17`."""
     try:
         if len(text) == len("2026-05-17"):
@@ -156,7 +158,7 @@ def _read_time(text: str, zone_name: str) -> datetime:
     return time
 
 
-def record_customer_events(
+def record_customer_events_and_audit(
     store: User, events: Iterable[NewEvent], *, by: Any, reject: Reject
 ) -> EventCounts:
     """Record events of a store's contacts, a chunk in each transaction, and write an audit entry.
@@ -174,13 +176,15 @@ def record_customer_events(
     remaining = iter(events)
     while chunk := list(islice(remaining, CHUNK)):
         with transaction.atomic():
-            recorded = _record_chunk(store, chunk, reject)
+            recorded = _lock_contacts_and_upsert_events_or_reject(store, chunk, reject)
         counts = EventCounts(*map(sum, zip(counts, recorded, strict=True)))
     audit.write_entry("customer events recorded", by=by, owner_id=store.pk, **counts._asdict())
     return counts
 
 
-def _record_chunk(store: User, chunk: Sequence[NewEvent], reject: Reject) -> EventCounts:
+def _lock_contacts_and_upsert_events_or_reject(
+    store: User, chunk: Sequence[NewEvent], reject: Reject
+) -> EventCounts:
     contacts = {
         phone: (pk, is_restricted)
         for pk, phone, is_restricted in rows(
@@ -243,7 +247,7 @@ class EventFile:
         Raises:
             ImportRefused: if it cannot be read, or has no column of numbers, types or times.
         """
-        self.store, region = store, phone_region_of(store)
+        self.store, region = store, phone_region_of_store_or_default(store)
         layout = detect_layout_or_refuse(
             path,
             has_header=True,
@@ -265,19 +269,22 @@ class EventFile:
                 )
         self.reader = FileReader(path, layout)
         sample = [
-            (self._written(cells).number, "") for _, cells in islice(self.reader, SAMPLE_ROWS)
+            (self._cells_as_written_event(cells).number, "")
+            for _, cells in islice(self.reader, SAMPLE_ROWS)
         ]
         self.phones = PhoneReader(region, detect_phone_convention(sample, region))
 
-    def events(self, reject: Reject) -> Iterator[NewEvent]:
+    def iter_events_rejecting_unusable_lines(self, reject: Reject) -> Iterator[NewEvent]:
         """The events of the file; calls `reject` for each line that holds none."""
         for line, cells in self.reader:
             try:
-                yield read_written_event(self._written(cells), self.store, self.phones, line=line)
+                yield read_written_event_or_raise_unusable(
+                    self._cells_as_written_event(cells), self.store, self.phones, line=line
+                )
             except UnusableCell as problem:
                 reject(line, str(problem))
 
-    def _written(self, cells: Sequence[str]) -> WrittenEvent:
+    def _cells_as_written_event(self, cells: Sequence[str]) -> WrittenEvent:
         texts = [
             cells[at] if (at := self.positions.get(name)) is not None and at < len(cells) else ""
             for name in COLUMNS
@@ -286,7 +293,7 @@ class EventFile:
 
 
 def event_as_written(event: CustomerEvent) -> WrittenEvent:
-    """A recorded event as `read_written_event` reads it."""
+    """A recorded event as `read_written_event_or_raise_unusable` reads it."""
 
     def write(time: datetime | None) -> str:
         if time is None:

@@ -19,7 +19,7 @@ def users_u_join_contacts_c_by_phone_sql() -> str:
 CONTACTS_BY_PHONE = "{users} u JOIN contacts_contact c ON c.owner_id = u.id AND c.phone = %s"
 
 
-def contact_ids_with_phone(e164_phone: str) -> list[int]:
+def contact_ids_of_all_stores_with_phone(e164_phone: str) -> list[int]:
     """The ids of all stores' contacts with this number, as E.164."""
     return [
         pk

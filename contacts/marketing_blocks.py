@@ -13,10 +13,10 @@ from django.db.models import Q
 from astronote.common.sql import execute, rows
 from contacts.models import Contact, MarketingHold, OptInRequest, Suppression
 from contacts.phones import phone_hash, phone_hashes_with_each_key, present_key_id
-from contacts.sending_window import wait_for_open_sending_windows
+from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
 
 
-def suppressed_phones(owner_id: int, e164_phones: Iterable[str]) -> set[str]:
+def phones_suppressed_at_store_or_everywhere(owner_id: int, e164_phones: Iterable[str]) -> set[str]:
     """Which of these numbers are suppressed at the store or at all stores.
 
     Args:
@@ -119,7 +119,7 @@ def wait_for_sends_and_suppress_phones(
     Returns:
         How many of them were not suppressed yet.
     """
-    _wait_for_sends_before_blocking_at_store(owner_id, e164_phones)
+    _wait_for_sends_if_any_phone_is_subscribed_or_asked(owner_id, e164_phones)
     hashes = [phone_hashes_with_each_key(phone) for phone in e164_phones]
     present, earlier = [each[0] for each in hashes], [each[-1] for each in hashes]
     parameters = [owner_id, reason, present_key_id(), present, earlier, owner_id]
@@ -152,7 +152,7 @@ def wait_for_sends_and_hold_marketing(
         e164_phones: numbers in E.164.
         reply_id: the reply's event.
     """
-    _wait_for_sends_before_blocking_at_store(owner_id, e164_phones)
+    _wait_for_sends_if_any_phone_is_subscribed_or_asked(owner_id, e164_phones)
     MarketingHold.objects.bulk_create(
         [
             MarketingHold(owner_id=owner_id, phone_hash=phone_hash(phone), reply_id=reply_id)
@@ -179,13 +179,13 @@ def delete_marketing_holds_of_reply(reply_id: int) -> None:
     MarketingHold.objects.filter(reply_id=reply_id).delete()
 
 
-def _wait_for_sends_before_blocking_at_store(
+def _wait_for_sends_if_any_phone_is_subscribed_or_asked(
     owner_id: int | None, e164_phones: Sequence[str]
 ) -> None:
     """Wait for the store's open sending windows if a number is subscribed or being asked."""
     if owner_id is None:
         return
     contacts = Contact.objects.filter(owner=owner_id, phone__in=e164_phones)
-    asked = OptInRequest.objects.not_answered_or_closed().filter(contact__in=contacts)
+    asked = OptInRequest.objects.neither_answered_nor_closed().filter(contact__in=contacts)
     if contacts.filter(is_subscribed=True).exists() or asked.exists():
-        wait_for_open_sending_windows(owner_id)
+        wait_and_lock_out_sending_windows_or_give_up(owner_id)

@@ -241,9 +241,9 @@ class Contact(models.Model):
             options: see Django.
         """
         with transaction.atomic():
-            changed = self.lock_and_get_changed_identity(options.get("update_fields"))
+            changed = self.lock_and_get_changed_owner_and_phone(options.get("update_fields"))
             if changed:
-                self._clear_consent_fields_but_keep_opt_out()
+                self._clear_consent_fields_unsaved_but_keep_opt_out()
                 OptInRequest.objects.filter(contact=self).close_unanswered()
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], *CONSENT_PROOF_FIELDS}
@@ -258,7 +258,9 @@ class Contact(models.Model):
                     meta={"changed": changed},
                 )
 
-    def lock_and_get_changed_identity(self, fields: Collection[str] | None = None) -> list[str]:
+    def lock_and_get_changed_owner_and_phone(
+        self, fields: Collection[str] | None = None
+    ) -> list[str]:
         """Which of `owner` and `phone` differ from the stored row, of these fields or of all.
 
         Locks the row; called in a transaction.
@@ -277,7 +279,7 @@ class Contact(models.Model):
             if is_changed and (fields is None or not {name, f"{name}_id"}.isdisjoint(fields))
         ]
 
-    def _clear_consent_fields_but_keep_opt_out(self) -> None:
+    def _clear_consent_fields_unsaved_but_keep_opt_out(self) -> None:
         """Empty what another number's or store's consent has left."""
         self.is_subscribed = False
         self.gdpr_consent_at = self.consent_evidence = None
@@ -333,21 +335,21 @@ class OptInPurpose(models.TextChoices):
 class OptInRequestQuerySet(models.QuerySet["OptInRequest"]):
     """Requests by their state."""
 
-    def not_answered_or_closed(self) -> OptInRequestQuerySet:
+    def neither_answered_nor_closed(self) -> OptInRequestQuerySet:
         """Requests that may still be answered, or wait to be sent."""
         return self.filter(answered_at=None, closed_at=None)
 
-    def waiting_to_be_written(self) -> OptInRequestQuerySet:
+    def without_written_message(self) -> OptInRequestQuerySet:
         """Requests whose message is not written yet."""
-        return self.not_answered_or_closed().filter(tracking_id=None)
+        return self.neither_answered_nor_closed().filter(tracking_id=None)
 
-    def open_at(self, time: datetime) -> OptInRequestQuerySet:
+    def neither_answered_nor_closed_expiring_after(self, time: datetime) -> OptInRequestQuerySet:
         """Requests that were sent and could be answered at this time."""
-        return self.not_answered_or_closed().filter(expires_at__gt=time)
+        return self.neither_answered_nor_closed().filter(expires_at__gt=time)
 
     def close_unanswered(self) -> int:
         """Close those that were not answered; return how many."""
-        return self.not_answered_or_closed().update(closed_at=Now())
+        return self.neither_answered_nor_closed().update(closed_at=Now())
 
 
 class OptInRequest(models.Model):

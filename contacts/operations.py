@@ -38,9 +38,9 @@ from astronote.operations.registry import (
 )
 from contacts.importing.lifecycle import enqueue_open_imports_if_queue_empty
 from contacts.models import Contact
-from contacts.phone_hash_rotation import missing_hash_key_problem
+from contacts.phone_hash_rotation import problem_if_hash_key_is_missing
 from contacts.phones import phone_hashes_with_each_key
-from contacts.search import search_contacts
+from contacts.search import search_contacts_by_beginnings
 
 CONTACTS_FOUND = 8
 
@@ -83,7 +83,7 @@ registry.first_steps.register(
     ),
 )
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
-registry.health_checks.register(HealthCheck("suppressions", missing_hash_key_problem))
+registry.health_checks.register(HealthCheck("suppressions", problem_if_hash_key_is_missing))
 registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_queue_empty))
 registry.operator_models.register(
     OperatorModels("contacts", ("contact", "contactimport", "customerevent", "list", "suppression"))
@@ -362,8 +362,10 @@ registry.no_personal_data.register(
 )
 
 
-def _find_contacts(text: str) -> list[Found]:
-    found = search_contacts(Contact.objects.select_related("owner"), text).order_by("-pk")
+def _find_newest_contacts_for_search(text: str) -> list[Found]:
+    found = search_contacts_by_beginnings(Contact.objects.select_related("owner"), text).order_by(
+        "-pk"
+    )
     return [
         Found(
             f"{contact.first_name} {contact.last_name} {contact.phone or ''}".strip(),
@@ -375,7 +377,7 @@ def _find_contacts(text: str) -> list[Found]:
 
 
 registry.search_sources.register(
-    SearchSource("contacts", "person", "contacts.view_contact", _find_contacts)
+    SearchSource("contacts", "person", "contacts.view_contact", _find_newest_contacts_for_search)
 )
 registry.sidebar_links.register(
     SidebarLink.to_admin_changelist("", "Contacts", "person", "contacts.contact", 20),

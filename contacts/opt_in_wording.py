@@ -33,7 +33,7 @@ class Question(NamedTuple):
     version: str
 
 
-def opt_in_question_of(store: User) -> Question:
+def own_or_standard_opt_in_question_of(store: User) -> Question:
     """What the store's opt-in requests ask."""
     if store.opt_in_wording:
         return Question(store.opt_in_wording, store.opt_in_version)
@@ -43,7 +43,7 @@ def opt_in_question_of(store: User) -> Question:
     return Question(wording, f"{STANDARD_VERSION}, {language}")
 
 
-def validate_opt_in_wording_tags(store: User) -> None:
+def validate_opt_in_wording_tags_or_raise(store: User) -> None:
     """Check that a store's own question has no tag that nothing fills.
 
     Raises:

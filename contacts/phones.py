@@ -39,12 +39,12 @@ class PhoneKind(StrEnum):
     OTHER = "other"
 
 
-def phone_region_of(owner: User) -> str:
+def phone_region_of_store_or_default(owner: User) -> str:
     """The country of a store's national phone numbers, as a two-letter code."""
     return owner.phone_region or settings.DEFAULT_PHONE_REGION
 
 
-def to_e164(text: str, region: str) -> str | None:
+def to_e164_or_none(text: str, region: str) -> str | None:
     """Return the number in E.164, or None if it is not valid (rules.md#phone-numbers).
 
     Args:
@@ -72,7 +72,7 @@ def to_e164(text: str, region: str) -> str | None:
     )
     if rules is None:
         return _e164_by_library_or_none(text, region)
-    return _number_by_rules(rules, digits, text, region)
+    return _e164_by_rules_or_library_or_none(rules, digits, text, region)
 
 
 def e164_of_international_digits(digits: str) -> str | None:
@@ -82,7 +82,7 @@ def e164_of_international_digits(digits: str) -> str | None:
         digits: at least MIN_DIGITS digits of ASCII.
     """
     rules = international_number_rules(digits[:3], len(digits))
-    return _number_by_rules(rules, digits, "+" + digits, "") if rules else None
+    return _e164_by_rules_or_library_or_none(rules, digits, "+" + digits, "") if rules else None
 
 
 def e164_of_national_digits(digits: str, region: str) -> str | None:
@@ -93,10 +93,12 @@ def e164_of_national_digits(digits: str, region: str) -> str | None:
         region: two-letter code.
     """
     rules = national_number_rules(region, len(digits))
-    return _number_by_rules(rules, digits, digits, region) if rules else None
+    return _e164_by_rules_or_library_or_none(rules, digits, digits, region) if rules else None
 
 
-def _number_by_rules(rules: NumberRules, digits: str, text: str, region: str) -> str | None:
+def _e164_by_rules_or_library_or_none(
+    rules: NumberRules, digits: str, text: str, region: str
+) -> str | None:
     plus_code, accept, needs_library = rules
     match = accept(digits)
     if match:
@@ -164,10 +166,10 @@ def phone_hash(e164_phone: str) -> str:
 
 def phone_hashes_with_each_key(e164_phone: str) -> list[str]:
     """Every hash that suppresses an E.164 number: with PHONE_HASH_KEY, and with the key before."""
-    return [keyed_phone_hash(key, e164_phone) for key in phone_hash_keys()]
+    return [keyed_phone_hash(key, e164_phone) for key in present_then_earlier_phone_hash_keys()]
 
 
-def phone_hash_keys() -> list[str]:
+def present_then_earlier_phone_hash_keys() -> list[str]:
     """The keys whose hashes count, the present one first."""
     return [key for key in (settings.PHONE_HASH_KEY, settings.PHONE_HASH_KEY_OLD) if key]
 

@@ -1,7 +1,7 @@
 """Restriction of a contact: its data is stored and not used (GDPR, article 18).
 
 What it stops is in docs/rules.md#restriction. It is decided where contacts are read:
-`consenting_contacts_q`, the check before the call, automations, imports and retention.
+`consenting_unrestricted_contacts_q`, the check before the call, automations, imports and retention.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from astronote.common import audit
 from astronote.common.sql import database_now
 from contacts.models import Contact
 from contacts.phones import phone_hash
-from contacts.sending_window import wait_for_open_sending_windows
+from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
 
 RESTRICTED, LIFTED = "restricted", "restriction lifted"  # in the audit trail
 
 
-def wait_for_sends_and_restrict_contact(
+def wait_for_sends_restrict_contact_and_audit(
     contact_id: int, *, reason: str, by: User | AnonymousUser | str
 ) -> bool:
     """Restrict a contact and write an audit entry.
@@ -38,12 +38,12 @@ def wait_for_sends_and_restrict_contact(
     """
     with transaction.atomic():
         contact = Contact.objects.get(pk=contact_id)
-        wait_for_open_sending_windows(contact.owner_id)
+        wait_and_lock_out_sending_windows_or_give_up(contact.owner_id)
         changed = Contact.objects.filter(pk=contact_id, restricted_at=None).update(
             restricted_at=database_now(), restricted_reason=reason
         )
         if changed:
-            _write_entry(RESTRICTED, contact, by)
+            _audit_with_phone_hash(RESTRICTED, contact, by)
     return bool(changed)
 
 
@@ -56,11 +56,11 @@ def lift_restriction(contact_id: int, *, by: User | AnonymousUser | str) -> bool
         restricted = Contact.objects.filter(pk=contact_id, restricted_at__isnull=False)
         changed = restricted.update(restricted_at=None, restricted_reason="")
         if changed:
-            _write_entry(LIFTED, Contact.objects.get(pk=contact_id), by)
+            _audit_with_phone_hash(LIFTED, Contact.objects.get(pk=contact_id), by)
     return bool(changed)
 
 
-def _write_entry(action: str, contact: Contact, by: User | AnonymousUser | str) -> None:
+def _audit_with_phone_hash(action: str, contact: Contact, by: User | AnonymousUser | str) -> None:
     """With the hash of the number, by which it is done again after a restore."""
     audit.write_entry(action, contact, by=by, person=phone_hash(contact.phone or ""))
 

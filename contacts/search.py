@@ -31,7 +31,7 @@ MATCHES = (
 )
 
 
-def search_contacts(contacts: QuerySet[Contact], text: str) -> QuerySet[Contact]:
+def search_contacts_by_beginnings(contacts: QuerySet[Contact], text: str) -> QuerySet[Contact]:
     """The contacts with every word of the text at the beginning of a name, address or number.
 
     Args:

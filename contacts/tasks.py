@@ -10,4 +10,4 @@ def import_contacts(import_id: int) -> str:
 
 def delete_expired_import_files() -> int:
     """Queue contact_import: delete uploaded files that are past their period."""
-    return files.delete_expired_files()
+    return files.delete_files_of_expired_imports()

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import StoreId, User
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import MessageType
 from contacts.opt_in_wording import CONFIRM_LINK_TAG
 from contacts.phones import can_receive_sms
@@ -58,7 +58,7 @@ def enqueue_direct_message_or_raise_blocked(
         SendingBlocked: if the store may not send or cannot pay, or the number has opted out, cannot
             receive SMS or is that of a restricted contact.
     """
-    if suppressed_phones(store.pk, [e164_phone]):
+    if phones_suppressed_at_store_or_everywhere(store.pk, [e164_phone]):
         raise SendingBlocked("this number has opted out at this store")
     return enqueue_message_even_if_opted_out(
         store, e164_phone, text, key=key, contact_id=contact_id

@@ -45,7 +45,7 @@ from astronote.operations.registry import (
     StoreCheck,
     StorePanel,
 )
-from contacts.opt_in_wording import validate_opt_in_wording_tags
+from contacts.opt_in_wording import validate_opt_in_wording_tags_or_raise
 from messaging import (
     call_metrics,
     conversations,
@@ -286,7 +286,7 @@ registry.repairs.register(
     Repair("wallets_wrong", repairs.report_inconsistent_wallets),
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
-registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags))
+registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))
 registry.operator_models.register(
     OperatorModels("messaging", ("messagetemplate", "replyreview", "reply"))
 )

@@ -25,9 +25,9 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute
 from contacts.ages import ADULT_AGE, years_before
-from contacts.consent import Evidence, change_consent, why_consent_does_not_count
-from contacts.lookup import contact_ids_with_phone
-from contacts.marketing_blocks import suppressed_phones
+from contacts.consent import Evidence, change_consent, why_marketing_consent_does_not_count
+from contacts.lookup import contact_ids_of_all_stores_with_phone
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import (
     ConsentEventType,
     Contact,
@@ -35,7 +35,11 @@ from contacts.models import (
     OptInPurpose,
     OptInRequest,
 )
-from contacts.opt_in_wording import CONFIRM_LINK_TAG, opt_in_question_of, without_confirm_link_tag
+from contacts.opt_in_wording import (
+    CONFIRM_LINK_TAG,
+    own_or_standard_opt_in_question_of,
+    without_confirm_link_tag,
+)
 from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.direct_messages import NewDirectMessage, write_and_enqueue_direct_messages
@@ -87,12 +91,12 @@ def ask_for_consent(
             raise SendingBlocked(reason)
         requests = OptInRequest.objects.filter(contact=contact)
         requests.filter(expires_at__lte=Now()).close_unanswered()
-        if asked := requests.not_answered_or_closed().first():
+        if asked := requests.neither_answered_nor_closed().first():
             return asked
         request = OptInRequest.objects.create(
             contact=contact,
             purpose=OptInPurpose.DOUBLE_OPT_IN,
-            **opt_in_question_of(store)._asdict(),
+            **own_or_standard_opt_in_question_of(store)._asdict(),
             meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
@@ -113,7 +117,7 @@ def send_waiting_opt_in_requests() -> dict[str, int]:
         doing this now.
     """
     with advisory_lock("opt-in requests") as acquired:
-        waiting = OptInRequest.objects.waiting_to_be_written()
+        waiting = OptInRequest.objects.without_written_message()
         if not acquired or not waiting.exists():
             return {}
         counts = {"sent": 0, "closed": _close_requests_that_waited_too_long()}
@@ -134,7 +138,7 @@ def send_waiting_opt_in_requests() -> dict[str, int]:
 
 def _close_requests_that_waited_too_long() -> int:
     """Close the requests that could not be sent in time, with an audit entry for each store."""
-    late = OptInRequest.objects.waiting_to_be_written().filter(
+    late = OptInRequest.objects.without_written_message().filter(
         created_at__lte=database_now() - LIFETIME
     )
     with transaction.atomic():
@@ -163,7 +167,9 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
     """
     with transaction.atomic():
         waiting = (
-            OptInRequest.objects.waiting_to_be_written().filter(contact__owner=store).order_by("pk")
+            OptInRequest.objects.without_written_message()
+            .filter(contact__owner=store)
+            .order_by("pk")
         )
         ids = list(
             waiting.values_list("contact_id", flat=True)[
@@ -178,7 +184,7 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
             request.contact = locked[request.contact_id]
         askable = [request for request in requests if request.contact_id not in reasons]
         closed = (
-            OptInRequest.objects.waiting_to_be_written()
+            OptInRequest.objects.without_written_message()
             .filter(contact__in=list(reasons))
             .close_unanswered()
         )
@@ -189,7 +195,9 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
 
 def _reasons_not_to_ask_by_contact_id(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
     """Why contacts of a store must not be asked, by contact, for those that must not."""
-    suppressed = suppressed_phones(store.pk, [c.phone for c in contacts if c.phone])
+    suppressed = phones_suppressed_at_store_or_everywhere(
+        store.pk, [c.phone for c in contacts if c.phone]
+    )
     today = database_now().astimezone(ZoneInfo(store.timezone)).date()
     adults_born_until = years_before(today, ADULT_AGE)
     reasons = {}
@@ -263,7 +271,11 @@ def find_answered_or_open_request_by_token(token: str) -> OptInRequest | None:
     )
     if request is None or (request.answered_at and request.contact.is_subscribed):
         return request
-    is_open = OptInRequest.objects.open_at(database_now()).filter(pk=request.pk).exists()
+    is_open = (
+        OptInRequest.objects.neither_answered_nor_closed_expiring_after(database_now())
+        .filter(pk=request.pk)
+        .exists()
+    )
     return request if is_open else None
 
 
@@ -282,7 +294,11 @@ def subscribe_or_close_request_if_open(
     """
     with transaction.atomic():
         _lock_contact(request)
-        if not OptInRequest.objects.open_at(at).filter(pk=request.pk).exists():
+        if (
+            not OptInRequest.objects.neither_answered_nor_closed_expiring_after(at)
+            .filter(pk=request.pk)
+            .exists()
+        ):
             return False
         return _subscribe_or_close_request(request, SOURCE, evidence, at=at)
 
@@ -300,7 +316,9 @@ def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: Webho
     Returns:
         Whether a contact is subscribed now.
     """
-    open_requests = OptInRequest.objects.open_at(event.received_at).filter(
+    open_requests = OptInRequest.objects.neither_answered_nor_closed_expiring_after(
+        event.received_at
+    ).filter(
         contact__in=contact_ids,
         purpose=OptInPurpose.DOUBLE_OPT_IN,
         expires_at__lte=event.received_at + LIFETIME,
@@ -379,7 +397,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         if obstacle := why_contact_may_not_opt_in_again(contact):
             raise SendingBlocked(obstacle)
         codes = OptInRequest.objects.filter(
-            contact__in=contact_ids_with_phone(contact.phone or ""),
+            contact__in=contact_ids_of_all_stores_with_phone(contact.phone or ""),
             purpose=OptInPurpose.OPT_IN_AGAIN,
             created_at__gt=now - timedelta(days=1),
         )
@@ -408,12 +426,12 @@ def why_contact_may_not_opt_in_again(contact: Contact) -> str:
         return "The contact's data may only be stored."
     if not contact.service_allowed:
         return "The contact does not want service messages."
-    return why_consent_does_not_count(contact, database_now())
+    return why_marketing_consent_does_not_count(contact, database_now())
 
 
 def find_open_code_request(contact: Contact) -> OptInRequest | None:
     """The request whose code the contact can enter now."""
-    codes = OptInRequest.objects.open_at(database_now())
+    codes = OptInRequest.objects.neither_answered_nor_closed_expiring_after(database_now())
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 

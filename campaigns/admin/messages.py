@@ -14,7 +14,10 @@ from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
 from astronote.common.counts import counted
 from campaigns.models import AutomationMessage, AutomationSend, CampaignMessage
 from campaigns.not_reached import MAY_NOT_BE_REACHED
-from contacts.lookup import contact_ids_with_phone, possible_numbers_in_countries_of_stores
+from contacts.lookup import (
+    contact_ids_of_all_stores_with_phone,
+    possible_numbers_in_countries_of_stores,
+)
 from messaging import unknown_messages
 from messaging.credits import InsufficientCredits
 from messaging.models import OutboundMessage
@@ -129,7 +132,7 @@ class MessageAdmin(ReadOnlyAdmin):
         if not term:
             return queryset, False
         numbers = possible_numbers_in_countries_of_stores(term)
-        ids = [pk for number in numbers for pk in contact_ids_with_phone(number)]
+        ids = [pk for number in numbers for pk in contact_ids_of_all_stores_with_phone(number)]
         is_to_number = Q(contact__in=ids) | Q(contact=None, to__in=numbers)
         return queryset.filter(is_to_number | Q(provider_message_id=term)), False
 

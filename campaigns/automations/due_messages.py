@@ -171,7 +171,7 @@ def find_due_contacts(
 
 
 # By the index that serves the condition; whether a message exists is asked by its unique index. The
-# condition on the birthday is that of `is_not_known_as_minor`.
+# condition on the birthday is that of `is_adult_or_of_unknown_age_q`.
 FIND_DUE_CONTACTS = """
     SELECT a.owner_id, a.id, a.message_body, a.message_type,
         c.id, c.phone, c.first_name, c.last_name, c.email

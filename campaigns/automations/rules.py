@@ -334,7 +334,7 @@ DUE_BIRTHDAYS = """
             AND EXTRACT(MONTH FROM c.birthday) = b.month AND EXTRACT(DAY FROM c.birthday) = b.day)
 """
 # Whether a message exists is asked by its unique index, as a lookup for each. The condition on the
-# birthday is that of `is_not_known_as_minor`.
+# birthday is that of `is_adult_or_of_unknown_age_q`.
 FIND_DUE_SENDS = """
     WITH {due}
     SELECT DISTINCT ON (due.rule_id, c.id, due.scheduled_for) due.rule_id, c.id, c.phone,

@@ -19,9 +19,9 @@ from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import parse_phone_to_e164
-from contacts.phones import phone_region_of
-from contacts.search import search_contacts
+from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
+from contacts.phones import phone_region_of_store_or_default
+from contacts.search import search_contacts_by_beginnings
 
 IDENTITY_NAMES = {"owner": "store", "phone": "number"}
 
@@ -35,7 +35,9 @@ class ContactForm(forms.ModelForm):
         owner, phone = cleaned.get("owner"), cleaned.get("phone")
         if owner and phone:
             try:
-                cleaned["phone"] = parse_phone_to_e164(phone, phone_region_of(owner))
+                cleaned["phone"] = parse_phone_to_e164_or_raise_unusable(
+                    phone, phone_region_of_store_or_default(owner)
+                )
             except UnusableCell as problem:
                 self.add_error("phone", str(problem))
         return cleaned
@@ -137,7 +139,7 @@ class ContactAdmin(LargeTableAdmin):
         return [ConsentHistory] if obj else []
 
     def get_search_results(self, request, queryset, search_term):
-        return search_contacts(queryset, search_term), False
+        return search_contacts_by_beginnings(queryset, search_term), False
 
     def save_model(
         self, request: HttpRequest, obj: models.Contact, form: forms.ModelForm, change: bool
@@ -148,7 +150,7 @@ class ContactAdmin(LargeTableAdmin):
             super().save_model(request, obj, form, change)
             return
         with transaction.atomic():
-            changed = obj.lock_and_get_changed_identity()
+            changed = obj.lock_and_get_changed_owner_and_phone()
             fields = [*form.changed_data, "updated_at"]
             obj.save(update_fields=fields, actor=audit.account_id_or_program(request.user))
             if changed:
@@ -168,9 +170,11 @@ class ContactAdmin(LargeTableAdmin):
         self, request: HttpRequest, actions: Iterable[tuple[Callable[..., Any], str, str]]
     ) -> list[tuple[Callable[..., Any], str, str]]:
         allowed = super()._filter_actions_by_permissions(request, actions)
-        return [action for action in allowed if self._has_action_permission(request, action[1])]
+        return [
+            action for action in allowed if self._is_builtin_action_or_permitted(request, action[1])
+        ]
 
-    def _has_action_permission(self, request: HttpRequest, name: str) -> bool:
+    def _is_builtin_action_or_permitted(self, request: HttpRequest, name: str) -> bool:
         action = contact_actions.get(name)
         return action is None or getattr(self, f"has_{action.permission}_permission")(request)
 
@@ -194,7 +198,7 @@ class ContactAdmin(LargeTableAdmin):
                 "contact_actions": [
                     action
                     for action in contact_actions
-                    if self._has_action_permission(request, action.name)
+                    if self._is_builtin_action_or_permitted(request, action.name)
                 ],
             }
         return super().change_view(request, object_id, form_url, context)
@@ -204,15 +208,17 @@ class ContactAdmin(LargeTableAdmin):
         is_held = obj is not None and obj.legal_hold
         return not is_held and super().has_delete_permission(request, obj)
 
-    def delete_model(self, request: HttpRequest, obj: models.Contact) -> None:
+    def delete_model(self, request: HttpRequest, contact_to_erase: models.Contact) -> None:
         """Erase the contact instead of deleting it: its messages would keep the number."""
         assert isinstance(request.user, User)  # the admin has no anonymous users
         for erasure in contact_erasures:
-            erasure.erase(obj, request.user)
+            erasure.erase(contact_to_erase, request.user)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[models.Contact]) -> None:
+    def delete_queryset(
+        self, request: HttpRequest, contacts_to_erase: QuerySet[models.Contact]
+    ) -> None:
         """Erase each contact."""
-        for contact in queryset:
+        for contact in contacts_to_erase:
             self.delete_model(request, contact)
 
 

@@ -10,11 +10,15 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from astronote.common.admin_lists import LargeTableAdmin
-from contacts.customer_events import WrittenEvent, event_as_written, read_written_event
+from contacts.customer_events import (
+    WrittenEvent,
+    event_as_written,
+    read_written_event_or_raise_unusable,
+)
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import PhoneReader
 from contacts.models import Contact, CustomerEvent
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 TIME_HELP = "Such as 2026-05-17 10:00, on the store's clock."
 
@@ -63,7 +67,9 @@ class CustomerEventForm(forms.ModelForm):
             cleaned["value"],
         )
         try:
-            event = read_written_event(written, store, PhoneReader(phone_region_of(store)))
+            event = read_written_event_or_raise_unusable(
+                written, store, PhoneReader(phone_region_of_store_or_default(store))
+            )
         except UnusableCell as problem:
             raise forms.ValidationError(str(problem)) from None
         contact = Contact.objects.filter(owner=store, phone=event.phone).first()

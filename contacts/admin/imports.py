@@ -115,12 +115,12 @@ class UploadForm(forms.ModelForm):
         if not self.errors:
             try:
                 with transaction.atomic():
-                    self._store_and_plan(data)
+                    self._create_import_and_store_plan_or_refuse(data)
             except ImportRefused as error:
                 self.add_error("file", f"{error} Choose a file again.")
         return data
 
-    def _store_and_plan(self, data: dict[str, Any]) -> None:
+    def _create_import_and_store_plan_or_refuse(self, data: dict[str, Any]) -> None:
         options = {
             name: data[name]
             for name in (
@@ -132,14 +132,14 @@ class UploadForm(forms.ModelForm):
                 "welcome",
             )
         }
-        self.stored = lifecycle.create_import(
+        self.stored = lifecycle.create_unstarted_import_or_refuse(
             data["owner"].pk,
             data["file"].name,
             data["file"].chunks(files.CHUNK_BYTES),
             list_name=data["list_name"],
             **options,
         )
-        planning.plan_import_and_store_plan(
+        planning.plan_import_and_store_plan_or_refuse(
             self.stored,
             **{name: data[name] for name in ("encoding", "sheet", "has_header")},
         )
@@ -190,7 +190,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             import_path("start", self.save_plan_and_start_view, "start"),
             import_path("cancel", self.cancel_view, "cancel"),
             import_path("progress", self.progress_json_view, "progress"),
-            import_path("rejected.csv", self.rejected_csv_view, "rejected"),
+            import_path("rejected.csv", self.audit_and_stream_rejected_csv_view, "rejected"),
             *super().get_urls(),
         ]
 
@@ -239,7 +239,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             choices = request.POST if can_change and request.method == "POST" else None
             if choices is not None:
                 audit.write_entry("import planned", contact_import, by=request.user)
-            context |= _store_plan_and_build_context(contact_import, choices)
+            context |= _store_plan_and_build_context_or_error(contact_import, choices)
             return TemplateResponse(request, "contacts/import_plan.html", context)
         rows = RejectedRow.objects.filter(contact_import=contact_import).order_by("line")
         context |= {
@@ -250,28 +250,30 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def save_plan_and_start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Store the plan that the form shows and start the import."""
-        contact_import = self._require_post_and_get_import(request, pk)
+        contact_import = self._require_post_and_add_permission_and_get_import(request, pk)
         try:
             plan = _plan_file_and_store_plan_or_refuse(contact_import, request.POST)
             if plan.refusal:
                 raise plan.refusal
             contact_import.date_order = plan.date_order
             contact_import.save(update_fields=["date_order"])
-            lifecycle.start_import(contact_import, by=request.user)
+            lifecycle.start_import_audit_and_enqueue_or_raise(contact_import, by=request.user)
         except (ImportRefused, ValueError) as error:
             audit.write_entry("import planned", contact_import, by=request.user)  # not started
             self.message_user(request, str(error), messages.ERROR)
         return redirect(_import_url(contact_import))
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        contact_import = self._require_post_and_get_import(request, pk)
+        contact_import = self._require_post_and_add_permission_and_get_import(request, pk)
         try:
-            lifecycle.cancel_import(contact_import, by=request.user)
+            lifecycle.cancel_import_and_audit_or_raise_ended(contact_import, by=request.user)
         except ValueError as error:
             self.message_user(request, str(error), messages.ERROR)
         return redirect(_import_url(contact_import))
 
-    def _require_post_and_get_import(self, request: HttpRequest, pk: int) -> ContactImport:
+    def _require_post_and_add_permission_and_get_import(
+        self, request: HttpRequest, pk: int
+    ) -> ContactImport:
         if request.method != "POST" or not self.has_add_permission(request):
             raise PermissionDenied
         return get_object_or_404(ContactImport.objects.select_related("owner"), pk=pk)
@@ -281,11 +283,13 @@ class ContactImportAdmin(ReadOnlyAdmin):
             lifecycle.import_progress(self._get_viewable_import_or_404(request, pk), database_now())
         )
 
-    def rejected_csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    def audit_and_stream_rejected_csv_view(
+        self, request: HttpRequest, pk: int
+    ) -> StreamingHttpResponse:
         contact_import = self._get_viewable_import_or_404(request, pk)
         audit.write_entry("rejected rows exported", contact_import, by=request.user)
         return StreamingHttpResponse(
-            rejected.rejected_csv_lines(contact_import),
+            rejected.rejected_csv_lines_with_bom_and_heading(contact_import),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="import-{pk}-rejected.csv"'},
         )
@@ -300,7 +304,7 @@ def _import_url(contact_import: ContactImport) -> str:
     return reverse("admin:contacts_contactimport_change", args=[contact_import.pk])
 
 
-def _store_plan_and_build_context(
+def _store_plan_and_build_context_or_error(
     contact_import: ContactImport, posted_choices: QueryDict | None
 ) -> dict[str, Any]:
     """The context of the page of an uploaded file; stores the plan with the choices."""
@@ -330,7 +334,7 @@ def _plan_file_and_store_plan_or_refuse(
     had_header = (contact_import.layout or {}).get("has_header")
     mapping_before: dict[str, list[int]] = contact_import.mapping or {}
     if posted_choices is None:
-        return planning.plan_import_and_store_plan(
+        return planning.plan_import_and_store_plan_or_refuse(
             contact_import,
             has_header=had_header,
             chosen=contact_import.mapping,
@@ -343,7 +347,7 @@ def _plan_file_and_store_plan_or_refuse(
         posted_choices.get("sheet", "").strip(),
     )
     is_same_table = has_header == had_header and not (encoding or sheet)
-    return planning.plan_import_and_store_plan(
+    return planning.plan_import_and_store_plan_or_refuse(
         contact_import,
         has_header=has_header,
         # Of another table the columns have other names, so they are guessed again.

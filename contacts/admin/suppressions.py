@@ -42,7 +42,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
             path("import/", view(self.import_view), name="contacts_suppression_import"),
             path(
                 "export.csv",
-                view(self.export_store_or_global_csv_view),
+                view(self.audit_and_stream_store_or_global_csv_view),
                 name="contacts_suppression_export",
             ),
             *super().get_urls(),
@@ -60,7 +60,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         form = SuppressionListForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
             try:
-                self._import_file_and_show_counts(request, **form.cleaned_data)
+                self._import_file_and_show_counts_or_refuse(request, **form.cleaned_data)
             except ImportRefused as problem:
                 form.add_error("file", str(problem))
             else:
@@ -73,7 +73,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "contacts/import_suppressions.html", context)
 
-    def _import_file_and_show_counts(
+    def _import_file_and_show_counts_or_refuse(
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
         with files.unnamed_temporary_file(file.chunks()) as copy:
@@ -82,16 +82,18 @@ class SuppressionAdmin(ReadOnlyAdmin):
             )
         messages.success(request, f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
-            messages.warning(request, suppressions.describe_unreadable_lines(counts))
+            messages.warning(request, suppressions.describe_first_unreadable_lines_or_empty(counts))
 
-    def export_store_or_global_csv_view(self, request: HttpRequest) -> StreamingHttpResponse:
+    def audit_and_stream_store_or_global_csv_view(
+        self, request: HttpRequest
+    ) -> StreamingHttpResponse:
         """Download the suppressions of the store in `?store=`, or those of all stores."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         store_id = request.GET.get("store", "")
         audit.write_entry("suppressions exported", by=request.user, store=store_id[:20])
         return StreamingHttpResponse(
-            suppressions.store_or_global_suppression_lines(
+            suppressions.csv_lines_of_store_or_global_suppressions(
                 int(store_id) if store_id.isdecimal() else None
             ),
             content_type="text/csv; charset=utf-8",

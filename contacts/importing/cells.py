@@ -27,7 +27,7 @@ def looks_like_phone(text: str) -> bool:
     return (
         _PHONE.fullmatch(text) is not None
         and 7 <= sum(map(str.isdigit, text)) <= 15
-        and not looks_like_date(text)
+        and not looks_like_date_with_year(text)
         and _IP_ADDRESS.fullmatch(text) is None
     )
 
@@ -37,7 +37,7 @@ def looks_like_email(text: str) -> bool:
     return _EMAIL.fullmatch(text.strip()) is not None
 
 
-def looks_like_date(text: str) -> bool:
+def looks_like_date_with_year(text: str) -> bool:
     """Whether the text is a date with a year of two or four digits, with or without a time."""
     match = _DATE.fullmatch(text.strip())
     return match is not None and sorted(map(len, match.group("first", "third"))) in (

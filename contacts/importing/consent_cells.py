@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
 from contacts.importing.consent_words import ENDED, GRANTED, MISSING, REFUSED, WITHDRAWN
-from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous
+from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous_or_raise
 from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
 from contacts.importing.names import is_placeholder_for_no_value
 from contacts.importing.other_languages import NO, UNSUBSCRIBED_BEGINNINGS, YES
@@ -195,8 +195,8 @@ class ConsentColumn:
         texts.discard("")
         letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
         letters = set(filter(str.isalpha, letters))
-        self.lists_channels = any(map(channels_in_cell, texts))
-        self.yes_marks, self.no_marks = _opposite_marks(texts)
+        self.lists_channels = any(map(channels_if_cell_lists_only_channels, texts))
+        self.yes_marks, self.no_marks = _full_marks_of_yes_and_empty_marks_of_no(texts)
         self.yes, self.no = set(_YES), set(_NO)
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
@@ -215,22 +215,23 @@ class ConsentColumn:
                     self.no.add(no)
         for code, words in CODE_LEGEND.findall(heading):
             self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words.strip())
-        self._decide_digits(texts)
-        self._decide_crosses_and_v(texts)
+        self._stop_reading_1_as_yes_beside_other_numbers(texts)
+        self._set_whether_cross_and_v_mean_yes_or_no(texts)
         self.blank = Consent.SILENT
         if needs_answer and any(
-            self._read_uncached(text).consent == Consent.AGREES for text in texts
+            self._read_answer_or_date_or_note_problem(text).consent == Consent.AGREES
+            for text in texts
         ):
             self.blank = Consent.WITHHELD
-        self.known = KnownCells(self._read_uncached, MAX_KNOWN)
+        self.known = KnownCells(self._read_answer_or_date_or_note_problem, MAX_KNOWN)
 
-    def _decide_digits(self, texts: Set[str]) -> None:
+    def _stop_reading_1_as_yes_beside_other_numbers(self, texts: Set[str]) -> None:
         """Beside other numbers, 1 is a code that nobody can tell; -1 is a program's 1."""
         digits = {text for text in texts if text.removeprefix("-").isdecimal()}
         if not self.is_opt_out and digits - {"0", "1"} and digits - {"0", "-1"}:
             self.yes.discard("1")
 
-    def _decide_crosses_and_v(self, texts: Set[str]) -> None:
+    def _set_whether_cross_and_v_mean_yes_or_no(self, texts: Set[str]) -> None:
         """A cross alone is a yes, beside a yes it is the no, beside others it is unknown."""
         if not any(text.casefold() in {*_CROSS_LETTERS, "v"} for text in texts):
             return
@@ -258,13 +259,13 @@ class ConsentColumn:
         """Whether the cell is understood, or empty."""
         return not self.read(text).problem
 
-    def _read_uncached(self, text: str) -> ConsentCell:
+    def _read_answer_or_date_or_note_problem(self, text: str) -> ConsentCell:
         text = _without_emoji_forms(unicodedata.normalize("NFC", text))
         answer = self._parse_symbols_or_words(text)
         if answer is not None:
             return ConsentCell(self.blank if answer == Consent.SILENT else answer)
         try:
-            at = parse_datetime_none_if_ambiguous(text, self.date_order, self.zone)
+            at = parse_datetime_none_if_ambiguous_or_raise(text, self.date_order, self.zone)
         except NoDate:
             return ConsentCell(self.blank)
         except UnusableCell:
@@ -280,7 +281,7 @@ class ConsentColumn:
         if (dated := self._read_answer_with_date(text)) is not None:
             return dated
         problem = "neither yes nor no"
-        if self.is_state_of_opt_out and not _could_deny_opt_out(text):
+        if self.is_state_of_opt_out and not _is_placeholder_or_could_deny_opt_out(text):
             # Somebody wrote something else under `SMS opt-out`: `see letter`. That may be a no.
             return ConsentCell(Consent.OPTED_OUT, None, f"{problem}, so taken as an opt-out")
         return ConsentCell(Consent.WITHHELD, None, problem)
@@ -294,7 +295,7 @@ class ConsentColumn:
         if answer not in (Consent.AGREES, Consent.OPTED_OUT):
             return None
         try:
-            at = parse_datetime_none_if_ambiguous(dates[0], self.date_order, self.zone)
+            at = parse_datetime_none_if_ambiguous_or_raise(dates[0], self.date_order, self.zone)
         except (NoDate, UnusableCell):
             return None
         if at is None or at <= datetime.now(self.zone):
@@ -308,7 +309,7 @@ class ConsentColumn:
             yes, no = Consent.OPTED_OUT, Consent.SILENT
         if len(text) > MAX_LENGTH:
             return None
-        marks = _distinct_telling_characters(text)
+        marks = _distinct_characters_but_blanks_and_punctuation(text)
         if text in self.yes_marks or _has_only_tick_symbols(text):
             return yes
         if text in self.no_marks or (marks and marks <= _CROSSES):
@@ -317,7 +318,10 @@ class ConsentColumn:
             return None
         if marks & _CROSSES:
             return no
-        if "?" not in text and (said := self._parse_channels(text)) is not None:
+        if (
+            "?" not in text
+            and (said := self._parse_answer_for_sms_or_channel_list(text)) is not None
+        ):
             return said
         text = text.replace("×", "x")
         is_mark = marks and not _WORDS.search(text)
@@ -325,17 +329,17 @@ class ConsentColumn:
             return None
         return self._parse_words(text, yes, no)
 
-    def _parse_channels(self, text: str) -> Consent | None:
+    def _parse_answer_for_sms_or_channel_list(self, text: str) -> Consent | None:
         """What a list of ways of contact says of SMS: `SMS + Mail`, `SMS: yes | Email: no`."""
         if self.is_opt_out:
             return None
-        if (answer := _answer_for_sms(text)) is not None:
+        if (answer := _answer_for_sms_in_channel_list_or_none(text)) is not None:
             return self._parse_words(answer, Consent.AGREES, Consent.OPTED_OUT)
         if not self.lists_channels:
             return None
-        if _ALL.issuperset(words := _words_of(text)) and words:
+        if _ALL.issuperset(words := _folded_words(text)) and words:
             return Consent.AGREES
-        channels = channels_in_cell(_without_leading_yes(text))
+        channels = channels_if_cell_lists_only_channels(_without_leading_yes(text))
         if not channels:
             return None
         if "sms" in channels:
@@ -345,7 +349,7 @@ class ConsentColumn:
     def _parse_words(self, text: str, yes: Consent, no: Consent) -> Consent | None:
         if match := _FLOAT.fullmatch(text):
             text = match[1]
-        words = _words_of(text)
+        words = _folded_words(text)
         joined = "".join(words)
         if not joined or joined in _BLANK:
             return Consent.SILENT
@@ -407,22 +411,22 @@ class ConsentColumn:
         )
 
 
-def _could_deny_opt_out(text: str) -> bool:
+def _is_placeholder_or_could_deny_opt_out(text: str) -> bool:
     """Whether a cell under an opt-out may say that there is none: `inactive`, `No opt-out`."""
-    return is_placeholder_for_no_value(text) or not _DENYING.isdisjoint(_words_of(text))
+    return is_placeholder_for_no_value(text) or not _DENYING.isdisjoint(_folded_words(text))
 
 
-def _words_of(text: str) -> list[str]:
+def _folded_words(text: str) -> list[str]:
     return [fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("_", " "))]
 
 
-def channels_in_cell(text: str) -> set[str]:
+def channels_if_cell_lists_only_channels(text: str) -> set[str]:
     """The ways of contact of which a cell is a list, `sms` among them; empty if it is none.
 
     Args:
         text: such as `E-mail & SMS` or `Post only`.
     """
-    words = set(_words_of(text.replace("-", "")[:MAX_LENGTH]))
+    words = set(_folded_words(text.replace("-", "")[:MAX_LENGTH]))
     channels = {"sms" if word in _SMS_CHANNELS else word for word in words & _CHANNELS}
     return channels if words <= _CHANNELS | _ANDS | _ONLY else set()
 
@@ -435,7 +439,7 @@ def _without_leading_yes(text: str) -> str:
     return text
 
 
-def _answer_for_sms(text: str) -> str | None:
+def _answer_for_sms_in_channel_list_or_none(text: str) -> str | None:
     """The answer for SMS where a cell has one for each way of contact; None if it has not.
 
     Args:
@@ -443,7 +447,7 @@ def _answer_for_sms(text: str) -> str | None:
     """
     found: dict[str, str] = {}
     for part in _PARTS.split(text.strip("{}[] ")):
-        words = _words_of(part.replace("-", ""))
+        words = _folded_words(part.replace("-", ""))
         if len(words) != 2 or words[0] not in _CHANNELS or words[1] in _CHANNELS | _ONLY | _ANDS:
             return None
         channel = "sms" if words[0] in _SMS_CHANNELS else words[0]
@@ -452,7 +456,7 @@ def _answer_for_sms(text: str) -> str | None:
     return found.get("sms") if len(found) > 1 or ":" in text or "=" in text else None
 
 
-def _opposite_marks(texts: Set[str]) -> tuple[Set[str], Set[str]]:
+def _full_marks_of_yes_and_empty_marks_of_no(texts: Set[str]) -> tuple[Set[str], Set[str]]:
     """The marks of yes and of no among the values of a column, such as `●` and `○`.
 
     A full mark alone is a yes; an empty one is a no beside it. Several full ones, or other values
@@ -475,11 +479,11 @@ def _without_emoji_forms(text: str) -> str:
 
 
 def _has_only_tick_symbols(text: str) -> bool:
-    marks = _distinct_telling_characters(text)
+    marks = _distinct_characters_but_blanks_and_punctuation(text)
     return bool(marks) and marks <= _TICKS
 
 
-def _distinct_telling_characters(text: str) -> set[str]:
+def _distinct_characters_but_blanks_and_punctuation(text: str) -> set[str]:
     """The characters of a text, without blanks, forms of an emoji and signs that say nothing."""
     telling = "?*#•†!" if text.startswith("!") else "?*#•†"
     return {

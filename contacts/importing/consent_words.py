@@ -77,12 +77,18 @@ CONSENT_VERBS = {
 }  # fmt: skip
 
 
-def _beginnings(group: str) -> tuple[str, ...]:
+def _word_beginnings_in_all_languages(group: str) -> tuple[str, ...]:
     return tuple(
         sorted({word for verbs in CONSENT_VERBS.values() for word in getattr(verbs, group).split()})
     )
 
 
-GRANTED, REFUSED = _beginnings("granted"), _beginnings("refused")
-WITHDRAWN, ENDED = _beginnings("withdrawn"), _beginnings("ended")
-MISSING = _beginnings("missing")
+GRANTED, REFUSED = (
+    _word_beginnings_in_all_languages("granted"),
+    _word_beginnings_in_all_languages("refused"),
+)
+WITHDRAWN, ENDED = (
+    _word_beginnings_in_all_languages("withdrawn"),
+    _word_beginnings_in_all_languages("ended"),
+)
+MISSING = _word_beginnings_in_all_languages("missing")

@@ -103,7 +103,7 @@ def _value_by_prefix_0_if_ambiguous(names_by_value: Iterable[tuple[int, str]]) -
 _MONTHS = _value_by_prefix_0_if_ambiguous(enumerate(MONTH_NAMES, 1))
 
 
-def is_month_name(word: str) -> bool:
+def is_month_name_or_abbreviation(word: str) -> bool:
     """Whether a word, in lower case without accents, is the name of a month or its abbreviation."""
     return word in _MONTHS
 
@@ -175,7 +175,7 @@ def parse_birthday_or_raise_unusable(
     return birthday
 
 
-def parse_datetime_none_if_ambiguous(
+def parse_datetime_none_if_ambiguous_or_raise(
     text: str, date_order: str, store_zone: tzinfo
 ) -> datetime | None:
     """The point in time that a cell gives, aware; None for a date that is not certain.
@@ -347,7 +347,7 @@ def _build_date_order_refusal(why: str) -> ImportRefused:
     )
 
 
-def detect_date_order_or_refuse(values: Iterable[str]) -> DateOrder:
+def detect_date_order_or_iso_or_refuse(values: Iterable[str]) -> DateOrder:
     """The order of day and month in a file's dates; ISO if no value shows it.
 
     Raises:

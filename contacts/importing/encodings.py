@@ -86,13 +86,13 @@ def detect_legacy_encoding_or_empty(non_ascii_lines: bytes, region: str = "") ->
         if (reading := _decode_if_plausible(non_ascii_lines, encoding, languages))
     ]
     return (
-        _best_encoding_or_empty(readings, region)
+        _best_encoding_or_empty_if_tied(readings, region)
         if readings
-        else _detect_east_asian_encoding_or_empty(non_ascii_lines, region)
+        else _east_asian_encoding_of_region_or_empty(non_ascii_lines, region)
     )
 
 
-def _best_encoding_or_empty(readings: list[_Reading], region: str) -> str:
+def _best_encoding_or_empty_if_tied(readings: list[_Reading], region: str) -> str:
     """The encoding of the best reading; of those with the same text, the first."""
     local = _LANGUAGES_OF_REGION.get(region)
     best = _all_with_lowest_key(
@@ -110,7 +110,7 @@ def _all_with_lowest_key(
     return [reading for reading in readings if key(reading) == lowest]
 
 
-def _detect_east_asian_encoding_or_empty(sample: bytes, region: str) -> str:
+def _east_asian_encoding_of_region_or_empty(sample: bytes, region: str) -> str:
     """The encoding of the store's country, if it can read the bytes as letters."""
     for encoding, regions in _EAST_ASIAN.items():
         if region in regions:
@@ -143,7 +143,11 @@ def _decode_if_plausible(sample: bytes, encoding: str, languages: Iterable[str])
     }
     per_word = []
     for word in words:
-        explained = {language for language in languages if _could_be_word(word, language)}
+        explained = {
+            language
+            for language in languages
+            if _has_letters_and_capitals_of_language(word, language)
+        }
         if not explained:
             return None
         per_word.append(explained)
@@ -180,7 +184,7 @@ def _is_punctuation_rare_at(text: str, index: int) -> bool:
     return before.isalpha() and len(before) == 3 and after.islower() and before[-2:] != "ll"
 
 
-def _could_be_word(word: str, language: str) -> bool:
+def _has_letters_and_capitals_of_language(word: str, language: str) -> bool:
     lower = word.lower().replace("\u0307", "")
     alphabet = _ALPHABETS[language]
     is_latin = alphabet[0] not in "αа"

@@ -31,7 +31,7 @@ def iter_file_chunks(path: Path) -> Iterator[bytes]:
         yield from iter(lambda: file.read(CHUNK_BYTES), b"")
 
 
-def store_file_and_hash(contact_import: ContactImport, chunks: Iterable[bytes]) -> None:
+def store_file_and_hash_or_refuse(contact_import: ContactImport, chunks: Iterable[bytes]) -> None:
     """Store the file's bytes, and its size and hash on the import; called in a transaction.
 
     Raises:
@@ -54,7 +54,7 @@ def store_file_and_hash(contact_import: ContactImport, chunks: Iterable[bytes]) 
 
 
 @contextmanager
-def temporary_local_copy(import_id: int) -> Iterator[Path]:
+def temporary_local_copy_or_refuse(import_id: int) -> Iterator[Path]:
     """A temporary copy of the stored file; see `unnamed_temporary_file`.
 
     Raises:
@@ -83,7 +83,7 @@ def unnamed_temporary_file(chunks: Iterable[bytes | memoryview]) -> Iterator[Pat
         yield Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
 
 
-def delete_expired_files() -> int:
+def delete_files_of_expired_imports() -> int:
     """Delete the files of imports that ended IMPORT_FILE_RETENTION_HOURS ago; return how many.
 
     The file of an import that was never started is deleted as long after its upload.

@@ -78,7 +78,7 @@ class GenderColumn:
             for written in (word.upper(), word.capitalize())
         }
 
-    def parse(self, text: str) -> str | None:
+    def parse_or_raise_unusable(self, text: str) -> str | None:
         """The gender, a value of Gender; None for an empty cell.
 
         Raises:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from contacts.importing.cells import looks_like_date, looks_like_email, looks_like_phone
+from contacts.importing.cells import looks_like_date_with_year, looks_like_email, looks_like_phone
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.import_refused import ImportRefused, Question
 
@@ -28,7 +28,7 @@ class HeadingRow(NamedTuple):
     titles: tuple[tuple[int, str], ...] = ()
 
 
-class _RowScore(NamedTuple):
+class _CellKindCounts(NamedTuple):
     fields: int  # cells that are headings of a contact's fields
     others: int  # cells that are other known headings
     dates: int
@@ -84,11 +84,11 @@ def find_headings_or_refuse(
         and _is_row_of_group_headings(scores[best - 1], rows[best - 1])
     ):
         above = best - 1
-        cells = _join_heading_rows(rows[above], cells)
+        cells = _join_group_headings_with_headings_below(rows[above], cells)
     elif end < len(rows) and _fills_gaps_of_heading_row(
         scores[best], rows[best], scores[end], rows[end]
     ):
-        cells = _join_heading_rows(cells, rows[end])
+        cells = _join_group_headings_with_headings_below(cells, rows[end])
         end += 1
     notes: tuple[str, ...] = ()
     if above:
@@ -109,14 +109,14 @@ def is_heading_of_contact_field(heading: str) -> bool:
     return len(heading) <= MAX_LENGTH and read_heading(heading).meaning not in _NOT_OF_CONTACT
 
 
-def _count_cell_kinds(row: Sequence[str]) -> _RowScore:
+def _count_cell_kinds(row: Sequence[str]) -> _CellKindCounts:
     fields = others = dates = values = filled = 0
     for cell in row:
         text = cell.strip("\ufeff \t\r\n")
         if not text:
             continue
         filled += 1
-        if looks_like_date(text):
+        if looks_like_date_with_year(text):
             dates += 1
         elif looks_like_phone(text) or looks_like_email(text):
             values += 1
@@ -124,11 +124,11 @@ def _count_cell_kinds(row: Sequence[str]) -> _RowScore:
             meaning = read_heading(text).meaning
             fields += meaning not in _NOT_OF_CONTACT
             others += meaning in (Meaning.OTHER, Meaning.NUMBER)
-    return _RowScore(fields, others, dates, values, filled)
+    return _CellKindCounts(fields, others, dates, values, filled)
 
 
 def _first_row_is_headings_or_refuse(
-    numbered_rows: Sequence[tuple[int, list[str]]], first_score: _RowScore
+    numbered_rows: Sequence[tuple[int, list[str]]], first_score: _CellKindCounts
 ) -> bool:
     """Whether the first row holds headings of an unknown language, by the cells below them.
 
@@ -142,7 +142,7 @@ def _first_row_is_headings_or_refuse(
     for at in range(max((len(row) for row in rows), default=0)):
         cells = [row[at].strip() for row in rows if len(row) > at and row[at].strip()]
         count = sum(
-            looks_like_date(cell) or looks_like_phone(cell) or looks_like_email(cell)
+            looks_like_date_with_year(cell) or looks_like_phone(cell) or looks_like_email(cell)
             for cell in cells
         )
         if cells and count >= MIN_VALUE_SHARE * len(cells):
@@ -159,7 +159,7 @@ def _first_row_is_headings_or_refuse(
     return True
 
 
-def _is_row_of_group_headings(score: _RowScore, row: Sequence[str]) -> bool:
+def _is_row_of_group_headings(score: _CellKindCounts, row: Sequence[str]) -> bool:
     """Whether a row above the headings names groups of them."""
     return (
         score.filled > 1
@@ -171,9 +171,9 @@ def _is_row_of_group_headings(score: _RowScore, row: Sequence[str]) -> bool:
 
 
 def _fills_gaps_of_heading_row(
-    heading_score: _RowScore,
+    heading_score: _CellKindCounts,
     heading_row: Sequence[str],
-    below_score: _RowScore,
+    below_score: _CellKindCounts,
     below_row: Sequence[str],
 ) -> bool:
     """Whether a row below the headings fills their gaps."""
@@ -188,7 +188,9 @@ def _fills_gaps_of_heading_row(
     )
 
 
-def _join_heading_rows(above: Sequence[str], below: Sequence[str]) -> list[str]:
+def _join_group_headings_with_headings_below(
+    above: Sequence[str], below: Sequence[str]
+) -> list[str]:
     """The headings of two rows; a group stands over its column and the empty ones after it."""
     joined = []
     group = ""

@@ -494,14 +494,14 @@ def _split_camel_case_or_compound(word: str) -> Sequence[str]:
     )
     if whole in CONCEPTS_BY_WORD or whole in _PHRASE_WORDS:
         return [whole]
-    if inflected := _other_form_of_known_word_or_empty(whole):
+    if inflected := _known_singular_or_plural_or_empty(whole):
         return [inflected]
     if len(parts) > 1 and all(map(_is_known_word_or_compound, parts)):
         return parts
     return compound_parts_or_empty(whole) or parts
 
 
-def _other_form_of_known_word_or_empty(word: str) -> str:
+def _known_singular_or_plural_or_empty(word: str) -> str:
     """The known word of which a word is the singular or plural: `autorisations`, `comercial`."""
     if len(word) < MIN_INFLECTED_LENGTH:
         return ""

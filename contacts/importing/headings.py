@@ -139,12 +139,14 @@ def read_heading(text: str) -> Heading:
     if consent:
         return consent
     meaning = _meaning_of_non_consent_heading(words, concepts)
-    if asks and (answers := _heading_of_answers_or_none(text, meaning, is_sure=not unknown)):
+    if asks and (
+        answers := _consent_heading_if_it_offers_answers(text, meaning, is_sure=not unknown)
+    ):
         return answers
     rank = (
-        _phone_rank_penalty(words, concepts)
+        _phone_heading_rank_lowest_is_best(words, concepts)
         if meaning == Meaning.PHONE
-        else _rank_penalty(words, concepts)
+        else _heading_rank_lowest_is_best(words, concepts)
     )
     whose = Whose.CUSTOMER
     if "dependant" in concepts:
@@ -160,7 +162,7 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
-def heading_is_of_notes(text: str) -> bool:
+def heading_is_unknown_or_names_notes(text: str) -> bool:
     """Whether a column holds notes of people, or nobody knows what it holds.
 
     Args:
@@ -191,7 +193,7 @@ def heading_is_of_second_surname(text: str) -> bool:
     )
 
 
-def label_columns_by_phone_column(
+def label_positions_by_phone_position(
     headings: Sequence[str], phone_positions: Sequence[int]
 ) -> dict[int, int]:
     """The columns that say of what kind the number of a phone column is, by that column.
@@ -206,21 +208,22 @@ def label_columns_by_phone_column(
         words: position
         for position, heading in enumerate(headings)
         if position not in phone_positions
-        and (words := _words_without_concept(heading, "label")) != _words_without_concept(heading)
+        and (words := _sorted_words_without_concept(heading, "label"))
+        != _sorted_words_without_concept(heading)
     }
     return {
         position: labels[words]
         for position in phone_positions
-        if (words := _words_without_concept(headings[position], "value")) in labels
+        if (words := _sorted_words_without_concept(headings[position], "value")) in labels
     }
 
 
-def _words_without_concept(heading: str, concept: str = "") -> tuple[str, ...]:
+def _sorted_words_without_concept(heading: str, concept: str = "") -> tuple[str, ...]:
     words = canonical_heading_words(heading)
     return tuple(sorted(w for w in words if concept not in CONCEPTS_BY_WORD.get(w, ())))
 
 
-def rank_of_phone_label(text: str) -> int:
+def rank_of_phone_label_lowest_is_best(text: str) -> int:
     """How little a number's label speaks for a mobile of the customer; a fax is the last.
 
     Args:
@@ -229,7 +232,7 @@ def rank_of_phone_label(text: str) -> int:
     words = canonical_heading_words(text)
     concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
     unwanted = 1000 if concepts & {"fax", "other_person", "company"} else 0
-    return unwanted + _phone_rank_penalty(words, concepts)
+    return unwanted + _phone_heading_rank_lowest_is_best(words, concepts)
 
 
 _SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "zweiter", "zweites"])
@@ -257,7 +260,9 @@ def _without_yes_no_pair(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-def _heading_of_answers_or_none(text: str, meaning: Meaning, *, is_sure: bool) -> Heading | None:
+def _consent_heading_if_it_offers_answers(
+    text: str, meaning: Meaning, *, is_sure: bool
+) -> Heading | None:
     """What a heading with answers is, `E-Mail (ja/nein)`; none if its cells decide."""
     if meaning == Meaning.EMAIL:
         return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=is_sure)
@@ -327,7 +332,7 @@ def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) ->
             "id",
             "detail",
             "date",
-        } - _date_if_no_clear_date_word(words):
+        } - _date_concept_unless_clear_date_word(words):
             return Meaning.OTHER
         return Meaning.EMAIL
     if "gender" in concepts:
@@ -341,7 +346,7 @@ def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) ->
     return _meaning_of_name_or_other_heading(words, concepts)
 
 
-def _date_if_no_clear_date_word(words: Sequence[str]) -> set[str]:
+def _date_concept_unless_clear_date_word(words: Sequence[str]) -> set[str]:
     """Whether `date` comes from a small word such as `at` or `on` only."""
     return {"date"} if not set(words) & set(_DATE_WORDS) else set()
 
@@ -376,7 +381,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
             "label",
             "country",
             "date",
-        } - _date_if_no_clear_date_word(words):
+        } - _date_concept_unless_clear_date_word(words):
             return Meaning.OTHER
         if "id" in concepts or concepts & {"area"}:
             return Meaning.OTHER
@@ -416,7 +421,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
         return Meaning.ENDED
     if concepts == {"number"} or concepts == {"number", "glue"}:
         return Meaning.NUMBER
-    if concepts - {"glue", "detail"} - _date_if_no_clear_date_word(words):
+    if concepts - {"glue", "detail"} - _date_concept_unless_clear_date_word(words):
         return Meaning.OTHER
     return Meaning.UNKNOWN
 
@@ -440,7 +445,7 @@ def _names_first_and_last_name(words: Sequence[str]) -> bool:
     }
 
 
-def _rank_penalty(words: Sequence[str], concepts: set[str]) -> int:
+def _heading_rank_lowest_is_best(words: Sequence[str], concepts: set[str]) -> int:
     rank = 0
     numbers = [int(word) for word in words if word.isdigit()][:1]
     if numbers and numbers[0] != 1:
@@ -456,9 +461,9 @@ def _rank_penalty(words: Sequence[str], concepts: set[str]) -> int:
     return rank
 
 
-def _phone_rank_penalty(words: Sequence[str], concepts: set[str]) -> int:
+def _phone_heading_rank_lowest_is_best(words: Sequence[str], concepts: set[str]) -> int:
     """Mobile before general, before those of a place, before those that receive no SMS."""
-    rank = _rank_penalty(words, concepts)
+    rank = _heading_rank_lowest_is_best(words, concepts)
     if concepts & {"sms"}:
         return rank
     if "mobile" in concepts:

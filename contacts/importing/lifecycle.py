@@ -45,7 +45,7 @@ from contacts.importing.validating import (
     DroppedCell,
     Refusal,
     Rejection,
-    build_refusal_reader,
+    build_reader_of_refusals_and_withheld_consents,
     build_row_validator,
 )
 from contacts.models import (
@@ -56,7 +56,7 @@ from contacts.models import (
     ImportStatus,
     List,
 )
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class RowError(Exception):
     """An error of the program at a row; only the kind of the error is kept, never its words."""
 
 
-def create_import(
+def create_unstarted_import_or_refuse(
     owner_id: int,
     file_name: str,
     file_chunks: Iterable[bytes],
@@ -94,7 +94,7 @@ def create_import(
     list_name: str = "",
     **options: Any,
 ) -> ContactImport:
-    """Store a file as an import that is not read before `start_import`.
+    """Store a file as an import that is not read before `start_import_audit_and_enqueue_or_raise`.
 
     Args:
         owner_id: the store.
@@ -121,23 +121,28 @@ def create_import(
             status=ImportStatus.UPLOADED,
             **options,
         )
-        files.store_file_and_hash(contact_import, file_chunks)
+        files.store_file_and_hash_or_refuse(contact_import, file_chunks)
     return contact_import
 
 
-def create_and_start_import(
+def create_import_and_enqueue_or_refuse(
     owner_id: int, path: Path, list_name: str = "", **options: Any
 ) -> ContactImport:
-    """Store a file and start its import at once; for arguments and errors see `create_import`."""
+    """Store a file and start its import at once.
+
+    For arguments and errors see `create_unstarted_import_or_refuse`.
+    """
     with transaction.atomic():
-        contact_import = create_import(
+        contact_import = create_unstarted_import_or_refuse(
             owner_id, path.name, files.iter_file_chunks(path), list_name=list_name, **options
         )
-        start_import(contact_import, by="program")
+        start_import_audit_and_enqueue_or_raise(contact_import, by="program")
     return contact_import
 
 
-def start_import(contact_import: ContactImport, *, by: User | AnonymousUser | str) -> None:
+def start_import_audit_and_enqueue_or_raise(
+    contact_import: ContactImport, *, by: User | AnonymousUser | str
+) -> None:
     """Make an uploaded import pending, write an audit entry and enqueue its job.
 
     Raises:
@@ -153,7 +158,9 @@ def start_import(contact_import: ContactImport, *, by: User | AnonymousUser | st
         jobs.enqueue_on_commit("contact_import", IMPORT_CONTACTS, contact_import.pk)
 
 
-def cancel_import(contact_import: ContactImport, *, by: User | AnonymousUser | str) -> None:
+def cancel_import_and_audit_or_raise_ended(
+    contact_import: ContactImport, *, by: User | AnonymousUser | str
+) -> None:
     """End an import and write an audit entry; the contacts that it has written stay.
 
     Raises:
@@ -201,13 +208,13 @@ def run_open_import_unless_running(import_id: int) -> ContactImport:
         BaseTimeoutException: if the job takes too long; the import stays open.
     """
     try:
-        return _run_unless_locked_and_record_failure(import_id)
+        return _run_to_end_status_unless_locked(import_id)
     except _DATABASE_AWAY as error:
         kind = type(error.__cause__ or error).__name__
     raise DatabaseUnavailable(f"import {import_id} stays open: {kind}")
 
 
-def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
+def _run_to_end_status_unless_locked(import_id: int) -> ContactImport:
     with advisory_lock(f"import {import_id}") as acquired:
         ContactImport.objects.filter(pk=import_id, status=ImportStatus.PENDING).update(
             status=ImportStatus.PROCESSING, started_at=Now()
@@ -216,7 +223,7 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
         if not acquired or contact_import.status != ImportStatus.PROCESSING:
             return contact_import
         if contact_import.attempts >= MAX_ATTEMPTS:
-            return _finish_if_processing(
+            return _set_end_status_if_processing(
                 contact_import,
                 ImportStatus.FAILED,
                 f"the import was interrupted too often: {MAX_ATTEMPTS} times it could not read on "
@@ -227,18 +234,18 @@ def _run_unless_locked_and_record_failure(import_id: int) -> ContactImport:
             while not _write_rows_and_tell_if_file_unchanged(contact_import):
                 contact_import.refresh_from_db()
         except ImportRefused as error:
-            return _finish_if_processing(
+            return _set_end_status_if_processing(
                 contact_import, ImportStatus.FAILED, error.command_line_text()
             )
         except _INTERRUPTIONS:
             raise
         except Exception as error:  # noqa: BLE001 - every way to end is an end
-            return _finish_if_processing(
+            return _set_end_status_if_processing(
                 contact_import,
                 ImportStatus.FAILED,
                 _log_error_place_and_build_reason(import_id, error),
             )
-    return _finish_if_processing(contact_import, ImportStatus.COMPLETED)
+    return _set_end_status_if_processing(contact_import, ImportStatus.COMPLETED)
 
 
 def _write_rows_and_tell_if_file_unchanged(contact_import: ContactImport) -> bool:
@@ -247,9 +254,9 @@ def _write_rows_and_tell_if_file_unchanged(contact_import: ContactImport) -> boo
     Then what was read may hold the erased person: it is read again.
     """
     try:
-        with files.temporary_local_copy(contact_import.pk) as path:
+        with files.temporary_local_copy_or_refuse(contact_import.pk) as path:
             layout, mapping = _load_or_make_and_store_plan_or_refuse(contact_import, path)
-            _write_rows_after_checkpoint(contact_import, path, layout, mapping)
+            _write_rows_after_checkpoint_unless_cancelled(contact_import, path, layout, mapping)
     except files.FileChanged:
         return False
     return True
@@ -278,7 +285,7 @@ def _load_or_make_and_store_plan_or_refuse(
     mapping: dict[str, list[int]] | None = contact_import.mapping
     if layout is not None and mapping is not None and contact_import.date_order:
         return layout, mapping
-    plan = planning.plan_import(
+    plan = planning.plan_import_or_refuse(
         path,
         contact_import.owner,
         has_header=layout.has_header if layout else None,
@@ -309,19 +316,22 @@ class ValidatedChunk(NamedTuple):
     share_read: float
 
 
-def _write_rows_after_checkpoint(
+def _write_rows_after_checkpoint_unless_cancelled(
     contact_import: ContactImport, path: Path, layout: Layout, mapping: dict[str, list[int]]
 ) -> None:
     """Validate the file and write the chunks beyond the checkpoint, unless it is cancelled."""
     reader = reading.FileReader(path, layout)
     # A restart decides the same, by the same first rows.
     sample = [cells for _, cells in islice(reader, planning.SAMPLE_ROWS)]
-    order, region = contact_import.date_order, phone_region_of(contact_import.owner)
+    order, region = (
+        contact_import.date_order,
+        phone_region_of_store_or_default(contact_import.owner),
+    )
     zone = ZoneInfo(contact_import.owner.timezone)
-    read_refusals = build_refusal_reader(
+    read_refusals = build_reader_of_refusals_and_withheld_consents(
         layout.headings, mapping, order, region, sample=sample, zone=zone
     )
-    chunks = _iter_chunks_split_at_checkpoint(
+    chunks = _iter_all_chunks_one_ending_at_checkpoint(
         reader,
         build_row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone),
         contact_import.pk,
@@ -336,7 +346,7 @@ def _write_rows_after_checkpoint(
         rows_read += chunk.row_count
         if rows_read > contact_import.processed:
             try:
-                if not _write_chunk_unless_cancelled(contact_import, chunk):
+                if not _write_chunk_unless_cancelled_or_raise_changed(contact_import, chunk):
                     return
             except (*_INTERRUPTIONS, files.FileChanged):
                 raise
@@ -346,7 +356,7 @@ def _write_rows_after_checkpoint(
         last_line = chunk.last_line
 
 
-def _iter_chunks_split_at_checkpoint(
+def _iter_all_chunks_one_ending_at_checkpoint(
     reader: reading.FileReader,
     validate_row: Callable[[list[str]], ContactRow | Rejection],
     import_id: int,
@@ -369,7 +379,7 @@ def _iter_chunks_split_at_checkpoint(
         checkpoint: how many rows have been written.
         silence_agrees: whether the consent that is declared for the file holds for rows that say
             nothing, because the file has no column that asks for consent.
-        read_refusals: see `build_refusal_reader`.
+        read_refusals: see `build_reader_of_refusals_and_withheld_consents`.
         reads_refusals_first: whether columns speak of consent.
     """
     refusals = Refusals(
@@ -410,7 +420,7 @@ def _iter_chunks_split_at_checkpoint(
                     )
                 first = row_by_phone.get(result.phone)
                 row_by_phone[result.phone] = (
-                    first.with_blanks_filled_from_later_row(result) if first else result
+                    first.with_blanks_filled_and_stricter_consent_of(result) if first else result
                 )
             if not row_count:
                 return
@@ -419,7 +429,9 @@ def _iter_chunks_split_at_checkpoint(
             refusals.overwrite_consent_of(row_by_phone)
             contact_rows = [row_by_phone[phone] for phone in sorted(row_by_phone)]
             states = seen_phones.merge_states_and_get_previous_by_phone(contact_rows)
-            staged = _build_staged_rows(contact_rows, states, silence_agrees=silence_agrees)
+            staged = _stage_rows_where_earlier_rows_left_blanks(
+                contact_rows, states, silence_agrees=silence_agrees
+            )
             opted_out_phones = [*staged.opted_out_phones, *rejected_refusals]
             yield ValidatedChunk(
                 row_count=row_count,
@@ -445,7 +457,7 @@ def _iter_refusals_of_file(
             raise RowError(type(error).__name__, f" in line {line:,}") from error
 
 
-def _build_staged_rows(
+def _stage_rows_where_earlier_rows_left_blanks(
     rows: Iterable[ContactRow], earlier_state_by_phone: Mapping[str, int], *, silence_agrees: bool
 ) -> writing.StagedRows:
     """The rows to write.
@@ -454,7 +466,7 @@ def _build_staged_rows(
         rows: the rows of a chunk, one for each number, sorted by number.
         earlier_state_by_phone: of the numbers that earlier chunks have, as SeenPhones keeps them.
             Their rows only fill what is blank so far, and only say what was not said.
-        silence_agrees: see `_iter_chunks_split_at_checkpoint`.
+        silence_agrees: see `_iter_all_chunks_one_ending_at_checkpoint`.
     """
     agreeing = (Consent.AGREES, Consent.SILENT) if silence_agrees else (Consent.AGREES,)
     phones, lines, opted_out = [], [], []
@@ -556,7 +568,9 @@ ADD_SEEN_PHONES = f"""
 
 
 @transaction.atomic
-def _write_chunk_unless_cancelled(contact_import: ContactImport, chunk: ValidatedChunk) -> bool:
+def _write_chunk_unless_cancelled_or_raise_changed(
+    contact_import: ContactImport, chunk: ValidatedChunk
+) -> bool:
     """Write a chunk with its counters and checkpoint; False if the import is cancelled.
 
     Raises:
@@ -567,9 +581,9 @@ def _write_chunk_unless_cancelled(contact_import: ContactImport, chunk: Validate
         return False
     if locked.file_sha256 != contact_import.file_sha256:
         raise files.FileChanged
-    written = writing.upsert_contacts_and_consent(locked, chunk.staged)
+    written = writing.upsert_contacts_with_consent_suppressions_and_list(locked, chunk.staged)
     if chunk.listed_lines:
-        writing.copy_rejected_rows(chunk.listed_lines)
+        writing.insert_rejected_rows_by_copy(chunk.listed_lines)
     locked.attempts = 0
     locked.processed += chunk.row_count
     locked.created += written.created
@@ -583,7 +597,7 @@ def _write_chunk_unless_cancelled(contact_import: ContactImport, chunk: Validate
     return True
 
 
-def _finish_if_processing(
+def _set_end_status_if_processing(
     contact_import: ContactImport, status: ImportStatus, error: str = ""
 ) -> ContactImport:
     """End an import that is being read; a cancelled import stays cancelled."""

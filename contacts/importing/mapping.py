@@ -16,12 +16,16 @@ from typing import NamedTuple
 from contacts.importing.cells import (
     UnusableCell,
     fold_to_alphanumeric,
-    looks_like_date,
+    looks_like_date_with_year,
     looks_like_day_and_month,
     looks_like_email,
     looks_like_phone,
 )
-from contacts.importing.consent_cells import Consent, ConsentColumn, channels_in_cell
+from contacts.importing.consent_cells import (
+    Consent,
+    ConsentColumn,
+    channels_if_cell_lists_only_channels,
+)
 from contacts.importing.genders import GenderColumn
 from contacts.importing.given_names import is_usual_given_name
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
@@ -30,8 +34,8 @@ from contacts.importing.headings import (
     Heading,
     Meaning,
     Whose,
-    heading_is_of_notes,
     heading_is_of_second_surname,
+    heading_is_unknown_or_names_notes,
     heading_names_notes,
     read_heading,
 )
@@ -43,10 +47,10 @@ from contacts.importing.phone_cells import (
     two_letter_country_or_empty,
 )
 from contacts.importing.refusing_cells import (
-    cell_forbids_something,
-    cell_mentions_messages,
+    cell_of_several_words_mentions_messages,
     cell_refuses_messages,
     phone_remark_refuses_messages,
+    short_cell_forbids_something,
 )
 from contacts.models import DateOrder
 
@@ -136,12 +140,12 @@ class _Column(NamedTuple):
         reader = _build_consent_reader(self.cells, heading=self.text, is_opt_out=is_opt_out)
         return self.matching_share(lambda cell: also(cell) or _is_consent_answer(cell, reader))
 
-    def row_numbers_matching(self, matches: Callable[[str], object]) -> set[int]:
+    def row_indexes_matching(self, matches: Callable[[str], object]) -> set[int]:
         """The rows of the sample whose cell is filled and matches."""
         return {at for at, cell in enumerate(self.rows) if cell and matches(cell)}
 
 
-def guess_columns(
+def guess_columns_and_first_question(
     headings: Sequence[str],
     sample: Sequence[Sequence[str]],
     region: str,
@@ -169,7 +173,7 @@ def guess_columns(
                 )
             )
     has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
-    guess = _Guess(
+    guess = _ColumnGuesser(
         columns,
         region,
         has_headings=has_headings,
@@ -195,7 +199,10 @@ def _notes_on_ignored_refusals(
     notes = []
     for position in ignored:
         cells = [row[position][:MAX_NOTE_LENGTH] for row in sample if position < len(row)]
-        count = sum(cell_refuses_messages(cell) or cell_mentions_messages(cell) for cell in cells)
+        count = sum(
+            cell_refuses_messages(cell) or cell_of_several_words_mentions_messages(cell)
+            for cell in cells
+        )
         if count:
             notes.append(
                 f"{headings[position]}: set aside, though {count:,} of its cells say no to "
@@ -204,7 +211,7 @@ def _notes_on_ignored_refusals(
     return notes
 
 
-class _Guess:
+class _ColumnGuesser:
     """The state of one guess: each method decides about some of the columns."""
 
     def __init__(
@@ -238,25 +245,27 @@ class _Guess:
                 # `SMS off` may ask for a no, and unknown answers and marks may be one.
                 self.unclear_sms.append(column)
         if "phone" not in chosen:
-            self._map_or_ask_about_phones()
-            self._ask_if_headings_come_twice()
-        self._map_emails()
-        self._map_names()
-        self._map_genders()
-        self._map_and_ask_about_birthdays()
-        self._map_countries()
-        self._map_or_ask_about_consent_columns()
-        self._ask_about_refused_data_processing()
-        self._ask_about_unexplained_consent_details()
-        self._ask_about_doubtful_states()
-        self._map_or_ask_about_hidden_consent()
+            self._map_phones_or_add_question()
+            self._add_question_if_name_and_phone_headings_repeat()
+        self._map_emails_by_heading_or_only_column()
+        self._map_name_columns_by_heading_else_cells()
+        self._map_genders_or_first_title_column()
+        self._map_birthdays_and_add_questions()
+        self._map_first_country_column()
+        self._map_consent_columns_or_add_questions()
+        self._add_questions_on_refused_data_processing()
+        self._add_questions_on_unexplained_consent_details()
+        self._add_questions_on_states_that_may_be_opt_outs()
+        self._map_hidden_opt_outs_or_add_questions()
 
     def _ranked_columns_with_meaning(self, *meanings: Meaning) -> list[_Column]:
         """Columns whose heading has one of these meanings, preferred first."""
         found = [column for column in self.columns if column.meaning in meanings]
         return sorted(found, key=lambda column: (column.heading.rank, column.position))
 
-    def _assign_columns_to_field(self, field: str, columns: Sequence[_Column]) -> None:
+    def _assign_columns_to_field_and_mark_used(
+        self, field: str, columns: Sequence[_Column]
+    ) -> None:
         if columns:
             self.fields[field] = [column.position for column in columns]
             self.used |= {column.position for column in columns}
@@ -268,12 +277,12 @@ class _Guess:
             if column.position not in self.used and column.meaning in meanings and column.cells
         ]
 
-    def _map_or_ask_about_phones(self) -> None:
+    def _map_phones_or_add_question(self) -> None:
         phones = [
             column
             for column in self._ranked_columns_with_meaning(Meaning.PHONE, Meaning.SMS)
             if column not in (*self.sms_answers, *self.unclear_sms)
-            and not self._holds_no_phones_asking_if_answers(column)
+            and not self._holds_no_phones_adding_question_if_answers(column)
         ]
         if any(column.heading.is_sure for column in phones):
             for column in phones:
@@ -285,13 +294,13 @@ class _Guess:
                 if column.heading.whose == Whose.RECEIVER and column.cells:
                     self.notes.append(f"{column.text}: not used, it may be of another person")
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
-        phones = self._note_and_leave_out_phones_of_others(phones)
+        phones = self._phones_of_first_person_adding_notes(phones)
         if phones:
-            self._assign_columns_to_field("phone", phones)
+            self._assign_columns_to_field_and_mark_used("phone", phones)
             return
-        self._map_phones_by_cells_or_ask()
+        self._map_phones_by_cells_or_add_question()
 
-    def _holds_no_phones_asking_if_answers(self, column: _Column) -> bool:
+    def _holds_no_phones_adding_question_if_answers(self, column: _Column) -> bool:
         """Whether a phone column holds none; asks about answers such as those of `No phone`."""
         if not column.cells or column.matching_share(_holds_phone) >= MIN_VALUE_SHARE:
             return False
@@ -300,52 +309,56 @@ class _Guess:
         # A cross alone may say that there is a phone.
         is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE and {*column.cells} != {"x"}
         if is_answered and len(set(column.rows)) > 1:
-            if self.sms_answers and _names_way_of_contact(column.text):
+            if self.sms_answers and _heading_or_cell_names_way_of_contact(column.text):
                 self.notes.append(f"{column.text}: not used as consent to SMS")  # `Viber`
                 self.used.add(column.position)
             else:
-                self._ask_whether_consent(column)
+                self._add_question_whether_column_is_consent(column)
         return is_answered
 
-    def _note_and_leave_out_phones_of_others(self, phones: list[_Column]) -> list[_Column]:
+    def _phones_of_first_person_adding_notes(self, phones: list[_Column]) -> list[_Column]:
         """The phones of one person, where headings name several: `First name 2`, `Mobile 2`."""
         filled = [column for column in phones if column.cells]
         persons = {
-            _person_in_heading(column)
+            _person_words_in_heading(column)
             for column in self.columns
             if column.meaning in (Meaning.FIRST_NAME, Meaning.FULL_NAME) and column.cells
         }
-        if not filled or _person_in_heading(filled[0]) not in persons:
+        if not filled or _person_words_in_heading(filled[0]) not in persons:
             return phones
-        others = persons - {_person_in_heading(filled[0])}
+        others = persons - {_person_words_in_heading(filled[0])}
         for column in filled:
-            if _person_in_heading(column) in others:
+            if _person_words_in_heading(column) in others:
                 self.notes.append(f"{column.text}: not used, it may be of another person")
-        return [column for column in phones if _person_in_heading(column) not in others]
+        return [column for column in phones if _person_words_in_heading(column) not in others]
 
-    def _of_person_with_phone(self, columns: list[_Column]) -> list[_Column]:
+    def _columns_of_person_with_phone(self, columns: list[_Column]) -> list[_Column]:
         """The columns of the person whose phone is used, where headings name several persons."""
         at = next(iter(self.fields.get("phone", ())), None)
-        if at is None or len(set(map(_person_in_heading, columns))) < 2:
+        if at is None or len(set(map(_person_words_in_heading, columns))) < 2:
             return columns
         person = next(
-            _person_in_heading(column) for column in self.columns if column.position == at
+            _person_words_in_heading(column) for column in self.columns if column.position == at
         )
-        return [column for column in columns if _person_in_heading(column) == person] or columns
+        return [
+            column for column in columns if _person_words_in_heading(column) == person
+        ] or columns
 
-    def _columns_of_other_person(self, meaning: Meaning) -> list[_Column]:
+    def _columns_of_non_customer_with_phone(self, meaning: Meaning) -> list[_Column]:
         """Columns of one whose phone is chosen and who is not the customer: `Parent surname`."""
-        persons = {word for text in self.phone_headings for word in _other_persons_in(text)}
+        persons = {
+            word for text in self.phone_headings for word in _non_customer_words_in_heading(text)
+        }
         if not persons:
             return []
         return [
             column
             for column in self.columns
-            if persons & set(_other_persons_in(column.text))
+            if persons & set(_non_customer_words_in_heading(column.text))
             and _meaning_without_words(column.text, persons) == meaning
         ]
 
-    def _ask_if_headings_come_twice(self) -> None:
+    def _add_question_if_name_and_phone_headings_repeat(self) -> None:
         """Ask about a second list beside the first: the headings of names and phones come twice."""
         again = [
             column for column in self.columns if _REPEATED.search(column.text) and column.cells
@@ -362,7 +375,7 @@ class _Guess:
                 )
             )
 
-    def _map_phones_by_cells_or_ask(self) -> None:
+    def _map_phones_by_cells_or_add_question(self) -> None:
         """The only column whose cells are phone numbers, if its heading allows it."""
         candidates = [
             column
@@ -399,15 +412,15 @@ class _Guess:
                 )
             )
         else:
-            self._assign_columns_to_field("phone", candidates)
+            self._assign_columns_to_field_and_mark_used("phone", candidates)
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
-    def _map_emails(self) -> None:
+    def _map_emails_by_heading_or_only_column(self) -> None:
         named = self._ranked_columns_with_meaning(Meaning.EMAIL)
         self.email_answers = list(filter(_holds_answers_not_addresses, named))
-        emails = self._of_person_with_phone(
+        emails = self._columns_of_person_with_phone(
             [column for column in named if column not in self.email_answers]
-            or self._columns_of_other_person(Meaning.EMAIL)
+            or self._columns_of_non_customer_with_phone(Meaning.EMAIL)
         )
         if not emails:
             emails = [
@@ -416,23 +429,23 @@ class _Guess:
                 if column.matching_share(looks_like_email) >= MIN_VALUE_SHARE
             ]
             emails = emails if len(emails) == 1 else []
-        self._assign_columns_to_field("email", emails)
+        self._assign_columns_to_field_and_mark_used("email", emails)
 
-    def _map_names(self) -> None:
+    def _map_name_columns_by_heading_else_cells(self) -> None:
         first, last, full = (
-            _columns_of_first_rank(
-                self._of_person_with_phone(self._ranked_columns_with_meaning(meaning))
+            _columns_with_rank_of_first(
+                self._columns_of_person_with_phone(self._ranked_columns_with_meaning(meaning))
             )
             for meaning in (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME)
         )
         plain = [
             column
             for column in self._ranked_columns_with_meaning(Meaning.NAME)
-            if _could_hold_names(column)
+            if _holds_no_phones_emails_dates_or_answers(column)
         ]
         if not (first or last or full or plain):
             first, last, full, plain = (
-                self._columns_of_other_person(meaning)
+                self._columns_of_non_customer_with_phone(meaning)
                 for meaning in (
                     Meaning.FIRST_NAME,
                     Meaning.LAST_NAME,
@@ -444,10 +457,10 @@ class _Guess:
             plain = [
                 column
                 for column in self._unused_filled_columns(Meaning.PERSON)
-                if column.matching_share(_looks_like_name) >= MIN_VALUE_SHARE
+                if column.matching_share(_is_short_text_of_letters) >= MIN_VALUE_SHARE
                 and not _has_answers_not_all_yes(set(column.all_cells))
             ]
-        plain = _columns_of_first_rank(plain)
+        plain = _columns_with_rank_of_first(plain)
         if plain and bool(first) != bool(last):
             # `Name` beside `Vorname` is the other half, unless it repeats the half that is known.
             if _full_names_contain_parts(plain[0], (first or last)[0]):
@@ -458,28 +471,28 @@ class _Guess:
                 first = plain
         elif plain and not full:
             full = plain
-        last = self._with_second_surnames(last)
+        last = self._last_name_then_second_surname_columns(last)
         if not (first or last or full):
-            full = self._persons_under_company_heading()
+            full = self._first_company_column_of_person_names()
         if not self.has_headings and self.used and not (first or last or full):
             names = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
+                if column.matching_share(_is_short_text_of_letters) >= MIN_NAME_SHARE
                 and not _holds_mostly_answers_in_words(column)
             ]
             if len(names) == 2 and _given_name_share(names[1]) > _given_name_share(names[0]):
                 names.reverse()
             first, last = names[:1], names[1:2]
-        self._assign_columns_to_field("first_name", first)
-        self._assign_columns_to_field("last_name", last)
+        self._assign_columns_to_field_and_mark_used("first_name", first)
+        self._assign_columns_to_field_and_mark_used("last_name", last)
         if not (first and last):
-            self._assign_columns_to_field("full_name", full)
+            self._assign_columns_to_field_and_mark_used("full_name", full)
 
-    def _with_second_surnames(self, last: list[_Column]) -> list[_Column]:
+    def _last_name_then_second_surname_columns(self, last: list[_Column]) -> list[_Column]:
         """The columns of the last name, with those of a second family name behind them."""
         firsts = {
-            _person_in_heading(column)
+            _person_words_in_heading(column)
             for column in self.columns
             if column.meaning == Meaning.FIRST_NAME
         }
@@ -488,45 +501,45 @@ class _Guess:
             for column in self.columns
             if heading_is_of_second_surname(column.text)
             # `Last name 2` beside `First name 2` is another person's.
-            and (not firsts or _person_in_heading(column) not in firsts - {frozenset()})
+            and (not firsts or _person_words_in_heading(column) not in firsts - {frozenset()})
         ]
         if not seconds or not any(column not in seconds for column in last):
             return last
         return [column for column in last if column not in seconds][:1] + seconds[:1]
 
-    def _persons_under_company_heading(self) -> list[_Column]:
+    def _first_company_column_of_person_names(self) -> list[_Column]:
         """A column of companies, if no other holds names and its cells are persons' names."""
         return [
             column
             for column in self.columns
-            if _names_company(column.text)
-            and column.matching_share(_looks_like_name) >= MIN_NAME_SHARE
+            if _heading_names_company(column.text)
+            and column.matching_share(_is_short_text_of_letters) >= MIN_NAME_SHARE
             and _given_name_share(column) >= MIN_VALUE_SHARE
         ][:1]
 
-    def _map_genders(self) -> None:
-        genders = _columns_of_first_rank(self._ranked_columns_with_meaning(Meaning.GENDER))
+    def _map_genders_or_first_title_column(self) -> None:
+        genders = _columns_with_rank_of_first(self._ranked_columns_with_meaning(Meaning.GENDER))
         if not genders:
             genders = [
                 column
                 for column in self._ranked_columns_with_meaning(Meaning.TITLE)
                 if column.cells and _gender_share(column) >= MIN_VALUE_SHARE
             ][:1]
-        self._assign_columns_to_field("gender", genders)
+        self._assign_columns_to_field_and_mark_used("gender", genders)
 
-    def _map_and_ask_about_birthdays(self) -> None:
+    def _map_birthdays_and_add_questions(self) -> None:
         named = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
         birthdays = [column for column in named if column.heading.is_sure]
         if not any(column.cells for column in birthdays):
             for column in named:
-                if not column.heading.is_sure and _are_birthdays_of_adults(column):
-                    self._ask_whose_birthdays(column)
+                if not column.heading.is_sure and _are_all_birthdays_of_adults(column):
+                    self._add_question_whose_birthdays(column)
         if not self.has_headings:
             birthdays = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.matching_share(looks_like_date) >= MIN_NAME_SHARE
-                and _are_birthdays_of_adults(column)
+                if column.matching_share(looks_like_date_with_year) >= MIN_NAME_SHARE
+                and _are_all_birthdays_of_adults(column)
             ]
             birthdays = birthdays if len(birthdays) == 1 else []
             for column in birthdays:
@@ -538,18 +551,19 @@ class _Guess:
             column.matching_share(_is_word_but_no_answer) >= MIN_VALUE_SHARE
             for column in dependants
         ) and not any(
-            column.matching_share(looks_like_date) >= MIN_VALUE_SHARE for column in dependants
+            column.matching_share(looks_like_date_with_year) >= MIN_VALUE_SHARE
+            for column in dependants
         )
         for column in birthdays:
             if column.cells and column.matching_share(_is_day_and_month_or_bare_day) == 1:
                 self.notes.append(f"{column.text}: the dates have no year, so they are not used")
                 continue
             if column.cells and (may_be_of_dependant or _are_mostly_birthdays_of_children(column)):
-                self._ask_whose_birthdays(column)
+                self._add_question_whose_birthdays(column)
             usable.append(column)
-        self._assign_columns_to_field("birthday", usable)
+        self._assign_columns_to_field_and_mark_used("birthday", usable)
 
-    def _ask_whose_birthdays(self, column: _Column) -> None:
+    def _add_question_whose_birthdays(self, column: _Column) -> None:
         at = column.position + 1
         self.questions.append(
             Question(
@@ -560,7 +574,7 @@ class _Guess:
             )
         )
 
-    def _map_countries(self) -> None:
+    def _map_first_country_column(self) -> None:
         countries = [
             column
             for column in self._ranked_columns_with_meaning(Meaning.COUNTRY)
@@ -568,9 +582,9 @@ class _Guess:
             or column.matching_share(two_letter_country_or_empty) >= MIN_VALUE_SHARE
         ]
         filled = [column for column in countries if column.cells]
-        self._assign_columns_to_field("country", (filled or countries)[:1])
+        self._assign_columns_to_field_and_mark_used("country", (filled or countries)[:1])
 
-    def _map_or_ask_about_consent_columns(self) -> None:
+    def _map_consent_columns_or_add_questions(self) -> None:
         spoken = self._ranked_columns_with_meaning(
             Meaning.CONSENT,
             Meaning.OPT_OUT,
@@ -587,19 +601,19 @@ class _Guess:
         )
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
         for column in spoken:
-            field = _consent_field_or_ask_or_empty(column, has_sms_consent_column=has_sms)
+            field = _consent_field_or_word_ask_or_empty(column, has_sms_consent_column=has_sms)
             if field == "other_consent" and column.heading.channel == Channel.PRIVACY:
                 self.notes.append(
                     f"{column.text}: a no or a blank gives no consent, a yes alone is none to SMS"
                 )
             if field == "ask":
-                self._ask_whether_consent(column)
+                self._add_question_whether_column_is_consent(column)
             elif field:
                 found.setdefault(field, []).append(column)
             elif column.cells and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
         for column in self.unclear_sms:
-            self._ask_whether_consent(column)
+            self._add_question_whether_column_is_consent(column)
         for column in self.email_answers:
             if has_sms:
                 self.notes.append(f"{column.text}: not used as consent to SMS")
@@ -612,19 +626,19 @@ class _Guess:
                 for column in spoken
                 if column.meaning == Meaning.CONSENT_TIME
                 and column.heading.channel not in _OF_OTHER_THINGS
-                and column.matching_share(looks_like_date) >= MIN_VALUE_SHARE
+                and column.matching_share(looks_like_date_with_year) >= MIN_VALUE_SHARE
                 and not all(map(_is_filled_and_not_placeholder, column.rows))
             ]
         found["sms_opt_out"] = [
             *found.get("sms_opt_out", ()),
-            *self._status_columns_with_unsubscribed(),
+            *self._status_columns_of_clear_subscription_states(),
         ]
         for field, columns in found.items():
-            self._assign_columns_to_field(
+            self._assign_columns_to_field_and_mark_used(
                 field, sorted(columns, key=lambda column: column.position)
             )
 
-    def _ask_about_refused_data_processing(self) -> None:
+    def _add_questions_on_refused_data_processing(self) -> None:
         """Ask about a no to the processing of data beside a consent to SMS that is no no."""
         for column in self._unused_filled_columns(Meaning.CONSENT):
             if column.heading.channel != Channel.PRIVACY:
@@ -635,17 +649,17 @@ class _Guess:
                 for row, cell in enumerate(column.rows)
                 if reader.read(cell).consent == Consent.OPTED_OUT
             }
-            if refused - self._row_numbers_with_opt_out():
-                self._ask_whether_consent(column)
+            if refused - self._row_indexes_with_opt_out():
+                self._add_question_whether_column_is_consent(column)
 
-    def _ask_about_unexplained_consent_details(self) -> None:
+    def _add_questions_on_unexplained_consent_details(self) -> None:
         """Ask about reasons of opt-outs and sources of consent that no other column explains."""
         has_consent = bool(self.fields.get("sms_consent"))
         for column in self._unused_filled_columns(Meaning.OPT_OUT_DETAIL, Meaning.CONSENT_DETAIL):
             is_other = column.heading.channel in _OF_OTHER_THINGS
             if column.meaning == Meaning.OPT_OUT_DETAIL:
-                reasons = column.row_numbers_matching(_is_filled_and_not_placeholder)
-                in_doubt = reasons - self._row_numbers_with_opt_out()
+                reasons = column.row_indexes_matching(_is_filled_and_not_placeholder)
+                in_doubt = reasons - self._row_indexes_with_opt_out()
                 is_asked = bool(in_doubt) and not (is_other and has_consent)
             else:
                 # Who has no source of consent, or an invalid one, may have given none.
@@ -654,9 +668,9 @@ class _Guess:
                     or _has_answers_not_all_yes(set(column.all_cells))
                 )
             if is_asked:
-                self._ask_whether_consent(column)
+                self._add_question_whether_column_is_consent(column)
 
-    def _status_columns_with_unsubscribed(self) -> list[_Column]:
+    def _status_columns_of_clear_subscription_states(self) -> list[_Column]:
         """Columns of states that say who is unsubscribed."""
         return [
             column
@@ -665,35 +679,36 @@ class _Guess:
                 cell_refuses_messages(state) or _is_subscription_state(state)
                 for state in set(column.all_cells)
             )
-            and all(map(_is_opt_out_in_both_or_neither, set(column.all_cells)))
-            and not _has_state_unlike_its_opposite(column)
+            and all(map(_means_same_under_consent_and_opt_out_heading, set(column.all_cells)))
+            and not _has_unknown_state_with_known_opposite(column)
         ]
 
-    def _ask_about_doubtful_states(self) -> None:
+    def _add_questions_on_states_that_may_be_opt_outs(self) -> None:
         """Ask about columns by which somebody may be meant to get no messages."""
         for column in self._unused_filled_columns(Meaning.STATUS, Meaning.PERSON, Meaning.ENDED):
             in_doubt = set()
             if column.meaning == Meaning.ENDED:
-                in_doubt = column.row_numbers_matching(
+                in_doubt = column.row_indexes_matching(
                     lambda cell: _NEGATIVE.read(cell).consent > Consent.SILENT
                 )
             else:
-                in_doubt = _row_numbers_of_negated_values(column)
-                if column.meaning == Meaning.STATUS and _holds_different_letters(column):
-                    in_doubt |= column.row_numbers_matching(bool)
+                in_doubt = _row_indexes_of_negated_values(column)
+                if column.meaning == Meaning.STATUS and _holds_several_one_letter_codes(column):
+                    in_doubt |= column.row_indexes_matching(bool)
                 if _has_answers_not_all_yes(set(column.all_cells)):
-                    in_doubt |= column.row_numbers_matching(
+                    in_doubt |= column.row_indexes_matching(
                         lambda cell: (
-                            looks_like_date(cell) or _POSITIVE.read(cell).consent not in _WILLING
+                            looks_like_date_with_year(cell)
+                            or _POSITIVE.read(cell).consent not in _WILLING
                         )
                     )
-            if in_doubt - self._row_numbers_with_opt_out():
-                self._ask_whether_consent(column)
+            if in_doubt - self._row_indexes_with_opt_out():
+                self._add_question_whether_column_is_consent(column)
 
-    def _ask_whether_consent(self, column: _Column) -> None:
+    def _add_question_whether_column_is_consent(self, column: _Column) -> None:
         at = column.position + 1
         hint = ""
-        if _holds_codes(column) and column.consent_answer_share() < 1:
+        if _holds_few_short_codes(column) and column.consent_answer_share() < 1:
             hint = "; if its codes are not read, write into its heading what they mean: (1 = yes)"
         self.questions.append(
             Question(
@@ -704,10 +719,10 @@ class _Guess:
             )
         )
 
-    def _ask_about_refusing_cells(self, column: _Column) -> None:
+    def _add_question_on_cells_refusing_messages(self, column: _Column) -> None:
         """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
         at = column.position + 1
-        count = len(column.row_numbers_matching(_refuses_or_mentions_messages))
+        count = len(column.row_indexes_matching(_refuses_forbids_or_mentions_messages))
         self.questions.append(
             Question(
                 f"{column.text} may say who agreed to SMS or who did not (cells that refuse or "
@@ -720,7 +735,7 @@ class _Guess:
             )
         )
 
-    def _row_numbers_with_opt_out(self) -> set[int]:
+    def _row_indexes_with_opt_out(self) -> set[int]:
         """The rows of the sample in which a column of consent says no."""
         readers = {"sms_consent": _POSITIVE, "other_consent": _POSITIVE, "sms_opt_out": _NEGATIVE}
         return {
@@ -732,7 +747,7 @@ class _Guess:
             if reader.read(cell).consent == Consent.OPTED_OUT
         }
 
-    def _states_of_all_rows_are_known(self) -> bool:
+    def _mapped_status_column_is_filled_in_all_rows(self) -> bool:
         """Whether a column says in each row whether somebody is subscribed."""
         return any(
             column.meaning == Meaning.STATUS
@@ -741,13 +756,13 @@ class _Guess:
             for column in self.columns
         )
 
-    def _has_notes_that_mention_messages(self, column: _Column) -> bool:
+    def _has_notes_on_messages_in_undecided_rows(self, column: _Column) -> bool:
         return (
-            heading_is_of_notes(column.text)
+            heading_is_unknown_or_names_notes(column.text)
             and not _holds_mostly_answers_in_words(column)
             and bool(
-                column.row_numbers_matching(cell_mentions_messages)
-                - self._row_numbers_with_opt_out()
+                column.row_indexes_matching(cell_of_several_words_mentions_messages)
+                - self._row_indexes_with_opt_out()
             )
         )
 
@@ -756,21 +771,21 @@ class _Guess:
         is_known = (
             column.meaning != Meaning.UNKNOWN
             and column.heading.is_sure
-            and not _names_way_of_contact(column.text)
+            and not _heading_or_cell_names_way_of_contact(column.text)
         )
         if not is_known and _holds_answers_in_words(column):
             return True
         if (
             column.meaning == Meaning.UNKNOWN
-            and _divides_customers_in_two(column)
-            and not self._states_of_all_rows_are_known()
+            and _holds_two_values_or_dates_and_blanks(column)
+            and not self._mapped_status_column_is_filled_in_all_rows()
         ):
             return True
-        return (not column.heading.is_sure and bool(_row_numbers_of_negated_values(column))) or (
+        return (not column.heading.is_sure and bool(_row_indexes_of_negated_values(column))) or (
             not self.fields.get("sms_consent") and _names_channels_but_not_always_sms(column)
         )
 
-    def _map_or_ask_about_hidden_consent(self) -> None:
+    def _map_hidden_opt_outs_or_add_questions(self) -> None:
         """Ask about columns that nobody would take for consent and whose cells hold a no."""
         for column in self.columns:
             is_decided = column.position in self.used or column in self.email_answers
@@ -787,41 +802,43 @@ class _Guess:
                 Meaning.REJECTION,
             ):
                 continue
-            rows_of_no = column.row_numbers_matching(
+            rows_of_no = column.row_indexes_matching(
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
             )
-            if _has_few_kinds(column):
-                forbidding = set(filter(cell_forbids_something, set(column.all_cells)))
-                rows_of_no |= column.row_numbers_matching(forbidding.__contains__)
-            if rows_of_no and rows_of_no - self._row_numbers_with_opt_out():
+            if _repeats_few_values(column):
+                forbidding = set(filter(short_cell_forbids_something, set(column.all_cells)))
+                rows_of_no |= column.row_indexes_matching(forbidding.__contains__)
+            if rows_of_no and rows_of_no - self._row_indexes_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
                     self.notes.append(f"{column.text}: opt-outs, by its cells")
                 elif column.consent_answer_share() < MIN_VALUE_SHARE or heading_names_notes(
                     column.text
                 ):
-                    self._ask_about_refusing_cells(column)
+                    self._add_question_on_cells_refusing_messages(column)
                 else:
-                    self._ask_whether_consent(column)
-            elif self._has_notes_that_mention_messages(column):
-                self._ask_about_refusing_cells(column)
+                    self._add_question_whether_column_is_consent(column)
+            elif self._has_notes_on_messages_in_undecided_rows(column):
+                self._add_question_on_cells_refusing_messages(column)
             elif self._may_hold_consent_in_other_words(column):
-                self._ask_whether_consent(column)
+                self._add_question_whether_column_is_consent(column)
 
 
-def _refuses_or_mentions_messages(cell: str) -> bool:
+def _refuses_forbids_or_mentions_messages(cell: str) -> bool:
     return (
-        cell_refuses_messages(cell) or cell_mentions_messages(cell) or cell_forbids_something(cell)
+        cell_refuses_messages(cell)
+        or cell_of_several_words_mentions_messages(cell)
+        or short_cell_forbids_something(cell)
     )
 
 
-def _has_few_kinds(column: _Column) -> bool:
+def _repeats_few_values(column: _Column) -> bool:
     """Whether the cells are a few values again and again: kinds of customers, not notes."""
     values = set(column.all_cells)
     return len(values) <= MAX_STATES and len(values) * 2 <= len(column.all_cells)
 
 
-def _person_in_heading(column: _Column) -> frozenset[str]:
+def _person_words_in_heading(column: _Column) -> frozenset[str]:
     """The words of a heading that say whose a column is: its number, `buyer`, `attendee`."""
     return frozenset(
         word
@@ -830,7 +847,7 @@ def _person_in_heading(column: _Column) -> frozenset[str]:
     )
 
 
-def _other_persons_in(heading: str) -> list[str]:
+def _non_customer_words_in_heading(heading: str) -> list[str]:
     """The words of a heading for persons who are not customers, such as `parent`."""
     return [
         word
@@ -857,7 +874,7 @@ def _holds_mostly_answers_in_words(column: _Column) -> bool:
 
     def is_short_answer(cell: str) -> bool:
         is_short = len(cell.split()) <= MAX_ANSWER_WORDS and not cell.isdigit()
-        if channels_in_cell(cell):
+        if channels_if_cell_lists_only_channels(cell):
             return False
         return is_short and _is_consent_answer(cell, reader)
 
@@ -885,7 +902,7 @@ _OF_OTHER_THINGS = (Channel.OTHER, Channel.PRIVACY)
 WAYS_OF_CONTACT = frozenset({"sms", "whatsapp", "email", "newsletter", "call", "post"})
 
 
-def _names_way_of_contact(heading: str) -> bool:
+def _heading_or_cell_names_way_of_contact(heading: str) -> bool:
     """Whether a heading names a way of contact: `Gutschein-SMS`, `Direct mail`, `Kontaktkanal`."""
     concepts = {
         concept
@@ -896,14 +913,14 @@ def _names_way_of_contact(heading: str) -> bool:
     return is_kind_of_contact or not WAYS_OF_CONTACT.isdisjoint(concepts)
 
 
-def _divides_customers_in_two(column: _Column) -> bool:
+def _holds_two_values_or_dates_and_blanks(column: _Column) -> bool:
     """Whether the cells tell two kinds of customers apart, and so may tell who said no.
 
     There are two values again and again, or one that some have, or dates that some have.
     """
     values = set(column.all_cells)
     has_blanks = len(column.all_cells) < len(column.rows)
-    if has_blanks and column.cells and column.matching_share(looks_like_date) == 1:
+    if has_blanks and column.cells and column.matching_share(looks_like_date_with_year) == 1:
         return True
     return (
         len(values) + has_blanks == 2
@@ -917,7 +934,7 @@ def _divides_customers_in_two(column: _Column) -> bool:
     )
 
 
-def _is_no_to_any_question(cell: str) -> bool:
+def _is_no_or_withheld_consent(cell: str) -> bool:
     read = _POSITIVE.read(cell)
     return not read.problem and read.consent >= Consent.WITHHELD
 
@@ -928,10 +945,10 @@ def _names_channels_but_not_always_sms(column: _Column) -> bool:
     Some may be a no to all of them, such as `nessuno`.
     """
     values = set(column.all_cells)
-    named = {value: channels_in_cell(value) for value in values}
+    named = {value: channels_if_cell_lists_only_channels(value) for value in values}
     return (
         len(values) <= MAX_STATES
-        and all(channels or _is_no_to_any_question(value) for value, channels in named.items())
+        and all(channels or _is_no_or_withheld_consent(value) for value, channels in named.items())
         and any("sms" in channels for channels in named.values())
         and (
             len(column.all_cells) < len(column.rows)
@@ -940,13 +957,13 @@ def _names_channels_but_not_always_sms(column: _Column) -> bool:
     )
 
 
-def _holds_different_letters(column: _Column) -> bool:
+def _holds_several_one_letter_codes(column: _Column) -> bool:
     """Whether the cells are codes of one letter, which nobody can tell: `A`, `I`, `S`."""
     values = set(column.all_cells)
     return len(values) > 1 and all(len(value) == 1 and value.isalpha() for value in values)
 
 
-def _row_numbers_of_negated_values(column: _Column) -> set[int]:
+def _row_indexes_of_negated_values(column: _Column) -> set[int]:
     """The rows whose value negates another of a few: `No autoriza` of `Autoriza`, `ineligible`.
 
     Of two values such as `zapisany` and `wypisany` nobody can tell which negates the other.
@@ -957,7 +974,7 @@ def _row_numbers_of_negated_values(column: _Column) -> set[int]:
         for value in pair
         if len(value) == max(map(len, pair)) or not pair[0].endswith(pair[1])
     }
-    return column.row_numbers_matching(lambda cell: fold_to_alphanumeric(cell) in negated)
+    return column.row_indexes_matching(lambda cell: fold_to_alphanumeric(cell) in negated)
 
 
 def _opposite_values(column: _Column) -> list[tuple[str, str]]:
@@ -977,7 +994,7 @@ def _opposite_values(column: _Column) -> list[tuple[str, str]]:
     ]
 
 
-def _has_state_unlike_its_opposite(column: _Column) -> bool:
+def _has_unknown_state_with_known_opposite(column: _Column) -> bool:
     """Whether a state is not understood and its opposite is: `Abonat` beside `Dezabonat`."""
     return any(
         any(_POSITIVE.read(value).problem for value in pair)
@@ -1011,12 +1028,12 @@ def _has_letters(cell: str) -> bool:
     return any(map(str.isalpha, cell))
 
 
-def _consent_field_or_ask_or_empty(  # noqa: C901
+def _consent_field_or_word_ask_or_empty(  # noqa: C901
     column: _Column, *, has_sms_consent_column: bool
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
-    if not heading.is_sure and _holds_identifiers(column):
+    if not heading.is_sure and _holds_unique_codes_with_digits(column):
         return ""  # `(Do Not Modify) Contact`
     if heading.meaning == Meaning.CONSENT and _cells_answer_by_channel(column):
         return "sms_consent"  # the cells say it, whatever else the heading says
@@ -1025,7 +1042,10 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if heading.meaning == Meaning.CONSENT_EXPIRY:
         if not cells or (is_other and has_sms_consent_column):
             return ""
-        if not heading.is_sure or column.matching_share(looks_like_date) < MIN_VALUE_SHARE:
+        if (
+            not heading.is_sure
+            or column.matching_share(looks_like_date_with_year) < MIN_VALUE_SHARE
+        ):
             return "ask"  # `Consent expired: yes`
         # Beside a consent it takes a yes away, and is none.
         return "other_consent" if is_other or has_sms_consent_column else "sms_consent"
@@ -1036,11 +1056,15 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
         # A date says when somebody agreed, and nothing about today; answers are a consent.
         if cells and not heading.is_sure and not has_sms_consent_column:
             return "ask"  # such as `SMS consent valid tot`
-        if not cells or column.matching_share(looks_like_date) or answered < MIN_VALUE_SHARE:
+        if (
+            not cells
+            or column.matching_share(looks_like_date_with_year)
+            or answered < MIN_VALUE_SHARE
+        ):
             return ""
     elif heading.meaning == Meaning.CONSENT_DETAIL:
         is_in_doubt = any(map(cell_refuses_messages, set(column.all_cells))) or (
-            not heading.is_sure and column.matching_share(looks_like_date) > 0
+            not heading.is_sure and column.matching_share(looks_like_date_with_year) > 0
         )
         return "ask" if is_in_doubt and not has_sms_consent_column else ""
     elif heading.meaning == Meaning.OPT_OUT_DETAIL:
@@ -1052,17 +1076,17 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:
             return ""
-        if heading.is_sure and _holds_one_mark(column):
+        if heading.is_sure and _holds_one_mark_and_blanks(column):
             return "sms_opt_out"
-        share = column.consent_answer_share(also=looks_like_date)
+        share = column.consent_answer_share(also=looks_like_date_with_year)
         if share >= MIN_VALUE_SHARE or (heading.is_sure and (share or not cells)):
             return "sms_opt_out"
         return "ask" if cells else ""
     if not heading.is_sure:
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
-        says_something = answered or column.matching_share(looks_like_date)
-        return "ask" if cells and (says_something or _could_be_answers(column)) else ""
+        says_something = answered or column.matching_share(looks_like_date_with_year)
+        return "ask" if cells and (says_something or _holds_few_values_with_letters(column)) else ""
     if is_other:
         if has_sms_consent_column:
             return ""
@@ -1073,11 +1097,15 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
     if cells and not answered and not any(map(cell_refuses_messages, set(column.all_cells))):
         # `Marketing: Facebook`, `Subscription: Gold` are no answers; unless the heading asks, or
         # the cells are codes.
-        if column.matching_share(looks_like_date):
+        if column.matching_share(looks_like_date_with_year):
             return "sms_consent"
-        if _names_consent(column) or heading.channel == Channel.SMS:
+        if _heading_names_consent(column) or heading.channel == Channel.SMS:
             return "ask"
-        return "ask" if _holds_codes(column) and _divides_customers(column) else ""
+        return (
+            "ask"
+            if _holds_few_short_codes(column) and _holds_several_values_or_blanks(column)
+            else ""
+        )
     return "sms_consent"
 
 
@@ -1104,7 +1132,7 @@ def _has_cross_of_unknown_sense(column: _Column) -> bool:
 def _has_a_no_and_no_known_yes(column: _Column) -> bool:
     """Whether some cells withhold consent, nobody agrees, and the others are not understood."""
     values = set(column.all_cells)
-    if len(values) > MAX_STATES or any(map(looks_like_date, values)):
+    if len(values) > MAX_STATES or any(map(looks_like_date_with_year, values)):
         return False
     reader = _build_consent_reader(column.all_cells, heading=column.text)
     said = list(map(reader.read, values))
@@ -1115,18 +1143,18 @@ def _has_a_no_and_no_known_yes(column: _Column) -> bool:
     )
 
 
-def _holds_codes(column: _Column) -> bool:
+def _holds_few_short_codes(column: _Column) -> bool:
     """Whether the cells are a few signs or codes, such as `A` and `D`, and no words."""
     values = set(column.all_cells)
     return len(values) <= MAX_ANSWERS and all(len(value) <= MAX_CODE_LENGTH for value in values)
 
 
-def _divides_customers(column: _Column) -> bool:
+def _holds_several_values_or_blanks(column: _Column) -> bool:
     """Whether the cells tell customers apart: there are several values, or some are blank."""
     return len(set(column.all_cells)) > 1 or len(column.all_cells) < len(column.rows)
 
 
-def _holds_identifiers(column: _Column) -> bool:
+def _holds_unique_codes_with_digits(column: _Column) -> bool:
     """Whether each row has a code of its own, with digits, that is neither a phone nor a date."""
     return (
         len(column.rows) > 1
@@ -1136,7 +1164,7 @@ def _holds_identifiers(column: _Column) -> bool:
                 len(cell.split()) == 1
                 and any(map(str.isdecimal, cell))
                 and not looks_like_phone(cell)
-                and not looks_like_date(cell)
+                and not looks_like_date_with_year(cell)
                 and not _is_consent_answer(cell)
             )
         )
@@ -1152,7 +1180,10 @@ def _cells_answer_by_channel(column: _Column) -> bool:
         len(values) <= MAX_STATES
         and all(
             _is_consent_answer(value, reader)
-            and (_names_way_of_contact(value) or reader.read(value).consent != Consent.AGREES)
+            and (
+                _heading_or_cell_names_way_of_contact(value)
+                or reader.read(value).consent != Consent.AGREES
+            )
             for value in values
         )
         and any(
@@ -1163,7 +1194,7 @@ def _cells_answer_by_channel(column: _Column) -> bool:
     )
 
 
-def _holds_one_mark(column: _Column) -> bool:
+def _holds_one_mark_and_blanks(column: _Column) -> bool:
     """Whether some rows have one and the same mark, such as a cross, and the others nothing."""
     marks = set(column.all_cells)
     return (
@@ -1174,11 +1205,11 @@ def _holds_one_mark(column: _Column) -> bool:
     )
 
 
-def _names_consent(column: _Column) -> bool:
+def _heading_names_consent(column: _Column) -> bool:
     return any("optin" in CONCEPTS_BY_WORD.get(w, ()) for w in canonical_heading_words(column.text))
 
 
-def _could_be_answers(column: _Column) -> bool:
+def _holds_few_values_with_letters(column: _Column) -> bool:
     """Whether the cells are a few values in words, not dates, numbers or sentences of their own."""
     values = set(column.all_cells)
     return len(values) <= MAX_STATES and column.matching_share(_has_letters) >= MIN_VALUE_SHARE
@@ -1194,14 +1225,15 @@ def _build_consent_reader(
 
 def _is_consent_answer(cell: str, reader: ConsentColumn | None = None) -> bool:
     """Whether the cell answers a question of consent: yes, no, subscribed … but no date."""
-    return not looks_like_date(cell) and (reader or _POSITIVE).read(cell).problem == ""
+    return not looks_like_date_with_year(cell) and (reader or _POSITIVE).read(cell).problem == ""
 
 
 def _states_mean_same_under_any_heading(column: _Column) -> bool:
     """Whether the cells are states such as `unsubscribed`, clear under any heading."""
     cells = set(column.cells)
     return len(cells) <= CONTENT_SAMPLE_ROWS / 2 and all(
-        _is_consent_answer(cell) and _is_opt_out_in_both_or_neither(cell) for cell in cells
+        _is_consent_answer(cell) and _means_same_under_consent_and_opt_out_heading(cell)
+        for cell in cells
     )
 
 
@@ -1212,7 +1244,7 @@ def _states_tell_opt_outs(column: _Column) -> bool:
     )
 
 
-def _is_opt_out_in_both_or_neither(cell: str) -> bool:
+def _means_same_under_consent_and_opt_out_heading(cell: str) -> bool:
     """Whether the cell is a no either to both questions, who agreed and who did not, or to none.
 
     `Granted` answers the first one only.
@@ -1246,7 +1278,7 @@ _WILLING = (Consent.SILENT, Consent.AGREES)
 _POSITIVE, _NEGATIVE = _build_consent_reader(), _build_consent_reader(is_opt_out=True)
 
 
-def _columns_of_first_rank(columns: Sequence[_Column]) -> list[_Column]:
+def _columns_with_rank_of_first(columns: Sequence[_Column]) -> list[_Column]:
     """Columns of the preferred rank, of which the first that is filled counts in each row."""
     return [column for column in columns if column.heading.rank == columns[0].heading.rank]
 
@@ -1273,7 +1305,7 @@ def _mobile_or_signed_share(column: _Column, region: str) -> float:
     count = 0
     for cell in column.cells:
         try:
-            count += reader.parse(cell).kind == "mobile" or cell.startswith("+")
+            count += reader.parse_or_raise_unusable(cell).kind == "mobile" or cell.startswith("+")
         except UnusableCell:
             continue
     return count / len(column.cells)
@@ -1288,7 +1320,7 @@ def _counts_up_in_small_steps(column: _Column) -> bool:
     return sum(0 < step <= SERIAL_STEP for step in steps) >= MIN_SERIAL_SHARE * len(steps)
 
 
-def _looks_like_name(cell: str) -> bool:
+def _is_short_text_of_letters(cell: str) -> bool:
     plain = cell.translate(_NAME_MARKS)
     return len(cell) <= MAX_NAME_LENGTH and plain.isalpha()
 
@@ -1303,16 +1335,18 @@ def _given_name_share(column: _Column) -> float:
     )
 
 
-def _names_company(heading: str) -> bool:
+def _heading_names_company(heading: str) -> bool:
     return any("company" in CONCEPTS_BY_WORD.get(w, ()) for w in canonical_heading_words(heading))
 
 
-def _could_hold_names(column: _Column) -> bool:
+def _holds_no_phones_emails_dates_or_answers(column: _Column) -> bool:
     """Whether the cells are not all numbers, addresses or dates."""
     return (
         not column.cells
         or column.matching_share(
-            lambda cell: looks_like_phone(cell) or looks_like_email(cell) or looks_like_date(cell)
+            lambda cell: (
+                looks_like_phone(cell) or looks_like_email(cell) or looks_like_date_with_year(cell)
+            )
         )
         < MIN_VALUE_SHARE
     ) and not _holds_mostly_answers_in_words(column)
@@ -1336,7 +1370,7 @@ def _gender_share(column: _Column) -> float:
 
     def is_gender(cell: str) -> bool:
         try:
-            return reader.parse(cell) is not None
+            return reader.parse_or_raise_unusable(cell) is not None
         except UnusableCell:
             return False
 
@@ -1347,18 +1381,18 @@ def _is_day_and_month_or_bare_day(cell: str) -> bool:
     return looks_like_day_and_month(cell) or (len(cell) <= 2 and cell.isdecimal())
 
 
-def _are_birthdays_of_adults(column: _Column) -> bool:
+def _are_all_birthdays_of_adults(column: _Column) -> bool:
     """Whether the years of the dates are those of adults."""
-    ages = _ages_by_year(column)
+    ages = _ages_from_years_in_cells(column)
     return bool(ages) and all(MIN_AGE <= age <= MAX_AGE for age in ages)
 
 
 def _are_mostly_birthdays_of_children(column: _Column) -> bool:
     """Whether most of the dates are too late for birthdays of customers."""
-    ages = _ages_by_year(column)
+    ages = _ages_from_years_in_cells(column)
     return sum(0 <= age < MIN_AGE for age in ages) * 2 > len(ages)
 
 
-def _ages_by_year(column: _Column) -> list[int]:
+def _ages_from_years_in_cells(column: _Column) -> list[int]:
     this_year = date.today().year
     return [this_year - int(year) for cell in column.cells for year in _YEAR.findall(cell)[:1]]

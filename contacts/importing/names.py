@@ -81,10 +81,12 @@ def is_placeholder_for_no_value(text: str) -> bool:
     text = text.strip()
     if len(text) > MAX_NO_VALUE_LENGTH or text in _NAMES_TOO:
         return False
-    return text.lower().rstrip(".") in _NO_VALUES or all(map(_is_punctuation, text))
+    return text.lower().rstrip(".") in _NO_VALUES or all(
+        map(_is_blank_punctuation_or_plain_sign, text)
+    )
 
 
-def _is_punctuation(character: str) -> bool:
+def _is_blank_punctuation_or_plain_sign(character: str) -> bool:
     """Whether it is a sign that says nothing; marks and emoji do."""
     return unicodedata.category(character)[0] in "PZ" or character in "+=<>~^`|$"
 
@@ -184,10 +186,10 @@ def split_into_first_and_last_name(
     addressed = _without_titles_before(words)
     if len(addressed) == 1 and len(words) > 1:
         return "", addressed[0]  # `Mrs Hall`
-    words = _joined_with_signs(addressed)
+    words = _join_emoji_to_word_beside(addressed)
     if len(words) < 2:
         return " ".join(words), ""
-    if family_in_capitals and (parts := _split_at_capitals(words)):
+    if family_in_capitals and (parts := _split_into_given_and_family_by_capitals(words)):
         first_words, last_words = parts
         return " ".join(first_words), " ".join(last_words)
     if has_two_surnames and len(units := _units_with_particles(words)) > 2:
@@ -205,7 +207,9 @@ def split_into_first_and_last_name(
     return " ".join(words[:start]), " ".join(words[start:])
 
 
-def _split_at_capitals(words: list[str]) -> tuple[list[str], list[str]] | None:
+def _split_into_given_and_family_by_capitals(
+    words: list[str],
+) -> tuple[list[str], list[str]] | None:
     """The given and the family names of `LEFÈVRE Camille` or `Camille DE LA TOUR`, else nothing."""
     capitals = [len(word) > 1 and word.isupper() for word in words]
     count = capitals.count(True)
@@ -246,7 +250,7 @@ def _without_titles_before(words: list[str]) -> list[str]:
     return words[start:]
 
 
-def _joined_with_signs(words: list[str]) -> list[str]:
+def _join_emoji_to_word_beside(words: list[str]) -> list[str]:
     """The words, each with the emoji beside it: a sign alone is no first or last name."""
     joined: list[str] = []
     before = ""
@@ -305,7 +309,9 @@ def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
     is a usual given name, or whose first word alone has the ending of a Greek family name, are more
     than MIN_ORDER_MAJORITY times as many as the others.
     """
-    words = fold_words(re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading)))
+    words = fold_words_within_name_length(
+        re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading))
+    )
     places = [
         next((place for place, word in enumerate(words) if word in known), None)
         for known in _HEADINGS
@@ -318,13 +324,15 @@ def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
     for cell in cells:
         words = _without_titles_before(cell[:MAX_NAME_LENGTH].split())
         if len(words) > 1 and "," not in cell:
-            is_first, is_last = (_is_rather_family_name(word) for word in (words[0], words[-1]))
+            is_first, is_last = (
+                _family_name_score_minus_1_if_given_name(word) for word in (words[0], words[-1])
+            )
             family_first += is_first > is_last
             family_last += is_last > is_first
     return family_first > MIN_ORDER_MAJORITY * family_last
 
 
-def _is_rather_family_name(word: str) -> int:
+def _family_name_score_minus_1_if_given_name(word: str) -> int:
     """How much a word looks like a family name: 1 by its Greek ending, -1 if it is a given name."""
     if is_usual_given_name(word):
         return -1
@@ -337,7 +345,10 @@ def writes_family_in_capitals(cells: Iterable[str]) -> bool:
     They do if most of its full names have words in capitals at one end, and others.
     """
     names = [words for cell in cells if len(words := cell[:MAX_NAME_LENGTH].split()) > 1]
-    divided = sum(_split_at_capitals(_without_titles_before(words)) is not None for words in names)
+    divided = sum(
+        _split_into_given_and_family_by_capitals(_without_titles_before(words)) is not None
+        for words in names
+    )
     return divided * 2 > len(names)
 
 
@@ -360,6 +371,6 @@ def writes_two_surnames(cells: Iterable[str], region: str) -> bool:
     return sum(count > 2 for count in counts) * 2 > len(counts)
 
 
-def fold_words(text: str) -> list[str]:
+def fold_words_within_name_length(text: str) -> list[str]:
     """The words of a short text without accents, in lower case."""
     return [fold_to_alphanumeric(word) for word in text[:MAX_NAME_LENGTH].split()]

@@ -27,7 +27,7 @@ from phonenumbers import (
     PhoneNumberFormat,
 )
 
-from contacts.importing.cells import UnusableCell, fold_to_alphanumeric, looks_like_date
+from contacts.importing.cells import UnusableCell, fold_to_alphanumeric, looks_like_date_with_year
 from contacts.importing.names import is_placeholder_for_no_value
 from contacts.phone_patterns import phone_kind_rules
 from contacts.phones import (
@@ -163,7 +163,7 @@ class PhoneReader:
         self.region, self.convention = region, convention
         self._row_country = _build_row_country("", region)
 
-    def parse(self, cell_text: str, country_text: str = "") -> ParsedPhone:
+    def parse_or_raise_unusable(self, cell_text: str, country_text: str = "") -> ParsedPhone:
         """Return the number that a cell holds.
 
         Args:
@@ -185,7 +185,9 @@ class PhoneReader:
         problem = None
         for piece in _iter_numbers_or_raise_unusable(cell_text, row_country):
             try:
-                numbers[_parse_single_number(piece, row_country, self.convention)] = None
+                numbers[
+                    _parse_single_number_or_raise_unusable(piece, row_country, self.convention)
+                ] = None
             except UnusableCell as error:
                 problem = problem or error
         if problem and (not numbers or isinstance(problem, _Ambiguous)):
@@ -216,7 +218,9 @@ class PhoneReader:
                 cell_text, row_country, allow_unknown_words=True
             ):
                 try:
-                    numbers[_parse_single_number(piece, row_country, self.convention)] = None
+                    numbers[
+                        _parse_single_number_or_raise_unusable(piece, row_country, self.convention)
+                    ] = None
                 except _Ambiguous as problem:
                     numbers.update(dict.fromkeys(problem.readings))
                 except UnusableCell:
@@ -252,7 +256,9 @@ class PhoneReader:
         if phone:
             return phone
         try:
-            return _parse_unsigned_number(digits, written, row_country, self.convention)
+            return _parse_unsigned_number_or_raise_unusable(
+                digits, written, row_country, self.convention
+            )
         except UnusableCell:
             if written.isdecimal():
                 raise
@@ -277,7 +283,7 @@ def _digits_after_plus_or_none_if_unusual(written: str) -> str | None:
 
 
 def _parse_digits_if_unambiguous(digits: str, row_country: _RowCountry) -> str | None:
-    """What `_parse_unsigned_number` makes of digits with one reading, None of others."""
+    """What `_parse_unsigned_number_or_raise_unusable` makes of digits with one reading, or None."""
     if row_country.unknown:
         return None
     international = e164_of_international_digits(digits)
@@ -349,7 +355,7 @@ def _build_row_country(country_text: str, store_region: str) -> _RowCountry:
     )
 
 
-def parse_phone_to_e164(text: str, region: str) -> str:
+def parse_phone_to_e164_or_raise_unusable(text: str, region: str) -> str:
     """The number that a person typed, in E.164, read as a cell of an import is.
 
     Args:
@@ -359,7 +365,7 @@ def parse_phone_to_e164(text: str, region: str) -> str:
     Raises:
         UnusableCell: if there is no number, none that is valid, or more than one.
     """
-    return PhoneReader(region).parse(text).phone
+    return PhoneReader(region).parse_or_raise_unusable(text).phone
 
 
 MIN_NATIONAL_DIGITS = 7
@@ -410,7 +416,9 @@ def _convention_of_number_or_unknown(piece: str, row_country: _RowCountry) -> Ph
         return PhoneConvention.UNKNOWN
     readings = _unsigned_readings(digits, row_country)
     try:
-        phone = _parse_unsigned_number(digits, piece, row_country, PhoneConvention.UNKNOWN)
+        phone = _parse_unsigned_number_or_raise_unusable(
+            digits, piece, row_country, PhoneConvention.UNKNOWN
+        )
     except UnusableCell:
         return PhoneConvention.UNKNOWN
     if phone == readings.international:
@@ -586,9 +594,11 @@ def _iter_numbers_or_raise_unusable(
     text = _strip_spreadsheet_quoting(_normalize_digits_blanks_dashes(text))
     if not text:
         raise UnusableCell(_MISSING)
-    if looks_like_date(text) and (":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS):
+    if looks_like_date_with_year(text) and (
+        ":" in text or len(_digits_of(text)) < PLAIN_MIN_DIGITS
+    ):
         raise UnusableCell(_A_DATE)
-    number = _parse_spreadsheet_or_whatsapp_format(text)
+    number = _number_in_spreadsheet_form_or_none_or_raise_cut_short(text)
     if number:
         yield number
         return
@@ -604,7 +614,7 @@ def _iter_numbers_or_raise_unusable(
                     yield from _split_adjacent_or_raise_ambiguous(number.strip(_ENDS), row_country)
 
 
-def _parse_spreadsheet_or_whatsapp_format(text: str) -> str | None:
+def _number_in_spreadsheet_form_or_none_or_raise_cut_short(text: str) -> str | None:
     """The number of a cell that a spreadsheet or WhatsApp wrote in a form of its own, if it did.
 
     Raises:
@@ -753,14 +763,16 @@ def _all_readings_or_raise_unusable(
     """All readings of numbers that are valid."""
     for number in valid_numbers:
         try:
-            yield _parse_single_number(number, row_country, PhoneConvention.UNKNOWN)
+            yield _parse_single_number_or_raise_unusable(
+                number, row_country, PhoneConvention.UNKNOWN
+            )
         except _Ambiguous as problem:
             yield from problem.readings
 
 
 def _has_valid_reading(number: str, row_country: _RowCountry) -> bool:
     try:
-        _parse_single_number(number, row_country, PhoneConvention.UNKNOWN)
+        _parse_single_number_or_raise_unusable(number, row_country, PhoneConvention.UNKNOWN)
     except _Ambiguous:
         return True
     except UnusableCell:
@@ -772,7 +784,9 @@ def _digits_of(number: str) -> str:
     return "".join(c for c in number if c.isdecimal())
 
 
-def _parse_single_number(number: str, row_country: _RowCountry, convention: PhoneConvention) -> str:
+def _parse_single_number_or_raise_unusable(
+    number: str, row_country: _RowCountry, convention: PhoneConvention
+) -> str:
     """The one number that a piece means, in E.164.
 
     Raises:
@@ -794,14 +808,14 @@ def _parse_single_number(number: str, row_country: _RowCountry, convention: Phon
     if optional_zero and any(map(str.isdecimal, number[: optional_zero.start()])):
         readings = _readings_with_and_without_bracketed_zero(number, optional_zero, row_country)
     elif signed:
-        international = _e164_of_international_tolerant(digits)
+        international = _e164_with_calling_code_or_doubled_code_or_none(digits)
         # Some countries dial other digits than 00 for abroad, which may go on after zeros.
         dialled = (
             _e164_by_dial_out_prefix_but_00_or_none(plain, row_country.region) if plain else None
         )
         readings = _Readings(international, dialled)
     else:
-        return _parse_unsigned_number(digits, number, row_country, convention)
+        return _parse_unsigned_number_or_raise_unusable(digits, number, row_country, convention)
     return _only_reading_or_raise(readings, row_country)
 
 
@@ -814,7 +828,8 @@ def _readings_with_and_without_bracketed_zero(
     if without.startswith("00"):
         without, with_zero = without[2:], with_zero[2:]
     return _Readings(
-        _e164_of_international_tolerant(without), _e164_of_international_tolerant(with_zero)
+        _e164_with_calling_code_or_doubled_code_or_none(without),
+        _e164_with_calling_code_or_doubled_code_or_none(with_zero),
     )
 
 
@@ -841,7 +856,7 @@ def _only_reading_or_raise(readings: _Readings, row_country: _RowCountry) -> str
     return next(iter(found))
 
 
-def _e164_of_international_tolerant(digits: str) -> str | None:
+def _e164_with_calling_code_or_doubled_code_or_none(digits: str) -> str | None:
     """The number that begins with a calling code; None if it is not valid.
 
     A calling code that a form put before the one that was typed counts once.
@@ -859,7 +874,7 @@ def _e164_of_international_tolerant(digits: str) -> str | None:
     return phone
 
 
-def _e164_of_national_tolerant(digits: str, region: str) -> str | None:
+def _e164_of_national_or_mexican_trunk_or_none(digits: str, region: str) -> str | None:
     """The number that the digits dial within a region; None if it is not valid."""
     phone = e164_of_national_digits(digits, region)
     if phone is None and region == "MX" and (match := _MEXICAN_TRUNK.fullmatch(digits)):
@@ -868,22 +883,22 @@ def _e164_of_national_tolerant(digits: str, region: str) -> str | None:
 
 
 def _unsigned_readings(digits: str, row_country: _RowCountry) -> _Readings:
-    national = _e164_of_national_tolerant(digits, row_country.region)
+    national = _e164_of_national_or_mexican_trunk_or_none(digits, row_country.region)
     if digits[0] == "0":
         elsewhere = None
         if row_country.region != row_country.store_region:
-            elsewhere = _e164_of_national_tolerant(digits, row_country.store_region)
+            elsewhere = _e164_of_national_or_mexican_trunk_or_none(digits, row_country.store_region)
         return _Readings(national=national, elsewhere=elsewhere)
-    international = _e164_of_international_tolerant(digits)
-    repaired = _e164_of_national_tolerant("0" + digits, row_country.region)
+    international = _e164_with_calling_code_or_doubled_code_or_none(digits)
+    repaired = _e164_of_national_or_mexican_trunk_or_none("0" + digits, row_country.region)
     elsewhere = None
     own = international and international.startswith(row_country.plus_code)
     if row_country.region != row_country.store_region and not (national or repaired or own):
-        elsewhere = _e164_of_national_tolerant(digits, row_country.store_region)
+        elsewhere = _e164_of_national_or_mexican_trunk_or_none(digits, row_country.store_region)
     return _Readings(international, national, repaired, elsewhere)
 
 
-def _parse_unsigned_number(
+def _parse_unsigned_number_or_raise_unusable(
     digits: str, written: str, row_country: _RowCountry, convention: PhoneConvention
 ) -> str:
     """The one number that digits without a sign mean, in E.164.
@@ -906,8 +921,8 @@ def _parse_unsigned_number(
             "or the number with its + sign"
         )
     if digits[0] == "0":
-        return _pick_zero_reading_or_raise(readings, row_country)
-    readings = _drop_impossible_readings(readings, row_country)
+        return _pick_home_or_store_zero_reading_or_raise(readings, row_country)
+    readings = _drop_readings_unlikely_in_row_country(readings, row_country)
     found = list(dict.fromkeys(phone for phone in readings if phone))
     if not found:
         raise UnusableCell(_no_valid_number_message(row_country))
@@ -970,7 +985,9 @@ def _is_one_digit_off_a_mobile(digits: str, region: str) -> bool:
     )
 
 
-def _drop_impossible_readings(readings: _Readings, row_country: _RowCountry) -> _Readings:
+def _drop_readings_unlikely_in_row_country(
+    readings: _Readings, row_country: _RowCountry
+) -> _Readings:
     international, national, repaired, elsewhere = readings
     if elsewhere and international and phone_kind(elsewhere) != PhoneKind.MOBILE:
         readings = readings._replace(elsewhere=None)  # the row names another country
@@ -1015,7 +1032,7 @@ def _pick_by_convention_or_country(
     return None
 
 
-def _pick_zero_reading_or_raise(readings: _Readings, row_country: _RowCountry) -> str:
+def _pick_home_or_store_zero_reading_or_raise(readings: _Readings, row_country: _RowCountry) -> str:
     """National digits with their zero: those of the row's country, else of the store's.
 
     Raises:

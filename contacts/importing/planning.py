@@ -20,10 +20,10 @@ from contacts.importing.consent_cells import Consent
 from contacts.importing.headings import REJECTION_HEADING
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import Layout
-from contacts.importing.refusing_cells import title_names_opt_outs
+from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
 from contacts.importing.validating import ContactRow, Rejection, build_row_validator
 from contacts.models import Contact, ContactImport, ImportStatus
-from contacts.phones import PhoneKind, phone_region_of
+from contacts.phones import PhoneKind, phone_region_of_store_or_default
 
 SAMPLE_ROWS = 10_000
 PREVIEW_ROWS = 20
@@ -114,12 +114,12 @@ class ImportPlan(NamedTuple):
     columns: list[PlannedColumn]
 
     @property
-    def unused_columns(self) -> list[PlannedColumn]:
+    def unused_filled_columns(self) -> list[PlannedColumn]:
         """The filled columns that the import does not use."""
         return [column for column in self.columns if column.examples and not column.field]
 
 
-def plan_import(
+def plan_import_or_refuse(
     path: Path,
     owner: User,
     *,
@@ -150,7 +150,7 @@ def plan_import(
     Raises:
         ImportRefused: if the file as a whole cannot be used.
     """
-    region = phone_region_of(owner)
+    region = phone_region_of_store_or_default(owner)
     layout = reading.detect_layout_or_refuse(
         path,
         has_header=has_header,
@@ -165,18 +165,18 @@ def plan_import(
     if chosen is None and (last_used := _last_completed_mapping_of_same_headings(owner.pk, layout)):
         chosen = last_used
         notes.append("mapped as in the last import of these columns")
-    guess = mapping.guess_columns(layout.headings, sample_cells, region, chosen)
+    guess = mapping.guess_columns_and_first_question(layout.headings, sample_cells, region, chosen)
     notes += guess.notes
     fields = guess.fields
     refusal = ImportRefused(guess.question) if guess.question else None
     refusal = (
         refusal
-        or _refuse_if_list_of_opt_outs(file_name, layout, fields, sample)
+        or _refusal_if_titles_name_opt_outs(file_name, layout, fields, sample)
         or _refusal_if_row_repeats_moved_headings(layout, sample)
     )
     if not refusal and not date_order:
         try:
-            date_order = _detect_birthday_order_or_refuse(fields, sample)
+            date_order = _detect_birthday_order_or_iso_or_refuse(fields, sample)
         except ImportRefused as error:
             refusal = error
     preview_rows: list[RowPreview] = []
@@ -192,7 +192,7 @@ def plan_import(
             zone=ZoneInfo(owner.timezone),
         )
         preview_rows = _build_row_previews(owner.pk, sample[:PREVIEW_ROWS], validate_row)
-        uncommon_rows = _count_and_collect_odd_rows(
+        uncommon_rows = _count_rows_until_deadline_and_collect_odd_ones(
             reading.FileReader(path, layout), validate_row, totals
         )
         odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row)
@@ -209,20 +209,22 @@ def plan_import(
     )
 
 
-def plan_import_and_store_plan(contact_import: ContactImport, **choices: Any) -> ImportPlan:
+def plan_import_and_store_plan_or_refuse(
+    contact_import: ContactImport, **choices: Any
+) -> ImportPlan:
     """Plan an uploaded file and store the plan on the import.
 
     Args:
         contact_import: the import; its encoding and sheet are kept unless others are chosen.
-        choices: keyword arguments of `plan_import`.
+        choices: keyword arguments of `plan_import_or_refuse`.
 
     Raises:
-        ImportRefused: see `plan_import`; or if the file was stored anew meanwhile.
+        ImportRefused: see `plan_import_or_refuse`; or if the file was stored anew meanwhile.
     """
     for name, value in stored_encoding_and_sheet(contact_import).items():
         choices[name] = choices.get(name) or value
-    with files.temporary_local_copy(contact_import.pk) as path:
-        plan = plan_import(
+    with files.temporary_local_copy_or_refuse(contact_import.pk) as path:
+        plan = plan_import_or_refuse(
             path, contact_import.owner, file_name=contact_import.file_name, **choices
         )
     try:
@@ -252,7 +254,7 @@ def store_plan_or_raise_file_changed(
 
 
 def stored_encoding_and_sheet(contact_import: ContactImport) -> dict[str, str]:
-    """The encoding and sheet of an import's stored layout, as arguments of `plan_import`."""
+    """The encoding and sheet of the stored layout, as arguments of `plan_import_or_refuse`."""
     layout = contact_import.layout or {}
     sheets = layout.get("sheets", ())
     return {
@@ -281,7 +283,7 @@ def _last_completed_mapping_of_same_headings(
     return completed.values_list("mapping", flat=True).first()
 
 
-def _refuse_if_list_of_opt_outs(
+def _refusal_if_titles_name_opt_outs(
     file_name: str,
     layout: Layout,
     fields: Mapping[str, Sequence[int]],
@@ -302,7 +304,7 @@ def _refuse_if_list_of_opt_outs(
         said += [(f"the name of sheet {name}", name) for name in layout.sheets]
         said += [(f"line {line}", title) for line, title in layout.titles]
     for where, text in said:
-        if any(map(str.isalpha, text)) and title_names_opt_outs(text):
+        if any(map(str.isalpha, text)) and title_names_opt_outs_or_former_people(text):
             return ImportRefused(
                 f"{where} says that these people want no messages: {text[:60]!r}; add their "
                 "numbers to the suppressed ones, or change it if it does not mean them"
@@ -328,16 +330,16 @@ def _refusal_if_row_repeats_moved_headings(
     return None
 
 
-def _detect_birthday_order_or_refuse(
+def _detect_birthday_order_or_iso_or_refuse(
     fields: Mapping[str, Sequence[int]], sample: list[tuple[int, list[str]]]
 ) -> str:
     positions = fields.get("birthday", ())
-    return dates.detect_date_order_or_refuse(
+    return dates.detect_date_order_or_iso_or_refuse(
         cells[position] for _, cells in sample for position in positions if position < len(cells)
     )
 
 
-def _count_and_collect_odd_rows(
+def _count_rows_until_deadline_and_collect_odd_ones(
     rows: Iterable[tuple[int, list[str]]],
     validate_row: Callable[[list[str]], ContactRow | Rejection],
     totals: ImportTotals,

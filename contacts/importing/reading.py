@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contacts.importing import cells, encodings, heading_rows, workbook
-from contacts.importing.dates import is_month_name
+from contacts.importing.dates import is_month_name_or_abbreviation
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.import_refused import ImportRefused, Question
 
@@ -195,12 +195,12 @@ class FileReader:
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         return (
-            self._iter_sheet_rows_by_subprocess()
+            self._iter_filled_sheet_rows_by_subprocess_or_refuse()
             if self.layout.kind == "xlsx"
-            else self._iter_csv_rows()
+            else self._iter_filled_csv_rows_or_refuse()
         )
 
-    def _iter_csv_rows(self) -> Iterator[tuple[int, list[str]]]:
+    def _iter_filled_csv_rows_or_refuse(self) -> Iterator[tuple[int, list[str]]]:
         layout = self.layout
         self._file = _UnpackingReader(self.path, layout.compressed, layout.largest_bytes)
         self._at_end = False
@@ -211,7 +211,7 @@ class FileReader:
             if layout.has_nul:
                 lines = (line.replace("\0", "") for line in stream)
             reader = csv.reader(
-                chain(islice(lines, layout.skip, None), self._mark_end_and_yield_blank_line()),
+                chain(islice(lines, layout.skip, None), self._mark_end_and_yield_empty_string()),
                 delimiter=layout.delimiter,
                 skipinitialspace=layout.spaced,
                 escapechar="\\" if layout.escaped else None,
@@ -222,24 +222,24 @@ class FileReader:
                 for record in reader:
                     last_line = reader.line_num
                     if last_line != line and self._at_end:
-                        raise _unclosed_quote_error(lines_skipped + line)
-                    if last_line != line and _has_swallowed_rows(record, layout):
-                        raise _stray_quote_error(lines_skipped + line)
+                        raise _build_unclosed_quote_refusal(lines_skipped + line)
+                    if last_line != line and _has_rows_within_quoted_cell(record, layout):
+                        raise _build_stray_quote_refusal(lines_skipped + line)
                     # The first comparison saves most rows the check of all cells.
                     if record and (record[0] >= "!" or any(map(str.strip, record))):
                         yield lines_skipped + line, record
                     line = last_line + 1
             except csv.Error:
                 if reader.line_num > line:
-                    raise _unclosed_quote_error(lines_skipped + line) from None
-                raise _long_cell_error("line", lines_skipped + line) from None
+                    raise _build_unclosed_quote_refusal(lines_skipped + line) from None
+                raise _build_long_cell_refusal("line", lines_skipped + line) from None
 
-    def _mark_end_and_yield_blank_line(self) -> Iterator[str]:
+    def _mark_end_and_yield_empty_string(self) -> Iterator[str]:
         """An empty line after the last one; it ends up in a quoted cell that was never closed."""
         self._at_end = True
         yield ""
 
-    def _iter_sheet_rows_by_subprocess(self) -> Iterator[tuple[int, list[str]]]:
+    def _iter_filled_sheet_rows_by_subprocess_or_refuse(self) -> Iterator[tuple[int, list[str]]]:
         process = subprocess.Popen(
             [sys.executable, "-P", workbook.__file__, self.path, *self.layout.sheets],
             stdout=subprocess.PIPE,
@@ -264,27 +264,27 @@ class FileReader:
             if status := process.wait():
                 raise ImportRefused(_WORKBOOK_ERRORS.get(status, _TOO_MUCH_MEMORY))
         except csv.Error:
-            raise _long_cell_error("row", self._rows_read + 1) from None
+            raise _build_long_cell_refusal("row", self._rows_read + 1) from None
         finally:
             process.kill()
             process.wait()
             output.close()
 
 
-def _unclosed_quote_error(line: int) -> ImportRefused:
+def _build_unclosed_quote_refusal(line: int) -> ImportRefused:
     return ImportRefused(
         f"line {line}: a quotation mark is opened and never closed; remove it or close it"
     )
 
 
-def _stray_quote_error(line: int) -> ImportRefused:
+def _build_stray_quote_refusal(line: int) -> ImportRefused:
     return ImportRefused(
         f"line {line}: a quotation mark joins several rows to one; remove it, or write two for one "
         "that belongs to the text"
     )
 
 
-def _has_swallowed_rows(record: list[str], layout: Layout) -> bool:
+def _has_rows_within_quoted_cell(record: list[str], layout: Layout) -> bool:
     """Whether a cell with several lines holds what looks like rows of the table."""
     delimiter, width = layout.delimiter, max(2, len(layout.headings))
     for cell in record:
@@ -300,7 +300,7 @@ def _has_swallowed_rows(record: list[str], layout: Layout) -> bool:
     return False
 
 
-def _long_cell_error(kind: str, number: int) -> ImportRefused:
+def _build_long_cell_refusal(kind: str, number: int) -> ImportRefused:
     return ImportRefused(
         f"{kind} {number}: a cell has more than {csv.field_size_limit():,} characters; "
         "is this a list of customers?"
@@ -416,7 +416,7 @@ class _FileScan:
     has_nul: bool = False
 
 
-def _scan_file(path: Path, compressed: bool, largest_bytes: int) -> _FileScan:
+def _scan_file_or_refuse(path: Path, compressed: bool, largest_bytes: int) -> _FileScan:
     scan = _FileScan()
     decoder = codecs.getincrementaldecoder("utf-8")()
     non_ascii_lines: list[bytes] = []
@@ -451,7 +451,7 @@ def _scan_file(path: Path, compressed: bool, largest_bytes: int) -> _FileScan:
 def _detect_csv_layout_or_refuse(
     path: Path, compressed: bool, encoding: str, region: str, largest_bytes: int
 ) -> Layout:
-    scan = _scan_file(path, compressed, largest_bytes)
+    scan = _scan_file_or_refuse(path, compressed, largest_bytes)
     _refuse_other_formats(scan.head)
     encoding = (
         _canonical_encoding_or_refuse(encoding)
@@ -482,7 +482,10 @@ def _detect_csv_layout_or_refuse(
         delimiter = separator[1]
         skip += 1
     else:
-        delimiter = max(DELIMITERS, key=lambda candidate: _delimiter_score(lines[skip:], candidate))
+        delimiter = max(
+            DELIMITERS,
+            key=lambda candidate: _delimiter_score_and_table_width(lines[skip:], candidate),
+        )
     spaced = any(f'{delimiter} "' in line for line in lines[skip:])
     return Layout(
         "csv",
@@ -558,7 +561,7 @@ def _detect_encoding_or_refuse(scan: _FileScan, region: str) -> str:
     return encoding
 
 
-def _delimiter_score(lines: list[str], delimiter: str) -> tuple[float, int]:
+def _delimiter_score_and_table_width(lines: list[str], delimiter: str) -> tuple[float, int]:
     """How well a delimiter divides the lines into a table, and the width of that table.
 
     Records of equal width raise the score, as do cells that hold exactly a phone number, an e-mail
@@ -587,7 +590,9 @@ def _delimiter_score(lines: list[str], delimiter: str) -> tuple[float, int]:
 
 def _looks_like_phone_email_or_date(cell: str) -> bool:
     return (
-        cells.looks_like_phone(cell) or cells.looks_like_email(cell) or cells.looks_like_date(cell)
+        cells.looks_like_phone(cell)
+        or cells.looks_like_email(cell)
+        or cells.looks_like_date_with_year(cell)
     )
 
 
@@ -657,7 +662,7 @@ def _detect_workbook_layout_or_refuse(
     path: Path, sheet: str, has_header: bool | None, largest_bytes: int
 ) -> Layout:
     """The layout of the only list of a workbook, or of all its sheets with the same headings."""
-    names = _read_visible_filled_sheets_or_refuse(path)
+    names = _read_names_of_visible_filled_sheets_or_refuse(path)
     if sheet:
         if sheet not in names:
             raise ImportRefused(f"there is no sheet {sheet}; there are: {', '.join(names)}")
@@ -685,7 +690,7 @@ def _detect_workbook_layout_or_refuse(
                 "--sheet NAME",
             )
         )
-    other = [name for name in lists if not _names_customers_or_part_of_them(name)]
+    other = [name for name in lists if not _is_sheet_named_for_customers_place_or_time(name)]
     if other and len(lists) > 1:
         raise ImportRefused(
             Question(
@@ -700,7 +705,7 @@ def _detect_workbook_layout_or_refuse(
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
 
 
-def _names_customers_or_part_of_them(sheet_name: str) -> bool:
+def _is_sheet_named_for_customers_place_or_time(sheet_name: str) -> bool:
     """Whether a sheet is named for customers, a place or a time, or has the name of a new one.
 
     So are `Clienti 2024`, `A-M`, `März` and `Tabelle1`; nobody knows who is on `Problemfälle`.
@@ -709,7 +714,7 @@ def _names_customers_or_part_of_them(sheet_name: str) -> bool:
         word.isdigit()
         or len(word) == 1
         or word in _NAMES_OF_NEW_SHEETS
-        or is_month_name(word)
+        or is_month_name_or_abbreviation(word)
         or bool(CONCEPTS_BY_WORD.get(word, set()) & _CONCEPTS_OF_CUSTOMERS)
         for word in canonical_heading_words(sheet_name)
     )
@@ -733,7 +738,7 @@ def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     return any(cells.looks_like_phone(cell) for _, record in rows for cell in record)
 
 
-def _read_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
+def _read_names_of_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
     """The names of the visible sheets of a workbook that have cells, in their order."""
     result = subprocess.run(
         [sys.executable, "-P", workbook.__file__, "--sheets", path],

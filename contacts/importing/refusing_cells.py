@@ -217,10 +217,10 @@ def cell_refuses_messages(cell_text: str) -> bool:
         )
     ):
         return True
-    return any(map(_clause_refuses, _clauses_of(cell_text)))
+    return any(map(_clause_refuses_messages_or_asks_erasure, _clauses_of(cell_text)))
 
 
-def cell_refuses_messages_themselves(cell_text: str) -> bool:
+def cell_refuses_messages_without_naming_opt_out(cell_text: str) -> bool:
     """Whether a cell refuses messages and names no opt-out, which `No opt-out` may deny.
 
     Args:
@@ -232,7 +232,7 @@ def cell_refuses_messages_themselves(cell_text: str) -> bool:
     return not names_opt_out and cell_refuses_messages(cell_text)
 
 
-def cell_mentions_messages(cell_text: str) -> bool:
+def cell_of_several_words_mentions_messages(cell_text: str) -> bool:
     """Whether a cell of several words speaks of SMS, advertising or consent: `hates texts`.
 
     Args:
@@ -259,14 +259,14 @@ def note_may_refuse_messages(cell_text: str) -> bool:
     """
     words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
     return (
-        _are_messages(words)
+        _mention_messages_or_advertising(words)
         or bool(_concepts_of(words) & _MARKETING_CONCEPTS)
         or _is_short_prohibition(words)
         or any(map(_clause_refuses_calls, _clauses_of(cell_text)))
     )
 
 
-def cell_forbids_something(cell_text: str) -> bool:
+def short_cell_forbids_something(cell_text: str) -> bool:
     """Whether a cell of a few words is a prohibition: `Do Not Market`, `NON CHIAMARE`.
 
     A negation stands before an infinitive, or before any word where the language has a negation of
@@ -307,7 +307,9 @@ def name_refuses_contact(name: str) -> bool:
     if len(words) < 2:
         return False
     remark = " ".join(words if len(words) < len(written) else words[1:])
-    return cell_forbids_something(remark) or any(map(_clause_refuses_calls, _clauses_of(remark)))
+    return short_cell_forbids_something(remark) or any(
+        map(_clause_refuses_calls, _clauses_of(remark))
+    )
 
 
 def phone_remark_refuses_messages(cell_text: str) -> bool:
@@ -330,7 +332,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _PLAIN_NO = frozenset(["no", "nein", "non", "nee", "οχι", "oxi", "ohi"])
 
 
-def title_names_opt_outs(text: str) -> bool:
+def title_names_opt_outs_or_former_people(text: str) -> bool:
     """Whether a title, a sheet's or a file's name says that the people in it want no messages.
 
     So does one of people who have left or were deleted: nobody knows whether they still agree.
@@ -380,20 +382,22 @@ def _clause_refuses_calls(words: list[str]) -> bool:
     )
 
 
-def _clause_refuses(words: list[str]) -> bool:
+def _clause_refuses_messages_or_asks_erasure(words: list[str]) -> bool:
     """Whether words that belong together refuse messages, or ask for the erasure of data."""
     for at, word in enumerate(words):
-        if word in _NEGATIONS and _are_messages(words[at + 1 : at + MAX_WORDS_OF_CLAUSE]):
+        if word in _NEGATIONS and _mention_messages_or_advertising(
+            words[at + 1 : at + MAX_WORDS_OF_CLAUSE]
+        ):
             return True
         nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
-        if word in NEGATIONS and _are_messages(nearby):
+        if word in NEGATIONS and _mention_messages_or_advertising(nearby):
             return True  # in Turkish the negation comes last
         concepts = _concepts_of([word])
         about = _concepts_of(nearby)
         ends = "optout" in concepts or word == "off" or word.startswith(_ENDING_BEGINNINGS)
-        if ends and (_are_messages(nearby) or not _LISTS.isdisjoint(nearby)):
+        if ends and (_mention_messages_or_advertising(nearby) or not _LISTS.isdisjoint(nearby)):
             return True
-        if word.startswith(_TROUBLING_BEGINNINGS) and _are_messages(
+        if word.startswith(_TROUBLING_BEGINNINGS) and _mention_messages_or_advertising(
             [other for other in nearby if not other.startswith(_TROUBLING_BEGINNINGS)]
         ):
             return True
@@ -411,7 +415,7 @@ def _clause_refuses(words: list[str]) -> bool:
     return False
 
 
-def _are_messages(words: list[str]) -> bool:
+def _mention_messages_or_advertising(words: list[str]) -> bool:
     return (
         bool(_concepts_of(words) & _UNWANTED_CONCEPTS)
         or not _UNWANTED.isdisjoint(words)

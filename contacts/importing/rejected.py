@@ -9,7 +9,7 @@ from contacts.importing.headings import REJECTION_HEADING
 from contacts.models import ContactImport, RejectedRow
 
 
-def rejected_csv_lines(contact_import: ContactImport) -> Iterator[str]:
+def rejected_csv_lines_with_bom_and_heading(contact_import: ContactImport) -> Iterator[str]:
     """The heading of the imported file with a last column that says why, then the rejected rows."""
     headings = (contact_import.layout or {}).get("headings", [])
     yield BOM + csv_line_with_escaped_formulas([*headings, REJECTION_HEADING])

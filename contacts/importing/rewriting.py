@@ -23,7 +23,7 @@ from contacts.importing import files, planning
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from contacts.models import ContactImport, ImportFileChunk
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 READ_CHARACTERS = 1 << 20
 OVERLAP_CHARACTERS = 400
@@ -33,7 +33,7 @@ DAMAGED = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplem
 EditRow = Callable[[list[str]], list[str]]
 
 
-def stored_or_detected_layout(contact_import: ContactImport, path: Path) -> Layout:
+def stored_or_detected_layout_or_refuse(contact_import: ContactImport, path: Path) -> Layout:
     """How the file is read: as it was planned, else as it would be.
 
     Raises:
@@ -43,7 +43,7 @@ def stored_or_detected_layout(contact_import: ContactImport, path: Path) -> Layo
         return Layout.from_json(contact_import.layout)
     return detect_layout_or_refuse(
         path,
-        region=phone_region_of(contact_import.owner),
+        region=phone_region_of_store_or_default(contact_import.owner),
         largest_bytes=planning.max_unpacked_bytes(),
     )
 
@@ -80,26 +80,28 @@ def _iter_overlapping_pieces(binary: IO[bytes] | gzip.GzipFile, encoding: str) -
             end = (end + piece)[-OVERLAP_CHARACTERS:]
 
 
-def is_person_named_in_file(
+def is_person_named_in_file_or_refuse(
     contact_import: ContactImport, edit_row: EditRow, is_named_in: Callable[[str], bool]
 ) -> bool:
-    """Whether the stored file of an import names a person; see `rewrite_file_if_person_named`.
+    """Whether the stored file of an import names a person.
+
+    For arguments see `rewrite_file_if_person_named_or_refuse`.
 
     Raises:
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
-    with files.temporary_local_copy(contact_import.pk) as path:
-        return _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in)
+    with files.temporary_local_copy_or_refuse(contact_import.pk) as path:
+        return _is_named_in_copy_of_file_or_refuse(contact_import, path, edit_row, is_named_in)
 
 
-def _is_named_in_copy_of_file(
+def _is_named_in_copy_of_file_or_refuse(
     contact_import: ContactImport,
     path: Path,
     edit_row: EditRow,
     is_named_in: Callable[[str], bool],
 ) -> bool:
     try:
-        layout = stored_or_detected_layout(contact_import, path)
+        layout = stored_or_detected_layout_or_refuse(contact_import, path)
         return any(map(is_named_in, iter_overlapping_texts_of_file(path, layout))) or any(
             edit_row(cells) is not cells for _, cells in FileReader(path, layout)
         )
@@ -107,7 +109,7 @@ def _is_named_in_copy_of_file(
         raise ImportRefused("the file is damaged") from error
 
 
-def rewrite_file_if_person_named(
+def rewrite_file_if_person_named_or_refuse(
     contact_import: ContactImport, edit_row: EditRow, is_named_in: Callable[[str], bool]
 ) -> bool:
     """Store the file of an import anew without a person, if the person is in it.
@@ -126,15 +128,20 @@ def rewrite_file_if_person_named(
     Raises:
         ImportRefused: if the file cannot be read, so that nobody knows what is in it.
     """
-    with files.temporary_local_copy(contact_import.pk) as path, tempfile.TemporaryFile() as target:
-        if not _is_named_in_copy_of_file(contact_import, path, edit_row, is_named_in):
+    with (
+        files.temporary_local_copy_or_refuse(contact_import.pk) as path,
+        tempfile.TemporaryFile() as target,
+    ):
+        if not _is_named_in_copy_of_file_or_refuse(contact_import, path, edit_row, is_named_in):
             return False
         rewritten = _write_edited_rows_as_csv(
-            path, stored_or_detected_layout(contact_import, path), edit_row, target
+            path, stored_or_detected_layout_or_refuse(contact_import, path), edit_row, target
         )
         target.seek(0)
         ImportFileChunk.objects.filter(contact_import=contact_import).delete()
-        files.store_file_and_hash(contact_import, iter(lambda: target.read(files.CHUNK_BYTES), b""))
+        files.store_file_and_hash_or_refuse(
+            contact_import, iter(lambda: target.read(files.CHUNK_BYTES), b"")
+        )
     contact_import.layout = rewritten.as_json_dict()
     contact_import.save(update_fields=["layout"])
     return True
@@ -157,7 +164,7 @@ def _write_edited_rows_as_csv(
         has_nul=False,
         sheets=(),
         escaped=False,
-        headings=headings_or_numbers_if_edited(layout.headings, edit_row),
+        headings=headings_or_generic_names_if_edited(layout.headings, edit_row),
         notes=(),
         titles=(),
     )
@@ -178,7 +185,9 @@ def _write_edited_rows_as_csv(
     return written
 
 
-def headings_or_numbers_if_edited(headings: Sequence[str], edit_row: EditRow) -> tuple[str, ...]:
+def headings_or_generic_names_if_edited(
+    headings: Sequence[str], edit_row: EditRow
+) -> tuple[str, ...]:
     """The headings, or names in their place if they are a row of the person."""
     cells = list(headings)
     if edit_row(cells) is cells:
@@ -186,9 +195,11 @@ def headings_or_numbers_if_edited(headings: Sequence[str], edit_row: EditRow) ->
     return tuple(f"column {position + 1}" for position in range(len(headings)))
 
 
-def _write_row_and_count_lines(text: io.TextIOWrapper, cells: Sequence[str], delimiter: str) -> int:
+def _write_row_and_count_lines(
+    target: io.TextIOWrapper, cells: Sequence[str], delimiter: str
+) -> int:
     """Write one row; return how many lines it takes."""
     row = io.StringIO(newline="")
     csv.writer(row, delimiter=delimiter).writerow(cells)
-    text.write(row.getvalue())
+    target.write(row.getvalue())
     return len(_LINE_END.findall(row.getvalue()))

@@ -21,7 +21,7 @@ from astronote.common.fields import compose
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
-    looks_like_date,
+    looks_like_date_with_year,
     looks_like_email,
     looks_like_phone,
 )
@@ -29,7 +29,7 @@ from contacts.importing.consent_cells import (
     Consent,
     ConsentCell,
     ConsentColumn,
-    channels_in_cell,
+    channels_if_cell_lists_only_channels,
 )
 from contacts.importing.dates import (
     YearlessDate,
@@ -42,8 +42,8 @@ from contacts.importing.headings import (
     Channel,
     Meaning,
     heading_is_of_second_surname,
-    label_columns_by_phone_column,
-    rank_of_phone_label,
+    label_positions_by_phone_position,
+    rank_of_phone_label_lowest_is_best,
     read_heading,
 )
 from contacts.importing.names import (
@@ -63,7 +63,7 @@ from contacts.importing.phone_cells import (
 )
 from contacts.importing.refusing_cells import (
     cell_refuses_messages,
-    cell_refuses_messages_themselves,
+    cell_refuses_messages_without_naming_opt_out,
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
@@ -124,7 +124,7 @@ class ContactRow:
             | (16 if self.birthday else 0)
         )
 
-    def with_blanks_filled_from_later_row(self, later: ContactRow) -> ContactRow:
+    def with_blanks_filled_and_stricter_consent_of(self, later: ContactRow) -> ContactRow:
         """The row with its blanks filled from a later row of its number; a no of either wins."""
         said = max(self, later, key=lambda row: row.consent)
         return replace(
@@ -189,7 +189,7 @@ class Refusal(NamedTuple):
     said_at: datetime | None
 
 
-def build_refusal_reader(
+def build_reader_of_refusals_and_withheld_consents(
     headings: Sequence[str],
     mapping: Mapping[str, Sequence[int]],
     date_order: str,
@@ -202,7 +202,9 @@ def build_refusal_reader(
 
     A row that is rejected for another cell than its number counts, too.
     """
-    return _RowValidator(headings, mapping, date_order, region, sample, zone).consent_refusals
+    return _RowValidator(
+        headings, mapping, date_order, region, sample, zone
+    ).refusals_and_withheld_consents_of_row
 
 
 class _RowValidator:
@@ -232,7 +234,7 @@ class _RowValidator:
             (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
             for at in mapping["phone"]
         ]
-        self.phone_labels = label_columns_by_phone_column(headings, mapping["phone"])
+        self.phone_labels = label_positions_by_phone_position(headings, mapping["phone"])
         self.full_names = [
             (at, _build_name_splitter(headings[at], cells_of(at), region))
             for at in columns("full_name")
@@ -245,10 +247,12 @@ class _RowValidator:
         ]
         self.genders = [(at, GenderColumn(headings[at], cells_of(at))) for at in columns("gender")]
         self.birthdays = [
-            (at, self._build_birthday_cache(cells_of(at))) for at in columns("birthday")
+            (at, self._build_caching_birthday_parser(cells_of(at))) for at in columns("birthday")
         ]
         self.unread_birthdays_at = {
-            at for at, birthday_of in self.birthdays if _is_often_unread(birthday_of, cells_of(at))
+            at
+            for at, birthday_of in self.birthdays
+            if _are_birthdays_often_unreadable(birthday_of, cells_of(at))
         }
         self.consents = [
             (
@@ -272,7 +276,16 @@ class _RowValidator:
             for at in columns(field)
         ]
         self.notes = [
-            (at, KnownCells(partial(_read_note, *_build_note_readers(zone)), MAX_KNOWN_TEXTS))
+            (
+                at,
+                KnownCells(
+                    partial(
+                        _read_note_as_opt_out_doubt_or_nothing,
+                        *_build_agreeing_and_refusing_note_readers(zone),
+                    ),
+                    MAX_KNOWN_TEXTS,
+                ),
+            )
             for at in columns("notes")
         ]
         mapped = {at for positions in mapping.values() for at in positions}
@@ -294,10 +307,10 @@ class _RowValidator:
     ) -> PhoneConvention:
         rows = [row for row in sample if position < len(row)]
         return detect_phone_convention(
-            ((row[position], self._country_text(row)) for row in rows), region
+            ((row[position], self._first_filled_country_cell_or_empty(row)) for row in rows), region
         )
 
-    def _country_text(self, cells: Sequence[str]) -> str:
+    def _first_filled_country_cell_or_empty(self, cells: Sequence[str]) -> str:
         for at in self.country_at:
             if at < len(cells) and (text := cells[at].strip()):
                 return text
@@ -311,7 +324,7 @@ class _RowValidator:
             return shift
         dropped: list[DroppedCell] = []
         unread_birthdays: list[DroppedCell] = []
-        number = self._read_best_number_or_reject(cells, dropped)
+        number = self._read_best_number_dropping_others_or_reject(cells, dropped)
         if isinstance(number, Rejection):
             return number
         birthday = None
@@ -327,10 +340,12 @@ class _RowValidator:
                 unread_birthdays.append(self._build_dropped_cell("birthday", at, cells, problem))
         if birthday is None:
             dropped += unread_birthdays
-        first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
+        first, last = (
+            compose(name) for name in self._first_and_last_name_or_drop_cells(cells, dropped)
+        )
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
-        said = self._combine_consent_cells(cells, dropped)
+        said = self._combine_consent_cells_and_list_unclear_ones(cells, dropped)
         consent = said.consent
         if number.kind == PhoneKind.LANDLINE and consent < Consent.WITHHELD:
             consent = Consent.WITHHELD
@@ -355,7 +370,7 @@ class _RowValidator:
             tuple(dropped),
         )
 
-    def consent_refusals(self, cells: list[str]) -> list[Refusal]:
+    def refusals_and_withheld_consents_of_row(self, cells: list[str]) -> list[Refusal]:
         """Who gives no consent in the row; nobody if it is not certain who.
 
         A remark that refuses messages is kept for all numbers that its cell may hold.
@@ -363,16 +378,16 @@ class _RowValidator:
         cells = cells + [""] * (self.width - len(cells))
         if self._reject_if_cells_are_shifted(cells):
             return []
-        said = self._combine_consent_cells(cells, [])
+        said = self._combine_consent_cells_and_list_unclear_ones(cells, [])
         if said.consent < Consent.WITHHELD:
             return []
-        number = self._read_best_number_or_reject(cells, [])
+        number = self._read_best_number_dropping_others_or_reject(cells, [])
         if isinstance(number, Rejection):
-            country = self._country_text(cells)
+            country = self._first_filled_country_cell_or_empty(cells)
             phones = [
                 phone
                 for at, reader in self.phone_readers
-                for phone in self._numbers_with_refusing_remark(reader, cells[at], country)
+                for phone in self._possible_numbers_if_remark_refuses(reader, cells[at], country)
             ]
         else:
             phones = [number.phone]
@@ -398,24 +413,27 @@ class _RowValidator:
                 return self._build_rejection(at, cells, UnusableCell(problem))
         return None
 
-    def _read_best_number_or_reject(
+    def _read_best_number_dropping_others_or_reject(
         self, cells: list[str], dropped: list[DroppedCell]
     ) -> ParsedPhone | Rejection:
         """The row's number, a mobile if it has one; else why it has none."""
-        country = self._country_text(cells) if self.country_at else ""
+        country = self._first_filled_country_cell_or_empty(cells) if self.country_at else ""
         found: ParsedPhone | None = None
         problems: list[tuple[int, UnusableCell]] = []
         readers = self.phone_readers
         if self.phone_labels and len(readers) > 1:
-            readers = sorted(readers, key=lambda column: self._rank_by_label(column[0], cells))
+            readers = sorted(
+                readers,
+                key=lambda column: self._phone_rank_by_label_0_without_label(column[0], cells),
+            )
         for at, reader in readers:
             text = cells[at].strip()
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
             try:
-                number = reader.parse(text, country)
+                number = reader.parse_or_raise_unusable(text, country)
             except UnusableCell as problem:
-                numbers = self._numbers_with_refusing_remark(reader, text, country)
+                numbers = self._possible_numbers_if_remark_refuses(reader, text, country)
                 if len(numbers) != 1:
                     problems.append((at, problem))
                     continue
@@ -435,12 +453,12 @@ class _RowValidator:
             )
         return found
 
-    def _rank_by_label(self, phone_at: int, cells: list[str]) -> int:
+    def _phone_rank_by_label_0_without_label(self, phone_at: int, cells: list[str]) -> int:
         """The rank of the number in a phone column by the label beside it, such as `Mobile`."""
         label_at = self.phone_labels.get(phone_at)
-        return rank_of_phone_label(cells[label_at]) if label_at is not None else 0
+        return rank_of_phone_label_lowest_is_best(cells[label_at]) if label_at is not None else 0
 
-    def _numbers_with_refusing_remark(
+    def _possible_numbers_if_remark_refuses(
         self, reader: PhoneReader, text: str, country: str
     ) -> list[str]:
         """All numbers that a cell may hold whose remark refuses messages; such a no is kept."""
@@ -448,7 +466,7 @@ class _RowValidator:
             return []
         return reader.find_all_possible_numbers(text, country)
 
-    def _build_birthday_cache(self, sample: Sequence[str]) -> KnownCells[date | None]:
+    def _build_caching_birthday_parser(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
 
         def read(text: str) -> date | None:
@@ -460,7 +478,9 @@ class _RowValidator:
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
 
-    def _first_and_last_name(self, cells: list[str], dropped: list[DroppedCell]) -> tuple[str, str]:
+    def _first_and_last_name_or_drop_cells(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> tuple[str, str]:
         if len(self.first_at) == 1 == len(self.last_at) and not self.full_names:
             first, last = cells[self.first_at[0]], cells[self.last_at[0]]
             if first.isalpha() and last.isalpha():  # most are, and take few calls
@@ -498,7 +518,7 @@ class _RowValidator:
             if is_placeholder_for_no_value(text):
                 continue
             try:
-                return _parse_unusual_email(text)
+                return _parse_unusual_email_or_raise_unusable(text)
             except UnusableCell as problem:
                 problems.append(self._build_dropped_cell("e-mail address", at, cells, problem))
         dropped += problems
@@ -513,14 +533,16 @@ class _RowValidator:
             if not text or is_placeholder_for_no_value(text):
                 continue
             try:
-                if gender := column.parse(text):
+                if gender := column.parse_or_raise_unusable(text):
                     return gender
             except UnusableCell as problem:
                 problems.append(self._build_dropped_cell("gender", at, cells, problem))
         dropped += problems
         return None
 
-    def _combine_consent_cells(self, cells: list[str], dropped: list[DroppedCell]) -> ConsentCell:
+    def _combine_consent_cells_and_list_unclear_ones(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> ConsentCell:
         """What all cells together say: a no wins, then doubt, then a yes."""
         if self._has_refusing_remark(cells):
             return ConsentCell(Consent.OPTED_OUT)
@@ -529,7 +551,7 @@ class _RowValidator:
             cell = column.read(cells[at])
             if is_of_other_messages and cell.consent == Consent.AGREES:
                 continue  # a yes to e-mail says nothing about SMS, a no does
-            if cell.problem and cell_refuses_messages_themselves(cells[at]):
+            if cell.problem and cell_refuses_messages_without_naming_opt_out(cells[at]):
                 cell = ConsentCell(Consent.OPTED_OUT)
             if cell.problem:
                 dropped.append(
@@ -537,7 +559,7 @@ class _RowValidator:
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
-        for note in self._read_notes(cells, dropped):
+        for note in self._read_notes_and_list_unclear_ones(cells, dropped):
             said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
@@ -554,7 +576,9 @@ class _RowValidator:
             " " in cells[at] and name_refuses_contact(cells[at]) for at in self.names_at
         ) or any(phone_remark_refuses_messages(cells[at]) for at, _ in self.phone_readers)
 
-    def _read_notes(self, cells: list[str], dropped: list[DroppedCell]) -> Iterator[ConsentCell]:
+    def _read_notes_and_list_unclear_ones(
+        self, cells: list[str], dropped: list[DroppedCell]
+    ) -> Iterator[ConsentCell]:
         """What each note of a row says; one that is not clear is listed."""
         for at, notes in self.notes:
             note = notes[cells[at]]
@@ -581,7 +605,9 @@ class _RowValidator:
         )
 
 
-def _is_often_unread(birthday_of: KnownCells[date | None], cells: Sequence[str]) -> bool:
+def _are_birthdays_often_unreadable(
+    birthday_of: KnownCells[date | None], cells: Sequence[str]
+) -> bool:
     """Whether birthdays of a column are often no dates, so that one is no sign of a damaged row."""
     unread = 0
     for cell in cells:
@@ -619,7 +645,7 @@ def _columns_with_matchers_of_uniform_cells(
 
 _DIGIT, _AT = re.compile(r"\d"), re.compile("@")
 _CELL_TYPES = (
-    (looks_like_date, _DIGIT, 1),
+    (looks_like_date_with_year, _DIGIT, 1),
     (looks_like_email, _AT, 1),
     (looks_like_phone, _DIGIT, 1),
     (re.compile(r"[-+]?\d[\d.,]*").fullmatch, _DIGIT, 5),  # a few notes may all be numbers
@@ -628,7 +654,7 @@ _CELL_TYPES = (
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
 
 
-def _build_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
+def _build_agreeing_and_refusing_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
     """Readers of states: of those who agreed, and of those who did not."""
     return (
         ConsentColumn((), is_opt_out=False, date_order=DateOrder.ISO, zone=zone),
@@ -636,7 +662,9 @@ def _build_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
     )
 
 
-def _read_note(agreeing: ConsentColumn, refusing: ConsentColumn, text: str) -> ConsentCell:
+def _read_note_as_opt_out_doubt_or_nothing(
+    agreeing: ConsentColumn, refusing: ConsentColumn, text: str
+) -> ConsentCell:
     """What a note says: an opt-out if it refuses messages, doubt if it only speaks of them."""
     if cell_refuses_messages(text):
         return ConsentCell(Consent.OPTED_OUT)
@@ -644,7 +672,7 @@ def _read_note(agreeing: ConsentColumn, refusing: ConsentColumn, text: str) -> C
     is_state = not said.problem and refusing.read(text).consent == said.consent
     if said.consent == Consent.OPTED_OUT and is_state:
         return said  # `unsubscribed` means the same in every column, `no` does not
-    channels = channels_in_cell(text)
+    channels = channels_if_cell_lists_only_channels(text)
     is_unclear = (channels and "sms" not in channels) or (
         # `no` may answer anything, `no milk` answers nothing.
         not said.problem and said.consent >= Consent.WITHHELD and text.strip().isalnum()
@@ -657,7 +685,7 @@ def _read_note(agreeing: ConsentColumn, refusing: ConsentColumn, text: str) -> C
     return _NOTHING_SAID
 
 
-def _parse_unusual_email(text: str) -> str:
+def _parse_unusual_email_or_raise_unusable(text: str) -> str:
     """The address of an unusual cell.
 
     Raises:

@@ -12,9 +12,12 @@ from astronote.common.sql import database_now
 from astronote.common.times import EARLIEST_BELIEVED_TIME, plausible_claimed_or_arrival_time
 from contacts.importing.consent_cells import Consent
 from contacts.importing.validating import ContactRow
-from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
+from contacts.marketing_blocks import (
+    phones_suppressed_at_store_or_everywhere,
+    wait_for_sends_and_suppress_phones,
+)
 from contacts.models import ContactImport
-from contacts.opt_in_wording import opt_in_question_of
+from contacts.opt_in_wording import own_or_standard_opt_in_question_of
 
 COPY_NULL = "\\N"
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -67,7 +70,9 @@ def build_staging_copy_line(row: ContactRow, *, agrees: bool) -> str:
     )
 
 
-def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows) -> UpsertCounts:
+def upsert_contacts_with_consent_suppressions_and_list(
+    contact_import: ContactImport, rows: StagedRows
+) -> UpsertCounts:
     """Create and update contacts, with consent events and memberships; called in a transaction.
 
     An empty cell changes nothing. Consent is not given to a contact that opted out or whose number
@@ -94,7 +99,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
         with cursor.copy("COPY staging FROM STDIN") as copy:
             copy.write(rows.lines)
         if has_consent:
-            suppressed = suppressed_phones(owner_id, rows.phones)
+            suppressed = phones_suppressed_at_store_or_everywhere(owner_id, rows.phones)
             if suppressed:
                 cursor.execute(REVOKE_STAGED_CONSENT, [list(suppressed)])
         cursor.execute(
@@ -115,7 +120,7 @@ def upsert_contacts_and_consent(contact_import: ContactImport, rows: StagedRows)
         )
         created, updated = cursor.fetchone()
         if asks_first:
-            question = opt_in_question_of(contact_import.owner)
+            question = own_or_standard_opt_in_question_of(contact_import.owner)
             cursor.execute(
                 ADD_OPT_IN_REQUESTS,
                 {
@@ -275,7 +280,7 @@ ADD_OPT_IN_REQUESTS = """
 """
 
 
-def copy_rejected_rows(lines: bytes) -> None:
+def insert_rejected_rows_by_copy(lines: bytes) -> None:
     """Store rejected rows, given as lines of COPY; called in a transaction."""
     with connection.cursor() as cursor, cursor.copy(COPY_REJECTED_ROWS) as copy:
         copy.write(lines)

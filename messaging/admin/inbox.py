@@ -17,7 +17,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
 from astronote.common.admin_lists import ReadOnlyAdmin
 from contacts.models import Contact
-from contacts.search import search_contacts
+from contacts.search import search_contacts_by_beginnings
 from messaging.conversations import (
     MAX_ANSWER,
     answer_customer,
@@ -76,7 +76,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Reply], bool]:
         if not search_term.strip():
             return queryset, False
-        found = search_contacts(Contact.objects.order_by("-pk"), search_term)
+        found = search_contacts_by_beginnings(Contact.objects.order_by("-pk"), search_term)
         return queryset.filter(contact__in=list(found[:CONTACTS_SEARCHED])), False
 
     def has_answer_permission(self, request: HttpRequest) -> bool:

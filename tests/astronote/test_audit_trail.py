@@ -141,7 +141,9 @@ def things(tmp_path):
     )
     file = tmp_path / "customers.csv"
     file.write_text("phone\n+306900000009\nnothing\n")
-    made = lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
+    made = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "a.csv", [b"phone\n+306900000008\n"]
+    )
     call_command("create_operator", "olga@example.com", role="operator", password=PASSWORD)
     return {"STORE": store.email, "DRAFT": str(draft.pk), "SENDING": str(sending.pk),
             "FILE": file, "IMPORT": str(made.pk)}  # fmt: skip
@@ -175,7 +177,7 @@ def fill(sandbox):
     rows_of_every_kind(store, sandbox)
     Wallet.objects.update(reserved_balance=50)
     CreditReservation.objects.update(amount=50)  # some of the rows were put into its batch
-    lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
+    lifecycle.create_unstarted_import_or_refuse(store.pk, "a.csv", [b"phone\n+306900000008\n"])
 
 
 def check_that_entry_is_written(answer, before, after, known, door):

@@ -32,8 +32,8 @@ from astronote.common.spreadsheet_csv import (
 )
 from astronote.models import AuditEntry, User
 from campaigns.models import Campaign
-from contacts.lookup import contact_ids_with_phone
-from contacts.phones import phone_hash, phone_region_of, to_e164
+from contacts.lookup import contact_ids_of_all_stores_with_phone
+from contacts.phones import phone_hash, phone_region_of_store_or_default, to_e164_or_none
 from tests.support.factories import make_campaign, make_contact, make_store
 
 database = pytest.mark.django_db(transaction=True)
@@ -54,13 +54,13 @@ def test_the_hash_of_a_number_is_the_same_for_ever(settings):
 @database
 def test_the_country_of_numbers_is_the_stores_or_else_the_default(settings):
     settings.DEFAULT_PHONE_REGION = "DE"
-    assert phone_region_of(make_store("alice", phone_region="GR")) == "GR"
-    assert phone_region_of(make_store("bob")) == "DE"
+    assert phone_region_of_store_or_default(make_store("alice", phone_region="GR")) == "GR"
+    assert phone_region_of_store_or_default(make_store("bob")) == "DE"
 
 
 def test_punctuation_and_spaces_around_a_number_do_not_matter():
-    assert to_e164("+306900000001" + "-" * 26, "GR") == "+306900000001"
-    assert to_e164("\u00a0+30 (690) 000/0001 ", "DE") == "+306900000001"
+    assert to_e164_or_none("+306900000001" + "-" * 26, "GR") == "+306900000001"
+    assert to_e164_or_none("\u00a0+30 (690) 000/0001 ", "DE") == "+306900000001"
 
 
 @database
@@ -68,8 +68,8 @@ def test_a_number_is_found_at_every_store_that_has_it():
     alice, bob, cleo = (make_store(name) for name in ("alice", "bob", "cleo"))
     wanted = [make_contact(owner, "+306900000001").pk for owner in (alice, bob)]
     make_contact(cleo, "+306900000002")
-    assert sorted(contact_ids_with_phone("+306900000001")) == wanted
-    assert contact_ids_with_phone("+306900000009") == []
+    assert sorted(contact_ids_of_all_stores_with_phone("+306900000001")) == wanted
+    assert contact_ids_of_all_stores_with_phone("+306900000009") == []
 
 
 @database

@@ -68,7 +68,7 @@ def filled(sandbox):
     store = make_store()
     make_campaign(store, make_list(store, 2))
     rows_of_every_kind(store, sandbox)
-    lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
+    lifecycle.create_unstarted_import_or_refuse(store.pk, "a.csv", [b"phone\n+306900000008\n"])
     return store
 
 

@@ -58,7 +58,7 @@ def _statements(path: Path, store) -> int:
     from astronote.queues import jobs
     from contacts.importing import lifecycle
 
-    job = lifecycle.create_and_start_import(store.pk, path, consent_source="")
+    job = lifecycle.create_import_and_enqueue_or_refuse(store.pk, path, consent_source="")
     jobs.get_queue("contact_import").empty()
     done, statements = counted(lambda: lifecycle.run_open_import_unless_running(job.pk))
     assert done.status == "completed", done.error
@@ -134,7 +134,7 @@ def _bare(path: Path, store) -> float:
 def _ours(place: Installation, path: Path, store, **options) -> tuple[float, float]:
     from contacts.importing import lifecycle
 
-    job = lifecycle.create_and_start_import(store.pk, path, **options)
+    job = lifecycle.create_import_and_enqueue_or_refuse(store.pk, path, **options)
 
     def ended() -> bool:
         job.refresh_from_db()

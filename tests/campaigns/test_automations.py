@@ -199,7 +199,9 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     contact(store, 1)
     path = tmp_path / "new.csv"
     path.write_text("phone,first name\n+306900000001,Old\n+306900000002,Nina\n")
-    job = lifecycle.create_and_start_import(store.pk, path, welcome=True, consent_source="a form")
+    job = lifecycle.create_import_and_enqueue_or_refuse(
+        store.pk, path, welcome=True, consent_source="a form"
+    )
     lifecycle.run_open_import_unless_running(job.pk)
     for _ in range(2):
         welcome.enqueue_welcome_messages()

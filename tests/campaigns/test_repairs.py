@@ -15,7 +15,7 @@ from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import enqueue, schedule
 from campaigns.models import Campaign, CampaignMessage
-from contacts.importing.lifecycle import create_and_start_import
+from contacts.importing.lifecycle import create_import_and_enqueue_or_refuse
 from messaging import sending
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.checks import ledger_balances
@@ -142,7 +142,7 @@ def test_an_overdue_campaign_is_started_although_its_job_is_lost():
 def test_an_import_whose_job_is_lost_is_enqueued_again(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("phone\n+306900000001\n")
-    job = create_and_start_import(make_store().pk, path)
+    job = create_import_and_enqueue_or_refuse(make_store().pk, path)
     jobs.redis_connection().flushdb()
     assert run_watchdog()["imports_enqueued"] == 1
     assert jobs.get_queue("contact_import").get_jobs()[0].args == (job.pk,)

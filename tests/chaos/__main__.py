@@ -120,7 +120,7 @@ class Chaos:
                 send_hour=0,
             )
         for owner in self.owners:
-            self.create_and_start_import(owner, 120)
+            self.create_import_and_enqueue_or_refuse(owner, 120)
             self.import_without_consent(owner)
         self.quiet(lambda: self.rules.unfinished() == [], "the first imports")
         for owner in self.owners:
@@ -129,11 +129,11 @@ class Chaos:
 
     # Work
 
-    def create_and_start_import(self, owner: Any, rows: int = 0) -> None:
+    def create_import_and_enqueue_or_refuse(self, owner: Any, rows: int = 0) -> None:
         """A file of new customers, the same numbers in every store, with a bad row."""
         from django.db import transaction
 
-        from contacts.importing.lifecycle import create_and_start_import
+        from contacts.importing.lifecycle import create_import_and_enqueue_or_refuse
 
         rows = rows or self.draw.randrange(20, 60)
         self.files += 1
@@ -155,12 +155,12 @@ class Chaos:
                 if sender == owner.sender_name:
                     writer.writerow([phone, "Again", today.replace(year=1990, day=1)])
             writer.writerow(["12", "Bad", ""])
-        create_and_start_import(owner.pk, path, "all", consent_source="chaos")
+        create_import_and_enqueue_or_refuse(owner.pk, path, "all", consent_source="chaos")
         transaction.on_commit(lambda: self.evidence.imported.update(promised))
 
     def import_without_consent(self, owner: Any) -> None:
         """A file of customers of whom nobody says that they agreed, some with a birthday today."""
-        from contacts.importing.lifecycle import create_and_start_import
+        from contacts.importing.lifecycle import create_import_and_enqueue_or_refuse
 
         self.files += 1
         path = self.place.root / f"customers-{self.files}.csv"
@@ -173,7 +173,7 @@ class Chaos:
                 phone = f"+30691{self.strangers:07}"
                 self.evidence.without_consent.add((owner.sender_name, phone))
                 writer.writerow([phone, "Stranger", born])
-        create_and_start_import(owner.pk, path, "all")
+        create_import_and_enqueue_or_refuse(owner.pk, path, "all")
 
     def ask_without_answer(self, owner: Any) -> None:
         """Half of those who never agreed have been asked, and have not answered."""
@@ -233,7 +233,7 @@ class Chaos:
         if self.draw.random() < 0.3:
             self.import_without_consent(owner)
         else:
-            self.create_and_start_import(owner)
+            self.create_import_and_enqueue_or_refuse(owner)
 
     def campaign(self, scheduled: bool = False) -> None:
         from django.db.models import Sum

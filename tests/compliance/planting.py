@@ -350,16 +350,18 @@ def plant_uploads(world: World) -> dict[str, ContactImport]:
     text = "\n".join(lines) + "\n"
     made = {}
     for name, status in (("ended", "completed"), ("pending", "pending"), ("uploaded", "uploaded")):
-        one = lifecycle.create_import(world.store.pk, f"{name}.csv", [text.encode()])
+        one = lifecycle.create_unstarted_import_or_refuse(
+            world.store.pk, f"{name}.csv", [text.encode()]
+        )
         ended = timezone.now() if name == "ended" else None
         ContactImport.objects.filter(pk=one.pk).update(status=status, finished_at=ended)
         made[name] = one
-    made["headed"] = lifecycle.create_import(
+    made["headed"] = lifecycle.create_unstarted_import_or_refuse(
         world.store.pk,
         "no-heading.csv",
         [f"690 000 0001,{FIRST},{LAST}\n{OTHER},Ann,Smith\n".encode()],
     )
-    planning.plan_import_and_store_plan(made["headed"], has_header=True)
+    planning.plan_import_and_store_plan_or_refuse(made["headed"], has_header=True)
     return made
 
 

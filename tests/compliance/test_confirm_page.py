@@ -159,10 +159,10 @@ def test_other_methods_are_refused(contact, asked, client, method):
 
 def test_an_imported_consent_is_proved_by_the_file_and_the_press(contact, client):
     text = f"phone,sms consent\n{PHONE},yes\n"
-    job = lifecycle.create_import(
+    job = lifecycle.create_unstarted_import_or_refuse(
         contact.owner_id, "a.csv", [text.encode()], consent_source="loyalty form"
     )
-    lifecycle.start_import(job, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     lifecycle.run_open_import_unless_running(job.pk)
     send_waiting_opt_in_requests()
     client.post(path_of(OptInRequest.objects.get()))

@@ -13,7 +13,7 @@ from django.utils import timezone
 from astronote.models import AuditEntry, User
 from compliance import off_boarding, rights
 from contacts.consent import change_consent
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import Contact, Suppression
 from tests.support.factories import make_list, make_store
 
@@ -92,7 +92,7 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
     Suppression.objects.all().delete()
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=True)
     assert repeat() == "opt-out: 2"
-    assert suppressed_phones(alice.pk, [phone]) == {phone}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [phone]) == {phone}
     again = Suppression.objects.get(owner=alice)
     assert (again.reason, again.created_at) == ("reply", then.created_at)
     entry = AuditEntry.objects.get(action="decisions repeated")

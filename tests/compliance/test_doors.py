@@ -16,7 +16,7 @@ from campaigns.automations import birthday, welcome
 from campaigns.models import Automation, CampaignMessage
 from compliance import rights
 from contacts.consent import change_consent
-from contacts.consent_records import record_opt_out
+from contacts.consent_records import record_opt_out_and_audit
 from contacts.importing import lifecycle, planning
 from contacts.models import ConsentEvent, Contact, MessageType, OptInRequest, Suppression
 from messaging import conversations, direct_messages, opt_in_requests, replies, sending
@@ -66,7 +66,7 @@ def by_link(client, contact):
 
 
 def by_telling_an_operator(client, contact):
-    record_opt_out(contact, MessageType.MARKETING, by="test")
+    record_opt_out_and_audit(contact, MessageType.MARKETING, by="test")
 
 
 def by_objection(client, contact):
@@ -164,9 +164,11 @@ def by_start(client, store, contact):
 
 def by_file(client, store, contact):
     text = f"phone,sms consent\n{PHONE},yes\n".encode()
-    one = lifecycle.create_import(store.pk, "again.csv", [text], consent_source="form")
-    planning.plan_import_and_store_plan(one, chosen={"phone": [0], "sms_consent": [1]})
-    lifecycle.start_import(one, by="test")
+    one = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "again.csv", [text], consent_source="form"
+    )
+    planning.plan_import_and_store_plan_or_refuse(one, chosen={"phone": [0], "sms_consent": [1]})
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     assert lifecycle.run_open_import_unless_running(one.pk).status == "completed"
 
 

@@ -100,7 +100,9 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     rule = AutomationRule.objects.create(
         owner=store, name="Birthday", message_body="Hi", trigger_type="birthday", is_active=True
     )
-    uploaded = lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
+    uploaded = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "a.csv", [b"phone\n+306900000008\n"]
+    )
     off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     # Before any job has run, a worker finds nothing to send.
     assert sending.process_next_batch() == BatchResult.NONE_DUE
@@ -243,7 +245,7 @@ def test_a_store_that_has_left_takes_no_lists_and_no_contacts(admin_client):
     store = make_store()
     leave(store, days=30)
     with pytest.raises(ImportRefused, match="left"):
-        lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
+        lifecycle.create_unstarted_import_or_refuse(store.pk, "a.csv", [b"phone\n+306900000008\n"])
     answer = admin_client.post(
         reverse("admin:contacts_contact_add"), {"owner": store.pk, "phone": "+306900000001"}
     )

@@ -175,7 +175,7 @@ def test_a_new_code_ends_the_old_one(message, client):
     send_code(client, message)
     if current_code() != old:
         assert "not the code" in enter(client, message, old).text
-    assert OptInRequest.objects.not_answered_or_closed().count() == 1
+    assert OptInRequest.objects.neither_answered_nor_closed().count() == 1
     enter(client, message, current_code())
     assert is_subscribed(message)
 

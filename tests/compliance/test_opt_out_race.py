@@ -40,7 +40,7 @@ def test_nothing_is_accepted_after_an_opt_out(seed, worker, sandbox, settings, t
     for fault in FAULTS:
         sandbox.behave(latency_ms=40, fault=fault, fault_share=0.3, retry_after_s=1)
         campaign = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-        lifecycle.create_and_start_import(store.pk, sheet, consent_source="paper form")
+        lifecycle.create_import_and_enqueue_or_refuse(store.pk, sheet, consent_source="paper form")
         for _ in range(OPT_OUTS):
             pk, phone = staying.pop()
             go_on(sandbox, campaign, dice.randrange(1, 15))

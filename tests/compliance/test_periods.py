@@ -182,13 +182,13 @@ def test_a_large_upload_has_no_name_on_the_disk(alice, admin_client, settings, m
     seen = []
     from contacts.importing import lifecycle
 
-    create_import = lifecycle.create_import
+    create_unstarted_import_or_refuse = lifecycle.create_unstarted_import_or_refuse
 
     def look(*args, **options):
         seen.append(named_files())
-        return create_import(*args, **options)
+        return create_unstarted_import_or_refuse(*args, **options)
 
-    monkeypatch.setattr(lifecycle, "create_import", look)
+    monkeypatch.setattr(lifecycle, "create_unstarted_import_or_refuse", look)
     before = named_files()
     text = b"phone,first name\n" + b"".join(b"+30690%07d,Ann\n" % n for n in range(500))
     file = SimpleUploadedFile("list.csv", text)

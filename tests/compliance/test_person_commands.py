@@ -23,7 +23,10 @@ from campaigns.models import (
 )
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.marketing_blocks import suppressed_phones, wait_for_sends_and_suppress_phones
+from contacts.marketing_blocks import (
+    phones_suppressed_at_store_or_everywhere,
+    wait_for_sends_and_suppress_phones,
+)
 from contacts.models import (
     ConsentEvent,
     ConsentEventType,
@@ -88,8 +91,8 @@ def ended_import(store, **fields):
 
 def test_an_import_that_had_not_started_does_not_bring_the_person_back(alice):
     text = f"phone,first name\n{PHONE},Mia\n+306900000055,Zoe\n"
-    one = lifecycle.create_import(alice.pk, "list.csv", [text.encode()])
-    lifecycle.start_import(one, by="test")
+    one = lifecycle.create_unstarted_import_or_refuse(alice.pk, "list.csv", [text.encode()])
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     erase()
     lifecycle.run_open_import_unless_running(one.pk)
     assert not Contact.objects.filter(phone=PHONE).exists()
@@ -99,8 +102,10 @@ def test_an_import_that_had_not_started_does_not_bring_the_person_back(alice):
 
 def test_file_names_and_headings_keep_no_trace(alice):
     text = f"{PHONE},Mia,Muster\n+306900000055,Zoe,Jones\n"
-    one = lifecycle.create_import(alice.pk, "mia muster 690 000 0001.csv", [text.encode()])
-    planning.plan_import_and_store_plan(one, has_header=True)
+    one = lifecycle.create_unstarted_import_or_refuse(
+        alice.pk, "mia muster 690 000 0001.csv", [text.encode()]
+    )
+    planning.plan_import_and_store_plan_or_refuse(one, has_header=True)
     ended_import(alice, file_name=f"list of {NAME}.csv", layout=one.layout)
     assert is_in("contacts_contactimport")
     erase()
@@ -172,7 +177,7 @@ def test_access_hands_out_rejected_rows_uploads_scans_purchases_and_redemptions(
     RejectedRow.objects.create(
         contact_import=ended_import(alice), line=2, reason="x", row=["690 000 0001", "of-rejected"]
     )
-    lifecycle.create_import(
+    lifecycle.create_unstarted_import_or_refuse(
         alice.pk, "of-upload.csv", [f"phone,note\n{PHONE},of-row\n+306900000055,no\n".encode()]
     )
     text = exported(capsys)
@@ -213,12 +218,14 @@ def test_retention_goes_by_when_an_opt_out_came_if_its_time_cannot_be_true(alice
     call_command("run_pii_retention")
     contact.refresh_from_db()
     assert contact.phone is None, "and not never"
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
 
 
 def test_an_objection_of_a_number_that_is_no_contacts_is_kept(alice):
     call_command("person", "object", "+306900000099", "--store", str(alice.pk))
-    assert suppressed_phones(alice.pk, ["+306900000099"]) == {"+306900000099"}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, ["+306900000099"]) == {
+        "+306900000099"
+    }
 
 
 def test_an_objection_of_a_number_that_said_stop_as_a_stranger_is_an_objection(alice):

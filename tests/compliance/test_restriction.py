@@ -23,7 +23,7 @@ from campaigns.models import (
 from compliance import retention, rights
 from contacts.consent import change_consent
 from contacts.importing import lifecycle
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import (
     ConsentEvent,
     ConsentEventType,
@@ -109,7 +109,7 @@ def test_a_restricted_contact_gets_no_test(alice, sandbox):
 def import_rows(store, tmp_path, *rows, **options):
     path = tmp_path / "list.csv"
     path.write_text("\n".join(["phone,first name,opt out", *rows]) + "\n")
-    one = lifecycle.create_and_start_import(store.pk, path, "imported", **options)
+    one = lifecycle.create_import_and_enqueue_or_refuse(store.pk, path, "imported", **options)
     return lifecycle.run_open_import_unless_running(one.pk)
 
 
@@ -127,7 +127,7 @@ def test_a_no_in_a_file_is_kept_though_the_contact_is_not_changed(alice, tmp_pat
     before = Contact.objects.filter(phone=PHONE).values().get()
     import_rows(alice, tmp_path, f"{PHONE},Other,yes")
     assert Contact.objects.filter(phone=PHONE).values().get() == before
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
 
 
 @pytest.mark.parametrize("kept_by", ["restriction", "legal hold"])
@@ -276,7 +276,7 @@ def test_an_objection_without_a_contact_leaves_a_suppression(alice):
     assert suppressions() == {(alice.pk, "objection")}
     assert rights.withdraw_all_consent(number, by="test") == 0
     assert suppressions() == {(alice.pk, "objection"), (None, "objection")}
-    assert suppressed_phones(make_store("bob").pk, [number]) == {number}
+    assert phones_suppressed_at_store_or_everywhere(make_store("bob").pk, [number]) == {number}
 
 
 def test_an_objection_of_somebody_who_never_consented_leaves_a_suppression(alice, tmp_path):
@@ -301,7 +301,7 @@ def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])
     replies.wait_and_apply_received_replies()
     assert not Contact.objects.get(phone=OTHER).is_subscribed
-    assert suppressed_phones(alice.pk, [OTHER]) == {OTHER}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [OTHER]) == {OTHER}
 
 
 def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
@@ -312,10 +312,10 @@ def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
         opt_in_requests.ask_for_consent(contact, by="test")
     with pytest.raises(SendingBlocked, match="only be stored"):
         opt_in_requests.send_opt_in_code(contact, "code", wording="May we?", version="")
-    one = lifecycle.create_import(
+    one = lifecycle.create_unstarted_import_or_refuse(
         alice.pk, "list.csv", [f"phone\n{PHONE}\n".encode()], consent_source="form"
     )
-    lifecycle.start_import(one, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     lifecycle.run_open_import_unless_running(one.pk)
     assert not OptInRequest.objects.exists() and not DirectMessage.objects.exists()
 

@@ -9,7 +9,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage, ConversionEvent, NfcTag, Redemption
 from compliance import retention
 from contacts.consent import change_consent
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import ConsentEvent, ConsentEventType, Contact, Suppression
 from messaging import replies
 from tests.support.factories import make_campaign, make_list, make_store
@@ -122,7 +122,7 @@ def test_the_proof_of_an_opt_out_outlives_the_contact_with_its_reason_and_time(
     assert run() == {"contacts_contact": 1}
     proof = Suppression.objects.get()
     assert (proof.owner, proof.reason, proof.created_at) == (alice, "inbound_stop", told)
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
 
 
 def test_a_proof_that_is_there_stays_as_it_is(alice):

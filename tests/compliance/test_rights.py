@@ -60,7 +60,7 @@ def stores(sandbox, client, tmp_path):
         path = tmp_path / f"{name}.csv"
         path.write_text(f"phone,first name,birthday\n690-000-0001,{NAME},31/31/1990\n")
         lifecycle.run_open_import_unless_running(
-            lifecycle.create_and_start_import(store.pk, path).pk
+            lifecycle.create_import_and_enqueue_or_refuse(store.pk, path).pk
         )
         made.append(store)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": f"STOP, {NAME} here"}])

@@ -14,7 +14,7 @@ from contacts.consent import (
     RECORDED_BY_OPERATOR,
     Evidence,
     change_consent,
-    consenting_contacts_q,
+    consenting_unrestricted_contacts_q,
 )
 from contacts.marketing_blocks import (
     pairs_suppressed_at_store_or_everywhere,
@@ -66,7 +66,9 @@ def test_each_type_of_message_needs_its_own_consent_and_a_number(message_type, e
     make_contact(store, "+306900000002", is_subscribed=False)
     make_contact(store, "+306900000003", service_allowed=False)
     make_contact(store, None, anonymised_at=timezone.now())
-    found = Contact.objects.filter(consenting_contacts_q(message_type)).order_by("phone")
+    found = Contact.objects.filter(consenting_unrestricted_contacts_q(message_type)).order_by(
+        "phone"
+    )
     assert list(found.values_list("phone", flat=True)) == expected
 
 

@@ -39,8 +39,8 @@ def store():
 
 def pending(store, data, name="list.csv", **options):
     """A started import of a file that nobody has read yet."""
-    one = lifecycle.create_import(store.pk, name, [data], **options)
-    lifecycle.start_import(one, by="test")
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, name, [data], **options)
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     return one
 
 
@@ -99,11 +99,11 @@ def test_the_file_of_an_import_that_has_ended_is_deleted(store):
 )
 def test_however_a_file_is_written_the_other_rows_are_read_as_before(store, name, data):
     def rows_of(one):
-        with files.temporary_local_copy(one.pk) as path:
+        with files.temporary_local_copy_or_refuse(one.pk) as path:
             return list(FileReader(path, Layout.from_json(one.layout)))
 
-    one = lifecycle.create_import(store.pk, "list.csv", [data])
-    planning.plan_import_and_store_plan(one)
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.csv", [data])
+    planning.plan_import_and_store_plan_or_refuse(one)
     before = rows_of(one)
     erase()
     one.refresh_from_db()
@@ -114,9 +114,9 @@ def test_however_a_file_is_written_the_other_rows_are_read_as_before(store, name
     ]
     assert [line for line, _ in after] == [line for line, _ in before]
     headings = one.layout["headings"]
-    planning.plan_import_and_store_plan(one, has_header=True, chosen=one.mapping)
+    planning.plan_import_and_store_plan_or_refuse(one, has_header=True, chosen=one.mapping)
     assert one.layout["headings"] == headings, "it is planned again as it was"
-    lifecycle.start_import(one, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.created, done.rejected) == (2, 1)
 
@@ -128,14 +128,14 @@ def test_a_workbook_becomes_a_table_without_its_other_sheets(store, tmp_path):
         [head, (2, [306900000077, "Ann", "Smith"]), (4, [306900000001, "Mia", "Muster"])],
         [(1, ["Notes"]), (2, ["Mia is 690 000 0001"])],
     )
-    one = lifecycle.create_import(store.pk, "list.xlsx", [path.read_bytes()])
-    planning.plan_import_and_store_plan(one, sheet="Sheet1")
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.xlsx", [path.read_bytes()])
+    planning.plan_import_and_store_plan_or_refuse(one, sheet="Sheet1")
     erase()
     assert bytes_of(one).decode().splitlines() == [
         "phone,first name,last name", "306900000077,Ann,Smith", "", "erased on request,,",
     ]  # fmt: skip
     one.refresh_from_db()
-    lifecycle.start_import(one, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.status, done.created, done.rejected) == ("completed", 1, 1)
 
@@ -147,15 +147,17 @@ def test_a_sheet_that_is_not_read_is_enough_to_write_the_file_anew(store, tmp_pa
         [head, (2, [306900000077, "Ann", "Smith"])],
         [(1, ["Notes"]), (2, ["Mia is 690 000 0001"])],
     )
-    one = lifecycle.create_import(store.pk, "list.xlsx", [path.read_bytes()])
-    planning.plan_import_and_store_plan(one, sheet="Sheet1")
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.xlsx", [path.read_bytes()])
+    planning.plan_import_and_store_plan_or_refuse(one, sheet="Sheet1")
     assert erase().counts["files_rewritten"] == 1
     assert b"Ann" in bytes_of(one) and b"690 000" not in bytes_of(one)
 
 
 def test_headings_that_were_a_customer_are_headings_no_more(store):
-    one = lifecycle.create_import(store.pk, "x.csv", [("\n".join(ROWS[2:]) + "\n").encode()])
-    planning.plan_import_and_store_plan(one, has_header=True)
+    one = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "x.csv", [("\n".join(ROWS[2:]) + "\n").encode()]
+    )
+    planning.plan_import_and_store_plan_or_refuse(one, has_header=True)
     assert one.layout["headings"][1] == "Mia"
     done = pending(store, TEXT.encode())
     ContactImport.objects.filter(pk=done.pk).update(layout=one.layout, status="failed")
@@ -170,12 +172,12 @@ def test_a_row_of_somebody_else_only_loses_the_mention(store):
     text = TEXT.replace("email", "email,emergency call").replace(
         "ann@example.com", "ann@example.com,Mia +30 690 000 0001"
     )
-    one = lifecycle.create_import(store.pk, "list.csv", [text.encode()])
-    planning.plan_import_and_store_plan(one)
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.csv", [text.encode()])
+    planning.plan_import_and_store_plan_or_refuse(one)
     erase()
     assert "+306900000077,Ann,Smith,ann@example.com,Mia [erased]" in bytes_of(one).decode()
     one.refresh_from_db()
-    lifecycle.start_import(one, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
     lifecycle.run_open_import_unless_running(one.pk)
     assert phones() == ["+306900000055", OTHER]
 
@@ -226,7 +228,7 @@ def test_an_import_that_is_being_read_goes_on_without_the_person(store, monkeypa
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 100)
     one = pending(store, long_text(500).encode())
     written = []
-    write_chunk = lifecycle._write_chunk_unless_cancelled
+    write_chunk = lifecycle._write_chunk_unless_cancelled_or_raise_changed
 
     def write_and_erase_after_two(*args):
         result = write_chunk(*args)
@@ -237,7 +239,9 @@ def test_an_import_that_is_being_read_goes_on_without_the_person(store, monkeypa
             thread.join()
         return result
 
-    monkeypatch.setattr(lifecycle, "_write_chunk_unless_cancelled", write_and_erase_after_two)
+    monkeypatch.setattr(
+        lifecycle, "_write_chunk_unless_cancelled_or_raise_changed", write_and_erase_after_two
+    )
     done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.status, done.processed, done.created, done.rejected) == ("completed", 501, 500, 1)
     assert PHONE not in phones()
@@ -270,11 +274,14 @@ def test_a_chunk_that_is_written_waits_for_the_erasure_and_then_leaves_the_perso
 
 
 def test_a_plan_of_the_old_file_is_not_stored_over_the_new_one(store):
-    one = lifecycle.create_import(store.pk, "list.csv", [TEXT.encode()])
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.csv", [TEXT.encode()])
     stale = ContactImport.objects.get(pk=one.pk)
     erase()
-    with files.temporary_local_copy(one.pk) as path:
-        plan = planning.plan_import(Path(path), store)
+    with files.temporary_local_copy_or_refuse(one.pk) as path:
+        plan = planning.plan_import_or_refuse(Path(path), store)
     with pytest.raises(files.FileChanged):
         planning.store_plan_or_raise_file_changed(stale, plan, "iso")
-    assert planning.plan_import_and_store_plan(ContactImport.objects.get(pk=one.pk)).refusal is None
+    assert (
+        planning.plan_import_and_store_plan_or_refuse(ContactImport.objects.get(pk=one.pk)).refusal
+        is None
+    )

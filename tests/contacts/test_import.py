@@ -45,7 +45,7 @@ def file_of(tmp_path, text, name="customers.csv"):
 
 
 def imported(tmp_path, store, text, list_name="", name="customers.csv", **options):
-    job = lifecycle.create_and_start_import(
+    job = lifecycle.create_import_and_enqueue_or_refuse(
         store.pk, file_of(tmp_path, text, name), list_name, **options
     )
     return lifecycle.run_open_import_unless_running(job.pk)
@@ -143,7 +143,9 @@ def test_an_import_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, w
     text = many(60_000) + "12,Bad,\n" + many(2_000, first=100).partition("\n")[2]
     alice, bob = make_store("alice"), make_store("bob")
     calm = imported(tmp_path, alice, text)
-    job = lifecycle.create_and_start_import(bob.pk, file_of(tmp_path, text), consent_source="form")
+    job = lifecycle.create_import_and_enqueue_or_refuse(
+        bob.pk, file_of(tmp_path, text), consent_source="form"
+    )
     for rows in (1, 15_000, 30_000, 45_000):
         process = worker("rqworker", "contact_import")
         wait_until(lambda: _processed(job) >= rows)  # noqa: B023
@@ -176,7 +178,9 @@ def test_two_imports_of_one_store_at_once_neither_deadlock_nor_double(tmp_path, 
     store = make_store()
     texts = (many(40_000), many(40_000, first=20_000))
     both = [
-        lifecycle.create_and_start_import(store.pk, file_of(tmp_path, text, f"{n}.csv"), "all")
+        lifecycle.create_import_and_enqueue_or_refuse(
+            store.pk, file_of(tmp_path, text, f"{n}.csv"), "all"
+        )
         for n, text in enumerate(texts)
     ]
     for _ in range(2):
@@ -191,16 +195,18 @@ def test_two_imports_of_one_store_at_once_neither_deadlock_nor_double(tmp_path, 
 
 
 def test_an_import_that_is_cancelled_stops_and_keeps_what_it_has(tmp_path, worker):
-    job = lifecycle.create_and_start_import(make_store().pk, file_of(tmp_path, many(200_000)))
+    job = lifecycle.create_import_and_enqueue_or_refuse(
+        make_store().pk, file_of(tmp_path, many(200_000))
+    )
     process = worker("rqworker", "contact_import", "--burst")
     wait_until(lambda: _processed(job))
-    lifecycle.cancel_import(job, by="test")
+    lifecycle.cancel_import_and_audit_or_raise_ended(job, by="test")
     assert process.wait(60) == 0
     job.refresh_from_db()
     assert job.status == "cancelled" and 0 < job.processed < 200_000
     assert Contact.objects.count() == job.created == job.processed
     with pytest.raises(ValueError, match="has ended"):
-        lifecycle.cancel_import(job, by="test")
+        lifecycle.cancel_import_and_audit_or_raise_ended(job, by="test")
     assert lifecycle.run_open_import_unless_running(job.pk).status == "cancelled"
     assert list(AuditEntry.objects.values_list("action", flat=True)) == [
         "import started",
@@ -213,7 +219,7 @@ def test_rejected_rows_are_corrected_and_imported_again(tmp_path):
     text = "Handy;Vorname;Geburtstag\n12;=cmd();31.12.1990\n6900000002;Eva;41.1.1990\n"
     job = imported(tmp_path, store, text)
     assert job.rejected == 2
-    download = "".join(rejected.rejected_csv_lines(job))
+    download = "".join(rejected.rejected_csv_lines_with_bom_and_heading(job))
     rows = list(csv.reader(io.StringIO(download.lstrip("\ufeff"))))
     assert rows[0] == ["Handy", "Vorname", "Geburtstag", "rejected because"]
     assert rows[1][1] == "'=cmd()" and rows[1][3].startswith("Handy: not a valid phone number")
@@ -230,9 +236,9 @@ def test_a_chosen_mapping_is_remembered_for_the_same_columns(tmp_path):
     call_command("import_contacts", store.email, path, map=["phone=B", "last_name=A"])
     lifecycle.run_open_import_unless_running(ContactImport.objects.get().pk)
     assert Contact.objects.get().last_name == "Anna"
-    planned = planning.plan_import(path, store)
+    planned = planning.plan_import_or_refuse(path, store)
     assert planned.mapping == {"phone": [1], "last_name": [0]}
-    assert planning.plan_import(path, make_store("bob")).mapping != planned.mapping
+    assert planning.plan_import_or_refuse(path, make_store("bob")).mapping != planned.mapping
 
 
 def test_birthdays_in_an_order_that_nobody_can_tell_are_asked_for(tmp_path):
@@ -270,17 +276,19 @@ def test_a_file_without_phone_numbers_says_so(tmp_path):
 def test_files_that_are_empty_or_too_large_are_refused(tmp_path, settings, size, words):
     settings.IMPORT_MAX_MB = 1
     with pytest.raises(lifecycle.ImportRefused, match=words):
-        lifecycle.create_and_start_import(make_store().pk, file_of(tmp_path, b"x" * size))
+        lifecycle.create_import_and_enqueue_or_refuse(
+            make_store().pk, file_of(tmp_path, b"x" * size)
+        )
     assert not ContactImport.objects.exists()
 
 
 def test_uploaded_files_are_deleted_after_their_time(tmp_path, settings):
     store = make_store()
     done = imported(tmp_path, store, many(1))
-    going = lifecycle.create_and_start_import(store.pk, file_of(tmp_path, many(1)))
-    assert files.delete_expired_files() == 0
+    going = lifecycle.create_import_and_enqueue_or_refuse(store.pk, file_of(tmp_path, many(1)))
+    assert files.delete_files_of_expired_imports() == 0
     settings.IMPORT_FILE_RETENTION_HOURS = 0
-    assert files.delete_expired_files() == 1
+    assert files.delete_files_of_expired_imports() == 1
     kept = ImportFileChunk.objects.values_list("contact_import", flat=True)
     assert list(kept) == [going.pk]
     done.refresh_from_db()

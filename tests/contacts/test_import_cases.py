@@ -49,7 +49,7 @@ def _verdict(case: dict[str, Any], path: Path, store: Any) -> tuple[str, str]:
     """`right`, `safe` (refused or rejected with a reason), `wrong`, or `open` (it never ended)."""
     known_before = set(Contact.objects.filter(owner=store).values_list("phone", flat=True))
     try:
-        contact_import = lifecycle.create_and_start_import(
+        contact_import = lifecycle.create_import_and_enqueue_or_refuse(
             store.pk, path, consent_source=case["consent"]
         )
     except ImportRefused as error:

@@ -40,15 +40,15 @@ def imported(store, *rows, columns=tuple(HEADINGS), **options):
     options = {"consent_source": "form", **options}
     lines = [",".join(columns)]
     lines += [",".join(row.get(heading, "") for heading in columns) for row in rows]
-    job = lifecycle.create_import(
+    job = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "customers.csv", ["\n".join(lines).encode() + b"\n"], **options
     )
     mapping = {
         field: [columns.index(HEADINGS[at]) for at in places if HEADINGS[at] in columns]
         for field, places in MAPPING.items()
     }
-    planning.plan_import_and_store_plan(job, chosen=mapping, date_order="iso")
-    lifecycle.start_import(job, by="test")
+    planning.plan_import_and_store_plan_or_refuse(job, chosen=mapping, date_order="iso")
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "completed", job.error
     return job
@@ -321,7 +321,7 @@ def test_rows_that_were_kept_without_a_cell_are_counted_and_listed():
         "kept without birthday: the date has no year; kept without e-mail"
     )
     assert "kept without consent" in kept.reason
-    assert "kept without birthday" in "".join(rejected.rejected_csv_lines(job))
+    assert "kept without birthday" in "".join(rejected.rejected_csv_lines_with_bom_and_heading(job))
 
 
 def test_a_landline_is_stored_and_not_marketed_to():
@@ -349,8 +349,10 @@ def failing(kind):
 @pytest.fixture
 def job():
     text = f"phone,first name\n{PHONE},Anna\n+306900000002,{SECRET}\n"
-    contact_import = lifecycle.create_import(make_store("alice").pk, "c.csv", [text.encode()])
-    lifecycle.start_import(contact_import, by="test")
+    contact_import = lifecycle.create_unstarted_import_or_refuse(
+        make_store("alice").pk, "c.csv", [text.encode()]
+    )
+    lifecycle.start_import_audit_and_enqueue_or_raise(contact_import, by="test")
     return contact_import
 
 
@@ -384,7 +386,7 @@ def test_an_error_before_the_first_row_ends_the_import(job, monkeypatch, place):
         raise ZeroDivisionError(SECRET)
 
     if place == "plan":
-        monkeypatch.setattr(planning, "plan_import", fail)
+        monkeypatch.setattr(planning, "plan_import_or_refuse", fail)
     else:
         monkeypatch.setattr(lifecycle.reading, "FileReader", fail)
     job = lifecycle.run_open_import_unless_running(job.pk)
@@ -396,7 +398,7 @@ def test_an_import_goes_on_after_the_database_was_away(job, monkeypatch):
         raise OperationalError(f"server closed the connection at {SECRET}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "upsert_contacts_and_consent", away)
+        patch.setattr(writing, "upsert_contacts_with_consent_suppressions_and_list", away)
         with pytest.raises(lifecycle.DatabaseUnavailable) as raised:
             tasks.import_contacts(job.pk)
     assert SECRET not in repr(raised.value)
@@ -409,7 +411,7 @@ def test_a_job_that_takes_too_long_leaves_the_import_open(job, monkeypatch):
         raise JobTimeoutException("too long")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "upsert_contacts_and_consent", late)
+        patch.setattr(writing, "upsert_contacts_with_consent_suppressions_and_list", late)
         with pytest.raises(JobTimeoutException):
             lifecycle.run_open_import_unless_running(job.pk)
     job.refresh_from_db()
@@ -425,7 +427,7 @@ def test_an_import_that_ends_its_worker_again_and_again_fails(job, monkeypatch):
     def kill(*args, **options):
         raise Killed
 
-    monkeypatch.setattr(planning, "plan_import", kill)
+    monkeypatch.setattr(planning, "plan_import_or_refuse", kill)
     for attempt in range(lifecycle.MAX_ATTEMPTS):
         with pytest.raises(Killed):
             lifecycle.run_open_import_unless_running(job.pk)
@@ -439,9 +441,11 @@ def test_an_import_that_ends_its_worker_again_and_again_fails(job, monkeypatch):
 def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 1)
     text = "phone\n" + "".join(f"+30690000{n:04}\n" for n in range(12))
-    job = lifecycle.create_import(make_store("alice").pk, "c.csv", [text.encode()])
-    lifecycle.start_import(job, by="test")
-    original = writing.upsert_contacts_and_consent
+    job = lifecycle.create_unstarted_import_or_refuse(
+        make_store("alice").pk, "c.csv", [text.encode()]
+    )
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
+    original = writing.upsert_contacts_with_consent_suppressions_and_list
     calls = itertools.count()
 
     def one_then_killed(*args):
@@ -449,7 +453,9 @@ def test_an_import_that_goes_on_between_kills_ends(monkeypatch):
             raise Killed
         return original(*args)
 
-    monkeypatch.setattr(writing, "upsert_contacts_and_consent", one_then_killed)
+    monkeypatch.setattr(
+        writing, "upsert_contacts_with_consent_suppressions_and_list", one_then_killed
+    )
     kills = 0
     while True:
         try:
@@ -475,10 +481,10 @@ def test_cells_that_postgresql_cannot_store_are_listed_and_do_no_harm():
             return iter(enumerate(rows, 2))
 
     job = ContactImport.objects.create(owner=store, file_size=1, status="processing")
-    for chunk in lifecycle._iter_chunks_split_at_checkpoint(
+    for chunk in lifecycle._iter_all_chunks_one_ending_at_checkpoint(
         Reader(), validate, job.pk, checkpoint=0
     ):
-        assert lifecycle._write_chunk_unless_cancelled(job, chunk)
+        assert lifecycle._write_chunk_unless_cancelled_or_raise_changed(job, chunk)
     assert contact_of(store).first_name == "An na"
     assert RejectedRow.objects.get().row == ["12\ufffd\ufffd", "A\ufffd"]
 
@@ -489,7 +495,7 @@ def test_nothing_of_a_killed_import_is_left_in_the_temporary_folder(tmp_path, wo
     path.write_text(text)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    job = lifecycle.create_and_start_import(make_store("alice").pk, path)
+    job = lifecycle.create_import_and_enqueue_or_refuse(make_store("alice").pk, path)
     process = worker("rqworker", "contact_import", TMPDIR=str(folder))
     wait_until(lambda: ContactImport.objects.get(pk=job.pk).processed)
     process.send_signal(signal.SIGKILL)
@@ -498,7 +504,7 @@ def test_nothing_of_a_killed_import_is_left_in_the_temporary_folder(tmp_path, wo
 
 
 def test_the_local_copy_has_no_name(job):
-    with files.temporary_local_copy(job.pk) as path:
+    with files.temporary_local_copy_or_refuse(job.pk) as path:
         assert path.read_bytes().startswith(b"phone") and path.stat().st_nlink == 0
     assert not path.exists()
 
@@ -516,16 +522,20 @@ def test_a_row_in_doubt_is_not_subscribed_by_a_later_row_that_says_nothing(monke
     monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
     store = make_store()
     text = f"Phone,Notes,Name\n+306900000009,,\n{PHONE},no SMS,\n{PHONE},,Anna\n"
-    job = lifecycle.create_import(store.pk, "a.csv", [text.encode()], consent_source="form")
-    lifecycle.start_import(job, by="test")
+    job = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "a.csv", [text.encode()], consent_source="form"
+    )
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     assert lifecycle.run_open_import_unless_running(job.pk).status == "completed"
     assert not contact_of(store).is_subscribed
     assert contact_of(store, "+306900000009").is_subscribed
 
 
 def completed(store, text):
-    job = lifecycle.create_import(store.pk, "a.csv", [text.encode()], consent_source="form")
-    lifecycle.start_import(job, by="test")
+    job = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "a.csv", [text.encode()], consent_source="form"
+    )
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "completed", job.error
     return job

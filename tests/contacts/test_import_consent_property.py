@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from astronote.models import User
 from contacts.importing import lifecycle, planning
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.mapping import guess_columns
+from contacts.importing.mapping import guess_columns_and_first_question
 from contacts.models import ConsentEvent, Contact, ImportStatus, Suppression
 from contacts.phones import phone_hash
 from tests.support.factories import make_store
@@ -253,14 +253,14 @@ def imported(
     for number in known:
         Contact.objects.create(owner=store, phone=number, is_subscribed=True)
     try:
-        job = lifecycle.create_import(
+        job = lifecycle.create_unstarted_import_or_refuse(
             store.pk, "list.csv", [data], consent_source="form", **options
         )
-        if refusal := planning.plan_import_and_store_plan(job).refusal:
+        if refusal := planning.plan_import_and_store_plan_or_refuse(job).refusal:
             return str(refusal), frozenset()
     except ImportRefused as refused:
         return str(refused), frozenset()
-    lifecycle.start_import(job, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status in (ImportStatus.COMPLETED, ImportStatus.FAILED)
     if job.status == ImportStatus.FAILED:
@@ -271,9 +271,9 @@ def imported(
 @pytest.mark.parametrize("respell", RESPELLINGS)
 def test_another_spelling_of_the_headings_changes_no_column_or_is_asked_about(respell):
     for table in TABLES:
-        guessed = guess_columns(table.headings, table.rows, table.region)
+        guessed = guess_columns_and_first_question(table.headings, table.rows, table.region)
         headings = [respell(heading) for heading in table.headings]
-        found = guess_columns(headings, table.rows, table.region)
+        found = guess_columns_and_first_question(headings, table.rows, table.region)
         assert found.fields == guessed.fields or found.question, headings
 
 

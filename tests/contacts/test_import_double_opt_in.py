@@ -21,8 +21,10 @@ def alice():
 def imported(store, *rows, columns="phone,first name,sms consent", **options):
     options = {"consent_source": "loyalty form"} | options
     text = "\n".join([columns, *rows]) + "\n"
-    job = lifecycle.create_import(store.pk, "customers.csv", [text.encode()], **options)
-    lifecycle.start_import(job, by="test")
+    job = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "customers.csv", [text.encode()], **options
+    )
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "completed", job.error
     return job
@@ -30,7 +32,7 @@ def imported(store, *rows, columns="phone,first name,sms consent", **options):
 
 def asked_phones():
     return list(
-        OptInRequest.objects.waiting_to_be_written()
+        OptInRequest.objects.without_written_message()
         .order_by("pk")
         .values_list("contact__phone", flat=True)
     )

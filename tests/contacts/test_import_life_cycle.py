@@ -31,12 +31,12 @@ TEXT = "phone\n+306900000001\n+306900000002\n"
 
 def uploaded(store, text=TEXT, name="customers.csv", **options):
     pieces = text if isinstance(text, list) else [text.encode()]
-    return lifecycle.create_import(store.pk, name, pieces, **options)
+    return lifecycle.create_unstarted_import_or_refuse(store.pk, name, pieces, **options)
 
 
 def started(store, text=TEXT, **options):
     job = uploaded(store, text, **options)
-    lifecycle.start_import(job, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     return job
 
 
@@ -65,7 +65,7 @@ def test_an_upload_keeps_the_file_and_waits():
     assert job.file_size == len(TEXT)
     assert job.file_sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
     assert (job.list.owner, job.list.name) == (store, "regulars")
-    with files.temporary_local_copy(job.pk) as path:
+    with files.temporary_local_copy_or_refuse(job.pk) as path:
         assert path.read_text() == TEXT
     assert not path.exists()
     assert jobs.count_waiting_jobs("contact_import") == 0
@@ -87,7 +87,7 @@ def test_a_list_of_that_name_is_used_again_and_another_stores_is_not():
 def test_a_large_file_is_kept_in_pieces_and_read_in_their_order(tmp_path):
     path = tmp_path / "large.csv"
     path.write_bytes(b"".join(b"%07d\n" % n for n in range(300_000)))
-    job = lifecycle.create_and_start_import(make_store("alice").pk, path)
+    job = lifecycle.create_import_and_enqueue_or_refuse(make_store("alice").pk, path)
     kept = ImportFileChunk.objects.filter(contact_import=job).order_by("number")
     sizes = [len(piece) for piece in kept.values_list("data", flat=True)]
     assert sizes == [1 << 20, 1 << 20, path.stat().st_size - (2 << 20)]
@@ -95,14 +95,14 @@ def test_a_large_file_is_kept_in_pieces_and_read_in_their_order(tmp_path):
     first.delete()  # and the first piece now lies behind the others
     ImportFileChunk.objects.create(contact_import=job, number=0, data=first.data)
     uploaded(make_store("bob"))
-    with files.temporary_local_copy(job.pk) as copy:
+    with files.temporary_local_copy_or_refuse(job.pk) as copy:
         assert copy.read_bytes() == path.read_bytes()
 
 
 def test_a_started_import_is_put_on_its_queue_and_audited():
     user = User.objects.create_superuser("operator@example.com")
     job = uploaded(make_store("alice"), consent_source="form")
-    lifecycle.start_import(job, by=user)
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by=user)
     assert job.status == "pending"
     (put,) = jobs.get_queue("contact_import").get_jobs()
     assert (put.func_name, put.args) == (lifecycle.IMPORT_CONTACTS, (job.pk,))
@@ -110,18 +110,18 @@ def test_a_started_import_is_put_on_its_queue_and_audited():
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action, entry.owner) == (user, "import started", job.owner)
     assert entry.subject == f"contact import {job.pk}" and entry.details == {"consent": True}
-    lifecycle.start_import(uploaded(make_store("bob")), by=user)
+    lifecycle.start_import_audit_and_enqueue_or_raise(uploaded(make_store("bob")), by=user)
     assert AuditEntry.objects.last().details == {"consent": False}
 
 
 def test_an_import_is_started_once():
     job = started(make_store("alice"))
     with pytest.raises(ValueError, match="was started already: it is pending"):
-        lifecycle.start_import(job, by="test")
+        lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     assert jobs.count_waiting_jobs("contact_import") == 1 and AuditEntry.objects.count() == 1
     lifecycle.run_open_import_unless_running(job.pk)
     with pytest.raises(ValueError, match="was started already: it is completed"):
-        lifecycle.start_import(job, by="test")
+        lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
 
 
 def test_a_finished_import_has_its_times_and_is_left_alone_from_then_on():
@@ -161,7 +161,7 @@ def test_an_import_that_another_worker_reads_is_left_to_it():
 @pytest.mark.parametrize("status", ["uploaded", "pending", "processing"])
 def test_an_import_that_has_not_ended_can_be_cancelled(status):
     job = moved(uploaded(make_store("alice")), status=status, processed=3, created=3)
-    lifecycle.cancel_import(job, by="test")
+    lifecycle.cancel_import_and_audit_or_raise_ended(job, by="test")
     assert job.status == "cancelled" and job.finished_at
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.details) == ("import cancelled", {"rows": 3})
@@ -172,7 +172,10 @@ def test_an_import_that_has_not_ended_can_be_cancelled(status):
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_an_import_that_has_ended_cannot_be_cancelled_or_started(status):
     job = moved(uploaded(make_store("alice")), status=status)
-    for act in (lifecycle.cancel_import, lifecycle.start_import):
+    for act in (
+        lifecycle.cancel_import_and_audit_or_raise_ended,
+        lifecycle.start_import_audit_and_enqueue_or_raise,
+    ):
         with pytest.raises(ValueError, match=f"it is {status}"):
             act(job, by="test")
     assert ContactImport.objects.get().status == status
@@ -181,17 +184,17 @@ def test_an_import_that_has_ended_cannot_be_cancelled_or_started(status):
 
 def test_only_that_import_is_started_or_cancelled():
     first, second = (uploaded(make_store(name)) for name in ("alice", "bob"))
-    lifecycle.start_import(first, by="test")
+    lifecycle.start_import_audit_and_enqueue_or_raise(first, by="test")
     second.refresh_from_db()
     assert second.status == "uploaded"
-    lifecycle.cancel_import(first, by="test")
+    lifecycle.cancel_import_and_audit_or_raise_ended(first, by="test")
     second.refresh_from_db()
     assert second.status == "uploaded"
 
 
 def test_what_is_cancelled_while_its_next_rows_are_to_be_written_gets_none_of_them():
     job = started(make_store("alice"))
-    planning.plan_import_and_store_plan(job)
+    planning.plan_import_and_store_plan_or_refuse(job)
     moved(job, status="processing", date_order="iso")
 
     def read():
@@ -330,7 +333,7 @@ def test_a_workbook_may_unpack_to_ten_times_the_largest_file(settings, tmp_path,
     path = write_workbook(tmp_path / "a.xlsx", sheet)
     assert path.stat().st_size < 1_000_000 < rows * 300
     job = lifecycle.run_open_import_unless_running(
-        lifecycle.create_and_start_import(make_store("alice").pk, path).pk
+        lifecycle.create_import_and_enqueue_or_refuse(make_store("alice").pk, path).pk
     )
     assert job.status == ("failed" if said else "completed"), job.error
     assert said in job.error
@@ -361,7 +364,7 @@ def test_a_file_is_deleted_so_many_hours_after_the_end_or_the_upload(settings, s
 def test_the_file_of_an_import_that_goes_on_is_kept_however_old(status):
     job = uploaded(make_store("alice"))
     moved(job, status=status, created_at=timezone.now() - timedelta(days=30))
-    assert files.delete_expired_files() == 0
+    assert files.delete_files_of_expired_imports() == 0
     assert ImportFileChunk.objects.exists()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from contacts.importing.heading_words import CONCEPTS_BY_WORD
-from contacts.importing.mapping import guess_columns
+from contacts.importing.mapping import guess_columns_and_first_question
 from contacts.importing.names import (
     split_into_first_and_last_name,
     writes_family_first,
@@ -15,7 +15,7 @@ from contacts.importing.validating import build_row_validator
 
 def read_rows(headings, rows, region="GR", chosen=None):
     """First and last name of each row, and the fields of the columns."""
-    guess = guess_columns(headings, rows, region, chosen)
+    guess = guess_columns_and_first_question(headings, rows, region, chosen)
     validate = build_row_validator(headings, guess.fields, "iso", region, sample=rows)
     found = [validate(list(row)) for row in rows]
     return [(row.first_name, row.last_name) for row in found], guess
@@ -152,7 +152,7 @@ def test_the_label_beside_a_number_tells_the_mobile():
         ["Cid Lee", "Home Fax", "212-555-2208", "", "212-555-2209"],
         ["Dan Lee", "Work", "212-555-5315", "", ""],
     ]
-    guess = guess_columns(headings, rows, "US")
+    guess = guess_columns_and_first_question(headings, rows, "US")
     validate = build_row_validator(headings, guess.fields, "iso", "US", sample=rows)
     assert [validate(list(row)).phone for row in rows] == [
         "+14155559720",

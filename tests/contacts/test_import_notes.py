@@ -8,7 +8,7 @@ from contacts.importing.consent_cells import Consent
 from contacts.importing.refusing_cells import name_refuses_contact, phone_remark_refuses_messages
 from contacts.importing.validating import (
     Rejection,
-    build_refusal_reader,
+    build_reader_of_refusals_and_withheld_consents,
     build_row_validator,
 )
 from contacts.models import Contact, ContactImport, RejectedRow, Suppression
@@ -107,7 +107,7 @@ def test_a_number_with_a_refusing_remark_is_read_and_opted_out():
 def test_a_remark_with_two_numbers_is_rejected_and_refuses_for_both():
     cells = ["6987967727, 6987967728 STOP", "Anna", "Papa", ""]
     assert isinstance(build_row_validator(HEADINGS, MAPPING, "iso", "GR")(cells), Rejection)
-    refusals = build_refusal_reader(HEADINGS, MAPPING, "iso", "GR")(cells)
+    refusals = build_reader_of_refusals_and_withheld_consents(HEADINGS, MAPPING, "iso", "GR")(cells)
     assert {(refusal.phone, refusal.consent) for refusal in refusals} == {
         ("+306987967727", Consent.OPTED_OUT),
         ("+306987967728", Consent.OPTED_OUT),
@@ -148,7 +148,7 @@ def test_notes_are_asked_about_and_the_answer_reads_each_by_itself(store, list_f
 
 @pytest.mark.django_db
 def test_notes_that_are_set_aside_still_say_how_many_refuse_or_mention_messages(store, list_file):
-    plan = planning.plan_import(list_file, store, chosen={"phone": [0], "ignored": [2]})
+    plan = planning.plan_import_or_refuse(list_file, store, chosen={"phone": [0], "ignored": [2]})
     assert not plan.refusal
     assert any("2 of its cells say no to messages or speak of them" in note for note in plan.notes)
 
@@ -158,5 +158,5 @@ def test_a_kind_of_customers_that_must_not_be_marketed_to_is_asked_about(store, 
     path = tmp_path / "kinds.csv"
     rows = [f"690000000{n};P{n};{'Do Not Sell To' if n % 2 else 'Customer'}" for n in range(6)]
     path.write_text("\n".join(["Phone;Name;Contact type", *rows]))
-    plan = planning.plan_import(path, store)
+    plan = planning.plan_import_or_refuse(path, store)
     assert plan.refusal and "--map notes=3" in plan.refusal.command_line_text()

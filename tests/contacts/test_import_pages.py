@@ -27,10 +27,10 @@ def test_a_refused_file_keeps_what_was_typed_and_leaves_nothing(admin_client):
 
 def test_columns_that_are_not_used_are_pointed_out(admin_client):
     store = make_store()
-    uploaded = lifecycle.create_import(
+    uploaded = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "new.csv", [b"phone,first name,Points\n+306900000099,Nina,3\n"]
     )
-    planning.plan_import_and_store_plan(uploaded)
+    planning.plan_import_and_store_plan_or_refuse(uploaded)
     page = admin_client.get(f"/admin/contacts/contactimport/{uploaded.pk}/change/")
     assert "1 of 3 columns is not used: Points" in page.text
     assert page.text.count(">not used</span>") == 1
@@ -38,11 +38,11 @@ def test_columns_that_are_not_used_are_pointed_out(admin_client):
 
 def test_the_result_leads_to_customers_list_and_rejected_rows(admin_client):
     store = make_store()
-    uploaded = lifecycle.create_import(
+    uploaded = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "new.csv", [b"phone\n+306900000099\n12\n"], list_name="Spring"
     )
-    planning.plan_import_and_store_plan(uploaded)
-    lifecycle.start_import(uploaded, by="test")
+    planning.plan_import_and_store_plan_or_refuse(uploaded)
+    lifecycle.start_import_audit_and_enqueue_or_raise(uploaded, by="test")
     lifecycle.run_open_import_unless_running(uploaded.pk)
     uploaded.refresh_from_db()
     page = admin_client.get(f"/admin/contacts/contactimport/{uploaded.pk}/change/")

@@ -142,7 +142,7 @@ def test_the_name_of_a_file_may_say_that_it_is_a_list_of_opt_outs(run, store, tm
     path.write_text("Mobile,Name\n6900000001,Anna\n")
     with pytest.raises(CommandError, match=f"the name of the file says that {SAYS}"):
         run(path, "--consent=form")
-    job = lifecycle.create_and_start_import(store.pk, path, consent_source="form")
+    job = lifecycle.create_import_and_enqueue_or_refuse(store.pk, path, consent_source="form")
     assert SAYS in lifecycle.run_open_import_unless_running(job.pk).error
     assert not Contact.objects.exists()
 

@@ -8,7 +8,7 @@ import pytest
 
 from contacts.importing import mapping
 from contacts.importing.consent_cells import Consent
-from contacts.importing.dates import detect_date_order_or_refuse
+from contacts.importing.dates import detect_date_order_or_iso_or_refuse
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import FileReader, detect_layout_or_refuse
 from contacts.importing.validating import Rejection, build_row_validator
@@ -26,9 +26,11 @@ def read(name):
     path = DATA / name
     layout = detect_layout_or_refuse(path, largest_bytes=10_000_000)
     records = [cells for _, cells in FileReader(path, layout)]
-    found = mapping.guess_columns(layout.headings, records, "GR")
+    found = mapping.guess_columns_and_first_question(layout.headings, records, "GR")
     born = found.fields.get("birthday", [])
-    order = detect_date_order_or_refuse(row[at] for row in records for at in born if at < len(row))
+    order = detect_date_order_or_iso_or_refuse(
+        row[at] for row in records for at in born if at < len(row)
+    )
     judge = build_row_validator(layout.headings, found.fields, order, "GR")
     columns = {
         field: [layout.headings[at] for at in places] for field, places in found.fields.items()
@@ -163,7 +165,9 @@ def test_birthdays_without_a_year_are_left_out_with_a_note():
     ],
 )  # fmt: skip
 def test_headings_of_several_languages_are_known(heading, field):
-    found = mapping.guess_columns([heading, "Phone"], [["x", "+306900000001"]], "GR").fields
+    found = mapping.guess_columns_and_first_question(
+        [heading, "Phone"], [["x", "+306900000001"]], "GR"
+    ).fields
     assert [name for name, places in found.items() if 0 in places] == ([field] if field else [])
 
 
@@ -177,7 +181,7 @@ def test_headings_of_several_languages_are_known(heading, field):
     ],
 )  # fmt: skip
 def test_the_order_of_dates_is_decided_per_file(dates, order):
-    assert detect_date_order_or_refuse(dates) == order
+    assert detect_date_order_or_iso_or_refuse(dates) == order
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,7 @@ def test_the_order_of_dates_is_decided_per_file(dates, order):
 )
 def test_an_order_that_nobody_can_tell_is_refused(dates, words):
     with pytest.raises(ImportRefused, match=words):
-        detect_date_order_or_refuse(dates)
+        detect_date_order_or_iso_or_refuse(dates)
 
 
 def test_a_workbook_goes_the_same_way(tmp_path):

@@ -12,10 +12,10 @@ from contacts.importing.cells import UnusableCell
 from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.dates import (
     YearlessDate,
-    detect_date_order_or_refuse,
+    detect_date_order_or_iso_or_refuse,
     has_spreadsheet_serial_dates,
     parse_birthday_or_raise_unusable,
-    parse_datetime_none_if_ambiguous,
+    parse_datetime_none_if_ambiguous_or_raise,
 )
 from contacts.importing.genders import GenderColumn
 from contacts.importing.import_refused import ImportRefused
@@ -136,7 +136,7 @@ def test_days_counted_by_a_spreadsheet_are_read_if_the_column_agrees():
     ],
 )  # fmt: skip
 def test_the_order_of_dates_is_that_of_the_certain_ones(cells, order):
-    assert detect_date_order_or_refuse(cells) == order
+    assert detect_date_order_or_iso_or_refuse(cells) == order
 
 
 @pytest.mark.parametrize(
@@ -146,21 +146,23 @@ def test_the_order_of_dates_is_that_of_the_certain_ones(cells, order):
 )  # fmt: skip
 def test_an_order_that_is_open_is_asked_for_with_the_option_that_answers(cells):
     with pytest.raises(ImportRefused) as refused:
-        detect_date_order_or_refuse(cells)
+        detect_date_order_or_iso_or_refuse(cells)
     assert "--dates" in refused.value.command_line_text() and "--" not in str(refused.value)
 
 
 def test_the_time_of_an_answer_is_aware_or_unknown():
     noon = datetime(2024, 2, 2, 12, tzinfo=UTC)
-    assert parse_datetime_none_if_ambiguous("2024-02-02", "iso", UTC) == noon
-    assert parse_datetime_none_if_ambiguous("2 Feb 2024", "iso", UTC) == noon
-    assert parse_datetime_none_if_ambiguous("02.02.2024 10:30", "dmy", UTC) == noon.replace(
-        hour=10, minute=30
+    assert parse_datetime_none_if_ambiguous_or_raise("2024-02-02", "iso", UTC) == noon
+    assert parse_datetime_none_if_ambiguous_or_raise("2 Feb 2024", "iso", UTC) == noon
+    assert parse_datetime_none_if_ambiguous_or_raise(
+        "02.02.2024 10:30", "dmy", UTC
+    ) == noon.replace(hour=10, minute=30)
+    assert (
+        parse_datetime_none_if_ambiguous_or_raise("2024-02-02T13:00:00+01:00", "iso", UTC) == noon
     )
-    assert parse_datetime_none_if_ambiguous("2024-02-02T13:00:00+01:00", "iso", UTC) == noon
-    assert parse_datetime_none_if_ambiguous("03/02/2024", "iso", UTC) is None
+    assert parse_datetime_none_if_ambiguous_or_raise("03/02/2024", "iso", UTC) is None
     with pytest.raises(UnusableCell):
-        parse_datetime_none_if_ambiguous("yes", "iso", UTC)
+        parse_datetime_none_if_ambiguous_or_raise("yes", "iso", UTC)
 
 
 def test_a_cell_of_blanks_takes_no_time():
@@ -182,7 +184,7 @@ def test_a_cell_of_blanks_takes_no_time():
 def _seconds_to_read(headings, mapping, cells):
     began = time.thread_time()
     build_row_validator(headings, mapping, "dmy", "GR", sample=[cells])(cells)
-    detect_date_order_or_refuse([max(cells, key=len)])
+    detect_date_order_or_iso_or_refuse([max(cells, key=len)])
     return time.thread_time() - began
 
 
@@ -306,7 +308,9 @@ def test_a_long_name_is_cut_between_characters_as_people_see_them(cluster):
 
 def test_letters_of_a_gender_column_are_read_in_its_language():
     spanish = GenderColumn("Sexo", ["Hombre", "H", "V", "Mujer", "Masculino"])
-    assert [spanish.parse(text) for text in ("H", "V", "Varón", "Sr.", "Sra.", "Otro")] == [
+    assert [
+        spanish.parse_or_raise_unusable(text) for text in ("H", "V", "Varón", "Sr.", "Sra.", "Otro")
+    ] == [
         "male",
         "male",
         "male",
@@ -314,18 +318,22 @@ def test_letters_of_a_gender_column_are_read_in_its_language():
         "female",
         "other",
     ]
-    assert spanish.parse("M") == "female"
+    assert spanish.parse_or_raise_unusable("M") == "female"
     dutch = GenderColumn("Geslacht", ["man", "M", "V"])
-    assert [dutch.parse(text) for text in ("M", "V", "vrouw")] == ["male", "female", "female"]
-    assert GenderColumn("Sexo", ["M", "F"]).parse("M") == "male"
+    assert [dutch.parse_or_raise_unusable(text) for text in ("M", "V", "vrouw")] == [
+        "male",
+        "female",
+        "female",
+    ]
+    assert GenderColumn("Sexo", ["M", "F"]).parse_or_raise_unusable("M") == "male"
     with pytest.raises(UnusableCell):
-        GenderColumn("Sexo", ["M"]).parse("M")
+        GenderColumn("Sexo", ["M"]).parse_or_raise_unusable("M")
     with pytest.raises(UnusableCell):
-        GenderColumn("Gender", ["V"]).parse("V")
+        GenderColumn("Gender", ["V"]).parse_or_raise_unusable("V")
     german = GenderColumn("Geschlecht", ["m", "w", "d"])
-    assert [german.parse(text) for text in "mwd"] == ["male", "female", "other"]
+    assert [german.parse_or_raise_unusable(text) for text in "mwd"] == ["male", "female", "other"]
     italian = GenderColumn("Sesso", ["U", "D"])
-    assert [italian.parse(text) for text in "UD"] == ["male", "female"]
+    assert [italian.parse_or_raise_unusable(text) for text in "UD"] == ["male", "female"]
 
 
 @pytest.mark.parametrize(
@@ -334,7 +342,7 @@ def test_letters_of_a_gender_column_are_read_in_its_language():
      ("Κα", "female"), ("Frau", "female"), ("", None), ("F", "female")],
 )  # fmt: skip
 def test_salutations_tell_the_gender(text, gender):
-    assert GenderColumn("Title", []).parse(text) == gender
+    assert GenderColumn("Title", []).parse_or_raise_unusable(text) == gender
 
 
 def said(text, *, is_opt_out=False, sample=(), order="iso"):
@@ -822,13 +830,13 @@ def test_any_no_of_a_row_wins(cells, consent):
 def test_a_column_that_a_spreadsheet_has_swapped_in_half_is_refused():
     swapped = ["25/12/1980", "1990-05-03", "1985-02-01", "15/03/1977"]
     with pytest.raises(ImportRefused, match="swapped day and month"):
-        detect_date_order_or_refuse(swapped)
-    assert detect_date_order_or_refuse([*swapped, "1988-11-25"]) == "dmy"
+        detect_date_order_or_iso_or_refuse(swapped)
+    assert detect_date_order_or_iso_or_refuse([*swapped, "1988-11-25"]) == "dmy"
 
 
 def test_one_date_does_not_decide_for_many():
     with pytest.raises(ImportRefused, match="one birthday alone"):
-        detect_date_order_or_refuse(["01/02/1985"] * 20 + ["02/25/1980"])
+        detect_date_order_or_iso_or_refuse(["01/02/1985"] * 20 + ["02/25/1980"])
 
 
 def test_the_letter_of_a_gender_is_no_answer():

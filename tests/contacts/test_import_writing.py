@@ -18,8 +18,10 @@ HEADER = "phone,first name,last name,email,gender,birthday,sms consent\n"
 
 def imported(store, rows, **options):
     text = HEADER + rows
-    job = lifecycle.create_import(store.pk, "customers.csv", [text.encode()], **options)
-    lifecycle.start_import(job, by="test")
+    job = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "customers.csv", [text.encode()], **options
+    )
+    lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     job = lifecycle.run_open_import_unless_running(job.pk)
     assert job.status == "completed", job.error
     return job

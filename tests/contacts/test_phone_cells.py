@@ -14,7 +14,7 @@ from contacts.importing.phone_cells import (
     detect_phone_convention,
     two_letter_country_or_empty,
 )
-from contacts.phones import PhoneKind, phone_kind, to_e164
+from contacts.phones import PhoneKind, phone_kind, to_e164_or_none
 from tests.support import phones, written_mobiles
 
 CASES = json.loads((Path(__file__).parents[1] / "data/cases/import/phones.json").read_text())
@@ -26,7 +26,7 @@ MOBILES_OF_A_COUNTRY = 6
 
 def read(text, region, country="", convention=PhoneConvention.UNKNOWN):
     try:
-        return PhoneReader(region, convention).parse(text, country).phone
+        return PhoneReader(region, convention).parse_or_raise_unusable(text, country).phone
     except UnusableCell as problem:
         return f"rejected: {problem}"
 
@@ -243,7 +243,7 @@ def test_kinds_are_those_of_the_library():
     draw = random.Random(20261126)
     phonenumbers.enable_pattern_cache()
     for text, region in (phones.random_number(draw) for _ in range(5000)):
-        phone = to_e164(text, region)
+        phone = to_e164_or_none(text, region)
         if phone:
             kind = phonenumbers.number_type(phonenumbers.parse(phone))
             assert phone_kind(phone) == kinds.get(kind, PhoneKind.OTHER), phone
@@ -273,18 +273,18 @@ def test_odd_cells_take_no_time():
 )
 def test_a_mistyped_number_of_the_country_is_no_foreign_one(region, text):
     with pytest.raises(UnusableCell):
-        PhoneReader(region).parse(text)
+        PhoneReader(region).parse_or_raise_unusable(text)
     with pytest.raises(UnusableCell):
-        PhoneReader(region, PhoneConvention.NATIONAL).parse(text)
+        PhoneReader(region, PhoneConvention.NATIONAL).parse_or_raise_unusable(text)
 
 
 @pytest.mark.parametrize(("region", "text"), [("GR", "980519266"), ("ES", "67259356")])
 def test_digits_are_not_changed_to_make_a_foreign_number(region, text):
     for convention in PhoneConvention:
         with pytest.raises(UnusableCell):
-            PhoneReader(region, convention).parse(text)
+            PhoneReader(region, convention).parse_or_raise_unusable(text)
 
 
 def test_a_column_of_international_numbers_without_plus_is_read_as_such():
     reader = PhoneReader("GR", PhoneConvention.INTERNATIONAL)
-    assert reader.parse("447400123456").phone == "+447400123456"
+    assert reader.parse_or_raise_unusable("447400123456").phone == "+447400123456"

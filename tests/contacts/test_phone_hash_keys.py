@@ -10,8 +10,13 @@ from django.utils import timezone
 from campaigns import enqueue
 from compliance import unsubscribe
 from contacts import suppressions
-from contacts.consent import NO_EVIDENCE, OBJECTION, change_consent, why_consent_does_not_count
-from contacts.marketing_blocks import marketing_blocks, suppressed_phones
+from contacts.consent import (
+    NO_EVIDENCE,
+    OBJECTION,
+    change_consent,
+    why_marketing_consent_does_not_count,
+)
+from contacts.marketing_blocks import marketing_blocks, phones_suppressed_at_store_or_everywhere
 from contacts.models import ConsentEventType, Contact, MarketingHold, Suppression
 from contacts.phones import key_id, keyed_phone_hash
 from messaging import direct_messages, replies, reply_reviews, sending
@@ -52,7 +57,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     campaign = make_campaign(alice, make_list(alice, 2))
     suppress(alice, PHONE)
     change_key(settings)
-    assert suppressed_phones(alice.pk, [PHONE, OTHER]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE, OTHER]) == {PHONE}
     with pytest.raises(direct_messages.SendingBlocked):
         direct_messages.enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
@@ -78,7 +83,7 @@ def test_a_resubscription_takes_back_the_hash_of_the_old_key_too(old_key, alice,
     change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source="test")
     change_key(settings)
     change_consent(contact.pk, ConsentEventType.RESUBSCRIBED, source="test")
-    assert suppressed_phones(alice.pk, [PHONE]) == set()
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == set()
     assert not Suppression.objects.exists()
 
 
@@ -87,7 +92,7 @@ def test_an_objection_of_before_is_still_one(old_key, alice, settings):
     contact = Contact.objects.get()
     change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source=OBJECTION)
     change_key(settings)
-    assert "objected" in why_consent_does_not_count(contact, timezone.now())
+    assert "objected" in why_marketing_consent_does_not_count(contact, timezone.now())
     assert not change_consent(contact.pk, ConsentEventType.UNSUBSCRIBED, source=OBJECTION)
     assert Suppression.objects.count() == 1
 
@@ -123,7 +128,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
     settings.PHONE_HASH_KEY_OLD = ""
     assert ready(client) == "ok" and held() == {(alice.pk, PHONE)}
     reply_reviews.decide_review(hold.reply_id, is_opt_out=True, by="test")
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
     assert Suppression.objects.get().key_id == key_id(NEW)
 
 
@@ -139,7 +144,7 @@ def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, 
     assert "1 remain" in said and "keep PHONE_HASH_KEY_OLD" in said
     assert Suppression.objects.get(key_id=key_id(OLD)).phone_hash == keyed_phone_hash(OLD, OTHER)
     settings.PHONE_HASH_KEY_OLD = ""
-    assert suppressed_phones(alice.pk, [PHONE, OTHER]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE, OTHER]) == {PHONE}
 
 
 def test_when_none_is_left_the_old_key_may_go(old_key, alice, settings, capsys):
@@ -187,20 +192,20 @@ def test_an_opt_out_whose_key_is_not_set_is_reported(old_key, alice, settings, c
 def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, tmp_path):
     suppress(alice, PHONE)
     out = io.StringIO()
-    suppressions.write_suppressed_hashes_of_store_or_global(out, alice.pk)
+    suppressions.write_store_or_global_suppressions_as_csv_and_count(out, alice.pk)
     path = tmp_path / "list.csv"
     path.write_text(out.getvalue())
     Suppression.objects.all().delete()
 
     def brought_in():
-        return suppressions.suppress_numbers_and_hashes_of_file(
+        return suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
             path, alice.pk, region="GR", reason="list"
         )
 
     change_key(settings)
     assert brought_in()["added"] == 1
     assert Suppression.objects.get().key_id == key_id(OLD)
-    assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
+    assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
     Suppression.objects.all().delete()
     settings.PHONE_HASH_KEY_OLD = ""
     assert brought_in() == {"added": 0, "known": 0, "unreadable_lines": [2]}
@@ -212,5 +217,7 @@ def test_a_hash_without_the_name_of_its_key_may_be_of_the_old_one(
     path = tmp_path / "list.csv"
     path.write_text(f"hash\n{keyed_phone_hash(OLD, PHONE)}\n")
     change_key(settings)
-    suppressions.suppress_numbers_and_hashes_of_file(path, alice.pk, region="GR", reason="list")
+    suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
+        path, alice.pk, region="GR", reason="list"
+    )
     assert Suppression.objects.get().key_id == key_id(OLD)

@@ -3,7 +3,7 @@
 import pytest
 
 from contacts.models import Contact
-from contacts.search import search_contacts
+from contacts.search import search_contacts_by_beginnings
 from tests.support.factories import make_contact, make_store
 from tests.support.volume import make_contacts
 
@@ -37,12 +37,12 @@ def store():
     }.items(),
 )  # fmt: skip
 def test_a_contact_is_found_by_what_one_remembers(store, text, found):
-    names = search_contacts(Contact.objects.order_by("pk"), text)
+    names = search_contacts_by_beginnings(Contact.objects.order_by("pk"), text)
     assert list(names.values_list("first_name", flat=True)) == found
 
 
 def test_a_search_reads_the_index_and_not_the_table(store):
     make_contacts(store, 20_000)
-    found = search_contacts(Contact.objects.order_by("-pk"), "name199")
+    found = search_contacts_by_beginnings(Contact.objects.order_by("-pk"), "name199")
     assert found.count() == 20
     assert "contact_search" in found.explain()

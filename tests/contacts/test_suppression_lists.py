@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from astronote.models import AuditEntry, User
 from contacts import suppressions
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import Suppression
 from contacts.phones import phone_hash, present_key_id
 from tests.support.factories import make_store
@@ -25,14 +25,14 @@ def brought_in(lines, owner=None, region="GR"):
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
         file.writelines(lines)
         file.flush()
-        return suppressions.suppress_numbers_and_hashes_of_file(
+        return suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
             Path(file.name), owner and owner.pk, region=region, reason="test"
         )
 
 
 def exported(owner=None):
     file = io.StringIO()
-    return suppressions.write_suppressed_hashes_of_store_or_global(
+    return suppressions.write_store_or_global_suppressions_as_csv_and_count(
         file, owner and owner.pk
     ), file.getvalue()
 
@@ -71,7 +71,7 @@ def test_national_numbers_are_those_of_the_given_country():
 )
 def test_lists_as_people_bring_them(case):
     path = CASES / "files" / case["file"]
-    counts = suppressions.suppress_numbers_and_hashes_of_file(
+    counts = suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
         path, None, region=case["region"], reason="test"
     )
     assert len(counts["unreadable_lines"]) == case["unreadable"]
@@ -98,7 +98,7 @@ def test_numbers_beside_a_named_column_are_left_alone():
 def test_the_same_number_is_suppressed_by_each_store_for_itself():
     alice, bob = make_store("alice"), make_store("bob")
     assert brought_in(["+306900000001\n"], alice)["added"] == 1
-    assert suppressed_phones(bob.pk, ["+306900000001"]) == set()
+    assert phones_suppressed_at_store_or_everywhere(bob.pk, ["+306900000001"]) == set()
     assert brought_in(["+306900000001\n"], bob)["added"] == 1
     assert brought_in(["+306900000001\n"])["added"] == 1
     assert set(Suppression.objects.values_list("owner", "reason")) == {

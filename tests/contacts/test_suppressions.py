@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from campaigns import enqueue
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import Suppression
 from messaging import sending
 from tests.support.factories import make_campaign, make_list, make_store
@@ -39,14 +39,18 @@ def test_what_is_taken_out_can_be_brought_in_again_and_names_no_number(tmp_path)
     assert "3069" not in out.read_text()
     Suppression.objects.all().delete()
     call_command("suppressions", "import", str(out), store=store.email)
-    assert suppressed_phones(store.pk, ["+306900000000", "+306900000002"]) == {"+306900000000"}
+    assert phones_suppressed_at_store_or_everywhere(
+        store.pk, ["+306900000000", "+306900000002"]
+    ) == {"+306900000000"}
 
 
 def test_a_list_for_every_store_holds_for_each(tmp_path):
     path = tmp_path / "in.csv"
     path.write_text("+306900000000\n")
     call_command("suppressions", "import", str(path))
-    assert suppressed_phones(make_store().pk, ["+306900000000"]) == {"+306900000000"}
+    assert phones_suppressed_at_store_or_everywhere(make_store().pk, ["+306900000000"]) == {
+        "+306900000000"
+    }
 
 
 def test_a_file_that_is_not_there_is_named():

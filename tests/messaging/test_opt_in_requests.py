@@ -222,8 +222,8 @@ def test_a_store_that_cannot_pay_waits_and_does_not_stop_the_others(alice):
     wait_for_job(theirs)
     wait_for_job(mine)
     assert send_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
-    assert OptInRequest.objects.waiting_to_be_written().get().contact == theirs
-    OptInRequest.objects.waiting_to_be_written().update(
+    assert OptInRequest.objects.without_written_message().get().contact == theirs
+    OptInRequest.objects.without_written_message().update(
         created_at=timezone.now() - timedelta(hours=73)
     )
     assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 1}

@@ -11,9 +11,9 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from campaigns.reports import campaign_report
 from compliance import rights
-from contacts.consent_records import record_opt_out
+from contacts.consent_records import record_opt_out_and_audit
 from contacts.importing import lifecycle
-from contacts.marketing_blocks import suppressed_phones
+from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import ConsentEvent, Contact, MessageType, Suppression
 from contacts.phones import phone_hash
 from messaging import replies, sending
@@ -134,8 +134,8 @@ def test_start_does_not_take_back_what_an_operator_recorded_after_a_stop(message
     anna = messaged("anna")
     write(client, "stop")
     contact = Contact.objects.get(owner=anna, phone=PHONE)
-    assert record_opt_out(contact, MessageType.MARKETING, by="test")
-    assert not record_opt_out(contact, MessageType.MARKETING, by="test"), "once is enough"
+    assert record_opt_out_and_audit(contact, MessageType.MARKETING, by="test")
+    assert not record_opt_out_and_audit(contact, MessageType.MARKETING, by="test"), "once is enough"
     write(client, "START")
     assert not subscribed(anna)
     assert Suppression.objects.get(owner=anna).reason == "operator"
@@ -206,7 +206,7 @@ def test_a_file_with_consent_subscribes_nobody_who_said_stop_as_a_stranger(
     assert write(client, "stop", "+491700000001", to="00302100000001")["stop"] == 1
     path = tmp_path / "customers.csv"
     path.write_text("phone,sms consent\n+491700000001,yes\n+491700000002,yes\n")
-    job = lifecycle.create_and_start_import(anna.pk, path, consent_source="form")
+    job = lifecycle.create_import_and_enqueue_or_refuse(anna.pk, path, consent_source="form")
     assert lifecycle.run_open_import_unless_running(job.pk).created == 2
     found = Contact.objects.filter(phone__startswith="+49").order_by("phone")
     assert [contact.is_subscribed for contact in found] == [False, True]
@@ -237,8 +237,10 @@ def test_a_stop_after_the_contact_was_deleted_holds_at_the_store_that_wrote_last
 def test_a_stop_from_a_number_that_nobody_knows_holds_at_every_store(client):
     anna = make_store("anna")
     write(client, "stop", "+491700000001", to="+302100000005")
-    assert suppressed_phones(anna.pk, ["+491700000001"]) == {"+491700000001"}
-    assert suppressed_phones(make_store("bella").pk, ["+491700000001"]) == {"+491700000001"}
+    assert phones_suppressed_at_store_or_everywhere(anna.pk, ["+491700000001"]) == {"+491700000001"}
+    assert phones_suppressed_at_store_or_everywhere(make_store("bella").pk, ["+491700000001"]) == {
+        "+491700000001"
+    }
 
 
 def test_a_stop_of_a_contact_that_was_not_subscribed_is_kept_as_a_suppression(messaged, client):

@@ -17,7 +17,10 @@ from contacts.consent_records import (
     RecordedConsent,
     record_consent,
 )
-from contacts.importing.lifecycle import create_and_start_import, run_open_import_unless_running
+from contacts.importing.lifecycle import (
+    create_import_and_enqueue_or_refuse,
+    run_open_import_unless_running,
+)
 from contacts.models import ConsentEvent, Contact, MessageType
 from messaging import missing_receipts, sending
 from messaging.mitto import MessageReport
@@ -100,7 +103,7 @@ def test_retention_counts_its_days_from_now(wrong_clock, settings):
 
 def test_an_import_has_the_times_at_which_it_was_read(wrong_clock, tmp_path):
     (tmp_path / "customers.csv").write_text("phone\n+306900000001\n")
-    started = create_and_start_import(make_store().pk, tmp_path / "customers.csv")
+    started = create_import_and_enqueue_or_refuse(make_store().pk, tmp_path / "customers.csv")
     ended = run_open_import_unless_running(started.pk)
     assert (ended.status, ended.created) == ("completed", 1)
     assert is_now(ended.started_at) and is_now(ended.finished_at)

@@ -74,8 +74,10 @@ def fill_installation() -> User:
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
     NfcTag.objects.create(owner=store, label="Door")
     audit.write_entry("pause", draft, by="watchdog")
-    uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])
-    planning.plan_import_and_store_plan(uploaded)
+    uploaded = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"]
+    )
+    planning.plan_import_and_store_plan_or_refuse(uploaded)
     call_command("run_pii_retention")
     return store
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType
 
-from contacts.phones import _e164_by_library_or_none, to_e164
+from contacts.phones import _e164_by_library_or_none, to_e164_or_none
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 NO_REGIONS = ["", "XX", "gr", "001"]
@@ -147,12 +147,12 @@ def random_number(draw: random.Random) -> tuple[str, str]:
 
 
 def differing(numbers: Iterable[tuple[str, str]]) -> list[str]:
-    """What `to_e164` and the library alone make of the numbers, where that is not the same."""
+    """What `to_e164_or_none` and the library alone make of numbers, where that is not the same."""
     # The patterns of all regions together are more than the cache of `re` holds.
     phonenumbers.enable_pattern_cache()
     found = []
     for text, region in numbers:
-        ours, expected = to_e164(text, region), _e164_by_library_or_none(text, region)
+        ours, expected = to_e164_or_none(text, region), _e164_by_library_or_none(text, region)
         if ours != expected:
             found.append(f"{text!r} in {region!r}: {ours}, by the library {expected}")
     return found

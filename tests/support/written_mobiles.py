@@ -149,7 +149,7 @@ def read_all(count: int) -> Outcome:
         counts = outcome.alone if alone else outcome.in_column
         for cell in column:
             try:
-                phone = reader.parse(cell.text, cell.country).phone
+                phone = reader.parse_or_raise_unusable(cell.text, cell.country).phone
             except UnusableCell:
                 counts[store, way, False] += 1
                 continue

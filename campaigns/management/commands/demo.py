@@ -148,7 +148,9 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
     path = FOLDER / "demo-customers.csv"
     bad_rows = _write_csv_and_count_bad_rows(path, contact_count)
     name = f"Demo {time.strftime('%Y-%m-%d %H:%M:%S')}"
-    job = lifecycle.create_and_start_import(store.pk, path, name, consent_source="the demo says so")
+    job = lifecycle.create_import_and_enqueue_or_refuse(
+        store.pk, path, name, consent_source="the demo says so"
+    )
     _wait_with_progress("Import", contact_count, lambda: _import_progress_or_raise_if_failed(job))
     job.refresh_from_db()
     campaign = Campaign.objects.create(

@@ -18,12 +18,12 @@ from contacts.consent_records import (
     ConsentRefused,
     RecordedConsent,
     record_consent,
-    record_opt_out,
+    record_opt_out_and_audit,
 )
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import parse_phone_to_e164
+from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
 from contacts.models import Contact, MessageType
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 from messaging import opt_in_requests
 
 BY = "command line"
@@ -68,7 +68,7 @@ class Command(BaseCommand):
             count = rights.withdraw_all_consent(contact.phone or "", contact.owner_id, by=BY)
             self.stdout.write(f"{counted(count, 'consent')} withdrawn")
         else:
-            changed = record_opt_out(contact, MessageType(options["messages"]), by=BY)
+            changed = record_opt_out_and_audit(contact, MessageType(options["messages"]), by=BY)
             self.stdout.write("recorded" if changed else "the contact had opted out before")
 
     def _ask_for_consent(self, contact: Contact) -> None:
@@ -105,7 +105,9 @@ class Command(BaseCommand):
 def _get_contact_or_command_error(number: str, store: str) -> Contact:
     owner = get_store_or_command_error(store)
     try:
-        phone = parse_phone_to_e164(number, phone_region_of(owner))
+        phone = parse_phone_to_e164_or_raise_unusable(
+            number, phone_region_of_store_or_default(owner)
+        )
     except UnusableCell as problem:
         raise CommandError(str(problem)) from None
     contact = Contact.objects.select_related("owner").filter(owner=owner, phone=phone).first()

@@ -14,7 +14,7 @@ from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.counts import counted
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import parse_phone_to_e164
+from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
 
 BY = "command line"
 ACTIONS = ("export", "correct", "restrict", "lift", "erase", "object")
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         self, *, action: str, number: str, store: str | None, yes: bool, **options: Any
     ) -> None:
         try:
-            phone = parse_phone_to_e164(number, settings.DEFAULT_PHONE_REGION)
+            phone = parse_phone_to_e164_or_raise_unusable(number, settings.DEFAULT_PHONE_REGION)
         except UnusableCell as problem:
             raise CommandError(str(problem)) from None
         owner_id = get_store_or_command_error(store).pk if store else None

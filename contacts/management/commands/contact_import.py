@@ -31,14 +31,14 @@ class Command(BaseCommand):
             raise CommandError(f"there is no import {id}")
         if action == "rejected":
             audit.write_entry("rejected rows exported", contact_import, by=BY)
-            for line in rejected.rejected_csv_lines(contact_import):
+            for line in rejected.rejected_csv_lines_with_bom_and_heading(contact_import):
                 sys.stdout.write(line)
             return
         try:
             if action == "start":
-                lifecycle.start_import(contact_import, by=BY)
+                lifecycle.start_import_audit_and_enqueue_or_raise(contact_import, by=BY)
             elif action == "cancel":
-                lifecycle.cancel_import(contact_import, by=BY)
+                lifecycle.cancel_import_and_audit_or_raise_ended(contact_import, by=BY)
         except ValueError as error:
             raise CommandError(str(error)) from None
         progress = lifecycle.import_progress(contact_import, database_now())

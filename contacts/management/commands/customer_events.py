@@ -13,13 +13,13 @@ from astronote.accounts.lookup import get_operator_or_command_error, get_store_o
 from contacts.customer_events import (
     EventFile,
     WrittenEvent,
-    read_written_event,
-    record_customer_events,
+    read_written_event_or_raise_unusable,
+    record_customer_events_and_audit,
 )
 from contacts.importing.cells import UnusableCell
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.phone_cells import PhoneReader
-from contacts.phones import phone_region_of
+from contacts.phones import phone_region_of_store_or_default
 
 
 class Command(BaseCommand):
@@ -62,13 +62,13 @@ class Command(BaseCommand):
                 source = EventFile(file, owner)
                 if source.unused:
                     self.stderr.write(f"columns that are not read: {', '.join(source.unused)}")
-                events = source.events(reject)
+                events = source.iter_events_rejecting_unusable_lines(reject)
             else:
                 texts = {name: options[name] for name in WrittenEvent._fields[1:]}
                 written = WrittenEvent(str(number), **texts)
-                phones = PhoneReader(phone_region_of(owner))
-                events = iter([read_written_event(written, owner, phones)])
-            counts = record_customer_events(owner, events, by=actor, reject=reject)
+                phones = PhoneReader(phone_region_of_store_or_default(owner))
+                events = iter([read_written_event_or_raise_unusable(written, owner, phones)])
+            counts = record_customer_events_and_audit(owner, events, by=actor, reject=reject)
         except FileNotFoundError:
             raise CommandError(f"there is no file {file}") from None
         except (ImportRefused, UnusableCell) as problem:

@@ -112,17 +112,19 @@ class Command(BaseCommand):
                 "sheet": options["sheet"],
                 "file_name": file.name,
             }
-            plan = planning.plan_import(file, owner, **choices)
+            plan = planning.plan_import_or_refuse(file, owner, **choices)
             if options["map"] or options["ignore"]:
-                chosen = _parse_mapping_options(options["map"] or [], options["ignore"] or [], plan)
-                plan = planning.plan_import(file, owner, chosen=chosen, **choices)
+                chosen = _merge_mapping_options_into_plan_or_raise(
+                    options["map"] or [], options["ignore"] or [], plan
+                )
+                plan = planning.plan_import_or_refuse(file, owner, chosen=chosen, **choices)
             if dry_run:
                 self._print_plan(plan, as_json=options["json"])
                 return
             if plan.refusal:
                 raise plan.refusal
             at = options["consent_at"]
-            contact_import = lifecycle.create_and_start_import(
+            contact_import = lifecycle.create_import_and_enqueue_or_refuse(
                 owner.pk,
                 file,
                 options["list"],
@@ -166,7 +168,7 @@ class Command(BaseCommand):
                         "totals": vars(plan.totals),
                         "unused_columns": [
                             {"heading": column.heading, "example": column.examples[0]}
-                            for column in plan.unused_columns
+                            for column in plan.unused_filled_columns
                         ],
                     }
                 )
@@ -177,7 +179,7 @@ class Command(BaseCommand):
         problems = [plan.refusal.command_line_text()] if plan.refusal else []
         for line in [*plan.notes, *problems]:
             self.stdout.write(f"! {line}")
-        for column in plan.unused_columns:
+        for column in plan.unused_filled_columns:
             self.stdout.write(f"not used: {column.heading}, such as {column.examples[0]}")
         for preview in [*plan.preview_rows, *plan.odd_rows]:
             reason = ": ".join(filter(None, [preview.column, preview.reason]))
@@ -209,7 +211,7 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
 
 
-def _parse_mapping_options(
+def _merge_mapping_options_into_plan_or_raise(
     map_options: list[str], ignore_options: list[str], plan: planning.ImportPlan
 ) -> dict[str, list[int]]:
     """Positions of columns by field: those of FIELD=COLUMN pairs, and the plan's for other fields.

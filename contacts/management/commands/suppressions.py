@@ -29,7 +29,7 @@ class Command(BaseCommand):
     ) -> None:
         owner = get_store_or_command_error(store) if store else None
         if action == "export":
-            self._export_hashes_of_store_or_global(file, owner.pk if owner else None)
+            self._write_suppressions_csv_to_file_or_output(file, owner.pk if owner else None)
             audit.write_entry(
                 "suppressions exported", by="command line", owner_id=owner.pk if owner else None
             )
@@ -44,12 +44,16 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
         self.stdout.write(f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
-            self.stderr.write(suppressions.describe_unreadable_lines(counts))
+            self.stderr.write(suppressions.describe_first_unreadable_lines_or_empty(counts))
 
-    def _export_hashes_of_store_or_global(self, file: Path | None, owner_id: int | None) -> None:
+    def _write_suppressions_csv_to_file_or_output(
+        self, file: Path | None, owner_id: int | None
+    ) -> None:
         if file is None:
-            suppressions.write_suppressed_hashes_of_store_or_global(self.stdout, owner_id)
+            suppressions.write_store_or_global_suppressions_as_csv_and_count(self.stdout, owner_id)
             return
         with file.open("w", newline="", encoding="utf-8") as target:
-            count = suppressions.write_suppressed_hashes_of_store_or_global(target, owner_id)
+            count = suppressions.write_store_or_global_suppressions_as_csv_and_count(
+                target, owner_id
+            )
         self.stdout.write(f"{counted(count, 'entry', 'entries')}")

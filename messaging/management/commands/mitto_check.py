@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
-from contacts.phones import to_e164
+from contacts.phones import to_e164_or_none
 from messaging.go_live_check import GoLiveCheck
 from messaging.sending import mitto_client
 
@@ -29,7 +29,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        numbers = [to_e164(number, settings.DEFAULT_PHONE_REGION) for number in options["numbers"]]
+        numbers = [
+            to_e164_or_none(number, settings.DEFAULT_PHONE_REGION) for number in options["numbers"]
+        ]
         if not all(numbers):
             raise CommandError("Give numbers with their country code, such as +306900000001.")
         sender = options["sender"] or settings.MITTO_SENDER
