@@ -13,7 +13,7 @@ from messaging.codes import leading_code_or_empty
 from messaging.models import ShortLink
 
 
-def find_target_url_and_count_visit(
+def find_target_url_and_count_visit_unless_robot(
     code: str, *, user_agent: str, ip_address: str | None, is_visit: bool
 ) -> str | None:
     """The address that a short link leads to, None if there is no such link; counts the visit.
@@ -27,7 +27,9 @@ def find_target_url_and_count_visit(
     code = leading_code_or_empty(code)
     counted = is_visit and device_type_of(user_agent) != "robot"
     if links.has_tracking_id_length(code):
-        target = _find_offer_url_and_record_view(code, user_agent, ip_address, should_count=counted)
+        target = _find_offer_url_and_record_view_unless_restricted(
+            code, user_agent, ip_address, should_count=counted
+        )
     else:
         link = ShortLink.objects.filter(short_code=code)
         target = link.values_list("target_url", flat=True).first()
@@ -38,7 +40,7 @@ def find_target_url_and_count_visit(
     return to_ascii_url_keeping_tags(target) if target else None
 
 
-def _find_offer_url_and_record_view(
+def _find_offer_url_and_record_view_unless_restricted(
     tracking_id: str, user_agent: str, ip_address: str | None, *, should_count: bool
 ) -> str | None:
     message = (

@@ -83,7 +83,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         run_now=RunNow(
             "campaigns.change_campaign",
             "send the birthday messages that are due, which stores pay for",
-            lambda: birthday.enqueue_birthday_messages(dry_run=True),
+            lambda: birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True),
         ),
     )
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
@@ -133,7 +133,7 @@ registry.home_panels.register(
     HomePanel(
         "in progress",
         "campaigns/panels/in_progress.html",
-        panels.campaigns_and_imports_in_progress,
+        panels.campaigns_and_imports_in_progress_context,
         10,
     ),
     HomePanel(
@@ -144,7 +144,7 @@ registry.home_panels.register(
     ),
 )
 registry.store_panels.register(
-    StorePanel("links", "campaigns/panels/store_links.html", panels.empty_store_links_context, 30),
+    StorePanel("links", "campaigns/panels/store_links.html", panels.no_context_for_store_links, 30),
     StorePanel(
         "automations",
         "campaigns/panels/store_automations.html",
@@ -161,7 +161,7 @@ registry.metric_sources.register(MetricSource("campaign messages", _message_metr
 registry.repairs.register(
     Repair("held_batches_released", repairs.release_held_batches_of_sending_campaigns),
     Repair("campaigns_started", repairs.enqueue_start_of_due_campaigns),
-    Repair("cancellings_finished", repairs.cancel_unsent_batches_and_count_campaigns),
+    Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled_and_count_campaigns),
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
 )
 registry.operator_models.register(

@@ -70,7 +70,7 @@ def _joined_since(day: str, scope: Scope) -> Q:
     return Q(created_at__gte=start)
 
 
-def _messages_accepted_within(
+def _messages_accepted_within_days(
     model: type[OutboundMessage], days: int, scope: Scope
 ) -> QuerySet[Any]:
     """Messages of a class that Mitto accepted within so many days.
@@ -89,7 +89,7 @@ def _messages_accepted_within(
 
 def _messaged_within_days(days: int, scope: Scope) -> Q:
     found: list[QuerySet[Any]] = [
-        _messages_accepted_within(model, days, scope).values("contact")
+        _messages_accepted_within_days(model, days, scope).values("contact")
         for model in message_classes()
     ]
     return Q(pk__in=found[0].union(*found[1:], all=True))
@@ -98,23 +98,23 @@ def _messaged_within_days(days: int, scope: Scope) -> Q:
 def _not_messaged_within_days(days: int, scope: Scope) -> Q:
     condition = Q()
     for model in message_classes():
-        messages = _messages_accepted_within(model, days, scope)
+        messages = _messages_accepted_within_days(model, days, scope)
         condition &= ~Q(Exists(messages.filter(contact=OuterRef("pk"))))
     return condition
 
 
-def _clicks_within(days: int, scope: Scope) -> QuerySet[OfferViewEvent]:
+def _clicks_within_days(days: int, scope: Scope) -> QuerySet[OfferViewEvent]:
     return OfferViewEvent.objects.filter(
         owner=scope.store, viewed_at__gte=Now() - timedelta(days=days)
     )
 
 
 def _clicked_within_days(days: int, scope: Scope) -> Q:
-    return Q(pk__in=_clicks_within(days, scope).values("campaign_message__contact"))
+    return Q(pk__in=_clicks_within_days(days, scope).values("campaign_message__contact"))
 
 
 def _not_clicked_within_days(days: int, scope: Scope) -> Q:
-    clicks = _clicks_within(days, scope)
+    clicks = _clicks_within_days(days, scope)
     return ~Q(Exists(clicks.filter(campaign_message__contact=OuterRef("pk"))))
 
 
@@ -149,7 +149,7 @@ VALUES_NEEDED = (
 )
 
 
-def segment_condition_for_any_store(
+def segment_condition_without_store_or_consent(
     segment: Segment, day: date, *, without: Sequence[str] = ()
 ) -> Q:
     """The segment as a condition on Contact; it does not ask for the store or for consent.
@@ -181,11 +181,13 @@ def segment_problem(segment: Segment) -> str:
 def contacts_matching(segment: Segment, day: date) -> QuerySet[Contact]:
     """The store's contacts that match a segment, whether they may be messaged or not."""
     return Contact.objects.filter(
-        segment_condition_for_any_store(segment, day), owner=segment.owner_id, phone__isnull=False
+        segment_condition_without_store_or_consent(segment, day),
+        owner=segment.owner_id,
+        phone__isnull=False,
     )
 
 
-def describe_segment(segment: Segment) -> str:
+def describe_segment_conditions(segment: Segment) -> str:
     """The conditions of a segment, as one line."""
     conditions = dict(segment.conditions)
     for name in LIST_CONDITIONS:

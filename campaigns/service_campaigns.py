@@ -63,7 +63,7 @@ def recipient_limit_unless_confirmed(campaign: Campaign) -> int | None:
     return campaign.owner.service_max_recipients
 
 
-def require_confirmation_if_over_limit(campaign: Campaign, recipient_count: int) -> None:
+def raise_blocked_if_over_limit_and_unconfirmed(campaign: Campaign, recipient_count: int) -> None:
     """Refuse a service campaign to more recipients than one person alone may decide on.
 
     Raises:
@@ -125,7 +125,7 @@ def current_confirmation(campaign: Campaign) -> ServiceConfirmation | None:
     return request if request and request.confirmed_by else None
 
 
-def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
+def ask_for_confirmation_replacing_earlier_or_raise(campaign: Campaign, *, by: Any) -> None:
     """Ask a second person to confirm a service campaign as it is now; replaces an earlier request.
 
     Raises:
@@ -133,7 +133,7 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
         ValueError: if the campaign needs no confirmation.
     """
     with transaction.atomic():
-        locked = _lock_and_refresh_startable(campaign)
+        locked = _lock_and_reload_startable_or_raise(campaign)
         raise_not_permitted_if_may_not_send_type(locked.message_type, by)
         if not needs_confirmation(locked):
             raise ValueError("the campaign needs no confirmation")
@@ -152,7 +152,9 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
         )
 
 
-def confirm(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
+def confirm_as_second_person_and_unblock_or_raise(
+    campaign: Campaign, seen_digest: str, *, by: Any
+) -> None:
     """Confirm a service campaign as the second person; a campaign that waited for it is due again.
 
     Args:
@@ -165,7 +167,7 @@ def confirm(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
         ValueError: if nobody asked, if `by` asked, or if the text or audience was changed since.
     """
     with transaction.atomic():
-        locked = _lock_and_refresh_startable(campaign)
+        locked = _lock_and_reload_startable_or_raise(campaign)
         raise_not_permitted_if_may_not_send_type(MessageType.SERVICE, by)
         request = current_confirmation_request(locked)
         if request is None:
@@ -196,7 +198,7 @@ def type_and_recipients_if_service(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _lock_and_refresh_startable(campaign: Campaign) -> Campaign:
+def _lock_and_reload_startable_or_raise(campaign: Campaign) -> Campaign:
     """Lock the campaign's row and read it again.
 
     Raises:

@@ -71,10 +71,12 @@ class MembersForm(forms.Form):
             raise forms.ValidationError("Choose numbers, or a segment, or a campaign.")
         if chosen == ["campaign"] and not cleaned.get("result"):
             raise forms.ValidationError("Choose whose message of the campaign.")
-        cleaned["contacts"] = self._chosen_contacts(cleaned)
+        cleaned["contacts"] = self._find_chosen_contacts_or_raise_validation_error(cleaned)
         return cleaned
 
-    def _chosen_contacts(self, cleaned: dict[str, Any]) -> QuerySet[Contact]:
+    def _find_chosen_contacts_or_raise_validation_error(
+        self, cleaned: dict[str, Any]
+    ) -> QuerySet[Contact]:
         store = self.target.owner
         if segment := cleaned["segment"]:
             if problem := segment_problem(segment):
@@ -101,10 +103,10 @@ class ListAdmin(LargeTableAdmin):
     change_form_outer_before_template = "campaigns/list_tools.html"
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.members_view)
+        view = self.admin_site.admin_view(self.add_or_remove_list_members_view)
         return [path("<int:pk>/members/", view, name="contacts_list_members"), *super().get_urls()]
 
-    def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def add_or_remove_list_members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add members to a list, or remove them."""
         if not self.has_change_permission(request):
             raise PermissionDenied

@@ -19,7 +19,7 @@ from messaging.models import MessageTemplate
 from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_to_store
 
 
-def template_in_address(request: HttpRequest) -> MessageTemplate | None:
+def find_template_named_in_query_string(request: HttpRequest) -> MessageTemplate | None:
     """The template that the address of a form names by `?template=`."""
     known = request.GET.get("template", "")
     if not (known.isascii() and known.isdecimal() and len(known) < 19):

@@ -64,7 +64,7 @@ class Command(BaseCommand):
         try:
             services.start()
             call_command("migrate", verbosity=0)
-            self._run_demo_and_serve_unless_once(once, contacts)
+            self._run_demo_and_check_counts_then_serve_unless_once(once, contacts)
         except EmbeddedError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
@@ -72,7 +72,9 @@ class Command(BaseCommand):
         finally:
             services.stop()
 
-    def _run_demo_and_serve_unless_once(self, once: bool, contact_count: int) -> None:
+    def _run_demo_and_check_counts_then_serve_unless_once(
+        self, once: bool, contact_count: int
+    ) -> None:
         """Start all processes, run the demo, and keep them running until Ctrl-C unless `once`."""
         web_port, sandbox_port = find_free_port(settings.PORT), find_free_port()
         site_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
@@ -101,9 +103,9 @@ class Command(BaseCommand):
             for number, queue in enumerate(WORKER_QUEUES):
                 processes.start(f"{queue}-{number}", supervisor.manage_command("rqworker", queue))
             processes.start("rqscheduler", supervisor.manage_command("rqscheduler"))
-            _wait_until_url_answers(f"{site_url}/admin/login/")
-            _wait_until_url_answers(f"{sandbox_url}/_sandbox/summary")
-            results = _import_send_and_await_receipts(sandbox_url, contact_count)
+            _wait_until_url_answers_or_command_error(f"{site_url}/admin/login/")
+            _wait_until_url_answers_or_command_error(f"{sandbox_url}/_sandbox/summary")
+            results = _top_up_import_send_and_await_receipts(sandbox_url, contact_count)
             self.console.print(_build_summary_table(results))
             failed_checks = _failed_check_names(results)
             if failed_checks:
@@ -138,10 +140,10 @@ class DemoResults(NamedTuple):
     seconds: float
 
 
-def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> DemoResults:
+def _top_up_import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> DemoResults:
     """Import invented contacts, send them a campaign and wait for all receipts."""
     began = time.monotonic()
-    store = _prepare_operator_and_get_or_create_store()
+    store = _set_operator_password_and_get_or_create_demo_store()
     balance_before = credits.top_up(
         store.pk, 2 * contact_count, reason="demo top-up", key=f"demo:{time.time_ns()}"
     ).balance
@@ -149,16 +151,18 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
     bad_rows = _write_csv_and_count_bad_rows(path, contact_count)
     name = f"Demo {time.strftime('%Y-%m-%d %H:%M:%S')}"
     job = lifecycle.create_and_start_import(store.pk, path, name, consent_source="the demo says so")
-    _wait_with_progress("Import", contact_count, lambda: _import_progress_or_raise_if_failed(job))
+    _wait_with_progress_bar_or_command_error(
+        "Import", contact_count, lambda: _import_progress_or_raise_if_failed(job)
+    )
     job.refresh_from_db()
     campaign = Campaign.objects.create(
         owner=store, created_by=store, name=name, message_text=TEXT, list=job.list
     )
     campaign = enqueue.enqueue_campaign(campaign.pk)
-    _wait_with_progress(
+    _wait_with_progress_bar_or_command_error(
         "Sending", campaign.total, lambda: _refresh_and_get_sending_progress(campaign)
     )
-    _wait_with_progress(
+    _wait_with_progress_bar_or_command_error(
         "Receipts", campaign.total, lambda: _refresh_and_get_receipt_progress(campaign)
     )
     campaign.refresh_from_db()
@@ -217,7 +221,7 @@ def _failed_check_names(results: DemoResults) -> list[str]:
     return [name for name, passed in checks.items() if not passed]
 
 
-def _wait_with_progress(
+def _wait_with_progress_bar_or_command_error(
     label: str, total: int, get_progress: Callable[[], tuple[int, bool]]
 ) -> None:
     try:
@@ -244,7 +248,7 @@ def _refresh_and_get_receipt_progress(campaign: Campaign) -> tuple[int, bool]:
     return final, final >= campaign.total
 
 
-def _prepare_operator_and_get_or_create_store() -> User:
+def _set_operator_password_and_get_or_create_demo_store() -> User:
     """The store of the demo; creates it and the operator if they do not exist."""
     operator = User.objects.filter(email=LOGIN).first() or User.objects.create_superuser(LOGIN)
     operator.set_password(PASSWORD)
@@ -325,7 +329,7 @@ def find_free_port(wanted: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_url_answers(url: str) -> None:
+def _wait_until_url_answers_or_command_error(url: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *, action, store, list_name, by, **options):
         owner = get_store_or_command_error(store)
         actor = get_operator_or_command_error(by) if by else "command line"
-        contacts, problems = self._find_contacts(owner, options)
+        contacts, problems = self._find_contacts_and_problems_or_command_error(owner, options)
         target = List.objects.filter(owner=owner, name=list_name).first()
         if target is None and action == "remove":
             raise CommandError(f"the store has no list {list_name!r}")
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         done = {"add": "added", "remove": "removed"}[action]
         self.stdout.write(json.dumps(answer) if options["json"] else f"{count:,} {done}")
 
-    def _find_contacts(self, owner, options):
+    def _find_contacts_and_problems_or_command_error(self, owner, options):
         """The contacts that the options name, and what was not used."""
         sources = ("number", "segment", "campaign")
         if sum(bool(options[name]) for name in sources) != 1:
