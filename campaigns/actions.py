@@ -61,7 +61,9 @@ def pause_sending_campaign_and_hold_batches_or_raise(campaign: Campaign, *, by: 
             campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending"
         )
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_pending_batches("the campaign is paused", **_batch_filter_kwargs(campaign))
+        batch_queue.hold_pending_batches(
+            "the campaign is paused", **_kind_and_source_kwargs_of_campaign_batches(campaign)
+        )
 
 
 def resume_paused_campaign_and_release_batches_or_raise(campaign: Campaign, *, by: Any) -> None:
@@ -76,7 +78,7 @@ def resume_paused_campaign_and_release_batches_or_raise(campaign: Campaign, *, b
         )
         audit.write_entry("resume", campaign, by=by)
         batch_queue.release_pending_batches_and_enqueue_jobs(
-            **_batch_filter_kwargs(campaign), not_before=batch_queue.HELD
+            **_kind_and_source_kwargs_of_campaign_batches(campaign), not_before=batch_queue.HELD
         )
 
 
@@ -118,7 +120,7 @@ def cancel_unsent_batches_if_campaign_is_cancelled(campaign_id: int) -> int:
     )
 
 
-def cancelled_ids_with_unsent_batches() -> list[int]:
+def ids_of_cancelled_campaigns_with_unsent_batches() -> list[int]:
     """The ids of cancelled campaigns that still have unsent batches."""
     unsent = Batch.objects.filter(kind=CampaignMessage.batch_kind, status__in=UNSENT_BATCH_STATUSES)
     return list(
@@ -272,7 +274,7 @@ def enqueue_test_message_with_sample_values_or_raise_blocked(
     return message
 
 
-def _batch_filter_kwargs(campaign: Campaign) -> dict[str, Any]:
+def _kind_and_source_kwargs_of_campaign_batches(campaign: Campaign) -> dict[str, Any]:
     return {"kind": CampaignMessage.batch_kind, "source_id": campaign.pk}
 
 

@@ -80,11 +80,13 @@ def contacts_chosen_regardless_of_consent(
     today = local_today(campaign.owner)
     excluded_lists = [choice.list_id for choice in choices if choice.is_excluded and choice.list_id]
     if excluded_lists:
-        chosen = chosen.filter(~segments.on_any_list(excluded_lists))
+        chosen = chosen.filter(~segments.is_on_any_list(excluded_lists))
     for choice in choices:
         if choice.is_excluded and choice.segment:
             # Not the negated condition: it is neither true nor false of a contact without a value.
-            matching = segments.contacts_matching(choice.segment, today).filter(pk=OuterRef("pk"))
+            matching = segments.contacts_with_phone_matching_segment(choice.segment, today).filter(
+                pk=OuterRef("pk")
+            )
             chosen = chosen.filter(~Exists(matching))
     return chosen
 
@@ -104,19 +106,19 @@ def _alternative_conditions_of_audience(
         yield Q()
         return
     if campaign.filter_gender or campaign.filter_age_group:
-        yield _adults_of_gender_and_age_group(campaign, today)
+        yield _condition_for_adults_of_gender_and_age_group(campaign, today)
         return
     lists = [choice.list_id for choice in choices if choice.list_id and not choice.is_excluded]
     if campaign.list_id:
         lists.append(campaign.list_id)
     if lists:
-        yield segments.on_any_list(lists)
+        yield segments.is_on_any_list(lists)
     for choice in choices:
         if choice.segment and not choice.is_excluded:
             yield segments.segment_condition_without_store_or_consent(choice.segment, today)
 
 
-def _adults_of_gender_and_age_group(campaign: Campaign, today: date) -> Q:
+def _condition_for_adults_of_gender_and_age_group(campaign: Campaign, today: date) -> Q:
     condition = is_adult(today)
     if campaign.filter_gender:
         condition &= Q(gender=campaign.filter_gender)

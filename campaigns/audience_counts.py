@@ -71,7 +71,9 @@ def count_or_estimate_segment_and_left_out(segment: Segment) -> SegmentCount:
     left_out = [*left_out_counts_without_suppressed(campaign)]
     if suppressed:
         left_out.append(LeftOut(suppressed, SUPPRESSED))
-    matching = segments.contacts_matching(segment, local_today(segment.owner)).count()
+    matching = segments.contacts_with_phone_matching_segment(
+        segment, local_today(segment.owner)
+    ).count()
     return SegmentCount(matching, size - suppressed, is_exact or not suppressed, left_out)
 
 

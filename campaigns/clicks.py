@@ -6,7 +6,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from campaigns.models import CampaignMessage, OfferViewEvent
-from campaigns.visitors import device_type_of
+from campaigns.visitors import device_type_of_user_agent
 from messaging import links
 from messaging.addresses import is_http_url_with_host, to_ascii_url_keeping_tags
 from messaging.codes import leading_code_or_empty
@@ -25,7 +25,7 @@ def find_target_url_and_count_visit_unless_robot(
         is_visit: False for a request that only looks at the link; it is not counted.
     """
     code = leading_code_or_empty(code)
-    counted = is_visit and device_type_of(user_agent) != "robot"
+    counted = is_visit and device_type_of_user_agent(user_agent) != "robot"
     if links.has_tracking_id_length(code):
         target = _find_offer_url_and_record_view_unless_restricted(
             code, user_agent, ip_address, should_count=counted
@@ -59,6 +59,6 @@ def _find_offer_url_and_record_view_unless_restricted(
             owner_id=message.owner_id,
             ip_address=ip_address,
             user_agent=user_agent[:500],
-            device_type=device_type_of(user_agent),
+            device_type=device_type_of_user_agent(user_agent),
         )
     return message.campaign.offer_url

@@ -116,7 +116,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
     if not written.batches:
         campaign.status, campaign.finished_at = CampaignStatus.COMPLETED, now
     campaign.save()
-    details = service_campaigns.type_and_recipients_if_service(campaign)
+    details = service_campaigns.audit_details_of_type_and_recipient_count_if_service(campaign)
     if details or by is not None:
         actor = by or schedule.SCHEDULER
         audit.write_entry("start", campaign, by=actor, messages=campaign.total, **details)

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def release_held_batches_of_sending_campaigns(dry_run: bool) -> int:
+def release_or_count_held_batches_of_sending_campaigns(dry_run: bool) -> int:
     """Release batches that were put on hold while their campaign was being resumed."""
     sending = Campaign.objects.filter(status=CampaignStatus.SENDING, pk=OuterRef("source_id"))
     held = Batch.objects.filter(
@@ -56,7 +56,7 @@ def release_held_batches_of_sending_campaigns(dry_run: bool) -> int:
     return released
 
 
-def enqueue_start_of_due_campaigns(dry_run: bool) -> int:
+def count_due_campaigns_or_enqueue_their_start(dry_run: bool) -> int:
     """Enqueue the start of due campaigns whose job was lost, or whose next try is due."""
     if dry_run:
         return schedule.due_campaigns().count()
@@ -65,7 +65,7 @@ def enqueue_start_of_due_campaigns(dry_run: bool) -> int:
 
 def cancel_unsent_batches_of_cancelled_and_count_campaigns(dry_run: bool) -> int:
     """Drop the unsent batches of cancelled campaigns."""
-    ids = actions.cancelled_ids_with_unsent_batches()
+    ids = actions.ids_of_cancelled_campaigns_with_unsent_batches()
     if dry_run:
         return len(ids)
     for campaign_id in ids:
@@ -76,7 +76,7 @@ def cancel_unsent_batches_of_cancelled_and_count_campaigns(dry_run: bool) -> int
     return len(ids)
 
 
-def repair_stuck_campaigns(dry_run: bool) -> int:
+def repair_or_count_stuck_sending_campaigns(dry_run: bool) -> int:
     """Repair campaigns that are sending, unchanged for STUCK_SENDING_MINUTES, without open batches.
 
     Queued messages without a batch are put into new batches. Those that a settled batch left queued

@@ -339,7 +339,7 @@ def _build_csv_with_escaped_formulas(
     return "".join(map(csv_line_with_escaped_formulas, (headings, *lines)))
 
 
-def campaign_summary(campaign: Campaign) -> dict[str, Any]:
+def campaign_counters_and_report_as_dict(campaign: Campaign) -> dict[str, Any]:
     """The status, counters and report of a campaign, for JSON."""
     campaign = annotate_sending_with_next_pending_batch(
         Campaign.objects.select_related("owner")

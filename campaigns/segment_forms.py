@@ -84,12 +84,12 @@ class ConditionFields(forms.Form):
         for name in segments.LIST_CONDITIONS:
             if owner and any(one.owner_id != owner.pk for one in cleaned.get(name) or ()):
                 self.add_error(name, "A list belongs to another store.")
-        if not self.errors and not conditions_of_form(cleaned):
+        if not self.errors and not stored_conditions_from_cleaned_data(cleaned):
             raise ValidationError("Set at least one condition.")
         return cleaned
 
 
-def conditions_of_form(cleaned: dict[str, Any]) -> dict[str, Any]:
+def stored_conditions_from_cleaned_data(cleaned: dict[str, Any]) -> dict[str, Any]:
     """What a segment stores of the cleaned values of ConditionFields."""
     conditions: dict[str, Any] = {}
     for name in segments.CONDITIONS:
@@ -143,7 +143,9 @@ def build_unsaved_segment_or_validation_error(
                 for error in errors
             ]
         )
-    segment = Segment(owner=store, name=name, conditions=conditions_of_form(form.cleaned_data))
+    segment = Segment(
+        owner=store, name=name, conditions=stored_conditions_from_cleaned_data(form.cleaned_data)
+    )
     segment.full_clean()
     return segment
 

@@ -52,17 +52,17 @@ def _calling_code(code: str, scope: Scope) -> Q:
     return Q(phone__startswith=f"+{code}")
 
 
-def on_any_list(list_ids: Sequence[int]) -> Q:
+def is_on_any_list(list_ids: Sequence[int]) -> Q:
     """Contacts that are on at least one of these lists."""
     return Q(Exists(ListMembership.objects.filter(list__in=list_ids, contact=OuterRef("pk"))))
 
 
 def _in_lists(list_ids: Sequence[int], scope: Scope) -> Q:
-    return on_any_list(list_ids)
+    return is_on_any_list(list_ids)
 
 
 def _not_in_lists(list_ids: Sequence[int], scope: Scope) -> Q:
-    return ~on_any_list(list_ids)
+    return ~is_on_any_list(list_ids)
 
 
 def _joined_since(day: str, scope: Scope) -> Q:
@@ -178,7 +178,7 @@ def segment_problem(segment: Segment) -> str:
     return ""
 
 
-def contacts_matching(segment: Segment, day: date) -> QuerySet[Contact]:
+def contacts_with_phone_matching_segment(segment: Segment, day: date) -> QuerySet[Contact]:
     """The store's contacts that match a segment, whether they may be messaged or not."""
     return Contact.objects.filter(
         segment_condition_without_store_or_consent(segment, day),

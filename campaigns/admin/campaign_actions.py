@@ -54,7 +54,7 @@ def may_send_campaign_type_if_action_sends(
 
 def _has_open_confirmation_request_by_another(campaign: Campaign, account: Any) -> bool:
     """Whether the account is a second person for the confirmation that was asked for."""
-    request = service_campaigns.current_confirmation_request(campaign)
+    request = service_campaigns.confirmation_request_for_current_settings(campaign)
     return request is not None and not request.confirmed_by and request.asked_by != account
 
 
@@ -76,7 +76,7 @@ CAMPAIGN_ACTIONS = {
         "a second person must confirm it now", sends=True,
         offered=lambda campaign, _: (
             service_campaigns.needs_confirmation(campaign)
-            and service_campaigns.current_confirmation_request(campaign) is None
+            and service_campaigns.confirmation_request_for_current_settings(campaign) is None
         ),
     ),
     "confirm": CampaignAction(

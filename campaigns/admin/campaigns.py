@@ -148,7 +148,7 @@ def _build_confirm_or_perform_list_action(action_name: str) -> Callable[..., Htt
         self: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign]
     ) -> HttpResponse | None:
         if campaign_action.confirmation and not request.POST.get("confirmed"):
-            return _confirm_list_action_page(self, request, queryset, action_name)
+            return _render_list_action_confirmation_with_costs(self, request, queryset, action_name)
         for campaign in queryset.select_related("owner"):
             _perform_and_get_campaign_to_show_unless_form_error(request, campaign, campaign_action)
         return None
@@ -157,7 +157,7 @@ def _build_confirm_or_perform_list_action(action_name: str) -> Callable[..., Htt
     return perform_on_chosen
 
 
-def _confirm_list_action_page(
+def _render_list_action_confirmation_with_costs(
     model_admin: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign], action_name: str
 ) -> HttpResponse:
     """The page that asks before an action on several campaigns, with the cost of each."""
@@ -247,7 +247,7 @@ class CampaignAdmin(LargeTableAdmin):
             named("<int:pk>/do/<str:name>/", self.confirm_or_perform_action_view, "action"),
             named("<int:pk>/progress/", self.progress_and_report_fragment_view, "progress"),
             named("<int:pk>/messages.csv", self.audit_and_stream_messages_csv_view, "messages"),
-            *report_pages.report_urls(self.admin_site),
+            *report_pages.campaign_and_store_report_urls(self.admin_site),
             *super().get_urls(),
         ]
 
@@ -342,7 +342,7 @@ class CampaignAdmin(LargeTableAdmin):
             **self.admin_site.each_context(request),
             **common,
             "opts": self.model._meta,
-            **report_pages.report_context(campaign),
+            **report_pages.campaign_progress_and_report_context(campaign),
         }
         return TemplateResponse(request, "campaigns/campaign_page.html", context)
 
@@ -438,7 +438,7 @@ class CampaignAdmin(LargeTableAdmin):
         campaign = get_object_or_404(self.get_queryset(request), pk=pk)
         context = {
             "campaign_actions": self._available_actions(request, campaign),
-            **report_pages.report_context(campaign),
+            **report_pages.campaign_progress_and_report_context(campaign),
         }
         return TemplateResponse(request, "campaigns/campaign_live.html", context)
 
@@ -452,7 +452,7 @@ class CampaignAdmin(LargeTableAdmin):
         audit.write_entry("messages exported", campaign, by=request.user)
         disposition = f'attachment; filename="campaign-{pk}-messages.csv"'
         return StreamingHttpResponse(
-            message_csv.message_csv_lines(campaign.pk),
+            message_csv.stream_message_csv_heading_and_lines(campaign.pk),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": disposition},
         )

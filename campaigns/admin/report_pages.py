@@ -42,7 +42,7 @@ SPAN_NAMES = dict(
 )
 
 
-def report_urls(site: admin.AdminSite) -> list[URLPattern]:
+def campaign_and_store_report_urls(site: admin.AdminSite) -> list[URLPattern]:
     """The addresses of the reports, below that of the list of campaigns."""
     views = {
         "<int:pk>/report.csv": (audit_and_export_campaign_report_csv_view, "campaign_report_csv"),
@@ -55,7 +55,7 @@ def report_urls(site: admin.AdminSite) -> list[URLPattern]:
     ]
 
 
-def report_context(campaign: Campaign) -> dict[str, Any]:
+def campaign_progress_and_report_context(campaign: Campaign) -> dict[str, Any]:
     """The progress and report of a campaign, as its page shows them."""
     report = reports.campaign_report(campaign)
     zone = ZoneInfo(campaign.owner.timezone)
@@ -135,7 +135,7 @@ def audit_and_export_campaign_report_csv_view(
     request: HttpRequest, site: admin.AdminSite, pk: int
 ) -> HttpResponse:
     """The report of a campaign as a CSV file."""
-    campaign = _get_viewable_campaign_or_404(request, pk)
+    campaign = _get_campaign_or_raise_forbidden_or_404(request, pk)
     audit.write_entry("report exported", campaign, by=request.user)
     report = reports.campaign_report(campaign)
     return _csv_response(reports.campaign_report_as_csv(report), f"campaign-{pk}")
@@ -143,7 +143,7 @@ def audit_and_export_campaign_report_csv_view(
 
 def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day."""
-    store = _get_viewable_store_or_404(request, pk)
+    store = _get_store_or_raise_forbidden_or_404(request, pk)
     first, last = _parse_first_and_last_day_or_show_error_and_use_default(request, store)
     days = reports.store_report(store, first, last)
     context = {
@@ -169,7 +169,7 @@ def audit_and_export_store_report_csv_view(
     request: HttpRequest, site: admin.AdminSite, pk: int
 ) -> HttpResponse:
     """The report of a store by day as a CSV file."""
-    store = _get_viewable_store_or_404(request, pk)
+    store = _get_store_or_raise_forbidden_or_404(request, pk)
     days = reports.store_report(
         store, *_parse_first_and_last_day_or_show_error_and_use_default(request, store)
     )
@@ -177,13 +177,13 @@ def audit_and_export_store_report_csv_view(
     return _csv_response(reports.store_days_as_csv(days), f"store-{pk}")
 
 
-def _get_viewable_campaign_or_404(request: HttpRequest, pk: int) -> Campaign:
+def _get_campaign_or_raise_forbidden_or_404(request: HttpRequest, pk: int) -> Campaign:
     if not request.user.has_perm("campaigns.view_campaign"):
         raise PermissionDenied
     return get_object_or_404(Campaign, pk=pk)
 
 
-def _get_viewable_store_or_404(request: HttpRequest, pk: int) -> User:
+def _get_store_or_raise_forbidden_or_404(request: HttpRequest, pk: int) -> User:
     if not request.user.has_perm("campaigns.view_campaign"):
         raise PermissionDenied
     return get_object_or_404(User, pk=pk)

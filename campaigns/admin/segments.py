@@ -21,7 +21,7 @@ from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import segments
 from campaigns.audience_counts import count_or_estimate_segment_and_left_out
 from campaigns.models import AudienceChoice, Segment
-from campaigns.segment_forms import ConditionFields, conditions_of_form
+from campaigns.segment_forms import ConditionFields, stored_conditions_from_cleaned_data
 from campaigns.segments import segment_problem
 
 
@@ -76,7 +76,7 @@ class SegmentForm(ConditionFields, forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         """Give the segment its conditions."""
-        self.instance.conditions = conditions_of_form(self.cleaned_data)
+        self.instance.conditions = stored_conditions_from_cleaned_data(self.cleaned_data)
         return super().clean()
 
 

@@ -193,7 +193,7 @@ class _RuleColumns(NamedTuple):
     delay: timedelta
 
 
-def _rule_columns(rule: EligibleRule, now: datetime) -> _RuleColumns:
+def _build_rule_columns_for_sql(rule: EligibleRule, now: datetime) -> _RuleColumns:
     today = now.astimezone(ZoneInfo(rule.timezone)).date()
     return _RuleColumns(
         rule.id,
@@ -249,7 +249,7 @@ def _event_conditions_of_rule(
         events = [(one.value, completed, EventTimeField.END.value) for one in ACTIVITY_TYPES]
     for event in events:
         yield _EventCondition(
-            *_rule_columns(rule, now),
+            *_build_rule_columns_for_sql(rule, now),
             *event,
             is_inactivity,
             max(since, oldest),
@@ -281,7 +281,7 @@ def _birthday_conditions_due_until(
     while (at := hour_on_day(celebrated, DEFAULT_HOUR, rule.timezone)) + rule.delay <= until:
         if at + rule.delay > due_after:
             for day in days_of_month_celebrated_on(celebrated):
-                yield _Birthday(*_rule_columns(rule, now), celebrated.month, day, at)
+                yield _Birthday(*_build_rule_columns_for_sql(rule, now), celebrated.month, day, at)
         celebrated += DAY
 
 
@@ -395,7 +395,7 @@ def _with_reasons_where_event_begun_or_over_limit(
 
     What is due later counts at its time, for a preview.
     """
-    times_of = _times_of_recent_messages(chunk, now)
+    times_of = _recent_message_times_by_rule_and_contact(chunk, now)
     first_calls_now: dict[int, datetime] = {}
     checked = []
     for row in chunk:
@@ -436,7 +436,7 @@ def _is_in_dedupe_window_or_over_daily_limit(
     )
 
 
-def _times_of_recent_messages(
+def _recent_message_times_by_rule_and_contact(
     chunk: Sequence[DueContact], now: datetime
 ) -> defaultdict[tuple[int, int], list[datetime]]:
     """When rules messaged the contacts of a chunk, by rule and contact, as far as limits ask."""

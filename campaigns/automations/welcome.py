@@ -43,7 +43,7 @@ def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
             sendable, "c.awaits_welcome", OCCURRENCE_KEY
         )
         result = enqueue_due_messages(
-            AutomationMessage, due_contacts, after_write=_clear_awaits_welcome
+            AutomationMessage, due_contacts, after_write=_clear_awaits_welcome_of_written_contacts
         )
         save_and_audit_block_reasons_and_get_blocked_ids(
             Automation, automations, problems, result.credits_needed_by_store
@@ -60,5 +60,5 @@ def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
         }
 
 
-def _clear_awaits_welcome(written: list[DueContact]) -> None:
+def _clear_awaits_welcome_of_written_contacts(written: list[DueContact]) -> None:
     Contact.objects.filter(pk__in=[row.contact_id for row in written]).update(awaits_welcome=False)

@@ -403,18 +403,18 @@ def test_finishing_a_cancelling_touches_no_campaign_that_goes_on(alice, everybod
     mine.refresh_from_db()
     others.refresh_from_db()
     assert (mine.status, others.status) == ("cancelled", "pending")
-    assert actions.cancelled_ids_with_unsent_batches() == []
+    assert actions.ids_of_cancelled_campaigns_with_unsent_batches() == []
 
 
 @pytest.mark.parametrize("status", ["sending", "cancelled"])
 def test_only_cancelled_campaigns_are_half_cancelled(alice, everybody, status):
     campaign = enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
     Campaign.objects.update(status=status)
-    assert actions.cancelled_ids_with_unsent_batches() == (
+    assert actions.ids_of_cancelled_campaigns_with_unsent_batches() == (
         [campaign.pk] if status == "cancelled" else []
     )
     Batch.objects.update(kind="automation")
-    assert actions.cancelled_ids_with_unsent_batches() == []
+    assert actions.ids_of_cancelled_campaigns_with_unsent_batches() == []
 
 
 # Copies and tests

@@ -6,7 +6,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from astronote.models import AuditEntry
-from campaigns.list_members import add_unrestricted_contacts_to_list, contacts_with_campaign_result
+from campaigns.list_members import (
+    add_unrestricted_contacts_of_store_to_list_and_audit,
+    contacts_with_campaign_result,
+)
 from campaigns.models import CampaignMessage, OfferViewEvent
 from campaigns.segment_forms import create_and_audit_segment_or_validation_error
 from contacts.models import Contact, List
@@ -75,7 +78,12 @@ def test_a_restricted_contact_and_one_of_another_store_are_left_alone(alice):
     make_contact(alice, "+306900000001", restricted_at=timezone.now())
     make_contact(make_store("bob"), "+306900000002")
     target = List.objects.create(owner=alice, name="regulars")
-    assert add_unrestricted_contacts_to_list(target, Contact.objects.all(), by="test") == 0
+    assert (
+        add_unrestricted_contacts_of_store_to_list_and_audit(
+            target, Contact.objects.all(), by="test"
+        )
+        == 0
+    )
 
 
 def test_the_command_takes_numbers_and_segments_and_says_what_it_did_not_use(alice, capsys):

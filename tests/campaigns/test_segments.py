@@ -28,7 +28,7 @@ from campaigns.models import (
 )
 from campaigns.preview import preview_campaign
 from campaigns.segment_forms import create_and_audit_segment_or_validation_error
-from campaigns.segments import contacts_matching
+from campaigns.segments import contacts_with_phone_matching_segment
 from contacts.ages import years_before
 from contacts.models import Contact, List, ListMembership, Suppression
 from contacts.phones import phone_hash
@@ -54,7 +54,7 @@ def segment(store, name="chosen", **conditions):
 def numbers(store, **conditions):
     """The last digits of those who match."""
     unsaved = Segment(owner=store, name="x", conditions=conditions)
-    found = contacts_matching(unsaved, TODAY).values_list("phone", flat=True)
+    found = contacts_with_phone_matching_segment(unsaved, TODAY).values_list("phone", flat=True)
     return sorted(int(phone[-2:]) for phone in found)
 
 

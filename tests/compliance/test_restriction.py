@@ -211,7 +211,7 @@ def test_the_csv_of_messages_marks_who_is_restricted(alice):
     rights.lift_restriction(PHONE, by="test")
     campaign = enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
     rights.restrict_person(PHONE, reason="disputes the data", by="test")
-    heading, *lines = "".join(message_csv.message_csv_lines(campaign.pk)).split()
+    heading, *lines = "".join(message_csv.stream_message_csv_heading_and_lines(campaign.pk)).split()
     assert heading.endswith(",reason,restricted")
     assert [line.rsplit(",", 1)[1] for line in lines] == ["yes", ""]
 

@@ -11,7 +11,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_operator_or_command_error
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import Campaign
-from campaigns.reports import campaign_summary
+from campaigns.reports import campaign_counters_and_report_as_dict
 
 ACTIONS: dict[str, Callable[..., Any]] = {
     "start": actions.start_now_or_audit_refusal_and_raise_blocked,
@@ -66,6 +66,6 @@ class Command(BaseCommand):
         if action in ("duplicate", "not-reached"):
             campaign = result
         campaign.refresh_from_db()
-        answer = campaign_summary(campaign)
+        answer = campaign_counters_and_report_as_dict(campaign)
         line = f"campaign {campaign.pk}: {campaign.status}"
         self.stdout.write(json.dumps(answer) if options["json"] else line)

@@ -28,7 +28,7 @@ from astronote.processes.embedded import EmbeddedError, EmbeddedServices
 from astronote.queues.catalogue import QUEUES
 from campaigns import enqueue
 from campaigns.models import FINAL_CAMPAIGN_STATUSES, Campaign, CampaignStatus
-from campaigns.reports import campaign_summary
+from campaigns.reports import campaign_counters_and_report_as_dict
 from contacts.importing import lifecycle
 from contacts.models import ContactImport, ImportStatus
 from messaging import credits
@@ -76,7 +76,10 @@ class Command(BaseCommand):
         self, once: bool, contact_count: int
     ) -> None:
         """Start all processes, run the demo, and keep them running until Ctrl-C unless `once`."""
-        web_port, sandbox_port = find_free_port(settings.PORT), find_free_port()
+        web_port, sandbox_port = (
+            find_wanted_or_other_free_port(settings.PORT),
+            find_wanted_or_other_free_port(),
+        )
         site_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
         self.console.print(f"Starting at {site_url}")
         processes = supervisor.ProcessGroup(
@@ -152,7 +155,7 @@ def _top_up_import_send_and_await_receipts(sandbox_url: str, contact_count: int)
     name = f"Demo {time.strftime('%Y-%m-%d %H:%M:%S')}"
     job = lifecycle.create_and_start_import(store.pk, path, name, consent_source="the demo says so")
     _wait_with_progress_bar_or_command_error(
-        "Import", contact_count, lambda: _import_progress_or_raise_if_failed(job)
+        "Import", contact_count, lambda: _refresh_and_get_import_progress_or_command_error(job)
     )
     job.refresh_from_db()
     campaign = Campaign.objects.create(
@@ -172,7 +175,7 @@ def _top_up_import_send_and_await_receipts(sandbox_url: str, contact_count: int)
         bad_rows=bad_rows,
         job=job,
         campaign=campaign,
-        summary=campaign_summary(campaign),
+        summary=campaign_counters_and_report_as_dict(campaign),
         sandbox_summary=requests.get(f"{sandbox_url}/_sandbox/summary", timeout=30).json(),
         credits_spent=balance_before - wallet.balance,
         credits_held=wallet.reserved_balance,
@@ -230,7 +233,7 @@ def _wait_with_progress_bar_or_command_error(
         raise CommandError(f"{error}; see {LOG}") from None
 
 
-def _import_progress_or_raise_if_failed(job: ContactImport) -> tuple[int, bool]:
+def _refresh_and_get_import_progress_or_command_error(job: ContactImport) -> tuple[int, bool]:
     job.refresh_from_db()
     if job.status == ImportStatus.FAILED:
         raise CommandError(f"the import failed: {job.error}")
@@ -272,7 +275,7 @@ def _write_csv_and_count_bad_rows(path: Path, row_count: int) -> int:
     """
     rng = random.Random(7)
     bad_numbers = set(range(50, row_count, 100)[: max(1, row_count // 100)])
-    examples = [_example_mobile_number(region) for region in REGIONS]
+    examples = [_example_mobile_number_or_command_error(region) for region in REGIONS]
     used_phones: set[str] = set()
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -298,7 +301,7 @@ class ExampleNumber(NamedTuple):
     national_number: str
 
 
-def _example_mobile_number(region: str) -> ExampleNumber:
+def _example_mobile_number_or_command_error(region: str) -> ExampleNumber:
     mobile = phonenumbers.PhoneNumberType.MOBILE
     example = phonenumbers.example_number_for_type(region, mobile)
     if example is None:
@@ -318,7 +321,7 @@ def _generate_phone_and_add_to_used(
             return phone
 
 
-def find_free_port(wanted: int = 0) -> int:
+def find_wanted_or_other_free_port(wanted: int = 0) -> int:
     """The wanted port of this machine, or another one if a program listens there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -23,7 +23,7 @@ from campaigns.models import (
     Segment,
 )
 from campaigns.preview import CampaignPreview, preview_campaign
-from campaigns.reports import campaign_summary
+from campaigns.reports import campaign_counters_and_report_as_dict
 from campaigns.service_campaigns import (
     MESSAGE_TYPE_MEANINGS,
     NotPermitted,
@@ -138,7 +138,7 @@ class Command(BaseCommand):
             wait_with_progress_bar(
                 "Sending", campaign.total or None, lambda: _refresh_and_get_progress(campaign)
             )
-        answer = campaign_summary(campaign)
+        answer = campaign_counters_and_report_as_dict(campaign)
         self.stdout.write(
             json.dumps(answer)
             if options["json"]
