@@ -36,7 +36,7 @@ TEST_KEY_PREFIX = "test:"
 FINISH_CANCELLING = "campaigns.tasks.drop_cancelled_batches"
 
 
-def start_now_if_startable(campaign: Campaign, *, by: Any) -> None:
+def start_now_or_audit_refusal_and_raise_blocked(campaign: Campaign, *, by: Any) -> None:
     """Start a campaign now.
 
     Raises:
@@ -50,37 +50,39 @@ def start_now_if_startable(campaign: Campaign, *, by: Any) -> None:
         raise
 
 
-def pause_campaign(campaign: Campaign, *, by: Any) -> None:
+def pause_sending_campaign_and_hold_batches_or_raise(campaign: Campaign, *, by: Any) -> None:
     """Stop a sending campaign and hold its batches; batches being submitted still go out.
 
     Raises:
         ValueError: if it is not sending.
     """
     with transaction.atomic():
-        _change_status_or_raise(
+        _change_and_refresh_status_or_raise_value_error(
             campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending"
         )
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_pending_batches("the campaign is paused", **_batch_filter_kwargs(campaign))
+        batch_queue.hold_pending_batches(
+            "the campaign is paused", **_kind_and_source_kwargs_of_campaign_batches(campaign)
+        )
 
 
-def resume_campaign(campaign: Campaign, *, by: Any) -> None:
+def resume_paused_campaign_and_release_batches_or_raise(campaign: Campaign, *, by: Any) -> None:
     """Let a paused campaign go on and release its batches.
 
     Raises:
         ValueError: if it is not paused.
     """
     with transaction.atomic():
-        _change_status_or_raise(
+        _change_and_refresh_status_or_raise_value_error(
             campaign, [CampaignStatus.PAUSED], CampaignStatus.SENDING, "is not paused"
         )
         audit.write_entry("resume", campaign, by=by)
         batch_queue.release_pending_batches_and_enqueue_jobs(
-            **_batch_filter_kwargs(campaign), not_before=batch_queue.HELD
+            **_kind_and_source_kwargs_of_campaign_batches(campaign), not_before=batch_queue.HELD
         )
 
 
-def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
+def cancel_campaign_and_enqueue_cancelling_of_batches(campaign: Campaign, *, by: Any) -> None:
     """End a campaign; a job skips the messages that were not sent and releases their credits.
 
     Batches being submitted still go out.
@@ -89,7 +91,7 @@ def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
         ValueError: if it has ended already.
     """
     with transaction.atomic():
-        _change_status_or_raise(
+        _change_and_refresh_status_or_raise_value_error(
             campaign,
             [*STARTABLE_STATUSES, *RUNNING_STATUSES],
             CampaignStatus.CANCELLED,
@@ -101,7 +103,7 @@ def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
         jobs.enqueue_on_commit("scheduler", FINISH_CANCELLING, campaign.pk)
 
 
-def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
+def cancel_unsent_batches_if_campaign_is_cancelled(campaign_id: int) -> int:
     """Drop the unsent batches of a cancelled campaign; return how many.
 
     Their messages are skipped and their credits released.
@@ -118,7 +120,7 @@ def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
     )
 
 
-def cancelled_ids_with_unsent_batches() -> list[int]:
+def ids_of_cancelled_campaigns_with_unsent_batches() -> list[int]:
     """The ids of cancelled campaigns that still have unsent batches."""
     unsent = Batch.objects.filter(kind=CampaignMessage.batch_kind, status__in=UNSENT_BATCH_STATUSES)
     return list(
@@ -128,7 +130,7 @@ def cancelled_ids_with_unsent_batches() -> list[int]:
     )
 
 
-def duplicate_campaign_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
+def duplicate_as_draft_or_raise_not_permitted(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft with the same text and audience.
 
     Raises:
@@ -158,7 +160,7 @@ def duplicate_campaign_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
     return copy
 
 
-def build_unsaved_campaign_to_not_reached(campaign: Campaign) -> Campaign:
+def build_unsaved_copy_to_contacts_not_reached(campaign: Campaign) -> Campaign:
     """The draft, not saved, with a campaign's text, to those whom the campaign did not reach."""
     return Campaign(
         owner=campaign.owner,
@@ -173,7 +175,7 @@ def build_unsaved_campaign_to_not_reached(campaign: Campaign) -> Campaign:
 
 
 @transaction.atomic
-def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
+def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft to those whom an ended campaign did not reach; nothing is sent yet.
 
     If there is one already that was not started, that one is returned.
@@ -190,7 +192,7 @@ def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campai
     drafts = Campaign.objects.filter(not_reached_by=campaign, status__in=STARTABLE_STATUSES)
     if existing := drafts.order_by("pk").first():
         return existing
-    draft = build_unsaved_campaign_to_not_reached(campaign)
+    draft = build_unsaved_copy_to_contacts_not_reached(campaign)
     if not campaign_audience_with_consent_and_age(draft).exists():
         raise ValueError(
             "there is nobody whom it did not reach and who may be messaged; unknown messages count"
@@ -202,17 +204,21 @@ def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campai
     return draft
 
 
-def settle_unknown_as_delivered(campaign: Campaign, *, by: Any) -> int:
+def settle_unknown_as_delivered_and_charge(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as delivered and charge them; return how many."""
-    return _resolve_unknown(unknown_messages.mark_unknown_delivered_and_charge, campaign, by)
+    return _resolve_unknown_messages_of_campaign(
+        unknown_messages.mark_unknown_delivered_and_charge, campaign, by
+    )
 
 
-def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
+def settle_unknown_as_failed_and_release_credits(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
-    return _resolve_unknown(unknown_messages.mark_unknown_failed_and_release, campaign, by)
+    return _resolve_unknown_messages_of_campaign(
+        unknown_messages.mark_unknown_failed_and_release, campaign, by
+    )
 
 
-def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
+def resend_unknown_or_raise_blocked_when_credits_run_out(campaign: Campaign, *, by: Any) -> int:
     """Send all unknown messages of a campaign again; return how many.
 
     Those that Mitto did accept are repeated. Whoever has got a message of a campaign to those not
@@ -223,7 +229,9 @@ def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
         ValueError: if the campaign is cancelled, or nobody is left.
     """
     try:
-        count = _resolve_unknown(unknown_messages.requeue_unknown_in_new_batches, campaign, by)
+        count = _resolve_unknown_messages_of_campaign(
+            unknown_messages.requeue_unknown_in_new_batches, campaign, by
+        )
     except InsufficientCredits as error:
         raise SendingBlocked(f"not all messages are sent again: {error}") from None
     if not count:
@@ -231,13 +239,17 @@ def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
     return count
 
 
-def _resolve_unknown(resolve: unknown_messages.Resolve, campaign: Campaign, by: Any) -> int:
+def _resolve_unknown_messages_of_campaign(
+    resolve: unknown_messages.Resolve, campaign: Campaign, by: Any
+) -> int:
     return unknown_messages.resolve_unknown_by_batch(
         resolve, CampaignMessage, by=by, campaign_id=campaign.pk
     )
 
 
-def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) -> DirectMessage:
+def enqueue_test_message_with_sample_values_or_raise_blocked(
+    campaign: Campaign, phone_as_written: str, *, by: Any
+) -> DirectMessage:
     """Send the campaign's text, filled with sample fields, to one number; the store pays.
 
     Raises:
@@ -262,11 +274,11 @@ def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) 
     return message
 
 
-def _batch_filter_kwargs(campaign: Campaign) -> dict[str, Any]:
+def _kind_and_source_kwargs_of_campaign_batches(campaign: Campaign) -> dict[str, Any]:
     return {"kind": CampaignMessage.batch_kind, "source_id": campaign.pk}
 
 
-def _change_status_or_raise(
+def _change_and_refresh_status_or_raise_value_error(
     campaign: Campaign,
     allowed_statuses: Collection[str],
     status: CampaignStatus,

@@ -40,10 +40,14 @@ def campaign_audience_with_consent_and_age(campaign: Campaign) -> QuerySet[Conta
     everybody, all but those whose birthday shows that they are younger. Likewise with those whom
     another campaign did not reach. With none of these, nobody.
     """
-    return filter_by_consent_and_age(chosen_contacts(campaign), campaign)
+    return filter_by_consent_and_not_known_as_minor(
+        contacts_chosen_regardless_of_consent(campaign), campaign
+    )
 
 
-def filter_by_consent_and_age(contacts: QuerySet[Contact], campaign: Campaign) -> QuerySet[Contact]:
+def filter_by_consent_and_not_known_as_minor(
+    contacts: QuerySet[Contact], campaign: Campaign
+) -> QuerySet[Contact]:
     """Of these contacts, those who may receive the campaign by consent and age."""
     return contacts.filter(
         consenting_unrestricted_contacts_q(campaign.message_type),
@@ -51,7 +55,9 @@ def filter_by_consent_and_age(contacts: QuerySet[Contact], campaign: Campaign) -
     )
 
 
-def chosen_contacts(campaign: Campaign, *, with_excluded: bool = False) -> QuerySet[Contact]:
+def contacts_chosen_regardless_of_consent(
+    campaign: Campaign, *, with_excluded: bool = False
+) -> QuerySet[Contact]:
     """The contacts of the store whom a campaign is for, whether they may receive it or not.
 
     Args:
@@ -60,7 +66,7 @@ def chosen_contacts(campaign: Campaign, *, with_excluded: bool = False) -> Query
     """
     contacts = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
     choices = campaign.audience_choices()
-    sources = list(_audience_sources(campaign, choices))
+    sources = list(_alternative_conditions_of_audience(campaign, choices))
     if not sources:
         return contacts.none()
     if len(sources) == 1:
@@ -74,21 +80,25 @@ def chosen_contacts(campaign: Campaign, *, with_excluded: bool = False) -> Query
     today = local_today(campaign.owner)
     excluded_lists = [choice.list_id for choice in choices if choice.is_excluded and choice.list_id]
     if excluded_lists:
-        chosen = chosen.filter(~segments.on_any_list(excluded_lists))
+        chosen = chosen.filter(~segments.is_on_any_list(excluded_lists))
     for choice in choices:
         if choice.is_excluded and choice.segment:
             # Not the negated condition: it is neither true nor false of a contact without a value.
-            matching = segments.contacts_matching(choice.segment, today).filter(pk=OuterRef("pk"))
+            matching = segments.contacts_with_phone_matching_segment(choice.segment, today).filter(
+                pk=OuterRef("pk")
+            )
             chosen = chosen.filter(~Exists(matching))
     return chosen
 
 
-def _audience_sources(campaign: Campaign, choices: Sequence[AudienceChoice]) -> Iterator[Q]:
+def _alternative_conditions_of_audience(
+    campaign: Campaign, choices: Sequence[AudienceChoice]
+) -> Iterator[Q]:
     """The conditions on a contact of which one must hold; none if there is no audience."""
     today = local_today(campaign.owner)
     if campaign.not_reached_by_id:
         not_reached = contacts_not_reached_nor_tried_again(
-            campaign.not_reached_by_id, except_campaign=campaign.pk
+            campaign.not_reached_by_id, except_campaign_id=campaign.pk
         )
         yield Q(pk__in=not_reached.values("pk"))
         return
@@ -96,19 +106,19 @@ def _audience_sources(campaign: Campaign, choices: Sequence[AudienceChoice]) -> 
         yield Q()
         return
     if campaign.filter_gender or campaign.filter_age_group:
-        yield _adults_of_gender_and_age_group(campaign, today)
+        yield _condition_for_adults_of_gender_and_age_group(campaign, today)
         return
     lists = [choice.list_id for choice in choices if choice.list_id and not choice.is_excluded]
     if campaign.list_id:
         lists.append(campaign.list_id)
     if lists:
-        yield segments.on_any_list(lists)
+        yield segments.is_on_any_list(lists)
     for choice in choices:
         if choice.segment and not choice.is_excluded:
-            yield segments.segment_condition_for_any_store(choice.segment, today)
+            yield segments.segment_condition_without_store_or_consent(choice.segment, today)
 
 
-def _adults_of_gender_and_age_group(campaign: Campaign, today: date) -> Q:
+def _condition_for_adults_of_gender_and_age_group(campaign: Campaign, today: date) -> Q:
     condition = is_known_adult_q(today)
     if campaign.filter_gender:
         condition &= Q(gender=campaign.filter_gender)
@@ -120,7 +130,7 @@ def _adults_of_gender_and_age_group(campaign: Campaign, today: date) -> Q:
     return condition
 
 
-def audience_problem(campaign: Campaign) -> str:
+def audience_choice_problem_or_empty(campaign: Campaign) -> str:
     """What is wrong with the choice of an audience; empty if nothing is."""
     choices = campaign.audience_choices()
     for choice in choices:
@@ -140,9 +150,9 @@ def audience_problem(campaign: Campaign) -> str:
     return ""
 
 
-def explain_audience_known_to_be_empty(campaign: Campaign) -> str:
+def explain_why_audience_is_empty(campaign: Campaign) -> str:
     """Why no contact of the store is in the audience, as far as it can be told."""
-    if problem := audience_problem(campaign):
+    if problem := audience_choice_problem_or_empty(campaign):
         return problem
     has_filters = bool(campaign.filter_gender or campaign.filter_age_group)
     if has_filters:
@@ -150,9 +160,9 @@ def explain_audience_known_to_be_empty(campaign: Campaign) -> str:
         if campaign.filter_gender:
             contacts = contacts.filter(gender=campaign.filter_gender)
     else:
-        contacts = chosen_contacts(campaign)
+        contacts = contacts_chosen_regardless_of_consent(campaign)
         if not contacts.exists():
-            return f"{NOBODY}: {_explain_choice_known_to_be_empty(campaign)}"
+            return f"{NOBODY}: {_explain_empty_choice_without_filters(campaign)}"
     consenting = contacts.filter(consenting_unrestricted_contacts_q(campaign.message_type))
     count = consenting.count()
     if not count:
@@ -170,13 +180,13 @@ def explain_audience_known_to_be_empty(campaign: Campaign) -> str:
     return f"{NOBODY}: none of {count:,} birthdays is in this age"
 
 
-def _explain_choice_known_to_be_empty(campaign: Campaign) -> str:
+def _explain_empty_choice_without_filters(campaign: Campaign) -> str:
     """Why no contact is chosen for a campaign without a gender or an age."""
     if campaign.not_reached_by_id:
         return "the other campaign has reached everybody that can be reached now"
     if campaign.to_everybody:
         return "the store has no contacts"
-    if chosen_contacts(campaign, with_excluded=True).exists():
+    if contacts_chosen_regardless_of_consent(campaign, with_excluded=True).exists():
         return "all of the chosen contacts are on excluded lists or in excluded segments"
     is_one_list = bool(campaign.list_id) and not campaign.audience_choices()
     return "the list is empty" if is_one_list else "no contact is on these lists or in the segments"

@@ -14,12 +14,12 @@ from django.db.models import Count, F, Func, IntegerField, Q, QuerySet
 from campaigns import segments
 from campaigns.audience import (
     campaign_audience_with_consent_and_age,
-    chosen_contacts,
-    filter_by_consent_and_age,
+    contacts_chosen_regardless_of_consent,
+    filter_by_consent_and_not_known_as_minor,
     local_today,
 )
 from campaigns.models import AudienceChoice, Campaign, Segment
-from campaigns.new_messages import iter_chunks_without_suppressed
+from campaigns.new_messages import iter_chunks_without_numbers_blocked_for_marketing
 from contacts.ages import ADULT_AGE, is_adult_or_of_unknown_age_q
 from contacts.consent import consenting_unrestricted_contacts_q
 from contacts.models import Contact, MessageType
@@ -51,7 +51,7 @@ class SegmentCount(NamedTuple):
     left_out: list[LeftOut]
 
 
-def count_segment(segment: Segment) -> SegmentCount:
+def count_or_estimate_segment_and_left_out(segment: Segment) -> SegmentCount:
     """Count a segment, saved or not, and say why others are left out; nothing is written."""
     campaign = Campaign(owner=segment.owner, message_type=MessageType.MARKETING)
     campaign.choose_audience([AudienceChoice(segment=segment)])
@@ -64,13 +64,16 @@ def count_segment(segment: Segment) -> SegmentCount:
         )
     )
     kept = sum(
-        len(chunk.recipients) for chunk in iter_chunks_without_suppressed(iter(drawn), campaign)
+        len(chunk.recipients)
+        for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(drawn), campaign)
     )
     suppressed = scale_sample_count_to_size(size, len(drawn), len(drawn) - kept)
     left_out = [*left_out_counts_without_suppressed(campaign)]
     if suppressed:
         left_out.append(LeftOut(suppressed, SUPPRESSED))
-    matching = segments.contacts_matching(segment, local_today(segment.owner)).count()
+    matching = segments.contacts_with_phone_matching_segment(
+        segment, local_today(segment.owner)
+    ).count()
     return SegmentCount(matching, size - suppressed, is_exact or not suppressed, left_out)
 
 
@@ -80,7 +83,7 @@ def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
     A contact that was chosen is counted once, under the first reason. Suppressed numbers are not
     counted here.
     """
-    chosen = chosen_contacts(campaign, with_excluded=True)
+    chosen = contacts_chosen_regardless_of_consent(campaign, with_excluded=True)
     consenting = consenting_unrestricted_contacts_q(campaign.message_type)
     adults = is_adult_or_of_unknown_age_q(local_today(campaign.owner))
     without_consent = Q(restricted_at=None) & ~consenting
@@ -91,11 +94,11 @@ def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
         minors=Count("pk", filter=consenting & ~adults),
     )
     if any(choice.is_excluded for choice in campaign.audience_choices()):
-        with_excluded = filter_by_consent_and_age(chosen, campaign).count()
+        with_excluded = filter_by_consent_and_not_known_as_minor(chosen, campaign).count()
         counts["excluded"] = (
             with_excluded - campaign_audience_with_consent_and_age(campaign).count()
         )
-    counts |= _left_out_counts_by_missing_value(campaign)
+    counts |= _count_lacking_needed_value_by_value_name(campaign)
     for reason, count in counts.items():
         if count:
             yield LeftOut(count, LEFT_OUT_REASONS[reason])
@@ -112,11 +115,13 @@ LEFT_OUT_REASONS = {
 }
 
 
-def _left_out_counts_by_missing_value(campaign: Campaign) -> dict[str, int]:
+def _count_lacking_needed_value_by_value_name(campaign: Campaign) -> dict[str, int]:
     """By value: how many would be chosen and may be messaged, but lack what a segment asks for."""
     today = local_today(campaign.owner)
     counts = dict.fromkeys((needed.name for needed in segments.VALUES_NEEDED), 0)
-    contacts = filter_by_consent_and_age(Contact.objects.filter(owner=campaign.owner_id), campaign)
+    contacts = filter_by_consent_and_not_known_as_minor(
+        Contact.objects.filter(owner=campaign.owner_id), campaign
+    )
     if campaign.filter_gender or campaign.filter_age_group:
         without_birthday = contacts.filter(birthday=None)
         if campaign.filter_gender:
@@ -128,7 +133,7 @@ def _left_out_counts_by_missing_value(campaign: Campaign) -> dict[str, int]:
         for needed in segments.VALUES_NEEDED:
             if choice.segment.conditions.keys().isdisjoint(needed.conditions):
                 continue
-            others = segments.segment_condition_for_any_store(
+            others = segments.segment_condition_without_store_or_consent(
                 choice.segment, today, without=needed.conditions
             )
             counts[needed.name] += contacts.filter(needed.is_missing, others).count()
@@ -141,6 +146,6 @@ def stable_random_sample(audience: QuerySet[Contact], share: float) -> QuerySet[
     return audience.annotate(draw=draw).filter(draw__lt=int(-(2**31) + share * 2**32))
 
 
-def scale_sample_count_to_size(size: int, drawn: int, found: int) -> int:
-    """How many of `size` there are if `found` of `drawn` ones are such."""
-    return round(found * size / max(1, drawn))
+def scale_sample_count_to_size(audience_size: int, sample_size: int, count_in_sample: int) -> int:
+    """How many of `audience_size` there are if `count_in_sample` of `sample_size` ones are such."""
+    return round(count_in_sample * audience_size / max(1, sample_size))

@@ -6,14 +6,14 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from campaigns.models import CampaignMessage, OfferViewEvent
-from campaigns.visitors import device_type_of
+from campaigns.visitors import device_type_of_user_agent
 from messaging import links
 from messaging.addresses import is_http_url_with_host, to_ascii_url_keeping_tags
 from messaging.codes import leading_code_or_empty
 from messaging.models import ShortLink
 
 
-def find_target_url_and_count_visit(
+def find_target_url_and_count_visit_unless_robot(
     code: str, *, user_agent: str, ip_address: str | None, is_visit: bool
 ) -> str | None:
     """The address that a short link leads to, None if there is no such link; counts the visit.
@@ -25,9 +25,11 @@ def find_target_url_and_count_visit(
         is_visit: False for a request that only looks at the link; it is not counted.
     """
     code = leading_code_or_empty(code)
-    counted = is_visit and device_type_of(user_agent) != "robot"
+    counted = is_visit and device_type_of_user_agent(user_agent) != "robot"
     if links.has_tracking_id_length(code):
-        target = _find_offer_url_and_record_view(code, user_agent, ip_address, should_count=counted)
+        target = _find_offer_url_and_record_view_unless_restricted(
+            code, user_agent, ip_address, should_count=counted
+        )
     else:
         link = ShortLink.objects.filter(short_code=code)
         target = link.values_list("target_url", flat=True).first()
@@ -38,7 +40,7 @@ def find_target_url_and_count_visit(
     return to_ascii_url_keeping_tags(target) if target else None
 
 
-def _find_offer_url_and_record_view(
+def _find_offer_url_and_record_view_unless_restricted(
     tracking_id: str, user_agent: str, ip_address: str | None, *, should_count: bool
 ) -> str | None:
     message = (
@@ -57,6 +59,6 @@ def _find_offer_url_and_record_view(
             owner_id=message.owner_id,
             ip_address=ip_address,
             user_agent=user_agent[:500],
-            device_type=device_type_of(user_agent),
+            device_type=device_type_of_user_agent(user_agent),
         )
     return message.campaign.offer_url

@@ -17,9 +17,9 @@ from astronote.common.prefetch import prefetch_in_one_thread
 from astronote.common.sql import database_now
 from campaigns import message_text, schedule, service_campaigns
 from campaigns.audience import (
-    audience_problem,
+    audience_choice_problem_or_empty,
     campaign_audience_with_consent_and_age,
-    explain_audience_known_to_be_empty,
+    explain_why_audience_is_empty,
 )
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
 from campaigns.new_messages import (
@@ -27,7 +27,7 @@ from campaigns.new_messages import (
     RECIPIENT_COLUMNS,
     RecipientChunk,
     build_new_or_skipped_messages,
-    iter_chunks_without_suppressed,
+    iter_chunks_without_numbers_blocked_for_marketing,
 )
 from messaging import batch_writing, credits, database_age, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
@@ -49,7 +49,8 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = N
     Args:
         campaign_id: the campaign.
         only_if_due: leave the campaign alone unless it is scheduled and its time has come.
-        by: who starts it; None for the scheduler, since `schedule_campaign` asked who may.
+        by: who starts it; None for the scheduler, since
+            `schedule_campaign_and_enqueue_start_or_raise` asked who may.
 
     Raises:
         NotPermitted: if it is a service campaign and `by` may not send service messages.
@@ -98,12 +99,12 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
     sender = require_eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart("the campaign has no text")
-    if problem := audience_problem(campaign):
+    if problem := audience_choice_problem_or_empty(campaign):
         raise CannotStart(problem)
-    written = _write_messages_until_over_limit(campaign, sender)
+    written = _write_messages_and_batches_up_to_one_over_limit(campaign, sender)
     if not written.message_count:
-        raise CannotStart(explain_audience_known_to_be_empty(campaign))
-    service_campaigns.require_confirmation_if_over_limit(campaign, written.message_count)
+        raise CannotStart(explain_why_audience_is_empty(campaign))
+    service_campaigns.raise_blocked_if_over_limit_and_unconfirmed(campaign, written.message_count)
     try:
         credits.reserve_credits_or_raise(written.batches)
     except credits.InsufficientCredits as error:
@@ -115,7 +116,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
     if not written.batches:
         campaign.status, campaign.finished_at = CampaignStatus.COMPLETED, now
     campaign.save()
-    details = service_campaigns.type_and_recipients_if_service(campaign)
+    details = service_campaigns.audit_details_of_type_and_recipient_count_if_service(campaign)
     if details or by is not None:
         actor = by or schedule.SCHEDULER
         audit.write_entry("start", campaign, by=actor, messages=campaign.total, **details)
@@ -132,7 +133,9 @@ class WrittenMessages(NamedTuple):
     skipped_count: int
 
 
-def _write_messages_until_over_limit(campaign: Campaign, sender: str) -> WrittenMessages:
+def _write_messages_and_batches_up_to_one_over_limit(
+    campaign: Campaign, sender: str
+) -> WrittenMessages:
     """Write the messages and batches of a campaign, at most one more than it may have.
 
     The audience is read by a server-side cursor in chunks, so memory does not grow with it.
@@ -152,7 +155,7 @@ def _write_messages_until_over_limit(campaign: Campaign, sender: str) -> Written
     batches: list[credits.NewBatch] = []
     batch_counts: Counter[int] = Counter()
     first_turn, message_count, skipped_count = lowest_due_turn(), 0, 0
-    chunks = iter_chunks_without_suppressed(recipients, campaign)
+    chunks = iter_chunks_without_numbers_blocked_for_marketing(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch_in_one_thread(
         (

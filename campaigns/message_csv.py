@@ -22,7 +22,7 @@ COLUMNS = [
 ERROR_CODE = COLUMNS.index("error_code")
 
 
-def message_csv_lines(campaign_id: int) -> Iterator[str]:
+def stream_message_csv_heading_and_lines(campaign_id: int) -> Iterator[str]:
     """The heading, then each message of a campaign with its reason as a sentence.
 
     The last column marks contacts that are restricted: their data may not be used.

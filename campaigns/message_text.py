@@ -38,7 +38,7 @@ SAMPLE_CONTACT = dict(
 SAMPLE_CODE = "x" * 12
 
 
-def build_full_text(campaign: Campaign) -> str:
+def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
     """The campaign's text, ended by its offer link and the opt-out line where it lacks them.
 
     See rules.md#offer-line and rules.md#opt-out-line.
@@ -56,8 +56,8 @@ def build_full_text(campaign: Campaign) -> str:
     elif campaign.offer_url:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
-    text = with_opt_out_line_if_marketing(text, campaign.message_type, store)
-    part_count = count_parts(_build_renderer(text, False)(EMPTY_CONTACT, SAMPLE_CODE))
+    text = with_opt_out_line_if_marketing_without_one(text, campaign.message_type, store)
+    part_count = count_parts(_build_cached_renderer(text, False)(EMPTY_CONTACT, SAMPLE_CODE))
     if part_count > MAX_PARTS:
         raise ValueError(
             f"the text takes {part_count} SMS parts with its opt-out line, and at most {MAX_PARTS}"
@@ -66,7 +66,9 @@ def build_full_text(campaign: Campaign) -> str:
     return text
 
 
-def with_opt_out_line_if_marketing(text: str, message_type: str, store: User | None) -> str:
+def with_opt_out_line_if_marketing_without_one(
+    text: str, message_type: str, store: User | None
+) -> str:
     """The text with the store's opt-out line at its end, if it is marketing and has none yet.
 
     {{unsubscribe_link}} counts only where it becomes a link that works.
@@ -85,21 +87,23 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
     """A renderer of the recipients' texts; creates the short links of the text's addresses.
 
     Raises:
-        ValueError: as `build_full_text`.
+        ValueError: as `build_full_text_or_raise_if_unsendable`.
     """
-    owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, build_full_text(campaign))
+    owned_text = OwnedText(
+        StoreId(campaign.owner_id), campaign.pk, build_full_text_or_raise_if_unsendable(campaign)
+    )
     shortened = links.create_links_and_shorten_urls({0: owned_text})[0]
-    return _build_renderer(shortened, campaign.owner.writes_greek_in_capitals)
+    return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals)
 
 
-def build_preview_renderer(campaign: Campaign) -> Renderer:
+def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
     """A renderer with placeholders of the same length for short links; creates none.
 
     Raises:
-        ValueError: as `build_full_text`.
+        ValueError: as `build_full_text_or_raise_if_unsendable`.
     """
-    text = links.replace_urls_with_sample_links(build_full_text(campaign))
-    return _build_renderer(
+    text = links.replace_urls_with_sample_links(build_full_text_or_raise_if_unsendable(campaign))
+    return _build_cached_renderer(
         text, bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals
     )
 
@@ -125,7 +129,7 @@ def create_links_and_automation_renderers(
         automation_id: OwnedText(
             StoreId(text.owner_id),
             None,
-            with_opt_out_line_if_marketing(
+            with_opt_out_line_if_marketing_without_one(
                 text.message_body, text.message_type, stores[text.owner_id]
             ),
         )
@@ -133,7 +137,7 @@ def create_links_and_automation_renderers(
     }
     shortened = links.create_links_and_shorten_urls(owned_texts)
     return {
-        automation_id: _build_renderer(
+        automation_id: _build_cached_renderer(
             text, stores[text_by_automation_id[automation_id].owner_id].writes_greek_in_capitals
         )
         for automation_id, text in shortened.items()
@@ -141,18 +145,19 @@ def create_links_and_automation_renderers(
 
 
 @lru_cache(maxsize=1024)  # many stores have the same birthday text
-def _build_renderer(text: str, greek_capitals: bool) -> Renderer:
+def _build_cached_renderer(text: str, names_in_gsm_greek_capitals: bool) -> Renderer:
     """A renderer of a text.
 
     Args:
         text: with short links and the opt-out line.
-        greek_capitals: whether names are written in the GSM alphabet in a text that is in it.
+        names_in_gsm_greek_capitals: whether names are written in the GSM alphabet in a text that is
+            in it.
     """
     template = Template(text)
     link_makers = {name: make for name, make in MESSAGE_LINKS.items() if name in template.fields}
 
     contact_fields = template.fields - link_makers.keys()
-    names_to_gsm = greek_capitals and not count_characters_outside_gsm(
+    names_to_gsm = names_in_gsm_greek_capitals and not count_characters_outside_gsm(
         template.text_with_default_values()
     )
 

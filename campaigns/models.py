@@ -516,14 +516,14 @@ class Automation(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; one that is switched on begins with the next day whose hour comes."""
-        self._set_done_until_if_switched_on()
+        self._set_done_until_to_last_begun_day_if_switched_on()
         super().save(*args, **kwargs)
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
         return tag_problem(self.message_body)
 
-    def _set_done_until_if_switched_on(self) -> None:
+    def _set_done_until_to_last_begun_day_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
             self.done_until = daily.last_day_begun(
                 database_now(), self.owner.timezone, self.send_hour
@@ -690,9 +690,9 @@ class AutomationRule(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        return tag_problem(self.message_body, self._other_tags())
+        return tag_problem(self.message_body, self._event_tags_if_event_trigger())
 
-    def _other_tags(self) -> Sequence[str]:
+    def _event_tags_if_event_trigger(self) -> Sequence[str]:
         return EVENT_TAGS if self.trigger_type == RuleTrigger.EVENT else ()
 
     def clean(self) -> None:
@@ -701,7 +701,7 @@ class AutomationRule(models.Model):
         Raises:
             ValidationError: if it is not, or the text has one.
         """
-        _validate_text_tags("message_body", self.message_body, self._other_tags())
+        _validate_text_tags("message_body", self.message_body, self._event_tags_if_event_trigger())
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError({"message_body": "A rule has no offer: remove {{offer_link}}."})
         if self.trigger_type == RuleTrigger.EVENT:

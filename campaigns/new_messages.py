@@ -22,7 +22,7 @@ from messaging.statuses import Reason
 from messaging.text import MAX_PARTS, count_parts
 
 CHUNK = 10_000
-# The columns of a recipient, as `iter_chunks_without_suppressed` reads them.
+# The columns of a recipient, as `iter_chunks_without_numbers_blocked_for_marketing` reads them.
 RECIPIENT_COLUMNS = ("pk", "phone", *CONTACT_FIELDS)
 
 
@@ -33,7 +33,7 @@ class RecipientChunk(NamedTuple):
     over_cap: set[int]
 
 
-def iter_chunks_without_suppressed(
+def iter_chunks_without_numbers_blocked_for_marketing(
     recipients: Iterator[tuple[Any, ...]], campaign: Campaign
 ) -> Iterator[RecipientChunk]:
     """Chunks of recipients; suppressed and held numbers are left out of marketing.

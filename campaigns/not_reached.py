@@ -33,7 +33,7 @@ MAY_NOT_BE_REACHED = ~Q(error_code="") & (
 
 
 def contacts_not_reached_nor_tried_again(
-    campaign_id: int, *, except_campaign: int | None
+    campaign_id: int, *, except_campaign_id: int | None
 ) -> QuerySet[Contact]:
     """The contacts of a campaign's messages that failed, were skipped for now or expired unknown.
 
@@ -42,7 +42,7 @@ def contacts_not_reached_nor_tried_again(
 
     Args:
         campaign_id: the campaign that did not reach them.
-        except_campaign: the campaign that is to reach them; its own messages do not count.
+        except_campaign_id: the campaign that is to reach them; its own messages do not count.
     """
     expired = CreditReservation.objects.filter(
         batch=OuterRef("batch"), status=ReservationStatus.EXPIRED
@@ -56,5 +56,5 @@ def contacts_not_reached_nor_tried_again(
     )
     tried_again = CampaignMessage.objects.filter(
         campaign__not_reached_by=campaign_id, contact=OuterRef("pk")
-    ).exclude(campaign=except_campaign)
+    ).exclude(campaign=except_campaign_id)
     return Contact.objects.filter(Exists(not_reached), ~Exists(tried_again))

@@ -83,14 +83,14 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         run_now=RunNow(
             "campaigns.change_campaign",
             "send the birthday messages that are due, which stores pay for",
-            lambda: birthday.enqueue_birthday_messages(dry_run=True),
+            lambda: birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True),
         ),
     )
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
     yield RecurringJob("automation_rules", "birthday", "campaigns.tasks.run_rules", interval=60)
 
 
-def _message_metrics() -> Iterator[Metric]:
+def _campaign_message_metrics_by_status() -> Iterator[Metric]:
     messages = GaugeMetricFamily(
         "astronote_campaign_messages", "Messages of campaigns by status", labels=["status"]
     )
@@ -133,7 +133,7 @@ registry.home_panels.register(
     HomePanel(
         "in progress",
         "campaigns/panels/in_progress.html",
-        panels.campaigns_and_imports_in_progress,
+        panels.campaigns_and_imports_in_progress_context,
         10,
     ),
     HomePanel(
@@ -144,7 +144,7 @@ registry.home_panels.register(
     ),
 )
 registry.store_panels.register(
-    StorePanel("links", "campaigns/panels/store_links.html", panels.empty_store_links_context, 30),
+    StorePanel("links", "campaigns/panels/store_links.html", panels.no_context_for_store_links, 30),
     StorePanel(
         "automations",
         "campaigns/panels/store_automations.html",
@@ -157,12 +157,14 @@ contact_panels.register(
         "messages", "campaigns/panels/contact.html", panels.contact_messages_and_lists_context, 10
     )
 )
-registry.metric_sources.register(MetricSource("campaign messages", _message_metrics))
+registry.metric_sources.register(
+    MetricSource("campaign messages", _campaign_message_metrics_by_status)
+)
 registry.repairs.register(
-    Repair("held_batches_released", repairs.release_held_batches_of_sending_campaigns),
-    Repair("campaigns_started", repairs.enqueue_start_of_due_campaigns),
-    Repair("cancellings_finished", repairs.cancel_unsent_batches_and_count_campaigns),
-    Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
+    Repair("held_batches_released", repairs.release_or_count_held_batches_of_sending_campaigns),
+    Repair("campaigns_started", repairs.count_due_campaigns_or_enqueue_their_start),
+    Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled_and_count_campaigns),
+    Repair("campaigns_repaired", repairs.repair_or_count_stuck_sending_campaigns),
 )
 registry.operator_models.register(
     OperatorModels(
@@ -373,7 +375,7 @@ registry.no_personal_data.register(
 )
 
 
-def _find_campaigns_by_name(text: str) -> list[Found]:
+def _find_newest_campaigns_with_name_containing(text: str) -> list[Found]:
     found = Campaign.objects.filter(name__icontains=text).select_related("owner").order_by("-pk")
     return [
         Found(
@@ -399,7 +401,12 @@ def _links_to_messages_of_possible_numbers(text: str) -> list[Found]:
 
 
 registry.search_sources.register(
-    SearchSource("campaigns", "campaign", "campaigns.view_campaign", _find_campaigns_by_name),
+    SearchSource(
+        "campaigns",
+        "campaign",
+        "campaigns.view_campaign",
+        _find_newest_campaigns_with_name_containing,
+    ),
     SearchSource(
         "messages", "sms", "campaigns.view_campaignmessage", _links_to_messages_of_possible_numbers
     ),

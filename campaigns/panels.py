@@ -31,7 +31,7 @@ ROWS_SHOWN = 10
 MESSAGES_SHOWN = 50
 
 
-def campaigns_and_imports_in_progress() -> dict[str, Any]:
+def campaigns_and_imports_in_progress_context() -> dict[str, Any]:
     """Campaigns that are sending or paused and imports that are being read, with progress."""
     now = database_now()
     running = Campaign.objects.filter(status__in=RUNNING_STATUSES).order_by("-started_at")
@@ -65,7 +65,7 @@ COUNT_FAILURES = """
 """
 
 
-def empty_store_links_context(request: HttpRequest, store: User) -> dict[str, Any]:
+def no_context_for_store_links(request: HttpRequest, store: User) -> dict[str, Any]:
     """Nothing: the template links to the lists and report of the store."""
     return {}
 

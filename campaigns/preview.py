@@ -20,9 +20,9 @@ from astronote.accounts.eligibility import SendingBlocked, require_eligible_send
 from astronote.common.counts import counted
 from campaigns import service_campaigns
 from campaigns.audience import (
-    audience_problem,
+    audience_choice_problem_or_empty,
     campaign_audience_with_consent_and_age,
-    explain_audience_known_to_be_empty,
+    explain_why_audience_is_empty,
 )
 from campaigns.audience_counts import (
     MAX_COUNTED,
@@ -39,13 +39,13 @@ from campaigns.message_text import (
     SAMPLE_CODE,
     SAMPLE_CONTACT,
     Renderer,
-    build_preview_renderer,
+    build_preview_renderer_with_sample_links,
 )
 from campaigns.models import Campaign
 from campaigns.new_messages import (
     RECIPIENT_COLUMNS,
     build_new_or_skipped_messages,
-    iter_chunks_without_suppressed,
+    iter_chunks_without_numbers_blocked_for_marketing,
 )
 from contacts.models import Contact, MessageType
 from contacts.search import search_contacts_by_beginnings
@@ -140,7 +140,11 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     """
     problem, render = "", None
     try:
-        render = build_preview_renderer(campaign) if campaign.message_text.strip() else None
+        render = (
+            build_preview_renderer_with_sample_links(campaign)
+            if campaign.message_text.strip()
+            else None
+        )
     except ValueError as error:
         problem = str(error)
     if campaign.owner_id is None:
@@ -191,19 +195,19 @@ class _Counts:
 
 
 def _preview_by_counting_audience_or_sample(
-    campaign: Campaign, audience: QuerySet[Contact], size: int, render: Renderer
+    campaign: Campaign, audience: QuerySet[Contact], audience_size: int, render: Renderer
 ) -> CampaignPreview:
     """Count the messages to the audience, or to a sample of it."""
-    is_whole = size <= MAX_COUNTED
-    drawn = audience if is_whole else stable_random_sample(audience, SAMPLE_SIZE / size)
+    is_whole = audience_size <= MAX_COUNTED
+    drawn = audience if is_whole else stable_random_sample(audience, SAMPLE_SIZE / audience_size)
     plain = replace_outside_gsm_in_template(
         campaign.message_text, greek_capitals=campaign.owner.writes_greek_in_capitals
     )
     render_plain = _renderer_or_none_if_same_or_invalid(campaign, plain)
-    counts = _count_messages(campaign, drawn, render, render_plain)
+    counts = _count_messages_by_parts_and_skip_reason(campaign, drawn, render, render_plain)
     text = counts.sample_text or render(SAMPLE_CONTACT, SAMPLE_CODE)
-    suppressed = scale_sample_count_to_size(size, counts.drawn, counts.suppressed)
-    scale = 1.0 if is_whole else size / max(1, counts.drawn)
+    suppressed = scale_sample_count_to_size(audience_size, counts.drawn, counts.suppressed)
+    scale = 1.0 if is_whole else audience_size / max(1, counts.drawn)
     signs = count_characters_outside_gsm(render(EMPTY_CONTACT, SAMPLE_CODE))
     saved = round(counts.saved * scale)
     unicode = None
@@ -213,7 +217,7 @@ def _preview_by_counting_audience_or_sample(
     return _build_preview_of_text(text)._replace(
         recipients=round(sum(counts.recipients_by_parts.values()) * scale),
         credits=round(_total_parts(counts.recipients_by_parts) * scale),
-        credits_error=0 if is_whole else _credits_error_for_audience(counts, size),
+        credits_error=0 if is_whole else _credits_error_for_audience(counts, audience_size),
         spread=[
             PartCount(parts, round(count * scale))
             for parts, count in sorted(counts.recipients_by_parts.items())
@@ -229,7 +233,7 @@ def _preview_by_counting_audience_or_sample(
     )
 
 
-def _count_messages(
+def _count_messages_by_parts_and_skip_reason(
     campaign: Campaign,
     contacts: QuerySet[Contact],
     render: Renderer,
@@ -239,7 +243,7 @@ def _count_messages(
     gaps = _recipient_indexes_of_fields_without_default(campaign)
     rows = list(contacts.values_list(*RECIPIENT_COLUMNS))
     counts.drawn = counts.suppressed = len(rows)
-    for chunk in iter_chunks_without_suppressed(iter(rows), campaign):
+    for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
         counts.suppressed -= len(chunk.recipients)
         tracking_ids = [SAMPLE_CODE] * len(chunk.recipients)
         messages = build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)
@@ -284,21 +288,25 @@ def _renderer_or_none_if_same_or_invalid(campaign: Campaign, text: str) -> Rende
         offer_url=campaign.offer_url,
     )
     try:
-        return build_preview_renderer(other)
+        return build_preview_renderer_with_sample_links(other)
     except ValueError:
         return None
 
 
-def _credits_error_for_audience(counts: _Counts, size: int) -> int:
+def _credits_error_for_audience(counts: _Counts, audience_size: int) -> int:
     """The error of the credits of a sample, as CONFIDENCE has it."""
     drawn = max(2, counts.drawn)
     mean = _total_parts(counts.recipients_by_parts) / drawn
     squares = sum(parts * parts * count for parts, count in counts.recipients_by_parts.items())
     variance = max(0.0, squares / drawn - mean * mean) * drawn / (drawn - 1)
-    return math.ceil(CONFIDENCE * size * math.sqrt(variance / drawn * (1 - drawn / size)))
+    return math.ceil(
+        CONFIDENCE * audience_size * math.sqrt(variance / drawn * (1 - drawn / audience_size))
+    )
 
 
-def _why_campaign_cannot_be_sent(campaign: Campaign, preview: CampaignPreview, size: int) -> str:
+def _why_campaign_cannot_be_sent(
+    campaign: Campaign, preview: CampaignPreview, audience_size: int
+) -> str:
     """Why the campaign cannot be sent as it is; empty if it can."""
     try:
         require_eligible_sender(campaign.owner)
@@ -306,14 +314,14 @@ def _why_campaign_cannot_be_sent(campaign: Campaign, preview: CampaignPreview, s
         return str(blocked)
     if not campaign.message_text.strip():
         return "The campaign has no text yet."
-    problem = audience_problem(campaign)
+    problem = audience_choice_problem_or_empty(campaign)
     if problem or not (preview.recipients or preview.skipped):
-        problem = problem or explain_audience_known_to_be_empty(campaign)
+        problem = problem or explain_why_audience_is_empty(campaign)
         return f"{problem[0].upper()}{problem[1:]}."
     if not preview.recipients:
         return "Every contact of the audience is skipped."
     try:
-        service_campaigns.require_confirmation_if_over_limit(campaign, size)
+        service_campaigns.raise_blocked_if_over_limit_and_unconfirmed(campaign, audience_size)
     except SendingBlocked as blocked:
         return str(blocked)
     missing = (preview.credits or 0) - (preview.available or 0)
@@ -346,7 +354,9 @@ class RecipientText(NamedTuple):
     why_not: str
 
 
-def preview_for_contacts(campaign: Campaign, search: str) -> list[RecipientText]:
+def search_contacts_and_preview_texts_with_why_not(
+    campaign: Campaign, search: str
+) -> list[RecipientText]:
     """The texts for the store's contacts that a search finds; a few.
 
     Args:
@@ -354,9 +364,9 @@ def preview_for_contacts(campaign: Campaign, search: str) -> list[RecipientText]
         search: the beginning of a name or address, or a number in any form.
 
     Raises:
-        ValueError: as `message_text.build_full_text`.
+        ValueError: as `message_text.build_full_text_or_raise_if_unsendable`.
     """
-    render = build_preview_renderer(campaign)
+    render = build_preview_renderer_with_sample_links(campaign)
     of_store = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
     contacts = list(search_contacts_by_beginnings(of_store, search)[:TEXTS_SHOWN])
     allowed = campaign_audience_with_consent_and_age(campaign).filter(
@@ -364,7 +374,7 @@ def preview_for_contacts(campaign: Campaign, search: str) -> list[RecipientText]
     )
     rows = list(allowed.values_list(*RECIPIENT_COLUMNS))
     reasons: dict[int, str] = {}
-    for chunk in iter_chunks_without_suppressed(iter(rows), campaign):
+    for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
         codes = [SAMPLE_CODE] * len(chunk.recipients)
         for message in build_new_or_skipped_messages(campaign, render, chunk, codes):
             reasons[message.contact_id] = message.skip_reason

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def release_held_batches_of_sending_campaigns(dry_run: bool) -> int:
+def release_or_count_held_batches_of_sending_campaigns(dry_run: bool) -> int:
     """Release batches that were put on hold while their campaign was being resumed."""
     sending = Campaign.objects.filter(status=CampaignStatus.SENDING, pk=OuterRef("source_id"))
     held = Batch.objects.filter(
@@ -56,27 +56,27 @@ def release_held_batches_of_sending_campaigns(dry_run: bool) -> int:
     return released
 
 
-def enqueue_start_of_due_campaigns(dry_run: bool) -> int:
+def count_due_campaigns_or_enqueue_their_start(dry_run: bool) -> int:
     """Enqueue the start of due campaigns whose job was lost, or whose next try is due."""
     if dry_run:
         return schedule.due_campaigns().count()
-    return schedule.enqueue_start_of_due_campaigns()
+    return schedule.enqueue_start_of_some_due_campaigns()
 
 
-def cancel_unsent_batches_and_count_campaigns(dry_run: bool) -> int:
+def cancel_unsent_batches_of_cancelled_and_count_campaigns(dry_run: bool) -> int:
     """Drop the unsent batches of cancelled campaigns."""
-    ids = actions.cancelled_ids_with_unsent_batches()
+    ids = actions.ids_of_cancelled_campaigns_with_unsent_batches()
     if dry_run:
         return len(ids)
     for campaign_id in ids:
-        batch_count = actions.cancel_batches_of_cancelled_campaign(campaign_id)
+        batch_count = actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign_id)
         audit.write_entry(
             "cancelling finished", Campaign(pk=campaign_id), by=NAME, batches=batch_count
         )
     return len(ids)
 
 
-def repair_stuck_campaigns(dry_run: bool) -> int:
+def repair_or_count_stuck_sending_campaigns(dry_run: bool) -> int:
     """Repair campaigns that are sending, unchanged for STUCK_SENDING_MINUTES, without open batches.
 
     Queued messages without a batch are put into new batches. Those that a settled batch left queued
@@ -95,12 +95,12 @@ def repair_stuck_campaigns(dry_run: bool) -> int:
         return stuck.count()
     ids = list(stuck.values_list("pk", flat=True)[:CHUNK])
     for campaign_id in ids:
-        _lock_and_repair_if_sending(campaign_id)
+        _lock_repair_and_audit_messages_and_counters_if_sending(campaign_id)
     return len(ids)
 
 
 @transaction.atomic
-def _lock_and_repair_if_sending(campaign_id: int) -> None:
+def _lock_repair_and_audit_messages_and_counters_if_sending(campaign_id: int) -> None:
     campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
     if campaign.status != CampaignStatus.SENDING:
         return
@@ -108,7 +108,7 @@ def _lock_and_repair_if_sending(campaign_id: int) -> None:
     without_batch = CampaignMessage.objects.filter(
         ~Exists(own_batch), campaign=campaign, status=MessageStatus.QUEUED
     )
-    batched_count = _put_into_paid_batches_and_enqueue(campaign, without_batch)
+    batched_count = _put_into_paid_batches_and_enqueue_while_credits_last(campaign, without_batch)
     unknown_count = mark_queued_as_unknown(
         CampaignMessage,
         Q(campaign=campaign) & Q(Exists(own_batch.filter(status=BatchStatus.SETTLED))),
@@ -125,7 +125,7 @@ def _lock_and_repair_if_sending(campaign_id: int) -> None:
     )
 
 
-def _put_into_paid_batches_and_enqueue(
+def _put_into_paid_batches_and_enqueue_while_credits_last(
     campaign: Campaign, without_batch: QuerySet[CampaignMessage]
 ) -> int:
     """Put messages into new batches, hold their credits and enqueue jobs; return how many.
@@ -139,7 +139,7 @@ def _put_into_paid_batches_and_enqueue(
             kind=CampaignMessage.batch_kind,
             source_id=campaign.pk,
             message_type=campaign.message_type,
-            sender=_sender_id_or_default(campaign),
+            sender=_sender_id_of_store_or_default(campaign),
             size=len(chunk),
             turn=batch_queue.lowest_due_turn(),
         )
@@ -160,7 +160,7 @@ def _put_into_paid_batches_and_enqueue(
     return batched_count
 
 
-def _sender_id_or_default(campaign: Campaign) -> str:
+def _sender_id_of_store_or_default(campaign: Campaign) -> str:
     """The sender ID of the store, eligible or not: the campaign was started already."""
     return campaign.owner.sender_name or settings.MITTO_SENDER
 

@@ -180,7 +180,7 @@ def campaign_funnel(campaign: Campaign, report: CampaignReport) -> list[FunnelSt
     ]
 
 
-def other_recent_or_scheduled_of_store(campaign: Campaign) -> QuerySet[Campaign]:
+def other_campaigns_scheduled_or_started_this_week(campaign: Campaign) -> QuerySet[Campaign]:
     """A few of the store's other campaigns that are scheduled or were started this week."""
     week_ago = timezone.now() - timedelta(days=7)
     now = Q(status=CampaignStatus.SCHEDULED) | Q(started_at__gte=week_ago)
@@ -198,7 +198,7 @@ BAR_SPANS = [timedelta(minutes=minutes) for minutes in (5, 15, 60, 240, 1440, 10
 MAX_BARS = 100
 
 
-def bar_span(slots: Sequence[CampaignSlot]) -> timedelta:
+def shortest_bar_span_holding_all_slots(slots: Sequence[CampaignSlot]) -> timedelta:
     """The shortest of BAR_SPANS of which MAX_BARS hold all slots."""
     length = slots[-1].slot - slots[0].slot if slots else timedelta()
     return next((span for span in BAR_SPANS if length / span < MAX_BARS), BAR_SPANS[-1])
@@ -210,7 +210,7 @@ def merge_slots_into_chart_points(
     """The slots' counts in at most MAX_BARS equal spans, each with its local time."""
     if not slots:
         return []
-    first, last, span = slots[0].slot, slots[-1].slot, bar_span(slots)
+    first, last, span = slots[0].slot, slots[-1].slot, shortest_bar_span_holding_all_slots(slots)
     counts = [[0] * (len(slots[0]) - 1) for _ in range((last - first) // span + 1)]
     for slot, *slot_counts in slots:
         bar = counts[(slot - first) // span]
@@ -311,7 +311,7 @@ COUNT_STORE_DAYS = """
 
 def store_days_as_csv(days: Sequence[StoreDay]) -> str:
     """A store's days as CSV."""
-    return _build_csv(StoreDay._fields, days)
+    return _build_csv_with_escaped_formulas(StoreDay._fields, days)
 
 
 def campaign_report_as_csv(report: CampaignReport) -> str:
@@ -327,24 +327,28 @@ def campaign_report_as_csv(report: CampaignReport) -> str:
         else:
             lines.append((name, "", "" if value is None else value, "", "", "", ""))
     lines += [("from", slot.isoformat(), *counts, "") for slot, *counts in report.slots]
-    return _build_csv(
+    return _build_csv_with_escaped_formulas(
         ("figure", "detail", "value_or_accepted", "delivered", "failed", "clicks", "reason"),
         lines,
     )
 
 
-def _build_csv(headings: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
+def _build_csv_with_escaped_formulas(
+    headings: Iterable[str], lines: Iterable[Iterable[Any]]
+) -> str:
     return "".join(map(csv_line_with_escaped_formulas, (headings, *lines)))
 
 
-def campaign_summary(campaign: Campaign) -> dict[str, Any]:
+def campaign_counters_and_report_as_dict(campaign: Campaign) -> dict[str, Any]:
     """The status, counters and report of a campaign, for JSON."""
-    campaign = annotate_next_batch(Campaign.objects.select_related("owner")).get(pk=campaign.pk)
+    campaign = annotate_sending_with_next_pending_batch(
+        Campaign.objects.select_related("owner")
+    ).get(pk=campaign.pk)
     return {
         "id": campaign.pk,
         "name": campaign.name,
         "status": campaign.status,
-        "waiting_for": waiting_for(campaign),
+        "waiting_for": why_waiting_or_blocked_or_empty(campaign),
         "total": campaign.total,
         "queued": campaign.queued,
         **{name: getattr(campaign, name) for name in COUNTED_STATUSES},
@@ -371,7 +375,7 @@ RATE_PERIOD = timedelta(minutes=1)
 
 def progress_of_campaigns(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
     """How far each campaign is, in three queries."""
-    annotated = list(annotate_next_batch(campaigns.select_related("owner")))
+    annotated = list(annotate_sending_with_next_pending_batch(campaigns.select_related("owner")))
     now = timezone.now()
     recent = Batch.objects.filter(
         kind=CampaignMessage.batch_kind,
@@ -399,12 +403,12 @@ def _build_campaign_progress(
         round(100 * campaign.processed / campaign.total) if campaign.total else 0,
         rate,
         round(campaign.queued / rate) if rate else None,
-        waiting_for(campaign),
+        why_waiting_or_blocked_or_empty(campaign),
     )
 
 
 class NextBatch(TypedDict):
-    """What `annotate_next_batch` adds to a campaign."""
+    """What `annotate_sending_with_next_pending_batch` adds to a campaign."""
 
     next_at: datetime | None
     next_reason: str | None
@@ -414,7 +418,9 @@ if TYPE_CHECKING:
     CampaignWithNextBatch = WithAnnotations[Campaign, NextBatch]
 
 
-def annotate_next_batch(campaigns: QuerySet[Campaign]) -> QuerySet[CampaignWithNextBatch]:
+def annotate_sending_with_next_pending_batch(
+    campaigns: QuerySet[Campaign],
+) -> QuerySet[CampaignWithNextBatch]:
     """Annotate sending campaigns with the time of their next pending batch and why it waits."""
     pending = Batch.objects.filter(
         kind=CampaignMessage.batch_kind, source_id=OuterRef("pk"), status=BatchStatus.PENDING
@@ -428,7 +434,7 @@ def annotate_next_batch(campaigns: QuerySet[Campaign]) -> QuerySet[CampaignWithN
     )
 
 
-def waiting_for(campaign: CampaignWithNextBatch) -> str:
+def why_waiting_or_blocked_or_empty(campaign: CampaignWithNextBatch) -> str:
     """What delays a campaign and until when, in the store's time; empty if nothing does."""
     now = timezone.now()
     zone = ZoneInfo(campaign.owner.timezone)

@@ -26,7 +26,9 @@ MAX_AHEAD = timedelta(days=366)
 TOO_FAR_AHEAD = "the time is more than a year away: check the year"
 
 
-def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> None:
+def schedule_campaign_and_enqueue_start_or_raise(
+    campaign: Campaign, start_at: datetime, *, by: Any
+) -> None:
     """Schedule a draft for a future time, or a scheduled campaign for another one.
 
     Args:
@@ -60,9 +62,11 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         if current.status not in STARTABLE_STATUSES:
             raise ValueError("only a draft or scheduled campaign can be scheduled")
         service_campaigns.raise_not_permitted_if_may_not_send_type(current.message_type, by)
-        message_text.build_full_text(current)
-        details = service_campaigns.type_and_recipients_if_service(current)
-        service_campaigns.require_confirmation_if_over_limit(current, details.get("recipients", 0))
+        message_text.build_full_text_or_raise_if_unsendable(current)
+        details = service_campaigns.audit_details_of_type_and_recipient_count_if_service(current)
+        service_campaigns.raise_blocked_if_over_limit_and_unconfirmed(
+            current, details.get("recipients", 0)
+        )
         Campaign.objects.filter(pk=campaign.pk).update(
             status=CampaignStatus.SCHEDULED,
             scheduled_at=start_at,
@@ -75,7 +79,7 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
         )
 
 
-def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:
+def unschedule_to_draft_and_cancel_start_job_or_raise(campaign: Campaign, *, by: Any) -> None:
     """Make a scheduled campaign a draft again.
 
     Raises:
@@ -105,7 +109,7 @@ def due_campaigns() -> QuerySet[Campaign]:
     )
 
 
-def enqueue_start_of_due_campaigns() -> int:
+def enqueue_start_of_some_due_campaigns() -> int:
     """Enqueue a job for each due campaign, so that none delays another; return how many."""
     due = due_campaigns().order_by("scheduled_at").values_list("pk", flat=True)
     ids = list(due[:MAX_STARTS_PER_SWEEP])

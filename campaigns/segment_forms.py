@@ -24,7 +24,7 @@ MAX_AGE, MAX_DAYS = 120, 3650
 ANY = ("", "any")
 
 
-def _calling_codes() -> list[tuple[str, str]]:
+def _calling_code_choices() -> list[tuple[str, str]]:
     """Calling codes with the countries that share them, by two-letter code."""
     return [
         (str(code), f"+{code} ({', '.join(regions[:6])}{' …' if len(regions) > 6 else ''})")
@@ -48,7 +48,7 @@ class ConditionFields(forms.Form):
         choices=[ANY, *MONTHS.items()], coerce=int, empty_value=None, required=False
     )
     calling_code = forms.ChoiceField(
-        label="Country of the number", choices=[ANY, *_calling_codes()], required=False
+        label="Country of the number", choices=[ANY, *_calling_code_choices()], required=False
     )
     in_lists = forms.ModelMultipleChoiceField(
         List.objects, label="On one of these lists", required=False
@@ -84,12 +84,12 @@ class ConditionFields(forms.Form):
         for name in segments.LIST_CONDITIONS:
             if owner and any(one.owner_id != owner.pk for one in cleaned.get(name) or ()):
                 self.add_error(name, "A list belongs to another store.")
-        if not self.errors and not conditions_of_form(cleaned):
+        if not self.errors and not stored_conditions_from_cleaned_data(cleaned):
             raise ValidationError("Set at least one condition.")
         return cleaned
 
 
-def conditions_of_form(cleaned: dict[str, Any]) -> dict[str, Any]:
+def stored_conditions_from_cleaned_data(cleaned: dict[str, Any]) -> dict[str, Any]:
     """What a segment stores of the cleaned values of ConditionFields."""
     conditions: dict[str, Any] = {}
     for name in segments.CONDITIONS:
@@ -103,7 +103,7 @@ def conditions_of_form(cleaned: dict[str, Any]) -> dict[str, Any]:
     return conditions
 
 
-class _ConditionsOfStoreForm(ConditionFields):
+class _ConditionsFormOfFixedStore(ConditionFields):
     """Conditions of one store, from a program."""
 
     def __init__(self, store: User, data: dict[str, Any]) -> None:
@@ -120,18 +120,21 @@ class _ConditionsOfStoreForm(ConditionFields):
         return super().clean()
 
 
-def build_unsaved_segment(store: User, name: str, values: dict[str, Any]) -> Segment:
+def build_unsaved_segment_or_validation_error(
+    store: User, name: str, values_as_written: dict[str, Any]
+) -> Segment:
     """A segment that is not saved.
 
     Args:
         store: whose contacts it filters.
         name: its name.
-        values: by the name of a condition, as a person writes them; lists by their names.
+        values_as_written: by the name of a condition, as a person writes them; lists by
+            their names.
 
     Raises:
         ValidationError: if a value cannot be read, or there is none, or the name is taken.
     """
-    form = _ConditionsOfStoreForm(store, values)
+    form = _ConditionsFormOfFixedStore(store, values_as_written)
     if not form.is_valid():
         raise ValidationError(
             [
@@ -140,24 +143,28 @@ def build_unsaved_segment(store: User, name: str, values: dict[str, Any]) -> Seg
                 for error in errors
             ]
         )
-    segment = Segment(owner=store, name=name, conditions=conditions_of_form(form.cleaned_data))
+    segment = Segment(
+        owner=store, name=name, conditions=stored_conditions_from_cleaned_data(form.cleaned_data)
+    )
     segment.full_clean()
     return segment
 
 
-def create_segment(store: User, name: str, values: dict[str, Any], *, by: Any) -> Segment:
+def create_and_audit_segment_or_validation_error(
+    store: User, name: str, values_as_written: dict[str, Any], *, by: Any
+) -> Segment:
     """Create a segment and write an audit entry.
 
     Args:
-        store: as in `build_unsaved_segment`, as are name and values.
+        store: as in `build_unsaved_segment_or_validation_error`, as are name and values_as_written.
         name: its name.
-        values: its conditions.
+        values_as_written: its conditions.
         by: who creates it.
 
     Raises:
-        ValidationError: as `build_unsaved_segment`.
+        ValidationError: as `build_unsaved_segment_or_validation_error`.
     """
-    segment = build_unsaved_segment(store, name, values)
+    segment = build_unsaved_segment_or_validation_error(store, name, values_as_written)
     with transaction.atomic():
         segment.save()
         audit.write_entry("added", segment, by=by)

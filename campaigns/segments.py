@@ -52,17 +52,17 @@ def _calling_code(code: str, scope: Scope) -> Q:
     return Q(phone__startswith=f"+{code}")
 
 
-def on_any_list(list_ids: Sequence[int]) -> Q:
+def is_on_any_list(list_ids: Sequence[int]) -> Q:
     """Contacts that are on at least one of these lists."""
     return Q(Exists(ListMembership.objects.filter(list__in=list_ids, contact=OuterRef("pk"))))
 
 
 def _in_lists(list_ids: Sequence[int], scope: Scope) -> Q:
-    return on_any_list(list_ids)
+    return is_on_any_list(list_ids)
 
 
 def _not_in_lists(list_ids: Sequence[int], scope: Scope) -> Q:
-    return ~on_any_list(list_ids)
+    return ~is_on_any_list(list_ids)
 
 
 def _joined_since(day: str, scope: Scope) -> Q:
@@ -70,7 +70,7 @@ def _joined_since(day: str, scope: Scope) -> Q:
     return Q(created_at__gte=start)
 
 
-def _messages_accepted_within(
+def _messages_accepted_within_days(
     model: type[OutboundMessage], days: int, scope: Scope
 ) -> QuerySet[Any]:
     """Messages of a class that Mitto accepted within so many days.
@@ -89,7 +89,7 @@ def _messages_accepted_within(
 
 def _messaged_within_days(days: int, scope: Scope) -> Q:
     found: list[QuerySet[Any]] = [
-        _messages_accepted_within(model, days, scope).values("contact")
+        _messages_accepted_within_days(model, days, scope).values("contact")
         for model in message_classes()
     ]
     return Q(pk__in=found[0].union(*found[1:], all=True))
@@ -98,23 +98,23 @@ def _messaged_within_days(days: int, scope: Scope) -> Q:
 def _not_messaged_within_days(days: int, scope: Scope) -> Q:
     condition = Q()
     for model in message_classes():
-        messages = _messages_accepted_within(model, days, scope)
+        messages = _messages_accepted_within_days(model, days, scope)
         condition &= ~Q(Exists(messages.filter(contact=OuterRef("pk"))))
     return condition
 
 
-def _clicks_within(days: int, scope: Scope) -> QuerySet[OfferViewEvent]:
+def _clicks_within_days(days: int, scope: Scope) -> QuerySet[OfferViewEvent]:
     return OfferViewEvent.objects.filter(
         owner=scope.store, viewed_at__gte=Now() - timedelta(days=days)
     )
 
 
 def _clicked_within_days(days: int, scope: Scope) -> Q:
-    return Q(pk__in=_clicks_within(days, scope).values("campaign_message__contact"))
+    return Q(pk__in=_clicks_within_days(days, scope).values("campaign_message__contact"))
 
 
 def _not_clicked_within_days(days: int, scope: Scope) -> Q:
-    clicks = _clicks_within(days, scope)
+    clicks = _clicks_within_days(days, scope)
     return ~Q(Exists(clicks.filter(campaign_message__contact=OuterRef("pk"))))
 
 
@@ -149,7 +149,7 @@ VALUES_NEEDED = (
 )
 
 
-def segment_condition_for_any_store(
+def segment_condition_without_store_or_consent(
     segment: Segment, day: date, *, without: Sequence[str] = ()
 ) -> Q:
     """The segment as a condition on Contact; it does not ask for the store or for consent.
@@ -178,14 +178,16 @@ def segment_problem(segment: Segment) -> str:
     return ""
 
 
-def contacts_matching(segment: Segment, day: date) -> QuerySet[Contact]:
+def contacts_with_phone_matching_segment(segment: Segment, day: date) -> QuerySet[Contact]:
     """The store's contacts that match a segment, whether they may be messaged or not."""
     return Contact.objects.filter(
-        segment_condition_for_any_store(segment, day), owner=segment.owner_id, phone__isnull=False
+        segment_condition_without_store_or_consent(segment, day),
+        owner=segment.owner_id,
+        phone__isnull=False,
     )
 
 
-def describe_segment(segment: Segment) -> str:
+def describe_segment_conditions(segment: Segment) -> str:
     """The conditions of a segment, as one line."""
     conditions = dict(segment.conditions)
     for name in LIST_CONDITIONS:

@@ -58,12 +58,12 @@ def raise_not_permitted_if_may_not_send_type(message_type: str, by: Any) -> None
 
 def recipient_limit_unless_confirmed(campaign: Campaign) -> int | None:
     """The most recipients that a campaign may have as it is now; None if there is no limit."""
-    if campaign.message_type != MessageType.SERVICE or current_confirmation(campaign):
+    if campaign.message_type != MessageType.SERVICE or confirmation_of_current_settings(campaign):
         return None
     return campaign.owner.service_max_recipients
 
 
-def require_confirmation_if_over_limit(campaign: Campaign, recipient_count: int) -> None:
+def raise_blocked_if_over_limit_and_unconfirmed(campaign: Campaign, recipient_count: int) -> None:
     """Refuse a service campaign to more recipients than one person alone may decide on.
 
     Raises:
@@ -106,7 +106,7 @@ def settings_digest(campaign: Campaign) -> str:
     return hashlib.sha256(json.dumps(confirmed).encode()).hexdigest()
 
 
-def current_confirmation_request(campaign: Campaign) -> ServiceConfirmation | None:
+def confirmation_request_for_current_settings(campaign: Campaign) -> ServiceConfirmation | None:
     """The request for a confirmation of the campaign as it is now, confirmed or not."""
     if campaign.message_type != MessageType.SERVICE:
         return None
@@ -119,13 +119,13 @@ def current_confirmation_request(campaign: Campaign) -> ServiceConfirmation | No
     )
 
 
-def current_confirmation(campaign: Campaign) -> ServiceConfirmation | None:
+def confirmation_of_current_settings(campaign: Campaign) -> ServiceConfirmation | None:
     """The second person's confirmation of the campaign as it is now, if there is one."""
-    request = current_confirmation_request(campaign)
+    request = confirmation_request_for_current_settings(campaign)
     return request if request and request.confirmed_by else None
 
 
-def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
+def ask_for_confirmation_replacing_earlier_or_raise(campaign: Campaign, *, by: Any) -> None:
     """Ask a second person to confirm a service campaign as it is now; replaces an earlier request.
 
     Raises:
@@ -133,7 +133,7 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
         ValueError: if the campaign needs no confirmation.
     """
     with transaction.atomic():
-        locked = _lock_and_refresh_startable(campaign)
+        locked = _lock_and_reload_startable_or_raise(campaign)
         raise_not_permitted_if_may_not_send_type(locked.message_type, by)
         if not needs_confirmation(locked):
             raise ValueError("the campaign needs no confirmation")
@@ -148,11 +148,16 @@ def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
             },
         )
         audit.write_entry(
-            "ask for confirmation", locked, by=by, **type_and_recipients_if_service(locked)
+            "ask for confirmation",
+            locked,
+            by=by,
+            **audit_details_of_type_and_recipient_count_if_service(locked),
         )
 
 
-def confirm(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
+def confirm_as_second_person_and_unblock_or_raise(
+    campaign: Campaign, seen_digest: str, *, by: Any
+) -> None:
     """Confirm a service campaign as the second person; a campaign that waited for it is due again.
 
     Args:
@@ -165,9 +170,9 @@ def confirm(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
         ValueError: if nobody asked, if `by` asked, or if the text or audience was changed since.
     """
     with transaction.atomic():
-        locked = _lock_and_refresh_startable(campaign)
+        locked = _lock_and_reload_startable_or_raise(campaign)
         raise_not_permitted_if_may_not_send_type(MessageType.SERVICE, by)
-        request = current_confirmation_request(locked)
+        request = confirmation_request_for_current_settings(locked)
         if request is None:
             raise ValueError("nobody asked to confirm the text and audience as they are now")
         if seen_digest != request.settings_digest:
@@ -182,11 +187,11 @@ def confirm(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
             locked,
             by=by,
             asked_by=request.asked_by_id,
-            **type_and_recipients_if_service(locked),
+            **audit_details_of_type_and_recipient_count_if_service(locked),
         )
 
 
-def type_and_recipients_if_service(campaign: Campaign) -> dict[str, Any]:
+def audit_details_of_type_and_recipient_count_if_service(campaign: Campaign) -> dict[str, Any]:
     """What the audit trail says of a service campaign besides who did what: type and size."""
     if campaign.message_type != MessageType.SERVICE:
         return {}
@@ -196,7 +201,7 @@ def type_and_recipients_if_service(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _lock_and_refresh_startable(campaign: Campaign) -> Campaign:
+def _lock_and_reload_startable_or_raise(campaign: Campaign) -> Campaign:
     """Lock the campaign's row and read it again.
 
     Raises:
@@ -211,7 +216,7 @@ def _lock_and_refresh_startable(campaign: Campaign) -> Campaign:
 
 def describe_confirmation(campaign: Campaign) -> str:
     """Who asked for and who gave the campaign's confirmation, as a sentence; empty if none."""
-    request = current_confirmation_request(campaign)
+    request = confirmation_request_for_current_settings(campaign)
     if request is None:
         return ""
     asked = f"{request.asked_by.email} asked for its confirmation"

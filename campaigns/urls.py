@@ -4,4 +4,6 @@ from django.urls import path
 
 from campaigns import views
 
-urlpatterns = [path("s/<str:code>", views.follow_link, name="short-link")]
+urlpatterns = [
+    path("s/<str:code>", views.redirect_to_link_target_and_count_visit, name="short-link")
+]

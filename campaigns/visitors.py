@@ -48,7 +48,7 @@ def is_prefetch(request: HttpRequest) -> bool:
     return any(_AHEAD.search(request.headers.get(name, "")) for name in _PURPOSE_HEADERS)
 
 
-def device_type_of(user_agent: str) -> Literal["robot", "phone", "computer"]:
+def device_type_of_user_agent(user_agent: str) -> Literal["robot", "phone", "computer"]:
     """What a program calls itself: `robot`, `phone` or `computer`.
 
     A robot is what does not call itself a browser, what the list crawler-user-agents knows, what

@@ -31,7 +31,7 @@ from astronote.operations import registry
 from astronote.operations.personal_data import OnErasure, PersonalData, Subjects
 from astronote.queues import jobs
 from campaigns import actions
-from campaigns.automations.switching import switch_automation
+from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import (
     RUNNING_STATUSES,
     STARTABLE_STATUSES,
@@ -190,10 +190,12 @@ def end_open_work(store: User) -> None:
     Batches that are being submitted to Mitto still go out.
     """
     for campaign in _open_campaigns(store):
-        _end_unless_already_ended(actions.cancel_campaign, campaign)
+        _end_unless_already_ended(
+            actions.cancel_campaign_and_enqueue_cancelling_of_batches, campaign
+        )
     for active in _active_automations(store):
         for automation in active:
-            switch_automation(automation, False, by=NAME)
+            switch_automation_and_audit_or_raise(automation, False, by=NAME)
     for contact_import in _open_imports(store):
         _end_unless_already_ended(lifecycle.cancel_import_and_audit_or_raise_ended, contact_import)
     while ids := list(_unsent_batches(store).values_list("pk", flat=True)[:CHUNK_ROWS]):

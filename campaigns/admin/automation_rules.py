@@ -15,8 +15,8 @@ from django.urls import path
 from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.languages import language_of_store_or_country
-from campaigns.admin.automations import switch_and_show_result
-from campaigns.admin.message_types import set_up_permitted_message_types
+from campaigns.admin.automations import toggle_automation_and_show_result_or_error
+from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
 from campaigns.automations import rule_presets, rules
 from campaigns.models import AutomationRule
 from campaigns.service_campaigns import may_send_message_type
@@ -45,7 +45,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            set_up_permitted_message_types(field, request)
+            limit_to_permitted_message_types_and_set_help(field, request)
         return field
 
     def get_urls(self) -> list[Any]:
@@ -53,16 +53,20 @@ class AutomationRuleAdmin(LargeTableAdmin):
         return [
             path(
                 "store/<int:store_id>/",
-                view(self.store_view),
+                view(self.show_store_rules_or_add_presets_view),
                 name="campaigns_automationrule_store",
             ),
             path(
-                "<int:pk>/switch/", view(self.switch_view), name="campaigns_automationrule_switch"
+                "<int:pk>/switch/",
+                view(self.toggle_rule_and_go_to_store_rules_view),
+                name="campaigns_automationrule_switch",
             ),
             *super().get_urls(),
         ]
 
-    def store_view(self, request: HttpRequest, store_id: int) -> HttpResponse:
+    def show_store_rules_or_add_presets_view(
+        self, request: HttpRequest, store_id: int
+    ) -> HttpResponse:
         """A store's rules, what they will send in the next days, and adding its presets."""
         store = get_object_or_404(User, pk=store_id, is_staff=False)
         may_add = self.has_add_permission(request)
@@ -74,12 +78,16 @@ class AutomationRuleAdmin(LargeTableAdmin):
                 raise PermissionDenied
             if form.is_valid():
                 language = form.cleaned_data["language"]
-                count = rule_presets.add_presets_to_store(store, language, by=request.user)
+                count = rule_presets.add_missing_presets_switched_off_to_store(
+                    store, language, by=request.user
+                )
                 messages.success(request, f"{count} rules added, switched off")
                 return redirect("admin:campaigns_automationrule_store", store.pk)
         if not self.has_view_permission(request):
             raise PermissionDenied
-        upcoming = {found.rule.id: found for found in rules.upcoming_messages(store)}
+        upcoming = {
+            found.rule.id: found for found in rules.count_and_preview_upcoming_rule_messages(store)
+        }
         context = {
             **self.admin_site.each_context(request),
             "title": f"Rules of {store}",
@@ -95,10 +103,10 @@ class AutomationRuleAdmin(LargeTableAdmin):
         }
         return TemplateResponse(request, "campaigns/store_rules.html", context)
 
-    def switch_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def toggle_rule_and_go_to_store_rules_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Switch a rule on or off, and go to its store's rules."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         rule = get_object_or_404(AutomationRule, pk=pk)
-        switch_and_show_result(request, rule)
+        toggle_automation_and_show_result_or_error(request, rule)
         return redirect("admin:campaigns_automationrule_store", rule.owner_id)

@@ -10,17 +10,19 @@ from django.urls import path
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import service_campaigns
-from campaigns.admin.message_types import set_up_permitted_message_types
-from campaigns.admin.templates import template_in_address
-from campaigns.automations.switching import switch_automation
+from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.templates import find_template_named_in_query_string
+from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import Automation, AutomationRule
 
 
-def switch_and_show_result(request: HttpRequest, automation: Automation | AutomationRule) -> None:
+def toggle_automation_and_show_result_or_error(
+    request: HttpRequest, automation: Automation | AutomationRule
+) -> None:
     """Switch an automation or rule off, or on if it is off, and tell the operator."""
     on = not automation.is_active
     try:
-        switch_automation(automation, on, by=request.user)
+        switch_automation_and_audit_or_raise(automation, on, by=request.user)
     except ValueError as error:
         messages.error(request, f"{automation}: {error}")
     else:
@@ -45,27 +47,27 @@ class AutomationAdmin(LargeTableAdmin):
     def get_changeform_initial_data(self, request):
         """A new automation from a template has its store and text."""
         initial = super().get_changeform_initial_data(request)
-        if template := template_in_address(request):
+        if template := find_template_named_in_query_string(request):
             initial |= {"owner": template.owner_id, "message_body": template.text}
         return initial
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            set_up_permitted_message_types(field, request)
+            limit_to_permitted_message_types_and_set_help(field, request)
         return field
 
     def get_urls(self):
-        view = self.admin_site.admin_view(self.toggle_automation_view)
+        view = self.admin_site.admin_view(self.toggle_automation_and_go_to_store_view)
         return [
             path("<int:pk>/switch/", view, name="campaigns_automation_switch"),
             *super().get_urls(),
         ]
 
-    def toggle_automation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def toggle_automation_and_go_to_store_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Switch an automation on or off, and go to the store's page."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         automation = get_object_or_404(Automation, pk=pk)
-        switch_and_show_result(request, automation)
+        toggle_automation_and_show_result_or_error(request, automation)
         return redirect("admin:astronote_user_change", automation.owner_id)

@@ -52,87 +52,98 @@ def may_send_campaign_type_if_action_sends(
     )
 
 
-def _is_unconfirmed_and_asked_by_another(campaign: Campaign, account: Any) -> bool:
+def _has_open_confirmation_request_by_another(campaign: Campaign, account: Any) -> bool:
     """Whether the account is a second person for the confirmation that was asked for."""
-    request = service_campaigns.current_confirmation_request(campaign)
+    request = service_campaigns.confirmation_request_for_current_settings(campaign)
     return request is not None and not request.confirmed_by and request.asked_by != account
 
 
 CAMPAIGN_ACTIONS = {
     "start": CampaignAction(
-        "Send now", actions.start_now_if_startable, STARTABLE_STATUSES, "started",
+        "Send now", actions.start_now_or_audit_refusal_and_raise_blocked,
+        STARTABLE_STATUSES, "started",
         "Sending starts at once.", shows_cost=True, style="primary", sends=True,
     ),
     "schedule": CampaignAction(
-        "Schedule", schedule.schedule_campaign, STARTABLE_STATUSES, "scheduled",
+        "Schedule", schedule.schedule_campaign_and_enqueue_start_or_raise,
+        STARTABLE_STATUSES, "scheduled",
         "Sending starts by itself at this time.", input_field="at", shows_cost=True,
         sends=True,
     ),
     "ask": CampaignAction(
-        "Ask for confirmation", service_campaigns.ask_for_confirmation, STARTABLE_STATUSES,
+        "Ask for confirmation", service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
+        STARTABLE_STATUSES,
         "a second person must confirm it now", sends=True,
         offered=lambda campaign, _: (
             service_campaigns.needs_confirmation(campaign)
-            and service_campaigns.current_confirmation_request(campaign) is None
+            and service_campaigns.confirmation_request_for_current_settings(campaign) is None
         ),
     ),
     "confirm": CampaignAction(
-        "Confirm", service_campaigns.confirm, STARTABLE_STATUSES, "confirmed",
+        "Confirm", service_campaigns.confirm_as_second_person_and_unblock_or_raise,
+        STARTABLE_STATUSES, "confirmed",
         "A service message also goes to people who opted out of marketing. Confirm that this one"
         " holds no advertising and that all of these people need it. A change of the text or of the"
         " audience ends the confirmation.",
         input_field="seen", shows_cost=True, sends=True,
-        offered=_is_unconfirmed_and_asked_by_another,
+        offered=_has_open_confirmation_request_by_another,
     ),
     "test": CampaignAction(
-        "Send a test", actions.enqueue_test_message, STARTABLE_STATUSES, "a test is on its way",
+        "Send a test", actions.enqueue_test_message_with_sample_values_or_raise_blocked,
+        STARTABLE_STATUSES, "a test is on its way",
         "The text, filled with sample fields, is sent to one number. The store pays for it.",
         input_field="to",
     ),
     "unschedule": CampaignAction(
-        "Unschedule", schedule.unschedule_campaign, (CampaignStatus.SCHEDULED,), "a draft again",
+        "Unschedule", schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
+        (CampaignStatus.SCHEDULED,), "a draft again",
     ),
     "pause": CampaignAction(
-        "Pause", actions.pause_campaign, (CampaignStatus.SENDING,), "paused",
+        "Pause", actions.pause_sending_campaign_and_hold_batches_or_raise,
+        (CampaignStatus.SENDING,), "paused",
     ),
     "resume": CampaignAction(
-        "Resume", actions.resume_campaign, (CampaignStatus.PAUSED,), "resumed", style="primary",
+        "Resume", actions.resume_paused_campaign_and_release_batches_or_raise,
+        (CampaignStatus.PAUSED,), "resumed", style="primary",
     ),
     "cancel": CampaignAction(
-        "Cancel", actions.cancel_campaign, (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
+        "Cancel", actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+        (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
         "cancelled",
         "Messages that were not sent are skipped and not charged. This cannot be undone.",
         style="danger",
     ),
     "duplicate": CampaignAction(
-        "Duplicate", actions.duplicate_campaign_as_draft, tuple(CampaignStatus), "copied",
+        "Duplicate", actions.duplicate_as_draft_or_raise_not_permitted,
+        tuple(CampaignStatus), "copied",
         sends=True,
     ),
     "not_reached": CampaignAction(
-        "Send to those not reached", actions.get_or_create_draft_to_not_reached,
+        "Send to those not reached", actions.get_or_create_draft_to_not_reached_or_raise,
         FINAL_CAMPAIGN_STATUSES, "a draft to those not reached; nothing is sent yet",
         "A new draft with the same text goes to exactly those whose message failed, was skipped for"
         " something that may have changed, or is unknown and past its reservation, and who may be"
         " messaged. Nothing is sent before you start it.",
-        sends=True, preview=actions.build_unsaved_campaign_to_not_reached,
+        sends=True, preview=actions.build_unsaved_copy_to_contacts_not_reached,
         offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
     ),
     "unknown_delivered": CampaignAction(
-        "Unknown: mark delivered", actions.settle_unknown_as_delivered, STARTED_STATUSES,
+        "Unknown: mark delivered", actions.settle_unknown_as_delivered_and_charge, STARTED_STATUSES,
         "its unknown messages are delivered",
         "All unknown messages of the campaign are marked as delivered and charged. Look some of"
         " them up in Mitto's portal first. This cannot be undone.",
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_failed": CampaignAction(
-        "Unknown: mark failed", actions.settle_unknown_as_failed, STARTED_STATUSES,
+        "Unknown: mark failed", actions.settle_unknown_as_failed_and_release_credits,
+        STARTED_STATUSES,
         "its unknown messages have failed",
         "All unknown messages of the campaign are marked as failed and their credits are released."
         " Look some of them up in Mitto's portal first.",
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_resend": CampaignAction(
-        "Unknown: send again", actions.resend_unknown_while_credits_last,
+        "Unknown: send again", actions.resend_unknown_or_raise_blocked_when_credits_run_out,
         (*RUNNING_STATUSES, CampaignStatus.COMPLETED, CampaignStatus.FAILED),
         "its unknown messages are sent again",
         "All unknown messages of the campaign are sent again. Each person whose message Mitto did"
@@ -169,12 +180,12 @@ class ScheduleForm(ActionForm):
             try:
                 self.cleaned_data["at"] = local_to_aware(local, self.campaign.owner.timezone)
             except ComesTwice as twice:
-                self._choose_or_ask(twice)
+                self._take_chosen_reading_or_ask_which_of_two(twice)
             except ValueError as error:
                 self.add_error("at", str(error))
         return self.cleaned_data
 
-    def _choose_or_ask(self, twice: ComesTwice) -> None:
+    def _take_chosen_reading_or_ask_which_of_two(self, twice: ComesTwice) -> None:
         """Take the reading that was chosen; without one, offer both."""
         readings = {reading.isoformat(): reading for reading in twice.readings}
         order = ("first", "second")
@@ -203,7 +214,7 @@ class TestForm(ActionForm):
     to = forms.CharField(label="Number", max_length=40, widget=forms.TextInput({"type": "tel"}))
 
 
-class SeenForm(ActionForm):
+class SettingsDigestForm(ActionForm):
     """The digest of the text and audience that the page shows, so that no other is confirmed."""
 
     seen = forms.CharField(widget=forms.HiddenInput)
@@ -213,4 +224,8 @@ class SeenForm(ActionForm):
         return service_campaigns.settings_digest(self.campaign)
 
 
-INPUT_FORMS: dict[str, type[ActionForm]] = {"at": ScheduleForm, "to": TestForm, "seen": SeenForm}
+INPUT_FORMS: dict[str, type[ActionForm]] = {
+    "at": ScheduleForm,
+    "to": TestForm,
+    "seen": SettingsDigestForm,
+}

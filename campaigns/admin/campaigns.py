@@ -29,9 +29,9 @@ from campaigns.admin.campaign_actions import (
     CampaignAction,
     may_send_campaign_type_if_action_sends,
 )
-from campaigns.admin.message_types import set_up_permitted_message_types
-from campaigns.admin.segments import autocomplete_for_lists_or_segments
-from campaigns.admin.templates import template_in_address
+from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.segments import autocomplete_widget_for_lists_or_segments
+from campaigns.admin.templates import find_template_named_in_query_string
 from campaigns.models import (
     STARTABLE_STATUSES,
     AudienceChoice,
@@ -39,7 +39,11 @@ from campaigns.models import (
     CampaignStatus,
     Segment,
 )
-from campaigns.preview import RecipientText, preview_campaign, preview_for_contacts
+from campaigns.preview import (
+    RecipientText,
+    preview_campaign,
+    search_contacts_and_preview_texts_with_why_not,
+)
 from contacts.models import List
 from messaging.statuses import MessageStatus
 
@@ -78,23 +82,25 @@ OUTCOME_WORDS = {
 }
 
 
-def _lists_or_segments_field(source: str, label: str) -> forms.ModelMultipleChoiceField:
-    model = {"list": List, "segment": Segment}[source]
+def _build_lists_or_segments_field(
+    list_or_segment: str, label: str
+) -> forms.ModelMultipleChoiceField:
+    model = {"list": List, "segment": Segment}[list_or_segment]
     return forms.ModelMultipleChoiceField(
         model._default_manager,
         label=label,
         required=False,
-        widget=autocomplete_for_lists_or_segments(source),
+        widget=autocomplete_widget_for_lists_or_segments(list_or_segment),
     )
 
 
 class CampaignForm(forms.ModelForm):
     """A campaign with the choices of its audience."""
 
-    more_lists = _lists_or_segments_field("list", "Further lists")
-    segments = _lists_or_segments_field("segment", "Segments")
-    excluded_lists = _lists_or_segments_field("list", "Without these lists")
-    excluded_segments = _lists_or_segments_field("segment", "Without these segments")
+    more_lists = _build_lists_or_segments_field("list", "Further lists")
+    segments = _build_lists_or_segments_field("segment", "Segments")
+    excluded_lists = _build_lists_or_segments_field("list", "Without these lists")
+    excluded_segments = _build_lists_or_segments_field("segment", "Without these segments")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -117,9 +123,9 @@ class CampaignForm(forms.ModelForm):
         return cleaned
 
 
-def _choice_names_column(name: str) -> Callable[..., str]:
+def _build_choice_names_column(choice_field_name: str) -> Callable[..., str]:
     """What somebody sees in place of a control who may not change the campaign."""
-    source, is_excluded = CHOICE_FIELDS[name]
+    source, is_excluded = CHOICE_FIELDS[choice_field_name]
 
     def choice_names(self: CampaignAdmin, campaign: Campaign) -> str:
         names = [
@@ -129,38 +135,38 @@ def _choice_names_column(name: str) -> Callable[..., str]:
         ]
         return ", ".join(names) or "–"
 
-    choice_names.short_description = CampaignForm.base_fields[name].label  # type: ignore[attr-defined]  # as Django reads it
+    choice_names.short_description = CampaignForm.base_fields[choice_field_name].label  # type: ignore[attr-defined]  # as Django reads it
     return choice_names
 
 
-def _build_list_action(name: str) -> Callable[..., HttpResponse | None]:
+def _build_confirm_or_perform_list_action(action_name: str) -> Callable[..., HttpResponse | None]:
     """Make the action of the list that performs a campaign action on the chosen campaigns."""
-    campaign_action = CAMPAIGN_ACTIONS[name]
+    campaign_action = CAMPAIGN_ACTIONS[action_name]
 
     @admin.action(description=campaign_action.label, permissions=["change"])
     def perform_on_chosen(
         self: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign]
     ) -> HttpResponse | None:
         if campaign_action.confirmation and not request.POST.get("confirmed"):
-            return _confirm_list_action_page(self, request, queryset, name)
+            return _render_list_action_confirmation_with_costs(self, request, queryset, action_name)
         for campaign in queryset.select_related("owner"):
-            _perform_and_get_campaign_to_show(request, campaign, campaign_action)
+            _perform_and_get_campaign_to_show_unless_form_error(request, campaign, campaign_action)
         return None
 
-    perform_on_chosen.__name__ = name
+    perform_on_chosen.__name__ = action_name
     return perform_on_chosen
 
 
-def _confirm_list_action_page(
-    model_admin: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign], name: str
+def _render_list_action_confirmation_with_costs(
+    model_admin: CampaignAdmin, request: HttpRequest, queryset: QuerySet[Campaign], action_name: str
 ) -> HttpResponse:
     """The page that asks before an action on several campaigns, with the cost of each."""
     campaigns = queryset.select_related("owner__wallet")
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{CAMPAIGN_ACTIONS[name].label}?",
-        "name": name,
-        "action": CAMPAIGN_ACTIONS[name],
+        "title": f"{CAMPAIGN_ACTIONS[action_name].label}?",
+        "name": action_name,
+        "action": CAMPAIGN_ACTIONS[action_name],
         "campaigns_with_previews": [
             (campaign, preview_campaign(campaign)) for campaign in campaigns
         ],
@@ -169,7 +175,7 @@ def _confirm_list_action_page(
     return TemplateResponse(request, "campaigns/confirm_list_action.html", context)
 
 
-def _perform_and_get_campaign_to_show(
+def _perform_and_get_campaign_to_show_unless_form_error(
     request: HttpRequest, campaign: Campaign, action: CampaignAction, form: forms.Form | None = None
 ) -> Campaign | None:
     """Perform an action and tell the operator how it went.
@@ -201,7 +207,7 @@ def _perform_and_get_campaign_to_show(
 class CampaignAdmin(LargeTableAdmin):
     empty_hint = "It is one text to many customers of a store; nothing is sent before you start it."
     actions = [
-        _build_list_action(name)
+        _build_confirm_or_perform_list_action(name)
         for name, action in CAMPAIGN_ACTIONS.items()
         if not (action.input_field or action.offered)
     ]
@@ -210,7 +216,7 @@ class CampaignAdmin(LargeTableAdmin):
         "owner",
         "status_badge",
         "message_count",
-        "outcome_counts",
+        "nonzero_outcome_counts",
         "scheduled_at_in_store_time",
         "waiting_or_failure_reason",
     ]
@@ -220,7 +226,7 @@ class CampaignAdmin(LargeTableAdmin):
     autocomplete_fields = ["owner", "list", "template"]
     form = CampaignForm
     more_lists, segments, excluded_lists, excluded_segments = map(
-        _choice_names_column, CHOICE_FIELDS
+        _build_choice_names_column, CHOICE_FIELDS
     )
     fieldsets = [
         ("Text", {"fields": TEXT_FIELDS}),
@@ -237,16 +243,18 @@ class CampaignAdmin(LargeTableAdmin):
             return path(route, self.admin_site.admin_view(view), name=f"campaigns_campaign_{name}")
 
         return [
-            named("preview/", self.preview_view, "preview"),
-            named("<int:pk>/do/<str:name>/", self.action_view, "action"),
-            named("<int:pk>/progress/", self.progress_view, "progress"),
-            named("<int:pk>/messages.csv", self.messages_csv_view, "messages"),
-            *report_pages.report_urls(self.admin_site),
+            named("preview/", self.preview_posted_form_or_recipient_texts_view, "preview"),
+            named("<int:pk>/do/<str:name>/", self.confirm_or_perform_action_view, "action"),
+            named("<int:pk>/progress/", self.progress_and_report_fragment_view, "progress"),
+            named("<int:pk>/messages.csv", self.audit_and_stream_messages_csv_view, "messages"),
+            *report_pages.campaign_and_store_report_urls(self.admin_site),
             *super().get_urls(),
         ]
 
     def get_queryset(self, request):
-        return reports.annotate_next_batch(super().get_queryset(request).select_related("owner"))
+        return reports.annotate_sending_with_next_pending_batch(
+            super().get_queryset(request).select_related("owner")
+        )
 
     def has_change_permission(self, request, obj=None):
         """A campaign that was started cannot be changed; a service campaign by few."""
@@ -273,7 +281,7 @@ class CampaignAdmin(LargeTableAdmin):
             kwargs["assume_scheme"] = "https"
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            set_up_permitted_message_types(field, request)
+            limit_to_permitted_message_types_and_set_help(field, request)
         if field and db_field.name in FIELD_LABELS:
             field.label = FIELD_LABELS[db_field.name]
         if db_field.name == "message_text":
@@ -285,7 +293,7 @@ class CampaignAdmin(LargeTableAdmin):
         """A new campaign from a template has its store, name and text."""
         initial = super().get_changeform_initial_data(request)
         initial.pop("template", None)  # anything may stand in the address
-        if template := template_in_address(request):
+        if template := find_template_named_in_query_string(request):
             initial |= {
                 "owner": template.owner_id,
                 "name": template.name,
@@ -302,7 +310,7 @@ class CampaignAdmin(LargeTableAdmin):
     def response_add(self, request, obj, post_url_continue=None):
         """Go to the campaign's page, where it can be sent."""
         messages.success(request, f"{obj}: saved as a draft; nothing is sent yet")
-        return redirect(_campaign_url("change", obj.pk))
+        return redirect(_campaign_admin_url("change", obj.pk))
 
     def response_change(self, request, obj):
         """Go on with the action that the operator chose while the form had unsaved changes."""
@@ -312,7 +320,7 @@ class CampaignAdmin(LargeTableAdmin):
         messages.success(request, f"{obj}: changes saved")
         if CAMPAIGN_ACTIONS[name].confirmation:
             return redirect("admin:campaigns_campaign_action", obj.pk, name)
-        return self.action_view(request, obj.pk, name)
+        return self.confirm_or_perform_action_view(request, obj.pk, name)
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         """The form of a campaign that can be started, else the page with progress and report."""
@@ -325,8 +333,8 @@ class CampaignAdmin(LargeTableAdmin):
             "campaign_actions": self._available_actions(request, campaign),
             "scheduled_offset": campaign.scheduled_at
             and offset_suffix_if_shown_twice(campaign.scheduled_at, campaign.owner.timezone),
-            "waiting_for": reports.waiting_for(campaign),
-            "service_notes": _service_notes(campaign, request.user),
+            "waiting_for": reports.why_waiting_or_blocked_or_empty(campaign),
+            "service_notes": _service_campaign_notes(campaign, request.user),
         }
         if campaign.status in STARTABLE_STATUSES:
             return super().change_view(request, object_id, form_url, common)
@@ -334,7 +342,7 @@ class CampaignAdmin(LargeTableAdmin):
             **self.admin_site.each_context(request),
             **common,
             "opts": self.model._meta,
-            **report_pages.report_context(campaign),
+            **report_pages.campaign_progress_and_report_context(campaign),
         }
         return TemplateResponse(request, "campaigns/campaign_page.html", context)
 
@@ -352,7 +360,9 @@ class CampaignAdmin(LargeTableAdmin):
             and (action.offered is None or action.offered(campaign, request.user))
         ]
 
-    def action_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+    def confirm_or_perform_action_view(
+        self, request: HttpRequest, pk: int, name: str
+    ) -> HttpResponse:
         """Perform an action on POST; on GET show what it costs and ask for what it needs."""
         if not super().has_change_permission(request):
             raise PermissionDenied
@@ -367,9 +377,11 @@ class CampaignAdmin(LargeTableAdmin):
             form = INPUT_FORMS[action.input_field](request.POST or None, campaign=campaign)
         is_complete = request.method == "POST" and (form is None or form.is_valid())
         if is_complete and (
-            shown_next := _perform_and_get_campaign_to_show(request, campaign, action, form)
+            shown_next := _perform_and_get_campaign_to_show_unless_form_error(
+                request, campaign, action, form
+            )
         ):
-            return redirect(_campaign_url("change", shown_next.pk))
+            return redirect(_campaign_admin_url("change", shown_next.pk))
         preview = preview_campaign(campaign) if action.shows_cost else None
         if action.preview:
             preview = preview_campaign(action.preview(campaign))
@@ -378,7 +390,7 @@ class CampaignAdmin(LargeTableAdmin):
         search = request.GET.get("recipient", "").strip() if preview else ""
         context = {
             **self.admin_site.each_context(request),
-            **_recipient_texts_context(campaign, search),
+            **_context_of_recipient_texts_if_text_is_valid(campaign, search),
             "title": f"{action.label}: {campaign}",
             "opts": self.model._meta,
             "original": campaign,
@@ -386,12 +398,14 @@ class CampaignAdmin(LargeTableAdmin):
             "action": action,
             "form": form,
             "preview": preview,
-            "others": reports.other_recent_or_scheduled_of_store(campaign) if preview else [],
+            "others": reports.other_campaigns_scheduled_or_started_this_week(campaign)
+            if preview
+            else [],
             "blocked": name == "start" and preview is not None and preview.problem,
         }
         return TemplateResponse(request, "campaigns/confirm_action.html", context)
 
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
+    def preview_posted_form_or_recipient_texts_view(self, request: HttpRequest) -> HttpResponse:
         """The preview of the campaign that the posted form describes, valid or not.
 
         The address names the campaign that the form changes, whose confirmation may still hold.
@@ -406,7 +420,7 @@ class CampaignAdmin(LargeTableAdmin):
         sources = Campaign.objects.filter(pk=campaign.pk).values_list("not_reached_by", flat=True)
         campaign.not_reached_by_id = sources.first()
         if search := request.POST.get("recipient", "").strip():
-            context = _recipient_texts_context(campaign, search)
+            context = _context_of_recipient_texts_if_text_is_valid(campaign, search)
             return TemplateResponse(request, "campaigns/recipient_texts.html", context)
         preview = preview_campaign(campaign)
         problems = [
@@ -417,18 +431,20 @@ class CampaignAdmin(LargeTableAdmin):
         context = {"preview": preview}
         return TemplateResponse(request, "campaigns/preview.html", context)
 
-    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def progress_and_report_fragment_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of a campaign's page that the browser fetches again every 2 seconds."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         campaign = get_object_or_404(self.get_queryset(request), pk=pk)
         context = {
             "campaign_actions": self._available_actions(request, campaign),
-            **report_pages.report_context(campaign),
+            **report_pages.campaign_progress_and_report_context(campaign),
         }
         return TemplateResponse(request, "campaigns/campaign_live.html", context)
 
-    def messages_csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    def audit_and_stream_messages_csv_view(
+        self, request: HttpRequest, pk: int
+    ) -> StreamingHttpResponse:
         """The campaign's messages as a CSV file."""
         if not request.user.has_perm("campaigns.view_campaignmessage"):
             raise PermissionDenied
@@ -436,7 +452,7 @@ class CampaignAdmin(LargeTableAdmin):
         audit.write_entry("messages exported", campaign, by=request.user)
         disposition = f'attachment; filename="campaign-{pk}-messages.csv"'
         return StreamingHttpResponse(
-            message_csv.message_csv_lines(campaign.pk),
+            message_csv.stream_message_csv_heading_and_lines(campaign.pk),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": disposition},
         )
@@ -450,7 +466,7 @@ class CampaignAdmin(LargeTableAdmin):
         return f"{campaign.total:,}"
 
     @admin.display(description="outcomes")
-    def outcome_counts(self, campaign: Campaign) -> str:
+    def nonzero_outcome_counts(self, campaign: Campaign) -> str:
         counts = {status: getattr(campaign, status) for status in OUTCOME_WORDS}
         return ", ".join(
             f"{count:,} {OUTCOME_WORDS[status]}" for status, count in counts.items() if count
@@ -464,19 +480,19 @@ class CampaignAdmin(LargeTableAdmin):
 
     @admin.display(description="reason for waiting or failing")
     def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:
-        return reports.waiting_for(campaign)
+        return reports.why_waiting_or_blocked_or_empty(campaign)
 
 
-def _recipient_texts_context(campaign: Campaign, search: str) -> dict[str, Any]:
+def _context_of_recipient_texts_if_text_is_valid(campaign: Campaign, search: str) -> dict[str, Any]:
     """What the customers that the search finds would read; nothing of a text that has a fault."""
     texts: list[RecipientText] = []
     if search and campaign.owner_id:
         with contextlib.suppress(ValueError):  # the preview says what is wrong with the text
-            texts = preview_for_contacts(campaign, search)
+            texts = search_contacts_and_preview_texts_with_why_not(campaign, search)
     return {"recipient_search": search, "recipient_texts": texts}
 
 
-def _service_notes(campaign: Campaign, account: Any) -> list[str]:
+def _service_campaign_notes(campaign: Campaign, account: Any) -> list[str]:
     """What an operator must know of a service campaign, as sentences."""
     notes = []
     if not service_campaigns.may_send_message_type(campaign.message_type, account):
@@ -489,5 +505,5 @@ def _service_notes(campaign: Campaign, account: Any) -> list[str]:
     return notes
 
 
-def _campaign_url(name: str, pk: int) -> str:
-    return reverse(f"admin:campaigns_campaign_{name}", args=[pk])
+def _campaign_admin_url(view_name: str, campaign_id: int) -> str:
+    return reverse(f"admin:campaigns_campaign_{view_name}", args=[campaign_id])

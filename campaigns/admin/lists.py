@@ -20,13 +20,13 @@ from astronote.common.admin_lists import LargeTableAdmin
 from campaigns.audience import local_today
 from campaigns.list_members import (
     CampaignResult,
-    add_unrestricted_contacts_to_list,
+    add_unrestricted_contacts_of_store_to_list_and_audit,
     contacts_with_campaign_result,
     find_contacts_by_written_numbers,
-    remove_contacts_from_list,
+    remove_contacts_from_list_and_audit,
 )
 from campaigns.models import Campaign, Segment
-from campaigns.segments import contacts_matching, segment_problem
+from campaigns.segments import contacts_with_phone_matching_segment, segment_problem
 from contacts.models import Contact, List, ListMembership
 
 MAX_NUMBERS_LENGTH = 100_000
@@ -71,15 +71,17 @@ class MembersForm(forms.Form):
             raise forms.ValidationError("Choose numbers, or a segment, or a campaign.")
         if chosen == ["campaign"] and not cleaned.get("result"):
             raise forms.ValidationError("Choose whose message of the campaign.")
-        cleaned["contacts"] = self._chosen_contacts(cleaned)
+        cleaned["contacts"] = self._find_chosen_contacts_or_raise_validation_error(cleaned)
         return cleaned
 
-    def _chosen_contacts(self, cleaned: dict[str, Any]) -> QuerySet[Contact]:
+    def _find_chosen_contacts_or_raise_validation_error(
+        self, cleaned: dict[str, Any]
+    ) -> QuerySet[Contact]:
         store = self.target.owner
         if segment := cleaned["segment"]:
             if problem := segment_problem(segment):
                 raise forms.ValidationError(problem)
-            return contacts_matching(segment, local_today(store))
+            return contacts_with_phone_matching_segment(segment, local_today(store))
         if campaign := cleaned["campaign"]:
             return contacts_with_campaign_result(campaign, cleaned["result"])
         found = find_contacts_by_written_numbers(store, cleaned["numbers"].splitlines())
@@ -101,10 +103,10 @@ class ListAdmin(LargeTableAdmin):
     change_form_outer_before_template = "campaigns/list_tools.html"
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.members_view)
+        view = self.admin_site.admin_view(self.add_or_remove_list_members_view)
         return [path("<int:pk>/members/", view, name="contacts_list_members"), *super().get_urls()]
 
-    def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def add_or_remove_list_members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add members to a list, or remove them."""
         if not self.has_change_permission(request):
             raise PermissionDenied
@@ -113,10 +115,12 @@ class ListAdmin(LargeTableAdmin):
         if request.method == "POST" and form.is_valid():
             contacts = form.cleaned_data["contacts"]
             if form.cleaned_data["change"] == "add":
-                count = add_unrestricted_contacts_to_list(target, contacts, by=request.user)
+                count = add_unrestricted_contacts_of_store_to_list_and_audit(
+                    target, contacts, by=request.user
+                )
                 messages.success(request, f"{count:,} added to {target}")
             else:
-                count = remove_contacts_from_list(target, contacts, by=request.user)
+                count = remove_contacts_from_list_and_audit(target, contacts, by=request.user)
                 messages.success(request, f"{count:,} removed from {target}")
             return redirect("admin:contacts_list_members", pk)
         context = {

@@ -46,7 +46,7 @@ def _build_resolve_unknown_action(
     return resolve
 
 
-def _build_confirmed_resolve_action(
+def _build_resolve_unknown_action_with_confirmation(
     resolve_messages: Callable[..., int], name: str, label: str, *, title: str, warning: str
 ) -> Action:
     """Make an action like `_build_resolve_unknown_action` that first warns on a page of its own."""
@@ -71,7 +71,7 @@ def _build_confirmed_resolve_action(
     return confirm_or_resolve
 
 
-class NotDeliveredFilter(admin.SimpleListFilter):
+class NotReachedOrUndeliveredStatusFilter(admin.SimpleListFilter):
     """Messages that were not delivered, by the index on messages with an error code."""
 
     title = "not delivered"
@@ -91,7 +91,7 @@ class NotDeliveredFilter(admin.SimpleListFilter):
 
 class MessageAdmin(ReadOnlyAdmin):
     actions = [
-        _build_confirmed_resolve_action(
+        _build_resolve_unknown_action_with_confirmation(
             unknown_messages.mark_unknown_delivered_and_charge,
             "mark_delivered", "Unknown: mark delivered",
             title="Mark unknown messages delivered?",
@@ -101,14 +101,14 @@ class MessageAdmin(ReadOnlyAdmin):
             unknown_messages.mark_unknown_failed_and_release,
             "mark_failed", "Unknown: mark failed and release credits",
         ),
-        _build_confirmed_resolve_action(
+        _build_resolve_unknown_action_with_confirmation(
             unknown_messages.requeue_unknown_in_new_batches, "resend", "Unknown: send again",
             title="Send unknown messages again?",
             warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
             "a message that Mitto did accept is sent twice.",
         ),
     ]  # fmt: skip
-    list_filter = [NotDeliveredFilter]
+    list_filter = [NotReachedOrUndeliveredStatusFilter]
     list_select_related = ["owner"]
     search_fields = ["provider_message_id"]
     search_help_text = "A number in any form, or Mitto's message id."

@@ -42,12 +42,12 @@ SPAN_NAMES = dict(
 )
 
 
-def report_urls(site: admin.AdminSite) -> list[URLPattern]:
+def campaign_and_store_report_urls(site: admin.AdminSite) -> list[URLPattern]:
     """The addresses of the reports, below that of the list of campaigns."""
     views = {
-        "<int:pk>/report.csv": (campaign_report_csv_view, "campaign_report_csv"),
+        "<int:pk>/report.csv": (audit_and_export_campaign_report_csv_view, "campaign_report_csv"),
         "stores/<int:pk>/report/": (store_report_view, "store_report"),
-        "stores/<int:pk>/report.csv": (store_report_csv_view, "store_report_csv"),
+        "stores/<int:pk>/report.csv": (audit_and_export_store_report_csv_view, "store_report_csv"),
     }
     return [
         path(route, site.admin_view(view), {"site": site}, name=f"campaigns_{name}")
@@ -55,7 +55,7 @@ def report_urls(site: admin.AdminSite) -> list[URLPattern]:
     ]
 
 
-def report_context(campaign: Campaign) -> dict[str, Any]:
+def campaign_progress_and_report_context(campaign: Campaign) -> dict[str, Any]:
     """The progress and report of a campaign, as its page shows them."""
     report = reports.campaign_report(campaign)
     zone = ZoneInfo(campaign.owner.timezone)
@@ -67,20 +67,22 @@ def report_context(campaign: Campaign) -> dict[str, Any]:
         "figures": _labelled_figures(campaign, report),
         "funnel": reports.campaign_funnel(campaign, report),
         "reason_tables": [
-            ("Failed", _with_sentences_and_advice(report.failed_by_reason)),
-            ("Skipped", _with_sentences_and_advice(report.skipped_by_reason)),
+            ("Failed", _reason_rows_with_sentence_and_advice(report.failed_by_reason)),
+            ("Skipped", _reason_rows_with_sentence_and_advice(report.skipped_by_reason)),
         ],
         "not_reached_count": reports.count_failed_unknown_and_skipped_for_now(report),
         "links": report.shared_links,
         "batch_counts": [(BatchStatus(status).label, count) for status, count in batch_counts],
-        "charts": _charts_over_time(report, zone),
+        "charts": _message_and_visit_charts_over_time(report, zone),
     }
 
 
-def _charts_over_time(report: reports.CampaignReport, zone: ZoneInfo) -> list[charts.Chart]:
+def _message_and_visit_charts_over_time(
+    report: reports.CampaignReport, zone: ZoneInfo
+) -> list[charts.Chart]:
     """Messages and, beside them, the visits of the offer, which are far fewer."""
     points = reports.merge_slots_into_chart_points(report.slots, zone)
-    each = SPAN_NAMES[reports.bar_span(report.slots)]
+    each = SPAN_NAMES[reports.shortest_bar_span_holding_all_slots(report.slots)]
     found = (
         charts.bar_chart(
             f"Messages {each} ({zone})",
@@ -96,7 +98,7 @@ def _charts_over_time(report: reports.CampaignReport, zone: ZoneInfo) -> list[ch
     return [chart for chart in found if chart]
 
 
-def _with_sentences_and_advice(
+def _reason_rows_with_sentence_and_advice(
     counts_by_reason: dict[str, int],
 ) -> list[tuple[str, str, str, int]]:
     """Each reason's code, sentence and advice, and the number of messages."""
@@ -116,8 +118,8 @@ def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> lis
     }  # fmt: skip
     return [
         *((name, intcomma(count)) for name, count in counts.items()),
-        ("delivered of all messages", _percentage(report.delivered, campaign.total)),
-        ("delivered of the accepted", _percentage(report.delivered, report.accepted)),
+        ("delivered of all messages", _percentage_text_or_dash(report.delivered, campaign.total)),
+        ("delivered of the accepted", _percentage_text_or_dash(report.delivered, report.accepted)),
         *(
             (f"{percentile} % delivered within", f"{seconds:g} s")
             for percentile, seconds in report.delivery_seconds.items()
@@ -125,13 +127,15 @@ def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> lis
     ]
 
 
-def _percentage(part: int, whole: int) -> str:
+def _percentage_text_or_dash(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
+def audit_and_export_campaign_report_csv_view(
+    request: HttpRequest, site: admin.AdminSite, pk: int
+) -> HttpResponse:
     """The report of a campaign as a CSV file."""
-    campaign = _get_viewable_campaign_or_404(request, pk)
+    campaign = _get_campaign_or_raise_forbidden_or_404(request, pk)
     audit.write_entry("report exported", campaign, by=request.user)
     report = reports.campaign_report(campaign)
     return _csv_response(reports.campaign_report_as_csv(report), f"campaign-{pk}")
@@ -139,8 +143,8 @@ def campaign_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: in
 
 def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
     """The report of a store by day."""
-    store = _get_viewable_store_or_404(request, pk)
-    first, last = _parse_days_or_show_error_and_use_default(request, store)
+    store = _get_store_or_raise_forbidden_or_404(request, pk)
+    first, last = _parse_first_and_last_day_or_show_error_and_use_default(request, store)
     days = reports.store_report(store, first, last)
     context = {
         **site.each_context(request),
@@ -161,27 +165,31 @@ def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> H
     return TemplateResponse(request, "campaigns/store_report.html", context)
 
 
-def store_report_csv_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> HttpResponse:
+def audit_and_export_store_report_csv_view(
+    request: HttpRequest, site: admin.AdminSite, pk: int
+) -> HttpResponse:
     """The report of a store by day as a CSV file."""
-    store = _get_viewable_store_or_404(request, pk)
-    days = reports.store_report(store, *_parse_days_or_show_error_and_use_default(request, store))
+    store = _get_store_or_raise_forbidden_or_404(request, pk)
+    days = reports.store_report(
+        store, *_parse_first_and_last_day_or_show_error_and_use_default(request, store)
+    )
     audit.write_entry("report exported", store, by=request.user, owner_id=store.pk)
     return _csv_response(reports.store_days_as_csv(days), f"store-{pk}")
 
 
-def _get_viewable_campaign_or_404(request: HttpRequest, pk: int) -> Campaign:
+def _get_campaign_or_raise_forbidden_or_404(request: HttpRequest, pk: int) -> Campaign:
     if not request.user.has_perm("campaigns.view_campaign"):
         raise PermissionDenied
     return get_object_or_404(Campaign, pk=pk)
 
 
-def _get_viewable_store_or_404(request: HttpRequest, pk: int) -> User:
+def _get_store_or_raise_forbidden_or_404(request: HttpRequest, pk: int) -> User:
     if not request.user.has_perm("campaigns.view_campaign"):
         raise PermissionDenied
     return get_object_or_404(User, pk=pk)
 
 
-def _parse_days_or_show_error_and_use_default(
+def _parse_first_and_last_day_or_show_error_and_use_default(
     request: HttpRequest, store: User
 ) -> tuple[date, date]:
     """The first and last day of the query; the last DEFAULT_DAYS where it has none, or bad ones."""
@@ -199,8 +207,8 @@ def _parse_days_or_show_error_and_use_default(
     return max(min(first, last), max(first, last) - MAX_PERIOD), max(first, last)
 
 
-def _csv_response(text: str, name: str) -> HttpResponse:
-    disposition = f'attachment; filename="{name}.csv"'
+def _csv_response(text: str, file_name_without_suffix: str) -> HttpResponse:
+    disposition = f'attachment; filename="{file_name_without_suffix}.csv"'
     return HttpResponse(
         text, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
     )

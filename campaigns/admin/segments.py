@@ -19,13 +19,13 @@ from unfold.widgets import (
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import segments
-from campaigns.audience_counts import count_segment
+from campaigns.audience_counts import count_or_estimate_segment_and_left_out
 from campaigns.models import AudienceChoice, Segment
-from campaigns.segment_forms import ConditionFields, conditions_of_form
+from campaigns.segment_forms import ConditionFields, stored_conditions_from_cleaned_data
 from campaigns.segments import segment_problem
 
 
-class _ChooseSeveral(AutocompleteSelectMultiple):
+class _AutocompleteOfNumericIds(AutocompleteSelectMultiple):
     """Without the control that clears all: it would stand in the list as something else.
 
     What was posted and is no id is left out when the form is shown again.
@@ -39,13 +39,13 @@ class _ChooseSeveral(AutocompleteSelectMultiple):
         return {**super().build_attrs(*args, **kwargs), "data-allow-clear": "false"}
 
 
-def autocomplete_for_lists_or_segments(field_name: str) -> AutocompleteSelectMultiple:
+def autocomplete_widget_for_lists_or_segments(field_name: str) -> AutocompleteSelectMultiple:
     """A control for several lists or several segments, found by typing.
 
     Args:
         field_name: `list` or `segment`.
     """
-    return _ChooseSeveral(
+    return _AutocompleteOfNumericIds(
         AudienceChoice._meta.get_field(field_name),
         admin.site,
         attrs={"class": "unfold-admin-autocomplete admin-autocomplete"},
@@ -65,7 +65,7 @@ class SegmentForm(ConditionFields, forms.ModelForm):
         for name in segments.CONDITIONS:
             field = self.fields[name]
             if name in segments.LIST_CONDITIONS:
-                field.widget = autocomplete_for_lists_or_segments("list")
+                field.widget = autocomplete_widget_for_lists_or_segments("list")
                 field.widget.choices = field.choices  # type: ignore[attr-defined]  # of its queryset
             elif isinstance(field, forms.ChoiceField):
                 field.widget = UnfoldAdminSelectWidget(choices=field.choices)
@@ -76,7 +76,7 @@ class SegmentForm(ConditionFields, forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         """Give the segment its conditions."""
-        self.instance.conditions = conditions_of_form(self.cleaned_data)
+        self.instance.conditions = stored_conditions_from_cleaned_data(self.cleaned_data)
         return super().clean()
 
 
@@ -112,13 +112,13 @@ class SegmentAdmin(LargeTableAdmin):
 
     @admin.display(description="conditions")
     def conditions_as_text(self, segment: Segment) -> str:
-        return segments.describe_segment(segment)
+        return segments.describe_segment_conditions(segment)
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.count_view)
+        view = self.admin_site.admin_view(self.count_posted_segment_view)
         return [path("count/", view, name="campaigns_segment_count"), *super().get_urls()]
 
-    def count_view(self, request: HttpRequest) -> HttpResponse:
+    def count_posted_segment_view(self, request: HttpRequest) -> HttpResponse:
         """The count of the segment that the posted form describes, and why others are left out."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
@@ -133,6 +133,10 @@ class SegmentAdmin(LargeTableAdmin):
         ]
         if not problems and segment.owner_id:
             problems = [problem] if (problem := segment_problem(segment)) else []
-        count = count_segment(segment) if segment.owner_id and not problems else None
+        count = (
+            count_or_estimate_segment_and_left_out(segment)
+            if segment.owner_id and not problems
+            else None
+        )
         context = {"count": count, "problems": problems}
         return TemplateResponse(request, "campaigns/segment_count.html", context)

@@ -19,7 +19,7 @@ from messaging.models import MessageTemplate
 from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_to_store
 
 
-def template_in_address(request: HttpRequest) -> MessageTemplate | None:
+def find_template_named_in_query_string(request: HttpRequest) -> MessageTemplate | None:
     """The template that the address of a form names by `?template=`."""
     known = request.GET.get("template", "")
     if not (known.isascii() and known.isdecimal() and len(known) < 19):
@@ -46,7 +46,7 @@ class MessageTemplateAdmin(LargeTableAdmin):
     change_form_outer_before_template = "campaigns/template_tools.html"
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.copy_starter_library_view)
+        view = self.admin_site.admin_view(self.copy_missing_starter_templates_view)
         return [path("starter/", view, name="messaging_messagetemplate_starter"),
                 *super().get_urls()]  # fmt: skip
 
@@ -62,7 +62,7 @@ class MessageTemplateAdmin(LargeTableAdmin):
         context = {"results": template_results(template)} if template else {}
         return super().change_view(request, object_id, form_url, context)
 
-    def copy_starter_library_view(self, request: HttpRequest) -> HttpResponse:
+    def copy_missing_starter_templates_view(self, request: HttpRequest) -> HttpResponse:
         """Copy the starter library to a store."""
         if not self.has_add_permission(request):
             raise PermissionDenied

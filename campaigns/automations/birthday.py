@@ -16,10 +16,10 @@ from campaigns.automations import daily
 from campaigns.automations.due_messages import (
     DueContact,
     EligibleAutomation,
-    eligible_automations,
     enqueue_due_messages,
-    find_due_contacts,
-    keep_block_reasons,
+    find_due_consenting_contacts_not_known_as_minor,
+    save_and_audit_block_reasons_and_get_blocked_ids,
+    stop_if_restored_and_get_eligible_automations,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 log = logging.getLogger(__name__)
 
 
-def enqueue_birthday_messages(
+def enqueue_birthday_messages_unless_running_elsewhere(
     *, day_for_all_stores: date | None = None, dry_run: bool = False
 ) -> dict[str, int]:
     """Enqueue the birthday messages of each store's days that are due and not done yet.
@@ -46,7 +46,7 @@ def enqueue_birthday_messages(
     with advisory_lock("birthday") as acquired:
         if not acquired:
             return {}
-        days_by_automation = _days_by_automation(day_for_all_stores)
+        days_by_automation = _due_days_by_eligible_birthday_automation(day_for_all_stores)
         problems = text_problems_by_automation_id(days_by_automation)
         messages, credits_needed_by_store = 0, Counter[StoreId]()
         for day, automations in _sendable_by_day_latest_first(days_by_automation, problems).items():
@@ -58,7 +58,7 @@ def enqueue_birthday_messages(
             messages += result.messages
             credits_needed_by_store.update(result.credits_needed_by_store)
         if not dry_run:
-            waiting_automation_ids = keep_block_reasons(
+            waiting_automation_ids = save_and_audit_block_reasons_and_get_blocked_ids(
                 Automation, days_by_automation, problems, credits_needed_by_store
             )
             if not day_for_all_stores:
@@ -72,7 +72,7 @@ def enqueue_birthday_messages(
     return counts
 
 
-def _days_by_automation(
+def _due_days_by_eligible_birthday_automation(
     day_for_all_stores: date | None,
 ) -> dict[EligibleAutomation, list[date]]:
     """The birthday automations that have days due, with these days, the present one first."""
@@ -80,14 +80,17 @@ def _days_by_automation(
     days_by_automation = {
         automation: [day_for_all_stores]
         if day_for_all_stores
-        else daily.days_due(now, automation.timezone, automation.send_hour, automation.done_until)
-        for automation in eligible_automations(AutomationType.BIRTHDAY)
+        else daily.local_days_due_latest_first(
+            now, automation.timezone, automation.send_hour, automation.done_until
+        )
+        for automation in stop_if_restored_and_get_eligible_automations(AutomationType.BIRTHDAY)
     }
     return {automation: days for automation, days in days_by_automation.items() if days}
 
 
 def _sendable_by_day_latest_first(
-    days_by_automation: Mapping[EligibleAutomation, list[date]], problems: Collection[int]
+    days_by_automation: Mapping[EligibleAutomation, list[date]],
+    automation_ids_with_text_problem: Collection[int],
 ) -> dict[date, list[EligibleAutomation]]:
     """The automations whose text can be sent, by the day that they have to do.
 
@@ -96,7 +99,7 @@ def _sendable_by_day_latest_first(
     grouped: dict[date, list[EligibleAutomation]] = defaultdict(list)
     for automation, days in days_by_automation.items():
         for day in days:
-            if automation.id not in problems:
+            if automation.id not in automation_ids_with_text_problem:
                 grouped[day].append(automation)
     return dict(sorted(grouped.items(), reverse=True))
 
@@ -140,7 +143,7 @@ def _find_due_adults_with_birthday(
     day: date, automations: list[EligibleAutomation]
 ) -> Iterator[DueContact]:
     """Adults whose birthday it is and who have no message of this year yet."""
-    return find_due_contacts(
+    return find_due_consenting_contacts_not_known_as_minor(
         automations,
         BIRTHDAY_IS_DUE,
         _year_as_occurrence_key(day),

@@ -14,7 +14,7 @@ DEFAULT_HOUR = 10
 MAX_DAYS_LATE = 2
 
 
-def days_due(
+def local_days_due_latest_first(
     now: datetime, zone_name: str, hour: int | None, done_until: date | None
 ) -> list[date]:
     """The local days whose messages are due, the present one first.
@@ -28,7 +28,7 @@ def days_due(
         hour: the hour from which a day is due, on the store's clock; None for the default.
         done_until: the last day that was done; None if no day was.
     """
-    today = _day_due_from_hour_or_default(now, zone_name, hour)
+    today = _local_day_due_or_none_before_hour(now, zone_name, hour)
     if today is None:
         return []
     missed = (today - done_until).days if done_until else 1
@@ -38,10 +38,12 @@ def days_due(
 def last_day_begun(now: datetime, zone_name: str, hour: int | None) -> date:
     """The last local day whose messages are due or have been; before its hour that is yesterday."""
     yesterday = now.astimezone(ZoneInfo(zone_name)).date() - timedelta(days=1)
-    return _day_due_from_hour_or_default(now, zone_name, hour) or yesterday
+    return _local_day_due_or_none_before_hour(now, zone_name, hour) or yesterday
 
 
-def _day_due_from_hour_or_default(now: datetime, zone_name: str, hour: int | None) -> date | None:
+def _local_day_due_or_none_before_hour(
+    now: datetime, zone_name: str, hour: int | None
+) -> date | None:
     """The present local day if its messages are due; None before its hour.
 
     By default that is from DEFAULT_HOUR on. With BIRTHDAY_AUTOMATION_CRON it is the day of the last

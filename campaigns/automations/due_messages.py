@@ -95,7 +95,9 @@ class EligibleAutomation(NamedTuple):
         return at.astimezone(ZoneInfo(self.timezone)).date()
 
 
-def eligible_automations(automation_type: AutomationType) -> list[EligibleAutomation]:
+def stop_if_restored_and_get_eligible_automations(
+    automation_type: AutomationType,
+) -> list[EligibleAutomation]:
     """The active automations of a type whose stores may send.
 
     None after a restore, until sending goes on: what is due by the rows may have been sent.
@@ -130,7 +132,7 @@ def text_problems_by_automation_id(
     return {automation_id: problem for automation_id, problem in problems if problem}
 
 
-def find_due_contacts(
+def find_due_consenting_contacts_not_known_as_minor(
     automations: Sequence[EligibleAutomation],
     sql_condition: str,
     occurrence_key: str,
@@ -225,10 +227,10 @@ def enqueue_due_messages(
     return DueMessagesResult(messages, credits_needed_by_store)
 
 
-def keep_block_reasons(
+def save_and_audit_block_reasons_and_get_blocked_ids(
     model: type[Automation | AutomationRule],
     automations: Iterable[_OfStore],
-    problems: Mapping[int, str],
+    problems_by_automation_id: Mapping[int, str],
     credits_needed_by_store: Mapping[StoreId, int],
 ) -> set[int]:
     """Keep on each automation why it did not send all that was due, or that it did.
@@ -238,13 +240,13 @@ def keep_block_reasons(
     Args:
         model: of the automations.
         automations: those that were to send.
-        problems: of texts, by the automation's id.
+        problems_by_automation_id: of texts, by the automation's id.
         credits_needed_by_store: what the stores that could not pay would have needed.
 
     Returns:
         The ids of those that wait.
     """
-    reasons = dict(problems)
+    reasons = dict(problems_by_automation_id)
     details: dict[int, dict[str, int]] = {}
     for automation in automations:
         if needed := credits_needed_by_store.get(automation.owner_id):
@@ -279,7 +281,7 @@ def _write_and_enqueue_paid_messages(
     model: type[OutboundMessage], chunk: list[DueContact]
 ) -> WrittenChunk:
     """Write the messages and batches of a chunk, hold their credits and enqueue jobs."""
-    messages = _create_links_and_build_new_or_skipped_messages(model, chunk)
+    messages = _create_links_and_build_messages_of_unsuppressed(model, chunk)
     needed_by_store: Counter[StoreId] = Counter()
     for message in messages:
         if not message.skip_reason:
@@ -304,7 +306,7 @@ def _write_and_enqueue_paid_messages(
     return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
 
 
-def _create_links_and_build_new_or_skipped_messages(
+def _create_links_and_build_messages_of_unsuppressed(
     model: type[OutboundMessage], chunk: list[DueContact]
 ) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; suppressed and held numbers are left out of marketing.

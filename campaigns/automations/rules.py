@@ -27,7 +27,7 @@ from campaigns.automations.due_messages import (
     CHUNK,
     DueContact,
     enqueue_due_messages,
-    keep_block_reasons,
+    save_and_audit_block_reasons_and_get_blocked_ids,
     text_problems_by_automation_id,
 )
 from campaigns.models import (
@@ -83,7 +83,7 @@ class EligibleRule(NamedTuple):
         return timedelta(minutes=self.offset_minutes)
 
     @property
-    def event(self) -> tuple[str, str, str]:
+    def event_type_status_and_time_field(self) -> tuple[str, str, str]:
         """The type and status of the events, and from which of their times the rule counts."""
         return self.event_type, self.event_status, self.event_time_field
 
@@ -93,7 +93,7 @@ class EligibleRule(NamedTuple):
         return self.trigger_type == RuleTrigger.EVENT and self.offset_minutes < 0
 
 
-def eligible_rules(store: User | None = None) -> list[EligibleRule]:
+def eligible_rules_unless_stopped_by_restore(store: User | None = None) -> list[EligibleRule]:
     """The active rules whose stores may send, of one store or of all; none after a restore."""
     if sending_stop.is_stopped_by_restore():
         return []
@@ -105,7 +105,7 @@ def eligible_rules(store: User | None = None) -> list[EligibleRule]:
     return [EligibleRule(*row) for row in found]
 
 
-def enqueue_rule_messages() -> dict[str, int]:
+def enqueue_rule_messages_unless_running_elsewhere() -> dict[str, int]:
     """Enqueue the messages of rules that are due; a second call sends nothing twice.
 
     A store that cannot pay is tried again by the next call.
@@ -118,16 +118,18 @@ def enqueue_rule_messages() -> dict[str, int]:
         if not acquired:
             return {}
         now = database_now()
-        rules = {rule.id: rule for rule in eligible_rules()}
+        rules = {rule.id: rule for rule in eligible_rules_unless_stopped_by_restore()}
         problems = text_problems_by_automation_id(rules.values(), EVENT_TAGS)
         sendable = [rule for rule in rules.values() if rule.id not in problems]
-        sends = find_due_sends(sendable, now, until=now)
+        sends = find_consenting_contacts_due_by_rules(sendable, now, until=now)
         result = enqueue_due_messages(
             AutomationSend,
             sends,
-            before_write=lambda chunk: _with_skip_reasons(chunk, rules, now),
+            before_write=lambda chunk: _with_reasons_where_event_begun_or_over_limit(
+                chunk, rules, now
+            ),
         )
-        waiting = keep_block_reasons(
+        waiting = save_and_audit_block_reasons_and_get_blocked_ids(
             AutomationRule, rules.values(), problems, result.credits_needed_by_store
         )
         done = AutomationRule.objects.filter(pk__in=rules.keys() - waiting)
@@ -141,7 +143,7 @@ def enqueue_rule_messages() -> dict[str, int]:
     return counts
 
 
-def find_due_sends(
+def find_consenting_contacts_due_by_rules(
     rules: Sequence[EligibleRule], now: datetime, *, until: datetime
 ) -> Iterator[DueContact]:
     """Read what of the rules becomes due until a time and has no message yet, ordered by rule.
@@ -154,7 +156,14 @@ def find_due_sends(
     on_events = [rule for rule in rules if rule.trigger_type != RuleTrigger.BIRTHDAY]
     for sql, values in (
         (DUE_EVENTS, list(_event_conditions(on_events, now))),
-        (DUE_BIRTHDAYS, [one for rule in on_birthdays for one in _birthdays(rule, now, until)]),
+        (
+            DUE_BIRTHDAYS,
+            [
+                one
+                for rule in on_birthdays
+                for one in _birthday_conditions_due_until(rule, now, until)
+            ],
+        ),
     ):
         if not values:
             continue
@@ -168,7 +177,10 @@ def find_due_sends(
         with connection.chunked_cursor() as cursor:
             cursor.execute(FIND_DUE_SENDS.format(due=sql), parameters)
             while chunk := cursor.fetchmany(CHUNK):
-                yield from (_due_contact(by_id[rule_id], *row) for rule_id, *row in chunk)
+                yield from (
+                    _build_due_contact_with_event_tag_values(by_id[rule_id], *row)
+                    for rule_id, *row in chunk
+                )
 
 
 class _RuleColumns(NamedTuple):
@@ -181,7 +193,7 @@ class _RuleColumns(NamedTuple):
     delay: timedelta
 
 
-def _rule_columns(rule: EligibleRule, now: datetime) -> _RuleColumns:
+def _build_rule_columns_for_sql(rule: EligibleRule, now: datetime) -> _RuleColumns:
     today = now.astimezone(ZoneInfo(rule.timezone)).date()
     return _RuleColumns(
         rule.id,
@@ -214,26 +226,30 @@ def _event_conditions(rules: Sequence[EligibleRule], now: datetime) -> Iterator[
     delays: defaultdict[tuple[Any, ...], list[timedelta]] = defaultdict(list)
     for rule in rules:
         if rule.is_before_event:
-            delays[rule.owner_id, *rule.event].append(rule.delay)
+            delays[rule.owner_id, *rule.event_type_status_and_time_field].append(rule.delay)
     for rule in rules:
-        later = [one for one in delays[rule.owner_id, *rule.event] if one > rule.delay]
-        yield from _conditions_of_rule(rule, now, min(later, default=None))
+        later = [
+            one
+            for one in delays[rule.owner_id, *rule.event_type_status_and_time_field]
+            if one > rule.delay
+        ]
+        yield from _event_conditions_of_rule(rule, now, min(later, default=None))
 
 
-def _conditions_of_rule(
+def _event_conditions_of_rule(
     rule: EligibleRule, now: datetime, next_delay: timedelta | None
 ) -> Iterator[_EventCondition]:
     is_inactivity = rule.trigger_type == RuleTrigger.INACTIVITY
     since = (rule.last_run_at or now) - OVERLAP
     oldest = now - MAX_LATE + min(rule.delay, timedelta())
     late_after = now + rule.delay if rule.is_before_event else now - MAX_LATE
-    events = [rule.event]
+    events = [rule.event_type_status_and_time_field]
     if is_inactivity:
         completed = CustomerEventStatus.COMPLETED.value
         events = [(one.value, completed, EventTimeField.END.value) for one in ACTIVITY_TYPES]
     for event in events:
         yield _EventCondition(
-            *_rule_columns(rule, now),
+            *_build_rule_columns_for_sql(rule, now),
             *event,
             is_inactivity,
             max(since, oldest),
@@ -256,14 +272,16 @@ class _Birthday(NamedTuple):
     at: datetime
 
 
-def _birthdays(rule: EligibleRule, now: datetime, until: datetime) -> Iterator[_Birthday]:
+def _birthday_conditions_due_until(
+    rule: EligibleRule, now: datetime, until: datetime
+) -> Iterator[_Birthday]:
     due_after = max((rule.last_run_at or now) - OVERLAP, now - MAX_LATE)
     zone = ZoneInfo(rule.timezone)
     celebrated = (due_after - rule.delay).astimezone(zone).date()
     while (at := hour_on_day(celebrated, DEFAULT_HOUR, rule.timezone)) + rule.delay <= until:
         if at + rule.delay > due_after:
             for day in days_of_month_celebrated_on(celebrated):
-                yield _Birthday(*_rule_columns(rule, now), celebrated.month, day, at)
+                yield _Birthday(*_build_rule_columns_for_sql(rule, now), celebrated.month, day, at)
         celebrated += DAY
 
 
@@ -352,7 +370,7 @@ FIND_DUE_SENDS = """
 """
 
 
-def _due_contact(rule: EligibleRule, *row: Any) -> DueContact:
+def _build_due_contact_with_event_tag_values(rule: EligibleRule, *row: Any) -> DueContact:
     *contact, event_id, scheduled_for = row
     due = DueContact(
         rule.sender,
@@ -370,14 +388,14 @@ def _due_contact(rule: EligibleRule, *row: Any) -> DueContact:
     return due._replace(values_by_tag=values)
 
 
-def _with_skip_reasons(
+def _with_reasons_where_event_begun_or_over_limit(
     chunk: list[DueContact], rules: Mapping[int, EligibleRule], now: datetime
 ) -> list[DueContact]:
     """The chunk, with reasons where an event has begun or the rule's limits are reached.
 
     What is due later counts at its time, for a preview.
     """
-    times_of = _times_of_recent_messages(chunk, now)
+    times_of = _recent_message_times_by_rule_and_contact(chunk, now)
     first_calls_now: dict[int, datetime] = {}
     checked = []
     for row in chunk:
@@ -386,14 +404,16 @@ def _with_skip_reasons(
         skip_reason = ""
         if rule.is_before_event:
             if at > now:
-                first_call = _first_call(rule, at)
+                first_call = _earliest_send_time_after_quiet_hours(rule, at)
             elif rule.id in first_calls_now:
                 first_call = first_calls_now[rule.id]
             else:
-                first_call = first_calls_now[rule.id] = _first_call(rule, now)
+                first_call = first_calls_now[rule.id] = _earliest_send_time_after_quiet_hours(
+                    rule, now
+                )
             if scheduled_for - rule.delay <= first_call:
                 skip_reason = Reason.EVENT_BEGUN.value
-        if not skip_reason and times and _is_over_limit(rule, times, at):
+        if not skip_reason and times and _is_in_dedupe_window_or_over_daily_limit(rule, times, at):
             skip_reason = Reason.RULE_LIMIT.value
         if not skip_reason:
             times.append(at)
@@ -401,20 +421,22 @@ def _with_skip_reasons(
     return checked
 
 
-def _first_call(rule: EligibleRule, at: datetime) -> datetime:
+def _earliest_send_time_after_quiet_hours(rule: EligibleRule, due_at: datetime) -> datetime:
     """When a message that is due at a time can be sent: after the quiet hours."""
-    return limits.find_quiet_hours_end(at, rule.message_type, rule.timezone) or at
+    return limits.find_quiet_hours_end(due_at, rule.message_type, rule.timezone) or due_at
 
 
-def _is_over_limit(rule: EligibleRule, times: Sequence[datetime], at: datetime) -> bool:
+def _is_in_dedupe_window_or_over_daily_limit(
+    rule: EligibleRule, message_times: Sequence[datetime], at: datetime
+) -> bool:
     window = timedelta(minutes=rule.dedupe_window_minutes)
     return (
-        any(at - time < window for time in times)
-        or sum(at - time < DAY for time in times) >= rule.max_per_contact_per_day
+        any(at - time < window for time in message_times)
+        or sum(at - time < DAY for time in message_times) >= rule.max_per_contact_per_day
     )
 
 
-def _times_of_recent_messages(
+def _recent_message_times_by_rule_and_contact(
     chunk: Sequence[DueContact], now: datetime
 ) -> defaultdict[tuple[int, int], list[datetime]]:
     """When rules messaged the contacts of a chunk, by rule and contact, as far as limits ask."""
@@ -455,7 +477,9 @@ class UpcomingMessages(NamedTuple):
     first: list[UpcomingMessage]
 
 
-def upcoming_messages(store: User, *, shown: int = 20) -> list[UpcomingMessages]:
+def count_and_preview_upcoming_rule_messages(
+    store: User, *, shown: int = 20
+) -> list[UpcomingMessages]:
     """What the active rules of a store would send in the next days, as far as it is known now.
 
     Who is suppressed, over a limit of a rule, or would get it after the event has begun is left
@@ -466,13 +490,13 @@ def upcoming_messages(store: User, *, shown: int = 20) -> list[UpcomingMessages]
         shown: how many messages of each rule are returned, in the order of their time.
     """
     now = database_now()
-    rules = {rule.id: rule for rule in eligible_rules(store)}
-    sends = find_due_sends(list(rules.values()), now, until=now + UPCOMING)
+    rules = {rule.id: rule for rule in eligible_rules_unless_stopped_by_restore(store)}
+    sends = find_consenting_contacts_due_by_rules(list(rules.values()), now, until=now + UPCOMING)
     counts: defaultdict[int, int] = defaultdict(int)
     first: defaultdict[int, list[UpcomingMessage]] = defaultdict(list)
     while chunk := list(islice(sends, CHUNK)):
         blocks = marketing_blocks((row.owner_id, row.phone) for row in chunk)
-        for row in _with_skip_reasons(chunk, rules, now):
+        for row in _with_reasons_where_event_begun_or_over_limit(chunk, rules, now):
             is_marketing = row.message_type == MessageType.MARKETING
             if row.skip_reason or (is_marketing and (row.owner_id, row.phone) in blocks):
                 continue

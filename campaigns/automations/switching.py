@@ -17,7 +17,9 @@ from campaigns.models import Automation, AutomationRule
 from campaigns.service_campaigns import raise_not_permitted_if_may_not_send_type
 
 
-def switch_automation(automation: Automation | AutomationRule, on: bool, *, by: Any) -> bool:
+def switch_automation_and_audit_or_raise(
+    automation: Automation | AutomationRule, on: bool, *, by: Any
+) -> bool:
     """Switch an automation or rule on or off; return whether it was changed.
 
     Switched on, it begins with the next run. Writes an audit entry.

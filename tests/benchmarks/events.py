@@ -59,7 +59,7 @@ def run(place: Installation, size: int) -> list[Result]:
 def _enqueue() -> dict[str, int]:
     from campaigns.automations import rules
 
-    return rules.enqueue_rule_messages()
+    return rules.enqueue_rule_messages_unless_running_elsewhere()
 
 
 def _measure(size: int) -> dict[str, Any]:
@@ -156,7 +156,11 @@ def _plan() -> str:
 
     now = timezone.now()
     with CaptureQueriesContext(connection) as captured:
-        next(rules.find_due_sends(rules.eligible_rules(), now, until=now))
+        next(
+            rules.find_consenting_contacts_due_by_rules(
+                rules.eligible_rules_unless_stopped_by_restore(), now, until=now
+            )
+        )
     query = next(one["sql"] for one in captured if "conditions AS" in one["sql"])
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (COSTS OFF) {query.split(' FOR ', 1)[1]}")

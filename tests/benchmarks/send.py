@@ -151,8 +151,8 @@ def _statements(campaign: Any) -> int:
 
     word, statements = counted(sending.process_next_batch)
     assert word == "accepted"
-    actions.cancel_campaign(campaign, by="benchmark")
-    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
+    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="benchmark")
+    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
     return statements
 
 

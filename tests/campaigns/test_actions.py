@@ -40,11 +40,11 @@ def send_all():
 def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
     store, campaign = started(settings)
     sending.process_next_batch()
-    actions.pause_campaign(campaign, by=operator)
+    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=operator)
     assert list(send_all()) == []
     assert run_watchdog()["batches_enqueued"] == 0
     jobs.get_queue("sms").empty()
-    actions.resume_campaign(campaign, by=operator)
+    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=operator)
     assert jobs.count_waiting_jobs("sms") == 2
     assert list(send_all()) == ["accepted", "accepted"]
     campaign.refresh_from_db()
@@ -56,12 +56,12 @@ def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
 def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, operator):
     _, campaign = started(settings, batch_size=10)
     batch = sending.claim_next_batch()
-    actions.pause_campaign(campaign, by=operator)
+    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=operator)
     assert not batch.message_class.decide_whether_to_send(batch).may_send
     Batch.objects.update(status="pending", claim_token=None)
     assert sending.process_next_batch() == "held"
     assert sandbox.summary()["calls"] == 0
-    actions.resume_campaign(campaign, by=operator)
+    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=operator)
     assert sending.process_next_batch() == "accepted"
 
 
@@ -78,8 +78,8 @@ def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, sett
     store, campaign = started(settings)
     sending.process_next_batch()
     in_hand = sending.claim_next_batch()
-    actions.cancel_campaign(campaign, by=operator)
-    assert actions.cancel_batches_of_cancelled_campaign(campaign.pk) == 2
+    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by=operator)
+    assert actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk) == 2
     assert sending.mark_submitting_and_check_messages(in_hand) == []
     assert list(send_all()) == []
     campaign.refresh_from_db()
@@ -94,7 +94,7 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
     sandbox.behave(fault="too_many")
     batch = sending.claim_next_batch()
     messages = sending.mark_submitting_and_check_messages(batch)
-    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     assert (
         sending.settle_or_requeue_batch(batch, messages, sending.mitto.RetryLater("asks to wait"))
         == "deferred"
@@ -108,42 +108,53 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
 
 def test_a_cancelling_whose_job_is_lost_is_finished_by_the_watchdog(settings):
     store, campaign = started(settings)
-    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     jobs.redis_connection().flushdb()
     assert run_watchdog()["cancellings_finished"] == 1
     campaign.refresh_from_db()
     assert campaign.skipped == 6 and ledger_balances(store)
 
 
-@pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        actions.pause_sending_campaign_and_hold_batches_or_raise,
+        actions.resume_paused_campaign_and_release_batches_or_raise,
+        actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+    ],
+)
 def test_what_does_not_fit_the_campaigns_state_is_refused(action, settings):
     store = make_store()
     done = make_campaign(store, make_list(store, 1), status="completed")
     with pytest.raises(ValueError, match="completed"):
-        getattr(actions, f"{action}_campaign")(done, by="test")
+        action(done, by="test")
 
 
 def test_scheduling_again_and_unscheduling(settings, operator):
     store = make_store(timezone="Europe/Athens")
     campaign = make_campaign(store, make_list(store, 1))
     later = timezone.now() + timedelta(hours=2)
-    schedule.schedule_campaign(campaign, timezone.now() + timedelta(hours=1), by=operator)
-    schedule.schedule_campaign(campaign, later, by=operator)
+    schedule.schedule_campaign_and_enqueue_start_or_raise(
+        campaign, timezone.now() + timedelta(hours=1), by=operator
+    )
+    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, later, by=operator)
     campaign.refresh_from_db()
     assert (campaign.status, campaign.scheduled_at) == ("scheduled", later)
     assert enqueue.enqueue_campaign(campaign.pk, only_if_due=True).status == "scheduled"
-    schedule.unschedule_campaign(campaign, by=operator)
+    schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by=operator)
     campaign.refresh_from_db()
     assert (campaign.status, campaign.scheduled_at) == ("draft", None)
     with pytest.raises(ValueError, match="passed"):
-        schedule.schedule_campaign(campaign, timezone.now(), by=operator)
+        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, timezone.now(), by=operator)
 
 
 def test_a_naive_time_is_the_stores_own(settings):
     store = make_store(timezone="Asia/Tokyo")  # whose clocks never change
     campaign = make_campaign(store, make_list(store, 1))
     day = timezone.now().date() + timedelta(days=30)
-    schedule.schedule_campaign(campaign, datetime.combine(day, time(10)), by="test")
+    schedule.schedule_campaign_and_enqueue_start_or_raise(
+        campaign, datetime.combine(day, time(10)), by="test"
+    )
     campaign.refresh_from_db()
     assert campaign.scheduled_at.isoformat() == f"{day}T01:00:00+00:00"
 
@@ -191,7 +202,9 @@ def test_a_store_on_hold_cannot_start(settings):
 def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     store = make_store(phone_region="GR")
     campaign = make_campaign(store, None)
-    message = actions.enqueue_test_message(campaign, "690 000 0099", by=operator)
+    message = actions.enqueue_test_message_with_sample_values_or_raise_blocked(
+        campaign, "690 000 0099", by=operator
+    )
     assert sending.process_next_batch() == "accepted"
     message.refresh_from_db()
     assert (message.status, message.to) == ("sent", "+306900000099")
@@ -199,14 +212,16 @@ def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     store.wallet.refresh_from_db()
     assert store.wallet.balance == 999
     with pytest.raises(ValueError, match="not a valid phone number"):
-        actions.enqueue_test_message(campaign, "12", by=operator)
+        actions.enqueue_test_message_with_sample_values_or_raise_blocked(
+            campaign, "12", by=operator
+        )
     assert DirectMessage.objects.count() == 1
 
 
 def test_a_duplicate_is_a_draft_of_its_own(operator):
     store = make_store()
     campaign = make_campaign(store, make_list(store, 1), status="completed", total=1, sent=1)
-    copy = actions.duplicate_campaign_as_draft(campaign, by=operator)
+    copy = actions.duplicate_as_draft_or_raise_not_permitted(campaign, by=operator)
     assert (copy.status, copy.total, copy.message_text) == ("draft", 0, campaign.message_text)
 
 

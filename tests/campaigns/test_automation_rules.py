@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from astronote.models import AuditEntry, User
 from campaigns.automations import due_messages, rule_presets, rules
-from campaigns.automations.switching import switch_automation
+from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import AutomationRule, AutomationSend
 from contacts.models import CustomerEvent, Suppression
 from contacts.phones import phone_hash
@@ -73,7 +73,7 @@ def make_event(
 
 
 def run():
-    return rules.enqueue_rule_messages()["messages"]
+    return rules.enqueue_rule_messages_unless_running_elsewhere()["messages"]
 
 
 def results():
@@ -150,7 +150,7 @@ def test_a_rule_begins_with_what_is_due_after_it_was_switched_on(alice, admin_us
     rule = make_rule(alice)
     AutomationRule.objects.update(is_active=False)
     make_event(make_contact(alice), in_(hours=23))
-    switch_automation(rule, True, by=admin_user)
+    switch_automation_and_audit_or_raise(rule, True, by=admin_user)
     assert run() == 0
     make_event(make_contact(alice, "+306900000002"), timezone.now() + DAY - MINUTE)
     assert run() == 1
@@ -358,7 +358,7 @@ def test_a_rule_that_is_switched_off_sends_nothing_that_waits(alice, sandbox, ad
     rule = make_rule(alice)
     make_event(make_contact(alice), in_(hours=23))
     run()
-    switch_automation(rule, False, by=admin_user)
+    switch_automation_and_audit_or_raise(rule, False, by=admin_user)
     assert sending.process_next_batch() == "dropped"
     assert (results(), sandbox.messages()) == (["cancelled"], [])
     assert ledger_balances(alice)
@@ -430,7 +430,7 @@ def test_a_run_does_nothing_while_another_is_at_work(alice):
     make_rule(alice)
     make_event(make_contact(alice), in_(hours=23))
     with lock_held_elsewhere("automation rules"):
-        assert rules.enqueue_rule_messages() == {}
+        assert rules.enqueue_rule_messages_unless_running_elsewhere() == {}
     assert results() == []
 
 
@@ -439,7 +439,7 @@ def test_a_store_that_cannot_pay_is_tried_again_until_the_event(alice):
     for store in (alice, poor):
         make_rule(store)
         make_event(make_contact(store), in_(hours=23))
-    assert rules.enqueue_rule_messages() == {
+    assert rules.enqueue_rule_messages_unless_running_elsewhere() == {
         "rules": 2,
         "messages": 1,
         "stores_without_credit": 1,
@@ -478,7 +478,11 @@ def test_due_events_are_found_by_index(alice):
         cursor.execute("ANALYZE contacts_customerevent")
     now = timezone.now()
     with CaptureQueriesContext(connection) as captured:
-        list(rules.find_due_sends(rules.eligible_rules(), now, until=now))
+        list(
+            rules.find_consenting_contacts_due_by_rules(
+                rules.eligible_rules_unless_stopped_by_restore(), now, until=now
+            )
+        )
     [query] = [one["sql"] for one in captured if "conditions AS" in one["sql"]]
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN " + query.split(" FOR ", 1)[1])
@@ -497,8 +501,10 @@ def test_due_events_are_found_by_index(alice):
 @pytest.mark.parametrize("language", ["en", "el"])
 def test_a_store_gets_the_presets_of_its_profile_once_and_switched_off(profile, count, language):
     store = make_store(business_profile=profile)
-    assert rule_presets.add_presets_to_store(store, language, by="test") == count
-    assert rule_presets.add_presets_to_store(store, language, by="test") == 0
+    assert (
+        rule_presets.add_missing_presets_switched_off_to_store(store, language, by="test") == count
+    )
+    assert rule_presets.add_missing_presets_switched_off_to_store(store, language, by="test") == 0
     for rule in AutomationRule.objects.all():
         rule.full_clean()
         assert not rule.is_active
@@ -548,10 +554,12 @@ def test_the_look_ahead_counts_as_the_run_would(alice):
     suppressed = make_contact(alice, "+306900000002")
     make_event(suppressed, in_(days=2))
     Suppression.objects.create(phone_hash=phone_hash(suppressed.phone), reason="test")
-    [found] = rules.upcoming_messages(alice)
+    [found] = rules.count_and_preview_upcoming_rule_messages(alice)
     assert found.total == 2
     assert [round((one.at - timezone.now()) / DAY) for one in found.first] == [1, 3]
-    assert rules.upcoming_messages(alice, shown=1)[0].first == found.first[:1]
+    assert (
+        rules.count_and_preview_upcoming_rule_messages(alice, shown=1)[0].first == found.first[:1]
+    )
 
 
 def test_an_operator_adds_presets_and_switches_a_marketing_rule(client):

@@ -51,7 +51,7 @@ def greeted(zone_name, hour, runs, done_until):
     """The moments at which each local day's birthdays are greeted, and the last day done."""
     moments = defaultdict(list)
     for run in runs:
-        days = daily.days_due(run, zone_name, hour, done_until)
+        days = daily.local_days_due_latest_first(run, zone_name, hour, done_until)
         for day in days:
             moments[day].append(run)
         done_until = days[0] if days else done_until
@@ -124,13 +124,13 @@ def test_after_an_outage_of_up_to_two_days_nobody_is_left_out_or_greeted_twice(
 def test_a_night_after_an_outage_is_not_the_time_to_greet():
     yesterday = date(2026, 5, 16)
     night = datetime(2026, 5, 17, 2, 0, tzinfo=UTC)  # 05:00 in Athens
-    assert daily.days_due(night, "Europe/Athens", 10, yesterday - DAY) == []
+    assert daily.local_days_due_latest_first(night, "Europe/Athens", 10, yesterday - DAY) == []
     at_ten = datetime(2026, 5, 17, 7, 0, tzinfo=UTC)
-    assert daily.days_due(at_ten, "Europe/Athens", 10, yesterday - DAY) == [
+    assert daily.local_days_due_latest_first(at_ten, "Europe/Athens", 10, yesterday - DAY) == [
         yesterday + DAY,
         yesterday,
     ]
-    assert daily.days_due(at_ten, "Europe/Athens", 10, yesterday + DAY) == []
+    assert daily.local_days_due_latest_first(at_ten, "Europe/Athens", 10, yesterday + DAY) == []
 
 
 def test_by_default_athens_is_greeted_at_ten():
@@ -139,8 +139,10 @@ def test_by_default_athens_is_greeted_at_ten():
         datetime(2026, 5, 17, 7, tzinfo=UTC),
     )
     done = date(2026, 5, 16)
-    assert daily.days_due(before, "Europe/Athens", None, done) == []
-    assert daily.days_due(at_ten, "Europe/Athens", None, done) == [date(2026, 5, 17)]
+    assert daily.local_days_due_latest_first(before, "Europe/Athens", None, done) == []
+    assert daily.local_days_due_latest_first(at_ten, "Europe/Athens", None, done) == [
+        date(2026, 5, 17)
+    ]
 
 
 def test_the_installation_may_greet_at_midnight_utc_and_a_store_at_its_own_hour(settings):
@@ -148,16 +150,18 @@ def test_the_installation_may_greet_at_midnight_utc_and_a_store_at_its_own_hour(
     midnight = datetime(2026, 5, 17, 0, 0, 1, tzinfo=UTC)
     done = date(2026, 5, 16)
     for zone in ("UTC", "Europe/Athens"):
-        assert daily.days_due(midnight - QUARTER, zone, None, done) == []
-        assert daily.days_due(midnight, zone, None, done) == [date(2026, 5, 17)]
-        assert daily.days_due(midnight, zone, 9, done) == []
+        assert daily.local_days_due_latest_first(midnight - QUARTER, zone, None, done) == []
+        assert daily.local_days_due_latest_first(midnight, zone, None, done) == [date(2026, 5, 17)]
+        assert daily.local_days_due_latest_first(midnight, zone, 9, done) == []
 
 
 def test_more_than_two_days_late_nobody_is_greeted():
     at_ten = datetime(2026, 5, 17, 10, tzinfo=UTC)
     today = date(2026, 5, 17)
     for missed, days in ((0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (30, 3)):
-        due = daily.days_due(at_ten, "UTC", 10, today - missed * DAY)
+        due = daily.local_days_due_latest_first(at_ten, "UTC", 10, today - missed * DAY)
         assert due == [today - n * DAY for n in range(days)]
-    assert daily.days_due(at_ten, "UTC", 10, None) == [today]
-    assert daily.days_due(at_ten, "UTC", 10, today + DAY) == [], "another zone was a day ahead"
+    assert daily.local_days_due_latest_first(at_ten, "UTC", 10, None) == [today]
+    assert daily.local_days_due_latest_first(at_ten, "UTC", 10, today + DAY) == [], (
+        "another zone was a day ahead"
+    )

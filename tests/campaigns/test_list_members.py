@@ -6,9 +6,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from astronote.models import AuditEntry
-from campaigns.list_members import add_unrestricted_contacts_to_list, contacts_with_campaign_result
+from campaigns.list_members import (
+    add_unrestricted_contacts_of_store_to_list_and_audit,
+    contacts_with_campaign_result,
+)
 from campaigns.models import CampaignMessage, OfferViewEvent
-from campaigns.segment_forms import create_segment
+from campaigns.segment_forms import create_and_audit_segment_or_validation_error
 from contacts.models import Contact, List
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
@@ -75,12 +78,17 @@ def test_a_restricted_contact_and_one_of_another_store_are_left_alone(alice):
     make_contact(alice, "+306900000001", restricted_at=timezone.now())
     make_contact(make_store("bob"), "+306900000002")
     target = List.objects.create(owner=alice, name="regulars")
-    assert add_unrestricted_contacts_to_list(target, Contact.objects.all(), by="test") == 0
+    assert (
+        add_unrestricted_contacts_of_store_to_list_and_audit(
+            target, Contact.objects.all(), by="test"
+        )
+        == 0
+    )
 
 
 def test_the_command_takes_numbers_and_segments_and_says_what_it_did_not_use(alice, capsys):
     make_list(alice, 3, gender="female")
-    create_segment(alice, "women", {"gender": "female"}, by="test")
+    create_and_audit_segment_or_validation_error(alice, "women", {"gender": "female"}, by="test")
     call_command("list_members", "add", alice.email, "w", number=["6900000001", "6911111111"])
     printed = capsys.readouterr()
     assert "1 added" in printed.out and "+306911111111: no contact" in printed.err

@@ -146,7 +146,7 @@ def test_a_campaign_that_began_just_now_is_measured_from_then(alice, everybody):
 )  # fmt: skip
 def test_what_a_campaign_waits_for_is_said_by_the_stores_clock(alice, fields, says):
     campaign = make_campaign(alice, None, **fields)
-    assert reports.campaign_summary(campaign)["waiting_for"] == says
+    assert reports.campaign_counters_and_report_as_dict(campaign)["waiting_for"] == says
 
 
 def test_a_campaign_waits_for_the_batch_that_is_next_to_go_out(alice, everybody, settings):
@@ -156,19 +156,21 @@ def test_a_campaign_waits_for_the_batch_that_is_next_to_go_out(alice, everybody,
     Batch.objects.filter(pk=first.pk).update(
         not_before=datetime(2031, 6, 1, 9, tzinfo=UTC), waiting_for="quiet hours"
     )
-    assert reports.campaign_summary(campaign)["waiting_for"] == "", "another batch may go at once"
+    assert reports.campaign_counters_and_report_as_dict(campaign)["waiting_for"] == "", (
+        "another batch may go at once"
+    )
     Batch.objects.filter(pk=second.pk).update(
         not_before=datetime(2031, 6, 2, 9, tzinfo=UTC), waiting_for="a cap"
     )
     until = "waiting for quiet hours until 1 Jun 2031, 12:00 Europe/Athens"
-    assert reports.campaign_summary(campaign)["waiting_for"] == until
+    assert reports.campaign_counters_and_report_as_dict(campaign)["waiting_for"] == until
     Campaign.objects.update(status="paused")
-    assert reports.campaign_summary(campaign)["waiting_for"] == ""
+    assert reports.campaign_counters_and_report_as_dict(campaign)["waiting_for"] == ""
     Campaign.objects.update(status="sending")
     Batch.objects.update(not_before=HELD)
-    assert reports.campaign_summary(campaign)["waiting_for"] == ""
+    assert reports.campaign_counters_and_report_as_dict(campaign)["waiting_for"] == ""
     Batch.objects.update(not_before=ago(minutes=1))
-    assert reports.campaign_summary(campaign)["waiting_for"] == ""
+    assert reports.campaign_counters_and_report_as_dict(campaign)["waiting_for"] == ""
 
 
 # Reports
@@ -264,7 +266,9 @@ def test_shared_links_of_a_campaign_begin_with_the_one_most_followed(alice):
 def test_a_campaigns_csv_holds_its_own_messages_in_order_of_contacts(alice, everybody):
     first = enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
     enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
-    text = "".join(message_csv.message_csv_lines(first.pk)).removeprefix("\ufeff")
+    text = "".join(message_csv.stream_message_csv_heading_and_lines(first.pk)).removeprefix(
+        "\ufeff"
+    )
     rows = list(csv.DictReader(text.splitlines()))
     numbers = Contact.objects.order_by("pk").values_list("phone", flat=True)
     assert [row["to"] for row in rows] == [f"'{number}" for number in numbers]
@@ -281,7 +285,7 @@ def test_a_campaigns_csv_holds_its_own_messages_in_order_of_contacts(alice, ever
      ("", "robot")],
 )  # fmt: skip
 def test_a_visitor_is_a_phone_a_computer_or_a_program(agent, device):
-    assert clicks.device_type_of(agent) == device
+    assert clicks.device_type_of_user_agent(agent) == device
 
 
 def test_a_shared_link_that_is_followed_is_counted_with_the_time(alice, client):

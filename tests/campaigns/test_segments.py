@@ -17,7 +17,7 @@ from django.utils import timezone
 from astronote.models import User
 from campaigns import actions, enqueue, service_campaigns
 from campaigns.audience import campaign_audience_with_consent_and_age
-from campaigns.audience_counts import count_segment
+from campaigns.audience_counts import count_or_estimate_segment_and_left_out
 from campaigns.enqueue import CannotStart
 from campaigns.models import (
     AudienceChoice,
@@ -27,8 +27,8 @@ from campaigns.models import (
     Segment,
 )
 from campaigns.preview import preview_campaign
-from campaigns.segment_forms import create_segment
-from campaigns.segments import contacts_matching
+from campaigns.segment_forms import create_and_audit_segment_or_validation_error
+from campaigns.segments import contacts_with_phone_matching_segment
 from contacts.ages import years_before
 from contacts.models import Contact, List, ListMembership, Suppression
 from contacts.phones import phone_hash
@@ -48,13 +48,13 @@ def contact(store, number, **fields):
 
 
 def segment(store, name="chosen", **conditions):
-    return create_segment(store, name, conditions, by="test")
+    return create_and_audit_segment_or_validation_error(store, name, conditions, by="test")
 
 
 def numbers(store, **conditions):
     """The last digits of those who match."""
     unsaved = Segment(owner=store, name="x", conditions=conditions)
-    found = contacts_matching(unsaved, TODAY).values_list("phone", flat=True)
+    found = contacts_with_phone_matching_segment(unsaved, TODAY).values_list("phone", flat=True)
     return sorted(int(phone[-2:]) for phone in found)
 
 
@@ -142,7 +142,9 @@ def test_a_count_says_why_others_are_left_out(alice):
     blocked = contact(alice, 8, gender="female", birthday=adult)
     Suppression.objects.create(owner=alice, phone_hash=phone_hash(blocked.phone), reason="list")
     contact(alice, 9, gender="male")
-    count = count_segment(segment(alice, gender="female", age_from=25, age_to=39))
+    count = count_or_estimate_segment_and_left_out(
+        segment(alice, gender="female", age_from=25, age_to=39)
+    )
     assert (count.matching, count.reachable, count.is_exact) == (6, 3, True)
     assert {one.reason: one.contacts for one in count.left_out} == {
         "have not agreed to this type of message": 1,
@@ -244,7 +246,7 @@ def test_two_kinds_of_audience_at_once_are_one_too_many(alice):
 def test_a_copy_has_the_same_parts_and_a_changed_segment_ends_a_confirmation(alice):
     women, vip = segment(alice, gender="female"), listed(alice, name="vip")
     campaign = campaign_to(alice, choice(women), choice(vip, is_excluded=True))
-    copy = actions.duplicate_campaign_as_draft(campaign, by=alice)
+    copy = actions.duplicate_as_draft_or_raise_not_permitted(campaign, by=alice)
     assert [str(one) for one in copy.audience_choices()] == ["chosen", "without vip"]
     before = service_campaigns.settings_digest(campaign)
     Segment.objects.update(conditions={"gender": "male"})

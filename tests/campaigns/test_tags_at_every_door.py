@@ -11,9 +11,9 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue, schedule
-from campaigns.automations.birthday import enqueue_birthday_messages
-from campaigns.automations.switching import switch_automation
-from campaigns.automations.welcome import enqueue_welcome_messages
+from campaigns.automations.birthday import enqueue_birthday_messages_unless_running_elsewhere
+from campaigns.automations.switching import switch_automation_and_audit_or_raise
+from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
 from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
 from campaigns.preview import preview_campaign
 from contacts.models import Contact
@@ -58,9 +58,13 @@ def test_it_is_neither_scheduled_nor_tested(alice, text):
     with pytest.raises(CommandError, match=HINT):
         call_command("campaign", "test", campaign.pk, to="+306900000009")
     with pytest.raises(ValueError, match=HINT):
-        actions.enqueue_test_message(campaign, "+306900000009", by=alice)
+        actions.enqueue_test_message_with_sample_values_or_raise_blocked(
+            campaign, "+306900000009", by=alice
+        )
     with pytest.raises(ValueError, match=HINT):
-        schedule.schedule_campaign(campaign, timezone.now() + timedelta(days=1), by=alice)
+        schedule.schedule_campaign_and_enqueue_start_or_raise(
+            campaign, timezone.now() + timedelta(days=1), by=alice
+        )
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -91,7 +95,7 @@ def test_a_template_and_an_automation_refuse_it(alice, operator, client, text):
         owner=alice, type="birthday_message", message_body=text, is_active=False
     )
     with pytest.raises(ValueError, match=HINT):
-        switch_automation(automation, True, by=operator)
+        switch_automation_and_audit_or_raise(automation, True, by=operator)
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -100,8 +104,10 @@ def test_an_automation_that_has_it_sends_nothing(alice, text):
     Contact.objects.update(awaits_welcome=True)
     for kind in ("welcome_message", "birthday_message"):
         Automation.objects.create(owner=alice, type=kind, message_body=text, is_active=True)
-    enqueue_welcome_messages()
-    enqueue_birthday_messages(day_for_all_stores=Contact.objects.first().birthday.replace(2031))
+    enqueue_welcome_messages_and_clear_marks()
+    enqueue_birthday_messages_unless_running_elsewhere(
+        day_for_all_stores=Contact.objects.first().birthday.replace(2031)
+    )
     assert not AutomationMessage.objects.exists()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.visitors import device_type_of
+from campaigns.visitors import device_type_of_user_agent
 from messaging.models import ShortLink
 from tests.support.factories import make_store
 
@@ -39,23 +39,23 @@ PROGRAMS = [
 
 @pytest.mark.parametrize("case", CASES, ids=[case["agent"] for case in CASES])
 def test_known_visitors_are_people_or_programs(case):
-    assert (device_type_of(case["agent"]) == "robot") == (case["who"] == "robot")
+    assert (device_type_of_user_agent(case["agent"]) == "robot") == (case["who"] == "robot")
 
 
 @pytest.mark.parametrize("agent", PEOPLE)
 def test_phones_and_browsers_of_any_name_are_people(agent):
-    assert device_type_of(agent) != "robot"
+    assert device_type_of_user_agent(agent) != "robot"
 
 
 @pytest.mark.parametrize("agent", PROGRAMS)
 def test_previews_scanners_and_libraries_are_programs(agent):
-    assert device_type_of(agent) == "robot"
+    assert device_type_of_user_agent(agent) == "robot"
 
 
 @pytest.mark.parametrize("file", ["people", "programs"])
 def test_two_hundred_real_browsers_of_apps_and_programs_are_told_apart(file):
     agents = (FOLDER / f"{file}.txt").read_text().splitlines()
-    robots = [agent for agent in agents if device_type_of(agent) == "robot"]
+    robots = [agent for agent in agents if device_type_of_user_agent(agent) == "robot"]
     assert robots == (agents if file == "programs" else [])
 
 

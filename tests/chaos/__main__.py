@@ -214,7 +214,9 @@ class Chaos:
             self.held = make_campaign(
                 owner, List.objects.get(owner=owner), message_text="Held back {{first_name}}"
             )
-            actions.pause_campaign(enqueue.enqueue_campaign(self.held.pk), by="chaos")
+            actions.pause_sending_campaign_and_hold_batches_or_raise(
+                enqueue.enqueue_campaign(self.held.pk), by="chaos"
+            )
 
     def held_has_outlived_its_credits(self) -> bool:
         """Whether the watchdog has had its time to expire what is still to be sent."""
@@ -258,7 +260,9 @@ class Chaos:
             at = time.time() + self.draw.uniform(0.5, 3)
             from datetime import UTC, datetime
 
-            schedule.schedule_campaign(campaign, datetime.fromtimestamp(at, UTC), by="chaos")
+            schedule.schedule_campaign_and_enqueue_start_or_raise(
+                campaign, datetime.fromtimestamp(at, UTC), by="chaos"
+            )
             return
         try:
             shown = [preview_campaign(campaign).credits]
@@ -283,8 +287,13 @@ class Chaos:
             return
         campaign = self.draw.choice(campaigns)
         todo = "resume" if campaign.status == "paused" else self.draw.choice(["pause", "cancel"])
+        action = {
+            "pause": actions.pause_sending_campaign_and_hold_batches_or_raise,
+            "resume": actions.resume_paused_campaign_and_release_batches_or_raise,
+            "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+        }[todo]
         try:
-            getattr(actions, f"{todo}_campaign")(campaign, by="chaos")
+            action(campaign, by="chaos")
         except ValueError:
             return
         self.done[todo] += 1
@@ -452,7 +461,7 @@ class Chaos:
 
         due = Campaign.objects.filter(status="scheduled", scheduled_at__lt=timezone.now())
         for campaign in due:
-            actions.cancel_campaign(campaign, by="chaos")
+            actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="chaos")
 
     def set_clock(self) -> None:
         """A process's clock jumps; it is right again when the process is started anew."""
@@ -599,9 +608,19 @@ class Chaos:
         self.set_clocks_right()
         self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):
-            self.insist(lambda: actions.resume_campaign(campaign, by="chaos"))  # noqa: B023
+            self.insist(
+                partial(
+                    actions.resume_paused_campaign_and_release_batches_or_raise,
+                    campaign,
+                    by="chaos",
+                )
+            )
         for campaign in Campaign.objects.filter(status="scheduled").exclude(block_reason=""):
-            self.insist(lambda: actions.cancel_campaign(campaign, by="chaos"))  # noqa: B023
+            self.insist(
+                partial(
+                    actions.cancel_campaign_and_enqueue_cancelling_of_batches, campaign, by="chaos"
+                )
+            )
         self.quiet(lambda: self.rules.unfinished() == [], "work")
         # Credits of unknown messages come free in time, and with them what could not be paid.
         held = CreditReservation.objects.filter(status="reserved")
@@ -609,7 +628,12 @@ class Chaos:
         # As the repetition below: days before an automation was switched on are made up for once.
         self.insist(self.birthdays)
         self.quiet(self._queues_are_empty, "the birthday job")
-        self.quiet(lambda: birthday.enqueue_birthday_messages().get("messages") == 0, "birthdays")
+        self.quiet(
+            lambda: (
+                birthday.enqueue_birthday_messages_unless_running_elsewhere().get("messages") == 0
+            ),
+            "birthdays",
+        )
         self.quiet(lambda: self.rules.unfinished() == [], "their batches")
         self.quiet(self._receipts_are_in, "receipts")
         before = self.rules.state()

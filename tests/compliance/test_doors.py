@@ -105,14 +105,14 @@ def campaign(message_type):
 
 
 def of_birthday(store, contact):
-    birthday.enqueue_birthday_messages(
+    birthday.enqueue_birthday_messages_unless_running_elsewhere(
         day_for_all_stores=timezone.now().date().replace(month=1, day=1)
     )
 
 
 def of_welcome(store, contact):
     Contact.objects.update(awaits_welcome=True)
-    welcome.enqueue_welcome_messages()
+    welcome.enqueue_welcome_messages_and_clear_marks()
 
 
 def of_consent(store, contact):

@@ -17,7 +17,7 @@ from astronote.processes import embedded
 from astronote.queues import jobs
 from campaigns import enqueue, schedule
 from campaigns.models import AudienceChoice
-from campaigns.segment_forms import create_segment
+from campaigns.segment_forms import create_and_audit_segment_or_validation_error
 from contacts.consent import change_consent
 from contacts.models import Contact, List, ListMembership
 from messaging.batch_queue import SEND_NEXT
@@ -137,7 +137,7 @@ def test_the_same_job_twice_sends_once(worker, sandbox, settings):
 def test_a_scheduled_campaign_starts_at_its_time(worker, sandbox, settings):
     campaign = new_campaign(20, settings)
     at = timezone.now() + timezone.timedelta(seconds=6)
-    schedule.schedule_campaign(campaign, at, by="test")
+    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
     for command in (["rqworker", "scheduler"], ["rqworker", "sms"], ["rqscheduler"]):
         worker(*command)
     wait_until(lambda: ended(campaign))
@@ -196,7 +196,9 @@ def test_a_campaign_to_a_segment_and_a_list_survives_a_killed_worker(worker, san
         Contact(owner=store, phone=f"+30691{n:07}", is_subscribed=True) for n in range(30)
     )
     ListMembership.objects.bulk_create(ListMembership(list=guests, contact=one) for one in others)
-    segment = create_segment(store, "women", {"gender": "female"}, by="test")
+    segment = create_and_audit_segment_or_validation_error(
+        store, "women", {"gender": "female"}, by="test"
+    )
     campaign = make_campaign(store, guests)
     campaign.choose_audience([AudienceChoice(segment=segment)])
     campaign.save()

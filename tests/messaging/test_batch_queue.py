@@ -178,21 +178,21 @@ def test_batches_that_are_released_keep_their_order(start):
 def test_releasing_one_campaign_leaves_another_paused(start):
     alices, bobs = start("alice"), start("bob")
     for campaign in (alices, bobs):
-        actions.pause_campaign(campaign, by="test")
-    actions.resume_campaign(alices, by="test")
+        actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    actions.resume_paused_campaign_and_release_batches_or_raise(alices, by="test")
     assert [Batch.objects.get(pk=pk).source_id for pk in in_order()] == [alices.pk]
     assert Batch.objects.get(source_id=bobs.pk).waiting_for == "the campaign is paused"
 
 
 def test_pausing_one_campaign_does_not_hold_up_another(start):
     alices, bobs = start("alice"), start("bob")
-    actions.pause_campaign(alices, by="test")
+    actions.pause_sending_campaign_and_hold_batches_or_raise(alices, by="test")
     assert [Batch.objects.get(pk=pk).source_id for pk in in_order()] == [bobs.pk]
 
 
 def test_a_new_campaign_does_not_go_before_one_that_is_sending(start):
     paused, sending_one = start("alice", batches=2), start("bob", batches=2)
-    actions.pause_campaign(paused, by="test")
+    actions.pause_sending_campaign_and_hold_batches_or_raise(paused, by="test")
     Batch.objects.filter(source_id=sending_one.pk).update(turn=10)
     assert lowest_due_turn() == 10
 
@@ -237,7 +237,7 @@ def test_each_delay_of_a_batch_has_a_job_of_its_own(start):
 def test_a_batch_of_a_paused_campaign_has_no_job(start):
     campaign = start()
     batch = claim_next_batch()
-    actions.pause_campaign(campaign, by="test")
+    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
     return_to_queue(batch, reason="the campaign is paused", until=HELD)
     assert Batch.objects.get().status == "pending"
     assert delayed_jobs() == []
@@ -353,7 +353,7 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
 
 def test_a_held_back_batch_of_a_cancelled_campaign_is_dropped(start, sandbox):
     campaign = start()
-    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     assert sending.process_next_batch() == "dropped"
     assert sandbox.summary()["calls"] == 0
     assert statuses() == ["skipped"]

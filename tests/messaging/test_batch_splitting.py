@@ -83,11 +83,11 @@ def test_a_campaign_is_paused_and_cancelled_between_the_halves(sandbox, settings
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
     assert sending.process_next_batch() == "halved"
-    actions.pause_campaign(campaign, by="test")
+    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
     assert send_all_due() == []
-    actions.resume_campaign(campaign, by="test")
+    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
     assert sending.process_next_batch() in ("halved", "accepted")
-    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     send_all_due()
     assert Wallet.objects.get().reserved_balance == 0
     assert not Batch.objects.filter(status="pending").exists()

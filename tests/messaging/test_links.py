@@ -5,7 +5,7 @@ import pytest
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue
-from campaigns.automations.welcome import enqueue_welcome_messages
+from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
 from campaigns.models import Automation, AutomationMessage, CampaignMessage, OfferViewEvent
 from campaigns.reports import campaign_report
 from contacts.models import Contact
@@ -85,7 +85,7 @@ def test_an_address_for_one_customer_stays_as_it_is():
 def test_two_campaigns_have_links_of_their_own(django_assert_max_num_queries):
     campaign = start(LONG)
     root = User.objects.create_superuser("root@example.com")
-    copy = actions.duplicate_campaign_as_draft(campaign, by=root)
+    copy = actions.duplicate_as_draft_or_raise_not_permitted(campaign, by=root)
     enqueue.enqueue_campaign(copy.pk)
     assert ShortLink.objects.values("campaign_id").distinct().count() == 2
     assert texts(campaign) != texts(copy)
@@ -119,7 +119,9 @@ def test_nothing_but_web_addresses_is_followed(client):
 def test_a_test_send_has_a_link_that_works(sandbox, client):
     store = make_store()
     campaign = make_campaign(store, None, message_text="{{offer_link}}", offer_url=LONG)
-    actions.enqueue_test_message(campaign, "+306900000009", by=store)
+    actions.enqueue_test_message_with_sample_values_or_raise_blocked(
+        campaign, "+306900000009", by=store
+    )
     path = path_in(DirectMessage.objects.get().text)
     assert client.get(path, headers=AGENT)["Location"] == LONG
 
@@ -135,7 +137,7 @@ def test_automations_share_their_stores_links():
         message_type="service",
     )
     Contact.objects.update(awaits_welcome=True)
-    enqueue_welcome_messages()
+    enqueue_welcome_messages_and_clear_marks()
     assert AutomationMessage.objects.count() == 3
     assert ShortLink.objects.get().campaign_id is None
     assert len(set(AutomationMessage.objects.values_list("text", flat=True))) == 1

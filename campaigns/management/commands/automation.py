@@ -41,11 +41,11 @@ class Command(BaseCommand):
         if options["template"]:
             text = text or _text_of_template_or_command_error(store, options["template"])
         try:
-            automation = _create_change_or_get_automation(
+            automation = _create_change_or_get_automation_and_audit_or_raise(
                 get_store_or_command_error(store), type, text, hour, actor
             )
             if action != "show":
-                switching.switch_automation(automation, action == "on", by=actor)
+                switching.switch_automation_and_audit_or_raise(automation, action == "on", by=actor)
                 automation.refresh_from_db()
         except ValueError as error:
             raise CommandError(str(error)) from None
@@ -72,7 +72,7 @@ def _text_of_template_or_command_error(store: str, name: str) -> str:
     return template.text
 
 
-def _create_change_or_get_automation(
+def _create_change_or_get_automation_and_audit_or_raise(
     store: User, type_name: str, new_text: str | None, new_hour: int | None, actor: User | str
 ) -> Automation:
     """The store's automation of a type, after its text and hour were changed, where given.

@@ -8,7 +8,7 @@ from astronote.accounts.lookup import get_operator_or_command_error, get_store_o
 from astronote.common.languages import language_of_store_or_country
 from astronote.common.store_clock import show_time
 from campaigns.automations import rule_presets, rules
-from campaigns.automations.switching import switch_automation
+from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import AutomationRule
 
 
@@ -34,32 +34,36 @@ class Command(BaseCommand):
         owner = get_store_or_command_error(store)
         actor = get_operator_or_command_error(by) if by else "command line"
         if action in ("on", "off"):
-            self._switch(owner, rule, action == "on", actor)
+            self._switch_rule_or_command_error(owner, rule, action == "on", actor)
         elif action == "add-presets":
             try:
                 language = language or language_of_store_or_country(owner)
-                rule_presets.add_presets_to_store(owner, language, by=actor)
+                rule_presets.add_missing_presets_switched_off_to_store(owner, language, by=actor)
             except ValueError as error:
                 raise CommandError(f"{error}: give --language") from None
-        found = self._upcoming(owner) if action == "upcoming" else self._rules(owner)
+        found = (
+            self._upcoming_messages_as_json_and_text(owner)
+            if action == "upcoming"
+            else self._rules_as_json_and_text(owner)
+        )
         if options["json"]:
             self.stdout.write(json.dumps([answer for answer, _ in found], ensure_ascii=False))
             return
         for _, line in found:
             self.stdout.write(line)
 
-    def _switch(self, owner, key, on, actor):
+    def _switch_rule_or_command_error(self, owner, key_or_id, on, actor):
         rules_of_store = AutomationRule.objects.filter(owner=owner)
-        name = "pk" if key and key.isdecimal() else "preset_key"
-        rule = rules_of_store.filter(**{name: key}).first() if key else None
+        name = "pk" if key_or_id and key_or_id.isdecimal() else "preset_key"
+        rule = rules_of_store.filter(**{name: key_or_id}).first() if key_or_id else None
         if rule is None:
             raise CommandError("name a rule of the store: see the list")
         try:
-            switch_automation(rule, on, by=actor)
+            switch_automation_and_audit_or_raise(rule, on, by=actor)
         except ValueError as error:
             raise CommandError(str(error)) from None
 
-    def _rules(self, owner):
+    def _rules_as_json_and_text(self, owner):
         for rule in AutomationRule.objects.filter(owner=owner).order_by("pk"):
             answer = {
                 "id": rule.pk,
@@ -74,8 +78,8 @@ class Command(BaseCommand):
             state = "on" if rule.is_active else "off"
             yield answer, f"{rule.pk} {rule.preset_key} {state}{waits}: {rule.message_body}"
 
-    def _upcoming(self, owner):
-        for rule, total, first in rules.upcoming_messages(owner):
+    def _upcoming_messages_as_json_and_text(self, owner):
+        for rule, total, first in rules.count_and_preview_upcoming_rule_messages(owner):
             messages = [{"contact": row.contact_id, "at": row.at.isoformat()} for row in first]
             answer = {"id": rule.id, "name": rule.name, "messages": total, "first": messages}
             lines = [

@@ -7,7 +7,11 @@ from django.core.management.base import BaseCommand, CommandError
 from astronote.common import audit
 from campaigns import message_csv
 from campaigns.models import Campaign
-from campaigns.reports import campaign_report, campaign_report_as_csv, campaign_summary
+from campaigns.reports import (
+    campaign_counters_and_report_as_dict,
+    campaign_report,
+    campaign_report_as_csv,
+)
 from messaging import sending_stop
 
 
@@ -27,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(f"there is no campaign {id}")
         if options["messages"]:
             audit.write_entry("messages exported", campaign, by="command line")
-            for line in message_csv.message_csv_lines(campaign.pk):
+            for line in message_csv.stream_message_csv_heading_and_lines(campaign.pk):
                 self.stdout.write(line, ending="")
             return
         if options["csv"]:
@@ -36,6 +40,6 @@ class Command(BaseCommand):
             return
         for stop in sending_stop.describe_stops():
             self.stderr.write(stop)
-        answer = campaign_summary(campaign)
+        answer = campaign_counters_and_report_as_dict(campaign)
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if options["json"] else lines)

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
 from campaigns import segment_forms
-from campaigns.audience_counts import count_segment
+from campaigns.audience_counts import count_or_estimate_segment_and_left_out
 from campaigns.segments import CONDITIONS, LIST_CONDITIONS
 
 
@@ -38,12 +38,16 @@ class Command(BaseCommand):
         values = {condition: options[condition] for condition in CONDITIONS if options[condition]}
         try:
             if count:
-                segment = segment_forms.build_unsaved_segment(owner, name, values)
+                segment = segment_forms.build_unsaved_segment_or_validation_error(
+                    owner, name, values
+                )
             else:
-                segment = segment_forms.create_segment(owner, name, values, by=actor)
+                segment = segment_forms.create_and_audit_segment_or_validation_error(
+                    owner, name, values, by=actor
+                )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
-        counted = count_segment(segment)
+        counted = count_or_estimate_segment_and_left_out(segment)
         if options["json"]:
             left_out = [one._asdict() for one in counted.left_out]
             self.stdout.write(

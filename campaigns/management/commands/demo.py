@@ -28,7 +28,7 @@ from astronote.processes.embedded import EmbeddedError, EmbeddedServices
 from astronote.queues.catalogue import QUEUES
 from campaigns import enqueue
 from campaigns.models import FINAL_CAMPAIGN_STATUSES, Campaign, CampaignStatus
-from campaigns.reports import campaign_summary
+from campaigns.reports import campaign_counters_and_report_as_dict
 from contacts.importing import lifecycle
 from contacts.models import ContactImport, ImportStatus
 from messaging import credits
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         try:
             services.start()
             call_command("migrate", verbosity=0)
-            self._run_demo_and_serve_unless_once(once, contacts)
+            self._run_demo_and_check_counts_then_serve_unless_once(once, contacts)
         except EmbeddedError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
@@ -72,9 +72,14 @@ class Command(BaseCommand):
         finally:
             services.stop()
 
-    def _run_demo_and_serve_unless_once(self, once: bool, contact_count: int) -> None:
+    def _run_demo_and_check_counts_then_serve_unless_once(
+        self, once: bool, contact_count: int
+    ) -> None:
         """Start all processes, run the demo, and keep them running until Ctrl-C unless `once`."""
-        web_port, sandbox_port = find_free_port(settings.PORT), find_free_port()
+        web_port, sandbox_port = (
+            find_wanted_or_other_free_port(settings.PORT),
+            find_wanted_or_other_free_port(),
+        )
         site_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
         self.console.print(f"Starting at {site_url}")
         processes = supervisor.ProcessGroup(
@@ -101,9 +106,9 @@ class Command(BaseCommand):
             for number, queue in enumerate(WORKER_QUEUES):
                 processes.start(f"{queue}-{number}", supervisor.manage_command("rqworker", queue))
             processes.start("rqscheduler", supervisor.manage_command("rqscheduler"))
-            _wait_until_url_answers(f"{site_url}/admin/login/")
-            _wait_until_url_answers(f"{sandbox_url}/_sandbox/summary")
-            results = _import_send_and_await_receipts(sandbox_url, contact_count)
+            _wait_until_url_answers_or_command_error(f"{site_url}/admin/login/")
+            _wait_until_url_answers_or_command_error(f"{sandbox_url}/_sandbox/summary")
+            results = _top_up_import_send_and_await_receipts(sandbox_url, contact_count)
             self.console.print(_build_summary_table(results))
             failed_checks = _failed_check_names(results)
             if failed_checks:
@@ -138,10 +143,10 @@ class DemoResults(NamedTuple):
     seconds: float
 
 
-def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> DemoResults:
+def _top_up_import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> DemoResults:
     """Import invented contacts, send them a campaign and wait for all receipts."""
     began = time.monotonic()
-    store = _prepare_operator_and_get_or_create_store()
+    store = _set_operator_password_and_get_or_create_demo_store()
     balance_before = credits.top_up(
         store.pk, 2 * contact_count, reason="demo top-up", key=f"demo:{time.time_ns()}"
     ).balance
@@ -151,16 +156,18 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
     job = lifecycle.create_import_and_enqueue_or_refuse(
         store.pk, path, name, consent_source="the demo says so"
     )
-    _wait_with_progress("Import", contact_count, lambda: _import_progress_or_raise_if_failed(job))
+    _wait_with_progress_bar_or_command_error(
+        "Import", contact_count, lambda: _refresh_and_get_import_progress_or_command_error(job)
+    )
     job.refresh_from_db()
     campaign = Campaign.objects.create(
         owner=store, created_by=store, name=name, message_text=TEXT, list=job.list
     )
     campaign = enqueue.enqueue_campaign(campaign.pk)
-    _wait_with_progress(
+    _wait_with_progress_bar_or_command_error(
         "Sending", campaign.total, lambda: _refresh_and_get_sending_progress(campaign)
     )
-    _wait_with_progress(
+    _wait_with_progress_bar_or_command_error(
         "Receipts", campaign.total, lambda: _refresh_and_get_receipt_progress(campaign)
     )
     campaign.refresh_from_db()
@@ -170,7 +177,7 @@ def _import_send_and_await_receipts(sandbox_url: str, contact_count: int) -> Dem
         bad_rows=bad_rows,
         job=job,
         campaign=campaign,
-        summary=campaign_summary(campaign),
+        summary=campaign_counters_and_report_as_dict(campaign),
         sandbox_summary=requests.get(f"{sandbox_url}/_sandbox/summary", timeout=30).json(),
         credits_spent=balance_before - wallet.balance,
         credits_held=wallet.reserved_balance,
@@ -219,7 +226,7 @@ def _failed_check_names(results: DemoResults) -> list[str]:
     return [name for name, passed in checks.items() if not passed]
 
 
-def _wait_with_progress(
+def _wait_with_progress_bar_or_command_error(
     label: str, total: int, get_progress: Callable[[], tuple[int, bool]]
 ) -> None:
     try:
@@ -228,7 +235,7 @@ def _wait_with_progress(
         raise CommandError(f"{error}; see {LOG}") from None
 
 
-def _import_progress_or_raise_if_failed(job: ContactImport) -> tuple[int, bool]:
+def _refresh_and_get_import_progress_or_command_error(job: ContactImport) -> tuple[int, bool]:
     job.refresh_from_db()
     if job.status == ImportStatus.FAILED:
         raise CommandError(f"the import failed: {job.error}")
@@ -246,7 +253,7 @@ def _refresh_and_get_receipt_progress(campaign: Campaign) -> tuple[int, bool]:
     return final, final >= campaign.total
 
 
-def _prepare_operator_and_get_or_create_store() -> User:
+def _set_operator_password_and_get_or_create_demo_store() -> User:
     """The store of the demo; creates it and the operator if they do not exist."""
     operator = User.objects.filter(email=LOGIN).first() or User.objects.create_superuser(LOGIN)
     operator.set_password(PASSWORD)
@@ -270,7 +277,7 @@ def _write_csv_and_count_bad_rows(path: Path, row_count: int) -> int:
     """
     rng = random.Random(7)
     bad_numbers = set(range(50, row_count, 100)[: max(1, row_count // 100)])
-    examples = [_example_mobile_number(region) for region in REGIONS]
+    examples = [_example_mobile_number_or_command_error(region) for region in REGIONS]
     used_phones: set[str] = set()
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -296,7 +303,7 @@ class ExampleNumber(NamedTuple):
     national_number: str
 
 
-def _example_mobile_number(region: str) -> ExampleNumber:
+def _example_mobile_number_or_command_error(region: str) -> ExampleNumber:
     mobile = phonenumbers.PhoneNumberType.MOBILE
     example = phonenumbers.example_number_for_type(region, mobile)
     if example is None:
@@ -316,7 +323,7 @@ def _generate_phone_and_add_to_used(
             return phone
 
 
-def find_free_port(wanted: int = 0) -> int:
+def find_wanted_or_other_free_port(wanted: int = 0) -> int:
     """The wanted port of this machine, or another one if a program listens there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -327,7 +334,7 @@ def find_free_port(wanted: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_url_answers(url: str) -> None:
+def _wait_until_url_answers_or_command_error(url: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:

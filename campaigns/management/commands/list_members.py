@@ -8,7 +8,7 @@ from astronote.accounts.lookup import get_operator_or_command_error, get_store_o
 from campaigns import list_members
 from campaigns.audience import local_today
 from campaigns.models import Campaign, Segment
-from campaigns.segments import contacts_matching, segment_problem
+from campaigns.segments import contacts_with_phone_matching_segment, segment_problem
 from contacts.models import List
 
 
@@ -29,14 +29,14 @@ class Command(BaseCommand):
     def handle(self, *, action, store, list_name, by, **options):
         owner = get_store_or_command_error(store)
         actor = get_operator_or_command_error(by) if by else "command line"
-        contacts, problems = self._find_contacts(owner, options)
+        contacts, problems = self._find_contacts_and_problems_or_command_error(owner, options)
         target = List.objects.filter(owner=owner, name=list_name).first()
         if target is None and action == "remove":
             raise CommandError(f"the store has no list {list_name!r}")
         target = target or List.objects.create(owner=owner, name=list_name)
         change = {
-            "add": list_members.add_unrestricted_contacts_to_list,
-            "remove": list_members.remove_contacts_from_list,
+            "add": list_members.add_unrestricted_contacts_of_store_to_list_and_audit,
+            "remove": list_members.remove_contacts_from_list_and_audit,
         }[action]
         count = change(target, contacts, by=actor)
         for problem in problems:
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         done = {"add": "added", "remove": "removed"}[action]
         self.stdout.write(json.dumps(answer) if options["json"] else f"{count:,} {done}")
 
-    def _find_contacts(self, owner, options):
+    def _find_contacts_and_problems_or_command_error(self, owner, options):
         """The contacts that the options name, and what was not used."""
         sources = ("number", "segment", "campaign")
         if sum(bool(options[name]) for name in sources) != 1:
@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 raise CommandError(f"the store has no segment {options['segment']!r}")
             if problem := segment_problem(segment):
                 raise CommandError(problem)
-            return contacts_matching(segment, local_today(owner)), []
+            return contacts_with_phone_matching_segment(segment, local_today(owner)), []
         campaign = Campaign.objects.filter(owner=owner, pk=options["campaign"]).first()
         if campaign is None or not options["result"]:
             raise CommandError("name a campaign of the store, and --result")

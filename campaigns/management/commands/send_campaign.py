@@ -23,7 +23,7 @@ from campaigns.models import (
     Segment,
 )
 from campaigns.preview import CampaignPreview, preview_campaign
-from campaigns.reports import campaign_summary
+from campaigns.reports import campaign_counters_and_report_as_dict
 from campaigns.service_campaigns import (
     MESSAGE_TYPE_MEANINGS,
     NotPermitted,
@@ -81,8 +81,10 @@ class Command(BaseCommand):
             raise CommandError("the text is missing: give --text or --template")
         target = _get_named_or_command_error(List, owner, list_name) if list_name else None
         choices = [
-            *_audience_choices(owner, "list", options["also_list"]),
-            *_audience_choices(owner, "segment", options["segments"]),
+            *_build_unsaved_audience_choices_or_command_error(owner, "list", options["also_list"]),
+            *_build_unsaved_audience_choices_or_command_error(
+                owner, "segment", options["segments"]
+            ),
         ]
         filters = (options["gender"], options["age_group"])
         if not (target or choices or options["everybody"] or any(filters)):
@@ -90,8 +92,12 @@ class Command(BaseCommand):
                 "the audience is missing: give --list, --segment, --everybody, --gender or"
                 " --age-group"
             )
-        choices += _audience_choices(owner, "list", options["without_list"], is_excluded=True)
-        choices += _audience_choices(owner, "segment", options["without_segment"], is_excluded=True)
+        choices += _build_unsaved_audience_choices_or_command_error(
+            owner, "list", options["without_list"], is_excluded=True
+        )
+        choices += _build_unsaved_audience_choices_or_command_error(
+            owner, "segment", options["without_segment"], is_excluded=True
+        )
         campaign = Campaign(
             owner=owner,
             created_by=account or owner,
@@ -120,7 +126,7 @@ class Command(BaseCommand):
         campaign.save()
         try:
             if at:
-                schedule.schedule_campaign(campaign, at, by=actor)
+                schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by=actor)
             else:
                 enqueue.enqueue_campaign(campaign.pk, by=actor)
         except (SendingBlocked, ValueError) as error:
@@ -132,7 +138,7 @@ class Command(BaseCommand):
             wait_with_progress_bar(
                 "Sending", campaign.total or None, lambda: _refresh_and_get_progress(campaign)
             )
-        answer = campaign_summary(campaign)
+        answer = campaign_counters_and_report_as_dict(campaign)
         self.stdout.write(
             json.dumps(answer)
             if options["json"]
@@ -147,21 +153,21 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(answer) if as_json else lines)
 
 
-def _audience_choices(
-    owner: User, source: str, names: Sequence[str] | None, *, is_excluded: bool = False
+def _build_unsaved_audience_choices_or_command_error(
+    owner: User, list_or_segment: str, names: Sequence[str] | None, *, is_excluded: bool = False
 ) -> list[AudienceChoice]:
     """Parts of an audience by the names of lists or segments of the store.
 
     Args:
         owner: the store.
-        source: `list` or `segment`.
+        list_or_segment: `list` or `segment`.
         names: the names; None if the option was not given.
         is_excluded: whether their contacts are left out.
     """
     choices = []
     for name in dict.fromkeys(names or ()):
         choice = AudienceChoice(is_excluded=is_excluded)
-        if source == "list":
+        if list_or_segment == "list":
             choice.list = _get_named_or_command_error(List, owner, name)
         else:
             choice.segment = _get_named_or_command_error(Segment, owner, name)
