@@ -113,7 +113,7 @@ def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
         source_id=campaign_id,
         status__in=UNSENT_BATCH_STATUSES,
     )
-    return batch_queue.cancel_unsent_batches(
+    return batch_queue.cancel_unsent_batches_and_release_credits(
         list(unsent.values_list("pk", flat=True)), skip_reason=Reason.CANCELLED
     )
 
@@ -223,7 +223,9 @@ def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
         ValueError: if the campaign is cancelled, or nobody is left.
     """
     try:
-        count = _resolve_unknown(unknown_messages.requeue_unknown_in_new_batches, campaign, by)
+        count = _resolve_unknown(
+            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise, campaign, by
+        )
     except InsufficientCredits as error:
         raise SendingBlocked(f"not all messages are sent again: {error}") from None
     if not count:
@@ -232,7 +234,7 @@ def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
 
 
 def _resolve_unknown(resolve: unknown_messages.Resolve, campaign: Campaign, by: Any) -> int:
-    return unknown_messages.resolve_unknown_by_batch(
+    return unknown_messages.resolve_unknown_in_transaction_per_batch(
         resolve, CampaignMessage, by=by, campaign_id=campaign.pk
     )
 
@@ -250,7 +252,7 @@ def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) 
     offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
     own_url, shared_url = (
         links.short_url(SAMPLE_CODE),
-        links.create_links_and_shorten_urls({0: offer})[0],
+        links.create_links_and_shorten_long_urls({0: offer})[0],
     )
     text = create_links_and_campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(
         own_url, shared_url

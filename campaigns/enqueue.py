@@ -30,7 +30,7 @@ from campaigns.new_messages import (
     iter_chunks_without_suppressed,
 )
 from messaging import batch_writing, credits, database_age, sending_stop
-from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def _write_messages_until_over_limit(campaign: Campaign, sender: str) -> Written
     sources = {campaign.pk: batch_writing.BatchSource(sender, campaign.message_type)}
     batches: list[credits.NewBatch] = []
     batch_counts: Counter[int] = Counter()
-    first_turn, message_count, skipped_count = lowest_due_turn(), 0, 0
+    first_turn, message_count, skipped_count = lowest_due_turn_or_zero(), 0, 0
     chunks = iter_chunks_without_suppressed(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch_in_one_thread(
@@ -162,7 +162,7 @@ def _write_messages_until_over_limit(campaign: Campaign, sender: str) -> Written
         max_ahead=1,
     )
     for messages in rendered:
-        batches += batch_writing.write_batches_and_messages(
+        batches += batch_writing.insert_batches_and_messages_and_tally_skipped(
             CampaignMessage,
             messages,
             sources,
@@ -178,5 +178,5 @@ def _build_messages_with_new_tracking_ids(
     campaign: Campaign, render: message_text.Renderer, chunk: RecipientChunk
 ) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; runs in a thread and must not query the database."""
-    tracking_ids = batch_writing.generate_tracking_ids(len(chunk.recipients))
+    tracking_ids = batch_writing.generate_tracking_ids_with_shared_prefix(len(chunk.recipients))
     return build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)

@@ -45,7 +45,7 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
 def is_opted_out_at_store_or_everywhere_or_pending(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
     is_suppressed = bool(suppressed_phones(message.owner_id, [message.to]))
-    return is_suppressed or page_opt_outs.is_opt_out_waiting(message)
+    return is_suppressed or page_opt_outs.is_opt_out_of_number_unapplied(message)
 
 
 def is_suppressed_everywhere(message: OutboundMessage) -> bool:
@@ -114,7 +114,7 @@ def send_code_if_number_unchanged_and_allowed(
     if contact is None:
         return False
     try:
-        opt_in_requests.send_opt_in_code(
+        opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
             contact, text, wording=wording, version=f"opt-out page, {language}"
         )
     except SendingBlocked as blocked:
@@ -135,7 +135,7 @@ def opt_in_by_code(message: OutboundMessage, code: str, evidence: Evidence) -> C
     if contact is None:
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_event_details_of_message(message))
-    return opt_in_requests.subscribe_or_count_wrong_code(
+    return opt_in_requests.subscribe_by_code_or_count_wrong_attempt(
         contact, code, source=page_opt_outs.SOURCE, evidence=evidence
     )
 

@@ -138,7 +138,7 @@ def raise_postponed_if_over_store_cap(batch: Batch) -> None:
 
 
 def contact_ids_over_marketing_caps(
-    contact_ids: Sequence[int], *, except_batch: int | None = None
+    contact_ids: Sequence[int], *, except_batch_id: int | None = None
 ) -> set[int]:
     """Those of the contacts who have reached a cap on marketing messages, per day or week.
 
@@ -146,7 +146,7 @@ def contact_ids_over_marketing_caps(
 
     Args:
         contact_ids: contacts to check.
-        except_batch: a batch whose messages do not count.
+        except_batch_id: a batch whose messages do not count.
     """
     over_cap: set[int] = set()
     for cap, period in (
@@ -164,7 +164,7 @@ def contact_ids_over_marketing_caps(
             "contacts": list(contact_ids),
             "since": database_now() - period,
             "cap": cap,
-            "except_batch": except_batch,
+            "except_batch": except_batch_id,
         }
         over_cap.update(
             contact_id

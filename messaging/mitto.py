@@ -185,7 +185,7 @@ class MittoClient:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def send_bulk(
+    def send_bulk_or_singly_if_unsupported(
         self, messages: Sequence[OutgoingSms], *, may_send: Callable[[int], bool] = lambda at: True
     ) -> SendResult:
         """Send up to 5,000 messages in one call.
@@ -209,9 +209,9 @@ class MittoClient:
                 result.status_code,
             )
             self._no_bulk_until = time.monotonic() + NO_BULK_SECONDS
-        return self._send_singly_while_answers_are_clear(messages, may_send)
+        return self._send_singly_until_refused_unclear_or_time_limit(messages, may_send)
 
-    def _send_singly_while_answers_are_clear(
+    def _send_singly_until_refused_unclear_or_time_limit(
         self, messages: Sequence[OutgoingSms], may_send: Callable[[int], bool]
     ) -> SendResult:
         """Send messages singly until one may not be sent or is not taken."""
@@ -368,7 +368,7 @@ def _interpret_send_answer(body: Any, messages: Sequence[OutgoingSms]) -> Accept
 
     The items are in the order of the messages, unless they name their destinations.
     """
-    items = _get_any_case(body, "messages") if isinstance(body, dict) else None
+    items = _get_by_lower_case_name(body, "messages") if isinstance(body, dict) else None
     if items is None and isinstance(body, dict) and len(messages) == 1:
         items = [body]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -389,7 +389,9 @@ def _interpret_send_answer(body: Any, messages: Sequence[OutgoingSms]) -> Accept
 
 
 def _build_ambiguous_with_error_words(problem: str, body: Any) -> Ambiguous:
-    words = error_words_or_empty(_get_any_case(body, "errors") if isinstance(body, dict) else body)
+    words = error_words_or_empty(
+        _get_by_lower_case_name(body, "errors") if isinstance(body, dict) else body
+    )
     return Ambiguous(mask_phone_numbers(f"{problem}: {words}" if words else problem)[:MAX_WORDS])
 
 
@@ -418,14 +420,14 @@ def _digits_of_number(number: Any) -> str:
 
 def _id_or_error_words_of_item(item: Mapping[str, Any]) -> SentItem:
     message_id = item.get("messageId") or next(  # as Mitto documents it; else as it may be
-        filter(None, (_get_any_case(item, name) for name in ID_FIELDS)), None
+        filter(None, (_get_by_lower_case_name(item, name) for name in ID_FIELDS)), None
     )
     if isinstance(message_id, (str, int)):
         return SentItem(str(message_id))
     return SentItem(None, mask_phone_numbers(error_words_or_empty(item))[:MAX_WORDS])
 
 
-def _get_any_case(item: Mapping[str, Any], name: str) -> Any:
+def _get_by_lower_case_name(item: Mapping[str, Any], name: str) -> Any:
     if name in item:
         return item[name]
     return next((value for other, value in item.items() if other.lower() == name), None)
@@ -438,7 +440,7 @@ def error_words_or_empty(value: Any) -> str:
     `errors` by field), or a list of these.
     """
     if isinstance(value, Mapping):
-        named = [(name, _get_any_case(value, name)) for name in WORD_FIELDS]
+        named = [(name, _get_by_lower_case_name(value, name)) for name in WORD_FIELDS]
         found = [
             f"code {text}" if name == "code" else text
             for name, inner in named

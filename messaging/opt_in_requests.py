@@ -38,7 +38,10 @@ from contacts.models import (
 from contacts.opt_in_wording import CONFIRM_LINK_TAG, opt_in_question_of, without_confirm_link_tag
 from contacts.phones import can_receive_sms
 from messaging import limits
-from messaging.direct_messages import NewDirectMessage, write_and_enqueue_direct_messages
+from messaging.direct_messages import (
+    NewDirectMessage,
+    write_and_enqueue_direct_messages_or_raise_blocked,
+)
 from messaging.models import WebhookEvent
 from messaging.opt_in_secrets import is_opt_in_code_of_message, tracking_id_if_confirm_token_valid
 
@@ -58,7 +61,7 @@ ANSWER_BY_REPLY = "Yes, I agree: reply YES, or open {link}"
 # Double opt-in
 
 
-def ask_for_consent(
+def get_or_send_opt_in_request_or_raise_blocked(
     contact: Contact,
     *,
     by: User | AnonymousUser | str,
@@ -97,11 +100,11 @@ def ask_for_consent(
         )
         audit.write_entry("asked for consent", contact, by=by)
         if not limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
-            _write_request_messages_and_mark_sent(store, [request])
+            _enqueue_request_messages_and_mark_sent(store, [request])
     return request
 
 
-def send_waiting_opt_in_requests() -> dict[str, int]:
+def send_or_close_waiting_opt_in_requests() -> dict[str, int]:
     """Write the messages of the requests that wait for it, such as those of imports.
 
     Each store's are written in batches, each in its own transaction. A store that may not send,
@@ -116,7 +119,7 @@ def send_waiting_opt_in_requests() -> dict[str, int]:
         waiting = OptInRequest.objects.waiting_to_be_written()
         if not acquired or not waiting.exists():
             return {}
-        counts = {"sent": 0, "closed": _close_requests_that_waited_too_long()}
+        counts = {"sent": 0, "closed": _close_and_audit_requests_waiting_too_long()}
         stores = User.objects.eligible_to_send_with_sender().filter(
             pk__in=waiting.values("contact__owner")
         )
@@ -132,7 +135,7 @@ def send_waiting_opt_in_requests() -> dict[str, int]:
     return counts
 
 
-def _close_requests_that_waited_too_long() -> int:
+def _close_and_audit_requests_waiting_too_long() -> int:
     """Close the requests that could not be sent in time, with an audit entry for each store."""
     late = OptInRequest.objects.waiting_to_be_written().filter(
         created_at__lte=database_now() - LIFETIME
@@ -183,7 +186,7 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
             .close_unanswered()
         )
         if askable:
-            _write_request_messages_and_mark_sent(store, askable)
+            _enqueue_request_messages_and_mark_sent(store, askable)
     return {"sent": len(askable), "closed": closed} if requests else {}
 
 
@@ -211,19 +214,19 @@ def _reasons_not_to_ask_by_contact_id(store: User, contacts: Sequence[Contact]) 
     return reasons
 
 
-def _write_request_messages_and_mark_sent(store: User, requests: Sequence[OptInRequest]) -> None:
+def _enqueue_request_messages_and_mark_sent(store: User, requests: Sequence[OptInRequest]) -> None:
     """Write the messages of requests whose contacts are locked, in the caller's transaction.
 
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
     sender = require_eligible_sender(store)
-    messages = write_and_enqueue_direct_messages(
+    messages = write_and_enqueue_direct_messages_or_raise_blocked(
         store,
         [
             NewDirectMessage(
                 request.contact.phone or "",
-                _add_reply_or_link_instruction(request.wording, sender),
+                _add_answer_instruction_unless_link_in_wording(request.wording, sender),
                 f"opt-in:{request.pk}",
                 request.contact_id,
             )
@@ -243,7 +246,7 @@ MARK_AS_SENT = """
 """
 
 
-def _add_reply_or_link_instruction(wording: str, sender: str) -> str:
+def _add_answer_instruction_unless_link_in_wording(wording: str, sender: str) -> str:
     """The text of a request, with the tag of its link; only a number can be answered."""
     if CONFIRM_LINK_TAG in wording:
         return wording
@@ -281,7 +284,7 @@ def subscribe_or_close_request_if_open(
         Whether the contact is subscribed now.
     """
     with transaction.atomic():
-        _lock_contact(request)
+        _lock_contact_of_request(request)
         if not OptInRequest.objects.open_at(at).filter(pk=request.pk).exists():
             return False
         return _subscribe_or_close_request(request, SOURCE, evidence, at=at)
@@ -309,7 +312,7 @@ def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: Webho
     if len(requests) != 1:
         return False
     with transaction.atomic():
-        _lock_contact(requests[0])
+        _lock_contact_of_request(requests[0])
         if not open_requests.filter(pk=requests[0].pk).exists():
             return False
         at = event.occurred_at or event.received_at
@@ -318,7 +321,7 @@ def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: Webho
         )
 
 
-def _lock_contact(request: OptInRequest) -> None:
+def _lock_contact_of_request(request: OptInRequest) -> None:
     """Lock the contact, as everywhere before its requests."""
     Contact.objects.select_for_update().get(pk=request.contact_id)
 
@@ -358,7 +361,9 @@ class CodeResult(StrEnum):
     REFUSED = "refused"  # something is in the way of consent
 
 
-def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str) -> OptInRequest:
+def replace_and_send_opt_in_code_or_raise_blocked(
+    contact: Contact, text: str, *, wording: str, version: str
+) -> OptInRequest:
     """Send a code to a contact that opted out and wants to come back; the store pays.
 
     An earlier code no longer counts.
@@ -395,7 +400,9 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         )
         # Without the contact, since its number is suppressed and it asked for the code itself.
         message = NewDirectMessage(contact.phone or "", text, f"opt-in:{request.pk}")
-        request.tracking_id = write_and_enqueue_direct_messages(store, [message])[0].tracking_id
+        request.tracking_id = write_and_enqueue_direct_messages_or_raise_blocked(store, [message])[
+            0
+        ].tracking_id
         request.save(update_fields=["tracking_id"])
     return request
 
@@ -417,7 +424,7 @@ def find_open_code_request(contact: Contact) -> OptInRequest | None:
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 
-def subscribe_or_count_wrong_code(
+def subscribe_by_code_or_count_wrong_attempt(
     contact: Contact, code: str, *, source: str, evidence: Evidence
 ) -> CodeResult:
     """Subscribe a contact again if this is the code that was sent to it.

@@ -30,7 +30,7 @@ UNSUBSCRIBE = "unsubscribe_link"
 _USABLE_TAG = re.compile(r"""(?<![^\s(\[<:;,'"«])\x00(?=[)\]>:;,.!?'"»]*(?:\s|\Z))""")
 
 
-def opt_out_line(store: User | None) -> str:
+def usable_opt_out_line_or_default(store: User | None) -> str:
     """A store's own opt-out line if customers can opt out by it, else that of its language.
 
     Args:

@@ -87,7 +87,7 @@ def record_outcomes_and_settle_credits(
     )
 
 
-def record_first_outcomes_and_settle_credits(
+def record_mostly_first_outcomes_and_settle_credits(
     message_class: type[OutboundMessage], outcomes: Sequence[Outcome]
 ) -> int:
     """Record outcomes of queued messages, and settle their credits and counters.
@@ -150,7 +150,7 @@ OUTCOME_COLUMNS = {
 
 def record_sql_outcomes_and_settle_credits(
     message_class: type[OutboundMessage],
-    query: str,
+    outcomes_query: str,
     params: Parameters,
     *,
     batches_locked: bool = False,
@@ -163,15 +163,15 @@ def record_sql_outcomes_and_settle_credits(
 
     Args:
         message_class: the class of all the messages.
-        query: selects OUTCOME_COLUMNS; `{table}` in it stands for the class's table.
-        params: the parameters of the query.
+        outcomes_query: selects OUTCOME_COLUMNS; `{table}` in it stands for the class's table.
+        params: its parameters.
         batches_locked: whether the caller holds the row locks of the messages' batches.
 
     Returns:
         How many messages changed status.
     """
     table = message_class._meta.db_table
-    query = query.format(table=table)
+    query = outcomes_query.format(table=table)
     with transaction.atomic(savepoint=False):
         if not batches_locked:
             execute(LOCK_BATCHES.format(table=table, query=query), params)
@@ -191,14 +191,14 @@ def _settle_credits_and_counters(
 ) -> int:
     """Settle the credits and counters of changed messages; return how many changed status."""
     moved = [group for group in changed if group.status_before != group.status]
-    _update_receipts_awaited(moved)
+    _update_awaiting_receipt_counts_of_batches(moved)
     _charge_accepted_and_release_unsent(moved)
     _notify_message_class_of_changes(message_class, moved)
     _move_between_tallies(message_class.batch_kind, changed)
     return sum(group.messages for group in moved)
 
 
-def _update_receipts_awaited(moved: list[ChangedMessages]) -> None:
+def _update_awaiting_receipt_counts_of_batches(moved: list[ChangedMessages]) -> None:
     """Update each batch's number of sent messages that have no final receipt."""
     deltas: Counter[BatchId] = Counter()
     for group in moved:
@@ -225,7 +225,7 @@ def _charge_accepted_and_release_unsent(moved: list[ChangedMessages]) -> None:
             parts = charges if group.status in ACCEPTED_STATUSES else releases
             parts[group.owner_id, group.batch_id] += group.parts
     for key in sorted(charges.keys() | releases.keys()):
-        credits.settle_reservation(*key, charge=charges[key], release=releases[key])
+        credits.settle_reservation_even_if_expired(*key, charge=charges[key], release=releases[key])
 
 
 def _notify_message_class_of_changes(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from messaging.reply_text import (
     Clause,
-    edit_distance,
+    edit_distance_up_to_limit,
     fold,
     has_two_letters_swapped,
     latin_if_all_greek_capitals_look_latin,
@@ -389,7 +389,7 @@ class _Vocabulary:
     def is_one_letter_off_short_command(self, word: str) -> bool:
         """Whether a word that nobody knows is one letter away from a short command."""
         return word not in self and any(
-            edit_distance(word, command, 1) == 1
+            edit_distance_up_to_limit(word, command, 1) == 1
             for command in self._commands
             if 3 < len(command) < ONE_SLIP
         )
@@ -405,7 +405,7 @@ class _Vocabulary:
             limit = 2 if len(known) >= TWO_SLIPS and word[0] == known[0] else 1
             lengths = (len(known) - 1, len(known), len(known) + 1)
             beginnings = {word[:length] for length in lengths} if is_stem else {word}
-            distance = min(edit_distance(each, known, limit) for each in beginnings)
+            distance = min(edit_distance_up_to_limit(each, known, limit) for each in beginnings)
             if distance <= limit and distance < fewest:
                 best, fewest = known, distance
         return best

@@ -93,7 +93,7 @@ CONVERSATIONS = """
 """
 
 
-def find_addressees(
+def find_addressees_or_all_stores(
     numbers: Sequence[str], conversations: Sequence[Conversation], reply_to_sender_id: str
 ) -> Addressees:
     """Whom a reply is meant for.

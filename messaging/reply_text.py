@@ -170,7 +170,7 @@ def has_two_letters_swapped(token: str, word: str) -> bool:
     return len(differing) == 2 and differing[1] - differing[0] <= 2
 
 
-def edit_distance(left: str, right: str, limit: int) -> int:
+def edit_distance_up_to_limit(left: str, right: str, limit: int) -> int:
     """The letters to insert, remove, change or swap with the next; more than `limit` is cut."""
     if abs(len(left) - len(right)) > limit:
         return limit + 1

@@ -182,7 +182,7 @@ class Sandbox:
         data = await request.read()
         received_at = time.time()
         self.calls += 1
-        fault = self._draw_fault()
+        fault = self._draw_fault_and_count_down()
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1000)
         if refusal := self._account_refusal_or_none(request):
@@ -285,7 +285,7 @@ class Sandbox:
                 return web.Response(text="<html>OK</html>", content_type="text/html")
         return None
 
-    def _draw_fault(self) -> str:
+    def _draw_fault_and_count_down(self) -> str:
         behaviour = self.behaviour
         if behaviour.fault == "none" or behaviour.fault_count == 0:
             return "none"
@@ -316,7 +316,7 @@ class Sandbox:
                 errors.append(problem)
                 continue
             sms, destination = entry["sms"], entry["destination"]
-            fails = bool(behaviour.fails_after_acceptance) or self._is_undeliverable(
+            fails = bool(behaviour.fails_after_acceptance) or self._is_in_undelivered_share(
                 destination, sms["text"]
             )
             row = [message_id, destination, sms["text"], sms["sender"], now, bulk_id, fails]
@@ -346,7 +346,7 @@ class Sandbox:
             del answer["bulkId"]
         return answer
 
-    def _is_undeliverable(self, destination: str, text: str) -> bool:
+    def _is_in_undelivered_share(self, destination: str, text: str) -> bool:
         """Whether the message is not delivered, decided by seed, number and text."""
         if not self.behaviour.undelivered_share:
             return False

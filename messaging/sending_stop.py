@@ -179,7 +179,7 @@ def _enqueue_probe(at: datetime) -> None:
     jobs.enqueue_at_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
 
 
-def increment_refused_calls() -> int:
+def increment_refused_calls_since_last_accepted() -> int:
     """Count a call that Mitto refused; return how many were since it last accepted one."""
     count: int = rows(COUNT_REFUSED_CALL)[0][0]
     return count
@@ -244,7 +244,7 @@ MESSAGES_OF_BATCHES = """
 
 
 @transaction.atomic
-def claim_probe_and_schedule_next() -> Batch | None:
+def claim_probe_of_random_store_and_schedule_next() -> Batch | None:
     """Claim one message as a probe, in a batch of its own; None if no probe or batch is due.
 
     It is of a store picked at random, so that a store whose messages are refused does not keep the
@@ -303,7 +303,7 @@ def _save_and_enqueue_next_probe(stop: SendingStop) -> None:
     _enqueue_probe(stop.next_probe_at)
 
 
-def let_sending_go_on(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
+def let_sending_go_on_or_raise(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
     """End a reason because a person says so.
 
     Raises:
@@ -311,12 +311,12 @@ def let_sending_go_on(reason: StopReason, *, by: User | AnonymousUser | str) -> 
     """
     if reason in NOT_ENDED_BY_A_PERSON:
         raise CannotGoOn(f"{reason.label}. {WAYS_ON[reason]}")
-    if not end_stop(reason, by=by):
+    if not end_stop_and_enqueue_due_batches(reason, by=by):
         raise CannotGoOn(f"sending is not stopped for this reason: {reason.value}")
 
 
 @transaction.atomic
-def end_stop(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
+def end_stop_and_enqueue_due_batches(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
     """End a reason, enqueue jobs for what may be sent then, and write an audit entry.
 
     The time for which sending was stopped does not count for the life of credit reservations.

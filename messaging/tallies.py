@@ -93,7 +93,9 @@ ADD_COUNTS = """
 """
 
 
-def add_one_to_tally(owner_id: int, kind: str, source_id: int | None, event: TallyEvent) -> None:
+def add_one_to_tally_of_now(
+    owner_id: int, kind: str, source_id: int | None, event: TallyEvent
+) -> None:
     """Count one event of a campaign or automation, now."""
     slot = slot_start(database_now())
     add_to_tallies({TallyKey(StoreId(owner_id), kind, source_id, slot, event.value, ""): 1})

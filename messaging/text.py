@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import clean_name_or_empty
-from messaging.addresses import TAG, find_addresses, percent_encode_value
+from messaging.addresses import TAG, find_web_addresses_except_bare_hosts, percent_encode_value
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
@@ -121,7 +121,7 @@ class Template:
         tags: the known tags, in their order.
         fields: names of the fields that the text uses, values of FIELD_BY_TAG.
         unknown_tags: what else the text has in braces; it is rendered as it is, and no text with
-            such is sent (`tag_problem`).
+            such is sent (`tag_problem_or_empty`).
     """
 
     __slots__ = ("_format", "_is_plain", "_literals", "fields", "tags", "unknown_tags")
@@ -168,7 +168,7 @@ class Template:
         defaults = ("" if tag.in_address else tag.default for tag in self.tags)
         return self._format % tuple(defaults)
 
-    def problem_of_offer_links(self) -> str:
+    def problem_of_text_joined_to_offer_link(self) -> str:
         """What is wrong if characters follow an offer link so that it no longer leads there."""
         for position, tag in enumerate(self.tags):
             if tag.field != "offer_link" or tag.in_address:
@@ -214,7 +214,8 @@ def _split_at_tags(text: str) -> _SplitText:
         name, _, default = match[1].partition("|")
         if field := FIELD_BY_TAG.get(_fold_tag(name)):
             in_address = any(
-                address.start < match.start() < address.end for address in find_addresses(text)
+                address.start < match.start() < address.end
+                for address in find_web_addresses_except_bare_hosts(text)
             )
             tags.append(Tag(field, _collapse_spaces_within_lines(default), in_address))
             literals.append(text[end : match.start()])
@@ -228,7 +229,7 @@ def _fold_tag(name: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def tag_problem(text: str, other_tags: Collection[str] = ()) -> str:
+def tag_problem_or_empty(text: str, other_tags: Collection[str] = ()) -> str:
     """What is wrong with the braces in a text, with the tag that is probably meant; empty if right.
 
     Args:
@@ -241,9 +242,9 @@ def tag_problem(text: str, other_tags: Collection[str] = ()) -> str:
     unknown = template.unknown_tags
     if not unknown:
         return (
-            _problem_of_defaults(template.tags)
+            _problem_of_defaults_in_other_syntax(template.tags)
             or _problem_of_other_programs_tags(text)
-            or template.problem_of_offer_links()
+            or template.problem_of_text_joined_to_offer_link()
         )
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
@@ -253,7 +254,7 @@ def tag_problem(text: str, other_tags: Collection[str] = ()) -> str:
     return f"{written} is no tag, and braces are for tags only: there are {known}."
 
 
-def _problem_of_defaults(tags: Iterable[Tag]) -> str:
+def _problem_of_defaults_in_other_syntax(tags: Iterable[Tag]) -> str:
     """What is wrong with the defaults of tags, if one is no plain text."""
     for tag in tags:
         if _NOT_PLAIN_DEFAULT.match(tag.default):
@@ -270,7 +271,9 @@ def _problem_of_other_programs_tags(text: str) -> str:
         field = FIELD_BY_TAG.get(_fold_tag(name)) or _FIELD_BY_MEANING.get(
             read_heading(name).meaning
         )
-        in_address = any(a.start < match.start() < a.end for a in find_addresses(text))
+        in_address = any(
+            a.start < match.start() < a.end for a in find_web_addresses_except_bare_hosts(text)
+        )
         if field and not (in_address and match[1].startswith("[")):  # ?f[name]=1 is usual
             return f"{match[0]} is no tag: write {{{{{field}}}}}."
     return ""

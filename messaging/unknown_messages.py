@@ -16,7 +16,7 @@ from django.db import transaction
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from messaging import credits, outcomes
-from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
 from messaging.models import Batch, BatchId, OutboundMessage, StatusChange
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus, Reason
@@ -62,7 +62,7 @@ def _mark_and_settle_unknown(
 
 
 @transaction.atomic
-def requeue_unknown_in_new_batches(
+def requeue_unknown_not_sent_otherwise_or_raise(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> int:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
@@ -94,9 +94,11 @@ def requeue_unknown_in_new_batches(
             message_type=old_batch.message_type,
             sender=old_batch.sender,
             size=len(in_batch),
-            turn=lowest_due_turn(),
+            turn=lowest_due_turn_or_zero(),
         )
-        credits.settle_reservation(old_batch.owner_id, old_batch.pk, charge=0, release=parts)
+        credits.settle_reservation_even_if_expired(
+            old_batch.owner_id, old_batch.pk, charge=0, release=parts
+        )
         new_batches.append(
             credits.NewBatch(StoreId(new_batch.owner_id), BatchId(new_batch.pk), parts)
         )
@@ -116,7 +118,7 @@ def requeue_unknown_in_new_batches(
     return len(messages)
 
 
-def resolve_unknown_by_batch(
+def resolve_unknown_in_transaction_per_batch(
     resolve: Resolve,
     model: type[OutboundMessage],
     *,
@@ -137,7 +139,7 @@ def resolve_unknown_by_batch(
         How many were unknown.
 
     Raises:
-        InsufficientCredits, CannotSendAgain: as `requeue_unknown_in_new_batches`.
+        InsufficientCredits, CannotSendAgain: as `requeue_unknown_not_sent_otherwise_or_raise`.
     """
     unknown = model.objects.filter(status=MessageStatus.UNKNOWN, **filters)
     batch_ids = unknown.order_by("batch").values_list("batch", flat=True).distinct()

@@ -11,5 +11,9 @@ urlpatterns: list[URLPattern] = [
         for name in webhooks.ADDRESSES
         for token in ("", "/<str:token>")
     ),
-    path("admin/top-up/<int:pk>/", admin.site.admin_view(views.top_up), name="top_up"),
+    path(
+        "admin/top-up/<int:pk>/",
+        admin.site.admin_view(views.show_confirmation_or_top_up_wallet),
+        name="top_up",
+    ),
 ]

@@ -99,7 +99,8 @@ class MessageAdmin(ReadOnlyAdmin):
             "mark_failed", "Unknown: mark failed and release credits",
         ),
         _build_confirmed_resolve_action(
-            unknown_messages.requeue_unknown_in_new_batches, "resend", "Unknown: send again",
+            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
+            "resend", "Unknown: send again",
             title="Send unknown messages again?",
             warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
             "a message that Mitto did accept is sent twice.",

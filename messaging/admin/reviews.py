@@ -16,7 +16,8 @@ from astronote.common.admin_lists import ReadOnlyAdmin
 from messaging.models import ReplyReview
 from messaging.reply_reviews import (
     DecisionRefused,
-    decide_review,
+    UndecidedReviews,
+    decide_review_and_audit_or_raise_refused,
     describe_reviews,
     open_reviews,
     proposes_opt_out,
@@ -48,7 +49,7 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
     ordering = ("pk",)
     actions = ["opt_out", "not_an_opt_out"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ReplyReview]:
+    def get_queryset(self, request: HttpRequest) -> UndecidedReviews:
         return open_reviews()
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
@@ -111,7 +112,9 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
         decided = 0
         for pk in reviews.values_list("pk", flat=True):
             try:
-                decide_review(pk, is_opt_out=answer == Answer.OPT_OUT, by=request.user)
+                decide_review_and_audit_or_raise_refused(
+                    pk, is_opt_out=answer == Answer.OPT_OUT, by=request.user
+                )
                 decided += 1
             except DecisionRefused as refused:
                 messages.error(request, str(refused))

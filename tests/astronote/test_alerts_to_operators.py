@@ -98,7 +98,7 @@ def test_an_operator_switches_mails_on_and_gets_those_of_a_stop(operator):
     assert [message.to for message in told] == [["me@example.com"]]
     operator.post("/admin/account/alerts/")
     mail.outbox.clear()
-    sending_stop.let_sending_go_on(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.let_sending_go_on_or_raise(StopReason.ACCOUNT_REFUSED, by="test")
     alerts.check()
     assert not mail.outbox
 

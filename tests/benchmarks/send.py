@@ -150,7 +150,7 @@ def _statements(campaign: Any) -> int:
     from campaigns import actions
     from messaging import sending
 
-    word, statements = counted(sending.process_next_batch)
+    word, statements = counted(sending.claim_and_process_next_batch_or_probe)
     assert word == "accepted"
     actions.cancel_campaign(campaign, by="benchmark")
     actions.cancel_batches_of_cancelled_campaign(campaign.pk)

@@ -42,7 +42,7 @@ def stores(sandbox, client, tmp_path):
         direct_messages.enqueue_direct_message_or_raise_blocked(
             store, PHONE, f"Test for {NAME}", key="k"
         )
-        while sending.process_next_batch() != "none due":
+        while sending.claim_and_process_next_batch_or_probe() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
         OfferViewEvent.objects.create(

@@ -56,7 +56,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     with pytest.raises(direct_messages.SendingBlocked):
         direct_messages.enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
-    while sending.process_next_batch() != "none due":
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
     campaign.refresh_from_db()
     assert campaign.sent == 1
@@ -122,7 +122,9 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
     assert "PHONE_HASH_KEY_OLD can be removed" in rotate(capsys)
     settings.PHONE_HASH_KEY_OLD = ""
     assert ready(client) == "ok" and held() == {(alice.pk, PHONE)}
-    reply_reviews.decide_review(hold.reply_id, is_opt_out=True, by="test")
+    reply_reviews.decide_review_and_audit_or_raise_refused(
+        hold.reply_id, is_opt_out=True, by="test"
+    )
     assert suppressed_phones(alice.pk, [PHONE]) == {PHONE}
     assert Suppression.objects.get().key_id == key_id(NEW)
 

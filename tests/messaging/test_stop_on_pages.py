@@ -10,7 +10,7 @@ from astronote.models import AuditEntry, User
 from campaigns import enqueue
 from messaging import sending
 from messaging.models import SendingStop
-from messaging.sending_stop import end_stop, stop_sending
+from messaging.sending_stop import end_stop_and_enqueue_due_batches, stop_sending
 from messaging.statuses import StopReason
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -27,7 +27,7 @@ def stopped(sandbox, settings):
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 30)).pk)
     sandbox.behave(account_status=402)
-    assert sending.process_next_batch() == "account refused"
+    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
     sandbox.behave(account_status=0)
     return campaign
 
@@ -59,7 +59,7 @@ def test_the_banner_is_read_aloud_once_and_is_gone_afterwards(client, stopped):
     address = "/admin/messaging/batch/"
     assert '<p class="alert banner" role="alert">Sending is stopped' in page(client, address)
     assert 'role="alert">Sending is stopped' not in page(client, "/admin/live/")
-    end_stop(StopReason.ACCOUNT_REFUSED, by="test")
+    end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
     assert "Sending is stopped" not in page(client, address)
 
 
@@ -71,7 +71,7 @@ def test_an_administrator_lets_sending_go_on(client, stopped):
     answer = client.post(REFUSED, secure=True, follow=True)
     assert "Sending goes on." in answer.content.decode()
     assert AuditEntry.objects.get(action="sending goes on").actor == user
-    while sending.process_next_batch() != "none due":
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
     stopped.refresh_from_db()
     assert (stopped.sent, stopped.failed) == (30, 0)
@@ -101,7 +101,7 @@ def test_readyz_and_metrics_know_it(client, settings, stopped):
     assert "astronote_sending_stopped 1.0" in metrics
     assert "astronote_waiting_messages 30.0" in metrics
     assert "astronote_waiting_credits 30.0" in metrics
-    end_stop(StopReason.ACCOUNT_REFUSED, by="test")
+    end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
     assert client.get("/readyz", secure=True).json()["sending"] == "ok"
     assert "astronote_sending_stopped 0.0" in page(client, "/metrics")
 
