@@ -61,7 +61,9 @@ def pause_campaign(campaign: Campaign, *, by: Any) -> None:
             campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending"
         )
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_pending_batches("the campaign is paused", **_batch_filter_kwargs(campaign))
+        batch_queue.hold_pending_batches_until_released(
+            "the campaign is paused", **_batch_filter_kwargs(campaign)
+        )
 
 
 def resume_campaign(campaign: Campaign, *, by: Any) -> None:
@@ -204,12 +206,12 @@ def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campai
 
 def settle_unknown_as_delivered(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as delivered and charge them; return how many."""
-    return _resolve_unknown(unknown_messages.mark_unknown_delivered_and_charge, campaign, by)
+    return _resolve_unknown(unknown_messages.mark_unknown_delivered_charge_and_audit, campaign, by)
 
 
 def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
-    return _resolve_unknown(unknown_messages.mark_unknown_failed_and_release, campaign, by)
+    return _resolve_unknown(unknown_messages.mark_unknown_failed_release_and_audit, campaign, by)
 
 
 def resend_unknown_while_credits_last(campaign: Campaign, *, by: Any) -> int:
@@ -257,7 +259,7 @@ def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) 
     text = create_links_and_campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(
         own_url, shared_url
     )
-    message = direct_messages.enqueue_direct_message_or_raise_blocked(
+    message = direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
         campaign.owner, phone, text, key=f"{TEST_KEY_PREFIX}{secrets.token_hex(8)}"
     )
     audit.write_entry("test", campaign, by=by, message=message.pk)

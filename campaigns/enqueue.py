@@ -93,7 +93,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         return campaign
     if by is not None:
         service_campaigns.raise_not_permitted_if_may_not_send_type(campaign.message_type, by)
-    if sending_stop.is_stopped_by_restore():
+    if sending_stop.is_stopped_by_old_or_restored_database():
         raise SendingBlocked("after a restore nothing starts until a person lets sending go on")
     sender = require_eligible_sender(campaign.owner)
     if not campaign.message_text.strip():

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
-from messaging.models import Batch, MessageId
+from messaging.models import Batch, BatchCount, MessageId
 from messaging.outcomes import Outcome
 from messaging.statuses import (
     IN_FLIGHT_BATCH_STATUSES,
@@ -40,7 +40,7 @@ def enqueue_send_jobs_on_commit(batch_count: int) -> None:
     jobs.enqueue_copies_on_commit("sms", SEND_NEXT, batch_count)
 
 
-def due_batches() -> QuerySet[Batch]:
+def pending_batches_due_now() -> QuerySet[Batch]:
     """The pending batches that wait for a worker and for no time."""
     return Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=Now())
 
@@ -87,7 +87,7 @@ LOWEST_DUE_TURN = """
 """
 
 
-def release_pending_batches_and_enqueue_jobs(**filters: Any) -> int:
+def release_pending_batches_and_enqueue_jobs(**filters: Any) -> BatchCount:
     """Make the pending batches that match the filters due now, with new turns in the same order.
 
     Enqueues a job for each. Returns how many there are.
@@ -111,7 +111,7 @@ RELEASE_BATCHES = """
 """
 
 
-def hold_pending_batches(reason: str, **filters: Any) -> int:
+def hold_pending_batches_until_released(reason: str, **filters: Any) -> BatchCount:
     """Hold the pending batches that match the filters until they are released.
 
     Returns how many there are.
@@ -121,7 +121,9 @@ def hold_pending_batches(reason: str, **filters: Any) -> int:
     )
 
 
-def cancel_unsent_batches_and_release_credits(batch_ids: Sequence[int], *, skip_reason: str) -> int:
+def cancel_unsent_batches_and_release_credits(
+    batch_ids: Sequence[int], *, skip_reason: str
+) -> BatchCount:
     """Cancel batches that were not sent: skip their messages and release their credits.
 
     A claimed batch is dropped too, and its worker loses the claim. A batch that is being submitted

@@ -189,7 +189,7 @@ NEW_BATCH_IDS = """
 
 
 def _add_skipped_to_tallies(model: type[OutboundMessage], skipped: Sequence[NewMessage]) -> None:
-    slot = tallies.slot_start(database_now())
+    slot = tallies.five_minute_slot_start(database_now())
     event = TallyEvent.SKIPPED.value
     tallies.add_to_tallies(
         Counter(

@@ -16,7 +16,7 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
-from messaging.direct_messages import enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
 from messaging.event_fields import TEXT_FIELDS, first_filled_field_as_text_or_empty
 from messaging.models import DirectMessage, Reply, message_classes
 from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason
@@ -114,7 +114,7 @@ def enqueue_answer_and_audit_or_raise_blocked(
         raise SendingBlocked("the contact was anonymised")
     if not contact.service_allowed:
         raise SendingBlocked("the customer does not want any messages of this store")
-    message = enqueue_direct_message_or_raise_blocked(
+    message = get_or_enqueue_direct_message_or_raise_blocked(
         contact.owner, contact.phone, text, key=f"answer:{key}", contact_id=contact.pk
     )
     audit.write_entry(

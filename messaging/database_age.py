@@ -26,7 +26,7 @@ from astronote.common.counts import counted
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes, sending_stop
-from messaging.models import Batch, BatchId
+from messaging.models import Batch, BatchId, MessageCount
 from messaging.outcomes import Outcome
 from messaging.statuses import (
     OPEN_BATCH_STATUSES,
@@ -217,7 +217,7 @@ def stop_and_mark_unknown_after_restore(
         RedisError: if Redis cannot be reached; nothing has changed then.
     """
     since = find_batches_submitted_since_backup()
-    sending_stop.stop_sending(StopReason.RESTORED, by=by)
+    sending_stop.stop_sending_or_update_details(StopReason.RESTORED, by=by)
     open_batches = Batch.objects.filter(status__in=OPEN_BATCH_STATUSES)
     if since.batch_ids is None or every_open_batch:
         chosen = open_batches
@@ -253,7 +253,7 @@ RAISE_COUNTER = f"""
 
 
 @transaction.atomic
-def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> int | None:
+def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> MessageCount | None:
     """Settle an open batch with its queued messages unknown; return how many, None if it ended."""
     batch = (
         Batch.objects.select_for_update()
@@ -286,4 +286,6 @@ def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> int | None:
 
 def stop_sending_as_database_is_older(error: DatabaseIsOlder) -> None:
     """Stop all sending."""
-    sending_stop.stop_sending(StopReason.DATABASE_OLDER, by="guard", details=f"{error}")
+    sending_stop.stop_sending_or_update_details(
+        StopReason.DATABASE_OLDER, by="guard", details=f"{error}"
+    )

@@ -42,7 +42,7 @@ class NewDirectMessage(NamedTuple):
     contact_id: int | None = None
 
 
-def enqueue_direct_message_or_raise_blocked(
+def get_or_enqueue_direct_message_or_raise_blocked(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
@@ -60,12 +60,12 @@ def enqueue_direct_message_or_raise_blocked(
     """
     if suppressed_phones(store.pk, [e164_phone]):
         raise SendingBlocked("this number has opted out at this store")
-    return enqueue_even_if_opted_out_or_raise_blocked(
+    return get_or_enqueue_even_if_opted_out_or_raise_blocked(
         store, e164_phone, text, key=key, contact_id=contact_id
     )
 
 
-def enqueue_even_if_opted_out_or_raise_blocked(
+def get_or_enqueue_even_if_opted_out_or_raise_blocked(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """The same, also to a number that has opted out of marketing, such as to confirm that.

@@ -61,7 +61,7 @@ class GoLiveCheck:
     def send_test_messages_and_report(self) -> Iterator[str]:
         """Do everything; each line is masked."""
         kept_requests.delete_kept_requests_and_watched_names()
-        kept_requests.keep_future_requests_naming(self.numbers)
+        kept_requests.keep_requests_naming_for_a_day(self.numbers)
         stamp = time.strftime("%H:%M:%S")
         messages = [
             mitto.OutgoingSms(self.numbers[0], f"Δοκιμή {stamp}. Απαντήστε STOP.", self.sender),
@@ -70,7 +70,7 @@ class GoLiveCheck:
         ]
         ids = yield from self._send_in_bulk_or_singly_and_add_findings(messages)
         if ids:
-            kept_requests.keep_future_requests_naming(ids.values())
+            kept_requests.keep_requests_naming_for_a_day(ids.values())
             for text, message_id in ids.items():
                 yield from self._query_status_and_add_findings(text, message_id)
             yield from self._await_webhooks_and_add_findings(list(ids.values()))
@@ -131,7 +131,8 @@ class GoLiveCheck:
         assert raw is not None
         self._add_finding(True, f"a call with many messages is accepted with status {raw.status}")
         self._add_finding(
-            None, f"the answer has these fields: {_nested_field_names(raw.json_or_none())}"
+            None,
+            f"the answer has these fields: {_comma_separated_field_names(raw.json_or_none())}",
         )
         if len(result.items) == 3:
             self._add_finding_of_bad_number(result.items[2])
@@ -218,7 +219,7 @@ class GoLiveCheck:
         until = time.monotonic() + self.wait_seconds
         shown = 0
         while True:
-            kept = kept_requests.read_kept_requests()
+            kept = kept_requests.read_masked_kept_requests()
             for request in kept[shown:]:
                 yield f"webhook: {request}"
             shown = len(kept)
@@ -260,16 +261,17 @@ class GoLiveCheck:
             yield f"{what}: {answer}"
             return None
         content = answer.content.decode(errors="replace")
-        yield f"{what}: {answer.status} {mitto.mask_phone_numbers(content)}"
+        yield f"{what}: {answer.status} {mitto.mask_runs_of_7_or_more_digits(content)}"
         return answer
 
 
-def _nested_field_names(body: Any, prefix: str = "") -> str:
+def _comma_separated_field_names(body: Any, prefix: str = "") -> str:
     """The names of the fields of an answer, with those of the objects within."""
     if isinstance(body, list):
-        return _nested_field_names(body[0], prefix) if body else f"{prefix} (empty)"
+        return _comma_separated_field_names(body[0], prefix) if body else f"{prefix} (empty)"
     if not isinstance(body, dict):
         return prefix
     return ", ".join(
-        _nested_field_names(value, f"{prefix}.{name}".lstrip(".")) for name, value in body.items()
+        _comma_separated_field_names(value, f"{prefix}.{name}".lstrip("."))
+        for name, value in body.items()
     )

@@ -27,7 +27,7 @@ from messaging.event_fields import (
     TIME_FIELDS,
     first_filled_field_as_text_or_empty,
 )
-from messaging.mitto import mask_phone_numbers
+from messaging.mitto import mask_runs_of_7_or_more_digits
 from messaging.models import MessageId
 from messaging.outcomes import Outcome
 from messaging.statuses import (
@@ -52,7 +52,7 @@ def message_status_or_sent_if_not_final(provider_status: str) -> MessageStatus:
     return MessageStatus.SENT
 
 
-def strip_nul_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+def strip_unstorable_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     """The event and its JSON, without what PostgreSQL or the JSON writer cannot store."""
     try:
         body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
@@ -102,7 +102,7 @@ class NewEvent(NamedTuple):
     @classmethod
     def from_receipt_or_failed_if_unreadable(cls, event: Mapping[str, Any]) -> NewEvent:
         """Read a receipt; without a message ID or a status its status is `failed`."""
-        event, body = strip_nul_and_dump_json(event)
+        event, body = strip_unstorable_and_dump_json(event)
         provider_id = first_filled_field_as_text_or_empty(event, ID_FIELDS)[:64]
         provider_status = first_filled_field_as_text_or_empty(event, STATUS_FIELDS).lower()[:40]
         if not (provider_id and provider_status):
@@ -122,9 +122,9 @@ class NewEvent(NamedTuple):
         if message_status_or_sent_if_not_final(provider_status) == MessageStatus.FAILED:
             code = first_filled_field_as_text_or_empty(event, CODE_FIELDS)[:40]
             error_code = code if code.strip("0") else Reason.UNDELIVERED.value
-            error = mask_phone_numbers(first_filled_field_as_text_or_empty(event, REASON_FIELDS))[
-                :200
-            ]
+            error = mask_runs_of_7_or_more_digits(
+                first_filled_field_as_text_or_empty(event, REASON_FIELDS)
+            )[:200]
         return cls(
             f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
             provider_id,
@@ -149,7 +149,7 @@ class NewEvent(NamedTuple):
         )
 
 
-def insert_new_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
+def insert_events_not_stored_yet(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
     """Store events that are not stored yet; return how many.
 
     The times of replies are kept as claimed, those of receipts only if they are plausible.

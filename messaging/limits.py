@@ -87,7 +87,7 @@ def is_any_cap_set() -> bool:
     )
 
 
-def describe_store_caps() -> list[str]:
+def store_cap_sentences() -> list[str]:
     """Describe the caps that each store has, in sentences for people."""
     caps = ((settings.OWNER_SMS_PER_MINUTE, "minute"), (settings.OWNER_SMS_PER_DAY, "24 hours"))
     sentence = "At most {} sent per {}; others wait."

@@ -58,7 +58,7 @@ def short_url(code: str) -> str:
 
 def signed_unsubscribe_url(tracking_id: str) -> str:
     """The address of the page on which the recipient of a message opts out."""
-    signed = tracking_id + _signature(tracking_id, settings.SECRET_KEY)
+    signed = tracking_id + _unsubscribe_signature(tracking_id, settings.SECRET_KEY)
     return f"{settings.PUBLIC_WEB_BASE_URL}/u/{signed}"
 
 
@@ -71,12 +71,14 @@ def tracking_id_if_signature_valid(token: str) -> str | None:
     token = leading_code_or_empty(token)
     tracking_id, signature = token[:TRACKING_LENGTH], token[TRACKING_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
+        if hmac.compare_digest(
+            _unsubscribe_signature(tracking_id, secret).encode(), signature.encode()
+        ):
             return tracking_id
     return None
 
 
-def _signature(tracking_id: str, secret: str) -> str:
+def _unsubscribe_signature(tracking_id: str, secret: str) -> str:
     """Sign a tracking ID, so that an offer link, which people forward, does not lead to an opt-out.
 
     Eight characters suffice: the URL must be short, and the tracking ID itself cannot be guessed.

@@ -340,7 +340,7 @@ def interpret_status_response(
     parts = body.get("messageParts")
     return MessageReport(
         str(body.get("deliveryStatus") or body.get("status") or ""),
-        mask_phone_numbers(error_words_or_empty(body.get("description"))),
+        mask_runs_of_7_or_more_digits(error_words_or_empty(body.get("description"))),
         parse_time_or_none(str(body.get("updatedAt") or "")),
         text=str(body.get("text") or sms.get("text") or ""),
         destination=str(body.get("destination") or ""),
@@ -392,7 +392,9 @@ def _build_ambiguous_with_error_words(problem: str, body: Any) -> Ambiguous:
     words = error_words_or_empty(
         _get_by_lower_case_name(body, "errors") if isinstance(body, dict) else body
     )
-    return Ambiguous(mask_phone_numbers(f"{problem}: {words}" if words else problem)[:MAX_WORDS])
+    return Ambiguous(
+        mask_runs_of_7_or_more_digits(f"{problem}: {words}" if words else problem)[:MAX_WORDS]
+    )
 
 
 def _sort_items_by_message_or_none(
@@ -424,7 +426,7 @@ def _id_or_error_words_of_item(item: Mapping[str, Any]) -> SentItem:
     )
     if isinstance(message_id, (str, int)):
         return SentItem(str(message_id))
-    return SentItem(None, mask_phone_numbers(error_words_or_empty(item))[:MAX_WORDS])
+    return SentItem(None, mask_runs_of_7_or_more_digits(error_words_or_empty(item))[:MAX_WORDS])
 
 
 def _get_by_lower_case_name(item: Mapping[str, Any], name: str) -> Any:
@@ -470,7 +472,7 @@ def _error_text_without_phone_numbers(content: bytes) -> str:
     """The error text of an answer, without phone numbers."""
     body = _parse_json_or_none(content)
     words = error_words_or_empty(body) if body is not None else content.decode(errors="replace")
-    return mask_phone_numbers(words)[:MAX_WORDS]
+    return mask_runs_of_7_or_more_digits(words)[:MAX_WORDS]
 
 
 def _retry_after_seconds(header_value: str | None) -> float | None:
@@ -487,6 +489,6 @@ def _retry_after_seconds(header_value: str | None) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def mask_phone_numbers(text: str) -> str:
+def mask_runs_of_7_or_more_digits(text: str) -> str:
     """Replace everything that may be a phone number."""
     return re.sub(r"\+?\d{7,}", "+•••", text)

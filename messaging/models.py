@@ -35,6 +35,8 @@ from messaging.text import tag_problem_or_empty
 
 BatchId = NewType("BatchId", int)
 MessageId = NewType("MessageId", int)  # unique within its message class
+BatchCount = int  # as a result: how many batches
+MessageCount = int
 
 
 class SendDecision(NamedTuple):

@@ -86,7 +86,7 @@ def get_or_send_opt_in_request_or_raise_blocked(
     require_eligible_sender(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        if reason := _reasons_not_to_ask_by_contact_id(store, [contact]).get(contact.pk):
+        if reason := _reasons_against_asking_by_contact_id(store, [contact]).get(contact.pk):
             raise SendingBlocked(reason)
         requests = OptInRequest.objects.filter(contact=contact)
         requests.filter(expires_at__lte=Now()).close_unanswered()
@@ -176,7 +176,7 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
         contacts = Contact.objects.select_for_update(skip_locked=True, no_key=True)
         locked = {contact.pk: contact for contact in contacts.filter(pk__in=ids)}
         requests = list(waiting.filter(contact__in=list(locked)))
-        reasons = _reasons_not_to_ask_by_contact_id(store, list(locked.values()))
+        reasons = _reasons_against_asking_by_contact_id(store, list(locked.values()))
         for request in requests:
             request.contact = locked[request.contact_id]
         askable = [request for request in requests if request.contact_id not in reasons]
@@ -190,7 +190,9 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
     return {"sent": len(askable), "closed": closed} if requests else {}
 
 
-def _reasons_not_to_ask_by_contact_id(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
+def _reasons_against_asking_by_contact_id(
+    store: User, contacts: Sequence[Contact]
+) -> dict[int, str]:
     """Why contacts of a store must not be asked, by contact, for those that must not."""
     suppressed = suppressed_phones(store.pk, [c.phone for c in contacts if c.phone])
     today = database_now().astimezone(ZoneInfo(store.timezone)).date()

@@ -17,7 +17,7 @@ from django.db import transaction
 from astronote.accounts.models import StoreId
 from astronote.common.sql import Parameters, array_literal, execute, rows
 from messaging import credits, tallies
-from messaging.models import BatchId, MessageId, OutboundMessage, StatusChange
+from messaging.models import BatchId, MessageCount, MessageId, OutboundMessage, StatusChange
 from messaging.statuses import (
     ACCEPTED_STATUSES,
     FINAL_STATUSES,
@@ -69,7 +69,7 @@ def record_outcomes_and_settle_credits(
     outcomes: Sequence[Outcome],
     *,
     batches_locked: bool = False,
-) -> int:
+) -> MessageCount:
     """Record outcomes and settle their credits and counters.
 
     Args:
@@ -89,7 +89,7 @@ def record_outcomes_and_settle_credits(
 
 def record_mostly_first_outcomes_and_settle_credits(
     message_class: type[OutboundMessage], outcomes: Sequence[Outcome]
-) -> int:
+) -> MessageCount:
     """Record outcomes of queued messages, and settle their credits and counters.
 
     Costs less than `record_outcomes_and_settle_credits`. The caller holds the row locks of the
@@ -154,7 +154,7 @@ def record_sql_outcomes_and_settle_credits(
     params: Parameters,
     *,
     batches_locked: bool = False,
-) -> int:
+) -> MessageCount:
     """Record the outcomes that an SQL query selects and settle their credits and counters.
 
     Of several outcomes of one message, one is recorded, whatever their order: a final status wins
@@ -188,7 +188,7 @@ def _record_and_get_changed(
 
 def _settle_credits_and_counters(
     message_class: type[OutboundMessage], changed: list[ChangedMessages]
-) -> int:
+) -> MessageCount:
     """Settle the credits and counters of changed messages; return how many changed status."""
     moved = [group for group in changed if group.status_before != group.status]
     _update_awaiting_receipt_counts_of_batches(moved)
@@ -306,9 +306,10 @@ RECORD_FIRST_OUTCOMES = f"""
         GROUP BY 1, 2, 3, 4
     )
     SELECT c.owner_id, c.batch_id, b.source_id, 'queued', NULL, '', c.status,
-        CASE WHEN c.status IN ('failed', 'skipped') THEN {tallies.slot_start_sql("now()")} END,
+        CASE WHEN c.status IN ('failed', 'skipped')
+            THEN {tallies.five_minute_slot_start_sql("now()")} END,
         c.error_code,
-        CASE c.status WHEN 'sent' THEN {tallies.slot_start_sql("now()")} END,
+        CASE c.status WHEN 'sent' THEN {tallies.five_minute_slot_start_sql("now()")} END,
         c.messages, c.parts
     FROM counted c JOIN messaging_batch b ON b.id = c.batch_id
     ORDER BY 1, 2
@@ -361,20 +362,22 @@ RECORD_OUTCOMES = f"""
             CASE c.status_before WHEN 'delivered' THEN c.delivered_before
                 WHEN 'failed' THEN c.failed_before END AS ended_before,
             CASE c.status_before WHEN 'delivered'
-                THEN {tallies.wait_bound_index_sql("c.sent_before", "c.delivered_before")}
+                THEN {tallies.delivery_wait_bound_index_sql("c.sent_before", "c.delivered_before")}
                 WHEN 'failed' THEN c.code_before ELSE '' END AS detail_before,
             m.status,
             CASE m.status WHEN 'delivered' THEN m.delivered_at WHEN 'failed' THEN m.failed_at
                 WHEN 'skipped' THEN now() END AS ended,
             CASE m.status
-                WHEN 'delivered' THEN {tallies.wait_bound_index_sql("m.sent_at", "m.delivered_at")}
+                WHEN 'delivered'
+                    THEN {tallies.delivery_wait_bound_index_sql("m.sent_at", "m.delivered_at")}
                 WHEN 'sent' THEN '' ELSE m.error_code END AS detail,
             CASE WHEN c.sent_before IS NULL THEN m.sent_at END AS first_sent
     ), counted AS (
         SELECT owner_id, batch_id,
-            status_before, {tallies.slot_start_sql("ended_before")} AS slot_before, detail_before,
-            status, {tallies.slot_start_sql("ended")} AS slot, detail,
-            {tallies.slot_start_sql("first_sent")} AS accepted_slot,
+            status_before, {tallies.five_minute_slot_start_sql("ended_before")} AS slot_before,
+            detail_before,
+            status, {tallies.five_minute_slot_start_sql("ended")} AS slot, detail,
+            {tallies.five_minute_slot_start_sql("first_sent")} AS accepted_slot,
             count(*) AS messages, sum(segments) AS parts
         FROM changed
         WHERE is_outcome

@@ -22,7 +22,7 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
 from astronote.common.times import plausible_claimed_or_arrival_time
 from messaging import mitto, outcomes, rate_limits, sending_stop
-from messaging.inbox import NewEvent, insert_new_events
+from messaging.inbox import NewEvent, insert_events_not_stored_yet
 from messaging.models import Batch, MessageId, OutboundMessage, message_classes
 from messaging.receipts import unknown_messages_holding_credits
 from messaging.statuses import (
@@ -184,7 +184,7 @@ def record_status_answers_and_stop_if_refused_or_mismatched(
         counts["mismatched"] = counts.get("mismatched", 0) + len(others)
     with transaction.atomic():
         _store_mismatches_and_stop_if_any_new(mismatches)
-        insert_new_events(new_events, WebhookEventType.POLL)
+        insert_events_not_stored_yet(new_events, WebhookEventType.POLL)
         outcomes.record_outcomes_and_settle_credits(model, reported)
     checked = model.objects.filter(pk__in=[query.pk for query in queries])
     checked.update(delivery_last_checked_at=now)
@@ -194,8 +194,8 @@ def record_status_answers_and_stop_if_refused_or_mismatched(
 
 def _store_mismatches_and_stop_if_any_new(mismatches: list[NewEvent]) -> None:
     """Stop all sending; not again for messages that a person has let sending go on with."""
-    if count := insert_new_events(mismatches, WebhookEventType.POLL):
-        sending_stop.stop_sending(
+    if count := insert_events_not_stored_yet(mismatches, WebhookEventType.POLL):
+        sending_stop.stop_sending_or_update_details(
             StopReason.MISMATCHED_IDS,
             by="delivery status poller",
             details=f"Mitto names other texts or numbers for {counted(count, 'message ID')}",
@@ -209,7 +209,7 @@ def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> No
     """
     for answer in answers:
         if isinstance(answer, mitto.CallRefused) and answer.status_code in mitto.ACCOUNT_REFUSALS:
-            sending_stop.stop_sending(
+            sending_stop.stop_sending_or_update_details(
                 StopReason.ACCOUNT_REFUSED,
                 by="delivery status poller",
                 details=f"Mitto answered {answer.status_code} to a status query: "

@@ -20,7 +20,11 @@ from astronote.common.sql import CONNECTION_ERRORS, database_now, execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
 from messaging.event_fields import RECEIVER_FIELDS, first_filled_field_as_text_or_empty
-from messaging.inbox import NewEvent, insert_new_events, message_status_or_sent_if_not_final
+from messaging.inbox import (
+    NewEvent,
+    insert_events_not_stored_yet,
+    message_status_or_sent_if_not_final,
+)
 from messaging.models import (
     MessageId,
     OutboundMessage,
@@ -53,7 +57,7 @@ MAX_CALL_DURATION = timedelta(minutes=5)
 
 def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
     """Store receipts, each once, and enqueue a job that applies them."""
-    if insert_new_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
+    if insert_events_not_stored_yet(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
         DEBOUNCE_KEY, DEBOUNCE_SECONDS
     ):
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_RECEIPTS)

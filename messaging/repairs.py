@@ -21,7 +21,7 @@ from astronote.common.sql import database_now, rows
 from astronote.operations.watchdog import NAME
 from astronote.queues import jobs
 from messaging import batch_queue, credits, outcomes, sending_stop
-from messaging.models import Batch, CreditReservation, OutboundMessage
+from messaging.models import Batch, CreditReservation, MessageCount, OutboundMessage
 from messaging.outcomes import Outcome
 from messaging.statuses import (
     ENDED_BATCH_STATUSES,
@@ -97,7 +97,7 @@ def _resend_or_give_up_if_stale(batch_id: int) -> bool:
     return True
 
 
-def mark_queued_as_unknown(model: type[OutboundMessage], condition: Q, error: str) -> int:
+def mark_queued_as_unknown(model: type[OutboundMessage], condition: Q, error: str) -> MessageCount:
     """Mark the queued messages that meet the condition as unknown; return how many."""
     queued = model.objects.filter(condition, status=MessageStatus.QUEUED)
     return outcomes.record_outcomes_and_settle_credits(

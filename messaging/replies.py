@@ -44,19 +44,19 @@ from messaging.event_fields import (
 )
 from messaging.inbox import (
     NewEvent,
-    insert_new_events,
+    insert_events_not_stored_yet,
     sha256_hex,
-    strip_nul_and_dump_json,
+    strip_unstorable_and_dump_json,
 )
-from messaging.mitto import mask_phone_numbers
+from messaging.mitto import mask_runs_of_7_or_more_digits
 from messaging.models import WebhookEvent
-from messaging.reply_reading import is_only_a_yes, read_reply
+from messaging.reply_reading import is_only_a_yes, read_consent_request_of_reply
 from messaging.reply_stores import (
     Addressees,
     Conversation,
-    conversations_latest_first,
+    conversations_of_contacts_latest_first,
     find_addressees_or_all_stores,
-    possible_sender_numbers,
+    possible_e164_numbers_of_sender,
 )
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
@@ -79,8 +79,8 @@ RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
 def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
     """Store replies, each once, and enqueue a job that applies them."""
-    stored = insert_new_events(
-        [_event_from_reply(event) for event in events], WebhookEventType.INBOUND
+    stored = insert_events_not_stored_yet(
+        [_build_event_with_consent_request(event) for event in events], WebhookEventType.INBOUND
     )
     if stored:
         _enqueue_apply_job_unless_debounced()
@@ -123,14 +123,16 @@ def _apply_unless_window_open_or_raise_locked(event: WebhookEvent) -> bool:
     return True
 
 
-def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
+def _build_event_with_consent_request(event: Mapping[str, Any]) -> NewEvent:
     """Read a reply."""
-    event, body = strip_nul_and_dump_json(event)
+    event, body = strip_unstorable_and_dump_json(event)
     own_id, when = (
         first_filled_field_as_text_or_empty(event, ID_FIELDS)[:64],
         first_filled_field_as_text_or_empty(event, REPLY_TIME_FIELDS)[:40],
     )
-    request = read_reply(first_filled_field_as_text_or_empty(event, TEXT_FIELDS)).request
+    request = read_consent_request_of_reply(
+        first_filled_field_as_text_or_empty(event, TEXT_FIELDS)
+    ).request
     if own_id or when:
         identity = f"{own_id}:{when}"
     elif request == ConsentRequest.START:
@@ -203,7 +205,8 @@ def _apply_or_set_aside_and_get_count_name(event: WebhookEvent) -> str:
     try:
         return _apply_reply_and_get_count_name(event)
     except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-        what = f"{type(error).__name__}: {mask_phone_numbers(str(error)).partition(chr(10))[0]}"
+        words = mask_runs_of_7_or_more_digits(str(error)).partition("\n")[0]
+        what = f"{type(error).__name__}: {words}"
         log.error("reply %s is set aside: %s", event.pk, type(error).__name__)
         # In the database's own time, and in a transaction of its own: the one before is undone.
         WebhookEvent.objects.filter(pk=event.pk).update(
@@ -226,8 +229,8 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.save(update_fields=["status", "processed_at", "error", "retry_at"])
         return event.consent_request
     payload = event.payload or {}
-    numbers = possible_sender_numbers(raw_sender_number_of_reply_or_empty(payload))
-    conversations = conversations_latest_first(numbers)
+    numbers = possible_e164_numbers_of_sender(raw_sender_number_of_reply_or_empty(payload))
+    conversations = conversations_of_contacts_latest_first(numbers)
     meant_for = find_addressees_or_all_stores(
         numbers, conversations, first_filled_field_as_text_or_empty(payload, TO_FIELDS)
     )

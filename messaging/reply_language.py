@@ -181,12 +181,16 @@ class Language:
             clause: a part of a text.
             is_whole_text: whether it is the whole text.
         """
-        words = [word for token in self._tokens(clause) for word in self.fold(token).split()]
+        words = [
+            word
+            for token in self._tokens_in_script_of_language(clause)
+            for word in self.fold(token).split()
+        ]
         if is_whole_text and "".join(words) in self.commands:
             return ["".join(words)]  # "un subscribe"
         return [word for each in words for word in self._known.corrected(each).split()]
 
-    def _tokens(self, clause: Clause) -> Sequence[str]:
+    def _tokens_in_script_of_language(self, clause: Clause) -> Sequence[str]:
         """The words as written; Greek capitals that look Latin are Latin if the language is."""
         if not self._is_written_in_latin:
             return clause.tokens
@@ -199,7 +203,11 @@ class Language:
             clause: a part of a text.
             words: its words, by `corrected_words_of_clause`.
         """
-        written = {word for token in self._tokens(clause) for word in self.fold(token).split()}
+        written = {
+            word
+            for token in self._tokens_in_script_of_language(clause)
+            for word in self.fold(token).split()
+        }
         known = (word for word in words if len(word) > 1 and word in self._known)
         return sum(2 if word in written else 1 for word in known)
 
@@ -318,7 +326,9 @@ class Language:
             elif element == GAP:
                 pattern += r"(?:\S+ ){0,4}"
             else:
-                unknown = rf"(?!{self._known.pattern})\w+ |" if _has_name(element) else ""
+                unknown = (
+                    rf"(?!{self._known.pattern})\w+ |" if _may_be_unknown_word(element) else ""
+                )
                 words = self._words_of_element(element)
                 pattern += f"(?:(?:{unknown}{_pattern_of_any_word(words)}){self._fillers})"
                 pattern += "?" if element.endswith("?") else ""
@@ -337,7 +347,9 @@ class Language:
         return [
             frozenset(_first_term(word) for word in self._words_of_element(element) if word)
             for element in phrase.split()
-            if element not in ("^", "$", GAP) and element[-1] != "?" and not _has_name(element)
+            if element not in ("^", "$", GAP)
+            and element[-1] != "?"
+            and not _may_be_unknown_word(element)
         ]
 
     def _terms_in(self, text: str) -> set[str]:
@@ -411,7 +423,7 @@ class _Vocabulary:
         return best
 
 
-def _has_name(element: str) -> bool:
+def _may_be_unknown_word(element: str) -> bool:
     """Whether a word that nobody knows may stand for an element of a phrase."""
     return "NAME" in element.removesuffix("?").split("|")
 

@@ -27,8 +27,11 @@ from messaging.event_fields import (
     raw_sender_number_of_reply_or_empty,
 )
 from messaging.models import ReplyReview
-from messaging.reply_reading import read_reply
-from messaging.reply_stores import conversations_latest_first, possible_sender_numbers
+from messaging.reply_reading import read_consent_request_of_reply
+from messaging.reply_stores import (
+    conversations_of_contacts_latest_first,
+    possible_e164_numbers_of_sender,
+)
 from messaging.statuses import ConsentRequest, WebhookEventStatus
 
 SOURCE = "reply_review"
@@ -69,7 +72,7 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
         OpenReview(
             reply.pk,
             raw_sender_number_of_reply_or_empty(reply.payload or {}),
-            text_of_reply(reply),
+            review_text_or_empty_if_erased(reply),
             proposes_opt_out(reply),
             ", ".join(stores.get(reply.pk, [])),
             reply,
@@ -78,7 +81,7 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
     ]
 
 
-def text_of_reply(reply: ReplyReview) -> str:
+def review_text_or_empty_if_erased(reply: ReplyReview) -> str:
     """What the customer wrote; empty if it was erased."""
     return first_filled_field_as_text_or_empty(reply.payload or {}, TEXT_FIELDS)
 
@@ -87,7 +90,7 @@ def proposes_opt_out(reply: ReplyReview) -> bool:
     """Whether the reply is likely an opt-out; so is one whose text was erased."""
     if reply.payload is None or reply.consent_request == ConsentRequest.STOP:
         return True
-    reading = read_reply(text_of_reply(reply))
+    reading = read_consent_request_of_reply(review_text_or_empty_if_erased(reply))
     return ConsentRequest.STOP in (reading.request, reading.proposed)
 
 
@@ -129,8 +132,8 @@ def _opt_out_where_held_or_raise_refused(reply: ReplyReview) -> None:
             "then decide that the reply is no opt-out"
         )
     suppress_and_still_hold_phones_of_reply(reply.pk, reason=SOURCE)
-    conversations = conversations_latest_first(
-        possible_sender_numbers(raw_sender_number_of_reply_or_empty(reply.payload or {}))
+    conversations = conversations_of_contacts_latest_first(
+        possible_e164_numbers_of_sender(raw_sender_number_of_reply_or_empty(reply.payload or {}))
     )
     meant_for = [one for one in conversations if one.owner_id in held_at or None in held_at]
     replies.add_opt_outs_to_tallies(

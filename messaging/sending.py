@@ -59,7 +59,7 @@ from messaging.statuses import (
     MessageStatus,
     Reason,
     StopReason,
-    refused_call_reason,
+    refused_call_error_code,
 )
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
                     may_send=lambda at: _wait_for_rate_and_tell_if_sendable(batch, messages[at]),
                 )
         return repeat_while_connection_is_lost(
-            lambda: settle_or_requeue_batch(batch, messages, result)
+            lambda: settle_halve_or_requeue_batch(batch, messages, result)
         )
 
 
@@ -349,7 +349,7 @@ def _split_sendable_and_skipped(
     return messages, skipped
 
 
-def settle_or_requeue_batch(
+def settle_halve_or_requeue_batch(
     batch: Batch, messages: Sequence[PreparedMessage], result: mitto.SendResult
 ) -> BatchResult:
     """Record Mitto's answer for the whole batch in one transaction, or queue another attempt.
@@ -408,7 +408,9 @@ def _stop_sending_halve_or_fail(
         and sending_stop.increment_refused_calls_since_last_accepted()
         >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
-        sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words)
+        sending_stop.stop_sending_or_update_details(
+            StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words
+        )
         if return_to_queue_and_enqueue_if_claimed(
             batch,
             reason=f"Mitto, which refuses all ({words})",
@@ -423,7 +425,7 @@ def _stop_sending_halve_or_fail(
         log.warning("%s: it is halved, to find the messages at fault", words)
         return BatchResult.HALVED
     if not _settle_as_failed_if_own_attempt(
-        batch, messages, refused_call_reason(result.status_code), error
+        batch, messages, refused_call_error_code(result.status_code), error
     ):
         return BatchResult.CLAIM_LOST
     log.warning("%s: %s messages fail", words, len(messages))

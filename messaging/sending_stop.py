@@ -33,8 +33,8 @@ from messaging import credits
 from messaging.batch_queue import (
     SEND_NEXT,
     backoff_with_jitter,
-    due_batches,
     enqueue_send_jobs_on_commit,
+    pending_batches_due_now,
 )
 from messaging.batch_splitting import move_queued_and_credits_to_new_batch
 from messaging.models import Batch, SendingState, SendingStop, message_classes
@@ -136,7 +136,7 @@ def stop_notices() -> list[Notice]:
     ]
 
 
-def is_stopped_by_restore() -> bool:
+def is_stopped_by_old_or_restored_database() -> bool:
     """Whether sending is stopped since rows may be older than what was sent."""
     return SendingStop.objects.filter(
         reason__in=[StopReason.DATABASE_OLDER, StopReason.RESTORED]
@@ -144,7 +144,9 @@ def is_stopped_by_restore() -> bool:
 
 
 @transaction.atomic
-def stop_sending(reason: StopReason, *, by: User | AnonymousUser | str, details: str = "") -> None:
+def stop_sending_or_update_details(
+    reason: StopReason, *, by: User | AnonymousUser | str, details: str = ""
+) -> None:
     """Stop all sending for a reason; if it stands already, only its details change.
 
     If Mitto refuses the account, the first probe follows after QUEUE_BACKOFF_MS.
@@ -214,7 +216,7 @@ def stop_if_recent_failures_exceed_limit(error: str) -> None:
     bad, total = rows(COUNT_BAD_MESSAGES.format(messages=messages), params)[0]
     if total >= MIN_RECENT_MESSAGES and bad * 100 >= total * settings.STOP_SENDING_PERCENT:
         last = f" (Mitto's last answer: {error})" if error else ""
-        stop_sending(
+        stop_sending_or_update_details(
             StopReason.ACCOUNT_REFUSED,
             by=ACTOR,
             details=f"{bad:,} of the last {total:,} messages failed or are unknown{last}",
@@ -346,6 +348,10 @@ def end_stop_and_enqueue_due_batches(reason: StopReason, *, by: User | Anonymous
 def count_due_batches_allowed_by_stop() -> int:
     """How many due batches may be sent now; while sending is stopped, one if a probe is due."""
     if not SendingStop.objects.exists():
-        return due_batches().count()
+        return pending_batches_due_now().count()
     is_probe_due = SendingStop.objects.filter(next_probe_at__lte=Now()).exists()
-    return int(is_probe_due and not _does_stop_without_probes_stand() and due_batches().exists())
+    return int(
+        is_probe_due
+        and not _does_stop_without_probes_stand()
+        and pending_batches_due_now().exists()
+    )

@@ -19,7 +19,7 @@ _LIBRARY = Path(__file__).with_name("starter_templates.toml")
 
 
 @cache
-def _library() -> list[dict[str, Any]]:
+def _cached_library_entries() -> list[dict[str, Any]]:
     templates: list[dict[str, Any]] = tomllib.loads(_LIBRARY.read_text("utf-8"))["template"]
     return templates
 
@@ -28,7 +28,7 @@ def build_unsaved_library_templates(language: str) -> list[MessageTemplate]:
     """The templates of the library in one of LANGUAGES, without a store and not saved."""
     return [
         MessageTemplate(category=one["category"], language=language, **one[language])
-        for one in _library()
+        for one in _cached_library_entries()
     ]
 
 

@@ -160,7 +160,7 @@ class Reason(models.TextChoices):
 REFUSED_PREFIX = "refused_"
 
 
-def refused_call_reason(http_status: int) -> str:
+def refused_call_error_code(http_status: int) -> str:
     """The error code of a batch's messages when Mitto refused the call with this HTTP status."""
     return f"{REFUSED_PREFIX}{http_status}"
 

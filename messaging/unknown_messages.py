@@ -17,7 +17,7 @@ from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from messaging import credits, outcomes
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
-from messaging.models import Batch, BatchId, OutboundMessage, StatusChange
+from messaging.models import Batch, BatchId, MessageCount, OutboundMessage, StatusChange
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus, Reason
 
@@ -28,28 +28,28 @@ class CannotSendAgain(ValueError):
     """Unknown messages cannot be sent again; the text says why."""
 
 
-def mark_unknown_delivered_and_charge(
+def mark_unknown_delivered_charge_and_audit(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
-) -> int:
+) -> MessageCount:
     """Mark unknown messages as delivered and charge them. Returns how many were unknown."""
-    return _mark_and_settle_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
+    return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
 
 
-def mark_unknown_failed_and_release(
+def mark_unknown_failed_release_and_audit(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
-) -> int:
+) -> MessageCount:
     """Mark unknown messages as failed and release their credits. Returns how many were unknown."""
-    return _mark_and_settle_unknown(model, message_ids, MessageStatus.FAILED, by=by)
+    return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.FAILED, by=by)
 
 
 @transaction.atomic
-def _mark_and_settle_unknown(
+def _mark_settle_and_audit_unknown(
     model: type[OutboundMessage],
     message_ids: Sequence[int],
     status: str,
     *,
     by: User | AnonymousUser | str,
-) -> int:
+) -> MessageCount:
     messages = _lock_batches_and_get_unknown(model, message_ids)
     code = Reason.BY_OPERATOR if status == MessageStatus.FAILED else ""
     changed = outcomes.record_outcomes_and_settle_credits(
@@ -64,7 +64,7 @@ def _mark_and_settle_unknown(
 @transaction.atomic
 def requeue_unknown_not_sent_otherwise_or_raise(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
-) -> int:
+) -> MessageCount:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
 
     A message that Mitto did accept is repeated. Its credits are held anew. Whoever was sent another
@@ -124,7 +124,7 @@ def resolve_unknown_in_transaction_per_batch(
     *,
     by: User | AnonymousUser | str,
     **filters: Any,
-) -> int:
+) -> MessageCount:
     """Resolve all unknown messages that match the filters, a batch in each transaction.
 
     What was resolved stays so if a later batch cannot be: a second call does the rest.

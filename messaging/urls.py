@@ -7,7 +7,7 @@ from messaging import views, webhooks
 
 urlpatterns: list[URLPattern] = [
     *(
-        path(f"webhooks/mitto/{name}{token}", webhooks.django_view)
+        path(f"webhooks/mitto/{name}{token}", webhooks.answer_webhook_through_django)
         for name in webhooks.ADDRESSES
         for token in ("", "/<str:token>")
     ),

@@ -86,7 +86,7 @@ async def authenticate_and_store_events_or_refuse(head: RequestHead, read_body: 
         if new_replies:
             await _run_in_thread(replies.store_replies_and_enqueue_job, new_replies)
     except DatabaseError as error:
-        return _unavailable_answer(error)
+        return _log_and_build_unavailable_answer(error)
     return Answer(HTTPStatus.ACCEPTED)
 
 
@@ -98,13 +98,13 @@ async def _run_in_thread(function: Callable[..., Result], *arguments: Any) -> Re
     return await asyncio.get_running_loop().run_in_executor(_threads, run)
 
 
-def _unavailable_answer(error: DatabaseError) -> Answer:
+def _log_and_build_unavailable_answer(error: DatabaseError) -> Answer:
     log.error("an event was not stored: %s", type(error).__name__)
     return Answer(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error":"try again"}', retry_after=10)
 
 
 @csrf_exempt
-def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
+def answer_webhook_through_django(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
     """The same as a Django view; it reads the path itself."""
     head = RequestHead(
         request.method or "",
@@ -126,7 +126,7 @@ def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
     except RequestRefused as refused:
         answer = Answer(refused.status, orjson.dumps({"error": refused.error}))
     except DatabaseError as error:
-        answer = _unavailable_answer(error)
+        answer = _log_and_build_unavailable_answer(error)
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers()))
 
 

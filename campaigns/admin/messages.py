@@ -89,13 +89,13 @@ class NotDeliveredFilter(admin.SimpleListFilter):
 class MessageAdmin(ReadOnlyAdmin):
     actions = [
         _build_confirmed_resolve_action(
-            unknown_messages.mark_unknown_delivered_and_charge,
+            unknown_messages.mark_unknown_delivered_charge_and_audit,
             "mark_delivered", "Unknown: mark delivered",
             title="Mark unknown messages delivered?",
             warning="Their credits are charged. This cannot be undone.",
         ),
         _build_resolve_unknown_action(
-            unknown_messages.mark_unknown_failed_and_release,
+            unknown_messages.mark_unknown_failed_release_and_audit,
             "mark_failed", "Unknown: mark failed and release credits",
         ),
         _build_confirmed_resolve_action(

@@ -101,7 +101,7 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
     None after a restore, until sending goes on: what is due by the rows may have been sent.
     """
     database_age.stop_sending_if_database_is_older()
-    if sending_stop.is_stopped_by_restore():
+    if sending_stop.is_stopped_by_old_or_restored_database():
         return []
     stores = User.objects.eligible_to_send_with_sender().filter(
         automation__type=automation_type, automation__is_active=True

@@ -61,7 +61,7 @@ class AnswerForm(forms.Form):
 @admin.register(Reply)
 class ReplyAdmin(ReadOnlyAdmin):
     empty_hint = "What customers write to a store whose sender ID is a number comes here."
-    list_display = ["state", "received_at", "owner", "customer", "text"]
+    list_display = ["review_or_read_state", "received_at", "owner", "customer", "text"]
     list_display_links = ["text", "customer"]
     list_filter = [UnreadFilter]
     list_select_related = ["owner", "contact"]
@@ -84,7 +84,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         return request.user.has_perm(PERMISSION)
 
     @admin.display(description="state")
-    def state(self, reply: Reply) -> str:
+    def review_or_read_state(self, reply: Reply) -> str:
         if reply.status == WebhookEventStatus.REVIEW:
             return "may be an opt-out"
         return "read" if reply.read_at else "new"

@@ -21,7 +21,7 @@ from messaging.reply_reviews import (
     describe_reviews,
     open_reviews,
     proposes_opt_out,
-    text_of_reply,
+    review_text_or_empty_if_erased,
 )
 from messaging.statuses import WebhookEventStatus
 
@@ -44,7 +44,7 @@ def _answers_proposed_first(is_opt_out: bool) -> list[Answer]:
 @admin.register(ReplyReview)
 class ReplyReviewAdmin(ReadOnlyAdmin):
     empty_hint = "Replies that may be opt-outs wait here for a decision."
-    list_display = ["received_at", "owner", "text", "proposed"]
+    list_display = ["received_at", "owner", "text", "proposed_answer"]
     list_select_related = ["owner"]
     ordering = ("pk",)
     actions = ["opt_out", "not_an_opt_out"]
@@ -57,10 +57,10 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
 
     @admin.display(description="text")
     def text(self, reply: ReplyReview) -> str:
-        return text_of_reply(reply)[:TEXT_SHOWN]
+        return review_text_or_empty_if_erased(reply)[:TEXT_SHOWN]
 
     @admin.display(description="proposed")
-    def proposed(self, reply: ReplyReview) -> str:
+    def proposed_answer(self, reply: ReplyReview) -> str:
         return _answers_proposed_first(proposes_opt_out(reply))[0].label
 
     @admin.action(description=Answer.OPT_OUT.label, permissions=["decide"])

@@ -96,7 +96,9 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     actions.cancel_campaign(campaign, by="test")
     assert (
-        sending.settle_or_requeue_batch(batch, messages, sending.mitto.RetryLater("asks to wait"))
+        sending.settle_halve_or_requeue_batch(
+            batch, messages, sending.mitto.RetryLater("asks to wait")
+        )
         == "deferred"
     )
     Batch.objects.update(not_before=None)
@@ -225,13 +227,21 @@ def without_answer(sandbox, settings):
 def test_unknown_messages_are_settled_by_hand(without_answer, operator):
     store, campaign, ids = without_answer
     assert (
-        unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[:1], by=operator)
+        unknown_messages.mark_unknown_delivered_charge_and_audit(
+            CampaignMessage, ids[:1], by=operator
+        )
         == 1
     )
     assert (
-        unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[1:], by=operator) == 3
+        unknown_messages.mark_unknown_failed_release_and_audit(
+            CampaignMessage, ids[1:], by=operator
+        )
+        == 3
     )
-    assert unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids, by=operator) == 0
+    assert (
+        unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids, by=operator)
+        == 0
+    )
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.delivered, campaign.failed, campaign.unknown) == (1, 3, 0)

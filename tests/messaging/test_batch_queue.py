@@ -17,7 +17,7 @@ from messaging.batch_queue import (
     HELD,
     cancel_unsent_batches_and_release_credits,
     claim_next_batch_unless_stopped,
-    hold_pending_batches,
+    hold_pending_batches_until_released,
     lowest_due_turn_or_zero,
     release_pending_batches_and_enqueue_jobs,
     return_to_queue_and_enqueue_if_claimed,
@@ -90,7 +90,9 @@ def test_a_worker_that_lost_its_claim_records_no_answer(start):
     batch = claim_next_batch_unless_stopped()
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     take_over(batch)
-    assert sending.settle_or_requeue_batch(batch, messages, accepted("a", "b")) == "claim lost"
+    assert (
+        sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "claim lost"
+    )
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
@@ -101,7 +103,8 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     take_over(batch)
     assert (
-        sending.settle_or_requeue_batch(batch, messages, mitto.RetryLater("busy")) == "claim lost"
+        sending.settle_halve_or_requeue_batch(batch, messages, mitto.RetryLater("busy"))
+        == "claim lost"
     )
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
@@ -111,7 +114,7 @@ def test_a_batch_that_is_settled_is_not_put_back(start):
     start()
     batch = claim_next_batch_unless_stopped()
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
-    assert sending.settle_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
+    assert sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
     assert not return_to_queue_and_enqueue_if_claimed(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "settled"
 
@@ -140,7 +143,7 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     for answer in (accepted("a", "b"), mitto.CallRefused(400, "the sender is not valid")):
         batch = claim_next_batch_unless_stopped()
-        sending.settle_or_requeue_batch(
+        sending.settle_halve_or_requeue_batch(
             batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
         )
     first, second = Batch.objects.order_by("pk")
@@ -154,7 +157,7 @@ def test_one_refused_message_fails_and_is_not_charged(start):
     start()
     batch = claim_next_batch_unless_stopped()
     answer = mitto.Accepted([mitto.SentItem("a"), mitto.SentItem(None, "destination is not E.164")])
-    sending.settle_or_requeue_batch(
+    sending.settle_halve_or_requeue_batch(
         batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
     )
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code", "last_error")
@@ -166,7 +169,7 @@ def test_one_refused_message_fails_and_is_not_charged(start):
 def test_batches_that_are_released_keep_their_order(start):
     campaign = start(batches=4)
     before = list(Batch.objects.order_by("turn", "pk").values_list("pk", flat=True))
-    assert hold_pending_batches("a test", source_id=campaign.pk) == 4
+    assert hold_pending_batches_until_released("a test", source_id=campaign.pk) == 4
     assert claim_next_batch_unless_stopped() is None
     jobs.get_queue("sms").empty()
     assert release_pending_batches_and_enqueue_jobs(source_id=campaign.pk) == 4
@@ -254,7 +257,7 @@ def wait_after(deferrals, answer):
     batch.deferrals = deferrals
     began = timezone.now()
     assert (
-        sending.settle_or_requeue_batch(
+        sending.settle_halve_or_requeue_batch(
             batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
         )
         == "deferred"
@@ -281,7 +284,7 @@ def test_a_deferral_is_counted_and_is_no_attempt(start):
     start()
     for _ in range(2):
         batch = claim_next_batch_unless_stopped()
-        sending.settle_or_requeue_batch(
+        sending.settle_halve_or_requeue_batch(
             batch,
             sending.mark_submitting_and_get_sendable_or_raise_postponed(batch),
             mitto.RetryLater("busy"),
@@ -297,7 +300,7 @@ def test_a_batch_is_deferred_as_long_as_its_credits_are_held(start):
     batch = claim_next_batch_unless_stopped()
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     answer = mitto.RetryLater("busy", retry_after=3 * 3600)
-    assert sending.settle_or_requeue_batch(batch, messages, answer) == "given up"
+    assert sending.settle_halve_or_requeue_batch(batch, messages, answer) == "given up"
     assert statuses() == ["failed"]
     kept = Batch.objects.get()
     assert (kept.status, kept.error) == ("settled", "busy")

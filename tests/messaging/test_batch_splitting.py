@@ -115,7 +115,7 @@ def test_a_worker_that_lost_its_claim_halves_nothing(sandbox, settings):
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     Batch.objects.update(claim_token=None)
     refusal = sending.mitto.CallRefused(400, "a destination is not valid")
-    assert sending.settle_or_requeue_batch(batch, messages, refusal) == "claim lost"
+    assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "claim lost"
     kept = Batch.objects.get()
     assert (kept.status, kept.size) == ("submitting", 100)
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"queued"}

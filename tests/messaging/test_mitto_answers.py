@@ -136,7 +136,9 @@ def test_an_item_without_id_and_words_is_unknown(campaign):
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     items = [mitto.SentItem(f"id{n}") for n in range(4)]
     items += [mitto.SentItem(None, "bad number"), mitto.SentItem(None)]
-    assert sending.settle_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
+    assert (
+        sending.settle_halve_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
+    )
     assert statuses() == ["failed"] + ["sent"] * 4 + ["unknown"]
 
 

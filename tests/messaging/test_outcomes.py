@@ -105,7 +105,7 @@ def one_waits_for_a_lock():
 def submit(answer):
     batch = claim_next_batch_unless_stopped()
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
-    return sending.settle_or_requeue_batch(batch, messages, answer)
+    return sending.settle_halve_or_requeue_batch(batch, messages, answer)
 
 
 def without_answer(size, name="alice", **store):
@@ -215,7 +215,7 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     run_watchdog()
     enqueue.enqueue_campaign(make_campaign(store, campaign.list).pk)
-    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids, by="test")
+    unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids, by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (5, 5)
     assert CreditTransaction.objects.get(type="debit").amount == 2
@@ -225,8 +225,10 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
 
 def test_messages_marked_failed_say_that_an_operator_did_it(admin_user):
     _, campaign, ids = without_answer(2)
-    unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[:1], by=admin_user)
-    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[1:], by=admin_user)
+    unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids[:1], by=admin_user)
+    unknown_messages.mark_unknown_delivered_charge_and_audit(
+        CampaignMessage, ids[1:], by=admin_user
+    )
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code")
     assert list(kept) == [("failed", "by_operator"), ("delivered", "")]
     audited = AuditEntry.objects.order_by("pk").values_list("action", "owner_id", "details")

@@ -76,7 +76,7 @@ def test_receipts_are_looked_up_when_statistics_are_older_than_what_was_sent():
         )
     messages = CampaignMessage.objects.order_by("pk")[:1000]
     events = delivered_events(list(messages.values_list("provider_message_id", flat=True)))
-    receipts.insert_new_events(
+    receipts.insert_events_not_stored_yet(
         [receipts.NewEvent.from_receipt_or_failed_if_unreadable(event) for event in events],
         WebhookEventType.RECEIPT,
     )

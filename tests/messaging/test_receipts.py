@@ -19,7 +19,11 @@ from messaging.inbox import NewEvent
 from messaging.models import Batch, CreditReservation, Tally, Wallet, WebhookEvent
 from messaging.outcomes import record_outcomes_and_settle_credits
 from messaging.polling import StatusQuery
-from messaging.tallies import slot_start, slot_start_sql, wait_bound_index_sql
+from messaging.tallies import (
+    delivery_wait_bound_index_sql,
+    five_minute_slot_start,
+    five_minute_slot_start_sql,
+)
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import one_waits_for_a_lock, wait_until
 
@@ -168,8 +172,9 @@ def assert_tallies_are_true(campaign):
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {slot_start_sql("COALESCE(delivered_at, failed_at)")}, status,
-                CASE status WHEN 'delivered' THEN {wait_bound_index_sql("sent_at", "delivered_at")}
+            SELECT {five_minute_slot_start_sql("COALESCE(delivered_at, failed_at)")}, status,
+                CASE status WHEN 'delivered'
+                    THEN {delivery_wait_bound_index_sql("sent_at", "delivered_at")}
                     ELSE error_code END, count(*)
             FROM campaigns_campaignmessage
             WHERE campaign_id = %s AND status IN ('delivered', 'failed') GROUP BY 1, 2, 3
@@ -513,4 +518,4 @@ def test_a_message_counts_as_accepted_once_and_when_mitto_took_it(sandbox, clien
         post(client, [event(message, word, minutes)])
         receipts.wait_and_apply_received_receipts()
     accepted = Tally.objects.filter(event="accepted").values_list("slot", "count")
-    assert list(accepted) == [(slot_start(message.sent_at), 1)]
+    assert list(accepted) == [(five_minute_slot_start(message.sent_at), 1)]

@@ -38,7 +38,9 @@ def submit():
     batch = claim_next_batch_unless_stopped()
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     items = [mitto.SentItem(f"id-{message.id}") for message in messages]
-    assert sending.settle_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
+    assert (
+        sending.settle_halve_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
+    )
 
 
 def reasons():
@@ -126,7 +128,7 @@ def test_messages_that_mitto_refused_do_not_count_for_a_contacts_cap(settings):
     while (
         batch := claim_next_batch_unless_stopped()
     ):  # it is halved; then both messages are refused alone
-        sending.settle_or_requeue_batch(
+        sending.settle_halve_or_requeue_batch(
             batch,
             sending.mark_submitting_and_get_sendable_or_raise_postponed(batch),
             mitto.CallRefused(400, "no"),
@@ -253,7 +255,7 @@ def quiet(settings):
 
 
 def test_a_test_to_one_number_goes_out_in_quiet_hours(quiet, sandbox):
-    direct_messages.enqueue_direct_message_or_raise_blocked(
+    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
         make_store(), FIRST, "Hello", key="test"
     )
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"

@@ -18,7 +18,7 @@ from contacts.models import ConsentEvent, Contact, MessageType, Suppression
 from contacts.phones import phone_hash
 from messaging import replies, sending
 from messaging.models import DirectMessage, Wallet, WebhookEvent
-from messaging.reply_reading import read_reply
+from messaging.reply_reading import read_consent_request_of_reply
 from tests.support.factories import make_campaign, make_list, make_store
 
 URL = "/webhooks/mitto/inbound"
@@ -32,7 +32,7 @@ PHONE = "+306900000000"
      "désabonner", "Baja", "CANCELAR", "Basta", "annulla", "“STOP”", "Sto\u0301p"],
 )  # fmt: skip
 def test_words_that_opt_out(text):
-    assert read_reply(text).request == "stop"
+    assert read_consent_request_of_reply(text).request == "stop"
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_words_that_opt_out(text):
      "stop by our new shop in the centre of the town tomorrow", "Ende gut", "1"],
 )  # fmt: skip
 def test_words_that_do_not(text):
-    assert read_reply(text).request == ""
+    assert read_consent_request_of_reply(text).request == ""
 
 
 @pytest.mark.parametrize("text", ["START", "unstop", "Έναρξη", "ΕΓΓΡΑΦΗ", "alta", "Anmelden!"])
 def test_words_that_opt_in_again(text):
-    assert read_reply(text).request == "start"
+    assert read_consent_request_of_reply(text).request == "start"
 
 
 def write(client, text, sender=PHONE, **more):

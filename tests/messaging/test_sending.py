@@ -113,7 +113,7 @@ def test_a_batch_whose_worker_died_during_the_call_is_never_sent_again(sandbox, 
     assert (campaign.unknown, campaign.status) == (5, "completed")
     # The answer that comes late is still the truth.
     late = sending.mitto.Accepted([sending.mitto.SentItem(f"id{n}") for n in range(5)])
-    assert sending.settle_or_requeue_batch(claimed, messages, late) == "accepted"
+    assert sending.settle_halve_or_requeue_batch(claimed, messages, late) == "accepted"
     campaign.refresh_from_db()
     assert (campaign.unknown, campaign.sent) == (0, 5)
     assert ledger_balances(store)

@@ -292,7 +292,7 @@ def test_a_late_refusal_of_a_batch_that_was_given_up_fails_its_messages(sandbox,
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     assert run_watchdog()["given_up_as_unknown"] == 1
     refusal = sending.mitto.CallRefused(401, "no such key")
-    assert sending.settle_or_requeue_batch(batch, messages, refusal) == "refused"
+    assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "refused"
     campaign.refresh_from_db()
     assert (campaign.unknown, campaign.failed) == (0, 5)
     assert ledger_balances(campaign.owner)
@@ -305,16 +305,16 @@ def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
         batch = sending.claim_next_batch_unless_stopped()
         messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
         refusal = sending.mitto.CallRefused(status, "no")
-        assert sending.settle_or_requeue_batch(batch, messages, refusal) == result
+        assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == result
         before = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
-        assert sending.settle_or_requeue_batch(batch, messages, refusal) == "claim lost"
+        assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "claim lost"
         after = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
         assert after == before and len(before[0]) == batches
         sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def stop_after_a_restore():
-    sending_stop.stop_sending(StopReason.RESTORED, by="test")
+    sending_stop.stop_sending_or_update_details(StopReason.RESTORED, by="test")
 
 
 def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, settings, capsys):
@@ -374,7 +374,7 @@ def test_the_time_of_two_stops_counts_once_for_reservations(sandbox, settings, f
     )
     second = "restored" if first == "account_refused" else "account_refused"
     for reason, hours in ((first, 6), (second, 2)):
-        sending_stop.stop_sending(StopReason(reason), by="test")
+        sending_stop.stop_sending_or_update_details(StopReason(reason), by="test")
         SendingStop.objects.filter(reason=reason).update(since=now - timedelta(hours=hours))
     for reason in (first, second):
         sending_stop.end_stop_and_enqueue_due_batches(StopReason(reason), by="test")

@@ -137,11 +137,12 @@ def test_a_time_falls_in_the_same_five_minutes_here_and_in_the_database():
     times += [begin, begin + timedelta(minutes=5), begin + timedelta(seconds=299.999)]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT t, {tallies.slot_start_sql('t')} FROM unnest(%s::timestamptz[]) AS t",
+            f"SELECT t, {tallies.five_minute_slot_start_sql('t')}"
+            " FROM unnest(%s::timestamptz[]) AS t",
             [times],
         )
         found = dict(cursor.fetchall())
-    assert {time: tallies.slot_start(time) for time in times} == found
+    assert {time: tallies.five_minute_slot_start(time) for time in times} == found
     assert all(timedelta(0) <= time - slot < timedelta(minutes=5) for time, slot in found.items())
 
 
@@ -150,7 +151,8 @@ def test_the_time_until_delivery_is_counted_in_bounds_that_grow():
     with connection.cursor() as cursor:
         for seconds, place in bounds.items():
             cursor.execute(
-                f"SELECT {tallies.wait_bound_index_sql('t', 't + %s')} FROM (SELECT now() AS t) x",
+                f"SELECT {tallies.delivery_wait_bound_index_sql('t', 't + %s')}"
+                " FROM (SELECT now() AS t) x",
                 [timedelta(seconds=seconds)],
             )
             assert cursor.fetchone()[0] == place, seconds
@@ -159,7 +161,7 @@ def test_the_time_until_delivery_is_counted_in_bounds_that_grow():
 @pytest.mark.parametrize("source", [None, 7])
 def test_the_same_thing_counted_twice_is_one_counter(source):
     store = make_store()
-    slot = tallies.slot_start(timezone.now())
+    slot = tallies.five_minute_slot_start(timezone.now())
     place = tallies.TallyKey(store.pk, "direct", source, slot, TallyEvent.OPTED_OUT.value, "")
     for count in (1, 2, -1):
         tallies.add_to_tallies({place: count})

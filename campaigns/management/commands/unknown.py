@@ -16,8 +16,8 @@ from messaging.models import Batch, OutboundMessage
 from messaging.statuses import MessageStatus
 
 ACTIONS = {
-    "delivered": unknown_messages.mark_unknown_delivered_and_charge,
-    "failed": unknown_messages.mark_unknown_failed_and_release,
+    "delivered": unknown_messages.mark_unknown_delivered_charge_and_audit,
+    "failed": unknown_messages.mark_unknown_failed_release_and_audit,
     "resend": unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
 }
 
