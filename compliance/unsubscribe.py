@@ -87,7 +87,9 @@ def _is_already_opted_out_for_good(message: OutboundMessage) -> bool:
 def may_opt_in_by_code(message: OutboundMessage) -> bool:
     """Whether the person can opt in again by a code: not after an objection, for example."""
     contact = _contact_if_number_unchanged(message)
-    return contact is not None and not opt_in_requests.why_contact_may_not_opt_in_again(contact)
+    return contact is not None and not opt_in_requests.reason_against_opting_in_again_or_empty(
+        contact
+    )
 
 
 def has_open_code(message: OutboundMessage) -> bool:

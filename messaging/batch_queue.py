@@ -154,7 +154,7 @@ def cancel_unsent_batches_and_release_credits(
     return dropped
 
 
-def backoff_with_jitter(attempts: int) -> timedelta:
+def exponential_backoff_with_jitter(attempts: int) -> timedelta:
     """QUEUE_BACKOFF_MS, doubled with each attempt, with jitter, at most MAX_BACKOFF_SECONDS."""
     seconds = min(settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(attempts, 20), MAX_BACKOFF_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.5, 1.0))

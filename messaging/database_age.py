@@ -82,17 +82,19 @@ def mark_submitting_and_take_number_or_raise_older(
         return None
     number: int
     number, is_other_database = marked[0]
-    _raise_if_older(number - 1, newest_in_redis, is_other_database)
+    _raise_if_older_or_in_other_database(number - 1, newest_in_redis, is_other_database)
     if is_other_database:
         execute(SAVE_DATABASE_IDENTITY)
     return number
 
 
-def _raise_if_older(counted: int, newest_in_redis: int, is_other_database: bool) -> None:
-    error = f"PostgreSQL has counted {counted} submissions, Redis {newest_in_redis}"
-    if is_other_database and (newest_in_redis == 0 or counted != newest_in_redis):
+def _raise_if_older_or_in_other_database(
+    counted_in_postgres: int, newest_in_redis: int, is_other_database: bool
+) -> None:
+    error = f"PostgreSQL has counted {counted_in_postgres} submissions, Redis {newest_in_redis}"
+    if is_other_database and (newest_in_redis == 0 or counted_in_postgres != newest_in_redis):
         raise DatabaseIsOlder(f"the database was restored or moved, {error}")
-    if counted < newest_in_redis:
+    if counted_in_postgres < newest_in_redis:
         raise DatabaseIsOlder(error)
 
 
@@ -110,7 +112,7 @@ def stop_sending_if_database_is_older() -> None:
         return
     counted, is_other_database = rows(COUNTED)[0]
     try:
-        _raise_if_older(counted, newest_in_redis, is_other_database)
+        _raise_if_older_or_in_other_database(counted, newest_in_redis, is_other_database)
     except DatabaseIsOlder as error:
         stop_sending_as_database_is_older(error)
 

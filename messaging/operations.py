@@ -242,7 +242,7 @@ registry.banners.register(
 )
 registry.health_checks.register(
     HealthCheck("sending", lambda: " ".join(sending_stop.describe_stops())),
-    HealthCheck("replies", replies.describe_replies_set_aside),
+    HealthCheck("replies", replies.describe_replies_set_aside_or_empty),
     HealthCheck("batches", _late_batches_problem_unless_stopped, needs_queues=True),
 )
 registry.async_paths.register(

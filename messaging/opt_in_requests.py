@@ -99,7 +99,9 @@ def get_or_send_opt_in_request_or_raise_blocked(
             meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
-        if not limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
+        if not limits.find_current_quiet_hours_end_unless_exempt(
+            MessageType.SERVICE, store.timezone
+        ):
             _enqueue_request_messages_and_mark_sent(store, [request])
     return request
 
@@ -124,7 +126,9 @@ def send_or_close_waiting_opt_in_requests() -> dict[str, int]:
             pk__in=waiting.values("contact__owner")
         )
         for store in stores.order_by("pk"):
-            if limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
+            if limits.find_current_quiet_hours_end_unless_exempt(
+                MessageType.SERVICE, store.timezone
+            ):
                 continue
             try:
                 while batch := _send_or_close_next_requests_of_store(store):
@@ -383,7 +387,7 @@ def replace_and_send_opt_in_code_or_raise_blocked(
     store, now = contact.owner, database_now()
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        if obstacle := why_contact_may_not_opt_in_again(contact):
+        if obstacle := reason_against_opting_in_again_or_empty(contact):
             raise SendingBlocked(obstacle)
         codes = OptInRequest.objects.filter(
             contact__in=contact_ids_with_phone(contact.phone or ""),
@@ -409,7 +413,7 @@ def replace_and_send_opt_in_code_or_raise_blocked(
     return request
 
 
-def why_contact_may_not_opt_in_again(contact: Contact) -> str:
+def reason_against_opting_in_again_or_empty(contact: Contact) -> str:
     """Why the contact cannot come back by a code; empty if it can."""
     if contact.is_subscribed:
         return "The contact is subscribed."

@@ -23,7 +23,7 @@ from astronote.common.sql import rows
 from messaging import credits
 from messaging.limits import store_cap_sentences
 from messaging.models import message_class
-from messaging.replies import describe_replies_set_aside
+from messaging.replies import describe_replies_set_aside_or_empty
 from messaging.reply_reviews import describe_reviews, open_reviews
 from messaging.statuses import TallyEvent
 
@@ -72,7 +72,7 @@ def open_reply_reviews_context() -> dict[str, Any]:
     return {
         "reviews": describe_reviews(reviews[:ROWS_SHOWN]),
         "count": reviews.count(),
-        "set_aside": describe_replies_set_aside(),
+        "set_aside": describe_replies_set_aside_or_empty(),
     }
 
 

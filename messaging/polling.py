@@ -151,12 +151,12 @@ def record_status_answers_and_stop_if_refused_or_mismatched(
     """
     now = database_now()
     reported, new_events, mismatches, missing = [], [], [], []
-    others = _find_mismatched_messages_and_log(model, queries, answers)
+    others = _find_mismatched_and_log_other_part_counts(model, queries, answers)
     for query, answer in zip(queries, answers, strict=True):
         counts["asked"] += 1
         match answer:
             case mitto.MessageReport() if query.pk in others:
-                mismatches.append(_build_mismatch_event(query))
+                mismatches.append(_build_failed_event_of_mismatch(query))
             case mitto.MessageReport():
                 at = plausible_claimed_or_arrival_time(answer.updated_at, now)
                 event = NewEvent.from_receipt_or_failed_if_unreadable(
@@ -218,7 +218,7 @@ def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> No
             return
 
 
-def _find_mismatched_messages_and_log(
+def _find_mismatched_and_log_other_part_counts(
     model: type[OutboundMessage],
     queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
@@ -256,7 +256,7 @@ def _find_mismatched_messages_and_log(
     return others
 
 
-def _build_mismatch_event(query: StatusQuery) -> NewEvent:
+def _build_failed_event_of_mismatch(query: StatusQuery) -> NewEvent:
     return NewEvent(
         f"mismatch:{query.provider_message_id}",
         query.provider_message_id,

@@ -143,7 +143,7 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
         # Exactly these are applied and marked: another receipt's message may get its ID meanwhile.
         for group in groups:
             if group.batch_kind is not None:
-                _apply_and_mark_in_open_transaction(group)
+                _lock_batches_apply_and_mark_processed(group)
                 counts["applied"] += group.size
         if any(group.batch_kind is None for group in groups):
             unmatched = WebhookEvent.objects.filter(
@@ -170,7 +170,7 @@ class NextReceipts(NamedTuple):
     batch_ids: str
 
 
-def _apply_and_mark_in_open_transaction(receipts: NextReceipts) -> None:
+def _lock_batches_apply_and_mark_processed(receipts: NextReceipts) -> None:
     assert receipts.batch_kind is not None
     execute(LOCK_BATCHES_BY_ID, [receipts.batch_ids])
     outcomes.record_sql_outcomes_and_settle_credits(
@@ -254,7 +254,9 @@ def _apply_retry_or_give_up_unmatched(
     given_up = [r.id for r in still_unmatched if r.received_at < oldest_retried]
     _mark_events_processed_with_status(sorted(applied), WebhookEventStatus.PROCESSED)
     _mark_events_processed_with_status(given_up, WebhookEventStatus.UNMATCHED)
-    _schedule_retry_of_receipts([r.id for r in still_unmatched if r.received_at >= oldest_retried])
+    _schedule_retry_after_half_of_age(
+        [r.id for r in still_unmatched if r.received_at >= oldest_retried]
+    )
     counts["applied"] += len(applied)
     counts["unmatched"] += len(given_up)
     counts["waiting"] += unmatched.count()
@@ -342,7 +344,7 @@ MARK_EVENTS = """
 """
 
 
-def _schedule_retry_of_receipts(event_ids: Sequence[int]) -> None:
+def _schedule_retry_after_half_of_age(event_ids: Sequence[int]) -> None:
     """Retry receipts after half of their age, at least MIN_RETRY_DELAY."""
     if event_ids:
         execute(SCHEDULE_RETRY, [MIN_RETRY_DELAY, list(event_ids)])

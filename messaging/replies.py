@@ -187,7 +187,7 @@ def replies_set_aside() -> QuerySet[WebhookEvent]:
     return _replies_not_applied().filter(retry_at__isnull=False)
 
 
-def describe_replies_set_aside() -> str:
+def describe_replies_set_aside_or_empty() -> str:
     """A sentence about the replies that could not be applied; empty if there are none."""
     found = list(replies_set_aside().order_by("pk").values_list("pk", "error")[:CHUNK_REPLIES])
     if not found:
@@ -245,7 +245,7 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.status = WebhookEventStatus.PROCESSED
         wait_and_suppress_opt_out_and_confirm(event, numbers, meant_for)
     elif event.consent_request == ConsentRequest.REVIEW:
-        event.status = _hold_marketing_unless_already_in_review(event, numbers, meant_for)
+        event.status = _hold_marketing_unless_in_review_and_get_status(event, numbers, meant_for)
     elif conversations:
         event.status = WebhookEventStatus.PROCESSED
         # Consent is never given to a number that could be another one.
@@ -339,7 +339,7 @@ def _change_consent_at_reply_time(
     )
 
 
-def _hold_marketing_unless_already_in_review(
+def _hold_marketing_unless_in_review_and_get_status(
     event: WebhookEvent, numbers: list[str], meant_for: Addressees
 ) -> WebhookEventStatus:
     """Hold marketing to the number back until a person has decided.

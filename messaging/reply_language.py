@@ -16,10 +16,10 @@ from messaging.reply_text import (
     Clause,
     edit_distance_up_to_limit,
     fold,
-    has_two_letters_swapped,
+    has_neighbouring_letters_swapped,
     latin_if_all_greek_capitals_look_latin,
     letter_runs_between_digits,
-    replace_digits_with_letters,
+    replace_digits_if_token_has_letters,
     without_repeated_letters,
 )
 
@@ -269,7 +269,7 @@ class Language:
         those of a single word, are only looked for in what the others leave.
         """
         kinds: set[Kind] = set()
-        terms = self._terms_in(text)
+        terms = self._phrase_terms_in(text)
         for phrases in self._phrases:
             matches = [
                 (match.start("phrase"), -match.end(), phrase.kind)
@@ -345,14 +345,18 @@ class Language:
     def _terms_of_elements(self, phrase: str) -> list[frozenset[str]]:
         """For each element that a phrase cannot miss, how the words begin that stand for it."""
         return [
-            frozenset(_first_term(word) for word in self._words_of_element(element) if word)
+            frozenset(
+                _first_word_or_stem_with_star(word)
+                for word in self._words_of_element(element)
+                if word
+            )
             for element in phrase.split()
             if element not in ("^", "$", GAP)
             and element[-1] != "?"
             and not _may_be_unknown_word(element)
         ]
 
-    def _terms_in(self, text: str) -> set[str]:
+    def _phrase_terms_in(self, text: str) -> set[str]:
         """The terms of phrases that a text has."""
         words = set(text.split())
         stems = {f"{word[:length]}*" for word in words for length in range(self._longest_term)}
@@ -384,14 +388,14 @@ class _Vocabulary:
             return word
         for undo in (
             letter_runs_between_digits,
-            replace_digits_with_letters,
+            replace_digits_if_token_has_letters,
             without_repeated_letters,
         ):
             meant = undo(word).split()
             if meant and all(each in self for each in meant):
                 return " ".join(meant)
         for command in self._commands:
-            if has_two_letters_swapped(word, command):
+            if has_neighbouring_letters_swapped(word, command):
                 return command
             glued = word.removeprefix(command)
             if glued != word and len(command) > 3 and len(glued) > 2 and glued in self:
@@ -428,7 +432,7 @@ def _may_be_unknown_word(element: str) -> bool:
     return "NAME" in element.removesuffix("?").split("|")
 
 
-def _first_term(word: str) -> str:
+def _first_word_or_stem_with_star(word: str) -> str:
     """What a text has that has a word: its first word, or the stem of it with a `*`."""
     stem, star, _ = word.split()[0].partition("*")
     return stem + star

@@ -156,9 +156,9 @@ class Sandbox:
         self._wake = asyncio.Event()
         self._ledger = open(ledger, "ab", buffering=0) if ledger else None
         if ledger:
-            self._read_ledger(ledger)
+            self._load_messages_from_ledger(ledger)
 
-    def _read_ledger(self, path: Path) -> None:
+    def _load_messages_from_ledger(self, path: Path) -> None:
         with open(path, "rb") as file:
             for line in file:
                 # The last line is incomplete if the process was killed.

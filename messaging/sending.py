@@ -40,9 +40,9 @@ from messaging import (
 )
 from messaging.batch_queue import (
     HELD,
-    backoff_with_jitter,
     cancel_unsent_batches_and_release_credits,
     claim_next_batch_unless_stopped,
+    exponential_backoff_with_jitter,
     return_to_queue_and_enqueue_if_claimed,
 )
 from messaging.batch_splitting import (
@@ -121,7 +121,7 @@ def claim_and_process_next_batch_or_probe() -> BatchResult:
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
-        result = _send_hold_postpone_or_drop(batch)
+        result = _send_hold_postpone_drop_or_stop(batch)
     if probe and result == BatchResult.ACCEPTED:
         sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="probe")
     elif probe and result in UNACCEPTED_RESULTS:
@@ -129,7 +129,7 @@ def claim_and_process_next_batch_or_probe() -> BatchResult:
     return result
 
 
-def _send_hold_postpone_or_drop(batch: Batch) -> BatchResult:
+def _send_hold_postpone_drop_or_stop(batch: Batch) -> BatchResult:
     """Send a claimed batch if its campaign may go on and no limit postpones it."""
     decision = batch.message_class.decide_whether_to_send(batch)
     if decision.drop:
@@ -197,7 +197,7 @@ def _wait_for_rate_and_tell_if_sendable(batch: Batch, message: PreparedMessage) 
     """
     rate_limits.sleep_for_rate_of_one_call()
     try:
-        still_sendable, _ = _split_sendable_and_skipped(batch, only=message.id)
+        still_sendable, _ = _split_sendable_and_skipped(batch, only_message_id=message.id)
         return bool(
             still_sendable
         ) and not waiting_stops.is_possible_opt_out_waiting_or_too_many_to_read(
@@ -291,14 +291,14 @@ def _newest_submission_number_or_raise_postponed() -> int:
 
 
 def _split_sendable_and_skipped(
-    batch: Batch, only: MessageId | None = None
+    batch: Batch, only_message_id: MessageId | None = None
 ) -> tuple[list[PreparedMessage], list[Outcome]]:
     """Split queued messages of a batch, or one, into those to send and the outcomes of the rest."""
     model = batch.message_class
     consent_column = CONSENT_COLUMN[batch.message_type]
     queued = model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
     rows = list(
-        (queued if only is None else queued.filter(pk=only))
+        (queued if only_message_id is None else queued.filter(pk=only_message_id))
         .order_by("pk")
         .values_list(
             "pk",
@@ -371,7 +371,7 @@ def settle_halve_or_requeue_batch(
             is_taken = any(item.message_id for item in result.items)
             batch_result = BatchResult.ACCEPTED if is_taken else BatchResult.REFUSED
         case mitto.Ambiguous():
-            recorded = _build_equal_outcomes(
+            recorded = _build_same_outcome_for_each(
                 messages, MessageStatus.UNKNOWN, Reason.NO_ANSWER, result.error
             )
             batch_result = BatchResult.UNKNOWN
@@ -479,7 +479,7 @@ def _submitted_batch_with_own_token(batch: Batch) -> QuerySet[Batch]:
     )
 
 
-def _build_equal_outcomes(
+def _build_same_outcome_for_each(
     messages: Sequence[PreparedMessage], status: MessageStatus, reason: str, error: str
 ) -> list[Outcome]:
     return [Outcome(message.id, status, None, reason, error) for message in messages]
@@ -493,7 +493,7 @@ def _requeue_or_fail_if_reservation_expires_first(
     After that, or if a repair has settled it meanwhile, its messages fail.
     """
     until = database_now() + max(
-        timedelta(seconds=result.retry_after or 0), backoff_with_jitter(batch.deferrals)
+        timedelta(seconds=result.retry_after or 0), exponential_backoff_with_jitter(batch.deferrals)
     )
     if until >= batch.creditreservation.expires_at:
         _settle_as_failed_if_own_attempt(batch, messages, Reason.NOT_TAKEN, result.error)
@@ -517,7 +517,7 @@ def _requeue_ambiguous_with_backoff_if_claimed(
     batch: Batch, result: mitto.Ambiguous
 ) -> BatchResult:
     """Return a batch to the queue that Mitto may have accepted: QUEUE_ATTEMPTS allows repeats."""
-    until = database_now() + backoff_with_jitter(batch.attempts - 1)
+    until = database_now() + exponential_backoff_with_jitter(batch.attempts - 1)
     if not return_to_queue_and_enqueue_if_claimed(
         batch, reason=f"attempt {batch.attempts + 1} ({result.error})", due_at=until
     ):
@@ -545,7 +545,7 @@ def _settle_as_failed_if_own_attempt(
         if is_own := submitted.exists():
             outcomes.record_mostly_first_outcomes_and_settle_credits(
                 batch.message_class,
-                _build_equal_outcomes(messages, MessageStatus.FAILED, code, error),
+                _build_same_outcome_for_each(messages, MessageStatus.FAILED, code, error),
             )
             submitted.update(
                 status=BatchStatus.SETTLED,

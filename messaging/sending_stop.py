@@ -32,8 +32,8 @@ from astronote.queues import jobs
 from messaging import credits
 from messaging.batch_queue import (
     SEND_NEXT,
-    backoff_with_jitter,
     enqueue_send_jobs_on_commit,
+    exponential_backoff_with_jitter,
     pending_batches_due_now,
 )
 from messaging.batch_splitting import move_queued_and_credits_to_new_batch
@@ -156,7 +156,7 @@ def stop_sending_or_update_details(
         by: who stops it, for the audit trail.
         details: what else people should read, a sentence without its full stop.
     """
-    wait = backoff_with_jitter(0) if reason == StopReason.ACCOUNT_REFUSED else None
+    wait = exponential_backoff_with_jitter(0) if reason == StopReason.ACCOUNT_REFUSED else None
     [(is_new, next_probe_at)] = rows(
         STOP_SENDING, [reason.value, account_id_or_program(by), details[:500], wait]
     )
@@ -300,7 +300,7 @@ def count_refused_probe_and_delay_next() -> None:
 
 
 def _save_and_enqueue_next_probe(stop: SendingStop) -> None:
-    stop.next_probe_at = database_now() + backoff_with_jitter(stop.probes)
+    stop.next_probe_at = database_now() + exponential_backoff_with_jitter(stop.probes)
     stop.save(update_fields=["probes", "next_probe_at"])
     _enqueue_probe(stop.next_probe_at)
 

@@ -149,11 +149,13 @@ class Template:
         if self._is_plain:
             filled = [values[tag.field] for tag in self.tags]
         else:
-            filled = [_fill_tag(tag, values[tag.field]) for tag in self.tags]
+            filled = [
+                _value_or_default_encoded_in_address(tag, values[tag.field]) for tag in self.tags
+            ]
         single_spaced = _SINGLE_SPACED.fullmatch
         for value in filled:
             if not single_spaced(value):
-                return self._render_with_gaps(filled)
+                return self._render_closing_gaps_of_empty_values(filled)
         # Such values add no spaces to collapse, and collapsing takes most of the time.
         return self._format % tuple(filled)
 
@@ -182,7 +184,7 @@ class Template:
                 )
         return ""
 
-    def _render_with_gaps(self, filled: list[str]) -> str:
+    def _render_closing_gaps_of_empty_values(self, filled: list[str]) -> str:
         text = self._literals[0]
         for tag, value, literal in zip(self.tags, filled, self._literals[1:], strict=True):
             if not value.strip() and not tag.in_address:
@@ -195,7 +197,7 @@ class Template:
         return _collapse_spaces_within_lines(text)
 
 
-def _fill_tag(tag: Tag, value: str) -> str:
+def _value_or_default_encoded_in_address(tag: Tag, value: str) -> str:
     value = value.strip() or tag.default
     return percent_encode_value(value) if tag.in_address else value
 
@@ -248,7 +250,7 @@ def tag_problem_or_empty(text: str, other_tags: Collection[str] = ()) -> str:
         )
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
-    if field := _nearest_field(name.partition("|")[0]):
+    if field := _nearest_field_or_empty(name.partition("|")[0]):
         return f"{written} is no tag: write {{{{{field}}}}}."
     known = ", ".join(f"{{{{{field}}}}}" for field in FIELD_BY_TAG.values())
     return f"{written} is no tag, and braces are for tags only: there are {known}."
@@ -279,7 +281,7 @@ def _problem_of_other_programs_tags(text: str) -> str:
     return ""
 
 
-def _nearest_field(name: str) -> str:
+def _nearest_field_or_empty(name: str) -> str:
     """The field that somebody means who writes this name in a tag; empty if it cannot be told."""
     folded = re.sub(r"\W", "", _fold_tag(name))
     for cutoff in (0.8, 0.55):

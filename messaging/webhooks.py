@@ -145,7 +145,7 @@ def _check_secret_and_get_endpoint_and_limit(head: RequestHead) -> tuple[str, Bo
         raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, "use GET or POST")
     offered = [token, head.header("x-webhook-token")]
     if head.query_string:
-        query = _parse_form(head.query_string.encode("latin-1", "replace"), "")
+        query = _parse_filled_form_fields(head.query_string.encode("latin-1", "replace"), "")
         offered += [query.get(name, "") for name in SECRET_PARAMETERS]
     if any(_is_webhook_secret(text) for text in offered if text):
         return address, BODY_LIMIT
@@ -244,14 +244,14 @@ def _parse_events_or_refuse(head: RequestHead, limit: BodyLimit, body: bytes) ->
     charset = match[1] if (match := _CHARSET.search(content_type)) else ""
     query: Event = {}
     if head.query_string and limit is not SIGNED_BODY_LIMIT:
-        form = _parse_form(head.query_string.encode("latin-1", "replace"), charset)
+        form = _parse_filled_form_fields(head.query_string.encode("latin-1", "replace"), charset)
         query = {name: value for name, value in form.items() if name not in SECRET_PARAMETERS}
     body = _unpack_body_or_refuse(head.header("content-encoding"), body)
     if head.method == "GET" or (query and not body.strip()):
         return unwrap_events_or_none(query) or []
     is_json = body.lstrip().startswith((b"{", b"["))
     if content_type.strip().lower().startswith(FORM) and not is_json:
-        events = unwrap_events_or_none(_parse_form(body, charset))
+        events = unwrap_events_or_none(_parse_filled_form_fields(body, charset))
     else:
         events = unwrap_events_or_none(_parse_json_or_refuse(body, charset))
     if events is None:
@@ -262,7 +262,7 @@ def _parse_events_or_refuse(head: RequestHead, limit: BodyLimit, body: bytes) ->
     return [query | event for event in filled] if query else filled
 
 
-def _parse_form(body: bytes, charset: str) -> dict[str, str]:
+def _parse_filled_form_fields(body: bytes, charset: str) -> dict[str, str]:
     """The filled fields of a form or a query."""
     pairs = [pair.partition(b"=")[::2] for pair in body.replace(b"+", b" ").split(b"&")]
     names_and_values = [unquote_to_bytes(part) for pair in pairs for part in pair]

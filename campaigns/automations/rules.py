@@ -403,7 +403,7 @@ def _with_skip_reasons(
 
 def _first_call(rule: EligibleRule, at: datetime) -> datetime:
     """When a message that is due at a time can be sent: after the quiet hours."""
-    return limits.find_quiet_hours_end(at, rule.message_type, rule.timezone) or at
+    return limits.find_quiet_hours_end_unless_exempt(at, rule.message_type, rule.timezone) or at
 
 
 def _is_over_limit(rule: EligibleRule, times: Sequence[datetime], at: datetime) -> bool:

@@ -65,11 +65,11 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
 
     @admin.action(description=Answer.OPT_OUT.label, permissions=["decide"])
     def opt_out(self, request: HttpRequest, queryset: QuerySet[ReplyReview]) -> None:
-        self._decide_and_show_messages(request, queryset, Answer.OPT_OUT)
+        self._decide_each_and_show_refusals(request, queryset, Answer.OPT_OUT)
 
     @admin.action(description=Answer.NOT_AN_OPT_OUT.label, permissions=["decide"])
     def not_an_opt_out(self, request: HttpRequest, queryset: QuerySet[ReplyReview]) -> None:
-        self._decide_and_show_messages(request, queryset, Answer.NOT_AN_OPT_OUT)
+        self._decide_each_and_show_refusals(request, queryset, Answer.NOT_AN_OPT_OUT)
 
     def change_view(
         self,
@@ -89,7 +89,7 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
                 raise PermissionDenied
             answer = request.POST.get("answer", "")
             if answer in Answer.values:
-                self._decide_and_show_messages(
+                self._decide_each_and_show_refusals(
                     request, ReplyReview.objects.filter(pk=reply.pk), Answer(answer)
                 )
             return redirect(LIST)
@@ -105,7 +105,7 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "messaging/decide_reply.html", context)
 
-    def _decide_and_show_messages(
+    def _decide_each_and_show_refusals(
         self, request: HttpRequest, reviews: QuerySet[ReplyReview], answer: Answer
     ) -> None:
         assert isinstance(request.user, User)  # the admin has no anonymous users
