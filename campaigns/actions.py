@@ -115,7 +115,7 @@ def cancel_unsent_batches_if_campaign_is_cancelled(campaign_id: int) -> int:
         source_id=campaign_id,
         status__in=UNSENT_BATCH_STATUSES,
     )
-    return batch_queue.cancel_unsent_batches(
+    return batch_queue.cancel_unsent_batches_and_release_credits(
         list(unsent.values_list("pk", flat=True)), skip_reason=Reason.CANCELLED
     )
 
@@ -262,12 +262,12 @@ def enqueue_test_message_with_sample_values_or_raise_blocked(
     offer = links.OwnedText(StoreId(campaign.owner_id), campaign.pk, campaign.offer_url)
     own_url, shared_url = (
         links.short_url(SAMPLE_CODE),
-        links.create_links_and_shorten_urls({0: offer})[0],
+        links.create_links_and_shorten_long_urls({0: offer})[0],
     )
     text = create_links_and_campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(
         own_url, shared_url
     )
-    message = direct_messages.enqueue_direct_message_or_raise_blocked(
+    message = direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
         campaign.owner, phone, text, key=f"{TEST_KEY_PREFIX}{secrets.token_hex(8)}"
     )
     audit.write_entry("test", campaign, by=by, message=message.pk)

@@ -30,7 +30,7 @@ from campaigns.new_messages import (
     iter_chunks_without_numbers_blocked_for_marketing,
 )
 from messaging import batch_writing, credits, database_age, sending_stop
-from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         return campaign
     if by is not None:
         service_campaigns.raise_not_permitted_if_may_not_send_type(campaign.message_type, by)
-    if sending_stop.is_stopped_by_restore():
+    if sending_stop.is_stopped_by_old_or_restored_database():
         raise SendingBlocked("after a restore nothing starts until a person lets sending go on")
     sender = require_eligible_sender(campaign.owner)
     if not campaign.message_text.strip():
@@ -165,7 +165,7 @@ def _write_messages_and_batches_up_to_one_over_limit(
         max_ahead=1,
     )
     for messages in rendered:
-        batches += batch_writing.write_batches_and_messages(
+        batches += batch_writing.insert_batches_and_messages_and_tally_skipped(
             CampaignMessage,
             messages,
             sources,
@@ -181,5 +181,5 @@ def _build_messages_with_new_tracking_ids(
     campaign: Campaign, render: message_text.Renderer, chunk: RecipientChunk
 ) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; runs in a thread and must not query the database."""
-    tracking_ids = batch_writing.generate_tracking_ids(len(chunk.recipients))
+    tracking_ids = batch_writing.generate_tracking_ids_with_shared_prefix(len(chunk.recipients))
     return build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)

@@ -13,13 +13,17 @@ from contacts.models import MessageType
 from messaging import links
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_where_possible
 from messaging.links import OwnedText
-from messaging.opt_out_line import UNSUBSCRIBE, has_working_opt_out_link, opt_out_line
+from messaging.opt_out_line import (
+    UNSUBSCRIBE,
+    has_working_opt_out_link,
+    usable_opt_out_line_or_default,
+)
 from messaging.text import (
     MAX_PARTS,
     Template,
     clean_value_or_empty_if_placeholder,
     count_parts,
-    tag_problem,
+    tag_problem_or_empty,
 )
 
 OFFER = "offer_link"
@@ -48,7 +52,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
             offer address of the campaign, or more than MAX_PARTS parts.
     """
     text = campaign.message_text
-    if problem := tag_problem(text):
+    if problem := tag_problem_or_empty(text):
         raise ValueError(problem)
     if OFFER in Template(text).fields:
         if not campaign.offer_url:
@@ -76,7 +80,7 @@ def with_opt_out_line_if_marketing_without_one(
     A marketing message must offer a free and simple way to object (ePrivacy directive, article
     13(4)).
     """
-    line = opt_out_line(store)
+    line = usable_opt_out_line_or_default(store)
     marketing = message_type == MessageType.MARKETING
     if not marketing or has_working_opt_out_link(text) or line in text:
         return text
@@ -135,7 +139,7 @@ def create_links_and_automation_renderers(
         )
         for automation_id, text in text_by_automation_id.items()
     }
-    shortened = links.create_links_and_shorten_urls(owned_texts)
+    shortened = links.create_links_and_shorten_long_urls(owned_texts)
     return {
         automation_id: _build_cached_renderer(
             text, stores[text_by_automation_id[automation_id].owner_id].writes_greek_in_capitals

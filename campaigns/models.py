@@ -39,7 +39,7 @@ from messaging.models import (
 )
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.statuses import COUNTED_STATUSES, MessageStatus
-from messaging.text import Template, tag_problem
+from messaging.text import Template, tag_problem_or_empty
 
 
 class AgeGroup(models.TextChoices):
@@ -103,7 +103,7 @@ EVENT_TAGS = (EVENT_DATE, EVENT_TIME)
 
 def _validate_text_tags(field: str, text: str, other_tags: Sequence[str] = ()) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
-    problem = tag_problem(text, other_tags)
+    problem = tag_problem_or_empty(text, other_tags)
     if has_opt_out_link_joined_to_text(text):
         problem = (
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
@@ -521,7 +521,7 @@ class Automation(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        return tag_problem(self.message_body)
+        return tag_problem_or_empty(self.message_body)
 
     def _set_done_until_to_last_begun_day_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
@@ -547,7 +547,7 @@ class Automation(models.Model):
     def _require_quiet_hours_to_end_on_same_day(self, hour: int) -> None:
         zone = self.owner.timezone if self.owner_id else "UTC"
         today = database_now().astimezone(ZoneInfo(zone)).date()
-        quiet_until = limits.find_quiet_hours_end(
+        quiet_until = limits.find_quiet_hours_end_unless_exempt(
             hour_on_day(today, hour, zone), self.message_type, zone
         )
         if quiet_until and quiet_until.date() > today:

@@ -52,7 +52,7 @@ from contacts.search import search_contacts_by_beginnings
 from messaging import credits
 from messaging.batch_writing import NewMessage
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
-from messaging.limits import describe_store_caps, find_current_quiet_hours_end
+from messaging.limits import find_current_quiet_hours_end_unless_exempt, store_cap_sentences
 from messaging.statuses import describe_reason
 from messaging.text import Template, clean_value_or_empty_if_placeholder, count_parts, sms_encoding
 
@@ -332,10 +332,12 @@ def _why_campaign_cannot_be_sent(
 
 def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
     """Quiet hours and caps, as sentences (rules.md#quiet-hours, rules.md#caps)."""
-    if until := find_current_quiet_hours_end(campaign.message_type, campaign.owner.timezone):
+    if until := find_current_quiet_hours_end_unless_exempt(
+        campaign.message_type, campaign.owner.timezone
+    ):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
         yield f"The store has quiet hours: sending begins at {local:%H:%M} {local.tzinfo}."
-    yield from describe_store_caps()
+    yield from store_cap_sentences()
     if campaign.message_type == MessageType.MARKETING:
         for cap, period in (
             (settings.CONTACT_MARKETING_PER_DAY, "24 hours"),

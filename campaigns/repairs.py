@@ -141,7 +141,7 @@ def _put_into_paid_batches_and_enqueue_while_credits_last(
             message_type=campaign.message_type,
             sender=_sender_id_of_store_or_default(campaign),
             size=len(chunk),
-            turn=batch_queue.lowest_due_turn(),
+            turn=batch_queue.lowest_due_turn_or_zero(),
         )
         try:
             part_count = sum(parts for _, parts in chunk)

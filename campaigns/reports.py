@@ -30,7 +30,7 @@ from messaging.statuses import (
     TransactionType,
     describe_reason,
 )
-from messaging.tallies import WAIT_BOUNDS, slot_start_sql
+from messaging.tallies import WAIT_BOUNDS, five_minute_slot_start_sql
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -139,7 +139,7 @@ CLICKS = "clicks"
 # In each slot, and in all: the row without a slot. By the index on campaign and time.
 COUNT_CLICKS = f"""
     SELECT slot, count(*), count(DISTINCT campaign_message_id) FROM (
-        SELECT {slot_start_sql("viewed_at")} AS slot, campaign_message_id
+        SELECT {five_minute_slot_start_sql("viewed_at")} AS slot, campaign_message_id
         FROM campaigns_offerviewevent WHERE campaign_id = %(campaign)s) views
     GROUP BY GROUPING SETS ((slot), ())
 """

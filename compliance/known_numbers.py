@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contacts.models import Contact
-from messaging.event_fields import sender_number_of_reply
+from messaging.event_fields import raw_sender_number_of_reply_or_empty
 from messaging.models import WebhookEvent, message_classes
-from messaging.reply_stores import possible_sender_numbers
+from messaging.reply_stores import possible_e164_numbers_of_sender
 from messaging.statuses import WebhookEventType
 
 CHUNK = 5000
@@ -23,4 +23,6 @@ def iter_known_numbers() -> Iterator[str]:
         yield from messages.values_list("to", flat=True).iterator(CHUNK)
     replies = WebhookEvent.objects.filter(event_type=WebhookEventType.INBOUND)
     for payload in replies.values_list("payload", flat=True).iterator(CHUNK):
-        yield from possible_sender_numbers(sender_number_of_reply(payload or {}))
+        yield from possible_e164_numbers_of_sender(
+            raw_sender_number_of_reply_or_empty(payload or {})
+        )

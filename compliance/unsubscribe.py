@@ -87,7 +87,9 @@ def _is_already_opted_out_for_good(message: OutboundMessage) -> bool:
 def may_opt_in_by_code(message: OutboundMessage) -> bool:
     """Whether the person can opt in again by a code: not after an objection, for example."""
     contact = _contact_if_number_unchanged(message)
-    return contact is not None and not opt_in_requests.why_contact_may_not_opt_in_again(contact)
+    return contact is not None and not opt_in_requests.reason_against_opting_in_again_or_empty(
+        contact
+    )
 
 
 def has_open_code(message: OutboundMessage) -> bool:
@@ -114,7 +116,7 @@ def send_code_if_number_unchanged_and_allowed(
     if contact is None:
         return False
     try:
-        opt_in_requests.send_opt_in_code(
+        opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
             contact, text, wording=wording, version=f"opt-out page, {language}"
         )
     except SendingBlocked as blocked:
@@ -135,7 +137,7 @@ def opt_in_by_code(message: OutboundMessage, code: str, evidence: Evidence) -> C
     if contact is None:
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_event_details_of_message(message))
-    return opt_in_requests.subscribe_or_count_wrong_code(
+    return opt_in_requests.subscribe_by_code_or_count_wrong_attempt(
         contact, code, source=page_opt_outs.SOURCE, evidence=evidence
     )
 

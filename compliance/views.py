@@ -117,7 +117,7 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     asked = opt_in_requests.find_answered_or_open_request_by_token(token)
     context = _language_context(request, asked.contact.owner if asked else None)
     if asked and request.method == "POST":
-        if not page_confirmations.is_confirmation_waiting(asked):
+        if not page_confirmations.is_stored_confirmation_unapplied(asked):
             confirmation = page_confirmations.store_unapplied_confirmation(
                 asked, evidence_of(request)
             )
@@ -131,7 +131,7 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
         "privacy_notice_url": asked.contact.owner.privacy_notice_url,
         "wording": without_confirm_link_tag(asked.wording),
         "confirmed": asked.answered_at is not None
-        or page_confirmations.is_confirmation_waiting(asked),
+        or page_confirmations.is_stored_confirmation_unapplied(asked),
     }
     return _page_response(request, "compliance/confirm_opt_in.html", context)
 

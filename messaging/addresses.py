@@ -36,7 +36,7 @@ class Address(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def find_addresses(text: str) -> list[Address]:
+def find_web_addresses_except_bare_hosts(text: str) -> list[Address]:
     """The web addresses in a text, in their order.
 
     They begin with `http://`, `https://` or `www.`, or are a host with a path, such as
@@ -55,12 +55,12 @@ def find_addresses(text: str) -> list[Address]:
         written = text[match.index : end]
         if not match.schema and "/" not in written and not written.lower().startswith("www."):
             continue
-        if is_http_url_with_host(add_scheme(written)):
+        if is_http_url_with_host(add_http_if_no_scheme(written)):
             found.append(Address(match.index, end, written))
     return found
 
 
-def add_scheme(written: str) -> str:
+def add_http_if_no_scheme(written: str) -> str:
     """The address that a phone opens for an address as people write it: `http://` is added."""
     return written if _SCHEME.match(written) else f"http://{written}"
 

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
-from messaging.models import Batch, MessageId
+from messaging.models import Batch, BatchCount, MessageId
 from messaging.outcomes import Outcome
 from messaging.statuses import (
     IN_FLIGHT_BATCH_STATUSES,
@@ -40,12 +40,12 @@ def enqueue_send_jobs_on_commit(batch_count: int) -> None:
     jobs.enqueue_copies_on_commit("sms", SEND_NEXT, batch_count)
 
 
-def due_batches() -> QuerySet[Batch]:
+def pending_batches_due_now() -> QuerySet[Batch]:
     """The pending batches that wait for a worker and for no time."""
     return Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=Now())
 
 
-def claim_next_batch() -> Batch | None:
+def claim_next_batch_unless_stopped() -> Batch | None:
     """Claim the due batch with the lowest turn, with a new token.
 
     None if none is due, or all sending is stopped (`sending_stop.py`). Batches of stores that have
@@ -71,7 +71,7 @@ CLAIM_BATCH = """
 """
 
 
-def lowest_due_turn() -> int:
+def lowest_due_turn_or_zero() -> int:
     """The turn of a batch that is queued now: the lowest turn that is due.
 
     A campaign's batches get consecutive turns from here on. So campaigns alternate, and one with a
@@ -87,7 +87,7 @@ LOWEST_DUE_TURN = """
 """
 
 
-def release_pending_batches_and_enqueue_jobs(**filters: Any) -> int:
+def release_pending_batches_and_enqueue_jobs(**filters: Any) -> BatchCount:
     """Make the pending batches that match the filters due now, with new turns in the same order.
 
     Enqueues a job for each. Returns how many there are.
@@ -99,7 +99,7 @@ def release_pending_batches_and_enqueue_jobs(**filters: Any) -> int:
             .order_by("turn", "pk")
             .values_list("pk", flat=True)
         )
-        first_turn = lowest_due_turn()
+        first_turn = lowest_due_turn_or_zero()
         execute(RELEASE_BATCHES, [ids, list(range(first_turn, first_turn + len(ids)))])
         enqueue_send_jobs_on_commit(len(ids))
     return len(ids)
@@ -111,7 +111,7 @@ RELEASE_BATCHES = """
 """
 
 
-def hold_pending_batches(reason: str, **filters: Any) -> int:
+def hold_pending_batches_until_released(reason: str, **filters: Any) -> BatchCount:
     """Hold the pending batches that match the filters until they are released.
 
     Returns how many there are.
@@ -121,7 +121,9 @@ def hold_pending_batches(reason: str, **filters: Any) -> int:
     )
 
 
-def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> int:
+def cancel_unsent_batches_and_release_credits(
+    batch_ids: Sequence[int], *, skip_reason: str
+) -> BatchCount:
     """Cancel batches that were not sent: skip their messages and release their credits.
 
     A claimed batch is dropped too, and its worker loses the claim. A batch that is being submitted
@@ -152,22 +154,24 @@ def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> int:
     return dropped
 
 
-def backoff_with_jitter(attempts: int) -> timedelta:
+def exponential_backoff_with_jitter(attempts: int) -> timedelta:
     """QUEUE_BACKOFF_MS, doubled with each attempt, with jitter, at most MAX_BACKOFF_SECONDS."""
     seconds = min(settings.QUEUE_BACKOFF_MS / 1000 * 2 ** min(attempts, 20), MAX_BACKOFF_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.5, 1.0))
 
 
-def return_to_queue(batch: Batch, *, reason: str, until: datetime | None, **changes: Any) -> bool:
-    """Make a claimed batch pending again, due at `until` or at once, and enqueue a job for then.
+def return_to_queue_and_enqueue_if_claimed(
+    batch: Batch, *, reason: str, due_at: datetime | None, **changed_columns: Any
+) -> bool:
+    """Make a claimed batch pending again, due at `due_at` or at once, and enqueue a job for then.
 
-    A batch that is held (`until` is HELD) gets no job.
+    A batch that is held (`due_at` is HELD) gets no job.
 
     Args:
         batch: as it was claimed; its claim token must still hold.
         reason: what the batch waits for, as operators see it.
-        until: when it is due again; None: now.
-        changes: further columns to change.
+        due_at: when it is due again; None: now.
+        changed_columns: further columns to change.
 
     Returns:
         Whether the worker still had the claim; if not, nothing has changed.
@@ -179,15 +183,15 @@ def return_to_queue(batch: Batch, *, reason: str, until: datetime | None, **chan
         claim_token=None,
         claimed_at=None,
         submitted_at=None,
-        not_before=until,
+        not_before=due_at,
         waiting_for=reason[:200],
-        **changes,
+        **changed_columns,
     )
-    if returned and until is None:
+    if returned and due_at is None:
         enqueue_send_jobs_on_commit(1)
-    elif returned and until is not None and until != HELD:
+    elif returned and due_at is not None and due_at != HELD:
         # The job ID names the attempt: replacing an earlier job of this batch could take the only
         # job of another batch.
         job_id = f"batch-{batch.pk}-{batch.claim_token}"
-        jobs.enqueue_at_on_commit("sms", until, SEND_NEXT, job_id=job_id)
+        jobs.enqueue_at_on_commit("sms", due_at, SEND_NEXT, job_id=job_id)
     return bool(returned)

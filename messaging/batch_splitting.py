@@ -16,7 +16,10 @@ from django.db.models import F, Q, QuerySet
 
 from astronote.common.sql import rows
 from messaging import credits
-from messaging.batch_queue import enqueue_send_jobs_on_commit, return_to_queue
+from messaging.batch_queue import (
+    enqueue_send_jobs_on_commit,
+    return_to_queue_and_enqueue_if_claimed,
+)
 from messaging.models import Batch, MessageId
 from messaging.statuses import BatchStatus, MessageStatus
 
@@ -24,7 +27,7 @@ from messaging.statuses import BatchStatus, MessageStatus
 MAX_PARTS = 100
 
 
-def halve_and_requeue_refused_if_claimed(
+def halve_and_requeue_if_claimed_below_max_parts(
     batch: Batch, message_ids: Sequence[MessageId], *, reason: str
 ) -> bool:
     """Return one half of a submitted batch to the queue, and the other half in a new batch.
@@ -40,14 +43,14 @@ def halve_and_requeue_refused_if_claimed(
         Whether it was halved; not if the claim was lost, or if the batch that they were first in
         has MAX_PARTS parts already.
     """
-    if _batches_halved_from_same(batch).count() >= MAX_PARTS:
+    if _all_parts_of_halved_batch(batch).count() >= MAX_PARTS:
         return False
     middle = len(message_ids) // 2
     with transaction.atomic():
-        if not return_to_queue(
+        if not return_to_queue_and_enqueue_if_claimed(
             batch,
             reason=reason,
-            until=None,
+            due_at=None,
             attempts=batch.attempts - 1,
             # Smaller parts come after larger ones, so that a refusal of everything shows itself
             # before single messages are tried.
@@ -63,15 +66,15 @@ def halve_and_requeue_refused_if_claimed(
     return True
 
 
-def _batches_halved_from_same(batch: Batch) -> QuerySet[Batch]:
+def _all_parts_of_halved_batch(batch: Batch) -> QuerySet[Batch]:
     """The batches that have the messages of the batch that this one was halved from."""
     origin = batch.halved_from or batch.pk
     return Batch.objects.filter(Q(pk=origin) | Q(halved_from=origin))
 
 
-def was_another_part_accepted(batch: Batch) -> bool:
+def was_any_part_accepted_by_mitto(batch: Batch) -> bool:
     """Whether Mitto accepted another part: then it is messages that it refuses, and not all."""
-    accepted = _batches_halved_from_same(batch).filter(status=BatchStatus.SETTLED, error="")
+    accepted = _all_parts_of_halved_batch(batch).filter(status=BatchStatus.SETTLED, error="")
     return accepted.filter(submitted_at__isnull=False).exists()
 
 
@@ -110,7 +113,9 @@ def move_queued_and_credits_to_new_batch(
     )
     assert len(moved) == len(message_ids), "a message of the batch is not queued any more"
     Batch.objects.filter(pk=batch.pk).update(size=F("size") - len(moved))
-    credits.split_reservation(batch.pk, new_batch.pk, sum(parts for (parts,) in moved))
+    credits.move_held_credits_to_new_reservation(
+        batch.pk, new_batch.pk, sum(parts for (parts,) in moved)
+    )
     return new_batch
 
 

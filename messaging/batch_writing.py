@@ -17,7 +17,7 @@ from django.db import connection
 from astronote.accounts.models import StoreId
 from astronote.common.sql import database_now, rows
 from messaging import limits, mitto, tallies
-from messaging.codes import code_from_bytes
+from messaging.codes import alphanumeric_code_dropping_biased_bytes
 from messaging.credits import NewBatch
 from messaging.models import BatchId, OutboundMessage
 from messaging.statuses import BatchStatus, MessageStatus, TallyEvent
@@ -50,7 +50,7 @@ class BatchSource(NamedTuple):
     message_type: str
 
 
-def generate_tracking_ids(count: int) -> list[str]:
+def generate_tracking_ids_with_shared_prefix(count: int) -> list[str]:
     """Create tracking IDs of 71 random bits, of which 12 are shared by all of this call.
 
     With a common prefix they are neighbours in the index. So inserting them touches few of its
@@ -58,7 +58,9 @@ def generate_tracking_ids(count: int) -> list[str]:
     """
     characters = ""
     while len(characters) < TRACKING_LENGTH * count:
-        characters += code_from_bytes(secrets.token_bytes(TRACKING_LENGTH * count + 64))
+        characters += alphanumeric_code_dropping_biased_bytes(
+            secrets.token_bytes(TRACKING_LENGTH * count + 64)
+        )
     prefix = characters[:SHARED_PREFIX_LENGTH]
     return [
         prefix + characters[start + SHARED_PREFIX_LENGTH : start + TRACKING_LENGTH]
@@ -66,7 +68,7 @@ def generate_tracking_ids(count: int) -> list[str]:
     ]
 
 
-def write_batches_and_messages(
+def insert_batches_and_messages_and_tally_skipped(
     model: type[OutboundMessage],
     messages: Sequence[NewMessage],
     source_by_id: Mapping[int, BatchSource],
@@ -87,7 +89,9 @@ def write_batches_and_messages(
         The batches, without those of skipped messages, which have none.
     """
     skipped = [message for message in messages if message.skip_reason]
-    groups = _group_into_batches([message for message in messages if not message.skip_reason])
+    groups = _group_by_source_within_caps_and_call_bytes(
+        [message for message in messages if not message.skip_reason]
+    )
     batch_ids = _take_batch_ids_from_sequence(len(groups))
     with connection.cursor() as cursor:
         with cursor.copy(COPY_BATCHES) as copy:
@@ -150,7 +154,9 @@ COPY_BATCHES = (
 )
 
 
-def _group_into_batches(messages: Sequence[NewMessage]) -> list[list[NewMessage]]:
+def _group_by_source_within_caps_and_call_bytes(
+    messages: Sequence[NewMessage],
+) -> list[list[NewMessage]]:
     """Group neighbouring messages of one source into batches that fit into one call each.
 
     A batch has at most as many messages as the caps allow, and its call a body of MAX_CALL_BYTES.
@@ -183,7 +189,7 @@ NEW_BATCH_IDS = """
 
 
 def _add_skipped_to_tallies(model: type[OutboundMessage], skipped: Sequence[NewMessage]) -> None:
-    slot = tallies.slot_start(database_now())
+    slot = tallies.five_minute_slot_start(database_now())
     event = TallyEvent.SKIPPED.value
     tallies.add_to_tallies(
         Counter(

@@ -55,7 +55,7 @@ class CallCounts(NamedTuple):
     seconds: dict[str, float]
 
 
-def read_call_counts() -> CallCounts:
+def read_mitto_call_counts_and_seconds() -> CallCounts:
     """Read the counts; a result that there has not been is there with 0 seconds.
 
     Raises:

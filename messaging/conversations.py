@@ -16,14 +16,16 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
-from messaging.direct_messages import enqueue_direct_message_or_raise_blocked
-from messaging.event_fields import TEXT_FIELDS, first_field
+from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.event_fields import TEXT_FIELDS, first_filled_field_as_text_or_empty
 from messaging.models import DirectMessage, Reply, message_classes
 from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason
 
 ENTRIES_SHOWN = 100
 MAX_UNREAD_COUNTED = 999
 MAX_ANSWER = 1000
+
+RepliesBySms = QuerySet[Reply]  # nothing that was pressed on a page
 
 
 class Entry(NamedTuple):
@@ -35,7 +37,7 @@ class Entry(NamedTuple):
     note: str = ""
 
 
-def replies_from_customers() -> QuerySet[Reply]:
+def replies_received_by_sms() -> RepliesBySms:
     """Every reply of a number that is a store's contact or may be; nothing pressed on a page."""
     return Reply.objects.filter(event_type=WebhookEventType.INBOUND).exclude(
         provider__in=[page_confirmations.PROVIDER, page_opt_outs.PROVIDER]
@@ -44,7 +46,7 @@ def replies_from_customers() -> QuerySet[Reply]:
 
 def unread_replies() -> QuerySet[Reply]:
     """The replies whose conversation nobody has opened since."""
-    return replies_from_customers().filter(read_at=None)
+    return replies_received_by_sms().filter(read_at=None)
 
 
 def count_unread_replies_up_to_limit() -> int:
@@ -52,45 +54,47 @@ def count_unread_replies_up_to_limit() -> int:
     return unread_replies().order_by()[:MAX_UNREAD_COUNTED].count()
 
 
-def text_written(reply: Reply) -> str:
+def reply_text_or_empty_if_erased(reply: Reply) -> str:
     """What the customer wrote; empty if it was erased."""
-    return first_field(reply.payload or {}, TEXT_FIELDS)
+    return first_filled_field_as_text_or_empty(reply.payload or {}, TEXT_FIELDS)
 
 
-def conversation_with(contact: Contact) -> list[Entry]:
+def newest_messages_replies_and_consent_changes(contact: Contact) -> list[Entry]:
     """The newest messages, replies and changes of consent of a contact, the oldest first."""
     entries = [
         Entry(
             reply.received_at,
             "customer",
-            text_written(reply) or "(the text was erased)",
+            reply_text_or_empty_if_erased(reply) or "(the text was erased)",
             "may be an opt-out" if reply.status == WebhookEventStatus.REVIEW else "",
         )
-        for reply in _newest(replies_from_customers().filter(contact=contact))
+        for reply in _newest_first_up_to_limit(replies_received_by_sms().filter(contact=contact))
     ]
     for model in message_classes():
-        for message in _newest(model.objects.filter(contact=contact)):
+        for message in _newest_first_up_to_limit(model.objects.filter(contact=contact)):
             reason = describe_reason(message.error_code) if message.error_code else ""
             status = message.get_status_display()
             note = f"{status}: {reason}" if reason else status
             entries.append(Entry(message.created_at, "store", message.text, note))
-    for event in _newest(ConsentEvent.objects.filter(contact=contact)):
+    for event in _newest_first_up_to_limit(ConsentEvent.objects.filter(contact=contact)):
         text = f"{event.get_type_display()} ({event.source.replace('_', ' ')})"
         entries.append(Entry(event.created_at, "consent", text))
     entries.sort(key=lambda entry: entry.at)
     return entries[-ENTRIES_SHOWN:]
 
 
-def _newest(rows: QuerySet[Any]) -> list[Any]:
+def _newest_first_up_to_limit(rows: QuerySet[Any]) -> list[Any]:
     return list(rows.order_by("-pk")[:ENTRIES_SHOWN])
 
 
-def mark_read(contact: Contact) -> None:
+def mark_replies_read(contact: Contact) -> None:
     """The replies of a contact are read."""
     unread_replies().filter(contact=contact).update(read_at=timezone.now())
 
 
-def answer_customer(contact: Contact, text: str, *, key: str, by: User) -> DirectMessage:
+def enqueue_answer_and_audit_or_raise_blocked(
+    contact: Contact, text: str, *, key: str, by: User
+) -> DirectMessage:
     """Answer a customer with one service message, which the store pays for.
 
     Args:
@@ -110,7 +114,7 @@ def answer_customer(contact: Contact, text: str, *, key: str, by: User) -> Direc
         raise SendingBlocked("the contact was anonymised")
     if not contact.service_allowed:
         raise SendingBlocked("the customer does not want any messages of this store")
-    message = enqueue_direct_message_or_raise_blocked(
+    message = get_or_enqueue_direct_message_or_raise_blocked(
         contact.owner, contact.phone, text, key=f"answer:{key}", contact_id=contact.pk
     )
     audit.write_entry(

@@ -90,7 +90,7 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
 def hold_credits_where_sufficient(credits_by_store: Mapping[StoreId, int]) -> set[StoreId]:
     """Hold credits in the wallets of several stores.
 
-    Call `insert_reservation_rows` for the batches in the same transaction.
+    Call `insert_reservations_of_held_credits` for the batches in the same transaction.
 
     Args:
         credits_by_store: credits by store. Each store's are held in full or not at all.
@@ -119,7 +119,7 @@ HOLD_CREDITS = """
 """
 
 
-def insert_reservation_rows(batches: Sequence[NewBatch]) -> None:
+def insert_reservations_of_held_credits(batches: Sequence[NewBatch]) -> None:
     """Write the reservations of new batches, whose credits the caller has held."""
     expires_at = database_now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
     columns = [list(column) for column in zip(*batches, strict=True)]
@@ -148,10 +148,10 @@ def reserve_credits_or_raise(batches: Sequence[NewBatch]) -> None:
         needs[batch.owner_id] += batch.parts
     for owner_id in needs.keys() - hold_credits_where_sufficient(needs):
         raise InsufficientCredits(needs[owner_id], get_or_create_wallet(owner_id).available)
-    insert_reservation_rows(batches)
+    insert_reservations_of_held_credits(batches)
 
 
-def split_reservation(batch_id: int, new_batch_id: int, parts: int) -> None:
+def move_held_credits_to_new_reservation(batch_id: int, new_batch_id: int, parts: int) -> None:
     """Move held credits of a batch to a reservation of a new batch, which got these parts."""
     execute(SPLIT_RESERVATION, [parts, batch_id, new_batch_id, parts])
 
@@ -166,21 +166,23 @@ SPLIT_RESERVATION = """
 """
 
 
-def prolong_reservations_of_open_batches(stopped_at: datetime, until: datetime) -> None:
+def prolong_reservations_of_open_batches(stopped_at: datetime, ended_at: datetime) -> None:
     """Add the time for which sending was stopped to the life of what waited for it."""
-    execute(PROLONG_RESERVATIONS, {"stopped_at": stopped_at, "until": until})
+    execute(PROLONG_RESERVATIONS, {"stopped_at": stopped_at, "ended_at": ended_at})
 
 
 PROLONG_RESERVATIONS = """
     UPDATE messaging_creditreservation r
-    SET expires_at = r.expires_at + (%(until)s - greatest(%(stopped_at)s, r.reserved_at))
+    SET expires_at = r.expires_at + (%(ended_at)s - greatest(%(stopped_at)s, r.reserved_at))
     FROM messaging_batch b
     WHERE b.id = r.batch_id AND b.status IN ('pending', 'claimed', 'submitting')
-        AND r.status = 'reserved' AND greatest(%(stopped_at)s, r.reserved_at) < %(until)s
+        AND r.status = 'reserved' AND greatest(%(stopped_at)s, r.reserved_at) < %(ended_at)s
 """
 
 
-def expire_and_release_overdue_reservations(batch_ids: Sequence[int]) -> list[ExpiredReservation]:
+def expire_and_release_overdue_of_ended_batches(
+    batch_ids: Sequence[int],
+) -> list[ExpiredReservation]:
     """Expire the overdue reservations of ended batches and release what they still hold.
 
     Their unknown messages have had no receipt in time.
@@ -219,7 +221,9 @@ RELEASE_CREDITS = """
 """
 
 
-def settle_reservation(owner_id: int, batch_id: int, *, charge: int, release: int) -> None:
+def settle_reservation_even_if_expired(
+    owner_id: int, batch_id: int, *, charge: int, release: int
+) -> None:
     """Charge or release held credits of a batch; a charge writes a ledger entry.
 
     Call it in the transaction that changes the messages' statuses, once for each part. After the

@@ -26,7 +26,7 @@ from astronote.common.counts import counted
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes, sending_stop
-from messaging.models import Batch, BatchId
+from messaging.models import Batch, BatchId, MessageCount
 from messaging.outcomes import Outcome
 from messaging.statuses import (
     OPEN_BATCH_STATUSES,
@@ -47,7 +47,7 @@ class DatabaseIsOlder(Exception):
     """PostgreSQL has not counted submissions that Redis knows, or may have forgotten some."""
 
 
-def newest_submission_in_redis() -> int:
+def newest_submission_number_in_redis() -> int:
     """The highest number that Redis knows; 0 if it knows none.
 
     Raises:
@@ -57,7 +57,9 @@ def newest_submission_in_redis() -> int:
     return int(newest[0][1]) if newest else 0
 
 
-def mark_submitting_and_take_number(batch: Batch, *, newest_in_redis: int) -> int | None:
+def mark_submitting_and_take_number_or_raise_older(
+    batch: Batch, *, newest_in_redis: int
+) -> int | None:
     """Mark a claimed batch as submitting and count the submission, in the caller's transaction.
 
     Other submissions wait for the counter's row until the commit, so that numbers are committed in
@@ -65,7 +67,7 @@ def mark_submitting_and_take_number(batch: Batch, *, newest_in_redis: int) -> in
 
     Args:
         batch: as it was claimed.
-        newest_in_redis: `newest_submission_in_redis` from before the transaction.
+        newest_in_redis: `newest_submission_number_in_redis` from before the transaction.
 
     Returns:
         The number of the submission; None if the claim was lost or sending is stopped.
@@ -80,17 +82,19 @@ def mark_submitting_and_take_number(batch: Batch, *, newest_in_redis: int) -> in
         return None
     number: int
     number, is_other_database = marked[0]
-    _raise_if_older(number - 1, newest_in_redis, is_other_database)
+    _raise_if_older_or_in_other_database(number - 1, newest_in_redis, is_other_database)
     if is_other_database:
         execute(SAVE_DATABASE_IDENTITY)
     return number
 
 
-def _raise_if_older(counted: int, newest_in_redis: int, is_other_database: bool) -> None:
-    error = f"PostgreSQL has counted {counted} submissions, Redis {newest_in_redis}"
-    if is_other_database and (newest_in_redis == 0 or counted != newest_in_redis):
+def _raise_if_older_or_in_other_database(
+    counted_in_postgres: int, newest_in_redis: int, is_other_database: bool
+) -> None:
+    error = f"PostgreSQL has counted {counted_in_postgres} submissions, Redis {newest_in_redis}"
+    if is_other_database and (newest_in_redis == 0 or counted_in_postgres != newest_in_redis):
         raise DatabaseIsOlder(f"the database was restored or moved, {error}")
-    if counted < newest_in_redis:
+    if counted_in_postgres < newest_in_redis:
         raise DatabaseIsOlder(error)
 
 
@@ -102,13 +106,13 @@ def stop_sending_if_database_is_older() -> None:
     """
     try:
         newest_in_redis = (
-            newest_submission_in_redis()
+            newest_submission_number_in_redis()
         )  # asked first: PostgreSQL had counted this before
     except RedisError:
         return
     counted, is_other_database = rows(COUNTED)[0]
     try:
-        _raise_if_older(counted, newest_in_redis, is_other_database)
+        _raise_if_older_or_in_other_database(counted, newest_in_redis, is_other_database)
     except DatabaseIsOlder as error:
         stop_sending_as_database_is_older(error)
 
@@ -168,14 +172,14 @@ class SubmittedSince(NamedTuple):
     newest: int
 
 
-def find_submissions_since_backup() -> SubmittedSince:
+def find_batches_submitted_since_backup() -> SubmittedSince:
     """Compare Redis with PostgreSQL, number by number.
 
     Raises:
         RedisError: if Redis cannot be reached.
     """
     counted = rows("SELECT COALESCE(max(number), 0) FROM messaging_submissioncounter")[0][0]
-    newest = newest_submission_in_redis()
+    newest = newest_submission_number_in_redis()
     since = jobs.redis_connection().zrange(SUBMISSIONS_KEY, f"({counted}", "+inf", byscore=True)
     batch_ids = sorted({int(pk) for member in since for pk in member.split(b":")[0].split(b",")})
     is_complete = 0 < newest >= counted and len(since) == newest - counted
@@ -199,7 +203,7 @@ class Restored(NamedTuple):
 
 
 def stop_and_mark_unknown_after_restore(
-    *, by: User | AnonymousUser | str, everything: bool = False
+    *, by: User | AnonymousUser | str, every_open_batch: bool = False
 ) -> Restored:
     """Stop all sending after a restore, and mark as unknown what may have been sent since.
 
@@ -209,15 +213,15 @@ def stop_and_mark_unknown_after_restore(
 
     Args:
         by: who declares it, for the audit trail.
-        everything: do not ask Redis, as when it lost data as well; every open batch counts.
+        every_open_batch: do not ask Redis, as when it lost data as well; every open batch counts.
 
     Raises:
         RedisError: if Redis cannot be reached; nothing has changed then.
     """
-    since = find_submissions_since_backup()
-    sending_stop.stop_sending(StopReason.RESTORED, by=by)
+    since = find_batches_submitted_since_backup()
+    sending_stop.stop_sending_or_update_details(StopReason.RESTORED, by=by)
     open_batches = Batch.objects.filter(status__in=OPEN_BATCH_STATUSES)
-    if since.batch_ids is None or everything:
+    if since.batch_ids is None or every_open_batch:
         chosen = open_batches
     else:
         chosen = open_batches.filter(pk__in=since.batch_ids) | open_batches.filter(
@@ -230,7 +234,7 @@ def stop_and_mark_unknown_after_restore(
         messages += given_up or 0
     with transaction.atomic():
         execute(RAISE_COUNTER, [since.newest])
-        sending_stop.end_stop(StopReason.DATABASE_OLDER, by=by)
+        sending_stop.end_stop_and_enqueue_due_batches(StopReason.DATABASE_OLDER, by=by)
         audit.write_entry(
             "after restore",
             by=by,
@@ -251,7 +255,7 @@ RAISE_COUNTER = f"""
 
 
 @transaction.atomic
-def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> int | None:
+def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> MessageCount | None:
     """Settle an open batch with its queued messages unknown; return how many, None if it ended."""
     batch = (
         Batch.objects.select_for_update()
@@ -284,4 +288,6 @@ def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> int | None:
 
 def stop_sending_as_database_is_older(error: DatabaseIsOlder) -> None:
     """Stop all sending."""
-    sending_stop.stop_sending(StopReason.DATABASE_OLDER, by="guard", details=f"{error}")
+    sending_stop.stop_sending_or_update_details(
+        StopReason.DATABASE_OLDER, by="guard", details=f"{error}"
+    )

@@ -18,11 +18,11 @@ from contacts.opt_in_wording import CONFIRM_LINK_TAG
 from contacts.phones import can_receive_sms
 from contacts.restriction import restricted_phones
 from messaging import credits
-from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
-from messaging.batch_writing import generate_tracking_ids
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
+from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
 from messaging.models import Batch, BatchId, DirectMessage
 from messaging.opt_in_secrets import CODE_TAG
-from messaging.text import Template, count_parts, tag_problem
+from messaging.text import Template, count_parts, tag_problem_or_empty
 
 
 class NewDirectMessage(NamedTuple):
@@ -42,7 +42,7 @@ class NewDirectMessage(NamedTuple):
     contact_id: int | None = None
 
 
-def enqueue_direct_message_or_raise_blocked(
+def get_or_enqueue_direct_message_or_raise_blocked(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
@@ -60,12 +60,12 @@ def enqueue_direct_message_or_raise_blocked(
     """
     if phones_suppressed_at_store_or_everywhere(store.pk, [e164_phone]):
         raise SendingBlocked("this number has opted out at this store")
-    return enqueue_message_even_if_opted_out(
+    return get_or_enqueue_even_if_opted_out_or_raise_blocked(
         store, e164_phone, text, key=key, contact_id=contact_id
     )
 
 
-def enqueue_message_even_if_opted_out(
+def get_or_enqueue_even_if_opted_out_or_raise_blocked(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """The same, also to a number that has opted out of marketing, such as to confirm that.
@@ -90,10 +90,10 @@ def enqueue_message_even_if_opted_out(
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
         new = NewDirectMessage(e164_phone, text, key, contact_id)
-        return write_and_enqueue_direct_messages(store, [new])[0]
+        return write_and_enqueue_direct_messages_or_raise_blocked(store, [new])[0]
 
 
-def write_and_enqueue_direct_messages(
+def write_and_enqueue_direct_messages_or_raise_blocked(
     store: User, messages: Sequence[NewDirectMessage]
 ) -> list[DirectMessage]:
     """Write service messages of one batch, hold their credits and enqueue a job that sends them.
@@ -110,14 +110,14 @@ def write_and_enqueue_direct_messages(
             of `opt_in_secrets.py`.
     """
     for text in {message.text for message in messages}:
-        _require_only_tags_of_direct_messages(text)
+        _raise_blocked_if_other_tags_than_link_and_code(text)
     batch = Batch.objects.create(
         owner=store,
         kind=DirectMessage.batch_kind,
         message_type=MessageType.SERVICE,
         sender=require_eligible_sender(store),
         size=len(messages),
-        turn=lowest_due_turn(),
+        turn=lowest_due_turn_or_zero(),
     )
     written = DirectMessage.objects.bulk_create(
         DirectMessage(
@@ -130,7 +130,9 @@ def write_and_enqueue_direct_messages(
             tracking_id=tracking_id,
             idempotency_key=message.key,
         )
-        for message, tracking_id in zip(messages, generate_tracking_ids(len(messages)), strict=True)
+        for message, tracking_id in zip(
+            messages, generate_tracking_ids_with_shared_prefix(len(messages)), strict=True
+        )
     )
     parts = sum(message.segments for message in written)
     try:
@@ -143,11 +145,11 @@ def write_and_enqueue_direct_messages(
     return written
 
 
-def _require_only_tags_of_direct_messages(text: str) -> None:
+def _raise_blocked_if_other_tags_than_link_and_code(text: str) -> None:
     """Refuse a text with a tag that nothing fills, which would be sent as written."""
     for tag in (CODE_TAG, CONFIRM_LINK_TAG):
         text = text.replace(tag, "")
-    if problem := tag_problem(text):
+    if problem := tag_problem_or_empty(text):
         raise SendingBlocked(problem)
     if fields := Template(text).fields:
         raise SendingBlocked(f"a direct message has nothing to fill {{{{{min(fields)}}}}} with")

@@ -61,16 +61,16 @@ class GoLiveCheck:
     def send_test_messages_and_report(self) -> Iterator[str]:
         """Do everything; each line is masked."""
         kept_requests.delete_kept_requests_and_watched_names()
-        kept_requests.keep_future_requests_naming(self.numbers)
+        kept_requests.keep_requests_naming_for_a_day(self.numbers)
         stamp = time.strftime("%H:%M:%S")
         messages = [
             mitto.OutgoingSms(self.numbers[0], f"Δοκιμή {stamp}. Απαντήστε STOP.", self.sender),
             mitto.OutgoingSms(self.numbers[-1], f"Test {stamp}. Answer STOP.", self.sender),
             mitto.OutgoingSms(BAD_NUMBER, f"Test {stamp}", self.sender),
         ]
-        ids = yield from self._send_and_get_ids_by_text(messages)
+        ids = yield from self._send_in_bulk_or_singly_and_add_findings(messages)
         if ids:
-            kept_requests.keep_future_requests_naming(ids.values())
+            kept_requests.keep_requests_naming_for_a_day(ids.values())
             for text, message_id in ids.items():
                 yield from self._query_status_and_add_findings(text, message_id)
             yield from self._await_webhooks_and_add_findings(list(ids.values()))
@@ -89,9 +89,11 @@ class GoLiveCheck:
     def _add_finding(self, works: bool | None, text: str, advice: str = "") -> None:
         self.findings.append(Finding(works, text, advice))
 
-    def _send_and_get_ids_by_text(self, messages: list[mitto.OutgoingSms]) -> Lines[dict[str, str]]:
+    def _send_in_bulk_or_singly_and_add_findings(
+        self, messages: list[mitto.OutgoingSms]
+    ) -> Lines[dict[str, str]]:
         """Send the messages; return the IDs of the good ones by text."""
-        raw = yield from self._call_and_show_answer(
+        raw = yield from self._call_and_show_answer_or_add_finding(
             "one call with three messages", self.client.prepare_bulk_call(messages)
         )
         if raw is None:
@@ -105,7 +107,7 @@ class GoLiveCheck:
                 f"there are no calls with many messages ({raw.status}): they go out one by one",
                 "ask Mitto for sendmessagesbulk, or set MITTO_API_VERSION; it is far slower so",
             )
-            return (yield from self._send_singly_and_get_ids_by_text(messages))
+            return (yield from self._send_singly_and_add_findings(messages))
         result = raw.interpret_as_send_result(messages)
         if isinstance(result, mitto.CallRefused):
             what = (
@@ -119,7 +121,7 @@ class GoLiveCheck:
                 "nothing to set: such a batch is sent again in parts",
             )
             messages = messages[:2]
-            raw = yield from self._call_and_show_answer(
+            raw = yield from self._call_and_show_answer_or_add_finding(
                 "the two good ones", self.client.prepare_bulk_call(messages)
             )
             result = raw.interpret_as_send_result(messages) if raw else mitto.Ambiguous("no answer")
@@ -129,13 +131,14 @@ class GoLiveCheck:
         assert raw is not None
         self._add_finding(True, f"a call with many messages is accepted with status {raw.status}")
         self._add_finding(
-            None, f"the answer has these fields: {_nested_field_names(raw.json_or_none())}"
+            None,
+            f"the answer has these fields: {_comma_separated_field_names(raw.json_or_none())}",
         )
         if len(result.items) == 3:
             self._add_finding_of_bad_number(result.items[2])
-        return self._ids_by_text_of_accepted(messages[:2], result.items)
+        return self._ids_by_text_and_add_findings_of_refused(messages[:2], result.items)
 
-    def _ids_by_text_of_accepted(
+    def _ids_by_text_and_add_findings_of_refused(
         self, messages: Sequence[mitto.OutgoingSms], items: Sequence[mitto.SentItem]
     ) -> dict[str, str]:
         for item in items[: len(messages)]:
@@ -158,12 +161,12 @@ class GoLiveCheck:
             text = "a bad number has an item without words: such messages become unknown"
         self._add_finding(None, text)
 
-    def _send_singly_and_get_ids_by_text(
+    def _send_singly_and_add_findings(
         self, messages: list[mitto.OutgoingSms]
     ) -> Lines[dict[str, str]]:
         ids: dict[str, str] = {}
         for message in messages:
-            raw = yield from self._call_and_show_answer(
+            raw = yield from self._call_and_show_answer_or_add_finding(
                 "a single message", self.client.prepare_single_call(message)
             )
             result = (
@@ -172,7 +175,7 @@ class GoLiveCheck:
             if message.destination == BAD_NUMBER:
                 continue
             if isinstance(result, mitto.Accepted):
-                ids |= self._ids_by_text_of_accepted([message], result.items)
+                ids |= self._ids_by_text_and_add_findings_of_refused([message], result.items)
             else:
                 self._add_finding(False, f"a single message was not accepted: {result.error}")
         if ids:
@@ -181,7 +184,7 @@ class GoLiveCheck:
 
     def _query_status_and_add_findings(self, text: str, message_id: str) -> Iterator[str]:
         what = f"the status of a message ({'Greek' if not text.isascii() else 'GSM'})"
-        raw = yield from self._call_and_show_answer(
+        raw = yield from self._call_and_show_answer_or_add_finding(
             what, self.client.prepare_status_call(message_id)
         )
         body = raw.json_or_none() if raw else None
@@ -216,7 +219,7 @@ class GoLiveCheck:
         until = time.monotonic() + self.wait_seconds
         shown = 0
         while True:
-            kept = kept_requests.read_kept_requests()
+            kept = kept_requests.read_masked_kept_requests()
             for request in kept[shown:]:
                 yield f"webhook: {request}"
             shown = len(kept)
@@ -248,7 +251,7 @@ class GoLiveCheck:
         events = WebhookEvent.objects.filter(provider_message_id__in=ids)
         return list(events.filter(event_type=WebhookEventType.RECEIPT))
 
-    def _call_and_show_answer(
+    def _call_and_show_answer_or_add_finding(
         self, what: str, call: Callable[[], mitto.RawAnswer | str]
     ) -> Lines[mitto.RawAnswer | None]:
         """Make a call and show what Mitto answered, word for word; return the answer or None."""
@@ -258,16 +261,17 @@ class GoLiveCheck:
             yield f"{what}: {answer}"
             return None
         content = answer.content.decode(errors="replace")
-        yield f"{what}: {answer.status} {mitto.mask_phone_numbers(content)}"
+        yield f"{what}: {answer.status} {mitto.mask_runs_of_7_or_more_digits(content)}"
         return answer
 
 
-def _nested_field_names(body: Any, prefix: str = "") -> str:
+def _comma_separated_field_names(body: Any, prefix: str = "") -> str:
     """The names of the fields of an answer, with those of the objects within."""
     if isinstance(body, list):
-        return _nested_field_names(body[0], prefix) if body else f"{prefix} (empty)"
+        return _comma_separated_field_names(body[0], prefix) if body else f"{prefix} (empty)"
     if not isinstance(body, dict):
         return prefix
     return ", ".join(
-        _nested_field_names(value, f"{prefix}.{name}".lstrip(".")) for name, value in body.items()
+        _comma_separated_field_names(value, f"{prefix}.{name}".lstrip("."))
+        for name, value in body.items()
     )

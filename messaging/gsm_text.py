@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from messaging.addresses import TAG, find_addresses
+from messaging.addresses import TAG, find_web_addresses_except_bare_hosts
 from messaging.text import GSM_BASIC, GSM_EXTENSION
 
 _GSM = frozenset(GSM_BASIC + GSM_EXTENSION)
@@ -58,7 +58,7 @@ def replace_outside_gsm_in_template(text: str, *, greek_capitals: bool) -> str:
     kept = [(tag.start(), tag.end()) for tag in TAG.finditer(text) if "|" not in tag[0]]
     # Of a tag with a default only the name stays.
     kept += [(t.start(), t.start() + t[0].index("|")) for t in TAG.finditer(text) if "|" in t[0]]
-    kept += [(address.start, address.end) for address in find_addresses(text)]
+    kept += [(address.start, address.end) for address in find_web_addresses_except_bare_hosts(text)]
     pieces, end = [], 0
     for start, stop in sorted(kept):
         if start >= end:

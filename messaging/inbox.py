@@ -25,9 +25,9 @@ from messaging.event_fields import (
     REASON_FIELDS,
     STATUS_FIELDS,
     TIME_FIELDS,
-    first_field,
+    first_filled_field_as_text_or_empty,
 )
-from messaging.mitto import mask_phone_numbers
+from messaging.mitto import mask_runs_of_7_or_more_digits
 from messaging.models import MessageId
 from messaging.outcomes import Outcome
 from messaging.statuses import (
@@ -42,7 +42,7 @@ from messaging.statuses import (
 MAX_DEPTH = 50  # of lists and objects in an event
 
 
-def message_status_of(provider_status: str) -> MessageStatus:
+def message_status_or_sent_if_not_final(provider_status: str) -> MessageStatus:
     """The message status that corresponds to a provider status, in any case."""
     provider_status = provider_status.strip().lower()
     if provider_status in DELIVERED_PROVIDER_STATUSES:
@@ -52,7 +52,7 @@ def message_status_of(provider_status: str) -> MessageStatus:
     return MessageStatus.SENT
 
 
-def strip_nul_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+def strip_unstorable_and_dump_json(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     """The event and its JSON, without what PostgreSQL or the JSON writer cannot store."""
     try:
         body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
@@ -100,11 +100,11 @@ class NewEvent(NamedTuple):
     consent_request: str = ""  # of a reply: `stop`, `start` or empty
 
     @classmethod
-    def from_receipt(cls, event: Mapping[str, Any]) -> NewEvent:
+    def from_receipt_or_failed_if_unreadable(cls, event: Mapping[str, Any]) -> NewEvent:
         """Read a receipt; without a message ID or a status its status is `failed`."""
-        event, body = strip_nul_and_dump_json(event)
-        provider_id = first_field(event, ID_FIELDS)[:64]
-        provider_status = first_field(event, STATUS_FIELDS).lower()[:40]
+        event, body = strip_unstorable_and_dump_json(event)
+        provider_id = first_filled_field_as_text_or_empty(event, ID_FIELDS)[:64]
+        provider_status = first_filled_field_as_text_or_empty(event, STATUS_FIELDS).lower()[:40]
         if not (provider_id and provider_status):
             return cls(
                 f"unreadable:{sha256_hex(body)}",
@@ -116,13 +116,15 @@ class NewEvent(NamedTuple):
                 body,
                 WebhookEventStatus.FAILED.value,
             )
-        time = first_field(event, TIME_FIELDS)
+        time = first_filled_field_as_text_or_empty(event, TIME_FIELDS)
         time_or_digest = time[:40] or sha256_hex(body)[:16]
         error_code = error = ""
-        if message_status_of(provider_status) == MessageStatus.FAILED:
-            code = first_field(event, CODE_FIELDS)[:40]
+        if message_status_or_sent_if_not_final(provider_status) == MessageStatus.FAILED:
+            code = first_filled_field_as_text_or_empty(event, CODE_FIELDS)[:40]
             error_code = code if code.strip("0") else Reason.UNDELIVERED.value
-            error = mask_phone_numbers(first_field(event, REASON_FIELDS))[:200]
+            error = mask_runs_of_7_or_more_digits(
+                first_filled_field_as_text_or_empty(event, REASON_FIELDS)
+            )[:200]
         return cls(
             f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
             provider_id,
@@ -138,7 +140,7 @@ class NewEvent(NamedTuple):
         """The outcome that the receipt reports for a message."""
         return Outcome(
             message_id,
-            message_status_of(self.provider_status),
+            message_status_or_sent_if_not_final(self.provider_status),
             None,
             self.error_code,
             self.error,
@@ -147,7 +149,7 @@ class NewEvent(NamedTuple):
         )
 
 
-def insert_new_events(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
+def insert_events_not_stored_yet(events: Sequence[NewEvent], event_type: WebhookEventType) -> int:
     """Store events that are not stored yet; return how many.
 
     The times of replies are kept as claimed, those of receipts only if they are plausible.

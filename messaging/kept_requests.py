@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from astronote.common.requests import RequestHead
 from astronote.queues import jobs
 from contacts.phones import phone_hash
-from messaging.mitto import mask_phone_numbers
+from messaging.mitto import mask_runs_of_7_or_more_digits
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +46,14 @@ def delete_kept_requests_and_watched_names() -> None:
     jobs.redis_connection().delete(MARKS_KEY, REQUESTS_KEY)
 
 
-def keep_future_requests_naming(names: Iterable[str]) -> None:
+def keep_requests_naming_for_a_day(names: Iterable[str]) -> None:
     """Keep the requests that name one of these numbers or message IDs, for a day."""
     redis = jobs.redis_connection()
     redis.sadd(MARKS_KEY, *(phone_hash(name.lstrip("+")) for name in names))
     redis.expire(MARKS_KEY, SECONDS)
 
 
-def read_kept_requests() -> list[str]:
+def read_masked_kept_requests() -> list[str]:
     """The requests kept, in the order in which they came."""
     return [text.decode() for text in jobs.redis_connection().lrange(REQUESTS_KEY, 0, -1)]
 
@@ -61,10 +61,12 @@ def read_kept_requests() -> list[str]:
 def keep_request_in_thread_if_watched(head: RequestHead, body: bytes, threads: Executor) -> None:
     """Keep a request of a running check, in a thread; costs nothing while none runs."""
     if _marks.hashes or time.monotonic() > _marks.until:
-        threads.submit(_keep_request_if_watched, head, body, dict(head.all_headers()))
+        threads.submit(_keep_masked_request_if_watched, head, body, dict(head.all_headers()))
 
 
-def _keep_request_if_watched(head: RequestHead, body: bytes, headers: dict[str, str]) -> None:
+def _keep_masked_request_if_watched(
+    head: RequestHead, body: bytes, headers: dict[str, str]
+) -> None:
     global _marks
     try:
         redis = jobs.redis_connection()
@@ -83,10 +85,12 @@ def _keep_request_if_watched(head: RequestHead, body: bytes, headers: dict[str, 
                 "path": "/".join(head.path.split("/")[:4]),
                 "query": _mask_secrets_and_numbers_in_query(head.query_string),
                 "headers": {
-                    name: "•••" if SECRET_HEADERS.search(name) else mask_phone_numbers(value)
+                    name: "•••"
+                    if SECRET_HEADERS.search(name)
+                    else mask_runs_of_7_or_more_digits(value)
                     for name, value in headers.items()
                 },
-                "body": mask_phone_numbers(body[:MAX_BYTES].decode(errors="replace")),
+                "body": mask_runs_of_7_or_more_digits(body[:MAX_BYTES].decode(errors="replace")),
             }
         )
         redis.rpush(REQUESTS_KEY, text)
@@ -97,4 +101,4 @@ def _keep_request_if_watched(head: RequestHead, body: bytes, headers: dict[str, 
 
 
 def _mask_secrets_and_numbers_in_query(query: str) -> str:
-    return mask_phone_numbers(re.sub(r"(token|secret)=[^&]*", r"\1=•••", query))
+    return mask_runs_of_7_or_more_digits(re.sub(r"(token|secret)=[^&]*", r"\1=•••", query))

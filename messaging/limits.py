@@ -46,12 +46,14 @@ def quiet_hours_end_or_none(now: datetime, zone: str, start: time, end: time) ->
     return datetime.combine(end_date, end, ZoneInfo(zone))
 
 
-def find_current_quiet_hours_end(message_type: str, zone: str) -> datetime | None:
+def find_current_quiet_hours_end_unless_exempt(message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have now, or None if they have none."""
-    return find_quiet_hours_end(database_now(), message_type, zone)
+    return find_quiet_hours_end_unless_exempt(database_now(), message_type, zone)
 
 
-def find_quiet_hours_end(at: datetime, message_type: str, zone: str) -> datetime | None:
+def find_quiet_hours_end_unless_exempt(
+    at: datetime, message_type: str, zone: str
+) -> datetime | None:
     """The end of the quiet hours that messages of this type have at a time, or None."""
     exempt = {
         MessageType.MARKETING: settings.QUIET_HOURS_ALLOW_MARKETING,
@@ -71,7 +73,7 @@ def raise_postponed_if_quiet_hours(batch: Batch) -> None:
     if not settings.QUIET_HOURS_ENABLED:
         return
     zone = User.objects.values_list("timezone", flat=True).get(pk=batch.owner_id)
-    if until := find_current_quiet_hours_end(batch.message_type, zone):
+    if until := find_current_quiet_hours_end_unless_exempt(batch.message_type, zone):
         raise Postponed("the end of quiet hours", until)
 
 
@@ -87,7 +89,7 @@ def is_any_cap_set() -> bool:
     )
 
 
-def describe_store_caps() -> list[str]:
+def store_cap_sentences() -> list[str]:
     """Describe the caps that each store has, in sentences for people."""
     caps = ((settings.OWNER_SMS_PER_MINUTE, "minute"), (settings.OWNER_SMS_PER_DAY, "24 hours"))
     sentence = "At most {} sent per {}; others wait."
@@ -138,7 +140,7 @@ def raise_postponed_if_over_store_cap(batch: Batch) -> None:
 
 
 def contact_ids_over_marketing_caps(
-    contact_ids: Sequence[int], *, except_batch: int | None = None
+    contact_ids: Sequence[int], *, except_batch_id: int | None = None
 ) -> set[int]:
     """Those of the contacts who have reached a cap on marketing messages, per day or week.
 
@@ -146,7 +148,7 @@ def contact_ids_over_marketing_caps(
 
     Args:
         contact_ids: contacts to check.
-        except_batch: a batch whose messages do not count.
+        except_batch_id: a batch whose messages do not count.
     """
     over_cap: set[int] = set()
     for cap, period in (
@@ -164,7 +166,7 @@ def contact_ids_over_marketing_caps(
             "contacts": list(contact_ids),
             "since": database_now() - period,
             "cap": cap,
-            "except_batch": except_batch,
+            "except_batch": except_batch_id,
         }
         over_cap.update(
             contact_id

@@ -20,12 +20,12 @@ from astronote.accounts.models import StoreId
 from astronote.common.sql import rows
 from messaging.addresses import (
     TAG,
-    add_scheme,
-    find_addresses,
+    add_http_if_no_scheme,
+    find_web_addresses_except_bare_hosts,
     to_ascii_url_keeping_tags,
 )
 from messaging.batch_writing import TRACKING_LENGTH
-from messaging.codes import code_from_bytes, leading_code_or_empty
+from messaging.codes import alphanumeric_code_dropping_biased_bytes, leading_code_or_empty
 from messaging.models import ShortLink
 
 CODE_LENGTH = 8  # differs from TRACKING_LENGTH, so that codes and tracking IDs differ
@@ -58,7 +58,7 @@ def short_url(code: str) -> str:
 
 def signed_unsubscribe_url(tracking_id: str) -> str:
     """The address of the page on which the recipient of a message opts out."""
-    signed = tracking_id + _signature(tracking_id, settings.SECRET_KEY)
+    signed = tracking_id + _unsubscribe_signature(tracking_id, settings.SECRET_KEY)
     return f"{settings.PUBLIC_WEB_BASE_URL}/u/{signed}"
 
 
@@ -71,18 +71,20 @@ def tracking_id_if_signature_valid(token: str) -> str | None:
     token = leading_code_or_empty(token)
     tracking_id, signature = token[:TRACKING_LENGTH], token[TRACKING_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
+        if hmac.compare_digest(
+            _unsubscribe_signature(tracking_id, secret).encode(), signature.encode()
+        ):
             return tracking_id
     return None
 
 
-def _signature(tracking_id: str, secret: str) -> str:
+def _unsubscribe_signature(tracking_id: str, secret: str) -> str:
     """Sign a tracking ID, so that an offer link, which people forward, does not lead to an opt-out.
 
     Eight characters suffice: the URL must be short, and the tracking ID itself cannot be guessed.
     """
     digest = hmac.digest(_signing_key(secret), tracking_id.encode(), "sha256")
-    return code_from_bytes(digest)[:SIGNATURE_LENGTH]
+    return alphanumeric_code_dropping_biased_bytes(digest)[:SIGNATURE_LENGTH]
 
 
 @cache
@@ -95,7 +97,7 @@ def has_tracking_id_length(code: str) -> bool:
     return len(code) == TRACKING_LENGTH
 
 
-def create_links_and_shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
+def create_links_and_shorten_long_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, str]:
     """Write the addresses in texts as shared short links, or as valid URLs where that is shorter.
 
     Creates missing links, by one statement for all texts. An address with a tag gets no short link.
@@ -107,48 +109,57 @@ def create_links_and_shorten_urls(texts: Mapping[Key, OwnedText]) -> dict[Key, s
         {
             _Link(text.owner_id, text.campaign_id, url)
             for text in texts.values()
-            for url in _find_urls_worth_shortening(text.text)
+            for url in _find_urls_longer_than_short_link(text.text)
         }
     )
 
     def shortened(text: OwnedText) -> str:
-        return _replace_addresses(
+        return _to_ascii_and_replace_long_addresses(
             text.text, lambda url: short_urls[_Link(text.owner_id, text.campaign_id, url)]
         )
 
     return {key: shortened(text) for key, text in texts.items()}
 
 
-def replace_urls_with_sample_links(text: str) -> str:
+def replace_long_urls_with_sample_links(text: str) -> str:
     """The text with sample links of the same length as short links; creates no links."""
-    return _replace_addresses(text, lambda url: short_url(SAMPLE_CODE))
+    return _to_ascii_and_replace_long_addresses(text, lambda url: short_url(SAMPLE_CODE))
 
 
-def _replace_addresses(text: str, short_url_of: Callable[[str], str]) -> str:
+def _to_ascii_and_replace_long_addresses(text: str, short_url_of: Callable[[str], str]) -> str:
     """The text with its addresses as valid URLs, and those worth it as what `short_url_of` says."""
     pieces, end = [], 0
-    for address in find_addresses(text):
-        written = _to_ascii_as_written(address.written)
+    for address in find_web_addresses_except_bare_hosts(text):
+        written = _to_ascii_url_keeping_missing_scheme(address.written)
         pieces += [
             text[end : address.start],
-            short_url_of(add_scheme(written)) if _is_worth_shortening(written) else written,
+            short_url_of(add_http_if_no_scheme(written))
+            if _is_longer_than_short_link_and_without_tag(written)
+            else written,
         ]
         end = address.end
     return "".join([*pieces, text[end:]])
 
 
-def _find_urls_worth_shortening(text: str) -> set[str]:
-    addresses = {_to_ascii_as_written(address.written) for address in find_addresses(text)}
-    return {add_scheme(address) for address in addresses if _is_worth_shortening(address)}
+def _find_urls_longer_than_short_link(text: str) -> set[str]:
+    addresses = {
+        _to_ascii_url_keeping_missing_scheme(address.written)
+        for address in find_web_addresses_except_bare_hosts(text)
+    }
+    return {
+        add_http_if_no_scheme(address)
+        for address in addresses
+        if _is_longer_than_short_link_and_without_tag(address)
+    }
 
 
-def _to_ascii_as_written(address: str) -> str:
+def _to_ascii_url_keeping_missing_scheme(address: str) -> str:
     """The address as a valid URL, without a scheme if it was written without one."""
-    url = to_ascii_url_keeping_tags(add_scheme(address))
-    return url if add_scheme(address) == address else url.removeprefix("http://")
+    url = to_ascii_url_keeping_tags(add_http_if_no_scheme(address))
+    return url if add_http_if_no_scheme(address) == address else url.removeprefix("http://")
 
 
-def _is_worth_shortening(address: str) -> bool:
+def _is_longer_than_short_link_and_without_tag(address: str) -> bool:
     """Whether a short link is shorter, and leads to the same for all recipients."""
     return len(address) > len(short_url(SAMPLE_CODE)) and not TAG.search(address)
 
@@ -184,4 +195,6 @@ CREATE_LINKS = f"""
 
 
 def _random_link_code() -> str:
-    return code_from_bytes(secrets.token_bytes(4 * CODE_LENGTH))[:CODE_LENGTH]
+    return alphanumeric_code_dropping_biased_bytes(secrets.token_bytes(4 * CODE_LENGTH))[
+        :CODE_LENGTH
+    ]

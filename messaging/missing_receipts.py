@@ -16,7 +16,7 @@ WAITED, LOOKED_BACK = timedelta(minutes=30), timedelta(hours=6)
 ENOUGH_MESSAGES = 20
 
 
-def notices() -> list[Notice]:
+def notices_if_no_receipts_came() -> list[Notice]:
     """A notice if messages were accepted half an hour ago and no receipt has come since."""
     params = {
         "looked_back": LOOKED_BACK,

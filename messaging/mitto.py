@@ -185,7 +185,7 @@ class MittoClient:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def send_bulk(
+    def send_bulk_or_singly_if_unsupported(
         self, messages: Sequence[OutgoingSms], *, may_send: Callable[[int], bool] = lambda at: True
     ) -> SendResult:
         """Send up to 5,000 messages in one call.
@@ -209,9 +209,9 @@ class MittoClient:
                 result.status_code,
             )
             self._no_bulk_until = time.monotonic() + NO_BULK_SECONDS
-        return self._send_singly_while_answers_are_clear(messages, may_send)
+        return self._send_singly_until_refused_unclear_or_time_limit(messages, may_send)
 
-    def _send_singly_while_answers_are_clear(
+    def _send_singly_until_refused_unclear_or_time_limit(
         self, messages: Sequence[OutgoingSms], may_send: Callable[[int], bool]
     ) -> SendResult:
         """Send messages singly until one may not be sent or is not taken."""
@@ -340,7 +340,7 @@ def interpret_status_response(
     parts = body.get("messageParts")
     return MessageReport(
         str(body.get("deliveryStatus") or body.get("status") or ""),
-        mask_phone_numbers(error_words_or_empty(body.get("description"))),
+        mask_runs_of_7_or_more_digits(error_words_or_empty(body.get("description"))),
         parse_time_or_none(str(body.get("updatedAt") or "")),
         text=str(body.get("text") or sms.get("text") or ""),
         destination=str(body.get("destination") or ""),
@@ -368,7 +368,7 @@ def _interpret_send_answer(body: Any, messages: Sequence[OutgoingSms]) -> Accept
 
     The items are in the order of the messages, unless they name their destinations.
     """
-    items = _get_any_case(body, "messages") if isinstance(body, dict) else None
+    items = _get_by_lower_case_name(body, "messages") if isinstance(body, dict) else None
     if items is None and isinstance(body, dict) and len(messages) == 1:
         items = [body]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -389,8 +389,12 @@ def _interpret_send_answer(body: Any, messages: Sequence[OutgoingSms]) -> Accept
 
 
 def _build_ambiguous_with_error_words(problem: str, body: Any) -> Ambiguous:
-    words = error_words_or_empty(_get_any_case(body, "errors") if isinstance(body, dict) else body)
-    return Ambiguous(mask_phone_numbers(f"{problem}: {words}" if words else problem)[:MAX_WORDS])
+    words = error_words_or_empty(
+        _get_by_lower_case_name(body, "errors") if isinstance(body, dict) else body
+    )
+    return Ambiguous(
+        mask_runs_of_7_or_more_digits(f"{problem}: {words}" if words else problem)[:MAX_WORDS]
+    )
 
 
 def _sort_items_by_message_or_none(
@@ -418,14 +422,14 @@ def _digits_of_number(number: Any) -> str:
 
 def _id_or_error_words_of_item(item: Mapping[str, Any]) -> SentItem:
     message_id = item.get("messageId") or next(  # as Mitto documents it; else as it may be
-        filter(None, (_get_any_case(item, name) for name in ID_FIELDS)), None
+        filter(None, (_get_by_lower_case_name(item, name) for name in ID_FIELDS)), None
     )
     if isinstance(message_id, (str, int)):
         return SentItem(str(message_id))
-    return SentItem(None, mask_phone_numbers(error_words_or_empty(item))[:MAX_WORDS])
+    return SentItem(None, mask_runs_of_7_or_more_digits(error_words_or_empty(item))[:MAX_WORDS])
 
 
-def _get_any_case(item: Mapping[str, Any], name: str) -> Any:
+def _get_by_lower_case_name(item: Mapping[str, Any], name: str) -> Any:
     if name in item:
         return item[name]
     return next((value for other, value in item.items() if other.lower() == name), None)
@@ -438,7 +442,7 @@ def error_words_or_empty(value: Any) -> str:
     `errors` by field), or a list of these.
     """
     if isinstance(value, Mapping):
-        named = [(name, _get_any_case(value, name)) for name in WORD_FIELDS]
+        named = [(name, _get_by_lower_case_name(value, name)) for name in WORD_FIELDS]
         found = [
             f"code {text}" if name == "code" else text
             for name, inner in named
@@ -468,7 +472,7 @@ def _error_text_without_phone_numbers(content: bytes) -> str:
     """The error text of an answer, without phone numbers."""
     body = _parse_json_or_none(content)
     words = error_words_or_empty(body) if body is not None else content.decode(errors="replace")
-    return mask_phone_numbers(words)[:MAX_WORDS]
+    return mask_runs_of_7_or_more_digits(words)[:MAX_WORDS]
 
 
 def _retry_after_seconds(header_value: str | None) -> float | None:
@@ -485,6 +489,6 @@ def _retry_after_seconds(header_value: str | None) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def mask_phone_numbers(text: str) -> str:
+def mask_runs_of_7_or_more_digits(text: str) -> str:
     """Replace everything that may be a phone number."""
     return re.sub(r"\+?\d{7,}", "+•••", text)

@@ -31,10 +31,12 @@ from messaging.statuses import (
     WebhookEventStatus,
     WebhookEventType,
 )
-from messaging.text import tag_problem
+from messaging.text import tag_problem_or_empty
 
 BatchId = NewType("BatchId", int)
 MessageId = NewType("MessageId", int)  # unique within its message class
+BatchCount = int  # as a result: how many batches
+MessageCount = int
 
 
 class SendDecision(NamedTuple):
@@ -334,16 +336,16 @@ def message_classes() -> list[type[OutboundMessage]]:
     return [model for model in apps.get_models() if issubclass(model, OutboundMessage)]
 
 
-def message_class(kind: str) -> type[OutboundMessage]:
+def message_class(batch_kind: str) -> type[OutboundMessage]:
     """The message class of a batch kind.
 
     Raises:
         LookupError: if no message class has this kind.
     """
     for model in message_classes():
-        if model.batch_kind == kind:
+        if model.batch_kind == batch_kind:
             return model
-    raise LookupError(f"no message class has the batch kind {kind!r}")
+    raise LookupError(f"no message class has the batch kind {batch_kind!r}")
 
 
 class DirectMessage(OutboundMessage):
@@ -414,7 +416,7 @@ class MessageTemplate(models.Model):
         Raises:
             ValidationError: if it has something else than tags in braces.
         """
-        if problem := tag_problem(self.text):
+        if problem := tag_problem_or_empty(self.text):
             raise ValidationError({"text": problem})
 
 

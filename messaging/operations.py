@@ -103,11 +103,11 @@ def _batch_metrics() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "astronote_oldest_due_batch_seconds",
         "Age of the oldest batch that is due",
-        value=_oldest_due_batch_seconds(),
+        value=_oldest_due_batch_age_seconds(),
     )
 
 
-def _oldest_due_batch_seconds() -> float:
+def _oldest_due_batch_age_seconds() -> float:
     """Age of the oldest batch that could go out; 0 if there is none."""
     now = database_now()
     due = Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=now)
@@ -115,9 +115,9 @@ def _oldest_due_batch_seconds() -> float:
     return (now - oldest).total_seconds() if oldest else 0.0
 
 
-def _late_batches_problem() -> str:
+def _late_batches_problem_unless_stopped() -> str:
     """Health check: whether a batch waits that could go out; while sending is stopped all do."""
-    minutes = _oldest_due_batch_seconds() / 60
+    minutes = _oldest_due_batch_age_seconds() / 60
     if minutes <= settings.STUCK_SENDING_MINUTES or SendingStop.objects.exists():
         return ""
     return f"a batch that is due waits for {minutes:.0f} min: see manage.py watchdog --dry-run"
@@ -158,7 +158,7 @@ def _mitto_call_metrics() -> Iterator[Metric]:
     calls = HistogramMetricFamily(
         "astronote_mitto_call_seconds", "Calls that send, by outcome", labels=["outcome"]
     )
-    counts, seconds = call_metrics.read_call_counts()
+    counts, seconds = call_metrics.read_mitto_call_counts_and_seconds()
     for outcome, total in seconds.items():
         cumulative, buckets = 0, []
         for bound in [*map(str, call_metrics.BUCKETS), "+Inf"]:
@@ -168,7 +168,7 @@ def _mitto_call_metrics() -> Iterator[Metric]:
     yield calls
 
 
-def _sending_stop_metrics() -> Iterator[Metric]:
+def _sending_stop_and_waiting_metrics() -> Iterator[Metric]:
     is_stopped = SendingStop.objects.exists()
     yield GaugeMetricFamily(
         "astronote_sending_stopped", "1 while all sending is stopped", value=int(is_stopped)
@@ -202,7 +202,7 @@ BY_CONTACT_OR_NUMBER = FoundBy(
 )
 
 
-def _newest_wallet_url() -> str:
+def _newest_store_wallet_or_store_list_url() -> str:
     store_id = first_day.newest_store_id()
     if store_id is None:
         return reverse("admin:astronote_user_changelist")
@@ -223,7 +223,7 @@ registry.first_steps.register(
         "Top up the store's wallet",
         "One credit pays one SMS part: 160 characters, or 70 with letters that plain SMS lack.",
         Wallet.objects.filter(balance__gt=F("reserved_balance")).exists,
-        _newest_wallet_url,
+        _newest_store_wallet_or_store_list_url,
         panels.TOP_UP_PERMISSION,
         40,
     ),
@@ -232,7 +232,7 @@ registry.recurring_jobs.register(RecurringJobs("messaging", _recurring_jobs))
 registry.banners.register(
     Banner(
         "receipts missing",
-        missing_receipts.notices,
+        missing_receipts.notices_if_no_receipts_came,
         "See the messages",
         "messaging.view_webhookevent",
     ),
@@ -242,11 +242,11 @@ registry.banners.register(
 )
 registry.health_checks.register(
     HealthCheck("sending", lambda: " ".join(sending_stop.describe_stops())),
-    HealthCheck("replies", replies.describe_replies_set_aside),
-    HealthCheck("batches", _late_batches_problem, needs_queues=True),
+    HealthCheck("replies", replies.describe_replies_set_aside_or_empty),
+    HealthCheck("batches", _late_batches_problem_unless_stopped, needs_queues=True),
 )
 registry.async_paths.register(
-    AsyncPath("mitto webhooks", webhooks.PREFIX, webhooks.check_and_store_events)
+    AsyncPath("mitto webhooks", webhooks.PREFIX, webhooks.authenticate_and_store_events_or_refuse)
 )
 registry.home_panels.register(
     HomePanel(
@@ -276,14 +276,14 @@ registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),
     MetricSource("events", _event_metrics),
     MetricSource("mitto calls", _mitto_call_metrics),
-    MetricSource("sending stops", _sending_stop_metrics),
+    MetricSource("sending stops", _sending_stop_and_waiting_metrics),
 )
 registry.repairs.register(
-    Repair("claims_taken_back", repairs.reset_stale_claims_to_pending),
-    Repair("given_up_as_unknown", repairs.resend_or_give_up_unanswered_batches),
-    Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs),
-    Repair("reservations_expired", repairs.release_overdue_credits_of_ended_batches),
-    Repair("wallets_wrong", repairs.report_inconsistent_wallets),
+    Repair("claims_taken_back", repairs.reset_stale_claims_to_pending_and_audit),
+    Repair("given_up_as_unknown", repairs.resend_or_give_up_unanswered_batches_and_audit),
+    Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs_and_audit),
+    Repair("reservations_expired", repairs.release_overdue_credits_of_ended_batches_and_audit),
+    Repair("wallets_wrong", repairs.log_and_audit_inconsistent_wallets),
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
 registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))

@@ -42,7 +42,10 @@ from contacts.opt_in_wording import (
 )
 from contacts.phones import can_receive_sms
 from messaging import limits
-from messaging.direct_messages import NewDirectMessage, write_and_enqueue_direct_messages
+from messaging.direct_messages import (
+    NewDirectMessage,
+    write_and_enqueue_direct_messages_or_raise_blocked,
+)
 from messaging.models import WebhookEvent
 from messaging.opt_in_secrets import is_opt_in_code_of_message, tracking_id_if_confirm_token_valid
 
@@ -62,7 +65,7 @@ ANSWER_BY_REPLY = "Yes, I agree: reply YES, or open {link}"
 # Double opt-in
 
 
-def ask_for_consent(
+def get_or_send_opt_in_request_or_raise_blocked(
     contact: Contact,
     *,
     by: User | AnonymousUser | str,
@@ -87,7 +90,7 @@ def ask_for_consent(
     require_eligible_sender(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        if reason := _reasons_not_to_ask_by_contact_id(store, [contact]).get(contact.pk):
+        if reason := _reasons_against_asking_by_contact_id(store, [contact]).get(contact.pk):
             raise SendingBlocked(reason)
         requests = OptInRequest.objects.filter(contact=contact)
         requests.filter(expires_at__lte=Now()).close_unanswered()
@@ -100,12 +103,14 @@ def ask_for_consent(
             meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
-        if not limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
-            _write_request_messages_and_mark_sent(store, [request])
+        if not limits.find_current_quiet_hours_end_unless_exempt(
+            MessageType.SERVICE, store.timezone
+        ):
+            _enqueue_request_messages_and_mark_sent(store, [request])
     return request
 
 
-def send_waiting_opt_in_requests() -> dict[str, int]:
+def send_or_close_waiting_opt_in_requests() -> dict[str, int]:
     """Write the messages of the requests that wait for it, such as those of imports.
 
     Each store's are written in batches, each in its own transaction. A store that may not send,
@@ -120,12 +125,14 @@ def send_waiting_opt_in_requests() -> dict[str, int]:
         waiting = OptInRequest.objects.without_written_message()
         if not acquired or not waiting.exists():
             return {}
-        counts = {"sent": 0, "closed": _close_requests_that_waited_too_long()}
+        counts = {"sent": 0, "closed": _close_and_audit_requests_waiting_too_long()}
         stores = User.objects.eligible_to_send_with_sender().filter(
             pk__in=waiting.values("contact__owner")
         )
         for store in stores.order_by("pk"):
-            if limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):
+            if limits.find_current_quiet_hours_end_unless_exempt(
+                MessageType.SERVICE, store.timezone
+            ):
                 continue
             try:
                 while batch := _send_or_close_next_requests_of_store(store):
@@ -136,7 +143,7 @@ def send_waiting_opt_in_requests() -> dict[str, int]:
     return counts
 
 
-def _close_requests_that_waited_too_long() -> int:
+def _close_and_audit_requests_waiting_too_long() -> int:
     """Close the requests that could not be sent in time, with an audit entry for each store."""
     late = OptInRequest.objects.without_written_message().filter(
         created_at__lte=database_now() - LIFETIME
@@ -179,7 +186,7 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
         contacts = Contact.objects.select_for_update(skip_locked=True, no_key=True)
         locked = {contact.pk: contact for contact in contacts.filter(pk__in=ids)}
         requests = list(waiting.filter(contact__in=list(locked)))
-        reasons = _reasons_not_to_ask_by_contact_id(store, list(locked.values()))
+        reasons = _reasons_against_asking_by_contact_id(store, list(locked.values()))
         for request in requests:
             request.contact = locked[request.contact_id]
         askable = [request for request in requests if request.contact_id not in reasons]
@@ -189,11 +196,13 @@ def _send_or_close_next_requests_of_store(store: User) -> dict[str, int]:
             .close_unanswered()
         )
         if askable:
-            _write_request_messages_and_mark_sent(store, askable)
+            _enqueue_request_messages_and_mark_sent(store, askable)
     return {"sent": len(askable), "closed": closed} if requests else {}
 
 
-def _reasons_not_to_ask_by_contact_id(store: User, contacts: Sequence[Contact]) -> dict[int, str]:
+def _reasons_against_asking_by_contact_id(
+    store: User, contacts: Sequence[Contact]
+) -> dict[int, str]:
     """Why contacts of a store must not be asked, by contact, for those that must not."""
     suppressed = phones_suppressed_at_store_or_everywhere(
         store.pk, [c.phone for c in contacts if c.phone]
@@ -219,19 +228,19 @@ def _reasons_not_to_ask_by_contact_id(store: User, contacts: Sequence[Contact]) 
     return reasons
 
 
-def _write_request_messages_and_mark_sent(store: User, requests: Sequence[OptInRequest]) -> None:
+def _enqueue_request_messages_and_mark_sent(store: User, requests: Sequence[OptInRequest]) -> None:
     """Write the messages of requests whose contacts are locked, in the caller's transaction.
 
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
     sender = require_eligible_sender(store)
-    messages = write_and_enqueue_direct_messages(
+    messages = write_and_enqueue_direct_messages_or_raise_blocked(
         store,
         [
             NewDirectMessage(
                 request.contact.phone or "",
-                _add_reply_or_link_instruction(request.wording, sender),
+                _add_answer_instruction_unless_link_in_wording(request.wording, sender),
                 f"opt-in:{request.pk}",
                 request.contact_id,
             )
@@ -251,7 +260,7 @@ MARK_AS_SENT = """
 """
 
 
-def _add_reply_or_link_instruction(wording: str, sender: str) -> str:
+def _add_answer_instruction_unless_link_in_wording(wording: str, sender: str) -> str:
     """The text of a request, with the tag of its link; only a number can be answered."""
     if CONFIRM_LINK_TAG in wording:
         return wording
@@ -327,7 +336,7 @@ def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: Webho
     if len(requests) != 1:
         return False
     with transaction.atomic():
-        _lock_contact(requests[0])
+        _lock_contact_of_request(requests[0])
         if not open_requests.filter(pk=requests[0].pk).exists():
             return False
         at = event.occurred_at or event.received_at
@@ -336,7 +345,7 @@ def subscribe_by_reply_if_unambiguous(contact_ids: Collection[int], event: Webho
         )
 
 
-def _lock_contact(request: OptInRequest) -> None:
+def _lock_contact_of_request(request: OptInRequest) -> None:
     """Lock the contact, as everywhere before its requests."""
     Contact.objects.select_for_update().get(pk=request.contact_id)
 
@@ -376,7 +385,9 @@ class CodeResult(StrEnum):
     REFUSED = "refused"  # something is in the way of consent
 
 
-def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str) -> OptInRequest:
+def replace_and_send_opt_in_code_or_raise_blocked(
+    contact: Contact, text: str, *, wording: str, version: str
+) -> OptInRequest:
     """Send a code to a contact that opted out and wants to come back; the store pays.
 
     An earlier code no longer counts.
@@ -394,7 +405,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
     store, now = contact.owner, database_now()
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        if obstacle := why_contact_may_not_opt_in_again(contact):
+        if obstacle := reason_against_opting_in_again_or_empty(contact):
             raise SendingBlocked(obstacle)
         codes = OptInRequest.objects.filter(
             contact__in=contact_ids_of_all_stores_with_phone(contact.phone or ""),
@@ -413,12 +424,14 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         )
         # Without the contact, since its number is suppressed and it asked for the code itself.
         message = NewDirectMessage(contact.phone or "", text, f"opt-in:{request.pk}")
-        request.tracking_id = write_and_enqueue_direct_messages(store, [message])[0].tracking_id
+        request.tracking_id = write_and_enqueue_direct_messages_or_raise_blocked(store, [message])[
+            0
+        ].tracking_id
         request.save(update_fields=["tracking_id"])
     return request
 
 
-def why_contact_may_not_opt_in_again(contact: Contact) -> str:
+def reason_against_opting_in_again_or_empty(contact: Contact) -> str:
     """Why the contact cannot come back by a code; empty if it can."""
     if contact.is_subscribed:
         return "The contact is subscribed."
@@ -435,7 +448,7 @@ def find_open_code_request(contact: Contact) -> OptInRequest | None:
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 
-def subscribe_or_count_wrong_code(
+def subscribe_by_code_or_count_wrong_attempt(
     contact: Contact, code: str, *, source: str, evidence: Evidence
 ) -> CodeResult:
     """Subscribe a contact again if this is the code that was sent to it.

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from contacts.opt_in_wording import CONFIRM_LINK_TAG
-from messaging.codes import code_from_bytes, leading_code_or_empty
+from messaging.codes import alphanumeric_code_dropping_biased_bytes, leading_code_or_empty
 
 CODE_TAG = "{{opt_in_code}}"
 CODE_DIGITS = 6
@@ -30,7 +30,7 @@ def fill_in_confirm_link_and_code(text: str, tracking_id: str) -> str:
 
 def signed_confirm_url(tracking_id: str) -> str:
     """The address of the page on which the recipient of an opt-in request agrees."""
-    signed = tracking_id + _signature(tracking_id, settings.SECRET_KEY)
+    signed = tracking_id + _confirm_link_signature(tracking_id, settings.SECRET_KEY)
     return f"{settings.PUBLIC_WEB_BASE_URL}/c/{signed}"
 
 
@@ -43,29 +43,33 @@ def tracking_id_if_confirm_token_valid(token: str) -> str | None:
     token = leading_code_or_empty(token)
     tracking_id, signature = token[:-SIGNATURE_LENGTH], token[-SIGNATURE_LENGTH:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        if hmac.compare_digest(_signature(tracking_id, secret).encode(), signature.encode()):
+        if hmac.compare_digest(
+            _confirm_link_signature(tracking_id, secret).encode(), signature.encode()
+        ):
             return tracking_id
     return None
 
 
 def derive_opt_in_code(tracking_id: str) -> str:
     """The code in the message with this tracking ID."""
-    return _derive_code(tracking_id, settings.SECRET_KEY)
+    return _six_digit_code(tracking_id, settings.SECRET_KEY)
 
 
 def is_opt_in_code_of_message(tracking_id: str, code: str) -> bool:
     """Whether this is the code in the message with this tracking ID."""
     return any(
-        hmac.compare_digest(_derive_code(tracking_id, secret).encode(), code.encode())
+        hmac.compare_digest(_six_digit_code(tracking_id, secret).encode(), code.encode())
         for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     )
 
 
-def _signature(tracking_id: str, secret: str) -> str:
-    return code_from_bytes(_keyed_digest("link", tracking_id, secret))[:SIGNATURE_LENGTH]
+def _confirm_link_signature(tracking_id: str, secret: str) -> str:
+    return alphanumeric_code_dropping_biased_bytes(_keyed_digest("link", tracking_id, secret))[
+        :SIGNATURE_LENGTH
+    ]
 
 
-def _derive_code(tracking_id: str, secret: str) -> str:
+def _six_digit_code(tracking_id: str, secret: str) -> str:
     number = int.from_bytes(_keyed_digest("code", tracking_id, secret)[:8]) % 10**CODE_DIGITS
     return f"{number:0{CODE_DIGITS}}"
 

@@ -8,7 +8,7 @@ from astronote.accounts.eligibility import SendingBlocked, require_eligible_send
 from astronote.accounts.models import StoreId, User
 from astronote.common.languages import Language, language_of_store_or_country
 from contacts.models import Contact
-from messaging.direct_messages import enqueue_message_even_if_opted_out
+from messaging.direct_messages import get_or_enqueue_even_if_opted_out_or_raise_blocked
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ CONFIRMATIONS = {
 }
 
 
-def confirm_opt_out_if_wanted_and_possible(
+def enqueue_opt_out_confirmation_if_wanted_and_possible(
     owner_id: StoreId, e164_phone: str, *, idempotency_key: str
 ) -> None:
     """Confirm an opt-out, in the store's language, if the store wants it.
@@ -42,6 +42,8 @@ def confirm_opt_out_if_wanted_and_possible(
     try:
         name = store.company or require_eligible_sender(store)
         text = CONFIRMATIONS[language_of_store_or_country(store)].format(store=name)
-        enqueue_message_even_if_opted_out(store, e164_phone, text, key=f"opt-out:{idempotency_key}")
+        get_or_enqueue_even_if_opted_out_or_raise_blocked(
+            store, e164_phone, text, key=f"opt-out:{idempotency_key}"
+        )
     except SendingBlocked as blocked:
         log.info("store %s: an opt-out was not confirmed: %s", owner_id, blocked)

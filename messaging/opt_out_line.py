@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
 from astronote.common.languages import Language, language_of_country, language_of_store_or_country
-from messaging.reply_reading import read_reply
+from messaging.reply_reading import read_consent_request_of_reply
 from messaging.statuses import ConsentRequest
 from messaging.text import Template
 
@@ -30,7 +30,7 @@ UNSUBSCRIBE = "unsubscribe_link"
 _USABLE_TAG = re.compile(r"""(?<![^\s(\[<:;,'"«])\x00(?=[)\]>:;,.!?'"»]*(?:\s|\Z))""")
 
 
-def opt_out_line(store: User | None) -> str:
+def usable_opt_out_line_or_default(store: User | None) -> str:
     """A store's own opt-out line if customers can opt out by it, else that of its language.
 
     Args:
@@ -83,7 +83,7 @@ def _offers_opt_out_by_link_or_reply(line: str, store: User) -> bool:
     sender = store.sender_name or settings.MITTO_SENDER
     words = line.split() if sender.startswith("+") else []
     return has_working_opt_out_link(line) or any(
-        read_reply(word).request == ConsentRequest.STOP for word in words
+        read_consent_request_of_reply(word).request == ConsentRequest.STOP for word in words
     )
 
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from astronote.accounts.models import StoreId
 from astronote.common.sql import Parameters, array_literal, execute, rows
 from messaging import credits, tallies
-from messaging.models import BatchId, MessageId, OutboundMessage, StatusChange
+from messaging.models import BatchId, MessageCount, MessageId, OutboundMessage, StatusChange
 from messaging.statuses import (
     ACCEPTED_STATUSES,
     FINAL_STATUSES,
@@ -69,7 +69,7 @@ def record_outcomes_and_settle_credits(
     outcomes: Sequence[Outcome],
     *,
     batches_locked: bool = False,
-) -> int:
+) -> MessageCount:
     """Record outcomes and settle their credits and counters.
 
     Args:
@@ -87,9 +87,9 @@ def record_outcomes_and_settle_credits(
     )
 
 
-def record_first_outcomes_and_settle_credits(
+def record_mostly_first_outcomes_and_settle_credits(
     message_class: type[OutboundMessage], outcomes: Sequence[Outcome]
-) -> int:
+) -> MessageCount:
     """Record outcomes of queued messages, and settle their credits and counters.
 
     Costs less than `record_outcomes_and_settle_credits`. The caller holds the row locks of the
@@ -150,11 +150,11 @@ OUTCOME_COLUMNS = {
 
 def record_sql_outcomes_and_settle_credits(
     message_class: type[OutboundMessage],
-    query: str,
+    outcomes_query: str,
     params: Parameters,
     *,
     batches_locked: bool = False,
-) -> int:
+) -> MessageCount:
     """Record the outcomes that an SQL query selects and settle their credits and counters.
 
     Of several outcomes of one message, one is recorded, whatever their order: a final status wins
@@ -163,15 +163,15 @@ def record_sql_outcomes_and_settle_credits(
 
     Args:
         message_class: the class of all the messages.
-        query: selects OUTCOME_COLUMNS; `{table}` in it stands for the class's table.
-        params: the parameters of the query.
+        outcomes_query: selects OUTCOME_COLUMNS; `{table}` in it stands for the class's table.
+        params: its parameters.
         batches_locked: whether the caller holds the row locks of the messages' batches.
 
     Returns:
         How many messages changed status.
     """
     table = message_class._meta.db_table
-    query = query.format(table=table)
+    query = outcomes_query.format(table=table)
     with transaction.atomic(savepoint=False):
         if not batches_locked:
             execute(LOCK_BATCHES.format(table=table, query=query), params)
@@ -188,17 +188,17 @@ def _record_and_get_changed(
 
 def _settle_credits_and_counters(
     message_class: type[OutboundMessage], changed: list[ChangedMessages]
-) -> int:
+) -> MessageCount:
     """Settle the credits and counters of changed messages; return how many changed status."""
     moved = [group for group in changed if group.status_before != group.status]
-    _update_receipts_awaited(moved)
+    _update_awaiting_receipt_counts_of_batches(moved)
     _charge_accepted_and_release_unsent(moved)
     _notify_message_class_of_changes(message_class, moved)
     _move_between_tallies(message_class.batch_kind, changed)
     return sum(group.messages for group in moved)
 
 
-def _update_receipts_awaited(moved: list[ChangedMessages]) -> None:
+def _update_awaiting_receipt_counts_of_batches(moved: list[ChangedMessages]) -> None:
     """Update each batch's number of sent messages that have no final receipt."""
     deltas: Counter[BatchId] = Counter()
     for group in moved:
@@ -225,7 +225,7 @@ def _charge_accepted_and_release_unsent(moved: list[ChangedMessages]) -> None:
             parts = charges if group.status in ACCEPTED_STATUSES else releases
             parts[group.owner_id, group.batch_id] += group.parts
     for key in sorted(charges.keys() | releases.keys()):
-        credits.settle_reservation(*key, charge=charges[key], release=releases[key])
+        credits.settle_reservation_even_if_expired(*key, charge=charges[key], release=releases[key])
 
 
 def _notify_message_class_of_changes(
@@ -306,9 +306,10 @@ RECORD_FIRST_OUTCOMES = f"""
         GROUP BY 1, 2, 3, 4
     )
     SELECT c.owner_id, c.batch_id, b.source_id, 'queued', NULL, '', c.status,
-        CASE WHEN c.status IN ('failed', 'skipped') THEN {tallies.slot_start_sql("now()")} END,
+        CASE WHEN c.status IN ('failed', 'skipped')
+            THEN {tallies.five_minute_slot_start_sql("now()")} END,
         c.error_code,
-        CASE c.status WHEN 'sent' THEN {tallies.slot_start_sql("now()")} END,
+        CASE c.status WHEN 'sent' THEN {tallies.five_minute_slot_start_sql("now()")} END,
         c.messages, c.parts
     FROM counted c JOIN messaging_batch b ON b.id = c.batch_id
     ORDER BY 1, 2
@@ -361,20 +362,22 @@ RECORD_OUTCOMES = f"""
             CASE c.status_before WHEN 'delivered' THEN c.delivered_before
                 WHEN 'failed' THEN c.failed_before END AS ended_before,
             CASE c.status_before WHEN 'delivered'
-                THEN {tallies.wait_bound_index_sql("c.sent_before", "c.delivered_before")}
+                THEN {tallies.delivery_wait_bound_index_sql("c.sent_before", "c.delivered_before")}
                 WHEN 'failed' THEN c.code_before ELSE '' END AS detail_before,
             m.status,
             CASE m.status WHEN 'delivered' THEN m.delivered_at WHEN 'failed' THEN m.failed_at
                 WHEN 'skipped' THEN now() END AS ended,
             CASE m.status
-                WHEN 'delivered' THEN {tallies.wait_bound_index_sql("m.sent_at", "m.delivered_at")}
+                WHEN 'delivered'
+                    THEN {tallies.delivery_wait_bound_index_sql("m.sent_at", "m.delivered_at")}
                 WHEN 'sent' THEN '' ELSE m.error_code END AS detail,
             CASE WHEN c.sent_before IS NULL THEN m.sent_at END AS first_sent
     ), counted AS (
         SELECT owner_id, batch_id,
-            status_before, {tallies.slot_start_sql("ended_before")} AS slot_before, detail_before,
-            status, {tallies.slot_start_sql("ended")} AS slot, detail,
-            {tallies.slot_start_sql("first_sent")} AS accepted_slot,
+            status_before, {tallies.five_minute_slot_start_sql("ended_before")} AS slot_before,
+            detail_before,
+            status, {tallies.five_minute_slot_start_sql("ended")} AS slot, detail,
+            {tallies.five_minute_slot_start_sql("first_sent")} AS accepted_slot,
             count(*) AS messages, sum(segments) AS parts
         FROM changed
         WHERE is_outcome

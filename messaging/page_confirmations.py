@@ -38,7 +38,7 @@ def store_unapplied_confirmation(request: OptInRequest, evidence: Evidence) -> W
     )
 
 
-def is_confirmation_waiting(request: OptInRequest) -> bool:
+def is_stored_confirmation_unapplied(request: OptInRequest) -> bool:
     """Whether a confirmation of the request is written and not applied yet."""
     waiting = WebhookEvent.objects.filter(
         status=WebhookEventStatus.RECEIVED, provider=PROVIDER, owner=request.contact.owner_id
@@ -46,7 +46,7 @@ def is_confirmation_waiting(request: OptInRequest) -> bool:
     return waiting.filter(payload__request=request.pk).exists()
 
 
-def subscribe_by_page_confirmation_if_open(event: WebhookEvent) -> None:
+def subscribe_by_page_if_open_without_saving_event(event: WebhookEvent) -> None:
     """Subscribe the contact if its request was open when the person agreed."""
     payload = event.payload or {}
     event.status = WebhookEventStatus.PROCESSED

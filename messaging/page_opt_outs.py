@@ -42,7 +42,7 @@ def store_unapplied_opt_out(message: OutboundMessage, evidence: Evidence) -> Web
     )
 
 
-def is_opt_out_waiting(message: OutboundMessage) -> bool:
+def is_opt_out_of_number_unapplied(message: OutboundMessage) -> bool:
     """Whether an opt-out of the number of a message is written and not applied yet."""
     waiting = WebhookEvent.objects.filter(
         status=WebhookEventStatus.RECEIVED,
@@ -53,7 +53,7 @@ def is_opt_out_waiting(message: OutboundMessage) -> bool:
     return waiting.filter(payload__from=message.to).exists()
 
 
-def opt_out_contact_or_suppress_number(event: WebhookEvent) -> None:
+def opt_out_or_suppress_number_without_saving_event(event: WebhookEvent) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     A number that is no longer the contact's is suppressed at the store.
@@ -82,4 +82,6 @@ def opt_out_contact_or_suppress_number(event: WebhookEvent) -> None:
         and message.batch
     ):
         batch = message.batch
-        tallies.add_one_to_tally(batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT)
+        tallies.add_one_to_tally_of_now(
+            batch.owner_id, batch.kind, batch.source_id, TallyEvent.OPTED_OUT
+        )

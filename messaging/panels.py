@@ -21,9 +21,9 @@ from astronote.accounts.models import User
 from astronote.common.charts import bar_chart
 from astronote.common.sql import rows
 from messaging import credits
-from messaging.limits import describe_store_caps
+from messaging.limits import store_cap_sentences
 from messaging.models import message_class
-from messaging.replies import describe_replies_set_aside
+from messaging.replies import describe_replies_set_aside_or_empty
 from messaging.reply_reviews import describe_reviews, open_reviews
 from messaging.statuses import TallyEvent
 
@@ -72,7 +72,7 @@ def open_reply_reviews_context() -> dict[str, Any]:
     return {
         "reviews": describe_reviews(reviews[:ROWS_SHOWN]),
         "count": reviews.count(),
-        "set_aside": describe_replies_set_aside(),
+        "set_aside": describe_replies_set_aside_or_empty(),
     }
 
 
@@ -133,7 +133,7 @@ def store_sending_eligibility_context(request: HttpRequest, store: User) -> dict
 
 
 def _describe_caps_and_quiet_hours() -> Iterator[str]:
-    yield from describe_store_caps()
+    yield from store_cap_sentences()
     if settings.QUIET_HOURS_ENABLED:
         start, end = settings.QUIET_HOURS_START, settings.QUIET_HOURS_END
         yield f"Quiet hours from {start:%H:%M} to {end:%H:%M} in the store's time zone."
@@ -162,7 +162,9 @@ def store_ledger_by_day_context(request: HttpRequest, store: User) -> dict[str, 
         "shown": ROWS_SHOWN,
     }
     found = rows(LEDGER_LINES, params)
-    sources = _sources_by_kind_and_id({(row[5], row[6]) for row in found if row[6] is not None})
+    sources = _campaigns_and_automations_by_kind_and_id(
+        {(row[5], row[6]) for row in found if row[6] is not None}
+    )
     lines = []
     for at, entry_type, reason, amount, balance_after, kind, source_id in found:
         source = sources.get((kind, source_id))
@@ -175,7 +177,9 @@ def store_ledger_by_day_context(request: HttpRequest, store: User) -> dict[str, 
     return {"ledger": lines}
 
 
-def _sources_by_kind_and_id(keys: set[tuple[str, int]]) -> dict[tuple[str, int], Model]:
+def _campaigns_and_automations_by_kind_and_id(
+    keys: set[tuple[str, int]],
+) -> dict[tuple[str, int], Model]:
     """The campaigns and automations of batches, in a query for each kind."""
     found: dict[tuple[str, int], Model] = {}
     for kind in {kind for kind, _ in keys}:

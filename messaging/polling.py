@@ -22,7 +22,7 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
 from astronote.common.times import plausible_claimed_or_arrival_time
 from messaging import mitto, outcomes, rate_limits, sending_stop
-from messaging.inbox import NewEvent, insert_new_events
+from messaging.inbox import NewEvent, insert_events_not_stored_yet
 from messaging.models import Batch, MessageId, OutboundMessage, message_classes
 from messaging.receipts import unknown_messages_holding_credits
 from messaging.statuses import (
@@ -44,19 +44,21 @@ MAX_BATCHES, MAX_MESSAGES = 200, 5000  # for each run
 CONCURRENT_QUERIES = 100
 
 
-def poll_recent_messages() -> dict[str, int]:
+def poll_recent_messages_unless_running() -> dict[str, int]:
     """Ask about messages sent between 10 minutes and 2 hours ago, unless another process does."""
     with advisory_lock("delivery status poller") as acquired:
-        return _poll_and_record_statuses(batches_old_enough_for_recent_poll()) if acquired else {}
+        return (
+            _poll_and_record_statuses(batches_settled_within_recent_poll_ages()) if acquired else {}
+        )
 
 
-def batches_old_enough_for_recent_poll() -> QuerySet[Batch]:
-    """The batches that `poll_recent_messages` asks about."""
+def batches_settled_within_recent_poll_ages() -> QuerySet[Batch]:
+    """The batches that `poll_recent_messages_unless_running` asks about."""
     now = database_now()
     return Batch.objects.filter(settled_at__gt=now - MAX_RECENT_AGE, settled_at__lte=now - MIN_AGE)
 
 
-def poll_older_messages() -> dict[str, int]:
+def poll_older_messages_unless_running() -> dict[str, int]:
     """Ask about messages sent up to 72 hours ago, at growing intervals.
 
     Does nothing while another process does the same.
@@ -78,23 +80,23 @@ def _poll_and_record_statuses(batches: QuerySet[Batch]) -> dict[str, int]:
         Counts of messages asked about, and of answers by kind.
     """
     now = database_now()
-    chosen = choose_batches_to_poll(batches)
+    chosen = least_recently_polled_batches_awaiting_receipts(batches)
     counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
     for model in message_classes():
         batch_ids = [batch.pk for batch in chosen if batch.kind == model.batch_kind]
-        queries = sent_and_unknown_messages_to_query(model, batch_ids)
+        queries = all_unknown_then_sent_messages_of_batches(model, batch_ids)
         if queries:
             answers = asyncio.run(
                 _fetch_statuses_within_rate([query.provider_message_id for query in queries])
             )
-            record_status_answers_and_events(model, queries, answers, counts)
+            record_status_answers_and_stop_if_refused_or_mismatched(model, queries, answers, counts)
     Batch.objects.filter(pk__in=[batch.pk for batch in chosen]).update(checked_at=now)
     if counts["asked"]:
         log.info("asked Mitto about messages: %s", counts)
     return counts
 
 
-def choose_batches_to_poll(batches: QuerySet[Batch]) -> list[Batch]:
+def least_recently_polled_batches_awaiting_receipts(batches: QuerySet[Batch]) -> list[Batch]:
     """The least recently checked of the batches, with about MAX_MESSAGES messages in all."""
     chosen, messages = [], 0
     awaiting = batches.filter(awaiting__gt=0)
@@ -114,7 +116,7 @@ class StatusQuery(NamedTuple):
     provider_status: str
 
 
-def sent_and_unknown_messages_to_query(
+def all_unknown_then_sent_messages_of_batches(
     model: type[OutboundMessage], batch_ids: list[int]
 ) -> list[StatusQuery]:
     """The messages of a class to ask about, at most MAX_MESSAGES.
@@ -133,7 +135,7 @@ def sent_and_unknown_messages_to_query(
     return queries[:MAX_MESSAGES]
 
 
-def record_status_answers_and_events(
+def record_status_answers_and_stop_if_refused_or_mismatched(
     model: type[OutboundMessage],
     queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
@@ -149,15 +151,15 @@ def record_status_answers_and_events(
     """
     now = database_now()
     reported, new_events, mismatches, missing = [], [], [], []
-    others = _find_mismatched_messages_and_log(model, queries, answers)
+    others = _find_mismatched_and_log_other_part_counts(model, queries, answers)
     for query, answer in zip(queries, answers, strict=True):
         counts["asked"] += 1
         match answer:
             case mitto.MessageReport() if query.pk in others:
-                mismatches.append(_build_mismatch_event(query))
+                mismatches.append(_build_failed_event_of_mismatch(query))
             case mitto.MessageReport():
                 at = plausible_claimed_or_arrival_time(answer.updated_at, now)
-                event = NewEvent.from_receipt(
+                event = NewEvent.from_receipt_or_failed_if_unreadable(
                     {
                         "messageId": query.provider_message_id,
                         "deliveryStatus": answer.delivery_status,
@@ -182,7 +184,7 @@ def record_status_answers_and_events(
         counts["mismatched"] = counts.get("mismatched", 0) + len(others)
     with transaction.atomic():
         _store_mismatches_and_stop_if_any_new(mismatches)
-        insert_new_events(new_events, WebhookEventType.POLL)
+        insert_events_not_stored_yet(new_events, WebhookEventType.POLL)
         outcomes.record_outcomes_and_settle_credits(model, reported)
     checked = model.objects.filter(pk__in=[query.pk for query in queries])
     checked.update(delivery_last_checked_at=now)
@@ -192,8 +194,8 @@ def record_status_answers_and_events(
 
 def _store_mismatches_and_stop_if_any_new(mismatches: list[NewEvent]) -> None:
     """Stop all sending; not again for messages that a person has let sending go on with."""
-    if count := insert_new_events(mismatches, WebhookEventType.POLL):
-        sending_stop.stop_sending(
+    if count := insert_events_not_stored_yet(mismatches, WebhookEventType.POLL):
+        sending_stop.stop_sending_or_update_details(
             StopReason.MISMATCHED_IDS,
             by="delivery status poller",
             details=f"Mitto names other texts or numbers for {counted(count, 'message ID')}",
@@ -207,7 +209,7 @@ def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> No
     """
     for answer in answers:
         if isinstance(answer, mitto.CallRefused) and answer.status_code in mitto.ACCOUNT_REFUSALS:
-            sending_stop.stop_sending(
+            sending_stop.stop_sending_or_update_details(
                 StopReason.ACCOUNT_REFUSED,
                 by="delivery status poller",
                 details=f"Mitto answered {answer.status_code} to a status query: "
@@ -216,7 +218,7 @@ def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> No
             return
 
 
-def _find_mismatched_messages_and_log(
+def _find_mismatched_and_log_other_part_counts(
     model: type[OutboundMessage],
     queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
@@ -254,7 +256,7 @@ def _find_mismatched_messages_and_log(
     return others
 
 
-def _build_mismatch_event(query: StatusQuery) -> NewEvent:
+def _build_failed_event_of_mismatch(query: StatusQuery) -> NewEvent:
     return NewEvent(
         f"mismatch:{query.provider_message_id}",
         query.provider_message_id,
@@ -282,14 +284,22 @@ async def _fetch_statuses_within_rate(provider_ids: list[str]) -> list[mitto.Sta
         for start in range(0, len(provider_ids), CONCURRENT_QUERIES):
             chunk = provider_ids[start : start + CONCURRENT_QUERIES]
             cost_ms = len(chunk) * 1000 / settings.STATUS_RATE_MAX
-            time.sleep(rate_limits.reserve_slot_and_get_wait_ms({"status": cost_ms}, 60_000) / 1000)
+            time.sleep(
+                rate_limits.reserve_slots_if_soon_and_get_wait_ms({"status": cost_ms}, 60_000)
+                / 1000
+            )
             answers += await asyncio.gather(
-                *(_fetch_status(session, f"{url}/{provider_id}") for provider_id in chunk)
+                *(
+                    _fetch_status_or_ambiguous(session, f"{url}/{provider_id}")
+                    for provider_id in chunk
+                )
             )
     return answers
 
 
-async def _fetch_status(session: aiohttp.ClientSession, url: str) -> mitto.StatusResult:
+async def _fetch_status_or_ambiguous(
+    session: aiohttp.ClientSession, url: str
+) -> mitto.StatusResult:
     try:
         async with session.get(
             url, allow_redirects=False, proxy=settings.MITTO_PROXY or None

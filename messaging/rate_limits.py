@@ -57,7 +57,7 @@ def sleep_for_rate_or_raise_postponed(batch: Batch) -> None:
     if settings.RATE_LIMIT_TENANT_MAX:
         costs[f"store:{batch.owner_id}"] = batch.size * 1000 / settings.RATE_LIMIT_TENANT_MAX
     try:
-        wait_ms = reserve_slot_and_get_wait_ms(costs, MAX_SLEEP_MS)
+        wait_ms = reserve_slots_if_soon_and_get_wait_ms(costs, MAX_SLEEP_MS)
     except RedisError:
         raise Postponed(
             "Redis, which has the rate limits",
@@ -79,11 +79,11 @@ def sleep_for_rate_of_one_call() -> None:
     cost_ms = settings.QUEUE_RATE_DURATION_MS / settings.QUEUE_RATE_MAX
     wait_ms: float = settings.QUEUE_RATE_DURATION_MS
     with contextlib.suppress(RedisError):
-        wait_ms = reserve_slot_and_get_wait_ms({"calls": cost_ms}, MAX_SLEEP_MS)
+        wait_ms = reserve_slots_if_soon_and_get_wait_ms({"calls": cost_ms}, MAX_SLEEP_MS)
     time.sleep(min(wait_ms, MAX_SLEEP_MS) / 1000)
 
 
-def reserve_slot_and_get_wait_ms(
+def reserve_slots_if_soon_and_get_wait_ms(
     cost_ms_by_limit: Mapping[str, float], max_wait_ms: float
 ) -> float:
     """Acquire several limits at once; return how long to wait before the call, in milliseconds.

@@ -19,8 +19,12 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import CONNECTION_ERRORS, database_now, execute, rows
 from astronote.queues import jobs
 from messaging import outcomes
-from messaging.event_fields import RECEIVER_FIELDS, first_field
-from messaging.inbox import NewEvent, insert_new_events, message_status_of
+from messaging.event_fields import RECEIVER_FIELDS, first_filled_field_as_text_or_empty
+from messaging.inbox import (
+    NewEvent,
+    insert_events_not_stored_yet,
+    message_status_or_sent_if_not_final,
+)
 from messaging.models import (
     MessageId,
     OutboundMessage,
@@ -53,7 +57,7 @@ MAX_CALL_DURATION = timedelta(minutes=5)
 
 def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
     """Store receipts, each once, and enqueue a job that applies them."""
-    if insert_new_events(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
+    if insert_events_not_stored_yet(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
         DEBOUNCE_KEY, DEBOUNCE_SECONDS
     ):
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_RECEIPTS)
@@ -106,7 +110,7 @@ class UnmatchedReceipt(NamedTuple):
         """The outcome that the receipt reports for a message whose provider ID is not known."""
         return Outcome(
             message_id,
-            message_status_of(self.provider_status),
+            message_status_or_sent_if_not_final(self.provider_status),
             self.provider_message_id,
             self.error_code,
             self.error,
@@ -139,7 +143,7 @@ def _apply_next_receipts(*, after_id: int, counts: dict[str, int]) -> AppliedChu
         # Exactly these are applied and marked: another receipt's message may get its ID meanwhile.
         for group in groups:
             if group.batch_kind is not None:
-                _apply_and_mark_in_open_transaction(group)
+                _lock_batches_apply_and_mark_processed(group)
                 counts["applied"] += group.size
         if any(group.batch_kind is None for group in groups):
             unmatched = WebhookEvent.objects.filter(
@@ -166,7 +170,7 @@ class NextReceipts(NamedTuple):
     batch_ids: str
 
 
-def _apply_and_mark_in_open_transaction(receipts: NextReceipts) -> None:
+def _lock_batches_apply_and_mark_processed(receipts: NextReceipts) -> None:
     assert receipts.batch_kind is not None
     execute(LOCK_BATCHES_BY_ID, [receipts.batch_ids])
     outcomes.record_sql_outcomes_and_settle_credits(
@@ -242,15 +246,17 @@ def _apply_retry_or_give_up_unmatched(
         "received_at",
     )
     due = [UnmatchedReceipt(*row) for row in due_rows]
-    applied = _apply_to_unknown_messages_by_number(
+    applied = _apply_to_unknown_by_number_if_unambiguous(
         [r for r in due if r.received_at < now - MAX_CALL_DURATION]
     )
     still_unmatched = [receipt for receipt in due if receipt.id not in applied]
     oldest_retried = now - MAX_RETRY_AGE
     given_up = [r.id for r in still_unmatched if r.received_at < oldest_retried]
-    _set_status_of_events(sorted(applied), WebhookEventStatus.PROCESSED)
-    _set_status_of_events(given_up, WebhookEventStatus.UNMATCHED)
-    _schedule_retry_of_receipts([r.id for r in still_unmatched if r.received_at >= oldest_retried])
+    _mark_events_processed_with_status(sorted(applied), WebhookEventStatus.PROCESSED)
+    _mark_events_processed_with_status(given_up, WebhookEventStatus.UNMATCHED)
+    _schedule_retry_after_half_of_age(
+        [r.id for r in still_unmatched if r.received_at >= oldest_retried]
+    )
     counts["applied"] += len(applied)
     counts["unmatched"] += len(given_up)
     counts["waiting"] += unmatched.count()
@@ -264,7 +270,7 @@ class UnknownMessage(NamedTuple):
     submitted_at: datetime
 
 
-def _apply_to_unknown_messages_by_number(unmatched: Sequence[UnmatchedReceipt]) -> set[int]:
+def _apply_to_unknown_by_number_if_unambiguous(unmatched: Sequence[UnmatchedReceipt]) -> set[int]:
     """Apply receipts to unknown messages, whose provider IDs we do not know.
 
     A receipt that names its receiver belongs to the unknown message to that number, if that message
@@ -280,7 +286,11 @@ def _apply_to_unknown_messages_by_number(unmatched: Sequence[UnmatchedReceipt]) 
     provider_ids_by_number: dict[str, set[str]] = {}
     payloads = WebhookEvent.objects.filter(pk__in=[receipt.id for receipt in unmatched])
     for provider_id, payload in payloads.values_list("provider_message_id", "payload"):
-        digits = first_field(payload or {}, RECEIVER_FIELDS).removeprefix("+").removeprefix("00")
+        digits = (
+            first_filled_field_as_text_or_empty(payload or {}, RECEIVER_FIELDS)
+            .removeprefix("+")
+            .removeprefix("00")
+        )
         if digits.isascii() and digits.isdigit():
             provider_ids_by_number.setdefault(f"+{digits}", set()).add(provider_id)
     provider_id_by_number = {
@@ -322,7 +332,9 @@ def unknown_messages_holding_credits(model: type[OutboundMessage]) -> QuerySet[O
     )
 
 
-def _set_status_of_events(event_ids: Sequence[int], status: WebhookEventStatus) -> None:
+def _mark_events_processed_with_status(
+    event_ids: Sequence[int], status: WebhookEventStatus
+) -> None:
     if event_ids:
         execute(MARK_EVENTS, [status.value, list(event_ids)])
 
@@ -332,7 +344,7 @@ MARK_EVENTS = """
 """
 
 
-def _schedule_retry_of_receipts(event_ids: Sequence[int]) -> None:
+def _schedule_retry_after_half_of_age(event_ids: Sequence[int]) -> None:
     """Retry receipts after half of their age, at least MIN_RETRY_DELAY."""
     if event_ids:
         execute(SCHEDULE_RETRY, [MIN_RETRY_DELAY, list(event_ids)])

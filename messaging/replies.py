@@ -39,24 +39,24 @@ from messaging.event_fields import (
     REPLY_TIME_FIELDS,
     TEXT_FIELDS,
     TO_FIELDS,
-    first_field,
-    sender_number_of_reply,
+    first_filled_field_as_text_or_empty,
+    raw_sender_number_of_reply_or_empty,
 )
 from messaging.inbox import (
     NewEvent,
-    insert_new_events,
+    insert_events_not_stored_yet,
     sha256_hex,
-    strip_nul_and_dump_json,
+    strip_unstorable_and_dump_json,
 )
-from messaging.mitto import mask_phone_numbers
+from messaging.mitto import mask_runs_of_7_or_more_digits
 from messaging.models import WebhookEvent
-from messaging.reply_reading import is_only_a_yes, read_reply
+from messaging.reply_reading import is_only_a_yes, read_consent_request_of_reply
 from messaging.reply_stores import (
     Addressees,
     Conversation,
-    conversations_latest_first,
-    find_addressees,
-    possible_sender_numbers,
+    conversations_of_contacts_latest_first,
+    find_addressees_or_all_stores,
+    possible_e164_numbers_of_sender,
 )
 from messaging.statuses import ConsentRequest, TallyEvent, WebhookEventStatus, WebhookEventType
 
@@ -71,22 +71,22 @@ DIGEST_LENGTH = 32
 NO_NUMBER = "no number that it came from"
 MAX_ERROR = 200
 APPLY_ANSWER_OF_PAGE = {
-    page_opt_outs.PROVIDER: page_opt_outs.opt_out_contact_or_suppress_number,
-    page_confirmations.PROVIDER: page_confirmations.subscribe_by_page_confirmation_if_open,
+    page_opt_outs.PROVIDER: page_opt_outs.opt_out_or_suppress_number_without_saving_event,
+    page_confirmations.PROVIDER: page_confirmations.subscribe_by_page_if_open_without_saving_event,
 }
 RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
 
 def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
     """Store replies, each once, and enqueue a job that applies them."""
-    stored = insert_new_events(
-        [_event_from_reply(event) for event in events], WebhookEventType.INBOUND
+    stored = insert_events_not_stored_yet(
+        [_build_event_with_consent_request(event) for event in events], WebhookEventType.INBOUND
     )
     if stored:
-        _enqueue_job()
+        _enqueue_apply_job_unless_debounced()
 
 
-def _enqueue_job() -> None:
+def _enqueue_apply_job_unless_debounced() -> None:
     if jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_REPLIES)
 
@@ -99,15 +99,15 @@ def apply_at_once_or_enqueue_job(event: WebhookEvent) -> None:
     """
     with advisory_lock(REPLIES_LOCK) as acquired:
         try:
-            is_applied = acquired and _apply_unless_locked(event)
+            is_applied = acquired and _apply_unless_window_open_or_raise_locked(event)
         except Exception as error:  # noqa: BLE001 - it is written, and the job tells what is wrong
             log.info("answer %s is left to the job: %s", event.pk, type(error).__name__)
             is_applied = False
     if not is_applied:
-        _enqueue_job()
+        _enqueue_apply_job_unless_debounced()
 
 
-def _apply_unless_locked(event: WebhookEvent) -> bool:
+def _apply_unless_window_open_or_raise_locked(event: WebhookEvent) -> bool:
     """Apply an answer of a page; return whether no sending window was in the way.
 
     Raises:
@@ -123,11 +123,16 @@ def _apply_unless_locked(event: WebhookEvent) -> bool:
     return True
 
 
-def _event_from_reply(event: Mapping[str, Any]) -> NewEvent:
+def _build_event_with_consent_request(event: Mapping[str, Any]) -> NewEvent:
     """Read a reply."""
-    event, body = strip_nul_and_dump_json(event)
-    own_id, when = first_field(event, ID_FIELDS)[:64], first_field(event, REPLY_TIME_FIELDS)[:40]
-    request = read_reply(first_field(event, TEXT_FIELDS)).request
+    event, body = strip_unstorable_and_dump_json(event)
+    own_id, when = (
+        first_filled_field_as_text_or_empty(event, ID_FIELDS)[:64],
+        first_filled_field_as_text_or_empty(event, REPLY_TIME_FIELDS)[:40],
+    )
+    request = read_consent_request_of_reply(
+        first_filled_field_as_text_or_empty(event, TEXT_FIELDS)
+    ).request
     if own_id or when:
         identity = f"{own_id}:{when}"
     elif request == ConsentRequest.START:
@@ -182,7 +187,7 @@ def replies_set_aside() -> QuerySet[WebhookEvent]:
     return _replies_not_applied().filter(retry_at__isnull=False)
 
 
-def describe_replies_set_aside() -> str:
+def describe_replies_set_aside_or_empty() -> str:
     """A sentence about the replies that could not be applied; empty if there are none."""
     found = list(replies_set_aside().order_by("pk").values_list("pk", "error")[:CHUNK_REPLIES])
     if not found:
@@ -200,7 +205,8 @@ def _apply_or_set_aside_and_get_count_name(event: WebhookEvent) -> str:
     try:
         return _apply_reply_and_get_count_name(event)
     except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-        what = f"{type(error).__name__}: {mask_phone_numbers(str(error)).partition(chr(10))[0]}"
+        words = mask_runs_of_7_or_more_digits(str(error)).partition("\n")[0]
+        what = f"{type(error).__name__}: {words}"
         log.error("reply %s is set aside: %s", event.pk, type(error).__name__)
         # In the database's own time, and in a transaction of its own: the one before is undone.
         WebhookEvent.objects.filter(pk=event.pk).update(
@@ -223,9 +229,11 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.save(update_fields=["status", "processed_at", "error", "retry_at"])
         return event.consent_request
     payload = event.payload or {}
-    numbers = possible_sender_numbers(sender_number_of_reply(payload))
-    conversations = conversations_latest_first(numbers)
-    meant_for = find_addressees(numbers, conversations, first_field(payload, TO_FIELDS))
+    numbers = possible_e164_numbers_of_sender(raw_sender_number_of_reply_or_empty(payload))
+    conversations = conversations_of_contacts_latest_first(numbers)
+    meant_for = find_addressees_or_all_stores(
+        numbers, conversations, first_filled_field_as_text_or_empty(payload, TO_FIELDS)
+    )
     event.owner_id = conversations[0].owner_id if conversations else meant_for.owner_ids[0]
     event.contact_id = conversations[0].contact_id if conversations else None
     event.processed_at, event.error, event.retry_at = database_now(), "", None
@@ -237,13 +245,16 @@ def _apply_reply_and_get_count_name(event: WebhookEvent) -> str:
         event.status = WebhookEventStatus.PROCESSED
         wait_and_suppress_opt_out_and_confirm(event, numbers, meant_for)
     elif event.consent_request == ConsentRequest.REVIEW:
-        event.status = _hold_marketing_unless_already_in_review(event, numbers, meant_for)
+        event.status = _hold_marketing_unless_in_review_and_get_status(event, numbers, meant_for)
     elif conversations:
         event.status = WebhookEventStatus.PROCESSED
         # Consent is never given to a number that could be another one.
         if event.consent_request == ConsentRequest.START and len(numbers) == 1:
             _resubscribe_if_opted_out_by_stop(event, meant_for)
-        elif is_only_a_yes(first_field(payload, TEXT_FIELDS)) and len(numbers) == 1:
+        elif (
+            is_only_a_yes(first_filled_field_as_text_or_empty(payload, TEXT_FIELDS))
+            and len(numbers) == 1
+        ):
             opt_in_requests.subscribe_by_reply_if_unambiguous(
                 [conversation.contact_id for conversation in meant_for.conversations], event
             )
@@ -275,7 +286,7 @@ def wait_and_suppress_opt_out_and_confirm(
     changed = {*suppressed_at, *(conversation.owner_id for conversation in opted_out)}
     if len(numbers) == 1:
         for owner_id in sorted(owner_id for owner_id in changed if owner_id is not None):
-            opt_out_confirmations.confirm_opt_out_if_wanted_and_possible(
+            opt_out_confirmations.enqueue_opt_out_confirmation_if_wanted_and_possible(
                 owner_id, numbers[0], idempotency_key=f"reply:{event.pk}"
             )
     add_opt_outs_to_tallies(opted_out)
@@ -295,7 +306,7 @@ def opt_out_contacts_and_get_changed(
 def add_opt_outs_to_tallies(conversations: Iterable[Conversation]) -> None:
     """Count opt-outs for the campaigns and automations whose messages were answered."""
     for one in conversations:
-        tallies.add_one_to_tally(one.owner_id, one.kind, one.source_id, TallyEvent.OPTED_OUT)
+        tallies.add_one_to_tally_of_now(one.owner_id, one.kind, one.source_id, TallyEvent.OPTED_OUT)
 
 
 def _resubscribe_if_opted_out_by_stop(event: WebhookEvent, meant_for: Addressees) -> None:
@@ -328,7 +339,7 @@ def _change_consent_at_reply_time(
     )
 
 
-def _hold_marketing_unless_already_in_review(
+def _hold_marketing_unless_in_review_and_get_status(
     event: WebhookEvent, numbers: list[str], meant_for: Addressees
 ) -> WebhookEventStatus:
     """Hold marketing to the number back until a person has decided.

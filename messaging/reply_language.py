@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from messaging.reply_text import (
     Clause,
-    edit_distance,
+    edit_distance_up_to_limit,
     fold,
-    has_two_letters_swapped,
+    has_neighbouring_letters_swapped,
     latin_if_all_greek_capitals_look_latin,
     letter_runs_between_digits,
-    replace_digits_with_letters,
+    replace_digits_if_token_has_letters,
     without_repeated_letters,
 )
 
@@ -181,12 +181,16 @@ class Language:
             clause: a part of a text.
             is_whole_text: whether it is the whole text.
         """
-        words = [word for token in self._tokens(clause) for word in self.fold(token).split()]
+        words = [
+            word
+            for token in self._tokens_in_script_of_language(clause)
+            for word in self.fold(token).split()
+        ]
         if is_whole_text and "".join(words) in self.commands:
             return ["".join(words)]  # "un subscribe"
         return [word for each in words for word in self._known.corrected(each).split()]
 
-    def _tokens(self, clause: Clause) -> Sequence[str]:
+    def _tokens_in_script_of_language(self, clause: Clause) -> Sequence[str]:
         """The words as written; Greek capitals that look Latin are Latin if the language is."""
         if not self._is_written_in_latin:
             return clause.tokens
@@ -199,7 +203,11 @@ class Language:
             clause: a part of a text.
             words: its words, by `corrected_words_of_clause`.
         """
-        written = {word for token in self._tokens(clause) for word in self.fold(token).split()}
+        written = {
+            word
+            for token in self._tokens_in_script_of_language(clause)
+            for word in self.fold(token).split()
+        }
         known = (word for word in words if len(word) > 1 and word in self._known)
         return sum(2 if word in written else 1 for word in known)
 
@@ -261,7 +269,7 @@ class Language:
         those of a single word, are only looked for in what the others leave.
         """
         kinds: set[Kind] = set()
-        terms = self._terms_in(text)
+        terms = self._phrase_terms_in(text)
         for phrases in self._phrases:
             matches = [
                 (match.start("phrase"), -match.end(), phrase.kind)
@@ -318,7 +326,9 @@ class Language:
             elif element == GAP:
                 pattern += r"(?:\S+ ){0,4}"
             else:
-                unknown = rf"(?!{self._known.pattern})\w+ |" if _has_name(element) else ""
+                unknown = (
+                    rf"(?!{self._known.pattern})\w+ |" if _may_be_unknown_word(element) else ""
+                )
                 words = self._words_of_element(element)
                 pattern += f"(?:(?:{unknown}{_pattern_of_any_word(words)}){self._fillers})"
                 pattern += "?" if element.endswith("?") else ""
@@ -335,12 +345,18 @@ class Language:
     def _terms_of_elements(self, phrase: str) -> list[frozenset[str]]:
         """For each element that a phrase cannot miss, how the words begin that stand for it."""
         return [
-            frozenset(_first_term(word) for word in self._words_of_element(element) if word)
+            frozenset(
+                _first_word_or_stem_with_star(word)
+                for word in self._words_of_element(element)
+                if word
+            )
             for element in phrase.split()
-            if element not in ("^", "$", GAP) and element[-1] != "?" and not _has_name(element)
+            if element not in ("^", "$", GAP)
+            and element[-1] != "?"
+            and not _may_be_unknown_word(element)
         ]
 
-    def _terms_in(self, text: str) -> set[str]:
+    def _phrase_terms_in(self, text: str) -> set[str]:
         """The terms of phrases that a text has."""
         words = set(text.split())
         stems = {f"{word[:length]}*" for word in words for length in range(self._longest_term)}
@@ -372,14 +388,14 @@ class _Vocabulary:
             return word
         for undo in (
             letter_runs_between_digits,
-            replace_digits_with_letters,
+            replace_digits_if_token_has_letters,
             without_repeated_letters,
         ):
             meant = undo(word).split()
             if meant and all(each in self for each in meant):
                 return " ".join(meant)
         for command in self._commands:
-            if has_two_letters_swapped(word, command):
+            if has_neighbouring_letters_swapped(word, command):
                 return command
             glued = word.removeprefix(command)
             if glued != word and len(command) > 3 and len(glued) > 2 and glued in self:
@@ -389,7 +405,7 @@ class _Vocabulary:
     def is_one_letter_off_short_command(self, word: str) -> bool:
         """Whether a word that nobody knows is one letter away from a short command."""
         return word not in self and any(
-            edit_distance(word, command, 1) == 1
+            edit_distance_up_to_limit(word, command, 1) == 1
             for command in self._commands
             if 3 < len(command) < ONE_SLIP
         )
@@ -405,18 +421,18 @@ class _Vocabulary:
             limit = 2 if len(known) >= TWO_SLIPS and word[0] == known[0] else 1
             lengths = (len(known) - 1, len(known), len(known) + 1)
             beginnings = {word[:length] for length in lengths} if is_stem else {word}
-            distance = min(edit_distance(each, known, limit) for each in beginnings)
+            distance = min(edit_distance_up_to_limit(each, known, limit) for each in beginnings)
             if distance <= limit and distance < fewest:
                 best, fewest = known, distance
         return best
 
 
-def _has_name(element: str) -> bool:
+def _may_be_unknown_word(element: str) -> bool:
     """Whether a word that nobody knows may stand for an element of a phrase."""
     return "NAME" in element.removesuffix("?").split("|")
 
 
-def _first_term(word: str) -> str:
+def _first_word_or_stem_with_star(word: str) -> str:
     """What a text has that has a word: its first word, or the stem of it with a `*`."""
     stem, star, _ = word.split()[0].partition("*")
     return stem + star

@@ -41,7 +41,7 @@ NOTHING = Reading("")
 STOP, START = Reading(ConsentRequest.STOP.value), Reading(ConsentRequest.START.value)
 
 
-def read_reply(text: str) -> Reading:
+def read_consent_request_of_reply(text: str) -> Reading:
     """What a reply asks for; what may ask to stop and is not sure is for a person to decide."""
     if len(text) > LONGEST_TEXT:
         text = f"{text[: LONGEST_TEXT // 2]}\n{text[-LONGEST_TEXT // 2 :]}"

@@ -21,13 +21,22 @@ from contacts.marketing_blocks import (
 )
 from contacts.models import MarketingHold
 from messaging import replies
-from messaging.event_fields import TEXT_FIELDS, first_field, sender_number_of_reply
+from messaging.event_fields import (
+    TEXT_FIELDS,
+    first_filled_field_as_text_or_empty,
+    raw_sender_number_of_reply_or_empty,
+)
 from messaging.models import ReplyReview
-from messaging.reply_reading import read_reply
-from messaging.reply_stores import conversations_latest_first, possible_sender_numbers
+from messaging.reply_reading import read_consent_request_of_reply
+from messaging.reply_stores import (
+    conversations_of_contacts_latest_first,
+    possible_e164_numbers_of_sender,
+)
 from messaging.statuses import ConsentRequest, WebhookEventStatus
 
 SOURCE = "reply_review"
+
+UndecidedReviews = QuerySet[ReplyReview]  # the oldest first
 
 
 class DecisionRefused(Exception):
@@ -45,7 +54,7 @@ class OpenReview(NamedTuple):
     reply: ReplyReview
 
 
-def open_reviews() -> QuerySet[ReplyReview]:
+def open_reviews() -> UndecidedReviews:
     """The replies that wait for a decision, the oldest first."""
     return ReplyReview.objects.filter(status=WebhookEventStatus.REVIEW).order_by("pk")
 
@@ -62,8 +71,8 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
     return [
         OpenReview(
             reply.pk,
-            sender_number_of_reply(reply.payload or {}),
-            text_of_reply(reply),
+            raw_sender_number_of_reply_or_empty(reply.payload or {}),
+            review_text_or_empty_if_erased(reply),
             proposes_opt_out(reply),
             ", ".join(stores.get(reply.pk, [])),
             reply,
@@ -72,21 +81,23 @@ def describe_reviews(replies_to_decide: Iterable[ReplyReview]) -> list[OpenRevie
     ]
 
 
-def text_of_reply(reply: ReplyReview) -> str:
+def review_text_or_empty_if_erased(reply: ReplyReview) -> str:
     """What the customer wrote; empty if it was erased."""
-    return first_field(reply.payload or {}, TEXT_FIELDS)
+    return first_filled_field_as_text_or_empty(reply.payload or {}, TEXT_FIELDS)
 
 
 def proposes_opt_out(reply: ReplyReview) -> bool:
     """Whether the reply is likely an opt-out; so is one whose text was erased."""
     if reply.payload is None or reply.consent_request == ConsentRequest.STOP:
         return True
-    reading = read_reply(text_of_reply(reply))
+    reading = read_consent_request_of_reply(review_text_or_empty_if_erased(reply))
     return ConsentRequest.STOP in (reading.request, reading.proposed)
 
 
 @transaction.atomic
-def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser | str) -> None:
+def decide_review_and_audit_or_raise_refused(
+    reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser | str
+) -> None:
     """Decide whether a reply is an opt-out, let marketing go on if not, and write an audit entry.
 
     An opt-out also waits for open sending windows.
@@ -104,7 +115,7 @@ def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser |
         raise DecisionRefused(f"reply {reply_id} is decided already")
     proposed = proposes_opt_out(reply)
     if is_opt_out:
-        _opt_out_where_marketing_is_held(reply)
+        _opt_out_where_held_or_raise_refused(reply)
     delete_marketing_holds_of_reply(reply.pk)
     reply.status, reply.processed_at = WebhookEventStatus.PROCESSED, database_now()
     reply.consent_request = ConsentRequest.STOP.value if is_opt_out else ""
@@ -112,7 +123,7 @@ def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser |
     audit.write_entry("reply decided", reply, by=by, opt_out=is_opt_out, proposed_opt_out=proposed)
 
 
-def _opt_out_where_marketing_is_held(reply: ReplyReview) -> None:
+def _opt_out_where_held_or_raise_refused(reply: ReplyReview) -> None:
     """Opt the reply's number out at the stores where marketing is held back."""
     held_at = set(MarketingHold.objects.filter(reply_id=reply.pk).values_list("owner", flat=True))
     if not held_at:
@@ -121,8 +132,8 @@ def _opt_out_where_marketing_is_held(reply: ReplyReview) -> None:
             "then decide that the reply is no opt-out"
         )
     suppress_and_still_hold_phones_of_reply(reply.pk, reason=SOURCE)
-    conversations = conversations_latest_first(
-        possible_sender_numbers(sender_number_of_reply(reply.payload or {}))
+    conversations = conversations_of_contacts_latest_first(
+        possible_e164_numbers_of_sender(raw_sender_number_of_reply_or_empty(reply.payload or {}))
     )
     meant_for = [one for one in conversations if one.owner_id in held_at or None in held_at]
     replies.add_opt_outs_to_tallies(

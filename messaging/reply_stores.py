@@ -22,7 +22,7 @@ from messaging.models import message_classes
 RECENT = timedelta(days=90)
 
 
-def possible_sender_numbers(text: str) -> list[str]:
+def possible_e164_numbers_of_sender(text: str) -> list[str]:
     """The numbers that a reply may have come from, as E.164, by the reader of imports.
 
     Mitto gives a number with its country code, with or without a sign. Without one that is valid,
@@ -64,7 +64,7 @@ class Addressees(NamedTuple):
     conversations: Sequence[Conversation]
 
 
-def conversations_latest_first(numbers: Iterable[str]) -> list[Conversation]:
+def conversations_of_contacts_latest_first(numbers: Iterable[str]) -> list[Conversation]:
     """The stores that have a number among their contacts; the last sender comes first."""
     sent_messages = " UNION ALL ".join(
         f"SELECT m.sent_at, m.batch_id FROM {model._meta.db_table} m"
@@ -93,7 +93,7 @@ CONVERSATIONS = """
 """
 
 
-def find_addressees(
+def find_addressees_or_all_stores(
     numbers: Sequence[str], conversations: Sequence[Conversation], reply_to_sender_id: str
 ) -> Addressees:
     """Whom a reply is meant for.
@@ -104,7 +104,7 @@ def find_addressees(
 
     Args:
         numbers: the reply's number, in each of its readings.
-        conversations: of these numbers, by `conversations_latest_first`.
+        conversations: of these numbers, by `conversations_of_contacts_latest_first`.
         reply_to_sender_id: the sender ID that the reply was sent to; empty if it does not say.
     """
     answered = [one for one in conversations if _is_same_sender(one.sender, reply_to_sender_id)]

@@ -147,7 +147,7 @@ def fold(text: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def replace_digits_with_letters(token: str) -> str:
+def replace_digits_if_token_has_letters(token: str) -> str:
     """A word in which digits stand for letters, as in `st0p`, with the letters."""
     return token.translate(_DIGITS_FOR_LETTERS) if re.search(r"[^\W\d_]", token) else token
 
@@ -162,7 +162,7 @@ def without_repeated_letters(token: str) -> str:
     return re.sub(r"(.)\1+", r"\1", token)
 
 
-def has_two_letters_swapped(token: str, word: str) -> bool:
+def has_neighbouring_letters_swapped(token: str, word: str) -> bool:
     """Whether two neighbouring letters of a word were typed in the wrong order."""
     if len(token) != len(word) or sorted(token) != sorted(word):
         return False
@@ -170,7 +170,7 @@ def has_two_letters_swapped(token: str, word: str) -> bool:
     return len(differing) == 2 and differing[1] - differing[0] <= 2
 
 
-def edit_distance(left: str, right: str, limit: int) -> int:
+def edit_distance_up_to_limit(left: str, right: str, limit: int) -> int:
     """The letters to insert, remove, change or swap with the next; more than `limit` is cut."""
     if abs(len(left) - len(right)) > limit:
         return limit + 1

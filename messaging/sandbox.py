@@ -156,9 +156,9 @@ class Sandbox:
         self._wake = asyncio.Event()
         self._ledger = open(ledger, "ab", buffering=0) if ledger else None
         if ledger:
-            self._read_ledger(ledger)
+            self._load_messages_from_ledger(ledger)
 
-    def _read_ledger(self, path: Path) -> None:
+    def _load_messages_from_ledger(self, path: Path) -> None:
         with open(path, "rb") as file:
             for line in file:
                 # The last line is incomplete if the process was killed.
@@ -182,7 +182,7 @@ class Sandbox:
         data = await request.read()
         received_at = time.time()
         self.calls += 1
-        fault = self._draw_fault()
+        fault = self._draw_fault_and_count_down()
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1000)
         if refusal := self._account_refusal_or_none(request):
@@ -285,7 +285,7 @@ class Sandbox:
                 return web.Response(text="<html>OK</html>", content_type="text/html")
         return None
 
-    def _draw_fault(self) -> str:
+    def _draw_fault_and_count_down(self) -> str:
         behaviour = self.behaviour
         if behaviour.fault == "none" or behaviour.fault_count == 0:
             return "none"
@@ -316,7 +316,7 @@ class Sandbox:
                 errors.append(problem)
                 continue
             sms, destination = entry["sms"], entry["destination"]
-            fails = bool(behaviour.fails_after_acceptance) or self._is_undeliverable(
+            fails = bool(behaviour.fails_after_acceptance) or self._is_in_undelivered_share(
                 destination, sms["text"]
             )
             row = [message_id, destination, sms["text"], sms["sender"], now, bulk_id, fails]
@@ -346,7 +346,7 @@ class Sandbox:
             del answer["bulkId"]
         return answer
 
-    def _is_undeliverable(self, destination: str, text: str) -> bool:
+    def _is_in_undelivered_share(self, destination: str, text: str) -> bool:
         """Whether the message is not delivered, decided by seed, number and text."""
         if not self.behaviour.undelivered_share:
             return False
@@ -490,7 +490,7 @@ class Sandbox:
 
     # Control
 
-    async def summary(self, request: web.Request) -> web.Response:
+    async def count_messages_duplicates_and_receipts(self, request: web.Request) -> web.Response:
         """GET counts; messages with equal number, text and sender ID are duplicates."""
         copies = Counter((m.destination, m.text, m.sender) for m in self.messages.values())
         return web.json_response(
@@ -504,7 +504,7 @@ class Sandbox:
             }
         )
 
-    async def list_messages(self, request: web.Request) -> web.Response:
+    async def list_page_of_accepted_messages(self, request: web.Request) -> web.Response:
         """GET accepted messages, of one destination or all, from `after` on."""
         destination = request.query.get("destination")
         rows = [
@@ -526,7 +526,7 @@ class Sandbox:
                 setattr(self.behaviour, name, value)
         return web.json_response(asdict(self.behaviour))
 
-    async def reset(self, request: web.Request) -> web.Response:
+    async def reset_all_but_behaviour(self, request: web.Request) -> web.Response:
         """POST: forget all messages, receipts and counts; the switches stay."""
         self.messages.clear()
         self._receipts.clear()
@@ -536,7 +536,7 @@ class Sandbox:
             self._ledger.truncate(0)
         return web.json_response({})
 
-    def app(self) -> web.Application:
+    def build_app_with_routes(self) -> web.Application:
         """The HTTP application."""
         app = web.Application(client_max_size=64 * 2**20)
         app.add_routes(
@@ -544,11 +544,11 @@ class Sandbox:
                 web.post("/api/{version}/Messages/sendmessagesbulk", self.send_bulk),
                 web.post("/api/{version}/Messages/send", self.send_one),
                 web.get("/api/{version}/Messages/{id}", self.answer_status_query),
-                web.get("/_sandbox/summary", self.summary),
-                web.get("/_sandbox/messages", self.list_messages),
+                web.get("/_sandbox/summary", self.count_messages_duplicates_and_receipts),
+                web.get("/_sandbox/messages", self.list_page_of_accepted_messages),
                 web.get("/_sandbox/behaviour", self.get_or_change_behaviour),
                 web.put("/_sandbox/behaviour", self.get_or_change_behaviour),
-                web.post("/_sandbox/reset", self.reset),
+                web.post("/_sandbox/reset", self.reset_all_but_behaviour),
             ]
         )
         return app
@@ -704,10 +704,10 @@ def run(options: dict[str, Any]) -> None:
     # All messages stay in memory; looking through them for garbage takes a tenth of the time.
     gc.set_threshold(100_000, 100, 100)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(options))
+        asyncio.run(_serve_and_post_receipts_until_signal(options))
 
 
-async def _serve(options: dict[str, Any]) -> None:
+async def _serve_and_post_receipts_until_signal(options: dict[str, Any]) -> None:
     sandbox = Sandbox(
         key=options["key"],
         seed=options["seed"],
@@ -716,7 +716,7 @@ async def _serve(options: dict[str, Any]) -> None:
         secret=options["secret"],
         behaviour=Behaviour(**{f.name: options[f.name] for f in fields(Behaviour)}),
     )
-    runner = web.AppRunner(sandbox.app(), access_log=None)
+    runner = web.AppRunner(sandbox.build_app_with_routes(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, options["host"], options["port"], shutdown_timeout=0.5)
     await site.start()

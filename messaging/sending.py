@@ -40,14 +40,14 @@ from messaging import (
 )
 from messaging.batch_queue import (
     HELD,
-    backoff_with_jitter,
-    cancel_unsent_batches,
-    claim_next_batch,
-    return_to_queue,
+    cancel_unsent_batches_and_release_credits,
+    claim_next_batch_unless_stopped,
+    exponential_backoff_with_jitter,
+    return_to_queue_and_enqueue_if_claimed,
 )
 from messaging.batch_splitting import (
-    halve_and_requeue_refused_if_claimed,
-    was_another_part_accepted,
+    halve_and_requeue_if_claimed_below_max_parts,
+    was_any_part_accepted_by_mitto,
 )
 from messaging.database_age import DatabaseIsOlder
 from messaging.limits import Postponed
@@ -59,7 +59,7 @@ from messaging.statuses import (
     MessageStatus,
     Reason,
     StopReason,
-    refused_call_reason,
+    refused_call_error_code,
 )
 
 log = logging.getLogger(__name__)
@@ -110,41 +110,41 @@ class PreparedMessage(NamedTuple):
     text: str
 
 
-def process_next_batch() -> BatchResult:
+def claim_and_process_next_batch_or_probe() -> BatchResult:
     """Claim the due batch with the lowest turn and send it, or hold, postpone or drop it.
 
     While all sending is stopped, only a probe is sent, when it is due.
     """
-    batch, probe = claim_next_batch(), None
+    batch, probe = claim_next_batch_unless_stopped(), None
     if batch is None:
-        batch = probe = sending_stop.claim_probe_and_schedule_next()
+        batch = probe = sending_stop.claim_probe_of_random_store_and_schedule_next()
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
-        result = _send_hold_postpone_or_drop(batch)
+        result = _send_hold_postpone_drop_or_stop(batch)
     if probe and result == BatchResult.ACCEPTED:
-        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="probe")
+        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="probe")
     elif probe and result in UNACCEPTED_RESULTS:
         sending_stop.count_refused_probe_and_delay_next()
     return result
 
 
-def _send_hold_postpone_or_drop(batch: Batch) -> BatchResult:
+def _send_hold_postpone_drop_or_stop(batch: Batch) -> BatchResult:
     """Send a claimed batch if its campaign may go on and no limit postpones it."""
     decision = batch.message_class.decide_whether_to_send(batch)
     if decision.drop:
-        cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
+        cancel_unsent_batches_and_release_credits([batch.pk], skip_reason=Reason.CANCELLED)
         return BatchResult.DROPPED
     if not decision.may_send:
-        return_to_queue(batch, reason=decision.reason, until=HELD)
+        return_to_queue_and_enqueue_if_claimed(batch, reason=decision.reason, due_at=HELD)
         return BatchResult.HELD
     try:
         return _send_or_raise_postponed(batch)
     except Postponed as postponed:
-        return _postpone_or_drop(batch, postponed)
+        return _postpone_or_drop_if_too_late(batch, postponed)
     except DatabaseIsOlder as error:
         database_age.stop_sending_as_database_is_older(error)
-        return_to_queue(batch, reason="sending is stopped", until=None)
+        return_to_queue_and_enqueue_if_claimed(batch, reason="sending is stopped", due_at=None)
         return BatchResult.STOPPED
 
 
@@ -163,9 +163,11 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
     with sending_window(batch.owner_id):
         began = time.monotonic()
         try:
-            messages = mark_submitting_and_check_messages(batch)
+            messages = mark_submitting_and_get_sendable_or_raise_postponed(batch)
             phones = [message.to for message in messages]
-            has_opt_out = waiting_stops.is_possible_opt_out_waiting_from_any(batch.owner_id, phones)
+            has_opt_out = waiting_stops.is_possible_opt_out_waiting_or_too_many_to_read(
+                batch.owner_id, phones
+            )
         except CONNECTION_ERRORS as error:
             return _requeue_uncalled_when_database_is_back(batch, error)
         if not messages:
@@ -178,12 +180,12 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
             result = mitto.RetryLater("the worker was stopped before the call")
         else:
             with call_metrics.measure_and_record_call_unless_raised() as call:
-                result = call.result = mitto_client().send_bulk(
+                result = call.result = mitto_client().send_bulk_or_singly_if_unsupported(
                     sms,
                     may_send=lambda at: _wait_for_rate_and_tell_if_sendable(batch, messages[at]),
                 )
         return repeat_while_connection_is_lost(
-            lambda: settle_or_requeue_batch(batch, messages, result)
+            lambda: settle_halve_or_requeue_batch(batch, messages, result)
         )
 
 
@@ -195,8 +197,10 @@ def _wait_for_rate_and_tell_if_sendable(batch: Batch, message: PreparedMessage) 
     """
     rate_limits.sleep_for_rate_of_one_call()
     try:
-        still_sendable, _ = _split_sendable_and_skipped(batch, only=message.id)
-        return bool(still_sendable) and not waiting_stops.is_possible_opt_out_waiting_from_any(
+        still_sendable, _ = _split_sendable_and_skipped(batch, only_message_id=message.id)
+        return bool(
+            still_sendable
+        ) and not waiting_stops.is_possible_opt_out_waiting_or_too_many_to_read(
             batch.owner_id, [message.to]
         )
     except CONNECTION_ERRORS:
@@ -209,24 +213,26 @@ def _requeue_uncalled_when_database_is_back(batch: Batch, error: Exception) -> B
     connection.close()
     log.warning("PostgreSQL: %s before the call", type(error).__name__)
     returned = repeat_while_connection_is_lost(
-        lambda: return_to_queue(batch, reason="PostgreSQL", until=None, attempts=batch.attempts)
+        lambda: return_to_queue_and_enqueue_if_claimed(
+            batch, reason="PostgreSQL", due_at=None, attempts=batch.attempts
+        )
     )
     return BatchResult.POSTPONED if returned else BatchResult.CLAIM_LOST
 
 
-def _postpone_or_drop(batch: Batch, postponed: Postponed) -> BatchResult:
+def _postpone_or_drop_if_too_late(batch: Batch, postponed: Postponed) -> BatchResult:
     """Return a postponed batch to the queue; drop it if it would be older than its life then."""
     life = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS)
     if postponed.until > batch.created_at + life:
-        cancel_unsent_batches([batch.pk], skip_reason=Reason.TOO_LATE)
+        cancel_unsent_batches_and_release_credits([batch.pk], skip_reason=Reason.TOO_LATE)
         log.warning("dropped: %s, which is after its life", postponed)
         return BatchResult.TOO_LATE
-    return_to_queue(batch, reason=postponed.reason, until=postponed.until)
+    return_to_queue_and_enqueue_if_claimed(batch, reason=postponed.reason, due_at=postponed.until)
     log.info("%s", postponed)
     return BatchResult.POSTPONED
 
 
-def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
+def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[PreparedMessage]:
     """Mark a claimed batch as being submitted and skip the messages that must not be sent.
 
     Checks the store's caps, consent, suppressions and contacts' caps just before the call
@@ -239,7 +245,7 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
         Postponed: if a cap of the store postpones the batch, or Redis cannot be reached.
         DatabaseIsOlder: if Redis knows submissions that the database does not.
     """
-    newest_in_redis = _newest_submission_or_raise_postponed()
+    newest_in_redis = _newest_submission_number_or_raise_postponed()
     with transaction.atomic():
         if limits.is_any_cap_set():
             limits.wait_and_lock_store_caps(batch.owner_id)
@@ -247,7 +253,7 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
         messages, skipped = _split_sendable_and_skipped(batch)
         number = None
         if messages:
-            number = database_age.mark_submitting_and_take_number(
+            number = database_age.mark_submitting_and_take_number_or_raise_older(
                 batch, newest_in_redis=newest_in_redis
             )
             still_claimed = number is not None
@@ -258,23 +264,25 @@ def mark_submitting_and_check_messages(batch: Batch) -> list[PreparedMessage]:
                 ).update(status=BatchStatus.SETTLED, settled_at=Now())
             )
         if still_claimed:
-            outcomes.record_first_outcomes_and_settle_credits(batch.message_class, skipped)
+            outcomes.record_mostly_first_outcomes_and_settle_credits(batch.message_class, skipped)
     if not still_claimed:  # or sending was stopped meanwhile
-        return_to_queue(batch, reason="sending is stopped", until=None)
+        return_to_queue_and_enqueue_if_claimed(batch, reason="sending is stopped", due_at=None)
         return []
     if number is not None:
         batch.attempts += 1
         try:
             database_age.record_submission_in_redis(number, batch)
         except RedisError:
-            _defer_or_give_up(batch, messages, mitto.RetryLater("Redis cannot be reached"))
+            _requeue_or_fail_if_reservation_expires_first(
+                batch, messages, mitto.RetryLater("Redis cannot be reached")
+            )
             return []
     return messages
 
 
-def _newest_submission_or_raise_postponed() -> int:
+def _newest_submission_number_or_raise_postponed() -> int:
     try:
-        return database_age.newest_submission_in_redis()
+        return database_age.newest_submission_number_in_redis()
     except RedisError:
         raise Postponed(
             "Redis, which knows what was sent",
@@ -283,14 +291,14 @@ def _newest_submission_or_raise_postponed() -> int:
 
 
 def _split_sendable_and_skipped(
-    batch: Batch, only: MessageId | None = None
+    batch: Batch, only_message_id: MessageId | None = None
 ) -> tuple[list[PreparedMessage], list[Outcome]]:
     """Split queued messages of a batch, or one, into those to send and the outcomes of the rest."""
     model = batch.message_class
     consent_column = CONSENT_COLUMN[batch.message_type]
     queued = model.objects.filter(batch=batch, status=MessageStatus.QUEUED)
     rows = list(
-        (queued if only is None else queued.filter(pk=only))
+        (queued if only_message_id is None else queued.filter(pk=only_message_id))
         .order_by("pk")
         .values_list(
             "pk",
@@ -301,7 +309,7 @@ def _split_sendable_and_skipped(
             f"contact__{consent_column}",
             "contact__phone",
             "contact__restricted_at",
-            Exists(waiting_stops.payloads_set_aside(batch.owner_id)),
+            Exists(waiting_stops.payloads_of_possible_opt_outs_set_aside(batch.owner_id)),
         )
     )
     restricted: set[str] = set()
@@ -309,7 +317,7 @@ def _split_sendable_and_skipped(
         restricted = restricted_phones(batch.owner_id, [row[1] for row in rows])
     set_aside: set[str] = set()
     if any(row[-1] for row in rows):
-        set_aside = waiting_stops.phones_set_aside(batch.owner_id)
+        set_aside = waiting_stops.phones_of_possible_opt_outs_set_aside(batch.owner_id)
     blocks = MarketingBlocks(set(), set())
     over_cap: set[int] = set()
     is_marketing = batch.message_type == MessageType.MARKETING
@@ -317,7 +325,7 @@ def _split_sendable_and_skipped(
         blocks = marketing_blocks((batch.owner_id, row[1]) for row in rows if row[4] is not None)
     if is_marketing and model.to_contacts:
         over_cap = limits.contact_ids_over_marketing_caps(
-            [row[4] for row in rows], except_batch=batch.pk
+            [row[4] for row in rows], except_batch_id=batch.pk
         )
     owner_id = batch.owner_id
     pointless = model.find_pointless_messages(batch)
@@ -341,7 +349,7 @@ def _split_sendable_and_skipped(
     return messages, skipped
 
 
-def settle_or_requeue_batch(
+def settle_halve_or_requeue_batch(
     batch: Batch, messages: Sequence[PreparedMessage], result: mitto.SendResult
 ) -> BatchResult:
     """Record Mitto's answer for the whole batch in one transaction, or queue another attempt.
@@ -353,9 +361,9 @@ def settle_or_requeue_batch(
         case mitto.CallRefused():
             return _stop_sending_halve_or_fail(batch, messages, result)
         case mitto.RetryLater():
-            return _defer_or_give_up(batch, messages, result)
+            return _requeue_or_fail_if_reservation_expires_first(batch, messages, result)
         case mitto.Ambiguous() if batch.attempts < settings.QUEUE_ATTEMPTS:
-            return _return_ambiguous_batch_to_queue(batch, result)
+            return _requeue_ambiguous_with_backoff_if_claimed(batch, result)
         case mitto.Accepted() if len(result.items) < len(messages):
             return _record_part_and_requeue_rest(batch, messages, result)
         case mitto.Accepted():
@@ -363,7 +371,7 @@ def settle_or_requeue_batch(
             is_taken = any(item.message_id for item in result.items)
             batch_result = BatchResult.ACCEPTED if is_taken else BatchResult.REFUSED
         case mitto.Ambiguous():
-            recorded = _build_equal_outcomes(
+            recorded = _build_same_outcome_for_each(
                 messages, MessageStatus.UNKNOWN, Reason.NO_ANSWER, result.error
             )
             batch_result = BatchResult.UNKNOWN
@@ -377,7 +385,7 @@ def settle_or_requeue_batch(
         ):
             log.error("claim lost after the call to Mitto")
             return BatchResult.CLAIM_LOST
-        outcomes.record_first_outcomes_and_settle_credits(batch.message_class, recorded)
+        outcomes.record_mostly_first_outcomes_and_settle_credits(batch.message_class, recorded)
     log.info("%s, %s messages", batch_result, len(messages))
     if any(outcome.status != MessageStatus.SENT for outcome in recorded):
         sending_stop.stop_if_recent_failures_exceed_limit(recorded[-1].error)
@@ -396,25 +404,28 @@ def _stop_sending_halve_or_fail(
     error = result.error or f"answered {result.status_code}"
     words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"
     if result.status_code in mitto.ACCOUNT_REFUSALS | mitto.NO_BULK_STATUSES or (
-        not was_another_part_accepted(batch)
-        and sending_stop.increment_refused_calls() >= sending_stop.MAX_REFUSED_IN_A_ROW
+        not was_any_part_accepted_by_mitto(batch)
+        and sending_stop.increment_refused_calls_since_last_accepted()
+        >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
-        sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words)
-        if return_to_queue(
+        sending_stop.stop_sending_or_update_details(
+            StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words
+        )
+        if return_to_queue_and_enqueue_if_claimed(
             batch,
             reason=f"Mitto, which refuses all ({words})",
-            until=None,
+            due_at=None,
             attempts=batch.attempts - 1,
             deferrals=F("deferrals") + 1,
         ):
             return BatchResult.ACCOUNT_REFUSED
-    elif len(messages) > 1 and halve_and_requeue_refused_if_claimed(
+    elif len(messages) > 1 and halve_and_requeue_if_claimed_below_max_parts(
         batch, [message.id for message in messages], reason=f"its turn as a part ({words})"
     ):
         log.warning("%s: it is halved, to find the messages at fault", words)
         return BatchResult.HALVED
     if not _settle_as_failed_if_own_attempt(
-        batch, messages, refused_call_reason(result.status_code), error
+        batch, messages, refused_call_error_code(result.status_code), error
     ):
         return BatchResult.CLAIM_LOST
     log.warning("%s: %s messages fail", words, len(messages))
@@ -444,10 +455,10 @@ def _record_part_and_requeue_rest(
     """Record the answers about the first messages; the batch returns to the queue with the rest."""
     submitted = messages[: len(result.items)]
     with transaction.atomic():
-        if not return_to_queue(
+        if not return_to_queue_and_enqueue_if_claimed(
             batch,
             reason="messages are sent one by one",
-            until=None,
+            due_at=None,
             attempts=batch.attempts - 1,
         ):
             log.error("claim lost between single sends")
@@ -468,13 +479,13 @@ def _submitted_batch_with_own_token(batch: Batch) -> QuerySet[Batch]:
     )
 
 
-def _build_equal_outcomes(
+def _build_same_outcome_for_each(
     messages: Sequence[PreparedMessage], status: MessageStatus, reason: str, error: str
 ) -> list[Outcome]:
     return [Outcome(message.id, status, None, reason, error) for message in messages]
 
 
-def _defer_or_give_up(
+def _requeue_or_fail_if_reservation_expires_first(
     batch: Batch, messages: Sequence[PreparedMessage], result: mitto.RetryLater
 ) -> BatchResult:
     """Return a batch that Mitto did not accept to the queue, while its credits are reserved.
@@ -482,16 +493,16 @@ def _defer_or_give_up(
     After that, or if a repair has settled it meanwhile, its messages fail.
     """
     until = database_now() + max(
-        timedelta(seconds=result.retry_after or 0), backoff_with_jitter(batch.deferrals)
+        timedelta(seconds=result.retry_after or 0), exponential_backoff_with_jitter(batch.deferrals)
     )
     if until >= batch.creditreservation.expires_at:
         _settle_as_failed_if_own_attempt(batch, messages, Reason.NOT_TAKEN, result.error)
         log.error("Mitto did not accept it before its reservation expired")
         return BatchResult.GIVEN_UP
-    if not return_to_queue(
+    if not return_to_queue_and_enqueue_if_claimed(
         batch,
         reason=f"Mitto ({result.error})",
-        until=until,
+        due_at=until,
         attempts=batch.attempts - 1,
         deferrals=F("deferrals") + 1,
     ):
@@ -502,11 +513,13 @@ def _defer_or_give_up(
     return BatchResult.DEFERRED
 
 
-def _return_ambiguous_batch_to_queue(batch: Batch, result: mitto.Ambiguous) -> BatchResult:
+def _requeue_ambiguous_with_backoff_if_claimed(
+    batch: Batch, result: mitto.Ambiguous
+) -> BatchResult:
     """Return a batch to the queue that Mitto may have accepted: QUEUE_ATTEMPTS allows repeats."""
-    until = database_now() + backoff_with_jitter(batch.attempts - 1)
-    if not return_to_queue(
-        batch, reason=f"attempt {batch.attempts + 1} ({result.error})", until=until
+    until = database_now() + exponential_backoff_with_jitter(batch.attempts - 1)
+    if not return_to_queue_and_enqueue_if_claimed(
+        batch, reason=f"attempt {batch.attempts + 1} ({result.error})", due_at=until
     ):
         log.error("claim lost after the call to Mitto")
         return BatchResult.CLAIM_LOST
@@ -530,9 +543,9 @@ def _settle_as_failed_if_own_attempt(
     with transaction.atomic():
         submitted = _submitted_batch_with_own_token(batch).select_for_update()
         if is_own := submitted.exists():
-            outcomes.record_first_outcomes_and_settle_credits(
+            outcomes.record_mostly_first_outcomes_and_settle_credits(
                 batch.message_class,
-                _build_equal_outcomes(messages, MessageStatus.FAILED, code, error),
+                _build_same_outcome_for_each(messages, MessageStatus.FAILED, code, error),
             )
             submitted.update(
                 status=BatchStatus.SETTLED,

@@ -32,9 +32,9 @@ from astronote.queues import jobs
 from messaging import credits
 from messaging.batch_queue import (
     SEND_NEXT,
-    backoff_with_jitter,
-    due_batches,
     enqueue_send_jobs_on_commit,
+    exponential_backoff_with_jitter,
+    pending_batches_due_now,
 )
 from messaging.batch_splitting import move_queued_and_credits_to_new_batch
 from messaging.models import Batch, SendingState, SendingStop, message_classes
@@ -136,7 +136,7 @@ def stop_notices() -> list[Notice]:
     ]
 
 
-def is_stopped_by_restore() -> bool:
+def is_stopped_by_old_or_restored_database() -> bool:
     """Whether sending is stopped since rows may be older than what was sent."""
     return SendingStop.objects.filter(
         reason__in=[StopReason.DATABASE_OLDER, StopReason.RESTORED]
@@ -144,7 +144,9 @@ def is_stopped_by_restore() -> bool:
 
 
 @transaction.atomic
-def stop_sending(reason: StopReason, *, by: User | AnonymousUser | str, details: str = "") -> None:
+def stop_sending_or_update_details(
+    reason: StopReason, *, by: User | AnonymousUser | str, details: str = ""
+) -> None:
     """Stop all sending for a reason; if it stands already, only its details change.
 
     If Mitto refuses the account, the first probe follows after QUEUE_BACKOFF_MS.
@@ -154,7 +156,7 @@ def stop_sending(reason: StopReason, *, by: User | AnonymousUser | str, details:
         by: who stops it, for the audit trail.
         details: what else people should read, a sentence without its full stop.
     """
-    wait = backoff_with_jitter(0) if reason == StopReason.ACCOUNT_REFUSED else None
+    wait = exponential_backoff_with_jitter(0) if reason == StopReason.ACCOUNT_REFUSED else None
     [(is_new, next_probe_at)] = rows(
         STOP_SENDING, [reason.value, account_id_or_program(by), details[:500], wait]
     )
@@ -179,7 +181,7 @@ def _enqueue_probe(at: datetime) -> None:
     jobs.enqueue_at_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
 
 
-def increment_refused_calls() -> int:
+def increment_refused_calls_since_last_accepted() -> int:
     """Count a call that Mitto refused; return how many were since it last accepted one."""
     count: int = rows(COUNT_REFUSED_CALL)[0][0]
     return count
@@ -214,7 +216,7 @@ def stop_if_recent_failures_exceed_limit(error: str) -> None:
     bad, total = rows(COUNT_BAD_MESSAGES.format(messages=messages), params)[0]
     if total >= MIN_RECENT_MESSAGES and bad * 100 >= total * settings.STOP_SENDING_PERCENT:
         last = f" (Mitto's last answer: {error})" if error else ""
-        stop_sending(
+        stop_sending_or_update_details(
             StopReason.ACCOUNT_REFUSED,
             by=ACTOR,
             details=f"{bad:,} of the last {total:,} messages failed or are unknown{last}",
@@ -244,7 +246,7 @@ MESSAGES_OF_BATCHES = """
 
 
 @transaction.atomic
-def claim_probe_and_schedule_next() -> Batch | None:
+def claim_probe_of_random_store_and_schedule_next() -> Batch | None:
     """Claim one message as a probe, in a batch of its own; None if no probe or batch is due.
 
     It is of a store picked at random, so that a store whose messages are refused does not keep the
@@ -298,12 +300,12 @@ def count_refused_probe_and_delay_next() -> None:
 
 
 def _save_and_enqueue_next_probe(stop: SendingStop) -> None:
-    stop.next_probe_at = database_now() + backoff_with_jitter(stop.probes)
+    stop.next_probe_at = database_now() + exponential_backoff_with_jitter(stop.probes)
     stop.save(update_fields=["probes", "next_probe_at"])
     _enqueue_probe(stop.next_probe_at)
 
 
-def let_sending_go_on(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
+def let_sending_go_on_or_raise(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
     """End a reason because a person says so.
 
     Raises:
@@ -311,12 +313,12 @@ def let_sending_go_on(reason: StopReason, *, by: User | AnonymousUser | str) -> 
     """
     if reason in NOT_ENDED_BY_A_PERSON:
         raise CannotGoOn(f"{reason.label}. {WAYS_ON[reason]}")
-    if not end_stop(reason, by=by):
+    if not end_stop_and_enqueue_due_batches(reason, by=by):
         raise CannotGoOn(f"sending is not stopped for this reason: {reason.value}")
 
 
 @transaction.atomic
-def end_stop(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
+def end_stop_and_enqueue_due_batches(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
     """End a reason, enqueue jobs for what may be sent then, and write an audit entry.
 
     The time for which sending was stopped does not count for the life of credit reservations.
@@ -346,6 +348,10 @@ def end_stop(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
 def count_due_batches_allowed_by_stop() -> int:
     """How many due batches may be sent now; while sending is stopped, one if a probe is due."""
     if not SendingStop.objects.exists():
-        return due_batches().count()
+        return pending_batches_due_now().count()
     is_probe_due = SendingStop.objects.filter(next_probe_at__lte=Now()).exists()
-    return int(is_probe_due and not _does_stop_without_probes_stand() and due_batches().exists())
+    return int(
+        is_probe_due
+        and not _does_stop_without_probes_stand()
+        and pending_batches_due_now().exists()
+    )

@@ -19,7 +19,7 @@ _LIBRARY = Path(__file__).with_name("starter_templates.toml")
 
 
 @cache
-def _library() -> list[dict[str, Any]]:
+def _cached_library_entries() -> list[dict[str, Any]]:
     templates: list[dict[str, Any]] = tomllib.loads(_LIBRARY.read_text("utf-8"))["template"]
     return templates
 
@@ -28,11 +28,11 @@ def build_unsaved_library_templates(language: str) -> list[MessageTemplate]:
     """The templates of the library in one of LANGUAGES, without a store and not saved."""
     return [
         MessageTemplate(category=one["category"], language=language, **one[language])
-        for one in _library()
+        for one in _cached_library_entries()
     ]
 
 
-def copy_missing_library_templates_to_store(store: User, language: str, *, by: Any) -> int:
+def copy_missing_library_templates_and_audit(store: User, language: str, *, by: Any) -> int:
     """Give a store the templates of the library that it does not have; return how many.
 
     A template of the same name stays as it is.

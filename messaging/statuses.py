@@ -160,18 +160,18 @@ class Reason(models.TextChoices):
 REFUSED_PREFIX = "refused_"
 
 
-def refused_call_reason(http_status: int) -> str:
+def refused_call_error_code(http_status: int) -> str:
     """The error code of a batch's messages when Mitto refused the call with this HTTP status."""
     return f"{REFUSED_PREFIX}{http_status}"
 
 
-def describe_reason(code: str) -> str:
+def describe_reason(error_code: str) -> str:
     """Describe an error code, ours or a carrier's, in a sentence for people."""
-    if code in Reason.values:
-        return str(Reason(code).label)
-    if code.startswith(REFUSED_PREFIX):
-        return f"Mitto refused the call with status {code.removeprefix(REFUSED_PREFIX)}"
-    return f"the carrier reported error {code}" if code else "no reason given"
+    if error_code in Reason.values:
+        return str(Reason(error_code).label)
+    if error_code.startswith(REFUSED_PREFIX):
+        return f"Mitto refused the call with status {error_code.removeprefix(REFUSED_PREFIX)}"
+    return f"the carrier reported error {error_code}" if error_code else "no reason given"
 
 
 _ADVICE = {
@@ -195,10 +195,10 @@ _ADVICE = {
 }
 
 
-def advise_on_reason(code: str) -> str:
+def advise_on_reason(error_code: str) -> str:
     """What an operator can do about an error code, ours or a carrier's, in a sentence."""
-    if code in Reason.values:
-        return _ADVICE[Reason(code)]
-    if code.startswith(REFUSED_PREFIX):
+    if error_code in Reason.values:
+        return _ADVICE[Reason(error_code)]
+    if error_code.startswith(REFUSED_PREFIX):
         return "Read Mitto's words on the page of one of these messages."
     return "Send to those not reached in some days; a number that fails again may be out of use."

@@ -55,17 +55,17 @@ class TallyKey(NamedTuple):
     detail: str
 
 
-def slot_start(time: datetime) -> datetime:
+def five_minute_slot_start(time: datetime) -> datetime:
     """The start of the slot of an aware time."""
     return datetime.fromtimestamp(time.timestamp() // SLOT_SECONDS * SLOT_SECONDS, UTC)
 
 
-def slot_start_sql(time_expression: str) -> str:
+def five_minute_slot_start_sql(time_expression: str) -> str:
     """SQL for the start of the slot of a time, given as an SQL expression."""
     return f"date_bin('{SLOT_SECONDS} seconds', {time_expression}, '2000-01-01+00')"
 
 
-def wait_bound_index_sql(sent_expression: str, delivered_expression: str) -> str:
+def delivery_wait_bound_index_sql(sent_expression: str, delivered_expression: str) -> str:
     """SQL for the index in WAIT_BOUNDS of the time between two SQL times, as text."""
     bounds = ", ".join(map(str, WAIT_BOUNDS))
     return (
@@ -93,7 +93,9 @@ ADD_COUNTS = """
 """
 
 
-def add_one_to_tally(owner_id: int, kind: str, source_id: int | None, event: TallyEvent) -> None:
+def add_one_to_tally_of_now(
+    owner_id: int, kind: str, source_id: int | None, event: TallyEvent
+) -> None:
     """Count one event of a campaign or automation, now."""
-    slot = slot_start(database_now())
+    slot = five_minute_slot_start(database_now())
     add_to_tallies({TallyKey(StoreId(owner_id), kind, source_id, slot, event.value, ""): 1})

@@ -17,7 +17,7 @@ GATHER_SECONDS = 0.5
 
 def send_next_batch() -> str:
     """Queue sms: send the due batch with the lowest turn."""
-    result = sending.process_next_batch().value
+    result = sending.claim_and_process_next_batch_or_probe().value
     log.debug("batch: %s", result)
     return result
 
@@ -44,7 +44,7 @@ def apply_replies() -> dict[str, int]:
 
 def send_opt_in_requests() -> dict[str, int]:
     """Queue birthday: send the opt-in requests that wait, such as those of imports."""
-    counts = opt_in_requests.send_waiting_opt_in_requests()
+    counts = opt_in_requests.send_or_close_waiting_opt_in_requests()
     if counts:
         log.info("opt-in requests: %s", counts)
     return counts
@@ -52,9 +52,9 @@ def send_opt_in_requests() -> dict[str, int]:
 
 def poll_delivery_status() -> dict[str, int]:
     """Queue delivery_status_poller: ask Mitto about recent messages without a final receipt."""
-    return polling.poll_recent_messages()
+    return polling.poll_recent_messages_unless_running()
 
 
 def refresh_status() -> dict[str, int]:
     """Queue status_refresh: ask Mitto about older messages without a final receipt."""
-    return polling.poll_older_messages()
+    return polling.poll_older_messages_unless_running()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import clean_name_or_empty
-from messaging.addresses import TAG, find_addresses, percent_encode_value
+from messaging.addresses import TAG, find_web_addresses_except_bare_hosts, percent_encode_value
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
@@ -121,7 +121,7 @@ class Template:
         tags: the known tags, in their order.
         fields: names of the fields that the text uses, values of FIELD_BY_TAG.
         unknown_tags: what else the text has in braces; it is rendered as it is, and no text with
-            such is sent (`tag_problem`).
+            such is sent (`tag_problem_or_empty`).
     """
 
     __slots__ = ("_format", "_is_plain", "_literals", "fields", "tags", "unknown_tags")
@@ -149,11 +149,13 @@ class Template:
         if self._is_plain:
             filled = [values[tag.field] for tag in self.tags]
         else:
-            filled = [_fill_tag(tag, values[tag.field]) for tag in self.tags]
+            filled = [
+                _value_or_default_encoded_in_address(tag, values[tag.field]) for tag in self.tags
+            ]
         single_spaced = _SINGLE_SPACED.fullmatch
         for value in filled:
             if not single_spaced(value):
-                return self._render_with_gaps(filled)
+                return self._render_closing_gaps_of_empty_values(filled)
         # Such values add no spaces to collapse, and collapsing takes most of the time.
         return self._format % tuple(filled)
 
@@ -168,7 +170,7 @@ class Template:
         defaults = ("" if tag.in_address else tag.default for tag in self.tags)
         return self._format % tuple(defaults)
 
-    def problem_of_offer_links(self) -> str:
+    def problem_of_text_joined_to_offer_link(self) -> str:
         """What is wrong if characters follow an offer link so that it no longer leads there."""
         for position, tag in enumerate(self.tags):
             if tag.field != "offer_link" or tag.in_address:
@@ -182,7 +184,7 @@ class Template:
                 )
         return ""
 
-    def _render_with_gaps(self, filled: list[str]) -> str:
+    def _render_closing_gaps_of_empty_values(self, filled: list[str]) -> str:
         text = self._literals[0]
         for tag, value, literal in zip(self.tags, filled, self._literals[1:], strict=True):
             if not value.strip() and not tag.in_address:
@@ -195,7 +197,7 @@ class Template:
         return _collapse_spaces_within_lines(text)
 
 
-def _fill_tag(tag: Tag, value: str) -> str:
+def _value_or_default_encoded_in_address(tag: Tag, value: str) -> str:
     value = value.strip() or tag.default
     return percent_encode_value(value) if tag.in_address else value
 
@@ -214,7 +216,8 @@ def _split_at_tags(text: str) -> _SplitText:
         name, _, default = match[1].partition("|")
         if field := FIELD_BY_TAG.get(_fold_tag(name)):
             in_address = any(
-                address.start < match.start() < address.end for address in find_addresses(text)
+                address.start < match.start() < address.end
+                for address in find_web_addresses_except_bare_hosts(text)
             )
             tags.append(Tag(field, _collapse_spaces_within_lines(default), in_address))
             literals.append(text[end : match.start()])
@@ -228,7 +231,7 @@ def _fold_tag(name: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def tag_problem(text: str, other_tags: Collection[str] = ()) -> str:
+def tag_problem_or_empty(text: str, other_tags: Collection[str] = ()) -> str:
     """What is wrong with the braces in a text, with the tag that is probably meant; empty if right.
 
     Args:
@@ -241,19 +244,19 @@ def tag_problem(text: str, other_tags: Collection[str] = ()) -> str:
     unknown = template.unknown_tags
     if not unknown:
         return (
-            _problem_of_defaults(template.tags)
+            _problem_of_defaults_in_other_syntax(template.tags)
             or _problem_of_other_programs_tags(text)
-            or template.problem_of_offer_links()
+            or template.problem_of_text_joined_to_offer_link()
         )
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
-    if field := _nearest_field(name.partition("|")[0]):
+    if field := _nearest_field_or_empty(name.partition("|")[0]):
         return f"{written} is no tag: write {{{{{field}}}}}."
     known = ", ".join(f"{{{{{field}}}}}" for field in FIELD_BY_TAG.values())
     return f"{written} is no tag, and braces are for tags only: there are {known}."
 
 
-def _problem_of_defaults(tags: Iterable[Tag]) -> str:
+def _problem_of_defaults_in_other_syntax(tags: Iterable[Tag]) -> str:
     """What is wrong with the defaults of tags, if one is no plain text."""
     for tag in tags:
         if _NOT_PLAIN_DEFAULT.match(tag.default):
@@ -270,13 +273,15 @@ def _problem_of_other_programs_tags(text: str) -> str:
         field = FIELD_BY_TAG.get(_fold_tag(name)) or _FIELD_BY_MEANING.get(
             read_heading(name).meaning
         )
-        in_address = any(a.start < match.start() < a.end for a in find_addresses(text))
+        in_address = any(
+            a.start < match.start() < a.end for a in find_web_addresses_except_bare_hosts(text)
+        )
         if field and not (in_address and match[1].startswith("[")):  # ?f[name]=1 is usual
             return f"{match[0]} is no tag: write {{{{{field}}}}}."
     return ""
 
 
-def _nearest_field(name: str) -> str:
+def _nearest_field_or_empty(name: str) -> str:
     """The field that somebody means who writes this name in a tag; empty if it cannot be told."""
     folded = re.sub(r"\W", "", _fold_tag(name))
     for cutoff in (0.8, 0.55):

@@ -16,8 +16,8 @@ from django.db import transaction
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
 from messaging import credits, outcomes
-from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
-from messaging.models import Batch, BatchId, OutboundMessage, StatusChange
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
+from messaging.models import Batch, BatchId, MessageCount, OutboundMessage, StatusChange
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus, Reason
 
@@ -28,28 +28,28 @@ class CannotSendAgain(ValueError):
     """Unknown messages cannot be sent again; the text says why."""
 
 
-def mark_unknown_delivered_and_charge(
+def mark_unknown_delivered_charge_and_audit(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
-) -> int:
+) -> MessageCount:
     """Mark unknown messages as delivered and charge them. Returns how many were unknown."""
-    return _mark_and_settle_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
+    return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
 
 
-def mark_unknown_failed_and_release(
+def mark_unknown_failed_release_and_audit(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
-) -> int:
+) -> MessageCount:
     """Mark unknown messages as failed and release their credits. Returns how many were unknown."""
-    return _mark_and_settle_unknown(model, message_ids, MessageStatus.FAILED, by=by)
+    return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.FAILED, by=by)
 
 
 @transaction.atomic
-def _mark_and_settle_unknown(
+def _mark_settle_and_audit_unknown(
     model: type[OutboundMessage],
     message_ids: Sequence[int],
     status: str,
     *,
     by: User | AnonymousUser | str,
-) -> int:
+) -> MessageCount:
     messages = _lock_batches_and_get_unknown(model, message_ids)
     code = Reason.BY_OPERATOR if status == MessageStatus.FAILED else ""
     changed = outcomes.record_outcomes_and_settle_credits(
@@ -62,9 +62,9 @@ def _mark_and_settle_unknown(
 
 
 @transaction.atomic
-def requeue_unknown_in_new_batches(
+def requeue_unknown_not_sent_otherwise_or_raise(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
-) -> int:
+) -> MessageCount:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
 
     A message that Mitto did accept is repeated. Its credits are held anew. Whoever was sent another
@@ -94,9 +94,11 @@ def requeue_unknown_in_new_batches(
             message_type=old_batch.message_type,
             sender=old_batch.sender,
             size=len(in_batch),
-            turn=lowest_due_turn(),
+            turn=lowest_due_turn_or_zero(),
         )
-        credits.settle_reservation(old_batch.owner_id, old_batch.pk, charge=0, release=parts)
+        credits.settle_reservation_even_if_expired(
+            old_batch.owner_id, old_batch.pk, charge=0, release=parts
+        )
         new_batches.append(
             credits.NewBatch(StoreId(new_batch.owner_id), BatchId(new_batch.pk), parts)
         )
@@ -116,13 +118,13 @@ def requeue_unknown_in_new_batches(
     return len(messages)
 
 
-def resolve_unknown_by_batch(
+def resolve_unknown_in_transaction_per_batch(
     resolve: Resolve,
     model: type[OutboundMessage],
     *,
     by: User | AnonymousUser | str,
     **filters: Any,
-) -> int:
+) -> MessageCount:
     """Resolve all unknown messages that match the filters, a batch in each transaction.
 
     What was resolved stays so if a later batch cannot be: a second call does the rest.
@@ -137,7 +139,7 @@ def resolve_unknown_by_batch(
         How many were unknown.
 
     Raises:
-        InsufficientCredits, CannotSendAgain: as `requeue_unknown_in_new_batches`.
+        InsufficientCredits, CannotSendAgain: as `requeue_unknown_not_sent_otherwise_or_raise`.
     """
     unknown = model.objects.filter(status=MessageStatus.UNKNOWN, **filters)
     batch_ids = unknown.order_by("batch").values_list("batch", flat=True).distinct()

@@ -7,9 +7,13 @@ from messaging import views, webhooks
 
 urlpatterns: list[URLPattern] = [
     *(
-        path(f"webhooks/mitto/{name}{token}", webhooks.django_view)
+        path(f"webhooks/mitto/{name}{token}", webhooks.answer_webhook_through_django)
         for name in webhooks.ADDRESSES
         for token in ("", "/<str:token>")
     ),
-    path("admin/top-up/<int:pk>/", admin.site.admin_view(views.top_up), name="top_up"),
+    path(
+        "admin/top-up/<int:pk>/",
+        admin.site.admin_view(views.show_confirmation_or_top_up_wallet),
+        name="top_up",
+    ),
 ]

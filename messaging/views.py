@@ -20,7 +20,7 @@ from messaging import credits
 from messaging.panels import TOP_UP_PERMISSION
 
 
-def top_up(request: HttpRequest, pk: int) -> HttpResponse:
+def show_confirmation_or_top_up_wallet(request: HttpRequest, pk: int) -> HttpResponse:
     """Add credits to a store's wallet after a confirmation, and write an audit entry.
 
     The confirmation page has a key: submitted twice, it adds the credits once.

@@ -12,16 +12,18 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from messaging.event_fields import sender_number_of_reply
+from messaging.event_fields import raw_sender_number_of_reply_or_empty
 from messaging.models import WebhookEvent
-from messaging.reply_stores import possible_sender_numbers
+from messaging.reply_stores import possible_e164_numbers_of_sender
 from messaging.statuses import ConsentRequest, WebhookEventStatus
 
 # Reading the numbers of so many takes a tenth of a second; if more wait, every batch waits.
 MOST_READ = 500
 
 
-def is_possible_opt_out_waiting_from_any(owner_id: int, e164_phones: Collection[str]) -> bool:
+def is_possible_opt_out_waiting_or_too_many_to_read(
+    owner_id: int, e164_phones: Collection[str]
+) -> bool:
     """Whether an opt-out that may be from one of these numbers waits to be applied.
 
     Args:
@@ -30,21 +32,25 @@ def is_possible_opt_out_waiting_from_any(owner_id: int, e164_phones: Collection[
     """
     payloads = list(_payloads_of_waiting(owner_id)[: MOST_READ + 1])
     phones = set(e164_phones if payloads else ())
-    return len(payloads) > MOST_READ or not phones.isdisjoint(_numbers_of(payloads))
+    return len(payloads) > MOST_READ or not phones.isdisjoint(_possible_sender_numbers_of(payloads))
 
 
-def payloads_set_aside(owner_id: int) -> QuerySet[WebhookEvent, dict[str, Any] | None]:
+def payloads_of_possible_opt_outs_set_aside(
+    owner_id: int,
+) -> QuerySet[WebhookEvent, dict[str, Any] | None]:
     """What could not be applied and may be an opt-out from a store's messages."""
     return _payloads_of_waiting(owner_id).filter(retry_at__isnull=False)
 
 
-def phones_set_aside(owner_id: int) -> set[str]:
-    """The numbers of `payloads_set_aside`.
+def phones_of_possible_opt_outs_set_aside(owner_id: int) -> set[str]:
+    """The numbers of `payloads_of_possible_opt_outs_set_aside`.
 
     They may wait until the program is mended, and the other messages of a batch must not: those to
     these numbers are skipped.
     """
-    return set(_numbers_of(payloads_set_aside(owner_id)[:MOST_READ]))
+    return set(
+        _possible_sender_numbers_of(payloads_of_possible_opt_outs_set_aside(owner_id)[:MOST_READ])
+    )
 
 
 def _payloads_of_waiting(owner_id: int) -> QuerySet[WebhookEvent, dict[str, Any] | None]:
@@ -57,6 +63,8 @@ def _payloads_of_waiting(owner_id: int) -> QuerySet[WebhookEvent, dict[str, Any]
     return waiting.values_list("payload", flat=True)
 
 
-def _numbers_of(payloads: Iterable[dict[str, Any] | None]) -> Iterator[str]:
+def _possible_sender_numbers_of(payloads: Iterable[dict[str, Any] | None]) -> Iterator[str]:
     for payload in payloads:
-        yield from possible_sender_numbers(sender_number_of_reply(payload or {}))
+        yield from possible_e164_numbers_of_sender(
+            raw_sender_number_of_reply_or_empty(payload or {})
+        )

@@ -34,7 +34,7 @@ from django.views.decorators.csrf import csrf_exempt
 from astronote.common.requests import Answer, BodyLimit, ReadBody, RequestHead, RequestRefused
 from contacts.importing.encodings import detect_legacy_encoding_or_empty
 from messaging import kept_requests, receipts, replies
-from messaging.event_fields import is_reply, unwrap_events_or_none
+from messaging.event_fields import is_reply_rather_than_receipt, unwrap_events_or_none
 from messaging.inbox import NewEvent
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ Result = TypeVar("Result")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="webhooks")
 
 
-async def check_and_store_events(head: RequestHead, read_body: ReadBody) -> Answer:
+async def authenticate_and_store_events_or_refuse(head: RequestHead, read_body: ReadBody) -> Answer:
     """Check a request and store its events; 202 once they are stored.
 
     The secret comes first: nothing is read of a request that has none.
@@ -86,7 +86,7 @@ async def check_and_store_events(head: RequestHead, read_body: ReadBody) -> Answ
         if new_replies:
             await _run_in_thread(replies.store_replies_and_enqueue_job, new_replies)
     except DatabaseError as error:
-        return _unavailable_answer(error)
+        return _log_and_build_unavailable_answer(error)
     return Answer(HTTPStatus.ACCEPTED)
 
 
@@ -98,13 +98,13 @@ async def _run_in_thread(function: Callable[..., Result], *arguments: Any) -> Re
     return await asyncio.get_running_loop().run_in_executor(_threads, run)
 
 
-def _unavailable_answer(error: DatabaseError) -> Answer:
+def _log_and_build_unavailable_answer(error: DatabaseError) -> Answer:
     log.error("an event was not stored: %s", type(error).__name__)
     return Answer(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error":"try again"}', retry_after=10)
 
 
 @csrf_exempt
-def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
+def answer_webhook_through_django(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
     """The same as a Django view; it reads the path itself."""
     head = RequestHead(
         request.method or "",
@@ -126,7 +126,7 @@ def django_view(request: HttpRequest, **url_kwargs: str) -> HttpResponse:
     except RequestRefused as refused:
         answer = Answer(refused.status, orjson.dumps({"error": refused.error}))
     except DatabaseError as error:
-        answer = _unavailable_answer(error)
+        answer = _log_and_build_unavailable_answer(error)
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers()))
 
 
@@ -145,9 +145,9 @@ def _check_secret_and_get_endpoint_and_limit(head: RequestHead) -> tuple[str, Bo
         raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, "use GET or POST")
     offered = [token, head.header("x-webhook-token")]
     if head.query_string:
-        query = _parse_form(head.query_string.encode("latin-1", "replace"), "")
+        query = _parse_filled_form_fields(head.query_string.encode("latin-1", "replace"), "")
         offered += [query.get(name, "") for name in SECRET_PARAMETERS]
-    if any(_is_secret(text) for text in offered if text):
+    if any(_is_webhook_secret(text) for text in offered if text):
         return address, BODY_LIMIT
     # The signature of a GET's empty body would be valid for every query.
     if head.method == "POST" and any(map(head.header, SIGNATURE_HEADERS)):
@@ -155,7 +155,7 @@ def _check_secret_and_get_endpoint_and_limit(head: RequestHead) -> tuple[str, Bo
     raise RequestRefused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
 
 
-def _is_secret(offered: str) -> bool:
+def _is_webhook_secret(offered: str) -> bool:
     """Whether a text is one of WEBHOOK_SECRET; takes the same time for any text."""
     matches = [
         hmac.compare_digest(offered.encode("utf-8", "replace"), secret.encode())
@@ -203,10 +203,10 @@ def _split_into_receipts_and_replies_by_shape(
     new_receipts: dict[str, NewEvent] = {}
     new_replies = []
     for event in events:
-        if is_reply(event, posted_to_reply_address=address == "inbound"):
+        if is_reply_rather_than_receipt(event, posted_to_reply_address=address == "inbound"):
             new_replies.append(event)
         else:
-            receipt = NewEvent.from_receipt(event)
+            receipt = NewEvent.from_receipt_or_failed_if_unreadable(event)
             new_receipts[receipt.event_id] = receipt
     return list(new_receipts.values()), new_replies
 
@@ -244,14 +244,14 @@ def _parse_events_or_refuse(head: RequestHead, limit: BodyLimit, body: bytes) ->
     charset = match[1] if (match := _CHARSET.search(content_type)) else ""
     query: Event = {}
     if head.query_string and limit is not SIGNED_BODY_LIMIT:
-        form = _parse_form(head.query_string.encode("latin-1", "replace"), charset)
+        form = _parse_filled_form_fields(head.query_string.encode("latin-1", "replace"), charset)
         query = {name: value for name, value in form.items() if name not in SECRET_PARAMETERS}
     body = _unpack_body_or_refuse(head.header("content-encoding"), body)
     if head.method == "GET" or (query and not body.strip()):
         return unwrap_events_or_none(query) or []
     is_json = body.lstrip().startswith((b"{", b"["))
     if content_type.strip().lower().startswith(FORM) and not is_json:
-        events = unwrap_events_or_none(_parse_form(body, charset))
+        events = unwrap_events_or_none(_parse_filled_form_fields(body, charset))
     else:
         events = unwrap_events_or_none(_parse_json_or_refuse(body, charset))
     if events is None:
@@ -262,11 +262,11 @@ def _parse_events_or_refuse(head: RequestHead, limit: BodyLimit, body: bytes) ->
     return [query | event for event in filled] if query else filled
 
 
-def _parse_form(body: bytes, charset: str) -> dict[str, str]:
+def _parse_filled_form_fields(body: bytes, charset: str) -> dict[str, str]:
     """The filled fields of a form or a query."""
     pairs = [pair.partition(b"=")[::2] for pair in body.replace(b"+", b" ").split(b"&")]
     names_and_values = [unquote_to_bytes(part) for pair in pairs for part in pair]
-    encoding = _utf8_or_likely_encoding_of_body(b"\n".join(names_and_values), charset)
+    encoding = _name_of_utf8_or_likely_encoding(b"\n".join(names_and_values), charset)
     texts = iter([part.decode(encoding, "replace") for part in names_and_values])
     return {name: value for name, value in zip(texts, texts, strict=True) if value}
 
@@ -278,7 +278,7 @@ def _parse_json_or_refuse(body: bytes, charset: str) -> Any:
         except orjson.JSONDecodeError:
             pass  # the library of Python also takes a byte order mark and halves of characters
     try:
-        text = body.decode(_utf8_or_likely_encoding_of_body(body, charset), "replace")
+        text = body.decode(_name_of_utf8_or_likely_encoding(body, charset), "replace")
         return json.loads(text.removeprefix("\ufeff"), parse_int=_parse_integer_or_keep_long_text)
     except (ValueError, RecursionError):
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
@@ -288,7 +288,7 @@ def _parse_integer_or_keep_long_text(digits: str) -> int | str:
     return int(digits) if len(digits) < 19 else digits
 
 
-def _utf8_or_likely_encoding_of_body(body: bytes, charset: str) -> str:
+def _name_of_utf8_or_likely_encoding(body: bytes, charset: str) -> str:
     """The encoding of a text: UTF-8 if it can be, else the declared or the likely one."""
     encodings = ["utf-8", charset]
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -98,7 +98,7 @@ class MessageAdmin(ReadOnlyAdmin):
             warning="Their credits are charged. This cannot be undone.",
         ),
         _build_resolve_unknown_action(
-            unknown_messages.mark_unknown_failed_and_release,
+            unknown_messages.mark_unknown_failed_release_and_audit,
             "mark_failed", "Unknown: mark failed and release credits",
         ),
         _build_resolve_unknown_action_with_confirmation(

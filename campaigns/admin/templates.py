@@ -16,7 +16,7 @@ from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
-from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_to_store
+from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_and_audit
 
 
 def find_template_named_in_query_string(request: HttpRequest) -> MessageTemplate | None:
@@ -69,7 +69,7 @@ class MessageTemplateAdmin(LargeTableAdmin):
         form = StarterLibraryForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             store, language = form.cleaned_data["store"], form.cleaned_data["language"]
-            count = copy_missing_library_templates_to_store(store, language, by=request.user)
+            count = copy_missing_library_templates_and_audit(store, language, by=request.user)
             messages.success(request, f"{count:,} templates added to {store}")
             return redirect("admin:messaging_messagetemplate_changelist")
         context = {

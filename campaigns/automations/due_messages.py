@@ -32,9 +32,9 @@ from contacts.ages import ADULT_AGE, years_before
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, database_age, limits, sending_stop
-from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn
+from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
 from messaging.models import OutboundMessage
-from messaging.text import tag_problem
+from messaging.text import tag_problem_or_empty
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def stop_if_restored_and_get_eligible_automations(
     None after a restore, until sending goes on: what is due by the rows may have been sent.
     """
     database_age.stop_sending_if_database_is_older()
-    if sending_stop.is_stopped_by_restore():
+    if sending_stop.is_stopped_by_old_or_restored_database():
         return []
     stores = User.objects.eligible_to_send_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
@@ -126,7 +126,7 @@ def text_problems_by_automation_id(
         other_tags: tags that texts may have besides those of a contact, with their braces.
     """
     problems = (
-        (automation.id, tag_problem(automation.message_body, other_tags))
+        (automation.id, tag_problem_or_empty(automation.message_body, other_tags))
         for automation in automations
     )
     return {automation_id: problem for automation_id, problem in problems if problem}
@@ -292,15 +292,15 @@ def _write_and_enqueue_paid_messages(
     sources = {
         row.automation_id: batch_writing.BatchSource(row.sender, row.message_type) for row in chunk
     }
-    batches = batch_writing.write_batches_and_messages(
+    batches = batch_writing.insert_batches_and_messages_and_tally_skipped(
         model,
         messages,
         sources,
-        first_turn=lowest_due_turn(),
+        first_turn=lowest_due_turn_or_zero(),
         batch_counts_by_source=Counter(),
     )
     if batches:
-        credits.insert_reservation_rows(batches)
+        credits.insert_reservations_of_held_credits(batches)
         enqueue_send_jobs_on_commit(len(batches))
     contact_ids = {message.contact_id for message in messages}
     return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
@@ -328,7 +328,7 @@ def _create_links_and_build_messages_of_unsuppressed(
     )
     messages = []
     for tracking_id, row in zip(
-        batch_writing.generate_tracking_ids(len(chunk)), chunk, strict=True
+        batch_writing.generate_tracking_ids_with_shared_prefix(len(chunk)), chunk, strict=True
     ):
         pair = (row.owner_id, row.phone)
         is_marketing = row.message_type == MessageType.MARKETING

@@ -95,7 +95,7 @@ class EligibleRule(NamedTuple):
 
 def eligible_rules_unless_stopped_by_restore(store: User | None = None) -> list[EligibleRule]:
     """The active rules whose stores may send, of one store or of all; none after a restore."""
-    if sending_stop.is_stopped_by_restore():
+    if sending_stop.is_stopped_by_old_or_restored_database():
         return []
     stores = User.objects.eligible_to_send_with_sender().filter(automationrule__is_active=True)
     if store is not None:

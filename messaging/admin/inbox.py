@@ -20,13 +20,14 @@ from contacts.models import Contact
 from contacts.search import search_contacts_by_beginnings
 from messaging.conversations import (
     MAX_ANSWER,
-    answer_customer,
-    conversation_with,
-    mark_read,
-    replies_from_customers,
-    text_written,
+    RepliesBySms,
+    enqueue_answer_and_audit_or_raise_blocked,
+    mark_replies_read,
+    newest_messages_replies_and_consent_changes,
+    replies_received_by_sms,
+    reply_text_or_empty_if_erased,
 )
-from messaging.event_fields import sender_number_of_reply
+from messaging.event_fields import raw_sender_number_of_reply_or_empty
 from messaging.models import Reply
 from messaging.statuses import WebhookEventStatus
 
@@ -60,7 +61,7 @@ class AnswerForm(forms.Form):
 @admin.register(Reply)
 class ReplyAdmin(ReadOnlyAdmin):
     empty_hint = "What customers write to a store whose sender ID is a number comes here."
-    list_display = ["state", "received_at", "owner", "customer", "text"]
+    list_display = ["review_or_read_state", "received_at", "owner", "customer", "text"]
     list_display_links = ["text", "customer"]
     list_filter = [UnreadFilter]
     list_select_related = ["owner", "contact"]
@@ -68,8 +69,8 @@ class ReplyAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of a name or number."
     actions = ["mark_conversations_as_read"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
-        return replies_from_customers()
+    def get_queryset(self, request: HttpRequest) -> RepliesBySms:
+        return replies_received_by_sms()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Reply], search_term: str
@@ -83,7 +84,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         return request.user.has_perm(PERMISSION)
 
     @admin.display(description="state")
-    def state(self, reply: Reply) -> str:
+    def review_or_read_state(self, reply: Reply) -> str:
         if reply.status == WebhookEventStatus.REVIEW:
             return "may be an opt-out"
         return "read" if reply.read_at else "new"
@@ -94,12 +95,12 @@ class ReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description="text")
     def text(self, reply: Reply) -> str:
-        return text_written(reply)[:TEXT_SHOWN] or "(the text was erased)"
+        return reply_text_or_empty_if_erased(reply)[:TEXT_SHOWN] or "(the text was erased)"
 
     @admin.action(description="Mark as read", permissions=["answer"])
     def mark_conversations_as_read(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         for contact in Contact.objects.filter(pk__in=queryset.values("contact")):
-            mark_read(contact)
+            mark_replies_read(contact)
 
     def change_view(
         self,
@@ -111,7 +112,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         """The conversation that the reply belongs to, and the form to answer."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        replies = replies_from_customers().select_related("owner", "contact__owner")
+        replies = replies_received_by_sms().select_related("owner", "contact__owner")
         reply = replies.filter(pk=object_id).first() if object_id.isdecimal() else None
         if reply is None:
             raise Http404
@@ -124,15 +125,15 @@ class ReplyAdmin(ReadOnlyAdmin):
             if form.is_valid() and _send_answer_or_add_form_error(request, contact, form):
                 return redirect(request.path)
         elif contact is not None and may_answer:
-            mark_read(contact)
+            mark_replies_read(contact)
         context = {
             **self.admin_site.each_context(request),
             "title": _name_and_number_of_sender(reply),
             "opts": self.model._meta,
             "reply": reply,
             "contact": contact,
-            "entries": conversation_with(contact) if contact else [],
-            "text": text_written(reply),
+            "entries": newest_messages_replies_and_consent_changes(contact) if contact else [],
+            "text": reply_text_or_empty_if_erased(reply),
             "is_review": reply.status == WebhookEventStatus.REVIEW,
             "form": form if may_answer else None,
         }
@@ -146,7 +147,9 @@ def _send_answer_or_add_form_error(
     assert isinstance(request.user, User)  # the admin has no anonymous users
     data = form.cleaned_data
     try:
-        answer_customer(contact, data["text"], key=data["key"], by=request.user)
+        enqueue_answer_and_audit_or_raise_blocked(
+            contact, data["text"], key=data["key"], by=request.user
+        )
     except SendingBlocked as blocked:
         form.add_error("text", f"Not sent: {blocked}.")
         return False
@@ -157,5 +160,5 @@ def _send_answer_or_add_form_error(
 def _name_and_number_of_sender(reply: Reply) -> str:
     contact = reply.contact
     if contact is None:
-        return sender_number_of_reply(reply.payload or {}) or "an erased number"
+        return raw_sender_number_of_reply_or_empty(reply.payload or {}) or "an erased number"
     return f"{contact.first_name} {contact.last_name} {contact.phone or ''}".strip()

@@ -16,11 +16,12 @@ from astronote.common.admin_lists import ReadOnlyAdmin
 from messaging.models import ReplyReview
 from messaging.reply_reviews import (
     DecisionRefused,
-    decide_review,
+    UndecidedReviews,
+    decide_review_and_audit_or_raise_refused,
     describe_reviews,
     open_reviews,
     proposes_opt_out,
-    text_of_reply,
+    review_text_or_empty_if_erased,
 )
 from messaging.statuses import WebhookEventStatus
 
@@ -43,12 +44,12 @@ def _answers_proposed_first(is_opt_out: bool) -> list[Answer]:
 @admin.register(ReplyReview)
 class ReplyReviewAdmin(ReadOnlyAdmin):
     empty_hint = "Replies that may be opt-outs wait here for a decision."
-    list_display = ["received_at", "owner", "text", "proposed"]
+    list_display = ["received_at", "owner", "text", "proposed_answer"]
     list_select_related = ["owner"]
     ordering = ("pk",)
     actions = ["opt_out", "not_an_opt_out"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ReplyReview]:
+    def get_queryset(self, request: HttpRequest) -> UndecidedReviews:
         return open_reviews()
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
@@ -56,19 +57,19 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
 
     @admin.display(description="text")
     def text(self, reply: ReplyReview) -> str:
-        return text_of_reply(reply)[:TEXT_SHOWN]
+        return review_text_or_empty_if_erased(reply)[:TEXT_SHOWN]
 
     @admin.display(description="proposed")
-    def proposed(self, reply: ReplyReview) -> str:
+    def proposed_answer(self, reply: ReplyReview) -> str:
         return _answers_proposed_first(proposes_opt_out(reply))[0].label
 
     @admin.action(description=Answer.OPT_OUT.label, permissions=["decide"])
     def opt_out(self, request: HttpRequest, queryset: QuerySet[ReplyReview]) -> None:
-        self._decide_and_show_messages(request, queryset, Answer.OPT_OUT)
+        self._decide_each_and_show_refusals(request, queryset, Answer.OPT_OUT)
 
     @admin.action(description=Answer.NOT_AN_OPT_OUT.label, permissions=["decide"])
     def not_an_opt_out(self, request: HttpRequest, queryset: QuerySet[ReplyReview]) -> None:
-        self._decide_and_show_messages(request, queryset, Answer.NOT_AN_OPT_OUT)
+        self._decide_each_and_show_refusals(request, queryset, Answer.NOT_AN_OPT_OUT)
 
     def change_view(
         self,
@@ -88,7 +89,7 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
                 raise PermissionDenied
             answer = request.POST.get("answer", "")
             if answer in Answer.values:
-                self._decide_and_show_messages(
+                self._decide_each_and_show_refusals(
                     request, ReplyReview.objects.filter(pk=reply.pk), Answer(answer)
                 )
             return redirect(LIST)
@@ -104,14 +105,16 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "messaging/decide_reply.html", context)
 
-    def _decide_and_show_messages(
+    def _decide_each_and_show_refusals(
         self, request: HttpRequest, reviews: QuerySet[ReplyReview], answer: Answer
     ) -> None:
         assert isinstance(request.user, User)  # the admin has no anonymous users
         decided = 0
         for pk in reviews.values_list("pk", flat=True):
             try:
-                decide_review(pk, is_opt_out=answer == Answer.OPT_OUT, by=request.user)
+                decide_review_and_audit_or_raise_refused(
+                    pk, is_opt_out=answer == Answer.OPT_OUT, by=request.user
+                )
                 decided += 1
             except DecisionRefused as refused:
                 messages.error(request, str(refused))

@@ -20,7 +20,7 @@ from messaging.sending_stop import (
     CannotGoOn,
     count_waiting_messages_and_credits,
     describe_stop,
-    let_sending_go_on,
+    let_sending_go_on_or_raise,
 )
 from messaging.statuses import StopReason
 
@@ -53,7 +53,7 @@ class SendingStopAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             if not request.user.has_perm(PERMISSION):
                 raise PermissionDenied
-            _declare_restored_or_let_sending_go_on(request, StopReason(stop.reason))
+            _declare_restored_or_go_on_and_show_message(request, StopReason(stop.reason))
             return redirect(LIST)
         context = {
             **self.admin_site.each_context(request),
@@ -67,7 +67,7 @@ class SendingStopAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "messaging/sending_stop.html", context)
 
 
-def _declare_restored_or_let_sending_go_on(request: HttpRequest, reason: StopReason) -> None:
+def _declare_restored_or_go_on_and_show_message(request: HttpRequest, reason: StopReason) -> None:
     """What `after_restore` does if the database is older, else let sending go on."""
     try:
         if reason == StopReason.DATABASE_OLDER:
@@ -77,7 +77,7 @@ def _declare_restored_or_let_sending_go_on(request: HttpRequest, reason: StopRea
                 restored.sentence,
             )
         else:
-            let_sending_go_on(reason, by=request.user)
+            let_sending_go_on_or_raise(reason, by=request.user)
             messages.success(request, "Sending goes on.")
     except (CannotGoOn, RedisError) as error:
         messages.error(request, str(error))

@@ -90,7 +90,9 @@ def test_an_operator_switches_mails_on_and_gets_those_of_a_stop(operator):
     assert "Switch on" in page.text
     operator.post("/admin/account/alerts/")
     assert AuditEntry.objects.filter(action="alerts switched on").exists()
-    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test", details="401")
+    sending_stop.stop_sending_or_update_details(
+        StopReason.ACCOUNT_REFUSED, by="test", details="401"
+    )
     alerts = Alerts()
     alerts.check()
     alerts.check()
@@ -98,7 +100,7 @@ def test_an_operator_switches_mails_on_and_gets_those_of_a_stop(operator):
     assert [message.to for message in told] == [["me@example.com"]]
     operator.post("/admin/account/alerts/")
     mail.outbox.clear()
-    sending_stop.let_sending_go_on(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.let_sending_go_on_or_raise(StopReason.ACCOUNT_REFUSED, by="test")
     alerts.check()
     assert not mail.outbox
 

@@ -150,11 +150,15 @@ def _poll(campaign: Any, size: int) -> list[Result]:
     settled = timezone.now() - polling.MIN_AGE - timedelta(minutes=1)
     Batch.objects.filter(source_id=campaign.pk).update(settled_at=settled)
     times, batches = _timed(
-        lambda: polling.choose_batches_to_poll(polling.batches_old_enough_for_recent_poll())
+        lambda: polling.least_recently_polled_batches_awaiting_receipts(
+            polling.batches_settled_within_recent_poll_ages()
+        )
     )
     pick = _result("the poller's pick of batches", size, times, {"batches": len(batches)})
     ids = [batch.pk for batch in batches]
-    times, rows = _timed(lambda: polling.sent_and_unknown_messages_to_query(CampaignMessage, ids))
+    times, rows = _timed(
+        lambda: polling.all_unknown_then_sent_messages_of_batches(CampaignMessage, ids)
+    )
     return [
         pick,
         _result("the poller's pick of messages", size, times, {"messages": len(rows)}),
@@ -178,12 +182,12 @@ def _write_plans(campaign: Any) -> None:
             f"/admin/campaigns/campaignmessage/?campaign__id__exact={campaign.pk}"
         ),
         "the newest messages": lambda: client.get("/admin/campaigns/campaignmessage/"),
-        "the poller's pick": lambda: polling.sent_and_unknown_messages_to_query(
+        "the poller's pick": lambda: polling.all_unknown_then_sent_messages_of_batches(
             CampaignMessage,
             [
                 b.pk
-                for b in polling.choose_batches_to_poll(
-                    polling.batches_old_enough_for_recent_poll()
+                for b in polling.least_recently_polled_batches_awaiting_receipts(
+                    polling.batches_settled_within_recent_poll_ages()
                 )
             ],
         ),

@@ -99,7 +99,7 @@ def delivered_events(ids: list[str]) -> list[dict]:
 def inbox_rows(events: list[dict]) -> list[tuple]:
     from messaging.inbox import NewEvent
 
-    return [tuple(NewEvent.from_receipt(event)) for event in events]
+    return [tuple(NewEvent.from_receipt_or_failed_if_unreadable(event)) for event in events]
 
 
 INSERT = """

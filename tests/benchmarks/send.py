@@ -149,7 +149,7 @@ def _statements(campaign: Any) -> int:
     from campaigns import actions
     from messaging import sending
 
-    word, statements = counted(sending.process_next_batch)
+    word, statements = counted(sending.claim_and_process_next_batch_or_probe)
     assert word == "accepted"
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="benchmark")
     actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)

@@ -33,7 +33,7 @@ def started(settings, size=6, batch_size=2):
 
 
 def send_all():
-    while (word := sending.process_next_batch()) != "none due":
+    while (word := sending.claim_and_process_next_batch_or_probe()) != "none due":
         yield word
 
 
@@ -59,7 +59,7 @@ def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, opera
     actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=operator)
     assert not batch.message_class.decide_whether_to_send(batch).may_send
     Batch.objects.update(status="pending", claim_token=None)
-    assert sending.process_next_batch() == "held"
+    assert sending.claim_and_process_next_batch_or_probe() == "held"
     assert sandbox.summary()["calls"] == 0
     actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=operator)
     assert sending.process_next_batch() == "accepted"
@@ -68,10 +68,10 @@ def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, opera
 def test_a_batch_held_back_just_as_its_campaign_went_on_is_released(sandbox, settings):
     _, campaign = started(settings, batch_size=10)
     Batch.objects.update(not_before=sending.HELD)
-    assert sending.process_next_batch() == "none due"
+    assert sending.claim_and_process_next_batch_or_probe() == "none due"
     assert run_watchdog(dry_run=True)["held_batches_released"] == 1
     assert run_watchdog()["held_batches_released"] == 1
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, settings, operator):
@@ -96,12 +96,14 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
     messages = sending.mark_submitting_and_check_messages(batch)
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     assert (
-        sending.settle_or_requeue_batch(batch, messages, sending.mitto.RetryLater("asks to wait"))
+        sending.settle_halve_or_requeue_batch(
+            batch, messages, sending.mitto.RetryLater("asks to wait")
+        )
         == "deferred"
     )
     Batch.objects.update(not_before=None)
     sandbox.behave(fault="none")
-    assert sending.process_next_batch() == "dropped"
+    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
     campaign.refresh_from_db()
     assert (campaign.skipped, sandbox.summary()["accepted"]) == (6, 0)
 
@@ -230,7 +232,7 @@ def without_answer(sandbox, settings):
     """A store, its campaign and the ids of its messages, which Mitto took without an answer."""
     store, campaign = started(settings, size=4, batch_size=4)
     sandbox.behave(fault="drop_after")
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     sandbox.behave(fault="none")
     campaign.refresh_from_db()
     assert campaign.unknown == 4
@@ -240,13 +242,21 @@ def without_answer(sandbox, settings):
 def test_unknown_messages_are_settled_by_hand(without_answer, operator):
     store, campaign, ids = without_answer
     assert (
-        unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[:1], by=operator)
+        unknown_messages.mark_unknown_delivered_charge_and_audit(
+            CampaignMessage, ids[:1], by=operator
+        )
         == 1
     )
     assert (
-        unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[1:], by=operator) == 3
+        unknown_messages.mark_unknown_failed_release_and_audit(
+            CampaignMessage, ids[1:], by=operator
+        )
+        == 3
     )
-    assert unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids, by=operator) == 0
+    assert (
+        unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids, by=operator)
+        == 0
+    )
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.delivered, campaign.failed, campaign.unknown) == (1, 3, 0)
@@ -259,10 +269,15 @@ def test_unknown_messages_are_sent_again_only_when_an_operator_says_so(
     without_answer, sandbox, operator
 ):
     store, campaign, ids = without_answer
-    assert unknown_messages.requeue_unknown_in_new_batches(CampaignMessage, ids, by=operator) == 4
+    assert (
+        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
+            CampaignMessage, ids, by=operator
+        )
+        == 4
+    )
     campaign.refresh_from_db()
     assert (campaign.status, campaign.queued) == ("sending", 4)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.status, campaign.sent) == ("completed", 4)

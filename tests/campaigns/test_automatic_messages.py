@@ -198,7 +198,10 @@ def test_batches_of_automations_have_jobs_and_held_credits(alice, settings, sand
     ]
     assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 3
-    assert [sending.process_next_batch(), sending.process_next_batch()] == ["accepted", "accepted"]
+    assert [
+        sending.claim_and_process_next_batch_or_probe(),
+        sending.claim_and_process_next_batch_or_probe(),
+    ] == ["accepted", "accepted"]
     assert Wallet.objects.get().balance == 997
     assert ledger_balances(alice)
 

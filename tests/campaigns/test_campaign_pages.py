@@ -130,7 +130,7 @@ def unknown(campaign, sandbox):
     """Ids of four messages that Mitto took without an answer."""
     enqueue.enqueue_campaign(campaign.pk)
     sandbox.behave(fault="drop_after")
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     return list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
 
 

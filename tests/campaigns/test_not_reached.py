@@ -26,7 +26,7 @@ def start(size=6, **fields):
 
 
 def send_all():
-    while sending.process_next_batch() != "none due":
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
 
 
@@ -52,12 +52,18 @@ def test_exactly_those_not_reached_who_may_be_messaged_get_the_new_campaign(camp
     numbers = [CampaignMessage.objects.get(batch=batch).to for batch in batches]
     leaver, refused_then_left, back = (Contact.objects.get(phone=numbers[n]) for n in (2, 3, 5))
     change_consent(back.pk, "unsubscribed", source="owner_update")
-    assert [sending.process_next_batch() for _ in range(2)] == ["accepted", "accepted"]
+    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+        "accepted",
+        "accepted",
+    ]
     sandbox.behave(fault="bad_request")
-    assert [sending.process_next_batch() for _ in range(2)] == ["refused", "refused"]
+    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+        "refused",
+        "refused",
+    ]
     sandbox.behave(fault="drop_before")
-    assert sending.process_next_batch() == "unknown"
-    assert sending.process_next_batch() == "nothing to send"
+    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
+    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
     sandbox.behave(fault="none")
     change_consent(refused_then_left.pk, "unsubscribed", source="owner_update")
     change_consent(back.pk, "subscribed", source="owner_update")

@@ -16,7 +16,7 @@ from campaigns import actions, enqueue
 from campaigns.models import Automation, AutomationMessage, CampaignMessage
 from contacts.models import ContactImport
 from messaging import credits, sending, unknown_messages
-from messaging.batch_queue import HELD, SEND_NEXT, claim_next_batch
+from messaging.batch_queue import HELD, SEND_NEXT, claim_next_batch_unless_stopped
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.checks import ledger_balances, lock_held_elsewhere, table_fingerprints
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
@@ -164,7 +164,7 @@ def test_where_nothing_is_stuck_nothing_is_found_or_written(alice, everybody):
 def test_a_call_under_way_for_less_than_the_limit_is_left_alone(alice, everybody, settings):
     settings.STUCK_LOCKED_MINUTES = 5
     _, batch = start(alice, everybody)
-    sending.mark_submitting_and_check_messages(claim_next_batch())
+    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
     change(batch, claimed_at=ago(minutes=4, seconds=30))
     assert run_watchdog(dry_run=True)["given_up_as_unknown"] == 0
     assert run_watchdog()["given_up_as_unknown"] == 0
@@ -175,7 +175,7 @@ def test_a_call_under_way_for_less_than_the_limit_is_left_alone(alice, everybody
 def test_a_call_past_the_limit_is_given_up_and_its_credits_stay_held(alice, everybody, settings):
     settings.STUCK_LOCKED_MINUTES = 5
     campaign, batch = start(alice, everybody)
-    sending.mark_submitting_and_check_messages(claim_next_batch())
+    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
     change(batch, claimed_at=ago(minutes=5, seconds=1))
     assert run_watchdog()["given_up_as_unknown"] == 1
     batch.refresh_from_db()
@@ -205,7 +205,7 @@ def test_with_attempts_left_a_batch_whose_worker_died_waits_again_at_once(
 ):
     settings.QUEUE_ATTEMPTS = 2
     _, batch = start(alice, everybody)
-    sending.mark_submitting_and_check_messages(claim_next_batch())
+    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
     change(batch, claimed_at=ago(minutes=6))
     assert run_watchdog()["given_up_as_unknown"] == 1
     batch.refresh_from_db()
@@ -214,7 +214,7 @@ def test_with_attempts_left_a_batch_whose_worker_died_waits_again_at_once(
     assert batch.not_before <= timezone.now()
     entry = entries("batch to be sent again").get()
     assert (entry.subject, entry.details) == (f"batch {batch.pk}", {"attempt": 2})
-    sending.mark_submitting_and_check_messages(claim_next_batch())
+    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
     change(batch, claimed_at=ago(minutes=6))
     run_watchdog()
     batch.refresh_from_db()
@@ -363,7 +363,7 @@ def test_a_batch_that_a_worker_prepares_is_dropped_when_its_cancelling_is_finish
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     lose_jobs()
     assert run_watchdog()["cancellings_finished"] == 1
-    assert sending.mark_submitting_and_check_messages(in_hand) == []
+    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(in_hand) == []
     batch.refresh_from_db()
     assert batch.status == "cancelled"
 
@@ -399,7 +399,11 @@ def test_a_new_batch_of_a_stuck_campaign_is_as_a_first_one(alice, everybody, set
     ]
     assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 4
-    assert [sending.process_next_batch() for _ in range(3)] == ["accepted", "accepted", "none due"]
+    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(3)] == [
+        "accepted",
+        "accepted",
+        "none due",
+    ]
     assert sandbox.summary()["accepted"] == 4
     assert ledger_balances(alice)
 
@@ -541,7 +545,7 @@ def test_what_a_cancelled_batch_still_holds_expires(alice, everybody):
 
 def test_a_reservation_that_was_charged_does_not_expire(alice, everybody, sandbox):
     start(alice, everybody)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     CreditReservation.objects.update(expires_at=ago(minutes=1))
     assert run_watchdog(dry_run=True)["reservations_expired"] == 0
     assert run_watchdog()["reservations_expired"] == 0
@@ -572,10 +576,10 @@ def test_a_wallet_that_charges_and_holds_at_once_is_right(alice, everybody, sand
     """Of one batch two messages are charged, one is given back and one is still held."""
     start(alice, everybody)
     sandbox.behave(fault="drop_after")
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     ids = list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
-    unknown_messages.mark_unknown_delivered_and_charge(CampaignMessage, ids[:2], by="test")
-    unknown_messages.mark_unknown_failed_and_release(CampaignMessage, ids[2:3], by="test")
+    unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids[:2], by="test")
+    unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids[2:3], by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (998, 1)
     assert run_watchdog()["wallets_wrong"] == 0

@@ -12,7 +12,10 @@ from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
 from messaging import replies
 from messaging.links import signed_unsubscribe_url
-from messaging.opt_in_requests import ask_for_consent, send_waiting_opt_in_requests
+from messaging.opt_in_requests import (
+    get_or_send_opt_in_request_or_raise_blocked,
+    send_or_close_waiting_opt_in_requests,
+)
 from messaging.opt_in_secrets import signed_confirm_url
 from tests.support.factories import make_contact, make_store
 from tests.support.holding import Holding, locked_contact
@@ -29,7 +32,7 @@ def contact():
 
 @pytest.fixture
 def asked(contact):
-    return ask_for_consent(contact, by="test")
+    return get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
 
 
 def path_of(request):
@@ -164,7 +167,7 @@ def test_an_imported_consent_is_proved_by_the_file_and_the_press(contact, client
     )
     lifecycle.start_import_audit_and_enqueue_or_raise(job, by="test")
     lifecycle.run_open_import_unless_running(job.pk)
-    send_waiting_opt_in_requests()
+    send_or_close_waiting_opt_in_requests()
     client.post(path_of(OptInRequest.objects.get()))
     assert is_subscribed(contact)
     meta = ConsentEvent.objects.get().meta

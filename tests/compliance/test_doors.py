@@ -42,7 +42,7 @@ def alice():
 
 
 def send_all(sandbox):
-    while sending.process_next_batch() not in ("none due", "deferred"):
+    while sending.claim_and_process_next_batch_or_probe() not in ("none due", "deferred"):
         pass
     return [message["destination"] for message in sandbox.messages()]
 
@@ -119,14 +119,16 @@ def of_consent(store, contact):
     found = Contact.objects.filter(pk=contact.pk).first()
     if found:
         with pytest.raises(SendingBlocked):
-            opt_in_requests.ask_for_consent(found, by="test")
+            opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(found, by="test")
 
 
 def of_inbox(store, contact):
     found = Contact.objects.filter(pk=contact.pk).first()
     if found and found.restricted_at:
         with pytest.raises(SendingBlocked):
-            conversations.answer_customer(found, "Hello", key="k", by=store)
+            conversations.enqueue_answer_and_audit_or_raise_blocked(
+                found, "Hello", key="k", by=store
+            )
 
 
 WAYS_TO_SEND = {
@@ -148,7 +150,9 @@ def test_who_said_no_is_messaged_by_nobody(alice, client, sandbox, say_no):
     assert sent_to.count(PHONE) == service
     is_blocked = say_no not in (by_erasure, by_a_doubtful_reply)
     with pytest.raises(SendingBlocked) if is_blocked else nullcontext():
-        direct_messages.enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
+        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
+            alice, PHONE, "Test", key="k"
+        )
 
 
 # Ways to be subscribed again that need no proof of a new yes
@@ -218,7 +222,7 @@ def test_a_no_is_undone_by_no_door_that_needs_no_proof(alice, admin_client, say_
 def test_an_old_question_undoes_no_opt_out_that_came_after_it(alice, client):
     contact = Contact.objects.get(phone=PHONE)
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=False)
-    asked = opt_in_requests.ask_for_consent(
+    asked = opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(
         Contact.objects.select_related("owner").get(pk=contact.pk), by="test"
     )
     address = signed_confirm_url(asked.tracking_id)

@@ -37,7 +37,7 @@ from contacts.models import (
     Suppression,
 )
 from messaging import replies
-from messaging.opt_in_requests import why_contact_may_not_opt_in_again
+from messaging.opt_in_requests import reason_against_opting_in_again_or_empty
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -233,7 +233,7 @@ def test_an_objection_of_a_number_that_said_stop_as_a_stranger_is_an_objection(a
     call_command("person", "object", "+306900000099", "--store", str(alice.pk))
     assert Suppression.objects.get().reason == "objection"
     contact = Contact.objects.create(owner=alice, phone="+306900000099")
-    assert why_contact_may_not_opt_in_again(contact).startswith("The person objected.")
+    assert reason_against_opting_in_again_or_empty(contact).startswith("The person objected.")
 
 
 def test_an_export_is_json(alice, capsys):

@@ -59,7 +59,7 @@ def restricted():
 
 
 def send_all():
-    while sending.process_next_batch() != "none due":
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
 
 
@@ -100,8 +100,10 @@ def test_a_restricted_contact_gets_no_message_of_an_automation(alice):
 
 def test_a_restricted_contact_gets_no_test(alice, sandbox):
     with pytest.raises(direct_messages.SendingBlocked, match="only be stored"):
-        direct_messages.enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
-    direct_messages.enqueue_direct_message_or_raise_blocked(alice, OTHER, "Test", key="k")
+        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
+            alice, PHONE, "Test", key="k"
+        )
+    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(alice, OTHER, "Test", key="k")
     rights.restrict_person(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []
@@ -311,7 +313,7 @@ def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
     Contact.objects.filter(phone=PHONE).update(is_subscribed=False)
     contact = Contact.objects.select_related("owner").get(phone=PHONE)
     with pytest.raises(SendingBlocked, match="only be stored"):
-        opt_in_requests.ask_for_consent(contact, by="test")
+        opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
     with pytest.raises(SendingBlocked, match="only be stored"):
         opt_in_requests.send_opt_in_code(contact, "code", wording="May we?", version="")
     one = lifecycle.create_unstarted_import_or_refuse(
@@ -326,7 +328,7 @@ def test_a_question_that_waited_is_not_sent_once_the_contact_is_restricted(alice
     User.objects.filter(pk=alice.pk).update(double_opt_in=True)
     Contact.objects.filter(phone=OTHER).update(is_subscribed=False)
     contact = Contact.objects.select_related("owner").get(phone=OTHER)
-    opt_in_requests.ask_for_consent(contact, by="test")
+    opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
     rights.restrict_person(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []

@@ -39,10 +39,10 @@ def stores(sandbox, client, tmp_path):
         )
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
-        direct_messages.enqueue_direct_message_or_raise_blocked(
+        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
             store, PHONE, f"Test for {NAME}", key="k"
         )
-        while sending.process_next_batch() != "none due":
+        while sending.claim_and_process_next_batch_or_probe() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
         OfferViewEvent.objects.create(

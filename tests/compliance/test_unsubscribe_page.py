@@ -9,7 +9,7 @@ from compliance.page_texts import PAGE_TEXTS
 from contacts.models import Contact, Suppression
 from contacts.phones import phone_hash
 from messaging.links import signed_unsubscribe_url
-from messaging.reply_reading import read_reply
+from messaging.reply_reading import read_consent_request_of_reply
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,11 @@ def test_every_text_is_there_in_every_language():
 def test_the_word_that_the_page_tells_to_answer_opts_out():
     for language, texts in PAGE_TEXTS.items():
         words = [word.strip(".,") for word in texts.unknown_link_help.split()]
-        requests = [read_reply(word).request for word in words if word.isupper() and word[1:]]
+        requests = [
+            read_consent_request_of_reply(word).request
+            for word in words
+            if word.isupper() and word[1:]
+        ]
         assert requests == ["stop"], language
 
 

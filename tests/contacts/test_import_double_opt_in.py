@@ -6,7 +6,7 @@ from contacts.consent import change_consent
 from contacts.importing import lifecycle
 from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
-from messaging.opt_in_requests import send_waiting_opt_in_requests
+from messaging.opt_in_requests import send_or_close_waiting_opt_in_requests
 from tests.support.factories import make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,7 +116,7 @@ def test_a_known_contact_is_asked_unless_known_contacts_are_left_alone(alice):
 def test_who_was_asked_is_not_asked_again_by_the_next_file(alice):
     imported(alice, f"{PHONES[1]},Nina,yes")
     imported(alice, f"{PHONES[1]},Nina,yes")
-    assert send_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
+    assert send_or_close_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
     OptInRequest.objects.all().close_unanswered()
     imported(alice, f"{PHONES[1]},Nina,yes")
     assert OptInRequest.objects.count() == 1
@@ -139,7 +139,7 @@ def test_a_no_further_down_the_file_takes_the_question_back(alice, monkeypatch, 
 
 def test_a_no_of_a_later_file_takes_the_question_back(alice):
     imported(alice, f"{PHONES[1]},Nina,yes")
-    send_waiting_opt_in_requests()
+    send_or_close_waiting_opt_in_requests()
     imported(alice, f"{PHONES[1]},Nina,no")
     assert OptInRequest.objects.get().closed_at
 

@@ -13,9 +13,9 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import links, opt_in_secrets
-from messaging.addresses import find_addresses, to_ascii_url_keeping_tags
-from messaging.batch_writing import generate_tracking_ids
-from messaging.links import OwnedText, create_links_and_shorten_urls
+from messaging.addresses import find_web_addresses_except_bare_hosts, to_ascii_url_keeping_tags
+from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.links import OwnedText, create_links_and_shorten_long_urls
 from messaging.models import ShortLink
 from messaging.text import Template
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
@@ -49,7 +49,9 @@ def test_addresses_in_a_text_lead_where_they_said(case, base, client, settings):
     )
     text = CampaignMessage.objects.get().text
     expected = case["leads to"] if isinstance(case["leads to"], list) else [case["leads to"]]
-    found = [target_of(address.written, client) for address in find_addresses(text)]
+    found = [
+        target_of(address.written, client) for address in find_web_addresses_except_bare_hosts(text)
+    ]
     assert found == expected
 
 
@@ -63,7 +65,7 @@ def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(cli
         number: SURROUNDINGS[number % len(SURROUNDINGS)].format(address)
         for number, address in enumerate(addresses)
     }
-    sent = create_links_and_shorten_urls(
+    sent = create_links_and_shorten_long_urls(
         {number: OwnedText(store.pk, None, text) for number, text in texts.items()}
     )
     for number, address in enumerate(addresses):
@@ -94,7 +96,7 @@ def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(cli
     ],
 )
 def test_what_follows_an_address_is_no_part_of_it(mark):
-    [address] = find_addresses(f"See https://shop.example/a{mark}")
+    [address] = find_web_addresses_except_bare_hosts(f"See https://shop.example/a{mark}")
     assert address.written == "https://shop.example/a"
 
 
@@ -125,7 +127,7 @@ def test_an_address_becomes_a_valid_url(address, url):
 @pytest.mark.django_db(transaction=True)
 def test_an_address_without_http_leads_where_a_phone_would_lead(text, sent, target, client):
     links_made = {0: OwnedText(make_store().pk, None, text)}
-    [written] = create_links_and_shorten_urls(links_made).values()
+    [written] = create_links_and_shorten_long_urls(links_made).values()
     link = ShortLink.objects.first()
     assert written == sent.format(link and links.short_url(link.short_code))
     if target:
@@ -141,7 +143,8 @@ def test_values_in_an_address_without_http_are_percent_encoded():
 
 def test_codes_hold_letters_and_digits_only():
     codes = [
-        links.signed_unsubscribe_url(code).rsplit("/", 1)[1] for code in generate_tracking_ids(2000)
+        links.signed_unsubscribe_url(code).rsplit("/", 1)[1]
+        for code in generate_tracking_ids_with_shared_prefix(2000)
     ]
     codes += [opt_in_secrets.signed_confirm_url(code[:12]).rsplit("/", 1)[1] for code in codes]
     codes += [links._random_link_code() for _ in range(2000)]
@@ -159,7 +162,7 @@ def test_a_link_with_the_mark_that_followed_it_works(mark, client):
     )
     enqueue.enqueue_campaign(campaign.pk)
     message = CampaignMessage.objects.get()
-    create_links_and_shorten_urls(
+    create_links_and_shorten_long_urls(
         {0: OwnedText(store.pk, None, "https://shop.example/" + "a" * 60)}
     )
     for code in (message.tracking_id, ShortLink.objects.get().short_code):

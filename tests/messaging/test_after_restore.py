@@ -58,12 +58,12 @@ def campaign(settings):
 
 def send_batches(count):
     for _ in range(count):
-        assert sending.process_next_batch() == "accepted"
+        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 def send_what_is_due():
     results = []
-    while (result := sending.process_next_batch()) != "none due":
+    while (result := sending.claim_and_process_next_batch_or_probe()) != "none due":
         results.append(result)
     return results
 
@@ -98,8 +98,10 @@ def test_what_was_sent_since_the_backup_is_unknown_and_the_rest_goes_out_when_a_
     sandbox, campaign, capsys
 ):
     send_batches(1)
-    claimed = sending.claim_next_batch()
-    assert sending.mark_submitting_and_check_messages(claimed)  # in flight when the backup is made
+    claimed = sending.claim_next_batch_unless_stopped()
+    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(
+        claimed
+    )  # in flight when the backup is made
     backup = Backup()
     send_batches(2)
     backup.restore()
@@ -181,7 +183,7 @@ def test_a_second_restore_is_noticed_as_well(sandbox, campaign, capsys):
     for sent in (1, 2):
         send_batches(sent)
         backup.restore()
-        assert sending.process_next_batch() == "stopped"
+        assert sending.claim_and_process_next_batch_or_probe() == "stopped"
         after_restore(capsys)
         call_command("sending", "go-on", "restored")
     send_what_is_due()
@@ -221,11 +223,11 @@ def test_nothing_starts_after_a_restore_until_sending_goes_on(sandbox, campaign,
 def test_a_probe_that_was_sent_since_the_backup_is_not_sent_again(sandbox, campaign, capsys):
     """The backup has the probe's message in another batch, which was not submitted."""
     sandbox.behave(account_status=401)
-    assert sending.process_next_batch() == "account refused"
+    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
     backup = Backup()
     sandbox.behave(account_status=0)
     SendingStop.objects.update(next_probe_at=timezone.now())
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     assert sandbox.summary()["accepted"] == 1
     backup.restore()
     assert after_restore(capsys) == {"batches": 1, "messages": 5}
@@ -294,9 +296,9 @@ def test_going_on_enqueues_what_waits(sandbox, campaign, capsys):
 
 def test_a_claimed_batch_is_not_submitted_once_sending_is_stopped(sandbox, campaign, capsys):
     send_batches(1)
-    batch = sending.claim_next_batch()
+    batch = sending.claim_next_batch_unless_stopped()
     after_restore(capsys)
-    assert sending.mark_submitting_and_check_messages(batch) == []
+    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
     batch.refresh_from_db()
     assert (batch.status, batch.waiting_for) == ("pending", "sending is stopped")
     assert sandbox.summary()["calls"] == 1

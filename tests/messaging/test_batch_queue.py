@@ -15,12 +15,12 @@ from campaigns.models import CampaignMessage
 from messaging import call_metrics, mitto, sending
 from messaging.batch_queue import (
     HELD,
-    cancel_unsent_batches,
-    claim_next_batch,
-    hold_pending_batches,
-    lowest_due_turn,
+    cancel_unsent_batches_and_release_credits,
+    claim_next_batch_unless_stopped,
+    hold_pending_batches_until_released,
+    lowest_due_turn_or_zero,
     release_pending_batches_and_enqueue_jobs,
-    return_to_queue,
+    return_to_queue_and_enqueue_if_claimed,
 )
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.factories import make_campaign, make_list, make_store
@@ -43,7 +43,7 @@ def start(settings):
 def in_order():
     """The waiting batches in the order in which workers would take them."""
     taken = []
-    while batch := claim_next_batch():
+    while batch := claim_next_batch_unless_stopped():
         taken.append(batch.pk)
     return taken
 
@@ -69,39 +69,42 @@ def delayed_jobs():
 
 def test_a_worker_that_lost_its_claim_does_not_put_the_batch_back(start):
     start()
-    batch = claim_next_batch()
+    batch = claim_next_batch_unless_stopped()
     take_over(batch)
-    assert not return_to_queue(batch, reason="test", until=timezone.now())
+    assert not return_to_queue_and_enqueue_if_claimed(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "claimed"
     assert delayed_jobs() == []
 
 
 def test_a_worker_that_lost_its_claim_submits_nothing(start):
     start()
-    batch = claim_next_batch()
+    batch = claim_next_batch_unless_stopped()
     take_over(batch)
-    assert sending.mark_submitting_and_check_messages(batch) == []
+    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, kept.attempts) == ("claimed", 0)
 
 
 def test_a_worker_that_lost_its_claim_records_no_answer(start):
     start()
-    batch = claim_next_batch()
-    messages = sending.mark_submitting_and_check_messages(batch)
+    batch = claim_next_batch_unless_stopped()
+    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     take_over(batch)
-    assert sending.settle_or_requeue_batch(batch, messages, accepted("a", "b")) == "claim lost"
+    assert (
+        sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "claim lost"
+    )
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
 
 def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     start()
-    batch = claim_next_batch()
-    messages = sending.mark_submitting_and_check_messages(batch)
+    batch = claim_next_batch_unless_stopped()
+    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     take_over(batch)
     assert (
-        sending.settle_or_requeue_batch(batch, messages, mitto.RetryLater("busy")) == "claim lost"
+        sending.settle_halve_or_requeue_batch(batch, messages, mitto.RetryLater("busy"))
+        == "claim lost"
     )
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
@@ -109,10 +112,10 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
 
 def test_a_batch_that_is_settled_is_not_put_back(start):
     start()
-    batch = claim_next_batch()
-    messages = sending.mark_submitting_and_check_messages(batch)
-    assert sending.settle_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
-    assert not return_to_queue(batch, reason="test", until=timezone.now())
+    batch = claim_next_batch_unless_stopped()
+    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    assert sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
+    assert not return_to_queue_and_enqueue_if_claimed(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "settled"
 
 
@@ -121,11 +124,11 @@ def test_two_workers_claim_two_batches_without_waiting_for_each_other(start):
     claimed = []
 
     def claim():
-        claimed.append(claim_next_batch())
+        claimed.append(claim_next_batch_unless_stopped())
         connection.close()
 
     with transaction.atomic():
-        claimed.append(claim_next_batch())
+        claimed.append(claim_next_batch_unless_stopped())
         beside = threading.Thread(target=claim)
         beside.start()
         beside.join(5)
@@ -139,9 +142,9 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
     store = make_store("bob")
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     for answer in (accepted("a", "b"), mitto.CallRefused(400, "the sender is not valid")):
-        batch = claim_next_batch()
-        sending.settle_or_requeue_batch(
-            batch, sending.mark_submitting_and_check_messages(batch), answer
+        batch = claim_next_batch_unless_stopped()
+        sending.settle_halve_or_requeue_batch(
+            batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
         )
     first, second = Batch.objects.order_by("pk")
     assert (first.provider_bulk_id, first.error) == ("bulk-7", "")
@@ -152,10 +155,10 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
 
 def test_one_refused_message_fails_and_is_not_charged(start):
     start()
-    batch = claim_next_batch()
+    batch = claim_next_batch_unless_stopped()
     answer = mitto.Accepted([mitto.SentItem("a"), mitto.SentItem(None, "destination is not E.164")])
-    sending.settle_or_requeue_batch(
-        batch, sending.mark_submitting_and_check_messages(batch), answer
+    sending.settle_halve_or_requeue_batch(
+        batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
     )
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code", "last_error")
     assert list(kept) == [("sent", "", ""), ("failed", "refused", "destination is not E.164")]
@@ -166,8 +169,8 @@ def test_one_refused_message_fails_and_is_not_charged(start):
 def test_batches_that_are_released_keep_their_order(start):
     campaign = start(batches=4)
     before = list(Batch.objects.order_by("turn", "pk").values_list("pk", flat=True))
-    assert hold_pending_batches("a test", source_id=campaign.pk) == 4
-    assert claim_next_batch() is None
+    assert hold_pending_batches_until_released("a test", source_id=campaign.pk) == 4
+    assert claim_next_batch_unless_stopped() is None
     jobs.get_queue("sms").empty()
     assert release_pending_batches_and_enqueue_jobs(source_id=campaign.pk) == 4
     assert jobs.count_waiting_jobs("sms") == 4
@@ -194,33 +197,35 @@ def test_a_new_campaign_does_not_go_before_one_that_is_sending(start):
     paused, sending_one = start("alice", batches=2), start("bob", batches=2)
     actions.pause_sending_campaign_and_hold_batches_or_raise(paused, by="test")
     Batch.objects.filter(source_id=sending_one.pk).update(turn=10)
-    assert lowest_due_turn() == 10
+    assert lowest_due_turn_or_zero() == 10
 
 
 def test_a_batch_that_is_being_submitted_is_not_dropped(start):
     start()
-    batch = claim_next_batch()
-    sending.mark_submitting_and_check_messages(batch)
-    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
+    batch = claim_next_batch_unless_stopped()
+    sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 0
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
 
 def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
     start()
-    batch = claim_next_batch()
-    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 1
-    assert sending.mark_submitting_and_check_messages(batch) == []
+    batch = claim_next_batch_unless_stopped()
+    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 1
+    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, statuses()) == ("cancelled", ["skipped"])
     assert kept.settled_at is not None
-    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
+    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 0
 
 
 def test_a_delayed_batch_has_a_job_at_its_time(start):
     start()
     until = timezone.now() + timedelta(hours=1)
-    assert return_to_queue(claim_next_batch(), reason="test", until=until)
+    assert return_to_queue_and_enqueue_if_claimed(
+        claim_next_batch_unless_stopped(), reason="test", due_at=until
+    )
     [(_, at)] = delayed_jobs()
     assert timedelta(0) <= at - until <= timedelta(seconds=1)
 
@@ -229,7 +234,9 @@ def test_each_delay_of_a_batch_has_a_job_of_its_own(start):
     start()
     until = timezone.now() + timedelta(hours=1)
     for _ in range(2):
-        return_to_queue(claim_next_batch(), reason="test", until=until)
+        return_to_queue_and_enqueue_if_claimed(
+            claim_next_batch_unless_stopped(), reason="test", due_at=until
+        )
         Batch.objects.update(not_before=None)
     assert len(delayed_jobs()) == 2
 
@@ -245,13 +252,13 @@ def test_a_batch_of_a_paused_campaign_has_no_job(start):
 
 def wait_after(deferrals, answer):
     """For how many seconds a batch waits that was deferred so often before."""
-    batch = claim_next_batch()
+    batch = claim_next_batch_unless_stopped()
     Batch.objects.filter(pk=batch.pk).update(deferrals=deferrals)
     batch.deferrals = deferrals
     began = timezone.now()
     assert (
-        sending.settle_or_requeue_batch(
-            batch, sending.mark_submitting_and_check_messages(batch), answer
+        sending.settle_halve_or_requeue_batch(
+            batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
         )
         == "deferred"
     )
@@ -276,9 +283,11 @@ def test_a_longer_wait_that_mitto_asks_for_counts(start):
 def test_a_deferral_is_counted_and_is_no_attempt(start):
     start()
     for _ in range(2):
-        batch = claim_next_batch()
-        sending.settle_or_requeue_batch(
-            batch, sending.mark_submitting_and_check_messages(batch), mitto.RetryLater("busy")
+        batch = claim_next_batch_unless_stopped()
+        sending.settle_halve_or_requeue_batch(
+            batch,
+            sending.mark_submitting_and_get_sendable_or_raise_postponed(batch),
+            mitto.RetryLater("busy"),
         )
         Batch.objects.update(not_before=None)
     batch = Batch.objects.get()
@@ -288,10 +297,10 @@ def test_a_deferral_is_counted_and_is_no_attempt(start):
 def test_a_batch_is_deferred_as_long_as_its_credits_are_held(start):
     start()
     CreditReservation.objects.update(expires_at=timezone.now() + timedelta(hours=2))
-    batch = claim_next_batch()
-    messages = sending.mark_submitting_and_check_messages(batch)
+    batch = claim_next_batch_unless_stopped()
+    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     answer = mitto.RetryLater("busy", retry_after=3 * 3600)
-    assert sending.settle_or_requeue_batch(batch, messages, answer) == "given up"
+    assert sending.settle_halve_or_requeue_batch(batch, messages, answer) == "given up"
     assert statuses() == ["failed"]
     kept = Batch.objects.get()
     assert (kept.status, kept.error) == ("settled", "busy")
@@ -312,7 +321,7 @@ def stopped_worker(monkeypatch):
             return result
 
         with connection.execute_wrapper(after_reading):
-            word = sending.process_next_batch()
+            word = sending.claim_and_process_next_batch_or_probe()
         assert stood_still[0] == seconds
         return word
 
@@ -338,10 +347,10 @@ def test_a_worker_that_stood_still_for_a_moment_goes_on(sandbox, start, stopped_
 def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
     start(batches=2)
     sandbox.behave(latency_ms=120)
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     sandbox.behave(latency_ms=0, fault="bad_request")
-    sending.process_next_batch()
-    counts, seconds = call_metrics.read_call_counts()
+    sending.claim_and_process_next_batch_or_probe()
+    counts, seconds = call_metrics.read_mitto_call_counts_and_seconds()
     assert {
         outcome: sum(n for (name, _), n in counts.items() if name == outcome)
         for outcome, _ in counts

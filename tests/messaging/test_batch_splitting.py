@@ -69,7 +69,7 @@ def test_calls_for_a_batch_full_of_bad_numbers_are_bounded(sandbox, settings):
 def test_who_opts_out_between_the_halves_is_not_messaged(sandbox, settings):
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
-    assert sending.process_next_batch() == "halved"
+    assert sending.claim_and_process_next_batch_or_probe() == "halved"
     leaver = Contact.objects.get(phone=number(77))
     change_consent(leaver.pk, "unsubscribed", source="owner_update")
     send_all_due()
@@ -98,9 +98,9 @@ def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, se
     settings.STUCK_LOCKED_MINUTES = 0
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
-    assert sending.process_next_batch() == "halved"
-    half = sending.claim_next_batch()
-    assert len(sending.mark_submitting_and_check_messages(half)) == 50
+    assert sending.claim_and_process_next_batch_or_probe() == "halved"
+    half = sending.claim_next_batch_unless_stopped()
+    assert len(sending.mark_submitting_and_get_sendable_or_raise_postponed(half)) == 50
     assert run_watchdog()["given_up_as_unknown"] == 1
     send_all_due()
     campaign.refresh_from_db()
@@ -111,11 +111,11 @@ def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, se
 
 def test_a_worker_that_lost_its_claim_halves_nothing(sandbox, settings):
     start_campaign(settings, messages=100)
-    batch = sending.claim_next_batch()
-    messages = sending.mark_submitting_and_check_messages(batch)
+    batch = sending.claim_next_batch_unless_stopped()
+    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     Batch.objects.update(claim_token=None)
     refusal = sending.mitto.CallRefused(400, "a destination is not valid")
-    assert sending.settle_or_requeue_batch(batch, messages, refusal) == "claim lost"
+    assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "claim lost"
     kept = Batch.objects.get()
     assert (kept.status, kept.size) == ("submitting", 100)
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"queued"}

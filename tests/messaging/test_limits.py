@@ -27,7 +27,7 @@ def grants(costs, seconds, longest_ms=10_000):
     """When calls were let through, in seconds from the first, as one process sees it."""
     began, times = time.monotonic(), []
     while (now := time.monotonic()) - began < seconds:
-        wait = rate_limits.reserve_slot_and_get_wait_ms(costs, longest_ms)
+        wait = rate_limits.reserve_slots_if_soon_and_get_wait_ms(costs, longest_ms)
         if wait > longest_ms:
             break
         times.append(now - began + wait / 1000)
@@ -44,10 +44,12 @@ def test_no_window_sees_more_calls_than_the_limit():
 
 
 def test_a_refusal_uses_nothing_up():
-    rate_limits.reserve_slot_and_get_wait_ms({"a": 5000}, 100)
+    rate_limits.reserve_slots_if_soon_and_get_wait_ms({"a": 5000}, 100)
     for _ in range(5):
-        assert rate_limits.reserve_slot_and_get_wait_ms({"a": 1000, "b": 60_000}, 100) > 4000
-    assert rate_limits.reserve_slot_and_get_wait_ms({"b": 1000}, 100) == 0
+        assert (
+            rate_limits.reserve_slots_if_soon_and_get_wait_ms({"a": 1000, "b": 60_000}, 100) > 4000
+        )
+    assert rate_limits.reserve_slots_if_soon_and_get_wait_ms({"b": 1000}, 100) == 0
 
 
 @pytest.mark.slow
@@ -56,13 +58,13 @@ def test_calls_of_several_workers_together_keep_queue_rate_max(sandbox, settings
     settings.SMS_BATCH_SIZE = 1
     started(make_store(), 4)
     began = time.monotonic()
-    assert [sending.process_next_batch() for _ in range(4)] == ["accepted"] * 4
+    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(4)] == ["accepted"] * 4
     assert time.monotonic() - began >= 1.5
     settings.QUEUE_RATE_DURATION_MS = 1
     jobs.redis_connection().flushdb()
     started(make_store("bob"), 4)
     began = time.monotonic()
-    assert [sending.process_next_batch() for _ in range(4)] == ["accepted"] * 4
+    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(4)] == ["accepted"] * 4
     assert time.monotonic() - began < 1.5
 
 
@@ -70,20 +72,23 @@ def test_a_stores_rate_delays_its_next_batch_and_no_others(sandbox, settings):
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TENANT_MAX = 10, 1
     alice, bob = make_store(), make_store("bob", sender_name="BOBSHOP")
     started(alice, 20)
-    assert sending.process_next_batch() == "accepted"
-    assert sending.process_next_batch() == "postponed"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
     delayed = Batch.objects.get(status="pending")
     assert "rate limit" in delayed.waiting_for
     assert timedelta(seconds=8) < delayed.not_before - timezone.now() < timedelta(seconds=21)
     started(bob, 10)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 def test_the_accounts_rate_delays_everybody(sandbox, settings):
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TRAFFIC_ACCOUNT_MAX = 10, 1
     started(make_store(), 10)
     started(make_store("bob"), 10)
-    assert [sending.process_next_batch(), sending.process_next_batch()] == ["accepted", "postponed"]
+    assert [
+        sending.claim_and_process_next_batch_or_probe(),
+        sending.claim_and_process_next_batch_or_probe(),
+    ] == ["accepted", "postponed"]
 
 
 @pytest.mark.slow
@@ -93,7 +98,7 @@ def test_without_redis_sending_waits(sandbox, settings, monkeypatch, tmp_path):
     started(make_store(), 3)
     nobody = Redis(unix_socket_path=f"{tmp_path}/none.sock")
     monkeypatch.setattr(jobs, "redis_connection", lambda: nobody)
-    assert sending.process_next_batch() == "postponed"
+    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
     assert sandbox.summary()["calls"] == 0
     assert "Redis" in Batch.objects.get().waiting_for
 
@@ -104,10 +109,10 @@ def test_a_long_campaign_does_not_hold_up_a_short_one(sandbox, settings):
     alice, bob = make_store(), make_store("bob", sender_name="BOBSHOP")
     started(alice, 60)
     for _ in range(10):
-        sending.process_next_batch()
+        sending.claim_and_process_next_batch_or_probe()
     started(bob, 5)
     for _ in range(10):
-        sending.process_next_batch()
+        sending.claim_and_process_next_batch_or_probe()
     senders = [m["sender"] for m in sandbox.messages()]
     assert senders[:10] == ["TESTSHOP"] * 10
     assert senders[10:].count("BOBSHOP") == 5
@@ -142,7 +147,7 @@ def quiet_now(settings):
 def test_quiet_hours_delay_a_batch_and_fail_nothing(sandbox, settings):
     quiet_now(settings)
     campaign = started(make_store(), 3)
-    assert sending.process_next_batch() == "postponed"
+    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
     batch = Batch.objects.get()
     assert "quiet hours" in batch.waiting_for
     assert timedelta(minutes=110) < batch.not_before - timezone.now() < timedelta(minutes=121)
@@ -150,21 +155,21 @@ def test_quiet_hours_delay_a_batch_and_fail_nothing(sandbox, settings):
     assert (campaign.status, campaign.queued) == ("sending", 3)
     Batch.objects.update(not_before=None)
     settings.QUIET_HOURS_ALLOW_MARKETING = True
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 def test_service_messages_have_their_own_exemption(sandbox, settings):
     quiet_now(settings)
     settings.QUIET_HOURS_ALLOW_SERVICE = True
     started(make_store(), 3, message_type="service")
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 def test_quiet_hours_are_off_unless_enabled(sandbox, settings):
     quiet_now(settings)
     settings.QUIET_HOURS_ENABLED = False
     started(make_store(), 3)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 def test_what_cannot_go_out_within_its_life_is_skipped_and_not_charged(sandbox, settings):
@@ -172,7 +177,7 @@ def test_what_cannot_go_out_within_its_life_is_skipped_and_not_charged(sandbox, 
     quiet_now(settings)
     campaign = started(store, 3)
     Batch.objects.update(created_at=timezone.now() - timedelta(hours=settings.CAMPAIGN_LIFE_HOURS))
-    assert sending.process_next_batch() == "too late"
+    assert sending.claim_and_process_next_batch_or_probe() == "too late"
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.status, campaign.skipped) == ("completed", 3)
@@ -185,16 +190,19 @@ def test_a_stores_cap_delays_what_is_over_it(sandbox, settings, variable):
     setattr(settings, variable, 5)
     started(make_store(), 10)
     assert sorted(Batch.objects.values_list("size", flat=True)) == [5, 5]
-    assert [sending.process_next_batch(), sending.process_next_batch()] == ["accepted", "postponed"]
+    assert [
+        sending.claim_and_process_next_batch_or_probe(),
+        sending.claim_and_process_next_batch_or_probe(),
+    ] == ["accepted", "postponed"]
     window = timedelta(minutes=1) if "MINUTE" in variable else timedelta(days=1)
     waiting = Batch.objects.get(status="pending")
     first = Batch.objects.get(status="settled")
     assert waiting.not_before == first.submitted_at + window
     started(make_store("bob"), 5)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     Batch.objects.filter(pk=first.pk).update(submitted_at=timezone.now() - window)
     Batch.objects.filter(pk=waiting.pk).update(not_before=None)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 @pytest.mark.parametrize("variable", ["CONTACT_MARKETING_PER_DAY", "CONTACT_MARKETING_PER_WEEK"])
@@ -203,7 +211,7 @@ def test_a_contacts_cap_leaves_it_out_at_enqueue(sandbox, settings, variable):
     target = make_list(store, 3)
     setattr(settings, variable, 1)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     second = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     assert (second.status, second.skipped, second.total) == ("completed", 3, 3)
     assert sandbox.summary()["accepted"] == 3
@@ -220,7 +228,10 @@ def test_a_contacts_cap_leaves_it_out_at_sending(sandbox, settings):
     first = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     second = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     assert (first.queued, second.queued) == (3, 3)
-    assert [sending.process_next_batch(), sending.process_next_batch()] == [
+    assert [
+        sending.claim_and_process_next_batch_or_probe(),
+        sending.claim_and_process_next_batch_or_probe(),
+    ] == [
         "accepted",
         "nothing to send",
     ]

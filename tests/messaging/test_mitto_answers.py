@@ -12,7 +12,7 @@ from django.core.management import call_command
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import mitto, polling, receipts, sending, sending_stop
-from messaging.batch_queue import claim_next_batch
+from messaging.batch_queue import claim_next_batch_unless_stopped
 from messaging.models import Batch, WebhookEvent
 from tests.messaging.test_mitto_client import SMS, answering, client  # noqa: F401 - a fixture
 from tests.support.factories import make_campaign, make_list, make_store
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_any_2xx_and_an_id_by_any_name_is_an_acceptance(sandbox, status, id_name):
     sandbox.behave(accept_status=status, id_name=id_name)
     mine = client(sandbox.url)
-    for result in (mine.send_bulk([SMS, SMS]), mine.send_one(SMS)):
+    for result in (mine.send_bulk_or_singly_if_unsupported([SMS, SMS]), mine.send_one(SMS)):
         assert isinstance(result, mitto.Accepted)
         assert all(item.message_id for item in result.items)
 
@@ -36,7 +36,7 @@ def test_a_bad_number_fails_only_if_mitto_has_words_for_it(sandbox):
     items = {}
     for how in ("item", "bare", "errors"):
         sandbox.behave(bad_number=how)
-        items[how] = mine.send_bulk([SMS, BAD]).items
+        items[how] = mine.send_bulk_or_singly_if_unsupported([SMS, BAD]).items
     assert all(good.message_id for good, _ in items.values())
     assert items["item"][1] == mitto.SentItem(None, "destination is not E.164")
     assert items["bare"][1] == items["errors"][1] == mitto.SentItem(None, "")
@@ -44,7 +44,7 @@ def test_a_bad_number_fails_only_if_mitto_has_words_for_it(sandbox):
 
 def test_problem_details_keep_their_words(sandbox):
     sandbox.behave(bad_number="problem")
-    result = client(sandbox.url).send_bulk([SMS, BAD])
+    result = client(sandbox.url).send_bulk_or_singly_if_unsupported([SMS, BAD])
     assert isinstance(result, mitto.CallRefused) and result.status_code == 400
     assert "One or more validation errors" in result.error
     assert "destination is not E.164" in result.error
@@ -76,7 +76,7 @@ def test_an_error_zero_is_no_error(answering, word):  # noqa: F811
 def test_items_that_name_their_numbers_are_matched_by_them(sandbox):
     sandbox.behave(fault="reordered_items", items_name_destination=1)
     messages = [SMS._replace(destination=f"+30690000000{n}") for n in range(3)]
-    items = client(sandbox.url).send_bulk(messages).items
+    items = client(sandbox.url).send_bulk_or_singly_if_unsupported(messages).items
     numbers = {message["id"]: message["destination"] for message in sandbox.messages()}
     assert [numbers[item.message_id] for item in items] == [m.destination for m in messages]
 
@@ -84,7 +84,7 @@ def test_items_that_name_their_numbers_are_matched_by_them(sandbox):
 @pytest.mark.parametrize("status", [404, 405])
 def test_where_there_are_no_bulk_calls_messages_go_out_one_by_one(sandbox, caplog, status):
     sandbox.behave(without_bulk=status)
-    result = client(sandbox.url).send_bulk([SMS, BAD, SMS])
+    result = client(sandbox.url).send_bulk_or_singly_if_unsupported([SMS, BAD, SMS])
     assert [bool(item.message_id) for item in result.items] == [True, False, True]
     assert result.items[1].error
     assert "no sendmessagesbulk" in caplog.text
@@ -93,17 +93,17 @@ def test_where_there_are_no_bulk_calls_messages_go_out_one_by_one(sandbox, caplo
 def test_bulk_calls_are_tried_again_after_a_while(sandbox, monkeypatch):
     sandbox.behave(without_bulk=404)
     mine = client(sandbox.url)
-    mine.send_bulk([SMS, SMS])
+    mine.send_bulk_or_singly_if_unsupported([SMS, SMS])
     sandbox.behave(without_bulk=0)
     calls = sandbox.summary()["calls"]
-    mine.send_bulk([SMS, SMS])
+    mine.send_bulk_or_singly_if_unsupported([SMS, SMS])
     assert sandbox.summary()["calls"] == calls + 2
     monkeypatch.setattr(mitto, "NO_BULK_SECONDS", 0)
     sandbox.behave(without_bulk=404)
     mine = client(sandbox.url)
-    mine.send_bulk([SMS, SMS])
+    mine.send_bulk_or_singly_if_unsupported([SMS, SMS])
     sandbox.behave(without_bulk=0)
-    assert mine.send_bulk([SMS, SMS]).bulk_id
+    assert mine.send_bulk_or_singly_if_unsupported([SMS, SMS]).bulk_id
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_batch_of_single_sends_that_stops_goes_on_with_the_rest(
     sending._cached_client.cache_clear()
     monkeypatch.setattr(mitto, "MAX_SINGLE_SENDS_SECONDS", 0)
     results = []
-    while (result := sending.process_next_batch()) != "none due":
+    while (result := sending.claim_and_process_next_batch_or_probe()) != "none due":
         results.append(str(result))
     assert results == ["deferred"] * 5 + ["accepted"]
     assert statuses() == ["sent"] * 6
@@ -132,11 +132,13 @@ def test_a_batch_of_single_sends_that_stops_goes_on_with_the_rest(
 
 
 def test_an_item_without_id_and_words_is_unknown(campaign):
-    batch = claim_next_batch()
-    messages = sending.mark_submitting_and_check_messages(batch)
+    batch = claim_next_batch_unless_stopped()
+    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     items = [mitto.SentItem(f"id{n}") for n in range(4)]
     items += [mitto.SentItem(None, "bad number"), mitto.SentItem(None)]
-    assert sending.settle_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
+    assert (
+        sending.settle_halve_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
+    )
     assert statuses() == ["failed"] + ["sent"] * 4 + ["unknown"]
 
 
@@ -150,7 +152,7 @@ def test_a_call_is_capped_by_its_bytes(campaign, settings, monkeypatch):
 
 def test_a_message_that_fails_after_it_was_accepted_has_failed(sandbox, campaign):
     sandbox.behave(fails_after_acceptance=1, receipt_delay_ms=0)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     Batch.objects.update(settled_at="2026-01-01T00:00:00Z")
     polling._poll_and_record_statuses(Batch.objects.all())
     assert statuses() == ["failed"] * 6
@@ -164,7 +166,7 @@ def polled(sandbox, campaign):
 
     def poll(**switches):
         sandbox.behave(receipt_delay_ms=0, **switches)
-        assert sending.process_next_batch() == "accepted"
+        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
         Batch.objects.update(settled_at="2026-01-01T00:00:00Z")
         return polling._poll_and_record_statuses(Batch.objects.all())
 
@@ -232,7 +234,7 @@ def test_sends_and_status_queries_go_through_the_proxy(proxy, polled, sandbox):
 
 def test_a_proxy_that_refuses_stops_the_account_and_loses_nothing(campaign, settings, answering):  # noqa: F811
     settings.MITTO_PROXY = answering(407, {}, b"log in first")
-    assert sending.process_next_batch() == "account refused"
+    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
     assert "407: log in first" in sending_stop.describe_stops()[0]
     assert statuses() == ["queued"] * 6
 
@@ -241,7 +243,7 @@ def test_a_sender_with_an_inner_space_stands_on_the_message(sandbox):
     store = make_store(sender_name="My Shop 24")
     store.full_clean(exclude=["password"])
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     assert [message["sender"] for message in sandbox.messages()] == ["My Shop 24"]
 
 

@@ -19,7 +19,10 @@ from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
 from messaging import opt_in_requests, replies, sending, tasks
 from messaging.models import Batch, DirectMessage, Wallet
-from messaging.opt_in_requests import ask_for_consent, send_waiting_opt_in_requests
+from messaging.opt_in_requests import (
+    get_or_send_opt_in_request_or_raise_blocked,
+    send_or_close_waiting_opt_in_requests,
+)
 from messaging.opt_in_secrets import signed_confirm_url
 from messaging.reply_reading import is_only_a_yes
 from tests.support.checks import ledger_balances, lock_held_elsewhere
@@ -42,7 +45,7 @@ def contact(alice):
 
 
 def ask(contact):
-    return ask_for_consent(contact, by="test")
+    return get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
 
 
 def wait_for_job(contact, **fields):
@@ -65,8 +68,8 @@ def test_a_contact_is_asked_once_by_a_message_that_the_store_pays(alice, contact
     assert ask(contact) == request
     assert not is_subscribed(contact)
     assert Wallet.objects.get().reserved_balance == 1
-    assert sending.process_next_batch() == "accepted"
-    assert sending.process_next_batch() == "none due"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "none due"
     assert Wallet.objects.get().balance == 999 and ledger_balances(alice)
     (sent,) = sandbox.messages()
     assert sent["destination"] == PHONE
@@ -95,7 +98,7 @@ def test_a_sender_that_can_be_answered_offers_the_reply_word(contact, sandbox):
     contact.owner.sender_name = NUMBER
     contact.owner.save()
     ask(contact)
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     assert "reply YES, or open http" in sandbox.messages()[0]["text"]
 
 
@@ -111,7 +114,7 @@ def test_a_store_asks_in_its_own_words(alice, contact, sandbox, wording, text):
     alice.save()
     request = ask(Contact.objects.get())
     assert request.version == "spring 2"
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     sent = sandbox.messages()[0]["text"]
     assert re.sub(r"https?://\S+", "LINK", sent) == text
     assert Wallet.objects.get().balance == 1000 - DirectMessage.objects.get().segments
@@ -139,9 +142,9 @@ def test_who_must_not_be_asked_is_not_asked(alice, fields, reason):
     with pytest.raises(SendingBlocked, match=reason):
         ask(contact)
     wait_for_job(contact)
-    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
+    assert send_or_close_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
     assert not DirectMessage.objects.exists()
-    assert send_waiting_opt_in_requests() == {}
+    assert send_or_close_waiting_opt_in_requests() == {}
 
 
 @pytest.mark.parametrize("whose", ["own", "everybody's"])
@@ -151,7 +154,7 @@ def test_a_suppressed_number_is_not_asked(alice, contact, whose):
     with pytest.raises(SendingBlocked, match="opted out"):
         ask(contact)
     wait_for_job(contact)
-    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
+    assert send_or_close_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
 
 
 @pytest.mark.parametrize(
@@ -186,10 +189,10 @@ def quiet_now(settings, store):
 def test_nobody_is_asked_in_quiet_hours_and_everybody_after_them(alice, contact, settings):
     quiet_now(settings, alice)
     assert ask(contact).tracking_id is None
-    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 0}
+    assert send_or_close_waiting_opt_in_requests() == {"sent": 0, "closed": 0}
     assert not DirectMessage.objects.exists()
     settings.QUIET_HOURS_ENABLED = False
-    assert send_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
+    assert send_or_close_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
     assert OptInRequest.objects.get().expires_at > timezone.now() + timedelta(hours=71)
 
 
@@ -206,7 +209,7 @@ def test_the_job_asks_in_batches_and_each_contact_once(alice, settings, sandbox)
     ]  # fmt: skip
     assert jobs.count_waiting_jobs("sms") == 4
     assert tasks.send_opt_in_requests() == {}
-    while sending.process_next_batch() != "none due":
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
     sent = [(m["sender"], m["destination"]) for m in sandbox.messages()]
     assert len(sent) == len(set(sent)) == 9
@@ -226,7 +229,7 @@ def test_a_store_that_cannot_pay_waits_and_does_not_stop_the_others(alice):
     OptInRequest.objects.without_written_message().update(
         created_at=timezone.now() - timedelta(hours=73)
     )
-    assert send_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
+    assert send_or_close_waiting_opt_in_requests() == {"sent": 0, "closed": 1}
     assert DirectMessage.objects.count() == 1
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.owner) == ("opt-in requests not sent", poor)
@@ -244,12 +247,12 @@ def test_a_job_that_is_killed_before_its_commit_asks_nobody_and_the_next_asks_on
 
     monkeypatch.setattr(opt_in_requests, "execute", killed)
     with pytest.raises(KeyboardInterrupt):
-        send_waiting_opt_in_requests()
+        send_or_close_waiting_opt_in_requests()
     assert not DirectMessage.objects.exists() and Wallet.objects.get().reserved_balance == 0
     monkeypatch.setattr(opt_in_requests, "execute", write)
     for _ in range(2):
-        send_waiting_opt_in_requests()
-    while sending.process_next_batch() != "none due":
+        send_or_close_waiting_opt_in_requests()
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
     assert len(sandbox.messages()) == 1
 
@@ -257,8 +260,8 @@ def test_a_job_that_is_killed_before_its_commit_asks_nobody_and_the_next_asks_on
 def test_the_job_does_nothing_while_another_is_at_work(contact):
     wait_for_job(contact)
     with lock_held_elsewhere("opt-in requests"):
-        assert send_waiting_opt_in_requests() == {}
-    assert send_waiting_opt_in_requests()["sent"] == 1
+        assert send_or_close_waiting_opt_in_requests() == {}
+    assert send_or_close_waiting_opt_in_requests()["sent"] == 1
 
 
 def test_the_job_leaves_a_contact_whose_consent_is_being_changed_to_the_next_run(alice, contact):
@@ -268,7 +271,7 @@ def test_the_job_leaves_a_contact_whose_consent_is_being_changed_to_the_next_run
     found = []
 
     def run():
-        found.append(send_waiting_opt_in_requests())
+        found.append(send_or_close_waiting_opt_in_requests())
         connection.close()
 
     with transaction.atomic():
@@ -278,7 +281,7 @@ def test_the_job_leaves_a_contact_whose_consent_is_being_changed_to_the_next_run
         thread.join(20)
     assert found == [{"sent": 1, "closed": 0}]
     assert DirectMessage.objects.get().to == other.phone
-    assert send_waiting_opt_in_requests()["sent"] == 1
+    assert send_or_close_waiting_opt_in_requests()["sent"] == 1
 
 
 @pytest.mark.parametrize("change", ["unsubscribed", "service_revoked"])
@@ -289,8 +292,8 @@ def test_who_says_no_before_the_call_is_not_asked(contact, sandbox, change, when
     else:
         wait_for_job(contact)
     change_consent(contact.pk, change, source="test")
-    send_waiting_opt_in_requests()
-    while sending.process_next_batch() != "none due":
+    send_or_close_waiting_opt_in_requests()
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
     assert sandbox.messages() == []
     assert OptInRequest.objects.get().closed_at
@@ -304,14 +307,14 @@ def test_a_contact_with_another_number_is_not_asked_at_the_old_one(contact, sand
     ask(contact)
     contact.phone = "+306900000002"
     contact.save()
-    assert sending.process_next_batch() == "nothing to send"
+    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
     assert sandbox.messages() == [] and OptInRequest.objects.get().closed_at
 
 
 def test_a_contact_that_is_erased_is_not_asked(contact, sandbox):
     ask(contact)
     rights.erase_or_restrict_person(PHONE, by="test")
-    assert sending.process_next_batch() == "nothing to send"
+    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
     assert sandbox.messages() == []
 
 
@@ -333,7 +336,7 @@ def asked(contact, sender=NUMBER):
     contact.owner.sender_name = sender
     contact.owner.save()
     request = ask(contact)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     return request
 
 

@@ -19,7 +19,11 @@ from messaging.inbox import NewEvent
 from messaging.models import Batch, CreditReservation, Tally, Wallet, WebhookEvent
 from messaging.outcomes import record_outcomes_and_settle_credits
 from messaging.polling import StatusQuery
-from messaging.tallies import slot_start, slot_start_sql, wait_bound_index_sql
+from messaging.tallies import (
+    delivery_wait_bound_index_sql,
+    five_minute_slot_start,
+    five_minute_slot_start_sql,
+)
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import one_waits_for_a_lock, wait_until
 
@@ -36,7 +40,7 @@ def post(client, events, **options):
 def sent_campaign(name="alice", size=3):
     store = make_store(name)
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
-    while sending.process_next_batch() != "none due":
+    while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
     return campaign
 
@@ -87,7 +91,9 @@ def test_any_order_of_receipts_and_polls_ends_in_the_same_state(seed, sandbox, c
     messages = messages_of(shuffled)
     by_receipt, by_poll = [], []
     for message, history in zip(messages, histories, strict=True):
-        finals = [e for e in history if receipts.message_status_of(e[0]) != "sent"]
+        finals = [
+            e for e in history if receipts.message_status_or_sent_if_not_final(e[0]) != "sent"
+        ]
         lost = draw.random() < 0.2  # every final receipt; then a poll brings the last word
         for each in history:
             if not (lost and each in finals):
@@ -106,8 +112,8 @@ def test_any_order_of_receipts_and_polls_ends_in_the_same_state(seed, sandbox, c
         for message, (word, minutes, code) in by_poll[:50]:
             report = mitto.MessageReport(word, "", BEGAN + timedelta(minutes=minutes))
             question = StatusQuery(message.pk, message.provider_message_id, "")
-            if receipts.message_status_of(word) != "failed" or code == "":
-                polling.record_status_answers_and_events(
+            if receipts.message_status_or_sent_if_not_final(word) != "failed" or code == "":
+                polling.record_status_answers_and_stop_if_refused_or_mismatched(
                     CampaignMessage, [question], [report], new_counts()
                 )
             else:  # polls carry no code; the receipt does
@@ -126,7 +132,7 @@ def strongest(finals):
     """The final words that decide: the latest, the later in our order of several at once."""
 
     def strength(e):
-        status = receipts.message_status_of(e[0])
+        status = receipts.message_status_or_sent_if_not_final(e[0])
         return e[1], str(status), e[0].lower(), (e[2] or "undelivered") * (status == "failed")
 
     return [max(finals, key=strength)]
@@ -166,8 +172,9 @@ def assert_tallies_are_true(campaign):
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {slot_start_sql("COALESCE(delivered_at, failed_at)")}, status,
-                CASE status WHEN 'delivered' THEN {wait_bound_index_sql("sent_at", "delivered_at")}
+            SELECT {five_minute_slot_start_sql("COALESCE(delivered_at, failed_at)")}, status,
+                CASE status WHEN 'delivered'
+                    THEN {delivery_wait_bound_index_sql("sent_at", "delivered_at")}
                     ELSE error_code END, count(*)
             FROM campaigns_campaignmessage
             WHERE campaign_id = %s AND status IN ('delivered', 'failed') GROUP BY 1, 2, 3
@@ -212,8 +219,8 @@ def test_each_change_is_kept_with_where_it_came_from(sandbox, client):
     [message] = messages_of(campaign)
     sandbox.behave(receipt_delay_ms=10**9)
     Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=11))
-    polling.poll_recent_messages()
-    polling.poll_recent_messages()
+    polling.poll_recent_messages_unless_running()
+    polling.poll_recent_messages_unless_running()
     post(client, event(message, "Delivered", 1))
     receipts.wait_and_apply_received_receipts()
     kept = WebhookEvent.objects.order_by("pk").values_list(
@@ -490,7 +497,9 @@ def test_a_receipt_counts_once_if_a_poll_records_the_message_meanwhile(word, san
 
     applying = threading.Thread(target=apply)
     with transaction.atomic():
-        polled = NewEvent.from_receipt(event(message, "Delivered", 1)).outcome(message.pk)
+        polled = NewEvent.from_receipt_or_failed_if_unreadable(
+            event(message, "Delivered", 1)
+        ).outcome(message.pk)
         record_outcomes_and_settle_credits(CampaignMessage, [polled])
         applying.start()
         wait_until(one_waits_for_a_lock)
@@ -509,4 +518,4 @@ def test_a_message_counts_as_accepted_once_and_when_mitto_took_it(sandbox, clien
         post(client, [event(message, word, minutes)])
         receipts.wait_and_apply_received_receipts()
     accepted = Tally.objects.filter(event="accepted").values_list("slot", "count")
-    assert list(accepted) == [(slot_start(message.sent_at), 1)]
+    assert list(accepted) == [(five_minute_slot_start(message.sent_at), 1)]

@@ -18,7 +18,7 @@ from contacts.models import ConsentEvent, Contact, MessageType, Suppression
 from contacts.phones import phone_hash
 from messaging import replies, sending
 from messaging.models import DirectMessage, Wallet, WebhookEvent
-from messaging.reply_reading import read_reply
+from messaging.reply_reading import read_consent_request_of_reply
 from tests.support.factories import make_campaign, make_list, make_store
 
 URL = "/webhooks/mitto/inbound"
@@ -32,7 +32,7 @@ PHONE = "+306900000000"
      "désabonner", "Baja", "CANCELAR", "Basta", "annulla", "“STOP”", "Sto\u0301p"],
 )  # fmt: skip
 def test_words_that_opt_out(text):
-    assert read_reply(text).request == "stop"
+    assert read_consent_request_of_reply(text).request == "stop"
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_words_that_opt_out(text):
      "stop by our new shop in the centre of the town tomorrow", "Ende gut", "1"],
 )  # fmt: skip
 def test_words_that_do_not(text):
-    assert read_reply(text).request == ""
+    assert read_consent_request_of_reply(text).request == ""
 
 
 @pytest.mark.parametrize("text", ["START", "unstop", "Έναρξη", "ΕΓΓΡΑΦΗ", "alta", "Anmelden!"])
 def test_words_that_opt_in_again(text):
-    assert read_reply(text).request == "start"
+    assert read_consent_request_of_reply(text).request == "start"
 
 
 def write(client, text, sender=PHONE, **more):
@@ -63,7 +63,7 @@ def messaged(db, sandbox):
     def send(name, days=0, **store):
         owner = make_store(name, **store)
         campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
-        while sending.process_next_batch() != "none due":
+        while sending.claim_and_process_next_batch_or_probe() != "none due":
             pass
         CampaignMessage.objects.filter(campaign=campaign).update(
             sent_at=timezone.now() - timedelta(days=days)
@@ -348,7 +348,7 @@ def test_a_store_may_have_an_opt_out_confirmed(messaged, client, sandbox):
     write(client, "stop")
     text = "Διαγραφήκατε από Anna's. Δεν θα λαμβάνετε άλλες προσφορές."
     assert confirmations() == [(PHONE, text)]
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     assert DirectMessage.objects.get().status == "sent"
     assert Wallet.objects.get(owner=anna).balance == 1000 - 3  # two of the campaign, and this one
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from messaging.reply_reading import LANGUAGE_FOLDER, LONGEST_TEXT, read_reply
+from messaging.reply_reading import LANGUAGE_FOLDER, LONGEST_TEXT, read_consent_request_of_reply
 
 CASES = Path(__file__).parent.parent / "data" / "cases" / "inbound"
 
 
 def request_in(text):
-    return read_reply(text).request or "none"
+    return read_consent_request_of_reply(text).request or "none"
 
 
 def cases():
@@ -94,7 +94,7 @@ def test_a_sentence_that_merely_has_the_word_is_no_stop(text):
      ("stop or start", "stop"), ("START. STOP.", "stop"), ("STOP. Are you open on Sunday?", "")],
 )  # fmt: skip
 def test_what_is_not_sure_is_for_a_person_with_a_proposal(text, proposed):
-    assert read_reply(text) == ("review", proposed)
+    assert read_consent_request_of_reply(text) == ("review", proposed)
 
 
 def test_a_message_that_is_sent_back_is_no_request_of_its_own():

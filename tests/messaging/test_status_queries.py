@@ -48,42 +48,42 @@ def asked_about():
 @pytest.mark.parametrize(("minutes", "asked"), [(9, 0), (11, 1), (119, 1), (121, 0)])
 def test_the_poller_asks_between_ten_minutes_and_two_hours(minutes, asked):
     make_batches(1, minutes=minutes)
-    polling.poll_recent_messages()
+    polling.poll_recent_messages_unless_running()
     assert asked_about() == asked
 
 
 @pytest.mark.parametrize(("hours", "asked"), [(1.9, 0), (2.1, 1), (71, 1), (73, 0)])
 def test_the_refresh_asks_between_two_hours_and_three_days(hours, asked):
     make_batches(1, minutes=hours * 60)
-    polling.poll_older_messages()
+    polling.poll_older_messages_unless_running()
     assert asked_about() == asked
 
 
 def test_a_batch_whose_messages_all_have_a_receipt_is_not_asked_about():
     make_batches(1, awaiting=1)
     Batch.objects.update(awaiting=0)
-    polling.poll_recent_messages()
+    polling.poll_recent_messages_unless_running()
     assert asked_about() == 0
 
 
 def test_one_run_asks_about_two_hundred_batches():
     make_batches(201)
-    polling.poll_recent_messages()
+    polling.poll_recent_messages_unless_running()
     assert asked_about() == 200
-    polling.poll_recent_messages()
+    polling.poll_recent_messages_unless_running()
     assert asked_about() == 201, "those that were left out come first"
 
 
 def test_one_run_asks_about_five_thousand_messages():
     make_batches(7, awaiting=1000)
-    polling.poll_recent_messages()
+    polling.poll_recent_messages_unless_running()
     assert asked_about() == 5
 
 
 @pytest.mark.parametrize(
     ("work", "poll", "minutes"),
-    [("delivery status poller", polling.poll_recent_messages, 11),
-     ("status refresh", polling.poll_older_messages, 180)],
+    [("delivery status poller", polling.poll_recent_messages_unless_running, 11),
+     ("status refresh", polling.poll_older_messages_unless_running, 180)],
 )  # fmt: skip
 def test_two_runs_do_not_ask_at_the_same_time(work, poll, minutes):
     make_batches(1, minutes=minutes)
@@ -115,7 +115,7 @@ def sent(sandbox):
     def send(size, name="alice"):
         store = make_store(name)
         campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
-        assert sending.process_next_batch() == "accepted"
+        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
         Batch.objects.update(settled_at=ago(minutes=11))
         return list(CampaignMessage.objects.filter(campaign=campaign).order_by("pk"))
 
@@ -128,15 +128,15 @@ def test_questions_wait_for_their_rate(sent, settings):
     sent(101)
     settings.STATUS_RATE_MAX = 50
     began = time.monotonic()
-    assert polling.poll_recent_messages()["asked"] == 101
+    assert polling.poll_recent_messages_unless_running()["asked"] == 101
     assert time.monotonic() - began >= 2.0
 
 
 def test_questions_use_up_the_rate_that_all_processes_share(sent, settings):
     sent(60)
     settings.STATUS_RATE_MAX = 1
-    assert polling.poll_recent_messages()["asked"] == 60
-    assert 30_000 < rate_limits.reserve_slot_and_get_wait_ms({"status": 1}, 0) <= 60_000
+    assert polling.poll_recent_messages_unless_running()["asked"] == 60
+    assert 30_000 < rate_limits.reserve_slots_if_soon_and_get_wait_ms({"status": 1}, 0) <= 60_000
 
 
 def answer(*answers):
@@ -146,7 +146,9 @@ def answer(*answers):
         for message in CampaignMessage.objects.order_by("pk")
     ]
     counts = {"asked": 0, "final": 0, "not_found": 0, "unanswered": 0}
-    polling.record_status_answers_and_events(CampaignMessage, rows, list(answers), counts)
+    polling.record_status_answers_and_stop_if_refused_or_mismatched(
+        CampaignMessage, rows, list(answers), counts
+    )
     return counts
 
 
@@ -208,7 +210,7 @@ def test_only_messages_of_the_batches_that_have_no_final_word_are_asked_about(se
     first, second = sent(2)
     sent(1, "bob")
     CampaignMessage.objects.filter(pk=first.pk).update(status="delivered")
-    asked = polling.sent_and_unknown_messages_to_query(CampaignMessage, [first.batch_id])
+    asked = polling.all_unknown_then_sent_messages_of_batches(CampaignMessage, [first.batch_id])
     assert [row.pk for row in asked] == [second.pk]
 
 
@@ -217,7 +219,9 @@ def test_messages_asked_least_recently_come_first(sent):
     for message, minutes in zip(messages, (5, None, 9), strict=True):
         message.delivery_last_checked_at = minutes and ago(minutes=minutes)
         message.save()
-    asked = polling.sent_and_unknown_messages_to_query(CampaignMessage, [messages[0].batch_id])
+    asked = polling.all_unknown_then_sent_messages_of_batches(
+        CampaignMessage, [messages[0].batch_id]
+    )
     assert [row.pk for row in asked] == [messages[1].pk, messages[2].pk, messages[0].pk]
 
 

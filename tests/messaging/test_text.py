@@ -14,7 +14,7 @@ from messaging.text import (
     Template,
     clean_value_or_empty_if_placeholder,
     count_parts,
-    tag_problem,
+    tag_problem_or_empty,
 )
 
 
@@ -44,7 +44,7 @@ def test_placeholders_are_filled_and_line_breaks_kept():
             "{{Fïrst_Námé}}", "{{first name|there}}", "{{ first_name | my friend }}"],
 )  # fmt: skip
 def test_a_tag_is_written_with_spaces_case_and_accents_as_people_do(tag):
-    assert not tag_problem(f"Hi {tag}!")
+    assert not tag_problem_or_empty(f"Hi {tag}!")
     assert Template(f"Hi {tag}!").render({"first_name": "Ann"}) == "Hi Ann!"
 
 
@@ -81,7 +81,7 @@ def test_an_empty_value_leaves_no_gap(text, filled):
      (":-}", "} is no tag"), ("{{first_name}} {% if x %}", "{% if x %} is no tag")],
 )  # fmt: skip
 def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, hint):
-    assert hint in tag_problem(text)
+    assert hint in tag_problem_or_empty(text)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, h
      ("https://shop.gr/?e=*|EMAIL|*", "write {{email}}")],
 )  # fmt: skip
 def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
-    assert hint in tag_problem(text)
+    assert hint in tag_problem_or_empty(text)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,16 @@ def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
     ],
 )
 def test_a_default_in_the_form_of_another_program_is_a_problem(default):
-    assert "write {{first_name|φίλε}}" in tag_problem(f"Hi {{{{ first_name | {default} }}}}")
+    assert "write {{first_name|φίλε}}" in tag_problem_or_empty(
+        f"Hi {{{{ first_name | {default} }}}}"
+    )
 
 
 @pytest.mark.parametrize("after", ["now", "2", "/sale", "?utm=1", "&a", "{{first_name}}"])
 def test_an_offer_link_that_what_follows_would_lengthen_is_a_problem(after):
-    assert "Put a space after {{offer_link}}" in tag_problem(f"See {{{{offer_link}}}}{after}")
+    assert "Put a space after {{offer_link}}" in tag_problem_or_empty(
+        f"See {{{{offer_link}}}}{after}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,7 @@ def test_an_offer_link_that_what_follows_would_lengthen_is_a_problem(after):
      "https://a.gr/%CE%B1%CE%B2", "Hi {{first_name|friend: you}}", "{{first_name|c'est toi}}"],
 )  # fmt: skip
 def test_what_only_resembles_a_mistake_is_none(text):
-    assert not tag_problem(text)
+    assert not tag_problem_or_empty(text)
 
 
 @pytest.mark.parametrize(

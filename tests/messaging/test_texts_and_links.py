@@ -11,8 +11,16 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import tallies
 from messaging.addresses import is_http_url_with_host
-from messaging.batch_writing import BatchSource, NewMessage, write_batches_and_messages
-from messaging.links import OwnedText, create_links_and_shorten_urls, replace_urls_with_sample_links
+from messaging.batch_writing import (
+    BatchSource,
+    NewMessage,
+    insert_batches_and_messages_and_tally_skipped,
+)
+from messaging.links import (
+    OwnedText,
+    create_links_and_shorten_long_urls,
+    replace_long_urls_with_sample_links,
+)
 from messaging.models import Batch, ShortLink, Tally
 from messaging.statuses import TallyEvent
 from messaging.text import count_parts, sms_encoding
@@ -59,7 +67,7 @@ def test_a_text_has_ten_parts_at_most():
 def test_an_address_that_begins_with_another_has_a_link_of_its_own():
     store = make_store()
     text = f"{OFFER} or {OFFER}/2 or {OFFER}/2/more"
-    short = create_links_and_shorten_urls({0: OwnedText(store.pk, 1, text)})[0]
+    short = create_links_and_shorten_long_urls({0: OwnedText(store.pk, 1, text)})[0]
     links = {link.target_url: link.short_code for link in ShortLink.objects.all()}
     assert set(links) == {OFFER, f"{OFFER}/2", f"{OFFER}/2/more"}
     assert short == " or ".join(
@@ -69,13 +77,13 @@ def test_an_address_that_begins_with_another_has_a_link_of_its_own():
 
 def test_two_stores_have_links_of_their_own_to_one_address():
     alice, bob = make_store(), make_store("bob")
-    texts = create_links_and_shorten_urls(
+    texts = create_links_and_shorten_long_urls(
         {store.pk: OwnedText(store.pk, None, OFFER) for store in (alice, bob)}
     )
     for store in (alice, bob):
         link = ShortLink.objects.get(owner=store)
         assert texts[store.pk].endswith(f"/s/{link.short_code}")
-    again = create_links_and_shorten_urls(
+    again = create_links_and_shorten_long_urls(
         {0: OwnedText(alice.pk, None, OFFER), 1: OwnedText(alice.pk, 7, OFFER)}
     )
     assert again[0] == texts[alice.pk] and again[1] != again[0]
@@ -84,7 +92,7 @@ def test_two_stores_have_links_of_their_own_to_one_address():
 
 @pytest.mark.parametrize("mark", [".", ",", ";", ":", "!", "?", ")", "]", "'", '"', "»"])
 def test_the_mark_after_an_address_is_not_part_of_it(mark):
-    short = create_links_and_shorten_urls(
+    short = create_links_and_shorten_long_urls(
         {0: OwnedText(make_store().pk, None, f"See {OFFER}{mark}")}
     )[0]
     assert short.endswith(mark)
@@ -96,7 +104,7 @@ def test_an_address_that_is_short_already_stays():
     own = "http://127.0.0.1:1/s/12345678"
     same = "http://shop.io/".ljust(len(own), "a")
     longer = f"{same}a"
-    texts = create_links_and_shorten_urls(
+    texts = create_links_and_shorten_long_urls(
         {0: OwnedText(store.pk, None, same), 1: OwnedText(store.pk, None, longer)}
     )
     assert texts[0] == same
@@ -105,10 +113,10 @@ def test_an_address_that_is_short_already_stays():
 
 def test_a_preview_is_as_long_as_the_text_and_makes_no_link():
     text = f"Look: {OFFER}, or {OFFER}/2!"
-    preview = replace_urls_with_sample_links(text)
+    preview = replace_long_urls_with_sample_links(text)
     assert not ShortLink.objects.exists()
     assert len(preview) == len(
-        create_links_and_shorten_urls({0: OwnedText(make_store().pk, None, text)})[0]
+        create_links_and_shorten_long_urls({0: OwnedText(make_store().pk, None, text)})[0]
     )
 
 
@@ -129,11 +137,12 @@ def test_a_time_falls_in_the_same_five_minutes_here_and_in_the_database():
     times += [begin, begin + timedelta(minutes=5), begin + timedelta(seconds=299.999)]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT t, {tallies.slot_start_sql('t')} FROM unnest(%s::timestamptz[]) AS t",
+            f"SELECT t, {tallies.five_minute_slot_start_sql('t')}"
+            " FROM unnest(%s::timestamptz[]) AS t",
             [times],
         )
         found = dict(cursor.fetchall())
-    assert {time: tallies.slot_start(time) for time in times} == found
+    assert {time: tallies.five_minute_slot_start(time) for time in times} == found
     assert all(timedelta(0) <= time - slot < timedelta(minutes=5) for time, slot in found.items())
 
 
@@ -142,7 +151,8 @@ def test_the_time_until_delivery_is_counted_in_bounds_that_grow():
     with connection.cursor() as cursor:
         for seconds, place in bounds.items():
             cursor.execute(
-                f"SELECT {tallies.wait_bound_index_sql('t', 't + %s')} FROM (SELECT now() AS t) x",
+                f"SELECT {tallies.delivery_wait_bound_index_sql('t', 't + %s')}"
+                " FROM (SELECT now() AS t) x",
                 [timedelta(seconds=seconds)],
             )
             assert cursor.fetchone()[0] == place, seconds
@@ -151,7 +161,7 @@ def test_the_time_until_delivery_is_counted_in_bounds_that_grow():
 @pytest.mark.parametrize("source", [None, 7])
 def test_the_same_thing_counted_twice_is_one_counter(source):
     store = make_store()
-    slot = tallies.slot_start(timezone.now())
+    slot = tallies.five_minute_slot_start(timezone.now())
     place = tallies.TallyKey(store.pk, "direct", source, slot, TallyEvent.OPTED_OUT.value, "")
     for count in (1, 2, -1):
         tallies.add_to_tallies({place: count})
@@ -176,7 +186,7 @@ def test_each_source_has_batches_of_its_own_with_turns_one_after_the_other(setti
     ]
     sources = {c.pk: BatchSource(f"FROM{c.pk}", "marketing") for c in campaigns}
     made = {1: 0, 2: 0, 3: 5}
-    batches = write_batches_and_messages(
+    batches = insert_batches_and_messages_and_tally_skipped(
         CampaignMessage, lines, sources, first_turn=10, batch_counts_by_source=made
     )
     kept = Batch.objects.order_by("pk").values_list("owner", "source_id", "sender", "size", "turn")
@@ -200,6 +210,6 @@ def test_each_source_has_batches_of_its_own_with_turns_one_after_the_other(setti
 def test_two_stores_count_what_has_no_campaign_each_for_itself():
     alice, bob = make_store("alice"), make_store("bob")
     for store in (alice, bob, bob):
-        tallies.add_one_to_tally(store.pk, "direct", None, TallyEvent.OPTED_OUT)
+        tallies.add_one_to_tally_of_now(store.pk, "direct", None, TallyEvent.OPTED_OUT)
     counted = Tally.objects.order_by("owner").values_list("owner", "count")
     assert list(counted) == [(alice.pk, 1), (bob.pk, 2)]

@@ -16,7 +16,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from contacts.models import Contact
 from messaging import replies
 from messaging.models import WebhookEvent
-from messaging.webhooks import MAX_BODY_BYTES, SIGNED_BODY_LIMIT, django_view
+from messaging.webhooks import MAX_BODY_BYTES, SIGNED_BODY_LIMIT, answer_webhook_through_django
 from tests.support.factories import make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ def request(body, path="delivery", content_type=JSON, method="POST", **headers):
         **TOKEN,
         **headers,
     }
-    answer = django_view(WSGIRequest(environ))
+    answer = answer_webhook_through_django(WSGIRequest(environ))
     return answer.status_code, answer.content.decode()
 
 

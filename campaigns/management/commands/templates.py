@@ -9,7 +9,7 @@ from astronote.common.counts import counted
 from astronote.common.languages import language_of_store_or_country
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
-from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_to_store
+from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_and_audit
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         if action == "add-library":
             actor = get_operator_or_command_error(by) if by else "command line"
             try:
-                count = copy_missing_library_templates_to_store(
+                count = copy_missing_library_templates_and_audit(
                     owner, language or language_of_store_or_country(owner), by=actor
                 )
             except ValueError as error:

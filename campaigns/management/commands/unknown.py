@@ -16,9 +16,9 @@ from messaging.models import Batch, OutboundMessage
 from messaging.statuses import MessageStatus
 
 ACTIONS = {
-    "delivered": unknown_messages.mark_unknown_delivered_and_charge,
-    "failed": unknown_messages.mark_unknown_failed_and_release,
-    "resend": unknown_messages.requeue_unknown_in_new_batches,
+    "delivered": unknown_messages.mark_unknown_delivered_charge_and_audit,
+    "failed": unknown_messages.mark_unknown_failed_release_and_audit,
+    "resend": unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
 }
 
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             if answer != "yes":
                 raise CommandError("nothing was sent")
         try:
-            count = unknown_messages.resolve_unknown_by_batch(
+            count = unknown_messages.resolve_unknown_in_transaction_per_batch(
                 ACTIONS[action], model, by="command line", **filters
             )
         except InsufficientCredits as error:

@@ -33,7 +33,9 @@ class Command(BaseCommand):
 
     def handle(self, *, everything: bool, **options: Any) -> None:
         try:
-            restored = stop_and_mark_unknown_after_restore(by="command line", everything=everything)
+            restored = stop_and_mark_unknown_after_restore(
+                by="command line", every_open_batch=everything
+            )
         except RedisError as error:
             raise CommandError(
                 f"Redis cannot be reached ({type(error).__name__}): nothing has changed. Start it,"

@@ -36,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *, action: str, reason: str | None, by: str | None, **options: Any) -> None:
         if action == "go-on":
             try:
-                _end_named_or_account_stop(reason, by=by)
+                _end_named_or_only_account_stop_or_raise(reason, by=by)
             except sending_stop.CannotGoOn as error:
                 raise CommandError(str(error)) from None
         waiting = sending_stop.count_waiting_messages_and_credits()
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             self.stdout.write(stopped or f"Sending is not stopped; {wait} turn.")
 
 
-def _end_named_or_account_stop(reason: str | None, *, by: str | None) -> None:
+def _end_named_or_only_account_stop_or_raise(reason: str | None, *, by: str | None) -> None:
     """End the stop that is named.
 
     Without a name only that of a refused account ends, and only if no other stands: the others need
@@ -62,9 +62,9 @@ def _end_named_or_account_stop(reason: str | None, *, by: str | None) -> None:
     """
     actor = get_operator_or_command_error(by) if by else "command line"
     if reason:
-        sending_stop.let_sending_go_on(StopReason(reason), by=actor)
+        sending_stop.let_sending_go_on_or_raise(StopReason(reason), by=actor)
     elif others := SendingStop.objects.exclude(reason=StopReason.ACCOUNT_REFUSED):
         names = ", ".join(sorted(stop.reason for stop in others))
         raise sending_stop.CannotGoOn(f"name the reason; sending is stopped for: {names}")
     else:
-        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by=actor)
+        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by=actor)

@@ -45,7 +45,9 @@ class Command(BaseCommand):
 
     def handle(self, *, store: str, **options: Any) -> None:
         owner = get_store_or_command_error(store)
-        changes = dict(self._parse_setting_change(change) for change in options["set"])
+        changes = dict(
+            self._parse_setting_change_or_command_error(change) for change in options["set"]
+        )
         try:
             for name, value in changes.items():
                 field = cast("Field[Any, Any]", owner._meta.get_field(name))
@@ -74,7 +76,7 @@ class Command(BaseCommand):
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if options["json"] else lines)
 
-    def _parse_setting_change(self, change: str) -> tuple[str, str | None]:
+    def _parse_setting_change_or_command_error(self, change: str) -> tuple[str, str | None]:
         name, separator, value = change.partition("=")
         if not separator or name not in SETTINGS:
             raise CommandError(f"{change}: use SETTING=VALUE, with one of {', '.join(SETTINGS)}")
