@@ -61,7 +61,7 @@ def pause_sending_campaign_and_hold_batches_or_raise(campaign: Campaign, *, by: 
             campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending"
         )
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_pending_batches(
+        batch_queue.hold_pending_batches_until_released(
             "the campaign is paused", **_kind_and_source_kwargs_of_campaign_batches(campaign)
         )
 
@@ -207,14 +207,14 @@ def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) 
 def settle_unknown_as_delivered_and_charge(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as delivered and charge them; return how many."""
     return _resolve_unknown_messages_of_campaign(
-        unknown_messages.mark_unknown_delivered_and_charge, campaign, by
+        unknown_messages.mark_unknown_delivered_charge_and_audit, campaign, by
     )
 
 
 def settle_unknown_as_failed_and_release_credits(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
     return _resolve_unknown_messages_of_campaign(
-        unknown_messages.mark_unknown_failed_and_release, campaign, by
+        unknown_messages.mark_unknown_failed_release_and_audit, campaign, by
     )
 
 
@@ -230,7 +230,7 @@ def resend_unknown_or_raise_blocked_when_credits_run_out(campaign: Campaign, *, 
     """
     try:
         count = _resolve_unknown_messages_of_campaign(
-            unknown_messages.requeue_unknown_in_new_batches, campaign, by
+            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise, campaign, by
         )
     except InsufficientCredits as error:
         raise SendingBlocked(f"not all messages are sent again: {error}") from None
@@ -242,7 +242,7 @@ def resend_unknown_or_raise_blocked_when_credits_run_out(campaign: Campaign, *, 
 def _resolve_unknown_messages_of_campaign(
     resolve: unknown_messages.Resolve, campaign: Campaign, by: Any
 ) -> int:
-    return unknown_messages.resolve_unknown_by_batch(
+    return unknown_messages.resolve_unknown_in_transaction_per_batch(
         resolve, CampaignMessage, by=by, campaign_id=campaign.pk
     )
 

@@ -154,7 +154,7 @@ def _write_messages_and_batches_up_to_one_over_limit(
     sources = {campaign.pk: batch_writing.BatchSource(sender, campaign.message_type)}
     batches: list[credits.NewBatch] = []
     batch_counts: Counter[int] = Counter()
-    first_turn, message_count, skipped_count = lowest_due_turn(), 0, 0
+    first_turn, message_count, skipped_count = lowest_due_turn_or_zero(), 0, 0
     chunks = iter_chunks_without_numbers_blocked_for_marketing(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch_in_one_thread(

@@ -96,7 +96,7 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
     owned_text = OwnedText(
         StoreId(campaign.owner_id), campaign.pk, build_full_text_or_raise_if_unsendable(campaign)
     )
-    shortened = links.create_links_and_shorten_urls({0: owned_text})[0]
+    shortened = links.create_links_and_shorten_long_urls({0: owned_text})[0]
     return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals)
 
 
@@ -106,7 +106,9 @@ def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
     Raises:
         ValueError: as `build_full_text_or_raise_if_unsendable`.
     """
-    text = links.replace_urls_with_sample_links(build_full_text_or_raise_if_unsendable(campaign))
+    text = links.replace_long_urls_with_sample_links(
+        build_full_text_or_raise_if_unsendable(campaign)
+    )
     return _build_cached_renderer(
         text, bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals
     )

@@ -690,7 +690,7 @@ class AutomationRule(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        return tag_problem(self.message_body, self._event_tags_if_event_trigger())
+        return tag_problem_or_empty(self.message_body, self._event_tags_if_event_trigger())
 
     def _event_tags_if_event_trigger(self) -> Sequence[str]:
         return EVENT_TAGS if self.trigger_type == RuleTrigger.EVENT else ()

@@ -302,7 +302,7 @@ def subscribe_or_close_request_if_open(
         Whether the contact is subscribed now.
     """
     with transaction.atomic():
-        _lock_contact(request)
+        _lock_contact_of_request(request)
         if (
             not OptInRequest.objects.neither_answered_nor_closed_expiring_after(at)
             .filter(pk=request.pk)

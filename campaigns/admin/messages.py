@@ -92,7 +92,7 @@ class NotReachedOrUndeliveredStatusFilter(admin.SimpleListFilter):
 class MessageAdmin(ReadOnlyAdmin):
     actions = [
         _build_resolve_unknown_action_with_confirmation(
-            unknown_messages.mark_unknown_delivered_and_charge,
+            unknown_messages.mark_unknown_delivered_charge_and_audit,
             "mark_delivered", "Unknown: mark delivered",
             title="Mark unknown messages delivered?",
             warning="Their credits are charged. This cannot be undone.",
@@ -102,7 +102,8 @@ class MessageAdmin(ReadOnlyAdmin):
             "mark_failed", "Unknown: mark failed and release credits",
         ),
         _build_resolve_unknown_action_with_confirmation(
-            unknown_messages.requeue_unknown_in_new_batches, "resend", "Unknown: send again",
+            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
+            "resend", "Unknown: send again",
             title="Send unknown messages again?",
             warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
             "a message that Mitto did accept is sent twice.",

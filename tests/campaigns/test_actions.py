@@ -39,7 +39,7 @@ def send_all():
 
 def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
     store, campaign = started(settings)
-    sending.process_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
     actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=operator)
     assert list(send_all()) == []
     assert run_watchdog()["batches_enqueued"] == 0
@@ -55,14 +55,14 @@ def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
 
 def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, operator):
     _, campaign = started(settings, batch_size=10)
-    batch = sending.claim_next_batch()
+    batch = sending.claim_next_batch_unless_stopped()
     actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=operator)
     assert not batch.message_class.decide_whether_to_send(batch).may_send
     Batch.objects.update(status="pending", claim_token=None)
     assert sending.claim_and_process_next_batch_or_probe() == "held"
     assert sandbox.summary()["calls"] == 0
     actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=operator)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
 def test_a_batch_held_back_just_as_its_campaign_went_on_is_released(sandbox, settings):
@@ -76,11 +76,11 @@ def test_a_batch_held_back_just_as_its_campaign_went_on_is_released(sandbox, set
 
 def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, settings, operator):
     store, campaign = started(settings)
-    sending.process_next_batch()
-    in_hand = sending.claim_next_batch()
+    sending.claim_and_process_next_batch_or_probe()
+    in_hand = sending.claim_next_batch_unless_stopped()
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by=operator)
     assert actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk) == 2
-    assert sending.mark_submitting_and_check_messages(in_hand) == []
+    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(in_hand) == []
     assert list(send_all()) == []
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent, campaign.skipped) == ("cancelled", 2, 4)
@@ -92,8 +92,8 @@ def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, sett
 def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox, settings):
     _, campaign = started(settings, batch_size=10)
     sandbox.behave(fault="too_many")
-    batch = sending.claim_next_batch()
-    messages = sending.mark_submitting_and_check_messages(batch)
+    batch = sending.claim_next_batch_unless_stopped()
+    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     assert (
         sending.settle_halve_or_requeue_batch(
@@ -207,7 +207,7 @@ def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     message = actions.enqueue_test_message_with_sample_values_or_raise_blocked(
         campaign, "690 000 0099", by=operator
     )
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     message.refresh_from_db()
     assert (message.status, message.to) == ("sent", "+306900000099")
     assert sandbox.messages()[0]["text"].startswith("Hello Maria\nOpt out: http")

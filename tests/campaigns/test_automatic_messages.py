@@ -265,7 +265,7 @@ def test_who_is_over_a_cap_is_skipped_and_costs_nothing(alice, settings, sandbox
     automation(alice)
     contact(alice)
     birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
-    assert sending.process_next_batch() == "accepted"
+    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     birthday.enqueue_birthday_messages_unless_running_elsewhere(
         day_for_all_stores=DAY.replace(year=2027)
     )

@@ -359,7 +359,7 @@ def test_a_rule_that_is_switched_off_sends_nothing_that_waits(alice, sandbox, ad
     make_event(make_contact(alice), in_(hours=23))
     run()
     switch_automation_and_audit_or_raise(rule, False, by=admin_user)
-    assert sending.process_next_batch() == "dropped"
+    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
     assert (results(), sandbox.messages()) == (["cancelled"], [])
     assert ledger_balances(alice)
 

@@ -359,7 +359,7 @@ def test_a_batch_that_a_worker_prepares_is_dropped_when_its_cancelling_is_finish
     alice, everybody
 ):
     campaign, batch = start(alice, everybody)
-    in_hand = claim_next_batch()
+    in_hand = claim_next_batch_unless_stopped()
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     lose_jobs()
     assert run_watchdog()["cancellings_finished"] == 1

@@ -243,9 +243,9 @@ def test_each_delay_of_a_batch_has_a_job_of_its_own(start):
 
 def test_a_batch_of_a_paused_campaign_has_no_job(start):
     campaign = start()
-    batch = claim_next_batch()
+    batch = claim_next_batch_unless_stopped()
     actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
-    return_to_queue(batch, reason="the campaign is paused", until=HELD)
+    return_to_queue_and_enqueue_if_claimed(batch, reason="the campaign is paused", due_at=HELD)
     assert Batch.objects.get().status == "pending"
     assert delayed_jobs() == []
 
@@ -363,6 +363,6 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
 def test_a_held_back_batch_of_a_cancelled_campaign_is_dropped(start, sandbox):
     campaign = start()
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
-    assert sending.process_next_batch() == "dropped"
+    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
     assert sandbox.summary()["calls"] == 0
     assert statuses() == ["skipped"]

@@ -82,11 +82,11 @@ def test_who_opts_out_between_the_halves_is_not_messaged(sandbox, settings):
 def test_a_campaign_is_paused_and_cancelled_between_the_halves(sandbox, settings):
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
-    assert sending.process_next_batch() == "halved"
+    assert sending.claim_and_process_next_batch_or_probe() == "halved"
     actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
     assert send_all_due() == []
     actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
-    assert sending.process_next_batch() in ("halved", "accepted")
+    assert sending.claim_and_process_next_batch_or_probe() in ("halved", "accepted")
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     send_all_due()
     assert Wallet.objects.get().reserved_balance == 0

@@ -224,7 +224,7 @@ def test_a_store_that_cannot_pay_waits_and_does_not_stop_the_others(alice):
     mine, theirs = make_contact(alice, is_subscribed=False), make_contact(poor, is_subscribed=False)
     wait_for_job(theirs)
     wait_for_job(mine)
-    assert send_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
+    assert send_or_close_waiting_opt_in_requests() == {"sent": 1, "closed": 0}
     assert OptInRequest.objects.without_written_message().get().contact == theirs
     OptInRequest.objects.without_written_message().update(
         created_at=timezone.now() - timedelta(hours=73)
