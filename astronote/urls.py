@@ -50,14 +50,22 @@ urlpatterns = [
     path("", include("campaigns.urls")),
     path("", include("compliance.urls")),
     path("admin/live/", admin.site.admin_view(home.refreshed_panels_view), name="live"),
-    path("admin/run/<str:name>/", admin.site.admin_view(home.run_now_view), name="run_now"),
+    path(
+        "admin/run/<str:name>/",
+        admin.site.admin_view(home.confirm_or_enqueue_recurring_job_view),
+        name="run_now",
+    ),
     path(
         "admin/account/",
         include(
             [
                 path("", own(account_views.account_page), name="account"),
                 path("alerts/", own(account_views.toggle_own_alerts), name="account_alerts"),
-                path("sessions/", own(account_views.end_own_sessions), name="account_end_sessions"),
+                path(
+                    "sessions/",
+                    own(account_views.end_one_or_all_other_own_sessions),
+                    name="account_end_sessions",
+                ),
                 path(
                     "second-factor/",
                     own(account_views.set_up_second_factor),
@@ -65,7 +73,7 @@ urlpatterns = [
                 ),
                 path(
                     "second-factor/change/",
-                    own(account_views.change_second_factor),
+                    own(account_views.remove_second_factor_or_renew_recovery_codes),
                     name="account_change_second_factor",
                 ),
                 path(

@@ -14,7 +14,10 @@ from django.db.models.functions import Now
 
 from astronote.common import audit
 from astronote.common.sql import database_now
-from astronote.common.store_clock import local_to_aware, show_time
+from astronote.common.store_clock import (
+    format_time_with_zone_name,
+    local_to_aware_or_raise_if_skipped_or_twice,
+)
 from astronote.queues import jobs
 from campaigns import message_text, service_campaigns
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
@@ -48,9 +51,9 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
     if start_at.year < now.year - 1:
         raise ValueError(f"the year {start_at.year} has passed: give a time in the future")
     if start_at.tzinfo is None:
-        start_at = local_to_aware(start_at, campaign.owner.timezone)
+        start_at = local_to_aware_or_raise_if_skipped_or_twice(start_at, campaign.owner.timezone)
     if start_at <= now:
-        shown = show_time(start_at, campaign.owner.timezone)
+        shown = format_time_with_zone_name(start_at, campaign.owner.timezone)
         raise ValueError(f"{shown} has passed: give a time in the future")
     if start_at > now + MAX_AHEAD:
         raise ValueError(TOO_FAR_AHEAD)

@@ -41,7 +41,9 @@ def show_held_data_and_audit_action(
         "title": "Personal data held",
         "opts": model_admin.model._meta,
         "persons": [
-            rights.export_person(contact.phone, contact.owner_id, by=request.user)
+            rights.collect_held_data_of_person_and_audit(
+                contact.phone, contact.owner_id, by=request.user
+            )
             for contact in queryset
             if contact.phone
         ],
@@ -57,7 +59,9 @@ def export_persons_as_zip_and_audit_action(
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for contact in queryset:
             if contact.phone:
-                held = rights.export_person(contact.phone, contact.owner_id, by=request.user)
+                held = rights.collect_held_data_of_person_and_audit(
+                    contact.phone, contact.owner_id, by=request.user
+                )
                 file.writestr(f"contact-{contact.pk}.json", access.held_data_as_json(held))
                 file.writestr(f"contact-{contact.pk}.html", access.held_data_as_html_page(held))
     return HttpResponse(
@@ -72,7 +76,9 @@ def withdraw_all_consent_action(
 ) -> None:
     """Withdraw the selected contacts' consents to marketing and to service messages."""
     changed = sum(
-        rights.withdraw_all_consent(contact.phone, contact.owner_id, by=request.user)
+        rights.withdraw_all_consent_suppress_and_audit(
+            contact.phone, contact.owner_id, by=request.user
+        )
         for contact in queryset
         if contact.phone
     )

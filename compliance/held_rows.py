@@ -18,7 +18,7 @@ from astronote.accounts.models import User
 from astronote.operations import registry
 from astronote.operations.personal_data import OnErasure, PersonalData
 from compliance.person import Person
-from compliance.traces import iter_texts_in_json
+from compliance.traces import iter_texts_numbers_and_keys_in_json
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import PhoneReader
 from contacts.models import Contact
@@ -144,7 +144,7 @@ class RecordReader:
                 any may.
         """
         numbers: set[str] = set()
-        for text in iter_texts_in_json(list(values if tell is None else tell)):
+        for text in iter_texts_numbers_and_keys_in_json(list(values if tell is None else tell)):
             if self.person.traces.is_phone_or_its_last_digits(text):
                 return True
             numbers |= self._possible_numbers_in_phone_cell(text)
@@ -156,7 +156,7 @@ class RecordReader:
         """Whether the person is named anywhere in values."""
         return self.person.traces.are_in(list(values)) or any(
             self.person.phone in self._possible_numbers_in_phone_cell(text)
-            for text in iter_texts_in_json(list(values))
+            for text in iter_texts_numbers_and_keys_in_json(list(values))
         )
 
     def _possible_numbers_in_phone_cell(self, cell: str) -> set[str]:

@@ -40,7 +40,10 @@ from campaigns.models import (
     Campaign,
 )
 from compliance import held_rows
-from compliance.erasure import erase_contacts_but_keep_opt_outs, erased_value_of_column
+from compliance.erasure import (
+    delete_contacts_mask_messages_and_keep_opt_outs,
+    erased_value_of_column,
+)
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, ImportStatus, Suppression
 from messaging import batch_queue, replies
@@ -91,7 +94,9 @@ def count_consequences_by_label(store: User) -> dict[str, int]:
 
 
 @transaction.atomic
-def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | str) -> None:
+def off_board_or_change_erase_day_and_enqueue(
+    store: User, *, erase_on: date, by: User | AnonymousUser | str
+) -> None:
     """Stop all sending of a store at once; a job ends what is open, and erases its data in time.
 
     A store that has left already gets another day of erasure, or nothing changes.
@@ -116,7 +121,7 @@ def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | s
 
 
 @transaction.atomic
-def take_back_store(store: User, *, by: User | AnonymousUser | str) -> None:
+def take_back_store_or_raise_cannot_return(store: User, *, by: User | AnonymousUser | str) -> None:
     """Let a store that has left return, before its data is erased.
 
     What was cancelled and switched off stays so.
@@ -135,7 +140,7 @@ def take_back_store(store: User, *, by: User | AnonymousUser | str) -> None:
     store.refresh_from_db()
 
 
-def continue_off_boarding(store_id: int) -> dict[str, int]:
+def end_open_work_and_erase_data_if_due(store_id: int) -> dict[str, int]:
     """End what is open of a store that has left, and erase its data if the day has come.
 
     Does nothing for a store that has not left, or while another process does it. Writes an audit
@@ -160,11 +165,11 @@ def continue_off_boarding(store_id: int) -> dict[str, int]:
     return counts
 
 
-def continue_due_erasures() -> None:
+def continue_off_boarding_of_left_unerased_stores() -> None:
     """Continue the off-boarding of every store whose data is due and not all erased."""
     due = User.objects.filter(left_at__isnull=False, erased_at=None)
     for store_id in due.order_by("pk").values_list("pk", flat=True):
-        continue_off_boarding(store_id)
+        end_open_work_and_erase_data_if_due(store_id)
 
 
 def end_open_work_of_left_stores(dry_run: bool) -> int:
@@ -281,7 +286,7 @@ def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
     while ids := list(rows.filter(pk__gt=last_id).values_list("pk", flat=True)[:CHUNK_ROWS]):
         with transaction.atomic():
             if model is Contact:
-                erase_contacts_but_keep_opt_outs(ids)
+                delete_contacts_mask_messages_and_keep_opt_outs(ids)
             elif is_deleted:
                 model._default_manager.filter(pk__in=ids).delete()
             else:
@@ -331,7 +336,7 @@ class _ZipStream:
         return data
 
 
-def iter_export_as_zip(store: User, *, by: User | AnonymousUser | str) -> Iterator[bytes]:
+def audit_and_iter_export_as_zip(store: User, *, by: User | AnonymousUser | str) -> Iterator[bytes]:
     """All that is declared of a store's customers, one CSV file a table, as the bytes of a zip.
 
     Writes an audit entry.

@@ -20,7 +20,10 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
-from compliance.erasure import anonymise_contacts_and_messages, erase_contacts_but_keep_opt_outs
+from compliance.erasure import (
+    anonymise_contacts_and_messages,
+    delete_contacts_mask_messages_and_keep_opt_outs,
+)
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport
 from messaging.models import message_classes
@@ -203,7 +206,10 @@ def _build_contact_rule() -> RetentionRule:
     )
     if settings.PII_RETENTION_ACTION == "delete":
         return RetentionRule(
-            "contacts_contact", condition, ActionType.DELETE, erase_contacts_but_keep_opt_outs
+            "contacts_contact",
+            condition,
+            ActionType.DELETE,
+            delete_contacts_mask_messages_and_keep_opt_outs,
         )
     return RetentionRule(
         "contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts_and_messages
@@ -241,7 +247,7 @@ def _build_remove_personal_keys_rule(
     return RetentionRule(table, condition, ActionType.NULLIFY, change, primary_key)
 
 
-def run_retention(
+def run_retention_or_raise_if_running(
     *,
     dry_run: bool = False,
     progress: Callable[[int], Any] = lambda row_count: None,
@@ -278,7 +284,7 @@ def run_retention(
             )
             if count:
                 run.counts[rule.table] = run.counts.get(rule.table, 0) + count
-        if count := _end_expired_sessions(now, dry_run=dry_run):
+        if count := _delete_or_count_expired_sessions(now, dry_run=dry_run):
             run.counts[Session._meta.db_table] = count
         run.status, run.finished_at = RetentionStatus.COMPLETED, database_now()
         run.save()
@@ -288,7 +294,7 @@ def run_retention(
     return run
 
 
-def _end_expired_sessions(now: datetime, *, dry_run: bool) -> int:
+def _delete_or_count_expired_sessions(now: datetime, *, dry_run: bool) -> int:
     """Delete the sessions that have expired, which Django leaves in the table; return how many.
 
     Their keys are texts, so they are no rows of a rule.

@@ -31,7 +31,7 @@ HELD_REASON = "erasure was asked for; a legal hold keeps the data"
 CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 
 
-def export_person(
+def collect_held_data_of_person_and_audit(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> dict[str, Any]:
     """All data held on a number, as `access.collect_held_data` has it (article 15).
@@ -84,13 +84,15 @@ def erase_or_restrict_person(
     """
     replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
-        uploads.lock_open_imports(find_person(e164_phone, owner_id, without_held=True))
+        uploads.lock_open_imports_at_stores_of_person(
+            find_person(e164_phone, owner_id, without_stores_with_legal_hold=True)
+        )
         # Imports have written their last rows until now.
-        person = find_person(e164_phone, owner_id, without_held=True)
+        person = find_person(e164_phone, owner_id, without_stores_with_legal_hold=True)
         held = contacts_with_phone(e164_phone, owner_id).filter(legal_hold=True).order_by("pk")
         for contact in held:
             restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=HELD_REASON, by=by)
-        counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
+        counts: dict[str, int] = dict(uploads.delete_finished_uploads_and_rewrite_open_ones(person))
         counts |= erase_or_mask_person_and_count_by_table(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
         counts["temporary_files"] = elsewhere.delete_declared_temp_files_naming_person(
@@ -111,7 +113,7 @@ def erase_or_restrict_person(
     return Erasure(counts, sorted(person.kept_owner_ids), find_all_traces(person))
 
 
-def correct_person(
+def correct_contacts_with_phone_and_audit(
     e164_phone: str,
     changes: dict[str, Any],
     owner_id: int | None = None,
@@ -149,7 +151,7 @@ def correct_person(
     return len(contacts)
 
 
-def withdraw_all_consent(
+def withdraw_all_consent_suppress_and_audit(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """Withdraw both consents of a number's contacts and write an audit entry (article 21).
@@ -166,7 +168,7 @@ def withdraw_all_consent(
         The number of consents that changed, or whose opt-out is an objection now.
     """
     changed = 0
-    evidence = Evidence(actor=audit.account_id_or_program(by))
+    evidence = Evidence(actor=audit.audit_name_of_account_or_program(by))
     for pk in contacts_with_phone(e164_phone, owner_id).order_by("pk").values_list("pk", flat=True):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             changed += change_consent(pk, event, source=OBJECTION, evidence=evidence)

@@ -57,7 +57,7 @@ def _iter_all_traces(person: Person) -> Iterator[Trace]:
             yield from _traces_in_model(model, person)
     if person.owner_id is None:
         yield from _traces_in_tables_without_model(person)
-    for where in uploads.describe_uploads_naming_person(person):
+    for where in uploads.describe_uploads_naming_person_or_unreadable(person):
         yield Trace(where, 1)
     if sessions := elsewhere.session_keys_naming_person(person.traces):
         yield Trace("sessions", len(sessions))

@@ -103,7 +103,7 @@ class Traces:
         return any(
             self.spans_naming_person(leaf, number_only=number_only)
             or self.is_phone_or_its_last_digits(leaf)
-            for leaf in iter_texts_in_json(value)
+            for leaf in iter_texts_numbers_and_keys_in_json(value)
         ) or any(
             self.spans_naming_person(text, number_only=number_only)
             for text in _iter_lists_as_one_text(value)
@@ -142,17 +142,17 @@ class Traces:
         return "".join([*pieces, text[end:]])
 
 
-def iter_texts_in_json(value: Any) -> Iterator[str]:
+def iter_texts_numbers_and_keys_in_json(value: Any) -> Iterator[str]:
     """The texts and numbers in a text or in JSON at any depth, names of keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from iter_texts_in_json(item)
+            yield from iter_texts_numbers_and_keys_in_json(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield str(key)
-            yield from iter_texts_in_json(item)
+            yield from iter_texts_numbers_and_keys_in_json(item)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield _write_without_fraction(value)
 

@@ -108,16 +108,16 @@ def uploads_with_rows_of_person_or_unreadable(person: Person) -> Iterator[dict[s
             yield found
 
 
-def lock_open_imports(person: Person) -> None:
+def lock_open_imports_at_stores_of_person(person: Person) -> None:
     """Lock the imports that have not ended, so that none of them writes a row meanwhile."""
     open_imports = ContactImport.objects.filter(person.at_stores("owner"), finished_at=None)
     list(open_imports.select_for_update().order_by("pk").values_list("pk"))
 
 
-def erase_from_uploads(person: Person) -> dict[str, int]:
+def delete_finished_uploads_and_rewrite_open_ones(person: Person) -> dict[str, int]:
     """Delete files that are not needed any more, and take the person out of the others.
 
-    Called in the transaction that called `lock_open_imports`.
+    Called in the transaction that called `lock_open_imports_at_stores_of_person`.
 
     Returns:
         How many files were deleted, rewritten, and deleted because they cannot be read; the imports
@@ -164,7 +164,7 @@ def _matcher_of_persons_number(person: Person) -> Any:
     return lambda text: bool(person.traces.spans_naming_person(text, number_only=True))
 
 
-def describe_uploads_naming_person(person: Person) -> Iterator[str]:
+def describe_uploads_naming_person_or_unreadable(person: Person) -> Iterator[str]:
     """The stored files in which the person still is, or of which nobody knows."""
     for contact_import in imports_with_files_at_persons_stores(person):
         editor = RowEditor(person, contact_import)

@@ -18,7 +18,7 @@ from astronote.common.languages import (
     language_of_store_or_country,
     preferred_language_or_default,
 )
-from astronote.common.locks import LockIsHeld, transaction_that_waits_for_no_lock
+from astronote.common.locks import LockIsHeld, transaction_with_short_lock_timeout
 from compliance import unsubscribe
 from compliance.page_texts import PAGE_TEXTS
 from contacts.consent import Evidence
@@ -64,7 +64,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         return _page_response(request, "compliance/unknown_link.html", context, status=404)
     shop = shop_name(message.owner)
     problem = (
-        _act_and_get_problem_name(request, message, shop, context)
+        _opt_out_or_send_code_or_opt_in_and_get_problem_name(request, message, shop, context)
         if request.method == "POST"
         else ""
     )
@@ -83,7 +83,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     return _page_response(request, "compliance/unsubscribe.html", context)
 
 
-def _act_and_get_problem_name(
+def _opt_out_or_send_code_or_opt_in_and_get_problem_name(
     request: HttpRequest, message: OutboundMessage, shop: str, context: dict[str, Any]
 ) -> str:
     """Do what the button says, and opt out if it says nothing else.
@@ -93,10 +93,12 @@ def _act_and_get_problem_name(
     """
     texts, action = context["texts"], request.POST.get("action")
     if action not in ("send_code", "opt_in"):
-        unsubscribe.opt_out_and_count(message, evidence_of(request))
+        unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(
+            message, evidence_of(request)
+        )
         return ""
     try:
-        with transaction_that_waits_for_no_lock():
+        with transaction_with_short_lock_timeout():
             if action == "send_code":
                 text = texts.code_sms.format(shop=shop)
                 is_sent = unsubscribe.send_code_if_number_unchanged_and_allowed(
@@ -104,7 +106,9 @@ def _act_and_get_problem_name(
                 )
                 return "" if is_sent else "no_code"
             code = request.POST.get("code", "")
-            result = unsubscribe.opt_in_by_code(message, code, evidence_of(request))
+            result = unsubscribe.opt_in_by_code_or_count_wrong_code(
+                message, code, evidence_of(request)
+            )
             return "" if result == CodeResult.ACCEPTED else result.value
     except LockIsHeld:
         return "busy"

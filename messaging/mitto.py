@@ -29,7 +29,7 @@ from urllib3.exceptions import (
 from urllib3.util.retry import Retry
 
 from astronote.common.counts import counted
-from astronote.common.times import parse_time_or_none
+from astronote.common.times import parse_time_as_utc_or_none
 
 log = logging.getLogger(__name__)
 
@@ -341,7 +341,7 @@ def interpret_status_response(
     return MessageReport(
         str(body.get("deliveryStatus") or body.get("status") or ""),
         mask_phone_numbers(error_words_or_empty(body.get("description"))),
-        parse_time_or_none(str(body.get("updatedAt") or "")),
+        parse_time_as_utc_or_none(str(body.get("updatedAt") or "")),
         text=str(body.get("text") or sms.get("text") or ""),
         destination=str(body.get("destination") or ""),
         parts=parts if isinstance(parts, int) else None,

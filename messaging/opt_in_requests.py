@@ -93,7 +93,7 @@ def ask_for_consent(
             contact=contact,
             purpose=OptInPurpose.DOUBLE_OPT_IN,
             **opt_in_question_of(store)._asdict(),
-            meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
+            meta=dict(led_to_it or {}) | {"asked_by": audit.audit_name_of_account_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
         if not limits.find_current_quiet_hours_end(MessageType.SERVICE, store.timezone):

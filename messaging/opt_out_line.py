@@ -8,7 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
-from astronote.common.languages import Language, language_of_country, language_of_store_or_country
+from astronote.common.languages import (
+    Language,
+    language_of_country_or_english,
+    language_of_store_or_country,
+)
 from messaging.reply_reading import read_reply
 from messaging.statuses import ConsentRequest
 from messaging.text import Template
@@ -37,7 +41,7 @@ def opt_out_line(store: User | None) -> str:
         store: None where a text has no store yet.
     """
     if store is None:
-        return OPT_OUT_LINES[language_of_country(settings.DEFAULT_PHONE_REGION)]
+        return OPT_OUT_LINES[language_of_country_or_english(settings.DEFAULT_PHONE_REGION)]
     own = store.opt_out_line
     return (
         own

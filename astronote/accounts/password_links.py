@@ -38,7 +38,7 @@ def can_mail() -> bool:
 def make_password_link(account: User, *, by: User | AnonymousUser | str) -> str:
     """A link with which the account's password is set, for an operator to pass on."""
     audit.write_entry("password link made", account, by=by)
-    return _build_link(account)
+    return _build_password_link_with_token(account)
 
 
 def mail_password_link_in_background(account: User, *, by: User | AnonymousUser | str) -> None:
@@ -47,13 +47,14 @@ def mail_password_link_in_background(account: User, *, by: User | AnonymousUser 
     message = EmailMessage(
         "Your password for Astronote",
         "With this link you set the password of your account. It holds for 24 hours, and once."
-        f"\n\n{_build_link(account)}\n\nIf you did not ask for it, do nothing.\n",
+        f"\n\n{_build_password_link_with_token(account)}"
+        "\n\nIf you did not ask for it, do nothing.\n",
         to=[account.email],
     )
     _mails.submit(_send_or_log, message)
 
 
-def _build_link(account: User) -> str:
+def _build_password_link_with_token(account: User) -> str:
     names = {
         "uidb64": urlsafe_base64_encode(force_bytes(account.pk)),
         "token": default_token_generator.make_token(account),
@@ -77,7 +78,7 @@ class ForgottenPasswordForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"type": "email", "autocomplete": "email"}),
     )
 
-    def send_link(self) -> None:
+    def mail_link_to_active_operator_once_per_ten_minutes(self) -> None:
         """Send the link, at most one in ten minutes to an account."""
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()

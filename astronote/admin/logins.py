@@ -33,8 +33,14 @@ class SucceededLoginAdmin(LoginAdmin):
 
 @admin.register(AccessFailureLog)
 class FailedLoginAdmin(LoginAdmin):
-    list_display = ["attempt_time", "username", "ip_address", "user_agent", "refused_unread"]
+    list_display = [
+        "attempt_time",
+        "username",
+        "ip_address",
+        "user_agent",
+        "refused_while_locked_out",
+    ]
 
     @admin.display(description="refused unread", boolean=True)
-    def refused_unread(self, failure: Any) -> bool:
+    def refused_while_locked_out(self, failure: Any) -> bool:
         return bool(failure.locked_out)

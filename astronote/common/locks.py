@@ -20,7 +20,7 @@ class LockIsHeld(Exception):
 
 
 @contextmanager
-def transaction_that_waits_for_no_lock() -> Iterator[None]:
+def transaction_with_short_lock_timeout() -> Iterator[None]:
     """A transaction for a request of the public, which must not wait for an import or a call.
 
     Raises:

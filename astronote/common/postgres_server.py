@@ -29,13 +29,15 @@ SESSION_SETTINGS = {
 _sessions_are_our_own = False
 
 
-def configure_connections() -> None:
+def set_minimum_version_and_session_settings_of_connections() -> None:
     """Have each new connection set its session up, and refuse a server that cannot be used."""
     DatabaseFeatures.minimum_database_version = MINIMUM_POSTGRES
-    connection_created.connect(_set_session_settings_or_raise, dispatch_uid="session")
+    connection_created.connect(
+        _set_session_settings_or_refuse_transaction_pooler, dispatch_uid="session"
+    )
 
 
-def raise_if_postgres_unusable() -> None:
+def raise_if_postgres_too_old_or_pooled_unless_unreachable() -> None:
     """Connect once, so that a process does not start with a server that it cannot work with.
 
     On PostgreSQL 14 messages would be sent and none recorded. A server that cannot be reached is
@@ -48,7 +50,7 @@ def raise_if_postgres_unusable() -> None:
         connection.ensure_connection()
 
 
-def _set_session_settings_or_raise(connection: Any, **_: Any) -> None:
+def _set_session_settings_or_refuse_transaction_pooler(connection: Any, **_: Any) -> None:
     """Set the session up by statement: poolers refuse the same as `options` of the connection."""
     global _sessions_are_our_own
     names = ", ".join(["set_config(%s, %s, false)"] * len(SESSION_SETTINGS))

@@ -41,7 +41,7 @@ def _ping_postgresql_or_raise() -> str:
     return ""
 
 
-def _migrations_problem() -> str:
+def _missing_migrations_problem_or_empty() -> str:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return f"{len(missing)} are not applied: run `manage.py migrate`" if missing else ""
@@ -71,7 +71,7 @@ def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
     return found
 
 
-def _find_stores(text: str) -> list[Found]:
+def _find_stores_beginning_with(text: str) -> list[Found]:
     begins = Q(company__istartswith=text) | Q(email__istartswith=text)
     stores = User.objects.filter(begins, is_staff=False).order_by("company")
     return [
@@ -88,22 +88,26 @@ def _newest_store_url() -> str:
 
 
 def _queue_notices() -> list[Notice]:
-    return [Notice(text, reverse("admin:index")) for text in queue_state.problems()]
+    return [
+        Notice(text, reverse("admin:index")) for text in queue_state.queue_and_scheduler_problems()
+    ]
 
 
 def register_own_operations() -> None:
     """Register the ground floor's own panels, checks, metrics, repairs and declarations."""
     registry.health_checks.register(
         HealthCheck("postgresql", _ping_postgresql_or_raise, needed_to_serve=True),
-        HealthCheck("migrations", _migrations_problem, needed_to_serve=True),
-        HealthCheck("redis", queue_state.redis_write_problem_or_raise),
-        HealthCheck("scheduler", queue_state.missing_scheduler_problem, needs_queues=True),
-        HealthCheck("workers", queue_state.queues_without_worker_problem, needs_queues=True),
-        HealthCheck("jobs", queue_state.late_jobs_problem, needs_queues=True),
+        HealthCheck("migrations", _missing_migrations_problem_or_empty, needed_to_serve=True),
+        HealthCheck("redis", queue_state.redis_write_problem_or_empty_or_raise),
+        HealthCheck("scheduler", queue_state.missing_scheduler_problem_or_empty, needs_queues=True),
+        HealthCheck(
+            "workers", queue_state.queues_without_worker_problem_or_empty, needs_queues=True
+        ),
+        HealthCheck("jobs", queue_state.late_jobs_problem_or_empty, needs_queues=True),
     )
     registry.banners.register(Banner("queues", _queue_notices, "See the queues", PERMISSION))
     registry.search_sources.register(
-        SearchSource("stores", "storefront", PERMISSION, _find_stores),
+        SearchSource("stores", "storefront", PERMISSION, _find_stores_beginning_with),
     )
     registry.first_steps.register(
         FirstStep(
@@ -138,7 +142,7 @@ def register_own_operations() -> None:
     )
     registry.metric_sources.register(
         MetricSource("watchdog", _watchdog_repair_count_metrics),
-        MetricSource("redis", queue_state.redis_metrics),
+        MetricSource("redis", queue_state.redis_writable_metric),
         MetricSource("queues", queue_state.queue_metrics),
     )
     registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))

@@ -93,7 +93,7 @@ class FoundBy:
     is_record: bool = False
 
 
-def by_contact(lookup: str) -> FoundBy:
+def found_by_contact_id(lookup: str) -> FoundBy:
     """Rows that belong to a contact, by this lookup."""
     return FoundBy(
         "by the contact", lambda person: Q(**{f"{lookup}__in": person.contact_ids}), lookup

@@ -25,7 +25,7 @@ from astronote.queues.recurring import (
 LATE_SECONDS = 5 * MINUTE
 
 
-def problems() -> list[str]:
+def queue_and_scheduler_problems() -> list[str]:
     """What is wrong with Redis, the scheduler or the workers, each with what to do."""
     if settings.QUEUE_DISABLED:
         return [
@@ -101,7 +101,7 @@ def recurring_jobs_context() -> dict[str, Any]:
         return {"recurring": [], "run_now": can_run}
 
 
-def redis_write_problem_or_raise() -> str:
+def redis_write_problem_or_empty_or_raise() -> str:
     """Health check: whether Redis takes writes; raises if it does not answer."""
     try:
         jobs.redis_connection().set("astronote:probe", 1, ex=60)
@@ -110,7 +110,7 @@ def redis_write_problem_or_raise() -> str:
     return ""
 
 
-def missing_scheduler_problem() -> str:
+def missing_scheduler_problem_or_empty() -> str:
     """Health check: whether a scheduler runs."""
     heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)
     return "" if heartbeat else "no heartbeat for a minute: run `manage.py rqscheduler`"
@@ -126,13 +126,13 @@ def _living_workers(queue_name: str) -> list[BaseWorker]:
     ]
 
 
-def queues_without_worker_problem() -> str:
+def queues_without_worker_problem_or_empty() -> str:
     """Health check: whether every queue has a worker."""
     idle = [queue.name for queue in QUEUES if not _living_workers(queue.name)]
     return f"no worker on {', '.join(idle)}: run `manage.py rqworker QUEUE`" if idle else ""
 
 
-def late_jobs_problem() -> str:
+def late_jobs_problem_or_empty() -> str:
     """Health check: whether a job waits longer than the longest one before it may run."""
     late = []
     for options in QUEUES:
@@ -142,9 +142,9 @@ def late_jobs_problem() -> str:
     return f"jobs wait on {', '.join(late)}: are there enough workers?" if late else ""
 
 
-def redis_metrics() -> Iterator[Metric]:
+def redis_writable_metric() -> Iterator[Metric]:
     """Whether Redis takes writes."""
-    is_writable = not redis_write_problem_or_raise()
+    is_writable = not redis_write_problem_or_empty_or_raise()
     yield GaugeMetricFamily(
         "astronote_redis_writable", "Whether Redis takes writes", value=int(is_writable)
     )

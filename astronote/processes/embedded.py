@@ -201,7 +201,7 @@ class EmbeddedServices:
         command = [binaries / "postgres", "-D", data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        self._launch("postgres", command, log, become, signal.SIGINT)
+        self._spawn_server_that_dies_with_parent("postgres", command, log, become, signal.SIGINT)
         self._wait_until_ready_or_raise("postgres", lambda: postgres_is_running(self.root), log)
         self._wait_and_create_missing_database(log)
 
@@ -248,10 +248,12 @@ class EmbeddedServices:
         ]
         if folder.stat().st_uid != os.getuid():
             os.chown(folder, os.getuid(), os.getgid())
-        self._launch("redis", command, log, lambda: None, signal.SIGTERM)
+        self._spawn_server_that_dies_with_parent(
+            "redis", command, log, lambda: None, signal.SIGTERM
+        )
         self._wait_until_ready_or_raise("redis", lambda: redis_is_running(self.root), log)
 
-    def _launch(
+    def _spawn_server_that_dies_with_parent(
         self,
         name: str,
         command: list[Any],

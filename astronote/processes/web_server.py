@@ -26,7 +26,7 @@ class ListenError(Exception):
     """One sentence: why the address cannot be listened on."""
 
 
-def open_listener(address: str, port: int) -> socket.socket:
+def systemd_or_new_listening_socket_or_raise(address: str, port: int) -> socket.socket:
     """The socket that systemd passed to this process, or a new one.
 
     Raises:

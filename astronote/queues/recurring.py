@@ -55,7 +55,9 @@ def sync_recurring_jobs_in_redis(scheduler: Scheduler) -> None:
         if job.cron:
             _register_cron_if_changed(scheduler, job_id, job.cron, job, scheduled_for)
         elif job.interval:
-            _register_interval(scheduler, job_id, job.interval, job, scheduled_for)
+            _register_interval_keeping_next_time(
+                scheduler, job_id, job.interval, job, scheduled_for
+            )
 
 
 def _register_cron_if_changed(
@@ -68,7 +70,7 @@ def _register_cron_if_changed(
     scheduler.cron(cron, job.task, id=job_id, queue_name=job.queue, result_ttl=-1)
 
 
-def _register_interval(
+def _register_interval_keeping_next_time(
     scheduler: Scheduler,
     job_id: str,
     interval: float,
@@ -112,7 +114,7 @@ class Scheduler(DjangoScheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.patience = RetryCountedOnce.every_second(60)  # of the process that runs it
+        self.patience = RetryCountedOnce.one_retry_per_second(60)  # of the process that runs it
 
     def _install_signal_handlers(self) -> None:
         """End at SIGTERM although Redis is away."""

@@ -55,7 +55,9 @@ def build_queue_options(url: str) -> dict[str, Any]:
     }
     if path := found.pop("path", None):
         found["unix_socket_path"] = path
-    return options | {"REDIS_CLIENT_KWARGS": {"retry": RetryCountedOnce.at_once()} | found}
+    return options | {
+        "REDIS_CLIENT_KWARGS": {"retry": RetryCountedOnce.one_retry_without_wait()} | found
+    }
 
 
 def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
@@ -89,9 +91,9 @@ def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
         "CONNECTION_KWARGS": tls
         | {
             "connection_class": SentinelTLSConnection if is_tls else SentinelConnection,
-            "retry": RetryCountedOnce.at_once(),
+            "retry": RetryCountedOnce.one_retry_without_wait(),
         },
-        "SENTINEL_KWARGS": tls | sentinel | {"retry": RetryCountedOnce.at_once()},
+        "SENTINEL_KWARGS": tls | sentinel | {"retry": RetryCountedOnce.one_retry_without_wait()},
     }
 
 

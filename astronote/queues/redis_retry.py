@@ -22,12 +22,12 @@ class RetryCountedOnce(Retry):
     """
 
     @classmethod
-    def at_once(cls) -> RetryCountedOnce:
+    def one_retry_without_wait(cls) -> RetryCountedOnce:
         """One more attempt, for a connection that the server has closed."""
         return cls(NoBackoff(), 1)
 
     @classmethod
-    def every_second(cls, seconds: int) -> RetryCountedOnce:
+    def one_retry_per_second(cls, seconds: int) -> RetryCountedOnce:
         """An attempt a second, for what can wait until Redis is back."""
         backoff: AbstractBackoff = ConstantBackoff(1)
         return cls(backoff, seconds)

@@ -23,7 +23,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
-from astronote.common.postgres_server import raise_if_postgres_unusable
+from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
 from astronote.processes.ending import (
     force_exit_after_in_background,
     have_this_process_end_with_its_parent,
@@ -52,7 +52,7 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
         raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
-    raise_if_postgres_unusable()
+    raise_if_postgres_too_old_or_pooled_unless_unreachable()
     jobs.redis_connection().ping()
 
 
@@ -67,7 +67,7 @@ class Worker(SimpleWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["exception_handlers"] = [jobs.requeue_abandoned_job_handler]
-        self._patience = RetryCountedOnce.every_second(60)
+        self._patience = RetryCountedOnce.one_retry_per_second(60)
         super().__init__(*args, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from astronote.common.fields import compose
+from astronote.common.fields import compose_to_nfc
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
@@ -327,7 +327,7 @@ class _RowValidator:
                 unread_birthdays.append(self._build_dropped_cell("birthday", at, cells, problem))
         if birthday is None:
             dropped += unread_birthdays
-        first, last = (compose(name) for name in self._first_and_last_name(cells, dropped))
+        first, last = (compose_to_nfc(name) for name in self._first_and_last_name(cells, dropped))
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None
         said = self._combine_consent_cells(cells, dropped)

@@ -63,10 +63,12 @@ def code_of(account, steps=0):
 
 def with_second_factor(account):
     """Sets it up as the account's page does; returns the recovery codes."""
-    key = second_factor.new_key()
+    key = second_factor.new_hex_key_of_app()
     totp = TOTP(bytes.fromhex(key))
     totp.time = timezone.now().timestamp() - 30
-    return second_factor.set_up(account, key, f"{totp.token():06}")
+    return second_factor.replace_app_and_recovery_codes_or_refuse_code(
+        account, key, f"{totp.token():06}"
+    )
 
 
 def test_an_invited_operator_sets_the_password_by_a_link_that_works_once(client, capsys):
@@ -152,7 +154,7 @@ def test_a_second_factor_is_set_up_and_then_asked_for(client):
     refused = client.post("/admin/account/second-factor/", {"code": "000000"})
     assert "not this key" in refused.text and not second_factor.is_set_up(account)
     hexadecimal = client.session["new second factor"]
-    assert second_factor.text_of_key(hexadecimal) == key
+    assert second_factor.base32_of_hex_key(hexadecimal) == key
     code = f"{TOTP(bytes.fromhex(hexadecimal)).token():06}"
     codes = client.post("/admin/account/second-factor/", {"code": code}).text
     assert len(re.findall(r"<code>[a-z2-7]{16}</code>", codes)) == 10

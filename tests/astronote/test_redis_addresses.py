@@ -75,7 +75,7 @@ def test_an_address_that_cannot_be_read_is_not_repeated(url):
 
 
 def test_retries_count_once_however_they_are_nested():
-    retry = RetryCountedOnce.at_once()
+    retry = RetryCountedOnce.one_retry_without_wait()
     attempts = []
 
     def fail_within():

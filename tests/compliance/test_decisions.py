@@ -87,7 +87,7 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
     contact = Contact.objects.get(phone=phone)
     change_consent(contact.pk, "unsubscribed", source="reply")
     then = Suppression.objects.get()
-    rights.withdraw_all_consent("+306900000099", by="test")
+    rights.withdraw_all_consent_suppress_and_audit("+306900000099", by="test")
     repeat = listed()
     Suppression.objects.all().delete()
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=True)
@@ -103,7 +103,7 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
 def test_an_objection_after_the_backup_takes_the_place_of_an_older_opt_out(alice, phone, listed):
     change_consent(Contact.objects.get(phone=phone).pk, "unsubscribed", source="reply")
     old = Suppression.objects.get()
-    rights.withdraw_all_consent(phone, alice.pk, by="test")
+    rights.withdraw_all_consent_suppress_and_audit(phone, alice.pk, by="test")
     repeat = listed()
     Suppression.objects.update(reason="reply", created_at=old.created_at)
     assert repeat() == "opt-out: 1"
@@ -119,9 +119,9 @@ def test_opt_outs_at_a_store_that_was_made_after_the_backup_are_passed_over(alic
 
 
 def test_a_store_that_left_leaves_again_on_its_last_day_of_erasure(alice, listed):
-    off_boarding.off_board_store(alice, erase_on=TOMORROW, by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=TOMORROW, by="test")
     later = TOMORROW + datetime.timedelta(days=5)
-    off_boarding.off_board_store(alice, erase_on=later, by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=later, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
     User.objects.update(left_at=None, erase_on=None, is_active=True)
@@ -131,8 +131,8 @@ def test_a_store_that_left_leaves_again_on_its_last_day_of_erasure(alice, listed
 
 
 def test_a_store_that_returned_in_time_is_not_erased_when_its_day_has_come_meanwhile(alice, listed):
-    off_boarding.off_board_store(alice, erase_on=TOMORROW, by="test")
-    off_boarding.take_back_store(alice, by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=TOMORROW, by="test")
+    off_boarding.take_back_store_or_raise_cannot_return(alice, by="test")
     repeat = listed()
     AuditEntry.objects.filter(action=off_boarding.RETURNED).delete()
     yesterday = TOMORROW - datetime.timedelta(days=2)
@@ -140,7 +140,7 @@ def test_a_store_that_returned_in_time_is_not_erased_when_its_day_has_come_meanw
     assert repeat() == "store returned: 1"
     alice.refresh_from_db()
     assert alice.left_at is None and alice.is_active
-    assert off_boarding.continue_off_boarding(alice.pk) == {}
+    assert off_boarding.end_open_work_and_erase_data_if_due(alice.pk) == {}
 
 
 @pytest.mark.parametrize("text", ["nonsense", '{"decision": "opt-out"}', "[1]"])

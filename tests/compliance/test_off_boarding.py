@@ -30,7 +30,7 @@ PASSWORD = "a-long-password-of-mine"
 
 def leave(store, days=0):
     erase_on = off_boarding.utc_day_of_erasure(days)
-    off_boarding.off_board_store(store, erase_on=erase_on, by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(store, erase_on=erase_on, by="test")
     return tasks.continue_off_boarding(store.pk)
 
 
@@ -101,7 +101,9 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
         owner=store, name="Birthday", message_body="Hi", trigger_type="birthday", is_active=True
     )
     uploaded = lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
-    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(
+        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
+    )
     # Before any job has run, a worker finds nothing to send.
     assert sending.process_next_batch() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
@@ -126,7 +128,9 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
 def test_a_campaign_that_was_started_while_its_store_left_is_ended_by_the_watchdog():
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(
+        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
+    )
     assert off_boarding.end_open_work_of_left_stores(True) == 1
     assert Campaign.objects.get(pk=campaign.pk).status == "sending"
     assert off_boarding.end_open_work_of_left_stores(False) == 1
@@ -138,11 +142,11 @@ def test_a_store_returns_before_its_data_is_erased_and_not_after():
     store = make_store()
     make_contact(store)
     leave(store, days=1)
-    off_boarding.take_back_store(store, by="test")
+    off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
     assert require_eligible_sender(store) == "TESTSHOP" and store.is_active
     leave(store, days=0)
     with pytest.raises(off_boarding.CannotReturn, match="erased since"):
-        off_boarding.take_back_store(store, by="test")
+        off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
     assert not Contact.objects.exists()
 
 
@@ -212,7 +216,9 @@ def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, 
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
     stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now())
-    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(
+        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
+    )
     assert sending.process_next_batch() == BatchResult.NONE_DUE
 
 
@@ -220,7 +226,7 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
     store = make_store()
     make_list(store, 5)
     monkeypatch.setattr(off_boarding, "CHUNK_ROWS", 2)
-    delete, calls = off_boarding.erase_contacts_but_keep_opt_outs, []
+    delete, calls = off_boarding.delete_contacts_mask_messages_and_keep_opt_outs, []
 
     def die_at_the_second_chunk(ids):
         calls.append(ids)
@@ -228,7 +234,9 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
             raise KeyboardInterrupt
         delete(ids)
 
-    monkeypatch.setattr(off_boarding, "erase_contacts_but_keep_opt_outs", die_at_the_second_chunk)
+    monkeypatch.setattr(
+        off_boarding, "delete_contacts_mask_messages_and_keep_opt_outs", die_at_the_second_chunk
+    )
     with pytest.raises(KeyboardInterrupt):
         leave(store)
     assert Contact.objects.count() == 3
@@ -272,7 +280,7 @@ def test_the_export_holds_all_of_the_store_and_nothing_of_another():
     target = List.objects.create(owner=alice, name="all")
     ListMembership.objects.create(list=target, contact=Contact.objects.get(owner=alice))
     enqueue.enqueue_campaign(make_campaign(alice, target).pk)
-    data = b"".join(off_boarding.iter_export_as_zip(alice, by="test"))
+    data = b"".join(off_boarding.audit_and_iter_export_as_zip(alice, by="test"))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         texts = {name: archive.read(name).decode() for name in archive.namelist()}

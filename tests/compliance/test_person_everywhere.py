@@ -60,7 +60,7 @@ def test_every_declaration_is_planted(world):
 
 
 def test_access_hands_out_all_that_is_planted(planted):
-    held = rights.export_person(PHONE, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, by="test")
     text = json.dumps(held, default=str, ensure_ascii=False)
     assert [mark for mark in planted.marks if mark not in text] == []
     tables = {one["what"] for one in held["data"]}
@@ -200,7 +200,10 @@ def test_an_erasure_at_one_store_leaves_all_of_another(planted):
     bob = make_store("bob")
     rights.erase_or_restrict_person(PHONE, bob.pk, by="test")
     assert Contact.objects.get(phone=PHONE).owner == planted.store
-    text = json.dumps(rights.export_person(PHONE, planted.store.pk, by="test"), default=str)
+    text = json.dumps(
+        rights.collect_held_data_of_person_and_audit(PHONE, planted.store.pk, by="test"),
+        default=str,
+    )
     of_no_store = {"admin.LogEntry"}
     assert "upload-mark" in text
     kept = set(planting.kept_marks(planted))

@@ -102,7 +102,7 @@ def test_everything_held_is_handed_out(stores, capsys):
 
 def test_an_export_says_what_for_how_long_and_what_a_person_may_ask(stores, settings, tmp_path):
     settings.CONTROLLER_NAME, settings.CONTROLLER_CONTACT = "Blue Door Ltd, Athens", "privacy@b.gr"
-    held = rights.export_person(PHONE, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, by="test")
     assert held["controller"]["name"] == "Blue Door Ltd, Athens"
     assert any("Mitto" in one for one in held["recipients"])
     assert any("complaint" in one for one in held["rights"])

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_store_or_command_error
+from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common.counts import counted
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
@@ -50,9 +50,9 @@ class Command(BaseCommand):
             phone = parse_phone_to_e164(number, settings.DEFAULT_PHONE_REGION)
         except UnusableCell as problem:
             raise CommandError(str(problem)) from None
-        owner_id = get_store_or_command_error(store).pk if store else None
+        owner_id = get_store_by_email_or_id_or_command_error(store).pk if store else None
         if action == "export":
-            held = rights.export_person(phone, owner_id, by=BY)
+            held = rights.collect_held_data_of_person_and_audit(phone, owner_id, by=BY)
             if path := options["html"]:
                 path.write_text(access.held_data_as_html_page(held), encoding="utf-8")
                 self.stdout.write(f"{path} written")
@@ -61,12 +61,14 @@ class Command(BaseCommand):
         elif action == "correct":
             changes = _parse_field_changes(options["set"])
             try:
-                count = rights.correct_person(phone, changes, owner_id, by=BY)
+                count = rights.correct_contacts_with_phone_and_audit(
+                    phone, changes, owner_id, by=BY
+                )
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from None
             self.stdout.write(f"corrected at {counted(count, 'store')}")
         elif action == "object":
-            count = rights.withdraw_all_consent(phone, owner_id, by=BY)
+            count = rights.withdraw_all_consent_suppress_and_audit(phone, owner_id, by=BY)
             self.stdout.write(f"{counted(count, 'consent')} withdrawn; the number is suppressed")
         elif action == "restrict":
             if not options["reason"]:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
 from astronote.common.counts import counted
-from compliance.known_numbers import iter_known_numbers
+from compliance.known_numbers import iter_numbers_of_contacts_messages_and_replies
 from contacts import phone_hash_rotation
 
 
@@ -22,7 +22,9 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not settings.PHONE_HASH_KEY_OLD:
             raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
-        changed = phone_hash_rotation.rehash_suppressions_and_holds(iter_known_numbers())
+        changed = phone_hash_rotation.rehash_suppressions_and_holds(
+            iter_numbers_of_contacts_messages_and_replies()
+        )
         audit.write_entry("suppressions hashed anew", by="command line", count=changed)
         self.stdout.write(
             f"{counted(changed, 'suppression has', 'suppressions have')} the hash of the present"

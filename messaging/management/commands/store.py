@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Field
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
-from astronote.accounts.lookup import get_store_or_command_error
+from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
 from messaging.credits import get_or_create_wallet
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *, store: str, **options: Any) -> None:
-        owner = get_store_or_command_error(store)
+        owner = get_store_by_email_or_id_or_command_error(store)
         changes = dict(self._parse_setting_change(change) for change in options["set"])
         try:
             for name, value in changes.items():
