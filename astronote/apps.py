@@ -27,10 +27,12 @@ class AstronoteConfig(AppConfig):
         ground_floor.register_own_operations()
         autodiscover_modules("operations")
         # The last app's signal comes when the permissions of all apps are there.
-        post_migrate.connect(_update_existing_roles, sender=list(apps.get_app_configs())[-1])
+        post_migrate.connect(
+            _update_permissions_of_existing_roles, sender=list(apps.get_app_configs())[-1]
+        )
 
 
-def _update_existing_roles(**_: Any) -> None:
+def _update_permissions_of_existing_roles(**_: Any) -> None:
     """Give the roles that are in use the permissions of models that are new."""
     from django.contrib.auth.models import Group
 

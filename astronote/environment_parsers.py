@@ -89,7 +89,9 @@ def parse_comma_separated(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
-def parse_networks(value: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def parse_comma_separated_networks(
+    value: str,
+) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Addresses and networks, separated by commas."""
     try:
         return [ipaddress.ip_network(item) for item in parse_comma_separated(value)]

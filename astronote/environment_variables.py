@@ -14,12 +14,12 @@ from astronote.environment_parsers import (
     build_integer_parser,
     parse_boolean,
     parse_comma_separated,
+    parse_comma_separated_networks,
     parse_cron_expression,
     parse_cron_expression_or_empty,
     parse_email_url_or_empty,
     parse_http_url_without_final_slash,
     parse_http_url_without_final_slash_or_empty,
-    parse_networks,
     parse_positive_minutes,
     parse_positive_seconds,
     parse_postgres_url_or_empty,
@@ -123,7 +123,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "TRUSTED_PROXIES",
-            parse_networks,
+            parse_comma_separated_networks,
             "",
             "addresses or networks of proxies, separated by commas, that tell the visitor's address"
             " and scheme; required with HTTPS=1",

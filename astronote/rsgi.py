@@ -184,11 +184,13 @@ async def _require_upload_path_and_operator_session_or_refuse(scope: Any) -> Non
     is_taken = any(scope.path == upload.path for upload in registry.upload_paths)
     key = parse_cookie(scope.headers.get("cookie") or "").get(settings.SESSION_COOKIE_NAME, "")
     loop = asyncio.get_running_loop()
-    if not is_taken or not await loop.run_in_executor(_threads, _is_session_of_operator, key):
+    if not is_taken or not await loop.run_in_executor(
+        _threads, _is_unexpired_session_of_active_operator, key
+    ):
         raise _too_large_error(LARGE_BYTES)
 
 
-def _is_session_of_operator(key: str) -> bool:
+def _is_unexpired_session_of_active_operator(key: str) -> bool:
     """Whether the key is that of a session of an active operator; the page asks for more."""
     if not key.isalnum():
         return False

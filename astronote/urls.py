@@ -60,7 +60,11 @@ urlpatterns = [
         include(
             [
                 path("", own(account_views.account_page), name="account"),
-                path("alerts/", own(account_views.toggle_own_alerts), name="account_alerts"),
+                path(
+                    "alerts/",
+                    own(account_views.toggle_own_alert_mails_and_audit),
+                    name="account_alerts",
+                ),
                 path(
                     "sessions/",
                     own(account_views.end_one_or_all_other_own_sessions),
@@ -68,7 +72,7 @@ urlpatterns = [
                 ),
                 path(
                     "second-factor/",
-                    own(account_views.set_up_second_factor),
+                    own(account_views.set_up_second_factor_and_end_other_sessions),
                     name="account_second_factor",
                 ),
                 path(
@@ -78,7 +82,7 @@ urlpatterns = [
                 ),
                 path(
                     "security-keys/<int:key_id>/remove/",
-                    own(account_views.remove_own_key),
+                    own(account_views.remove_own_security_key_and_audit),
                     name="account_remove_key",
                 ),
             ]

@@ -73,7 +73,7 @@ def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> Non
             retry_after=None,
         )
         audit.write_entry("schedule", campaign, by=by, at=start_at.isoformat(), **details)
-        jobs.enqueue_at_on_commit(
+        jobs.enqueue_or_replace_delayed_job_on_commit(
             "scheduler", start_at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
         )
 
@@ -91,7 +91,7 @@ def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:
         if not updated:
             raise ValueError("only a scheduled campaign can be unscheduled")
         audit.write_entry("unschedule", campaign, by=by)
-        jobs.cancel_delayed_on_commit("scheduler", start_job_id(campaign))
+        jobs.cancel_delayed_job_on_commit_if_present("scheduler", start_job_id(campaign))
 
 
 def start_job_id(campaign: Campaign) -> str:

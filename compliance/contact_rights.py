@@ -140,7 +140,7 @@ def confirm_then_erase_or_restrict_held_action(
             model_admin.message_user(request, notice, messages.WARNING)
             continue
         erased += 1
-        for trace in erasure.unexplained:
+        for trace in erasure.traces_left_without_reason:
             notice = f"contact {contact.pk} is erased, but still named in {trace}"
             model_admin.message_user(request, notice, messages.ERROR)
     model_admin.message_user(request, f"{counted(erased, 'person')} erased", messages.SUCCESS)

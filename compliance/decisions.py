@@ -61,7 +61,7 @@ def _iter_decisions_of_audit_trail() -> Iterator[dict[str, Any]]:
         }
 
 
-def repeat_unknown_decisions_and_audit(lines: Iterable[str], *, by: str) -> Counter[str]:
+def repeat_unknown_decisions_and_audit(json_lines: Iterable[str], *, by: str) -> Counter[str]:
     """Make those decisions again that this database does not know, the oldest first.
 
     Writes an audit entry if there are any.
@@ -70,7 +70,7 @@ def repeat_unknown_decisions_and_audit(lines: Iterable[str], *, by: str) -> Coun
     consent undid after the backup hold again.
 
     Args:
-        lines: the list that a younger database wrote.
+        json_lines: the list that a younger database wrote.
         by: the program that asks, for the audit trail.
 
     Returns:
@@ -80,7 +80,7 @@ def repeat_unknown_decisions_and_audit(lines: Iterable[str], *, by: str) -> Coun
     repeated: Counter[str] = Counter()
     missing: list[dict[str, Any]] = []
     opt_outs: list[dict[str, Any]] = []
-    for decision in map(json.loads, lines):
+    for decision in map(json.loads, json_lines):
         if decision["decision"] == OPT_OUT:
             opt_outs.append(decision)
         elif tuple(decision.values()) not in known:

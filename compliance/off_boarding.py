@@ -69,7 +69,7 @@ class CannotReturn(Exception):
     """A store's off-boarding cannot be taken back; the message says why."""
 
 
-def count_consequences_by_label(store: User) -> dict[str, int]:
+def count_consequences_of_off_boarding_by_label(store: User) -> dict[str, int]:
     """What off-boarding would end, erase and keep now, as counts by what they count."""
     contacts = Contact.objects.filter(owner=store)
     kept = contacts.filter(_is_held_or_restricted_q("")).count()
@@ -153,7 +153,7 @@ def end_open_work_and_erase_data_if_due(store_id: int) -> dict[str, int]:
         store = User.objects.filter(pk=store_id, left_at__isnull=False).first()
         if not acquired or store is None:
             return {}
-        end_open_work(store)
+        cancel_open_work_and_switch_automations_off(store)
         if store.erase_on is None or store.erase_on > database_now().date():
             return {}
         counts = dict(_apply_replies_and_erase_unheld_data(store))
@@ -185,11 +185,11 @@ def end_open_work_of_left_stores(dry_run: bool) -> int:
     stores = list(User.objects.filter(is_open, left_at__isnull=False).order_by("pk"))
     if not dry_run:
         for store in stores:
-            end_open_work(store)
+            cancel_open_work_and_switch_automations_off(store)
     return len(stores)
 
 
-def end_open_work(store: User) -> None:
+def cancel_open_work_and_switch_automations_off(store: User) -> None:
     """Cancel a store's campaigns, unsent batches and imports, and switch its automations off.
 
     Batches that are being submitted to Mitto still go out.

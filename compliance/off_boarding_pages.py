@@ -67,7 +67,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
         "title": f"Off-board {store}?",
         "store": store,
         "form": form,
-        "consequences": off_boarding.count_consequences_by_label(store),
+        "consequences": off_boarding.count_consequences_of_off_boarding_by_label(store),
     }
     return TemplateResponse(request, "compliance/off_board.html", context)
 

@@ -124,7 +124,7 @@ IMPORT_IS_OLD = """
 def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
     return [
-        _build_contact_rule(),
+        _build_delete_or_anonymise_contacts_rule(),
         _build_remove_personal_keys_rule(
             "contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT, "c.id = t.id"
         ),
@@ -196,7 +196,7 @@ def retention_rules() -> list[RetentionRule]:
     ]
 
 
-def _build_contact_rule() -> RetentionRule:
+def _build_delete_or_anonymise_contacts_rule() -> RetentionRule:
     not_messaged = " AND ".join(
         NOT_MESSAGED.format(table=model._meta.db_table) for model in message_classes()
     )
@@ -280,7 +280,7 @@ def run_retention_or_raise_if_running(
             count = (
                 _count_due_rows(rule, now)
                 if dry_run
-                else _apply_rule_in_chunks(rule, now, run, progress)
+                else _apply_rule_to_unlocked_rows_in_chunks(rule, now, run, progress)
             )
             if count:
                 run.counts[rule.table] = run.counts.get(rule.table, 0) + count
@@ -317,7 +317,7 @@ def _count_due_rows(rule: RetentionRule, now: datetime) -> int:
     return rows(query, _build_sql_params(now))[0][0]
 
 
-def _apply_rule_in_chunks(
+def _apply_rule_to_unlocked_rows_in_chunks(
     rule: RetentionRule, now: datetime, run: RetentionRun, progress: Callable[[int], Any]
 ) -> int:
     """Change the due rows in chunks; return how many.

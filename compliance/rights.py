@@ -18,7 +18,7 @@ from astronote.common import audit
 from astronote.common.sql import execute
 from compliance import access, elsewhere, uploads
 from compliance.erasure import erase_or_mask_person_and_count_by_table
-from compliance.person import contacts_with_phone, find_person
+from compliance.person import contacts_with_phone_at_store_or_all, find_person_at_store_or_all
 from compliance.search import Trace, find_all_traces
 from contacts import restriction
 from contacts.consent import OBJECTION, Evidence, change_consent
@@ -43,7 +43,7 @@ def collect_held_data_of_person_and_audit(
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    person = find_person(e164_phone, owner_id)
+    person = find_person_at_store_or_all(e164_phone, owner_id)
     held = access.collect_held_data(person)
     audit.write_entry(
         "personal data exported", by=by, owner_id=owner_id, contacts=len(person.contact_ids)
@@ -63,7 +63,7 @@ class Erasure(NamedTuple):
     left: list[Trace]
 
     @property
-    def unexplained(self) -> list[Trace]:
+    def traces_left_without_reason(self) -> list[Trace]:
         """What is left without a reason."""
         return [trace for trace in self.left if not trace.reason]
 
@@ -85,11 +85,17 @@ def erase_or_restrict_person(
     replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
         uploads.lock_open_imports_at_stores_of_person(
-            find_person(e164_phone, owner_id, without_stores_with_legal_hold=True)
+            find_person_at_store_or_all(e164_phone, owner_id, without_stores_with_legal_hold=True)
         )
         # Imports have written their last rows until now.
-        person = find_person(e164_phone, owner_id, without_stores_with_legal_hold=True)
-        held = contacts_with_phone(e164_phone, owner_id).filter(legal_hold=True).order_by("pk")
+        person = find_person_at_store_or_all(
+            e164_phone, owner_id, without_stores_with_legal_hold=True
+        )
+        held = (
+            contacts_with_phone_at_store_or_all(e164_phone, owner_id)
+            .filter(legal_hold=True)
+            .order_by("pk")
+        )
         for contact in held:
             restriction.wait_for_sends_and_restrict_contact(contact.pk, reason=HELD_REASON, by=by)
         counts: dict[str, int] = dict(uploads.delete_finished_uploads_and_rewrite_open_ones(person))
@@ -115,7 +121,7 @@ def erase_or_restrict_person(
 
 def correct_contacts_with_phone_and_audit(
     e164_phone: str,
-    changes: dict[str, Any],
+    new_values_by_field: dict[str, Any],
     owner_id: int | None = None,
     *,
     by: User | AnonymousUser | str,
@@ -124,7 +130,7 @@ def correct_contacts_with_phone_and_audit(
 
     Args:
         e164_phone: the number in E.164.
-        changes: new values of CORRECTABLE_FIELDS.
+        new_values_by_field: new values of CORRECTABLE_FIELDS.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
 
@@ -135,17 +141,17 @@ def correct_contacts_with_phone_and_audit(
         ValidationError: if a value is not valid; then nothing is changed.
     """
     with transaction.atomic():
-        contacts = list(contacts_with_phone(e164_phone, owner_id))
+        contacts = list(contacts_with_phone_at_store_or_all(e164_phone, owner_id))
         for contact in contacts:
-            for name, value in changes.items():
+            for name, value in new_values_by_field.items():
                 setattr(contact, name, value)
             contact.full_clean()
-            contact.save(update_fields=[*changes, "updated_at"])
+            contact.save(update_fields=[*new_values_by_field, "updated_at"])
         audit.write_entry(
             "personal data corrected",
             by=by,
             owner_id=owner_id,
-            fields=sorted(changes),
+            fields=sorted(new_values_by_field),
             contacts=len(contacts),
         )
     return len(contacts)
@@ -169,7 +175,11 @@ def withdraw_all_consent_suppress_and_audit(
     """
     changed = 0
     evidence = Evidence(actor=audit.audit_name_of_account_or_program(by))
-    for pk in contacts_with_phone(e164_phone, owner_id).order_by("pk").values_list("pk", flat=True):
+    for pk in (
+        contacts_with_phone_at_store_or_all(e164_phone, owner_id)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    ):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             changed += change_consent(pk, event, source=OBJECTION, evidence=evidence)
     with transaction.atomic():
@@ -203,7 +213,7 @@ def restrict_person(
     Returns:
         How many contacts were not restricted before.
     """
-    contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
+    contacts = contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
     return sum(
         restriction.wait_for_sends_and_restrict_contact(pk, reason=reason, by=by) for pk in ids
@@ -214,6 +224,6 @@ def lift_restriction(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """End the restriction of the contacts with a number; return how many there were."""
-    contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
+    contacts = contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
     return sum(restriction.lift_restriction(pk, by=by) for pk in ids)

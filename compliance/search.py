@@ -139,10 +139,10 @@ def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
     for owner_id in sorted(person.kept_owner_ids):
         yield Trace(f"all rows of store {owner_id}", 1, "its contact is under a legal hold")
     hashes = Suppression.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
-    if count := hashes.filter(person.at_stores("owner")).count():
+    if count := hashes.filter(person.stores_asked_and_not_held_q("owner")).count():
         yield Trace("suppressions", count, "the opt-out, as a keyed hash that gives no number away")
     held = MarketingHold.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
-    if count := held.filter(person.at_stores("owner")).count():
+    if count := held.filter(person.stores_asked_and_not_held_q("owner")).count():
         reason = "replies to decide, as a keyed hash: until then no marketing is sent"
         yield Trace("marketing holds", count, reason)
     namesakes = Q(pk__in=[])
@@ -150,6 +150,6 @@ def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
         namesakes |= Q(email__iexact=email)
     for first, last in person.traces.names:
         namesakes |= Q(first_name__iexact=first, last_name__iexact=last)
-    others = Contact.objects.filter(namesakes, person.at_stores("owner"))
+    others = Contact.objects.filter(namesakes, person.stores_asked_and_not_held_q("owner"))
     if count := others.exclude(phone=person.phone).count():
         yield Trace("contacts", count, "other numbers with the same e-mail address or name")

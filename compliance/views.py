@@ -116,7 +116,7 @@ def _opt_out_or_send_code_or_opt_in_and_get_problem_name(
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
-def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
+def show_or_store_opt_in_confirmation_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show what an opt-in request asks; a press agrees, a GET changes nothing."""
     asked = opt_in_requests.find_answered_or_open_request_by_token(token)
     context = _language_context(request, asked.contact.owner if asked else None)

@@ -56,7 +56,9 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 def _phone_hash_of_person_q(person: PersonKey) -> Q:
     """The rows with a hash of a person's number at the stores that are asked about."""
-    return Q(phone_hash__in=phone_hashes_with_each_key(person.phone)) & person.at_stores("owner")
+    return Q(
+        phone_hash__in=phone_hashes_with_each_key(person.phone)
+    ) & person.stores_asked_and_not_held_q("owner")
 
 
 registry.upload_paths.register(

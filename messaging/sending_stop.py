@@ -177,7 +177,9 @@ STOP_SENDING = """
 
 
 def _enqueue_probe(at: datetime) -> None:
-    jobs.enqueue_at_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
+    jobs.enqueue_or_replace_delayed_job_on_commit(
+        "sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}"
+    )
 
 
 def increment_refused_calls() -> int:

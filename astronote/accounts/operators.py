@@ -14,7 +14,7 @@ from astronote.common import audit
 
 
 @transaction.atomic
-def create_operator(
+def create_operator_and_audit(
     email: str, role: str, *, by: User | AnonymousUser | str, password: str | None = None
 ) -> Operator:
     """Create an operator with a role; without a password, one that a link lets it set.
@@ -81,13 +81,13 @@ def audit_address_change(account: User, *, by: User | AnonymousUser | str) -> No
 
 @transaction.atomic
 def end_one_or_all_sessions_and_audit(
-    account: User, *, by: User | AnonymousUser | str, public_id: str | None = None
+    account: User, *, by: User | AnonymousUser | str, only_public_id: str | None = None
 ) -> int:
     """End one of the account's sessions, or all; return how many were ended."""
-    if public_id is None:
+    if only_public_id is None:
         count = sessions.end_sessions(account)
     else:
-        count = sessions.end_session(account, public_id)
+        count = sessions.end_session(account, only_public_id)
     if count:
         audit.write_entry("sessions ended", account, by=by, count=count)
     return count

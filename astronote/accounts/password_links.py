@@ -35,13 +35,15 @@ def can_mail() -> bool:
     return bool(settings.EMAIL_URL)
 
 
-def make_password_link(account: User, *, by: User | AnonymousUser | str) -> str:
+def make_password_link_and_audit(account: User, *, by: User | AnonymousUser | str) -> str:
     """A link with which the account's password is set, for an operator to pass on."""
     audit.write_entry("password link made", account, by=by)
     return _build_password_link_with_token(account)
 
 
-def mail_password_link_in_background(account: User, *, by: User | AnonymousUser | str) -> None:
+def audit_and_mail_password_link_in_background(
+    account: User, *, by: User | AnonymousUser | str
+) -> None:
     """Send the account a link by e-mail."""
     audit.write_entry("password link mailed", account, by=by)
     message = EmailMessage(
@@ -83,4 +85,4 @@ class ForgottenPasswordForm(forms.Form):
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()
         if account and jobs.start_debounce(f"astronote:password-link:{account.pk}", MAIL_EVERY):
-            mail_password_link_in_background(account, by="forgotten password")
+            audit_and_mail_password_link_in_background(account, by="forgotten password")

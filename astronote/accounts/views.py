@@ -67,7 +67,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def toggle_own_alerts(request: HttpRequest) -> HttpResponse:
+def toggle_own_alert_mails_and_audit(request: HttpRequest) -> HttpResponse:
     """Begin or end to mail alerts to the own account."""
     account = _logged_in_account(request)
     account.gets_alerts = not account.gets_alerts
@@ -79,7 +79,7 @@ def toggle_own_alerts(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def remove_own_key(request: HttpRequest, key_id: int) -> HttpResponse:
+def remove_own_security_key_and_audit(request: HttpRequest, key_id: int) -> HttpResponse:
     """Remove one of one's own security keys."""
     if security_keys.remove_key_and_audit_if_found(_logged_in_account(request), key_id):
         messages.success(request, "The security key was removed.")
@@ -92,7 +92,7 @@ def end_one_or_all_other_own_sessions(request: HttpRequest) -> HttpResponse:
     account = _logged_in_account(request)
     if public_id := request.POST.get("session", "")[:40]:
         count = operators.end_one_or_all_sessions_and_audit(
-            account, by=account, public_id=public_id
+            account, by=account, only_public_id=public_id
         )
     else:
         count = sessions.end_sessions(account, except_key=request.session.session_key)
@@ -101,7 +101,7 @@ def end_one_or_all_other_own_sessions(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-def set_up_second_factor(request: HttpRequest) -> HttpResponse:
+def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpResponse:
     """Show a key for the authenticator app, and take it once a code of it was entered."""
     account = _logged_in_account(request)
     if second_factor.is_set_up(account):

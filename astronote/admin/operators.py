@@ -126,7 +126,9 @@ class OperatorAdmin(LargeTableAdmin):
     ) -> None:
         """Create the account without a password, or change it; roles go by `operators`."""
         if not change:
-            made = operators.create_operator(obj.email, form.cleaned_data["role"], by=request.user)
+            made = operators.create_operator_and_audit(
+                obj.email, form.cleaned_data["role"], by=request.user
+            )
             obj.__dict__.update(made.__dict__)
             return
         if "email" in form.changed_data:
@@ -156,7 +158,9 @@ class OperatorAdmin(LargeTableAdmin):
                     return self._mail_link_or_show_if_no_mail_set_up(request, operator)
                 case "end-sessions":
                     chosen = request.POST.get("session", "")[:40] or None
-                    operators.end_one_or_all_sessions_and_audit(operator, by=by, public_id=chosen)
+                    operators.end_one_or_all_sessions_and_audit(
+                        operator, by=by, only_public_id=chosen
+                    )
                 case "remove-second-factor":
                     second_factor.remove_all_factors_and_audit(operator, by=by)
                 case "disable" | "enable":
@@ -175,13 +179,13 @@ class OperatorAdmin(LargeTableAdmin):
         self, request: HttpRequest, operator: Operator
     ) -> HttpResponse:
         if password_links.can_mail():
-            password_links.mail_password_link_in_background(operator, by=request.user)
+            password_links.audit_and_mail_password_link_in_background(operator, by=request.user)
             messages.success(request, f"A link is on its way to {operator.email}.")
             return redirect("admin:astronote_operator_change", operator.pk)
         context = {
             **self.admin_site.each_context(request),
             "title": "A link to set the password",
             "account": operator,
-            "link": password_links.make_password_link(operator, by=request.user),
+            "link": password_links.make_password_link_and_audit(operator, by=request.user),
         }
         return TemplateResponse(request, "astronote/account/password_link.html", context)

@@ -160,7 +160,7 @@ class LargeTableAdmin(ModelAdmin):
     empty_hint = "They come by themselves as the system works."
 
     @cached_property
-    def has_store(self) -> bool:
+    def has_store_as_owner(self) -> bool:
         """Whether the rows belong to stores."""
         try:
             field = self.model._meta.get_field("owner")
@@ -198,7 +198,7 @@ class LargeTableAdmin(ModelAdmin):
         return name
 
     def _format_time_in_zone_of_store(self, row: Any, value: Any) -> str:
-        return format_store_time_or_dash(value, row.owner if self.has_store else None)
+        return format_store_time_or_dash(value, row.owner if self.has_store_as_owner else None)
 
     def _make_sortable_column(
         self, name: str, label: str, write: Callable[[Any, Any], str]
@@ -214,16 +214,16 @@ class LargeTableAdmin(ModelAdmin):
     def get_list_select_related(self, request: HttpRequest) -> Any:
         """The related rows of the columns, and the store, whose zone times are written in."""
         related = super().get_list_select_related(request)
-        if self.has_store and isinstance(related, list | tuple) and "owner" not in related:
+        if self.has_store_as_owner and isinstance(related, list | tuple) and "owner" not in related:
             return [*related, "owner"]
-        return related if related or not self.has_store else ["owner"]
+        return related if related or not self.has_store_as_owner else ["owner"]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The list of the store that the address names, or of the one that was shown last."""
         context = {"times_have_zones": True, **(extra_context or {})}
-        if not self.has_store or request.method != "GET":
+        if not self.has_store_as_owner or request.method != "GET":
             return cast(HttpResponse, super().changelist_view(request, context))
         params = request.GET.copy()
         stores = get_user_model()._default_manager.filter(is_staff=False)
@@ -297,7 +297,7 @@ class LargeTableAdmin(ModelAdmin):
         name, *rest = lookup.split("__")
         if not {"year", "iso_year"}.isdisjoint(rest):
             return False
-        if lookup == STORE_PARAMETER and self.has_store:
+        if lookup == STORE_PARAMETER and self.has_store_as_owner:
             return True
         try:
             field = self.model._meta.get_field(name)
@@ -329,7 +329,7 @@ class LargeTableAdmin(ModelAdmin):
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Write to the audit trail, too, which fields were changed by hand."""
-        if fields := _changed_fields(message):
+        if fields := _changed_fields_of_log_message(message):
             _write_audit_entry_of_row("changed", request, obj, fields=fields)
         return super().log_change(request, obj, message)
 
@@ -340,10 +340,12 @@ class LargeTableAdmin(ModelAdmin):
         return super().log_deletions(request, queryset)
 
 
-def _find_up_to_two_stores_by_name_or_email(stores: QuerySet[Any], name: str) -> list[Any]:
+def _find_up_to_two_stores_by_name_or_email(stores: QuerySet[Any], name_or_email: str) -> list[Any]:
     """The stores with this name or e-mail address, else those whose name begins with it."""
-    is_called = models.Q(company__iexact=name) | models.Q(email__iexact=name)
-    begins = models.Q(company__istartswith=name) | models.Q(email__istartswith=name)
+    is_called = models.Q(company__iexact=name_or_email) | models.Q(email__iexact=name_or_email)
+    begins = models.Q(company__istartswith=name_or_email) | models.Q(
+        email__istartswith=name_or_email
+    )
     return list(stores.filter(is_called)[:2]) or list(stores.filter(begins)[:2])
 
 
@@ -354,7 +356,7 @@ def _write_audit_entry_of_row(
     audit.write_entry(action, row, by=request.user, owner_id=owner_id, **details)
 
 
-def _changed_fields(message: Any) -> list[str]:
+def _changed_fields_of_log_message(message: Any) -> list[str]:
     """The fields in Django's description of a change, which is a list or a text."""
     parts = message if isinstance(message, list) else []
     return [name for part in parts for name in part.get("changed", {}).get("fields", [])]

@@ -61,7 +61,9 @@ def _set_session_settings_or_refuse_transaction_pooler(connection: Any, **_: Any
     if _sessions_are_our_own:
         return
     # A pooler names no process of the server, since it may change.
-    if pid != connection.connection.info.backend_pid and _are_sessions_shared(connection):
+    if pid != connection.connection.info.backend_pid and _are_server_sessions_shared_by_pooler(
+        connection
+    ):
         connection.close()
         raise NotSupportedError(
             "A pooler gives PostgreSQL's sessions to others between transactions, and locks would"
@@ -70,7 +72,7 @@ def _set_session_settings_or_refuse_transaction_pooler(connection: Any, **_: Any
     _sessions_are_our_own = True
 
 
-def _are_sessions_shared(connection: Any) -> bool:
+def _are_server_sessions_shared_by_pooler(connection: Any) -> bool:
     """Whether two connections that stay open are served by one session of the server."""
     with connection.get_new_connection(connection.get_connection_params()) as other:
         other.autocommit = True

@@ -62,7 +62,7 @@ def _watchdog_repair_count_metrics() -> Iterator[Metric]:
     yield actions
 
 
-def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
+def _count_and_requeue_jobs_of_dead_workers(dry_run: bool) -> int:
     """RQ notices a dead worker only when somebody looks."""
     found = sum(jobs.count_abandoned_jobs(name) for name in settings.RQ_QUEUES)
     if not dry_run:
@@ -80,7 +80,7 @@ def _find_stores_beginning_with(text: str) -> list[Found]:
     ]
 
 
-def _newest_store_url() -> str:
+def _newest_store_or_store_list_url() -> str:
     store_id = first_day.newest_store_id()
     if store_id is None:
         return reverse("admin:astronote_user_changelist")
@@ -123,18 +123,29 @@ def register_own_operations() -> None:
             "The sender ID is what the customers' phones show: up to 11 letters, or a number that"
             " can be answered.",
             lambda: User.objects.filter(is_staff=False).eligible_to_send_with_sender().exists(),
-            _newest_store_url,
+            _newest_store_or_store_list_url,
             "astronote.change_user",
             20,
         ),
     )
     registry.home_panels.register(
         HomePanel(
-            "first steps", "astronote/panels/first_steps.html", first_day.first_steps_context, 1
+            "first steps",
+            "astronote/panels/first_steps.html",
+            first_day.first_steps_context_or_empty_once_last_is_done,
+            1,
         ),
-        HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),
         HomePanel(
-            "recurring", "astronote/panels/recurring.html", queue_state.recurring_jobs_context, 60
+            "queues",
+            "astronote/panels/queues.html",
+            queue_state.queues_context_or_empty_without_redis,
+            50,
+        ),
+        HomePanel(
+            "recurring",
+            "astronote/panels/recurring.html",
+            queue_state.next_runs_context_or_empty_without_redis,
+            60,
         ),
         HomePanel(
             "watchdog", "astronote/panels/watchdog.html", _newest_watchdog_entries_context, 70
@@ -145,7 +156,9 @@ def register_own_operations() -> None:
         MetricSource("redis", queue_state.redis_writable_metric),
         MetricSource("queues", queue_state.queue_metrics),
     )
-    registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))
+    registry.repairs.register(
+        Repair("jobs_of_dead_workers", _count_and_requeue_jobs_of_dead_workers)
+    )
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
     declarations.register_personal_data_declarations()
     registry.sidebar_links.register(

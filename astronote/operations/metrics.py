@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from astronote.operations import registry
 
 
-def prometheus(request: HttpRequest) -> HttpResponse:
+def prometheus_metrics_view(request: HttpRequest) -> HttpResponse:
     """Answer `/metrics`."""
     collectors = CollectorRegistry()
     collectors.register(_RegisteredSources())

@@ -69,7 +69,7 @@ class PersonKey(Protocol):
     def contact_ids(self) -> Sequence[int]:
         """The contacts with the number."""
 
-    def at_stores(self, lookup: str) -> Q:
+    def stores_asked_and_not_held_q(self, lookup: str) -> Q:
         """The rows of the stores that are asked about, by the lookup of their store."""
 
 

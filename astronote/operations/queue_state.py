@@ -63,7 +63,7 @@ def _join(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
-def queues_context() -> dict[str, Any]:
+def queues_context_or_empty_without_redis() -> dict[str, Any]:
     """Each queue with its waiting jobs and workers; empty if Redis cannot be reached."""
     try:
         return {"queues": [_queue_row(name.name, name.purpose) for name in QUEUES]}
@@ -92,7 +92,7 @@ def _oldest_job_age_seconds(queue_name: str) -> float | None:
     return (timezone.now() - first[0].enqueued_at).total_seconds()
 
 
-def recurring_jobs_context() -> dict[str, Any]:
+def next_runs_context_or_empty_without_redis() -> dict[str, Any]:
     """When each recurring job runs next, and which can be run at once, with its permission."""
     can_run = [(job.name, job.run_now.permission) for job in recurring_jobs() if job.run_now]
     try:

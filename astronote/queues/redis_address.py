@@ -26,17 +26,17 @@ PLAIN_SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 SOCKET_SECONDS = 5  # the client's own default, which django-rq takes away for Sentinel
 
 
-def build_queue_options(url: str) -> dict[str, Any]:
+def build_queue_options(redis_url: str) -> dict[str, Any]:
     """What django-rq needs to connect, in the form of an entry of RQ_QUEUES.
 
     Raises:
         ValueError: if the URL cannot be read, without the URL, which may hold a password.
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = redis_url.partition("://")
     if not separator:
         raise ValueError("cannot be read, expected redis://host:port/0")
     if scheme in ("redis+sentinel", "rediss+sentinel"):
-        return _sentinel_options(url, is_tls=scheme.startswith("rediss"))
+        return _sentinel_options(redis_url, is_tls=scheme.startswith("rediss"))
     try:
         found = parse_url(f"{PLAIN_SCHEMES.get(scheme, scheme)}://{rest}")
     except ValueError:

@@ -69,34 +69,38 @@ def test_each_id_has_a_job_of_its_own(count):
 
 def test_a_delayed_job_never_comes_before_its_time():
     at = SOON + timedelta(microseconds=1)
-    jobs.enqueue_at_on_commit("scheduler", at, TASK, 7, job_id="a")
-    jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 8, job_id="b")
-    jobs.enqueue_at_on_commit("scheduler", SOON + timedelta(milliseconds=999), TASK, 9, job_id="c")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", at, TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 8, job_id="b")
+    jobs.enqueue_or_replace_delayed_job_on_commit(
+        "scheduler", SOON + timedelta(milliseconds=999), TASK, 9, job_id="c"
+    )
     second = SOON.timestamp()
     assert delayed() == {"a": (second + 1, (7,)), "b": (second, (8,)), "c": (second + 1, (9,))}
 
 
 def test_a_delayed_job_goes_to_the_queue_it_was_meant_for():
-    jobs.enqueue_at_on_commit("birthday", SOON, TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("birthday", SOON, TASK, 7, job_id="a")
     (job,) = django_rq.get_scheduler("scheduler").get_jobs()
     assert job.origin == "birthday"
 
 
 def test_a_delayed_job_is_put_and_taken_back_only_when_the_transaction_commits():
     with transaction.atomic():
-        jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 7, job_id="a")
+        jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 7, job_id="a")
         assert delayed() == {}
-    jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 8, job_id="b")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 8, job_id="b")
     with transaction.atomic():
-        jobs.cancel_delayed_on_commit("scheduler", "a")
+        jobs.cancel_delayed_job_on_commit_if_present("scheduler", "a")
         assert set(delayed()) == {"a", "b"}
     assert set(delayed()) == {"b"}
-    jobs.cancel_delayed_on_commit("scheduler", "gone")
+    jobs.cancel_delayed_job_on_commit_if_present("scheduler", "gone")
 
 
 def test_a_delayed_job_of_the_same_name_replaces_the_earlier_one():
-    jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 7, job_id="a")
-    jobs.enqueue_at_on_commit("scheduler", SOON + timedelta(days=1), TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit(
+        "scheduler", SOON + timedelta(days=1), TASK, 7, job_id="a"
+    )
     assert delayed() == {"a": ((SOON + timedelta(days=1)).timestamp(), (7,))}
 
 
@@ -127,7 +131,7 @@ def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
     jobs.enqueue_on_commit("scheduler", TASK, 8)
     jobs.enqueue_each_on_commit("scheduler", TASK, [8])
     jobs.enqueue_copies_on_commit("scheduler", TASK, 2)
-    jobs.enqueue_at_on_commit("scheduler", timezone.now(), TASK, 8, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", timezone.now(), TASK, 8, job_id="a")
     jobs.requeue_abandoned_jobs("watchdog")
     assert not jobs.start_debounce("key", 60)
     assert (jobs.count_waiting_jobs("scheduler"), jobs.count_abandoned_jobs("watchdog")) == (0, 0)
@@ -153,7 +157,8 @@ def test_without_redis_nobody_fails_and_everybody_is_first(tmp_path):
 import django; django.setup()
 from astronote.queues import jobs
 jobs.enqueue_on_commit("sms", "messaging.tasks.send_next_batch")
-jobs.enqueue_at_on_commit("sms", __import__("datetime").datetime.now(), "x", job_id="a")
+now = __import__("datetime").datetime.now()
+jobs.enqueue_or_replace_delayed_job_on_commit("sms", now, "x", job_id="a")
 print(jobs.start_debounce("key", 60))
 """
     done = subprocess.run(

@@ -16,7 +16,7 @@ from astronote.operations import registry
 from astronote.operations.personal_data import PlaceKind
 from astronote.queues import jobs
 from compliance import elsewhere, rights
-from compliance.person import find_person
+from compliance.person import find_person_at_store_or_all
 from compliance.search import find_all_traces
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, RejectedRow, Suppression
@@ -106,7 +106,7 @@ def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
 @pytest.mark.slow
 def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world):
     """Each is planted alone, so that none is found for another's sake."""
-    person = find_person(PHONE, None)
+    person = find_person_at_store_or_all(PHONE, None)
     world.person.delete()
     for declaration in registry.personal_data:
         if declaration.model in planting.BY_HAND | planting.NOT_REACHED:
@@ -120,11 +120,13 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
             found = [trace for trace in find_all_traces(person) if not trace.reason]
             table = planting.model_of_declaration(declaration)._meta.db_table
             assert [trace.where for trace in found] == [f"table {table}"], name
-            assert rights.erase_or_restrict_person(PHONE, by="test").unexplained == []
+            assert (
+                rights.erase_or_restrict_person(PHONE, by="test").traces_left_without_reason == []
+            )
 
 
 def test_the_search_finds_what_is_left_in_other_places(world):
-    person = find_person(PHONE, None)
+    person = find_person_at_store_or_all(PHONE, None)
     world.person.delete()
     assert [trace for trace in find_all_traces(person) if not trace.reason] == []
     planting.plant_session(world)
@@ -246,5 +248,5 @@ def test_a_press_that_cannot_be_applied_goes_with_the_person(world, provider):
         payload={"from": PHONE, "kind": "gone", "message": 0, "user_agent": LAST},
     )
     assert planting.needles_in(planting.database_dump()) != []
-    assert rights.erase_or_restrict_person(PHONE, by="test").unexplained == []
+    assert rights.erase_or_restrict_person(PHONE, by="test").traces_left_without_reason == []
     assert planting.needles_in(planting.database_dump()) == []

@@ -40,7 +40,7 @@ def test_the_error_of_a_job_is_erased_and_that_of_another_stays(environment_of_p
     found = elsewhere.declared_redis_keys_naming_person(traces)
     assert f"rq:job:{mine.id}" in found and f"rq:results:{mine.id}" in found
     erasure = rights.erase_or_restrict_person(PHONE, by="test")
-    assert erasure.unexplained == []
+    assert erasure.traces_left_without_reason == []
     assert elsewhere.declared_redis_keys_naming_person(traces) == []
     redis = jobs.redis_connection()
     assert not redis.exists(f"rq:job:{mine.id}", f"rq:results:{mine.id}")
@@ -65,7 +65,7 @@ def test_an_erasure_without_redis_says_that_it_was_not_searched(monkeypatch):
     monkeypatch.setattr(jobs, "end_debounce", lambda key: None)
     erasure = rights.erase_or_restrict_person(PHONE, by="test")
     assert not Contact.objects.exists()
-    assert [trace.where for trace in erasure.unexplained] == [
+    assert [trace.where for trace in erasure.traces_left_without_reason] == [
         "Redis, which cannot be searched now (ConnectionError)"
     ]
 

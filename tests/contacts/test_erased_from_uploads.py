@@ -52,7 +52,7 @@ def bytes_of(one):
 
 def erase():
     erasure = rights.erase_or_restrict_person(PHONE, by="test")
-    assert erasure.unexplained == []
+    assert erasure.traces_left_without_reason == []
     return erasure
 
 

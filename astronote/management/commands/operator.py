@@ -60,6 +60,6 @@ class Command(BaseCommand):
             "sessions": len(sessions.list_usable_sessions(account)),
         }
         if options["link"]:
-            answer["link"] = password_links.make_password_link(account, by=BY)
+            answer["link"] = password_links.make_password_link_and_audit(account, by=BY)
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if options["json"] else lines)

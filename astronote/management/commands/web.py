@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
 from astronote.processes.web_server import (
     ListenError,
-    serve_on,
+    serve_on_until_sigterm,
     systemd_or_new_listening_socket_or_raise,
 )
 
@@ -38,4 +38,4 @@ class Command(BaseCommand):
             )
         except ListenError as error:
             raise CommandError(str(error)) from None
-        serve_on(listener, processes)
+        serve_on_until_sigterm(listener, processes)

@@ -100,8 +100,10 @@ class Command(BaseCommand):
         for trace in erasure.left:
             if trace.reason:
                 self.stdout.write(f"kept: {trace}")
-        if erasure.unexplained:
-            raise CommandError(f"still in {', '.join(map(str, erasure.unexplained))}")
+        if erasure.traces_left_without_reason:
+            raise CommandError(
+                f"still in {', '.join(map(str, erasure.traces_left_without_reason))}"
+            )
         self.stdout.write(
             "searched every table and column, uploaded and temporary files, sessions and Redis for"
             " number, e-mail address and full name: nothing else is left"
