@@ -55,7 +55,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "astronote.common.content_security.ContentSecurityPolicy",
-    "astronote.common.store_time.StoreTimeZone",
+    "astronote.common.store_time.ActivateTimeZoneOfStoreOfPage",
     "astronote.operations.queue_dashboard.QueueDashboardGuard",
     "axes.middleware.AxesMiddleware",
 ]
@@ -161,7 +161,7 @@ RQ_QUEUES = {
     for queue in QUEUES
 }
 RQ = {
-    "JOB_CLASS": "astronote.queues.json_jobs.JsonJob",
+    "JOB_CLASS": "astronote.queues.json_jobs.JsonOrRefusedJob",
     "WORKER_CLASS": "astronote.queues.workers.Worker",
     "SCHEDULER_CLASS": "astronote.queues.recurring.Scheduler",
 }

@@ -20,11 +20,13 @@ own = admin.site.admin_view
 # The names are those by which the scripts of django-otp-webauthn find the addresses.
 security_key_patterns = [
     path(
-        "login/begin/", security_keys.BeginLogin.as_view(), name="credential-authentication-begin"
+        "login/begin/",
+        security_keys.BeginLoginBySecurityKey.as_view(),
+        name="credential-authentication-begin",
     ),
     path(
         "login/complete/",
-        security_keys.CompleteLogin.as_view(),
+        security_keys.CompleteLoginBySecurityKey.as_view(),
         name="credential-authentication-complete",
     ),
     path(
@@ -34,7 +36,7 @@ security_key_patterns = [
     ),
     path(
         "add/complete/",
-        own(security_keys.CompleteAdding.as_view()),
+        own(security_keys.CompleteAddingSecurityKeyAndAudit.as_view()),
         name="credential-registration-complete",
     ),
     path(
@@ -91,10 +93,13 @@ urlpatterns = [
     path("admin/security-keys/", include((security_key_patterns, "otp_webauthn"))),
     path(
         "admin/set-password/<str:uidb64>/<str:token>/",
-        account_views.SetPasswordView.as_view(),
+        account_views.SetPasswordOfActiveOperatorByLinkView.as_view(),
         name="set_password",
     ),
-    path("admin/password_change/", own(account_views.ChangePasswordView.as_view())),
+    path(
+        "admin/password_change/",
+        own(account_views.ChangeOwnPasswordAndEndOtherSessionsView.as_view()),
+    ),
     path("admin/", admin.site.urls),
 ]
 if settings.EMAIL_URL:

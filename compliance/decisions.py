@@ -97,7 +97,7 @@ def repeat_unknown_decisions_and_audit(json_lines: Iterable[str], *, by: str) ->
                 decision, by
             )
         for number in numbers[decision["person"]]:
-            _repeat_decision_of_person(decision, number, by)
+            _erase_restrict_or_lift_again(decision, number, by)
             repeated[decision["decision"]] += 1
     repeated = +repeated
     if repeated:
@@ -135,13 +135,13 @@ def _known_numbers_by_person_hash(persons: set[str]) -> defaultdict[str | None, 
     return numbers
 
 
-def _repeat_decision_of_person(decision: dict[str, Any], number: str, by: str) -> None:
+def _erase_restrict_or_lift_again(decision: dict[str, Any], number: str, by: str) -> None:
     store = decision["store"]
     match decision["decision"]:
         case rights.ERASED:
             rights.erase_or_restrict_person(number, store, by=by)
         case restriction.RESTRICTED:
-            rights.restrict_person(number, store, reason=RESTRICTED_AGAIN, by=by)
+            rights.restrict_contacts_with_phone(number, store, reason=RESTRICTED_AGAIN, by=by)
         case restriction.LIFTED:
             rights.lift_restriction(number, store, by=by)
 

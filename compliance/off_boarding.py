@@ -246,12 +246,16 @@ def _apply_replies_and_erase_unheld_data(store: User) -> Counter[str]:
         if declaration.on_erasure == OnErasure.KEEP:
             continue
         table = held_rows.model_of_declaration(declaration)._meta.db_table
-        if count := _erase_rows(declaration, _erasable_rows(declaration, store)):
+        if count := _delete_or_empty_rows_in_chunks(
+            declaration, _rows_without_held_or_restricted_contacts(declaration, store)
+        ):
             counts[table] += count
     return counts
 
 
-def _erasable_rows(declaration: PersonalData, store: User) -> QuerySet[Any]:
+def _rows_without_held_or_restricted_contacts(
+    declaration: PersonalData, store: User
+) -> QuerySet[Any]:
     rows = _rows_of_store(declaration, store)
     if contact := declaration.found_by.contact:
         rows = rows.exclude(_is_held_or_restricted_q("" if contact == "pk" else f"{contact}__"))
@@ -268,7 +272,7 @@ def _is_held_or_restricted_q(contact: str) -> Q:
     return Q(**{f"{contact}legal_hold": True}) | Q(**{f"{contact}restricted_at__isnull": False})
 
 
-def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
+def _delete_or_empty_rows_in_chunks(declaration: PersonalData, rows: QuerySet[Any]) -> int:
     """Delete or empty rows, a chunk in each transaction; return how many."""
     model = held_rows.model_of_declaration(declaration)
     is_deleted = declaration.on_erasure == OnErasure.DELETE or model is ImportFileChunk
@@ -348,7 +352,7 @@ def audit_and_iter_export_as_zip(store: User, *, by: User | AnonymousUser | str)
 def _iter_zip(store: User) -> Iterator[bytes]:
     stream = _ZipStream()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for declaration in _exported_declarations():
+        for declaration in _one_declaration_per_exported_table():
             model = held_rows.model_of_declaration(declaration)
             columns = [field.attname for field in model._meta.concrete_fields]
             rows = _rows_of_store(declaration, store).values_list(*columns)
@@ -364,7 +368,7 @@ def _iter_zip(store: User) -> Iterator[bytes]:
     yield stream.take()
 
 
-def _exported_declarations() -> list[PersonalData]:
+def _one_declaration_per_exported_table() -> list[PersonalData]:
     """One declaration for each table of the stores' customers, the uploaded files left out."""
     by_model = {
         one.model: one

@@ -21,7 +21,7 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
 from compliance.erasure import (
-    anonymise_contacts_and_messages,
+    anonymise_contacts_mask_messages_and_keep_opt_outs,
     delete_contacts_mask_messages_and_keep_opt_outs,
 )
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
@@ -212,7 +212,10 @@ def _build_delete_or_anonymise_contacts_rule() -> RetentionRule:
             delete_contacts_mask_messages_and_keep_opt_outs,
         )
     return RetentionRule(
-        "contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts_and_messages
+        "contacts_contact",
+        condition,
+        ActionType.ANONYMISE,
+        anonymise_contacts_mask_messages_and_keep_opt_outs,
     )
 
 

@@ -114,7 +114,7 @@ def erase_or_restrict_person(
             stores_under_legal_hold=len(person.kept_owner_ids),
         )
     with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
-        if keys := elsewhere.delete_redis_values_naming_person(person.traces):
+        if keys := elsewhere.delete_redis_values_naming_person_and_count_keys(person.traces):
             counts["redis_keys"] = keys
     return Erasure(counts, sorted(person.kept_owner_ids), find_all_traces(person))
 
@@ -195,7 +195,7 @@ SUPPRESS_OBJECTION = """
 """
 
 
-def restrict_person(
+def restrict_contacts_with_phone(
     e164_phone: str,
     owner_id: int | None = None,
     *,

@@ -23,7 +23,7 @@ urlpatterns = [
     ),
     path(
         "admin/store/<int:pk>/export/",
-        admin.site.admin_view(off_boarding_pages.export_page),
+        admin.site.admin_view(off_boarding_pages.download_store_as_zip_page),
         name="export_store",
     ),
 ]

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
 from astronote.accounts.models import User
-from astronote.common.charts import bar_chart
+from astronote.common.charts import bar_chart_or_none_if_all_zero
 from astronote.common.sql import rows
 from messaging import credits
 from messaging.limits import describe_store_caps
@@ -56,7 +56,9 @@ def message_counts_by_day_context() -> dict[str, Any]:
         "days": DAYS_SHOWN,
         "accepted": accepted,
         "delivered_percent": 100 * delivered / accepted if accepted else None,
-        "chart": bar_chart("Messages a day", [event.value for event in EVENTS_SHOWN], points),
+        "chart": bar_chart_or_none_if_all_zero(
+            "Messages a day", [event.value for event in EVENTS_SHOWN], points
+        ),
     }
 
 

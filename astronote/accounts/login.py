@@ -89,7 +89,9 @@ class ThrottledLogin(AuthenticationForm):
             ValidationError: if the code is missing or refused.
         """
         account = self.get_user()
-        if not isinstance(account, User) or not second_factor.is_set_up(account):
+        if not isinstance(account, User) or not second_factor.has_confirmed_authenticator_app(
+            account
+        ):
             return
         code = self.cleaned_data.get("code", "")
         if not code:

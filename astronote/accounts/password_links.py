@@ -53,7 +53,7 @@ def audit_and_mail_password_link_in_background(
         "\n\nIf you did not ask for it, do nothing.\n",
         to=[account.email],
     )
-    _mails.submit(_send_or_log, message)
+    _mails.submit(_send_mail_or_log_warning, message)
 
 
 def _build_password_link_with_token(account: User) -> str:
@@ -64,7 +64,7 @@ def _build_password_link_with_token(account: User) -> str:
     return f"{settings.PUBLIC_WEB_BASE_URL}{reverse('set_password', kwargs=names)}"
 
 
-def _send_or_log(message: EmailMessage) -> None:
+def _send_mail_or_log_warning(message: EmailMessage) -> None:
     try:
         message.send()
     except (OSError, SMTPException) as error:

@@ -43,7 +43,7 @@ def is_required_as_account_manages_operators(account: User) -> bool:
     return bool(settings.SECOND_FACTOR_REQUIRED) and account.has_perm(MANAGES_OPERATORS)
 
 
-def is_set_up(account: User) -> bool:
+def has_confirmed_authenticator_app(account: User) -> bool:
     """Whether logging in to the account asks for a code."""
     return bool(TOTPDevice.objects.filter(user=account, confirmed=True).exists())
 
@@ -144,7 +144,7 @@ class SecondFactorGuard:
             and not account.is_verified()  # type: ignore[attr-defined]  # by django-otp
             and request.path_info not in map(reverse, self.ALLOWED)
         ):
-            if is_set_up(account):
+            if has_confirmed_authenticator_app(account):
                 logout(request)
                 return redirect("admin:login")
             return redirect("account_second_factor")

@@ -77,14 +77,16 @@ class _AnswersUnreadableBodyAsMalformed:
             raise MalformedRequest from error
 
 
-class BeginLogin(_AnswersUnreadableBodyAsMalformed, webauthn.BeginCredentialAuthenticationView):
+class BeginLoginBySecurityKey(
+    _AnswersUnreadableBodyAsMalformed, webauthn.BeginCredentialAuthenticationView
+):
     """Gives the challenge for a key of the account that waits for one."""
 
     def get_user(self) -> User | None:  # noqa: D102
         return account_with_recently_shown_password_or_none(self.request)
 
 
-class CompleteLogin(
+class CompleteLoginBySecurityKey(
     _AnswersUnreadableBodyAsMalformed, webauthn.CompleteCredentialAuthenticationView
 ):
     """Logs the account in that waits for its key, if the key signed the challenge."""
@@ -119,7 +121,7 @@ class _RefusesAccountWithoutAuthenticatorApp(_AnswersUnreadableBodyAsMalformed):
 
     def check_can_register(self) -> None:
         """Refuse an account without an app."""
-        if not second_factor.is_set_up(cast("User", self.request.user)):
+        if not second_factor.has_confirmed_authenticator_app(cast("User", self.request.user)):
             raise NotVerified("Set up an authenticator app first.")
 
 
@@ -127,7 +129,7 @@ class BeginAdding(_RefusesAccountWithoutAuthenticatorApp, webauthn.BeginCredenti
     """Gives the challenge for a new key of the account that is logged in."""
 
 
-class CompleteAdding(
+class CompleteAddingSecurityKeyAndAudit(
     _RefusesAccountWithoutAuthenticatorApp, webauthn.CompleteCredentialRegistrationView
 ):
     """Adds the key that signed the challenge."""

@@ -65,14 +65,14 @@ class SessionStore(DatabaseSessionStore):
         """The row of these data."""
         session = cast("Session", super().create_model_instance(dict(data)))
         session.account_id = int(data[ACCOUNT_KEY]) if ACCOUNT_KEY in data else None
-        session.started_at = _time_or_none(data.get(STARTED))
-        session.used_at = _time_or_none(data.get(USED))
+        session.started_at = _utc_time_of_epoch_or_none(data.get(STARTED))
+        session.used_at = _utc_time_of_epoch_or_none(data.get(USED))
         session.address = data.get(ADDRESS, "")
         session.browser = data.get(BROWSER, "")
         return session
 
 
-def _time_or_none(seconds: float | None) -> datetime | None:
+def _utc_time_of_epoch_or_none(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 

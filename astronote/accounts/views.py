@@ -58,7 +58,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
         account=account,
         role=operators.highest_role_or_superuser_or_empty(account),
         sessions=sessions.list_usable_sessions(account, request.session.session_key),
-        has_second_factor=second_factor.is_set_up(account),
+        has_second_factor=second_factor.has_confirmed_authenticator_app(account),
         needs_second_factor=second_factor.is_required_as_account_manages_operators(account),
         can_mail=can_mail(),
         keys=security_keys.list_keys(account),
@@ -104,7 +104,7 @@ def end_one_or_all_other_own_sessions(request: HttpRequest) -> HttpResponse:
 def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpResponse:
     """Show a key for the authenticator app, and take it once a code of it was entered."""
     account = _logged_in_account(request)
-    if second_factor.is_set_up(account):
+    if second_factor.has_confirmed_authenticator_app(account):
         return redirect("account")
     key = request.session.setdefault(NEW_KEY, second_factor.new_hex_key_of_app())
     form = CodeForm(request.POST or None)
@@ -134,7 +134,7 @@ def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpRes
 def remove_second_factor_or_renew_recovery_codes(request: HttpRequest) -> HttpResponse:
     """With a code: make new recovery codes, or take the second factor away."""
     account = _logged_in_account(request)
-    if not second_factor.is_set_up(account):
+    if not second_factor.has_confirmed_authenticator_app(account):
         return redirect("account_second_factor")
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -167,7 +167,7 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # no generic 
             field.widget = UnfoldAdminPasswordWidget({"autocomplete": "new-password"})
 
 
-class ChangePasswordView(PasswordChangeView):
+class ChangeOwnPasswordAndEndOtherSessionsView(PasswordChangeView):
     """Changes one's own password, as the admin's page does, and writes the audit entry."""
 
     form_class = AdminOwnPasswordChangeForm
@@ -185,7 +185,7 @@ class ChangePasswordView(PasswordChangeView):
         return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
 
 
-class SetPasswordView(PasswordResetConfirmView):
+class SetPasswordOfActiveOperatorByLinkView(PasswordResetConfirmView):
     """Sets the password of the account that the link names; the login follows."""
 
     form_class = NewPasswordForm

@@ -13,7 +13,7 @@ from astronote.accounts.second_factor import MANAGES_OPERATORS
 from astronote.common.admin_lists import ReadOnlyAdmin
 
 
-class LoginAdmin(ReadOnlyAdmin):
+class LoginAdminForOperatorManagers(ReadOnlyAdmin):
     """For those who manage operators."""
 
     search_fields = ["=username", "=ip_address"]
@@ -27,12 +27,12 @@ class LoginAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AccessLog)
-class SucceededLoginAdmin(LoginAdmin):
+class SucceededLoginAdmin(LoginAdminForOperatorManagers):
     list_display = ["attempt_time", "username", "ip_address", "user_agent", "logout_time"]
 
 
 @admin.register(AccessFailureLog)
-class FailedLoginAdmin(LoginAdmin):
+class FailedLoginAdmin(LoginAdminForOperatorManagers):
     list_display = [
         "attempt_time",
         "username",

@@ -115,7 +115,7 @@ class OperatorAdmin(LargeTableAdmin):
                 "manages": True,
                 "is_own": operator.pk == request.user.pk,
                 "can_mail": password_links.can_mail(),
-                "has_second_factor": second_factor.is_set_up(operator),
+                "has_second_factor": second_factor.has_confirmed_authenticator_app(operator),
                 "sessions": sessions.list_usable_sessions(operator, request.session.session_key),
             }
         page: HttpResponse = super().change_view(request, object_id, form_url, context)

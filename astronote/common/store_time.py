@@ -21,7 +21,7 @@ UTC = ZoneInfo("UTC")
 SUBJECTS = ("original", "object", "store", "campaign", "contact")
 
 
-class StoreTimeZone:
+class ActivateTimeZoneOfStoreOfPage:
     """Renders a page about a store, or about a row of a store, in the store's time zone.
 
     Only the rendering: what a form reads is given its zone by the code that uses it.

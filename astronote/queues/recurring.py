@@ -22,8 +22,8 @@ from astronote.operations.registry import RecurringJob
 from astronote.processes.ending import force_exit_after_in_background
 from astronote.queues import jobs
 from astronote.queues.catalogue import DAY
-from astronote.queues.json_jobs import JsonJob
-from astronote.queues.redis_retry import RetryCountedOnce
+from astronote.queues.json_jobs import JsonOrRefusedJob
+from astronote.queues.redis_retry import RetryInOutermostCallOnly
 
 log = logging.getLogger(__name__)
 PREFIX = "recurring-"
@@ -99,7 +99,7 @@ def next_runs_of_recurring_jobs() -> list[tuple[str, datetime | None]]:
 
 
 def _stored_cron_of_job(scheduler: Scheduler, job_id: str) -> str | None:
-    job = JsonJob.fetch(job_id, connection=scheduler.connection)
+    job = JsonOrRefusedJob.fetch(job_id, connection=scheduler.connection)
     return cast("str | None", job.meta.get("cron_string"))
 
 
@@ -114,7 +114,9 @@ class Scheduler(DjangoScheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.patience = RetryCountedOnce.one_retry_per_second(60)  # of the process that runs it
+        self.patience = RetryInOutermostCallOnly.one_retry_per_second(
+            60
+        )  # of the process that runs it
 
     def _install_signal_handlers(self) -> None:
         """End at SIGTERM although Redis is away."""
@@ -153,7 +155,7 @@ class Scheduler(DjangoScheduler):
         """Remove entries whose job cannot be read; one of them would end the scheduler."""
         for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
             try:
-                JsonJob.fetch(job_id.decode(), connection=self.connection)
+                JsonOrRefusedJob.fetch(job_id.decode(), connection=self.connection)
             except NoSuchJobError:
                 self.connection.zrem(self.scheduled_jobs_key, job_id)
             except Exception:

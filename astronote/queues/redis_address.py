@@ -18,8 +18,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.connection import parse_url
 
-from astronote.queues.redis_retry import RetryCountedOnce
-from astronote.queues.sentinel_connections import SentinelConnection, SentinelTLSConnection
+from astronote.queues.redis_retry import RetryInOutermostCallOnly
+from astronote.queues.sentinel_connections import (
+    ReconnectingSentinelConnection,
+    SentinelTLSConnection,
+)
 
 SENTINEL_PORT = 26379
 PLAIN_SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
@@ -56,7 +59,7 @@ def build_queue_options(redis_url: str) -> dict[str, Any]:
     if path := found.pop("path", None):
         found["unix_socket_path"] = path
     return options | {
-        "REDIS_CLIENT_KWARGS": {"retry": RetryCountedOnce.one_retry_without_wait()} | found
+        "REDIS_CLIENT_KWARGS": {"retry": RetryInOutermostCallOnly.one_retry_without_wait()} | found
     }
 
 
@@ -90,10 +93,12 @@ def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
         "SOCKET_TIMEOUT": SOCKET_SECONDS,
         "CONNECTION_KWARGS": tls
         | {
-            "connection_class": SentinelTLSConnection if is_tls else SentinelConnection,
-            "retry": RetryCountedOnce.one_retry_without_wait(),
+            "connection_class": SentinelTLSConnection if is_tls else ReconnectingSentinelConnection,
+            "retry": RetryInOutermostCallOnly.one_retry_without_wait(),
         },
-        "SENTINEL_KWARGS": tls | sentinel | {"retry": RetryCountedOnce.one_retry_without_wait()},
+        "SENTINEL_KWARGS": tls
+        | sentinel
+        | {"retry": RetryInOutermostCallOnly.one_retry_without_wait()},
     }
 
 

@@ -30,8 +30,8 @@ from astronote.processes.ending import (
 )
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
-from astronote.queues.json_jobs import JsonJob
-from astronote.queues.redis_retry import RetryCountedOnce
+from astronote.queues.json_jobs import JsonOrRefusedJob
+from astronote.queues.redis_retry import RetryInOutermostCallOnly
 
 log = logging.getLogger(__name__)
 RETRIES_WHILE_ENDING = 2  # a second apart
@@ -67,7 +67,7 @@ class Worker(SimpleWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["exception_handlers"] = [jobs.requeue_abandoned_job_handler]
-        self._patience = RetryCountedOnce.one_retry_per_second(60)
+        self._patience = RetryInOutermostCallOnly.one_retry_per_second(60)
         super().__init__(*args, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
@@ -151,4 +151,4 @@ def delete_oldest_jobs_of_registry(registry: BaseRegistry, keep: int) -> None:
     for job_id in oldest:
         if redis.zrem(registry.key, job_id):
             with contextlib.suppress(NoSuchJobError, InvalidJobOperation):  # it has just expired
-                JsonJob.fetch(job_id.decode(), redis).delete(remove_from_queue=False)
+                JsonOrRefusedJob.fetch(job_id.decode(), redis).delete(remove_from_queue=False)

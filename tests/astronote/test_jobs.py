@@ -14,7 +14,7 @@ from rq.exceptions import AbandonedJobError
 from rq.registry import StartedJobRegistry
 
 from astronote.queues import jobs
-from astronote.queues.json_jobs import JsonJob
+from astronote.queues.json_jobs import JsonOrRefusedJob
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +28,7 @@ def delayed():
     return {
         job_id.decode(): (
             due,
-            JsonJob.fetch(job_id.decode(), connection=jobs.redis_connection()).args,
+            JsonOrRefusedJob.fetch(job_id.decode(), connection=jobs.redis_connection()).args,
         )
         for job_id, due in jobs.redis_connection().zrange(key, 0, -1, withscores=True)
     }
@@ -116,7 +116,9 @@ def test_the_job_of_a_dead_worker_is_run_again_with_its_arguments():
 
 
 def test_a_job_that_failed_by_itself_is_not_run_again():
-    job = JsonJob.create(TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler")
+    job = JsonOrRefusedJob.create(
+        TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler"
+    )
     assert jobs.requeue_abandoned_job_handler(job, ValueError, ValueError(), None)
     assert jobs.count_waiting_jobs("scheduler") == 0
     assert jobs.requeue_abandoned_job_handler(job, AbandonedJobError, AbandonedJobError(), None)

@@ -152,7 +152,9 @@ def test_a_second_factor_is_set_up_and_then_asked_for(client):
     key = re.search(r"Key: <code>(\w+)</code>", page.text)[1]
     assert "data:image/svg+xml" in page.text
     refused = client.post("/admin/account/second-factor/", {"code": "000000"})
-    assert "not this key" in refused.text and not second_factor.is_set_up(account)
+    assert "not this key" in refused.text and not second_factor.has_confirmed_authenticator_app(
+        account
+    )
     hexadecimal = client.session["new second factor"]
     assert second_factor.base32_of_hex_key(hexadecimal) == key
     code = f"{TOTP(bytes.fromhex(hexadecimal)).token():06}"
@@ -219,10 +221,10 @@ def test_the_second_factor_is_changed_with_a_code_alone(client):
     log_in(client, code=code_of(account))
     page = "/admin/account/second-factor/change/"
     assert "wrong" in client.post(page, {"code": "000000", "remove": "1"}).text
-    assert second_factor.is_set_up(account)
+    assert second_factor.has_confirmed_authenticator_app(account)
     TOTPDevice.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
     client.post(page, {"code": code_of(account, 1), "remove": "1"})
-    assert not second_factor.is_set_up(account)
+    assert not second_factor.has_confirmed_authenticator_app(account)
     assert actions()[-1] == "second factor removed"
 
 

@@ -72,7 +72,7 @@ def test_nothing_of_a_customer_is_left_and_books_and_trail_stay():
 
 def everything_of(store):
     found = {}
-    for declaration in off_boarding._exported_declarations():
+    for declaration in off_boarding._one_declaration_per_exported_table():
         rows = off_boarding._rows_of_store(declaration, store)
         found[declaration.model] = list(rows.values())
     return found

@@ -9,7 +9,7 @@ from rq.registry import FailedJobRegistry
 
 from astronote.processes import supervisor
 from astronote.queues import jobs
-from astronote.queues.json_jobs import JsonJob
+from astronote.queues.json_jobs import JsonOrRefusedJob
 from compliance import elsewhere, rights
 from compliance.traces import Traces
 from contacts.models import Contact
@@ -44,7 +44,7 @@ def test_the_error_of_a_job_is_erased_and_that_of_another_stays(environment_of_p
     assert elsewhere.declared_redis_keys_naming_person(traces) == []
     redis = jobs.redis_connection()
     assert not redis.exists(f"rq:job:{mine.id}", f"rq:results:{mine.id}")
-    kept = JsonJob.fetch(other.id, redis)
+    kept = JsonOrRefusedJob.fetch(other.id, redis)
     assert "+306900000002" in kept.latest_result().exc_string
 
 

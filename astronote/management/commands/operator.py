@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 Operator.objects.get(pk=account.pk)
             ),
             "active": account.is_active,
-            "second_factor": second_factor.is_set_up(account),
+            "second_factor": second_factor.has_confirmed_authenticator_app(account),
             "sessions": len(sessions.list_usable_sessions(account)),
         }
         if options["link"]:

@@ -73,7 +73,9 @@ class Command(BaseCommand):
         elif action == "restrict":
             if not options["reason"]:
                 raise CommandError("say why with --reason, such as --reason 'disputes the data'")
-            count = rights.restrict_person(phone, owner_id, reason=options["reason"], by=BY)
+            count = rights.restrict_contacts_with_phone(
+                phone, owner_id, reason=options["reason"], by=BY
+            )
             self.stdout.write(f"restricted at {counted(count, 'store')}")
         elif action == "lift":
             count = rights.lift_restriction(phone, owner_id, by=BY)
