@@ -43,7 +43,7 @@ def read_environment_and_env_files_or_raise_problems(root: Path = ROOT) -> dict[
     # Those that name another variable in their default come last.
     for variable in sorted(variables(), key=lambda variable: "{" in (variable.local or "")):
         try:
-            values[variable.name] = _parse_value_or_default_or_raise(
+            values[variable.name] = _parse_value_default_or_new_secret_or_raise(
                 variable, is_embedded=is_embedded, root=root, values=values
             )
         except ValueError as error:
@@ -58,7 +58,7 @@ def read_environment_and_env_files_or_raise_problems(root: Path = ROOT) -> dict[
     return values
 
 
-def _parse_value_or_default_or_raise(
+def _parse_value_default_or_new_secret_or_raise(
     variable: Variable, *, is_embedded: bool, root: Path, values: Mapping[str, Any]
 ) -> Any:
     """The variable's value; `values` are those of other variables so far.

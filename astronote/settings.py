@@ -163,7 +163,7 @@ RQ_QUEUES = {
 RQ = {
     "JOB_CLASS": "astronote.queues.json_jobs.JsonOrRefusedJob",
     "WORKER_CLASS": "astronote.queues.workers.Worker",
-    "SCHEDULER_CLASS": "astronote.queues.recurring.Scheduler",
+    "SCHEDULER_CLASS": "astronote.queues.recurring.RedisLossTolerantScheduler",
 }
 QUEUE_DISABLED = env["QUEUE_DISABLED"]
 QUEUE_ATTEMPTS = env["QUEUE_ATTEMPTS"]

@@ -26,7 +26,9 @@ def erase_or_restrict_contact_person_at_store(
 ) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
     return (
-        rights.erase_or_restrict_person(contact.phone, contact.owner_id, by=by)
+        rights.erase_or_restrict_person_audit_and_find_traces(
+            contact.phone, contact.owner_id, by=by
+        )
         if contact.phone
         else None
     )

@@ -139,11 +139,13 @@ def _erase_restrict_or_lift_again(decision: dict[str, Any], number: str, by: str
     store = decision["store"]
     match decision["decision"]:
         case rights.ERASED:
-            rights.erase_or_restrict_person(number, store, by=by)
+            rights.erase_or_restrict_person_audit_and_find_traces(number, store, by=by)
         case restriction.RESTRICTED:
-            rights.restrict_contacts_with_phone(number, store, reason=RESTRICTED_AGAIN, by=by)
+            rights.wait_and_restrict_contacts_with_phone_and_audit(
+                number, store, reason=RESTRICTED_AGAIN, by=by
+            )
         case restriction.LIFTED:
-            rights.lift_restriction(number, store, by=by)
+            rights.lift_restrictions_of_contacts_with_phone(number, store, by=by)
 
 
 def _off_board_or_take_back_again_if_store_exists(decision: dict[str, Any], by: str) -> bool:

@@ -36,9 +36,9 @@ CHUNK_ROWS = 5000
 class RetentionRule(NamedTuple):
     """Which rows of a table are due, and what is done with them.
 
-    `condition` is an SQL condition on a row t; it may use the parameters of `_build_sql_params`.
-    `change` is what an UPDATE sets, or a function of the ids; rows of a `delete` rule without a
-    function are deleted. `key` is the primary key.
+    `condition` is an SQL condition on a row t; it may use the parameters of
+    `_retention_cutoffs_as_sql_params`. `change` is what an UPDATE sets, or a function of the ids;
+    rows of a `delete` rule without a function are deleted. `key` is the primary key.
     """
 
     table: str
@@ -306,7 +306,7 @@ def _delete_or_count_expired_sessions(now: datetime, *, dry_run: bool) -> int:
     return expired.count() if dry_run else expired.delete()[0]
 
 
-def _build_sql_params(now: datetime) -> dict[str, Any]:
+def _retention_cutoffs_as_sql_params(now: datetime) -> dict[str, Any]:
     days, inactive = settings.PII_RETENTION_DAYS, settings.PII_INACTIVE_DAYS
     return {
         "now": now, "days": days, "cutoff": now - timedelta(days=days),
@@ -317,7 +317,7 @@ def _build_sql_params(now: datetime) -> dict[str, Any]:
 
 def _count_due_rows(rule: RetentionRule, now: datetime) -> int:
     query = f"SELECT count(*) FROM {rule.table} t WHERE {rule.condition}"
-    return rows(query, _build_sql_params(now))[0][0]
+    return rows(query, _retention_cutoffs_as_sql_params(now))[0][0]
 
 
 def _apply_rule_to_unlocked_rows_in_chunks(
@@ -334,7 +334,7 @@ def _apply_rule_to_unlocked_rows_in_chunks(
     changed, last_id = 0, 0
     while True:
         with transaction.atomic():
-            due = rows(lock_chunk, _build_sql_params(now) | {"last_id": last_id})
+            due = rows(lock_chunk, _retention_cutoffs_as_sql_params(now) | {"last_id": last_id})
             ids = [pk for (pk,) in due]
             if not ids:
                 return changed

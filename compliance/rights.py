@@ -19,7 +19,7 @@ from astronote.common.sql import execute
 from compliance import access, elsewhere, uploads
 from compliance.erasure import erase_or_mask_person_and_count_by_table
 from compliance.person import contacts_with_phone_at_store_or_all, find_person_at_store_or_all
-from compliance.search import Trace, find_all_traces
+from compliance.search import Trace, find_traces_left_and_kept_for_a_reason
 from contacts import restriction
 from contacts.consent import OBJECTION, Evidence, change_consent
 from contacts.models import ConsentEventType
@@ -68,7 +68,7 @@ class Erasure(NamedTuple):
         return [trace for trace in self.left if not trace.reason]
 
 
-def erase_or_restrict_person(
+def erase_or_restrict_person_audit_and_find_traces(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> Erasure:
     """Erase all data on a number (article 17), and search for what is left.
@@ -116,7 +116,9 @@ def erase_or_restrict_person(
     with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
         if keys := elsewhere.delete_redis_values_naming_person_and_count_keys(person.traces):
             counts["redis_keys"] = keys
-    return Erasure(counts, sorted(person.kept_owner_ids), find_all_traces(person))
+    return Erasure(
+        counts, sorted(person.kept_owner_ids), find_traces_left_and_kept_for_a_reason(person)
+    )
 
 
 def correct_contacts_with_phone_and_audit(
@@ -195,7 +197,7 @@ SUPPRESS_OBJECTION = """
 """
 
 
-def restrict_contacts_with_phone(
+def wait_and_restrict_contacts_with_phone_and_audit(
     e164_phone: str,
     owner_id: int | None = None,
     *,
@@ -220,7 +222,7 @@ def restrict_contacts_with_phone(
     )
 
 
-def lift_restriction(
+def lift_restrictions_of_contacts_with_phone(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """End the restriction of the contacts with a number; return how many there were."""

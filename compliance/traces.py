@@ -53,7 +53,7 @@ class Traces:
             if min(len(first.strip()), len(last.strip())) >= MIN_NAME_LENGTH
         ]
         code, national, region = _calling_code_national_and_region(e164_phone)
-        number_pattern = _number_pattern(code, national, region)
+        number_pattern = _regex_of_number_with_or_without_calling_code(code, national, region)
         email_patterns = list(map(_unbounded_email_pattern, self.emails))
         name_patterns = [_pattern_of_names_in_either_order(*pair) for pair in self.names]
         self._number = re.compile(number_pattern)
@@ -215,7 +215,9 @@ def _calling_code_national_and_region(phone: str) -> tuple[str, str, str | None]
     return str(number.country_code), national, phonenumbers.region_code_for_number(number)
 
 
-def _number_pattern(code: str, national: str, region: str | None) -> str:
+def _regex_of_number_with_or_without_calling_code(
+    code: str, national: str, region: str | None
+) -> str:
     """The number with its calling code, with the prefix of its country, or as it is."""
     metadata = PhoneMetadata.metadata_for_region(region) if region else None
     prefixes = {"0", (metadata.national_prefix if metadata else None) or "0"}

@@ -92,7 +92,7 @@ def may_opt_in_by_code(message: OutboundMessage) -> bool:
     return contact is not None and not opt_in_requests.why_contact_may_not_opt_in_again(contact)
 
 
-def has_open_code(message: OutboundMessage) -> bool:
+def has_open_opt_in_code(message: OutboundMessage) -> bool:
     """Whether a code was sent to the number that can be entered now."""
     contact = _contact_if_number_unchanged(message)
     return contact is not None and opt_in_requests.find_open_code_request(contact) is not None

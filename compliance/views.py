@@ -81,7 +81,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
         "opted_out": unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message),
         "may_opt_in": unsubscribe.may_opt_in_by_code(message),
-        "awaits_code": unsubscribe.has_open_code(message),
+        "awaits_code": unsubscribe.has_open_opt_in_code(message),
         "service_stays": message.contact and message.contact.service_allowed,
     }
     return _page_response_with_security_headers(request, "compliance/unsubscribe.html", context)

@@ -19,7 +19,10 @@ from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import Now
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
@@ -80,7 +83,7 @@ def ask_for_consent(
     store = contact.owner
     if not store.double_opt_in:
         raise SendingBlocked("the store does not use double opt-in: switch it on at the store")
-    require_eligible_sender(store)
+    own_or_default_sender_or_raise_sending_blocked(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
         if reason := _reasons_not_to_ask_by_contact_id(store, [contact]).get(contact.pk):
@@ -117,7 +120,7 @@ def send_waiting_opt_in_requests() -> dict[str, int]:
         if not acquired or not waiting.exists():
             return {}
         counts = {"sent": 0, "closed": _close_requests_that_waited_too_long()}
-        stores = User.objects.eligible_to_send_with_sender().filter(
+        stores = User.objects.eligible_to_send_annotated_with_sender().filter(
             pk__in=waiting.values("contact__owner")
         )
         for store in stores.order_by("pk"):
@@ -217,7 +220,7 @@ def _write_request_messages_and_mark_sent(store: User, requests: Sequence[OptInR
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
-    sender = require_eligible_sender(store)
+    sender = own_or_default_sender_or_raise_sending_blocked(store)
     messages = write_and_enqueue_direct_messages(
         store,
         [

@@ -16,7 +16,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.accounts.models import User
 from astronote.common.charts import bar_chart_or_none_if_all_zero
 from astronote.common.sql import rows
@@ -120,7 +123,7 @@ def store_sending_eligibility_context(request: HttpRequest, store: User) -> dict
     """Whether a store may send, as whom, and under which limits."""
     sender, block_reason = "", ""
     try:
-        sender = require_eligible_sender(store)
+        sender = own_or_default_sender_or_raise_sending_blocked(store)
     except SendingBlocked as blocked:
         block_reason = str(blocked)
     return {

@@ -42,7 +42,7 @@ def _logged_in_account(request: HttpRequest) -> User:
     return account
 
 
-def _page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+def _render_account_page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
     return TemplateResponse(
         request, f"astronote/account/{template}", admin.site.each_context(request) | context
     )
@@ -51,7 +51,7 @@ def _page(request: HttpRequest, template: str, **context: Any) -> TemplateRespon
 def account_page(request: HttpRequest) -> HttpResponse:
     """One's own sessions and second factor."""
     account = _logged_in_account(request)
-    return _page(
+    return _render_account_page(
         request,
         "account.html",
         title="Your account",
@@ -62,7 +62,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
         needs_second_factor=second_factor.is_required_as_account_manages_operators(account),
         can_mail=can_mail(),
         keys=security_keys.list_keys(account),
-        can_add_keys=security_keys.are_possible_at_https_or_localhost(),
+        can_add_keys=security_keys.can_offer_keys_as_site_is_https_or_localhost(),
     )
 
 
@@ -119,8 +119,10 @@ def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpRes
             del request.session[NEW_KEY]
             sessions.end_sessions(account, except_key=request.session.session_key)
             mark_session_as_verified(request, TOTPDevice.objects.get(user=account))
-            return _page(request, "codes.html", title="Your recovery codes", codes=codes)
-    return _page(
+            return _render_account_page(
+                request, "codes.html", title="Your recovery codes", codes=codes
+            )
+    return _render_account_page(
         request,
         "second_factor.html",
         title="Set up a second factor",
@@ -148,8 +150,10 @@ def remove_second_factor_or_renew_recovery_codes(request: HttpRequest) -> HttpRe
                 messages.success(request, "Logging in asks for the password alone now.")
                 return redirect("account")
             codes = second_factor.replace_recovery_codes_and_audit(account)
-            return _page(request, "codes.html", title="Your recovery codes", codes=codes)
-    return _page(
+            return _render_account_page(
+                request, "codes.html", title="Your recovery codes", codes=codes
+            )
+    return _render_account_page(
         request,
         "change_second_factor.html",
         title="Change the second factor",

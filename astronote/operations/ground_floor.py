@@ -122,7 +122,11 @@ def register_own_operations() -> None:
             "Give the store a sender",
             "The sender ID is what the customers' phones show: up to 11 letters, or a number that"
             " can be answered.",
-            lambda: User.objects.filter(is_staff=False).eligible_to_send_with_sender().exists(),
+            lambda: (
+                User.objects.filter(is_staff=False)
+                .eligible_to_send_annotated_with_sender()
+                .exists()
+            ),
             _newest_store_or_store_list_url,
             "astronote.change_user",
             20,

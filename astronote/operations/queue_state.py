@@ -53,13 +53,13 @@ def queue_and_scheduler_problems() -> list[str]:
         )
     elif idle:
         found.append(
-            f"No worker is running for {_join(idle)}: that work waits, and nothing is lost."
-            f" Run manage.py rqworker {idle[0]}."
+            f"No worker is running for {_join_names_with_and(idle)}: that work waits, and nothing"
+            f" is lost. Run manage.py rqworker {idle[0]}."
         )
     return found
 
 
-def _join(names: list[str]) -> str:
+def _join_names_with_and(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 

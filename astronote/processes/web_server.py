@@ -45,7 +45,7 @@ def serve_on_until_sigterm(listener: socket.socket, processes: int) -> None:
     """Answer requests until SIGTERM; SIGHUP replaces the processes one after another."""
     # Forked processes would keep the modules of before an update.
     multiprocessing.set_start_method("spawn")
-    _Server(
+    _ServerOnOpenListener(
         listener,
         workers=processes,
         # A receipt costs a third less processor time than in the event loop of Python.
@@ -57,7 +57,7 @@ def serve_on_until_sigterm(listener: socket.socket, processes: int) -> None:
     ).serve()
 
 
-class _Server(MPServer):
+class _ServerOnOpenListener(MPServer):
     """Granian, which itself shares a socket only where the system has no SO_REUSEPORT."""
 
     def __init__(self, listener: socket.socket, **options: Any) -> None:

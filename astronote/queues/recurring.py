@@ -42,7 +42,7 @@ def find_recurring_job(name: str) -> RecurringJob | None:
     return next((job for job in recurring_jobs() if job.name == name), None)
 
 
-def sync_recurring_jobs_in_redis(scheduler: Scheduler) -> None:
+def sync_recurring_jobs_in_redis(scheduler: RedisLossTolerantScheduler) -> None:
     """Make the scheduler's entries those of `recurring_jobs`; safe to repeat."""
     wanted = {PREFIX + job.name: job for job in recurring_jobs()}
     scheduler.remove_unreadable_entries()
@@ -61,7 +61,11 @@ def sync_recurring_jobs_in_redis(scheduler: Scheduler) -> None:
 
 
 def _register_cron_if_changed(
-    scheduler: Scheduler, job_id: str, cron: str, job: RecurringJob, scheduled_for: float | None
+    scheduler: RedisLossTolerantScheduler,
+    job_id: str,
+    cron: str,
+    job: RecurringJob,
+    scheduled_for: float | None,
 ) -> None:
     next_time = get_next_scheduled_time(cron).timestamp()
     unchanged = scheduled_for is not None and _stored_cron_of_job(scheduler, job_id) == cron
@@ -71,7 +75,7 @@ def _register_cron_if_changed(
 
 
 def _register_interval_keeping_next_time(
-    scheduler: Scheduler,
+    scheduler: RedisLossTolerantScheduler,
     job_id: str,
     interval: float,
     job: RecurringJob,
@@ -98,12 +102,12 @@ def next_runs_of_recurring_jobs() -> list[tuple[str, datetime | None]]:
     ]
 
 
-def _stored_cron_of_job(scheduler: Scheduler, job_id: str) -> str | None:
+def _stored_cron_of_job(scheduler: RedisLossTolerantScheduler, job_id: str) -> str | None:
     job = JsonOrRefusedJob.fetch(job_id, connection=scheduler.connection)
     return cast("str | None", job.meta.get("cron_string"))
 
 
-class Scheduler(DjangoScheduler):
+class RedisLossTolerantScheduler(DjangoScheduler):
     """Enqueues a fresh job for each recurrence, so that kept results can be counted.
 
     A recurrence is skipped while the previous one still waits in its queue. The recurring jobs are

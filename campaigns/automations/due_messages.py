@@ -103,7 +103,7 @@ def eligible_automations(automation_type: AutomationType) -> list[EligibleAutoma
     database_age.stop_sending_if_database_is_older()
     if sending_stop.is_stopped_by_restore():
         return []
-    stores = User.objects.eligible_to_send_with_sender().filter(
+    stores = User.objects.eligible_to_send_annotated_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
     )
     columns = ("pk", "sender", "timezone")

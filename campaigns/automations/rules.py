@@ -97,7 +97,9 @@ def eligible_rules(store: User | None = None) -> list[EligibleRule]:
     """The active rules whose stores may send, of one store or of all; none after a restore."""
     if sending_stop.is_stopped_by_restore():
         return []
-    stores = User.objects.eligible_to_send_with_sender().filter(automationrule__is_active=True)
+    stores = User.objects.eligible_to_send_annotated_with_sender().filter(
+        automationrule__is_active=True
+    )
     if store is not None:
         stores = stores.filter(pk=store.pk)
     columns = [f"automationrule__{name}" for name in EligibleRule._fields[3:]]

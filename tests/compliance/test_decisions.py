@@ -53,7 +53,7 @@ def listed(tmp_path):
 
 
 def test_a_person_who_came_back_before_the_backup_is_not_erased_again(alice, phone, listed):
-    rights.erase_or_restrict_person(phone, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(phone, by="test")
     repeat = listed()
     Contact.objects.filter(phone=None).delete()
     Contact.objects.create(owner=alice, phone=phone, first_name="Maria")
@@ -63,7 +63,7 @@ def test_a_person_who_came_back_before_the_backup_is_not_erased_again(alice, pho
 
 
 def test_an_erasure_is_made_again(alice, phone, listed):
-    rights.erase_or_restrict_person(phone, alice.pk, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(phone, alice.pk, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
     Contact.objects.create(owner=alice, phone=phone, first_name="Maria")
@@ -73,9 +73,9 @@ def test_an_erasure_is_made_again(alice, phone, listed):
 
 def test_a_restriction_is_made_again_and_one_that_was_lifted_is_not(alice, phone, listed):
     other = Contact.objects.order_by("pk").last().phone
-    rights.restrict_contacts_with_phone(phone, reason="disputed", by="test")
-    rights.restrict_contacts_with_phone(other, reason="disputed", by="test")
-    rights.lift_restriction(other, by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(phone, reason="disputed", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(other, reason="disputed", by="test")
+    rights.lift_restrictions_of_contacts_with_phone(other, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
     Contact.objects.update(restricted_at=None, restricted_reason="")

@@ -74,11 +74,13 @@ def by_objection(client, contact):
 
 
 def by_restriction(client, contact):
-    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        PHONE, reason="disputes the data", by="test"
+    )
 
 
 def by_erasure(client, contact):
-    rights.erase_or_restrict_person(PHONE, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
 
 
 def by_a_doubtful_reply(client, contact):

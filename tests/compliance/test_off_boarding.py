@@ -8,7 +8,10 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.models import AuditEntry, User
 from campaigns import actions, enqueue
 from campaigns.models import Automation, AutomationRule, Campaign, CampaignMessage
@@ -107,8 +110,8 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     # Before any job has run, a worker finds nothing to send.
     assert sending.process_next_batch() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
-        require_eligible_sender(store)
-    assert not User.objects.eligible_to_send_with_sender().exists()
+        own_or_default_sender_or_raise_sending_blocked(store)
+    assert not User.objects.eligible_to_send_annotated_with_sender().exists()
     tasks.continue_off_boarding(store.pk)
     assert set(Campaign.objects.values_list("status", flat=True)) == {"cancelled"}
     assert set(CampaignMessage.objects.values_list("status", "error_code")) == {
@@ -143,7 +146,7 @@ def test_a_store_returns_before_its_data_is_erased_and_not_after():
     make_contact(store)
     leave(store, days=1)
     off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
-    assert require_eligible_sender(store) == "TESTSHOP" and store.is_active
+    assert own_or_default_sender_or_raise_sending_blocked(store) == "TESTSHOP" and store.is_active
     leave(store, days=0)
     with pytest.raises(off_boarding.CannotReturn, match="erased since"):
         off_boarding.take_back_store_or_raise_cannot_return(store, by="test")

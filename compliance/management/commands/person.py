@@ -73,12 +73,12 @@ class Command(BaseCommand):
         elif action == "restrict":
             if not options["reason"]:
                 raise CommandError("say why with --reason, such as --reason 'disputes the data'")
-            count = rights.restrict_contacts_with_phone(
+            count = rights.wait_and_restrict_contacts_with_phone_and_audit(
                 phone, owner_id, reason=options["reason"], by=BY
             )
             self.stdout.write(f"restricted at {counted(count, 'store')}")
         elif action == "lift":
-            count = rights.lift_restriction(phone, owner_id, by=BY)
+            count = rights.lift_restrictions_of_contacts_with_phone(phone, owner_id, by=BY)
             self.stdout.write(f"no longer restricted at {counted(count, 'store')}")
         else:
             self._confirm_erase_and_verify(
@@ -91,7 +91,7 @@ class Command(BaseCommand):
         """Erase after a confirmation, and say what a search for the person still finds."""
         if not yes and input(f"Erase this number {scope_text} for good? [y/N] ").lower() != "y":
             raise CommandError("nothing was erased")
-        erasure = rights.erase_or_restrict_person(e164_phone, owner_id, by=BY)
+        erasure = rights.erase_or_restrict_person_audit_and_find_traces(e164_phone, owner_id, by=BY)
         for kind, count in erasure.counts.items():
             self.stdout.write(f"{kind}: {count}")
         for owner in erasure.restricted:
