@@ -18,17 +18,21 @@ class AstronoteConfig(AppConfig):
 
         Also sets what connections to PostgreSQL need.
         """
-        from astronote.common.postgres_server import configure_connections
+        from astronote.common.postgres_server import (
+            set_minimum_version_and_session_settings_of_connections,
+        )
         from astronote.operations import ground_floor
 
-        configure_connections()
+        set_minimum_version_and_session_settings_of_connections()
         ground_floor.register_own_operations()
         autodiscover_modules("operations")
         # The last app's signal comes when the permissions of all apps are there.
-        post_migrate.connect(_update_existing_roles, sender=list(apps.get_app_configs())[-1])
+        post_migrate.connect(
+            _update_permissions_of_existing_roles, sender=list(apps.get_app_configs())[-1]
+        )
 
 
-def _update_existing_roles(**_: Any) -> None:
+def _update_permissions_of_existing_roles(**_: Any) -> None:
     """Give the roles that are in use the permissions of models that are new."""
     from django.contrib.auth.models import Group
 

@@ -25,7 +25,7 @@ from astronote.processes import embedded
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def read_environment(root: Path = ROOT) -> dict[str, Any]:
+def read_environment_and_env_files_or_raise_problems(root: Path = ROOT) -> dict[str, Any]:
     """Return every variable's value by name.
 
     `.env` files in `root` and its two parents fill in what the process environment leaves out,
@@ -43,7 +43,7 @@ def read_environment(root: Path = ROOT) -> dict[str, Any]:
     # Those that name another variable in their default come last.
     for variable in sorted(variables(), key=lambda variable: "{" in (variable.local or "")):
         try:
-            values[variable.name] = _parse_value_or_default(
+            values[variable.name] = _parse_value_default_or_new_secret_or_raise(
                 variable, is_embedded=is_embedded, root=root, values=values
             )
         except ValueError as error:
@@ -58,7 +58,7 @@ def read_environment(root: Path = ROOT) -> dict[str, Any]:
     return values
 
 
-def _parse_value_or_default(
+def _parse_value_default_or_new_secret_or_raise(
     variable: Variable, *, is_embedded: bool, root: Path, values: Mapping[str, Any]
 ) -> Any:
     """The variable's value; `values` are those of other variables so far.
@@ -77,7 +77,7 @@ def _parse_value_or_default(
                 "set it in the environment or in .env"
             )
         if given == GENERATED:
-            return _get_or_create_secret_file(variable.name, root)
+            return _read_or_create_secret_in_file(variable.name, root)
     elif given is None:
         given = variable.local if is_embedded and variable.local is not None else ""
     try:
@@ -108,7 +108,7 @@ def _find_problems_between_variables(values: dict[str, Any]) -> Iterator[str]:
                 break
 
 
-def _get_or_create_secret_file(name: str, root: Path) -> str:
+def _read_or_create_secret_in_file(name: str, root: Path) -> str:
     """A secret of an embedded installation: created once, stored beside its data."""
     path = root / ".astronote" / name.lower()
     if not path.exists():

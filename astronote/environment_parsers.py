@@ -89,7 +89,9 @@ def parse_comma_separated(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
-def parse_networks(value: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def parse_comma_separated_networks(
+    value: str,
+) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Addresses and networks, separated by commas."""
     try:
         return [ipaddress.ip_network(item) for item in parse_comma_separated(value)]
@@ -111,7 +113,7 @@ def parse_strong_secret(value: str) -> str:
     return value
 
 
-def parse_database_url(value: str) -> str:
+def parse_postgres_url_or_empty(value: str) -> str:
     """The address of a PostgreSQL; empty for the embedded one."""
     try:
         config = environ.Env.db_url_config(value) if value else None
@@ -147,13 +149,13 @@ def build_choice_parser(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def parse_url_without_final_slash(value: str) -> str:
+def parse_http_url_without_final_slash(value: str) -> str:
     """An http or https address, returned without a final slash."""
     if not value.startswith(("http://", "https://")):
         raise ValueError("expected an address beginning with http:// or https://")
     return value.rstrip("/")
 
 
-def parse_url_or_empty(value: str) -> str:
+def parse_http_url_without_final_slash_or_empty(value: str) -> str:
     """An http or https address, or nothing."""
-    return parse_url_without_final_slash(value) if value else ""
+    return parse_http_url_without_final_slash(value) if value else ""

@@ -14,19 +14,19 @@ from astronote.environment_parsers import (
     build_integer_parser,
     parse_boolean,
     parse_comma_separated,
+    parse_comma_separated_networks,
     parse_cron_expression,
     parse_cron_expression_or_empty,
-    parse_database_url,
     parse_email_url_or_empty,
-    parse_networks,
+    parse_http_url_without_final_slash,
+    parse_http_url_without_final_slash_or_empty,
     parse_positive_minutes,
     parse_positive_seconds,
+    parse_postgres_url_or_empty,
     parse_redis_url_or_empty,
     parse_strong_secret,
     parse_text_unchanged,
     parse_time_of_day,
-    parse_url_or_empty,
-    parse_url_without_final_slash,
 )
 
 GENERATED = "generated"
@@ -51,7 +51,7 @@ SECTIONS: dict[str, list[Variable]] = {
     "Servers": [
         Variable(
             "DATABASE_URL",
-            parse_database_url,
+            parse_postgres_url_or_empty,
             "",
             "PostgreSQL; empty: an embedded server is used",
         ),
@@ -107,7 +107,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "PUBLIC_WEB_BASE_URL",
-            parse_url_without_final_slash,
+            parse_http_url_without_final_slash,
             None,
             "address of the site for customers, used in the links of messages",
             local="http://127.0.0.1:{PORT}",
@@ -123,7 +123,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "TRUSTED_PROXIES",
-            parse_networks,
+            parse_comma_separated_networks,
             "",
             "addresses or networks of proxies, separated by commas, that tell the visitor's address"
             " and scheme; required with HTTPS=1",
@@ -153,7 +153,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "ALERT_WEBHOOK_URL",
-            parse_url_or_empty,
+            parse_http_url_without_final_slash_or_empty,
             "",
             "address that manage.py alerts posts to when something is wrong, as Slack's incoming"
             " webhooks take it; empty: alerts go by e-mail alone, to the operators who want them",
@@ -281,7 +281,7 @@ SECTIONS: dict[str, list[Variable]] = {
     "Mitto": [
         Variable(
             "MITTO_API_BASE",
-            parse_url_without_final_slash,
+            parse_http_url_without_final_slash,
             "https://messaging.mittoapi.com",
             "address of the Mitto API",
             local="http://127.0.0.1:{MITTO_SANDBOX_PORT}",
@@ -304,7 +304,7 @@ SECTIONS: dict[str, list[Variable]] = {
         Variable("MITTO_READ_TIMEOUT", parse_positive_seconds, "30", "wait for an answer, s"),
         Variable(
             "MITTO_PROXY",
-            parse_url_or_empty,
+            parse_http_url_without_final_slash_or_empty,
             "",
             "HTTP proxy for sends and status queries, where only its address is registered with"
             " Mitto; empty: none",

@@ -154,7 +154,7 @@ async def _save_body_and_get_size_or_raise(scope: Any, protocol: Any, body: IO[b
     size, is_large = 0, False
     declared = scope.headers.get("content-length") or ""
     if declared.isdecimal() and int(declared) > LARGE_BYTES:
-        await _require_upload_of_operator(scope)
+        await _require_upload_path_and_operator_session_or_refuse(scope)
     try:
         async with asyncio.timeout(BODY_SECONDS) as timeout:
             deadline = timeout.when() or 0.0
@@ -164,7 +164,7 @@ async def _save_body_and_get_size_or_raise(scope: Any, protocol: Any, body: IO[b
                     raise _too_large_error(max_size)
                 if size > LARGE_BYTES and not is_large:
                     if not declared:
-                        await _require_upload_of_operator(scope)
+                        await _require_upload_path_and_operator_session_or_refuse(scope)
                     if _large_bodies.locked():
                         raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "too many uploads")
                     await _large_bodies.acquire()
@@ -180,7 +180,7 @@ async def _save_body_and_get_size_or_raise(scope: Any, protocol: Any, body: IO[b
     return size
 
 
-async def _require_upload_of_operator(scope: Any) -> None:
+async def _require_upload_path_and_operator_session_or_refuse(scope: Any) -> None:
     """Let a large body go on.
 
     Raises:
@@ -195,7 +195,7 @@ async def _require_upload_of_operator(scope: Any) -> None:
         raise _too_large_error(LARGE_BYTES)
 
 
-def _is_session_of_operator(key: str) -> bool:
+def _is_unexpired_session_of_active_operator(key: str) -> bool:
     """Whether the key is that of a session of an active operator; the page asks for more."""
     if not key.isalnum():
         return False

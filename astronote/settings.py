@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import environ
 
 from astronote import environment, theme
-from astronote.processes.names import running_command_name
+from astronote.processes.names import running_command_and_queue_name
 from astronote.queues.catalogue import QUEUES
 from astronote.queues.redis_address import build_queue_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environment.read_environment(BASE_DIR)
+env = environment.read_environment_and_env_files_or_raise_problems(BASE_DIR)
 
 # Apps
 
@@ -55,7 +55,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "astronote.common.content_security.ContentSecurityPolicy",
-    "astronote.common.store_time.StoreTimeZone",
+    "astronote.common.store_time.ActivateTimeZoneOfStoreOfPage",
     "astronote.operations.queue_dashboard.QueueDashboardGuard",
     "axes.middleware.AxesMiddleware",
 ]
@@ -88,7 +88,7 @@ _options["connect_timeout"] = 10
 # A machine that is cut off is noticed within about a minute, by PostgreSQL too: until then its
 # open transaction keeps its locks. Sockets on the same machine ignore these.
 _options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-_options.setdefault("application_name", running_command_name())
+_options.setdefault("application_name", running_command_and_queue_name())
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Accounts
@@ -115,9 +115,9 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
-AXES_USERNAME_CALLABLE = "astronote.accounts.login.folded_login_name"
+AXES_USERNAME_CALLABLE = "astronote.accounts.login.casefolded_login_name_of_credentials_or_post"
 AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.address_or_ipv6_network_of_visitor"
-AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.show_form_of_locked_login"
+AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.set_status_429_for_locked_login"
 AXES_ENABLE_ADMIN = False
 AXES_ENABLE_ACCESS_FAILURE_LOG = True
 AXES_VERBOSE = False
@@ -161,9 +161,9 @@ RQ_QUEUES = {
     for queue in QUEUES
 }
 RQ = {
-    "JOB_CLASS": "astronote.queues.json_jobs.JsonJob",
+    "JOB_CLASS": "astronote.queues.json_jobs.JsonOrRefusedJob",
     "WORKER_CLASS": "astronote.queues.workers.Worker",
-    "SCHEDULER_CLASS": "astronote.queues.recurring.Scheduler",
+    "SCHEDULER_CLASS": "astronote.queues.recurring.RedisLossTolerantScheduler",
 }
 QUEUE_DISABLED = env["QUEUE_DISABLED"]
 QUEUE_ATTEMPTS = env["QUEUE_ATTEMPTS"]

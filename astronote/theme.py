@@ -15,7 +15,7 @@ UNFOLD = {
     "SITE_URL": None,  # there is no other site to return to
     "SHOW_VIEW_ON_SITE": False,
     "COMMAND": {"search_callback": "astronote.operations.search_everywhere.search"},
-    "DASHBOARD_CALLBACK": "astronote.operations.home.add_panels_to_index_context",
+    "DASHBOARD_CALLBACK": "astronote.operations.home.add_panels_to_index_context_if_permitted",
     "STYLES": [lambda _: static("astronote/admin.css")],
     "SCRIPTS": [lambda _: static("astronote/admin.js")],
     "COLORS": {

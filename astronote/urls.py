@@ -20,11 +20,13 @@ own = admin.site.admin_view
 # The names are those by which the scripts of django-otp-webauthn find the addresses.
 security_key_patterns = [
     path(
-        "login/begin/", security_keys.BeginLogin.as_view(), name="credential-authentication-begin"
+        "login/begin/",
+        security_keys.BeginLoginBySecurityKey.as_view(),
+        name="credential-authentication-begin",
     ),
     path(
         "login/complete/",
-        security_keys.CompleteLogin.as_view(),
+        security_keys.CompleteLoginBySecurityKey.as_view(),
         name="credential-authentication-complete",
     ),
     path(
@@ -34,7 +36,7 @@ security_key_patterns = [
     ),
     path(
         "add/complete/",
-        own(security_keys.CompleteAdding.as_view()),
+        own(security_keys.CompleteAddingSecurityKeyAndAudit.as_view()),
         name="credential-registration-complete",
     ),
     path(
@@ -50,27 +52,39 @@ urlpatterns = [
     path("", include("campaigns.urls")),
     path("", include("compliance.urls")),
     path("admin/live/", admin.site.admin_view(home.refreshed_panels_view), name="live"),
-    path("admin/run/<str:name>/", admin.site.admin_view(home.run_now_view), name="run_now"),
+    path(
+        "admin/run/<str:name>/",
+        admin.site.admin_view(home.confirm_or_enqueue_recurring_job_view),
+        name="run_now",
+    ),
     path(
         "admin/account/",
         include(
             [
                 path("", own(account_views.account_page), name="account"),
-                path("alerts/", own(account_views.toggle_own_alerts), name="account_alerts"),
-                path("sessions/", own(account_views.end_own_sessions), name="account_end_sessions"),
+                path(
+                    "alerts/",
+                    own(account_views.toggle_own_alert_mails_and_audit),
+                    name="account_alerts",
+                ),
+                path(
+                    "sessions/",
+                    own(account_views.end_one_or_all_other_own_sessions),
+                    name="account_end_sessions",
+                ),
                 path(
                     "second-factor/",
-                    own(account_views.set_up_second_factor),
+                    own(account_views.set_up_second_factor_and_end_other_sessions),
                     name="account_second_factor",
                 ),
                 path(
                     "second-factor/change/",
-                    own(account_views.change_second_factor),
+                    own(account_views.remove_second_factor_or_renew_recovery_codes),
                     name="account_change_second_factor",
                 ),
                 path(
                     "security-keys/<int:key_id>/remove/",
-                    own(account_views.remove_own_key),
+                    own(account_views.remove_own_security_key_and_audit),
                     name="account_remove_key",
                 ),
             ]
@@ -79,10 +93,13 @@ urlpatterns = [
     path("admin/security-keys/", include((security_key_patterns, "otp_webauthn"))),
     path(
         "admin/set-password/<str:uidb64>/<str:token>/",
-        account_views.SetPasswordView.as_view(),
+        account_views.SetPasswordOfActiveOperatorByLinkView.as_view(),
         name="set_password",
     ),
-    path("admin/password_change/", own(account_views.ChangePasswordView.as_view())),
+    path(
+        "admin/password_change/",
+        own(account_views.ChangeOwnPasswordAndEndOtherSessionsView.as_view()),
+    ),
     path("admin/", admin.site.urls),
 ]
 if settings.EMAIL_URL:

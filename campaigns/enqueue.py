@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.common import audit
 from astronote.common.logs import log_context
 from astronote.common.prefetch import prefetch_in_one_thread
@@ -96,7 +99,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         service_campaigns.raise_not_permitted_if_may_not_send_type(campaign.message_type, by)
     if sending_stop.is_stopped_by_old_or_restored_database():
         raise SendingBlocked("after a restore nothing starts until a person lets sending go on")
-    sender = require_eligible_sender(campaign.owner)
+    sender = own_or_default_sender_or_raise_sending_blocked(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart("the campaign has no text")
     if problem := audience_choice_problem_or_empty(campaign):

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
 from astronote.common.sql import database_now, execute, rows
-from astronote.common.store_clock import hour_on_day
+from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
 from campaigns.automations import daily
 from contacts.models import (
     Contact,

@@ -23,7 +23,7 @@ from astronote.operations.personal_data import (
     OnErasure,
     PersonalData,
     Subjects,
-    by_contact,
+    found_by_contact_id,
 )
 from astronote.operations.registry import (
     FirstStep,
@@ -202,7 +202,7 @@ registry.personal_data.register(
         categories="address, browser, device and time of a visit",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source="the visitor's browser",
-        found_by=by_contact("campaign_message__contact"),
+        found_by=found_by_contact_id("campaign_message__contact"),
         on_erasure=OnErasure.EMPTY,
         shown_with=("campaign__name",),
     ),
@@ -214,7 +214,7 @@ registry.personal_data.register(
         categories="address, browser, device and time of a touch",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source="the visitor's browser",
-        found_by=by_contact("contact"),
+        found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.EMPTY,
         shown_with=("tag__label",),
     ),
@@ -226,7 +226,7 @@ registry.personal_data.register(
         categories="purchase, with number, address and browser",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source="the store's till or tag",
-        found_by=by_contact("contact"),
+        found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
         shown_with=("campaign__name", "nfc_tag__label"),
     ),
@@ -239,7 +239,7 @@ registry.personal_data.register(
             categories="redemption, with address and browser",
             legal_ground=LegalGround.CUSTOMER_CONTRACT,
             source="the store's till",
-            found_by=by_contact("message__contact"),
+            found_by=found_by_contact_id("message__contact"),
             on_erasure=OnErasure.EMPTY,
         )
         for model in ("campaigns.Redemption", "campaigns.AutomationRedemption")

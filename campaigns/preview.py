@@ -16,7 +16,10 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import QuerySet
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.common.counts import counted
 from campaigns import service_campaigns
 from campaigns.audience import (
@@ -309,7 +312,7 @@ def _why_campaign_cannot_be_sent(
 ) -> str:
     """Why the campaign cannot be sent as it is; empty if it can."""
     try:
-        require_eligible_sender(campaign.owner)
+        own_or_default_sender_or_raise_sending_blocked(campaign.owner)
     except SendingBlocked as blocked:
         return str(blocked)
     if not campaign.message_text.strip():

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import rows
-from astronote.common.store_clock import show_time
+from astronote.common.store_clock import format_time_with_zone_name
 from astronote.models import User
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus
 from campaigns.not_reached import SKIPPED_FOR_NOW
@@ -442,7 +442,7 @@ def why_waiting_or_blocked_or_empty(campaign: CampaignWithNextBatch) -> str:
     def local_time(moment: datetime) -> str:
         local = moment.astimezone(zone)
         today = local.date() == now.astimezone(zone).date()
-        return f"{local:%H:%M} {zone}" if today else show_time(moment, zone.key)
+        return f"{local:%H:%M} {zone}" if today else format_time_with_zone_name(moment, zone.key)
 
     if campaign.block_reason:
         if not campaign.retry_after:

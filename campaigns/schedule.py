@@ -14,7 +14,10 @@ from django.db.models.functions import Now
 
 from astronote.common import audit
 from astronote.common.sql import database_now
-from astronote.common.store_clock import local_to_aware, show_time
+from astronote.common.store_clock import (
+    format_time_with_zone_name,
+    local_to_aware_or_raise_if_skipped_or_twice,
+)
 from astronote.queues import jobs
 from campaigns import message_text, service_campaigns
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
@@ -50,9 +53,9 @@ def schedule_campaign_and_enqueue_start_or_raise(
     if start_at.year < now.year - 1:
         raise ValueError(f"the year {start_at.year} has passed: give a time in the future")
     if start_at.tzinfo is None:
-        start_at = local_to_aware(start_at, campaign.owner.timezone)
+        start_at = local_to_aware_or_raise_if_skipped_or_twice(start_at, campaign.owner.timezone)
     if start_at <= now:
-        shown = show_time(start_at, campaign.owner.timezone)
+        shown = format_time_with_zone_name(start_at, campaign.owner.timezone)
         raise ValueError(f"{shown} has passed: give a time in the future")
     if start_at > now + MAX_AHEAD:
         raise ValueError(TOO_FAR_AHEAD)
@@ -74,7 +77,7 @@ def schedule_campaign_and_enqueue_start_or_raise(
             retry_after=None,
         )
         audit.write_entry("schedule", campaign, by=by, at=start_at.isoformat(), **details)
-        jobs.enqueue_at_on_commit(
+        jobs.enqueue_or_replace_delayed_job_on_commit(
             "scheduler", start_at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
         )
 
@@ -92,7 +95,7 @@ def unschedule_to_draft_and_cancel_start_job_or_raise(campaign: Campaign, *, by:
         if not updated:
             raise ValueError("only a scheduled campaign can be unscheduled")
         audit.write_entry("unschedule", campaign, by=by)
-        jobs.cancel_delayed_on_commit("scheduler", start_job_id(campaign))
+        jobs.cancel_delayed_job_on_commit_if_present("scheduler", start_job_id(campaign))
 
 
 def start_job_id(campaign: Campaign) -> str:

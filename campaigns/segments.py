@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from astronote.common.store_clock import hour_on_day
+from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
 from astronote.models import User
 from campaigns.models import Campaign, CampaignMessage, OfferViewEvent, Segment
 from contacts.ages import years_before
@@ -66,7 +66,9 @@ def _not_in_lists(list_ids: Sequence[int], scope: Scope) -> Q:
 
 
 def _joined_since(day: str, scope: Scope) -> Q:
-    start = hour_on_day(date.fromisoformat(day), 0, scope.store.timezone)
+    start = utc_time_of_first_or_nearest_hour_on_day(
+        date.fromisoformat(day), 0, scope.store.timezone
+    )
     return Q(created_at__gte=start)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
-from astronote.common.store_clock import show_time
+from astronote.common.store_clock import format_time_with_zone_name
 from astronote.models import User
 from campaigns.audience import campaign_audience_with_consent_and_age
 from campaigns.models import STARTABLE_STATUSES, Campaign, ServiceConfirmation
@@ -222,5 +222,5 @@ def describe_confirmation(campaign: Campaign) -> str:
     asked = f"{request.asked_by.email} asked for its confirmation"
     if request.confirmed_by is None or request.confirmed_at is None:
         return f"{asked}; a second person must give it."
-    confirmed_at = show_time(request.confirmed_at, campaign.owner.timezone)
+    confirmed_at = format_time_with_zone_name(request.confirmed_at, campaign.owner.timezone)
     return f"{asked}, {request.confirmed_by.email} confirmed it at {confirmed_at}."

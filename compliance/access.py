@@ -17,7 +17,7 @@ from astronote.operations import registry
 from astronote.operations.personal_data import PersonalData, Subjects
 from compliance import elsewhere, held_rows, record, uploads
 from compliance.person import Person
-from compliance.traces import iter_texts_in_json
+from compliance.traces import iter_texts_numbers_and_keys_in_json
 from contacts.models import Contact, ImportFileChunk
 
 
@@ -106,7 +106,7 @@ def _own_rows_and_texts_naming_person(
             ]
             mentions += [
                 {"row": found.row.pk, "text": text}
-                for text in iter_texts_in_json(values)
+                for text in iter_texts_numbers_and_keys_in_json(values)
                 if person.traces.are_in(text, number_only=found.number_only)
             ]
     columns = _declared_columns_and_undeclared_if_first(declaration)

@@ -55,7 +55,7 @@ class RecordConsentForm(forms.Form):
     )
 
 
-def ask_proof_and_record_consent_action(
+def ask_proof_and_record_consent_of_one_contact_action(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Contact]
 ) -> HttpResponse | None:
     """Ask for the proof of one contact's consent, and record it."""

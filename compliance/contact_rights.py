@@ -26,7 +26,9 @@ def erase_or_restrict_contact_person_at_store(
 ) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
     return (
-        rights.erase_or_restrict_person(contact.phone, contact.owner_id, by=by)
+        rights.erase_or_restrict_person_audit_and_find_traces(
+            contact.phone, contact.owner_id, by=by
+        )
         if contact.phone
         else None
     )
@@ -41,7 +43,9 @@ def show_held_data_and_audit_action(
         "title": "Personal data held",
         "opts": model_admin.model._meta,
         "persons": [
-            rights.export_person(contact.phone, contact.owner_id, by=request.user)
+            rights.collect_held_data_of_person_and_audit(
+                contact.phone, contact.owner_id, by=request.user
+            )
             for contact in queryset
             if contact.phone
         ],
@@ -57,7 +61,9 @@ def export_persons_as_zip_and_audit_action(
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for contact in queryset:
             if contact.phone:
-                held = rights.export_person(contact.phone, contact.owner_id, by=request.user)
+                held = rights.collect_held_data_of_person_and_audit(
+                    contact.phone, contact.owner_id, by=request.user
+                )
                 file.writestr(f"contact-{contact.pk}.json", access.held_data_as_json(held))
                 file.writestr(f"contact-{contact.pk}.html", access.held_data_as_html_page(held))
     return HttpResponse(
@@ -72,7 +78,9 @@ def withdraw_all_consent_action(
 ) -> None:
     """Withdraw the selected contacts' consents to marketing and to service messages."""
     changed = sum(
-        rights.withdraw_all_consent(contact.phone, contact.owner_id, by=request.user)
+        rights.withdraw_all_consent_suppress_and_audit(
+            contact.phone, contact.owner_id, by=request.user
+        )
         for contact in queryset
         if contact.phone
     )
@@ -136,7 +144,7 @@ def confirm_then_erase_or_restrict_held_action(
             model_admin.message_user(request, notice, messages.WARNING)
             continue
         erased += 1
-        for trace in erasure.unexplained:
+        for trace in erasure.traces_left_without_reason:
             notice = f"contact {contact.pk} is erased, but still named in {trace}"
             model_admin.message_user(request, notice, messages.ERROR)
     model_admin.message_user(request, f"{counted(erased, 'person')} erased", messages.SUCCESS)

@@ -18,7 +18,7 @@ from astronote.common import audit
 from astronote.common.audit import AuditEntry
 from astronote.common.sql import execute
 from compliance import off_boarding, rights
-from compliance.known_numbers import iter_known_numbers
+from compliance.known_numbers import iter_numbers_of_contacts_messages_and_replies
 from contacts import restriction
 from contacts.models import Suppression
 from contacts.phones import phone_hashes_with_each_key
@@ -30,7 +30,7 @@ RESTRICTED_AGAIN = "restricted before a restore; the reason was lost"
 CHUNK_ROWS = 5000
 
 
-def iter_decisions() -> Iterator[dict[str, Any]]:
+def iter_decisions_of_audit_trail_then_opt_outs() -> Iterator[dict[str, Any]]:
     """The decisions that are known, as values for JSON: those of the audit trail, then opt-outs."""
     yield from _iter_decisions_of_audit_trail()
     opt_outs = Suppression.objects.order_by("pk").values_list(
@@ -61,7 +61,7 @@ def _iter_decisions_of_audit_trail() -> Iterator[dict[str, Any]]:
         }
 
 
-def repeat_unknown_decisions(lines: Iterable[str], *, by: str) -> Counter[str]:
+def repeat_unknown_decisions_and_audit(json_lines: Iterable[str], *, by: str) -> Counter[str]:
     """Make those decisions again that this database does not know, the oldest first.
 
     Writes an audit entry if there are any.
@@ -70,7 +70,7 @@ def repeat_unknown_decisions(lines: Iterable[str], *, by: str) -> Counter[str]:
     consent undid after the backup hold again.
 
     Args:
-        lines: the list that a younger database wrote.
+        json_lines: the list that a younger database wrote.
         by: the program that asks, for the audit trail.
 
     Returns:
@@ -80,22 +80,24 @@ def repeat_unknown_decisions(lines: Iterable[str], *, by: str) -> Counter[str]:
     repeated: Counter[str] = Counter()
     missing: list[dict[str, Any]] = []
     opt_outs: list[dict[str, Any]] = []
-    for decision in map(json.loads, lines):
+    for decision in map(json.loads, json_lines):
         if decision["decision"] == OPT_OUT:
             opt_outs.append(decision)
         elif tuple(decision.values()) not in known:
             missing.append(decision)
         if len(opt_outs) == CHUNK_ROWS:
-            repeated[OPT_OUT] += _insert_opt_outs(opt_outs)
+            repeated[OPT_OUT] += _insert_suppressions_unless_younger_exist(opt_outs)
             opt_outs.clear()
-    repeated[OPT_OUT] += _insert_opt_outs(opt_outs)
+    repeated[OPT_OUT] += _insert_suppressions_unless_younger_exist(opt_outs)
     # Found before anything is erased: numbers are read while they are there.
-    numbers = _numbers_of_persons({each["person"] for each in missing if each["person"]})
+    numbers = _known_numbers_by_person_hash({each["person"] for each in missing if each["person"]})
     for decision in missing:
         if decision["decision"] in OF_STORES:
-            repeated[decision["decision"]] += _repeat_decision_of_store(decision, by)
+            repeated[decision["decision"]] += _off_board_or_take_back_again_if_store_exists(
+                decision, by
+            )
         for number in numbers[decision["person"]]:
-            _repeat_decision_of_person(decision, number, by)
+            _erase_restrict_or_lift_again(decision, number, by)
             repeated[decision["decision"]] += 1
     repeated = +repeated
     if repeated:
@@ -103,7 +105,7 @@ def repeat_unknown_decisions(lines: Iterable[str], *, by: str) -> Counter[str]:
     return repeated
 
 
-def _insert_opt_outs(opt_outs: list[dict[str, Any]]) -> int:
+def _insert_suppressions_unless_younger_exist(opt_outs: list[dict[str, Any]]) -> int:
     """Write suppressions, unless there is one as young; return how many were written."""
     columns = ("store", "person", "key", "reason", "at")
     return execute(
@@ -124,27 +126,29 @@ INSERT_OPT_OUTS = """
 """
 
 
-def _numbers_of_persons(persons: set[str]) -> defaultdict[str | None, set[str]]:
+def _known_numbers_by_person_hash(persons: set[str]) -> defaultdict[str | None, set[str]]:
     """The numbers, as far as they are known, whose hashes these are."""
     numbers: defaultdict[str | None, set[str]] = defaultdict(set)
-    for number in iter_known_numbers() if persons else ():
+    for number in iter_numbers_of_contacts_messages_and_replies() if persons else ():
         for digest in persons.intersection(phone_hashes_with_each_key(number)):
             numbers[digest].add(number)
     return numbers
 
 
-def _repeat_decision_of_person(decision: dict[str, Any], number: str, by: str) -> None:
+def _erase_restrict_or_lift_again(decision: dict[str, Any], number: str, by: str) -> None:
     store = decision["store"]
     match decision["decision"]:
         case rights.ERASED:
-            rights.erase_or_restrict_person(number, store, by=by)
+            rights.erase_or_restrict_person_audit_and_find_traces(number, store, by=by)
         case restriction.RESTRICTED:
-            rights.restrict_person(number, store, reason=RESTRICTED_AGAIN, by=by)
+            rights.wait_and_restrict_contacts_with_phone_and_audit(
+                number, store, reason=RESTRICTED_AGAIN, by=by
+            )
         case restriction.LIFTED:
-            rights.lift_restriction(number, store, by=by)
+            rights.lift_restrictions_of_contacts_with_phone(number, store, by=by)
 
 
-def _repeat_decision_of_store(decision: dict[str, Any], by: str) -> bool:
+def _off_board_or_take_back_again_if_store_exists(decision: dict[str, Any], by: str) -> bool:
     """Off-board a store or let it return; return whether it is there."""
     store = User.objects.filter(pk=decision["store"], is_staff=False).first()
     if store is None:
@@ -152,8 +156,8 @@ def _repeat_decision_of_store(decision: dict[str, Any], by: str) -> bool:
     if decision["decision"] == off_boarding.RETURNED:
         # It returned in time, whatever day it is now.
         User.objects.filter(pk=store.pk).update(erase_on=off_boarding.utc_day_of_erasure(1))
-        off_boarding.take_back_store(store, by=by)
+        off_boarding.take_back_store_or_raise_cannot_return(store, by=by)
     else:
         erase_on = date.fromisoformat(decision["erase_on"])
-        off_boarding.off_board_store(store, erase_on=erase_on, by=by)
+        off_boarding.off_board_or_change_erase_day_and_enqueue(store, erase_on=erase_on, by=by)
     return True

@@ -18,7 +18,7 @@ from astronote.accounts.models import User
 from astronote.operations import registry
 from astronote.operations.personal_data import OnErasure, PersonalData
 from compliance.person import Person
-from compliance.traces import iter_texts_in_json
+from compliance.traces import iter_texts_numbers_and_keys_in_json
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import PhoneReader
 from contacts.models import Contact
@@ -82,7 +82,7 @@ def other_rows_naming_person(declaration: PersonalData, person: Person) -> Itera
         numbered = Q(text_of_row__regex=person.traces.sql_number_pattern)
         named = numbered | (_without_contact_q(declaration) & named)
     rows = model_of_declaration(declaration)._default_manager.annotate(text_of_row=text)
-    rows = rows.filter(person.at_stores(declaration.store)).filter(named)
+    rows = rows.filter(person.stores_asked_and_not_held_q(declaration.store)).filter(named)
     own = rows_belonging_to_person(declaration, person).order_by().values("pk")
     for row in rows.exclude(pk__in=own).order_by("pk").iterator(chunk_size=500):
         values = [getattr(row, name) for name in fields]
@@ -136,7 +136,9 @@ class RecordReader:
     def __init__(self, person: Person, region: str) -> None:
         self.person, self.reader = person, PhoneReader(region)
 
-    def is_own(self, values: Sequence[Any], tell: Sequence[Any] | None = None) -> bool:
+    def is_own(
+        self, values: Sequence[Any], identifying_values: Sequence[Any] | None = None
+    ) -> bool:
         """Whether values, JSON at any depth, are a record of the person.
 
         They are if one that tells whose they are is as a whole the person's number; or if none is
@@ -144,11 +146,13 @@ class RecordReader:
 
         Args:
             values: the columns of a row, or the cells of a row of a list.
-            tell: those that tell whose record it is, such as a list's columns of numbers; None if
-                any may.
+            identifying_values: those that tell whose record it is, such as a list's columns of
+                numbers; None if any may.
         """
         numbers: set[str] = set()
-        for text in iter_texts_in_json(list(values if tell is None else tell)):
+        for text in iter_texts_numbers_and_keys_in_json(
+            list(values if identifying_values is None else identifying_values)
+        ):
             if self.person.traces.is_phone_or_its_last_digits(text):
                 return True
             numbers |= self._possible_numbers_in_phone_cell(text)
@@ -160,7 +164,7 @@ class RecordReader:
         """Whether the person is named anywhere in values."""
         return self.person.traces.are_in(list(values)) or any(
             self.person.phone in self._possible_numbers_in_phone_cell(text)
-            for text in iter_texts_in_json(list(values))
+            for text in iter_texts_numbers_and_keys_in_json(list(values))
         )
 
     def _possible_numbers_in_phone_cell(self, cell: str) -> set[str]:

@@ -40,7 +40,10 @@ from campaigns.models import (
     Campaign,
 )
 from compliance import held_rows
-from compliance.erasure import erase_contacts_but_keep_opt_outs, erased_value_of_column
+from compliance.erasure import (
+    delete_contacts_mask_messages_and_keep_opt_outs,
+    erased_value_of_column,
+)
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, ImportStatus, Suppression
 from messaging import batch_queue, replies
@@ -66,7 +69,7 @@ class CannotReturn(Exception):
     """A store's off-boarding cannot be taken back; the message says why."""
 
 
-def count_consequences_by_label(store: User) -> dict[str, int]:
+def count_consequences_of_off_boarding_by_label(store: User) -> dict[str, int]:
     """What off-boarding would end, erase and keep now, as counts by what they count."""
     contacts = Contact.objects.filter(owner=store)
     kept = contacts.filter(_is_held_or_restricted_q("")).count()
@@ -91,7 +94,9 @@ def count_consequences_by_label(store: User) -> dict[str, int]:
 
 
 @transaction.atomic
-def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | str) -> None:
+def off_board_or_change_erase_day_and_enqueue(
+    store: User, *, erase_on: date, by: User | AnonymousUser | str
+) -> None:
     """Stop all sending of a store at once; a job ends what is open, and erases its data in time.
 
     A store that has left already gets another day of erasure, or nothing changes.
@@ -116,7 +121,7 @@ def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | s
 
 
 @transaction.atomic
-def take_back_store(store: User, *, by: User | AnonymousUser | str) -> None:
+def take_back_store_or_raise_cannot_return(store: User, *, by: User | AnonymousUser | str) -> None:
     """Let a store that has left return, before its data is erased.
 
     What was cancelled and switched off stays so.
@@ -135,7 +140,7 @@ def take_back_store(store: User, *, by: User | AnonymousUser | str) -> None:
     store.refresh_from_db()
 
 
-def continue_off_boarding(store_id: int) -> dict[str, int]:
+def end_open_work_and_erase_data_if_due(store_id: int) -> dict[str, int]:
     """End what is open of a store that has left, and erase its data if the day has come.
 
     Does nothing for a store that has not left, or while another process does it. Writes an audit
@@ -148,7 +153,7 @@ def continue_off_boarding(store_id: int) -> dict[str, int]:
         store = User.objects.filter(pk=store_id, left_at__isnull=False).first()
         if not acquired or store is None:
             return {}
-        end_open_work(store)
+        cancel_open_work_and_switch_automations_off(store)
         if store.erase_on is None or store.erase_on > database_now().date():
             return {}
         counts = dict(_apply_replies_and_erase_unheld_data(store))
@@ -160,11 +165,11 @@ def continue_off_boarding(store_id: int) -> dict[str, int]:
     return counts
 
 
-def continue_due_erasures() -> None:
+def continue_off_boarding_of_left_unerased_stores() -> None:
     """Continue the off-boarding of every store whose data is due and not all erased."""
     due = User.objects.filter(left_at__isnull=False, erased_at=None)
     for store_id in due.order_by("pk").values_list("pk", flat=True):
-        continue_off_boarding(store_id)
+        end_open_work_and_erase_data_if_due(store_id)
 
 
 def end_open_work_of_left_stores(dry_run: bool) -> int:
@@ -180,11 +185,11 @@ def end_open_work_of_left_stores(dry_run: bool) -> int:
     stores = list(User.objects.filter(is_open, left_at__isnull=False).order_by("pk"))
     if not dry_run:
         for store in stores:
-            end_open_work(store)
+            cancel_open_work_and_switch_automations_off(store)
     return len(stores)
 
 
-def end_open_work(store: User) -> None:
+def cancel_open_work_and_switch_automations_off(store: User) -> None:
     """Cancel a store's campaigns, unsent batches and imports, and switch its automations off.
 
     Batches that are being submitted to Mitto still go out.
@@ -243,12 +248,16 @@ def _apply_replies_and_erase_unheld_data(store: User) -> Counter[str]:
         if declaration.on_erasure == OnErasure.KEEP:
             continue
         table = held_rows.model_of_declaration(declaration)._meta.db_table
-        if count := _erase_rows(declaration, _erasable_rows(declaration, store)):
+        if count := _delete_or_empty_rows_in_chunks(
+            declaration, _rows_without_held_or_restricted_contacts(declaration, store)
+        ):
             counts[table] += count
     return counts
 
 
-def _erasable_rows(declaration: PersonalData, store: User) -> QuerySet[Any]:
+def _rows_without_held_or_restricted_contacts(
+    declaration: PersonalData, store: User
+) -> QuerySet[Any]:
     rows = _rows_of_store(declaration, store)
     if contact := declaration.found_by.contact:
         rows = rows.exclude(_is_held_or_restricted_q("" if contact == "pk" else f"{contact}__"))
@@ -265,7 +274,7 @@ def _is_held_or_restricted_q(contact: str) -> Q:
     return Q(**{f"{contact}legal_hold": True}) | Q(**{f"{contact}restricted_at__isnull": False})
 
 
-def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
+def _delete_or_empty_rows_in_chunks(declaration: PersonalData, rows: QuerySet[Any]) -> int:
     """Delete or empty rows, a chunk in each transaction; return how many."""
     model = held_rows.model_of_declaration(declaration)
     is_deleted = declaration.on_erasure == OnErasure.DELETE or model is ImportFileChunk
@@ -283,7 +292,7 @@ def _erase_rows(declaration: PersonalData, rows: QuerySet[Any]) -> int:
     while ids := list(rows.filter(pk__gt=last_id).values_list("pk", flat=True)[:CHUNK_ROWS]):
         with transaction.atomic():
             if model is Contact:
-                erase_contacts_but_keep_opt_outs(ids)
+                delete_contacts_mask_messages_and_keep_opt_outs(ids)
             elif is_deleted:
                 model._default_manager.filter(pk__in=ids).delete()
             else:
@@ -333,7 +342,7 @@ class _ZipStream:
         return data
 
 
-def iter_export_as_zip(store: User, *, by: User | AnonymousUser | str) -> Iterator[bytes]:
+def audit_and_iter_export_as_zip(store: User, *, by: User | AnonymousUser | str) -> Iterator[bytes]:
     """All that is declared of a store's customers, one CSV file a table, as the bytes of a zip.
 
     Writes an audit entry.
@@ -345,7 +354,7 @@ def iter_export_as_zip(store: User, *, by: User | AnonymousUser | str) -> Iterat
 def _iter_zip(store: User) -> Iterator[bytes]:
     stream = _ZipStream()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for declaration in _exported_declarations():
+        for declaration in _one_declaration_per_exported_table():
             model = held_rows.model_of_declaration(declaration)
             columns = [field.attname for field in model._meta.concrete_fields]
             rows = _rows_of_store(declaration, store).values_list(*columns)
@@ -361,7 +370,7 @@ def _iter_zip(store: User) -> Iterator[bytes]:
     yield stream.take()
 
 
-def _exported_declarations() -> list[PersonalData]:
+def _one_declaration_per_exported_table() -> list[PersonalData]:
     """One declaration for each table of the stores' customers, the uploaded files left out."""
     by_model = {
         one.model: one

@@ -42,7 +42,7 @@ class ConfirmationForm(forms.Form):
         return address
 
 
-def panel_context(request: HttpRequest, store: User) -> dict[str, Any]:
+def may_off_board_context(request: HttpRequest, store: User) -> dict[str, Any]:
     """Where the store's off-boarding is, and whether the operator may do more."""
     return {"may_off_board": request.user.has_perm(PERMISSION)}
 
@@ -57,7 +57,9 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
     form = ConfirmationForm(store, request.POST or None)
     if request.method == "POST" and form.is_valid():
         erase_on = off_boarding.utc_day_of_erasure(form.cleaned_data["days"])
-        off_boarding.off_board_store(store, erase_on=erase_on, by=request.user)
+        off_boarding.off_board_or_change_erase_day_and_enqueue(
+            store, erase_on=erase_on, by=request.user
+        )
         messages.success(request, f"{store} has left; its data is erased from {erase_on} on")
         return redirect("admin:astronote_user_change", pk)
     context = {
@@ -65,7 +67,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
         "title": f"Off-board {store}?",
         "store": store,
         "form": form,
-        "consequences": off_boarding.count_consequences_by_label(store),
+        "consequences": off_boarding.count_consequences_of_off_boarding_by_label(store),
     }
     return TemplateResponse(request, "compliance/off_board.html", context)
 
@@ -79,7 +81,7 @@ def take_back_action(request: HttpRequest, pk: int) -> HttpResponse:
     """
     store = _get_store_or_raise_forbidden_or_404(request, pk)
     try:
-        off_boarding.take_back_store(store, by=request.user)
+        off_boarding.take_back_store_or_raise_cannot_return(store, by=request.user)
         messages.success(request, f"{store} has returned; what was cancelled stays cancelled")
     except off_boarding.CannotReturn as error:
         messages.error(request, f"{store} cannot return: {error}")
@@ -87,7 +89,7 @@ def take_back_action(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def export_page(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+def download_store_as_zip_page(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download all data of a store's customers.
 
     Raises:
@@ -95,7 +97,7 @@ def export_page(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """
     store = _get_store_or_raise_forbidden_or_404(request, pk)
     return StreamingHttpResponse(
-        off_boarding.iter_export_as_zip(store, by=request.user),
+        off_boarding.audit_and_iter_export_as_zip(store, by=request.user),
         content_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="store-{pk}.zip"'},
     )

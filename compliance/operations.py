@@ -35,7 +35,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         run_now=RunNow(
             "compliance.delete_retentionrun",
             "remove personal data that is past its period, for good",
-            lambda: retention.run_retention(dry_run=True).counts,
+            lambda: retention.run_retention_or_raise_if_running(dry_run=True).counts,
         ),
     )
 
@@ -46,7 +46,10 @@ registry.repairs.register(
 )
 registry.store_panels.register(
     StorePanel(
-        "off-boarding", "compliance/off_boarding_panel.html", off_boarding_pages.panel_context, 90
+        "off-boarding",
+        "compliance/off_boarding_panel.html",
+        off_boarding_pages.may_off_board_context,
+        90,
     )
 )
 contact_actions.register(
@@ -55,7 +58,7 @@ contact_actions.register(
         "Record a consent",
         "Record a consent of one of them",
         "change",
-        contact_consent.ask_proof_and_record_consent_action,
+        contact_consent.ask_proof_and_record_consent_of_one_contact_action,
     ),
     ContactAction(
         "ask_for_consent",

@@ -33,7 +33,7 @@ class Person:
     traces: Traces
     kept_owner_ids: frozenset[int] = field(default=frozenset())
 
-    def at_stores(self, lookup: str) -> Q:
+    def stores_asked_and_not_held_q(self, lookup: str) -> Q:
         """The rows of the stores that are asked about, by the lookup of their store.
 
         Rows of a model that belong to no store (an empty lookup) are all reached.
@@ -46,22 +46,30 @@ class Person:
         return condition
 
 
-def contacts_with_phone(e164_phone: str, owner_id: int | None) -> QuerySet[Contact]:
+def contacts_with_phone_at_store_or_all(e164_phone: str, owner_id: int | None) -> QuerySet[Contact]:
     """The contacts with a number, at one store or at all."""
     contacts = Contact.objects.filter(pk__in=contact_ids_of_all_stores_with_phone(e164_phone))
     return contacts.filter(owner=owner_id) if owner_id else contacts
 
 
-def find_person(e164_phone: str, owner_id: int | None, *, without_held: bool = False) -> Person:
+def find_person_at_store_or_all(
+    e164_phone: str, owner_id: int | None, *, without_stores_with_legal_hold: bool = False
+) -> Person:
     """The person with a number.
 
     Args:
         e164_phone: the number in E.164.
         owner_id: a store, or None for all stores.
-        without_held: leave out the stores whose contact is under a legal hold.
+        without_stores_with_legal_hold: leave out the stores whose contact is under a legal hold.
     """
-    contacts = list(contacts_with_phone(e164_phone, owner_id).order_by("owner", "pk"))
-    held = frozenset(c.owner_id for c in contacts if c.legal_hold) if without_held else frozenset()
+    contacts = list(
+        contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("owner", "pk")
+    )
+    held = (
+        frozenset(c.owner_id for c in contacts if c.legal_hold)
+        if without_stores_with_legal_hold
+        else frozenset()
+    )
     traces = Traces(
         e164_phone,
         sorted({contact.email for contact in contacts if contact.email}),

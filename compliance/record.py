@@ -180,7 +180,7 @@ def describe_columns_without_personal_data() -> list[dict[str, Any]]:
     ]
 
 
-def describe_controllers() -> list[str]:
+def describe_stores_as_controllers() -> list[str]:
     """The stores for which the data of customers is processed (article 30(2)(a))."""
     stores = User.objects.filter(is_staff=False).order_by("pk")
     return [
@@ -193,7 +193,7 @@ def record_of_processing() -> dict[str, Any]:
     """The whole record, as JSON."""
     return {
         "controller": controller_from_settings(),
-        "controllers_processed_for": describe_controllers(),
+        "controllers_processed_for": describe_stores_as_controllers(),
         "role": "controller for the accounts of store owners and operators; processor (article 28) "
         "for the stores, each of which is the controller for its own customers",
         "recipients": recipient_texts(),

@@ -20,7 +20,10 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
-from compliance.erasure import anonymise_contacts_and_messages, erase_contacts_but_keep_opt_outs
+from compliance.erasure import (
+    anonymise_contacts_mask_messages_and_keep_opt_outs,
+    delete_contacts_mask_messages_and_keep_opt_outs,
+)
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport
 from messaging.models import message_classes
@@ -33,9 +36,9 @@ CHUNK_ROWS = 5000
 class RetentionRule(NamedTuple):
     """Which rows of a table are due, and what is done with them.
 
-    `condition` is an SQL condition on a row t; it may use the parameters of `_build_sql_params`.
-    `change` is what an UPDATE sets, or a function of the ids; rows of a `delete` rule without a
-    function are deleted. `key` is the primary key.
+    `condition` is an SQL condition on a row t; it may use the parameters of
+    `_retention_cutoffs_as_sql_params`. `change` is what an UPDATE sets, or a function of the ids;
+    rows of a `delete` rule without a function are deleted. `key` is the primary key.
     """
 
     table: str
@@ -121,7 +124,7 @@ IMPORT_IS_OLD = """
 def retention_rules() -> list[RetentionRule]:
     """Every rule, in the order in which they are applied."""
     return [
-        _build_contact_rule(),
+        _build_delete_or_anonymise_contacts_rule(),
         _build_remove_personal_keys_rule(
             "contacts_contact", "consent_evidence", EVIDENCE_GIVEN_AT, "c.id = t.id"
         ),
@@ -193,7 +196,7 @@ def retention_rules() -> list[RetentionRule]:
     ]
 
 
-def _build_contact_rule() -> RetentionRule:
+def _build_delete_or_anonymise_contacts_rule() -> RetentionRule:
     not_messaged = " AND ".join(
         NOT_MESSAGED.format(table=model._meta.db_table) for model in message_classes()
     )
@@ -203,10 +206,16 @@ def _build_contact_rule() -> RetentionRule:
     )
     if settings.PII_RETENTION_ACTION == "delete":
         return RetentionRule(
-            "contacts_contact", condition, ActionType.DELETE, erase_contacts_but_keep_opt_outs
+            "contacts_contact",
+            condition,
+            ActionType.DELETE,
+            delete_contacts_mask_messages_and_keep_opt_outs,
         )
     return RetentionRule(
-        "contacts_contact", condition, ActionType.ANONYMISE, anonymise_contacts_and_messages
+        "contacts_contact",
+        condition,
+        ActionType.ANONYMISE,
+        anonymise_contacts_mask_messages_and_keep_opt_outs,
     )
 
 
@@ -241,7 +250,7 @@ def _build_remove_personal_keys_rule(
     return RetentionRule(table, condition, ActionType.NULLIFY, change, primary_key)
 
 
-def run_retention(
+def run_retention_or_raise_if_running(
     *,
     dry_run: bool = False,
     progress: Callable[[int], Any] = lambda row_count: None,
@@ -274,11 +283,11 @@ def run_retention(
             count = (
                 _count_due_rows(rule, now)
                 if dry_run
-                else _apply_rule_in_chunks(rule, now, run, progress)
+                else _apply_rule_to_unlocked_rows_in_chunks(rule, now, run, progress)
             )
             if count:
                 run.counts[rule.table] = run.counts.get(rule.table, 0) + count
-        if count := _end_expired_sessions(now, dry_run=dry_run):
+        if count := _delete_or_count_expired_sessions(now, dry_run=dry_run):
             run.counts[Session._meta.db_table] = count
         run.status, run.finished_at = RetentionStatus.COMPLETED, database_now()
         run.save()
@@ -288,7 +297,7 @@ def run_retention(
     return run
 
 
-def _end_expired_sessions(now: datetime, *, dry_run: bool) -> int:
+def _delete_or_count_expired_sessions(now: datetime, *, dry_run: bool) -> int:
     """Delete the sessions that have expired, which Django leaves in the table; return how many.
 
     Their keys are texts, so they are no rows of a rule.
@@ -297,7 +306,7 @@ def _end_expired_sessions(now: datetime, *, dry_run: bool) -> int:
     return expired.count() if dry_run else expired.delete()[0]
 
 
-def _build_sql_params(now: datetime) -> dict[str, Any]:
+def _retention_cutoffs_as_sql_params(now: datetime) -> dict[str, Any]:
     days, inactive = settings.PII_RETENTION_DAYS, settings.PII_INACTIVE_DAYS
     return {
         "now": now, "days": days, "cutoff": now - timedelta(days=days),
@@ -308,10 +317,10 @@ def _build_sql_params(now: datetime) -> dict[str, Any]:
 
 def _count_due_rows(rule: RetentionRule, now: datetime) -> int:
     query = f"SELECT count(*) FROM {rule.table} t WHERE {rule.condition}"
-    return rows(query, _build_sql_params(now))[0][0]
+    return rows(query, _retention_cutoffs_as_sql_params(now))[0][0]
 
 
-def _apply_rule_in_chunks(
+def _apply_rule_to_unlocked_rows_in_chunks(
     rule: RetentionRule, now: datetime, run: RetentionRun, progress: Callable[[int], Any]
 ) -> int:
     """Change the due rows in chunks; return how many.
@@ -325,7 +334,7 @@ def _apply_rule_in_chunks(
     changed, last_id = 0, 0
     while True:
         with transaction.atomic():
-            due = rows(lock_chunk, _build_sql_params(now) | {"last_id": last_id})
+            due = rows(lock_chunk, _retention_cutoffs_as_sql_params(now) | {"last_id": last_id})
             ids = [pk for (pk,) in due]
             if not ids:
                 return changed

@@ -18,8 +18,8 @@ from astronote.common import audit
 from astronote.common.sql import execute
 from compliance import access, elsewhere, uploads
 from compliance.erasure import erase_or_mask_person_and_count_by_table
-from compliance.person import contacts_with_phone, find_person
-from compliance.search import Trace, find_all_traces
+from compliance.person import contacts_with_phone_at_store_or_all, find_person_at_store_or_all
+from compliance.search import Trace, find_traces_left_and_kept_for_a_reason
 from contacts import restriction
 from contacts.consent import OBJECTION, Evidence, change_consent
 from contacts.models import ConsentEventType
@@ -31,7 +31,7 @@ HELD_REASON = "erasure was asked for; a legal hold keeps the data"
 CORRECTABLE_FIELDS = ("first_name", "last_name", "email", "birthday", "gender")
 
 
-def export_person(
+def collect_held_data_of_person_and_audit(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> dict[str, Any]:
     """All data held on a number, as `access.collect_held_data` has it (article 15).
@@ -43,7 +43,7 @@ def export_person(
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    person = find_person(e164_phone, owner_id)
+    person = find_person_at_store_or_all(e164_phone, owner_id)
     held = access.collect_held_data(person)
     audit.write_entry(
         "personal data exported", by=by, owner_id=owner_id, contacts=len(person.contact_ids)
@@ -63,12 +63,12 @@ class Erasure(NamedTuple):
     left: list[Trace]
 
     @property
-    def unexplained(self) -> list[Trace]:
+    def traces_left_without_reason(self) -> list[Trace]:
         """What is left without a reason."""
         return [trace for trace in self.left if not trace.reason]
 
 
-def erase_or_restrict_person(
+def erase_or_restrict_person_audit_and_find_traces(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> Erasure:
     """Erase all data on a number (article 17), and search for what is left.
@@ -84,10 +84,18 @@ def erase_or_restrict_person(
     """
     replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
-        uploads.lock_open_imports(find_person(e164_phone, owner_id, without_held=True))
+        uploads.lock_open_imports_at_stores_of_person(
+            find_person_at_store_or_all(e164_phone, owner_id, without_stores_with_legal_hold=True)
+        )
         # Imports have written their last rows until now.
-        person = find_person(e164_phone, owner_id, without_held=True)
-        held = contacts_with_phone(e164_phone, owner_id).filter(legal_hold=True).order_by("pk")
+        person = find_person_at_store_or_all(
+            e164_phone, owner_id, without_stores_with_legal_hold=True
+        )
+        held = (
+            contacts_with_phone_at_store_or_all(e164_phone, owner_id)
+            .filter(legal_hold=True)
+            .order_by("pk")
+        )
         for contact in held:
             restriction.wait_for_sends_restrict_contact_and_audit(
                 contact.pk, reason=HELD_REASON, by=by
@@ -108,14 +116,16 @@ def erase_or_restrict_person(
             stores_under_legal_hold=len(person.kept_owner_ids),
         )
     with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
-        if keys := elsewhere.delete_redis_values_naming_person(person.traces):
+        if keys := elsewhere.delete_redis_values_naming_person_and_count_keys(person.traces):
             counts["redis_keys"] = keys
-    return Erasure(counts, sorted(person.kept_owner_ids), find_all_traces(person))
+    return Erasure(
+        counts, sorted(person.kept_owner_ids), find_traces_left_and_kept_for_a_reason(person)
+    )
 
 
-def correct_person(
+def correct_contacts_with_phone_and_audit(
     e164_phone: str,
-    changes: dict[str, Any],
+    new_values_by_field: dict[str, Any],
     owner_id: int | None = None,
     *,
     by: User | AnonymousUser | str,
@@ -124,7 +134,7 @@ def correct_person(
 
     Args:
         e164_phone: the number in E.164.
-        changes: new values of CORRECTABLE_FIELDS.
+        new_values_by_field: new values of CORRECTABLE_FIELDS.
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
 
@@ -135,23 +145,23 @@ def correct_person(
         ValidationError: if a value is not valid; then nothing is changed.
     """
     with transaction.atomic():
-        contacts = list(contacts_with_phone(e164_phone, owner_id))
+        contacts = list(contacts_with_phone_at_store_or_all(e164_phone, owner_id))
         for contact in contacts:
-            for name, value in changes.items():
+            for name, value in new_values_by_field.items():
                 setattr(contact, name, value)
             contact.full_clean()
-            contact.save(update_fields=[*changes, "updated_at"])
+            contact.save(update_fields=[*new_values_by_field, "updated_at"])
         audit.write_entry(
             "personal data corrected",
             by=by,
             owner_id=owner_id,
-            fields=sorted(changes),
+            fields=sorted(new_values_by_field),
             contacts=len(contacts),
         )
     return len(contacts)
 
 
-def withdraw_all_consent(
+def withdraw_all_consent_suppress_and_audit(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """Withdraw both consents of a number's contacts and write an audit entry (article 21).
@@ -168,8 +178,12 @@ def withdraw_all_consent(
         The number of consents that changed, or whose opt-out is an objection now.
     """
     changed = 0
-    evidence = Evidence(actor=audit.account_id_or_program(by))
-    for pk in contacts_with_phone(e164_phone, owner_id).order_by("pk").values_list("pk", flat=True):
+    evidence = Evidence(actor=audit.audit_name_of_account_or_program(by))
+    for pk in (
+        contacts_with_phone_at_store_or_all(e164_phone, owner_id)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    ):
         for event in (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED):
             changed += change_consent(pk, event, source=OBJECTION, evidence=evidence)
     with transaction.atomic():
@@ -185,7 +199,7 @@ SUPPRESS_OBJECTION = """
 """
 
 
-def restrict_person(
+def wait_and_restrict_contacts_with_phone_and_audit(
     e164_phone: str,
     owner_id: int | None = None,
     *,
@@ -203,7 +217,7 @@ def restrict_person(
     Returns:
         How many contacts were not restricted before.
     """
-    contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
+    contacts = contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
     return sum(
         restriction.wait_for_sends_restrict_contact_and_audit(pk, reason=reason, by=by)
@@ -211,10 +225,10 @@ def restrict_person(
     )
 
 
-def lift_restriction(
+def lift_restrictions_of_contacts_with_phone(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """End the restriction of the contacts with a number; return how many there were."""
-    contacts = contacts_with_phone(e164_phone, owner_id).order_by("pk")
+    contacts = contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
     return sum(restriction.lift_restriction(pk, by=by) for pk in ids)

@@ -42,7 +42,7 @@ class Trace:
         return f"{rows_there}: {self.reason}" if self.reason else rows_there
 
 
-def find_all_traces(person: Person) -> list[Trace]:
+def find_traces_left_and_kept_for_a_reason(person: Person) -> list[Trace]:
     """All that names the person at the stores that are asked about, and what is kept for a reason.
 
     Args:
@@ -54,10 +54,10 @@ def find_all_traces(person: Person) -> list[Trace]:
 def _iter_all_traces(person: Person) -> Iterator[Trace]:
     for model in apps.get_models(include_auto_created=True):
         if model._meta.managed and not model._meta.proxy:
-            yield from _traces_in_model(model, person)
+            yield from _trace_of_model_with_row_count(model, person)
     if person.owner_id is None:
-        yield from _traces_in_tables_without_model(person)
-    for where in uploads.describe_uploads_naming_person(person):
+        yield from _traces_with_counts_in_columns_without_model(person)
+    for where in uploads.describe_uploads_naming_person_or_unreadable(person):
         yield Trace(where, 1)
     if sessions := elsewhere.session_keys_naming_person(person.traces):
         yield Trace("sessions", len(sessions))
@@ -70,7 +70,7 @@ def _iter_all_traces(person: Person) -> Iterator[Trace]:
         yield Trace(f"Redis, which cannot be searched now ({type(error).__name__})", 1)
 
 
-def _traces_in_model(model: type[Model], person: Person) -> Iterator[Trace]:
+def _trace_of_model_with_row_count(model: type[Model], person: Person) -> Iterator[Trace]:
     """Rows of a model that are the person's or name the person, in any column of text."""
     declared = [one for one in registry.personal_data if one.model == model._meta.label]
     searched = _declaration_of_all_text_columns(model, declared[0] if declared else None)
@@ -112,7 +112,7 @@ def _declaration_of_all_text_columns(
     )
 
 
-def _traces_in_tables_without_model(person: Person) -> Iterator[Trace]:
+def _traces_with_counts_in_columns_without_model(person: Person) -> Iterator[Trace]:
     """Columns of tables that belong to no model."""
     of_models = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     for table, column in rows(LIST_TEXT_COLUMNS):
@@ -139,10 +139,10 @@ def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
     for owner_id in sorted(person.kept_owner_ids):
         yield Trace(f"all rows of store {owner_id}", 1, "its contact is under a legal hold")
     hashes = Suppression.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
-    if count := hashes.filter(person.at_stores("owner")).count():
+    if count := hashes.filter(person.stores_asked_and_not_held_q("owner")).count():
         yield Trace("suppressions", count, "the opt-out, as a keyed hash that gives no number away")
     held = MarketingHold.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
-    if count := held.filter(person.at_stores("owner")).count():
+    if count := held.filter(person.stores_asked_and_not_held_q("owner")).count():
         reason = "replies to decide, as a keyed hash: until then no marketing is sent"
         yield Trace("marketing holds", count, reason)
     namesakes = Q(pk__in=[])
@@ -150,6 +150,6 @@ def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
         namesakes |= Q(email__iexact=email)
     for first, last in person.traces.names:
         namesakes |= Q(first_name__iexact=first, last_name__iexact=last)
-    others = Contact.objects.filter(namesakes, person.at_stores("owner"))
+    others = Contact.objects.filter(namesakes, person.stores_asked_and_not_held_q("owner"))
     if count := others.exclude(phone=person.phone).count():
         yield Trace("contacts", count, "other numbers with the same e-mail address or name")

@@ -53,9 +53,9 @@ class Traces:
             if min(len(first.strip()), len(last.strip())) >= MIN_NAME_LENGTH
         ]
         code, national, region = _calling_code_national_and_region(e164_phone)
-        number_pattern = _number_pattern(code, national, region)
+        number_pattern = _regex_of_number_with_or_without_calling_code(code, national, region)
         email_patterns = list(map(_unbounded_email_pattern, self.emails))
-        name_patterns = [_name_pattern(*pair) for pair in self.names]
+        name_patterns = [_pattern_of_names_in_either_order(*pair) for pair in self.names]
         self._number = re.compile(number_pattern)
         self._tail = re.compile(
             _pattern_without_adjacent_digits(_pattern_of_digits_with_gaps(national[-TAIL_DIGITS:]))
@@ -103,7 +103,7 @@ class Traces:
         return any(
             self.spans_naming_person(leaf, number_only=number_only)
             or self.is_phone_or_its_last_digits(leaf)
-            for leaf in iter_texts_in_json(value)
+            for leaf in iter_texts_numbers_and_keys_in_json(value)
         ) or any(
             self.spans_naming_person(text, number_only=number_only)
             for text in _iter_lists_as_one_text(value)
@@ -142,17 +142,17 @@ class Traces:
         return "".join([*pieces, text[end:]])
 
 
-def iter_texts_in_json(value: Any) -> Iterator[str]:
+def iter_texts_numbers_and_keys_in_json(value: Any) -> Iterator[str]:
     """The texts and numbers in a text or in JSON at any depth, names of keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from iter_texts_in_json(item)
+            yield from iter_texts_numbers_and_keys_in_json(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield str(key)
-            yield from iter_texts_in_json(item)
+            yield from iter_texts_numbers_and_keys_in_json(item)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield _write_without_fraction(value)
 
@@ -215,7 +215,9 @@ def _calling_code_national_and_region(phone: str) -> tuple[str, str, str | None]
     return str(number.country_code), national, phonenumbers.region_code_for_number(number)
 
 
-def _number_pattern(code: str, national: str, region: str | None) -> str:
+def _regex_of_number_with_or_without_calling_code(
+    code: str, national: str, region: str | None
+) -> str:
     """The number with its calling code, with the prefix of its country, or as it is."""
     metadata = PhoneMetadata.metadata_for_region(region) if region else None
     prefixes = {"0", (metadata.national_prefix if metadata else None) or "0"}
@@ -237,7 +239,7 @@ def _unbounded_email_pattern(email: str) -> str:
     )
 
 
-def _name_pattern(first: str, last: str) -> str:
+def _pattern_of_names_in_either_order(first: str, last: str) -> str:
     """Both names in either order, in any case, with or without accents."""
     parts = [_unbounded_pattern_of_any_spelling(first), _unbounded_pattern_of_any_spelling(last)]
     orders = (_BETWEEN_NAMES.join(order) for order in (parts, reversed(parts)))
@@ -247,24 +249,25 @@ def _name_pattern(first: str, last: str) -> str:
 def _unbounded_pattern_of_any_spelling(name: str) -> str:
     words = re.findall(r"\w+", unicodedata.normalize("NFC", name))
     return _BETWEEN_NAMES.join(
-        "".join(_class_of_similar_letters(letter) + _ACCENTS for letter in word) for word in words
+        "".join(_regex_class_of_similar_letters(letter) + _ACCENTS for letter in word)
+        for word in words
     )
 
 
-def _class_of_similar_letters(letter: str) -> str:
-    alike = _letters_alike().get(_base_letter(letter), {letter})
+def _regex_class_of_similar_letters(letter: str) -> str:
+    alike = _letters_by_base_letter().get(_lowercase_letter_without_accent(letter), {letter})
     return f"[{''.join(sorted(alike | {letter.lower(), letter.upper()}))}]"
 
 
 @functools.cache
-def _letters_alike() -> dict[str, set[str]]:
+def _letters_by_base_letter() -> dict[str, set[str]]:
     """The letters of European alphabets by what they are without case and accent."""
     alike: dict[str, set[str]] = {}
     for code in range(0x2000):
         if chr(code).isalpha():
-            alike.setdefault(_base_letter(chr(code)), set()).add(chr(code))
+            alike.setdefault(_lowercase_letter_without_accent(chr(code)), set()).add(chr(code))
     return alike
 
 
-def _base_letter(letter: str) -> str:
+def _lowercase_letter_without_accent(letter: str) -> str:
     return unicodedata.normalize("NFD", letter.lower().replace("ς", "σ"))[:1]

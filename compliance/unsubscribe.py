@@ -54,7 +54,9 @@ def is_suppressed_everywhere(message: OutboundMessage) -> bool:
     return Suppression.objects.filter(owner=None, phone_hash__in=digests).exists()
 
 
-def opt_out_and_count(message: OutboundMessage, evidence: Evidence) -> None:
+def store_opt_out_and_apply_or_enqueue_unless_opted_out(
+    message: OutboundMessage, evidence: Evidence
+) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     The opt-out is written at once. What it changes is applied at once too, unless that would have
@@ -64,13 +66,13 @@ def opt_out_and_count(message: OutboundMessage, evidence: Evidence) -> None:
         message: the message whose link was opened.
         evidence: who opened it.
     """
-    if not _is_already_opted_out_for_good(message):
+    if not _is_suppressed_with_no_subscription_or_open_request(message):
         replies.apply_at_once_or_enqueue_job(
             page_opt_outs.store_unapplied_opt_out(message, evidence)
         )
 
 
-def _is_already_opted_out_for_good(message: OutboundMessage) -> bool:
+def _is_suppressed_with_no_subscription_or_open_request(message: OutboundMessage) -> bool:
     """Whether the number is opted out at the store, and nothing is under way that would change it.
 
     So a link that is pressed many times leaves one row.
@@ -92,7 +94,7 @@ def may_opt_in_by_code(message: OutboundMessage) -> bool:
     )
 
 
-def has_open_code(message: OutboundMessage) -> bool:
+def has_open_opt_in_code(message: OutboundMessage) -> bool:
     """Whether a code was sent to the number that can be entered now."""
     contact = _contact_if_number_unchanged(message)
     return contact is not None and opt_in_requests.find_open_code_request(contact) is not None
@@ -125,7 +127,9 @@ def send_code_if_number_unchanged_and_allowed(
     return True
 
 
-def opt_in_by_code(message: OutboundMessage, code: str, evidence: Evidence) -> CodeResult:
+def opt_in_by_code_or_count_wrong_code(
+    message: OutboundMessage, code: str, evidence: Evidence
+) -> CodeResult:
     """Opt the number in again if this is the code that was sent to it.
 
     Args:

@@ -80,7 +80,9 @@ def _digits_to_ascii(digits: str) -> str:
 def imports_with_files_at_persons_stores(person: Person) -> QuerySet[ContactImport]:
     """The imports at the stores that are asked about whose files are stored."""
     chunks = ImportFileChunk.objects.filter(contact_import=OuterRef("pk"))
-    imports = ContactImport.objects.filter(Exists(chunks), person.at_stores("owner"))
+    imports = ContactImport.objects.filter(
+        Exists(chunks), person.stores_asked_and_not_held_q("owner")
+    )
     return imports.select_related("owner").order_by("pk")
 
 
@@ -108,16 +110,18 @@ def uploads_with_rows_of_person_or_unreadable(person: Person) -> Iterator[dict[s
             yield found
 
 
-def lock_open_imports(person: Person) -> None:
+def lock_open_imports_at_stores_of_person(person: Person) -> None:
     """Lock the imports that have not ended, so that none of them writes a row meanwhile."""
-    open_imports = ContactImport.objects.filter(person.at_stores("owner"), finished_at=None)
+    open_imports = ContactImport.objects.filter(
+        person.stores_asked_and_not_held_q("owner"), finished_at=None
+    )
     list(open_imports.select_for_update().order_by("pk").values_list("pk"))
 
 
-def erase_from_uploads(person: Person) -> dict[str, int]:
+def delete_finished_uploads_and_rewrite_open_ones(person: Person) -> dict[str, int]:
     """Delete files that are not needed any more, and take the person out of the others.
 
-    Called in the transaction that called `lock_open_imports`.
+    Called in the transaction that called `lock_open_imports_at_stores_of_person`.
 
     Returns:
         How many files were deleted, rewritten, and deleted because they cannot be read; the imports
@@ -149,7 +153,9 @@ def erase_from_uploads(person: Person) -> dict[str, int]:
 def _replace_headings_naming_person(person: Person) -> None:
     """Replace headings that are a row of the person, which a file without headings has."""
     layouts = ContactImport.objects.annotate(text=Cast(F("layout"), TextField()))
-    named = layouts.filter(person.at_stores("owner"), text__regex=person.traces.sql_pattern)
+    named = layouts.filter(
+        person.stores_asked_and_not_held_q("owner"), text__regex=person.traces.sql_pattern
+    )
     for contact_import in named.select_related("owner"):
         layout = contact_import.layout or {}
         editor = RowEditor(person, contact_import)
@@ -164,7 +170,7 @@ def _matcher_of_persons_number(person: Person) -> Any:
     return lambda text: bool(person.traces.spans_naming_person(text, number_only=True))
 
 
-def describe_uploads_naming_person(person: Person) -> Iterator[str]:
+def describe_uploads_naming_person_or_unreadable(person: Person) -> Iterator[str]:
     """The stored files in which the person still is, or of which nobody knows."""
     for contact_import in imports_with_files_at_persons_stores(person):
         editor = RowEditor(person, contact_import)

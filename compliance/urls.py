@@ -10,7 +10,7 @@ from compliance import off_boarding_pages, views
 
 urlpatterns = [
     path("u/<str:token>", views.unsubscribe_page, name="unsubscribe"),
-    path("c/<str:token>", views.confirm_page, name="confirm_opt_in"),
+    path("c/<str:token>", views.show_or_store_opt_in_confirmation_page, name="confirm_opt_in"),
     path(
         "admin/store/<int:pk>/off-board/",
         admin.site.admin_view(off_boarding_pages.off_board_page),
@@ -23,7 +23,7 @@ urlpatterns = [
     ),
     path(
         "admin/store/<int:pk>/export/",
-        admin.site.admin_view(off_boarding_pages.export_page),
+        admin.site.admin_view(off_boarding_pages.download_store_as_zip_page),
         name="export_store",
     ),
 ]

@@ -18,7 +18,7 @@ from astronote.common.languages import (
     language_of_store_or_country,
     preferred_language_or_default,
 )
-from astronote.common.locks import LockIsHeld, transaction_that_waits_for_no_lock
+from astronote.common.locks import LockIsHeld, transaction_with_short_lock_timeout
 from compliance import unsubscribe
 from compliance.page_texts import PAGE_TEXTS
 from contacts.consent import Evidence
@@ -37,12 +37,12 @@ SECURITY_HEADERS = {
 }
 
 
-def shop_name(store: User) -> str:
+def company_or_sender_name(store: User) -> str:
     """The name by which a store's customers know it."""
     return store.company or store.sender_name
 
 
-def evidence_of(request: HttpRequest) -> Evidence:
+def evidence_of_address_and_browser(request: HttpRequest) -> Evidence:
     """The address and the browser of a request."""
     return Evidence(
         ip_address=request.META.get("REMOTE_ADDR") or None,
@@ -59,12 +59,16 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     request, so there is no cookie and no log-in.
     """
     message = unsubscribe.find_message_by_unexpired_token(token)
-    context = _language_context(request, message.owner if message else None)
+    context = _texts_context_in_visitor_or_store_language(
+        request, message.owner if message else None
+    )
     if message is None:
-        return _page_response(request, "compliance/unknown_link.html", context, status=404)
-    shop = shop_name(message.owner)
+        return _page_response_with_security_headers(
+            request, "compliance/unknown_link.html", context, status=404
+        )
+    shop = company_or_sender_name(message.owner)
     problem = (
-        _act_and_get_problem_name(request, message, shop, context)
+        _opt_out_or_send_code_or_opt_in_and_get_problem_name(request, message, shop, context)
         if request.method == "POST"
         else ""
     )
@@ -77,13 +81,13 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
         "opted_out": unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message),
         "may_opt_in": unsubscribe.may_opt_in_by_code(message),
-        "awaits_code": unsubscribe.has_open_code(message),
+        "awaits_code": unsubscribe.has_open_opt_in_code(message),
         "service_stays": message.contact and message.contact.service_allowed,
     }
-    return _page_response(request, "compliance/unsubscribe.html", context)
+    return _page_response_with_security_headers(request, "compliance/unsubscribe.html", context)
 
 
-def _act_and_get_problem_name(
+def _opt_out_or_send_code_or_opt_in_and_get_problem_name(
     request: HttpRequest, message: OutboundMessage, shop: str, context: dict[str, Any]
 ) -> str:
     """Do what the button says, and opt out if it says nothing else.
@@ -93,10 +97,12 @@ def _act_and_get_problem_name(
     """
     texts, action = context["texts"], request.POST.get("action")
     if action not in ("send_code", "opt_in"):
-        unsubscribe.opt_out_and_count(message, evidence_of(request))
+        unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(
+            message, evidence_of_address_and_browser(request)
+        )
         return ""
     try:
-        with transaction_that_waits_for_no_lock():
+        with transaction_with_short_lock_timeout():
             if action == "send_code":
                 text = texts.code_sms.format(shop=shop)
                 is_sent = unsubscribe.send_code_if_number_unchanged_and_allowed(
@@ -104,7 +110,9 @@ def _act_and_get_problem_name(
                 )
                 return "" if is_sent else "no_code"
             code = request.POST.get("code", "")
-            result = unsubscribe.opt_in_by_code(message, code, evidence_of(request))
+            result = unsubscribe.opt_in_by_code_or_count_wrong_code(
+                message, code, evidence_of_address_and_browser(request)
+            )
             return "" if result == CodeResult.ACCEPTED else result.value
     except LockIsHeld:
         return "busy"
@@ -112,31 +120,37 @@ def _act_and_get_problem_name(
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
-def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
+def show_or_store_opt_in_confirmation_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show what an opt-in request asks; a press agrees, a GET changes nothing."""
     asked = opt_in_requests.find_answered_or_open_request_by_token(token)
-    context = _language_context(request, asked.contact.owner if asked else None)
+    context = _texts_context_in_visitor_or_store_language(
+        request, asked.contact.owner if asked else None
+    )
     if asked and request.method == "POST":
         if not page_confirmations.is_stored_confirmation_unapplied(asked):
             confirmation = page_confirmations.store_unapplied_confirmation(
-                asked, evidence_of(request)
+                asked, evidence_of_address_and_browser(request)
             )
             replies.apply_at_once_or_enqueue_job(confirmation)
         asked = opt_in_requests.find_answered_or_open_request_by_token(token)
     if asked is None:
         context["help"] = context["texts"].confirm_help
-        return _page_response(request, "compliance/unknown_link.html", context, status=404)
+        return _page_response_with_security_headers(
+            request, "compliance/unknown_link.html", context, status=404
+        )
     context |= {
-        "shop": shop_name(asked.contact.owner),
+        "shop": company_or_sender_name(asked.contact.owner),
         "privacy_notice_url": asked.contact.owner.privacy_notice_url,
         "wording": without_confirm_link_tag(asked.wording),
         "confirmed": asked.answered_at is not None
         or page_confirmations.is_stored_confirmation_unapplied(asked),
     }
-    return _page_response(request, "compliance/confirm_opt_in.html", context)
+    return _page_response_with_security_headers(request, "compliance/confirm_opt_in.html", context)
 
 
-def _language_context(request: HttpRequest, store: User | None) -> dict[str, Any]:
+def _texts_context_in_visitor_or_store_language(
+    request: HttpRequest, store: User | None
+) -> dict[str, Any]:
     """The texts in the visitor's language, else in the store's, else in English."""
     language = preferred_language_or_default(
         request, language_of_store_or_country(store) if store else Language.ENGLISH
@@ -144,7 +158,7 @@ def _language_context(request: HttpRequest, store: User | None) -> dict[str, Any
     return {"texts": PAGE_TEXTS[language], "language": language}
 
 
-def _page_response(
+def _page_response_with_security_headers(
     request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
     return TemplateResponse(request, template, context, status=status, headers=SECURITY_HEADERS)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from astronote.common.sql import database_now
-from astronote.common.store_clock import show_time
+from astronote.common.store_clock import format_time_with_zone_name
 from astronote.common.times import plausible_claimed_or_arrival_time
 from contacts.models import (
     MARKETING_EVENTS,
@@ -58,8 +58,8 @@ class Evidence(NamedTuple):
     Args:
         wording: what the person agreed to, word for word.
         version: the name of this version of the wording.
-        actor: the operator or program that recorded it, by `audit.account_id_or_program`; empty if
-            the person acted.
+        actor: the operator or program that recorded it, by
+            `audit.audit_name_of_account_or_program`; empty if the person acted.
         ip_address: the address of the person's browser.
         user_agent: the name that the browser gives itself.
         document: where the proof is kept, such as the number of a form or a recording.
@@ -184,7 +184,7 @@ def why_marketing_consent_does_not_count(
         opted_out_at.append(contact.unsubscribed_at)
     if opted_out_at and agreed_at <= max(opted_out_at):
         zone = contact.owner.timezone
-        return f"The person opted out later: {show_time(max(opted_out_at), zone)}."
+        return f"The person opted out later: {format_time_with_zone_name(max(opted_out_at), zone)}."
     return ""
 
 

@@ -87,7 +87,7 @@ def record_consent(
     evidence = Evidence(
         wording=consent.wording.strip(),
         version=consent.version.strip(),
-        actor=audit.account_id_or_program(by),
+        actor=audit.audit_name_of_account_or_program(by),
         document=consent.document.strip(),
         details={"place": consent.place.strip()},
     )
@@ -118,7 +118,8 @@ def record_opt_out_and_audit(
 ) -> bool:
     """Record that a person wants no more messages of this type, with an audit entry.
 
-    An opt-out of all messages is an objection (`compliance.rights.withdraw_all_consent`).
+    An opt-out of all messages is an objection
+    (`compliance.rights.withdraw_all_consent_suppress_and_audit`).
 
     Args:
         contact: the person's contact.
@@ -128,7 +129,7 @@ def record_opt_out_and_audit(
     Returns:
         Whether anything changed.
     """
-    evidence = Evidence(actor=audit.account_id_or_program(by))
+    evidence = Evidence(actor=audit.audit_name_of_account_or_program(by))
     with transaction.atomic():
         changed = change_consent(
             contact.pk, WITHDRAWN[message_type], source=RECORDED_BY_OPERATOR, evidence=evidence

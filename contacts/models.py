@@ -237,7 +237,7 @@ class Contact(models.Model):
 
         Args:
             args: see Django.
-            actor: who changes it, by `audit.account_id_or_program`.
+            actor: who changes it, by `audit.audit_name_of_account_or_program`.
             options: see Django.
         """
         with transaction.atomic():

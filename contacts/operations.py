@@ -22,7 +22,7 @@ from astronote.operations.personal_data import (
     OnErasure,
     PersonalData,
     PersonKey,
-    by_contact,
+    found_by_contact_id,
 )
 from astronote.operations.registry import (
     FirstStep,
@@ -56,7 +56,9 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 def _phone_hash_of_person_q(person: PersonKey) -> Q:
     """The rows with a hash of a person's number at the stores that are asked about."""
-    return Q(phone_hash__in=phone_hashes_with_each_key(person.phone)) & person.at_stores("owner")
+    return Q(
+        phone_hash__in=phone_hashes_with_each_key(person.phone)
+    ) & person.stores_asked_and_not_held_q("owner")
 
 
 registry.upload_paths.register(
@@ -113,7 +115,7 @@ registry.personal_data.register(
         categories="number, e-mail address, name, gender, birthday",
         legal_ground=LegalGround.CONSENT_OR_CUSTOMER_CONTRACT,
         source=BY_STORE,
-        found_by=by_contact("pk"),
+        found_by=found_by_contact_id("pk"),
         on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
@@ -137,7 +139,7 @@ registry.personal_data.register(
         categories="state, time, source and evidence of consent; reason of a restriction",
         legal_ground=LegalGround.LEGAL_DUTY,
         source=BY_STORE,
-        found_by=by_contact("pk"),
+        found_by=found_by_contact_id("pk"),
         on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
@@ -149,7 +151,7 @@ registry.personal_data.register(
         categories="whether there is a legal hold",
         legal_ground=LegalGround.LEGAL_CLAIMS,
         source="an operator, on behalf of the store",
-        found_by=by_contact("pk"),
+        found_by=found_by_contact_id("pk"),
         on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
@@ -170,7 +172,7 @@ registry.personal_data.register(
         categories="kind, time, source, wording and evidence of a change of consent",
         legal_ground=LegalGround.LEGAL_DUTY,
         source=BY_STORE,
-        found_by=by_contact("contact"),
+        found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
@@ -191,7 +193,7 @@ registry.personal_data.register(
         categories="wording, times and reason of a question, and whether it was answered",
         legal_ground=LegalGround.LEGAL_DUTY,
         source=BY_STORE,
-        found_by=by_contact("contact"),
+        found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
         store="contact__owner",
     ),
@@ -203,7 +205,7 @@ registry.personal_data.register(
         categories="which lists a customer is on",
         legal_ground=LegalGround.CONSENT_OR_CUSTOMER_CONTRACT,
         source="the store",
-        found_by=by_contact("contact"),
+        found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
         store="list__owner",
         shown_with=("list__name", "list__description"),
@@ -226,7 +228,7 @@ registry.personal_data.register(
         categories="kind, time, state and reference of an appointment, stay, purchase or visit",
         legal_ground=LegalGround.CUSTOMER_CONTRACT,
         source="the store's own system",
-        found_by=by_contact("contact"),
+        found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
     ),
     PersonalData(

@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.accounts.models import StoreId, User
 from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
 from contacts.models import MessageType
@@ -81,7 +84,7 @@ def get_or_enqueue_even_if_opted_out_or_raise_blocked(
         SendingBlocked: if the store may not send or cannot pay, or the number cannot receive SMS or
             is that of a restricted contact.
     """
-    require_eligible_sender(store)
+    own_or_default_sender_or_raise_sending_blocked(store)
     if not (store.sends_to_any_number or can_receive_sms(e164_phone)):
         raise SendingBlocked("this number is no mobile and cannot receive SMS")
     if restricted_phones(store.pk, [e164_phone]):
@@ -115,7 +118,7 @@ def write_and_enqueue_direct_messages_or_raise_blocked(
         owner=store,
         kind=DirectMessage.batch_kind,
         message_type=MessageType.SERVICE,
-        sender=require_eligible_sender(store),
+        sender=own_or_default_sender_or_raise_sending_blocked(store),
         size=len(messages),
         turn=lowest_due_turn_or_zero(),
     )

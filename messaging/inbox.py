@@ -17,7 +17,7 @@ from astronote.common.sql import execute
 from astronote.common.times import (
     EARLIEST_BELIEVED_TIME,
     MAX_CLOCK_ADVANCE,
-    parse_time_or_none,
+    parse_time_as_utc_or_none,
 )
 from messaging.event_fields import (
     CODE_FIELDS,
@@ -129,7 +129,7 @@ class NewEvent(NamedTuple):
             f"{provider_id}:{provider_status}:{time_or_digest}:{error_code}",
             provider_id,
             provider_status,
-            parse_time_or_none(time) if time else None,
+            parse_time_as_utc_or_none(time) if time else None,
             error_code,
             error,
             body,

@@ -29,7 +29,7 @@ from urllib3.exceptions import (
 from urllib3.util.retry import Retry
 
 from astronote.common.counts import counted
-from astronote.common.times import parse_time_or_none
+from astronote.common.times import parse_time_as_utc_or_none
 
 log = logging.getLogger(__name__)
 

@@ -184,7 +184,7 @@ def _sending_stop_and_waiting_metrics() -> Iterator[Metric]:
 
 def _messages_to_person_q(person: PersonKey) -> Q:
     """The messages to a person: to its contacts, or to its number at the stores asked about."""
-    to_number = Q(to=person.phone) & person.at_stores("owner")
+    to_number = Q(to=person.phone) & person.stores_asked_and_not_held_q("owner")
     return Q(contact__in=person.contact_ids) | to_number
 
 

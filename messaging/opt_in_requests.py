@@ -19,7 +19,10 @@ from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import Now
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
@@ -87,7 +90,7 @@ def get_or_send_opt_in_request_or_raise_blocked(
     store = contact.owner
     if not store.double_opt_in:
         raise SendingBlocked("the store does not use double opt-in: switch it on at the store")
-    require_eligible_sender(store)
+    own_or_default_sender_or_raise_sending_blocked(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
         if reason := _reasons_against_asking_by_contact_id(store, [contact]).get(contact.pk):

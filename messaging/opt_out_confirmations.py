@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.accounts.models import StoreId, User
 from astronote.common.languages import Language, language_of_store_or_country
 from contacts.models import Contact
@@ -40,7 +43,7 @@ def enqueue_opt_out_confirmation_if_wanted_and_possible(
     if not store.confirms_opt_outs or refuses.exists():
         return
     try:
-        name = store.company or require_eligible_sender(store)
+        name = store.company or own_or_default_sender_or_raise_sending_blocked(store)
         text = CONFIRMATIONS[language_of_store_or_country(store)].format(store=name)
         get_or_enqueue_even_if_opted_out_or_raise_blocked(
             store, e164_phone, text, key=f"opt-out:{idempotency_key}"

@@ -37,7 +37,7 @@ def usable_opt_out_line_or_default(store: User | None) -> str:
         store: None where a text has no store yet.
     """
     if store is None:
-        return OPT_OUT_LINES[language_of_country(settings.DEFAULT_PHONE_REGION)]
+        return OPT_OUT_LINES[language_of_country_or_english(settings.DEFAULT_PHONE_REGION)]
     own = store.opt_out_line
     return (
         own

@@ -16,9 +16,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.accounts.models import User
-from astronote.common.charts import bar_chart
+from astronote.common.charts import bar_chart_or_none_if_all_zero
 from astronote.common.sql import rows
 from messaging import credits
 from messaging.limits import store_cap_sentences
@@ -56,7 +59,9 @@ def message_counts_by_day_context() -> dict[str, Any]:
         "days": DAYS_SHOWN,
         "accepted": accepted,
         "delivered_percent": 100 * delivered / accepted if accepted else None,
-        "chart": bar_chart("Messages a day", [event.value for event in EVENTS_SHOWN], points),
+        "chart": bar_chart_or_none_if_all_zero(
+            "Messages a day", [event.value for event in EVENTS_SHOWN], points
+        ),
     }
 
 
@@ -118,7 +123,7 @@ def store_sending_eligibility_context(request: HttpRequest, store: User) -> dict
     """Whether a store may send, as whom, and under which limits."""
     sender, block_reason = "", ""
     try:
-        sender = require_eligible_sender(store)
+        sender = own_or_default_sender_or_raise_sending_blocked(store)
     except SendingBlocked as blocked:
         block_reason = str(blocked)
     return {

@@ -16,9 +16,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from astronote.common.locks import advisory_lock, transaction_that_waits_for_no_lock
+from astronote.common.locks import advisory_lock, transaction_with_short_lock_timeout
 from astronote.common.sql import database_now
-from astronote.common.times import parse_time_or_none
+from astronote.common.times import parse_time_as_utc_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
 from contacts.marketing_blocks import (
@@ -113,7 +113,7 @@ def _apply_unless_window_open_or_raise_locked(event: WebhookEvent) -> bool:
     Raises:
         LockIsHeld: if a row is locked.
     """
-    with transaction_that_waits_for_no_lock():
+    with transaction_with_short_lock_timeout():
         if event.owner_id is None or (
             event.consent_request == ConsentRequest.STOP
             and not lock_out_sending_if_no_window_is_open(event.owner_id)
@@ -144,7 +144,9 @@ def _build_event_with_consent_request(event: Mapping[str, Any]) -> NewEvent:
         f"inbound:{identity[:80]}:{sha256_hex(body)[:DIGEST_LENGTH]}",
         own_id,
         "",
-        parse_time_or_none(when),  # as claimed: `change_consent` decides whether to believe it
+        parse_time_as_utc_or_none(
+            when
+        ),  # as claimed: `change_consent` decides whether to believe it
         "",
         "",
         body,

@@ -23,10 +23,10 @@ from django.utils import timezone
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.audit import account_id_or_program
+from astronote.common.audit import audit_name_of_account_or_program
 from astronote.common.counts import counted
 from astronote.common.sql import database_now, rows
-from astronote.common.store_clock import show_time
+from astronote.common.store_clock import format_time_with_zone_name
 from astronote.operations.registry import Notice
 from astronote.queues import jobs
 from messaging import credits
@@ -94,7 +94,8 @@ def describe_stop(stop: SendingStop) -> str:
     waiting = count_waiting_messages_and_credits()
     zone = timezone.get_current_timezone_name()
     sentences = [
-        f"Sending is stopped since {show_time(stop.since, zone)} by {stop.by}: {stop}.",
+        f"Sending is stopped since {format_time_with_zone_name(stop.since, zone)}"
+        f" by {stop.by}: {stop}.",
         stop.details and f"{stop.details}.",
         f"{counted(waiting.messages, 'message waits', 'messages wait')}, worth"
         f" {counted(waiting.credits, 'credit')}.",
@@ -158,7 +159,7 @@ def stop_sending_or_update_details(
     """
     wait = exponential_backoff_with_jitter(0) if reason == StopReason.ACCOUNT_REFUSED else None
     [(is_new, next_probe_at)] = rows(
-        STOP_SENDING, [reason.value, account_id_or_program(by), details[:500], wait]
+        STOP_SENDING, [reason.value, audit_name_of_account_or_program(by), details[:500], wait]
     )
     if not is_new:
         return
@@ -178,7 +179,9 @@ STOP_SENDING = """
 
 
 def _enqueue_probe(at: datetime) -> None:
-    jobs.enqueue_at_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
+    jobs.enqueue_or_replace_delayed_job_on_commit(
+        "sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}"
+    )
 
 
 def increment_refused_calls_since_last_accepted() -> int:

@@ -1,7 +1,7 @@
 """Whether a store may send, and under which sender ID (rules.md#eligibility).
 
-`require_eligible_sender` answers for one store, with the reason if not; `User.objects.eligible()`
-selects many stores by the same rule.
+`own_or_default_sender_or_raise_sending_blocked` answers for one store, with the reason if not;
+`User.objects.eligible_to_send_annotated_with_sender()` selects many stores by the same rule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class SendingBlocked(Exception):
     """Something cannot be sent now; the message is a reason for the operator."""
 
 
-def require_eligible_sender(store: User) -> str:
+def own_or_default_sender_or_raise_sending_blocked(store: User) -> str:
     """The sender ID of a store that may send.
 
     Raises:

@@ -25,7 +25,9 @@ from astronote.common.locks import advisory_lock
 from astronote.common.visitor import address_or_ipv6_network_of_visitor
 
 
-def folded_login_name(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+def casefolded_login_name_of_credentials_or_post(
+    request: HttpRequest | None, credentials: dict[str, Any] | None
+) -> str:
     """The name under which failures are counted: one for all spellings that log in as it."""
     given = credentials.get("username") if credentials else None
     if given is None and request is not None:
@@ -33,7 +35,7 @@ def folded_login_name(request: HttpRequest | None, credentials: dict[str, Any] |
     return unicodedata.normalize("NFKC", given or "").strip().casefold()[:255].replace("\0", "")
 
 
-def show_form_of_locked_login(
+def set_status_429_for_locked_login(
     request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None
 ) -> HttpResponse:
     """The login page with its message, as 429 (too many requests)."""
@@ -62,14 +64,16 @@ class ThrottledLogin(AuthenticationForm):
         Failures are counted after the check. Without the lock, guesses sent at the same time would
         all be checked before the first one counts.
         """
-        name = folded_login_name(None, {"username": self.data.get("username")})
+        name = casefolded_login_name_of_credentials_or_post(
+            None, {"username": self.data.get("username")}
+        )
         address = address_or_ipv6_network_of_visitor(self.request) if self.request else ""
         with advisory_lock(f"login {name} {address}") as acquired:
             if not acquired:
                 raise ValidationError("Another login is under way. Try again.", "parallel")
             try:
                 cleaned: dict[str, Any] = super().clean()
-                self._verify_second_factor_or_raise_invalid()
+                self._verify_code_if_second_factor_is_set_up_or_raise_invalid()
                 return cleaned
             except ValidationError:
                 if getattr(self.request, "axes_locked_out", False):
@@ -78,26 +82,28 @@ class ThrottledLogin(AuthenticationForm):
                     ) from None
                 raise
 
-    def _verify_second_factor_or_raise_invalid(self) -> None:
+    def _verify_code_if_second_factor_is_set_up_or_raise_invalid(self) -> None:
         """Check the code; a wrong one is a failed login.
 
         Raises:
             ValidationError: if the code is missing or refused.
         """
         account = self.get_user()
-        if not isinstance(account, User) or not second_factor.is_set_up(account):
+        if not isinstance(account, User) or not second_factor.has_confirmed_authenticator_app(
+            account
+        ):
             return
         code = self.cleaned_data.get("code", "")
         if not code:
             self.takes_security_key = security_keys.list_keys(account).exists()
             if self.takes_security_key:
-                security_keys.let_key_follow_password(self.request, account)
+                security_keys.remember_shown_password_in_session(self.request, account)
             instead = ", or use your security key" if self.takes_security_key else ""
             raise ValidationError(
                 f"Enter also the code of your authenticator app{instead}.", "code"
             )
         try:
-            device = second_factor.verify(account, code)
+            device = second_factor.verify_code_or_refuse(account, code)
         except SecondFactorRefused as refused:
             user_login_failed.send(
                 __name__, credentials={"username": account.email}, request=self.request

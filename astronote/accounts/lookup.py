@@ -6,20 +6,20 @@ from django.db.models import Q
 from astronote.accounts.models import User
 
 
-def get_store_or_command_error(email_or_id: str) -> User:
+def get_store_by_email_or_id_or_command_error(email_or_id: str) -> User:
     """The store of this e-mail address or id.
 
     Raises:
         CommandError: if there is none.
     """
     wanted = Q(pk=int(email_or_id)) if email_or_id.isdigit() else Q(email=email_or_id.lower())
-    store: User | None = User.objects.filter(wanted).first()
+    store: User | None = User.objects.filter(wanted, is_staff=False).first()
     if store is None:
         raise CommandError(f"no store has the e-mail address or id {email_or_id!r}")
     return store
 
 
-def get_operator_or_command_error(email: str) -> User:
+def get_active_operator_by_email_or_command_error(email: str) -> User:
     """The active operator with this e-mail address.
 
     Raises:

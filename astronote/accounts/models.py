@@ -68,10 +68,11 @@ def validate_region(value: str) -> None:
 class UserQuerySet(models.QuerySet["User"]):
     """Queries for many stores at once."""
 
-    def eligible_to_send_with_sender(self) -> UserQuerySet:
-        """Stores that may send, by the rule of `eligibility.require_eligible_sender`.
+    def eligible_to_send_annotated_with_sender(self) -> UserQuerySet:
+        """Stores that may send.
 
-        Each has `sender`, its sender ID.
+        The rule is that of `eligibility.own_or_default_sender_or_raise_sending_blocked`. Each
+        has `sender`, its sender ID.
         """
         default_sender = models.Value(settings.MITTO_SENDER)
         own_sender = NullIf("sender_name", models.Value(""))

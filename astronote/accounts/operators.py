@@ -14,7 +14,7 @@ from astronote.common import audit
 
 
 @transaction.atomic
-def create_operator(
+def create_operator_and_audit(
     email: str, role: str, *, by: User | AnonymousUser | str, password: str | None = None
 ) -> Operator:
     """Create an operator with a role; without a password, one that a link lets it set.
@@ -28,7 +28,7 @@ def create_operator(
     return account
 
 
-def role_of(account: User) -> str:
+def highest_role_or_superuser_or_empty(account: User) -> str:
     """The account's role; empty if it has none."""
     if account.is_superuser:
         return "superuser"
@@ -37,7 +37,9 @@ def role_of(account: User) -> str:
 
 
 @transaction.atomic
-def change_role(account: User, role: str, *, by: User | AnonymousUser | str) -> None:
+def change_role_or_raise_if_own_or_superuser(
+    account: User, role: str, *, by: User | AnonymousUser | str
+) -> None:
     """Give the account this role and no other.
 
     Raises:
@@ -46,14 +48,16 @@ def change_role(account: User, role: str, *, by: User | AnonymousUser | str) -> 
     _require_not_own_account(account, by)
     if account.is_superuser:
         raise ValidationError("A superuser has every permission, whatever its role.")
-    before = role_of(account)
+    before = highest_role_or_superuser_or_empty(account)
     if before != role:
         account.groups.set([roles.create_or_update_role_group(role)])
         audit.write_entry("role changed", account, by=by, role=role, before=before)
 
 
 @transaction.atomic
-def set_active(account: User, active: bool, *, by: User | AnonymousUser | str) -> None:
+def set_active_and_audit_ending_sessions_if_disabled(
+    account: User, active: bool, *, by: User | AnonymousUser | str
+) -> None:
     """Disable the account, which ends its sessions, or enable it again.
 
     Raises:
@@ -76,20 +80,20 @@ def audit_address_change(account: User, *, by: User | AnonymousUser | str) -> No
 
 
 @transaction.atomic
-def end_sessions_of(
-    account: User, *, by: User | AnonymousUser | str, public_id: str | None = None
+def end_one_or_all_sessions_and_audit(
+    account: User, *, by: User | AnonymousUser | str, only_public_id: str | None = None
 ) -> int:
     """End one of the account's sessions, or all; return how many were ended."""
-    if public_id is None:
+    if only_public_id is None:
         count = sessions.end_sessions(account)
     else:
-        count = sessions.end_session(account, public_id)
+        count = sessions.end_session(account, only_public_id)
     if count:
         audit.write_entry("sessions ended", account, by=by, count=count)
     return count
 
 
-def may_manage(manager: User | AnonymousUser, account: User) -> bool:
+def may_change_operator_of_no_higher_rank(manager: User | AnonymousUser, account: User) -> bool:
     """Whether an administrator may change the account: only superusers change superusers."""
     return manager.has_perm("astronote.change_operator") and (
         manager.is_superuser or not account.is_superuser

@@ -35,25 +35,28 @@ def can_mail() -> bool:
     return bool(settings.EMAIL_URL)
 
 
-def make_password_link(account: User, *, by: User | AnonymousUser | str) -> str:
+def make_password_link_and_audit(account: User, *, by: User | AnonymousUser | str) -> str:
     """A link with which the account's password is set, for an operator to pass on."""
     audit.write_entry("password link made", account, by=by)
-    return _build_link(account)
+    return _build_password_link_with_token(account)
 
 
-def mail_password_link_in_background(account: User, *, by: User | AnonymousUser | str) -> None:
+def audit_and_mail_password_link_in_background(
+    account: User, *, by: User | AnonymousUser | str
+) -> None:
     """Send the account a link by e-mail."""
     audit.write_entry("password link mailed", account, by=by)
     message = EmailMessage(
         "Your password for Astronote",
         "With this link you set the password of your account. It holds for 24 hours, and once."
-        f"\n\n{_build_link(account)}\n\nIf you did not ask for it, do nothing.\n",
+        f"\n\n{_build_password_link_with_token(account)}"
+        "\n\nIf you did not ask for it, do nothing.\n",
         to=[account.email],
     )
-    _mails.submit(_send_or_log, message)
+    _mails.submit(_send_mail_or_log_warning, message)
 
 
-def _build_link(account: User) -> str:
+def _build_password_link_with_token(account: User) -> str:
     names = {
         "uidb64": urlsafe_base64_encode(force_bytes(account.pk)),
         "token": default_token_generator.make_token(account),
@@ -61,7 +64,7 @@ def _build_link(account: User) -> str:
     return f"{settings.PUBLIC_WEB_BASE_URL}{reverse('set_password', kwargs=names)}"
 
 
-def _send_or_log(message: EmailMessage) -> None:
+def _send_mail_or_log_warning(message: EmailMessage) -> None:
     try:
         message.send()
     except (OSError, SMTPException) as error:
@@ -77,9 +80,11 @@ class ForgottenPasswordForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"type": "email", "autocomplete": "email"}),
     )
 
-    def send_link(self) -> None:
+    def mail_link_to_active_operator_once_per_ten_minutes(self) -> None:
         """Send the link, at most one in ten minutes to an account."""
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()
-        if account and jobs.start_debounce(f"astronote:password-link:{account.pk}", MAIL_EVERY):
-            mail_password_link_in_background(account, by="forgotten password")
+        if account and jobs.start_debounce_or_true_if_redis_is_away(
+            f"astronote:password-link:{account.pk}", MAIL_EVERY
+        ):
+            audit_and_mail_password_link_in_background(account, by="forgotten password")

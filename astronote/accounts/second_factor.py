@@ -38,17 +38,17 @@ class SecondFactorRefused(Exception):
     """A code was not accepted; the message says what to do."""
 
 
-def is_required(account: User) -> bool:
+def is_required_as_account_manages_operators(account: User) -> bool:
     """Whether the account may not work without a second factor: an administrator's."""
     return bool(settings.SECOND_FACTOR_REQUIRED) and account.has_perm(MANAGES_OPERATORS)
 
 
-def is_set_up(account: User) -> bool:
+def has_confirmed_authenticator_app(account: User) -> bool:
     """Whether logging in to the account asks for a code."""
     return bool(TOTPDevice.objects.filter(user=account, confirmed=True).exists())
 
 
-def verify(account: User, code: str) -> TOTPDevice | StaticDevice:
+def verify_code_or_refuse(account: User, code: str) -> TOTPDevice | StaticDevice:
     """The device that the code belongs to; a recovery code is used up.
 
     Raises:
@@ -59,7 +59,7 @@ def verify(account: User, code: str) -> TOTPDevice | StaticDevice:
         model = TOTPDevice if len(code) == 6 else StaticDevice
         device = model.objects.select_for_update().filter(user=account, confirmed=True).first()
         allowed = device is not None and device.verify_is_allowed()[0]
-        token = code if model is TOTPDevice else _digest_recovery_code(code)
+        token = code if model is TOTPDevice else _sha256_prefix_of_recovery_code(code)
         if device is not None and allowed and device.verify_token(token):
             return device
     if device is not None and not allowed:
@@ -67,12 +67,12 @@ def verify(account: User, code: str) -> TOTPDevice | StaticDevice:
     raise SecondFactorRefused("The code is wrong, or was used before. Enter the present one.")
 
 
-def new_key() -> str:
+def new_hex_key_of_app() -> str:
     """A key to be shown to an authenticator app, in hexadecimal."""
     return secrets.token_hex(20)
 
 
-def text_of_key(key: str) -> str:
+def base32_of_hex_key(key: str) -> str:
     """The key as it is typed into an app that cannot scan."""
     return b32encode(unhexlify(key)).decode()
 
@@ -80,11 +80,11 @@ def text_of_key(key: str) -> str:
 def qr_code_data_uri_of_key(account: User, key: str) -> str:
     """The key as a QR code, as the address of an image."""
     label = quote(f"{ISSUER}:{account.email}")
-    query = urlencode({"secret": text_of_key(key), "issuer": ISSUER})
+    query = urlencode({"secret": base32_of_hex_key(key), "issuer": ISSUER})
     return segno.make(f"otpauth://totp/{label}?{query}").svg_data_uri(scale=4, light="white")
 
 
-def set_up(account: User, key: str, code: str) -> list[str]:
+def replace_app_and_recovery_codes_or_refuse_code(account: User, key: str, code: str) -> list[str]:
     """Give the account a second factor; return its recovery codes, which are shown once.
 
     Raises:
@@ -96,27 +96,27 @@ def set_up(account: User, key: str, code: str) -> list[str]:
         if not device.verify_token(code):
             raise SecondFactorRefused("The code is not this key's. Check the clock of your phone.")
         audit.write_entry("second factor set up", account, by=account)
-        return renew_recovery_codes(account)
+        return replace_recovery_codes_and_audit(account)
 
 
-def renew_recovery_codes(account: User) -> list[str]:
+def replace_recovery_codes_and_audit(account: User) -> list[str]:
     """Replace the account's recovery codes; return the new ones."""
     codes = [b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
     with transaction.atomic():
         StaticDevice.objects.filter(user=account).delete()
         device = StaticDevice.objects.create(user=account, name="recovery codes")
         for code in codes:
-            device.token_set.create(token=_digest_recovery_code(code))
+            device.token_set.create(token=_sha256_prefix_of_recovery_code(code))
         audit.write_entry("recovery codes made", account, by=account)
     return codes
 
 
-def _digest_recovery_code(code: str) -> str:
+def _sha256_prefix_of_recovery_code(code: str) -> str:
     """What is stored of a code. It has 80 random bits, so it needs no slow hash."""
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
-def remove(account: User, *, by: User | AnonymousUser | str) -> None:
+def remove_all_factors_and_audit(account: User, *, by: User | AnonymousUser | str) -> None:
     """Take the second factor from the account; a login then asks for the password alone."""
     with transaction.atomic():
         TOTPDevice.objects.filter(user=account).delete()
@@ -140,11 +140,11 @@ class SecondFactorGuard:
         account = request.user if request.path_info.startswith("/admin/") else None
         if (
             isinstance(account, User)
-            and is_required(account)
+            and is_required_as_account_manages_operators(account)
             and not account.is_verified()  # type: ignore[attr-defined]  # by django-otp
             and request.path_info not in map(reverse, self.ALLOWED)
         ):
-            if is_set_up(account):
+            if has_confirmed_authenticator_app(account):
                 logout(request)
                 return redirect("admin:login")
             return redirect("account_second_factor")

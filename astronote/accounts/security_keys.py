@@ -26,7 +26,7 @@ PASSWORD_WAS_RIGHT = "password was right"  # in the session of a login that wait
 SECONDS_TO_USE_THE_KEY = 300
 
 
-def are_possible() -> bool:
+def can_offer_keys_as_site_is_https_or_localhost() -> bool:
     """Whether browsers offer keys at the installation's address: by https, or on this machine."""
     (origin,) = settings.OTP_WEBAUTHN_ALLOWED_ORIGINS
     return bool(origin.startswith(("https://", "http://localhost")))
@@ -37,7 +37,7 @@ def list_keys(account: User) -> QuerySet[Any]:
     return WebAuthnCredential.objects.filter(user=account).order_by("pk")  # type: ignore[no-any-return]  # untyped
 
 
-def remove_key(account: User, key_id: int) -> bool:
+def remove_key_and_audit_if_found(account: User, key_id: int) -> bool:
     """Remove one of the account's keys and write an audit entry; return whether it was there."""
     count, _ = WebAuthnCredential.objects.filter(user=account, pk=key_id).delete()
     if count:
@@ -45,7 +45,7 @@ def remove_key(account: User, key_id: int) -> bool:
     return bool(count)
 
 
-def let_key_follow_password(request: HttpRequest, account: User) -> None:
+def remember_shown_password_in_session(request: HttpRequest, account: User) -> None:
     """Remember for some minutes that this visitor has shown the account's password."""
     request.session[PASSWORD_WAS_RIGHT] = {
         "account": account.pk,
@@ -54,7 +54,7 @@ def let_key_follow_password(request: HttpRequest, account: User) -> None:
     }
 
 
-def account_that_waits_for_key(request: HttpRequest) -> User | None:
+def account_with_recently_shown_password_or_none(request: HttpRequest) -> User | None:
     """The account whose password this visitor has shown, unless that is long ago or changed."""
     shown = request.session.get(PASSWORD_WAS_RIGHT)
     if shown is None or time.time() - shown["at"] > SECONDS_TO_USE_THE_KEY:
@@ -67,7 +67,7 @@ def account_that_waits_for_key(request: HttpRequest) -> User | None:
     return None
 
 
-class _JsonBody:
+class _AnswersUnreadableBodyAsMalformed:
     """Answers 400 to a body that is no JSON, whatever else it is."""
 
     def _parse_request_data(self, request: HttpRequest) -> Any:
@@ -77,18 +77,22 @@ class _JsonBody:
             raise MalformedRequest from error
 
 
-class BeginLogin(_JsonBody, webauthn.BeginCredentialAuthenticationView):
+class BeginLoginBySecurityKey(
+    _AnswersUnreadableBodyAsMalformed, webauthn.BeginCredentialAuthenticationView
+):
     """Gives the challenge for a key of the account that waits for one."""
 
     def get_user(self) -> User | None:  # noqa: D102
-        return account_that_waits_for_key(self.request)
+        return account_with_recently_shown_password_or_none(self.request)
 
 
-class CompleteLogin(_JsonBody, webauthn.CompleteCredentialAuthenticationView):
+class CompleteLoginBySecurityKey(
+    _AnswersUnreadableBodyAsMalformed, webauthn.CompleteCredentialAuthenticationView
+):
     """Logs the account in that waits for its key, if the key signed the challenge."""
 
     def get_user(self) -> User | None:  # noqa: D102
-        return account_that_waits_for_key(self.request)
+        return account_with_recently_shown_password_or_none(self.request)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Log in; a key that is not taken is a failed login."""
@@ -110,22 +114,24 @@ class CompleteLogin(_JsonBody, webauthn.CompleteCredentialAuthenticationView):
         return account
 
 
-class _BesideTheApp(_JsonBody):
+class _RefusesAccountWithoutAuthenticatorApp(_AnswersUnreadableBodyAsMalformed):
     """A key is added only where an app is set up: who loses it needs the app or a recovery code."""
 
     request: HttpRequest
 
     def check_can_register(self) -> None:
         """Refuse an account without an app."""
-        if not second_factor.is_set_up(cast("User", self.request.user)):
+        if not second_factor.has_confirmed_authenticator_app(cast("User", self.request.user)):
             raise NotVerified("Set up an authenticator app first.")
 
 
-class BeginAdding(_BesideTheApp, webauthn.BeginCredentialRegistrationView):
+class BeginAdding(_RefusesAccountWithoutAuthenticatorApp, webauthn.BeginCredentialRegistrationView):
     """Gives the challenge for a new key of the account that is logged in."""
 
 
-class CompleteAdding(_BesideTheApp, webauthn.CompleteCredentialRegistrationView):
+class CompleteAddingSecurityKeyAndAudit(
+    _RefusesAccountWithoutAuthenticatorApp, webauthn.CompleteCredentialRegistrationView
+):
     """Adds the key that signed the challenge."""
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:

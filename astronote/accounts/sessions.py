@@ -65,19 +65,19 @@ class SessionStore(DatabaseSessionStore):
         """The row of these data."""
         session = cast("Session", super().create_model_instance(dict(data)))
         session.account_id = int(data[ACCOUNT_KEY]) if ACCOUNT_KEY in data else None
-        session.started_at = _time_or_none(data.get(STARTED))
-        session.used_at = _time_or_none(data.get(USED))
+        session.started_at = _utc_time_of_epoch_or_none(data.get(STARTED))
+        session.used_at = _utc_time_of_epoch_or_none(data.get(USED))
         session.address = data.get(ADDRESS, "")
         session.browser = data.get(BROWSER, "")
         return session
 
 
-def _time_or_none(seconds: float | None) -> datetime | None:
+def _utc_time_of_epoch_or_none(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 @receiver(user_logged_in)
-def note_login_in_session(request: HttpRequest, **_: Any) -> None:
+def note_login_time_address_and_browser_in_session(request: HttpRequest, **_: Any) -> None:
     """Remember in a new session when and from where it was begun."""
     now = time.time()
     request.session.update(

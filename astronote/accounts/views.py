@@ -36,13 +36,13 @@ class CodeForm(forms.Form):
     )
 
 
-def _account_of(request: HttpRequest) -> User:
+def _logged_in_account(request: HttpRequest) -> User:
     """The account that is logged in; these views are behind the admin's login."""
     account: User = User.objects.get(pk=request.user.pk)
     return account
 
 
-def _page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+def _render_account_page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
     return TemplateResponse(
         request, f"astronote/account/{template}", admin.site.each_context(request) | context
     )
@@ -50,26 +50,26 @@ def _page(request: HttpRequest, template: str, **context: Any) -> TemplateRespon
 
 def account_page(request: HttpRequest) -> HttpResponse:
     """One's own sessions and second factor."""
-    account = _account_of(request)
-    return _page(
+    account = _logged_in_account(request)
+    return _render_account_page(
         request,
         "account.html",
         title="Your account",
         account=account,
-        role=operators.role_of(account),
+        role=operators.highest_role_or_superuser_or_empty(account),
         sessions=sessions.list_usable_sessions(account, request.session.session_key),
-        has_second_factor=second_factor.is_set_up(account),
-        needs_second_factor=second_factor.is_required(account),
+        has_second_factor=second_factor.has_confirmed_authenticator_app(account),
+        needs_second_factor=second_factor.is_required_as_account_manages_operators(account),
         can_mail=can_mail(),
         keys=security_keys.list_keys(account),
-        can_add_keys=security_keys.are_possible(),
+        can_add_keys=security_keys.can_offer_keys_as_site_is_https_or_localhost(),
     )
 
 
 @require_POST
-def toggle_own_alerts(request: HttpRequest) -> HttpResponse:
+def toggle_own_alert_mails_and_audit(request: HttpRequest) -> HttpResponse:
     """Begin or end to mail alerts to the own account."""
-    account = _account_of(request)
+    account = _logged_in_account(request)
     account.gets_alerts = not account.gets_alerts
     account.save(update_fields=["gets_alerts"])
     state = "on" if account.gets_alerts else "off"
@@ -79,19 +79,21 @@ def toggle_own_alerts(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def remove_own_key(request: HttpRequest, key_id: int) -> HttpResponse:
+def remove_own_security_key_and_audit(request: HttpRequest, key_id: int) -> HttpResponse:
     """Remove one of one's own security keys."""
-    if security_keys.remove_key(_account_of(request), key_id):
+    if security_keys.remove_key_and_audit_if_found(_logged_in_account(request), key_id):
         messages.success(request, "The security key was removed.")
     return redirect("account")
 
 
 @require_POST
-def end_own_sessions(request: HttpRequest) -> HttpResponse:
+def end_one_or_all_other_own_sessions(request: HttpRequest) -> HttpResponse:
     """End the session that the form names, or all but this one."""
-    account = _account_of(request)
+    account = _logged_in_account(request)
     if public_id := request.POST.get("session", "")[:40]:
-        count = operators.end_sessions_of(account, by=account, public_id=public_id)
+        count = operators.end_one_or_all_sessions_and_audit(
+            account, by=account, only_public_id=public_id
+        )
     else:
         count = sessions.end_sessions(account, except_key=request.session.session_key)
         audit.write_entry("sessions ended", account, by=account, count=count)
@@ -99,58 +101,64 @@ def end_own_sessions(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-def set_up_second_factor(request: HttpRequest) -> HttpResponse:
+def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpResponse:
     """Show a key for the authenticator app, and take it once a code of it was entered."""
-    account = _account_of(request)
-    if second_factor.is_set_up(account):
+    account = _logged_in_account(request)
+    if second_factor.has_confirmed_authenticator_app(account):
         return redirect("account")
-    key = request.session.setdefault(NEW_KEY, second_factor.new_key())
+    key = request.session.setdefault(NEW_KEY, second_factor.new_hex_key_of_app())
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            codes = second_factor.set_up(account, key, form.cleaned_data["code"])
+            codes = second_factor.replace_app_and_recovery_codes_or_refuse_code(
+                account, key, form.cleaned_data["code"]
+            )
         except SecondFactorRefused as refused:
             form.add_error("code", str(refused))
         else:
             del request.session[NEW_KEY]
             sessions.end_sessions(account, except_key=request.session.session_key)
             mark_session_as_verified(request, TOTPDevice.objects.get(user=account))
-            return _page(request, "codes.html", title="Your recovery codes", codes=codes)
-    return _page(
+            return _render_account_page(
+                request, "codes.html", title="Your recovery codes", codes=codes
+            )
+    return _render_account_page(
         request,
         "second_factor.html",
         title="Set up a second factor",
         form=form,
-        key=second_factor.text_of_key(key),
+        key=second_factor.base32_of_hex_key(key),
         qr_code=second_factor.qr_code_data_uri_of_key(account, key),
-        is_required=second_factor.is_required(account),
+        is_required=second_factor.is_required_as_account_manages_operators(account),
     )
 
 
-def change_second_factor(request: HttpRequest) -> HttpResponse:
+def remove_second_factor_or_renew_recovery_codes(request: HttpRequest) -> HttpResponse:
     """With a code: make new recovery codes, or take the second factor away."""
-    account = _account_of(request)
-    if not second_factor.is_set_up(account):
+    account = _logged_in_account(request)
+    if not second_factor.has_confirmed_authenticator_app(account):
         return redirect("account_second_factor")
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            second_factor.verify(account, form.cleaned_data["code"])
+            second_factor.verify_code_or_refuse(account, form.cleaned_data["code"])
         except SecondFactorRefused as refused:
             form.add_error("code", str(refused))
         else:
             if "remove" in request.POST:
-                second_factor.remove(account, by=account)
+                second_factor.remove_all_factors_and_audit(account, by=account)
                 messages.success(request, "Logging in asks for the password alone now.")
                 return redirect("account")
-            codes = second_factor.renew_recovery_codes(account)
-            return _page(request, "codes.html", title="Your recovery codes", codes=codes)
-    return _page(
+            codes = second_factor.replace_recovery_codes_and_audit(account)
+            return _render_account_page(
+                request, "codes.html", title="Your recovery codes", codes=codes
+            )
+    return _render_account_page(
         request,
         "change_second_factor.html",
         title="Change the second factor",
         form=form,
-        is_required=second_factor.is_required(account),
+        is_required=second_factor.is_required_as_account_manages_operators(account),
     )
 
 
@@ -163,7 +171,7 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # no generic 
             field.widget = UnfoldAdminPasswordWidget({"autocomplete": "new-password"})
 
 
-class ChangePasswordView(PasswordChangeView):
+class ChangeOwnPasswordAndEndOtherSessionsView(PasswordChangeView):
     """Changes one's own password, as the admin's page does, and writes the audit entry."""
 
     form_class = AdminOwnPasswordChangeForm
@@ -172,7 +180,7 @@ class ChangePasswordView(PasswordChangeView):
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Change it and end the account's other sessions."""
         response = super().form_valid(form)
-        account = _account_of(self.request)
+        account = _logged_in_account(self.request)
         audit.write_entry("password changed", account, by=account)
         return response
 
@@ -181,7 +189,7 @@ class ChangePasswordView(PasswordChangeView):
         return admin.site.each_context(self.request) | super().get_context_data(**kwargs)
 
 
-class SetPasswordView(PasswordResetConfirmView):
+class SetPasswordOfActiveOperatorByLinkView(PasswordResetConfirmView):
     """Sets the password of the account that the link names; the login follows."""
 
     form_class = NewPasswordForm
@@ -215,7 +223,7 @@ class ForgottenPasswordView(FormView):  # type: ignore[type-arg]  # no generic a
 
     def form_valid(self, form: ForgottenPasswordForm) -> HttpResponse:
         """Send the link and say so."""
-        form.send_link()
+        form.mail_link_to_active_operator_once_per_ten_minutes()
         messages.success(
             self.request,
             "If an operator has this address, a link is on its way. It holds for 24 hours.",

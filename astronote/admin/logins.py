@@ -13,7 +13,7 @@ from astronote.accounts.second_factor import MANAGES_OPERATORS
 from astronote.common.admin_lists import ReadOnlyAdmin
 
 
-class LoginAdmin(ReadOnlyAdmin):
+class LoginAdminForOperatorManagers(ReadOnlyAdmin):
     """For those who manage operators."""
 
     search_fields = ["=username", "=ip_address"]
@@ -27,14 +27,20 @@ class LoginAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AccessLog)
-class SucceededLoginAdmin(LoginAdmin):
+class SucceededLoginAdmin(LoginAdminForOperatorManagers):
     list_display = ["attempt_time", "username", "ip_address", "user_agent", "logout_time"]
 
 
 @admin.register(AccessFailureLog)
-class FailedLoginAdmin(LoginAdmin):
-    list_display = ["attempt_time", "username", "ip_address", "user_agent", "refused_unread"]
+class FailedLoginAdmin(LoginAdminForOperatorManagers):
+    list_display = [
+        "attempt_time",
+        "username",
+        "ip_address",
+        "user_agent",
+        "refused_while_locked_out",
+    ]
 
     @admin.display(description="refused unread", boolean=True)
-    def refused_unread(self, failure: Any) -> bool:
+    def refused_while_locked_out(self, failure: Any) -> bool:
         return bool(failure.locked_out)

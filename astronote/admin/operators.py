@@ -41,7 +41,7 @@ class OperatorForm(ModelForm):  # type: ignore[type-arg]  # no generic at run ti
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.initial["role"] = operators.role_of(self.instance)
+            self.initial["role"] = operators.highest_role_or_superuser_or_empty(self.instance)
 
     def clean_email(self) -> str:
         """Addresses are kept in lower case."""
@@ -64,7 +64,7 @@ class OperatorAdmin(LargeTableAdmin):
 
     @admin.display(description="role")
     def role(self, operator: Operator) -> str:
-        return operators.role_of(operator).replace("_", " ") or "none"
+        return operators.highest_role_or_superuser_or_empty(operator).replace("_", " ") or "none"
 
     def get_fields(self, request: HttpRequest, obj: Operator | None = None) -> list[str]:
         """Nobody changes their own role, and no role limits a superuser."""
@@ -86,14 +86,16 @@ class OperatorAdmin(LargeTableAdmin):
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Administrators manage operators, but only superusers other superusers."""
         allowed = super().has_change_permission(request, obj)
-        return allowed and (obj is None or operators.may_manage(request.user, obj))
+        return allowed and (
+            obj is None or operators.may_change_operator_of_no_higher_rank(request.user, obj)
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Nobody: what an operator did names the account. It is disabled instead."""
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.do_view)
+        view = self.admin_site.admin_view(self.post_operator_action_view)
         return [
             path("<int:pk>/do/<str:action>/", view, name="astronote_operator_do"),
             *super().get_urls(),
@@ -113,7 +115,7 @@ class OperatorAdmin(LargeTableAdmin):
                 "manages": True,
                 "is_own": operator.pk == request.user.pk,
                 "can_mail": password_links.can_mail(),
-                "has_second_factor": second_factor.is_set_up(operator),
+                "has_second_factor": second_factor.has_confirmed_authenticator_app(operator),
                 "sessions": sessions.list_usable_sessions(operator, request.session.session_key),
             }
         page: HttpResponse = super().change_view(request, object_id, form_url, context)
@@ -124,21 +126,25 @@ class OperatorAdmin(LargeTableAdmin):
     ) -> None:
         """Create the account without a password, or change it; roles go by `operators`."""
         if not change:
-            made = operators.create_operator(obj.email, form.cleaned_data["role"], by=request.user)
+            made = operators.create_operator_and_audit(
+                obj.email, form.cleaned_data["role"], by=request.user
+            )
             obj.__dict__.update(made.__dict__)
             return
         if "email" in form.changed_data:
             super().save_model(request, obj, form, change)
             operators.audit_address_change(obj, by=request.user)
         if "role" in form.changed_data:
-            operators.change_role(obj, form.cleaned_data["role"], by=request.user)
+            operators.change_role_or_raise_if_own_or_superuser(
+                obj, form.cleaned_data["role"], by=request.user
+            )
 
     def response_add(
         self, request: HttpRequest, obj: Operator, post_url_continue: str | None = None
     ) -> HttpResponse:
         return self._mail_link_or_show_if_no_mail_set_up(request, obj)
 
-    def do_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
+    def post_operator_action_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
         """Do what a button of the operator's page says."""
         operator = get_object_or_404(Operator, pk=pk)
         if not self.has_change_permission(request, operator):
@@ -152,11 +158,15 @@ class OperatorAdmin(LargeTableAdmin):
                     return self._mail_link_or_show_if_no_mail_set_up(request, operator)
                 case "end-sessions":
                     chosen = request.POST.get("session", "")[:40] or None
-                    operators.end_sessions_of(operator, by=by, public_id=chosen)
+                    operators.end_one_or_all_sessions_and_audit(
+                        operator, by=by, only_public_id=chosen
+                    )
                 case "remove-second-factor":
-                    second_factor.remove(operator, by=by)
+                    second_factor.remove_all_factors_and_audit(operator, by=by)
                 case "disable" | "enable":
-                    operators.set_active(operator, action == "enable", by=by)
+                    operators.set_active_and_audit_ending_sessions_if_disabled(
+                        operator, action == "enable", by=by
+                    )
                 case _:
                     raise Http404
         except ValidationError as error:
@@ -169,13 +179,13 @@ class OperatorAdmin(LargeTableAdmin):
         self, request: HttpRequest, operator: Operator
     ) -> HttpResponse:
         if password_links.can_mail():
-            password_links.mail_password_link_in_background(operator, by=request.user)
+            password_links.audit_and_mail_password_link_in_background(operator, by=request.user)
             messages.success(request, f"A link is on its way to {operator.email}.")
             return redirect("admin:astronote_operator_change", operator.pk)
         context = {
             **self.admin_site.each_context(request),
             "title": "A link to set the password",
             "account": operator,
-            "link": password_links.make_password_link(operator, by=request.user),
+            "link": password_links.make_password_link_and_audit(operator, by=request.user),
         }
         return TemplateResponse(request, "astronote/account/password_link.html", context)

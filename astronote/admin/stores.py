@@ -23,7 +23,7 @@ from astronote.operations import store_page
 admin.site.unregister(Group)
 
 
-def _choices_of(field_name: str) -> list[tuple[str, str]]:
+def _time_zone_or_region_choices_of_field(field_name: str) -> list[tuple[str, str]]:
     """What a field of a store is chosen from though the model takes any text."""
     if field_name == "timezone":
         return [(name, name.replace("_", " ")) for name in sorted(available_timezones())]
@@ -74,7 +74,7 @@ class StoreAdmin(LargeTableAdmin):
         if db_field.name == "privacy_notice_url":
             kwargs["assume_scheme"] = "https"
         field: FormField | None = super().formfield_for_dbfield(db_field, request, **kwargs)
-        choices = _choices_of(db_field.name)
+        choices = _time_zone_or_region_choices_of_field(db_field.name)
         if field is None or not choices:
             return field
         return ChoiceField(

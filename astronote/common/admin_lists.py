@@ -22,7 +22,7 @@ from unfold.views import ChangeList
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import rows
-from astronote.common.store_time import format_store_time
+from astronote.common.store_time import format_store_time_or_dash
 
 MAX_COUNTED = 10_000
 STORE_PARAMETER = "owner__id__exact"
@@ -58,14 +58,14 @@ class KeysetChangeList(ChangeList):
         return {name: value for name, value in found.items() if name not in (OLDER, NEWER)}
 
     @cached_property
-    def is_by_key(self) -> bool:
+    def is_ordered_by_paging_key(self) -> bool:
         """Whether the rows come in the order of the list's key."""
-        ordering = self._ordering
+        ordering = self._ordering_of_model_admin
         is_default = "o" not in self.params and len(ordering) == 1
         return is_default and ordering[0] in self.model_admin.list_keys
 
     @property
-    def _ordering(self) -> list[str]:
+    def _ordering_of_model_admin(self) -> list[str]:
         return [str(name) for name in self.model_admin.get_ordering(self.request)]
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -75,9 +75,9 @@ class KeysetChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """The rows of this page, and whether there are more on either side."""
         super().get_results(request)
-        if not self.is_by_key:
+        if not self.is_ordered_by_paging_key:
             return
-        ordered_by = self._ordering[0]
+        ordered_by = self._ordering_of_model_admin[0]
         column, is_descending = ordered_by.removeprefix("-"), ordered_by.startswith("-")
         older, newer = request.GET.get(OLDER, ""), request.GET.get(NEWER, "")
         queryset = self.queryset
@@ -119,24 +119,24 @@ class KeysetChangeList(ChangeList):
         return str(self.get_query_string({NEWER: self.first_key}, [OLDER, "p"]))
 
     @property
-    def count_text(self) -> str:
+    def exact_or_estimated_count_text(self) -> str:
         """How many rows there are, exactly or as PostgreSQL last estimated the table."""
         names = self.opts.verbose_name if self.result_count == 1 else self.opts.verbose_name_plural
         if self.result_count < MAX_COUNTED:
             return f"{intcomma(self.result_count)} {names}"
         is_whole_table = not (self.query or self.get_filters_params())
-        if is_whole_table and (estimate := _estimated_rows(self.model)) > MAX_COUNTED:
-            return f"about {intcomma(_two_digits(estimate))} {names}"
+        if is_whole_table and (estimate := _estimated_row_count(self.model)) > MAX_COUNTED:
+            return f"about {intcomma(_round_to_two_digits(estimate))} {names}"
         return f"more than {intcomma(MAX_COUNTED - 1)} {names}"
 
 
-def _estimated_rows(model: type[models.Model]) -> int:
+def _estimated_row_count(model: type[models.Model]) -> int:
     sql = "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass"
     [(estimate,)] = rows(sql, [model._meta.db_table])
     return int(estimate)
 
 
-def _two_digits(number: int) -> int:
+def _round_to_two_digits(number: int) -> int:
     """The number with its first two digits; the rest of an estimate says nothing."""
     unit: int = 10 ** max(len(str(number)) - 2, 0)
     return int(round(number / unit) * unit)
@@ -160,7 +160,7 @@ class LargeTableAdmin(ModelAdmin):
     empty_hint = "They come by themselves as the system works."
 
     @cached_property
-    def has_store(self) -> bool:
+    def has_store_as_owner(self) -> bool:
         """Whether the rows belong to stores."""
         try:
             field = self.model._meta.get_field("owner")
@@ -174,9 +174,12 @@ class LargeTableAdmin(ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The columns; times and numbers are written as everywhere."""
-        return [self._column(name) for name in super().get_list_display(request)]
+        return [
+            self._time_or_number_as_formatted_column(name)
+            for name in super().get_list_display(request)
+        ]
 
-    def _column(self, name: Any) -> Any:
+    def _time_or_number_as_formatted_column(self, name: Any) -> Any:
         """A column that is a time or a figure, as a function that writes it; others as they are."""
         if not isinstance(name, str) or hasattr(self, name):
             return name
@@ -186,7 +189,7 @@ class LargeTableAdmin(ModelAdmin):
             return name
         label = self.column_labels.get(name) or str(getattr(field, "verbose_name", name))
         if isinstance(field, models.DateTimeField):
-            return self._make_sortable_column(name, label, self._write_time)
+            return self._make_sortable_column(name, label, self._format_time_in_zone_of_store)
         is_figure = isinstance(field, models.IntegerField) and not (
             field.primary_key or field.choices or name.endswith("_id")
         )
@@ -194,8 +197,8 @@ class LargeTableAdmin(ModelAdmin):
             return self._make_sortable_column(name, label, lambda _, value: intcomma(value))
         return name
 
-    def _write_time(self, row: Any, value: Any) -> str:
-        return format_store_time(value, row.owner if self.has_store else None)
+    def _format_time_in_zone_of_store(self, row: Any, value: Any) -> str:
+        return format_store_time_or_dash(value, row.owner if self.has_store_as_owner else None)
 
     def _make_sortable_column(
         self, name: str, label: str, write: Callable[[Any, Any], str]
@@ -211,16 +214,16 @@ class LargeTableAdmin(ModelAdmin):
     def get_list_select_related(self, request: HttpRequest) -> Any:
         """The related rows of the columns, and the store, whose zone times are written in."""
         related = super().get_list_select_related(request)
-        if self.has_store and isinstance(related, list | tuple) and "owner" not in related:
+        if self.has_store_as_owner and isinstance(related, list | tuple) and "owner" not in related:
             return [*related, "owner"]
-        return related if related or not self.has_store else ["owner"]
+        return related if related or not self.has_store_as_owner else ["owner"]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The list of the store that the address names, or of the one that was shown last."""
         context = {"times_have_zones": True, **(extra_context or {})}
-        if not self.has_store or request.method != "GET":
+        if not self.has_store_as_owner or request.method != "GET":
             return cast(HttpResponse, super().changelist_view(request, context))
         params = request.GET.copy()
         stores = get_user_model()._default_manager.filter(is_staff=False)
@@ -229,7 +232,7 @@ class LargeTableAdmin(ModelAdmin):
             params.pop(STORE_PARAMETER, None)
             request.session[SESSION_STORE] = None
             if name:
-                named = _find_up_to_two_stores(stores, name)
+                named = _find_up_to_two_stores_by_name_or_email(stores, name)
                 if len(named) == 1:
                     params[STORE_PARAMETER] = str(named[0].pk)
                 else:
@@ -262,11 +265,11 @@ class LargeTableAdmin(ModelAdmin):
         """Whether rows refer to this one that protect it, or that nobody may delete."""
         return any(
             relation.related_model._base_manager.filter(**{relation.field.name: row}).exists()
-            for relation in self._keeping_relations
+            for relation in self._relations_that_prevent_deletion
         )
 
     @cached_property
-    def _keeping_relations(self) -> list[Any]:
+    def _relations_that_prevent_deletion(self) -> list[Any]:
         """By which rows refer to those of this list and keep them from being deleted."""
         return [
             relation
@@ -281,7 +284,7 @@ class LargeTableAdmin(ModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without deleting of many where it may be refused: each row's page says whether it is."""
         actions = cast("dict[str, Any]", super().get_actions(request))
-        if self._keeping_relations:
+        if self._relations_that_prevent_deletion:
             actions.pop("delete_selected", None)
         return actions
 
@@ -294,7 +297,7 @@ class LargeTableAdmin(ModelAdmin):
         name, *rest = lookup.split("__")
         if not {"year", "iso_year"}.isdisjoint(rest):
             return False
-        if lookup == STORE_PARAMETER and self.has_store:
+        if lookup == STORE_PARAMETER and self.has_store_as_owner:
             return True
         try:
             field = self.model._meta.get_field(name)
@@ -321,35 +324,39 @@ class LargeTableAdmin(ModelAdmin):
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Write to the audit trail, too, that a row was added by hand."""
-        _write_entry("added", request, obj)
+        _write_audit_entry_of_row("added", request, obj)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Write to the audit trail, too, which fields were changed by hand."""
-        if fields := _changed_fields(message):
-            _write_entry("changed", request, obj, fields=fields)
+        if fields := _changed_fields_of_log_message(message):
+            _write_audit_entry_of_row("changed", request, obj, fields=fields)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
         """Write to the audit trail, too, which rows were deleted by hand."""
         for row in queryset:
-            _write_entry("deleted", request, row)
+            _write_audit_entry_of_row("deleted", request, row)
         return super().log_deletions(request, queryset)
 
 
-def _find_up_to_two_stores(stores: QuerySet[Any], name: str) -> list[Any]:
+def _find_up_to_two_stores_by_name_or_email(stores: QuerySet[Any], name_or_email: str) -> list[Any]:
     """The stores with this name or e-mail address, else those whose name begins with it."""
-    is_called = models.Q(company__iexact=name) | models.Q(email__iexact=name)
-    begins = models.Q(company__istartswith=name) | models.Q(email__istartswith=name)
+    is_called = models.Q(company__iexact=name_or_email) | models.Q(email__iexact=name_or_email)
+    begins = models.Q(company__istartswith=name_or_email) | models.Q(
+        email__istartswith=name_or_email
+    )
     return list(stores.filter(is_called)[:2]) or list(stores.filter(begins)[:2])
 
 
-def _write_entry(action: str, request: HttpRequest, row: models.Model, **details: Any) -> None:
+def _write_audit_entry_of_row(
+    action: str, request: HttpRequest, row: models.Model, **details: Any
+) -> None:
     owner_id = row.pk if isinstance(row, User) else None
     audit.write_entry(action, row, by=request.user, owner_id=owner_id, **details)
 
 
-def _changed_fields(message: Any) -> list[str]:
+def _changed_fields_of_log_message(message: Any) -> list[str]:
     """The fields in Django's description of a change, which is a list or a text."""
     parts = message if isinstance(message, list) else []
     return [name for part in parts for name in part.get("changed", {}).get("fields", [])]

@@ -44,7 +44,7 @@ class AuditEntry(models.Model):
         return f"{self.actor_name}: {self.action}"
 
 
-def account_id_or_program(by: User | AnonymousUser | str) -> str:
+def audit_name_of_account_or_program(by: User | AnonymousUser | str) -> str:
     """The name of an account or program in the audit trail; an account's is its id."""
     return f"account {by.pk}" if isinstance(by, models.Model) else str(by)
 
@@ -69,7 +69,7 @@ def write_entry(
     account = by if isinstance(by, models.Model) else None
     AuditEntry.objects.create(
         actor=account,
-        actor_name=account_id_or_program(by),
+        actor_name=audit_name_of_account_or_program(by),
         action=action,
         subject=f"{subject._meta.verbose_name} {subject.pk}" if subject else "",
         owner_id=owner_id or getattr(subject, "owner_id", None),

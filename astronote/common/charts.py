@@ -31,7 +31,7 @@ class Chart(NamedTuple):
         return slugify(self.title)
 
 
-def bar_chart(
+def bar_chart_or_none_if_all_zero(
     title: str, series_names: Sequence[str], labelled_values: Sequence[tuple[str, Sequence[int]]]
 ) -> Chart | None:
     """A chart of several series side by side; None if there is nothing to show.

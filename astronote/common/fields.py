@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 
 
-class _Composed:
+class _ComposedToNfc:
     """Stores text composed (NFC): an accented letter is one character, as an SMS charges it.
 
     macOS and some tills write the letter and its accent apart. In the database the field is a plain
@@ -17,11 +17,11 @@ class _Composed:
 
     def to_python(self, value: Any) -> Any:
         """The value that forms and `full_clean` leave in the model."""
-        return _compose_text(super().to_python(value))  # type: ignore[misc]  # of Django's field
+        return _compose_to_nfc_if_text(super().to_python(value))  # type: ignore[misc]  # of Django's field
 
     def get_prep_value(self, value: Any) -> Any:
         """The value for the database, in rows and in conditions."""
-        return _compose_text(super().get_prep_value(value))  # type: ignore[misc]  # of Django's field
+        return _compose_to_nfc_if_text(super().get_prep_value(value))  # type: ignore[misc]  # of Django's field
 
     def deconstruct(self) -> Any:
         """What a migration keeps: Django's own field."""
@@ -30,18 +30,18 @@ class _Composed:
         return name, f"django.db.models.{parent.__name__}", args, kwargs
 
 
-def compose(text: str) -> str:
+def compose_to_nfc(text: str) -> str:
     """The text composed (NFC)."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _compose_text(value: Any) -> Any:
-    return compose(value) if isinstance(value, str) else value
+def _compose_to_nfc_if_text(value: Any) -> Any:
+    return compose_to_nfc(value) if isinstance(value, str) else value
 
 
-class ComposedCharField(_Composed, models.CharField):  # type: ignore[type-arg]  # as models.CharField is used
+class ComposedCharField(_ComposedToNfc, models.CharField):  # type: ignore[type-arg]  # as models.CharField is used
     """A short text, stored composed."""
 
 
-class ComposedTextField(_Composed, models.TextField):  # type: ignore[type-arg]  # as models.TextField is used
+class ComposedTextField(_ComposedToNfc, models.TextField):  # type: ignore[type-arg]  # as models.TextField is used
     """A long text, stored composed."""

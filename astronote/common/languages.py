@@ -45,10 +45,10 @@ def language_of_store_or_country(store: User) -> Language:
     """A store's own language, else that of its country."""
     if store.language:
         return Language(store.language)
-    return language_of_country(store.phone_region or settings.DEFAULT_PHONE_REGION)
+    return language_of_country_or_english(store.phone_region or settings.DEFAULT_PHONE_REGION)
 
 
-def language_of_country(region: str) -> Language:
+def language_of_country_or_english(region: str) -> Language:
     """The language of a two-letter country; English where it is none of ours."""
     return LANGUAGE_BY_COUNTRY.get(region, Language.ENGLISH)
 

@@ -20,7 +20,7 @@ class LockIsHeld(Exception):
 
 
 @contextmanager
-def transaction_that_waits_for_no_lock() -> Iterator[None]:
+def transaction_with_short_lock_timeout() -> Iterator[None]:
     """A transaction for a request of the public, which must not wait for an import or a call.
 
     Raises:
@@ -37,16 +37,16 @@ def transaction_that_waits_for_no_lock() -> Iterator[None]:
 
 
 @contextmanager
-def advisory_lock(work: str, *, wait: bool = False) -> Iterator[bool]:
+def advisory_lock(work_name: str, *, wait: bool = False) -> Iterator[bool]:
     """Hold the lock of this work and yield whether it was acquired.
 
     PostgreSQL releases the lock of a process that dies.
 
     Args:
-        work: name of the work, such as `watchdog`.
+        work_name: of the work, such as `watchdog`.
         wait: wait until the lock is free; then it is always acquired.
     """
-    key = zlib.crc32(work.encode()) - 2**31
+    key = zlib.crc32(work_name.encode()) - 2**31
     if wait:
         acquired = rows("SELECT true FROM pg_advisory_lock(%s, %s)", [WORK_LOCK, key])[0][0]
     else:

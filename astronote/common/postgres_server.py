@@ -29,13 +29,15 @@ SESSION_SETTINGS = {
 _sessions_are_our_own = False
 
 
-def configure_connections() -> None:
+def set_minimum_version_and_session_settings_of_connections() -> None:
     """Have each new connection set its session up, and refuse a server that cannot be used."""
     DatabaseFeatures.minimum_database_version = MINIMUM_POSTGRES
-    connection_created.connect(_set_session_settings_or_raise, dispatch_uid="session")
+    connection_created.connect(
+        _set_session_settings_or_refuse_transaction_pooler, dispatch_uid="session"
+    )
 
 
-def raise_if_postgres_unusable() -> None:
+def raise_if_postgres_too_old_or_pooled_unless_unreachable() -> None:
     """Connect once, so that a process does not start with a server that it cannot work with.
 
     On PostgreSQL 14 messages would be sent and none recorded. A server that cannot be reached is
@@ -48,7 +50,7 @@ def raise_if_postgres_unusable() -> None:
         connection.ensure_connection()
 
 
-def _set_session_settings_or_raise(connection: Any, **_: Any) -> None:
+def _set_session_settings_or_refuse_transaction_pooler(connection: Any, **_: Any) -> None:
     """Set the session up by statement: poolers refuse the same as `options` of the connection."""
     global _sessions_are_our_own
     names = ", ".join(["set_config(%s, %s, false)"] * len(SESSION_SETTINGS))
@@ -59,7 +61,9 @@ def _set_session_settings_or_raise(connection: Any, **_: Any) -> None:
     if _sessions_are_our_own:
         return
     # A pooler names no process of the server, since it may change.
-    if pid != connection.connection.info.backend_pid and _are_sessions_shared(connection):
+    if pid != connection.connection.info.backend_pid and _are_server_sessions_shared_by_pooler(
+        connection
+    ):
         connection.close()
         raise NotSupportedError(
             "A pooler gives PostgreSQL's sessions to others between transactions, and locks would"
@@ -68,7 +72,7 @@ def _set_session_settings_or_raise(connection: Any, **_: Any) -> None:
     _sessions_are_our_own = True
 
 
-def _are_sessions_shared(connection: Any) -> bool:
+def _are_server_sessions_shared_by_pooler(connection: Any) -> bool:
     """Whether two connections that stay open are served by one session of the server."""
     with connection.get_new_connection(connection.get_connection_params()) as other:
         other.autocommit = True

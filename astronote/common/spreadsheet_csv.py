@@ -42,15 +42,15 @@ def csv_line_with_escaped_formulas(cells: Iterable[Any]) -> str:
 
 def escape_formula(cell: str) -> str:
     """Put an apostrophe before whatever a spreadsheet would run; `unescape_formula` removes it."""
-    return _CELL_BEGINS.sub(lambda found: _join_at_formulas(found, "'"), cell)
+    return _CELL_BEGINS.sub(lambda found: _escape_or_unescape_formula_starts(found, "'"), cell)
 
 
 def unescape_formula(cell: str) -> str:
     """The cell before `escape_formula`; imports read it so."""
-    return _CELL_BEGINS.sub(lambda found: _join_at_formulas(found, ""), cell)
+    return _CELL_BEGINS.sub(lambda found: _escape_or_unescape_formula_starts(found, ""), cell)
 
 
-def _join_at_formulas(found: re.Match[str], escape: str) -> str:
+def _escape_or_unescape_formula_starts(found: re.Match[str], escape: str) -> str:
     """What was found, with `escape` where a cell begins with a formula; without one there if ""."""
     text = found.group()
     begins = [0] if found.start() == 0 and text[:1] != ";" else []

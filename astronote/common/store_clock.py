@@ -14,7 +14,7 @@ class ComesTwice(ValueError):
     def __init__(
         self, local: datetime, readings: tuple[datetime, datetime], zone_name: str
     ) -> None:
-        named = " or ".join(describe_with_offset(reading) for reading in readings)
+        named = " or ".join(clock_time_with_zone_and_offset(reading) for reading in readings)
         written = " or ".join(reading.isoformat(timespec="minutes") for reading in readings)
         super().__init__(
             f"{local:%Y-%m-%d %H:%M} comes twice in {zone_name}, where clocks go back: as {named}."
@@ -23,7 +23,7 @@ class ComesTwice(ValueError):
         self.readings = readings
 
 
-def local_to_aware(local: datetime, zone_name: str) -> datetime:
+def local_to_aware_or_raise_if_skipped_or_twice(local: datetime, zone_name: str) -> datetime:
     """The moment at which a store's clocks show a time.
 
     Args:
@@ -52,12 +52,12 @@ def local_to_aware(local: datetime, zone_name: str) -> datetime:
     )
 
 
-def describe_with_offset(moment: datetime) -> str:
+def clock_time_with_zone_and_offset(moment: datetime) -> str:
     """A local time such as `03:30 EEST (UTC+03:00)`."""
     return f"{moment:%H:%M} {moment:%Z} (UTC{moment.isoformat()[-6:]})"
 
 
-def hour_on_day(day: date, hour: int, zone_name: str) -> datetime:
+def utc_time_of_first_or_nearest_hour_on_day(day: date, hour: int, zone_name: str) -> datetime:
     """The moment at which an hour begins on a local day.
 
     Where clocks skip the hour it is the nearest moment of the same day. Where they show it twice it

@@ -21,7 +21,7 @@ UTC = ZoneInfo("UTC")
 SUBJECTS = ("original", "object", "store", "campaign", "contact")
 
 
-class StoreTimeZone:
+class ActivateTimeZoneOfStoreOfPage:
     """Renders a page about a store, or about a row of a store, in the store's time zone.
 
     Only the rendering: what a form reads is given its zone by the code that uses it.
@@ -42,19 +42,19 @@ class StoreTimeZone:
     ) -> TemplateResponse:
         """Activate the zone of the store that the page is about, if it is about one."""
         context = response.context_data or {}
-        zones = (_zone_of_store(context.get(name)) for name in SUBJECTS)
+        zones = (_zone_of_store_or_owner(context.get(name)) for name in SUBJECTS)
         if zone := next(filter(None, zones), None):
             timezone.activate(zone)
         return response
 
 
-def _zone_of_store(subject: Any) -> str | None:
+def _zone_of_store_or_owner(subject: Any) -> str | None:
     """The time zone of the store that a row is or belongs to; None of an operator's."""
     store = getattr(subject, "owner", subject)
     return getattr(store, "timezone", None) if not getattr(store, "is_staff", False) else None
 
 
-def format_store_time(at: datetime | None, store: User | None) -> str:
+def format_store_time_or_dash(at: datetime | None, store: User | None) -> str:
     """A time such as `28 Nov 2026, 06:46 EET`, in the store's zone; a dash for none.
 
     Args:

@@ -40,7 +40,7 @@ def plausible_claimed_or_arrival_time(claimed: datetime | None, arrived: datetim
     return claimed if claimed and is_plausible_time(claimed, arrived) else arrived
 
 
-def parse_time_or_none(text: str) -> datetime | None:
+def parse_time_as_utc_or_none(text: str) -> datetime | None:
     """Read a time in one of the usual forms, as UTC; None if it can be read in two ways or none.
 
     ISO 8601 and its relatives, RFC 2822, 14 digits from year to second, and seconds or milliseconds

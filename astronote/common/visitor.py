@@ -28,7 +28,7 @@ class TrustedProxies:
         peer = _parse_address(meta.get("REMOTE_ADDR", ""))
         forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", "")
         scheme = meta.pop("HTTP_X_FORWARDED_PROTO", "")
-        if _is_trusted(peer, networks):
+        if _is_address_in_networks(peer, networks):
             # A proxy appends to what it was sent, so only the last value is its own.
             meta["HTTP_X_FORWARDED_PROTO"] = scheme.rpartition(",")[2].strip()
             meta["REMOTE_ADDR"] = str(_find_visitor_behind_proxies(peer, forwarded_for, networks))
@@ -41,7 +41,7 @@ def _find_visitor_behind_proxies(
     """The last address, read from the right, that a trusted proxy vouches for."""
     visitor = peer
     for part in reversed(forwarded_for.split(",")):
-        if not _is_trusted(visitor, networks):
+        if not _is_address_in_networks(visitor, networks):
             break
         address = _parse_address(part)
         if address is None:
@@ -50,7 +50,7 @@ def _find_visitor_behind_proxies(
     return visitor
 
 
-def _is_trusted(address: IPAddress | None, networks: Sequence[IPNetwork]) -> bool:
+def _is_address_in_networks(address: IPAddress | None, networks: Sequence[IPNetwork]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 

@@ -49,7 +49,7 @@ class Alerts:
         self._alerts: dict[str, _Alert] = {}
         self._recipients: list[str] = []
 
-    def check(self) -> None:
+    def check_banners_and_tell_new_and_ended_alerts(self) -> None:
         """Look at every banner, and tell what is new and what is over."""
         try:
             found = self._load_recipients_and_notices()
@@ -57,17 +57,21 @@ class Alerts:
             # What else holds cannot be asked, and is not over.
             text = "PostgreSQL cannot be reached: nothing is sent, and the site does not answer."
             found = [Notice(text, "/admin/"), *(one.notice for one in self._alerts.values())]
-        notices = {_without_figures(notice.text): notice for notice in found}
+        notices = {_alert_key_without_figures(notice.text): notice for notice in found}
         for key, notice in notices.items():
             alert = self._alerts.get(key)
             if alert is None:
                 self._alerts[key] = _Alert(notice, timezone.now())
             elif not alert.is_told:
-                alert.is_told = self._tell(notice.text, notice.url, alert.since)
+                alert.is_told = self._post_and_mail_to_all_recipients(
+                    notice.text, notice.url, alert.since
+                )
         for key in self._alerts.keys() - notices.keys():
             alert = self._alerts[key]
             text = f"Over: {alert.notice.text}"
-            if not alert.is_told or self._tell(text, alert.notice.url, alert.since):
+            if not alert.is_told or self._post_and_mail_to_all_recipients(
+                text, alert.notice.url, alert.since
+            ):
                 del self._alerts[key]
 
     def _load_recipients_and_notices(self) -> list[Notice]:
@@ -76,21 +80,23 @@ class Alerts:
         self._recipients = list(operators.order_by("pk").values_list("email", flat=True))
         return [notice for banner in registry.banners for notice in banner.notices()]
 
-    def _tell(self, text: str, url: str, since: datetime) -> bool:
+    def _post_and_mail_to_all_recipients(self, text: str, url: str, since: datetime) -> bool:
         """Tell everybody; whether it reached anybody who wants to know."""
         body = f"{text}\nSince {show_time(since, 'UTC')}. {settings.PUBLIC_WEB_BASE_URL}{url}"
         was_told = [_post(body)] if settings.ALERT_WEBHOOK_URL else []
         if settings.EMAIL_URL:
-            was_told += [_mail(address, text, body) for address in self._recipients]
+            was_told += [
+                _mail_alert_or_log_failure(address, text, body) for address in self._recipients
+            ]
         return any(was_told) or not was_told
 
 
-def _without_figures(text: str) -> str:
+def _alert_key_without_figures(text: str) -> str:
     """What tells one notice from another though its counts and times change."""
     return _FIGURES.sub("", text)
 
 
-def _post(body: str) -> bool:
+def _post_alert_to_webhook_or_log_failure(body: str) -> bool:
     """Post to the webhook, as Slack and others take it."""
     try:
         answer = requests.post(
@@ -107,7 +113,7 @@ def _post(body: str) -> bool:
     return answer.ok
 
 
-def _mail(address: str, text: str, body: str) -> bool:
+def _mail_alert_or_log_failure(address: str, text: str, body: str) -> bool:
     subject = f"Astronote: {text.partition(':')[0].partition('. ')[0]}"[:120]
     try:
         return bool(EmailMessage(subject, f"{body}\n", to=[address]).send())

@@ -37,7 +37,7 @@ OF_THE_PROGRAM = "names of the program's own parts"
 def register_personal_data_declarations() -> None:
     """Register the declarations of accounts, histories and places outside PostgreSQL."""
     _declare_personal_data_of_accounts()
-    _declare_histories()
+    _declare_audit_trail_and_admin_history()
     _declare_login_attempts()
     _declare_places_outside_tables()
 
@@ -101,8 +101,8 @@ def _declare_personal_data_of_accounts() -> None:
             subjects=Subjects.ACCOUNTS,
             store="",
         ),
-        *_roles(),
-        *_second_factors(),
+        *_personal_data_of_roles(),
+        *_personal_data_of_second_factors(),
     )
     registry.no_personal_data.register(
         NoPersonalData(
@@ -141,7 +141,7 @@ def _declare_personal_data_of_accounts() -> None:
     )
 
 
-def _roles() -> Iterator[PersonalData]:
+def _personal_data_of_roles() -> Iterator[PersonalData]:
     for model in ("astronote.User_groups", "astronote.User_user_permissions"):
         yield PersonalData(
             model,
@@ -158,7 +158,7 @@ def _roles() -> Iterator[PersonalData]:
         )
 
 
-def _second_factors() -> Iterator[PersonalData]:
+def _personal_data_of_second_factors() -> Iterator[PersonalData]:
     """The tables of django-otp and django-otp-webauthn."""
     columns = {
         "otp_totp.TOTPDevice": ("key", *SECOND_FACTOR),
@@ -201,7 +201,7 @@ def _second_factors() -> Iterator[PersonalData]:
         )
 
 
-def _declare_histories() -> None:
+def _declare_audit_trail_and_admin_history() -> None:
     history = partial(
         PersonalData,
         period=FOR_AUDIT_DAYS,

@@ -120,7 +120,9 @@ def _command_section(name: str, command: BaseCommand) -> str:
         if action.dest not in COMMON_OPTIONS and action.help != argparse.SUPPRESS
     ]
     positional_first = sorted(actions, key=lambda action: bool(action.option_strings))
-    usage = " ".join([f"manage.py {name}", *map(_argument_usage, positional_first)])
+    usage = " ".join(
+        [f"manage.py {name}", *map(_argument_usage_bracketed_if_optional, positional_first)]
+    )
     lines = [
         f"## {name}",
         "",
@@ -139,32 +141,33 @@ def _command_section(name: str, command: BaseCommand) -> str:
 
 
 def _argument_table_row(action: argparse.Action) -> str:
-    return f"| {_argument_names(action)} | {_escape_table_cell(_argument_meaning(action))} |"
+    names, meaning = _argument_names_as_markdown_code(action), _argument_meaning(action)
+    return f"| {names} | {_escape_table_cell(meaning)} |"
 
 
-def _argument_usage(action: argparse.Action) -> str:
+def _argument_usage_bracketed_if_optional(action: argparse.Action) -> str:
+    value = _value_placeholder_or_empty_for_switch(action)
     if not action.option_strings:
-        value = _value_placeholder(action)
         return {"?": f"[{value}]", "*": f"[{value} …]"}.get(str(action.nargs), value)
-    option = f"{_longest_option_name(action)} {_value_placeholder(action)}".strip()
+    option = f"{_longest_spelling_of_option(action)} {value}".strip()
     more = " …" if isinstance(action, argparse._AppendAction) else ""
     return option + more if action.required else f"[{option}]{more}"
 
 
-def _longest_option_name(action: argparse.Action) -> str:
+def _longest_spelling_of_option(action: argparse.Action) -> str:
     """The longest name of an option."""
     return max(action.option_strings, key=len)
 
 
-def _value_placeholder(action: argparse.Action) -> str:
+def _value_placeholder_or_empty_for_switch(action: argparse.Action) -> str:
     """What stands for an argument's value; nothing for a switch."""
     if action.nargs == 0:
         return ""
     return str(action.metavar or action.dest.upper())
 
 
-def _argument_names(action: argparse.Action) -> str:
-    names = action.option_strings or [_value_placeholder(action)]
+def _argument_names_as_markdown_code(action: argparse.Action) -> str:
+    names = action.option_strings or [_value_placeholder_or_empty_for_switch(action)]
     return ", ".join(f"`{name}`" for name in sorted(names, key=len, reverse=True))
 
 

@@ -25,20 +25,28 @@ FORM_EXPIRED = (
 
 def not_found_view(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page of status 404."""
-    return _error_page(request, HTTPStatus.NOT_FOUND, "Page not found", NOT_FOUND)
+    return _error_page_in_admin_frame_for_operators(
+        request, HTTPStatus.NOT_FOUND, "Page not found", NOT_FOUND
+    )
 
 
 def not_allowed_view(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page of status 403."""
-    return _error_page(request, HTTPStatus.FORBIDDEN, "Not allowed", NOT_ALLOWED)
+    return _error_page_in_admin_frame_for_operators(
+        request, HTTPStatus.FORBIDDEN, "Not allowed", NOT_ALLOWED
+    )
 
 
 def form_expired_view(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page of a form without a valid token against requests from other sites."""
-    return _error_page(request, HTTPStatus.FORBIDDEN, "Form not accepted", FORM_EXPIRED)
+    return _error_page_in_admin_frame_for_operators(
+        request, HTTPStatus.FORBIDDEN, "Form not accepted", FORM_EXPIRED
+    )
 
 
-def _error_page(request: HttpRequest, status: HTTPStatus, title: str, text: str) -> HttpResponse:
+def _error_page_in_admin_frame_for_operators(
+    request: HttpRequest, status: HTTPStatus, title: str, text: str
+) -> HttpResponse:
     context = {"title": title, "error_title": title, "error_text": text, "status": status.value}
     user = getattr(request, "user", None)
     if user is not None and user.is_active and user.is_staff:

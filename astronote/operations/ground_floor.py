@@ -41,7 +41,7 @@ def _ping_postgresql_or_raise() -> str:
     return ""
 
 
-def _migrations_problem() -> str:
+def _missing_migrations_problem_or_empty() -> str:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return f"{len(missing)} are not applied: run `manage.py migrate`" if missing else ""
@@ -62,7 +62,7 @@ def _watchdog_repair_count_metrics() -> Iterator[Metric]:
     yield actions
 
 
-def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
+def _count_and_requeue_jobs_of_dead_workers(dry_run: bool) -> int:
     """RQ notices a dead worker only when somebody looks."""
     found = sum(jobs.count_abandoned_jobs(name) for name in settings.RQ_QUEUES)
     if not dry_run:
@@ -71,7 +71,7 @@ def _requeue_jobs_of_dead_workers(dry_run: bool) -> int:
     return found
 
 
-def _find_stores(text: str) -> list[Found]:
+def _find_stores_beginning_with(text: str) -> list[Found]:
     begins = Q(company__istartswith=text) | Q(email__istartswith=text)
     stores = User.objects.filter(begins, is_staff=False).order_by("company")
     return [
@@ -80,7 +80,7 @@ def _find_stores(text: str) -> list[Found]:
     ]
 
 
-def _newest_store_url() -> str:
+def _newest_store_or_store_list_url() -> str:
     store_id = first_day.newest_store_id()
     if store_id is None:
         return reverse("admin:astronote_user_changelist")
@@ -88,22 +88,26 @@ def _newest_store_url() -> str:
 
 
 def _queue_notices() -> list[Notice]:
-    return [Notice(text, reverse("admin:index")) for text in queue_state.problems()]
+    return [
+        Notice(text, reverse("admin:index")) for text in queue_state.queue_and_scheduler_problems()
+    ]
 
 
 def register_own_operations() -> None:
     """Register the ground floor's own panels, checks, metrics, repairs and declarations."""
     registry.health_checks.register(
         HealthCheck("postgresql", _ping_postgresql_or_raise, needed_to_serve=True),
-        HealthCheck("migrations", _migrations_problem, needed_to_serve=True),
-        HealthCheck("redis", queue_state.redis_write_problem_or_raise),
-        HealthCheck("scheduler", queue_state.missing_scheduler_problem, needs_queues=True),
-        HealthCheck("workers", queue_state.queues_without_worker_problem, needs_queues=True),
-        HealthCheck("jobs", queue_state.late_jobs_problem, needs_queues=True),
+        HealthCheck("migrations", _missing_migrations_problem_or_empty, needed_to_serve=True),
+        HealthCheck("redis", queue_state.redis_write_problem_or_empty_or_raise),
+        HealthCheck("scheduler", queue_state.missing_scheduler_problem_or_empty, needs_queues=True),
+        HealthCheck(
+            "workers", queue_state.queues_without_worker_problem_or_empty, needs_queues=True
+        ),
+        HealthCheck("jobs", queue_state.late_jobs_problem_or_empty, needs_queues=True),
     )
     registry.banners.register(Banner("queues", _queue_notices, "See the queues", PERMISSION))
     registry.search_sources.register(
-        SearchSource("stores", "storefront", PERMISSION, _find_stores),
+        SearchSource("stores", "storefront", PERMISSION, _find_stores_beginning_with),
     )
     registry.first_steps.register(
         FirstStep(
@@ -118,19 +122,34 @@ def register_own_operations() -> None:
             "Give the store a sender",
             "The sender ID is what the customers' phones show: up to 11 letters, or a number that"
             " can be answered.",
-            lambda: User.objects.filter(is_staff=False).eligible_to_send_with_sender().exists(),
-            _newest_store_url,
+            lambda: (
+                User.objects.filter(is_staff=False)
+                .eligible_to_send_annotated_with_sender()
+                .exists()
+            ),
+            _newest_store_or_store_list_url,
             "astronote.change_user",
             20,
         ),
     )
     registry.home_panels.register(
         HomePanel(
-            "first steps", "astronote/panels/first_steps.html", first_day.first_steps_context, 1
+            "first steps",
+            "astronote/panels/first_steps.html",
+            first_day.first_steps_context_or_empty_once_last_is_done,
+            1,
         ),
-        HomePanel("queues", "astronote/panels/queues.html", queue_state.queues_context, 50),
         HomePanel(
-            "recurring", "astronote/panels/recurring.html", queue_state.recurring_jobs_context, 60
+            "queues",
+            "astronote/panels/queues.html",
+            queue_state.queues_context_or_empty_without_redis,
+            50,
+        ),
+        HomePanel(
+            "recurring",
+            "astronote/panels/recurring.html",
+            queue_state.next_runs_context_or_empty_without_redis,
+            60,
         ),
         HomePanel(
             "watchdog", "astronote/panels/watchdog.html", _newest_watchdog_entries_context, 70
@@ -138,10 +157,12 @@ def register_own_operations() -> None:
     )
     registry.metric_sources.register(
         MetricSource("watchdog", _watchdog_repair_count_metrics),
-        MetricSource("redis", queue_state.redis_metrics),
+        MetricSource("redis", queue_state.redis_writable_metric),
         MetricSource("queues", queue_state.queue_metrics),
     )
-    registry.repairs.register(Repair("jobs_of_dead_workers", _requeue_jobs_of_dead_workers))
+    registry.repairs.register(
+        Repair("jobs_of_dead_workers", _count_and_requeue_jobs_of_dead_workers)
+    )
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
     declarations.register_personal_data_declarations()
     registry.sidebar_links.register(

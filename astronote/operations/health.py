@@ -36,12 +36,12 @@ def readyz_web(request: HttpRequest) -> JsonResponse:
 
 def _run_checks_and_respond(checks: Iterable[registry.HealthCheck]) -> JsonResponse:
     """Each check by name, and status 503 if one has a problem."""
-    state = {check.name: _run_check_and_catch_errors(check) or "ok" for check in checks}
+    state = {check.name: _problem_of_check_or_error_name(check) or "ok" for check in checks}
     ready = all(problem == "ok" for problem in state.values())
     return JsonResponse(state, status=200 if ready else 503)
 
 
-def _run_check_and_catch_errors(check: registry.HealthCheck) -> str:
+def _problem_of_check_or_error_name(check: registry.HealthCheck) -> str:
     try:
         return check.problem()
     except Exception as error:  # noqa: BLE001 - whatever a missing server raises is the finding

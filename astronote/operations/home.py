@@ -20,7 +20,9 @@ from astronote.queues.recurring import find_recurring_job
 PERMISSION = "astronote.view_user"  # every role has it
 
 
-def add_panels_to_index_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def add_panels_to_index_context_if_permitted(
+    request: HttpRequest, context: dict[str, Any]
+) -> dict[str, Any]:
     """Add the panels to the context of the admin's index page."""
     if request.user.has_perm(PERMISSION):
         context |= _render_panels_context(request)
@@ -42,7 +44,7 @@ def _render_panels_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def run_now_view(request: HttpRequest, name: str) -> HttpResponse:
+def confirm_or_enqueue_recurring_job_view(request: HttpRequest, name: str) -> HttpResponse:
     """Run a recurring job at once; asks first and says what the job would do."""
     job = find_recurring_job(name)
     if job is None or job.run_now is None:

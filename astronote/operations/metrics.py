@@ -17,14 +17,14 @@ from redis.exceptions import RedisError
 from astronote.operations import registry
 
 
-def prometheus(request: HttpRequest) -> HttpResponse:
+def prometheus_metrics_view(request: HttpRequest) -> HttpResponse:
     """Answer `/metrics`."""
     collectors = CollectorRegistry()
-    collectors.register(_RegisteredSources())
+    collectors.register(_RegisteredSourcesAndServersUp())
     return HttpResponse(generate_latest(collectors), content_type="text/plain; version=0.0.4")
 
 
-class _RegisteredSources(Collector):
+class _RegisteredSourcesAndServersUp(Collector):
     def collect(self) -> Iterator[Metric]:
         redis_answers = postgresql_answers = True
         for source in registry.metric_sources:

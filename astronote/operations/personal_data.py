@@ -69,7 +69,7 @@ class PersonKey(Protocol):
     def contact_ids(self) -> Sequence[int]:
         """The contacts with the number."""
 
-    def at_stores(self, lookup: str) -> Q:
+    def stores_asked_and_not_held_q(self, lookup: str) -> Q:
         """The rows of the stores that are asked about, by the lookup of their store."""
 
 
@@ -93,7 +93,7 @@ class FoundBy:
     is_record: bool = False
 
 
-def by_contact(lookup: str) -> FoundBy:
+def found_by_contact_id(lookup: str) -> FoundBy:
     """Rows that belong to a contact, by this lookup."""
     return FoundBy(
         "by the contact", lambda person: Q(**{f"{lookup}__in": person.contact_ids}), lookup

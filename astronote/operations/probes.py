@@ -12,7 +12,7 @@ PAGES: dict[str, Callable[[HttpRequest], HttpResponse]] = {
     "/healthz": health.healthz,
     "/readyz": health.readyz,
     "/readyz/web": health.readyz_web,
-    "/metrics": metrics.prometheus,
+    "/metrics": metrics.prometheus_metrics_view,
 }
 
 

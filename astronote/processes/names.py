@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def running_command_name() -> str:
+def running_command_and_queue_name() -> str:
     """Such as `astronote rqworker sms`: the command, and of workers the queue.
 
     Other arguments may hold numbers or names of persons.

@@ -74,13 +74,13 @@ class ProcessGroup:
         """Process ids of those that run, by name."""
         return {name: p.pid for name, (_, p) in self._running.items() if p.poll() is None}
 
-    def dead(self) -> list[str]:
+    def names_of_ended(self) -> list[str]:
         """Names of those that have ended."""
         return [name for name, (_, process) in self._running.items() if process.poll() is not None]
 
     def restart_dead_and_return_names(self) -> list[str]:
         """Start again what has ended; return the names."""
-        names = self.dead()
+        names = self.names_of_ended()
         for name in names:
             self.start(name, self._running[name][0])
         return names

@@ -26,7 +26,7 @@ class ListenError(Exception):
     """One sentence: why the address cannot be listened on."""
 
 
-def open_listener(address: str, port: int) -> socket.socket:
+def systemd_or_new_listening_socket_or_raise(address: str, port: int) -> socket.socket:
     """The socket that systemd passed to this process, or a new one.
 
     Raises:
@@ -41,11 +41,11 @@ def open_listener(address: str, port: int) -> socket.socket:
         raise ListenError(f"{address}:{port} cannot be listened on: {error.strerror}") from None
 
 
-def serve_on(listener: socket.socket, processes: int) -> None:
+def serve_on_until_sigterm(listener: socket.socket, processes: int) -> None:
     """Answer requests until SIGTERM; SIGHUP replaces the processes one after another."""
     # Forked processes would keep the modules of before an update.
     multiprocessing.set_start_method("spawn")
-    _Server(
+    _ServerOnOpenListener(
         listener,
         workers=processes,
         # A receipt costs a third less processor time than in the event loop of Python.
@@ -57,7 +57,7 @@ def serve_on(listener: socket.socket, processes: int) -> None:
     ).serve()
 
 
-class _Server(MPServer):
+class _ServerOnOpenListener(MPServer):
     """Granian, which itself shares a socket only where the system has no SO_REUSEPORT."""
 
     def __init__(self, listener: socket.socket, **options: Any) -> None:

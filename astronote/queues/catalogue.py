@@ -110,13 +110,13 @@ def queues_markdown_table() -> str:
         processes = f"`{queue.concurrency_variable}`" if queue.concurrency_variable else "1"
         lines.append(
             f"| `{queue.name}` | {queue.purpose} | {processes} | {queue.attempts}{backoff} "
-            f"| {_kept_hours(queue.keep_finished)}{count} "
-            f"| {_kept_hours(queue.keep_failed)}{count} |"
+            f"| {_hours_kept_or_no(queue.keep_finished)}{count} "
+            f"| {_hours_kept_or_no(queue.keep_failed)}{count} |"
         )
     return "\n".join(lines)
 
 
-def _kept_hours(seconds: int) -> str:
+def _hours_kept_or_no(seconds: int) -> str:
     return f"{seconds // HOUR} h" if seconds else "no"
 
 

@@ -43,14 +43,14 @@ def _scheduler(queue_name: str) -> Any:
 
 def enqueue_on_commit(queue_name: str, task_path: str, *args: Any) -> None:
     """Put one job on the queue once the transaction commits."""
-    _on_commit_ignore_redis_errors(
+    _on_commit_unless_disabled_and_log_redis_errors(
         queue_name, lambda: get_queue(queue_name).enqueue(task_path, *args)
     )
 
 
 def enqueue_each_on_commit(queue_name: str, task_path: str, ids: Sequence[int]) -> None:
     """Put one job per id on the queue once the transaction commits, in few round trips."""
-    _on_commit_ignore_redis_errors(
+    _on_commit_unless_disabled_and_log_redis_errors(
         queue_name, lambda: _enqueue_each_now(queue_name, task_path, ids)
     )
 
@@ -67,7 +67,7 @@ def _enqueue_each_now(queue_name: str, task_path: str, ids: Sequence[int]) -> No
 
 def enqueue_copies_on_commit(queue_name: str, task_path: str, count: int) -> None:
     """Put `count` equal jobs on the queue once the transaction commits."""
-    _on_commit_ignore_redis_errors(
+    _on_commit_unless_disabled_and_log_redis_errors(
         queue_name, lambda: _enqueue_copies_now(queue_name, task_path, count)
     )
 
@@ -85,20 +85,22 @@ def _enqueue_copies_now(queue_name: str, task_path: str, count: int) -> None:
             pipeline.execute()
 
 
-def enqueue_at_on_commit(
+def enqueue_or_replace_delayed_job_on_commit(
     queue_name: str, when: datetime, task_path: str, *args: Any, job_id: str
 ) -> None:
     """Put the job on the queue at an aware time; the same `job_id` replaces the earlier one."""
     if when.microsecond:  # rq-scheduler cuts fractions off: the job would come too early
         when = when.replace(microsecond=0) + timedelta(seconds=1)
-    _on_commit_ignore_redis_errors(
+    _on_commit_unless_disabled_and_log_redis_errors(
         queue_name, lambda: _scheduler(queue_name).enqueue_at(when, task_path, *args, job_id=job_id)
     )
 
 
-def cancel_delayed_on_commit(queue_name: str, job_id: str) -> None:
+def cancel_delayed_job_on_commit_if_present(queue_name: str, job_id: str) -> None:
     """Cancel a delayed job once the transaction commits; a missing job is ignored."""
-    _on_commit_ignore_redis_errors(queue_name, lambda: _scheduler(queue_name).cancel(job_id))
+    _on_commit_unless_disabled_and_log_redis_errors(
+        queue_name, lambda: _scheduler(queue_name).cancel(job_id)
+    )
 
 
 def count_waiting_jobs(queue_name: str) -> int:
@@ -135,7 +137,9 @@ def redis_connection() -> Any:
     return get_queue("sms").connection
 
 
-def _on_commit_ignore_redis_errors(queue_name: str, enqueue_now: Callable[[], Any]) -> None:
+def _on_commit_unless_disabled_and_log_redis_errors(
+    queue_name: str, enqueue_now: Callable[[], Any]
+) -> None:
     if settings.QUEUE_DISABLED:
         return
 
@@ -152,7 +156,7 @@ def _on_commit_ignore_redis_errors(queue_name: str, enqueue_now: Callable[[], An
     transaction.on_commit(attempt)
 
 
-def start_debounce(key: str, seconds: int) -> bool:
+def start_debounce_or_true_if_redis_is_away(key: str, seconds: int) -> bool:
     """Start a debounce period of `seconds` for a key; return whether none was running.
 
     Of many callers within the period only the first gets True. True also if Redis cannot be asked.
@@ -166,5 +170,5 @@ def start_debounce(key: str, seconds: int) -> bool:
 
 
 def end_debounce(key: str) -> None:
-    """End the debounce period of a key, so that the next `start_debounce` returns True."""
+    """End the debounce period of a key, so that the next start of one returns True."""
     redis_connection().delete(key)

@@ -29,7 +29,7 @@ def raise_refused_job() -> None:
     raise RefusedJob("the job is not JSON, or names no task of ours; delete it")
 
 
-class JsonJob(Job):
+class JsonOrRefusedJob(Job):
     """A job that is written and read as JSON, whatever serializer a caller names."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -22,8 +22,8 @@ from astronote.operations.registry import RecurringJob
 from astronote.processes.ending import force_exit_after_in_background
 from astronote.queues import jobs
 from astronote.queues.catalogue import DAY
-from astronote.queues.json_jobs import JsonJob
-from astronote.queues.redis_retry import RetryCountedOnce
+from astronote.queues.json_jobs import JsonOrRefusedJob
+from astronote.queues.redis_retry import RetryInOutermostCallOnly
 
 log = logging.getLogger(__name__)
 PREFIX = "recurring-"
@@ -42,7 +42,7 @@ def find_recurring_job(name: str) -> RecurringJob | None:
     return next((job for job in recurring_jobs() if job.name == name), None)
 
 
-def sync_recurring_jobs_in_redis(scheduler: Scheduler) -> None:
+def sync_recurring_jobs_in_redis(scheduler: RedisLossTolerantScheduler) -> None:
     """Make the scheduler's entries those of `recurring_jobs`; safe to repeat."""
     wanted = {PREFIX + job.name: job for job in recurring_jobs()}
     scheduler.remove_unreadable_entries()
@@ -55,11 +55,17 @@ def sync_recurring_jobs_in_redis(scheduler: Scheduler) -> None:
         if job.cron:
             _register_cron_if_changed(scheduler, job_id, job.cron, job, scheduled_for)
         elif job.interval:
-            _register_interval(scheduler, job_id, job.interval, job, scheduled_for)
+            _register_interval_keeping_next_time(
+                scheduler, job_id, job.interval, job, scheduled_for
+            )
 
 
 def _register_cron_if_changed(
-    scheduler: Scheduler, job_id: str, cron: str, job: RecurringJob, scheduled_for: float | None
+    scheduler: RedisLossTolerantScheduler,
+    job_id: str,
+    cron: str,
+    job: RecurringJob,
+    scheduled_for: float | None,
 ) -> None:
     next_time = get_next_scheduled_time(cron).timestamp()
     unchanged = scheduled_for is not None and _stored_cron_of_job(scheduler, job_id) == cron
@@ -68,8 +74,8 @@ def _register_cron_if_changed(
     scheduler.cron(cron, job.task, id=job_id, queue_name=job.queue, result_ttl=-1)
 
 
-def _register_interval(
-    scheduler: Scheduler,
+def _register_interval_keeping_next_time(
+    scheduler: RedisLossTolerantScheduler,
     job_id: str,
     interval: float,
     job: RecurringJob,
@@ -96,12 +102,12 @@ def next_runs_of_recurring_jobs() -> list[tuple[str, datetime | None]]:
     ]
 
 
-def _stored_cron_of_job(scheduler: Scheduler, job_id: str) -> str | None:
-    job = JsonJob.fetch(job_id, connection=scheduler.connection)
+def _stored_cron_of_job(scheduler: RedisLossTolerantScheduler, job_id: str) -> str | None:
+    job = JsonOrRefusedJob.fetch(job_id, connection=scheduler.connection)
     return cast("str | None", job.meta.get("cron_string"))
 
 
-class Scheduler(DjangoScheduler):
+class RedisLossTolerantScheduler(DjangoScheduler):
     """Enqueues a fresh job for each recurrence, so that kept results can be counted.
 
     A recurrence is skipped while the previous one still waits in its queue. The recurring jobs are
@@ -112,7 +118,9 @@ class Scheduler(DjangoScheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.patience = RetryCountedOnce.every_second(60)  # of the process that runs it
+        self.patience = RetryInOutermostCallOnly.one_retry_per_second(
+            60
+        )  # of the process that runs it
 
     def _install_signal_handlers(self) -> None:
         """End at SIGTERM although Redis is away."""
@@ -151,7 +159,7 @@ class Scheduler(DjangoScheduler):
         """Remove entries whose job cannot be read; one of them would end the scheduler."""
         for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
             try:
-                JsonJob.fetch(job_id.decode(), connection=self.connection)
+                JsonOrRefusedJob.fetch(job_id.decode(), connection=self.connection)
             except NoSuchJobError:
                 self.connection.zrem(self.scheduled_jobs_key, job_id)
             except Exception:

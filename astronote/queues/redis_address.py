@@ -18,25 +18,28 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.connection import parse_url
 
-from astronote.queues.redis_retry import RetryCountedOnce
-from astronote.queues.sentinel_connections import SentinelConnection, SentinelTLSConnection
+from astronote.queues.redis_retry import RetryInOutermostCallOnly
+from astronote.queues.sentinel_connections import (
+    ReconnectingSentinelConnection,
+    SentinelTLSConnection,
+)
 
 SENTINEL_PORT = 26379
 PLAIN_SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 SOCKET_SECONDS = 5  # the client's own default, which django-rq takes away for Sentinel
 
 
-def build_queue_options(url: str) -> dict[str, Any]:
+def build_queue_options(redis_url: str) -> dict[str, Any]:
     """What django-rq needs to connect, in the form of an entry of RQ_QUEUES.
 
     Raises:
         ValueError: if the URL cannot be read, without the URL, which may hold a password.
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = redis_url.partition("://")
     if not separator:
         raise ValueError("cannot be read, expected redis://host:port/0")
     if scheme in ("redis+sentinel", "rediss+sentinel"):
-        return _sentinel_options(url, is_tls=scheme.startswith("rediss"))
+        return _sentinel_options(redis_url, is_tls=scheme.startswith("rediss"))
     try:
         found = parse_url(f"{PLAIN_SCHEMES.get(scheme, scheme)}://{rest}")
     except ValueError:
@@ -55,7 +58,9 @@ def build_queue_options(url: str) -> dict[str, Any]:
     }
     if path := found.pop("path", None):
         found["unix_socket_path"] = path
-    return options | {"REDIS_CLIENT_KWARGS": {"retry": RetryCountedOnce.at_once()} | found}
+    return options | {
+        "REDIS_CLIENT_KWARGS": {"retry": RetryInOutermostCallOnly.one_retry_without_wait()} | found
+    }
 
 
 def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
@@ -88,10 +93,12 @@ def _sentinel_options(url: str, *, is_tls: bool) -> dict[str, Any]:
         "SOCKET_TIMEOUT": SOCKET_SECONDS,
         "CONNECTION_KWARGS": tls
         | {
-            "connection_class": SentinelTLSConnection if is_tls else SentinelConnection,
-            "retry": RetryCountedOnce.at_once(),
+            "connection_class": SentinelTLSConnection if is_tls else ReconnectingSentinelConnection,
+            "retry": RetryInOutermostCallOnly.one_retry_without_wait(),
         },
-        "SENTINEL_KWARGS": tls | sentinel | {"retry": RetryCountedOnce.at_once()},
+        "SENTINEL_KWARGS": tls
+        | sentinel
+        | {"retry": RetryInOutermostCallOnly.one_retry_without_wait()},
     }
 
 

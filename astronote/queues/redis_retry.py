@@ -14,7 +14,7 @@ _nested = threading.local()
 _ONCE = Retry(NoBackoff(), 0)
 
 
-class RetryCountedOnce(Retry):
+class RetryInOutermostCallOnly(Retry):
     """Tries a command again, and not the connection within each try as well.
 
     The client repeats a command, and in each of these attempts the connection, by the same object:
@@ -22,17 +22,17 @@ class RetryCountedOnce(Retry):
     """
 
     @classmethod
-    def at_once(cls) -> RetryCountedOnce:
+    def one_retry_without_wait(cls) -> RetryInOutermostCallOnly:
         """One more attempt, for a connection that the server has closed."""
         return cls(NoBackoff(), 1)
 
     @classmethod
-    def every_second(cls, seconds: int) -> RetryCountedOnce:
+    def one_retry_per_second(cls, seconds: int) -> RetryInOutermostCallOnly:
         """An attempt a second, for what can wait until Redis is back."""
         backoff: AbstractBackoff = ConstantBackoff(1)
         return cls(backoff, seconds)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> RetryCountedOnce:
+    def __deepcopy__(self, memo: dict[int, Any]) -> RetryInOutermostCallOnly:
         """The same object for every connection, so that `update_retries` reaches all."""
         return self
 

@@ -7,7 +7,7 @@ from typing import Any
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 
-class SentinelConnection(SentinelManagedConnection):
+class ReconnectingSentinelConnection(SentinelManagedConnection):
     """Asks Sentinel anew whenever it has to connect, also in the middle of a command's retries.
 
     The client asks only when it takes a connection from its pool: a worker that waited for a job
@@ -21,5 +21,5 @@ class SentinelConnection(SentinelManagedConnection):
         super().send_packed_command(command, check_health)
 
 
-class SentinelTLSConnection(SentinelConnection, SentinelManagedSSLConnection):
+class SentinelTLSConnection(ReconnectingSentinelConnection, SentinelManagedSSLConnection):
     """The same over TLS."""

@@ -23,15 +23,15 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
-from astronote.common.postgres_server import raise_if_postgres_unusable
+from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
 from astronote.processes.ending import (
     force_exit_after_in_background,
     have_this_process_end_with_its_parent,
 )
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
-from astronote.queues.json_jobs import JsonJob
-from astronote.queues.redis_retry import RetryCountedOnce
+from astronote.queues.json_jobs import JsonOrRefusedJob
+from astronote.queues.redis_retry import RetryInOutermostCallOnly
 
 log = logging.getLogger(__name__)
 RETRIES_WHILE_ENDING = 2  # a second apart
@@ -52,7 +52,7 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
         raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
-    raise_if_postgres_unusable()
+    raise_if_postgres_too_old_or_pooled_unless_unreachable()
     jobs.redis_connection().ping()
 
 
@@ -67,7 +67,7 @@ class Worker(SimpleWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["exception_handlers"] = [jobs.requeue_abandoned_job_handler]
-        self._patience = RetryCountedOnce.every_second(60)
+        self._patience = RetryInOutermostCallOnly.one_retry_per_second(60)
         super().__init__(*args, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
@@ -83,7 +83,7 @@ class Worker(SimpleWorker):
         # A pool asks for rq's own scheduler, a process more; delayed jobs are rq-scheduler's.
         kwargs["with_scheduler"] = False
         self.connection.set_retry(self._patience)
-        freeze_garbage_collector()
+        collect_freeze_and_slow_garbage_collection()
         threading.Thread(target=self._send_heartbeats_forever, daemon=True).start()
         return super().work(*args, **kwargs)
 
@@ -131,7 +131,7 @@ class Worker(SimpleWorker):
             )
 
 
-def freeze_garbage_collector() -> None:
+def collect_freeze_and_slow_garbage_collection() -> None:
     """Exclude the loaded modules from garbage collection, and collect the rest less often.
 
     Collecting while a batch is sent takes a tenth of the batch's time.
@@ -151,4 +151,4 @@ def delete_oldest_jobs_of_registry(registry: BaseRegistry, keep: int) -> None:
     for job_id in oldest:
         if redis.zrem(registry.key, job_id):
             with contextlib.suppress(NoSuchJobError, InvalidJobOperation):  # it has just expired
-                JsonJob.fetch(job_id.decode(), redis).delete(remove_from_queue=False)
+                JsonOrRefusedJob.fetch(job_id.decode(), redis).delete(remove_from_queue=False)

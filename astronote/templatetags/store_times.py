@@ -7,7 +7,7 @@ from datetime import datetime
 from django import template
 
 from astronote.accounts.models import User
-from astronote.common.store_time import format_store_time
+from astronote.common.store_time import format_store_time_or_dash
 
 register = template.Library()
 
@@ -15,4 +15,4 @@ register = template.Library()
 @register.filter
 def in_zone_of(at: datetime | None, store: User | None) -> str:
     """The time in the zone of the store, with the zone's name."""
-    return format_store_time(at, store)
+    return format_store_time_or_dash(at, store)

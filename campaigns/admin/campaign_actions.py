@@ -7,7 +7,11 @@ from typing import Any, NamedTuple
 
 from django import forms
 
-from astronote.common.store_clock import ComesTwice, describe_with_offset, local_to_aware
+from astronote.common.store_clock import (
+    ComesTwice,
+    clock_time_with_zone_and_offset,
+    local_to_aware_or_raise_if_skipped_or_twice,
+)
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import (
     FINAL_CAMPAIGN_STATUSES,
@@ -178,7 +182,9 @@ class ScheduleForm(ActionForm):
         if "at" in self.cleaned_data:
             local = self.cleaned_data["at"].replace(tzinfo=None)
             try:
-                self.cleaned_data["at"] = local_to_aware(local, self.campaign.owner.timezone)
+                self.cleaned_data["at"] = local_to_aware_or_raise_if_skipped_or_twice(
+                    local, self.campaign.owner.timezone
+                )
             except ComesTwice as twice:
                 self._take_chosen_reading_or_ask_which_of_two(twice)
             except ValueError as error:
@@ -193,7 +199,7 @@ class ScheduleForm(ActionForm):
             label="Which of the two",
             widget=forms.RadioSelect,
             choices=[
-                (value, f"the {place}, {describe_with_offset(reading)}")
+                (value, f"the {place}, {clock_time_with_zone_and_offset(reading)}")
                 for place, (value, reading) in zip(order, readings.items(), strict=True)
             ],
         )

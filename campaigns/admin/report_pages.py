@@ -84,12 +84,12 @@ def _message_and_visit_charts_over_time(
     points = reports.merge_slots_into_chart_points(report.slots, zone)
     each = SPAN_NAMES[reports.shortest_bar_span_holding_all_slots(report.slots)]
     found = (
-        charts.bar_chart(
+        charts.bar_chart_or_none_if_all_zero(
             f"Messages {each} ({zone})",
             ["accepted", "delivered", "failed"],
             [(label, counts[:-1]) for label, counts in points],
         ),
-        charts.bar_chart(
+        charts.bar_chart_or_none_if_all_zero(
             f"Visits of the offer {each} ({zone})",
             ["visits"],
             [(label, counts[-1:]) for label, counts in points],
@@ -154,7 +154,7 @@ def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> H
         "last": last,
         "columns": [name.replace("_", " ") for name in reports.StoreDay._fields[1:]],
         "days": days[::-1],
-        "chart": charts.bar_chart(
+        "chart": charts.bar_chart_or_none_if_all_zero(
             "Messages a day",
             ["accepted", "delivered", "failed"],
             [

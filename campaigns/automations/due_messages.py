@@ -105,7 +105,7 @@ def stop_if_restored_and_get_eligible_automations(
     database_age.stop_sending_if_database_is_older()
     if sending_stop.is_stopped_by_old_or_restored_database():
         return []
-    stores = User.objects.eligible_to_send_with_sender().filter(
+    stores = User.objects.eligible_to_send_annotated_with_sender().filter(
         automation__type=automation_type, automation__is_active=True
     )
     columns = ("pk", "sender", "timezone")

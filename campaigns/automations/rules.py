@@ -20,7 +20,7 @@ from django.db import connection
 from astronote.accounts.models import StoreId, User
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, rows
-from astronote.common.store_clock import hour_on_day
+from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
 from campaigns.automations.birthday import days_of_month_celebrated_on
 from campaigns.automations.daily import DEFAULT_HOUR
 from campaigns.automations.due_messages import (
@@ -97,7 +97,9 @@ def eligible_rules_unless_stopped_by_restore(store: User | None = None) -> list[
     """The active rules whose stores may send, of one store or of all; none after a restore."""
     if sending_stop.is_stopped_by_old_or_restored_database():
         return []
-    stores = User.objects.eligible_to_send_with_sender().filter(automationrule__is_active=True)
+    stores = User.objects.eligible_to_send_annotated_with_sender().filter(
+        automationrule__is_active=True
+    )
     if store is not None:
         stores = stores.filter(pk=store.pk)
     columns = [f"automationrule__{name}" for name in EligibleRule._fields[3:]]
@@ -278,7 +280,9 @@ def _birthday_conditions_due_until(
     due_after = max((rule.last_run_at or now) - OVERLAP, now - MAX_LATE)
     zone = ZoneInfo(rule.timezone)
     celebrated = (due_after - rule.delay).astimezone(zone).date()
-    while (at := hour_on_day(celebrated, DEFAULT_HOUR, rule.timezone)) + rule.delay <= until:
+    while (
+        at := utc_time_of_first_or_nearest_hour_on_day(celebrated, DEFAULT_HOUR, rule.timezone)
+    ) + rule.delay <= until:
         if at + rule.delay > due_after:
             for day in days_of_month_celebrated_on(celebrated):
                 yield _Birthday(*_build_rule_columns_for_sql(rule, now), celebrated.month, day, at)

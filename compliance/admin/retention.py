@@ -17,10 +17,10 @@ class RetentionRunAdmin(ReadOnlyAdmin):
     list_display = ["id", "status", "dry_run", "counts", "started_at", "finished_at", "error"]
 
     def get_urls(self) -> list:
-        view = self.admin_site.admin_view(self.personal_data_inventory_view)
+        view = self.admin_site.admin_view(self.record_of_processing_view)
         return [path("personal-data/", view, name="personal_data"), *super().get_urls()]
 
-    def personal_data_inventory_view(self, request: HttpRequest) -> HttpResponse:
+    def record_of_processing_view(self, request: HttpRequest) -> HttpResponse:
         """The record of processing (GDPR, article 30)."""
         if not self.has_view_permission(request):
             raise PermissionDenied

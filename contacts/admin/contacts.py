@@ -152,7 +152,9 @@ class ContactAdmin(LargeTableAdmin):
         with transaction.atomic():
             changed = obj.lock_and_get_changed_owner_and_phone()
             fields = [*form.changed_data, "updated_at"]
-            obj.save(update_fields=fields, actor=audit.account_id_or_program(request.user))
+            obj.save(
+                update_fields=fields, actor=audit.audit_name_of_account_or_program(request.user)
+            )
             if changed:
                 names = " and ".join(IDENTITY_NAMES[name] for name in changed)
                 audit.write_entry("consent reset", obj, by=request.user, changed=changed)

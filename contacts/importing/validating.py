@@ -17,7 +17,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from astronote.common.fields import compose
+from astronote.common.fields import compose_to_nfc
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,

@@ -34,7 +34,8 @@ def test_env_files_of_the_project_and_two_folders_above_are_read_the_nearest_fir
     (tmp_path / ".env").write_text("WATCHDOG_INTERVAL=7000\nSTATUS_RATE_MAX=1\n")
     script = (
         "import pathlib, sys; from astronote import environment;"
-        "env = environment.read_environment(pathlib.Path(sys.argv[1]));"
+        "root = pathlib.Path(sys.argv[1]);"
+        "env = environment.read_environment_and_env_files_or_raise_problems(root);"
         "print(env['STATUS_RATE_MAX'], env['WATCHDOG_INTERVAL'], env['MITTO_SENDER'])"
     )
     unset = ("STATUS_RATE_MAX", "WATCHDOG_INTERVAL")

@@ -16,7 +16,8 @@ def read(root, *names, **given):
     """Values as a process of its own reads them, or the last line of its error."""
     script = (
         "import pathlib, sys; from astronote import environment;"
-        "env = environment.read_environment(pathlib.Path(sys.argv[1]));"
+        "root = pathlib.Path(sys.argv[1]);"
+        "env = environment.read_environment_and_env_files_or_raise_problems(root);"
         "print(*(repr(env[name]) for name in sys.argv[2:]))"
     )
     clean = {name: value for name, value in os.environ.items() if name not in BY_NAME}
@@ -38,7 +39,7 @@ def read_all_lines(root, **given):
     clean = {name: value for name, value in os.environ.items() if name not in BY_NAME}
     script = (
         "import pathlib, sys; from astronote import environment;"
-        "environment.read_environment(pathlib.Path(sys.argv[1]))"
+        "environment.read_environment_and_env_files_or_raise_problems(pathlib.Path(sys.argv[1]))"
     )
     done = subprocess.run([sys.executable, "-c", script, root], capture_output=True, text=True,
                           cwd=environment.ROOT, env=clean | given)  # fmt: skip

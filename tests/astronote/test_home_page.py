@@ -11,7 +11,7 @@ from rq import SimpleWorker
 from astronote.common import audit
 from astronote.models import AuditEntry, User
 from astronote.operations import registry
-from astronote.operations.queue_state import problems
+from astronote.operations.queue_state import queue_and_scheduler_problems
 from astronote.queues import jobs, recurring
 from astronote.queues.catalogue import QUEUES
 from contacts.models import ContactImport
@@ -180,9 +180,9 @@ def test_queues_show_what_waits_and_who_works():
     assert 60 <= queues["sms"]["oldest"] < 80
     empty = queues["birthday"]
     assert (empty["waiting"], empty["workers"], empty["busy"], empty["oldest"]) == (0, 0, 0, None)
-    assert "No scheduler is running" in " ".join(problems())
+    assert "No scheduler is running" in " ".join(queue_and_scheduler_problems())
     jobs.redis_connection().set(recurring.HEARTBEAT_KEY, 1)
-    assert "No scheduler" not in " ".join(problems())
+    assert "No scheduler" not in " ".join(queue_and_scheduler_problems())
     assert len(panel("recurring")["recurring"]) == len(recurring.recurring_jobs())
 
 

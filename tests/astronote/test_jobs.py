@@ -14,7 +14,7 @@ from rq.exceptions import AbandonedJobError
 from rq.registry import StartedJobRegistry
 
 from astronote.queues import jobs
-from astronote.queues.json_jobs import JsonJob
+from astronote.queues.json_jobs import JsonOrRefusedJob
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +28,7 @@ def delayed():
     return {
         job_id.decode(): (
             due,
-            JsonJob.fetch(job_id.decode(), connection=jobs.redis_connection()).args,
+            JsonOrRefusedJob.fetch(job_id.decode(), connection=jobs.redis_connection()).args,
         )
         for job_id, due in jobs.redis_connection().zrange(key, 0, -1, withscores=True)
     }
@@ -69,34 +69,38 @@ def test_each_id_has_a_job_of_its_own(count):
 
 def test_a_delayed_job_never_comes_before_its_time():
     at = SOON + timedelta(microseconds=1)
-    jobs.enqueue_at_on_commit("scheduler", at, TASK, 7, job_id="a")
-    jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 8, job_id="b")
-    jobs.enqueue_at_on_commit("scheduler", SOON + timedelta(milliseconds=999), TASK, 9, job_id="c")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", at, TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 8, job_id="b")
+    jobs.enqueue_or_replace_delayed_job_on_commit(
+        "scheduler", SOON + timedelta(milliseconds=999), TASK, 9, job_id="c"
+    )
     second = SOON.timestamp()
     assert delayed() == {"a": (second + 1, (7,)), "b": (second, (8,)), "c": (second + 1, (9,))}
 
 
 def test_a_delayed_job_goes_to_the_queue_it_was_meant_for():
-    jobs.enqueue_at_on_commit("birthday", SOON, TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("birthday", SOON, TASK, 7, job_id="a")
     (job,) = django_rq.get_scheduler("scheduler").get_jobs()
     assert job.origin == "birthday"
 
 
 def test_a_delayed_job_is_put_and_taken_back_only_when_the_transaction_commits():
     with transaction.atomic():
-        jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 7, job_id="a")
+        jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 7, job_id="a")
         assert delayed() == {}
-    jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 8, job_id="b")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 8, job_id="b")
     with transaction.atomic():
-        jobs.cancel_delayed_on_commit("scheduler", "a")
+        jobs.cancel_delayed_job_on_commit_if_present("scheduler", "a")
         assert set(delayed()) == {"a", "b"}
     assert set(delayed()) == {"b"}
-    jobs.cancel_delayed_on_commit("scheduler", "gone")
+    jobs.cancel_delayed_job_on_commit_if_present("scheduler", "gone")
 
 
 def test_a_delayed_job_of_the_same_name_replaces_the_earlier_one():
-    jobs.enqueue_at_on_commit("scheduler", SOON, TASK, 7, job_id="a")
-    jobs.enqueue_at_on_commit("scheduler", SOON + timedelta(days=1), TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", SOON, TASK, 7, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit(
+        "scheduler", SOON + timedelta(days=1), TASK, 7, job_id="a"
+    )
     assert delayed() == {"a": ((SOON + timedelta(days=1)).timestamp(), (7,))}
 
 
@@ -112,7 +116,9 @@ def test_the_job_of_a_dead_worker_is_run_again_with_its_arguments():
 
 
 def test_a_job_that_failed_by_itself_is_not_run_again():
-    job = JsonJob.create(TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler")
+    job = JsonOrRefusedJob.create(
+        TASK, args=(7,), connection=jobs.redis_connection(), origin="scheduler"
+    )
     assert jobs.requeue_abandoned_job_handler(job, ValueError, ValueError(), None)
     assert jobs.count_waiting_jobs("scheduler") == 0
     assert jobs.requeue_abandoned_job_handler(job, AbandonedJobError, AbandonedJobError(), None)
@@ -127,23 +133,23 @@ def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
     jobs.enqueue_on_commit("scheduler", TASK, 8)
     jobs.enqueue_each_on_commit("scheduler", TASK, [8])
     jobs.enqueue_copies_on_commit("scheduler", TASK, 2)
-    jobs.enqueue_at_on_commit("scheduler", timezone.now(), TASK, 8, job_id="a")
+    jobs.enqueue_or_replace_delayed_job_on_commit("scheduler", timezone.now(), TASK, 8, job_id="a")
     jobs.requeue_abandoned_jobs("watchdog")
-    assert not jobs.start_debounce("key", 60)
+    assert not jobs.start_debounce_or_true_if_redis_is_away("key", 60)
     assert (jobs.count_waiting_jobs("scheduler"), jobs.count_abandoned_jobs("watchdog")) == (0, 0)
     assert jobs.redis_connection().dbsize() == before
 
 
 @pytest.mark.slow
 def test_something_is_first_once_in_its_time_or_until_it_is_forgotten():
-    assert jobs.start_debounce("key", 60)
-    assert not jobs.start_debounce("key", 60)
-    assert jobs.start_debounce("other", 60)
+    assert jobs.start_debounce_or_true_if_redis_is_away("key", 60)
+    assert not jobs.start_debounce_or_true_if_redis_is_away("key", 60)
+    assert jobs.start_debounce_or_true_if_redis_is_away("other", 60)
     assert 50 < jobs.redis_connection().ttl("key") <= 60
     jobs.end_debounce("key")
-    assert jobs.start_debounce("key", 60)
-    assert jobs.start_debounce("short", 1)
-    wait_until(lambda: jobs.start_debounce("short", 1), seconds=5)
+    assert jobs.start_debounce_or_true_if_redis_is_away("key", 60)
+    assert jobs.start_debounce_or_true_if_redis_is_away("short", 1)
+    wait_until(lambda: jobs.start_debounce_or_true_if_redis_is_away("short", 1), seconds=5)
 
 
 @pytest.mark.slow
@@ -153,8 +159,9 @@ def test_without_redis_nobody_fails_and_everybody_is_first(tmp_path):
 import django; django.setup()
 from astronote.queues import jobs
 jobs.enqueue_on_commit("sms", "messaging.tasks.send_next_batch")
-jobs.enqueue_at_on_commit("sms", __import__("datetime").datetime.now(), "x", job_id="a")
-print(jobs.start_debounce("key", 60))
+now = __import__("datetime").datetime.now()
+jobs.enqueue_or_replace_delayed_job_on_commit("sms", now, "x", job_id="a")
+print(jobs.start_debounce_or_true_if_redis_is_away("key", 60))
 """
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -63,10 +63,12 @@ def code_of(account, steps=0):
 
 def with_second_factor(account):
     """Sets it up as the account's page does; returns the recovery codes."""
-    key = second_factor.new_key()
+    key = second_factor.new_hex_key_of_app()
     totp = TOTP(bytes.fromhex(key))
     totp.time = timezone.now().timestamp() - 30
-    return second_factor.set_up(account, key, f"{totp.token():06}")
+    return second_factor.replace_app_and_recovery_codes_or_refuse_code(
+        account, key, f"{totp.token():06}"
+    )
 
 
 def test_an_invited_operator_sets_the_password_by_a_link_that_works_once(client, capsys):
@@ -150,9 +152,11 @@ def test_a_second_factor_is_set_up_and_then_asked_for(client):
     key = re.search(r"Key: <code>(\w+)</code>", page.text)[1]
     assert "data:image/svg+xml" in page.text
     refused = client.post("/admin/account/second-factor/", {"code": "000000"})
-    assert "not this key" in refused.text and not second_factor.is_set_up(account)
+    assert "not this key" in refused.text and not second_factor.has_confirmed_authenticator_app(
+        account
+    )
     hexadecimal = client.session["new second factor"]
-    assert second_factor.text_of_key(hexadecimal) == key
+    assert second_factor.base32_of_hex_key(hexadecimal) == key
     code = f"{TOTP(bytes.fromhex(hexadecimal)).token():06}"
     codes = client.post("/admin/account/second-factor/", {"code": code}).text
     assert len(re.findall(r"<code>[a-z2-7]{16}</code>", codes)) == 10
@@ -217,10 +221,10 @@ def test_the_second_factor_is_changed_with_a_code_alone(client):
     log_in(client, code=code_of(account))
     page = "/admin/account/second-factor/change/"
     assert "wrong" in client.post(page, {"code": "000000", "remove": "1"}).text
-    assert second_factor.is_set_up(account)
+    assert second_factor.has_confirmed_authenticator_app(account)
     TOTPDevice.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
     client.post(page, {"code": code_of(account, 1), "remove": "1"})
-    assert not second_factor.is_set_up(account)
+    assert not second_factor.has_confirmed_authenticator_app(account)
     assert actions()[-1] == "second factor removed"
 
 

@@ -73,7 +73,7 @@ def test_postgresql_knows_each_process_by_its_work(
 
 
 def test_a_name_holds_the_command_and_no_person(monkeypatch):
-    from astronote.processes.names import running_command_name
+    from astronote.processes.names import running_command_and_queue_name
 
     for arguments, name in (
         (["manage.py", "rqworker", "sms", "--burst"], "astronote rqworker sms"),
@@ -81,4 +81,4 @@ def test_a_name_holds_the_command_and_no_person(monkeypatch):
         (["/x/astronote/processes/web.py"], "astronote web"),
     ):
         monkeypatch.setattr("sys.argv", arguments)
-        assert running_command_name() == name
+        assert running_command_and_queue_name() == name

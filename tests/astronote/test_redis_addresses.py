@@ -11,7 +11,7 @@ from rq import Queue, Worker
 from astronote.environment_parsers import parse_redis_url_or_empty
 from astronote.processes import supervisor
 from astronote.queues.redis_address import build_queue_options
-from astronote.queues.redis_retry import RetryCountedOnce
+from astronote.queues.redis_retry import RetryInOutermostCallOnly
 from campaigns import enqueue
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.redis_servers import PASSWORD, redis_with_tls, sentinel
@@ -75,7 +75,7 @@ def test_an_address_that_cannot_be_read_is_not_repeated(url):
 
 
 def test_retries_count_once_however_they_are_nested():
-    retry = RetryCountedOnce.at_once()
+    retry = RetryInOutermostCallOnly.one_retry_without_wait()
     attempts = []
 
     def fail_within():

@@ -24,8 +24,10 @@ def operator(email=OLGA):
 
 
 def with_app(account):
-    key = second_factor.new_key()
-    second_factor.set_up(account, key, f"{TOTP(bytes.fromhex(key)).token():06}")
+    key = second_factor.new_hex_key_of_app()
+    second_factor.replace_app_and_recovery_codes_or_refuse_code(
+        account, key, f"{TOTP(bytes.fromhex(key)).token():06}"
+    )
 
 
 def with_key(account, name=b"key"):
@@ -108,5 +110,5 @@ def test_nobody_removes_the_key_of_another_and_removing_the_factor_removes_keys(
     assert WebAuthnCredential.objects.count() == 2
     client.post(f"/admin/account/security-keys/{own.pk}/remove/")
     assert list(WebAuthnCredential.objects.all()) == [hers]
-    second_factor.remove(hers.user, by="test")
+    second_factor.remove_all_factors_and_audit(hers.user, by="test")
     assert not WebAuthnCredential.objects.exists()

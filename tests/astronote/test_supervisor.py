@@ -41,13 +41,13 @@ def test_a_child_has_the_environment_and_writes_to_the_log(group):
 def test_what_has_ended_is_started_again_and_nothing_else(group):
     group.start("ends", python("print('once', flush=True)"))
     group.start("stays", python(WAITS))
-    wait_until(lambda: group.dead() == ["ends"])
+    wait_until(lambda: group.names_of_ended() == ["ends"])
     stays = group.pids()
     assert list(stays) == ["stays"]
     assert group.restart_dead_and_return_names() == ["ends"]
     wait_until(lambda: said(group).count("once") == 2)
     assert group.pids()["stays"] == stays["stays"]
-    wait_until(lambda: group.dead() == ["ends"])
+    wait_until(lambda: group.names_of_ended() == ["ends"])
 
 
 def test_a_child_may_finish_what_it_has_in_hand(group):
@@ -61,7 +61,7 @@ def test_a_child_may_finish_what_it_has_in_hand(group):
     wait_until(lambda: "up" in said(group))
     group.stop()
     assert "done" in said(group)
-    assert (group.pids(), group.dead()) == ({}, [])
+    assert (group.pids(), group.names_of_ended()) == ({}, [])
 
 
 def test_children_have_longer_to_finish_than_a_call_may_take(settings):

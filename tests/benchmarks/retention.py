@@ -49,7 +49,7 @@ def run(place: Installation, size: int) -> list[Result]:
     assert dry == wet == {"contacts_contact": done}, (dry, wet)
     seconds, actions = _took(started)
     _expire()
-    _, statements = counted(retention.run_retention)
+    _, statements = counted(retention.run_retention_or_raise_if_running)
     return [
         Result(
             "retention",

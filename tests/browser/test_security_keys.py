@@ -23,8 +23,10 @@ SECURITY_KEY = {
 @pytest.fixture
 def account():
     account = User.objects.create_superuser(ROOT, PASSWORD)
-    key = second_factor.new_key()
-    second_factor.set_up(account, key, f"{TOTP(bytes.fromhex(key)).token():06}")
+    key = second_factor.new_hex_key_of_app()
+    second_factor.replace_app_and_recovery_codes_or_refuse_code(
+        account, key, f"{TOTP(bytes.fromhex(key)).token():06}"
+    )
     return account
 
 
@@ -42,7 +44,7 @@ def test_a_security_key_takes_the_place_of_a_code_until_it_is_removed(
     settings.OTP_WEBAUTHN_RP_ID = "localhost"
     settings.OTP_WEBAUTHN_ALLOWED_ORIGINS = [browser.site]
     settings.SECOND_FACTOR_REQUIRED = True
-    recovery_code = second_factor.renew_recovery_codes(account)[0]
+    recovery_code = second_factor.replace_recovery_codes_and_audit(account)[0]
     browser.driver.execute_cdp_cmd("WebAuthn.enable", {})
     added = browser.driver.execute_cdp_cmd(
         "WebAuthn.addVirtualAuthenticator", {"options": SECURITY_KEY}

@@ -40,14 +40,14 @@ VARIABLES = HASTE | {
 class ServicesOnBridge(embedded.EmbeddedServices):
     """The embedded servers, which also answer on the bridge."""
 
-    def _launch(self, name: str, command: list, *rest) -> None:
+    def _spawn_server_that_dies_with_parent(self, name: str, command: list, *rest) -> None:
         if name == "postgres":
             with open(self.data / "postgres" / "pg_hba.conf", "a") as rules:
                 rules.write(f"host all all {NETWORK}.0/24 trust\n")
             listen = ["-c", f"listen_addresses={ADDRESS}"]
         else:
             listen = ["--port", "6379", "--bind", ADDRESS, "--protected-mode", "no"]
-        super()._launch(name, [*command, *listen], *rest)
+        super()._spawn_server_that_dies_with_parent(name, [*command, *listen], *rest)
 
 
 def ip(command: str, *, check: bool = True) -> None:

@@ -70,15 +70,17 @@ def by_telling_an_operator(client, contact):
 
 
 def by_objection(client, contact):
-    rights.withdraw_all_consent(PHONE, by="test")
+    rights.withdraw_all_consent_suppress_and_audit(PHONE, by="test")
 
 
 def by_restriction(client, contact):
-    rights.restrict_person(PHONE, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        PHONE, reason="disputes the data", by="test"
+    )
 
 
 def by_erasure(client, contact):
-    rights.erase_or_restrict_person(PHONE, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
 
 
 def by_a_doubtful_reply(client, contact):

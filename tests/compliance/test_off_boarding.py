@@ -8,7 +8,10 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.models import AuditEntry, User
 from campaigns import actions, enqueue
 from campaigns.models import Automation, AutomationRule, Campaign, CampaignMessage
@@ -30,7 +33,7 @@ PASSWORD = "a-long-password-of-mine"
 
 def leave(store, days=0):
     erase_on = off_boarding.utc_day_of_erasure(days)
-    off_boarding.off_board_store(store, erase_on=erase_on, by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(store, erase_on=erase_on, by="test")
     return tasks.continue_off_boarding(store.pk)
 
 
@@ -72,7 +75,7 @@ def test_nothing_of_a_customer_is_left_and_books_and_trail_stay():
 
 def everything_of(store):
     found = {}
-    for declaration in off_boarding._exported_declarations():
+    for declaration in off_boarding._one_declaration_per_exported_table():
         rows = off_boarding._rows_of_store(declaration, store)
         found[declaration.model] = list(rows.values())
     return found
@@ -107,8 +110,8 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     # Before any job has run, a worker finds nothing to send.
     assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
-        require_eligible_sender(store)
-    assert not User.objects.eligible_to_send_with_sender().exists()
+        own_or_default_sender_or_raise_sending_blocked(store)
+    assert not User.objects.eligible_to_send_annotated_with_sender().exists()
     tasks.continue_off_boarding(store.pk)
     assert set(Campaign.objects.values_list("status", flat=True)) == {"cancelled"}
     assert set(CampaignMessage.objects.values_list("status", "error_code")) == {
@@ -128,7 +131,9 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
 def test_a_campaign_that_was_started_while_its_store_left_is_ended_by_the_watchdog():
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(
+        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
+    )
     assert off_boarding.end_open_work_of_left_stores(True) == 1
     assert Campaign.objects.get(pk=campaign.pk).status == "sending"
     assert off_boarding.end_open_work_of_left_stores(False) == 1
@@ -140,11 +145,11 @@ def test_a_store_returns_before_its_data_is_erased_and_not_after():
     store = make_store()
     make_contact(store)
     leave(store, days=1)
-    off_boarding.take_back_store(store, by="test")
-    assert require_eligible_sender(store) == "TESTSHOP" and store.is_active
+    off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
+    assert own_or_default_sender_or_raise_sending_blocked(store) == "TESTSHOP" and store.is_active
     leave(store, days=0)
     with pytest.raises(off_boarding.CannotReturn, match="erased since"):
-        off_boarding.take_back_store(store, by="test")
+        off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
     assert not Contact.objects.exists()
 
 
@@ -222,7 +227,7 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
     store = make_store()
     make_list(store, 5)
     monkeypatch.setattr(off_boarding, "CHUNK_ROWS", 2)
-    delete, calls = off_boarding.erase_contacts_but_keep_opt_outs, []
+    delete, calls = off_boarding.delete_contacts_mask_messages_and_keep_opt_outs, []
 
     def die_at_the_second_chunk(ids):
         calls.append(ids)
@@ -230,7 +235,9 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
             raise KeyboardInterrupt
         delete(ids)
 
-    monkeypatch.setattr(off_boarding, "erase_contacts_but_keep_opt_outs", die_at_the_second_chunk)
+    monkeypatch.setattr(
+        off_boarding, "delete_contacts_mask_messages_and_keep_opt_outs", die_at_the_second_chunk
+    )
     with pytest.raises(KeyboardInterrupt):
         leave(store)
     assert Contact.objects.count() == 3
@@ -274,7 +281,7 @@ def test_the_export_holds_all_of_the_store_and_nothing_of_another():
     target = List.objects.create(owner=alice, name="all")
     ListMembership.objects.create(list=target, contact=Contact.objects.get(owner=alice))
     enqueue.enqueue_campaign(make_campaign(alice, target).pk)
-    data = b"".join(off_boarding.iter_export_as_zip(alice, by="test"))
+    data = b"".join(off_boarding.audit_and_iter_export_as_zip(alice, by="test"))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         texts = {name: archive.read(name).decode() for name in archive.namelist()}

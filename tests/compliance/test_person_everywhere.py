@@ -16,8 +16,8 @@ from astronote.operations import registry
 from astronote.operations.personal_data import PlaceKind
 from astronote.queues import jobs
 from compliance import elsewhere, rights
-from compliance.person import find_person
-from compliance.search import find_all_traces
+from compliance.person import find_person_at_store_or_all
+from compliance.search import find_traces_left_and_kept_for_a_reason
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, RejectedRow, Suppression
 from messaging.models import WebhookEvent
@@ -60,7 +60,7 @@ def test_every_declaration_is_planted(world):
 
 
 def test_access_hands_out_all_that_is_planted(planted):
-    held = rights.export_person(PHONE, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, by="test")
     text = json.dumps(held, default=str, ensure_ascii=False)
     assert [mark for mark in planted.marks if mark not in text] == []
     tables = {one["what"] for one in held["data"]}
@@ -88,7 +88,7 @@ def test_after_an_erasure_nothing_is_anywhere(planted, capsys):
 def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
     """Texts that only mentioned the person stay, without the mention."""
     other = Contact.objects.filter(phone=OTHER).values().get()
-    rights.erase_or_restrict_person(PHONE, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
     assert Contact.objects.values().get() == other
     masked = {one.model for one in planting.masked_declarations()}
     assert masked and len(list(planting.kept_marks(planted))) >= len(masked)
@@ -106,7 +106,7 @@ def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
 @pytest.mark.slow
 def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world):
     """Each is planted alone, so that none is found for another's sake."""
-    person = find_person(PHONE, None)
+    person = find_person_at_store_or_all(PHONE, None)
     world.person.delete()
     for declaration in registry.personal_data:
         if declaration.model in planting.BY_HAND | planting.NOT_REACHED:
@@ -117,20 +117,31 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
             if name in planting.IDENTITY.get(declaration.model, ()):
                 continue
             planting.plant_text(world, declaration, name, world.other)
-            found = [trace for trace in find_all_traces(person) if not trace.reason]
+            found = [
+                trace
+                for trace in find_traces_left_and_kept_for_a_reason(person)
+                if not trace.reason
+            ]
             table = planting.model_of_declaration(declaration)._meta.db_table
             assert [trace.where for trace in found] == [f"table {table}"], name
-            assert rights.erase_or_restrict_person(PHONE, by="test").unexplained == []
+            assert (
+                rights.erase_or_restrict_person_audit_and_find_traces(
+                    PHONE, by="test"
+                ).traces_left_without_reason
+                == []
+            )
 
 
 def test_the_search_finds_what_is_left_in_other_places(world):
-    person = find_person(PHONE, None)
+    person = find_person_at_store_or_all(PHONE, None)
     world.person.delete()
-    assert [trace for trace in find_all_traces(person) if not trace.reason] == []
+    assert [
+        trace for trace in find_traces_left_and_kept_for_a_reason(person) if not trace.reason
+    ] == []
     planting.plant_session(world)
     made = planting.plant_uploads(world)
     paths = planting.plant_places(world)
-    found = "; ".join(str(trace) for trace in find_all_traces(person))
+    found = "; ".join(str(trace) for trace in find_traces_left_and_kept_for_a_reason(person))
     for path in paths:
         path.unlink()
     for one in made.values():
@@ -198,9 +209,12 @@ def test_a_legal_hold_keeps_all_of_its_store_and_the_contact_is_restricted(plant
 
 def test_an_erasure_at_one_store_leaves_all_of_another(planted):
     bob = make_store("bob")
-    rights.erase_or_restrict_person(PHONE, bob.pk, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, bob.pk, by="test")
     assert Contact.objects.get(phone=PHONE).owner == planted.store
-    text = json.dumps(rights.export_person(PHONE, planted.store.pk, by="test"), default=str)
+    text = json.dumps(
+        rights.collect_held_data_of_person_and_audit(PHONE, planted.store.pk, by="test"),
+        default=str,
+    )
     of_no_store = {"admin.LogEntry"}
     assert "upload-mark" in text
     kept = set(planting.kept_marks(planted))
@@ -209,7 +223,7 @@ def test_an_erasure_at_one_store_leaves_all_of_another(planted):
 
 def test_what_is_erased_does_not_come_back_with_an_import(planted):
     pending = ContactImport.objects.get(status="pending")
-    rights.erase_or_restrict_person(PHONE, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
     done = lifecycle.run_open_import_unless_running(pending.pk)
     assert (done.status, done.processed, done.rejected) == ("completed", 3, 1)
     assert not Contact.objects.filter(phone=PHONE).exists()
@@ -225,7 +239,7 @@ def test_a_temporary_file_in_utf_16_is_searched_whatever_its_mark(world, encodin
     named.write_bytes(f"note of {PHONE}".encode(encoding))
     other.write_bytes(f"note of {OTHER}".encode(encoding))
     try:
-        rights.erase_or_restrict_person(PHONE, by="test")
+        rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
         assert (named.exists(), other.exists()) == (False, True)
     finally:
         named.unlink(missing_ok=True)
@@ -243,5 +257,10 @@ def test_a_press_that_cannot_be_applied_goes_with_the_person(world, provider):
         payload={"from": PHONE, "kind": "gone", "message": 0, "user_agent": LAST},
     )
     assert planting.needles_in(planting.database_dump()) != []
-    assert rights.erase_or_restrict_person(PHONE, by="test").unexplained == []
+    assert (
+        rights.erase_or_restrict_person_audit_and_find_traces(
+            PHONE, by="test"
+        ).traces_left_without_reason
+        == []
+    )
     assert planting.needles_in(planting.database_dump()) == []

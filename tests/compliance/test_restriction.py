@@ -46,7 +46,9 @@ def alice():
     """A store with two contacts, of which the first is restricted."""
     store = make_store()
     make_list(store, 2, birthday="1990-01-01")
-    rights.restrict_person(PHONE, store.pk, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        PHONE, store.pk, reason="disputes the data", by="test"
+    )
     return store
 
 
@@ -76,10 +78,12 @@ def test_a_restricted_contact_is_in_no_audience(alice, message_type):
 
 @pytest.mark.parametrize("message_type", ["marketing", "service"])
 def test_who_is_restricted_after_the_start_is_skipped_before_the_call(alice, sandbox, message_type):
-    rights.lift_restriction(PHONE, by="test")
+    rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = make_campaign(alice, alice.list_set.get(), message_type=message_type)
     enqueue.enqueue_campaign(campaign.pk)
-    rights.restrict_person(PHONE, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        PHONE, reason="disputes the data", by="test"
+    )
     send_all()
     assert [m["destination"] for m in sandbox.messages()] == [OTHER]
     skipped = CampaignMessage.objects.get(to=PHONE)
@@ -136,10 +140,12 @@ def test_a_no_in_a_file_is_kept_though_the_contact_is_not_changed(alice, tmp_pat
 
 @pytest.mark.parametrize("kept_by", ["restriction", "legal hold"])
 def test_retention_removes_nothing_that_belongs_to_a_contact_that_is_kept(alice, kept_by):
-    rights.lift_restriction(PHONE, by="test")
+    rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
     if kept_by == "restriction":
-        rights.restrict_person(PHONE, reason="disputes the data", by="test")
+        rights.wait_and_restrict_contacts_with_phone_and_audit(
+            PHONE, reason="disputes the data", by="test"
+        )
     else:
         Contact.objects.filter(phone=PHONE).update(legal_hold=True)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
@@ -169,7 +175,7 @@ def test_retention_removes_nothing_that_belongs_to_a_contact_that_is_kept(alice,
     OfferViewEvent.objects.update(viewed_at=long_ago)
     NfcScan.objects.update(created_at=long_ago)
     ConversionEvent.objects.update(occurred_at=long_ago)
-    assert retention.run_retention().counts == {
+    assert retention.run_retention_or_raise_if_running().counts == {
         "contacts_contact": 1, "campaigns_redemption": 1, "campaigns_offerviewevent": 1,
         "campaigns_nfcscan": 1, "campaigns_conversionevent": 1, "messaging_directmessage": 1,
     }  # fmt: skip
@@ -190,17 +196,19 @@ def test_retention_keeps_a_restricted_contact_and_takes_it_when_the_restriction_
         is_subscribed=False, unsubscribed_at=days_ago(500), created_at=days_ago(600),
         updated_at=days_ago(500), erase_on="2020-01-01",
     )  # fmt: skip
-    assert retention.run_retention().counts == {"contacts_contact": 1}
+    assert retention.run_retention_or_raise_if_running().counts == {"contacts_contact": 1}
     assert restricted().phone == PHONE
-    rights.lift_restriction(PHONE, by="test")
-    assert retention.run_retention().counts == {"contacts_contact": 1}
+    rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
+    assert retention.run_retention_or_raise_if_running().counts == {"contacts_contact": 1}
 
 
 def test_visits_of_a_restricted_contact_are_not_recorded(alice):
-    rights.lift_restriction(PHONE, by="test")
+    rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = make_campaign(alice, alice.list_set.get(), offer_url="https://example.com/")
     enqueue.enqueue_campaign(campaign.pk)
-    rights.restrict_person(PHONE, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        PHONE, reason="disputes the data", by="test"
+    )
     for message in CampaignMessage.objects.all():
         target = clicks.find_target_url_and_count_visit_unless_robot(
             message.tracking_id, user_agent="Firefox", ip_address="192.0.2.7", is_visit=True
@@ -210,7 +218,7 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
 
 
 def test_the_csv_of_messages_marks_who_is_restricted(alice):
-    rights.lift_restriction(PHONE, by="test")
+    rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
     rights.restrict_person(PHONE, reason="disputes the data", by="test")
     heading, *lines = "".join(message_csv.stream_message_csv_heading_and_lines(campaign.pk)).split()
@@ -276,16 +284,16 @@ def suppressions():
 
 def test_an_objection_without_a_contact_leaves_a_suppression(alice):
     number = "+306900000055"
-    assert rights.withdraw_all_consent(number, alice.pk, by="test") == 0
+    assert rights.withdraw_all_consent_suppress_and_audit(number, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
-    assert rights.withdraw_all_consent(number, by="test") == 0
+    assert rights.withdraw_all_consent_suppress_and_audit(number, by="test") == 0
     assert suppressions() == {(alice.pk, "objection"), (None, "objection")}
     assert phones_suppressed_at_store_or_everywhere(make_store("bob").pk, [number]) == {number}
 
 
 def test_an_objection_of_somebody_who_never_consented_leaves_a_suppression(alice, tmp_path):
     Contact.objects.filter(phone=OTHER).update(is_subscribed=False, service_allowed=False)
-    rights.withdraw_all_consent(OTHER, alice.pk, by="test")
+    rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test")
     assert suppressions() == {(alice.pk, "objection")}
     Suppression.objects.all().delete()
     import_rows(alice, tmp_path, f"{OTHER},X,", consent_source="shop")
@@ -298,8 +306,10 @@ def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "STOP"}])
     replies.wait_and_apply_received_replies()
     assert suppressions() == {(alice.pk, "inbound_stop")}
-    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 1, "now an objection"
-    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
+    assert rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test") == 1, (
+        "now an objection"
+    )
+    assert rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
     assert ConsentEvent.objects.filter(contact=contact, source="objection").count() == 1
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])

@@ -31,7 +31,7 @@ def alice():
 
 
 def run():
-    return retention.run_retention().counts
+    return retention.run_retention_or_raise_if_running().counts
 
 
 @pytest.mark.parametrize("at", IMPOSSIBLE)

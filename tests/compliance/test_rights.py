@@ -13,8 +13,8 @@ from astronote.queues import jobs
 from campaigns import enqueue
 from campaigns.models import CampaignMessage, OfferViewEvent
 from compliance import rights
-from compliance.person import find_person
-from compliance.search import find_all_traces
+from compliance.person import find_person_at_store_or_all
+from compliance.search import find_traces_left_and_kept_for_a_reason
 from contacts.importing import lifecycle
 from contacts.models import Contact, RejectedRow, Suppression
 from messaging import direct_messages, receipts, replies, sending
@@ -102,7 +102,7 @@ def test_everything_held_is_handed_out(stores, capsys):
 
 def test_an_export_says_what_for_how_long_and_what_a_person_may_ask(stores, settings, tmp_path):
     settings.CONTROLLER_NAME, settings.CONTROLLER_CONTACT = "Blue Door Ltd, Athens", "privacy@b.gr"
-    held = rights.export_person(PHONE, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, by="test")
     assert held["controller"]["name"] == "Blue Door Ltd, Athens"
     assert any("Mitto" in one for one in held["recipients"])
     assert any("complaint" in one for one in held["rights"])
@@ -120,12 +120,14 @@ def test_an_export_says_what_for_how_long_and_what_a_person_may_ask(stores, sett
 def test_an_erasure_leaves_the_person_nowhere(stores, capsys):
     Contact.objects.filter(owner=stores[0], phone=PHONE).update(is_subscribed=False)
     before = Suppression.objects.count()
-    person = find_person(PHONE, None)
-    assert [trace for trace in find_all_traces(person) if not trace.reason]
+    person = find_person_at_store_or_all(PHONE, None)
+    assert [trace for trace in find_traces_left_and_kept_for_a_reason(person) if not trace.reason]
     assert any(secret.encode() in dump_of_database() for secret in SECRETS)
     call_command("person", "erase", PHONE, "--yes")
     assert "nothing else is left" in capsys.readouterr().out
-    assert [trace for trace in find_all_traces(person) if not trace.reason] == []
+    assert [
+        trace for trace in find_traces_left_and_kept_for_a_reason(person) if not trace.reason
+    ] == []
     for secret in SECRETS:
         assert secret.encode() not in dump_of_database()
         assert secret.encode().hex().encode() not in dump_of_database()
@@ -151,7 +153,7 @@ def dump_of_redis():
 
 
 def test_an_erasure_at_one_store_is_not_one_at_another(stores):
-    rights.erase_or_restrict_person(PHONE, stores[0].pk, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, stores[0].pk, by="test")
     assert not Contact.objects.filter(owner=stores[0], phone=PHONE).exists()
     other = Contact.objects.get(owner=stores[1], phone=PHONE)
     assert other.first_name == NAME
@@ -173,7 +175,7 @@ def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
     Suppression.objects.all().delete()
     Contact.objects.update(is_subscribed=True)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "stop"}])
-    rights.erase_or_restrict_person(PHONE, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
     assert Suppression.objects.filter(owner=store).count() == 1
     assert not WebhookEvent.objects.filter(status="received").exists()
 

@@ -66,26 +66,26 @@ def test_an_export_at_one_store_holds_no_direct_message_of_another(alice, bob):
     direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
         alice, OTHER, "Somebody else's", key="other"
     )
-    held = rights.export_person(PHONE, alice.pk, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
     texts = [m["text"] for m in rows(held, "messaging.DirectMessage")]
     assert texts == ["Test of alice@example.com"]
-    everywhere = rights.export_person(PHONE, by="test")
+    everywhere = rights.collect_held_data_of_person_and_audit(PHONE, by="test")
     assert len(rows(everywhere, "messaging.DirectMessage")) == 2
 
 
 def test_an_export_at_one_store_holds_its_own_opt_outs(alice, bob):
     for store, number in ((alice, PHONE), (bob, PHONE), (alice, OTHER)):
         Suppression.objects.create(owner=store, phone_hash=phone_hash(number), reason="test")
-    held = rights.export_person(PHONE, alice.pk, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
     assert [one["owner_id"] for one in rows(held, "contacts.Suppression")] == [alice.pk]
-    everywhere = rights.export_person(PHONE, by="test")
+    everywhere = rights.collect_held_data_of_person_and_audit(PHONE, by="test")
     suppressions = rows(everywhere, "contacts.Suppression")
     assert {one["owner_id"] for one in suppressions} == {alice.pk, bob.pk}
 
 
 def test_an_export_at_one_store_holds_the_contact_of_that_store(alice, bob):
     known_at(alice, bob)
-    held = rights.export_person(PHONE, bob.pk, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, bob.pk, by="test")
     assert [one["store"] for one in held["stores"]] == ["bob@example.com"]
     contacts = rows(held, "contacts.Contact")
     assert {one["id"] for one in contacts} == {Contact.objects.get(owner=bob, phone=PHONE).pk}
@@ -104,7 +104,7 @@ def test_an_export_holds_what_belongs_to_the_contact_alone(alice):
         ConsentEvent.objects.create(
             owner=alice, contact=contact, type="subscribed", source=contact.phone
         )
-    held = rights.export_person(PHONE, alice.pk, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
     assert [m["to"] for m in rows(held, "campaigns.CampaignMessage")] == [PHONE]
     assert [v["user_agent"] for v in rows(held, "campaigns.OfferViewEvent")] == [PHONE]
     assert [c["source"] for c in rows(held, "contacts.ConsentEvent")] == [PHONE]
@@ -131,10 +131,10 @@ def test_an_export_at_one_store_holds_its_own_receipts_and_replies(alice, bob):
         )
         payload_of(None, f"of-{store.email}", event_type="dlr")
         payload_of(store, event_type="inbound")
-    held = rights.export_person(PHONE, alice.pk, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
     events = rows(held, "messaging.WebhookEvent")
     assert sorted(one["event_type"] for one in events) == ["dlr", "inbound"]
-    everywhere = rights.export_person(PHONE, by="test")
+    everywhere = rights.collect_held_data_of_person_and_audit(PHONE, by="test")
     assert len(rows(everywhere, "messaging.WebhookEvent")) == 4
 
 
@@ -145,13 +145,13 @@ def test_a_receipt_of_a_direct_message_is_its_stores(alice, bob):
         )
         DirectMessage.objects.filter(pk=message.pk).update(provider_message_id=store.email)
         payload_of(None, store.email, event_type="dlr")
-    held = rights.export_person(PHONE, alice.pk, by="test")
+    held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
     assert len(rows(held, "messaging.WebhookEvent")) == 1
 
 
 def test_that_somebody_asked_is_kept(alice, bob, admin_user):
     known_at(alice, bob)
-    rights.export_person(PHONE, alice.pk, by=admin_user)
+    rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by=admin_user)
     kept = entry("personal data exported")
     assert (kept.actor, kept.owner, kept.details) == (admin_user, alice, {"contacts": 1})
 
@@ -186,7 +186,7 @@ def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
     direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
         alice, OTHER, "Somebody else's", key="other"
     )
-    erasure = rights.erase_or_restrict_person(PHONE, alice.pk, by="test")
+    erasure = rights.erase_or_restrict_person_audit_and_find_traces(PHONE, alice.pk, by="test")
     assert erasure.counts == {
         "contacts_contact": 1, "contacts_listmembership": 1, "messaging_directmessage": 1,
         "messaging_webhookevent": 1, "contacts_rejectedrow": 1, "files_deleted": 1,
@@ -207,7 +207,9 @@ def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
 def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
     known_at(alice)
     upload_of(alice)
-    counts = rights.erase_or_restrict_person(PHONE, alice.pk, by=admin_user).counts
+    counts = rights.erase_or_restrict_person_audit_and_find_traces(
+        PHONE, alice.pk, by=admin_user
+    ).counts
     kept = entry("personal data erased")
     assert (kept.actor, kept.owner) == (admin_user, alice)
     expected = {"erased": counts, "stores_under_legal_hold": 0, "person": phone_hash(PHONE)}
@@ -217,21 +219,21 @@ def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
 
 def test_the_file_of_an_import_under_way_stays_to_be_read(alice):
     upload_of(alice, open=True)
-    rights.erase_or_restrict_person(PHONE, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
     assert ImportFileChunk.objects.count() == 1
 
 
 def test_rows_with_other_last_digits_stay(alice):
     upload_of(alice)
     for number in ("+306900000002", "+306911100001"):
-        rights.erase_or_restrict_person(number, by="test")
+        rights.erase_or_restrict_person_audit_and_find_traces(number, by="test")
     assert RejectedRow.objects.count() == 2
 
 
 def test_a_number_written_without_its_country_is_the_same_person(alice):
     one = upload_of(alice)
     RejectedRow.objects.create(contact_import=one, line=9, reason="x", row=[], value="00000001")
-    rights.erase_or_restrict_person(PHONE, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
     assert list(RejectedRow.objects.values_list("line", flat=True)) == [3]
 
 
@@ -241,7 +243,7 @@ def test_deleting_a_contact_takes_what_is_its_own_and_leaves_what_others_need(al
     contact = Contact.objects.get(phone=PHONE)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
     NfcScan.objects.create(tag=tag, owner=alice, contact=contact)
-    erasure.erase_contacts_but_keep_opt_outs([contact.pk])
+    erasure.delete_contacts_mask_messages_and_keep_opt_outs([contact.pk])
     assert NfcScan.objects.get().contact is None
     assert not ListMembership.objects.filter(contact=contact.pk).exists()
     assert ListMembership.objects.count() == 2
@@ -264,7 +266,7 @@ def test_an_anonymised_contact_keeps_nothing_that_tells_of_a_person(alice):
         awaits_welcome=True,
         erase_on="2030-01-01",
     )
-    erasure.anonymise_contacts_and_messages([contact.pk])
+    erasure.anonymise_contacts_mask_messages_and_keep_opt_outs([contact.pk])
     contact.refresh_from_db()
     told = (
         "phone",
@@ -289,7 +291,9 @@ def test_an_anonymised_contact_keeps_nothing_that_tells_of_a_person(alice):
 def test_a_correction_at_one_store_changes_no_other_and_is_kept(alice, bob, admin_user):
     known_at(alice, bob)
     changes = {"first_name": "Ann", "email": "ann@example.com"}
-    assert rights.correct_person(PHONE, changes, alice.pk, by=admin_user) == 1
+    assert (
+        rights.correct_contacts_with_phone_and_audit(PHONE, changes, alice.pk, by=admin_user) == 1
+    )
     assert Contact.objects.get(owner=alice, phone=PHONE).email == "ann@example.com"
     assert Contact.objects.get(owner=bob, phone=PHONE).first_name == "Name1"
     kept = entry("personal data corrected")
@@ -300,15 +304,19 @@ def test_a_correction_at_one_store_changes_no_other_and_is_kept(alice, bob, admi
 def test_a_correction_that_is_not_possible_changes_nothing(alice, bob):
     known_at(alice, bob)
     with pytest.raises(ValidationError):
-        rights.correct_person(PHONE, {"first_name": "Ann", "email": "nonsense"}, by="test")
+        rights.correct_contacts_with_phone_and_audit(
+            PHONE, {"first_name": "Ann", "email": "nonsense"}, by="test"
+        )
     assert not Contact.objects.filter(first_name="Ann").exists()
     assert not AuditEntry.objects.exists()
 
 
 def test_an_objection_at_one_store_is_none_at_another_and_is_kept(alice, bob, admin_user):
     known_at(alice, bob)
-    assert rights.withdraw_all_consent(PHONE, alice.pk, by=admin_user) == 2
-    assert rights.withdraw_all_consent(PHONE, alice.pk, by=admin_user) == 0, "done before"
+    assert rights.withdraw_all_consent_suppress_and_audit(PHONE, alice.pk, by=admin_user) == 2
+    assert rights.withdraw_all_consent_suppress_and_audit(PHONE, alice.pk, by=admin_user) == 0, (
+        "done before"
+    )
     mine, others = (Contact.objects.get(owner=store, phone=PHONE) for store in (alice, bob))
     assert (mine.is_subscribed, mine.service_allowed) == (False, False)
     assert (others.is_subscribed, others.service_allowed) == (True, True)

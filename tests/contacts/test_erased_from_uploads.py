@@ -51,8 +51,8 @@ def bytes_of(one):
 
 
 def erase():
-    erasure = rights.erase_or_restrict_person(PHONE, by="test")
-    assert erasure.unexplained == []
+    erasure = rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    assert erasure.traces_left_without_reason == []
     return erasure
 
 
@@ -210,7 +210,7 @@ def test_a_file_that_nobody_can_read_is_deleted_and_its_import_cancelled(store):
 def test_a_file_of_another_store_is_left(store):
     bob = make_store("bob")
     one = pending(bob, TEXT.encode())
-    rights.erase_or_restrict_person(PHONE, store.pk, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, store.pk, by="test")
     assert bytes_of(one) == TEXT.encode()
 
 

@@ -2,7 +2,10 @@
 
 import pytest
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
 from astronote.queues import jobs
 from contacts.models import Suppression
 from contacts.phones import phone_hash
@@ -91,9 +94,9 @@ def test_a_store_on_billing_hold_may_not_send():
 
 def test_a_store_without_a_sender_name_sends_under_that_of_the_installation(settings):
     settings.MITTO_SENDER = "OURHOUSE"
-    assert require_eligible_sender(make_store()) == "TESTSHOP"
+    assert own_or_default_sender_or_raise_sending_blocked(make_store()) == "TESTSHOP"
     bob = make_store("bob", sender_name="")
-    assert require_eligible_sender(bob) == "OURHOUSE"
+    assert own_or_default_sender_or_raise_sending_blocked(bob) == "OURHOUSE"
     settings.MITTO_SENDER = ""
     with pytest.raises(SendingBlocked, match="no sender ID"):
-        require_eligible_sender(bob)
+        own_or_default_sender_or_raise_sending_blocked(bob)

@@ -88,7 +88,7 @@ def test_neither_row_nor_screen_nor_export_holds_the_link(alice, contact, admin_
     assert "{{confirm_link}}" in message.text
     page = admin_client.get(f"/admin/messaging/directmessage/{message.pk}/change/").text
     asked = admin_client.get(f"/admin/contacts/optinrequest/{request.pk}/change/").text
-    export = str(rights.export_person(PHONE, by="test"))
+    export = str(rights.collect_held_data_of_person_and_audit(PHONE, by="test"))
     for text in (page, asked, export):
         assert "may we send you offers" in text and signature not in text
     assert list(columns_containing(signature)) == []

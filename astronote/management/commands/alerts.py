@@ -22,7 +22,7 @@ class Command(BaseCommand):
         alerts = Alerts()
         try:
             while True:
-                alerts.check()
+                alerts.check_banners_and_tell_new_and_ended_alerts()
                 time.sleep(SECONDS)
         except KeyboardInterrupt:
             pass

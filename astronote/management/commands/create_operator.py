@@ -25,10 +25,12 @@ class Command(BaseCommand):
 
     def handle(self, *, email: str, role: str, password: str | None, **options: Any) -> None:
         try:
-            account = operators.create_operator(email, role, by="command line", password=password)
+            account = operators.create_operator_and_audit(
+                email, role, by="command line", password=password
+            )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
         self.stdout.write(f"{role} {account.pk} created")
         if not password:
-            link = password_links.make_password_link(account, by="command line")
+            link = password_links.make_password_link_and_audit(account, by="command line")
             self.stdout.write(f"Set the password within 24 hours: {link}")

@@ -38,24 +38,28 @@ class Command(BaseCommand):
             raise CommandError(f"no operator has the e-mail address {email!r}")
         try:
             if options["role"]:
-                operators.change_role(account, options["role"], by=BY)
+                operators.change_role_or_raise_if_own_or_superuser(account, options["role"], by=BY)
             if options["disable"] or options["enable"]:
-                operators.set_active(account, options["enable"], by=BY)
+                operators.set_active_and_audit_ending_sessions_if_disabled(
+                    account, options["enable"], by=BY
+                )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
         if options["end_sessions"]:
-            operators.end_sessions_of(account, by=BY)
+            operators.end_one_or_all_sessions_and_audit(account, by=BY)
         if options["remove_second_factor"]:
-            second_factor.remove(account, by=BY)
+            second_factor.remove_all_factors_and_audit(account, by=BY)
         answer = {
             "id": account.pk,
             "email": account.email,
-            "role": operators.role_of(Operator.objects.get(pk=account.pk)),
+            "role": operators.highest_role_or_superuser_or_empty(
+                Operator.objects.get(pk=account.pk)
+            ),
             "active": account.is_active,
-            "second_factor": second_factor.is_set_up(account),
+            "second_factor": second_factor.has_confirmed_authenticator_app(account),
             "sessions": len(sessions.list_usable_sessions(account)),
         }
         if options["link"]:
-            answer["link"] = password_links.make_password_link(account, by=BY)
+            answer["link"] = password_links.make_password_link_and_audit(account, by=BY)
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if options["json"] else lines)

@@ -6,8 +6,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from astronote.common.postgres_server import raise_if_postgres_unusable
-from astronote.processes.web_server import ListenError, open_listener, serve_on
+from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
+from astronote.processes.web_server import (
+    ListenError,
+    serve_on_until_sigterm,
+    systemd_or_new_listening_socket_or_raise,
+)
 
 
 class Command(BaseCommand):
@@ -25,9 +29,13 @@ class Command(BaseCommand):
     def handle(
         self, *, bind: str, port: int, processes: int, fd: int | None, **options: Any
     ) -> None:
-        raise_if_postgres_unusable()
+        raise_if_postgres_too_old_or_pooled_unless_unreachable()
         try:
-            listener = open_listener(bind, port) if fd is None else socket.socket(fileno=fd)
+            listener = (
+                systemd_or_new_listening_socket_or_raise(bind, port)
+                if fd is None
+                else socket.socket(fileno=fd)
+            )
         except ListenError as error:
             raise CommandError(str(error)) from None
-        serve_on(listener, processes)
+        serve_on_until_sigterm(listener, processes)

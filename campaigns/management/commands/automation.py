@@ -5,7 +5,10 @@ import json
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
+from astronote.accounts.lookup import (
+    get_active_operator_by_email_or_command_error,
+    get_store_by_email_or_id_or_command_error,
+)
 from astronote.common import audit
 from astronote.models import User
 from campaigns.automations import switching
@@ -37,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, type, text, hour, by, **options):
-        actor = get_operator_or_command_error(by) if by else "command line"
+        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
         if options["template"]:
             text = text or _text_of_template_or_command_error(store, options["template"])
         try:
@@ -65,7 +68,7 @@ class Command(BaseCommand):
 
 def _text_of_template_or_command_error(store: str, name: str) -> str:
     template = MessageTemplate.objects.filter(
-        owner=get_store_or_command_error(store), name=name
+        owner=get_store_by_email_or_id_or_command_error(store), name=name
     ).first()
     if template is None:
         raise CommandError(f"the store has no message template {name!r}")

@@ -4,9 +4,12 @@ import json
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
+from astronote.accounts.lookup import (
+    get_active_operator_by_email_or_command_error,
+    get_store_by_email_or_id_or_command_error,
+)
 from astronote.common.languages import language_of_store_or_country
-from astronote.common.store_clock import show_time
+from astronote.common.store_clock import format_time_with_zone_name
 from campaigns.automations import rule_presets, rules
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import AutomationRule
@@ -31,8 +34,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, rule, language, by, **options):
-        owner = get_store_or_command_error(store)
-        actor = get_operator_or_command_error(by) if by else "command line"
+        owner = get_store_by_email_or_id_or_command_error(store)
+        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
         if action in ("on", "off"):
             self._switch_rule_or_command_error(owner, rule, action == "on", actor)
         elif action == "add-presets":
@@ -83,6 +86,7 @@ class Command(BaseCommand):
             messages = [{"contact": row.contact_id, "at": row.at.isoformat()} for row in first]
             answer = {"id": rule.id, "name": rule.name, "messages": total, "first": messages}
             lines = [
-                f"  {show_time(row.at, rule.timezone)} contact {row.contact_id}" for row in first
+                f"  {format_time_with_zone_name(row.at, rule.timezone)} contact {row.contact_id}"
+                for row in first
             ]
             yield answer, "\n".join([f"{rule.name}: {total:,} messages", *lines])

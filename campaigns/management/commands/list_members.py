@@ -4,7 +4,10 @@ import json
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
+from astronote.accounts.lookup import (
+    get_active_operator_by_email_or_command_error,
+    get_store_by_email_or_id_or_command_error,
+)
 from campaigns import list_members
 from campaigns.audience import local_today
 from campaigns.models import Campaign, Segment

@@ -9,7 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import get_operator_or_command_error, get_store_or_command_error
+from astronote.accounts.lookup import (
+    get_active_operator_by_email_or_command_error,
+    get_store_by_email_or_id_or_command_error,
+)
 from astronote.common.counts import counted
 from astronote.common.progress import wait_with_progress_bar
 from astronote.models import User
@@ -70,8 +73,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, name, text, list_name, at, by, wait, **options):
-        owner = get_store_or_command_error(store)
-        account = get_operator_or_command_error(by) if by else None
+        owner = get_store_by_email_or_id_or_command_error(store)
+        account = get_active_operator_by_email_or_command_error(by) if by else None
         actor = account or "command line"
         template = None
         if options["template"]:

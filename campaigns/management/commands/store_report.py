@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from django.core.management.base import BaseCommand
 
-from astronote.accounts.lookup import get_store_or_command_error
+from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
 from campaigns.audience import local_today
 from campaigns.reports import store_days_as_csv, store_report
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--last", type=date.fromisoformat, help="default: today")
 
     def handle(self, *, store, first, last, **options):
-        owner = get_store_or_command_error(store)
+        owner = get_store_by_email_or_id_or_command_error(store)
         last = last or local_today(owner)
         audit.write_entry("report exported", owner, by="command line", owner_id=owner.pk)
         first = first or last - timedelta(days=29)

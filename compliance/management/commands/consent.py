@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import get_store_or_command_error
+from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common.counts import counted
 from compliance import rights
 from contacts.consent_records import (
@@ -61,17 +61,19 @@ class Command(BaseCommand):
     def handle(self, *, action: str, number: str, store: str, **options: Any) -> None:
         contact = _get_contact_or_command_error(number, store)
         if action == "record":
-            self._record_consent(contact, **options)
+            self._record_consent_or_command_error(contact, **options)
         elif action == "ask":
-            self._ask_for_consent(contact)
+            self._send_opt_in_request_or_command_error(contact)
         elif options["messages"] == ALL_MESSAGES:
-            count = rights.withdraw_all_consent(contact.phone or "", contact.owner_id, by=BY)
+            count = rights.withdraw_all_consent_suppress_and_audit(
+                contact.phone or "", contact.owner_id, by=BY
+            )
             self.stdout.write(f"{counted(count, 'consent')} withdrawn")
         else:
             changed = record_opt_out_and_audit(contact, MessageType(options["messages"]), by=BY)
             self.stdout.write("recorded" if changed else "the contact had opted out before")
 
-    def _ask_for_consent(self, contact: Contact) -> None:
+    def _send_opt_in_request_or_command_error(self, contact: Contact) -> None:
         try:
             request = opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by=BY)
         except SendingBlocked as blocked:
@@ -83,7 +85,9 @@ class Command(BaseCommand):
             else "is asked after the store's quiet hours"
         )
 
-    def _record_consent(self, contact: Contact, *, messages: str, **options: Any) -> None:
+    def _record_consent_or_command_error(
+        self, contact: Contact, *, messages: str, **options: Any
+    ) -> None:
         at = options["at"]
         if messages == ALL_MESSAGES or not at or not options["given"]:
             raise CommandError("name --given, --at and one type of --messages")
@@ -103,7 +107,7 @@ class Command(BaseCommand):
 
 
 def _get_contact_or_command_error(number: str, store: str) -> Contact:
-    owner = get_store_or_command_error(store)
+    owner = get_store_by_email_or_id_or_command_error(store)
     try:
         phone = parse_phone_to_e164_or_raise_unusable(
             number, phone_region_of_store_or_default(owner)

@@ -9,7 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from compliance.decisions import iter_decisions, repeat_unknown_decisions
+from compliance.decisions import (
+    iter_decisions_of_audit_trail_then_opt_outs,
+    repeat_unknown_decisions_and_audit,
+)
 
 
 class Command(BaseCommand):
@@ -25,14 +28,14 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str, source: Path | None, **options: Any) -> None:
         if action == "list":
-            for decision in iter_decisions():
+            for decision in iter_decisions_of_audit_trail_then_opt_outs():
                 self.stdout.write(json.dumps(decision))
             return
         if source is None:
             raise CommandError("name the list with --from FILE")
         try:
             with open(source) as lines:
-                repeated = repeat_unknown_decisions(lines, by="command line")
+                repeated = repeat_unknown_decisions_and_audit(lines, by="command line")
         except OSError as error:
             raise CommandError(f"{source} cannot be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_store_or_command_error
+from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common.counts import counted
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
@@ -50,9 +50,9 @@ class Command(BaseCommand):
             phone = parse_phone_to_e164_or_raise_unusable(number, settings.DEFAULT_PHONE_REGION)
         except UnusableCell as problem:
             raise CommandError(str(problem)) from None
-        owner_id = get_store_or_command_error(store).pk if store else None
+        owner_id = get_store_by_email_or_id_or_command_error(store).pk if store else None
         if action == "export":
-            held = rights.export_person(phone, owner_id, by=BY)
+            held = rights.collect_held_data_of_person_and_audit(phone, owner_id, by=BY)
             if path := options["html"]:
                 path.write_text(access.held_data_as_html_page(held), encoding="utf-8")
                 self.stdout.write(f"{path} written")
@@ -61,20 +61,24 @@ class Command(BaseCommand):
         elif action == "correct":
             changes = _parse_field_changes(options["set"])
             try:
-                count = rights.correct_person(phone, changes, owner_id, by=BY)
+                count = rights.correct_contacts_with_phone_and_audit(
+                    phone, changes, owner_id, by=BY
+                )
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from None
             self.stdout.write(f"corrected at {counted(count, 'store')}")
         elif action == "object":
-            count = rights.withdraw_all_consent(phone, owner_id, by=BY)
+            count = rights.withdraw_all_consent_suppress_and_audit(phone, owner_id, by=BY)
             self.stdout.write(f"{counted(count, 'consent')} withdrawn; the number is suppressed")
         elif action == "restrict":
             if not options["reason"]:
                 raise CommandError("say why with --reason, such as --reason 'disputes the data'")
-            count = rights.restrict_person(phone, owner_id, reason=options["reason"], by=BY)
+            count = rights.wait_and_restrict_contacts_with_phone_and_audit(
+                phone, owner_id, reason=options["reason"], by=BY
+            )
             self.stdout.write(f"restricted at {counted(count, 'store')}")
         elif action == "lift":
-            count = rights.lift_restriction(phone, owner_id, by=BY)
+            count = rights.lift_restrictions_of_contacts_with_phone(phone, owner_id, by=BY)
             self.stdout.write(f"no longer restricted at {counted(count, 'store')}")
         else:
             self._confirm_erase_and_verify(
@@ -87,7 +91,7 @@ class Command(BaseCommand):
         """Erase after a confirmation, and say what a search for the person still finds."""
         if not yes and input(f"Erase this number {scope_text} for good? [y/N] ").lower() != "y":
             raise CommandError("nothing was erased")
-        erasure = rights.erase_or_restrict_person(e164_phone, owner_id, by=BY)
+        erasure = rights.erase_or_restrict_person_audit_and_find_traces(e164_phone, owner_id, by=BY)
         for kind, count in erasure.counts.items():
             self.stdout.write(f"{kind}: {count}")
         for owner in erasure.restricted:
@@ -98,8 +102,10 @@ class Command(BaseCommand):
         for trace in erasure.left:
             if trace.reason:
                 self.stdout.write(f"kept: {trace}")
-        if erasure.unexplained:
-            raise CommandError(f"still in {', '.join(map(str, erasure.unexplained))}")
+        if erasure.traces_left_without_reason:
+            raise CommandError(
+                f"still in {', '.join(map(str, erasure.traces_left_without_reason))}"
+            )
         self.stdout.write(
             "searched every table and column, uploaded and temporary files, sessions and Redis for"
             " number, e-mail address and full name: nothing else is left"

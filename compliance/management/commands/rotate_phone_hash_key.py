@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
 from astronote.common.counts import counted
-from compliance.known_numbers import iter_known_numbers
+from compliance.known_numbers import iter_numbers_of_contacts_messages_and_replies
 from contacts import phone_hash_rotation
 
 

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("", total=None)
             try:
-                run = retention.run_retention(
+                run = retention.run_retention_or_raise_if_running(
                     dry_run=dry_run,
                     progress=lambda row_count: bar.advance(task, row_count),
                     by="command line",

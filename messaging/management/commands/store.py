@@ -10,8 +10,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Field
 
-from astronote.accounts.eligibility import SendingBlocked, require_eligible_sender
-from astronote.accounts.lookup import get_store_or_command_error
+from astronote.accounts.eligibility import (
+    SendingBlocked,
+    own_or_default_sender_or_raise_sending_blocked,
+)
+from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
 from messaging.credits import get_or_create_wallet
 
@@ -65,7 +68,7 @@ class Command(BaseCommand):
                 settings=sorted(changes),
             )
         try:
-            may_send = f"as {require_eligible_sender(owner)}"
+            may_send = f"as {own_or_default_sender_or_raise_sending_blocked(owner)}"
         except SendingBlocked as blocked:
             may_send = f"no: {blocked}"
         wallet = get_or_create_wallet(owner.pk)
