@@ -190,7 +190,7 @@ async def _require_upload_path_and_operator_session_or_refuse(scope: Any) -> Non
     key = parse_cookie(scope.headers.get("cookie") or "").get(settings.SESSION_COOKIE_NAME, "")
     loop = asyncio.get_running_loop()
     if not is_taken or not await loop.run_in_executor(
-        _operator_threads, _is_session_of_operator, key
+        _operator_threads, _is_unexpired_session_of_active_operator, key
     ):
         raise _too_large_error(LARGE_BYTES)
 

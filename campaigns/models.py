@@ -548,7 +548,7 @@ class Automation(models.Model):
         zone = self.owner.timezone if self.owner_id else "UTC"
         today = database_now().astimezone(ZoneInfo(zone)).date()
         quiet_until = limits.find_quiet_hours_end_unless_exempt(
-            hour_on_day(today, hour, zone), self.message_type, zone
+            utc_time_of_first_or_nearest_hour_on_day(today, hour, zone), self.message_type, zone
         )
         if quiet_until and quiet_until.date() > today:
             raise ValidationError(

@@ -100,7 +100,7 @@ def erase_or_restrict_person_audit_and_find_traces(
             restriction.wait_for_sends_restrict_contact_and_audit(
                 contact.pk, reason=HELD_REASON, by=by
             )
-        counts: dict[str, int] = dict(uploads.erase_from_uploads(person))
+        counts: dict[str, int] = dict(uploads.delete_finished_uploads_and_rewrite_open_ones(person))
         counts |= erase_or_mask_person_and_count_by_table(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
         counts["temporary_files"] = elsewhere.delete_declared_temp_files_naming_person(

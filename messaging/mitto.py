@@ -341,7 +341,7 @@ def interpret_status_response(
     return MessageReport(
         str(body.get("deliveryStatus") or body.get("status") or ""),
         mask_runs_of_7_or_more_digits(error_words_or_empty(body.get("description"))),
-        parse_time_or_none(str(body.get("updatedAt") or "")),
+        parse_time_as_utc_or_none(str(body.get("updatedAt") or "")),
         text=str(body.get("text") or sms.get("text") or ""),
         destination=str(body.get("destination") or ""),
         parts=parts if isinstance(parts, int) else None,

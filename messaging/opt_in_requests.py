@@ -103,7 +103,7 @@ def get_or_send_opt_in_request_or_raise_blocked(
             contact=contact,
             purpose=OptInPurpose.DOUBLE_OPT_IN,
             **own_or_standard_opt_in_question_of(store)._asdict(),
-            meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program(by)},
+            meta=dict(led_to_it or {}) | {"asked_by": audit.audit_name_of_account_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
         if not limits.find_current_quiet_hours_end_unless_exempt(
@@ -129,7 +129,7 @@ def send_or_close_waiting_opt_in_requests() -> dict[str, int]:
         if not acquired or not waiting.exists():
             return {}
         counts = {"sent": 0, "closed": _close_and_audit_requests_waiting_too_long()}
-        stores = User.objects.eligible_to_send_with_sender().filter(
+        stores = User.objects.eligible_to_send_annotated_with_sender().filter(
             pk__in=waiting.values("contact__owner")
         )
         for store in stores.order_by("pk"):
@@ -237,7 +237,7 @@ def _enqueue_request_messages_and_mark_sent(store: User, requests: Sequence[OptI
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
-    sender = require_eligible_sender(store)
+    sender = own_or_default_sender_or_raise_sending_blocked(store)
     messages = write_and_enqueue_direct_messages_or_raise_blocked(
         store,
         [

@@ -8,7 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
-from astronote.common.languages import Language, language_of_country, language_of_store_or_country
+from astronote.common.languages import (
+    Language,
+    language_of_country_or_english,
+    language_of_store_or_country,
+)
 from messaging.reply_reading import read_consent_request_of_reply
 from messaging.statuses import ConsentRequest
 from messaging.text import Template

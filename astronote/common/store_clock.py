@@ -70,7 +70,7 @@ def utc_time_of_first_or_nearest_hour_on_day(day: date, hour: int, zone_name: st
     return local.replace(fold=1).astimezone(UTC)  # clocks skip the end of the day
 
 
-def show_time(moment: datetime, zone_name: str) -> str:
+def format_time_with_zone_name(moment: datetime, zone_name: str) -> str:
     """A time such as `28 Nov 2026, 06:46 Europe/Athens`, as the store's clocks show it."""
     local = moment.astimezone(ZoneInfo(zone_name))
     return f"{local:%-d %b %Y, %H:%M} {zone_name}{offset_suffix_if_shown_twice(moment, zone_name)}"

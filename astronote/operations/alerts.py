@@ -20,7 +20,7 @@ from django.db import OperationalError, close_old_connections
 from django.utils import timezone
 
 from astronote.accounts.models import Operator
-from astronote.common.store_clock import show_time
+from astronote.common.store_clock import format_time_with_zone_name
 from astronote.operations import registry
 from astronote.operations.registry import Notice
 
@@ -82,8 +82,11 @@ class Alerts:
 
     def _post_and_mail_to_all_recipients(self, text: str, url: str, since: datetime) -> bool:
         """Tell everybody; whether it reached anybody who wants to know."""
-        body = f"{text}\nSince {show_time(since, 'UTC')}. {settings.PUBLIC_WEB_BASE_URL}{url}"
-        was_told = [_post(body)] if settings.ALERT_WEBHOOK_URL else []
+        link = f"{settings.PUBLIC_WEB_BASE_URL}{url}"
+        body = f"{text}\nSince {format_time_with_zone_name(since, 'UTC')}. {link}"
+        was_told = (
+            [_post_alert_to_webhook_or_log_failure(body)] if settings.ALERT_WEBHOOK_URL else []
+        )
         if settings.EMAIL_URL:
             was_told += [
                 _mail_alert_or_log_failure(address, text, body) for address in self._recipients

@@ -341,7 +341,7 @@ class _RowValidator:
         if birthday is None:
             dropped += unread_birthdays
         first, last = (
-            compose(name) for name in self._first_and_last_name_or_drop_cells(cells, dropped)
+            compose_to_nfc(name) for name in self._first_and_last_name_or_drop_cells(cells, dropped)
         )
         email = self._email_or_drop_cell(cells, dropped) if self.email_at else ""
         gender = self._gender_or_drop_cell(cells, dropped) if self.genders else None

@@ -101,7 +101,7 @@ def test_an_operator_switches_mails_on_and_gets_those_of_a_stop(operator):
     operator.post("/admin/account/alerts/")
     mail.outbox.clear()
     sending_stop.let_sending_go_on_or_raise(StopReason.ACCOUNT_REFUSED, by="test")
-    alerts.check()
+    alerts.check_banners_and_tell_new_and_ended_alerts()
     assert not mail.outbox
 
 

@@ -106,7 +106,9 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     uploaded = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "a.csv", [b"phone\n+306900000008\n"]
     )
-    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(
+        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
+    )
     # Before any job has run, a worker finds nothing to send.
     assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
@@ -219,7 +221,9 @@ def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, 
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
     stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now())
-    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
+    off_boarding.off_board_or_change_erase_day_and_enqueue(
+        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
+    )
     assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
 
 

@@ -108,7 +108,9 @@ def test_a_restricted_contact_gets_no_test(alice, sandbox):
             alice, PHONE, "Test", key="k"
         )
     direct_messages.get_or_enqueue_direct_message_or_raise_blocked(alice, OTHER, "Test", key="k")
-    rights.restrict_person(OTHER, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        OTHER, reason="disputes the data", by="test"
+    )
     send_all()
     assert sandbox.messages() == []
     assert DirectMessage.objects.get().error_code == "restricted"
@@ -220,7 +222,9 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
 def test_the_csv_of_messages_marks_who_is_restricted(alice):
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
-    rights.restrict_person(PHONE, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        PHONE, reason="disputes the data", by="test"
+    )
     heading, *lines = "".join(message_csv.stream_message_csv_heading_and_lines(campaign.pk)).split()
     assert heading.endswith(",reason,restricted")
     assert [line.rsplit(",", 1)[1] for line in lines] == ["yes", ""]
@@ -341,7 +345,9 @@ def test_a_question_that_waited_is_not_sent_once_the_contact_is_restricted(alice
     Contact.objects.filter(phone=OTHER).update(is_subscribed=False)
     contact = Contact.objects.select_related("owner").get(phone=OTHER)
     opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
-    rights.restrict_person(OTHER, reason="disputes the data", by="test")
+    rights.wait_and_restrict_contacts_with_phone_and_audit(
+        OTHER, reason="disputes the data", by="test"
+    )
     send_all()
     assert sandbox.messages() == []
     message = DirectMessage.objects.get()

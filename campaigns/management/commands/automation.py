@@ -45,7 +45,7 @@ class Command(BaseCommand):
             text = text or _text_of_template_or_command_error(store, options["template"])
         try:
             automation = _create_change_or_get_automation_and_audit_or_raise(
-                get_store_or_command_error(store), type, text, hour, actor
+                get_store_by_email_or_id_or_command_error(store), type, text, hour, actor
             )
             if action != "show":
                 switching.switch_automation_and_audit_or_raise(automation, action == "on", by=actor)

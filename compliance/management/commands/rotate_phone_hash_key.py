@@ -23,7 +23,7 @@ class Command(BaseCommand):
         if not settings.PHONE_HASH_KEY_OLD:
             raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
         changed = phone_hash_rotation.rehash_holds_and_count_rehashed_suppressions(
-            iter_known_numbers()
+            iter_numbers_of_contacts_messages_and_replies()
         )
         audit.write_entry("suppressions hashed anew", by="command line", count=changed)
         self.stdout.write(
