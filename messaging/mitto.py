@@ -8,6 +8,7 @@ in bulk are in `polling.py`, webhooks in `webhooks.py`.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -486,7 +487,7 @@ def _retry_after_seconds(header_value: str | None) -> float | None:
             seconds = (parsedate_to_datetime(header_value) - datetime.now(UTC)).total_seconds()
         except (TypeError, ValueError):
             return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS) if math.isfinite(seconds) else None
 
 
 def mask_runs_of_7_or_more_digits(text: str) -> str:
