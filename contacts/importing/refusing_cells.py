@@ -119,7 +119,7 @@ for _beginning in (
 ):
     _others = _TELLING_BEGINNINGS.get(_beginning[:3], ())
     _TELLING_BEGINNINGS[_beginning[:3]] = (*_others, _beginning)
-_TELLING_WORDS = {"passed", "off"} | _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
+_TELLING_WORDS = {"passed", "off", "plus"} | _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
 
 
 def _may_be_part_of_refusal(word: str) -> bool:
@@ -188,6 +188,9 @@ _NUMBERS = frozenset(
     if concepts & {"number", "phone", "mobile"} and len(word) >= 4
 ) | {"νουμερο"}
 MAX_WORDS_OF_CLAUSE = 12
+# `Plus de SMS` is no more of them to most, and who means the opposite loses little.
+_NO_MORE = frozenset([("plus", "de"), ("plus", "d"), ("plus", "aucun"), ("plus", "aucune")])
+MAX_WORDS_OF_NO_MORE = 5
 
 
 def cell_refuses_messages(cell_text: str) -> bool:
@@ -386,6 +389,10 @@ def _clause_refuses(words: list[str]) -> bool:
         if word in _NEGATIONS and _are_messages(words[at + 1 : at + MAX_WORDS_OF_CLAUSE]):
             return True
         nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
+        if tuple(words[at : at + 2]) in _NO_MORE and _are_messages(
+            words[at + 2 : at + MAX_WORDS_OF_NO_MORE]
+        ):
+            return True
         if word in NEGATIONS and _are_messages(nearby):
             return True  # in Turkish the negation comes last
         concepts = _concepts_of([word])
