@@ -64,7 +64,8 @@ LANGUAGES = {
         "одјављ одјавио одјавила",
     ),
     "tr": Language(
-        "evet", "hayır hayir", "degil istemiyor istemez", "mesaj gonder reklam ileti aranma arama",
+        "evet var onay onayli", "hayır hayir yok ret reddedildi", "degil istemiyor istemez",
+        "mesaj gonder reklam ileti aranma arama",
         "abonelikten",
     ),
     "ru": Language(
