@@ -59,10 +59,16 @@ CONCEPTS = {
         "parent guardian mother father mutter vater madre padre mere pere spouse partner wife "
         "husband kin assistant manager staff agent salesperson rep representative "
         "referrer referee reference referred referral vendor supplier lieferant proveedor "
-        "fornitore fournisseur προμηθευτησ μητερα πατερασ συζυγοσ κηδεμονα seller stylist "
+        "fornitore fournisseur προμηθευτησ μητερα πατερασ συζυγοσ κηδεμονασ eltern elternteil "
+        "seller stylist "
         "therapist doctor driver owner sales employee mitarbeiter berater dipendente empleado "
         "courier carrier receptionist instructor trainer teacher school bank "
         "insurance hotel parents guardians tuteur tutor genitore dealer broker"
+    ),
+    "guardian": (
+        "parent parents guardian guardians mother father mutter vater madre padre mere pere "
+        "tuteur tutor genitore μητερα πατερασ κηδεμονασ eltern elternteil "
+        "γονεασ γονεα γονεισ γονεων"
     ),
     "shop": (
         "store shop branch filiale tienda negozio magasin boutique καταστημα καταστηματοσ "
@@ -270,6 +276,11 @@ CONCEPTS = {
         "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing lopd "
         "lgpd agb cgv cgu condiciones condizioni οροι ορων ορουσ επεξεργασια επεξεργασιασ"
     ),
+    # What a consent may be for, beside messages and the processing of data.
+    "profiling": (
+        "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
+        "προφιλ καταρτιση"
+    ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
         "ενημερωτικων bulletin infolettre mailings"
@@ -405,7 +416,7 @@ _PHRASES = {
         "optin": "opt in, opted in, opts in, opt ins",
         "donot": "do not, don t, does not, must not",
         "signup": "sign up, signed up",
-        "sms": "text message, text messages",
+        "sms": "text message, text messages, text msg, text msgs, sms msg, sms message",
         "birthdate": "ne le, ne e le, nee le, data nascita",
         "cellphone": "cell phone",
         "landline": "land line, fixed line",
@@ -539,7 +550,29 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
         if abs(len(known) - len(word)) <= 2
     ]
     close = get_close_matches(word, similar, 1, _FUZZY_MIN_RATIO)
-    return (close[0] if close else word,)
+    return (close[0] if close else _word_cut_short_or_empty(word) or word,)
+
+
+# A word of consent is not guessed from its beginning: `Public` is not `publicité`.
+_CONCEPTS_CUT_SHORT = (
+    {"birthday"}, {"birth"}, {"phone"}, {"mobile"}, {"first_name"}, {"last_name"}, {"gender"},
+)  # fmt: skip
+_MIN_LETTERS_CUT = 3
+
+
+def _word_cut_short_or_empty(word: str) -> str:
+    """The known word that a word begins, if all that it begins mean one thing: `Cumple`."""
+    begun = [known for known in _LONG_WORDS if known.startswith(word)]
+    concepts = [CONCEPTS_BY_WORD[known] for known in begun]
+    is_cut = all(len(known) >= len(word) + _MIN_LETTERS_CUT for known in begun)
+    if (
+        begun
+        and is_cut
+        and concepts[0] in _CONCEPTS_CUT_SHORT
+        and concepts.count(concepts[0]) == len(begun)
+    ):
+        return min(begun, key=len)
+    return ""
 
 
 def compound_parts_or_empty(word: str) -> tuple[str, ...]:

@@ -178,6 +178,27 @@ def heading_names_notes(text: str) -> bool:
     return any("note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text))
 
 
+def heading_is_of_other_channel(text: str) -> bool:
+    """Whether a heading names a way of contact that is not SMS, and nothing else: `Post`, `Calls`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return (
+        read_heading(text).is_sure
+        and not concepts.isdisjoint(_OTHER_CHANNELS)
+        and concepts.isdisjoint(_NOT_OF_CHANNEL_ALONE)
+    )
+
+
+_OTHER_CHANNELS = frozenset({"whatsapp", "email", "newsletter", "call", "post"})
+_NOT_OF_CHANNEL_ALONE = frozenset(
+    {"sms", "mobile", "optout", "not", "detail", "label", "contact", "note", "status"}
+)
+
+
 def heading_is_of_second_surname(text: str) -> bool:
     """Whether a column holds the second of two family names: `Apellido materno`, `2º apellido`.
 
@@ -498,6 +519,12 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         # `DSGVO am` has dates of consent.
         meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
         return Heading(meaning, channel=Channel.PRIVACY)
+    if "profiling" in concepts:
+        if concepts & _OF_MESSAGES_OR_DATA:
+            is_sure = False  # `Consenso marketing e profilazione` is of both
+        elif positive or negative:
+            # Neither its yes nor its no is one to messages.
+            return Heading(Meaning.OTHER, is_sure=is_sure)
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
@@ -557,6 +584,20 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     return Heading(meaning, 0, channel, is_sure)
 
 
+_OF_MESSAGES_OR_DATA = frozenset(
+    {
+        "sms",
+        "topic",
+        "newsletter",
+        "email",
+        "call",
+        "post",
+        "contact",
+        "phone",
+        "whatsapp",
+        "privacy",
+    }
+)
 _OBJECTS_OF_OPT_OUTS = frozenset(
     {"optin", "topic", "newsletter", "sms", "email", "call", "contact", "person", "phone", "date"}
 )
