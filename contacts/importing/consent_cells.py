@@ -96,7 +96,8 @@ NEGATIONS = (
 # With a negation they say that nobody has answered: `not set`, `no response`, `keine Angabe`.
 UNANSWERED_WORDS = (
     "set specified asked known recorded answered answer response responded defined applicable "
-    "stated collected provided information angegeben angabe gefragt bekannt erfasst antwort "
+    "stated collected provided information available disponible disponibile verfugbar angegeben "
+    "angabe gefragt bekannt erfasst antwort "
     "renseigne precise repondu reponse demande defini connu especificado indicado respuesta "
     "preguntado definido specificato indicato risposta chiesto definito δηλωμενο απαντηση "
     "ορισμενο γνωστο ερωτηθηκε"

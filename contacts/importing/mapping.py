@@ -77,6 +77,7 @@ CONTENT_SAMPLE_ROWS = 200
 # The share of a column's cells that must look like values of a field.
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
+MIN_SHARE_OF_NAMES_APART = 0.9
 MAX_NAME_LENGTH = 60
 MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
@@ -550,7 +551,7 @@ class _Guess:
                 column.meaning == Meaning.UNKNOWN
                 or (has_dependants and canonical_heading_words(column.text) == ("owner",))
             )
-            and len(set(column.cells)) * 2 > len(column.cells)
+            and len(set(column.cells)) >= MIN_SHARE_OF_NAMES_APART * len(column.cells)
             and column.matching_share(_looks_like_full_name) >= MIN_NAME_SHARE
             and _given_name_share(column) >= MIN_VALUE_SHARE
         ]
@@ -785,7 +786,12 @@ class _Guess:
                 )
             else:
                 in_doubt = _row_numbers_of_negated_values(column)
-                if column.meaning == Meaning.STATUS and _holds_different_letters(column):
+                is_of_unknown_thing = not column.heading.is_sure and _divides_customers_in_two(
+                    column
+                )  # `Status zgody`
+                if column.meaning == Meaning.STATUS and (
+                    _holds_different_letters(column) or is_of_unknown_thing
+                ):
                     in_doubt |= column.row_numbers_matching(bool)
                 if _has_answers_not_all_yes(set(column.all_cells)):
                     in_doubt |= column.row_numbers_matching(

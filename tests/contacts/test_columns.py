@@ -1018,8 +1018,9 @@ def test_a_consent_to_profiling_says_nothing_of_messages():
 )
 def test_two_states_again_and_again_are_asked_about_in_a_short_list_too(states):
     cells = [states[at] for at in (0, 1, 0, 0, 1)]
-    problem = guessed({"Mobile": [*PHONES, "+306944000218"], "Xyzdurumu": cells})[2]
-    assert "Xyzdurumu may say who agreed" in problem
+    for heading in ("Xyzdurumu", "Status zgody"):
+        problem = guessed({"Mobile": [*PHONES, "+306944000218"], heading: cells})[2]
+        assert f"{heading} may say who agreed" in problem
 
 
 @pytest.mark.parametrize("heading", ["Data retragerii acordului", "Xyz"])
