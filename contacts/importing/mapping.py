@@ -98,6 +98,7 @@ MAX_DIFFERENT_BEGINNING = 4
 # So many rows show that a column has two values and no more; or fewer, if each comes again.
 MIN_ROWS_OF_TWO_KINDS = 8
 MIN_ROWS_OF_TWO_REPEATED_KINDS = 5
+FIRST_YEAR_OF_CONSENTS = 1990
 # A column of customer numbers counts up: this share of its steps is small.
 SERIAL_STEP = 10
 MIN_SERIAL_SHARE = 0.8
@@ -1058,23 +1059,31 @@ def _holds_recent_dates_of_few(column: _Column) -> bool:
         len(column.all_cells) * 2 < len(column.rows)
         and bool(column.cells)
         and column.matching_share(looks_like_date) == 1
-        and not _are_birthdays_of_adults(column)
+        and not _are_older_than_consents(column)
     )
+
+
+def _are_older_than_consents(column: _Column) -> bool:
+    """Whether most dates are older than messages are: birthdays, not dates of consent."""
+    values = set(column.all_cells)
+    years = [int(year) for value in values for year in _YEAR.findall(value)[:1]]
+    return sum(year < FIRST_YEAR_OF_CONSENTS for year in years) * 2 > len(values)
 
 
 def _divides_customers_in_two(column: _Column) -> bool:
     """Whether the cells tell two kinds of customers apart, and so may tell who said no.
 
-    There are two values again and again, or one that some have, or dates that some have.
+    There are two values again and again, or one that some have, or dates that some have and that
+    are no birthdays.
     """
     values = set(column.all_cells)
     has_blanks = len(column.all_cells) < len(column.rows)
     if has_blanks and column.cells and column.matching_share(looks_like_date) == 1:
-        return True
+        return not _are_older_than_consents(column)
     rows_by_value = Counter(column.rows)
     is_repeated = all(count > 1 for count in rows_by_value.values())
     return (
-        len(values) + has_blanks == 2
+        (len(values) + has_blanks == 2 or (len(values) == 2 and is_repeated))
         and len(column.rows)
         >= (MIN_ROWS_OF_TWO_REPEATED_KINDS if is_repeated else MIN_ROWS_OF_TWO_KINDS)
         and (
@@ -1231,7 +1240,10 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
         says_something = answered or column.matching_share(looks_like_date)
-        return "ask" if cells and (says_something or _could_be_answers(column)) else ""
+        may_say_something = _could_be_answers(column) or (
+            _holds_codes(column) and _divides_customers(column)
+        )
+        return "ask" if cells and (says_something or may_say_something) else ""
     if is_other:
         if has_sms_consent_column:
             return ""

@@ -982,6 +982,8 @@ def test_a_preferred_channel_beside_consent_to_sms_is_not_asked_about():
         ("Gutschein-SMS", ["Ja", "Nein", "Ja", "Ja"]),
         ("Birthday texts", ["Yes", "No", "Yes", "Yes"]),
         ("Πόντοι SMS", ["ναι", "όχι", "ναι", "ναι"]),
+        ("Text Opt Status", ["1", "-1", "0", "1"]),
+        ("Marketing", ["1", "2", "0", "1"]),
         ("Post", ["oui", "non", "oui", "oui"]),
         ("Muted", ["0", "1", "0", "0"]),
     ],
@@ -1021,6 +1023,15 @@ def test_two_states_again_and_again_are_asked_about_in_a_short_list_too(states):
     for heading in ("Xyzdurumu", "Status zgody"):
         problem = guessed({"Mobile": [*PHONES, "+306944000218"], heading: cells})[2]
         assert f"{heading} may say who agreed" in problem
+
+
+@pytest.mark.parametrize("heading", ["Doğum", "Xyz"])
+def test_two_states_and_blanks_are_asked_about_and_birthdays_are_not(heading):
+    states = ["E", "H", "E", "", "H", ""]
+    mobiles = [f"+3069440002{at}" for at in ("23", "30", "42", "58", "69", "77")]
+    assert f"{heading} may say" in guessed({"Mobile": mobiles, heading: states})[2]
+    born = ["12.05.1980", "25.06.1971", "", "04.11.1999", "", "01.02.1965"]
+    assert not guessed({"Mobile": mobiles, heading: born})[2]
 
 
 @pytest.mark.parametrize("heading", ["Data retragerii acordului", "Xyz"])
