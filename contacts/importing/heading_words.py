@@ -24,7 +24,8 @@ CONCEPTS = {
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
-        "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer"
+        "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer cep "
+        "telemovel komorka komorkowy"
     ),
     "sms": (
         "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
@@ -93,7 +94,7 @@ CONCEPTS = {
         "recapito recapiti contact contacts kontakt kontakte contacto contactos contatto contatti "
         "επαφη επαφησ επικοινωνια επικοινωνιασ contacter contactar contattare kontaktieren"
     ),
-    "name": "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm",
+    "name": "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm nume",
     "given": "given fore christian forenames vor givenname μικρο baptismal rufname",
     "first": "first 1st erster primer primero primo premier πρωτο",
     "last": (
@@ -102,19 +103,19 @@ CONCEPTS = {
     ),
     "first_name": (
         "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
-        "givenname firstnames imie jmeno krestni"
+        "givenname firstnames imie jmeno krestni prenume adi"
     ),
     "last_name": (
         "lastname lastnames surname surnames lname nachname nachnamen familienname zuname "
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
-        "nazwisko prijmeni"
+        "nazwisko prijmeni soyadi soyad"
     ),
     "paternal": "paterno paternal",
     "maternal": "materno maternal",
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
         "nominativo full whole complete completo complet voller vollstandiger display fullname "
-        "ονοματεπωνυμο ονοματεπωνυμου displayname"
+        "ονοματεπωνυμο ονοματεπωνυμου displayname adsoyad"
     ),
     "other_name": (
         "middle nick nickname phonetic yomi maiden suffix suffixes prefix initials initial alias "
@@ -126,7 +127,10 @@ CONCEPTS = {
         "email emails mail mailaddress courriel correo mel eposta ηλεκτρονικη ηλεκτρονικο ημειλ "
         "ιμειλ μειλ ηλεκτρονικου ταχυδρομειου"
     ),
-    "gender": "gender sex sexe sexo sesso genre genero genere geschlecht φυλο φυλον geslacht",
+    "gender": (
+        "gender sex sexe sexo sesso genre genero genere geschlecht φυλο φυλον geslacht plec "
+        "cinsiyet pohlavi"
+    ),
     "title": (
         "titel title titles anrede salutation salutations civilite titre titolo tratamiento "
         "προσφωνηση honorific aanhef courtesy"
@@ -134,7 +138,8 @@ CONCEPTS = {
     "birth": (
         "birth born geburt geburts geb geboren gebdat gebdatum naissance naiss nacimiento nac "
         "nacido nacida nascita nasc nato nata γεννησησ γεννηση γεν γενν γεννηθηκε γεννηθεισ "
-        "γεννησεωσ geboorte nacim naissances gebursdatum"
+        "γεννησεωσ geboorte nacim naissances gebursdatum urodzenia urodz nasterii nastere "
+        "nascimento narozeni narodenia dogum rojstva rodenja"
     ),
     "birthday": (
         "birthday birthdate birthdays bday bdate dob geburtstag geburtsdatum geburtstage "
@@ -257,7 +262,7 @@ CONCEPTS = {
     "advertising": (
         "comerciales commerciali commerciales marketing advertising advertisement ads promo promos "
         "promotion promotions promotional offers campaign campaigns werbung werbe reklame angebote "
-        "publicite pub publicidad promociones promocional pubblicita promozioni promozionale "
+        "publicite pub publi publicidad promociones promocional pubblicita promozioni promozionale "
         "publicitario publicitarios publicitaire publicitaires pubblicitari pubblicitario werblich "
         "werbliche aktionen offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση "
         "προσφορεσ μαρκετινγκ"
@@ -417,9 +422,10 @@ _PHRASES = {
         "donot": "do not, don t, does not, must not",
         "signup": "sign up, signed up",
         "sms": "text message, text messages, text msg, text msgs, sms msg, sms message",
-        "birthdate": "ne le, ne e le, nee le, data nascita",
+        "birthdate": "dogum tarihi, ne le, ne e le, nee le, data nascita",
         "cellphone": "cell phone",
         "landline": "land line, fixed line",
+        "adsoyad": "ad soyad, adi soyadi",
         "whatsapp": "whats app",
         "birthday": "birth day, b day",
         "newsletter": "mailing list",

@@ -1025,7 +1025,7 @@ def test_two_states_again_and_again_are_asked_about_in_a_short_list_too(states):
         assert f"{heading} may say who agreed" in problem
 
 
-@pytest.mark.parametrize("heading", ["Doğum", "Xyz"])
+@pytest.mark.parametrize("heading", ["Xyzdurumu", "Xyz"])
 def test_two_states_and_blanks_are_asked_about_and_birthdays_are_not(heading):
     states = ["E", "H", "E", "", "H", ""]
     mobiles = [f"+3069440002{at}" for at in ("23", "30", "42", "58", "69", "77")]
@@ -1074,3 +1074,17 @@ def test_forms_of_address_tell_the_gender_under_any_heading():
 def test_a_heading_that_is_cut_short_is_known_by_its_beginning():
     assert field_of("Cumple", "25/03/1990") == "birthday"
     assert read_heading("Public").meaning == Meaning.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "field"),
+    [
+        ("Imię", "Ewa", "first_name"), ("Data urodzenia", "25.03.1990", "birthday"),
+        ("Prenume", "Ana", "first_name"), ("Data nașterii", "25.03.1990", "birthday"),
+        ("Ad Soyad", "Elif Kaya", "full_name"), ("Doğum Tarihi", "25.03.1990", "birthday"),
+        ("Cinsiyet", "Kadın", "gender"), ("Płeć", "Kobieta", "gender"),
+        ("Data de nascimento", "25/03/1990", "birthday"),
+    ],
+)  # fmt: skip
+def test_usual_headings_of_names_and_birthdays_are_known_in_more_languages(heading, cell, field):
+    assert field_of(heading, cell) == field
