@@ -129,7 +129,9 @@ def _with_legends_of_titles(
             at
             for at, heading in enumerate(headings)
             if heading.strip()
-            and _holds_only_codes([row[at] for row in rows if at < len(row)], codes)
+            and _holds_only_codes(
+                [row[at] for row in rows if at < len(row) and row[at] != heading], codes
+            )
         ]
         named_words = set(canonical_heading_words(CODE_LEGEND.sub(" ", text)))
         named = [

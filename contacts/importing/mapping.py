@@ -48,6 +48,7 @@ from contacts.importing.refusing_cells import (
     cell_forbids_something,
     cell_mentions_messages,
     cell_refuses_messages,
+    cell_refuses_more_than_its_channel,
     phone_remark_refuses_messages,
 )
 from contacts.models import DateOrder, Gender
@@ -1050,6 +1051,7 @@ def _is_surely_of_other_channel(column: _Column) -> bool:
     return (
         heading_is_of_other_channel(column.text)
         and column.consent_answer_share() >= MIN_VALUE_SHARE
+        and not any(map(cell_refuses_more_than_its_channel, set(column.all_cells)))
     )
 
 
@@ -1475,7 +1477,13 @@ def _looks_like_name(cell: str) -> bool:
 
 
 def _looks_like_full_name(cell: str) -> bool:
-    return len(cell.split()) > 1 and _looks_like_name(cell)
+    """Whether the cell is two names or more, and no `Victoria Street`."""
+    words = canonical_heading_words(cell)
+    return (
+        len(cell.split()) > 1
+        and _looks_like_name(cell)
+        and not any("place" in CONCEPTS_BY_WORD.get(word, ()) for word in words[-1:])
+    )
 
 
 _NAME_MARKS = {ord(mark): None for mark in " .,'’-"}

@@ -235,6 +235,24 @@ def cell_refuses_messages_themselves(cell_text: str) -> bool:
     return not names_opt_out and cell_refuses_messages(cell_text)
 
 
+def cell_refuses_more_than_its_channel(cell_text: str) -> bool:
+    """Whether a cell under `Post` or `Calls` refuses contact or messages at large.
+
+    `Opt out` refuses what its heading names, `Do not contact` everything.
+
+    Args:
+        cell_text: the cell.
+    """
+    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    joined = {first + second for first, second in pairwise(words)}
+    return cell_refuses_messages(cell_text) and not _AT_LARGE.isdisjoint(
+        _concepts_of([*words, *joined])
+    )
+
+
+_AT_LARGE = frozenset({"sms", "contact", "advertising"})
+
+
 def cell_mentions_messages(cell_text: str) -> bool:
     """Whether a cell of several words speaks of SMS, advertising or consent: `hates texts`.
 

@@ -67,6 +67,7 @@ from contacts.importing.phone_cells import (
 from contacts.importing.refusing_cells import (
     cell_refuses_messages,
     cell_refuses_messages_themselves,
+    cell_refuses_more_than_its_channel,
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
@@ -284,10 +285,17 @@ class _RowValidator:
         mapped = {at for positions in mapping.values() for at in positions}
         # A plan looks at the first rows; a no may stand in any row below them.
         self.unused_texts = [
-            (at, KnownCells(cell_refuses_messages, MAX_KNOWN_TEXTS))
+            (
+                at,
+                KnownCells(
+                    cell_refuses_more_than_its_channel
+                    if columns("sms_consent") and heading_is_of_other_channel(heading)
+                    else cell_refuses_messages,
+                    MAX_KNOWN_TEXTS,
+                ),
+            )
             for at, heading in enumerate(headings)
             if at not in mapped
-            and not (columns("sms_consent") and heading_is_of_other_channel(heading))
             and read_heading(heading).meaning
             not in {*MEANINGS_OF_CONSENT, Meaning.EMAIL, Meaning.REJECTION}
         ]

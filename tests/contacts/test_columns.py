@@ -1004,6 +1004,9 @@ def test_letters_and_calls_beside_consent_to_sms_are_set_aside():
     headings = ["Mobile", "SMS", "Post"]
     validate = build_row_validator(headings, {"phone": [0], "sms_consent": [1]}, "iso", "GR")
     assert validate(["6944000501", "yes", "Opt out"]).consent == Consent.AGREES
+    assert validate(["6944000501", "yes", "Do not contact"]).consent == Consent.OPTED_OUT
+    at_large = {"SMS": ["yes", "yes", "no", "yes"], "Calls": ["yes", "do not contact", "no", "no"]}
+    assert "Calls may say who agreed" in guessed({"Mobile": PHONES, **at_large})[2]
 
 
 def test_a_consent_to_profiling_says_nothing_of_messages():

@@ -311,6 +311,8 @@ def test_a_legend_above_the_headings_is_written_into_that_of_its_column(read, ab
     layout, rows = read(f"{above}\nName,Mobile,SMS\n{ROWS_OF_CODES}")
     assert layout.headings == ("Name", "Mobile", f"SMS ({heading})")
     assert len(rows) == 3
+    again = f"{above}\nName,Mobile,SMS\nAnna,6944000501,1\nName,Mobile,SMS\nEva,6944000512,2\n"
+    assert read(again)[0].headings == layout.headings  # printed pages repeat the headings
 
 
 @pytest.mark.parametrize(
