@@ -429,7 +429,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
         return Meaning.COUNTRY
     if concepts & {"person", "contact"} and not concepts - {"person", "contact", "glue", "billing"}:
         return Meaning.PERSON
-    if concepts & {"status", "enable"} and not concepts - _OF_STATUS:
+    if concepts & {"status", "enable"} and not concepts - _OF_STATUS - {"date"}:
         return Meaning.STATUS
     if "ended" in concepts and all(
         CONCEPTS_BY_WORD.get(word, set()) & (_OF_STATUS | {"ended", "date"}) for word in words

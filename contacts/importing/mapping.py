@@ -39,6 +39,7 @@ from contacts.importing.headings import (
 )
 from contacts.importing.import_refused import Question
 from contacts.importing.names import has_only_particles, is_placeholder_for_no_value
+from contacts.importing.other_languages import MESSAGE_BEGINNINGS
 from contacts.importing.phone_cells import (
     PhoneReader,
     detect_phone_convention,
@@ -888,6 +889,8 @@ class _Guess:
             and not self._states_of_all_rows_are_known()
         ):
             return True
+        if not column.heading.is_sure and _may_answer_for_messages(column):
+            return True
         if not column.heading.is_sure and _holds_recent_dates_of_few(column):
             return True  # of taking back a consent, say
         return (not column.heading.is_sure and bool(_row_numbers_of_negated_values(column))) or (
@@ -1055,6 +1058,17 @@ def _is_surely_of_other_channel(column: _Column) -> bool:
     )
 
 
+def _may_answer_for_messages(column: _Column) -> bool:
+    """Whether a heading of another language speaks of messages or consent, above a few states."""
+    words = [fold_to_alphanumeric(word) for word in canonical_heading_words(column.text)]
+    return (
+        any(word.startswith(MESSAGE_BEGINNINGS) for word in words)
+        and _could_be_answers(column)
+        and _has_few_kinds(column)
+        and _divides_customers(column)
+    )
+
+
 def _holds_recent_dates_of_few(column: _Column) -> bool:
     """Whether less than half of the rows have a date, and these are not birthdays of adults."""
     return (
@@ -1082,8 +1096,7 @@ def _divides_customers_in_two(column: _Column) -> bool:
     has_blanks = len(column.all_cells) < len(column.rows)
     if has_blanks and column.cells and column.matching_share(looks_like_date) == 1:
         return not _are_older_than_consents(column)
-    rows_by_value = Counter(column.rows)
-    is_repeated = all(count > 1 for count in rows_by_value.values())
+    is_repeated = all(count > 1 for count in Counter(column.all_cells).values())
     return (
         (len(values) + has_blanks == 2 or (len(values) == 2 and is_repeated))
         and len(column.rows)
@@ -1260,7 +1273,8 @@ def _consent_field_or_ask_or_empty(  # noqa: C901
             return "sms_consent"
         if _names_consent(column) or heading.channel == Channel.SMS:
             return "ask"
-        return "ask" if _holds_codes(column) and _divides_customers(column) else ""
+        tells_apart = _holds_codes(column) and _divides_customers(column)
+        return "ask" if tells_apart or _divides_customers_in_two(column) else ""
     return "sms_consent"
 
 
