@@ -24,7 +24,7 @@ CONCEPTS = {
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
-        "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer cep "
+        "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer "
         "telemovel komorka komorkowy"
     ),
     "sms": (
@@ -423,7 +423,7 @@ _PHRASES = {
         "signup": "sign up, signed up",
         "sms": "text message, text messages, text msg, text msgs, sms msg, sms message",
         "birthdate": "dogum tarihi, ne le, ne e le, nee le, data nascita",
-        "cellphone": "cell phone",
+        "cellphone": "cell phone, cep telefonu, cep tel",
         "landline": "land line, fixed line",
         "adsoyad": "ad soyad, adi soyadi",
         "whatsapp": "whats app",

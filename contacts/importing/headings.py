@@ -259,6 +259,19 @@ _SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "z
 CODE_LEGEND = re.compile(
     r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+?)(?=\s+\w{1,3}\s{0,3}=|[,;/|()\[\]=]|\s*$)"
 )
+
+
+def heading_without_legend(text: str) -> str:
+    """A heading without the codes that it explains in brackets, as its file may have it.
+
+    Args:
+        text: the heading, such as `SMS (1 = yes, 2 = no)`.
+    """
+    return _IN_BRACKETS.sub(
+        lambda match: "" if CODE_LEGEND.search(match[1]) else match[0], text
+    ).strip()
+
+
 _ANSWER_PAIRS = (
     "yes no, ναι οχι, ja nein, oui non, si no, y n, j n, o n, s n, ν ο, ν χ, true false, "
     "wahr falsch"

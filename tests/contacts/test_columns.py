@@ -1091,7 +1091,7 @@ def test_a_heading_that_is_cut_short_is_known_by_its_beginning():
         ("Prenume", "Ana", "first_name"), ("Data nașterii", "25.03.1990", "birthday"),
         ("Ad Soyad", "Elif Kaya", "full_name"), ("Doğum Tarihi", "25.03.1990", "birthday"),
         ("Cinsiyet", "Kadın", "gender"), ("Płeć", "Kobieta", "gender"),
-        ("Data de nascimento", "25/03/1990", "birthday"),
+        ("Data de nascimento", "25/03/1990", "birthday"), ("CEP", "01310100", ""),
     ],
 )  # fmt: skip
 def test_usual_headings_of_names_and_birthdays_are_known_in_more_languages(heading, cell, field):
