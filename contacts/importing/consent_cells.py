@@ -22,6 +22,7 @@ from contacts.importing.names import is_placeholder_for_no_value
 from contacts.importing.other_languages import NO, UNSUBSCRIBED_BEGINNINGS, YES
 
 MAX_LENGTH = 200
+MAX_LETTER_LENGTH = 10  # with blanks and signs around it
 MAX_KNOWN = 1000
 
 
@@ -95,7 +96,8 @@ NEGATIONS = (
 # With a negation they say that nobody has answered: `not set`, `no response`, `keine Angabe`.
 UNANSWERED_WORDS = (
     "set specified asked known recorded answered answer response responded defined applicable "
-    "stated collected provided information angegeben angabe gefragt bekannt erfasst antwort "
+    "stated collected provided information available disponible disponibile verfugbar angegeben "
+    "angabe gefragt bekannt erfasst antwort "
     "renseigne precise repondu reponse demande defini connu especificado indicado respuesta "
     "preguntado definido specificato indicato risposta chiesto definito δηλωμενο απαντηση "
     "ορισμενο γνωστο ερωτηθηκε"
@@ -104,7 +106,7 @@ UNANSWERED_WORDS = (
 NEUTRAL_WORDS = (
     "sms text texts message messages marketing by via to for the per par par por an at im am pour "
     "all everything phone mobile i we he she has have is thanks please danke merci gracias grazie "
-    "double single"
+    "double single since le du de depuis el del desde il dal den vom seit στισ απο"
 )
 # Where a cell names the ways that an opt-out is for: `E-mail & SMS`.
 SMS_CHANNEL_WORDS = "sms text texts txt textmessage textmessages"
@@ -128,7 +130,7 @@ _TICKS = frozenset("✓✔☑✅👍🗹√🗸")
 _CROSSES = frozenset("✗✘❌☐✖🚫👎⛔❎□")
 # Marks of a yes and of a no beside it, such as `●` and `○`. What these and crosses mean depends on
 # what else the column holds.
-_FULL_MARKS = frozenset("+●⬤⚫◉⦿•■◼⬛▣🟢☒")
+_FULL_MARKS = frozenset("#+●⬤⚫◉⦿•■◼⬛▣🟢☒")
 _EMPTY_MARKS = frozenset("○◯⚪◌□◻⬜☐🔴")
 _MINUS_SIGNS = frozenset("-−–")
 _CROSS_LETTERS = frozenset(["x", "χ", "х", "×"])
@@ -165,6 +167,7 @@ class ConsentColumn:
         sample: Iterable[str],
         *,
         is_opt_out: bool,
+        other_answers: Iterable[str] = (),
         heading: str = "",
         region: str = "",
         date_order: str,
@@ -176,6 +179,8 @@ class ConsentColumn:
         Args:
             sample: cells of the column.
             is_opt_out: whether the column asks for a no, such as `unsubscribed`.
+            other_answers: cells of the file's columns of consent; a letter that this column has
+                alone, `S`, may have its opposite there.
             heading: the column's; it may say what codes mean (`1 = no`), or name the opt-out, of
                 which `active` may be the state (`DND status`).
             region: two-letter country of the store; empty if unknown.
@@ -193,8 +198,9 @@ class ConsentColumn:
         self.legend: dict[str, Consent | None] = {}
         texts = {_without_emoji_forms(cell) for cell in sample if len(cell) < MAX_LENGTH}
         texts.discard("")
-        letters = {letter for letter in map(fold_to_alphanumeric, texts) if len(letter) == 1}
-        letters = set(filter(str.isalpha, letters))
+        letters = _single_letters(texts)
+        if len(letters) == 1 and len(both := letters | _single_letters(other_answers)) == 2:
+            letters = both
         self.lists_channels = any(map(channels_if_cell_lists_only_channels, texts))
         self.yes_marks, self.no_marks = _full_marks_of_yes_and_empty_marks_of_no(texts)
         self.yes, self.no = set(_YES), set(_NO)
@@ -226,10 +232,11 @@ class ConsentColumn:
         self.known = KnownCells(self._read_answer_or_date_or_note_problem, MAX_KNOWN)
 
     def _stop_reading_1_as_yes_beside_other_numbers(self, texts: Set[str]) -> None:
-        """Beside other numbers, 1 is a code that nobody can tell; -1 is a program's 1."""
+        """Beside other numbers, 0 and 1 are codes that nobody can tell; -1 is a program's 1."""
         digits = {text for text in texts if text.removeprefix("-").isdecimal()}
         if not self.is_opt_out and digits - {"0", "1"} and digits - {"0", "-1"}:
             self.yes.discard("1")
+            self.no.discard("0")
 
     def _set_whether_cross_and_v_mean_yes_or_no(self, texts: Set[str]) -> None:
         """A cross alone is a yes, beside a yes it is the no, beside others it is unknown."""
@@ -399,6 +406,9 @@ class ConsentColumn:
         agreeing |= {word for word in single if word.startswith(GRANTED)}
         if pairs & _SUBSCRIBED:
             agreeing |= single & {"opt", "opted", "in", "consent", "given"}
+        for first, second in pairwise(words):
+            if first + second in _GRANTED:
+                agreeing |= {first, second}  # `Einwilligung liegt vor`
         return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
 
     def _names_never_subscribed(self, words: list[str]) -> bool:
@@ -409,6 +419,17 @@ class ConsentColumn:
             and words[0] in _NEVER
             and (words[1] in _SUBSCRIBED or words[1].startswith(GRANTED))
         )
+
+
+def _single_letters(texts: Iterable[str]) -> set[str]:
+    """The letters that are a cell of their own, folded."""
+    return {
+        letter
+        for text in texts
+        if len(text) <= MAX_LETTER_LENGTH
+        and len(letter := fold_to_alphanumeric(text)) == 1
+        and letter.isalpha()
+    }
 
 
 def _is_placeholder_or_could_deny_opt_out(text: str) -> bool:

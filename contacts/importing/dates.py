@@ -136,7 +136,12 @@ class WrittenDate(NamedTuple):
 
 
 def parse_birthday_or_raise_unusable(
-    text: str, date_order: str, latest_day: date, *, reads_serials: bool = False
+    text: str,
+    date_order: str,
+    latest_day: date,
+    *,
+    reads_serials: bool = False,
+    is_year_first: bool = False,
 ) -> date | None:
     """The date as written; None for a cell that stands for no date.
 
@@ -146,6 +151,8 @@ def parse_birthday_or_raise_unusable(
         latest_day: the latest birthday.
         reads_serials: whether the column has days counted by a spreadsheet; see
             `has_spreadsheet_serial_dates`.
+        is_year_first: whether the column's dates of two digits each begin with the year; see
+            `has_short_years_first`.
 
     Raises:
         YearlessDate: if it gives no year, or none that is certain.
@@ -160,7 +167,10 @@ def parse_birthday_or_raise_unusable(
             return None
         if reads_serials and (match := _SERIAL.fullmatch(text)):
             return FIRST_SERIAL_DAY + timedelta(days=int(match[1]))
-        written = _parse_unvalidated_date(text, date_order)
+        if is_year_first and (short := _three_short_numbers_or_none(_TIME.sub("", text))):
+            written = WrittenDate(_year_or_raise_unusable(short[0]), int(short[1]), int(short[2]))
+        else:
+            written = _parse_unvalidated_date(text, date_order)
     if written[:3] in _NO_DATES:
         return None
     if written.year in _YEARS_OF_NO_YEAR:
@@ -338,6 +348,31 @@ def has_spreadsheet_serial_dates(cells: Iterable[str], today: date) -> bool:
     return serial_count >= MIN_SERIALS or (serial_count > 0 and date_count > 0)
 
 
+def has_short_years_first(cells: Iterable[str]) -> bool:
+    """Whether the dates of a column that have two digits each begin with the year: `85-03-14`.
+
+    They do if one begins with a number that is no day, and all of them are dates that way.
+    """
+    shows_year = False
+    for cell in cells:
+        text = _TIME.sub("", " ".join(cell[:MAX_DATE_LENGTH].split()))
+        if not (short := _three_short_numbers_or_none(text)):
+            continue
+        year, month, day = map(int, short)
+        if not (1 <= month <= 12 and 1 <= day <= 31):
+            return False
+        shows_year |= not 1 <= year <= 31
+    return shows_year
+
+
+def _three_short_numbers_or_none(text: str) -> tuple[str, str, str] | None:
+    """The numbers of a date such as `85-03-14`, each of two digits but the day and month."""
+    match = _NUMBERS.fullmatch(text)
+    if not match or len(match[1]) != 2 or len(match[4]) > 2:
+        return None
+    return match[1], match[3], match[4]
+
+
 def _build_date_order_refusal(why: str) -> ImportRefused:
     return ImportRefused(
         Question(
@@ -354,10 +389,14 @@ def detect_date_order_or_iso_or_refuse(values: Iterable[str]) -> DateOrder:
         ImportRefused: if every date can be read in both orders, or both orders are common.
     """
     day_first = month_first = ambiguous = iso_early = iso_late = 0
+    values = list(values)
+    is_year_first = has_short_years_first(values)
     for value in values:
         if len(value) > MAX_DATE_LENGTH:
             continue
         text = _TIME.sub("", " ".join(value.split()))
+        if is_year_first and _three_short_numbers_or_none(text):
+            continue
         if iso := _ISO_DATE.fullmatch(text):
             iso_early += int(iso[3]) <= 12
             iso_late += int(iso[3]) > 12

@@ -1,4 +1,4 @@
-"""Reading genders and salutations, in six languages and Dutch."""
+"""Reading genders and salutations, in six languages and words of some others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from contacts.models import Gender
 GENDER_WORDS = {
     Gender.MALE: "male man men boy mr sir mister gentleman masc ανδρας αντρας αρρεν αρσενικο αγορι "
     "κοσ κυριοσ herr mann mannl mannlich monsieur homme masculin garcon hombre masculino varon sr "
-    "senor don uomo maschio maschile signore signor sig dhr meneer heer",
+    "senor don uomo maschio maschile signore signor sig dhr meneer heer "
+    "mezczyzna homem barbat erkek muz",
     Gender.FEMALE: "female woman women girl mrs ms miss madam lady fem γυναικα θηλυ θηλυκο κοριτσι "
     "κα κυρια δις δεσποινις frau weibl weiblich fraulein madame mme mlle mademoiselle femme "
     "feminin mujer femenino sra srta senora senorita dona donna femmina femminile signora sigra "
-    "signorina vrouw vrouwelijk mevr mevrouw mw dame",
+    "signorina vrouw vrouwelijk mevr mevrouw mw dame kobieta mulher feminino femeie "
+    "kadin kadın zena",
     Gender.OTHER: "other diverse divers div nonbinary enby mx autre otro altro αλλο "
     "anders genderqueer genderfluid x o",
     Gender.PREFER_NOT_TO_SAY: "prefernottosay prefernottoanswer prefernottodisclose "

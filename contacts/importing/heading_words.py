@@ -24,7 +24,8 @@ CONCEPTS = {
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
-        "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer"
+        "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer "
+        "telemovel komorka komorkowy"
     ),
     "sms": (
         "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
@@ -59,10 +60,16 @@ CONCEPTS = {
         "parent guardian mother father mutter vater madre padre mere pere spouse partner wife "
         "husband kin assistant manager staff agent salesperson rep representative "
         "referrer referee reference referred referral vendor supplier lieferant proveedor "
-        "fornitore fournisseur προμηθευτησ μητερα πατερασ συζυγοσ κηδεμονα seller stylist "
+        "fornitore fournisseur προμηθευτησ μητερα πατερασ συζυγοσ κηδεμονασ eltern elternteil "
+        "seller stylist "
         "therapist doctor driver owner sales employee mitarbeiter berater dipendente empleado "
         "courier carrier receptionist instructor trainer teacher school bank "
         "insurance hotel parents guardians tuteur tutor genitore dealer broker"
+    ),
+    "guardian": (
+        "parent parents guardian guardians mother father mutter vater madre padre mere pere "
+        "tuteur tutor genitore μητερα πατερασ κηδεμονασ eltern elternteil "
+        "γονεασ γονεα γονεισ γονεων"
     ),
     "shop": (
         "store shop branch filiale tienda negozio magasin boutique καταστημα καταστηματοσ "
@@ -87,7 +94,7 @@ CONCEPTS = {
         "recapito recapiti contact contacts kontakt kontakte contacto contactos contatto contatti "
         "επαφη επαφησ επικοινωνια επικοινωνιασ contacter contactar contattare kontaktieren"
     ),
-    "name": "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm",
+    "name": "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm nume",
     "given": "given fore christian forenames vor givenname μικρο baptismal rufname",
     "first": "first 1st erster primer primero primo premier πρωτο",
     "last": (
@@ -96,19 +103,19 @@ CONCEPTS = {
     ),
     "first_name": (
         "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
-        "givenname firstnames imie jmeno krestni"
+        "givenname firstnames imie jmeno krestni prenume adi"
     ),
     "last_name": (
         "lastname lastnames surname surnames lname nachname nachnamen familienname zuname "
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
-        "nazwisko prijmeni"
+        "nazwisko prijmeni soyadi soyad"
     ),
     "paternal": "paterno paternal",
     "maternal": "materno maternal",
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
         "nominativo full whole complete completo complet voller vollstandiger display fullname "
-        "ονοματεπωνυμο ονοματεπωνυμου displayname"
+        "ονοματεπωνυμο ονοματεπωνυμου displayname adsoyad"
     ),
     "other_name": (
         "middle nick nickname phonetic yomi maiden suffix suffixes prefix initials initial alias "
@@ -120,7 +127,10 @@ CONCEPTS = {
         "email emails mail mailaddress courriel correo mel eposta ηλεκτρονικη ηλεκτρονικο ημειλ "
         "ιμειλ μειλ ηλεκτρονικου ταχυδρομειου"
     ),
-    "gender": "gender sex sexe sexo sesso genre genero genere geschlecht φυλο φυλον geslacht",
+    "gender": (
+        "gender sex sexe sexo sesso genre genero genere geschlecht φυλο φυλον geslacht plec "
+        "cinsiyet pohlavi"
+    ),
     "title": (
         "titel title titles anrede salutation salutations civilite titre titolo tratamiento "
         "προσφωνηση honorific aanhef courtesy"
@@ -128,7 +138,8 @@ CONCEPTS = {
     "birth": (
         "birth born geburt geburts geb geboren gebdat gebdatum naissance naiss nacimiento nac "
         "nacido nacida nascita nasc nato nata γεννησησ γεννηση γεν γενν γεννηθηκε γεννηθεισ "
-        "γεννησεωσ geboorte nacim naissances gebursdatum"
+        "γεννησεωσ geboorte nacim naissances gebursdatum urodzenia urodz nasterii nastere "
+        "nascimento narozeni narodenia dogum rojstva rodenja"
     ),
     "birthday": (
         "birthday birthdate birthdays bday bdate dob geburtstag geburtsdatum geburtstage "
@@ -251,7 +262,7 @@ CONCEPTS = {
     "advertising": (
         "comerciales commerciali commerciales marketing advertising advertisement ads promo promos "
         "promotion promotions promotional offers campaign campaigns werbung werbe reklame angebote "
-        "publicite pub publicidad promociones promocional pubblicita promozioni promozionale "
+        "publicite pub publi publicidad promociones promocional pubblicita promozioni promozionale "
         "publicitario publicitarios publicitaire publicitaires pubblicitari pubblicitario werblich "
         "werbliche aktionen offerte διαφημιση διαφημισεισ διαφημιστικα προωθητικα προωθηση "
         "προσφορεσ μαρκετινγκ"
@@ -269,6 +280,11 @@ CONCEPTS = {
         "datenschutzerklarung trattamento traitement dati datos donnees δεδομενων gdpr dsgvo rgpd "
         "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing lopd "
         "lgpd agb cgv cgu condiciones condizioni οροι ορων ορουσ επεξεργασια επεξεργασιασ"
+    ),
+    # What a consent may be for, beside messages and the processing of data.
+    "profiling": (
+        "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
+        "προφιλ καταρτιση"
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
@@ -405,10 +421,11 @@ _PHRASES = {
         "optin": "opt in, opted in, opts in, opt ins",
         "donot": "do not, don t, does not, must not",
         "signup": "sign up, signed up",
-        "sms": "text message, text messages",
-        "birthdate": "ne le, ne e le, nee le, data nascita",
-        "cellphone": "cell phone",
+        "sms": "text message, text messages, text msg, text msgs, sms msg, sms message",
+        "birthdate": "dogum tarihi, ne le, ne e le, nee le, data nascita",
+        "cellphone": "cell phone, cep telefonu, cep tel",
         "landline": "land line, fixed line",
+        "adsoyad": "ad soyad, adi soyadi",
         "whatsapp": "whats app",
         "birthday": "birth day, b day",
         "newsletter": "mailing list",
@@ -539,7 +556,29 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
         if abs(len(known) - len(word)) <= 2
     ]
     close = get_close_matches(word, similar, 1, _FUZZY_MIN_RATIO)
-    return (close[0] if close else word,)
+    return (close[0] if close else _word_cut_short_or_empty(word) or word,)
+
+
+# A word of consent is not guessed from its beginning: `Public` is not `publicité`.
+_CONCEPTS_CUT_SHORT = (
+    {"birthday"}, {"birth"}, {"phone"}, {"mobile"}, {"first_name"}, {"last_name"}, {"gender"},
+)  # fmt: skip
+_MIN_LETTERS_CUT = 3
+
+
+def _word_cut_short_or_empty(word: str) -> str:
+    """The known word that a word begins, if all that it begins mean one thing: `Cumple`."""
+    begun = [known for known in _LONG_WORDS if known.startswith(word)]
+    concepts = [CONCEPTS_BY_WORD[known] for known in begun]
+    is_cut = all(len(known) >= len(word) + _MIN_LETTERS_CUT for known in begun)
+    if (
+        begun
+        and is_cut
+        and concepts[0] in _CONCEPTS_CUT_SHORT
+        and concepts.count(concepts[0]) == len(begun)
+    ):
+        return min(begun, key=len)
+    return ""
 
 
 def compound_parts_or_empty(word: str) -> tuple[str, ...]:

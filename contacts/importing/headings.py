@@ -180,6 +180,27 @@ def heading_names_notes(text: str) -> bool:
     return any("note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text))
 
 
+def heading_is_of_other_channel(text: str) -> bool:
+    """Whether a heading names a way of contact that is not SMS, and nothing else: `Post`, `Calls`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return (
+        read_heading(text).is_sure
+        and not concepts.isdisjoint(_OTHER_CHANNELS)
+        and concepts.isdisjoint(_NOT_OF_CHANNEL_ALONE)
+    )
+
+
+_OTHER_CHANNELS = frozenset({"whatsapp", "email", "newsletter", "call", "post"})
+_NOT_OF_CHANNEL_ALONE = frozenset(
+    {"sms", "mobile", "optout", "not", "detail", "label", "contact", "note", "status"}
+)
+
+
 def heading_is_of_second_surname(text: str) -> bool:
     """Whether a column holds the second of two family names: `Apellido materno`, `2º apellido`.
 
@@ -241,6 +262,19 @@ _SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "z
 CODE_LEGEND = re.compile(
     r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+?)(?=\s+\w{1,3}\s{0,3}=|[,;/|()\[\]=]|\s*$)"
 )
+
+
+def heading_without_legend(text: str) -> str:
+    """A heading without the codes that it explains in brackets, as its file may have it.
+
+    Args:
+        text: the heading, such as `SMS (1 = yes, 2 = no)`.
+    """
+    return _IN_BRACKETS.sub(
+        lambda match: "" if CODE_LEGEND.search(match[1]) else match[0], text
+    ).strip()
+
+
 _ANSWER_PAIRS = (
     "yes no, ναι οχι, ja nein, oui non, si no, y n, j n, o n, s n, ν ο, ν χ, true false, "
     "wahr falsch"
@@ -413,7 +447,7 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
         return Meaning.COUNTRY
     if concepts & {"person", "contact"} and not concepts - {"person", "contact", "glue", "billing"}:
         return Meaning.PERSON
-    if concepts & {"status", "enable"} and not concepts - _OF_STATUS:
+    if concepts & {"status", "enable"} and not concepts - _OF_STATUS - {"date"}:
         return Meaning.STATUS
     if "ended" in concepts and all(
         CONCEPTS_BY_WORD.get(word, set()) & (_OF_STATUS | {"ended", "date"}) for word in words
@@ -503,6 +537,12 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         # `DSGVO am` has dates of consent.
         meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
         return Heading(meaning, channel=Channel.PRIVACY)
+    if "profiling" in concepts:
+        if concepts & _OF_MESSAGES_OR_DATA:
+            is_sure = False  # `Consenso marketing e profilazione` is of both
+        elif positive or negative:
+            # Neither its yes nor its no is one to messages.
+            return Heading(Meaning.OTHER, is_sure=is_sure)
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
@@ -562,6 +602,20 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     return Heading(meaning, 0, channel, is_sure)
 
 
+_OF_MESSAGES_OR_DATA = frozenset(
+    {
+        "sms",
+        "topic",
+        "newsletter",
+        "email",
+        "call",
+        "post",
+        "contact",
+        "phone",
+        "whatsapp",
+        "privacy",
+    }
+)
 _OBJECTS_OF_OPT_OUTS = frozenset(
     {"optin", "topic", "newsletter", "sms", "email", "call", "contact", "person", "phone", "date"}
 )

@@ -8,6 +8,7 @@ has headings (rules.md#import).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, date
 from itertools import combinations, pairwise, takewhile
@@ -34,13 +35,15 @@ from contacts.importing.headings import (
     Heading,
     Meaning,
     Whose,
+    heading_is_of_other_channel,
     heading_is_of_second_surname,
     heading_is_unknown_or_names_notes,
     heading_names_notes,
     read_heading,
 )
 from contacts.importing.import_refused import Question
-from contacts.importing.names import is_placeholder_for_no_value
+from contacts.importing.names import has_only_particles, is_placeholder_for_no_value
+from contacts.importing.other_languages import MESSAGE_BEGINNINGS
 from contacts.importing.phone_cells import (
     PhoneReader,
     detect_phone_convention,
@@ -49,10 +52,11 @@ from contacts.importing.phone_cells import (
 from contacts.importing.refusing_cells import (
     cell_of_several_words_mentions_messages,
     cell_refuses_messages,
+    cell_refuses_more_than_its_channel,
     phone_remark_refuses_messages,
     short_cell_forbids_something,
 )
-from contacts.models import DateOrder
+from contacts.models import DateOrder, Gender
 
 # The fields of a contact that a column may hold. `other_consent` answers whether messages of
 # another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS. Of
@@ -79,6 +83,7 @@ CONTENT_SAMPLE_ROWS = 200
 # The share of a column's cells that must look like values of a field.
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
+MIN_SHARE_OF_NAMES_APART = 0.9
 MAX_NAME_LENGTH = 60
 MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
@@ -86,6 +91,7 @@ MAX_ANSWER_WORDS = 2
 MAX_ANSWERS = 3
 MAX_STATES = 12
 MAX_CODE_LENGTH = 2
+MIN_UNKNOWN_COUNTRIES = 0.2
 # What makes the opposite of a word or of a few, as `fold_to_alphanumeric` writes them.
 NEGATING_PREFIXES = (
     "no", "not", "non", "un", "in", "dis", "kein", "keine", "keinen", "nicht", "pas", "pasd",
@@ -95,8 +101,10 @@ MIN_NEGATED_LENGTH = 4
 # Opposite states often share all but their beginning: `zapisany` and `wypisany`.
 MIN_SHARED_ENDING = 6
 MAX_DIFFERENT_BEGINNING = 4
-# So many rows show that a column has two values and no more.
+# So many rows show that a column has two values and no more; or fewer, if each comes again.
 MIN_ROWS_OF_TWO_KINDS = 8
+MIN_ROWS_OF_TWO_REPEATED_KINDS = 5
+FIRST_YEAR_OF_CONSENTS = 1990
 # A column of customer numbers counts up: this share of its steps is small.
 SERIAL_STEP = 10
 MIN_SERIAL_SHARE = 0.8
@@ -226,6 +234,7 @@ class _ColumnGuesser:
         self.columns, self.region, self.has_headings = columns, region, has_headings
         self.has_chosen_consent = bool(chosen.get("sms_consent"))
         self.phone_headings = phone_headings
+        self.is_of_guardians = False  # the customer is the parent of whom the file has birthdays
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
         self.questions: list[Question] = []
@@ -255,6 +264,7 @@ class _ColumnGuesser:
         self._map_consent_columns_or_add_questions()
         self._add_questions_on_refused_data_processing()
         self._add_questions_on_unexplained_consent_details()
+        self._ask_about_times_that_may_end_consent()
         self._add_questions_on_states_that_may_be_opt_outs()
         self._map_hidden_opt_outs_or_add_questions()
 
@@ -355,7 +365,10 @@ class _ColumnGuesser:
             column
             for column in self.columns
             if persons & set(_non_customer_words_in_heading(column.text))
-            and _meaning_without_words(column.text, persons) == meaning
+            and (
+                _meaning_without_words(column.text, persons) == meaning
+                or (meaning == Meaning.FULL_NAME and _names_only_another_person(column))
+            )
         ]
 
     def _add_question_if_name_and_phone_headings_repeat(self) -> None:
@@ -393,6 +406,11 @@ class _ColumnGuesser:
                     "--map phone=COLUMN",
                 )
             )
+        elif guardian := self._only_phone_of_guardians():
+            self._assign_columns_to_field_and_mark_used("phone", [guardian])
+            self.phone_headings = [guardian.text]
+            self.is_of_guardians = True
+            self.notes.append(f"{guardian.text}: the customer is the one whose number this is")
         elif not candidates:
             names = ", ".join(column.text[:30] for column in self.columns[:10])
             self.questions.append(
@@ -414,6 +432,21 @@ class _ColumnGuesser:
         else:
             self._assign_columns_to_field_and_mark_used("phone", candidates)
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
+
+    def _only_phone_of_guardians(self) -> _Column | None:
+        """The only phone column, of a child's parents, in a file that names no customer beside."""
+        names = (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.NAME)
+        if any(column.meaning in names and column.cells for column in self.columns):
+            return None
+        found = [
+            column
+            for column in self.columns
+            if (persons := _non_customer_words_in_heading(column.text))
+            and all("guardian" in CONCEPTS_BY_WORD[person] for person in persons)
+            and _meaning_without_words(column.text, set(persons)) == Meaning.PHONE
+            and column.matching_share(_holds_phone) >= MIN_VALUE_SHARE
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _map_emails_by_heading_or_only_column(self) -> None:
         named = self._ranked_columns_with_meaning(Meaning.EMAIL)
@@ -471,15 +504,17 @@ class _ColumnGuesser:
                 first = plain
         elif plain and not full:
             full = plain
-        last = self._last_name_then_second_surname_columns(last)
+        last = self._with_particles_of_names(self._last_name_then_second_surname_columns(last))
         if not (first or last or full):
-            full = self._first_company_column_of_person_names()
+            full = self._first_company_column_of_person_names() or self._full_names_by_cells()
         if not self.has_headings and self.used and not (first or last or full):
             names = [
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN)
                 if column.matching_share(_is_short_text_of_letters) >= MIN_NAME_SHARE
                 and not _holds_mostly_answers_in_words(column)
+                and (len(set(column.cells)) > 1 or len(column.cells) == 1)
+                and not _holds_both_genders_in_words(column)
             ]
             if len(names) == 2 and _given_name_share(names[1]) > _given_name_share(names[0]):
                 names.reverse()
@@ -517,7 +552,42 @@ class _ColumnGuesser:
             and _given_name_share(column) >= MIN_VALUE_SHARE
         ][:1]
 
+    def _full_names_by_cells(self) -> list[_Column]:
+        """The only column of full names under a word that nobody knows, `Who`, or `Owner` of a pet.
+
+        Names of others, such as of employees, come again and again.
+        """
+        if not self.has_headings:
+            return []
+        has_dependants = any(column.heading.whose == Whose.DEPENDANT for column in self.columns)
+        found = [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.OTHER)
+            if (
+                column.meaning == Meaning.UNKNOWN
+                or (has_dependants and canonical_heading_words(column.text) == ("owner",))
+            )
+            and len(set(column.cells)) >= MIN_SHARE_OF_NAMES_APART * len(column.cells)
+            and column.matching_share(_looks_like_full_name) >= MIN_NAME_SHARE
+            and _given_name_share(column) >= MIN_VALUE_SHARE
+        ]
+        if len(found) != 1:
+            return []
+        self.notes.append(f"{found[0].text}: names, by its cells")
+        return found
+
+    def _with_particles_of_names(self, last: list[_Column]) -> list[_Column]:
+        """The column of last names, behind one of their small words such as `van der`."""
+        particles = [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.OTHER)
+            if column not in last and column.matching_share(has_only_particles) == 1
+        ]
+        return [*particles, *last] if len(particles) == 1 == len(last) else last
+
     def _map_genders_or_first_title_column(self) -> None:
+        if self.is_of_guardians:
+            return
         genders = _columns_with_rank_of_first(self._ranked_columns_with_meaning(Meaning.GENDER))
         if not genders:
             genders = [
@@ -525,9 +595,18 @@ class _ColumnGuesser:
                 for column in self._ranked_columns_with_meaning(Meaning.TITLE)
                 if column.cells and _gender_share(column) >= MIN_VALUE_SHARE
             ][:1]
+        if not genders:
+            genders = [
+                column
+                for column in self._unused_filled_columns(Meaning.UNKNOWN)
+                if _holds_both_genders_in_words(column)
+            ]
+            genders = genders if len(genders) == 1 else []
         self._assign_columns_to_field_and_mark_used("gender", genders)
 
     def _map_birthdays_and_add_questions(self) -> None:
+        if self.is_of_guardians:
+            return
         named = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
         birthdays = [column for column in named if column.heading.is_sure]
         if not any(column.cells for column in birthdays):
@@ -579,7 +658,10 @@ class _ColumnGuesser:
             column
             for column in self._ranked_columns_with_meaning(Meaning.COUNTRY)
             if not column.cells
-            or column.matching_share(two_letter_country_or_empty) >= MIN_VALUE_SHARE
+            or (
+                column.matching_share(two_letter_country_or_empty) >= MIN_VALUE_SHARE
+                and not _holds_parts_of_country(column, self.region)
+            )
         ]
         filled = [column for column in countries if column.cells]
         self._assign_columns_to_field_and_mark_used("country", (filled or countries)[:1])
@@ -670,6 +752,34 @@ class _ColumnGuesser:
             if is_asked:
                 self._add_question_whether_column_is_consent(column)
 
+    def _ask_about_times_that_may_end_consent(self) -> None:
+        """Ask about dates beside a consent, in words not all known, that few have who agreed.
+
+        Who agreed has a time of it; few have one of taking it back.
+        """
+        for column in self._unused_filled_columns(Meaning.CONSENT_TIME):
+            if column.heading.is_sure or column.heading.channel in _OF_OTHER_THINGS:
+                continue
+            dated = column.row_indexes_matching(looks_like_date_with_year)
+            agreeing = self._row_numbers_with_consent()
+            if dated - self._row_indexes_with_opt_out() and len(dated & agreeing) * 2 < len(
+                agreeing
+            ):
+                self._add_question_whether_column_is_consent(column)
+
+    def _row_numbers_with_consent(self) -> set[int]:
+        """The rows of the sample in which a column of consent says yes; all if one was chosen."""
+        if self.has_chosen_consent:
+            return {row for column in self.columns for row in range(len(column.rows))}
+        return {
+            row
+            for column in self.columns
+            if column.position in self.fields.get("sms_consent", ())
+            for reader in [_build_consent_reader(column.all_cells, heading=column.text)]
+            for row, cell in enumerate(column.rows)
+            if reader.read(cell).consent == Consent.AGREES
+        }
+
     def _status_columns_of_clear_subscription_states(self) -> list[_Column]:
         """Columns of states that say who is unsubscribed."""
         return [
@@ -693,7 +803,12 @@ class _ColumnGuesser:
                 )
             else:
                 in_doubt = _row_indexes_of_negated_values(column)
-                if column.meaning == Meaning.STATUS and _holds_several_one_letter_codes(column):
+                is_of_unknown_thing = (
+                    not column.heading.is_sure and _holds_two_values_or_dates_and_blanks(column)
+                )  # `Status zgody`
+                if column.meaning == Meaning.STATUS and (
+                    _holds_several_one_letter_codes(column) or is_of_unknown_thing
+                ):
                     in_doubt |= column.row_indexes_matching(bool)
                 if _has_answers_not_all_yes(set(column.all_cells)):
                     in_doubt |= column.row_indexes_matching(
@@ -756,6 +871,14 @@ class _ColumnGuesser:
             for column in self.columns
         )
 
+    def _has_consent_to_sms(self) -> bool:
+        """Whether a column says who agreed to SMS, by its heading or because a person chose it."""
+        return bool(self.has_chosen_consent or self.sms_answers) or any(
+            column.heading.channel == Channel.SMS
+            and column.position in self.fields.get("sms_consent", ())
+            for column in self.columns
+        )
+
     def _has_notes_on_messages_in_undecided_rows(self, column: _Column) -> bool:
         return (
             heading_is_unknown_or_names_notes(column.text)
@@ -781,6 +904,10 @@ class _ColumnGuesser:
             and not self._mapped_status_column_is_filled_in_all_rows()
         ):
             return True
+        if not column.heading.is_sure and _may_answer_for_messages(column):
+            return True
+        if not column.heading.is_sure and _holds_recent_dates_of_few(column):
+            return True  # of taking back a consent, say
         return (not column.heading.is_sure and bool(_row_indexes_of_negated_values(column))) or (
             not self.fields.get("sms_consent") and _names_channels_but_not_always_sms(column)
         )
@@ -801,6 +928,9 @@ class _ColumnGuesser:
                 Meaning.UNCLEAR_CONSENT,
                 Meaning.REJECTION,
             ):
+                continue
+            if self._has_consent_to_sms() and _is_surely_of_other_channel(column):
+                self.notes.append(f"{column.text}: not used as consent to SMS")
                 continue
             rows_of_no = column.row_indexes_matching(
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
@@ -856,6 +986,15 @@ def _non_customer_words_in_heading(heading: str) -> list[str]:
     ]
 
 
+def _names_only_another_person(column: _Column) -> bool:
+    """Whether a column such as `Parent/guardian` holds names."""
+    words = canonical_heading_words(column.text)
+    return (
+        len(words) == len(_non_customer_words_in_heading(column.text))
+        and column.matching_share(_is_short_text_of_letters) >= MIN_VALUE_SHARE
+    )
+
+
 def _meaning_without_words(heading: str, words: Set[str]) -> Meaning:
     kept = [word for word in canonical_heading_words(heading) if word not in words]
     return read_heading(" ".join(kept)).meaning
@@ -897,6 +1036,20 @@ def _holds_few_values_and_an_answer(column: _Column) -> bool:
     )
 
 
+def _holds_parts_of_country(column: _Column, region: str) -> bool:
+    """Whether codes are those of states, of which many are a country's too: `CA`, `DE`, `FL`.
+
+    Then some are no country's, and the store's own country, where most customers are, is missing.
+    """
+    named = set(map(two_letter_country_or_empty, column.all_cells))
+    unknown = column.matching_share(lambda cell: not two_letter_country_or_empty(cell))
+    return (
+        region not in named
+        and unknown >= MIN_UNKNOWN_COUNTRIES
+        and all(len(cell) <= MAX_CODE_LENGTH and cell.isalpha() for cell in column.all_cells)
+    )
+
+
 # A yes under these is no yes to SMS.
 _OF_OTHER_THINGS = (Channel.OTHER, Channel.PRIVACY)
 WAYS_OF_CONTACT = frozenset({"sms", "whatsapp", "email", "newsletter", "call", "post"})
@@ -913,18 +1066,58 @@ def _heading_or_cell_names_way_of_contact(heading: str) -> bool:
     return is_kind_of_contact or not WAYS_OF_CONTACT.isdisjoint(concepts)
 
 
+def _is_surely_of_other_channel(column: _Column) -> bool:
+    """Whether a column answers for calls, letters or e-mail, and its heading says nothing else."""
+    return (
+        heading_is_of_other_channel(column.text)
+        and column.consent_answer_share() >= MIN_VALUE_SHARE
+        and not any(map(cell_refuses_more_than_its_channel, set(column.all_cells)))
+    )
+
+
+def _may_answer_for_messages(column: _Column) -> bool:
+    """Whether a heading of another language speaks of messages or consent, above a few states."""
+    words = [fold_to_alphanumeric(word) for word in canonical_heading_words(column.text)]
+    return (
+        any(word.startswith(MESSAGE_BEGINNINGS) for word in words)
+        and _holds_few_values_with_letters(column)
+        and _repeats_few_values(column)
+        and _holds_several_values_or_blanks(column)
+    )
+
+
+def _holds_recent_dates_of_few(column: _Column) -> bool:
+    """Whether less than half of the rows have a date, and these are not birthdays of adults."""
+    return (
+        len(column.all_cells) * 2 < len(column.rows)
+        and bool(column.cells)
+        and column.matching_share(looks_like_date_with_year) == 1
+        and not _are_older_than_consents(column)
+    )
+
+
+def _are_older_than_consents(column: _Column) -> bool:
+    """Whether most dates are older than messages are: birthdays, not dates of consent."""
+    values = set(column.all_cells)
+    years = [int(year) for value in values for year in _YEAR.findall(value)[:1]]
+    return sum(year < FIRST_YEAR_OF_CONSENTS for year in years) * 2 > len(values)
+
+
 def _holds_two_values_or_dates_and_blanks(column: _Column) -> bool:
     """Whether the cells tell two kinds of customers apart, and so may tell who said no.
 
-    There are two values again and again, or one that some have, or dates that some have.
+    There are two values again and again, or one that some have, or dates that some have and that
+    are no birthdays.
     """
     values = set(column.all_cells)
     has_blanks = len(column.all_cells) < len(column.rows)
     if has_blanks and column.cells and column.matching_share(looks_like_date_with_year) == 1:
-        return True
+        return not _are_older_than_consents(column)
+    is_repeated = all(count > 1 for count in Counter(column.all_cells).values())
     return (
-        len(values) + has_blanks == 2
-        and len(column.rows) >= MIN_ROWS_OF_TWO_KINDS
+        (len(values) + has_blanks == 2 or (len(values) == 2 and is_repeated))
+        and len(column.rows)
+        >= (MIN_ROWS_OF_TWO_REPEATED_KINDS if is_repeated else MIN_ROWS_OF_TWO_KINDS)
         and (
             values <= {"0", "1"}
             or all(
@@ -1086,7 +1279,10 @@ def _consent_field_or_word_ask_or_empty(  # noqa: C901
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
         says_something = answered or column.matching_share(looks_like_date_with_year)
-        return "ask" if cells and (says_something or _holds_few_values_with_letters(column)) else ""
+        may_say_something = _holds_few_values_with_letters(column) or (
+            _holds_few_short_codes(column) and _holds_several_values_or_blanks(column)
+        )
+        return "ask" if cells and (says_something or may_say_something) else ""
     if is_other:
         if has_sms_consent_column:
             return ""
@@ -1101,11 +1297,8 @@ def _consent_field_or_word_ask_or_empty(  # noqa: C901
             return "sms_consent"
         if _heading_names_consent(column) or heading.channel == Channel.SMS:
             return "ask"
-        return (
-            "ask"
-            if _holds_few_short_codes(column) and _holds_several_values_or_blanks(column)
-            else ""
-        )
+        tells_apart = _holds_few_short_codes(column) and _holds_several_values_or_blanks(column)
+        return "ask" if tells_apart or _holds_two_values_or_dates_and_blanks(column) else ""
     return "sms_consent"
 
 
@@ -1113,7 +1306,7 @@ def _holds_answers_not_addresses(column: _Column) -> bool:
     """Whether a column of addresses holds answers instead, to `E-mail?` say."""
     reader = _build_consent_reader(column.cells, heading=column.text)
     return (
-        len(set(column.cells)) > 1
+        (len(set(column.cells)) > 1 or any(len(cell) > 1 for cell in column.cells))
         and not column.matching_share(looks_like_email)
         and column.consent_answer_share() >= MIN_VALUE_SHARE
         and any(reader.read(cell).consent == Consent.AGREES for cell in column.cells)
@@ -1325,6 +1518,16 @@ def _is_short_text_of_letters(cell: str) -> bool:
     return len(cell) <= MAX_NAME_LENGTH and plain.isalpha()
 
 
+def _looks_like_full_name(cell: str) -> bool:
+    """Whether the cell is two names or more, and no `Victoria Street`."""
+    words = canonical_heading_words(cell)
+    return (
+        len(cell.split()) > 1
+        and _is_short_text_of_letters(cell)
+        and not any("place" in CONCEPTS_BY_WORD.get(word, ()) for word in words[-1:])
+    )
+
+
 _NAME_MARKS = {ord(mark): None for mark in " .,'’-"}
 
 
@@ -1375,6 +1578,22 @@ def _gender_share(column: _Column) -> float:
             return False
 
     return column.matching_share(is_gender)
+
+
+def _holds_both_genders_in_words(column: _Column) -> bool:
+    """Whether all cells are genders or forms of address, of both, and some in more than a letter.
+
+    Single letters may mean anything.
+    """
+    values = set(column.all_cells)
+    if len(values) > MAX_STATES or all(len(value) <= MAX_CODE_LENGTH for value in values):
+        return False
+    reader = GenderColumn(column.text, values)
+    try:
+        genders = set(map(reader.parse, values))
+    except UnusableCell:
+        return False
+    return {Gender.MALE.value, Gender.FEMALE.value} <= genders
 
 
 def _is_day_and_month_or_bare_day(cell: str) -> bool:

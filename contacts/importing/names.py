@@ -86,6 +86,12 @@ def is_placeholder_for_no_value(text: str) -> bool:
     )
 
 
+def has_only_particles(text: str) -> bool:
+    """Whether a text is the beginning of a last name and no more, such as `van der`."""
+    words = text.split()
+    return bool(words) and all(fold_to_alphanumeric(word) in _PARTICLES for word in words)
+
+
 def _is_blank_punctuation_or_plain_sign(character: str) -> bool:
     """Whether it is a sign that says nothing; marks and emoji do."""
     return unicodedata.category(character)[0] in "PZ" or character in "+=<>~^`|$"

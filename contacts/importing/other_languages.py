@@ -15,7 +15,8 @@ class Language(NamedTuple):
 
     `yes` and `no` answer a question, as the locales of the C library have them; `negations` negate
     what stands beside them; `messages` are beginnings of words for messages, advertising, contact,
-    and for sending and wanting them; `unsubscribed` are beginnings of words for those who left.
+    consent, and for sending and wanting them; `unsubscribed` are beginnings of words for those who
+    left.
     """
 
     yes: str
@@ -47,51 +48,56 @@ LANGUAGES = {
         "leiratkoz lemondott",
     ),
     "ro": Language(
-        "da", "nu", "nu fara niciodata", "mesaj trimit contacta reclam notificari", "dezabon"
+        "da", "nu", "nu fara niciodata", "mesaj trimit contacta reclam notificari consimt",
+        "dezabon",
     ),
     "bg": Language(
-        "да", "не", "не без никога", "съобщ изпращ реклам смс контакт звън", "отписан отказал"
+        "да", "не", "не без никога", "съобщ изпращ реклам смс контакт звън съглас",
+        "отписан отказал",
     ),
     "hr": Language(
-        "da", "ne", "ne bez nikad nemoj nemojte", "poruk slati salj kontakt reklam zvat",
+        "da", "ne", "ne bez nikad nemoj nemojte", "poruk slati salj kontakt reklam zvat privol",
         "odjavlj odjavio odjavila",
     ),
     "sl": Language(
-        "da", "ne", "ne brez nikoli", "sporocil posilj kontakt oglas klic", "odjavlj odjavil"
+        "da", "ne", "ne brez nikoli", "sporocil posilj kontakt oglas klic privol", "odjavlj odjavil"
     ),
     "sr": Language(
-        "да", "не", "не без никад немој немојте", "порук слати шаљ контакт реклам звати",
+        "да", "не", "не без никад немој немојте", "порук слати шаљ контакт реклам звати пристан",
         "одјављ одјавио одјавила",
     ),
     "tr": Language(
-        "evet", "hayır hayir", "degil istemiyor istemez", "mesaj gonder reklam ileti aranma arama",
+        "evet var onay onayli", "hayır hayir yok ret reddedildi", "degil istemiyor istemez",
+        "mesaj gonder reklam ileti aranma arama izin kvkk",
         "abonelikten",
     ),
     "ru": Language(
         "да", "нет", "не без нет никогда",
-        "сообщ рассыл реклам смс писат присыл отправл звон беспоко", "отписа отказ",
+        "сообщ рассыл реклам смс писат присыл отправл звон беспоко соглас", "отписа отказ",
     ),
     "uk": Language(
-        "так", "ні", "не без ні ніколи", "повідомл розсил реклам смс писат надсил дзвон турбу",
+        "так", "ні", "не без ні ніколи", "повідомл розсил реклам смс писат надсил дзвон турбу згод",
         "відписа відмов",
     ),
     "sv": Language(
-        "ja", "nej", "inte ej aldrig utan inga", "utskick meddeland kontakta reklam skicka",
+        "ja", "nej", "inte ej aldrig utan inga", "utskick meddeland kontakta reklam skicka samtyck",
         "avregistr avprenum avanmal",
     ),
     "da": Language(
-        "ja", "nej", "ikke aldrig uden ingen", "besked kontakte reklame sende henvend",
+        "ja", "nej", "ikke aldrig uden ingen", "besked kontakte reklame sende henvend samtykk",
         "afmeld frameld",
     ),
     "nb": Language(
-        "ja", "nei", "ikke aldri uten ingen", "melding kontakte reklame sende henvend", "avmeld"
+        "ja", "nei", "ikke aldri uten ingen", "melding kontakte reklame sende henvend samtykk",
+        "avmeld",
     ),
     "fi": Language(
-        "kylla joo", "ei", "ei ala alkaa ilman", "viesti lahet mainos markkinoin", "peruuttanut"
+        "kylla joo", "ei", "ei ala alkaa ilman", "viesti lahet mainos markkinoin suostumu",
+        "peruuttanut",
     ),
-    "et": Language("jah", "ei", "ei mitte ilma", "sonum saat reklaam", "loobu"),
-    "lv": Language("ja", "ne", "ne bez nekad", "zin sut reklam", "atrakst atteic"),
-    "lt": Language("taip", "ne", "ne niekada", "zinut siust siun reklam skambin", "atsisak"),
+    "et": Language("jah", "ei", "ei mitte ilma", "sonum saat reklaam noustu", "loobu"),
+    "lv": Language("ja", "ne", "ne bez nekad", "zin sut reklam piekri", "atrakst atteic"),
+    "lt": Language("taip", "ne", "ne niekada", "zinut siust siun reklam skambin sutik", "atsisak"),
     "pt": Language(
         "sim", "nao", "nao sem nunca", "mensage envia envie enviem contactar contatar",
         "descadastr desinscrev",

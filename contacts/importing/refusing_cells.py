@@ -119,7 +119,7 @@ for _beginning in (
 ):
     _others = _TELLING_BEGINNINGS.get(_beginning[:3], ())
     _TELLING_BEGINNINGS[_beginning[:3]] = (*_others, _beginning)
-_TELLING_WORDS = {"passed", "off"} | _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
+_TELLING_WORDS = {"passed", "off", "plus"} | _NEGATING_WORDS | NEGATIONS | _WRONG | _DECEASED
 
 
 def _may_be_part_of_refusal(word: str) -> bool:
@@ -188,6 +188,9 @@ _NUMBERS = frozenset(
     if concepts & {"number", "phone", "mobile"} and len(word) >= 4
 ) | {"νουμερο"}
 MAX_WORDS_OF_CLAUSE = 12
+# `Plus de SMS` is no more of them to most, and who means the opposite loses little.
+_NO_MORE = frozenset([("plus", "de"), ("plus", "d"), ("plus", "aucun"), ("plus", "aucune")])
+MAX_WORDS_OF_NO_MORE = 5
 
 
 def cell_refuses_messages(cell_text: str) -> bool:
@@ -230,6 +233,24 @@ def cell_refuses_messages_without_naming_opt_out(cell_text: str) -> bool:
     joined = {first + second for first, second in pairwise(words)}
     names_opt_out = "optout" in _concepts_of([*words, *joined])
     return not names_opt_out and cell_refuses_messages(cell_text)
+
+
+def cell_refuses_more_than_its_channel(cell_text: str) -> bool:
+    """Whether a cell under `Post` or `Calls` refuses contact or messages at large.
+
+    `Opt out` refuses what its heading names, `Do not contact` everything.
+
+    Args:
+        cell_text: the cell.
+    """
+    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    joined = {first + second for first, second in pairwise(words)}
+    return cell_refuses_messages(cell_text) and not _AT_LARGE.isdisjoint(
+        _concepts_of([*words, *joined])
+    )
+
+
+_AT_LARGE = frozenset({"sms", "contact", "advertising"})
 
 
 def cell_of_several_words_mentions_messages(cell_text: str) -> bool:
@@ -390,6 +411,10 @@ def _clause_refuses_messages_or_asks_erasure(words: list[str]) -> bool:
         ):
             return True
         nearby = words[max(0, at - MAX_WORDS_OF_CLAUSE) : at + MAX_WORDS_OF_CLAUSE]
+        if tuple(words[at : at + 2]) in _NO_MORE and _mention_messages_or_advertising(
+            words[at + 2 : at + MAX_WORDS_OF_NO_MORE]
+        ):
+            return True
         if word in NEGATIONS and _mention_messages_or_advertising(nearby):
             return True  # in Turkish the negation comes last
         concepts = _concepts_of([word])

@@ -33,6 +33,7 @@ from contacts.importing.consent_cells import (
 )
 from contacts.importing.dates import (
     YearlessDate,
+    has_short_years_first,
     has_spreadsheet_serial_dates,
     parse_birthday_or_raise_unusable,
 )
@@ -41,6 +42,7 @@ from contacts.importing.headings import (
     MEANINGS_OF_CONSENT,
     Channel,
     Meaning,
+    heading_is_of_other_channel,
     heading_is_of_second_surname,
     label_positions_by_phone_position,
     rank_of_phone_label_lowest_is_best,
@@ -49,6 +51,7 @@ from contacts.importing.headings import (
 from contacts.importing.names import (
     clean_name_or_empty,
     fill_missing_name_part,
+    has_only_particles,
     is_placeholder_for_no_value,
     reason_if_number_or_email,
     writes_family_first,
@@ -64,6 +67,7 @@ from contacts.importing.phone_cells import (
 from contacts.importing.refusing_cells import (
     cell_refuses_messages,
     cell_refuses_messages_without_naming_opt_out,
+    cell_refuses_more_than_its_channel,
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
@@ -71,6 +75,7 @@ from contacts.importing.refusing_cells import (
 from contacts.models import DateOrder
 from contacts.phones import PhoneKind, phone_kind
 
+CONSENT_FIELDS_OF_ANSWERS = ("sms_consent", "sms_opt_out", "other_consent")
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
 MAX_KNOWN_TEXTS = 1000
@@ -254,11 +259,13 @@ class _RowValidator:
             for at, birthday_of in self.birthdays
             if _are_birthdays_often_unreadable(birthday_of, cells_of(at))
         }
+        consents_at = [at for field in CONSENT_FIELDS_OF_ANSWERS for at in columns(field)]
         self.consents = [
             (
                 at,
                 ConsentColumn(
                     cells_of(at),
+                    other_answers=[cell for other in consents_at for cell in cells_of(other)],
                     is_opt_out=field == "sms_opt_out",
                     heading=headings[at],
                     region=region,
@@ -272,7 +279,7 @@ class _RowValidator:
                 ),
                 field == "other_consent",
             )
-            for field in ("sms_consent", "sms_opt_out", "other_consent")
+            for field in CONSENT_FIELDS_OF_ANSWERS
             for at in columns(field)
         ]
         self.notes = [
@@ -291,7 +298,15 @@ class _RowValidator:
         mapped = {at for positions in mapping.values() for at in positions}
         # A plan looks at the first rows; a no may stand in any row below them.
         self.unused_texts = [
-            (at, KnownCells(cell_refuses_messages, MAX_KNOWN_TEXTS))
+            (
+                at,
+                KnownCells(
+                    cell_refuses_more_than_its_channel
+                    if columns("sms_consent") and heading_is_of_other_channel(heading)
+                    else cell_refuses_messages,
+                    MAX_KNOWN_TEXTS,
+                ),
+            )
             for at, heading in enumerate(headings)
             if at not in mapped
             and read_heading(heading).meaning
@@ -468,12 +483,17 @@ class _RowValidator:
 
     def _build_caching_birthday_parser(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
+        is_year_first = has_short_years_first(sample)
 
         def read(text: str) -> date | None:
             if is_placeholder_for_no_value(text):
                 return None
             return parse_birthday_or_raise_unusable(
-                text, self.date_order, self.today, reads_serials=reads_serials
+                text,
+                self.date_order,
+                self.today,
+                reads_serials=reads_serials,
+                is_year_first=is_year_first,
             )
 
         return KnownCells(read, MAX_KNOWN_BIRTHDAYS)
@@ -489,7 +509,7 @@ class _RowValidator:
         for at in self.first_at:
             first = first or self._name_or_drop_cell(at, cells, dropped)
         for at in self.last_at:
-            if self.has_second_surname:
+            if self.has_second_surname or (last and has_only_particles(last)):
                 last = f"{last} {self._name_or_drop_cell(at, cells, dropped)}".strip()
             else:
                 last = last or self._name_or_drop_cell(at, cells, dropped)

@@ -5,10 +5,12 @@ import random
 
 import pytest
 
+from contacts.importing.consent_cells import Consent
 from contacts.importing.heading_words import canonical_heading_words
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.mapping import guess_columns_and_first_question
 from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
+from contacts.importing.validating import build_row_validator
 
 PHONES = ["+306944000001", "+306944000015", "+306944000112", "+306944000907"]
 TABLE = {
@@ -986,6 +988,13 @@ def test_a_preferred_channel_beside_consent_to_sms_is_not_asked_about():
         ("Gutschein-SMS", ["Ja", "Nein", "Ja", "Ja"]),
         ("Birthday texts", ["Yes", "No", "Yes", "Yes"]),
         ("Πόντοι SMS", ["ναι", "όχι", "ναι", "ναι"]),
+        ("Text Opt Status", ["1", "-1", "0", "1"]),
+        ("Werbung", ["an", "aus", "an", "an"]),
+        ("Marketing", ["aan", "uit", "", "aan"]),
+        ("Samtycke", ["givet", "återkallat", "", "givet"]),
+        ("Souhlas", ["udělen", "odvolán", "neuveden", "udělen"]),
+        ("Zgody", ["wyrażona", "odmowa", "brak", "wyrażona"]),
+        ("Marketing", ["1", "2", "0", "1"]),
         ("Post", ["oui", "non", "oui", "oui"]),
         ("Muted", ["0", "1", "0", "0"]),
     ],
@@ -994,3 +1003,102 @@ def test_a_no_in_codes_or_beside_other_words_is_read_or_asked_about(heading, cel
     columns, _, problem = guessed({"Mobile": PHONES[:4] * 2, heading: cells * 2})
     said = columns.get("sms_consent", []) + columns.get("other_consent", [])
     assert f"{heading} may say who agreed" in problem or said == [heading]
+
+
+def test_letters_and_calls_beside_consent_to_sms_are_set_aside():
+    channels = {"Post": ["Opt out"] * 4, "Calls": ["yes", "no", "no", "no"]}
+    columns, notes, problem = guessed(
+        {"Mobile": PHONES, "Text msg": ["Opt in", "Opt out", "Unknown", ""], **channels}
+    )
+    assert columns == {"phone": ["Mobile"], "sms_consent": ["Text msg"]} and not problem
+    assert notes == [f"{heading}: not used as consent to SMS" for heading in channels]
+    headings = ["Mobile", "SMS", "Post"]
+    validate = build_row_validator(headings, {"phone": [0], "sms_consent": [1]}, "iso", "GR")
+    assert validate(["6944000501", "yes", "Opt out"]).consent == Consent.AGREES
+    assert validate(["6944000501", "yes", "Do not contact"]).consent == Consent.OPTED_OUT
+    at_large = {"SMS": ["yes", "yes", "no", "yes"], "Calls": ["yes", "do not contact", "no", "no"]}
+    assert "Calls may say who agreed" in guessed({"Mobile": PHONES, **at_large})[2]
+
+
+def test_a_consent_to_profiling_says_nothing_of_messages():
+    answers = {"Consenso marketing": ["sì", "no"], "Consenso profilazione": ["no", "sì"]}
+    columns, _, problem = guessed({"Mobile": PHONES[:2], **answers})
+    assert columns["sms_consent"] == ["Consenso marketing"] and "other_consent" not in columns
+    assert not problem
+    both = guessed({"Mobile": PHONES[:2], "Consenso marketing e profilazione": ["sì", "no"]})
+    assert "may say who agreed" in both[2]
+
+
+@pytest.mark.parametrize(
+    "states", [["ONAY", "RET"], ["Zgoda", "Sprzeciw"], ["Påmeldt", "Reservert"]]
+)
+def test_two_states_again_and_again_are_asked_about_in_a_short_list_too(states):
+    cells = [states[at] for at in (0, 1, 0, 0, 1)]
+    for heading in ("Xyzdurumu", "Status zgody"):
+        problem = guessed({"Mobile": [*PHONES, "+306944000218"], heading: cells})[2]
+        assert f"{heading} may say who agreed" in problem
+
+
+@pytest.mark.parametrize("heading", ["Xyzdurumu", "Xyz"])
+def test_two_states_and_blanks_are_asked_about_and_birthdays_are_not(heading):
+    states = ["E", "H", "E", "", "H", ""]
+    mobiles = [f"+3069440002{at}" for at in ("23", "30", "42", "58", "69", "77")]
+    assert f"{heading} may say" in guessed({"Mobile": mobiles, heading: states})[2]
+    born = ["12.05.1980", "25.06.1971", "", "04.11.1999", "", "01.02.1965"]
+    assert not guessed({"Mobile": mobiles, heading: born})[2]
+
+
+@pytest.mark.parametrize("heading", ["Data retragerii acordului", "Xyz"])
+def test_dates_that_few_have_under_other_words_may_be_those_of_opt_outs(heading):
+    table = {"Mobile": PHONES, "SMS": ["da", "da", "nu", "da"]}
+    assert f"{heading} may say" in guessed(table | {heading: ["", "05.05.2024", "", ""]})[2]
+    if heading != "Xyz":
+        # Visits are dates that most have, and adults were born long ago.
+        visits = ["01.02.2026", "03.02.2026", "", "04.02.2026"]
+        assert not guessed(table | {heading: visits})[2]
+        assert not guessed(table | {heading: ["", "05.05.1984", "", ""]})[2]
+
+
+def test_states_of_a_country_are_no_countries():
+    names = ["Ann Lee", "Bob Day", "Cy Roe", "Di Fox", "Eve Orr"]
+    table = {"Name": names, "Mobile": [f"(212) 555-012{at}" for at in range(5)]}
+    found, *_ = guessed(table | {"Country/State": ["FL", "CA", "DE", "GA", "MA"]}, "US")
+    assert "country" not in found
+    found, *_ = guessed(table | {"Country": ["US", "CA", "DE", "GA", "XQ"]}, "US")
+    assert found["country"] == ["Country"]
+
+
+def test_full_names_are_found_by_their_cells_if_no_heading_says_so():
+    names = ["Anna Papa", "Eva Lade", "Max Muster", "Zoe Linden"]
+    columns, notes, _ = guessed({"Who": names, "Mobile": PHONES})
+    assert columns["full_name"] == ["Who"] and "Who: names, by its cells" in notes
+    pets = {"Owner": names, "Pet": ["Rex", "Bella", "Max", "Luna"], "Mobile": PHONES}
+    assert guessed(pets)[0]["full_name"] == ["Owner"]
+    # The owner of a deal is an employee.
+    assert "full_name" not in guessed({"Owner": names, "Mobile": PHONES})[0]
+    employees = ["Anna Papa", "Anna Papa", "Anna Papa", "Eva Lade"]
+    assert "full_name" not in guessed({"Xyz": employees, "Mobile": PHONES})[0]
+
+
+def test_forms_of_address_tell_the_gender_under_any_heading():
+    assert guessed({"Mobile": PHONES, "Civ": ["Mme", "M", "", "M."]})[0]["gender"] == ["Civ"]
+    assert "gender" not in guessed({"Mobile": PHONES, "Xyz": ["F", "M", "", "M"]})[0]
+
+
+def test_a_heading_that_is_cut_short_is_known_by_its_beginning():
+    assert field_of("Cumple", "25/03/1990") == "birthday"
+    assert read_heading("Public").meaning == Meaning.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "field"),
+    [
+        ("Imię", "Ewa", "first_name"), ("Data urodzenia", "25.03.1990", "birthday"),
+        ("Prenume", "Ana", "first_name"), ("Data nașterii", "25.03.1990", "birthday"),
+        ("Ad Soyad", "Elif Kaya", "full_name"), ("Doğum Tarihi", "25.03.1990", "birthday"),
+        ("Cinsiyet", "Kadın", "gender"), ("Płeć", "Kobieta", "gender"),
+        ("Data de nascimento", "25/03/1990", "birthday"), ("CEP", "01310100", ""),
+    ],
+)  # fmt: skip
+def test_usual_headings_of_names_and_birthdays_are_known_in_more_languages(heading, cell, field):
+    assert field_of(heading, cell) == field

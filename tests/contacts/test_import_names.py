@@ -160,3 +160,36 @@ def test_the_label_beside_a_number_tells_the_mobile():
         "+12125552209",
         "+12125555315",
     ]
+
+
+def test_small_words_of_a_column_of_their_own_begin_the_last_name():
+    headings = ["First name", "LastnamePreposition", "Last name", "Mobile"]
+    rows = [["Mark", "van der", "Linden", "6944000501"], ["Anna", "", "Papa", "6944000512"]]
+    fields = guess_columns_and_first_question(headings, rows, "GR").fields
+    validate = build_row_validator(headings, fields, "iso", "GR", sample=rows)
+    assert [validate(row).last_name for row in rows] == ["van der Linden", "Papa"]
+
+
+def test_the_only_phone_of_a_parent_is_used_in_a_list_of_children():
+    headings = ["Swimmer", "Swimmer DOB", "Parent/guardian", "Parent mobile"]
+    rows = [
+        ["Ida Papa", "11/06/2016", "Anna Papa", "6944000501"],
+        ["Leo Lade", "12/06/2016", "Eva Lade", "6944000512"],
+    ]
+    guess = guess_columns_and_first_question(headings, rows, "GR")
+    assert guess.question is None
+    assert guess.fields == {"full_name": [2], "phone": [3]}
+    named = [["Ida", "Anna Papa", "6944000501"], ["Leo", "Eva Lade", "6944000512"]]
+    asked = guess_columns_and_first_question(["First name", "Parent", "Parent mobile"], named, "GR")
+    assert "--map phone=COLUMN" in asked.question.command_line_text()
+
+
+def test_a_column_that_says_the_same_of_everybody_holds_no_names():
+    rows = [
+        ["CLIENT", "Roux", "Anna", "+306944000501"],
+        ["CLIENT", "Picard", "Max", "+306944000512"],
+    ]
+    fields = guess_columns_and_first_question(
+        [f"column {at}" for at in range(1, 5)], rows, "GR"
+    ).fields
+    assert (fields["first_name"], fields["last_name"]) == ([2], [1])

@@ -32,7 +32,7 @@ def judged(region="GR", phone="6900000001", first="Anna", note=""):
         "non vuole pubblicità", "ha chiesto la cancellazione dagli SMS", "basta messaggi",
         "VIP, ne plus contacter", "STOP PUB", "se plaint des SMS", "désinscrire",
         "no enviar mensajes", "BAJA", "le molestan los mensajes", "quitar de la lista de SMS",
-        "Do Not Market", "wrong number", "verstorben",
+        "Do Not Market", "wrong number", "verstorben", "plus de sms svp", "plus aucune pub",
     ],
 )  # fmt: skip
 def test_a_note_that_refuses_messages_opts_out(note):

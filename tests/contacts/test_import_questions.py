@@ -58,6 +58,19 @@ def test_naming_one_column_of_consent_does_not_set_the_other_aside(run):
     assert contacts["+306900000002"].is_subscribed
 
 
+def test_the_codes_of_a_legend_are_read_and_the_column_is_named_as_the_file_names_it(run):
+    text = "Mailing: 1 = oui, 2 = non, 0 = non renseigné\nPhone;Name;Mailing\n"
+    text += "6900000001;Anna;1\n6900000002;Bob;2\n6900000003;Eva;0\n"
+    contacts = run(text.encode(), "--consent=form", "--map=sms_consent=Mailing")
+    assert [contact.is_subscribed for _, contact in sorted(contacts.items())] == [
+        True,
+        False,
+        False,
+    ]
+    opted_out = [contact.first_name for contact in contacts.values() if contact.unsubscribed_at]
+    assert opted_out == ["Bob"]
+
+
 def test_an_encoding_that_nobody_can_tell_is_named(run):
     text = b"Phone;Name\n6900000001;Ren\xe9e\n"
     with pytest.raises(CommandError, match="--encoding"):

@@ -56,7 +56,7 @@ def brief(rows):
         ("square_customers.csv", ["Phone Number"],
          [(ANNA, "Anna", "Pappa"), (MARK, "Mark", "Deli"), MISSING, (LEON, "Leon", "")]),
         ("lightspeed_customers.csv", ["Mobile", "Phone"],
-         [(ANNA, "Άννα", "Παππά"), (MARK, "Mark", "Linden"), MISSING,
+         [(ANNA, "Άννα", "Παππά"), (MARK, "Mark", "van der Linden"), MISSING,
           ("+306900000014", "Leon", "Winter")]),
         ("mailchimp_audience.csv", ["Phone Number"],
          [(ANNA, "Anna", "Pappa"), (MARK, "Mark", "Deli"), MISSING, (LEON, "Leon", "Winter")]),

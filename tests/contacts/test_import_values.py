@@ -13,6 +13,7 @@ from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.dates import (
     YearlessDate,
     detect_date_order_or_iso_or_refuse,
+    has_short_years_first,
     has_spreadsheet_serial_dates,
     parse_birthday_or_raise_unusable,
     parse_datetime_none_if_ambiguous_or_raise,
@@ -125,6 +126,18 @@ def test_days_counted_by_a_spreadsheet_are_read_if_the_column_agrees():
         ["1985-03-25"], TODAY
     )
     assert not has_spreadsheet_serial_dates(["31131", "1985-03-25", "99999"], TODAY)
+
+
+def test_short_dates_begin_with_the_year_if_one_of_a_column_can_only_be_a_year():
+    column = ["85-03-14", "01-07-03", "", "92.11.27"]
+    assert has_short_years_first(column)
+    assert birthday("01-07-03", is_year_first=True) == date(2001, 7, 3)
+    assert birthday("14.3.1985", is_year_first=True) == date(1985, 3, 14)
+    assert detect_date_order_or_iso_or_refuse(column) == "iso"
+    assert not has_short_years_first(["01-07-03", "02-05-06"])  # nobody can tell
+    assert not has_short_years_first(["85-03-14", "14-03-85"])
+    with pytest.raises(ImportRefused):
+        detect_date_order_or_iso_or_refuse(["01-07-03", "02-05-06"])
 
 
 @pytest.mark.parametrize(
@@ -625,8 +638,8 @@ def test_a_cross_beside_anything_else_is_not_understood(values):
         ("+-", "yn"), ("+−", "yn"), ("●○", "yn"), ("⚫⚪", "yn"), ("■□", "yn"), ("🟢🔴", "yn"),
         ("☒☐", "yn"), ("v-", "y-"), ("√-", "y-"), ("●-", "y-"), ("V", "y"), ("√", "y"),
         ("+", "y"), ("●", "y"), ("☒", "?"), ("○", "?"), ("☑☒", "y?"), ("●■", "??"), ("12", "??"),
-        ("012", "n??"), ("AD", "??"), (["1", "-1"], "??"), (["-1", "0"], "yn"), ("v1", "?y"),
-        ("vy", "?y"), ("*", "?"), ("vN", "yn"),
+        ("012", "???"), ("#", "y"), ("AD", "??"), (["1", "-1"], "??"), (["-1", "0"], "yn"),
+        ("v1", "?y"), ("vy", "?y"), ("*", "?"), ("vN", "yn"),
     ],
 )  # fmt: skip
 def test_the_marks_of_a_column_are_read_together(values, said_of_them):
@@ -861,3 +874,22 @@ def test_ne_under_an_opt_out_gives_no_consent_where_it_may_be_a_greek_yes(region
 
 def test_a_heading_in_polish_tells_that_the_family_name_is_first():
     assert writes_family_first("Nazwisko i imię", [])
+
+
+def test_a_letter_that_a_column_has_alone_is_read_by_the_other_columns_of_consent():
+    headings = ["Cell.", "Consenso trattamento dati", "Consenso marketing"]
+    mapping = {"phone": [0], "sms_consent": [2], "other_consent": [1]}
+    rows = [["3334400001", "S", "S"], ["3334400002", "S", "N"]]
+    validate = build_row_validator(headings, mapping, "dmy", "IT", sample=rows)
+    agreed, refused = map(validate, rows)
+    assert (agreed.consent, refused.consent) == (Consent.AGREES, Consent.OPTED_OUT)
+    assert not agreed.dropped
+    alone = build_row_validator(headings, mapping, "dmy", "IT", sample=rows[:1])(rows[0])
+    assert alone.consent == Consent.WITHHELD
+
+
+@pytest.mark.parametrize(
+    "answer", ["accord signé le 12/05/2019", "firmado el 03/02/2021", "Einwilligung liegt vor"]
+)
+def test_an_answer_with_small_words_beside_it_is_a_yes(answer):
+    assert said(answer, order="dmy").consent == Consent.AGREES

@@ -293,3 +293,32 @@ def test_a_formula_without_a_result_is_refused(refusal, tmp_path):
 def test_a_letter_before_another_accented_one_is_no_damage():
     assert not is_mojibake("Odhlášen\n")
     assert is_mojibake("OdhlÃ¡Å¡en\n")
+
+
+ROWS_OF_CODES = "Anna,6944000501,1\nEva,6944000512,2\nIda,6944000523,0\n"
+
+
+@pytest.mark.parametrize(
+    ("above", "heading"),
+    [
+        ('"SMS: 1 = oui, 2 = non, 0 = non renseigné"\n', "1 = oui, 2 = non, 0 = non renseigné"),
+        ("Codes 1 = yes / 2 = no / 0 = not asked\n", "1 = yes, 2 = no, 0 = not asked"),
+        ("0 = offen\n1 = ja\n2 = nein\n", "0 = offen, 1 = ja, 2 = nein"),
+        ("Customers,,\n0 = open,1 = yes,2 = no\n", "0 = open, 1 = yes, 2 = no"),
+    ],
+)
+def test_a_legend_above_the_headings_is_written_into_that_of_its_column(read, above, heading):
+    layout, rows = read(f"{above}\nName,Mobile,SMS\n{ROWS_OF_CODES}")
+    assert layout.headings == ("Name", "Mobile", f"SMS ({heading})")
+    assert len(rows) == 3
+    again = f"{above}\nName,Mobile,SMS\nAnna,6944000501,1\nName,Mobile,SMS\nEva,6944000512,2\n"
+    assert read(again)[0].headings == layout.headings  # printed pages repeat the headings
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["1 = yes\n", "1 = yes and 2 = no\n", "A = aktiv, B = gesperrt\n", "Points: 1 = 5, 2 = 10\n"],
+)
+def test_a_legend_that_explains_no_column_or_more_than_one_changes_no_heading(read, above):
+    table = "Name,Mobile,SMS,Level\nAnna,6944000501,1,0\nEva,6944000512,0,1\n"
+    assert read(f"{above}\n{table}")[0].headings == ("Name", "Mobile", "SMS", "Level")

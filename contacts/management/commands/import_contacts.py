@@ -15,6 +15,7 @@ from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common.counts import counted
 from astronote.common.progress import wait_with_progress_bar
 from contacts.importing import lifecycle, planning
+from contacts.importing.headings import heading_without_legend
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import FIELDS
 from contacts.models import (
@@ -219,6 +220,8 @@ def _merge_mapping_options_into_plan_or_raise(
     A column that a pair names is removed from the plan's fields; so is an ignored one.
     """
     headings = plan.layout.headings
+    # A legend above the headings is written into them, and a person reads the file.
+    written = list(map(heading_without_legend, headings))
     chosen: dict[str, list[int]] = {}
     map_options = [*map_options, *(f"ignored={column}" for column in ignore_options)]
     for pair in map_options:
@@ -227,6 +230,8 @@ def _merge_mapping_options_into_plan_or_raise(
             raise CommandError(f"--map {pair}: the fields are {', '.join(FIELDS)}")
         if column in headings:
             position = headings.index(column)
+        elif column in written:
+            position = written.index(column)
         elif column.isdigit() and 0 < int(column) <= len(headings):
             position = int(column) - 1
         elif not column:
