@@ -34,7 +34,8 @@ def are_possible() -> bool:
 
 def list_keys(account: User) -> QuerySet[Any]:
     """The account's keys, the oldest first."""
-    return WebAuthnCredential.objects.filter(user=account).order_by("pk")  # type: ignore[no-any-return]  # untyped
+    keys: QuerySet[Any] = WebAuthnCredential.objects.filter(user=account)
+    return keys.order_by("pk")
 
 
 def remove_key(account: User, key_id: int) -> bool:
@@ -67,12 +68,12 @@ def account_that_waits_for_key(request: HttpRequest) -> User | None:
     return None
 
 
-class _JsonBody:
+class _JsonBody(webauthn.BaseWebAuthnView):
     """Answers 400 to a body that is no JSON, whatever else it is."""
 
     def _parse_request_data(self, request: HttpRequest) -> Any:
         try:
-            return super()._parse_request_data(request)  # type: ignore[misc]  # of the views below
+            return super()._parse_request_data(request)
         except (UnicodeDecodeError, RecursionError) as error:
             raise MalformedRequest from error
 
@@ -104,7 +105,7 @@ class CompleteLogin(_JsonBody, webauthn.CompleteCredentialAuthenticationView):
     def complete_auth(self, device: WebAuthnCredential) -> User:
         """Begin the session."""
         account: User = device.user
-        account.otp_device = device  # type: ignore[attr-defined]  # django-otp marks the session
+        account.otp_device = device
         del self.request.session[PASSWORD_WAS_RIGHT]
         login(self.request, account, backend="django.contrib.auth.backends.ModelBackend")
         return account

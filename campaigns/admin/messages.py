@@ -90,21 +90,25 @@ class MessageAdmin(ReadOnlyAdmin):
     actions = [
         _build_confirmed_resolve_action(
             unknown_messages.mark_unknown_delivered_and_charge,
-            "mark_delivered", "Unknown: mark delivered",
+            "mark_delivered",
+            "Unknown: mark delivered",
             title="Mark unknown messages delivered?",
             warning="Their credits are charged. This cannot be undone.",
         ),
         _build_resolve_unknown_action(
             unknown_messages.mark_unknown_failed_and_release,
-            "mark_failed", "Unknown: mark failed and release credits",
+            "mark_failed",
+            "Unknown: mark failed and release credits",
         ),
         _build_confirmed_resolve_action(
-            unknown_messages.requeue_unknown_in_new_batches, "resend", "Unknown: send again",
+            unknown_messages.requeue_unknown_in_new_batches,
+            "resend",
+            "Unknown: send again",
             title="Send unknown messages again?",
             warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
             "a message that Mitto did accept is sent twice.",
         ),
-    ]  # fmt: skip
+    ]
     list_filter = [NotDeliveredFilter]
     list_select_related = ["owner"]
     search_fields = ["provider_message_id"]
