@@ -85,6 +85,7 @@ def test_the_file_of_an_import_that_has_ended_is_deleted(store):
     assert not ImportFileChunk.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [
