@@ -24,6 +24,7 @@ def root(client):
     return client
 
 
+@pytest.mark.slow
 def test_a_list_counts_ten_thousand_rows_and_shows_the_newest_fifty(root):
     make_contacts(make_store("alice"), 10_050)
     shown = root.get("/admin/contacts/contact/").context["cl"]

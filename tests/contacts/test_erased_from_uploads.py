@@ -17,7 +17,8 @@ from contacts.models import Contact, ContactImport, ImportFileChunk, RejectedRow
 from tests.support.factories import make_store
 from tests.support.workbook import write_workbook
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# An erasure looks into every table, key and file.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 PHONE, OTHER = "+306900000001", "+306900000077"
 ROWS = [
     "phone,first name,last name,email",
@@ -85,7 +86,6 @@ def test_the_file_of_an_import_that_has_ended_is_deleted(store):
     assert not ImportFileChunk.objects.exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [
