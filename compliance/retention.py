@@ -309,10 +309,13 @@ def _delete_or_count_expired_sessions(now: datetime, *, dry_run: bool) -> int:
 def _retention_cutoffs_as_sql_params(now: datetime) -> dict[str, Any]:
     days, inactive = settings.PII_RETENTION_DAYS, settings.PII_INACTIVE_DAYS
     return {
-        "now": now, "days": days, "cutoff": now - timedelta(days=days),
-        "inactive": inactive, "inactive_since": now - timedelta(days=inactive),
+        "now": now,
+        "days": days,
+        "cutoff": now - timedelta(days=days),
+        "inactive": inactive,
+        "inactive_since": now - timedelta(days=inactive),
         "audit_cutoff": now - timedelta(days=settings.AUDIT_RETENTION_DAYS),
-    }  # fmt: skip
+    }
 
 
 def _count_due_rows(rule: RetentionRule, now: datetime) -> int:

@@ -37,9 +37,22 @@ TEXT_FIELDS = ("text", "message", "body", "content", "sms")
 TO_FIELDS = ("to", "destination", "receiver")
 # Where the value of a field is an object, the value that is meant.
 INNER_FIELDS = (
-    "messagingAppIdentifier", "msisdn", "number", "phoneNumber", "phone", "address",
-    "text", "body", "content", "message", "detail", "title", "value", "id", "name",
-)  # fmt: skip
+    "messagingAppIdentifier",
+    "msisdn",
+    "number",
+    "phoneNumber",
+    "phone",
+    "address",
+    "text",
+    "body",
+    "content",
+    "message",
+    "detail",
+    "title",
+    "value",
+    "id",
+    "name",
+)
 MIN_NUMBER_DIGITS = 5
 MAX_ENVELOPES = 4  # objects and lists around an event
 _RECEIVED_STATUSES = {"received", "incoming", "inbound", "new"}

@@ -143,9 +143,14 @@ def _build_query_of_outcomes(outcomes: Sequence[Outcome]) -> tuple[str, list[Any
 
 # The columns of Outcome, with their SQL types.
 OUTCOME_COLUMNS = {
-    "id": "bigint", "status": "text", "provider_message_id": "text", "error_code": "text",
-    "error": "text", "provider_status": "text", "at": "timestamptz",
-}  # fmt: skip
+    "id": "bigint",
+    "status": "text",
+    "provider_message_id": "text",
+    "error_code": "text",
+    "error": "text",
+    "provider_status": "text",
+    "at": "timestamptz",
+}
 
 
 def record_sql_outcomes_and_settle_credits(

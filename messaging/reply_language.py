@@ -31,8 +31,14 @@ GAP = "…"
 _FOUND = "\0"  # stands where a phrase was
 # Words that only make the language known, or a reply a question, a request or a compliment.
 _OTHER_LISTS = (
-    "fillers", "ordinary", "business", "praise", "questions", "requests", "reasons",
-)  # fmt: skip
+    "fillers",
+    "ordinary",
+    "business",
+    "praise",
+    "questions",
+    "requests",
+    "reasons",
+)
 
 
 class Kind(StrEnum):

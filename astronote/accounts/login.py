@@ -109,4 +109,4 @@ class ThrottledLogin(AuthenticationForm):
                 __name__, credentials={"username": account.email}, request=self.request
             )
             raise ValidationError(str(refused), "code") from None
-        account.otp_device = device  # type: ignore[attr-defined]  # django-otp marks the session
+        account.otp_device = device

@@ -228,6 +228,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     erased_at = models.DateTimeField("data erased", null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    # Set by django-otp on the account of a request: what confirmed the login, or None.
+    otp_device: Any
+
     USERNAME_FIELD = "email"
     objects = UserManager()
 

@@ -141,7 +141,7 @@ class SecondFactorGuard:
         if (
             isinstance(account, User)
             and is_required_as_account_manages_operators(account)
-            and not account.is_verified()  # type: ignore[attr-defined]  # by django-otp
+            and account.otp_device is None
             and request.path_info not in map(reverse, self.ALLOWED)
         ):
             if has_confirmed_authenticator_app(account):

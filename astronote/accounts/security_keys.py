@@ -34,7 +34,8 @@ def can_offer_keys_as_site_is_https_or_localhost() -> bool:
 
 def list_keys(account: User) -> QuerySet[Any]:
     """The account's keys, the oldest first."""
-    return WebAuthnCredential.objects.filter(user=account).order_by("pk")  # type: ignore[no-any-return]  # untyped
+    keys: QuerySet[Any] = WebAuthnCredential.objects.filter(user=account)
+    return keys.order_by("pk")
 
 
 def remove_key_and_audit_if_found(account: User, key_id: int) -> bool:
@@ -67,12 +68,12 @@ def account_with_recently_shown_password_or_none(request: HttpRequest) -> User |
     return None
 
 
-class _AnswersUnreadableBodyAsMalformed:
+class _AnswersUnreadableBodyAsMalformed(webauthn.BaseWebAuthnView):
     """Answers 400 to a body that is no JSON, whatever else it is."""
 
     def _parse_request_data(self, request: HttpRequest) -> Any:
         try:
-            return super()._parse_request_data(request)  # type: ignore[misc]  # of the views below
+            return super()._parse_request_data(request)
         except (UnicodeDecodeError, RecursionError) as error:
             raise MalformedRequest from error
 
@@ -108,7 +109,7 @@ class CompleteLoginBySecurityKey(
     def complete_auth(self, device: WebAuthnCredential) -> User:
         """Begin the session."""
         account: User = device.user
-        account.otp_device = device  # type: ignore[attr-defined]  # django-otp marks the session
+        account.otp_device = device
         del self.request.session[PASSWORD_WAS_RIGHT]
         login(self.request, account, backend="django.contrib.auth.backends.ModelBackend")
         return account

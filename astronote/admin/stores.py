@@ -45,15 +45,38 @@ class StoreAdmin(LargeTableAdmin):
     ordering = ("email",)
     fieldsets = [
         (None, {"fields": ["email"]}),
-        ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
-                              "retention_days", "business_profile"]}),
-        ("Customers' texts", {"fields": ["language", "writes_greek_in_capitals", "opt_out_line",
-                                        "privacy_notice_url", "sends_to_any_number"]}),
+        (
+            "Store",
+            {
+                "fields": [
+                    "company",
+                    "sender_name",
+                    "timezone",
+                    "phone_region",
+                    "retention_days",
+                    "business_profile",
+                ]
+            },
+        ),
+        (
+            "Customers' texts",
+            {
+                "fields": [
+                    "language",
+                    "writes_greek_in_capitals",
+                    "opt_out_line",
+                    "privacy_notice_url",
+                    "sends_to_any_number",
+                ]
+            },
+        ),
         ("Service messages", {"fields": ["service_max_recipients"]}),
-        ("Consent", {"fields": ["double_opt_in", "opt_in_wording", "opt_in_version",
-                                "confirms_opt_outs"]}),
+        (
+            "Consent",
+            {"fields": ["double_opt_in", "opt_in_wording", "opt_in_version", "confirms_opt_outs"]},
+        ),
         ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
-    ]  # fmt: skip
+    ]
     add_fieldsets = [
         (None, {"fields": ["email"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region"]}),

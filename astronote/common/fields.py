@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+if TYPE_CHECKING:
+    Field = models.Field[Any, Any]
+else:
+    Field = object  # the class that uses _ComposedToNfc names the field
 
-class _ComposedToNfc:
+
+class _ComposedToNfc(Field):
     """Stores text composed (NFC): an accented letter is one character, as an SMS charges it.
 
     macOS and some tills write the letter and its accent apart. In the database the field is a plain
@@ -17,15 +22,15 @@ class _ComposedToNfc:
 
     def to_python(self, value: Any) -> Any:
         """The value that forms and `full_clean` leave in the model."""
-        return _compose_to_nfc_if_text(super().to_python(value))  # type: ignore[misc]  # of Django's field
+        return _compose_to_nfc_if_text(super().to_python(value))
 
     def get_prep_value(self, value: Any) -> Any:
         """The value for the database, in rows and in conditions."""
-        return _compose_to_nfc_if_text(super().get_prep_value(value))  # type: ignore[misc]  # of Django's field
+        return _compose_to_nfc_if_text(super().get_prep_value(value))
 
     def deconstruct(self) -> Any:
         """What a migration keeps: Django's own field."""
-        name, _, args, kwargs = super().deconstruct()  # type: ignore[misc]  # of Django's field
+        name, _, args, kwargs = super().deconstruct()
         parent = models.CharField if isinstance(self, models.CharField) else models.TextField
         return name, f"django.db.models.{parent.__name__}", args, kwargs
 

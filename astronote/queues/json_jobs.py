@@ -43,7 +43,7 @@ class JsonOrRefusedJob(Job):
 
     @args.setter
     def args(self, value: Any) -> None:
-        Job.args.fset(self, value)  # type: ignore[attr-defined]  # mypy knows no fset of a parent
+        vars(Job)["args"].__set__(self, value)
 
     def restore(self, raw_data: dict[bytes | str, Any]) -> None:
         """Read what is in Redis; what is not ours becomes a job that refuses to run."""

@@ -64,82 +64,115 @@ def _has_open_confirmation_request_by_another(campaign: Campaign, account: Any) 
 
 CAMPAIGN_ACTIONS = {
     "start": CampaignAction(
-        "Send now", actions.start_now_or_audit_refusal_and_raise_blocked,
-        STARTABLE_STATUSES, "started",
-        "Sending starts at once.", shows_cost=True, style="primary", sends=True,
+        "Send now",
+        actions.start_now_or_audit_refusal_and_raise_blocked,
+        STARTABLE_STATUSES,
+        "started",
+        "Sending starts at once.",
+        shows_cost=True,
+        style="primary",
+        sends=True,
     ),
     "schedule": CampaignAction(
-        "Schedule", schedule.schedule_campaign_and_enqueue_start_or_raise,
-        STARTABLE_STATUSES, "scheduled",
-        "Sending starts by itself at this time.", input_field="at", shows_cost=True,
+        "Schedule",
+        schedule.schedule_campaign_and_enqueue_start_or_raise,
+        STARTABLE_STATUSES,
+        "scheduled",
+        "Sending starts by itself at this time.",
+        input_field="at",
+        shows_cost=True,
         sends=True,
     ),
     "ask": CampaignAction(
-        "Ask for confirmation", service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
+        "Ask for confirmation",
+        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
         STARTABLE_STATUSES,
-        "a second person must confirm it now", sends=True,
+        "a second person must confirm it now",
+        sends=True,
         offered=lambda campaign, _: (
             service_campaigns.needs_confirmation(campaign)
             and service_campaigns.confirmation_request_for_current_settings(campaign) is None
         ),
     ),
     "confirm": CampaignAction(
-        "Confirm", service_campaigns.confirm_as_second_person_and_unblock_or_raise,
-        STARTABLE_STATUSES, "confirmed",
+        "Confirm",
+        service_campaigns.confirm_as_second_person_and_unblock_or_raise,
+        STARTABLE_STATUSES,
+        "confirmed",
         "A service message also goes to people who opted out of marketing. Confirm that this one"
         " holds no advertising and that all of these people need it. A change of the text or of the"
         " audience ends the confirmation.",
-        input_field="seen", shows_cost=True, sends=True,
+        input_field="seen",
+        shows_cost=True,
+        sends=True,
         offered=_has_open_confirmation_request_by_another,
     ),
     "test": CampaignAction(
-        "Send a test", actions.enqueue_test_message_with_sample_values_or_raise_blocked,
-        STARTABLE_STATUSES, "a test is on its way",
+        "Send a test",
+        actions.enqueue_test_message_with_sample_values_or_raise_blocked,
+        STARTABLE_STATUSES,
+        "a test is on its way",
         "The text, filled with sample fields, is sent to one number. The store pays for it.",
         input_field="to",
     ),
     "unschedule": CampaignAction(
-        "Unschedule", schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
-        (CampaignStatus.SCHEDULED,), "a draft again",
+        "Unschedule",
+        schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
+        (CampaignStatus.SCHEDULED,),
+        "a draft again",
     ),
     "pause": CampaignAction(
-        "Pause", actions.pause_sending_campaign_and_hold_batches_or_raise,
-        (CampaignStatus.SENDING,), "paused",
+        "Pause",
+        actions.pause_sending_campaign_and_hold_batches_or_raise,
+        (CampaignStatus.SENDING,),
+        "paused",
     ),
     "resume": CampaignAction(
-        "Resume", actions.resume_paused_campaign_and_release_batches_or_raise,
-        (CampaignStatus.PAUSED,), "resumed", style="primary",
+        "Resume",
+        actions.resume_paused_campaign_and_release_batches_or_raise,
+        (CampaignStatus.PAUSED,),
+        "resumed",
+        style="primary",
     ),
     "cancel": CampaignAction(
-        "Cancel", actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+        "Cancel",
+        actions.cancel_campaign_and_enqueue_cancelling_of_batches,
         (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
         "cancelled",
         "Messages that were not sent are skipped and not charged. This cannot be undone.",
         style="danger",
     ),
     "duplicate": CampaignAction(
-        "Duplicate", actions.duplicate_as_draft_or_raise_not_permitted,
-        tuple(CampaignStatus), "copied",
+        "Duplicate",
+        actions.duplicate_as_draft_or_raise_not_permitted,
+        tuple(CampaignStatus),
+        "copied",
         sends=True,
     ),
     "not_reached": CampaignAction(
-        "Send to those not reached", actions.get_or_create_draft_to_not_reached_or_raise,
-        FINAL_CAMPAIGN_STATUSES, "a draft to those not reached; nothing is sent yet",
+        "Send to those not reached",
+        actions.get_or_create_draft_to_not_reached_or_raise,
+        FINAL_CAMPAIGN_STATUSES,
+        "a draft to those not reached; nothing is sent yet",
         "A new draft with the same text goes to exactly those whose message failed, was skipped for"
         " something that may have changed, or is unknown and past its reservation, and who may be"
         " messaged. Nothing is sent before you start it.",
-        sends=True, preview=actions.build_unsaved_copy_to_contacts_not_reached,
+        sends=True,
+        preview=actions.build_unsaved_copy_to_contacts_not_reached,
         offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
     ),
     "unknown_delivered": CampaignAction(
-        "Unknown: mark delivered", actions.settle_unknown_as_delivered_and_charge, STARTED_STATUSES,
+        "Unknown: mark delivered",
+        actions.settle_unknown_as_delivered_and_charge,
+        STARTED_STATUSES,
         "its unknown messages are delivered",
         "All unknown messages of the campaign are marked as delivered and charged. Look some of"
         " them up in Mitto's portal first. This cannot be undone.",
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_failed": CampaignAction(
-        "Unknown: mark failed", actions.settle_unknown_as_failed_and_release_credits,
+        "Unknown: mark failed",
+        actions.settle_unknown_as_failed_and_release_credits,
         STARTED_STATUSES,
         "its unknown messages have failed",
         "All unknown messages of the campaign are marked as failed and their credits are released."
@@ -147,14 +180,17 @@ CAMPAIGN_ACTIONS = {
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_resend": CampaignAction(
-        "Unknown: send again", actions.resend_unknown_or_raise_blocked_when_credits_run_out,
+        "Unknown: send again",
+        actions.resend_unknown_or_raise_blocked_when_credits_run_out,
         (*RUNNING_STATUSES, CampaignStatus.COMPLETED, CampaignStatus.FAILED),
         "its unknown messages are sent again",
         "All unknown messages of the campaign are sent again. Each person whose message Mitto did"
         " accept gets it twice: look some of them up in Mitto's portal first.",
-        sends=True, offered=lambda campaign, _: campaign.unknown > 0, style="danger",
+        sends=True,
+        offered=lambda campaign, _: campaign.unknown > 0,
+        style="danger",
     ),
-}  # fmt: skip
+}
 
 
 class ActionForm(forms.Form):

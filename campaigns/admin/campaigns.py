@@ -68,10 +68,12 @@ TAGS_HELP = (
     " {{first_name|there}} says what stands for a missing name."
 )
 BADGE_COLORS = {
-    CampaignStatus.SENDING: "info", CampaignStatus.PAUSED: "warning",
-    CampaignStatus.COMPLETED: "success", CampaignStatus.FAILED: "danger",
+    CampaignStatus.SENDING: "info",
+    CampaignStatus.PAUSED: "warning",
+    CampaignStatus.COMPLETED: "success",
+    CampaignStatus.FAILED: "danger",
     CampaignStatus.CANCELLED: "danger",
-}  # fmt: skip
+}
 OUTCOME_WORDS = {
     MessageStatus.QUEUED: "not sent yet",
     MessageStatus.SENT: "accepted by Mitto",
@@ -127,6 +129,7 @@ def _build_choice_names_column(choice_field_name: str) -> Callable[..., str]:
     """What somebody sees in place of a control who may not change the campaign."""
     source, is_excluded = CHOICE_FIELDS[choice_field_name]
 
+    @admin.display(description=CampaignForm.base_fields[choice_field_name].label)
     def choice_names(self: CampaignAdmin, campaign: Campaign) -> str:
         names = [
             str(choice.source)
@@ -135,7 +138,6 @@ def _build_choice_names_column(choice_field_name: str) -> Callable[..., str]:
         ]
         return ", ".join(names) or "–"
 
-    choice_names.short_description = CampaignForm.base_fields[choice_field_name].label  # type: ignore[attr-defined]  # as Django reads it
     return choice_names
 
 

@@ -45,9 +45,10 @@ class MembersForm(forms.Form):
     segment = forms.ModelChoiceField(Segment.objects, required=False)
     campaign = forms.ModelChoiceField(Campaign.objects, required=False)
     result = forms.ChoiceField(
-        label="Whose message of the campaign", choices=[("", "–"), *CampaignResult.choices],
+        label="Whose message of the campaign",
+        choices=[("", "–"), *CampaignResult.choices],
         required=False,
-    )  # fmt: skip
+    )
 
     def __init__(self, target: List, *args: Any) -> None:
         super().__init__(*args)

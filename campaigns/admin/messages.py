@@ -93,22 +93,25 @@ class MessageAdmin(ReadOnlyAdmin):
     actions = [
         _build_resolve_unknown_action_with_confirmation(
             unknown_messages.mark_unknown_delivered_charge_and_audit,
-            "mark_delivered", "Unknown: mark delivered",
+            "mark_delivered",
+            "Unknown: mark delivered",
             title="Mark unknown messages delivered?",
             warning="Their credits are charged. This cannot be undone.",
         ),
         _build_resolve_unknown_action(
             unknown_messages.mark_unknown_failed_release_and_audit,
-            "mark_failed", "Unknown: mark failed and release credits",
+            "mark_failed",
+            "Unknown: mark failed and release credits",
         ),
         _build_resolve_unknown_action_with_confirmation(
             unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
-            "resend", "Unknown: send again",
+            "resend",
+            "Unknown: send again",
             title="Send unknown messages again?",
             warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
             "a message that Mitto did accept is sent twice.",
         ),
-    ]  # fmt: skip
+    ]
     list_filter = [NotReachedOrUndeliveredStatusFilter]
     list_select_related = ["owner"]
     search_fields = ["provider_message_id"]

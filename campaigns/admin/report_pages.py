@@ -111,11 +111,17 @@ def _reason_rows_with_sentence_and_advice(
 def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:
     """The main figures with their names, as text."""
     counts = {
-        "messages": campaign.total, "queued": campaign.queued, "accepted by Mitto": report.accepted,
-        "delivered": report.delivered, "failed": campaign.failed, "skipped": campaign.skipped,
-        "unknown": campaign.unknown, "clicks": report.clicks, "opted out": report.opted_out,
+        "messages": campaign.total,
+        "queued": campaign.queued,
+        "accepted by Mitto": report.accepted,
+        "delivered": report.delivered,
+        "failed": campaign.failed,
+        "skipped": campaign.skipped,
+        "unknown": campaign.unknown,
+        "clicks": report.clicks,
+        "opted out": report.opted_out,
         "credits": report.credits,
-    }  # fmt: skip
+    }
     return [
         *((name, intcomma(count)) for name, count in counts.items()),
         ("delivered of all messages", _percentage_text_or_dash(report.delivered, campaign.total)),
@@ -157,11 +163,9 @@ def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> H
         "chart": charts.bar_chart_or_none_if_all_zero(
             "Messages a day",
             ["accepted", "delivered", "failed"],
-            [
-                (f"{row.day:%a %d %b}", (row.accepted, row.delivered, row.failed)) for row in days
-            ],
+            [(f"{row.day:%a %d %b}", (row.accepted, row.delivered, row.failed)) for row in days],
         ),
-    }  # fmt: skip
+    }
     return TemplateResponse(request, "campaigns/store_report.html", context)
 
 

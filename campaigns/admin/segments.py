@@ -64,9 +64,10 @@ class SegmentForm(ConditionFields, forms.ModelForm):
         self.initial = {**self.instance.conditions, **self.initial}
         for name in segments.CONDITIONS:
             field = self.fields[name]
-            if name in segments.LIST_CONDITIONS:
-                field.widget = autocomplete_widget_for_lists_or_segments("list")
-                field.widget.choices = field.choices  # type: ignore[attr-defined]  # of its queryset
+            if isinstance(field, forms.ModelMultipleChoiceField):
+                widget = autocomplete_widget_for_lists_or_segments("list")
+                widget.choices = field.choices
+                field.widget = widget
             elif isinstance(field, forms.ChoiceField):
                 field.widget = UnfoldAdminSelectWidget(choices=field.choices)
             elif isinstance(field, forms.IntegerField):

@@ -47,8 +47,10 @@ class MessageTemplateAdmin(LargeTableAdmin):
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.copy_missing_starter_templates_view)
-        return [path("starter/", view, name="messaging_messagetemplate_starter"),
-                *super().get_urls()]  # fmt: skip
+        return [
+            path("starter/", view, name="messaging_messagetemplate_starter"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self,

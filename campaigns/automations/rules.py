@@ -172,10 +172,11 @@ def find_consenting_contacts_due_by_rules(
         parameters: dict[str, Any] = {
             "now": now,
             "until": until,
-            **{name: list(column) for name, column in zip(
-                values[0]._fields, zip(*values, strict=True), strict=True
-            )},
-        }  # fmt: skip
+            **{
+                name: list(column)
+                for name, column in zip(values[0]._fields, zip(*values, strict=True), strict=True)
+            },
+        }
         with connection.chunked_cursor() as cursor:
             cursor.execute(FIND_DUE_SENDS.format(due=sql), parameters)
             while chunk := cursor.fetchmany(CHUNK):

@@ -96,17 +96,21 @@ class CustomerEventAdmin(LargeTableAdmin):
     search_fields = ["=external_ref"]
     search_help_text = "The store's reference of an event."
     autocomplete_fields = ["owner"]
-    fields = [
-        "owner", "number", "event_type", "status", "start", "end", "external_ref", "value"
-    ]  # fmt: skip
+    fields = ["owner", "number", "event_type", "status", "start", "end", "external_ref", "value"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Who may only look sees the columns: the form's own fields are none of the model."""
         if obj is not None and not self.has_change_permission(request, obj):
             return [
-                "owner", "contact", "event_type", "status", "start_at", "end_at", "external_ref",
+                "owner",
+                "contact",
+                "event_type",
+                "status",
+                "start_at",
+                "end_at",
+                "external_ref",
                 "meta",
-            ]  # fmt: skip
+            ]
         return super().get_fields(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WITHOUT_TOKEN = re.compile(r"webhooks/|u/|healthz|readyz|metrics")
 
 
+@pytest.mark.slow
 def test_no_post_is_taken_from_the_page_of_another_site():
     """The token is checked before the login, which a visitor may have."""
     client = Client(enforce_csrf_checks=True)

@@ -149,6 +149,7 @@ def things(tmp_path):
             "FILE": file, "IMPORT": str(made.pk)}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "arguments", "options", "entry"), COMMANDS)
 def test_a_command_writes_what_it_did(things, name, arguments, options, entry, capsys):
     if name == "sending":

@@ -13,6 +13,7 @@ PASSWORD = "a-long-password-of-mine"
 SECRETS = ("password", "session_key", "key", "token", "phone_hash")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     ["password__startswith=pbkdf2", "password__regex=^p", "owner__password__startswith=!",

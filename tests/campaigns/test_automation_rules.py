@@ -460,6 +460,7 @@ def test_a_store_that_may_not_send_sends_no_rule(fields):
     assert run() == 0
 
 
+@pytest.mark.slow
 def test_due_events_are_found_by_index(alice):
     make_rule(alice)
     make_inactivity_rule(alice)

@@ -151,6 +151,7 @@ def test_a_reading_of_another_time_is_not_taken(admin_client):
     assert campaign.status == "draft"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Kiritimati", "Europe/Athens"])
 @pytest.mark.parametrize(
     "at", ["9999-12-31T23:59", "0001-01-01T00:00", "2026-02-30T10:00", "x", ""]

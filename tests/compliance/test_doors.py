@@ -140,6 +140,7 @@ WAYS_TO_SEND = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("say_no", NOES, ids=lambda say_no: say_no.__name__)
 def test_who_said_no_is_messaged_by_nobody(alice, client, sandbox, say_no):
     contact = Contact.objects.get(phone=PHONE)
@@ -207,6 +208,7 @@ WAYS_BACK = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("say_no", NOES[:4] + NOES[5:6], ids=lambda say_no: say_no.__name__)
 def test_a_no_is_undone_by_no_door_that_needs_no_proof(alice, admin_client, say_no):
     alice.double_opt_in = False

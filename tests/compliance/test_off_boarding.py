@@ -42,6 +42,7 @@ def entries(store):
     return list(found.values_list("action", flat=True))
 
 
+@pytest.mark.slow
 def test_nothing_of_a_customer_is_left_and_books_and_trail_stay():
     world = planting.World()
     planting.plant_rows(world)
@@ -81,6 +82,7 @@ def everything_of(store):
     return found
 
 
+@pytest.mark.slow
 def test_another_stores_rows_stay_as_they_are():
     bob = make_store("bob")
     enqueue.enqueue_campaign(make_campaign(bob, make_list(bob, 3)).pk)
@@ -174,6 +176,7 @@ def test_off_boarding_twice_is_said_once_and_another_day_is_said():
     assert entries(store) == ["store off-boarded", "store's day of erasure changed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kept", "lifted"),
     [
@@ -278,6 +281,7 @@ def test_a_short_link_of_a_store_that_was_erased_leads_nowhere(client):
     assert "shop.example" not in link.target_url
 
 
+@pytest.mark.slow
 def test_the_export_holds_all_of_the_store_and_nothing_of_another():
     alice, bob = make_store("alice"), make_store("bob")
     make_contact(alice, first_name="=HYPERLINK(1)")

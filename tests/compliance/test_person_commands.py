@@ -100,6 +100,7 @@ def test_an_import_that_had_not_started_does_not_bring_the_person_back(alice):
     assert is_in("contacts_importfilechunk") == []
 
 
+@pytest.mark.slow
 def test_file_names_and_headings_keep_no_trace(alice):
     text = f"{PHONE},Mia,Muster\n+306900000055,Zoe,Jones\n"
     one = lifecycle.create_unstarted_import_or_refuse(
@@ -113,6 +114,7 @@ def test_file_names_and_headings_keep_no_trace(alice):
     assert '"Mia"' not in dump("contacts_contactimport")
 
 
+@pytest.mark.slow
 def test_admin_history_and_list_names_keep_no_trace(alice):
     friends = List.objects.create(owner=alice, name=f"{NAME} and friends", description=EMAIL)
     LogEntry.objects.create(
@@ -159,6 +161,7 @@ def with_visits(store):
     Redemption.objects.create(message=message, owner=store, evidence_json={"ip": "192.0.2.4"})
 
 
+@pytest.mark.slow
 def test_visits_scans_purchases_and_redemptions_keep_no_trace(alice):
     with_visits(alice)
     erase()
@@ -172,6 +175,7 @@ def test_visits_scans_purchases_and_redemptions_keep_no_trace(alice):
     assert OfferViewEvent.objects.count() == 1, "the figure stays"
 
 
+@pytest.mark.slow
 def test_access_hands_out_rejected_rows_uploads_scans_purchases_and_redemptions(alice, capsys):
     with_visits(alice)
     RejectedRow.objects.create(

@@ -25,7 +25,7 @@ from tests.compliance import planting
 from tests.compliance.planting import EMAIL, FIRST, LAST, NEEDLES, OTHER, PHONE
 from tests.support.factories import make_store
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture
@@ -103,7 +103,6 @@ def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
         assert list(members) == [b"kept"]
 
 
-@pytest.mark.slow
 def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world):
     """Each is planted alone, so that none is found for another's sake."""
     person = find_person_at_store_or_all(PHONE, None)

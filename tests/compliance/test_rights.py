@@ -22,7 +22,8 @@ from messaging.models import WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# An erasure looks into every table, key and file.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 PHONE, NAME = "+306900000001", "Unmistakable"
 SECRETS = (PHONE[1:], NAME, "unmistakable@example.com")
 

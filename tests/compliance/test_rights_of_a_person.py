@@ -26,7 +26,8 @@ from messaging import direct_messages
 from messaging.models import DirectMessage, WebhookEvent
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# An erasure looks into every table, key and file.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 PHONE, OTHER = "+306900000001", "+306900000000"
 
 

@@ -24,6 +24,7 @@ def root(client):
     return client
 
 
+@pytest.mark.slow
 def test_a_list_counts_ten_thousand_rows_and_shows_the_newest_fifty(root):
     make_contacts(make_store("alice"), 10_050)
     shown = root.get("/admin/contacts/contact/").context["cl"]
@@ -32,6 +33,7 @@ def test_a_list_counts_ten_thousand_rows_and_shows_the_newest_fifty(root):
     assert [contact.pk for contact in shown.result_list] == list(newest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", READ_ONLY)
 def test_nobody_adds_changes_or_deletes_what_the_system_writes(root, model):
     page = reverse(f"admin:{model}_changelist")

@@ -17,7 +17,8 @@ from contacts.models import Contact, ContactImport, ImportFileChunk, RejectedRow
 from tests.support.factories import make_store
 from tests.support.workbook import write_workbook
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# An erasure looks into every table, key and file.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 PHONE, OTHER = "+306900000001", "+306900000077"
 ROWS = [
     "phone,first name,last name,email",

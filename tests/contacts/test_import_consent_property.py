@@ -268,6 +268,7 @@ def imported(
     return "", frozenset(Contact.objects.filter(owner=store).values_list(*FIELDS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("respell", RESPELLINGS)
 def test_another_spelling_of_the_headings_changes_no_column_or_is_asked_about(respell):
     for table in TABLES:

@@ -287,6 +287,7 @@ def test_the_rows_above_a_checkpoint_are_counted_once_and_still_seen():
     assert [getattr(job, name) for name in COUNTERS] == [4, 3, 0, 0, 1, 0]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_loses_no_more_than_ten_thousand_rows():
     text = "phone\n" + "".join(f"+30690{n:07}\n" for n in range(10_001))
     job = started(make_store("alice"), text)
@@ -310,6 +311,7 @@ def test_a_file_may_have_as_many_megabytes_as_the_variable_says(settings, bytes_
     assert not List.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("megabytes", "status"), [(5, "completed"), (11, "failed")])
 def test_a_compressed_list_may_unpack_to_ten_times_the_largest_file(settings, megabytes, status):
     settings.IMPORT_MAX_MB = 1

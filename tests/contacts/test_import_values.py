@@ -178,6 +178,7 @@ def test_the_time_of_an_answer_is_aware_or_unknown():
         parse_datetime_none_if_ambiguous_or_raise("yes", "iso", UTC)
 
 
+@pytest.mark.slow
 def test_a_cell_of_blanks_takes_no_time():
     headings = ["Phone", "Name", "Email", "Gender", "Born", "SMS", "Stop", "Notes"]
     fields = ("phone", "full_name", "email", "gender", "birthday", "sms_consent", "sms_opt_out")
@@ -574,6 +575,7 @@ def test_single_letters_count_where_the_column_has_both():
     assert said("Ο", sample=["Ν", "Ο"]).consent == OPTED_OUT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separator", [" ", ", ", "/", " - ", "_", " (", ": "])
 def test_a_yes_beside_a_no_is_never_a_yes(separator):
     for yes, no in itertools.product([*YES, *SUBSCRIBED], [*NO, *UNSUBSCRIBED, *WITHHOLDING]):

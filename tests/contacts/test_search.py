@@ -41,6 +41,7 @@ def test_a_contact_is_found_by_what_one_remembers(store, text, found):
     assert list(names.values_list("first_name", flat=True)) == found
 
 
+@pytest.mark.slow
 def test_a_search_reads_the_index_and_not_the_table(store):
     make_contacts(store, 20_000)
     found = search_contacts_by_beginnings(Contact.objects.order_by("-pk"), "name199")

@@ -60,6 +60,7 @@ def status_of(pk):
     return CampaignMessage.objects.values_list("status", flat=True).get(pk=pk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [record, record_first])
 def test_a_status_follows_another_only_where_the_design_says_so(record):
     pairs = list(product(ALLOWED, MessageStatus.values))

@@ -26,6 +26,7 @@ def cases():
             yield pytest.param(means, texts, id=f"{path.stem}-{language}-{means}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("means", "texts"), list(cases()))
 def test_what_customers_answer_is_understood(means, texts):
     read = {text: request_in(text) for text in texts}

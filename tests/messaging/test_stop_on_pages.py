@@ -44,6 +44,7 @@ def page(client, address):
     return client.get(address, secure=True).content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_says_why_since_when_and_what_waits(client, stopped, address):
     log_in(client, "administrator")
@@ -109,6 +110,7 @@ def test_readyz_and_metrics_know_it(client, settings, stopped):
 RESTORED = PAGE.format("restored")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["/admin/", "/admin/campaigns/campaign/", RESTORED])
 def test_every_page_says_that_a_backup_was_restored(client, address):
     stop_sending_or_update_details(StopReason.RESTORED, by="command line")

@@ -34,6 +34,8 @@ class SandboxProcess:
         with os.fdopen(os.dup(ours.fileno())) as lines:
             self.url = lines.readline().split()[-1]
         ours.close()
+        self.session = requests.Session()
+        self.session.trust_env = False  # looking for proxies takes longer than the request
         self.has_changed = False
         self.may_have_open_calls = False
 
@@ -44,6 +46,7 @@ class SandboxProcess:
         self.close()
 
     def close(self) -> None:
+        self.session.close()
         self.process.kill()
         self.process.join()
 
@@ -52,16 +55,18 @@ class SandboxProcess:
         if self.has_changed:
             self.behave(**asdict(sandbox.Behaviour()))
             self.has_changed = False
-        requests.post(f"{self.url}/_sandbox/reset", timeout=5).raise_for_status()
+        self.session.post(f"{self.url}/_sandbox/reset", timeout=5).raise_for_status()
 
     def behave(self, **switches: object) -> None:
         self.has_changed = True
         if SWITCHES_OF_LONG_CALLS & switches.keys() or "timeout" in str(switches.get("fault")):
             self.may_have_open_calls = True
-        requests.put(f"{self.url}/_sandbox/behaviour", json=switches, timeout=5).raise_for_status()
+        self.session.put(
+            f"{self.url}/_sandbox/behaviour", json=switches, timeout=5
+        ).raise_for_status()
 
     def summary(self) -> dict:
-        return requests.get(f"{self.url}/_sandbox/summary", timeout=5).json()
+        return self.session.get(f"{self.url}/_sandbox/summary", timeout=5).json()
 
     def messages(self) -> list[dict]:
-        return requests.get(f"{self.url}/_sandbox/messages", timeout=5).json()
+        return self.session.get(f"{self.url}/_sandbox/messages", timeout=5).json()

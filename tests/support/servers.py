@@ -57,7 +57,7 @@ def pytest_configure(config):
 def pytest_collection_finish():
     """Leave what was imported and collected out of garbage collections, which are rarer."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 100, 20)
     gc.enable()
 
 

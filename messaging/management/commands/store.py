@@ -73,9 +73,13 @@ class Command(BaseCommand):
             may_send = f"no: {blocked}"
         wallet = get_or_create_wallet(owner.pk)
         answer = {
-            "id": owner.pk, "email": owner.email, "sends": may_send, "balance": wallet.balance,
-            "available": wallet.available, **{name: getattr(owner, name) for name in SETTINGS},
-        }  # fmt: skip
+            "id": owner.pk,
+            "email": owner.email,
+            "sends": may_send,
+            "balance": wallet.balance,
+            "available": wallet.available,
+            **{name: getattr(owner, name) for name in SETTINGS},
+        }
         lines = "\n".join(f"{name}: {value}" for name, value in answer.items())
         self.stdout.write(json.dumps(answer) if options["json"] else lines)
 
