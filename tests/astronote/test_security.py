@@ -246,7 +246,7 @@ def test_every_action_is_tried_by_who_may_not(who, store, client, sandbox):
 # Money, accounts, logins, queues, and what cannot be brought back.
 ADMINISTRATORS_ONLY = re.compile(
     r"admin/(astronote/operator/add/|axes/|django_rq/|top-up/|store/\w+/(off-board|take-back|export)/"
-    r"|(?!axes|django_rq)\w+/(automation|campaign|nfctag|segment|contact|list|messagetemplate)/x/delete/)"
+    r"|(?!axes|django_rq)\w+/(automation|campaign|nfctag|segment|contact|list|messagetemplate|savedanswer)/x/delete/)"
 )
 
 

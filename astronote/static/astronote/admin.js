@@ -92,6 +92,17 @@ addEventListener("load", () => {
   new MutationObserver(draw_charts).observe(document.documentElement, { attributeFilter: ["class"] });
 });
 
+// The text of a saved answer is put where the cursor was in the field of the answer.
+addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("button[data-inserts-into]")) {
+    button.addEventListener("click", () => {
+      const field = document.getElementById(button.dataset.insertsInto);
+      field.setRangeText(button.value, field.selectionStart, field.selectionEnd, "end");
+      field.focus();
+    });
+  }
+});
+
 // A part of a page that replaces itself keeps its tables open, and draws its charts anew.
 addEventListener("DOMContentLoaded", () => {
   const open = new Set();
