@@ -44,6 +44,17 @@ class AuditEntry(models.Model):
         return f"{self.actor_name}: {self.action}"
 
 
+def subject_kind_of_model(model: type[models.Model]) -> str:
+    """What the audit trail calls the rows of a model, such as `campaign`."""
+    return str(model._meta.verbose_name)
+
+
+def subject_in_trail(row: models.Model) -> str:
+    """What the audit trail calls a row: its kind and its key, such as `campaign 12`."""
+    kind = getattr(row, "kind_of_account", None) or subject_kind_of_model(type(row))
+    return f"{kind} {row.pk}"
+
+
 def account_id_or_program(by: User | AnonymousUser | str) -> str:
     """The name of an account or program in the audit trail; an account's is its id."""
     return f"account {by.pk}" if isinstance(by, models.Model) else str(by)
@@ -71,7 +82,7 @@ def write_entry(
         actor=account,
         actor_name=account_id_or_program(by),
         action=action,
-        subject=f"{subject._meta.verbose_name} {subject.pk}" if subject else "",
+        subject=subject_in_trail(subject) if subject else "",
         owner_id=owner_id or getattr(subject, "owner_id", None),
         details=details,
     )
