@@ -14,7 +14,7 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models.query import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -307,6 +307,16 @@ class LargeTableAdmin(ModelAdmin):
         shown = {*self.list_display, *self.get_list_filter(request), "id"}
         return name in shown and bool(super().lookup_allowed(lookup, value, request))
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new row is of the store that the lists show, or of the only one."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        if self.has_store and "owner" not in initial:
+            stores = User.objects.filter(is_staff=False, left_at=None).values_list("pk", flat=True)
+            shown = stores.filter(pk=request.session.get(SESSION_STORE)) or stores[:2]
+            if len(shown) == 1:
+                initial["owner"] = shown[0]
+        return initial
+
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
@@ -326,10 +336,10 @@ class LargeTableAdmin(ModelAdmin):
     ) -> HttpResponse:
         """What the audit trail says of the row: what was done with it by whatever way."""
         row = self.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         trail = reverse("admin:astronote_auditentry_changelist")
         return redirect(f"{trail}?{urlencode({'q': audit.subject_in_trail(row)})}")
 

@@ -27,6 +27,7 @@ from astronote.operations.registry import (
     Repair,
     SearchSource,
     SidebarLink,
+    StorePanel,
 )
 from astronote.queues import jobs
 
@@ -135,6 +136,14 @@ def register_own_operations() -> None:
         HomePanel(
             "watchdog", "astronote/panels/watchdog.html", _newest_watchdog_entries_context, 70
         ),
+    )
+    registry.store_panels.register(
+        StorePanel(
+            "first steps",
+            "astronote/panels/first_steps.html",
+            lambda request, store: first_day.first_steps_context(),
+            5,
+        )
     )
     registry.metric_sources.register(
         MetricSource("watchdog", _watchdog_repair_count_metrics),

@@ -300,8 +300,10 @@ class CampaignAdmin(LargeTableAdmin):
         super().save_model(request, obj, form, change)
 
     def response_add(self, request, obj, post_url_continue=None):
-        """Go to the campaign's page, where it can be sent."""
+        """Go to the campaign's page, or to the question before it is sent."""
         messages.success(request, f"{obj}: saved as a draft; nothing is sent yet")
+        if request.POST.get("_then") == "start":
+            return redirect("admin:campaigns_campaign_action", obj.pk, "start")
         return redirect(_campaign_url("change", obj.pk))
 
     def response_change(self, request, obj):

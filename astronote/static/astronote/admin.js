@@ -4,6 +4,7 @@
 
 function name_parts() {
   (document.getElementById("main") ?? document.getElementById("page"))?.setAttribute("role", "main");
+  document.getElementById("search-input-command")?.closest("[x-data]").setAttribute("role", "search");
   for (const box of document.querySelectorAll(".select2-container")) {
     const label = document.querySelector(`label[for="${box.previousElementSibling?.id}"]`);
     for (const part of box.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]")) {
