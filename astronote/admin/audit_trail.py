@@ -5,15 +5,11 @@ The trail itself has ids alone, so that no name stays in it after an erasure (`c
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from django.apps import apps
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -22,8 +18,9 @@ from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
 from astronote.accounts.models import Operator
+from astronote.common import audit
 from astronote.common.admin_lists import KeysetChangeList, ReadOnlyAdmin
-from astronote.common.audit import AuditEntry, subject_kind_of_model
+from astronote.common.audit import AuditEntry
 
 
 class WhoFilter(admin.SimpleListFilter):
@@ -39,10 +36,11 @@ class WhoFilter(admin.SimpleListFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry]
     ) -> QuerySet[AuditEntry]:
-        chosen = self.value()
+        chosen = self.value() or ""
         if chosen == "programs":
             return queryset.exclude(actor_name__startswith="account ")
-        return queryset.filter(actor=chosen) if chosen and chosen.isdecimal() else queryset
+        is_key = chosen.isdecimal() and len(chosen) < 19
+        return queryset.filter(actor=int(chosen)) if is_key else queryset
 
 
 class AuditChangeList(KeysetChangeList):
@@ -51,34 +49,7 @@ class AuditChangeList(KeysetChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """The entries, each with its row as `subject_row`."""
         super().get_results(request)
-        found = find_subject_rows(entry.subject for entry in self.result_list)
-        for entry in self.result_list:
-            entry.subject_row = found.get(entry.subject)
-
-
-def find_subject_rows(subjects: Iterable[str]) -> dict[str, models.Model]:
-    """The rows that still exist, by how the audit trail calls them, such as `campaign 12`."""
-    keys: dict[str, set[str]] = defaultdict(set)
-    for subject in subjects:
-        kind, _, key = subject.rpartition(" ")
-        keys[kind].add(key)
-    by_kind = {subject_kind_of_model(model): model for model in _models_of_ours()}
-    return {
-        f"{kind} {pk}": row
-        for kind, model in by_kind.items()
-        if kind in keys
-        for pk, row in model._default_manager.in_bulk(_valid_keys(model, keys[kind])).items()
-    }
-
-
-def _models_of_ours() -> list[type[models.Model]]:
-    return [one for one in apps.get_models() if one._meta.app_label in settings.PROJECT_APPS]
-
-
-def _valid_keys(model: type[models.Model], keys: set[str]) -> list[str]:
-    """Those that the model's key may be."""
-    is_number = isinstance(model._meta.pk, models.IntegerField)
-    return [key for key in keys if not is_number or (key.isdecimal() and len(key) < 19)]
+        audit.find_subject_rows(self.result_list)
 
 
 @admin.register(AuditEntry)
@@ -107,19 +78,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what")
     def what(self, entry: AuditEntry) -> str | SafeString:
-        row = getattr(entry, "subject_row", None)
+        label, row = entry.subject_in_words, entry.subject_row
         if row is None:
-            return f"{entry.subject} (deleted)" if entry.subject else "–"
-        kind, name = entry.subject.rpartition(" ")[0], str(row)
-        # Such as `batch 7`, which is all the name that a batch has.
-        label = entry.subject if name == entry.subject else f"{kind} {name}"
+            return label or "–"
         try:
             address = reverse(
                 f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]
             )
         except NoReverseMatch:
             return label
-        return format_html('<a href="{}">{}</a>', address, label)
+        return format_html('<a class="underline" href="{}">{}</a>', address, label)
 
     @admin.display(description="details")
     def in_words(self, entry: AuditEntry) -> str:

@@ -166,7 +166,8 @@ class StoreAdmin(LargeTableAdmin):
     ) -> HttpResponse:
         """Go to the store's page, where it is topped up."""
         if "_addanother" in request.POST:
-            return super().response_add(request, obj, post_url_continue)
+            page: HttpResponse = super().response_add(request, obj, post_url_continue)
+            return page
         messages.success(request, f"{obj}: added")
         return redirect("admin:astronote_user_change", obj.pk)
 

@@ -339,7 +339,8 @@ class LargeTableAdmin(ModelAdmin):
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
         if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            missing = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return cast(HttpResponse, missing)
         trail = reverse("admin:astronote_auditentry_changelist")
         return redirect(f"{trail}?{urlencode({'q': audit.subject_in_trail(row)})}")
 

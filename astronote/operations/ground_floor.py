@@ -13,7 +13,7 @@ from django.urls import reverse
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from astronote.accounts.models import User
-from astronote.common.audit import AuditEntry
+from astronote.common.audit import AuditEntry, find_subject_rows
 from astronote.operations import declarations, first_day, queue_state, registry, watchdog
 from astronote.operations.registry import (
     Banner,
@@ -49,8 +49,10 @@ def _migrations_problem() -> str:
 
 
 def _newest_watchdog_entries_context() -> dict[str, Any]:
-    entries = AuditEntry.objects.filter(actor_name=watchdog.NAME).order_by("-pk")
-    return {"entries": list(entries[:AUDIT_ENTRIES_SHOWN])}
+    newest = AuditEntry.objects.filter(actor_name=watchdog.NAME).order_by("-pk")
+    entries = list(newest[:AUDIT_ENTRIES_SHOWN])
+    find_subject_rows(entries)
+    return {"entries": entries}
 
 
 def _watchdog_repair_count_metrics() -> Iterator[Metric]:

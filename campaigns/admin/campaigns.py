@@ -20,7 +20,8 @@ from unfold.decorators import display
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
-from astronote.common.store_clock import offset_suffix_if_shown_twice, show_time
+from astronote.common.store_clock import offset_suffix_if_shown_twice
+from astronote.common.store_time import format_store_time
 from campaigns import message_csv, reports, service_campaigns
 from campaigns.admin import report_pages
 from campaigns.admin.campaign_actions import (
@@ -460,9 +461,7 @@ class CampaignAdmin(LargeTableAdmin):
 
     @admin.display(description="scheduled at", ordering="scheduled_at")
     def scheduled_at_in_store_time(self, campaign: Campaign) -> str:
-        if campaign.scheduled_at is None:
-            return "–"
-        return show_time(campaign.scheduled_at, campaign.owner.timezone)
+        return format_store_time(campaign.scheduled_at, campaign.owner)
 
     @admin.display(description="reason for waiting or failing")
     def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:

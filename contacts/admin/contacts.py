@@ -194,7 +194,7 @@ class ContactAdmin(LargeTableAdmin):
                 "contact_actions": [
                     action
                     for action in contact_actions
-                    if self._has_action_permission(request, action.name)
+                    if self._has_action_permission(request, action.name) and action.applies(contact)
                 ],
             }
         return super().change_view(request, object_id, form_url, context)
