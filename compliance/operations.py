@@ -108,6 +108,7 @@ contact_actions.register(
         "Restrict their data (GDPR, article 18)",
         "change",
         contact_rights.ask_reason_and_restrict_action,
+        applies=lambda contact: contact.restricted_at is None,
     ),
     ContactAction(
         "lift_restriction",
@@ -115,6 +116,7 @@ contact_actions.register(
         "Lift their restriction",
         "change",
         contact_rights.lift_restrictions_action,
+        applies=lambda contact: contact.restricted_at is not None,
     ),
     ContactAction(
         "erase_or_restrict_person",

@@ -29,7 +29,8 @@ class ContactAction:
     """An admin action of the list of contacts, also a button on a contact's page.
 
     `function` takes the arguments of an admin action. It may return a page that asks for a
-    confirmation. `permission` is `change` or `delete`; `style` is the CSS class of the button.
+    confirmation. `permission` is `change` or `delete`; `style` is the CSS class of the button,
+    which is shown if `applies` says that it would change something.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ContactAction:
     permission: str
     function: Callable[[Any, HttpRequest, QuerySet[Contact]], HttpResponse | None]
     style: str = ""
+    applies: Callable[[Contact], bool] = lambda contact: True
 
 
 @dataclass(frozen=True)

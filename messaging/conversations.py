@@ -14,16 +14,16 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.fields import compose_to_nfc
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
 from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
 from messaging.event_fields import TEXT_FIELDS, first_filled_field_as_text_or_empty
-from messaging.models import DirectMessage, Reply, message_classes
+from messaging.models import MAX_ANSWER, DirectMessage, Reply, message_classes
 from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason
 
 ENTRIES_SHOWN = 100
 MAX_UNREAD_COUNTED = 999
-MAX_ANSWER = 1000
 
 RepliesBySms = QuerySet[Reply]  # nothing that was pressed on a page
 
@@ -99,7 +99,7 @@ def enqueue_answer_and_audit_or_raise_blocked(
 
     Args:
         contact: to whom it goes.
-        text: as it is sent.
+        text: what is sent.
         key: of the form that was submitted; submitted twice, it sends one message.
         by: the operator, for the audit trail.
 
@@ -107,7 +107,8 @@ def enqueue_answer_and_audit_or_raise_blocked(
         SendingBlocked: if the contact does not want messages or may not be messaged, or if the
             store may not send or cannot pay.
     """
-    text = text.strip()
+    # Browsers end lines by two characters; both, and accents apart, would be charged.
+    text = compose_to_nfc("\n".join(text.strip().splitlines()))
     if not text or len(text) > MAX_ANSWER:
         raise SendingBlocked(f"an answer has 1 to {MAX_ANSWER:,} characters")
     if contact.phone is None:

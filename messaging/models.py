@@ -31,12 +31,13 @@ from messaging.statuses import (
     WebhookEventStatus,
     WebhookEventType,
 )
-from messaging.text import tag_problem_or_empty
+from messaging.text import Template, tag_problem_or_empty
 
 BatchId = NewType("BatchId", int)
 MessageId = NewType("MessageId", int)  # unique within its message class
 BatchCount = int  # as a result: how many batches
 MessageCount = int
+MAX_ANSWER = 1000  # characters of an answer to a customer
 
 
 class SendDecision(NamedTuple):
@@ -418,6 +419,35 @@ class MessageTemplate(models.Model):
         """
         if problem := tag_problem_or_empty(self.text):
             raise ValidationError({"text": problem})
+
+
+class SavedAnswer(models.Model):
+    """A text of a store that operators choose as the answer to a customer and may change first."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    name = models.CharField(max_length=80, help_text="What it is chosen by.")
+    text = ComposedTextField(max_length=MAX_ANSWER, help_text="As it is sent: it has no tags.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="savedanswer_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Check that the text has no tags.
+
+        Raises:
+            ValidationError: if it has braces, which an answer has nothing to fill with.
+        """
+        template = Template(self.text)
+        if template.tags or template.unknown_tags:
+            raise ValidationError({"text": "An answer is sent as it is written: it has no tags."})
 
 
 class ShortLink(models.Model):

@@ -288,7 +288,7 @@ registry.repairs.register(
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
 registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))
 registry.operator_models.register(
-    OperatorModels("messaging", ("messagetemplate", "replyreview", "reply"))
+    OperatorModels("messaging", ("messagetemplate", "replyreview", "reply", "savedanswer"))
 )
 
 BY_MITTO = "Mitto, which passes on what phones and carriers report"
@@ -335,6 +335,17 @@ registry.personal_data.register(
         "messaging.MessageTemplate",
         ("name", "text", "goal"),
         "texts to copy into campaigns",
+        AS_LONG_AS_ITS_ROW,
+        categories="free text, which may name a person",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "messaging.SavedAnswer",
+        ("name", "text"),
+        "texts to answer customers with",
         AS_LONG_AS_ITS_ROW,
         categories="free text, which may name a person",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
@@ -437,6 +448,7 @@ registry.no_personal_data.register(
     NoPersonalData(
         "messaging.MessageTemplate", ("category", "language", "created_at"), STATES_OF_WORK
     ),
+    NoPersonalData("messaging.SavedAnswer", ("created_at",), STATES_OF_WORK),
     NoPersonalData(
         "messaging.ShortLink",
         (
@@ -522,5 +534,8 @@ registry.sidebar_links.register(
         "Money", "Reservations", "lock_clock", "messaging.creditreservation", 220
     ),
     SidebarLink.to_admin_changelist("More", "Templates", "draft", "messaging.messagetemplate", 420),
+    SidebarLink.to_admin_changelist(
+        "More", "Saved answers", "quickreply", "messaging.savedanswer", 425
+    ),
     SidebarLink.to_admin_changelist("More", "Short links", "link", "messaging.shortlink", 430),
 )

@@ -254,6 +254,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.company or self.email
 
+    @property
+    def kind_of_account(self) -> str:
+        """`operator` or `store`."""
+        return "operator" if self.is_staff else "store"
+
     def clean(self) -> None:
         """Check what the apps know of a store's settings.
 

@@ -1,16 +1,108 @@
-"""The audit trail in the admin."""
+"""The audit trail in the admin: who did what to which row, each by its present name.
+
+The trail itself has ids alone, so that no name stays in it after an erasure (`common/audit.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.views import ChangeList
 
-from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.accounts.models import Operator
+from astronote.common import audit
+from astronote.common.admin_lists import KeysetChangeList, ReadOnlyAdmin
 from astronote.common.audit import AuditEntry
+
+
+class WhoFilter(admin.SimpleListFilter):
+    """What one operator did, or what programs did."""
+
+    title = "who"
+    parameter_name = "who"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        operators = Operator.objects.order_by("email").values_list("pk", "email")
+        return [("programs", "programs"), *((str(pk), email) for pk, email in operators)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry]
+    ) -> QuerySet[AuditEntry]:
+        chosen = self.value() or ""
+        if chosen == "programs":
+            return queryset.exclude(actor_name__startswith="account ")
+        is_key = chosen.isdecimal() and len(chosen) < 19
+        return queryset.filter(actor=int(chosen)) if is_key else queryset
+
+
+class AuditChangeList(KeysetChangeList):
+    """The entries of a page, with the rows that they are about: a query for each kind of row."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The entries, each with its row as `subject_row`."""
+        super().get_results(request)
+        audit.find_subject_rows(self.result_list)
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what to which row."""
 
-    list_display = ["at", "actor_name", "action", "subject", "owner", "details"]
-    list_filter = ["actor_name", "action"]
-    list_select_related = ["owner"]
-    search_fields = ["=subject"]
+    list_display = ["at", "who", "action", "what", "owner", "in_words"]
+    list_filter = [WhoFilter, "action"]
+    list_select_related = ["owner", "actor"]
+    search_fields = ["subject"]
+    search_help_text = "What it was done to, by its kind and number, such as: campaign 12."
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AuditChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """The entries of one row, by their index."""
+        subject = search_term.strip()
+        return queryset.filter(subject=subject) if subject else queryset, False
+
+    @admin.display(description="who")
+    def who(self, entry: AuditEntry) -> str:
+        return entry.actor.email if entry.actor else entry.actor_name
+
+    @admin.display(description="what")
+    def what(self, entry: AuditEntry) -> str | SafeString:
+        label, row = entry.subject_in_words, entry.subject_row
+        if row is None:
+            return label or "–"
+        try:
+            address = reverse(
+                f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]
+            )
+        except NoReverseMatch:
+            return label
+        return format_html('<a class="underline" href="{}">{}</a>', address, label)
+
+    @admin.display(description="details")
+    def in_words(self, entry: AuditEntry) -> str:
+        return _write_details(entry.details)
+
+
+def _write_details(details: Any) -> str:
+    """Details such as `{"messages": 4}` as people read them: `messages: 4`."""
+    if isinstance(details, Mapping):
+        return "; ".join(
+            f"{str(name).replace('_', ' ')}: {_write_details(value)}"
+            for name, value in details.items()
+        )
+    if isinstance(details, list):
+        return ", ".join(_write_details(value) for value in details)
+    if isinstance(details, bool) or details is None:
+        return {True: "yes", False: "no", None: "none"}[details]
+    return intcomma(details) if isinstance(details, int) else str(details)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import available_timezones
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.auth.admin import Group  # type: ignore[attr-defined]  # registers it
 from django.db.models import Field, QuerySet
 from django.forms import ChoiceField, ModelForm
 from django.forms import Field as FormField
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.country_zones import only_zone_of_country
 from astronote.models import User
 from astronote.operations import store_page
 
@@ -34,6 +37,35 @@ def _time_zone_or_region_choices_of_field(field_name: str) -> list[tuple[str, st
         ]
         return [("", "the default"), *codes]
     return []
+
+
+class NewStoreForm(ModelForm):  # type: ignore[type-arg]  # no generic at run time
+    """A new store, whose time zone is that of its country unless one is chosen."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zone = self.fields["timezone"]
+        assert isinstance(zone, ChoiceField)
+        zone.required = False
+        zone.choices = [
+            ("", "that of the country"),
+            *_time_zone_or_region_choices_of_field("timezone"),
+        ]
+        self.initial["timezone"] = ""
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in the time zone of the country.
+
+        Raises:
+            ValidationError: if clocks differ within the country.
+        """
+        data = super().clean() or self.cleaned_data
+        if not data.get("timezone") and "timezone" not in self.errors:
+            country = data.get("phone_region") or settings.DEFAULT_PHONE_REGION
+            data["timezone"] = only_zone_of_country(country)
+            if not data["timezone"]:
+                self.add_error("timezone", f"{country} has several time zones: choose one.")
+        return data
 
 
 @admin.register(User)
@@ -86,6 +118,14 @@ class StoreAdmin(LargeTableAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """A new store is asked only for what it needs to send."""
         return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
+
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """The form of a new store fills in its time zone."""
+        if obj is None:
+            kwargs["form"] = NewStoreForm
+        return super().get_form(request, obj, change, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         stores: QuerySet[User] = super().get_queryset(request).filter(is_staff=False)
@@ -146,6 +186,16 @@ class StoreAdmin(LargeTableAdmin):
                 owner_id=obj.pk,
                 service_max_recipients=obj.service_max_recipients,
             )
+
+    def response_add(
+        self, request: HttpRequest, obj: User, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Go to the store's page, where it is topped up."""
+        if "_addanother" in request.POST:
+            page: HttpResponse = super().response_add(request, obj, post_url_continue)
+            return page
+        messages.success(request, f"{obj}: added")
+        return redirect("admin:astronote_user_change", obj.pk)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Nobody: a store is off-boarded, with all that belongs to it."""

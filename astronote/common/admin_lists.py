@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin.utils import NotRelationField, get_fields_from_path
+from django.contrib.admin.utils import NotRelationField, get_fields_from_path, unquote
 from django.contrib.auth import get_user_model
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models.query import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
@@ -308,6 +310,16 @@ class LargeTableAdmin(ModelAdmin):
         shown = {*self.list_display, *self.get_list_filter(request), "id"}
         return name in shown and bool(super().lookup_allowed(lookup, value, request))
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new row is of the store that the lists show, or of the only one."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        if self.has_store_as_owner and "owner" not in initial:
+            stores = User.objects.filter(is_staff=False, left_at=None).values_list("pk", flat=True)
+            shown = stores.filter(pk=request.session.get(SESSION_STORE)) or stores[:2]
+            if len(shown) == 1:
+                initial["owner"] = shown[0]
+        return initial
+
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
@@ -321,6 +333,19 @@ class LargeTableAdmin(ModelAdmin):
         if db_field.name == "owner":
             kwargs.setdefault("queryset", User.objects.filter(left_at=None))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What the audit trail says of the row: what was done with it by whatever way."""
+        row = self.get_object(request, unquote(object_id))
+        if not self.has_view_or_change_permission(request, row):
+            raise PermissionDenied
+        if row is None:
+            missing = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return cast(HttpResponse, missing)
+        trail = reverse("admin:astronote_auditentry_changelist")
+        return redirect(f"{trail}?{urlencode({'q': audit.subject_in_trail(row)})}")
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         """Write to the audit trail, too, that a row was added by hand."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
@@ -40,8 +43,58 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit entries"
         indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
 
+    # The row that it was done to, once `find_subject_rows` has looked for it.
+    subject_row: models.Model | None = None
+
     def __str__(self) -> str:
         return f"{self.actor_name}: {self.action}"
+
+    @property
+    def subject_in_words(self) -> str:
+        """The row by its present name, such as `campaign Spring sale`; its id if it is deleted."""
+        if self.subject_row is None:
+            return f"{self.subject} (deleted)" if self.subject else ""
+        kind, name = self.subject.rpartition(" ")[0], str(self.subject_row)
+        # Such as `batch 7`, which is all the name that a batch has.
+        return self.subject if name == self.subject else f"{kind} {name}"
+
+
+def subject_kind_of_model(model: type[models.Model]) -> str:
+    """What the audit trail calls the rows of a model, such as `campaign`."""
+    return str(model._meta.verbose_name)
+
+
+def subject_in_trail(row: models.Model) -> str:
+    """What the audit trail calls a row: its kind and its key, such as `campaign 12`."""
+    kind = getattr(row, "kind_of_account", None) or subject_kind_of_model(type(row))
+    return f"{kind} {row.pk}"
+
+
+def find_subject_rows(entries: Sequence[AuditEntry]) -> None:
+    """Give each entry the row that it is about, if it still exists: a query for each kind."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        kind, _, key = entry.subject.rpartition(" ")
+        keys[kind].add(key)
+    found = {
+        f"{kind} {pk}": row
+        for kind, model in _models_by_kind().items()
+        if kind in keys
+        for pk, row in model._default_manager.in_bulk(_valid_keys(model, keys[kind])).items()
+    }
+    for entry in entries:
+        entry.subject_row = found.get(entry.subject)
+
+
+def _models_by_kind() -> dict[str, type[models.Model]]:
+    ours = (model for model in apps.get_models() if model._meta.app_label in settings.PROJECT_APPS)
+    return {subject_kind_of_model(model): model for model in ours}
+
+
+def _valid_keys(model: type[models.Model], keys: set[str]) -> list[str]:
+    """Those that the model's key may be."""
+    is_number = isinstance(model._meta.pk, models.IntegerField)
+    return [key for key in keys if not is_number or (key.isdecimal() and len(key) < 19)]
 
 
 def audit_name_of_account_or_program(by: User | AnonymousUser | str) -> str:
@@ -71,7 +124,7 @@ def write_entry(
         actor=account,
         actor_name=audit_name_of_account_or_program(by),
         action=action,
-        subject=f"{subject._meta.verbose_name} {subject.pk}" if subject else "",
+        subject=subject_in_trail(subject) if subject else "",
         owner_id=owner_id or getattr(subject, "owner_id", None),
         details=details,
     )

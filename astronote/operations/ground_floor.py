@@ -13,7 +13,7 @@ from django.urls import reverse
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from astronote.accounts.models import User
-from astronote.common.audit import AuditEntry
+from astronote.common.audit import AuditEntry, find_subject_rows
 from astronote.operations import declarations, first_day, queue_state, registry, watchdog
 from astronote.operations.registry import (
     Banner,
@@ -27,6 +27,7 @@ from astronote.operations.registry import (
     Repair,
     SearchSource,
     SidebarLink,
+    StorePanel,
 )
 from astronote.queues import jobs
 
@@ -48,8 +49,10 @@ def _missing_migrations_problem_or_empty() -> str:
 
 
 def _newest_watchdog_entries_context() -> dict[str, Any]:
-    entries = AuditEntry.objects.filter(actor_name=watchdog.NAME).order_by("-pk")
-    return {"entries": list(entries[:AUDIT_ENTRIES_SHOWN])}
+    newest = AuditEntry.objects.filter(actor_name=watchdog.NAME).order_by("-pk")
+    entries = list(newest[:AUDIT_ENTRIES_SHOWN])
+    find_subject_rows(entries)
+    return {"entries": entries}
 
 
 def _watchdog_repair_count_metrics() -> Iterator[Metric]:
@@ -154,6 +157,14 @@ def register_own_operations() -> None:
         HomePanel(
             "watchdog", "astronote/panels/watchdog.html", _newest_watchdog_entries_context, 70
         ),
+    )
+    registry.store_panels.register(
+        StorePanel(
+            "first steps",
+            "astronote/panels/first_steps.html",
+            lambda request, store: first_day.first_steps_context_or_empty_once_last_is_done(),
+            5,
+        )
     )
     registry.metric_sources.register(
         MetricSource("watchdog", _watchdog_repair_count_metrics),

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from astronote.common import audit
@@ -26,7 +27,20 @@ def add_panels_to_index_context_if_permitted(
     """Add the panels to the context of the admin's index page."""
     if request.user.has_perm(PERMISSION):
         context |= _render_panels_context(request)
+        context["add_links"] = _links_to_add_forms(request)
     return context
+
+
+def _links_to_add_forms(request: HttpRequest) -> list[tuple[str, str]]:
+    """Label and address of the forms in which a day begins: those of the sidebar's first lists."""
+    first_lists = {link.url: link.order for link in registry.sidebar_links if not link.section}
+    found = []
+    for model, model_admin in admin.site._registry.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        order = first_lists.get(f"{name}_changelist")
+        if order is not None and model_admin.has_add_permission(request):
+            found.append((order, f"Add {model._meta.verbose_name}", reverse(f"{name}_add")))
+    return [(label, url) for _, label, url in sorted(found)]
 
 
 def refreshed_panels_view(request: HttpRequest) -> HttpResponse:

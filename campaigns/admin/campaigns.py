@@ -20,7 +20,8 @@ from unfold.decorators import display
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
-from astronote.common.store_clock import format_time_with_zone_name, offset_suffix_if_shown_twice
+from astronote.common.store_clock import offset_suffix_if_shown_twice
+from astronote.common.store_time import format_store_time_or_dash
 from campaigns import message_csv, reports, service_campaigns
 from campaigns.admin import report_pages
 from campaigns.admin.campaign_actions import (
@@ -310,8 +311,10 @@ class CampaignAdmin(LargeTableAdmin):
         super().save_model(request, obj, form, change)
 
     def response_add(self, request, obj, post_url_continue=None):
-        """Go to the campaign's page, where it can be sent."""
+        """Go to the campaign's page, or to the question before it is sent."""
         messages.success(request, f"{obj}: saved as a draft; nothing is sent yet")
+        if request.POST.get("_then") == "start":
+            return redirect("admin:campaigns_campaign_action", obj.pk, "start")
         return redirect(_campaign_admin_url("change", obj.pk))
 
     def response_change(self, request, obj):
@@ -476,9 +479,7 @@ class CampaignAdmin(LargeTableAdmin):
 
     @admin.display(description="scheduled at", ordering="scheduled_at")
     def scheduled_at_in_store_time(self, campaign: Campaign) -> str:
-        if campaign.scheduled_at is None:
-            return "–"
-        return format_time_with_zone_name(campaign.scheduled_at, campaign.owner.timezone)
+        return format_store_time_or_dash(campaign.scheduled_at, campaign.owner)
 
     @admin.display(description="reason for waiting or failing")
     def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import Truncator
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
 from astronote.common.counts import counted
@@ -24,6 +25,7 @@ from messaging.models import OutboundMessage
 from messaging.statuses import NOT_DELIVERED_STATUSES, MessageStatus, describe_reason
 
 NOT_REACHED = "not_reached"
+TEXT_SHOWN = 80
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
@@ -116,7 +118,16 @@ class MessageAdmin(ReadOnlyAdmin):
     list_select_related = ["owner"]
     search_fields = ["provider_message_id"]
     search_help_text = "A number in any form, or Mitto's message id."
-    list_display = ["id", "owner", "to", "status", "delivery_status", "reason", "sent_at"]
+    list_display = [
+        "id",
+        "owner",
+        "to",
+        "beginning_of_text",
+        "status",
+        "delivery_status",
+        "reason",
+        "sent_at",
+    ]
 
     def has_resolve_unknown_permission(self, request):
         return request.user.has_perm("campaigns.change_campaign")
@@ -139,6 +150,10 @@ class MessageAdmin(ReadOnlyAdmin):
         ids = [pk for number in numbers for pk in contact_ids_of_all_stores_with_phone(number)]
         is_to_number = Q(contact__in=ids) | Q(contact=None, to__in=numbers)
         return queryset.filter(is_to_number | Q(provider_message_id=term)), False
+
+    @admin.display(description="text")
+    def beginning_of_text(self, message: OutboundMessage) -> str:
+        return Truncator(message.text).chars(TEXT_SHOWN)
 
     @admin.display(description="reason")
     def reason(self, message: OutboundMessage) -> str:

@@ -201,6 +201,7 @@ class ContactAdmin(LargeTableAdmin):
                     action
                     for action in contact_actions
                     if self._is_builtin_action_or_permitted(request, action.name)
+                    and action.applies(contact)
                 ],
             }
         return super().change_view(request, object_id, form_url, context)

@@ -30,6 +30,7 @@ from unfold.widgets import (
 from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.sql import database_now
+from astronote.operations.first_day import first_steps_context_or_empty_once_last_is_done
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import FIELDS
@@ -245,6 +246,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         context |= {
             "rejected_rows": rows[:REJECTED_ROWS_SHOWN],
             "progress": lifecycle.import_progress(contact_import, database_now()),
+            **first_steps_context_or_empty_once_last_is_done(),
         }
         return TemplateResponse(request, "contacts/import_progress.html", context)
 

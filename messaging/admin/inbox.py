@@ -1,4 +1,4 @@
-"""The inbox: what customers wrote, the conversation around it, and answering."""
+"""The inbox: what customers wrote, the conversation around it, answering, and saved answers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from django.template.response import TemplateResponse
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
-from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts.models import Contact
 from contacts.search import search_contacts_by_beginnings
 from messaging.conversations import (
-    MAX_ANSWER,
     RepliesBySms,
     enqueue_answer_and_audit_or_raise_blocked,
     mark_replies_read,
@@ -28,7 +27,7 @@ from messaging.conversations import (
     reply_text_or_empty_if_erased,
 )
 from messaging.event_fields import raw_sender_number_of_reply_or_empty
-from messaging.models import Reply
+from messaging.models import MAX_ANSWER, Reply, SavedAnswer
 from messaging.statuses import WebhookEventStatus
 
 PERMISSION = "messaging.change_reply"
@@ -136,8 +135,19 @@ class ReplyAdmin(ReadOnlyAdmin):
             "text": reply_text_or_empty_if_erased(reply),
             "is_review": reply.status == WebhookEventStatus.REVIEW,
             "form": form if may_answer else None,
+            "saved_answers": (
+                SavedAnswer.objects.filter(owner=contact.owner).order_by("name") if contact else []
+            ),
         }
         return TemplateResponse(request, "messaging/conversation.html", context)
+
+
+@admin.register(SavedAnswer)
+class SavedAnswerAdmin(LargeTableAdmin):
+    empty_hint = "A saved answer is chosen in a conversation, and may be changed before it is sent."
+    list_display = ["name", "owner", "text"]
+    search_fields = ["name"]
+    autocomplete_fields = ["owner"]
 
 
 def _send_answer_or_add_form_error(

@@ -37,6 +37,18 @@ def test_every_list_opens(admin_client, django_assert_max_num_queries):
             assert admin_client.get(url).status_code == 200, url
 
 
+def test_a_new_row_is_of_the_store_that_the_lists_show_or_of_the_only_one(admin_client):
+    def preset_store():
+        return admin_client.get("/admin/contacts/list/add/").context["adminform"].form.initial
+
+    alice = make_store("alice")
+    assert preset_store()["owner"] == alice.pk
+    bob = make_store("bob")
+    assert "owner" not in preset_store()
+    admin_client.get("/admin/contacts/list/", {"owner__id__exact": bob.pk})
+    assert preset_store()["owner"] == bob.pk
+
+
 def test_the_queue_dashboard_is_for_those_who_may_see_it(admin_client, client):
     url = "/admin/django_rq/dashboard/"
     assert admin_client.get(url).status_code == 200

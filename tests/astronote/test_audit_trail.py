@@ -4,12 +4,14 @@ The doors are found, not listed: every address, every action of the admin's list
 of ours. A command must be declared here; one that is not fails.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command, get_commands
 
+from astronote.common import audit
 from astronote.models import AuditEntry, User
 from campaigns import enqueue
 from campaigns.models import Automation, Campaign
@@ -258,6 +260,35 @@ def test_what_an_operator_enters_in_a_form_is_in_the_trail(admin_client):
     admin_client.post(f"/admin/messaging/messagetemplate/{pk}/change/", form | {"name": "autumn"})
     entry = AuditEntry.objects.get(action="changed")
     assert entry.details == {"fields": ["Name"]}
+
+
+def test_the_list_names_who_did_what_with_what(client):
+    anna = User.objects.create_superuser("anna@example.com", PASSWORD)
+    client.force_login(anna)
+    store = make_store(company="Anna's")
+    sale = make_campaign(store, make_list(store, 2), name="Spring sale")
+    gone = make_campaign(store, None, name="Old news")
+    audit.write_entry("cancel", gone, by=anna, messages=4000, fields=["Name", "Text"])
+    audit.write_entry("role changed", anna, by="command line")
+    pk, _ = gone.pk, gone.delete()
+    enqueue.enqueue_campaign(sale.pk, by=anna)
+    page = client.get("/admin/astronote/auditentry/").text
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "anna@example.com start campaign Spring sale" in shown
+    assert f"cancel campaign {pk} (deleted)" in shown
+    assert "fields: Name, Text; messages: 4,000" in shown
+    assert "command line role changed operator anna@example.com" in shown
+    assert f'href="/admin/campaigns/campaign/{sale.pk}/change/"' in page
+
+
+def test_the_history_of_a_row_is_its_audit_trail(admin_client):
+    store = make_store()
+    sale, other = (make_campaign(store, None, name=name) for name in ("Spring", "Autumn"))
+    for campaign in (sale, other):
+        audit.write_entry("pause", campaign, by="test")
+    history = f"/admin/campaigns/campaign/{sale.pk}/history/"
+    page = admin_client.get(history, follow=True).text
+    assert "campaign Spring" in page and "campaign Autumn" not in page
 
 
 def test_the_queue_dashboard_writes_who_emptied_a_queue(admin_client):

@@ -44,6 +44,7 @@ def test_an_operator_also_adds_and_changes_what_operators_work_on():
         "messaging.{}_messagetemplate",
         "messaging.{}_reply",
         "messaging.{}_replyreview",
+        "messaging.{}_savedanswer",
         "campaigns.{}_campaign",
         "campaigns.{}_automation",
         "campaigns.{}_automationrule",

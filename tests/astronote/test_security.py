@@ -28,7 +28,7 @@ from campaigns.models import (
 )
 from contacts.models import Contact, CustomerEvent
 from messaging import replies, sending
-from messaging.models import MessageTemplate
+from messaging.models import MessageTemplate, SavedAnswer
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -173,6 +173,7 @@ def rows_of_every_kind(store, sandbox):
     for status in ("sending", "paused", "scheduled"):
         make_campaign(store, target, status=status, scheduled_at=timezone.now())
     MessageTemplate.objects.create(owner=store, name="spring", text="Hello")
+    SavedAnswer.objects.create(owner=store, name="hours", text="At nine.")
     replies.store_replies_and_enqueue_job([{"from": message.to, "text": "wrong number"}])
     replies.wait_and_apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
@@ -246,7 +247,7 @@ def test_every_action_is_tried_by_who_may_not(who, store, client, sandbox):
 # Money, accounts, logins, queues, and what cannot be brought back.
 ADMINISTRATORS_ONLY = re.compile(
     r"admin/(astronote/operator/add/|axes/|django_rq/|top-up/|store/\w+/(off-board|take-back|export)/"
-    r"|(?!axes|django_rq)\w+/(automation|campaign|nfctag|segment|contact|list|messagetemplate)/x/delete/)"
+    r"|(?!axes|django_rq)\w+/(automation|campaign|nfctag|segment|contact|list|messagetemplate|savedanswer)/x/delete/)"
 )
 
 

@@ -165,6 +165,23 @@ def test_a_new_store_is_asked_for_what_it_needs_to_send(admin_client):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("country", "zone"), [("", "Europe/Athens"), ("DE", "Europe/Berlin")])
+def test_a_new_store_has_the_time_zone_of_its_country(admin_client, country, zone):
+    form = {"email": "new@example.com", "company": "New", "sender_name": "NEWSHOP"}
+    form |= {"phone_region": country, "timezone": ""}
+    answer = admin_client.post("/admin/astronote/user/add/", form)
+    store = User.objects.get(email="new@example.com")
+    assert store.timezone == zone
+    assert answer.url == f"/admin/astronote/user/{store.pk}/change/"
+
+
+def test_a_country_whose_clocks_differ_needs_a_time_zone(admin_client):
+    form = {"email": "new@example.com", "company": "New", "sender_name": "NEWSHOP"}
+    answer = admin_client.post("/admin/astronote/user/add/", form | {"phone_region": "ES"})
+    assert "ES has several time zones: choose one." in answer.text
+    assert not User.objects.filter(email="new@example.com").exists()
+
+
 def test_the_ledger_has_one_line_for_a_campaign_and_one_for_a_top_up(
     admin_client, sandbox, settings
 ):

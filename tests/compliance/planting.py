@@ -66,6 +66,7 @@ from messaging.models import (
     CreditTransaction,
     DirectMessage,
     MessageTemplate,
+    SavedAnswer,
     SendingStop,
     ShortLink,
     WebhookEvent,
@@ -211,6 +212,9 @@ BUILDERS: dict[str, Builder] = {
     ),
     "messaging.MessageTemplate": lambda world, contact: MessageTemplate.objects.create(
         owner=world.store, name=f"template {next(world.numbers)}", text="Hello"
+    ),
+    "messaging.SavedAnswer": lambda world, contact: SavedAnswer.objects.create(
+        owner=world.store, name=f"answer {next(world.numbers)}", text="Hello"
     ),
     "messaging.ShortLink": lambda world, contact: ShortLink.objects.create(
         owner=world.store, short_code=f"s{next(world.numbers)}", long_url_hash="x" * 64

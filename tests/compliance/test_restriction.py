@@ -269,6 +269,8 @@ def test_an_operator_restricts_with_a_reason_and_lifts(alice, admin_client, admi
     contact.refresh_from_db()
     assert (contact.restricted_reason, contact.restricted_at is None) == ("unlawful", False)
     page = f"{url}{contact.pk}/change/"
+    button = 'class="button ">Lift the restriction'
+    assert button in admin_client.get(page).text
     empty = {f"consentevent_set-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL")}
     admin_client.post(page, {"owner": alice.pk, "phone": OTHER, "first_name": "Changed", **empty})
     contact.refresh_from_db()
@@ -276,6 +278,7 @@ def test_an_operator_restricts_with_a_reason_and_lifts(alice, admin_client, admi
     admin_client.post(url, chosen | {"action": "lift_restriction"})
     contact.refresh_from_db()
     assert contact.restricted_at is None
+    assert button not in admin_client.get(page).text
     assert AuditEntry.objects.get(action="restriction lifted").actor == admin_user
 
 

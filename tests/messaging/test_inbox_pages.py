@@ -7,7 +7,7 @@ from astronote.models import User
 from contacts.consent import change_consent
 from contacts.models import Contact
 from messaging import replies, sending
-from messaging.models import DirectMessage, Reply
+from messaging.models import DirectMessage, Reply, SavedAnswer
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_contact, make_store
 
@@ -55,6 +55,13 @@ def test_a_reply_is_read_and_answered_for_the_stores_credits(operator, store, sa
     assert ledger_balances(store)
 
 
+def test_an_answer_is_sent_in_as_few_characters_as_it_shows(operator, store, sandbox):
+    form = {"text": "At nine,\r\nin the cafe\u0301.", "key": "1"}
+    operator.post(f"{INBOX}{write('When do you open?').pk}/change/", form)
+    message = DirectMessage.objects.get()
+    assert (message.text, message.segments) == ("At nine,\nin the café.", 1)
+
+
 def test_who_opted_out_gets_no_answer(operator, store, sandbox):
     reply = write("STOP")
     answer = operator.post(f"{INBOX}{reply.pk}/change/", {"text": "Pity!", "key": "1"})
@@ -90,3 +97,30 @@ def test_the_inbox_is_searched_by_customer(operator, store):
     write("Where are you?", "+306900000002")
     found = operator.get(INBOX, {"q": "μαρ"}).text
     assert "When do you open?" in found and "Where are you?" not in found
+
+
+def test_the_saved_answers_of_the_store_are_offered(operator, store):
+    add = "/admin/messaging/savedanswer/add/"
+    page = operator.get(f"{INBOX}{write('When do you open?').pk}/change/").text
+    assert f"{add}?owner={store.pk}" in page and "Saved answers</summary>" not in page
+    form = {"owner": store.pk, "name": "Hours", "text": "We open at nine."}
+    refused = operator.post(add, form | {"text": "Hi {{first_name}}"})
+    assert "sent as it is written" in refused.text
+    operator.post(add, form)
+    SavedAnswer.objects.create(owner=make_store("bob"), name="Lunch", text="At noon.")
+    page = operator.get(f"{INBOX}{write('And today?').pk}/change/").text
+    assert "We open at nine." in page and "At noon." not in page
+
+
+def test_a_chosen_answer_is_put_into_the_box_and_may_be_changed(browser, store, sandbox):
+    SavedAnswer.objects.create(owner=store, name="Hours", text="We open at nine.\nSee you!")
+    call_command("create_operator", "me@example.com", role="operator", password=PASSWORD)
+    browser.login("me@example.com", PASSWORD)
+    browser.open(f"{INBOX}{write('When do you open?').pk}/change/")
+    browser.type("text", "Hello Maria! ")
+    browser.press("details:has(button[data-inserts-into]) summary")
+    browser.click("Hours")
+    browser.find("[name=text]").send_keys(" Anna")
+    browser.click("Send the answer")
+    browser.wait_for("The answer is on its way")
+    assert DirectMessage.objects.get().text == "Hello Maria! We open at nine.\nSee you! Anna"

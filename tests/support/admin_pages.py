@@ -26,7 +26,7 @@ from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
 from contacts.models import Contact, CustomerEvent
 from messaging import receipts, replies, sending
-from messaging.models import MessageTemplate
+from messaging.models import MessageTemplate, SavedAnswer
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 
@@ -72,6 +72,7 @@ def fill_installation() -> User:
         scheduled_for=timezone.now(),
     )  # fmt: skip
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
+    SavedAnswer.objects.create(owner=store, name="Opening hours", text="We open at nine.")
     NfcTag.objects.create(owner=store, label="Door")
     audit.write_entry("pause", draft, by="watchdog")
     uploaded = lifecycle.create_unstarted_import_or_refuse(

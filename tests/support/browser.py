@@ -23,8 +23,9 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 SECONDS = 20
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 RUN_AXE = """
-    const done = arguments[arguments.length - 1];
-    axe.run({resultTypes: ['violations']}).then(found => done(found.violations.map(
+    const [only, done] = arguments;
+    const options = {resultTypes: ['violations'], ...(only && {runOnly: [only]})};
+    axe.run(options).then(found => done(found.violations.map(
         v => `${v.id} (${v.impact}): ${v.help}: ${v.nodes.map(n => n.html).join(" ").slice(0, 400)}`
     )), error => done([String(error)]));
 """
@@ -147,18 +148,28 @@ class Browser:
         )
         self.look_for_barriers()
 
-    def look_for_barriers(self, *, has_axe: bool = False) -> None:
+    def look_for_barriers(self, *, has_axe: bool = False, colors_only: bool = False) -> None:
         """Note what axe-core finds wrong with the page as it is now.
 
         Args:
             has_axe: whether an earlier call has put axe-core into this very page.
+            colors_only: apply its rules of colours alone, after a call in the other colours.
         """
         if not has_axe:
             self.driver.execute_script(AXE)
+        only = "cat.color" if colors_only else None
         where = urlsplit(self.driver.current_url).path
         self.barriers += [
-            f"{where}: {found}" for found in self.driver.execute_async_script(RUN_AXE)
+            f"{where}: {found}" for found in self.driver.execute_async_script(RUN_AXE, only)
         ]
+
+    def switch_to_dark(self) -> None:
+        """Show this page in the dark colours, as the theme's switch does."""
+        self.driver.execute_script("document.documentElement.classList.add('dark')")
+
+    def switch_to_light(self) -> None:
+        """Show this page in the light colours, as the theme's switch does."""
+        self.driver.execute_script("document.documentElement.classList.remove('dark')")
 
     def wait_until(self, condition: Callable[[], Any]) -> None:
         """Wait until something on the page is so."""

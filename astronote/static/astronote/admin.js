@@ -4,6 +4,7 @@
 
 function name_parts() {
   (document.getElementById("main") ?? document.getElementById("page"))?.setAttribute("role", "main");
+  document.getElementById("search-input-command")?.closest("[x-data]").setAttribute("role", "search");
   for (const box of document.querySelectorAll(".select2-container")) {
     const label = document.querySelector(`label[for="${box.previousElementSibling?.id}"]`);
     for (const part of box.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]")) {
@@ -90,6 +91,17 @@ function draw_charts() {
 addEventListener("load", () => {
   draw_charts();
   new MutationObserver(draw_charts).observe(document.documentElement, { attributeFilter: ["class"] });
+});
+
+// The text of a saved answer is put where the cursor was in the field of the answer.
+addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("button[data-inserts-into]")) {
+    button.addEventListener("click", () => {
+      const field = document.getElementById(button.dataset.insertsInto);
+      field.setRangeText(button.value, field.selectionStart, field.selectionEnd, "end");
+      field.focus();
+    });
+  }
 });
 
 // A part of a page that replaces itself keeps its tables open, and draws its charts anew.
