@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.counts import counted
@@ -129,6 +129,17 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["kind", "source_id"], name="batch_source"),
             models.Index(fields=["owner", "submitted_at"], name="batch_submitted"),
+            # The message log walks batches by these (message_log.py).
+            models.Index(
+                F("kind"), Coalesce("submitted_at", "created_at"), F("id"), name="batch_log"
+            ),
+            models.Index(
+                F("owner"),
+                F("kind"),
+                Coalesce("submitted_at", "created_at"),
+                F("id"),
+                name="batch_log_of_store",
+            ),
             models.Index(
                 fields=["turn", "id"], name="batch_waiting", condition=Q(status="pending")
             ),
@@ -295,6 +306,16 @@ class OutboundMessage(models.Model):
             # Of contacts that were deleted: finds the store whose message a reply answers.
             models.Index(
                 fields=["to"], name="%(class)s_no_contact", condition=Q(contact=None) & ~Q(to="")
+            ),
+            # The message log: messages that were not delivered by batch, and those in no batch.
+            models.Index(fields=["batch", "id"], name="%(class)s_log", condition=~Q(error_code="")),
+            models.Index(
+                fields=["created_at", "id"], name="%(class)s_unsent", condition=Q(batch=None)
+            ),
+            models.Index(
+                fields=["owner", "created_at", "id"],
+                name="%(class)s_unsent_own",
+                condition=Q(batch=None),
             ),
         ]
 

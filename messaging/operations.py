@@ -499,6 +499,14 @@ registry.sidebar_links.register(
         15,
         count=conversations.count_unread_replies_up_to_limit,
     ),
+    SidebarLink(
+        "SMS messages",
+        "Message log",
+        "list_alt",
+        "admin:messaging_log",
+        "messaging.view_directmessage",
+        90,
+    ),
     SidebarLink.to_admin_changelist(
         "SMS messages", "Tests and requests", "science", "messaging.directmessage", 120
     ),

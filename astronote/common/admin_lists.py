@@ -229,7 +229,7 @@ class LargeTableAdmin(ModelAdmin):
             params.pop(STORE_PARAMETER, None)
             request.session[SESSION_STORE] = None
             if name:
-                named = _find_up_to_two_stores(stores, name)
+                named = find_up_to_two_stores(stores, name)
                 if len(named) == 1:
                     params[STORE_PARAMETER] = str(named[0].pk)
                 else:
@@ -337,7 +337,7 @@ class LargeTableAdmin(ModelAdmin):
         return super().log_deletions(request, queryset)
 
 
-def _find_up_to_two_stores(stores: QuerySet[Any], name: str) -> list[Any]:
+def find_up_to_two_stores(stores: QuerySet[Any], name: str) -> list[Any]:
     """The stores with this name or e-mail address, else those whose name begins with it."""
     is_called = models.Q(company__iexact=name) | models.Q(email__iexact=name)
     begins = models.Q(company__istartswith=name) | models.Q(email__istartswith=name)

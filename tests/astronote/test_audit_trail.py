@@ -81,6 +81,7 @@ COMMANDS = [
     ("create_segment", ["STORE", "men"], {"gender": "male", "count": True}, ""),
     ("list_members", ["add", "STORE", "all"], {"number": ["+306900000077"]}, "members added"),
     ("list_members", ["remove", "STORE", "all"], {"number": [PHONE]}, "members removed"),
+    ("message_log", [], {"store": "STORE"}, "messages exported"),
     ("create_store", ["shop@example.com"], {}, "added"),
     ("decisions", ["list"], {}, ""),
     (
