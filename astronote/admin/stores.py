@@ -46,7 +46,7 @@ class StoreAdmin(LargeTableAdmin):
     fieldsets = [
         (None, {"fields": ["email"]}),
         ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region",
-                              "retention_days", "business_profile"]}),
+                              "retention_days", "business_profile", "weekly_exports"]}),
         ("Customers' texts", {"fields": ["language", "writes_greek_in_capitals", "opt_out_line",
                                         "privacy_notice_url", "sends_to_any_number"]}),
         ("Service messages", {"fields": ["service_max_recipients"]}),

@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -131,7 +132,7 @@ def log_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
     return TemplateResponse(request, "messaging/message_log.html", context)
 
 
-def log_csv_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
+def log_csv_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponseBase:
     """All messages that the filter leaves, as a CSV file."""
     _require_view_of_all_messages(request)
     form = LogForm(request.GET)
@@ -139,7 +140,7 @@ def log_csv_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
         return log_view(request, site)
     chosen = form.log_filter()
     audit.write_entry(
-        "messages exported", by=request.user, owner_id=chosen.store and chosen.store.pk
+        "messages exported", by=request.user, owner_id=chosen.store.pk if chosen.store else None
     )
     return StreamingHttpResponse(
         message_log.log_csv_lines(chosen),

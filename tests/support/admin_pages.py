@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from astronote.common import audit
 from astronote.models import User
-from campaigns import enqueue
+from campaigns import enqueue, exports
 from campaigns.models import (
     Automation,
     AutomationRule,
@@ -73,6 +73,7 @@ def fill_installation() -> User:
     )  # fmt: skip
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
     NfcTag.objects.create(owner=store, label="Door")
+    exports.write_export_unless_written(exports.request_export(store, "ledger", by="test").pk)
     audit.write_entry("pause", draft, by="watchdog")
     uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])
     planning.plan_import_and_store_plan(uploaded)

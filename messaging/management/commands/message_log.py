@@ -32,6 +32,8 @@ class Command(BaseCommand):
     def handle(self, *, store: str | None, **options: Any) -> None:
         owner = get_store_or_command_error(store) if store else None
         chosen = LogFilter(owner, **{name: options[name] for name in LogFilter._fields[1:]})
-        audit.write_entry("messages exported", by="command line", owner_id=owner and owner.pk)
+        audit.write_entry(
+            "messages exported", by="command line", owner_id=owner.pk if owner else None
+        )
         for line in log_csv_lines(chosen):
             self.stdout.write(line, ending="")
