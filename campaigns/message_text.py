@@ -140,6 +140,35 @@ def create_links_and_automation_renderers(
     }
 
 
+def direct_renderers(
+    store: User, text_by_line: Mapping[int, str], message_type: str, *, create_links: bool
+) -> dict[int, Renderer]:
+    """Renderers of direct messages, with the opt-out line where they need it.
+
+    Args:
+        store: the sender.
+        text_by_line: the texts, without faults of their tags.
+        message_type: a MessageType.
+        create_links: create short links of the texts' addresses; else placeholders of the same
+            length stand for them.
+    """
+    texts = {
+        line: with_opt_out_line_if_marketing(text, message_type, store)
+        for line, text in text_by_line.items()
+    }
+    if create_links:
+        owned = {line: OwnedText(StoreId(store.pk), None, text) for line, text in texts.items()}
+        shortened = links.create_links_and_shorten_urls(owned)
+    else:
+        shortened = {
+            line: links.replace_urls_with_sample_links(text) for line, text in texts.items()
+        }
+    return {
+        line: _build_renderer(text, store.writes_greek_in_capitals)
+        for line, text in shortened.items()
+    }
+
+
 @lru_cache(maxsize=1024)  # many stores have the same birthday text
 def _build_renderer(text: str, greek_capitals: bool) -> Renderer:
     """A renderer of a text.

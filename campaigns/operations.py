@@ -39,6 +39,7 @@ from astronote.operations.registry import (
     SearchSource,
     SidebarLink,
     StorePanel,
+    UploadPath,
 )
 from astronote.operations.watchdog import run_watchdog
 from campaigns import exports, panels, repairs
@@ -117,6 +118,9 @@ def _newest_startable_campaign_or_add_url() -> str:
     return reverse("admin:campaigns_campaign_change", args=[draft.pk])
 
 
+registry.upload_paths.register(
+    UploadPath("messages from a file", "/admin/campaigns/campaign/messages-from-file/")
+)
 registry.first_steps.register(
     FirstStep(
         "Send a test to your own phone",
@@ -452,6 +456,14 @@ registry.sidebar_links.register(
     ),
     SidebarLink.to_admin_changelist(
         "SMS messages", "Messages of rules", "event", "campaigns.automationsend", 115
+    ),
+    SidebarLink(
+        "SMS messages",
+        "Messages from a file",
+        "upload",
+        "admin:campaigns_direct_file",
+        "campaigns.add_campaign",
+        95,
     ),
     SidebarLink.to_admin_changelist("More", "Exports", "download", "campaigns.exportrun", 418),
     SidebarLink.to_admin_changelist("More", "Segments", "filter_alt", "campaigns.segment", 415),

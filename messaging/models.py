@@ -371,7 +371,7 @@ class DirectMessage(OutboundMessage):
     """A single message to one number; one for each `idempotency_key` of a store.
 
     It has a contact if the store addresses somebody, as with an opt-in request; then that contact's
-    consent to service messages counts. A test and a code have none.
+    consent counts. A test and a code have none, and marketing always has one.
     """
 
     batch_kind = "direct"

@@ -312,7 +312,7 @@ registry.personal_data.register(
     PersonalData(
         "messaging.DirectMessage",
         ("contact", "to", "text", "last_error"),
-        "tests, opt-in requests, codes, answers and confirmations of opt-outs",
+        "tests, opt-in requests, codes, answers, confirmations of opt-outs, and lines of a file",
         FOR_RETENTION_DAYS,
         categories="number and text",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,

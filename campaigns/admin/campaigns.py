@@ -22,7 +22,7 @@ from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.store_clock import offset_suffix_if_shown_twice, show_time
 from campaigns import message_csv, reports, service_campaigns
-from campaigns.admin import report_pages
+from campaigns.admin import direct_files, report_pages
 from campaigns.admin.campaign_actions import (
     CAMPAIGN_ACTIONS,
     INPUT_FORMS,
@@ -242,6 +242,7 @@ class CampaignAdmin(LargeTableAdmin):
             named("<int:pk>/progress/", self.progress_view, "progress"),
             named("<int:pk>/messages.csv", self.messages_csv_view, "messages"),
             *report_pages.report_urls(self.admin_site),
+            *direct_files.direct_file_urls(self.admin_site),
             *super().get_urls(),
         ]
 
