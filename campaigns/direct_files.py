@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
@@ -23,8 +24,15 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.spreadsheet_csv import unescape_formula
 from astronote.common.sql import rows
-from campaigns.message_text import CONTACT_FIELDS, EMPTY_CONTACT, SAMPLE_CODE, direct_renderers
+from campaigns.message_text import (
+    CONTACT_FIELDS,
+    CUSTOM_VALUES,
+    EMPTY_CONTACT,
+    SAMPLE_CODE,
+    direct_renderers,
+)
 from campaigns.service_campaigns import raise_not_permitted_if_may_not_send_type
+from contacts.custom_fields import fields_of_store
 from contacts.importing.cells import UnusableCell
 from contacts.importing.files import BYTES_PER_MB, iter_file_chunks
 from contacts.importing.import_refused import ImportRefused
@@ -38,7 +46,7 @@ from messaging.batch_writing import generate_tracking_ids
 from messaging.direct_messages import NewDirectMessage, write_and_enqueue_direct_messages
 from messaging.models import DirectMessage
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
-from messaging.text import MAX_PARTS, Template, count_parts, tag_problem
+from messaging.text import CUSTOM_PREFIX, MAX_PARTS, Template, count_parts, tag_problem
 
 MAX_LINES = 20_000
 MAX_KEY = 100
@@ -64,7 +72,7 @@ class PlannedMessage(NamedTuple):
 
     line: Line
     contact_id: int | None
-    contact: Mapping[str, str]
+    contact: Mapping[str, Any]
     parts: int
 
 
@@ -93,14 +101,14 @@ class PriceChanged(ValueError):
     """A file costs something else than was shown."""
 
 
-def plan_file(store: User, path: Path, message_type: str) -> FilePlan:
+def plan_file(store: User, path: Path, message_type: str, encoding: str = "") -> FilePlan:
     """What sending a file would do; nothing is written.
 
     Raises:
         ImportRefused: if the file cannot be read, has no number or text, or has too many lines.
     """
     with transaction.atomic():
-        return _plan(store, path, message_type)
+        return _plan(store, path, message_type, encoding)
 
 
 def send_file(
@@ -109,6 +117,7 @@ def send_file(
     message_type: str,
     *,
     by: User | AnonymousUser | str,
+    encoding: str = "",
     shown_credits: int | None = None,
 ) -> FilePlan:
     """Write the messages of a file, hold their credits and enqueue jobs; all or none.
@@ -120,6 +129,7 @@ def send_file(
         path: the file.
         message_type: a MessageType.
         by: who sends it.
+        encoding: of the text; "" to detect it.
         shown_credits: what the plan that was shown costs; None if none was.
 
     Raises:
@@ -130,7 +140,7 @@ def send_file(
     """
     raise_not_permitted_if_may_not_send_type(message_type, by)
     with advisory_lock(f"direct file of {store.pk}", wait=True), transaction.atomic():
-        plan = _plan(store, path, message_type)
+        plan = _plan(store, path, message_type, encoding)
         if plan.problem:
             raise SendingBlocked(plan.problem)
         if shown_credits not in (None, plan.credits):
@@ -151,7 +161,8 @@ def send_file(
 
 def _write(store: User, messages: Sequence[PlannedMessage], message_type: str) -> None:
     texts = {message.line.line: message.line.text for message in messages}
-    render = direct_renderers(store, texts, message_type, create_links=True)
+    keys = _custom_keys(store)
+    render = direct_renderers(store, texts, message_type, keys, create_links=True)
     # A single service message never waits, so that of a file is given the time to wait for.
     not_before = limits.find_current_quiet_hours_end(message_type, store.timezone)
     remaining = iter(messages)
@@ -175,9 +186,13 @@ def _write(store: User, messages: Sequence[PlannedMessage], message_type: str) -
         )
 
 
-def _plan(store: User, path: Path, message_type: str) -> FilePlan:
+def _custom_keys(store: User) -> tuple[str, ...]:
+    return tuple(field.key for field in fields_of_store(store))
+
+
+def _plan(store: User, path: Path, message_type: str, encoding: str) -> FilePlan:
     rejected: dict[int, str] = {}
-    lines = list(_DirectFile(path, store).lines(rejected))
+    lines = list(_DirectFile(path, store, encoding).lines(rejected))
     known = dict(
         DirectMessage.objects.filter(
             owner=store, idempotency_key__in=[line.key for line in lines]
@@ -187,13 +202,10 @@ def _plan(store: User, path: Path, message_type: str) -> FilePlan:
         row[0]: row[1:]
         for row in rows(LOCK_CONTACTS, [store.pk, list({line.phone for line in lines})])
     }
-    checks = _Checks(store, message_type, contacts, [line.phone for line in lines])
-    renderers = direct_renderers(
-        store,
-        {line.line: line.text for line in lines if not tag_problem(line.text)},
-        message_type,
-        create_links=False,
-    )
+    keys = _custom_keys(store)
+    checks = _Checks(store, message_type, contacts, [line.phone for line in lines], keys)
+    texts = {line.line: line.text for line in lines if not tag_problem(line.text, custom_keys=keys)}
+    renderers = direct_renderers(store, texts, message_type, keys, create_links=False)
     messages = []
     known_count = 0
     for line in lines:
@@ -216,7 +228,7 @@ def _plan(store: User, path: Path, message_type: str) -> FilePlan:
 # Locked, so that none of them is erased before its message is written.
 LOCK_CONTACTS = """
     SELECT phone, id, is_subscribed, service_allowed, restricted_at IS NOT NULL,
-        first_name, last_name, email
+        first_name, last_name, email, custom_values::text
     FROM contacts_contact WHERE owner_id = %s AND phone = ANY(%s) ORDER BY id FOR KEY SHARE
 """
 
@@ -230,8 +242,9 @@ class _Checks:
         message_type: str,
         contacts: Mapping[str, tuple[Any, ...]],
         phones: Sequence[str],
+        custom_keys: tuple[str, ...],
     ) -> None:
-        self.store, self.contacts = store, contacts
+        self.store, self.contacts, self.custom_keys = store, contacts, custom_keys
         self.is_marketing = message_type == MessageType.MARKETING
         self.blocks = marketing_blocks((store.pk, phone) for phone in phones)
         self.over_cap: set[int] = set()
@@ -240,23 +253,25 @@ class _Checks:
             self.over_cap = limits.contact_ids_over_marketing_caps(ids)
         self.lines_by_use: dict[tuple[str, str], int] = {}
 
-    def find_contact_or_refuse(self, line: Line) -> tuple[int | None, Mapping[str, str]]:
+    def find_contact_or_refuse(self, line: Line) -> tuple[int | None, Mapping[str, Any]]:
         """The contact of a line, if it has one, and the values of its tags.
 
         Raises:
             Refused: if the line may not be sent.
         """
-        if problem := tag_problem(line.text) or self._problem_of_tags(line):
+        problem = tag_problem(line.text, custom_keys=self.custom_keys)
+        if problem := problem or self._problem_of_tags(line):
             raise Refused(problem)
         if not (self.store.sends_to_any_number or can_receive_sms(line.phone)):
             raise Refused("the number is no mobile and cannot receive SMS")
         found = self.contacts.get(line.phone)
         contact_id: int | None = None
         is_subscribed, service_allowed, is_restricted = False, True, False
-        values: Mapping[str, str] = EMPTY_CONTACT
+        values: dict[str, Any] = {**EMPTY_CONTACT}
         if found:
-            contact_id, is_subscribed, service_allowed, is_restricted, *texts = found
+            contact_id, is_subscribed, service_allowed, is_restricted, *texts, custom = found
             values = dict(zip(CONTACT_FIELDS, texts, strict=True))
+            values[CUSTOM_VALUES] = orjson.loads(custom)
         if is_restricted:
             raise Refused("the data of this number's contact may only be stored")
         if (self.store.pk, line.phone) in self.blocks.suppressed or not service_allowed:
@@ -279,15 +294,16 @@ class _Checks:
         return contact_id, values
 
     def _problem_of_tags(self, line: Line) -> str:
-        template = Template(line.text)
+        template = Template(line.text, self.custom_keys)
         if "offer_link" in template.fields:
             return "a direct message has no offer: remove {{offer_link}}"
         if has_opt_out_link_joined_to_text(line.text):
             return "put a space before and after {{unsubscribe_link}}"
         gaps = [name for name in template.fields_that_leave_a_gap_if_empty()
-                if name in CONTACT_FIELDS]  # fmt: skip
+                if name in CONTACT_FIELDS or name.startswith(CUSTOM_PREFIX)]  # fmt: skip
         if gaps and line.phone not in self.contacts:
-            return f"no contact has the number, to fill {{{{{gaps[0]}}}}} with"
+            name = gaps[0].removeprefix(CUSTOM_PREFIX)
+            return f"no contact has the number, to fill {{{{{name}}}}} with"
         return ""
 
 
@@ -316,7 +332,7 @@ def _problem(store: User, messages: Sequence[PlannedMessage], message_type: str)
 class _DirectFile:
     """A file with the headings number (or phone) and text (or message), and perhaps key."""
 
-    def __init__(self, path: Path, store: User) -> None:
+    def __init__(self, path: Path, store: User, encoding: str) -> None:
         """Detect how the file is read.
 
         Raises:
@@ -326,6 +342,7 @@ class _DirectFile:
         layout = detect_layout_or_refuse(
             path,
             has_header=True,
+            encoding=encoding,
             region=region,
             largest_bytes=settings.IMPORT_MAX_MB * BYTES_PER_MB,
         )

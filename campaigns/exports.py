@@ -37,6 +37,7 @@ from campaigns.models import (
     ExportStatus,
     OfferViewEvent,
 )
+from contacts.custom_fields import fields_of_store
 from contacts.models import Contact, ListMembership
 from messaging.message_log import LogFilter, log_csv_lines
 from messaging.models import CreditTransaction
@@ -292,11 +293,15 @@ def _contact_lines(run: ExportRun) -> Iterator[str]:
     lists = names.annotate(names=StringAgg("list__name", Value("; "), order_by="list__name"))
     contacts = Contact.objects.filter(owner=run.owner, phone__isnull=False).order_by("pk")
     rows = contacts.annotate(lists=Subquery(lists.values("names"))).values_list(
-        *CONTACT_COLUMNS, "lists", "restricted_at"
+        *CONTACT_COLUMNS, "lists", "custom_values", "restricted_at"
     )
-    yield BOM + csv_line_with_escaped_formulas([*CONTACT_COLUMNS, "lists", "restricted"])
-    for *cells, restricted_at in rows.iterator(chunk_size=ROWS_PER_FETCH):
-        yield csv_line_with_escaped_formulas([*map(_cell, cells), _cell(bool(restricted_at))])
+    keys = [field.key for field in fields_of_store(run.owner)]
+    yield BOM + csv_line_with_escaped_formulas([*CONTACT_COLUMNS, "lists", *keys, "restricted"])
+    for *cells, values, restricted_at in rows.iterator(chunk_size=ROWS_PER_FETCH):
+        custom = (values.get(key) for key in keys)
+        yield csv_line_with_escaped_formulas(
+            [*map(_cell, cells), *custom, _cell(bool(restricted_at))]
+        )
 
 
 def _message_lines(run: ExportRun) -> Iterator[str]:

@@ -29,6 +29,7 @@ from contacts.models import (
     MessageType,
 )
 from messaging import limits
+from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.models import (
     Batch,
     MessageId,
@@ -101,9 +102,11 @@ EVENT_DATE, EVENT_TIME = "{{event_date}}", "{{event_time}}"
 EVENT_TAGS = (EVENT_DATE, EVENT_TIME)
 
 
-def _validate_text_tags(field: str, text: str, other_tags: Sequence[str] = ()) -> None:
+def _validate_text_tags(
+    field: str, text: str, other_tags: Sequence[str] = (), custom_keys: Sequence[str] = ()
+) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
-    problem = tag_problem(text, other_tags)
+    problem = tag_problem(text, other_tags, custom_keys)
     if has_opt_out_link_joined_to_text(text):
         problem = (
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
@@ -297,7 +300,8 @@ class Campaign(models.Model):
             ValidationError: if a list or segment is of another store, if the audience is chosen in
                 ways that exclude each other, or if a tag is unknown or does not work.
         """
-        _validate_text_tags("message_text", self.message_text)
+        keys = custom_keys_if_tags_unknown(self.owner_id, self.message_text)
+        _validate_text_tags("message_text", self.message_text, custom_keys=keys)
         choices = self.audience_choices()
         chosen = [self.list, *(choice.source for choice in choices)]
         for one in chosen:

@@ -20,6 +20,7 @@ from astronote.common.counts import counted
 from astronote.common.fields import ComposedTextField
 from astronote.common.languages import Language
 from contacts.models import Contact, MessageType
+from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 from messaging.statuses import (
     BatchStatus,
@@ -435,7 +436,8 @@ class MessageTemplate(models.Model):
         Raises:
             ValidationError: if it has something else than tags in braces.
         """
-        if problem := tag_problem(self.text):
+        keys = custom_keys_if_tags_unknown(self.owner_id, self.text)
+        if problem := tag_problem(self.text, custom_keys=keys):
             raise ValidationError({"text": problem})
 
 

@@ -39,6 +39,9 @@ class DirectFileForm(forms.Form):
     store = forms.ModelChoiceField(User.objects.filter(is_staff=False, left_at=None))
     message_type = forms.TypedChoiceField(label="Type", choices=MessageType.choices)
     file = forms.FileField(help_text="CSV or .xlsx, with the headings number, text and perhaps key")
+    encoding = forms.CharField(
+        required=False, max_length=40, help_text="Such as cp1253; else it is detected."
+    )
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         super().__init__(*args)
@@ -85,14 +88,15 @@ def direct_file_view(request: HttpRequest, site: admin.AdminSite) -> HttpRespons
 
 
 def _plan_context(
-    request: HttpRequest, *, store: User, message_type: str, file: Any
+    request: HttpRequest, *, store: User, message_type: str, file: Any, encoding: str
 ) -> dict[str, Any]:
     data = file.read()
     with unnamed_temporary_file([data]) as copy:
-        plan = direct_files.plan_file(store, copy, message_type)
+        plan = direct_files.plan_file(store, copy, message_type, encoding)
     kept = {
         "store": store.pk,
         "type": message_type,
+        "encoding": encoding,
         "credits": plan.credits,
         "by": request.user.pk,
         "file": base64.b64encode(data).decode(),
@@ -119,7 +123,12 @@ def _send_and_show_log(request: HttpRequest) -> HttpResponse:
     try:
         with unnamed_temporary_file(io.BytesIO(base64.b64decode(kept["file"]))) as copy:
             plan = direct_files.send_file(
-                store, copy, kept["type"], by=request.user, shown_credits=kept["credits"]
+                store,
+                copy,
+                kept["type"],
+                by=request.user,
+                encoding=kept["encoding"],
+                shown_credits=kept["credits"],
             )
     except (ImportRefused, NotPermitted, SendingBlocked, direct_files.PriceChanged) as problem:
         messages.error(request, f"Nothing was sent: {problem}")

@@ -14,12 +14,14 @@ from django.urls import path
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import segments
 from campaigns.audience_counts import count_segment
+from campaigns.custom_conditions import write_conditions
 from campaigns.models import AudienceChoice, Segment
 from campaigns.segment_forms import ConditionFields, conditions_of_form
 from campaigns.segments import segment_problem
@@ -61,12 +63,17 @@ class SegmentForm(ConditionFields, forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial = {**self.instance.conditions, **self.initial}
+        conditions = dict(self.instance.conditions)
+        if custom := conditions.pop(segments.CUSTOM_CONDITIONS, None):
+            conditions[segments.CUSTOM_CONDITIONS] = write_conditions(custom)
+        self.initial = {**conditions, **self.initial}
         for name in segments.CONDITIONS:
             field = self.fields[name]
             if name in segments.LIST_CONDITIONS:
                 field.widget = autocomplete_for_lists_or_segments("list")
                 field.widget.choices = field.choices  # type: ignore[attr-defined]  # of its queryset
+            elif name == segments.CUSTOM_CONDITIONS:
+                field.widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
             elif isinstance(field, forms.ChoiceField):
                 field.widget = UnfoldAdminSelectWidget(choices=field.choices)
             elif isinstance(field, forms.IntegerField):
@@ -76,8 +83,9 @@ class SegmentForm(ConditionFields, forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         """Give the segment its conditions."""
+        cleaned = super().clean()
         self.instance.conditions = conditions_of_form(self.cleaned_data)
-        return super().clean()
+        return cleaned
 
 
 @admin.register(Segment)

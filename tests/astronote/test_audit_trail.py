@@ -79,6 +79,8 @@ COMMANDS = [
     ("create_operator", ["new@example.com"], {"role": "viewer"}, "operator created"),
     ("create_segment", ["STORE", "men"], {"gender": "male"}, "added"),
     ("create_segment", ["STORE", "men"], {"gender": "male", "count": True}, ""),
+    ("custom_fields", ["add", "STORE", "city"], {}, "added"),
+    ("custom_fields", ["list", "STORE"], {}, ""),
     ("exports", ["request", "STORE", "ledger"], {}, "export requested"),
     ("exports", ["list", "STORE"], {}, ""),
     ("list_members", ["add", "STORE", "all"], {"number": ["+306900000077"]}, "members added"),

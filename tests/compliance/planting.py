@@ -54,6 +54,7 @@ from contacts.models import (
     Contact,
     ContactImport,
     CustomerEvent,
+    CustomField,
     ImportFileChunk,
     List,
     ListMembership,
@@ -193,6 +194,9 @@ BUILDERS: dict[str, Builder] = {
     ),
     "contacts.List": lambda world, contact: List.objects.create(
         owner=world.store, name=f"list {next(world.numbers)}"
+    ),
+    "contacts.CustomField": lambda world, contact: CustomField.objects.create(
+        owner=world.store, key=f"k{next(world.numbers)}", label="City"
     ),
     "contacts.ContactImport": lambda world, contact: world.new_import(layout={}, mapping={}),
     "contacts.RejectedRow": lambda world, contact: RejectedRow.objects.create(

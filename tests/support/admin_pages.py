@@ -24,7 +24,7 @@ from campaigns.models import (
 )
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.models import Contact, CustomerEvent
+from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import receipts, replies, sending
 from messaging.models import MessageTemplate
 from tests.support.factories import make_campaign, make_list, make_store
@@ -73,6 +73,7 @@ def fill_installation() -> User:
     )  # fmt: skip
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
     NfcTag.objects.create(owner=store, label="Door")
+    CustomField.objects.create(owner=store, key="city", label="City")
     exports.write_export_unless_written(exports.request_export(store, "ledger", by="test").pk)
     audit.write_entry("pause", draft, by="watchdog")
     uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])

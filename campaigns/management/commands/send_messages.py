@@ -27,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("store", help="e-mail address or id")
         parser.add_argument("file", type=Path, help="CSV or .xlsx")
         parser.add_argument("--type", choices=MessageType.values, default=MessageType.MARKETING)
+        parser.add_argument("--encoding", default="", help="such as cp1253; else detected")
         parser.add_argument("--dry-run", action="store_true", help="only show what it would cost")
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--by", help="operator who does it; service messages need one")
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         owner = get_store_or_command_error(store)
         actor = get_operator_or_command_error(by) if by else "command line"
         try:
-            plan = plan_file(owner, file, type)
+            plan = plan_file(owner, file, type, options["encoding"])
             self._show(plan, as_json=options["json"])
             if options["dry_run"]:
                 return
@@ -45,7 +46,14 @@ class Command(BaseCommand):
             question = f"Send {len(plan.messages):,} messages for {plan.credits:,} credits? [y/N] "
             if not options["yes"] and input(question).lower() != "y":
                 raise CommandError("nothing was sent")
-            send_file(owner, file, type, by=actor, shown_credits=plan.credits)
+            send_file(
+                owner,
+                file,
+                type,
+                by=actor,
+                encoding=options["encoding"],
+                shown_credits=plan.credits,
+            )
         except FileNotFoundError:
             raise CommandError(f"there is no file {file}") from None
         except (ImportRefused, NotPermitted, PriceChanged, SendingBlocked) as problem:
