@@ -111,11 +111,6 @@ class LogEntry(NamedTuple):
         """The class of the message."""
         return message_class(self.kind)
 
-    @property
-    def status_label(self) -> str:
-        """The status in words."""
-        return MessageStatus(self.status).label
-
 
 # The limit within has each contact looked up by its index.
 PAGE = """

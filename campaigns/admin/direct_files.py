@@ -15,6 +15,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common.counts import counted
@@ -38,7 +39,10 @@ class DirectFileForm(forms.Form):
 
     store = forms.ModelChoiceField(User.objects.filter(is_staff=False, left_at=None))
     message_type = forms.TypedChoiceField(label="Type", choices=MessageType.choices)
-    file = forms.FileField(help_text="CSV or .xlsx, with the headings number, text and perhaps key")
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="CSV or .xlsx, with the headings number, text and perhaps key",
+    )
     encoding = forms.CharField(
         required=False, max_length=40, help_text="Such as cp1253; else it is detected."
     )

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
@@ -28,7 +29,10 @@ class FillForm(forms.Form):
     """A file with values of custom fields."""
 
     store = forms.ModelChoiceField(User.objects.filter(is_staff=False, left_at=None))
-    file = forms.FileField(help_text="CSV or .xlsx: a column number, others under keys of fields")
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="CSV or .xlsx: a column number, others under keys of fields",
+    )
     encoding = forms.CharField(
         required=False, max_length=40, help_text="Such as cp1253; else it is detected."
     )

@@ -49,7 +49,9 @@ class LogForm(forms.Form):
         widget=forms.DateInput(DATE_INPUT),
         validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
     )
-    status = forms.ChoiceField(choices=[("", "any"), *MessageStatus.choices], required=False)
+    status = forms.ChoiceField(
+        choices=[("", "any"), *((one, one) for one in MessageStatus.values)], required=False
+    )
     kind = forms.ChoiceField(label="Kind", required=False)
     number = forms.CharField(required=False, max_length=40, help_text="In any form.")
 
