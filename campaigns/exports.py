@@ -376,6 +376,8 @@ def open_file(run: ExportRun, *, by: User | AnonymousUser | str) -> Iterator[byt
         )
     if until <= database_now():
         raise ExportUnavailable("its time is over: request it again")
+    if not ExportFileChunk.objects.filter(export_run=run, number=0).exists():
+        raise ExportUnavailable("its file was deleted with the store's data")
     audit.write_entry("export downloaded", run, by=by, content=run.content)
     return _iter_chunks(run)
 

@@ -223,6 +223,13 @@ def test_the_command_requests_lists_and_saves(alice, tmp_path, capsys):
     assert "1000" in (tmp_path / "a.csv").read_text()
 
 
+def test_a_file_that_went_with_the_data_of_its_store_is_not_handed_out(alice):
+    run = written(alice, "contacts")
+    ExportFileChunk.objects.all().delete()
+    with pytest.raises(exports.ExportUnavailable, match="was deleted"):
+        exports.open_file(run, by="test")
+
+
 def test_an_erasure_deletes_the_files_that_name_the_person_and_no_other(alice):
     make_contact(alice, first_name="Nina")
     make_contact(make_store("bob"), "+306900000002")
