@@ -458,6 +458,14 @@ SECTIONS: dict[str, list[Variable]] = {
             "uploaded files are deleted after, h",
         ),
     ],
+    "Exports": [
+        Variable(
+            "EXPORT_FILE_RETENTION_HOURS",
+            build_integer_parser(1, 8760),
+            "168",
+            "files of exports are deleted after, h",
+        ),
+    ],
     "Privacy": [
         Variable(
             "PII_RETENTION_DAYS",

@@ -27,10 +27,10 @@ from campaigns.audience import (
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignMessage, CampaignStatus
 from campaigns.new_messages import (
     CHUNK,
-    RECIPIENT_COLUMNS,
     RecipientChunk,
     build_new_or_skipped_messages,
     iter_chunks_without_numbers_blocked_for_marketing,
+    recipient_columns,
 )
 from messaging import batch_writing, credits, database_age, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
@@ -151,7 +151,7 @@ def _write_messages_and_batches_up_to_one_over_limit(
     audience = campaign_audience_with_consent_and_age(campaign).order_by("pk")
     recipients = (
         audience[: None if limit is None else limit + 1]
-        .values_list(*RECIPIENT_COLUMNS)
+        .values_list(*recipient_columns(campaign))
         .iterator(chunk_size=CHUNK)
     )
     sources = {campaign.pk: batch_writing.BatchSource(sender, campaign.message_type)}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from astronote.accounts.models import StoreId
 from astronote.models import User
 from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
+from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_where_possible
 from messaging.links import OwnedText
 from messaging.opt_out_line import (
@@ -19,6 +20,7 @@ from messaging.opt_out_line import (
     usable_opt_out_line_or_default,
 )
 from messaging.text import (
+    CUSTOM_PREFIX,
     MAX_PARTS,
     Template,
     clean_value_or_empty_if_placeholder,
@@ -33,8 +35,10 @@ MESSAGE_LINKS: dict[str, Callable[[str], str]] = {
     UNSUBSCRIBE: links.signed_unsubscribe_url,
 }
 CONTACT_FIELDS = ("first_name", "last_name", "email")
-# From the CONTACT_FIELDS of a contact and the tracking ID of its message to the text.
-Renderer = Callable[[Mapping[str, str], str], str]
+CUSTOM_VALUES = "custom_values"
+# From the CONTACT_FIELDS of a contact, perhaps with CUSTOM_VALUES, and the tracking ID of its
+# message to the text.
+Renderer = Callable[[Mapping[str, Any], str], str]
 EMPTY_CONTACT = dict.fromkeys(CONTACT_FIELDS, "")
 SAMPLE_CONTACT = dict(
     zip(CONTACT_FIELDS, ("Maria", "Papadopoulou", "maria@example.com"), strict=True)
@@ -52,7 +56,8 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
             offer address of the campaign, or more than MAX_PARTS parts.
     """
     text = campaign.message_text
-    if problem := tag_problem_or_empty(text):
+    keys = custom_keys_if_tags_unknown(campaign.owner_id, text)
+    if problem := tag_problem_or_empty(text, custom_keys=keys):
         raise ValueError(problem)
     if OFFER in Template(text).fields:
         if not campaign.offer_url:
@@ -61,7 +66,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
     text = with_opt_out_line_if_marketing_without_one(text, campaign.message_type, store)
-    part_count = count_parts(_build_cached_renderer(text, False)(EMPTY_CONTACT, SAMPLE_CODE))
+    part_count = count_parts(_build_cached_renderer(text, False, keys)(EMPTY_CONTACT, SAMPLE_CODE))
     if part_count > MAX_PARTS:
         raise ValueError(
             f"the text takes {part_count} SMS parts with its opt-out line, and at most {MAX_PARTS}"
@@ -97,7 +102,8 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
         StoreId(campaign.owner_id), campaign.pk, build_full_text_or_raise_if_unsendable(campaign)
     )
     shortened = links.create_links_and_shorten_long_urls({0: owned_text})[0]
-    return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals)
+    keys = custom_keys_if_tags_unknown(campaign.owner_id, shortened)
+    return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals, keys)
 
 
 def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
@@ -110,7 +116,9 @@ def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
         build_full_text_or_raise_if_unsendable(campaign)
     )
     return _build_cached_renderer(
-        text, bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals
+        text,
+        bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals,
+        custom_keys_if_tags_unknown(campaign.owner_id, text),
     )
 
 
@@ -150,31 +158,77 @@ def create_links_and_automation_renderers(
     }
 
 
+def direct_renderers(
+    store: User,
+    text_by_line: Mapping[int, str],
+    message_type: str,
+    custom_keys: tuple[str, ...] = (),
+    *,
+    create_links: bool,
+) -> dict[int, Renderer]:
+    """Renderers of direct messages, with the opt-out line where they need it.
+
+    Args:
+        store: the sender.
+        text_by_line: the texts, without faults of their tags.
+        message_type: a MessageType.
+        custom_keys: keys of the store's custom fields that may be tags.
+        create_links: create short links of the texts' addresses; else placeholders of the same
+            length stand for them.
+    """
+    texts = {
+        line: with_opt_out_line_if_marketing_without_one(text, message_type, store)
+        for line, text in text_by_line.items()
+    }
+    if create_links:
+        owned = {line: OwnedText(StoreId(store.pk), None, text) for line, text in texts.items()}
+        shortened = links.create_links_and_shorten_long_urls(owned)
+    else:
+        shortened = {
+            line: links.replace_long_urls_with_sample_links(text) for line, text in texts.items()
+        }
+    return {
+        line: _build_cached_renderer(text, store.writes_greek_in_capitals, custom_keys)
+        for line, text in shortened.items()
+    }
+
+
 @lru_cache(maxsize=1024)  # many stores have the same birthday text
-def _build_cached_renderer(text: str, names_in_gsm_greek_capitals: bool) -> Renderer:
+def _build_cached_renderer(
+    text: str, names_in_gsm_greek_capitals: bool, custom_keys: tuple[str, ...] = ()
+) -> Renderer:
     """A renderer of a text.
 
     Args:
         text: with short links and the opt-out line.
         names_in_gsm_greek_capitals: whether names are written in the GSM alphabet in a text that is
             in it.
+        custom_keys: keys of the store's custom fields that may be tags.
     """
-    template = Template(text)
+    template = Template(text, custom_keys)
     link_makers = {name: make for name, make in MESSAGE_LINKS.items() if name in template.fields}
 
-    contact_fields = template.fields - link_makers.keys()
+    custom = {
+        name: name.removeprefix(CUSTOM_PREFIX)
+        for name in template.fields
+        if name.startswith(CUSTOM_PREFIX)
+    }
+    contact_fields = template.fields - link_makers.keys() - custom.keys()
     names_to_gsm = names_in_gsm_greek_capitals and not count_characters_outside_gsm(
         template.text_with_default_values()
     )
 
-    def render(contact: Mapping[str, str], tracking_id: str) -> str:
+    def render(contact: Mapping[str, Any], tracking_id: str) -> str:
         values = {
             name: clean_value_or_empty_if_placeholder(contact[name]) for name in contact_fields
         }
+        for name, key in custom.items():
+            value = (contact.get(CUSTOM_VALUES) or {}).get(key, "")
+            values[name] = clean_value_or_empty_if_placeholder(str(value))
         for name, make in link_makers.items():
             values[name] = make(tracking_id)
         if names_to_gsm:
-            for name in contact_fields:
+            for name in (*contact_fields, *custom):
                 values[name] = replace_outside_gsm_where_possible(values[name], greek_capitals=True)
         return template.render(values)
 

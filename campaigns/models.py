@@ -1,4 +1,4 @@
-"""Campaigns, automations, rules, their messages, and what customers did with offers."""
+"""Campaigns, automations, rules, their messages, what customers did with offers, and exports."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from contacts.models import (
     MessageType,
 )
 from messaging import limits
+from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.models import (
     Batch,
     MessageId,
@@ -101,9 +102,11 @@ EVENT_DATE, EVENT_TIME = "{{event_date}}", "{{event_time}}"
 EVENT_TAGS = (EVENT_DATE, EVENT_TIME)
 
 
-def _validate_text_tags(field: str, text: str, other_tags: Sequence[str] = ()) -> None:
+def _validate_text_tags(
+    field: str, text: str, other_tags: Sequence[str] = (), custom_keys: Sequence[str] = ()
+) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
-    problem = tag_problem_or_empty(text, other_tags)
+    problem = tag_problem_or_empty(text, other_tags, custom_keys)
     if has_opt_out_link_joined_to_text(text):
         problem = (
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
@@ -297,7 +300,8 @@ class Campaign(models.Model):
             ValidationError: if a list or segment is of another store, if the audience is chosen in
                 ways that exclude each other, or if a tag is unknown or does not work.
         """
-        _validate_text_tags("message_text", self.message_text)
+        keys = custom_keys_if_tags_unknown(self.owner_id, self.message_text)
+        _validate_text_tags("message_text", self.message_text, custom_keys=keys)
         choices = self.audience_choices()
         chosen = [self.list, *(choice.source for choice in choices)]
         for one in chosen:
@@ -856,6 +860,100 @@ class NfcScan(models.Model):
 
     def __str__(self) -> str:
         return f"scan {self.pk}"
+
+
+class ExportContent(models.TextChoices):
+    """What an export is of."""
+
+    CONTACTS = "contacts", "contacts"
+    MESSAGES = "messages", "messages"
+    CLICKS = "clicks", "visits of offers"
+    LEDGER = "ledger", "ledger of credits"
+
+
+class ExportKind(models.TextChoices):
+    """Why an export is made."""
+
+    WEEKLY = "weekly", "weekly"
+    ON_DEMAND = "on_demand", "on demand"
+
+
+class ExportStatus(models.TextChoices):
+    """Where an export is. Its file is committed together with `completed`."""
+
+    PENDING = "pending", "pending: waiting for a worker, or being written"
+    COMPLETED = "completed", "completed"
+    FAILED = "failed", "failed"
+
+
+class ExportRun(models.Model):
+    """A CSV file of a store's data, made by a job, to be downloaded for a time (`exports.py`).
+
+    The range is of days on the store's clock, both included; without one it is all.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    content = models.CharField(max_length=12, choices=ExportContent.choices)
+    kind = models.CharField(
+        max_length=12, choices=ExportKind.choices, default=ExportKind.ON_DEMAND, editable=False
+    )
+    status = models.CharField(
+        max_length=12, choices=ExportStatus.choices, default=ExportStatus.PENDING, editable=False
+    )
+    range_start = models.DateField("first day", null=True, blank=True)
+    range_end = models.DateField("last day", null=True, blank=True)
+    attempts = models.SmallIntegerField(
+        default=0, editable=False, help_text="How often a worker began to write it."
+    )
+    lines = models.IntegerField("rows", null=True, editable=False)
+    file_size = models.BigIntegerField("size", null=True, editable=False, help_text="bytes")
+    error = models.CharField(max_length=200, blank=True, db_default="", editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    completed_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField("requested at", db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "export"
+        constraints = [
+            choice_constraint("content", ExportContent, "exportrun_content_known"),
+            choice_constraint("kind", ExportKind, "exportrun_kind_known"),
+            choice_constraint("status", ExportStatus, "exportrun_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status="completed")
+                | Q(completed_at__isnull=False, file_size__isnull=False),
+                name="exportrun_completed_has_file",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "content", "range_start"],
+                name="exportrun_once_a_week",
+                condition=Q(kind="weekly"),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "id"], name="exportrun_owner"),
+            models.Index(fields=["id"], name="exportrun_pending", condition=Q(status="pending")),
+        ]
+
+    def __str__(self) -> str:
+        return f"export {self.pk} of {self.get_content_display()}"
+
+
+class ExportFileChunk(models.Model):
+    """A part of an export's file, of whole lines."""
+
+    export_run = models.ForeignKey(ExportRun, models.CASCADE, db_index=False)
+    number = models.IntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["export_run", "number"], name="exportfilechunk_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"chunk {self.number} of export {self.export_run_id}"
 
 
 class ConversionEvent(models.Model):

@@ -11,13 +11,14 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from astronote.accounts.models import StoreId
-from campaigns.message_text import CONTACT_FIELDS, Renderer
+from campaigns.message_text import CONTACT_FIELDS, CUSTOM_VALUES, Renderer
 from campaigns.models import Campaign
 from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.batch_writing import NewMessage
+from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.statuses import Reason
 from messaging.text import MAX_PARTS, count_parts
 
@@ -26,8 +27,14 @@ CHUNK = 10_000
 RECIPIENT_COLUMNS = ("pk", "phone", *CONTACT_FIELDS)
 
 
+def recipient_columns(campaign: Campaign) -> tuple[str, ...]:
+    """The columns to read of a recipient; custom values only if the text may have their tags."""
+    keys = custom_keys_if_tags_unknown(campaign.owner_id, campaign.message_text)
+    return (*RECIPIENT_COLUMNS, CUSTOM_VALUES) if keys else RECIPIENT_COLUMNS
+
+
 class RecipientChunk(NamedTuple):
-    """Recipients as rows of RECIPIENT_COLUMNS, and the ids of those who are over a cap."""
+    """Recipients as rows of `recipient_columns`, and the ids of those who are over a cap."""
 
     recipients: list[tuple[Any, ...]]
     over_cap: set[int]
@@ -39,7 +46,7 @@ def iter_chunks_without_numbers_blocked_for_marketing(
     """Chunks of recipients; suppressed and held numbers are left out of marketing.
 
     Args:
-        recipients: rows of RECIPIENT_COLUMNS.
+        recipients: rows of `recipient_columns`.
         campaign: the campaign that they are recipients of.
     """
     marketing = campaign.message_type == MessageType.MARKETING
@@ -70,7 +77,9 @@ def build_new_or_skipped_messages(
     for tracking_id, (contact_id, phone, *values) in zip(
         tracking_ids, chunk.recipients, strict=True
     ):
-        text = render(dict(zip(CONTACT_FIELDS, values, strict=True)), tracking_id)
+        # The last is missing where no text needs it.
+        contact = dict(zip((*CONTACT_FIELDS, CUSTOM_VALUES), values, strict=False))
+        text = render(contact, tracking_id)
         message = build_new_or_skipped_message(
             owner_id,
             campaign_id,

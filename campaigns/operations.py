@@ -18,6 +18,7 @@ from astronote.operations.personal_data import (
     FOR_RETENTION_DAYS,
     STATES_OF_WORK,
     UNTIL_CONTACT_RETENTION,
+    FoundBy,
     LegalGround,
     NoPersonalData,
     OnErasure,
@@ -38,9 +39,10 @@ from astronote.operations.registry import (
     SearchSource,
     SidebarLink,
     StorePanel,
+    UploadPath,
 )
 from astronote.operations.watchdog import run_watchdog
-from campaigns import panels, repairs
+from campaigns import exports, panels, repairs
 from campaigns.actions import TEST_KEY_PREFIX
 from campaigns.automations import birthday
 from campaigns.models import STARTABLE_STATUSES, AutomationRule, Campaign
@@ -86,6 +88,12 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
             lambda: birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True),
         ),
     )
+    yield RecurringJob(
+        "weekly_exports", "exports", "campaigns.tasks.request_weekly_exports", interval=3600
+    )
+    yield RecurringJob(
+        "export_files", "exports", "campaigns.tasks.delete_expired_export_files", interval=3600
+    )
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
     yield RecurringJob("automation_rules", "birthday", "campaigns.tasks.run_rules", interval=60)
 
@@ -110,6 +118,9 @@ def _newest_startable_campaign_or_add_url() -> str:
     return reverse("admin:campaigns_campaign_change", args=[draft.pk])
 
 
+registry.upload_paths.register(
+    UploadPath("messages from a file", "/admin/campaigns/campaign/messages-from-file/")
+)
 registry.first_steps.register(
     FirstStep(
         "Send a test to your own phone",
@@ -164,12 +175,13 @@ registry.repairs.register(
     Repair("held_batches_released", repairs.release_or_count_held_batches_of_sending_campaigns),
     Repair("campaigns_started", repairs.count_due_campaigns_or_enqueue_their_start),
     Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled_and_count_campaigns),
+    Repair("exports_enqueued", exports.enqueue_pending_exports_if_queue_empty),
     Repair("campaigns_repaired", repairs.repair_or_count_stuck_sending_campaigns),
 )
 registry.operator_models.register(
     OperatorModels(
         "campaigns",
-        ("campaign", "automation", "automationrule", "nfctag", "segment"),
+        ("campaign", "automation", "automationrule", "exportrun", "nfctag", "segment"),
         ("send_service",),
     )
 )
@@ -229,6 +241,18 @@ registry.personal_data.register(
         found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
         shown_with=("campaign__name", "nfc_tag__label"),
+    ),
+    PersonalData(
+        "campaigns.ExportFileChunk",
+        ("data",),
+        "handing a store its own data as a file",
+        "EXPORT_FILE_RETENTION_HOURS",
+        categories="what the store holds of its customers: contacts, messages, visits",
+        legal_ground=LegalGround.ACCOUNT_CONTRACT,
+        source="the rows that the file was made of",
+        found_by=FoundBy("by reading the file"),
+        on_erasure=OnErasure.DELETE,
+        store="export_run__owner",
     ),
     *(
         PersonalData(
@@ -327,6 +351,24 @@ registry.no_personal_data.register(
         ("total", "sent", "delivered", "failed", "skipped", "unknown", "conversions"),
         FIGURES,
     ),
+    NoPersonalData("campaigns.ExportFileChunk", ("number",), "the place of a piece in its file"),
+    NoPersonalData(
+        "campaigns.ExportRun",
+        (
+            "content",
+            "kind",
+            "status",
+            "range_start",
+            "range_end",
+            "attempts",
+            "error",
+            "started_at",
+            "completed_at",
+            "created_at",
+        ),
+        "settings, states and times of an export",
+    ),
+    NoPersonalData("campaigns.ExportRun", ("lines", "file_size"), FIGURES),
     NoPersonalData("campaigns.AudienceChoice", ("is_excluded",), "whom a campaign leaves out"),
     NoPersonalData("campaigns.Segment", ("created_at", "updated_at"), STATES_OF_WORK),
     NoPersonalData(
@@ -422,6 +464,15 @@ registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "SMS messages", "Messages of rules", "event", "campaigns.automationsend", 115
     ),
+    SidebarLink(
+        "SMS messages",
+        "Messages from a file",
+        "upload",
+        "admin:campaigns_direct_file",
+        "campaigns.add_campaign",
+        95,
+    ),
+    SidebarLink.to_admin_changelist("More", "Exports", "download", "campaigns.exportrun", 418),
     SidebarLink.to_admin_changelist("More", "Segments", "filter_alt", "campaigns.segment", 415),
     SidebarLink.to_admin_changelist("More", "Automations", "bolt", "campaigns.automation", 400),
     SidebarLink.to_admin_changelist(

@@ -38,6 +38,7 @@ from campaigns.audience_counts import (
 )
 from campaigns.message_text import (
     CONTACT_FIELDS,
+    CUSTOM_VALUES,
     EMPTY_CONTACT,
     SAMPLE_CODE,
     SAMPLE_CONTACT,
@@ -49,6 +50,7 @@ from campaigns.new_messages import (
     RECIPIENT_COLUMNS,
     build_new_or_skipped_messages,
     iter_chunks_without_numbers_blocked_for_marketing,
+    recipient_columns,
 )
 from contacts.models import Contact, MessageType
 from contacts.search import search_contacts_by_beginnings
@@ -244,7 +246,7 @@ def _count_messages_by_parts_and_skip_reason(
 ) -> _Counts:
     counts = _Counts()
     gaps = _recipient_indexes_of_fields_without_default(campaign)
-    rows = list(contacts.values_list(*RECIPIENT_COLUMNS))
+    rows = list(contacts.values_list(*recipient_columns(campaign)))
     counts.drawn = counts.suppressed = len(rows)
     for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
         counts.suppressed -= len(chunk.recipients)
@@ -377,7 +379,7 @@ def search_contacts_and_preview_texts_with_why_not(
     allowed = campaign_audience_with_consent_and_age(campaign).filter(
         pk__in=[one.pk for one in contacts]
     )
-    rows = list(allowed.values_list(*RECIPIENT_COLUMNS))
+    rows = list(allowed.values_list(*recipient_columns(campaign)))
     reasons: dict[int, str] = {}
     for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
         codes = [SAMPLE_CODE] * len(chunk.recipients)
@@ -386,7 +388,9 @@ def search_contacts_and_preview_texts_with_why_not(
     in_audience = {row[0] for row in rows}
     texts = []
     for contact in contacts:
-        text = render({name: getattr(contact, name) for name in CONTACT_FIELDS}, SAMPLE_CODE)
+        text = render(
+            {name: getattr(contact, name) for name in (*CONTACT_FIELDS, CUSTOM_VALUES)}, SAMPLE_CODE
+        )
         if contact.pk not in in_audience:
             why_not = "is not in the audience, or may not be messaged"
         elif contact.pk not in reasons:

@@ -16,6 +16,7 @@ from django.utils.dates import MONTHS
 from astronote.common import audit
 from astronote.models import User
 from campaigns import segments
+from campaigns.custom_conditions import read_conditions
 from campaigns.models import Segment
 from contacts.ages import ADULT_AGE
 from contacts.models import Gender, List
@@ -74,6 +75,13 @@ class ConditionFields(forms.Form):
         label="Did not click within days", min_value=1, max_value=MAX_DAYS, required=False
     )
 
+    custom_fields = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+        help_text="One a line: city = Athens, visits >= 3, last_visit <= 2026-05-17.",
+    )
+
     def clean(self) -> dict[str, Any]:
         """Check the conditions against each other, and that the lists are the store's."""
         cleaned = super().clean() or self.cleaned_data
@@ -84,6 +92,13 @@ class ConditionFields(forms.Form):
         for name in segments.LIST_CONDITIONS:
             if owner and any(one.owner_id != owner.pk for one in cleaned.get(name) or ()):
                 self.add_error(name, "A list belongs to another store.")
+        if owner and cleaned.get(segments.CUSTOM_CONDITIONS):
+            try:
+                cleaned[segments.CUSTOM_CONDITIONS] = read_conditions(
+                    cleaned[segments.CUSTOM_CONDITIONS], owner
+                )
+            except ValidationError as problem:
+                self.add_error(segments.CUSTOM_CONDITIONS, problem)
         if not self.errors and not stored_conditions_from_cleaned_data(cleaned):
             raise ValidationError("Set at least one condition.")
         return cleaned

@@ -15,11 +15,13 @@ from django.db.models.functions import Now
 
 from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
 from astronote.models import User
+from campaigns.custom_conditions import Condition, custom_values_match, write_conditions
 from campaigns.models import Campaign, CampaignMessage, OfferViewEvent, Segment
 from contacts.ages import years_before
-from contacts.models import Contact, List, ListMembership
+from contacts.models import Contact, CustomField, List, ListMembership
 from messaging.models import OutboundMessage, message_classes
 
+CUSTOM_CONDITIONS = "custom_fields"
 # When a campaign is marked as finished and when its last messages are marked as sent may differ.
 FINISH_MARGIN = timedelta(days=1)
 
@@ -120,6 +122,10 @@ def _not_clicked_within_days(days: int, scope: Scope) -> Q:
     return ~Q(Exists(clicks.filter(campaign_message__contact=OuterRef("pk"))))
 
 
+def _custom_fields(conditions: Sequence[Condition], scope: Scope) -> Q:
+    return custom_values_match(conditions)
+
+
 CONDITIONS: dict[str, Callable[[Any, Scope], Q]] = {
     "gender": _gender,
     "age_from": _age_from,
@@ -133,6 +139,7 @@ CONDITIONS: dict[str, Callable[[Any, Scope], Q]] = {
     "not_messaged_within_days": _not_messaged_within_days,
     "clicked_within_days": _clicked_within_days,
     "not_clicked_within_days": _not_clicked_within_days,
+    CUSTOM_CONDITIONS: _custom_fields,
 }
 LIST_CONDITIONS = ("in_lists", "not_in_lists")
 
@@ -175,6 +182,10 @@ def segment_problem(segment: Segment) -> str:
     known = List.objects.filter(owner=segment.owner_id, pk__in=named).count()
     if known < len(named):
         return f"the segment {segment} names a list that was deleted: choose its lists again"
+    keys = {key for key, *_ in segment.conditions.get(CUSTOM_CONDITIONS, ())}
+    fields = CustomField.objects.filter(owner=segment.owner_id, key__in=keys)
+    if keys and (gone := keys.difference(fields.values_list("key", flat=True))):
+        return f"the segment {segment} names a custom field that was deleted: {min(gone)}"
     if not segment.conditions:
         return f"the segment {segment} has no condition"
     return ""
@@ -196,4 +207,7 @@ def describe_segment_conditions(segment: Segment) -> str:
         if name in conditions:
             found = List.objects.filter(owner=segment.owner_id, pk__in=conditions[name])
             conditions[name] = ", ".join(found.order_by("name").values_list("name", flat=True))
+    if CUSTOM_CONDITIONS in conditions:
+        text = write_conditions(conditions[CUSTOM_CONDITIONS])
+        conditions[CUSTOM_CONDITIONS] = text.replace("\n", ", ")
     return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in conditions.items())

@@ -1,4 +1,4 @@
-"""The tasks of the queues scheduler, birthday and watchdog; each calls one function."""
+"""The tasks of the queues scheduler, birthday, watchdog and exports; each calls one function."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.operations import watchdog
-from campaigns import actions, enqueue, schedule
+from campaigns import actions, enqueue, exports, schedule
 from campaigns.automations import birthday, rules, welcome
 
 log = logging.getLogger(__name__)
@@ -49,3 +49,19 @@ def run_rules() -> dict[str, int]:
 def run_watchdog() -> dict[str, int]:
     """Queue watchdog: find what is stuck and repair it."""
     return watchdog.run_watchdog()
+
+
+def write_export(run_id: int) -> str:
+    """Queue exports: write the file of an export."""
+    run = exports.write_export_unless_written(run_id)
+    return run.status if run else "gone"
+
+
+def request_weekly_exports() -> int:
+    """Queue exports: request the files of the last week, of the stores that want them."""
+    return exports.request_weekly_exports()
+
+
+def delete_expired_export_files() -> int:
+    """Queue exports: delete files that are past their period."""
+    return exports.delete_expired_export_files()

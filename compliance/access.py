@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 
 from astronote.operations import registry
 from astronote.operations.personal_data import PersonalData, Subjects
-from compliance import elsewhere, held_rows, record, uploads
+from campaigns.models import ExportFileChunk
+from compliance import elsewhere, exported_files, held_rows, record, uploads
 from compliance.person import Person
 from compliance.traces import iter_texts_numbers_and_keys_in_json
 from contacts.models import Contact, ImportFileChunk
@@ -72,6 +73,8 @@ def _describe_rows_of_declaration(declaration: PersonalData, person: Person) -> 
     rows, mentions = _own_rows_and_texts_naming_person(declaration, person)
     if held_rows.model_of_declaration(declaration) is ImportFileChunk:
         rows = list(uploads.uploads_with_rows_of_person_or_unreadable(person))
+    if held_rows.model_of_declaration(declaration) is ExportFileChunk:
+        rows = list(exported_files.exported_files_with_lines_of_person(person))
     return {
         "what": declaration.model,
         "purpose": declaration.purpose,

@@ -39,8 +39,8 @@ def anonymise_contacts_mask_messages_and_keep_opt_outs(contact_ids: Sequence[int
 ANONYMISE_CONTACTS = """
     UPDATE contacts_contact SET
         phone = NULL, email = '', first_name = '', last_name = '', gender = NULL, birthday = NULL,
-        is_subscribed = false, consent_evidence = NULL, erase_on = NULL, awaits_welcome = false,
-        anonymised_at = now(), updated_at = now()
+        is_subscribed = false, consent_evidence = NULL, custom_values = '{}',
+        erase_on = NULL, awaits_welcome = false, anonymised_at = now(), updated_at = now()
     WHERE id = ANY(%s)
 """
 EMPTY_CONSENT_EVENTS = """

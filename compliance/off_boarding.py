@@ -38,6 +38,7 @@ from campaigns.models import (
     Automation,
     AutomationRule,
     Campaign,
+    ExportFileChunk,
 )
 from compliance import held_rows
 from compliance.erasure import (
@@ -371,7 +372,7 @@ def _iter_zip(store: User) -> Iterator[bytes]:
 
 
 def _one_declaration_per_exported_table() -> list[PersonalData]:
-    """One declaration for each table of the stores' customers, the uploaded files left out."""
+    """One declaration for each table of the stores' customers, the files left out."""
     by_model = {
         one.model: one
         for one in registry.personal_data
@@ -380,7 +381,7 @@ def _one_declaration_per_exported_table() -> list[PersonalData]:
     return [
         one
         for one in by_model.values()
-        if held_rows.model_of_declaration(one) is not ImportFileChunk
+        if held_rows.model_of_declaration(one) not in (ImportFileChunk, ExportFileChunk)
     ]
 
 

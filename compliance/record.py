@@ -106,6 +106,7 @@ def retention_period_texts_by_setting() -> dict[str, str]:
         ),
         "PII_RETENTION_ACTION": settings.PII_RETENTION_ACTION,
         "IMPORT_FILE_RETENTION_HOURS": f"{settings.IMPORT_FILE_RETENTION_HOURS} h",
+        "EXPORT_FILE_RETENTION_HOURS": f"{settings.EXPORT_FILE_RETENTION_HOURS} h",
         "AUDIT_RETENTION_DAYS": counted(settings.AUDIT_RETENTION_DAYS, "day"),
     }
 

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import execute
-from compliance import access, elsewhere, uploads
+from compliance import access, elsewhere, exported_files, uploads
 from compliance.erasure import erase_or_mask_person_and_count_by_table
 from compliance.person import contacts_with_phone_at_store_or_all, find_person_at_store_or_all
 from compliance.search import Trace, find_traces_left_and_kept_for_a_reason
@@ -106,6 +106,7 @@ def erase_or_restrict_person_audit_and_find_traces(
         counts["temporary_files"] = elsewhere.delete_declared_temp_files_naming_person(
             person.traces
         )
+        counts["exported_files"] = exported_files.erase_exported_files(person)
         counts = {name: count for name, count in counts.items() if count}
         audit.write_entry(
             ERASED,

@@ -23,7 +23,7 @@ from astronote.operations.personal_data import (
     PersonalData,
     Subjects,
 )
-from compliance import elsewhere, held_rows, uploads
+from compliance import elsewhere, exported_files, held_rows, uploads
 from compliance.person import Person
 from contacts.models import Contact, MarketingHold, Suppression
 from contacts.phones import phone_hashes_with_each_key
@@ -58,6 +58,8 @@ def _iter_all_traces(person: Person) -> Iterator[Trace]:
     if person.owner_id is None:
         yield from _traces_with_counts_in_columns_without_model(person)
     for where in uploads.describe_uploads_naming_person_or_unreadable(person):
+        yield Trace(where, 1)
+    for where in exported_files.describe_exported_files_naming_person(person):
         yield Trace(where, 1)
     if sessions := elsewhere.session_keys_naming_person(person.traces):
         yield Trace("sessions", len(sessions))

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.core.validators import RegexValidator
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, ExtractDay, ExtractMonth, Now
 
 from astronote.common.constraints import choice_constraint
@@ -190,6 +192,13 @@ class Contact(models.Model):
     restricted_reason = models.CharField(
         "reason of the restriction", max_length=200, blank=True, db_default=""
     )
+    custom_values = models.JSONField(
+        "custom fields",
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        help_text="Values of the store's custom fields by their keys; a missing one is empty.",
+    )
     awaits_welcome = models.BooleanField(
         db_default=False, help_text="New, and not yet checked for the welcome message."
     )
@@ -224,6 +233,9 @@ class Contact(models.Model):
             ),
             models.Index(
                 fields=["owner"], name="contact_welcome", condition=Q(awaits_welcome=True)
+            ),
+            GinIndex(
+                fields=["custom_values"], name="contact_custom", condition=~Q(custom_values={})
             ),
         ]
 
@@ -287,6 +299,44 @@ class Contact(models.Model):
         if self.sms_consent_status == SmsConsentStatus.OPTED_IN:
             self.sms_consent_status = self.sms_consent_source = ""
             self.sms_consent_at = None
+
+
+class CustomFieldType(models.TextChoices):
+    """What the values of a custom field are; a date is kept as 2026-05-17."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+
+
+class CustomField(models.Model):
+    """A field of contacts that a store defines; `Contact.custom_values` has its values.
+
+    Values are read and written by `contacts/custom_fields.py`.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    )
+    key = models.CharField(
+        max_length=40,
+        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", "Letters a to z, digits and _ only.")],
+        help_text="By which files and segments name it, such as city.",
+    )
+    label = models.CharField(max_length=80, help_text="By which people know it.")
+    type = models.CharField(
+        max_length=8, choices=CustomFieldType.choices, default=CustomFieldType.TEXT
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            choice_constraint("type", CustomFieldType, "customfield_type_known"),
+            models.UniqueConstraint(fields=["owner", "key"], name="customfield_once_per_store"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
 
 
 class ConsentEvent(models.Model):

@@ -62,6 +62,7 @@ def _phone_hash_of_person_q(person: PersonKey) -> Q:
 
 
 registry.upload_paths.register(
+    UploadPath("custom fields", "/admin/contacts/customfield/fill/"),
     UploadPath("customer lists", "/admin/contacts/contactimport/add/"),
     UploadPath("suppressions", "/admin/contacts/suppression/import/"),
 )
@@ -88,7 +89,10 @@ registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
 registry.health_checks.register(HealthCheck("suppressions", problem_if_hash_key_is_missing))
 registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_queue_empty))
 registry.operator_models.register(
-    OperatorModels("contacts", ("contact", "contactimport", "customerevent", "list", "suppression"))
+    OperatorModels(
+        "contacts",
+        ("contact", "contactimport", "customerevent", "customfield", "list", "suppression"),
+    )
 )
 
 BY_STORE = "the store: its imports and its forms; the person's own replies and clicks"
@@ -104,6 +108,7 @@ registry.personal_data.register(
             "last_name",
             "gender",
             "birthday",
+            "custom_values",
             "created_at",
             "updated_at",
             "anonymised_at",
@@ -112,7 +117,7 @@ registry.personal_data.register(
         ),
         "sending the messages that a customer agreed to, by name and on birthdays",
         UNTIL_CONTACT_RETENTION,
-        categories="number, e-mail address, name, gender, birthday",
+        categories="number, e-mail address, name, gender, birthday, and what a store keeps besides",
         legal_ground=LegalGround.CONSENT_OR_CUSTOMER_CONTRACT,
         source=BY_STORE,
         found_by=found_by_contact_id("pk"),
@@ -266,6 +271,17 @@ registry.personal_data.register(
         on_erasure=OnErasure.MASK,
     ),
     PersonalData(
+        "contacts.CustomField",
+        ("label",),
+        "naming custom fields of contacts",
+        AS_LONG_AS_ITS_ROW,
+        categories="free text, which may name a person",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
         "contacts.ContactImport",
         (
             "file_name",
@@ -327,6 +343,9 @@ registry.no_personal_data.register(
         "contacts.OptInRequest",
         ("purpose", "tracking_id"),
         "which kind of request it is, and a random code; deleted with the contact",
+    ),
+    NoPersonalData(
+        "contacts.CustomField", ("key", "type", "created_at"), "what a store calls its fields"
     ),
     NoPersonalData("contacts.List", ("created_at", "updated_at"), STATES_OF_WORK),
     NoPersonalData("contacts.ImportFileChunk", ("number",), "the place of a piece in its file"),
@@ -396,5 +415,6 @@ registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "More", "Customer events", "event", "contacts.customerevent", 405
     ),
+    SidebarLink.to_admin_changelist("More", "Custom fields", "label", "contacts.customfield", 408),
     SidebarLink.to_admin_changelist("More", "Lists", "list", "contacts.list", 410),
 )

@@ -1,4 +1,4 @@
-"""Single messages to one number: the test of a campaign, opt-in requests and codes.
+"""Single messages to one number: tests of campaigns, opt-in requests, codes, lines of a file.
 
 Campaigns and automations write their messages with `batch_writing.py` instead.
 """
@@ -6,6 +6,7 @@ Campaigns and automations write their messages with `batch_writing.py` instead.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
@@ -37,12 +38,14 @@ class NewDirectMessage(NamedTuple):
         key: the store has at most one message with it.
         contact_id: whom the store addresses; just before the call the contact must allow service
             messages and its number must not be suppressed. None for a number that somebody typed.
+        tracking_id: of whose links the text has some; empty for a new one.
     """
 
     to: str
     text: str
     key: str
     contact_id: int | None = None
+    tracking_id: str = ""
 
 
 def get_or_enqueue_direct_message_or_raise_blocked(
@@ -97,9 +100,13 @@ def get_or_enqueue_even_if_opted_out_or_raise_blocked(
 
 
 def write_and_enqueue_direct_messages_or_raise_blocked(
-    store: User, messages: Sequence[NewDirectMessage]
+    store: User,
+    messages: Sequence[NewDirectMessage],
+    *,
+    message_type: str = MessageType.SERVICE,
+    not_before: datetime | None = None,
 ) -> list[DirectMessage]:
-    """Write service messages of one batch, hold their credits and enqueue a job that sends them.
+    """Write messages of one batch, hold their credits and enqueue a job that sends them.
 
     Called in a transaction; roll it back after an error. The caller has asked whether the numbers
     have opted out.
@@ -107,6 +114,8 @@ def write_and_enqueue_direct_messages_or_raise_blocked(
     Args:
         store: the sender.
         messages: at most `limits.max_batch_size_within_store_caps`.
+        message_type: a MessageType; marketing has contacts, and the limits of marketing.
+        not_before: before this time the batch is not sent; None for at once.
 
     Raises:
         SendingBlocked: if the store may not send or cannot pay, or a text has other tags than those
@@ -117,11 +126,18 @@ def write_and_enqueue_direct_messages_or_raise_blocked(
     batch = Batch.objects.create(
         owner=store,
         kind=DirectMessage.batch_kind,
-        message_type=MessageType.SERVICE,
+        message_type=message_type,
+        not_before=not_before,
         sender=own_or_default_sender_or_raise_sending_blocked(store),
         size=len(messages),
         turn=lowest_due_turn_or_zero(),
     )
+    tracking_ids = [
+        message.tracking_id or new
+        for message, new in zip(
+            messages, generate_tracking_ids_with_shared_prefix(len(messages)), strict=True
+        )
+    ]
     written = DirectMessage.objects.bulk_create(
         DirectMessage(
             owner=store,
@@ -133,9 +149,7 @@ def write_and_enqueue_direct_messages_or_raise_blocked(
             tracking_id=tracking_id,
             idempotency_key=message.key,
         )
-        for message, tracking_id in zip(
-            messages, generate_tracking_ids_with_shared_prefix(len(messages)), strict=True
-        )
+        for message, tracking_id in zip(messages, tracking_ids, strict=True)
     )
     parts = sum(message.segments for message in written)
     try:

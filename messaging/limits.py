@@ -158,9 +158,7 @@ def contact_ids_over_marketing_caps(
         if not cap:
             continue
         messages = " UNION ALL ".join(
-            MARKETING_MESSAGES.format(table=model._meta.db_table)
-            for model in message_classes()
-            if model.to_contacts
+            MARKETING_MESSAGES.format(table=model._meta.db_table) for model in message_classes()
         )
         params = {
             "contacts": list(contact_ids),

@@ -13,13 +13,14 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.counts import counted
 from astronote.common.fields import ComposedTextField
 from astronote.common.languages import Language
 from contacts.models import Contact, MessageType
+from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 from messaging.statuses import (
     BatchStatus,
@@ -132,6 +133,17 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["kind", "source_id"], name="batch_source"),
             models.Index(fields=["owner", "submitted_at"], name="batch_submitted"),
+            # The message log walks batches by these (message_log.py).
+            models.Index(
+                F("kind"), Coalesce("submitted_at", "created_at"), F("id"), name="batch_log"
+            ),
+            models.Index(
+                F("owner"),
+                F("kind"),
+                Coalesce("submitted_at", "created_at"),
+                F("id"),
+                name="batch_log_of_store",
+            ),
             models.Index(
                 fields=["turn", "id"], name="batch_waiting", condition=Q(status="pending")
             ),
@@ -299,6 +311,16 @@ class OutboundMessage(models.Model):
             models.Index(
                 fields=["to"], name="%(class)s_no_contact", condition=Q(contact=None) & ~Q(to="")
             ),
+            # The message log: messages that were not delivered by batch, and those in no batch.
+            models.Index(fields=["batch", "id"], name="%(class)s_log", condition=~Q(error_code="")),
+            models.Index(
+                fields=["created_at", "id"], name="%(class)s_unsent", condition=Q(batch=None)
+            ),
+            models.Index(
+                fields=["owner", "created_at", "id"],
+                name="%(class)s_unsent_own",
+                condition=Q(batch=None),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -353,7 +375,7 @@ class DirectMessage(OutboundMessage):
     """A single message to one number; one for each `idempotency_key` of a store.
 
     It has a contact if the store addresses somebody, as with an opt-in request; then that contact's
-    consent to service messages counts. A test and a code have none.
+    consent counts. A test and a code have none, and marketing always has one.
     """
 
     batch_kind = "direct"
@@ -417,7 +439,8 @@ class MessageTemplate(models.Model):
         Raises:
             ValidationError: if it has something else than tags in braces.
         """
-        if problem := tag_problem_or_empty(self.text):
+        keys = custom_keys_if_tags_unknown(self.owner_id, self.text)
+        if problem := tag_problem_or_empty(self.text, custom_keys=keys):
             raise ValidationError({"text": problem})
 
 

@@ -312,7 +312,7 @@ registry.personal_data.register(
     PersonalData(
         "messaging.DirectMessage",
         ("contact", "to", "text", "last_error"),
-        "tests, opt-in requests, codes, answers and confirmations of opt-outs",
+        "tests, opt-in requests, codes, answers, confirmations of opt-outs, and lines of a file",
         FOR_RETENTION_DAYS,
         categories="number and text",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
@@ -510,6 +510,14 @@ registry.sidebar_links.register(
         "messaging.reply",
         15,
         count=conversations.count_unread_replies_up_to_limit,
+    ),
+    SidebarLink(
+        "SMS messages",
+        "Message log",
+        "list_alt",
+        "admin:messaging_log",
+        "messaging.view_directmessage",
+        90,
     ),
     SidebarLink.to_admin_changelist(
         "SMS messages", "Tests and requests", "science", "messaging.directmessage", 120

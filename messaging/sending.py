@@ -157,7 +157,7 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
         Postponed: if a limit postpones the batch.
         DatabaseIsOlder: if the batch may have been sent before the database was restored.
     """
-    if batch.message_class.to_contacts:
+    if batch.message_class.to_contacts or batch.message_type == MessageType.MARKETING:
         limits.raise_postponed_if_quiet_hours(batch)
     rate_limits.sleep_for_rate_or_raise_postponed(batch)
     with sending_window(batch.owner_id):
@@ -323,7 +323,7 @@ def _split_sendable_and_skipped(
     is_marketing = batch.message_type == MessageType.MARKETING
     if is_marketing or not model.to_contacts:
         blocks = marketing_blocks((batch.owner_id, row[1]) for row in rows if row[4] is not None)
-    if is_marketing and model.to_contacts:
+    if is_marketing:
         over_cap = limits.contact_ids_over_marketing_caps(
             [row[4] for row in rows], except_batch_id=batch.pk
         )
@@ -332,7 +332,7 @@ def _split_sendable_and_skipped(
     messages, skipped = [], []
     for pk, to, text, tracking_id, contact_id, has_consent, phone, restricted_at, _ in rows:
         # The contact may have been anonymised or have got another number since.
-        needs_consent = model.to_contacts or contact_id is not None
+        needs_consent = model.to_contacts or is_marketing or contact_id is not None
         has_consent_or_needs_none = (has_consent and phone == to) if needs_consent else to != ""
         if restricted_at or to in restricted:
             skipped.append(Outcome(pk, MessageStatus.SKIPPED, error_code=Reason.RESTRICTED))

@@ -35,6 +35,7 @@ FIELD_BY_TAG = {
     "offerlink": "offer_link",
     "unsubscribelink": "unsubscribe_link",
 }
+CUSTOM_PREFIX = "custom:"
 # Which tag somebody means who writes what a customer list has as a heading, in any language.
 _FIELD_BY_MEANING = {
     Meaning.FIRST_NAME: "first_name",
@@ -119,23 +120,30 @@ class Template:
 
     Attributes:
         tags: the known tags, in their order.
-        fields: names of the fields that the text uses, values of FIELD_BY_TAG.
+        fields: names of the fields that the text uses: values of FIELD_BY_TAG, and of custom fields
+            their keys after CUSTOM_PREFIX.
         unknown_tags: what else the text has in braces; it is rendered as it is, and no text with
             such is sent (`tag_problem_or_empty`).
     """
 
     __slots__ = ("_format", "_is_plain", "_literals", "fields", "tags", "unknown_tags")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, custom_keys: Collection[str] = ()) -> None:
+        """Parse a text.
+
+        Args:
+            text: the text.
+            custom_keys: keys of custom fields whose tags are known, too.
+        """
         text = unicodedata.normalize("NFC", text)
-        self.tags, self._literals = _split_at_tags(text)
+        self.tags, self._literals = _split_at_tags(text, custom_keys)
         self.fields = frozenset(tag.field for tag in self.tags)
         self.unknown_tags = [
             braces for literal in self._literals for braces in _BRACES.findall(literal)
         ]
         # Without a default and outside of addresses, a value is filled in as it is.
         self._is_plain = not any(tag.default or tag.in_address for tag in self.tags)
-        collapsed = _split_at_tags(_collapse_spaces_within_lines(text)).literals
+        collapsed = _split_at_tags(_collapse_spaces_within_lines(text), custom_keys).literals
         self._format = "%s".join(literal.replace("%", "%%") for literal in collapsed)
 
     def render(self, values: Mapping[str, str]) -> str:
@@ -209,12 +217,15 @@ class _SplitText(NamedTuple):
     literals: list[str]
 
 
-def _split_at_tags(text: str) -> _SplitText:
+def _split_at_tags(text: str, custom_keys: Collection[str] = ()) -> _SplitText:
     tags: list[Tag] = []
     literals, end = [], 0
+    known = FIELD_BY_TAG
+    if custom_keys:
+        known = {_fold_tag(key): CUSTOM_PREFIX + key for key in custom_keys} | FIELD_BY_TAG
     for match in TAG.finditer(text):
         name, _, default = match[1].partition("|")
-        if field := FIELD_BY_TAG.get(_fold_tag(name)):
+        if field := known.get(_fold_tag(name)):
             in_address = any(
                 address.start < match.start() < address.end
                 for address in find_web_addresses_except_bare_hosts(text)
@@ -231,16 +242,19 @@ def _fold_tag(name: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def tag_problem_or_empty(text: str, other_tags: Collection[str] = ()) -> str:
+def tag_problem_or_empty(
+    text: str, other_tags: Collection[str] = (), custom_keys: Collection[str] = ()
+) -> str:
     """What is wrong with the braces in a text, with the tag that is probably meant; empty if right.
 
     Args:
         text: a text with tags.
         other_tags: tags that the text may have besides those of a contact, with their braces.
+        custom_keys: keys of the store's custom fields.
     """
     for tag in other_tags:
         text = text.replace(tag, "")
-    template = Template(text)
+    template = Template(text, custom_keys)
     unknown = template.unknown_tags
     if not unknown:
         return (
@@ -252,7 +266,8 @@ def tag_problem_or_empty(text: str, other_tags: Collection[str] = ()) -> str:
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
     if field := _nearest_field_or_empty(name.partition("|")[0]):
         return f"{written} is no tag: write {{{{{field}}}}}."
-    known = ", ".join(f"{{{{{field}}}}}" for field in FIELD_BY_TAG.values())
+    names = [*FIELD_BY_TAG.values(), *custom_keys]
+    known = ", ".join(f"{{{{{field}}}}}" for field in names)
     return f"{written} is no tag, and braces are for tags only: there are {known}."
 
 

@@ -200,6 +200,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="Offer Greek texts in the capitals of the GSM alphabet and write names in them: a"
         " part then holds 160 characters instead of 70.",
     )
+    weekly_exports = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Each Monday, files of its contacts, messages, visits and ledger are made.",
+    )
     business_profile = models.CharField(
         max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
     )

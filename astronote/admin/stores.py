@@ -87,6 +87,7 @@ class StoreAdmin(LargeTableAdmin):
                     "phone_region",
                     "retention_days",
                     "business_profile",
+                    "weekly_exports",
                 ]
             },
         ),

@@ -125,6 +125,7 @@ def _declare_personal_data_of_accounts() -> None:
                 "confirms_opt_outs",
                 "sends_to_any_number",
                 "writes_greek_in_capitals",
+                "weekly_exports",
                 "service_max_recipients",
             ),
             SETTINGS_OF_STORE,

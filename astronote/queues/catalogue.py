@@ -95,6 +95,14 @@ QUEUES = [
         keep_count=100,
         timeout=6 * HOUR,
     ),
+    QueueOptions(
+        "exports",
+        "writes exports",
+        attempts=5,
+        backoff_ms=3000,
+        keep_count=100,
+        timeout=HOUR,
+    ),
 ]
 
 

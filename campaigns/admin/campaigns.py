@@ -23,7 +23,7 @@ from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.store_clock import offset_suffix_if_shown_twice
 from astronote.common.store_time import format_store_time_or_dash
 from campaigns import message_csv, reports, service_campaigns
-from campaigns.admin import report_pages
+from campaigns.admin import direct_files, report_pages
 from campaigns.admin.campaign_actions import (
     CAMPAIGN_ACTIONS,
     INPUT_FORMS,
@@ -251,6 +251,7 @@ class CampaignAdmin(LargeTableAdmin):
             named("<int:pk>/progress/", self.progress_and_report_fragment_view, "progress"),
             named("<int:pk>/messages.csv", self.audit_and_stream_messages_csv_view, "messages"),
             *report_pages.campaign_and_store_report_urls(self.admin_site),
+            *direct_files.direct_file_urls(self.admin_site),
             *super().get_urls(),
         ]
 

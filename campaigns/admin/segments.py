@@ -14,12 +14,14 @@ from django.urls import path
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import segments
 from campaigns.audience_counts import count_or_estimate_segment_and_left_out
+from campaigns.custom_conditions import write_conditions
 from campaigns.models import AudienceChoice, Segment
 from campaigns.segment_forms import ConditionFields, stored_conditions_from_cleaned_data
 from campaigns.segments import segment_problem
@@ -61,13 +63,18 @@ class SegmentForm(ConditionFields, forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial = {**self.instance.conditions, **self.initial}
+        conditions = dict(self.instance.conditions)
+        if custom := conditions.pop(segments.CUSTOM_CONDITIONS, None):
+            conditions[segments.CUSTOM_CONDITIONS] = write_conditions(custom)
+        self.initial = {**conditions, **self.initial}
         for name in segments.CONDITIONS:
             field = self.fields[name]
             if isinstance(field, forms.ModelMultipleChoiceField):
                 widget = autocomplete_widget_for_lists_or_segments("list")
                 widget.choices = field.choices
                 field.widget = widget
+            elif name == segments.CUSTOM_CONDITIONS:
+                field.widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
             elif isinstance(field, forms.ChoiceField):
                 field.widget = UnfoldAdminSelectWidget(choices=field.choices)
             elif isinstance(field, forms.IntegerField):
@@ -77,8 +84,9 @@ class SegmentForm(ConditionFields, forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         """Give the segment its conditions."""
+        cleaned = super().clean()
         self.instance.conditions = stored_conditions_from_cleaned_data(self.cleaned_data)
-        return super().clean()
+        return cleaned
 
 
 @admin.register(Segment)

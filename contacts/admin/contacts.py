@@ -12,17 +12,24 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
+from contacts.custom_fields import MAX_TEXT, fields_of_store, read_value
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
 from contacts.phones import phone_region_of_store_or_default
 from contacts.search import search_contacts_by_beginnings
 
+CUSTOM_PREFIX = "custom_"
+CUSTOM_HELP: dict[str, str] = {
+    models.CustomFieldType.NUMBER: "A number, such as 12.5.",
+    models.CustomFieldType.DATE: "A date, such as 2026-05-17.",
+}
 IDENTITY_NAMES = {"owner": "store", "phone": "number"}
 
 
@@ -40,7 +47,23 @@ class ContactForm(forms.ModelForm):
                 )
             except UnusableCell as problem:
                 self.add_error("phone", str(problem))
+        self._take_custom_values(cleaned)
         return cleaned
+
+    def _take_custom_values(self, cleaned: dict[str, Any]) -> None:
+        """Give the contact the values of the controls of custom fields, if it has them."""
+        values = dict(self.instance.custom_values)
+        for field in getattr(self, "custom_fields", ()):
+            name = CUSTOM_PREFIX + field.key
+            try:
+                value = read_value(field, cleaned.get(name, ""))
+            except UnusableCell as problem:
+                self.add_error(name, str(problem))
+                continue
+            values.pop(field.key, None)
+            if value is not None:
+                values[field.key] = value
+        self.instance.custom_values = values
 
 
 class ConsentHistory(TabularInline):
@@ -123,8 +146,12 @@ class ContactAdmin(LargeTableAdmin):
         person = (None, {"fields": self.PERSON_FIELDS})
         if obj is None:
             return [person]
+        names = [CUSTOM_PREFIX + field.key for field in fields_of_store(obj.owner)]
+        if not self._may_edit(request, obj):
+            names = ["custom_values_as_text"]
         return [
             person,
+            *([("Custom fields", {"fields": names})] if names else []),
             ("Retention", {"fields": ["erase_on", "legal_hold", "anonymised_at"]}),
             ("Restriction", {"fields": ["restricted_at", "restricted_reason"]}),
             ("Consent", {"fields": self.CONSENT_FIELDS}),
@@ -133,7 +160,37 @@ class ContactAdmin(LargeTableAdmin):
     def get_readonly_fields(self, request, obj=None):
         """Of a restricted contact nothing is changed but by the rights of the person."""
         kept = [*self.PERSON_FIELDS, "erase_on"] if obj and obj.restricted_at else []
-        return [*self.readonly_fields, *kept]
+        return [*self.readonly_fields, "custom_values_as_text", *kept]
+
+    def _may_edit(self, request: HttpRequest, contact: models.Contact) -> bool:
+        return self.has_change_permission(request, contact) and not contact.restricted_at
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """With a control for each custom field of the contact's store."""
+        if obj is not None and self._may_edit(request, obj):
+            fields = fields_of_store(obj.owner)
+            controls = {
+                CUSTOM_PREFIX + field.key: forms.CharField(
+                    label=field.label,
+                    required=False,
+                    max_length=MAX_TEXT,
+                    initial=obj.custom_values.get(field.key, ""),
+                    help_text=CUSTOM_HELP.get(field.type, ""),
+                    widget=UnfoldAdminTextInputWidget,
+                )
+                for field in fields
+            }
+            kwargs["form"] = type(
+                "ContactForm", (ContactForm,), {**controls, "custom_fields": fields}
+            )
+        return super().get_form(request, obj, **kwargs)
+
+    @admin.display(description="custom fields", empty_value="–")
+    def custom_values_as_text(self, contact: models.Contact) -> str:
+        labels = {field.key: field.label for field in fields_of_store(contact.owner)}
+        return "; ".join(
+            f"{labels.get(key, key)}: {value}" for key, value in contact.custom_values.items()
+        )
 
     def get_inlines(self, request, obj):
         return [ConsentHistory] if obj else []
@@ -151,7 +208,11 @@ class ContactAdmin(LargeTableAdmin):
             return
         with transaction.atomic():
             changed = obj.lock_and_get_changed_owner_and_phone()
-            fields = [*form.changed_data, "updated_at"]
+            changed_fields = {
+                "custom_values" if name.startswith(CUSTOM_PREFIX) else name
+                for name in form.changed_data
+            }
+            fields = [*changed_fields, "updated_at"]
             obj.save(
                 update_fields=fields, actor=audit.audit_name_of_account_or_program(request.user)
             )

@@ -32,6 +32,7 @@ from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.sql import database_now
 from astronote.operations.first_day import first_steps_context_or_empty_once_last_is_done
 from contacts.importing import files, lifecycle, planning, rejected
+from contacts.importing.custom_cells import choices_of_store, is_custom
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import FIELDS
 from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
@@ -320,7 +321,10 @@ def _store_plan_and_build_context_or_error(
         "unused": [column.heading for column in plan.columns if not column.field],
         "asked_position": question.position if question else None,
         "preview_rows": [*plan.preview_rows, *plan.odd_rows],
-        "fields": [(field, FIELD_LABELS.get(field, field.replace("_", " "))) for field in FIELDS],
+        "fields": [
+            *((field, FIELD_LABELS.get(field, field.replace("_", " "))) for field in FIELDS),
+            *choices_of_store(contact_import.owner),
+        ],
         "reasons": (plan.totals.rejected + plan.totals.kept).most_common(REASONS_SHOWN),
         "date_orders": DateOrder.choices,
     }
@@ -376,7 +380,7 @@ def _parse_posted_mapping(
     names = {f"column-{position}": position for position in range(column_count)}
     chosen: dict[str, list[int]] = {}
     for name, field in posted_choices.items():
-        if name in names and field in FIELDS:
+        if name in names and (field in FIELDS or is_custom(str(field))):
             chosen.setdefault(str(field), []).append(names[name])
     for field, positions in chosen.items():
         before = mapping_before.get(field, [])

@@ -35,6 +35,7 @@ from astronote.common.prefetch import prefetch_in_one_thread
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
 from contacts.importing.consent_cells import Consent
+from contacts.importing.custom_cells import CustomCells, without_custom_fields
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import CONSENT_FIELDS
 from contacts.importing.reading import Layout
@@ -314,6 +315,8 @@ class ValidatedChunk(NamedTuple):
     listed_lines: bytes
     last_line: int
     share_read: float
+    custom_values: dict[str, dict[str, Any]]  # by number
+    custom_repeated: list[str]  # of these numbers, those that an earlier chunk has
 
 
 def _write_rows_after_checkpoint_unless_cancelled(
@@ -327,6 +330,8 @@ def _write_rows_after_checkpoint_unless_cancelled(
         contact_import.date_order,
         phone_region_of_store_or_default(contact_import.owner),
     )
+    custom = CustomCells.of_mapping(contact_import.owner, layout.headings, mapping)
+    mapping = without_custom_fields(mapping)
     zone = ZoneInfo(contact_import.owner.timezone)
     read_refusals = build_reader_of_refusals_and_withheld_consents(
         layout.headings, mapping, order, region, sample=sample, zone=zone
@@ -339,6 +344,7 @@ def _write_rows_after_checkpoint_unless_cancelled(
         silence_agrees=not mapping.get("sms_consent"),
         read_refusals=read_refusals,
         reads_refusals_first=any(mapping.get(field) for field in CONSENT_FIELDS),
+        custom=custom,
     )
     rows_read, last_line = 0, 0
     # A thread validates rows while PostgreSQL writes the chunks before them.
@@ -365,6 +371,7 @@ def _iter_all_chunks_one_ending_at_checkpoint(
     silence_agrees: bool = True,
     read_refusals: Callable[[list[str]], Sequence[Refusal]] = lambda cells: (),
     reads_refusals_first: bool = False,
+    custom: CustomCells = CustomCells((), []),  # noqa: B008 - a tuple that nobody changes
 ) -> Iterator[ValidatedChunk]:
     """All chunks of the file; one ends at the checkpoint.
 
@@ -381,6 +388,7 @@ def _iter_all_chunks_one_ending_at_checkpoint(
             nothing, because the file has no column that asks for consent.
         read_refusals: see `build_reader_of_refusals_and_withheld_consents`.
         reads_refusals_first: whether columns speak of consent.
+        custom: columns of custom fields; of a person's rows the first that has a value counts.
     """
     refusals = Refusals(
         _iter_refusals_of_file(reader, read_refusals) if reads_refusals_first else ()
@@ -390,6 +398,7 @@ def _iter_all_chunks_one_ending_at_checkpoint(
         while True:
             chunk = islice(rows, min(CHUNK_ROWS, checkpoint - rows_read or CHUNK_ROWS))
             row_by_phone: dict[str, ContactRow] = {}
+            custom_values: dict[str, dict[str, Any]] = {}
             rejected_refusals: list[str] = []  # numbers of rejected rows that say no
             row_count = rejected_count = 0
             listed_lines = []
@@ -412,6 +421,13 @@ def _iter_all_chunks_one_ending_at_checkpoint(
                         if refusal.consent == Consent.OPTED_OUT
                     ]
                     continue
+                if custom.columns:
+                    values, dropped = custom.read(cells)
+                    if dropped:
+                        result = replace(result, dropped=(*result.dropped, *dropped))
+                    if values:
+                        known = custom_values.setdefault(result.phone, {})
+                        custom_values[result.phone] = values | known
                 if result.dropped:
                     listed_lines.append(
                         _build_rejected_row_copy_line(
@@ -442,6 +458,8 @@ def _iter_all_chunks_one_ending_at_checkpoint(
                 listed_lines="".join(listed_lines).encode(),
                 last_line=line,
                 share_read=reader.share_read,
+                custom_values=custom_values,
+                custom_repeated=[phone for phone in custom_values if phone in states],
             )
 
 
@@ -582,6 +600,10 @@ def _write_chunk_unless_cancelled_or_raise_changed(
     if locked.file_sha256 != contact_import.file_sha256:
         raise files.FileChanged
     written = writing.upsert_contacts_with_consent_suppressions_and_list(locked, chunk.staged)
+    if chunk.custom_values:
+        writing.fill_custom_values(
+            locked, chunk.custom_values, repeated_phones=chunk.custom_repeated
+        )
     if chunk.listed_lines:
         writing.insert_rejected_rows_by_copy(chunk.listed_lines)
     locked.attempts = 0

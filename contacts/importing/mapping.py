@@ -1590,7 +1590,7 @@ def _holds_both_genders_in_words(column: _Column) -> bool:
         return False
     reader = GenderColumn(column.text, values)
     try:
-        genders = set(map(reader.parse, values))
+        genders = set(map(reader.parse_or_raise_unusable, values))
     except UnusableCell:
         return False
     return {Gender.MALE.value, Gender.FEMALE.value} <= genders

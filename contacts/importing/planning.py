@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,12 @@ from django.conf import settings
 from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
 from contacts.importing.consent_cells import Consent
+from contacts.importing.custom_cells import (
+    CustomCells,
+    is_custom,
+    map_unused_columns,
+    without_custom_fields,
+)
 from contacts.importing.headings import REJECTION_HEADING
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import Layout
@@ -165,9 +171,15 @@ def plan_import_or_refuse(
     if chosen is None and (last_used := _last_completed_mapping_of_same_headings(owner.pk, layout)):
         chosen = last_used
         notes.append("mapped as in the last import of these columns")
-    guess = mapping.guess_columns_and_first_question(layout.headings, sample_cells, region, chosen)
+    fixed = None if chosen is None else without_custom_fields(chosen)
+    guess = mapping.guess_columns_and_first_question(layout.headings, sample_cells, region, fixed)
     notes += guess.notes
     fields = guess.fields
+    custom_fields = (
+        map_unused_columns(owner, layout.headings, fields)
+        if chosen is None
+        else {name: list(positions) for name, positions in chosen.items() if is_custom(name)}
+    )
     refusal = ImportRefused(guess.question) if guess.question else None
     refusal = (
         refusal
@@ -191,11 +203,15 @@ def plan_import_or_refuse(
             sample=sample_cells,
             zone=ZoneInfo(owner.timezone),
         )
+        validate_row = _with_custom_cells(
+            validate_row, CustomCells.of_mapping(owner, layout.headings, custom_fields)
+        )
         preview_rows = _build_row_previews(owner.pk, sample[:PREVIEW_ROWS], validate_row)
         uncommon_rows = _count_rows_until_deadline_and_collect_odd_ones(
             reading.FileReader(path, layout), validate_row, totals
         )
         odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row)
+    fields |= custom_fields
     return ImportPlan(
         layout,
         fields,
@@ -207,6 +223,22 @@ def plan_import_or_refuse(
         totals,
         _build_planned_columns(layout.headings, sample_cells, fields),
     )
+
+
+def _with_custom_cells(
+    validate_row: Callable[[list[str]], ContactRow | Rejection], custom: CustomCells
+) -> Callable[[list[str]], ContactRow | Rejection]:
+    """The function, which also drops cells that are no values of their custom fields."""
+    if not custom.columns:
+        return validate_row
+
+    def validate(cells: list[str]) -> ContactRow | Rejection:
+        row = validate_row(cells)
+        if isinstance(row, Rejection):
+            return row
+        return replace(row, dropped=(*row.dropped, *custom.read(cells)[1]))
+
+    return validate
 
 
 def plan_import_and_store_plan_or_refuse(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import orjson
 from django.db import connection
 
 from astronote.common.sql import database_now
@@ -277,6 +278,49 @@ ADD_OPT_IN_REQUESTS = """
             SELECT FROM contacts_optinrequest r
             WHERE r.contact_id = c.id AND (r.tracking_id IS NOT NULL OR r.closed_at IS NULL))
     ORDER BY c.id ON CONFLICT DO NOTHING
+"""
+
+
+def fill_custom_values(
+    contact_import: ContactImport,
+    values_by_phone: Mapping[str, Mapping[str, Any]],
+    *,
+    repeated_phones: Sequence[str],
+) -> None:
+    """Fill custom fields of the contacts of a chunk, after they were written.
+
+    Args:
+        contact_import: the import; one that leaves known contacts as they are fills its own alone.
+        values_by_phone: by number, the values by key.
+        repeated_phones: numbers that an earlier chunk has written: what that one filled stays.
+    """
+    repeated = set(repeated_phones)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            FILL_CUSTOM_VALUES,
+            {
+                "phones": list(values_by_phone),
+                "values": [orjson.dumps(values).decode() for values in values_by_phone.values()],
+                "repeated": [phone in repeated for phone in values_by_phone],
+                "owner": contact_import.owner_id,
+                "known_too": contact_import.update_existing,
+                "since": contact_import.started_at,
+            },
+        )
+
+
+# The contacts were locked in the order of numbers as they were written.
+FILL_CUSTOM_VALUES = """
+    UPDATE contacts_contact c
+    SET custom_values = n.merged, updated_at = now()
+    FROM (
+        SELECT c.id, CASE WHEN t.is_repeated THEN t.new::jsonb || c.custom_values
+            ELSE c.custom_values || t.new::jsonb END AS merged
+        FROM unnest(%(phones)s::text[], %(values)s::text[], %(repeated)s::bool[])
+            AS t (phone, new, is_repeated)
+        JOIN contacts_contact c ON c.owner_id = %(owner)s AND c.phone = t.phone
+        WHERE c.restricted_at IS NULL AND (%(known_too)s OR c.created_at >= %(since)s)) n
+    WHERE c.id = n.id AND c.custom_values <> n.merged
 """
 
 

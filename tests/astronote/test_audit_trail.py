@@ -81,8 +81,13 @@ COMMANDS = [
     ("create_operator", ["new@example.com"], {"role": "viewer"}, "operator created"),
     ("create_segment", ["STORE", "men"], {"gender": "male"}, "added"),
     ("create_segment", ["STORE", "men"], {"gender": "male", "count": True}, ""),
+    ("custom_fields", ["add", "STORE", "city"], {}, "added"),
+    ("custom_fields", ["list", "STORE"], {}, ""),
+    ("exports", ["request", "STORE", "ledger"], {}, "export requested"),
+    ("exports", ["list", "STORE"], {}, ""),
     ("list_members", ["add", "STORE", "all"], {"number": ["+306900000077"]}, "members added"),
     ("list_members", ["remove", "STORE", "all"], {"number": [PHONE]}, "members removed"),
+    ("message_log", [], {"store": "STORE"}, "messages exported"),
     ("create_store", ["shop@example.com"], {}, "added"),
     ("decisions", ["list"], {}, ""),
     (
@@ -107,6 +112,8 @@ COMMANDS = [
     ("run_birthday", [], {"dry_run": True}, ""),
     ("run_pii_retention", [], {}, "retention run"),
     ("send_campaign", ["STORE"], {"name": "x", "text": "Hi", "list_name": "all"}, "start"),
+    ("send_messages", ["STORE", "TEXTS"], {"yes": True}, "direct messages sent"),
+    ("send_messages", ["STORE", "TEXTS"], {"dry_run": True}, ""),
     ("sending", ["status"], {}, ""),
     ("sending", ["go-on", "restored"], {}, "sending goes on"),
     ("store", ["STORE"], {}, ""),
@@ -143,12 +150,14 @@ def things(tmp_path):
     )
     file = tmp_path / "customers.csv"
     file.write_text("phone\n+306900000009\nnothing\n")
+    texts = tmp_path / "texts.csv"
+    texts.write_text("number,text\n+306900000001,Hello\n")
     made = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "a.csv", [b"phone\n+306900000008\n"]
     )
     call_command("create_operator", "olga@example.com", role="operator", password=PASSWORD)
     return {"STORE": store.email, "DRAFT": str(draft.pk), "SENDING": str(sending.pk),
-            "FILE": file, "IMPORT": str(made.pk)}  # fmt: skip
+            "FILE": file, "TEXTS": texts, "IMPORT": str(made.pk)}  # fmt: skip
 
 
 @pytest.mark.slow

@@ -147,7 +147,8 @@ def test_what_cannot_be_read_is_said_with_its_name_and_what_was_expected(tmp_pat
         ("RATE_LIMIT_TENANT_MAX", 0, None), ("CAMPAIGN_LIFE_HOURS", 1, None),
         ("OWNER_SMS_PER_MINUTE", 0, None), ("OWNER_SMS_PER_DAY", 0, None),
         ("CONTACT_MARKETING_PER_DAY", 0, None), ("CONTACT_MARKETING_PER_WEEK", 0, None),
-        ("IMPORT_FILE_RETENTION_HOURS", 0, None), ("PII_RETENTION_DAYS", 1, None),
+        ("IMPORT_FILE_RETENTION_HOURS", 0, None), ("EXPORT_FILE_RETENTION_HOURS", 1, 8760),
+        ("PII_RETENTION_DAYS", 1, None),
         ("PII_INACTIVE_DAYS", 0, None),
     ],
 )  # fmt: skip

@@ -16,11 +16,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE, HOUR, DAY = 60, 3600, 86400
 LONGEST = {"sms": 10 * MINUTE, "scheduler": HOUR, "contact_import": 6 * HOUR, "birthday": HOUR,
            "status_refresh": 10 * MINUTE, "delivery_status_poller": 10 * MINUTE,
-           "watchdog": 10 * MINUTE, "pii_retention": 6 * HOUR}  # fmt: skip
+           "watchdog": 10 * MINUTE, "pii_retention": 6 * HOUR, "exports": HOUR}  # fmt: skip
 KEPT = {"sms": (HOUR, 7 * DAY, 1000), "scheduler": (0, 7 * DAY, None),
         "contact_import": (HOUR, DAY, None), "birthday": (DAY, 7 * DAY, 100),
         "status_refresh": (0, 7 * DAY, None), "delivery_status_poller": (DAY, 7 * DAY, 100),
-        "watchdog": (DAY, 7 * DAY, 100), "pii_retention": (DAY, 7 * DAY, 100)}  # fmt: skip
+        "watchdog": (DAY, 7 * DAY, 100), "pii_retention": (DAY, 7 * DAY, 100),
+        "exports": (DAY, 7 * DAY, 100)}  # fmt: skip
 
 
 def burst(environment, queue):
@@ -56,6 +57,7 @@ def test_each_queue_that_may_have_several_processes_has_its_variable():
         "status_refresh": "STATUS_REFRESH_CONCURRENCY",
         "delivery_status_poller": "DELIVERY_STATUS_POLLER_CONCURRENCY",
         "watchdog": "WATCHDOG_CONCURRENCY", "pii_retention": None,
+        "exports": None,
     }  # fmt: skip
 
 
@@ -74,7 +76,7 @@ def test_the_procfile_starts_all_that_serve_starts():
 def test_queues_for_which_the_overview_names_no_number_have_five_attempts():
     assert {queue.name: queue.attempts for queue in QUEUES} == {
         "sms": 1, "scheduler": 1, "contact_import": 5, "birthday": 5, "status_refresh": 5,
-        "delivery_status_poller": 3, "watchdog": 3, "pii_retention": 5,
+        "delivery_status_poller": 3, "watchdog": 3, "pii_retention": 5, "exports": 5,
     }  # fmt: skip
 
 

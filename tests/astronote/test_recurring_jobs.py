@@ -58,6 +58,8 @@ def test_everything_recurs_as_often_as_it_must_by_default(settings):
         "delivery_status_poller": (poller, "messaging.tasks.poll_delivery_status", 5 * MINUTE),
         "birthday": ("birthday", "campaigns.tasks.run_birthdays", "*/15 * * * *"),
         "welcome": ("birthday", "campaigns.tasks.run_welcomes", MINUTE),
+        "weekly_exports": ("exports", "campaigns.tasks.request_weekly_exports", HOUR),
+        "export_files": ("exports", "campaigns.tasks.delete_expired_export_files", HOUR),
         "automation_rules": ("birthday", "campaigns.tasks.run_rules", MINUTE),
         "opt_in_requests": ("birthday", "messaging.tasks.send_opt_in_requests", MINUTE),
         "import_files": ("contact_import", "contacts.tasks.delete_expired_import_files", HOUR),

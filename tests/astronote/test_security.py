@@ -26,7 +26,7 @@ from campaigns.models import (
     CampaignMessage,
     NfcTag,
 )
-from contacts.models import Contact, CustomerEvent
+from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import replies, sending
 from messaging.models import MessageTemplate, SavedAnswer
 from tests.support.factories import make_campaign, make_list, make_store
@@ -177,6 +177,7 @@ def rows_of_every_kind(store, sandbox):
     replies.store_replies_and_enqueue_job([{"from": message.to, "text": "wrong number"}])
     replies.wait_and_apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
+    CustomField.objects.create(owner=store, key="city", label="City")
     Group.objects.get_or_create(name="viewer")
 
 

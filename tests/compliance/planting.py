@@ -30,6 +30,7 @@ from astronote.operations.personal_data import (
     PlaceKind,
 )
 from astronote.queues import jobs
+from campaigns import exports
 from campaigns.models import (
     Automation,
     AutomationMessage,
@@ -39,6 +40,7 @@ from campaigns.models import (
     Campaign,
     CampaignMessage,
     ConversionEvent,
+    ExportFileChunk,
     NfcScan,
     NfcTag,
     OfferViewEvent,
@@ -52,6 +54,7 @@ from contacts.models import (
     Contact,
     ContactImport,
     CustomerEvent,
+    CustomField,
     ImportFileChunk,
     List,
     ListMembership,
@@ -193,6 +196,9 @@ BUILDERS: dict[str, Builder] = {
     "contacts.List": lambda world, contact: List.objects.create(
         owner=world.store, name=f"list {next(world.numbers)}"
     ),
+    "contacts.CustomField": lambda world, contact: CustomField.objects.create(
+        owner=world.store, key=f"k{next(world.numbers)}", label="City"
+    ),
     "contacts.ContactImport": lambda world, contact: world.new_import(layout={}, mapping={}),
     "contacts.RejectedRow": lambda world, contact: RejectedRow.objects.create(
         contact_import=world.new_import(), line=2, reason="x", row=["Ann", contact.phone]
@@ -288,7 +294,7 @@ IDENTITY = {
     "campaigns.AutomationSend": {"to"},
 }
 # Declared models whose contents are planted by functions of their own.
-BY_HAND = {"contacts.ImportFileChunk", "astronote.Session"}
+BY_HAND = {"contacts.ImportFileChunk", "campaigns.ExportFileChunk", "astronote.Session"}
 # Accounts are not reached by an erasure of a customer; a test of its own looks at them.
 NOT_REACHED = {
     "astronote.User",
@@ -366,6 +372,8 @@ def plant_uploads(world: World) -> dict[str, ContactImport]:
         [f"690 000 0001,{FIRST},{LAST}\n{OTHER},Ann,Smith\n".encode()],
     )
     planning.plan_import_and_store_plan_or_refuse(made["headed"], has_header=True)
+    exported = exports.request_export(world.store, "contacts", by="test")
+    assert exports.write_export_unless_written(exported.pk).lines
     return made
 
 
@@ -410,6 +418,10 @@ def database_dump() -> bytes:
     pieces += [
         bytes(data)
         for data in ImportFileChunk.objects.order_by("pk").values_list("data", flat=True)
+    ]
+    pieces += [
+        bytes(data)
+        for data in ExportFileChunk.objects.order_by("pk").values_list("data", flat=True)
     ]
     pieces += [json.dumps(one.get_decoded()).encode() for one in Session.objects.all()]
     return b"".join(pieces)

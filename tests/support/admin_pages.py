@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from astronote.common import audit
 from astronote.models import User
-from campaigns import enqueue
+from campaigns import enqueue, exports
 from campaigns.models import (
     Automation,
     AutomationRule,
@@ -24,7 +24,7 @@ from campaigns.models import (
 )
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.models import Contact, CustomerEvent
+from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import receipts, replies, sending
 from messaging.models import MessageTemplate, SavedAnswer
 from tests.support.factories import make_campaign, make_list, make_store
@@ -74,6 +74,8 @@ def fill_installation() -> User:
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
     SavedAnswer.objects.create(owner=store, name="Opening hours", text="We open at nine.")
     NfcTag.objects.create(owner=store, label="Door")
+    CustomField.objects.create(owner=store, key="city", label="City")
+    exports.write_export_unless_written(exports.request_export(store, "ledger", by="test").pk)
     audit.write_entry("pause", draft, by="watchdog")
     uploaded = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"]

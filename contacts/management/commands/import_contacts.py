@@ -15,6 +15,7 @@ from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common.counts import counted
 from astronote.common.progress import wait_with_progress_bar
 from contacts.importing import lifecycle, planning
+from contacts.importing.custom_cells import is_custom
 from contacts.importing.headings import heading_without_legend
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import FIELDS
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             action="append",
             metavar="FIELD=COLUMN",
             help="heading or number of the column that holds a field, instead of a guess; may be "
-            f"repeated; fields: {', '.join(FIELDS)}",
+            f"repeated; fields: {', '.join(FIELDS)}, and custom:KEY",
         )
         parser.add_argument(
             "--ignore",
@@ -226,7 +227,7 @@ def _merge_mapping_options_into_plan_or_raise(
     map_options = [*map_options, *(f"ignored={column}" for column in ignore_options)]
     for pair in map_options:
         field, _, column = pair.partition("=")
-        if field not in FIELDS:
+        if field not in FIELDS and not is_custom(field):
             raise CommandError(f"--map {pair}: the fields are {', '.join(FIELDS)}")
         if column in headings:
             position = headings.index(column)

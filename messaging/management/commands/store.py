@@ -30,6 +30,7 @@ SETTINGS = (
     "sends_to_any_number",
     "writes_greek_in_capitals",
     "confirms_opt_outs",
+    "weekly_exports",
     "business_profile",
     "subscription_status",
     "billing_hold",
