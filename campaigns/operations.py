@@ -44,6 +44,7 @@ from campaigns import panels, repairs
 from campaigns.actions import TEST_KEY_PREFIX
 from campaigns.automations import birthday
 from campaigns.models import STARTABLE_STATUSES, AutomationRule, Campaign
+from campaigns.signup import signing_up
 from contacts.contact_page import ContactPanel, contact_panels
 from contacts.lookup import possible_numbers_in_countries_of_stores
 from messaging.models import DirectMessage
@@ -54,6 +55,7 @@ from messaging.statuses import COUNTED_STATUSES
 EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
 
 ROWS_FOUND = 5
+MARKED_AS_USED = "accountability: who marked an offer as used"
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -88,6 +90,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     )
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
     yield RecurringJob("automation_rules", "birthday", "campaigns.tasks.run_rules", interval=60)
+    yield RecurringJob("signups", "birthday", signing_up.APPLY, interval=60)
 
 
 def _message_metrics() -> Iterator[Metric]:
@@ -145,6 +148,7 @@ registry.home_panels.register(
 )
 registry.store_panels.register(
     StorePanel("links", "campaigns/panels/store_links.html", panels.empty_store_links_context, 30),
+    StorePanel("sign-up", "campaigns/panels/store_signup.html", panels.store_signup_context, 40),
     StorePanel(
         "automations",
         "campaigns/panels/store_automations.html",
@@ -163,11 +167,20 @@ registry.repairs.register(
     Repair("campaigns_started", repairs.enqueue_start_of_due_campaigns),
     Repair("cancellings_finished", repairs.cancel_unsent_batches_and_count_campaigns),
     Repair("campaigns_repaired", repairs.repair_stuck_campaigns),
+    Repair("signups_enqueued", signing_up.count_waiting_signups_and_enqueue_job),
 )
 registry.operator_models.register(
     OperatorModels(
         "campaigns",
-        ("campaign", "automation", "automationrule", "nfctag", "segment"),
+        (
+            "campaign",
+            "automation",
+            "automationrule",
+            "nfctag",
+            "redemption",
+            "segment",
+            "signuppage",
+        ),
         ("send_service",),
     )
 )
@@ -206,12 +219,24 @@ registry.personal_data.register(
     ),
     PersonalData(
         "campaigns.NfcScan",
-        ("contact", "ip_address", "user_agent", "device_type", "created_at"),
-        "counting touches of a tag, without those of programs",
+        ("contact", "status", "ip_address", "user_agent", "device_type", "created_at"),
+        "counting openings of a tag's page, without those of programs",
         FOR_RETENTION_DAYS,
-        categories="address, browser, device and time of a touch",
+        categories="address, browser, device, time and result of an opening",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source="the visitor's browser",
+        found_by=by_contact("contact"),
+        on_erasure=OnErasure.EMPTY,
+        shown_with=("tag__label",),
+    ),
+    PersonalData(
+        "campaigns.PublicSignupEvent",
+        ("contact", "outcome", "ip_address", "user_agent", "meta", "created_at"),
+        "signing up from a store's page, and proof of it",
+        f"{FOR_RETENTION_DAYS}; number, name and birthday until it is applied",
+        categories="time, address and browser of a sign-up; number, name and birthday as typed",
+        legal_ground=LegalGround.CONSENT,
+        source="the visitor, who typed it, and the visitor's browser",
         found_by=by_contact("contact"),
         on_erasure=OnErasure.EMPTY,
         shown_with=("tag__label",),
@@ -236,7 +261,7 @@ registry.personal_data.register(
             FOR_RETENTION_DAYS,
             categories="redemption, with address and browser",
             legal_ground=LegalGround.CUSTOMER_CONTRACT,
-            source="the store's till",
+            source="the store's till; the customer at a tag",
             found_by=by_contact("message__contact"),
             on_erasure=OnErasure.EMPTY,
         )
@@ -276,6 +301,11 @@ registry.personal_data.register(
                 "messages before and after events of customers",
             ),
             ("campaigns.NfcTag", ("label",), "telling a store's tags apart"),
+            (
+                "campaigns.SignupPage",
+                ("display_name", "headline_en", "headline_el", "blurb_en", "blurb_el"),
+                "what a store's public pages say",
+            ),
         )
     ),
     *(
@@ -294,6 +324,8 @@ registry.personal_data.register(
         )
         for model, fields, purpose in (
             ("campaigns.Campaign", ("created_by",), "accountability: who made a campaign"),
+            ("campaigns.Redemption", ("redeemed_by",), MARKED_AS_USED),
+            ("campaigns.AutomationRedemption", ("redeemed_by",), MARKED_AS_USED),
             (
                 "campaigns.ServiceConfirmation",
                 ("asked_by", "confirmed_by", "asked_at", "confirmed_at"),
@@ -351,8 +383,21 @@ registry.no_personal_data.register(
     ),
     NoPersonalData(
         "campaigns.NfcTag",
-        ("public_id", "created_at", "is_active"),
-        "a random code, time and state of a tag",
+        ("public_id", "type", "created_at", "is_active"),
+        "a random code, kind, time and state of a tag",
+    ),
+    NoPersonalData(
+        "campaigns.SignupPage",
+        ("primary_color", "asks_name", "asks_birthday", "created_at", "updated_at"),
+        "settings of a store's public pages",
+    ),
+    NoPersonalData(
+        "campaigns.RetailAsset",
+        ("mime_type", "byte_size", "data", "created_at"),
+        "a logo, which the store shows to everybody",
+    ),
+    NoPersonalData(
+        "campaigns.PublicSignupEvent", ("idempotency_key",), "a random number of a form"
     ),
     NoPersonalData(
         "campaigns.AutomationRule",
@@ -423,8 +468,14 @@ registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "More", "Offer views", "visibility", "campaigns.offerviewevent", 440
     ),
-    SidebarLink.to_admin_changelist("More", "NFC tags", "nfc", "campaigns.nfctag", 450),
-    SidebarLink.to_admin_changelist("More", "NFC scans", "contactless", "campaigns.nfcscan", 460),
+    SidebarLink.to_admin_changelist(
+        "More", "QR codes and NFC tags", "nfc", "campaigns.nfctag", 450
+    ),
+    SidebarLink.to_admin_changelist("More", "Scans", "contactless", "campaigns.nfcscan", 460),
+    SidebarLink.to_admin_changelist("More", "Sign-up pages", "web", "campaigns.signuppage", 462),
+    SidebarLink.to_admin_changelist(
+        "More", "Sign-ups", "person_add", "campaigns.publicsignupevent", 464
+    ),
     SidebarLink.to_admin_changelist(
         "More", "Conversions", "shopping_bag", "campaigns.conversionevent", 470
     ),

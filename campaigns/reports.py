@@ -19,7 +19,7 @@ from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import rows
 from astronote.common.store_clock import show_time
 from astronote.models import User
-from campaigns.models import Campaign, CampaignMessage, CampaignStatus
+from campaigns.models import Campaign, CampaignMessage, CampaignStatus, Redemption
 from campaigns.not_reached import SKIPPED_FOR_NOW
 from messaging.batch_queue import HELD
 from messaging.models import Batch, CreditTransaction, SendingStop, ShortLink, Tally
@@ -69,6 +69,7 @@ class CampaignReport(NamedTuple):
     opted_out: int
     clicks: int
     people_who_clicked: int
+    redemptions: int
     credits: int
     delivery_rate: float | None
     delivery_seconds: dict[int, float]
@@ -84,6 +85,7 @@ class CampaignReport(NamedTuple):
             "opted_out": self.opted_out,
             "clicks": self.clicks,
             "people_who_clicked": self.people_who_clicked,
+            "redemptions": self.redemptions,
             "credits": self.credits,
             "delivery_rate": self.delivery_rate and round(self.delivery_rate, 4),
             "seconds_to_delivery": {
@@ -112,6 +114,9 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
     links = shared_link_clicks_by_target(campaign)
     batches = Batch.objects.filter(kind=kind, source_id=campaign.pk)
     debits = CreditTransaction.objects.filter(batch__in=batches, type=TransactionType.DEBIT)
+    redemptions = Redemption.objects.filter(
+        owner=campaign.owner_id, message__campaign=campaign
+    ).count()
     slots = [
         CampaignSlot(slot, *(counts[event] for event in (*CHART_EVENTS, CLICKS)))
         for slot, counts in sorted(events_by_slot.items())
@@ -126,6 +131,7 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
         clicks=clicks + sum(count for _, count in links),
         shared_links=links,
         people_who_clicked=people_who_clicked,
+        redemptions=redemptions,
         credits=debits.aggregate(charged=Sum("amount"))["charged"] or 0,
         delivery_rate=delivered / accepted if accepted else None,
         delivery_seconds=delivery_seconds_by_percentile(details_by_event[TallyEvent.DELIVERED]),

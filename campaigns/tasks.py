@@ -8,6 +8,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.operations import watchdog
 from campaigns import actions, enqueue, schedule
 from campaigns.automations import birthday, rules, welcome
+from campaigns.signup import signing_up
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,14 @@ def run_welcomes() -> dict[str, int]:
 def run_rules() -> dict[str, int]:
     """Queue birthday: send the messages of automation rules that are due."""
     return rules.enqueue_rule_messages()
+
+
+def apply_signups() -> dict[str, int]:
+    """Queue birthday: apply the sign-ups that wait."""
+    counts = signing_up.apply_waiting_signups()
+    if counts:
+        log.info("sign-ups: %s", counts)
+    return counts
 
 
 def run_watchdog() -> dict[str, int]:

@@ -8,6 +8,7 @@ from campaigns.admin import (
     lists,
     messages,
     segments,
+    signup,
     templates,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "lists",
     "messages",
     "segments",
+    "signup",
     "templates",
 ]

@@ -112,7 +112,7 @@ def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> lis
         "messages": campaign.total, "queued": campaign.queued, "accepted by Mitto": report.accepted,
         "delivered": report.delivered, "failed": campaign.failed, "skipped": campaign.skipped,
         "unknown": campaign.unknown, "clicks": report.clicks, "opted out": report.opted_out,
-        "credits": report.credits,
+        "offers used": report.redemptions, "credits": report.credits,
     }  # fmt: skip
     return [
         *((name, intcomma(count)) for name, count in counts.items()),

@@ -59,6 +59,7 @@ def test_everything_recurs_as_often_as_it_must_by_default(settings):
         "birthday": ("birthday", "campaigns.tasks.run_birthdays", "*/15 * * * *"),
         "welcome": ("birthday", "campaigns.tasks.run_welcomes", MINUTE),
         "automation_rules": ("birthday", "campaigns.tasks.run_rules", MINUTE),
+        "signups": ("birthday", "campaigns.tasks.apply_signups", MINUTE),
         "opt_in_requests": ("birthday", "messaging.tasks.send_opt_in_requests", MINUTE),
         "import_files": ("contact_import", "contacts.tasks.delete_expired_import_files", HOUR),
         "pii_retention": ("pii_retention", "compliance.tasks.run_pii_retention", "0 2 * * *"),

@@ -25,6 +25,7 @@ from campaigns.models import (
     Campaign,
     CampaignMessage,
     NfcTag,
+    SignupPage,
 )
 from contacts.models import Contact, CustomerEvent
 from messaging import replies, sending
@@ -176,6 +177,7 @@ def rows_of_every_kind(store, sandbox):
     replies.store_replies_and_enqueue_job([{"from": message.to, "text": "wrong number"}])
     replies.wait_and_apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
+    SignupPage.objects.create(owner=store)
     Group.objects.get_or_create(name="viewer")
 
 

@@ -20,7 +20,11 @@ from campaigns.models import (
     AutomationRule,
     AutomationSend,
     CampaignMessage,
+    NfcScan,
     NfcTag,
+    PublicSignupEvent,
+    Redemption,
+    SignupPage,
 )
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
@@ -72,7 +76,13 @@ def fill_installation() -> User:
         scheduled_for=timezone.now(),
     )  # fmt: skip
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
-    NfcTag.objects.create(owner=store, label="Door")
+    tag = NfcTag.objects.create(owner=store, label="Door")
+    NfcScan.objects.create(owner=store, tag=tag, status="submitted", contact=contact)
+    SignupPage.objects.create(owner=store, primary_color="#ffcc00")
+    PublicSignupEvent.objects.create(
+        owner=store, tag=tag, contact=contact, outcome="subscribed", idempotency_key="form"
+    )
+    Redemption.objects.create(owner=store, message=sent[2])
     audit.write_entry("pause", draft, by="watchdog")
     uploaded = lifecycle.create_import(store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"])
     planning.plan_import_and_store_plan(uploaded)
