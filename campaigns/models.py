@@ -866,15 +866,39 @@ class OfferViewEvent(models.Model):
 
 
 class ConversionEvent(models.Model):
-    """A customer of a campaign bought something in the shop."""
+    """A purchase after a campaign's message; written by `conversions.py`, once for each purchase.
+
+    Without a constraint on the purchase: it goes with its contact, and its value stays as a figure.
+    """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     contact = models.ForeignKey(Contact, models.CASCADE)
     campaign = models.ForeignKey(Campaign, models.SET_NULL, null=True, blank=True)
     campaign_message = models.ForeignKey(CampaignMessage, models.SET_NULL, null=True, blank=True)
-    nfc_tag = models.ForeignKey(NfcTag, models.CASCADE)
+    nfc_tag = models.ForeignKey(NfcTag, models.CASCADE, null=True, blank=True)
+    customer_event = models.ForeignKey(
+        CustomerEvent,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+        verbose_name="purchase",
+    )
+    value = models.DecimalField(
+        max_digits=11, decimal_places=2, null=True, blank=True, help_text="of the purchase"
+    )
     metadata = models.JSONField(null=True, blank=True)
     occurred_at = models.DateTimeField("at", db_default=Now(), db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer_event"],
+                name="conversionevent_once_per_purchase",
+                condition=Q(customer_event__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"conversion {self.pk}"

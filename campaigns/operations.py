@@ -91,6 +91,15 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
     yield RecurringJob("automation_rules", "birthday", "campaigns.tasks.run_rules", interval=60)
     yield RecurringJob("signups", "birthday", signing_up.APPLY, interval=60)
+    yield RecurringJob(
+        "conversions", "birthday", "campaigns.tasks.attribute_recent_purchases", interval=600
+    )
+    yield RecurringJob(
+        "conversions_of_month",
+        "birthday",
+        "campaigns.tasks.attribute_purchases_of_month",
+        cron="20 2 * * *",
+    )
 
 
 def _message_metrics() -> Iterator[Metric]:
@@ -243,7 +252,7 @@ registry.personal_data.register(
     ),
     PersonalData(
         "campaigns.ConversionEvent",
-        ("contact", "metadata", "occurred_at"),
+        ("contact", "value", "metadata", "occurred_at"),
         "what led to a purchase",
         f"{UNTIL_CONTACT_RETENTION}; number, address and browser {FOR_RETENTION_DAYS}",
         categories="purchase, with number, address and browser",

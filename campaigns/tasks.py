@@ -6,7 +6,7 @@ import logging
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.operations import watchdog
-from campaigns import actions, enqueue, schedule
+from campaigns import actions, conversions, enqueue, schedule
 from campaigns.automations import birthday, rules, welcome
 from campaigns.signup import signing_up
 
@@ -53,6 +53,16 @@ def apply_signups() -> dict[str, int]:
     if counts:
         log.info("sign-ups: %s", counts)
     return counts
+
+
+def attribute_recent_purchases() -> dict[str, int]:
+    """Queue birthday: attribute the purchases that were recorded or changed in the last hours."""
+    return conversions.attribute_changed_purchases(conversions.RECENT)
+
+
+def attribute_purchases_of_month() -> dict[str, int]:
+    """Queue birthday: attribute the purchases that were recorded or changed in the last month."""
+    return conversions.attribute_changed_purchases(conversions.MONTH)
 
 
 def run_watchdog() -> dict[str, int]:

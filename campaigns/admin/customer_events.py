@@ -30,7 +30,8 @@ class OfferViewEventAdmin(ReadOnlyAdmin):
 
 @admin.register(ConversionEvent)
 class ConversionEventAdmin(ReadOnlyAdmin):
-    list_display = ["id", "owner", "campaign", "occurred_at"]
+    empty_hint = "A purchase within a week after a campaign's message; jobs find them."
+    list_display = ["id", "owner", "campaign", "value", "occurred_at"]
     list_select_related = ["owner", "campaign"]
 
 

@@ -112,10 +112,14 @@ def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> lis
         "messages": campaign.total, "queued": campaign.queued, "accepted by Mitto": report.accepted,
         "delivered": report.delivered, "failed": campaign.failed, "skipped": campaign.skipped,
         "unknown": campaign.unknown, "clicks": report.clicks, "opted out": report.opted_out,
-        "offers used": report.redemptions, "credits": report.credits,
+        "offers used": report.redemptions, "purchases": report.conversions,
+        "credits": report.credits,
     }  # fmt: skip
+    per_message = report.revenue_per_message
     return [
         *((name, intcomma(count)) for name, count in counts.items()),
+        ("value of the purchases", f"{report.revenue:,.2f}"),
+        ("value per message", "–" if per_message is None else f"{per_message:,.2f}"),
         ("delivered of all messages", _percentage(report.delivered, campaign.total)),
         ("delivered of the accepted", _percentage(report.delivered, report.accepted)),
         *(
