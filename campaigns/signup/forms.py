@@ -154,6 +154,6 @@ def _birthday_problem(text: str, store: User, now: datetime) -> str:
         born = date.fromisoformat(text)
     except ValueError:
         return "bad_birthday"
-    if not years_before(today, MAX_AGE) <= born <= today or len(text) != len("1990-05-17"):
+    if not years_before(today, MAX_AGE) <= born <= today or text != born.isoformat():
         return "bad_birthday"
     return "too_young" if born > years_before(today, ADULT_AGE) else ""

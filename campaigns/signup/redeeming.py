@@ -106,7 +106,7 @@ def redeem(
     """
     model = Redemption if isinstance(offer.message, CampaignMessage) else AutomationRedemption
     redemption, is_new = model.objects.get_or_create(
-        message=offer.message,
+        message_id=offer.message.pk,
         defaults={
             "owner_id": offer.message.owner_id,
             "redeemed_by": by if isinstance(by, User) else None,

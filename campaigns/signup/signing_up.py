@@ -1,6 +1,7 @@
-"""Signing up from a store's page: what was sent is written first, and applied at once or by a job.
+"""Signing up from a store's page: a request writes what was sent, and a job applies it.
 
-Nobody waits in a request: what a lock is in the way of is left to the job (rules.md#sign-up).
+So a request waits for nothing, and takes as long for a number that the store knows as for another
+(rules.md#sign-up).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from astronote.common.locks import transaction_that_waits_for_no_lock
 from astronote.common.sql import rows
 from astronote.queues import jobs
 from campaigns.signup.forms import Entry, FormSign
@@ -75,10 +75,10 @@ COUNT_LAST_HOUR = """
 """
 
 
-def store_unapplied_signup_once(
+def store_signup_once_and_enqueue_job(
     tag: NfcTag, sign: FormSign, entry: Entry, question: Question, language: str, visitor: Visitor
 ) -> PublicSignupEvent | None:
-    """Write a sign-up, to be applied.
+    """Write a sign-up, and enqueue the job that applies it.
 
     Args:
         tag: whose page it was sent from.
@@ -94,6 +94,7 @@ def store_unapplied_signup_once(
     try:
         with transaction.atomic():
             mark_scan_submitted(tag, sign.scan_id)
+            jobs.enqueue_on_commit(QUEUE, APPLY)
             return PublicSignupEvent.objects.create(
                 owner_id=tag.owner_id,
                 tag=tag,
@@ -118,16 +119,6 @@ def mark_scan_submitted(tag: NfcTag, scan_id: int | None) -> None:
     """Count that somebody who opened the page of a tag did what it is for."""
     if scan_id is not None:
         NfcScan.objects.filter(pk=scan_id, tag=tag).update(status=NfcScanStatus.SUBMITTED)
-
-
-def apply_at_once_or_enqueue_job(signup: PublicSignupEvent) -> None:
-    """Apply a sign-up if no lock has to be waited for; else a job does."""
-    try:
-        with transaction_that_waits_for_no_lock():
-            _apply_if_waiting(signup.pk)
-    except Exception as error:  # noqa: BLE001 - it is written, and the job tells what is wrong
-        log.info("sign-up %s is left to the job: %s", signup.pk, type(error).__name__)
-        jobs.enqueue_on_commit(QUEUE, APPLY)
 
 
 def apply_waiting_signups() -> dict[str, int]:

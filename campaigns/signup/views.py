@@ -159,7 +159,8 @@ class _Page:
         """Whether the body may be read."""
         length = self.request.META.get("CONTENT_LENGTH") or "0"
         is_short = length.isdecimal() and int(length) <= forms.MAX_BODY_BYTES
-        return is_short and self.request.content_type == FORM_TYPE
+        charset = (self.request.content_params or {}).get("charset", "utf-8").lower()
+        return is_short and self.request.content_type == FORM_TYPE and charset == "utf-8"
 
     def redeem(self) -> HttpResponse:
         """Mark the offer as used whose code was sent.
@@ -200,12 +201,11 @@ class _Page:
             return self.show_form(scan_id, typed=typed, notice="send_again")
         if signing_up.are_there_too_many_signups(self.tag.owner_id, self.visitor):
             return self.show_form(scan_id, typed=typed, notice="too_many", status=429)
-        signup = signing_up.store_unapplied_signup_once(
+        signup = signing_up.store_signup_once_and_enqueue_job(
             self.tag, sign, entry, self.question, self.language, self.visitor
         )
         if signup is None:
             return self.show_form(None, typed=typed, notice="send_again")
-        signing_up.apply_at_once_or_enqueue_job(signup)
         return HttpResponseRedirect(
             f"/j/{self.tag.public_id}?lang={self.language}&done=1", headers=PAGE_HEADERS
         )

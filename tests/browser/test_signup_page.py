@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.models import CampaignMessage, NfcTag, Redemption, SignupPage
-from campaigns.signup import branding, forms
+from campaigns.signup import branding, forms, signing_up
 from contacts.models import Contact
 from messaging.links import short_url
 from tests.campaigns.test_signup import PNG
@@ -67,6 +67,7 @@ def test_a_customer_signs_up_on_a_phone(browser, store, mode, monkeypatch):
     browser.click("Εγγραφή")
     browser.wait_for("Ευχαριστούμε")
     photograph(browser, f"thanks_el_{mode}")
+    signing_up.apply_waiting_signups()
     contact = Contact.objects.get()
     assert contact.is_subscribed and contact.first_name == "Μαρία"
     assert f"{contact.birthday}" == "1990-05-17"
