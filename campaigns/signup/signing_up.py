@@ -33,7 +33,7 @@ from messaging.opt_in_requests import ask_by_waiting_request_if_allowed
 log = logging.getLogger(__name__)
 
 SOURCE = "signup_page"
-MAX_PER_STORE_AND_HOUR, MAX_PER_ADDRESS_AND_HOUR = 300, 30
+MAX_PER_STORE_AND_HOUR, MAX_PER_ADDRESS_AND_HOUR = 300, 60
 # What of `meta` stays when a sign-up was applied.
 KEPT_META = ("scan",)
 QUEUE, APPLY, ASK = (

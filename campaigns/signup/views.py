@@ -37,7 +37,7 @@ from messaging.codes import leading_code_or_empty
 
 LOGO_SECONDS = 3600
 SCAN_SALT = "campaigns.signup.scan"
-MAX_SCANS_PER_ADDRESS_AND_HOUR = 60
+MAX_SCANS_PER_ADDRESS_AND_HOUR = 120
 FORM_TYPE = "application/x-www-form-urlencoded"
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self' 'nonce-{nonce}'; img-src 'self'; form-action 'self';"

@@ -3,14 +3,18 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
+from io import StringIO
 from urllib.parse import urlencode
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
+from astronote.models import AuditEntry, User
 from campaigns.models import NfcScan, NfcTag, PublicSignupEvent, RetailAsset, SignupPage
 from campaigns.signup import branding, forms, signing_up, views
 from contacts.consent import change_consent
@@ -402,3 +406,64 @@ def test_the_limit_reads_an_index(tag):
         plan = str(cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
     assert "created_at" in plan and "Seq Scan" not in plan
+
+
+def test_a_command_makes_tags_and_changes_the_page(store, tmp_path):
+    logo, code, output = tmp_path / "logo.png", tmp_path / "code.svg", StringIO()
+    logo.write_bytes(PNG)
+    call_command("signup", "add-tag", store.email, "--label", "Door", stdout=output)
+    tag = NfcTag.objects.get()
+    call_command(
+        "signup", "page", store.email, "--display-name", "Café Anna", "--logo", str(logo),
+        "--primary-color", "#ffcc00", stdout=output,
+    )  # fmt: skip
+    call_command("signup", "off", store.email, "--tag", str(tag.pk), stdout=output)
+    call_command("signup", "qr", store.email, "--tag", str(tag.pk), "--file", str(code))
+    assert "<svg" in code.read_text()
+    page, tag = SignupPage.objects.get(), NfcTag.objects.get()
+    assert (page.display_name, page.primary_color, tag.is_active) == ("Café Anna", "#ffcc00", False)
+    assert RetailAsset.objects.get().byte_size == len(PNG)
+    assert tag.public_id in output.getvalue()
+    actions = AuditEntry.objects.filter(owner=store).values_list("action", flat=True)
+    assert {"added", "changed", "logo changed", "switched off"} <= set(actions)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["page", "--primary-color", "red;}"],
+        ["page", "--logo", "/nowhere.png"],
+        ["on", "--tag", "7"],
+        ["add-tag"],
+        ["add-tag", "--label", "Till", "--campaign", "7"],
+    ],
+)
+def test_a_command_says_what_is_wrong(store, options):
+    action, *others = options
+    with pytest.raises(CommandError):
+        call_command("signup", action, store.email, *others, stdout=StringIO())
+    assert not NfcTag.objects.exists() and not SignupPage.objects.exists()
+
+
+def test_an_operator_makes_a_page_with_a_logo_and_a_tag_with_its_code(client, store):
+    call_command("create_operator", "o@example.com", role="operator", password="a-long-one-2")
+    client.force_login(User.objects.get(email="o@example.com"))
+    add = "/admin/campaigns/signuppage/add/"
+    form = {"owner": store.pk, "primary_color": "#ffcc00", "display_name": "Café Anna"}
+    refused = client.post(add, form | {"logo": SimpleUploadedFile("logo.png", SVG)})
+    assert "no PNG or JPEG picture" in refused.text and not SignupPage.objects.exists()
+    client.post(add, form | {"logo": SimpleUploadedFile("evil.svg", PNG)})
+    page = SignupPage.objects.get()
+    assert RetailAsset.objects.get().mime_type == "image/png"
+    change = f"/admin/campaigns/signuppage/{page.pk}/change/"
+    assert "data:image/png;base64," in client.get(change).text
+    client.post(change, form | {"removes_logo": "on"})
+    assert not RetailAsset.objects.exists()
+    tag_form = {"owner": store.pk, "label": "Door", "type": "opt_in", "is_active": "on"}
+    client.post("/admin/campaigns/nfctag/add/", tag_form)
+    tag = NfcTag.objects.get()
+    shown = client.get(f"/admin/campaigns/nfctag/{tag.pk}/change/").text
+    assert f"/j/{tag.public_id}" in shown and "data:image/svg" in shown
+    file = client.get(f"/admin/campaigns/nfctag/{tag.pk}/qr.svg")
+    assert file["Content-Disposition"].startswith("attachment") and b"<svg" in file.content
+    assert f"/j/{tag.public_id}" in client.get(f"/admin/astronote/user/{store.pk}/change/").text
