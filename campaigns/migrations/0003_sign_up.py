@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='nfctag',
-            options={'verbose_name': 'tag', 'verbose_name_plural': 'QR codes and NFC tags'},
+            options={'verbose_name': 'shop tag', 'verbose_name_plural': 'QR codes and NFC tags'},
         ),
         migrations.AddField(
             model_name='nfcscan',

@@ -44,12 +44,10 @@ class FormSign(NamedTuple):
     Args:
         key: of this form alone; it makes one sign-up at most.
         scan_id: the scan that showed the form, None if it was not counted.
-        asked: a digest of what the form asks the visitor to agree to.
     """
 
     key: str
     scan_id: int | None
-    asked: str
 
 
 def sign_form(tag: NfcTag, scan_id: int | None, question: Question) -> str:
@@ -68,7 +66,7 @@ def read_sign_or_none(text: str, tag: NfcTag, question: Question) -> FormSign | 
     is_timely = MIN_SECONDS <= time.time() - shown_at <= MAX_SECONDS
     if tag_id != tag.pk or not is_timely or asked != _digest(question):
         return None
-    return FormSign(key, scan_id, asked)
+    return FormSign(key, scan_id)
 
 
 def _digest(question: Question) -> str:

@@ -76,7 +76,7 @@ class NfcTag(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name, verbose_name_plural = "tag", "QR codes and NFC tags"
+        verbose_name, verbose_name_plural = "shop tag", "QR codes and NFC tags"
         constraints = [choice_constraint("type", NfcTagType, "nfctag_type_known")]
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
+from django.utils.crypto import salted_hmac
 
 from astronote.common.sql import rows
 from astronote.queues import jobs
@@ -34,8 +35,8 @@ log = logging.getLogger(__name__)
 
 SOURCE = "signup_page"
 MAX_PER_STORE_AND_HOUR, MAX_PER_ADDRESS_AND_HOUR = 300, 60
-# What of `meta` stays when a sign-up was applied.
-KEPT_META = ("scan",)
+# What of `meta` stays when a sign-up was applied: its scan, and what tells a second press of it.
+KEPT_META = ("scan", "press")
 QUEUE, APPLY, ASK = (
     "birthday",
     "campaigns.tasks.apply_signups",
@@ -91,6 +92,7 @@ def store_signup_once_and_enqueue_job(
     Returns:
         The sign-up; that of before if the same was sent twice; None if the form has made another.
     """
+    press = salted_hmac(SOURCE, sign.key + entry.phone, algorithm="sha256").hexdigest()
     try:
         with transaction.atomic():
             mark_scan_submitted(tag, sign.scan_id)
@@ -106,13 +108,12 @@ def store_signup_once_and_enqueue_job(
                     **question._asdict(),
                     "language": language,
                     "scan": sign.scan_id,
+                    "press": press,
                 },
             )
     except IntegrityError:
-        same_form = PublicSignupEvent.objects.select_related("contact")
-        before = same_form.get(idempotency_key=sign.key)
-        known = before.contact.phone if before.contact else (before.meta or {}).get("phone")
-        return before if known == entry.phone else None
+        before = PublicSignupEvent.objects.get(idempotency_key=sign.key)
+        return before if (before.meta or {}).get("press") == press else None
 
 
 def mark_scan_submitted(tag: NfcTag, scan_id: int | None) -> None:

@@ -226,6 +226,15 @@ def test_a_form_makes_one_sign_up_however_often_it_is_sent(client, tag):
     assert Contact.objects.count() == PublicSignupEvent.objects.count() == 1
 
 
+def test_a_second_press_is_answered_alike_for_a_number_that_said_no(client, tag):
+    Suppression.objects.create(phone_hash=phone_hash(PHONE), reason="list")
+    fields = fields_of(visit(client, tag))
+    assert send(client, tag, fields).status_code == 302
+    assert signing_up.apply_waiting_signups() == {"opted_out": 1}
+    assert send(client, tag, fields).status_code == 302
+    assert PHONE[3:] not in str(PublicSignupEvent.objects.get().meta)
+
+
 def test_a_visitor_and_a_store_have_limits_an_hour(client, tag, monkeypatch):
     monkeypatch.setattr(signing_up, "MAX_PER_ADDRESS_AND_HOUR", 2)
     for last in "12":
