@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -42,10 +43,9 @@ class RedemptionResult(StrEnum):
 
 
 class Offer(NamedTuple):
-    """A message whose offer can be used, and its redemption if it was."""
+    """A message whose offer can be used, or was."""
 
     message: CampaignMessage | AutomationMessage
-    redemption: Redemption | AutomationRedemption | None
 
     @property
     def name(self) -> str:
@@ -82,13 +82,11 @@ def find_offer(owner_id: int, text: str, campaign_id: int | None = None) -> Offe
     if of_campaign is not None:
         if campaign_id not in (None, of_campaign.campaign_id):
             return None
-        return Offer(of_campaign, Redemption.objects.filter(message=of_campaign).first())
+        return Offer(of_campaign)
     if campaign_id is not None:
         return None
     automatic = AutomationMessage.objects.filter(**sent).select_related("automation").first()
-    if automatic is None:
-        return None
-    return Offer(automatic, AutomationRedemption.objects.filter(message=automatic).first())
+    return Offer(automatic) if automatic else None
 
 
 def redeem(
@@ -105,18 +103,19 @@ def redeem(
         What came of it, and the one redemption of the offer.
     """
     model = Redemption if isinstance(offer.message, CampaignMessage) else AutomationRedemption
-    redemption, is_new = model.objects.get_or_create(
-        message_id=offer.message.pk,
-        defaults={
-            "owner_id": offer.message.owner_id,
-            "redeemed_by": by if isinstance(by, User) else None,
-            "evidence_json": dict(evidence or {}) or None,
-        },
-    )
-    if not is_new:
-        return RedemptionResult.USED_BEFORE, redemption
-    redemption.refresh_from_db()  # the time is the database's
-    audit.write_entry("offer redeemed", redemption, by=by)
+    with transaction.atomic():
+        redemption, is_new = model.objects.get_or_create(
+            message_id=offer.message.pk,
+            defaults={
+                "owner_id": offer.message.owner_id,
+                "redeemed_by": by if isinstance(by, User) else None,
+                "evidence_json": dict(evidence or {}) or None,
+            },
+        )
+        if not is_new:
+            return RedemptionResult.USED_BEFORE, redemption
+        redemption.refresh_from_db()  # the time is the database's
+        audit.write_entry("offer redeemed", redemption, by=by)
     return RedemptionResult.USED_NOW, redemption
 
 
