@@ -40,6 +40,7 @@ def attribute_changed_purchases(within: timedelta) -> dict[str, int]:
                 [(written, deleted, campaign_ids)] = rows(ATTRIBUTE_PURCHASES, parameters)
                 counts.update(written=written, deleted=deleted)
                 if written or deleted:
+                    execute(LOCK_CAMPAIGNS, [campaign_ids])
                     execute(COUNT_CONVERSIONS, [campaign_ids])
         return dict(counts)
 
@@ -101,12 +102,16 @@ ATTRIBUTE_PURCHASES = """
         ARRAY(SELECT campaign_id FROM before WHERE campaign_id IS NOT NULL
             UNION SELECT campaign_id FROM written)
 """
+# By id, as whoever counts outcomes does.
+LOCK_CAMPAIGNS = """
+    SELECT FROM campaigns_campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+"""
 COUNT_CONVERSIONS = """
     UPDATE campaigns_campaign campaign SET conversions = counted.conversions
     FROM (
         SELECT chosen.id, count(c.id) AS conversions
         FROM unnest(%s::bigint[]) AS chosen (id)
         LEFT JOIN campaigns_conversionevent c ON c.campaign_id = chosen.id
-        GROUP BY chosen.id ORDER BY chosen.id) AS counted
+        GROUP BY chosen.id) AS counted
     WHERE campaign.id = counted.id AND campaign.conversions <> counted.conversions
 """
