@@ -12,7 +12,7 @@ from django.core.management import call_command, get_commands
 
 from astronote.models import AuditEntry, User
 from campaigns import enqueue
-from campaigns.models import Automation, Campaign
+from campaigns.models import Automation, Campaign, CampaignMessage
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport
 from messaging.models import CreditReservation, SendingStop, Wallet
@@ -71,6 +71,7 @@ COMMANDS = [
     ("campaign_status", ["DRAFT"], {}, ""),
     ("campaign_status", ["SENDING"], {"messages": True}, "messages exported"),
     ("campaign_status", ["SENDING"], {"csv": True}, "report exported"),
+    ("conversions", [], {}, "conversions attributed"),
     ("consent", ["opt-out", PHONE], {"store": "STORE"}, "opt-out recorded"),
     ("contact_import", ["start", "IMPORT"], {}, "import started"),
     ("contact_import", ["status", "IMPORT"], {}, ""),
@@ -100,6 +101,7 @@ COMMANDS = [
     ("person", ["restrict", PHONE], {"reason": "disputed"}, "restricted"),
     ("person", ["object", PHONE], {}, "objection"),
     ("person", ["erase", PHONE], {"yes": True}, "personal data erased"),
+    ("redeem", ["STORE", "CODE"], {}, "offer redeemed"),
     ("replies", ["list"], {}, ""),
     ("run_birthday", [], {}, "birthday run"),
     ("run_birthday", [], {"dry_run": True}, ""),
@@ -107,6 +109,10 @@ COMMANDS = [
     ("send_campaign", ["STORE"], {"name": "x", "text": "Hi", "list_name": "all"}, "start"),
     ("sending", ["status"], {}, ""),
     ("sending", ["go-on", "restored"], {}, "sending goes on"),
+    ("signup", ["tags", "STORE"], {}, ""),
+    ("signup", ["add-tag", "STORE"], {"label": "Door"}, "added"),
+    ("signup", ["page", "STORE"], {"display_name": "Anna's"}, "changed"),
+    ("signup", ["signups", "STORE"], {}, ""),
     ("store", ["STORE"], {}, ""),
     ("store", ["STORE"], {"set": ["company=New"]}, "store changed"),
     ("store_report", ["STORE"], {}, "report exported"),
@@ -143,8 +149,10 @@ def things(tmp_path):
     file.write_text("phone\n+306900000009\nnothing\n")
     made = lifecycle.create_import(store.pk, "a.csv", [b"phone\n+306900000008\n"])
     call_command("create_operator", "olga@example.com", role="operator", password=PASSWORD)
+    message = CampaignMessage.objects.filter(campaign=sending).first()
+    CampaignMessage.objects.filter(pk=message.pk).update(status="sent")
     return {"STORE": store.email, "DRAFT": str(draft.pk), "SENDING": str(sending.pk),
-            "FILE": file, "IMPORT": str(made.pk)}  # fmt: skip
+            "FILE": file, "IMPORT": str(made.pk), "CODE": message.tracking_id}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "arguments", "options", "entry"), COMMANDS)

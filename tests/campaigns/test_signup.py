@@ -474,5 +474,5 @@ def test_an_operator_makes_a_page_with_a_logo_and_a_tag_with_its_code(client, st
     shown = client.get(f"/admin/campaigns/nfctag/{tag.pk}/change/").text
     assert f"/j/{tag.public_id}" in shown and "data:image/svg" in shown
     file = client.get(f"/admin/campaigns/nfctag/{tag.pk}/qr.svg")
-    assert file["Content-Disposition"].startswith("attachment") and b"<svg" in file.content
+    assert file["Content-Type"] == "image/svg+xml" and b"<svg" in file.content
     assert f"/j/{tag.public_id}" in client.get(f"/admin/astronote/user/{store.pk}/change/").text

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.core.management.base import BaseCommand, CommandError
 
+from astronote.common import audit
 from campaigns.conversions import MONTH, attribute_changed_purchases
 
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         counts = attribute_changed_purchases(timedelta(days=days))
         if not counts:
             raise CommandError("a job does this now: wait for its end")
+        audit.write_entry("conversions attributed", by="command line", **counts)
         if options["json"]:
             self.stdout.write(json.dumps(counts))
         else:
