@@ -25,8 +25,11 @@ class Command(BaseCommand):
         counts = attribute_changed_purchases(timedelta(days=days))
         if not counts:
             raise CommandError("a job does this now: wait for its end")
-        audit.write_entry("conversions attributed", by="command line", **counts)
+        written, deleted = counts["written"], counts["deleted"]
+        audit.write_entry(
+            "conversions attributed", by="command line", written=written, deleted=deleted
+        )
         if options["json"]:
             self.stdout.write(json.dumps(counts))
         else:
-            self.stdout.write(f"{counts['written']:,} written, {counts['deleted']:,} deleted")
+            self.stdout.write(f"{written:,} written, {deleted:,} deleted")
