@@ -19,6 +19,30 @@ from astronote.common.fields import ComposedTextField
 from astronote.common.sql import database_now, execute, rows
 from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
 from campaigns.automations import daily
+from campaigns.signup.models import (
+    NfcScan as NfcScan,
+)
+from campaigns.signup.models import (
+    NfcScanStatus as NfcScanStatus,
+)
+from campaigns.signup.models import (
+    NfcTag as NfcTag,
+)
+from campaigns.signup.models import (
+    NfcTagType as NfcTagType,
+)
+from campaigns.signup.models import (
+    PublicSignupEvent as PublicSignupEvent,
+)
+from campaigns.signup.models import (
+    RetailAsset as RetailAsset,
+)
+from campaigns.signup.models import (
+    SignupOutcome as SignupOutcome,
+)
+from campaigns.signup.models import (
+    SignupPage as SignupPage,
+)
 from contacts.models import (
     Contact,
     CustomerEvent,
@@ -785,8 +809,17 @@ class Redemption(models.Model):
 
     message = models.OneToOneField(CampaignMessage, models.CASCADE, primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    evidence_json = models.JSONField(null=True, blank=True)
-    redeemed_at = models.DateTimeField(db_default=Now())
+    redeemed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        help_text="The operator; empty: the customer, at a tag.",
+    )
+    evidence_json = models.JSONField("proof", null=True, blank=True)
+    redeemed_at = models.DateTimeField("at", db_default=Now())
 
     def __str__(self) -> str:
         return f"redemption of message {self.message_id}"
@@ -797,8 +830,17 @@ class AutomationRedemption(models.Model):
 
     message = models.OneToOneField(AutomationMessage, models.CASCADE, primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    evidence_json = models.JSONField(null=True, blank=True)
-    redeemed_at = models.DateTimeField(db_default=Now())
+    redeemed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        help_text="The operator; empty: the customer, at a tag.",
+    )
+    evidence_json = models.JSONField("proof", null=True, blank=True)
+    redeemed_at = models.DateTimeField("at", db_default=Now())
 
     def __str__(self) -> str:
         return f"redemption of message {self.message_id}"
@@ -825,41 +867,6 @@ class OfferViewEvent(models.Model):
 
     def __str__(self) -> str:
         return f"visit {self.pk}"
-
-
-class NfcTag(models.Model):
-    """A tag in the shop that customers touch with their phone."""
-
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    public_id = models.CharField(max_length=64, unique=True)
-    campaign = models.ForeignKey(Campaign, models.SET_NULL, null=True, blank=True)
-    label = models.CharField(max_length=200)
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    class Meta:
-        verbose_name, verbose_name_plural = "NFC tag", "NFC tags"
-
-    def __str__(self) -> str:
-        return self.label
-
-
-class NfcScan(models.Model):
-    """One touch of a tag."""
-
-    tag = models.ForeignKey(NfcTag, models.CASCADE)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    contact = models.ForeignKey(Contact, models.SET_NULL, null=True, blank=True)
-    ip_address = models.CharField("IP address", max_length=45, null=True, blank=True)
-    user_agent = models.CharField(max_length=500, null=True, blank=True)
-    device_type = models.CharField(max_length=50, null=True, blank=True)
-    created_at = models.DateTimeField("at", db_default=Now(), db_index=True)
-
-    class Meta:
-        verbose_name, verbose_name_plural = "NFC scan", "NFC scans"
-
-    def __str__(self) -> str:
-        return f"scan {self.pk}"
 
 
 class ExportContent(models.TextChoices):
@@ -957,15 +964,39 @@ class ExportFileChunk(models.Model):
 
 
 class ConversionEvent(models.Model):
-    """A customer of a campaign bought something in the shop."""
+    """A purchase after a campaign's message; written by `conversions.py`, once for each purchase.
+
+    Without a constraint on the purchase: it goes with its contact, and its value stays as a figure.
+    """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     contact = models.ForeignKey(Contact, models.CASCADE)
     campaign = models.ForeignKey(Campaign, models.SET_NULL, null=True, blank=True)
     campaign_message = models.ForeignKey(CampaignMessage, models.SET_NULL, null=True, blank=True)
-    nfc_tag = models.ForeignKey(NfcTag, models.CASCADE)
+    nfc_tag = models.ForeignKey(NfcTag, models.CASCADE, null=True, blank=True)
+    customer_event = models.ForeignKey(
+        CustomerEvent,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+        verbose_name="purchase",
+    )
+    value = models.DecimalField(
+        max_digits=11, decimal_places=2, null=True, blank=True, help_text="of the purchase"
+    )
     metadata = models.JSONField(null=True, blank=True)
     occurred_at = models.DateTimeField("at", db_default=Now(), db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer_event"],
+                name="conversionevent_once_per_purchase",
+                condition=Q(customer_event__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"conversion {self.pk}"

@@ -46,6 +46,7 @@ from campaigns import exports, panels, repairs
 from campaigns.actions import TEST_KEY_PREFIX
 from campaigns.automations import birthday
 from campaigns.models import STARTABLE_STATUSES, AutomationRule, Campaign
+from campaigns.signup import signing_up
 from contacts.contact_page import ContactPanel, contact_panels
 from contacts.lookup import possible_numbers_in_countries_of_stores
 from messaging.models import DirectMessage
@@ -56,6 +57,7 @@ from messaging.statuses import COUNTED_STATUSES
 EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
 
 ROWS_FOUND = 5
+MARKED_AS_USED = "accountability: who marked an offer as used"
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -96,6 +98,16 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     )
     yield RecurringJob("welcome", "birthday", "campaigns.tasks.run_welcomes", interval=60)
     yield RecurringJob("automation_rules", "birthday", "campaigns.tasks.run_rules", interval=60)
+    yield RecurringJob("signups", "birthday", signing_up.APPLY, interval=60)
+    yield RecurringJob(
+        "conversions", "birthday", "campaigns.tasks.attribute_recent_purchases", interval=600
+    )
+    yield RecurringJob(
+        "conversions_of_month",
+        "birthday",
+        "campaigns.tasks.attribute_purchases_of_month",
+        cron="20 2 * * *",
+    )
 
 
 def _campaign_message_metrics_by_status() -> Iterator[Metric]:
@@ -156,6 +168,7 @@ registry.home_panels.register(
 )
 registry.store_panels.register(
     StorePanel("links", "campaigns/panels/store_links.html", panels.no_context_for_store_links, 30),
+    StorePanel("sign-up", "campaigns/panels/store_signup.html", panels.store_signup_context, 40),
     StorePanel(
         "automations",
         "campaigns/panels/store_automations.html",
@@ -177,11 +190,21 @@ registry.repairs.register(
     Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled_and_count_campaigns),
     Repair("exports_enqueued", exports.enqueue_pending_exports_if_queue_empty),
     Repair("campaigns_repaired", repairs.repair_or_count_stuck_sending_campaigns),
+    Repair("signups_enqueued", signing_up.count_waiting_signups_and_enqueue_job),
 )
 registry.operator_models.register(
     OperatorModels(
         "campaigns",
-        ("campaign", "automation", "automationrule", "exportrun", "nfctag", "segment"),
+        (
+            "campaign",
+            "automation",
+            "automationrule",
+            "exportrun",
+            "nfctag",
+            "redemption",
+            "segment",
+            "signuppage",
+        ),
         ("send_service",),
     )
 )
@@ -220,10 +243,10 @@ registry.personal_data.register(
     ),
     PersonalData(
         "campaigns.NfcScan",
-        ("contact", "ip_address", "user_agent", "device_type", "created_at"),
-        "counting touches of a tag, without those of programs",
+        ("contact", "status", "ip_address", "user_agent", "device_type", "created_at"),
+        "counting openings of a tag's page, without those of programs",
         FOR_RETENTION_DAYS,
-        categories="address, browser, device and time of a touch",
+        categories="address, browser, device, time and result of an opening",
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source="the visitor's browser",
         found_by=found_by_contact_id("contact"),
@@ -231,8 +254,20 @@ registry.personal_data.register(
         shown_with=("tag__label",),
     ),
     PersonalData(
+        "campaigns.PublicSignupEvent",
+        ("contact", "outcome", "ip_address", "user_agent", "meta", "created_at"),
+        "signing up from a store's page, and proof of it",
+        f"{FOR_RETENTION_DAYS}; number, name and birthday until it is applied",
+        categories="time, address and browser of a sign-up; number, name and birthday as typed",
+        legal_ground=LegalGround.CONSENT,
+        source="the visitor, who typed it, and the visitor's browser",
+        found_by=found_by_contact_id("contact"),
+        on_erasure=OnErasure.EMPTY,
+        shown_with=("tag__label",),
+    ),
+    PersonalData(
         "campaigns.ConversionEvent",
-        ("contact", "metadata", "occurred_at"),
+        ("contact", "value", "metadata", "occurred_at"),
         "what led to a purchase",
         f"{UNTIL_CONTACT_RETENTION}; number, address and browser {FOR_RETENTION_DAYS}",
         categories="purchase, with number, address and browser",
@@ -262,7 +297,7 @@ registry.personal_data.register(
             FOR_RETENTION_DAYS,
             categories="redemption, with address and browser",
             legal_ground=LegalGround.CUSTOMER_CONTRACT,
-            source="the store's till",
+            source="the store's till; the customer at a tag",
             found_by=found_by_contact_id("message__contact"),
             on_erasure=OnErasure.EMPTY,
         )
@@ -302,6 +337,11 @@ registry.personal_data.register(
                 "messages before and after events of customers",
             ),
             ("campaigns.NfcTag", ("label",), "telling a store's tags apart"),
+            (
+                "campaigns.SignupPage",
+                ("display_name", "headline_en", "headline_el", "blurb_en", "blurb_el"),
+                "what a store's public pages say",
+            ),
         )
     ),
     *(
@@ -320,6 +360,8 @@ registry.personal_data.register(
         )
         for model, fields, purpose in (
             ("campaigns.Campaign", ("created_by",), "accountability: who made a campaign"),
+            ("campaigns.Redemption", ("redeemed_by",), MARKED_AS_USED),
+            ("campaigns.AutomationRedemption", ("redeemed_by",), MARKED_AS_USED),
             (
                 "campaigns.ServiceConfirmation",
                 ("asked_by", "confirmed_by", "asked_at", "confirmed_at"),
@@ -395,8 +437,21 @@ registry.no_personal_data.register(
     ),
     NoPersonalData(
         "campaigns.NfcTag",
-        ("public_id", "created_at", "is_active"),
-        "a random code, time and state of a tag",
+        ("public_id", "type", "created_at", "is_active"),
+        "a random code, kind, time and state of a tag",
+    ),
+    NoPersonalData(
+        "campaigns.SignupPage",
+        ("primary_color", "asks_name", "asks_birthday", "created_at", "updated_at"),
+        "settings of a store's public pages",
+    ),
+    NoPersonalData(
+        "campaigns.RetailAsset",
+        ("mime_type", "byte_size", "data", "created_at"),
+        "a logo, which the store shows to everybody",
+    ),
+    NoPersonalData(
+        "campaigns.PublicSignupEvent", ("idempotency_key",), "a random number of a form"
     ),
     NoPersonalData(
         "campaigns.AutomationRule",
@@ -481,8 +536,14 @@ registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "More", "Offer views", "visibility", "campaigns.offerviewevent", 440
     ),
-    SidebarLink.to_admin_changelist("More", "NFC tags", "nfc", "campaigns.nfctag", 450),
-    SidebarLink.to_admin_changelist("More", "NFC scans", "contactless", "campaigns.nfcscan", 460),
+    SidebarLink.to_admin_changelist(
+        "More", "QR codes and NFC tags", "nfc", "campaigns.nfctag", 450
+    ),
+    SidebarLink.to_admin_changelist("More", "Scans", "contactless", "campaigns.nfcscan", 460),
+    SidebarLink.to_admin_changelist("More", "Sign-up pages", "web", "campaigns.signuppage", 462),
+    SidebarLink.to_admin_changelist(
+        "More", "Sign-ups", "person_add", "campaigns.publicsignupevent", 464
+    ),
     SidebarLink.to_admin_changelist(
         "More", "Conversions", "shopping_bag", "campaigns.conversionevent", 470
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Count, F, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -21,8 +21,12 @@ from campaigns.models import (
     Campaign,
     CampaignMessage,
     CampaignStatus,
+    NfcScanStatus,
+    NfcTag,
     OfferViewEvent,
+    SignupPage,
 )
+from campaigns.signup.tags import tag_url
 from contacts.importing.lifecycle import import_progress
 from contacts.models import OPEN_IMPORT_STATUSES, Contact, ContactImport, List
 from messaging.statuses import describe_reason
@@ -102,4 +106,17 @@ def contact_messages_and_lists_context(request: HttpRequest, contact: Contact) -
         "messages_sent": messages[:MESSAGES_SHOWN],
         "offers_seen": OfferViewEvent.objects.filter(campaign_message__contact=contact).count(),
         "list_names": list(lists.values_list("name", flat=True)),
+    }
+
+
+def store_signup_context(request: HttpRequest, store: User) -> dict[str, Any]:
+    """The tags of a store with how often they were opened and used, and its last sign-ups."""
+    tags = NfcTag.objects.filter(owner=store).order_by("-is_active", "pk")
+    submitted = Count("nfcscan", filter=Q(nfcscan__status=NfcScanStatus.SUBMITTED))
+    counted = tags.annotate(opened=Count("nfcscan"), submitted=submitted)
+    return {
+        "tags": [(tag, tag_url(tag)) for tag in counted[:ROWS_SHOWN]],
+        "page": SignupPage.objects.filter(owner=store).first(),
+        "may_add_tags": request.user.has_perm("campaigns.add_nfctag"),
+        "may_change_page": request.user.has_perm("campaigns.change_signuppage"),
     }

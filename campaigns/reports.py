@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
@@ -22,12 +23,11 @@ from astronote.models import User
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus
 from campaigns.not_reached import SKIPPED_FOR_NOW
 from messaging.batch_queue import HELD
-from messaging.models import Batch, CreditTransaction, SendingStop, ShortLink, Tally
+from messaging.models import Batch, SendingStop, ShortLink, Tally
 from messaging.statuses import (
     COUNTED_STATUSES,
     BatchStatus,
     TallyEvent,
-    TransactionType,
     describe_reason,
 )
 from messaging.tallies import WAIT_BOUNDS, five_minute_slot_start_sql
@@ -55,7 +55,8 @@ class CampaignSlot(NamedTuple):
 class CampaignReport(NamedTuple):
     """The results of a campaign so far.
 
-    `delivery_rate` is the share of the accepted messages, 0 to 1; None if none was accepted.
+    `conversions` are purchases after a message, and `revenue` what they come to. `delivery_rate` is
+    the share of the accepted messages, 0 to 1; None if none was accepted.
     `delivery_seconds` holds the seconds from sending to delivery by percentile. `clicks` counts
     visits of the campaign's links, `people_who_clicked` the recipients who opened their offer link,
     `shared_links` the targets of links that all share, each with its visits.
@@ -69,11 +70,19 @@ class CampaignReport(NamedTuple):
     opted_out: int
     clicks: int
     people_who_clicked: int
+    redemptions: int
+    conversions: int
+    revenue: Decimal
     credits: int
     delivery_rate: float | None
     delivery_seconds: dict[int, float]
     slots: list[CampaignSlot]
     shared_links: list[tuple[str, int]]
+
+    @property
+    def revenue_per_message(self) -> float | None:
+        """What the purchases come to for each accepted message; None if none was accepted."""
+        return round(float(self.revenue) / self.accepted, 4) if self.accepted else None
 
     def as_dict(self) -> dict[str, Any]:
         """The figures for JSON and CSV, without the slots."""
@@ -84,6 +93,10 @@ class CampaignReport(NamedTuple):
             "opted_out": self.opted_out,
             "clicks": self.clicks,
             "people_who_clicked": self.people_who_clicked,
+            "redemptions": self.redemptions,
+            "conversions": self.conversions,
+            "revenue": float(self.revenue),
+            "revenue_per_message": self.revenue_per_message,
             "credits": self.credits,
             "delivery_rate": self.delivery_rate and round(self.delivery_rate, 4),
             "seconds_to_delivery": {
@@ -110,8 +123,8 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
         else:
             events_by_slot.setdefault(slot, Counter())[CLICKS] = count
     links = shared_link_clicks_by_target(campaign)
-    batches = Batch.objects.filter(kind=kind, source_id=campaign.pk)
-    debits = CreditTransaction.objects.filter(batch__in=batches, type=TransactionType.DEBIT)
+    parameters = {"owner": campaign.owner_id, "campaign": campaign.pk, "kind": kind}
+    [(redemptions, conversions, revenue, charged)] = rows(COUNT_RESULTS, parameters)
     slots = [
         CampaignSlot(slot, *(counts[event] for event in (*CHART_EVENTS, CLICKS)))
         for slot, counts in sorted(events_by_slot.items())
@@ -126,7 +139,10 @@ def campaign_report(campaign: Campaign) -> CampaignReport:
         clicks=clicks + sum(count for _, count in links),
         shared_links=links,
         people_who_clicked=people_who_clicked,
-        credits=debits.aggregate(charged=Sum("amount"))["charged"] or 0,
+        redemptions=redemptions,
+        conversions=conversions,
+        revenue=revenue,
+        credits=charged,
         delivery_rate=delivered / accepted if accepted else None,
         delivery_seconds=delivery_seconds_by_percentile(details_by_event[TallyEvent.DELIVERED]),
         slots=[slot for slot in slots if any(slot[1:])],
@@ -142,6 +158,19 @@ COUNT_CLICKS = f"""
         SELECT {five_minute_slot_start_sql("viewed_at")} AS slot, campaign_message_id
         FROM campaigns_offerviewevent WHERE campaign_id = %(campaign)s) views
     GROUP BY GROUPING SETS ((slot), ())
+"""
+
+
+# Offers used, purchases and their value, and credits: by the indexes on owner, campaign and source.
+COUNT_RESULTS = """
+    SELECT (SELECT count(*) FROM campaigns_redemption r
+            JOIN campaigns_campaignmessage m ON m.id = r.message_id
+            WHERE r.owner_id = %(owner)s AND m.campaign_id = %(campaign)s),
+        count(c.id), COALESCE(sum(c.value), 0),
+        (SELECT COALESCE(sum(t.amount), 0)::bigint FROM messaging_credittransaction t
+            JOIN messaging_batch b ON b.id = t.batch_id
+            WHERE b.kind = %(kind)s AND b.source_id = %(campaign)s AND t.type = 'debit')
+    FROM campaigns_conversionevent c WHERE c.campaign_id = %(campaign)s
 """
 
 

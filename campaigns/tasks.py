@@ -6,8 +6,9 @@ import logging
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.operations import watchdog
-from campaigns import actions, enqueue, exports, schedule
+from campaigns import actions, conversions, enqueue, exports, schedule
 from campaigns.automations import birthday, rules, welcome
+from campaigns.signup import signing_up
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,24 @@ def run_welcomes() -> dict[str, int]:
 def run_rules() -> dict[str, int]:
     """Queue birthday: send the messages of automation rules that are due."""
     return rules.enqueue_rule_messages_unless_running_elsewhere()
+
+
+def apply_signups() -> dict[str, int]:
+    """Queue birthday: apply the sign-ups that wait."""
+    counts = signing_up.apply_waiting_signups()
+    if counts:
+        log.info("sign-ups: %s", counts)
+    return counts
+
+
+def attribute_recent_purchases() -> dict[str, int]:
+    """Queue birthday: attribute the purchases that were recorded or changed in the last hours."""
+    return conversions.attribute_changed_purchases(conversions.RECENT)
+
+
+def attribute_purchases_of_month() -> dict[str, int]:
+    """Queue birthday: attribute the purchases that were recorded or changed in the last month."""
+    return conversions.attribute_changed_purchases(conversions.MONTH)
 
 
 def run_watchdog() -> dict[str, int]:

@@ -62,7 +62,12 @@ def redirect_to_link_target_and_count_visit(request: HttpRequest, code: str) -> 
         is_visit=request.method == "GET" and not visitors.is_prefetch(request),
     )
     if target is None:
-        language = preferred_language_or_default(request, Language.ENGLISH)
-        context = {"language": language, "texts": NO_SUCH_LINK[language]}
-        return render(request, "campaigns/no_such_link.html", context, status=404)
+        return show_no_such_link(request)
     return HttpResponse(status=302, headers=HEADERS | {"Location": target})
+
+
+def show_no_such_link(request: HttpRequest) -> HttpResponse:
+    """The page behind a link that leads nowhere, in the visitor's language."""
+    language = preferred_language_or_default(request, Language.ENGLISH)
+    context = {"language": language, "texts": NO_SUCH_LINK[language]}
+    return render(request, "campaigns/no_such_link.html", context, status=404)

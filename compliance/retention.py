@@ -140,6 +140,13 @@ def retention_rules() -> list[RetentionRule]:
             OF_CAMPAIGN_MESSAGE.format(message="campaign_message_id"),
         ),
         _build_clear_visitor_rule("campaigns_nfcscan", "created_at", "c.id = t.contact_id"),
+        RetentionRule(
+            "campaigns_publicsignupevent",
+            "t.created_at < %(cutoff)s AND COALESCE(t.ip_address, t.user_agent, t.meta::text)"
+            " IS NOT NULL AND " + IS_NOT_KEPT.format(contact="c.id = t.contact_id"),
+            ActionType.NULLIFY,
+            "ip_address = NULL, user_agent = NULL, meta = NULL",
+        ),
         _build_remove_personal_keys_rule(
             "campaigns_conversionevent",
             "metadata",

@@ -33,12 +33,17 @@ class Question(NamedTuple):
     version: str
 
 
-def own_or_standard_opt_in_question_of(store: User) -> Question:
-    """What the store's opt-in requests ask."""
+def own_or_standard_opt_in_question_of(store: User, language: Language | None = None) -> Question:
+    """What the store's opt-in requests ask.
+
+    Args:
+        store: the store.
+        language: of the standard question; without it the store's.
+    """
     if store.opt_in_wording:
         return Question(store.opt_in_wording, store.opt_in_version)
     shop = store.company or store.sender_name or settings.MITTO_SENDER
-    language = language_of_store_or_country(store)
+    language = language or language_of_store_or_country(store)
     wording = STANDARD_QUESTIONS[language].format(shop=shop)
     return Question(wording, f"{STANDARD_VERSION}, {language}")
 

@@ -40,6 +40,7 @@ from contacts.models import (
 )
 from contacts.opt_in_wording import (
     CONFIRM_LINK_TAG,
+    Question,
     own_or_standard_opt_in_question_of,
     without_confirm_link_tag,
 )
@@ -61,6 +62,8 @@ LIFETIME = timedelta(hours=LIFETIME_HOURS)
 CODE_LIFETIME = timedelta(minutes=10)
 MAX_CODE_ATTEMPTS = 5
 MAX_CODES_PER_DAY = 3  # to one number, by all stores
+# Anybody can type a number into a sign-up page: its owner is asked so often by a store at most.
+MAX_SIGNUP_REQUESTS, SIGNUP_REQUESTS_PERIOD = 3, timedelta(days=30)
 ANSWER_BY_LINK = "Yes, I agree: {link}"
 ANSWER_BY_REPLY = "Yes, I agree: reply YES, or open {link}"
 
@@ -111,6 +114,40 @@ def get_or_send_opt_in_request_or_raise_blocked(
         ):
             _enqueue_request_messages_and_mark_sent(store, [request])
     return request
+
+
+def ask_by_waiting_request_if_allowed(
+    contact: Contact, question: Question, *, led_to_it: Mapping[str, Any]
+) -> bool:
+    """Leave a request for a contact that signed up, for `send_or_close_waiting_opt_in_requests`.
+
+    Called in a transaction that has locked the contact. An open request stays the only one.
+
+    Args:
+        contact: whom to ask.
+        question: what to ask.
+        led_to_it: plain values that are kept as proof.
+
+    Returns:
+        Whether the contact is asked; not if it must not be, or was asked MAX_SIGNUP_REQUESTS times
+        within SIGNUP_REQUESTS_PERIOD.
+    """
+    if _reasons_against_asking_by_contact_id(contact.owner, [contact]):
+        return False
+    requests = OptInRequest.objects.filter(contact=contact)
+    requests.filter(expires_at__lte=Now()).close_unanswered()
+    if requests.neither_answered_nor_closed().exists():
+        return True
+    recent = requests.filter(created_at__gt=database_now() - SIGNUP_REQUESTS_PERIOD)
+    if recent.count() >= MAX_SIGNUP_REQUESTS:
+        return False
+    OptInRequest.objects.create(
+        contact=contact,
+        purpose=OptInPurpose.DOUBLE_OPT_IN,
+        **question._asdict(),
+        meta=dict(led_to_it),
+    )
+    return True
 
 
 def send_or_close_waiting_opt_in_requests() -> dict[str, int]:

@@ -68,6 +68,12 @@ def _parse_address(text: str) -> IPAddress | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def address_of_visitor(request: HttpRequest) -> str | None:
+    """The visitor's address as PostgreSQL reads it: without the name of a network interface."""
+    address = _parse_address(request.META.get("REMOTE_ADDR", ""))
+    return str(address).partition("%")[0] if address else None
+
+
 def address_or_ipv6_network_of_visitor(request: HttpRequest) -> str | None:
     """The visitor's address; of IPv6 the /64, since one visitor has all of its addresses."""
     address = _parse_address(request.META.get("REMOTE_ADDR", ""))

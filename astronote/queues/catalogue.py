@@ -57,7 +57,7 @@ QUEUES = [
     ),
     QueueOptions(
         "birthday",
-        "sends messages of automations and opt-in requests",
+        "sends messages of automations and opt-in requests, applies sign-ups",
         attempts=5,
         backoff_ms=3000,
         keep_count=100,

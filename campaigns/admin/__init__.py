@@ -9,6 +9,7 @@ from campaigns.admin import (
     lists,
     messages,
     segments,
+    signup,
     templates,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "lists",
     "messages",
     "segments",
+    "signup",
     "templates",
 ]

@@ -1,24 +1,25 @@
-"""Visits of offers, scans of NFC tags, conversions and redemptions in the admin."""
+"""Visits of offers, conversions and redemptions in the admin."""
 
-from django.contrib import admin
+from typing import Any
 
-from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+
+from astronote.accounts.models import User
+from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.store_time import format_store_time_or_dash
 from campaigns.models import (
     AutomationRedemption,
     ConversionEvent,
-    NfcScan,
-    NfcTag,
     OfferViewEvent,
     Redemption,
 )
-
-
-@admin.register(NfcTag)
-class NfcTagAdmin(LargeTableAdmin):
-    empty_hint = "An NFC tag in a shop leads customers who touch it to an offer."
-    list_display = ["label", "owner", "campaign", "is_active"]
-    list_select_related = ["owner", "campaign"]
-    autocomplete_fields = ["owner", "campaign"]
+from campaigns.signup.redeeming import MAX_CODE_TEXT, RedemptionResult, find_offer, redeem
 
 
 @admin.register(OfferViewEvent)
@@ -27,19 +28,58 @@ class OfferViewEventAdmin(ReadOnlyAdmin):
     list_select_related = ["owner"]
 
 
-@admin.register(NfcScan)
-class NfcScanAdmin(ReadOnlyAdmin):
-    list_display = ["tag", "owner", "created_at"]
-    list_select_related = ["tag", "owner"]
-
-
 @admin.register(ConversionEvent)
 class ConversionEventAdmin(ReadOnlyAdmin):
-    list_display = ["id", "owner", "campaign", "occurred_at"]
+    empty_hint = "A purchase within a week after a campaign's message; jobs find them."
+    list_display = ["id", "owner", "campaign", "value", "occurred_at"]
     list_select_related = ["owner", "campaign"]
+
+
+class RedeemForm(forms.Form):
+    """The code of a message, at a store."""
+
+    store = forms.ModelChoiceField(User.objects.filter(is_staff=False, left_at=None))
+    code = forms.CharField(
+        max_length=MAX_CODE_TEXT,
+        label="Link or code",
+        help_text="The offer link or opt-out link of the customer's message, or the code in it.",
+    )
 
 
 @admin.register(Redemption, AutomationRedemption)
 class RedemptionAdmin(ReadOnlyAdmin):
-    list_display = ["message_id", "owner", "redeemed_at"]
-    list_select_related = ["owner"]
+    empty_hint = "An offer is used here, by a command, or by the customer at a redemption tag."
+    list_display = ["message_id", "owner", "redeemed_at", "redeemed_by"]
+    list_select_related = ["owner", "redeemed_by"]
+    list_before_template = "campaigns/redemption_tools.html"
+
+    def get_urls(self) -> list[Any]:
+        if self.model is not Redemption:
+            return list(super().get_urls())
+        view = self.admin_site.admin_view(self.redeem_view)
+        return [path("redeem/", view, name="campaigns_redemption_redeem"), *super().get_urls()]
+
+    def redeem_view(self, request: HttpRequest) -> HttpResponse:
+        """Mark an offer as used by its code."""
+        if not request.user.has_perm("campaigns.add_redemption"):
+            raise PermissionDenied
+        form = RedeemForm(request.POST or None, initial={"store": request.GET.get("store")})
+        if request.method == "POST" and form.is_valid():
+            store = form.cleaned_data["store"]
+            offer = find_offer(store.pk, form.cleaned_data["code"])
+            if offer is None:
+                form.add_error("code", "No message that the store has sent has this code.")
+            else:
+                result, redemption = redeem(offer, by=request.user)
+                at = format_store_time_or_dash(redemption.redeemed_at, store)
+                if result == RedemptionResult.USED_NOW:
+                    messages.success(request, f"{offer.name}: the offer is marked as used.")
+                    return redirect("admin:campaigns_redemption_redeem")
+                form.add_error("code", f"{offer.name}: the offer was used already, {at}.")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Mark an offer as used",
+            "opts": self.model._meta,
+            "form": form,
+        }
+        return TemplateResponse(request, "campaigns/redeem.html", context)

@@ -120,10 +120,15 @@ def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> lis
         "unknown": campaign.unknown,
         "clicks": report.clicks,
         "opted out": report.opted_out,
+        "offers used": report.redemptions,
+        "purchases": report.conversions,
         "credits": report.credits,
     }
+    per_message = report.revenue_per_message
     return [
         *((name, intcomma(count)) for name, count in counts.items()),
+        ("value of the purchases", f"{report.revenue:,.2f}"),
+        ("value per message", "–" if per_message is None else f"{per_message:,.2f}"),
         ("delivered of all messages", _percentage_text_or_dash(report.delivered, campaign.total)),
         ("delivered of the accepted", _percentage_text_or_dash(report.delivered, report.accepted)),
         *(

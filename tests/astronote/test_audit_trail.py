@@ -14,7 +14,7 @@ from django.core.management import call_command, get_commands
 from astronote.common import audit
 from astronote.models import AuditEntry, User
 from campaigns import enqueue
-from campaigns.models import Automation, Campaign
+from campaigns.models import Automation, Campaign, CampaignMessage
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport
 from messaging.models import CreditReservation, SendingStop, Wallet
@@ -73,6 +73,7 @@ COMMANDS = [
     ("campaign_status", ["DRAFT"], {}, ""),
     ("campaign_status", ["SENDING"], {"messages": True}, "messages exported"),
     ("campaign_status", ["SENDING"], {"csv": True}, "report exported"),
+    ("conversions", [], {}, "conversions attributed"),
     ("consent", ["opt-out", PHONE], {"store": "STORE"}, "opt-out recorded"),
     ("contact_import", ["start", "IMPORT"], {}, "import started"),
     ("contact_import", ["status", "IMPORT"], {}, ""),
@@ -107,6 +108,7 @@ COMMANDS = [
     ("person", ["restrict", PHONE], {"reason": "disputed"}, "restricted"),
     ("person", ["object", PHONE], {}, "objection"),
     ("person", ["erase", PHONE], {"yes": True}, "personal data erased"),
+    ("redeem", ["STORE", "CODE"], {}, "offer redeemed"),
     ("replies", ["list"], {}, ""),
     ("run_birthday", [], {}, "birthday run"),
     ("run_birthday", [], {"dry_run": True}, ""),
@@ -116,6 +118,10 @@ COMMANDS = [
     ("send_messages", ["STORE", "TEXTS"], {"dry_run": True}, ""),
     ("sending", ["status"], {}, ""),
     ("sending", ["go-on", "restored"], {}, "sending goes on"),
+    ("signup", ["tags", "STORE"], {}, ""),
+    ("signup", ["add-tag", "STORE"], {"label": "Door"}, "added"),
+    ("signup", ["page", "STORE"], {"display_name": "Anna's"}, "changed"),
+    ("signup", ["signups", "STORE"], {}, ""),
     ("store", ["STORE"], {}, ""),
     ("store", ["STORE"], {"set": ["company=New"]}, "store changed"),
     ("store_report", ["STORE"], {}, "report exported"),
@@ -156,8 +162,11 @@ def things(tmp_path):
         store.pk, "a.csv", [b"phone\n+306900000008\n"]
     )
     call_command("create_operator", "olga@example.com", role="operator", password=PASSWORD)
+    message = CampaignMessage.objects.filter(campaign=sending).first()
+    CampaignMessage.objects.filter(pk=message.pk).update(status="sent")
     return {"STORE": store.email, "DRAFT": str(draft.pk), "SENDING": str(sending.pk),
-            "FILE": file, "TEXTS": texts, "IMPORT": str(made.pk)}  # fmt: skip
+            "FILE": file, "TEXTS": texts, "IMPORT": str(made.pk),
+            "CODE": message.tracking_id}  # fmt: skip
 
 
 @pytest.mark.slow

@@ -61,6 +61,13 @@ def test_everything_recurs_as_often_as_it_must_by_default(settings):
         "weekly_exports": ("exports", "campaigns.tasks.request_weekly_exports", HOUR),
         "export_files": ("exports", "campaigns.tasks.delete_expired_export_files", HOUR),
         "automation_rules": ("birthday", "campaigns.tasks.run_rules", MINUTE),
+        "signups": ("birthday", "campaigns.tasks.apply_signups", MINUTE),
+        "conversions": ("birthday", "campaigns.tasks.attribute_recent_purchases", 10 * MINUTE),
+        "conversions_of_month": (
+            "birthday",
+            "campaigns.tasks.attribute_purchases_of_month",
+            "20 2 * * *",
+        ),
         "opt_in_requests": ("birthday", "messaging.tasks.send_opt_in_requests", MINUTE),
         "import_files": ("contact_import", "contacts.tasks.delete_expired_import_files", HOUR),
         "pii_retention": ("pii_retention", "compliance.tasks.run_pii_retention", "0 2 * * *"),

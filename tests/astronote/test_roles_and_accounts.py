@@ -49,7 +49,9 @@ def test_an_operator_also_adds_and_changes_what_operators_work_on():
         "campaigns.{}_automation",
         "campaigns.{}_automationrule",
         "campaigns.{}_nfctag",
+        "campaigns.{}_redemption",
         "campaigns.{}_segment",
+        "campaigns.{}_signuppage",
     ]
     assert more == {name.format(verb) for name in work for verb in ("add", "change")}
     assert permissions("viewer") < permissions("operator")

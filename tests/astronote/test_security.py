@@ -25,6 +25,7 @@ from campaigns.models import (
     Campaign,
     CampaignMessage,
     NfcTag,
+    SignupPage,
 )
 from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import replies, sending
@@ -178,6 +179,7 @@ def rows_of_every_kind(store, sandbox):
     replies.wait_and_apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
     CustomField.objects.create(owner=store, key="city", label="City")
+    SignupPage.objects.create(owner=store)
     Group.objects.get_or_create(name="viewer")
 
 

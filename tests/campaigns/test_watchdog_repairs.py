@@ -13,7 +13,13 @@ from astronote.models import AuditEntry, User
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import actions, enqueue
-from campaigns.models import Automation, AutomationMessage, CampaignMessage
+from campaigns.models import (
+    Automation,
+    AutomationMessage,
+    CampaignMessage,
+    NfcTag,
+    PublicSignupEvent,
+)
 from contacts.models import ContactImport
 from messaging import credits, sending, unknown_messages
 from messaging.batch_queue import HELD, SEND_NEXT, claim_next_batch_unless_stopped
@@ -113,6 +119,8 @@ def all_stuck(alice, everybody):
     gone = make_store("gone")
     make_campaign(gone, None, status="scheduled", scheduled_at=timezone.now() + timedelta(days=1))
     User.objects.filter(pk=gone.pk).update(left_at=timezone.now())
+    tag = NfcTag.objects.create(owner=alice, label="Door")
+    PublicSignupEvent.objects.create(owner=alice, tag=tag, idempotency_key="form")
     lose_jobs()
     abandon_job("scheduler")
 

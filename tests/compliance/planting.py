@@ -44,8 +44,10 @@ from campaigns.models import (
     NfcScan,
     NfcTag,
     OfferViewEvent,
+    PublicSignupEvent,
     Redemption,
     Segment,
+    SignupPage,
 )
 from compliance.held_rows import free_text_and_json_fields, model_of_declaration
 from contacts.importing import lifecycle, planning
@@ -263,6 +265,12 @@ BUILDERS: dict[str, Builder] = {
     "campaigns.NfcScan": lambda world, contact: NfcScan.objects.create(
         owner=world.store, tag=world.tag, contact=contact
     ),
+    "campaigns.PublicSignupEvent": lambda world, contact: PublicSignupEvent.objects.create(
+        owner=world.store, tag=world.tag, contact=contact, idempotency_key=f"s{next(world.numbers)}"
+    ),
+    "campaigns.SignupPage": lambda world, contact: SignupPage.objects.get_or_create(
+        owner=world.store
+    )[0],
     "campaigns.ConversionEvent": lambda world, contact: ConversionEvent.objects.create(
         owner=world.store, contact=contact, nfc_tag=world.tag
     ),

@@ -15,6 +15,7 @@ from campaigns.models import (
     NfcScan,
     NfcTag,
     OfferViewEvent,
+    PublicSignupEvent,
     Redemption,
 )
 from compliance import retention, tasks
@@ -151,6 +152,24 @@ def test_visits_lose_their_traces_and_stay_as_visits(alice, message, age, stays)
     assert run() == ({} if stays else {"campaigns_offerviewevent": 1, "campaigns_nfcscan": 1})
     for model in (NfcScan, OfferViewEvent):
         assert model.objects.filter(**dict.fromkeys(TRACES)).exists() == (not stays)
+
+
+@pytest.mark.parametrize(("age", "stays"), AGES)
+def test_sign_ups_lose_their_traces_and_stay_as_sign_ups(alice, age, stays):
+    tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
+    PublicSignupEvent.objects.create(
+        owner=alice,
+        tag=tag,
+        idempotency_key="k",
+        created_at=days_ago(age),
+        ip_address="192.0.2.7",
+        user_agent="Firefox",
+        meta={"phone": "+306900000001"},
+    )
+    assert run() == ({} if stays else {"campaigns_publicsignupevent": 1})
+    signup = PublicSignupEvent.objects.get()
+    assert bool(signup.ip_address and signup.user_agent and signup.meta) == stays
+    assert run() == {}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,11 @@ from campaigns.models import (
     AutomationRule,
     AutomationSend,
     CampaignMessage,
+    NfcScan,
     NfcTag,
+    PublicSignupEvent,
+    Redemption,
+    SignupPage,
 )
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
@@ -73,9 +77,15 @@ def fill_installation() -> User:
     )  # fmt: skip
     MessageTemplate.objects.create(owner=store, name="Sale", text="All is half price")
     SavedAnswer.objects.create(owner=store, name="Opening hours", text="We open at nine.")
-    NfcTag.objects.create(owner=store, label="Door")
     CustomField.objects.create(owner=store, key="city", label="City")
     exports.write_export_unless_written(exports.request_export(store, "ledger", by="test").pk)
+    tag = NfcTag.objects.create(owner=store, label="Door")
+    NfcScan.objects.create(owner=store, tag=tag, status="submitted", contact=contact)
+    SignupPage.objects.create(owner=store, primary_color="#ffcc00")
+    PublicSignupEvent.objects.create(
+        owner=store, tag=tag, contact=contact, outcome="subscribed", idempotency_key="form"
+    )
+    Redemption.objects.create(owner=store, message=sent[2])
     audit.write_entry("pause", draft, by="watchdog")
     uploaded = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"]
