@@ -113,6 +113,14 @@ class OwnMoneyAdmin(ReadOnlyAdmin):
 
     list_select_related = ["owner"]
 
+    readonly_fields = ["amount_shown"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """All that have a value, the amount as money."""
+        names = [field.name for field in self.model._meta.concrete_fields if field.name != "id"]
+        filled = [name for name in names if obj is None or getattr(obj, name) not in (None, "")]
+        return ["amount_shown" if name == "amount" else name for name in filled]
+
     @admin.display(description="amount")
     def amount_shown(self, row: Any) -> str:
         return money(row.amount, getattr(row, "currency", "") or row.payment.currency)
@@ -167,6 +175,22 @@ class InvoiceRecordAdmin(ReadOnlyAdmin):
     list_display = ["invoice_number", "owner", "kind", "total_shown", "issued_on"]
     list_filter = ["year", "tax_treatment"]
     list_select_related = ["owner"]
+    fields = [
+        "owner",
+        "payment",
+        "adjustment",
+        "issued_on",
+        "seller",
+        "buyer",
+        "buyer_vat_number",
+        "buyer_country",
+        "subtotal_shown",
+        "tax_rate",
+        "tax_shown",
+        "total_shown",
+        "tax_treatment",
+    ]
+    readonly_fields = ["subtotal_shown", "tax_shown", "total_shown"]
     change_form_outer_before_template = "messaging/billing/invoice_tools.html"
 
     @admin.display(description="number", ordering="pk")
@@ -176,6 +200,14 @@ class InvoiceRecordAdmin(ReadOnlyAdmin):
     @admin.display(description="kind")
     def kind(self, invoice: InvoiceRecord) -> str:
         return "credit note" if invoice.adjustment_id else "invoice"
+
+    @admin.display(description="without VAT")
+    def subtotal_shown(self, invoice: InvoiceRecord) -> str:
+        return money(invoice.subtotal, invoice.currency)
+
+    @admin.display(description="VAT")
+    def tax_shown(self, invoice: InvoiceRecord) -> str:
+        return money(invoice.tax, invoice.currency)
 
     @admin.display(description="total")
     def total_shown(self, invoice: InvoiceRecord) -> str:

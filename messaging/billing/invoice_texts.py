@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from astronote.common.languages import Language
-from messaging.billing.models import InvoiceRecord, Payment, PaymentKind, TaxTreatment
+from messaging.billing.models import InvoiceRecord, Payment, PaymentKind, TaxTreatment, money
 
 
 class InvoiceTexts(NamedTuple):
@@ -105,9 +105,7 @@ def describe_line(payment: Payment, language: str) -> str:
     """What was sold, such as `5,000 SMS credits (Medium)`."""
     texts = INVOICE_TEXTS[language]
     if payment.kind == PaymentKind.TOP_UP:
-        count = f"{payment.credits:,}"
-        if language == Language.GREEK:
-            count = count.replace(",", ".")
+        count = _in_figures_of(language, f"{payment.credits:,}")
         return f"{count} {texts.credits} ({payment.package.name if payment.package else ''})"
     is_monthly = payment.kind == PaymentKind.MONTHLY
     what = texts.month_of_plan if is_monthly else texts.year_of_plan
@@ -123,3 +121,15 @@ def describe_line(payment: Payment, language: str) -> str:
 def describe_treatment(invoice: InvoiceRecord, language: str) -> str:
     """Why an invoice has no VAT; empty if it has."""
     return INVOICE_TEXTS[language].treatments[TaxTreatment(invoice.tax_treatment)]
+
+
+def write_money(cents: int, currency: str, language: str) -> str:
+    """An amount as the language writes it: `EUR 1,200.50`, in Greek `EUR 1.200,50`."""
+    return _in_figures_of(language, money(cents, currency))
+
+
+def _in_figures_of(language: str, figures: str) -> str:
+    """Figures with the points and commas of the language."""
+    if language != Language.GREEK:
+        return figures
+    return figures.translate(str.maketrans(",.", ".,"))

@@ -23,7 +23,12 @@ from django.views.decorators.http import require_POST
 from astronote.accounts.models import User
 from astronote.common.counts import counted
 from messaging.billing import adjustments, invoices, payments
-from messaging.billing.invoice_texts import INVOICE_TEXTS, describe_line, describe_treatment
+from messaging.billing.invoice_texts import (
+    INVOICE_TEXTS,
+    describe_line,
+    describe_treatment,
+    write_money,
+)
 from messaging.billing.low_balance import set_low_balance_alert
 from messaging.billing.models import (
     MAX_CREDITS,
@@ -75,10 +80,21 @@ def _paid_on_field() -> forms.DateField:
     )
 
 
+class PackageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no generic at run time
+    """Packages with their prices."""
+
+    def label_from_instance(self, package: Package) -> str:
+        """The package and what it costs."""
+        prices = [money(package.price_cents, Currency.EUR)]
+        if package.price_cents_usd is not None:
+            prices.append(money(package.price_cents_usd, Currency.USD))
+        return f"{package}, {' or '.join(prices)}"
+
+
 class PurchaseForm(KeyedForm):
     """A package that a store has paid."""
 
-    package = forms.ModelChoiceField(Package.objects.filter(is_active=True).order_by("credits"))
+    package = PackageField(Package.objects.filter(is_active=True).order_by("credits"))
     currency = forms.ChoiceField(choices=Currency.choices)
     paid_on = _paid_on_field()
     field_order = ("package", "currency", "paid_on", "reference", "key")
@@ -286,9 +302,9 @@ def invoice_print_page(request: HttpRequest, invoice_id: int) -> HttpResponse:
             "corrected": corrected,
             "line": describe_line(invoice.payment, language),
             "treatment": describe_treatment(invoice, language),
-            "subtotal": money(invoice.subtotal, invoice.currency),
-            "tax": money(invoice.tax, invoice.currency),
-            "total": money(invoice.total, invoice.currency),
+            "subtotal": write_money(invoice.subtotal, invoice.currency, language),
+            "tax": write_money(invoice.tax, invoice.currency, language),
+            "total": write_money(invoice.total, invoice.currency, language),
         },
     )
 
@@ -316,6 +332,7 @@ def _record_or_show(
         "form": form,
         "back": f"admin:{app}_{name}_change",
         "row": back,
+        "store": back if isinstance(back, User) else back.owner,
         "button": button,
     }
     return TemplateResponse(request, "messaging/billing/record.html", context)

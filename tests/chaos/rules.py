@@ -199,8 +199,8 @@ BROKEN_CHAIN = """
             ELSE allowance_before END
         OR is_newest AND (balance_after <> balance OR allowance_after <> allowance_balance)
 """
-# A purchase has added its credits once. What was returned of it has taken its share, each rounded to
-# a credit, as far as it was there; a dispute that was won has given it again.
+# A purchase has added its credits once. What was returned of it has taken its share, each rounded
+# to a credit, as far as it was there; a dispute that was won has given it again.
 MONEY_WITHOUT_CREDITS = """
     SELECT p.id FROM messaging_payment p
     LEFT JOIN messaging_credittransaction t

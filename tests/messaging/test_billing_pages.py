@@ -124,7 +124,7 @@ def test_an_invoice_is_printed_in_english_and_greek(admin_client, store, setting
                  "EUR 39.52", "EUR 9.48", "VAT 24 %", "Ermou 1"):  # fmt: skip
         assert part in page, part
     page = admin_client.get(f"{address}?language=el").text
-    for part in ("Τιμολόγιο", "1.000 μονάδες SMS", "Σύνολο", 'lang="el"'):
+    for part in ("Τιμολόγιο", "1.000 μονάδες SMS", "Σύνολο", "EUR 39,52", 'lang="el"'):
         assert part in page, part
     issue = reverse("issue_invoice", args=[Payment.objects.exclude(pk=payment.pk).get().pk])
     assert "set INVOICE_SELLER" in admin_client.post(issue, follow=True).text
