@@ -67,6 +67,10 @@ class SubscriptionAdmin(LargeTableAdmin):
         fields = tuple(super().get_readonly_fields(request, obj))
         return (*fields, "owner") if obj else fields
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: a plan ends when it is no longer paid, and its allowance with it."""
+        return False
+
     def save_model(
         self, request: HttpRequest, obj: Subscription, form: ModelForm[Subscription], change: bool
     ) -> None:

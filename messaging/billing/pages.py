@@ -111,7 +111,12 @@ class PlanPaymentForm(KeyedForm):
 class ReturnForm(KeyedForm):
     """Money of a payment that was returned."""
 
-    type = forms.ChoiceField(choices=AdjustmentType.choices)
+    type = forms.ChoiceField(
+        choices=[
+            (AdjustmentType.REFUND.value, "refund: we have returned it"),
+            (AdjustmentType.DISPUTE.value, "dispute: the customer's bank has taken it"),
+        ]
+    )
     amount = _amount_field()
     reason = forms.CharField(max_length=255, required=False)
     field_order = ("type", "amount", "reason", "reference", "key")
@@ -199,7 +204,7 @@ def return_page(request: HttpRequest, payment_id: int) -> HttpResponse:
     _require(request, RETURN_PERMISSION)
     payment = get_object_or_404(Payment.objects.select_related("owner"), pk=payment_id)
     left = payment.amount - adjustments.returned_cents(payment)
-    initial = {"key": uuid.uuid4(), "amount": Decimal(left) / 100}
+    initial = {"key": uuid.uuid4(), "amount": f"{Decimal(left) / 100:.2f}"}
     form = ReturnForm(request.POST or None, initial=initial)
     form.fields["amount"].label = f"Amount in {payment.currency}"
 

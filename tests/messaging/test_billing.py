@@ -311,6 +311,15 @@ def test_a_plan_that_is_not_paid_ends_with_its_month(store, monkeypatch, ends, s
     assert (store.subscription_status, wallet(store)) == ("active", (500, 0, 500))
 
 
+def test_a_store_that_left_gets_no_further_month_though_it_has_paid(store, monkeypatch):
+    give_plan(store, interval="year")
+    pay_plan(store, amount=29000)
+    User.objects.update(left_at=timezone.now())
+    at_local_time(monkeypatch, timezone.now() + timedelta(days=32))
+    assert subscriptions.begin_due_months() == {"began": 0, "ended": 1}
+    assert wallet(store) == (0, 0, 0)
+
+
 def test_months_missed_while_nothing_ran_are_made_up_for_one_by_one(store, monkeypatch):
     give_plan(store, interval="year")
     payment = pay_plan(store, amount=29000)

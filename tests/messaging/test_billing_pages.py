@@ -89,6 +89,8 @@ def test_only_administrators_record_money(client, store, role):
         assert client.post(reverse(name, args=[pk]), {"key": "x"}).status_code == 403, name
     assert client.get("/admin/messaging/package/add/").status_code == 403
     assert client.get("/admin/messaging/subscription/add/").status_code == 403
+    plan = Subscription.objects.get()
+    assert client.post(f"/admin/messaging/subscription/{plan.pk}/delete/").status_code == 403
     assert Wallet.objects.get().balance == before
     assert "Record a purchase" not in client.get(f"/admin/astronote/user/{store.pk}/change/").text
 
@@ -98,7 +100,7 @@ def test_a_payment_s_page_refunds_it_and_says_what_is_missing(admin_client, stor
     Wallet.objects.update(reserved_balance=1100)  # 500 of the allowance, 600 bought
     address = reverse("return_payment", args=[payment.pk])
     form = admin_client.get(address).context["form"]
-    assert str(form["amount"].value()) == "39"
+    assert form["amount"].value() == "39.00"
     data = {"type": "refund", "amount": "39.00", "reason": "closed", "key": form["key"].value()}
     page = admin_client.post(address, data, follow=True)
     assert "196 credits taken back, 600 were spent or held already" in page.text
@@ -192,6 +194,9 @@ def test_all_of_it_by_command(store, capsys, settings):
         (["refund"], {"amount": "1", "key": "1"}, "has no payment None"),
         (["pay-plan"], {"amount": "1.005", "key": "1"}, "is not an amount"),
         (["pay-plan"], {"amount": "NaN", "key": "1"}, "is not an amount"),
+        (["pay-plan"], {"amount": "1e999999999", "key": "1"}, "is not an amount"),
+        (["pay-plan"], {"amount": "1e12", "key": "1"}, "a payment is from"),
+        (["pay-plan"], {"amount": "-29", "key": "1"}, "a payment is from"),
         (["plan"], {"included": -1}, "greater than or equal to 0"),
         (["invoice-recipient"], {"set": ["vat_number=12"]}, "Write it as EL"),
         (["invoice-recipient"], {"set": ["owner=12"]}, "use one of legal_name"),

@@ -32,6 +32,7 @@ from messaging.billing.models import (
 from messaging.billing.payments import PROVIDER_IDS, BillingRefused
 from messaging.credits import MAX_TOP_UP, get_or_create_wallet
 
+MAX_DIGITS = 15  # before or after the point; more are no amount
 By = User | str
 
 
@@ -42,12 +43,12 @@ def cents_of(text: str) -> int:
         CommandError: if it is none.
     """
     try:
-        cents = Decimal(text) * 100
+        amount = Decimal(text)
     except InvalidOperation:
-        cents = Decimal("NaN")
-    if not cents.is_finite() or cents != int(cents):
+        amount = Decimal("NaN")
+    if not amount.is_finite() or abs(amount.adjusted()) > MAX_DIGITS or amount * 100 % 1:
         raise CommandError(f"{text} is not an amount: write it as 49 or 49.50")
-    return int(cents)
+    return int(amount * 100)
 
 
 class Command(BaseCommand):
