@@ -244,6 +244,7 @@ registry.banners.register(
         low_balance.low_balance_notices,
         "See the store",
         "astronote.view_user",
+        is_for_alerts_only=True,
     ),
     Banner(
         "sending stops", sending_stop.stop_notices, "Let sending go on", sending_stop.PERMISSION

@@ -1,6 +1,6 @@
 """The alert on few credits: a store's threshold, and who has fallen below it.
 
-It is told as all alerts are: above the pages of the admin, by e-mail and to the webhook.
+It is told as all alerts are, by e-mail and to the webhook.
 """
 
 from __future__ import annotations

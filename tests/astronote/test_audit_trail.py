@@ -66,6 +66,9 @@ COMMANDS = [
     ("automation", ["show", "STORE", "welcome"], {}, ""),
     ("automation_rules", ["add-presets", "STORE"], {"language": "en"}, "automation rules added"),
     ("automation_rules", ["upcoming", "STORE"], {}, ""),
+    ("billing", ["show", "STORE"], {}, ""),
+    ("billing", ["plan", "STORE"], {"included": 100}, "plan set"),
+    ("billing", ["alert", "STORE"], {"below": 100}, "low-balance alert set"),
     ("campaign", ["start", "DRAFT"], {}, "start"),
     ("campaign", ["cancel", "SENDING"], {}, "cancel"),
     ("campaign_status", ["DRAFT"], {}, ""),
@@ -82,6 +85,7 @@ COMMANDS = [
     ("list_members", ["add", "STORE", "all"], {"number": ["+306900000077"]}, "members added"),
     ("list_members", ["remove", "STORE", "all"], {"number": [PHONE]}, "members removed"),
     ("create_store", ["shop@example.com"], {}, "added"),
+    ("credit_package", ["Small"], {"credits": 100, "price": "9"}, "package set"),
     ("decisions", ["list"], {}, ""),
     (
         "customer_events",
