@@ -598,8 +598,7 @@ class Chaos:
             self.insist(
                 something if something == self.opt_out else partial(slowly, something, seconds)
             )
-        if self.draw.random() < 0.5:
-            self.move_money()
+        self.move_money()
         for fault in self.draw.choices(
             [
                 self.kill,
