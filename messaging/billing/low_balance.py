@@ -17,8 +17,6 @@ from astronote.operations.registry import Notice
 from messaging.credits import get_or_create_wallet
 from messaging.models import Wallet
 
-MAX_NOTICES = 20
-
 
 @transaction.atomic
 def set_low_balance_alert(
@@ -44,5 +42,5 @@ def low_balance_notices() -> list[Notice]:
             f" fewer than {wallet.alert_below:,}.",
             reverse("admin:astronote_user_change", args=[wallet.owner_id]),
         )
-        for wallet in low.select_related("owner").order_by("owner")[:MAX_NOTICES]
+        for wallet in low.select_related("owner").order_by("owner")
     ]

@@ -61,17 +61,18 @@ def extend_paid_time(
         The days that were added.
     """
     today = today_of(store)
-    if plan.paid_until and plan.billing_day and plan.paid_until > today:
-        paid = Period(plan.paid_until, add_months(plan.paid_until, months, plan.billing_day))
-        plan.paid_until = paid.end
-        plan.save()
-    else:
-        # Nobody owes the days on which nothing could be sent: a new month begins.
-        paid = Period(today, add_months(today, months, today.day))
-        plan.billing_day, plan.paid_until = today.day, paid.end
+    is_going_on = plan.current_period_end is not None
+    first, billing_day = plan.paid_until, plan.billing_day
+    if first is None or billing_day is None or (first < today and not is_going_on):
+        # Nobody owes the days on which nothing could be sent.
+        first, billing_day = today, today.day
+    added = Period(first, add_months(first, months, billing_day))
+    plan.billing_day, plan.paid_until = billing_day, added.end
+    plan.save()
+    if not is_going_on:
         _begin_month(store, plan, today)
     _set_status(store, SubscriptionStatus.ACTIVE, by=by)
-    return paid
+    return added
 
 
 def take_back_paid_time(

@@ -1,7 +1,7 @@
 """Money: packages, payments, refunds, disputes, plans with an allowance, and invoices."""
 
 import threading
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -14,6 +14,7 @@ from messaging import credits
 from messaging.billing import adjustments, invoices, payments, subscriptions
 from messaging.billing.models import AdjustmentType, BillingProfile, TaxTreatment
 from messaging.models import (
+    Batch,
     CreditTransaction,
     InvoiceRecord,
     Package,
@@ -23,6 +24,8 @@ from messaging.models import (
     Wallet,
 )
 from messaging.repairs import report_inconsistent_wallets
+from tests.chaos import rules as chaos_rules
+from tests.support.admin_pages import fill_money
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_store
 from tests.support.waiting import one_waits_for_a_lock, wait_until
@@ -60,8 +63,6 @@ def pay_plan(store, key="plan 1", amount=2900, **fields):
 
 def spend(store, parts, *, batch_id=None):
     """Charge parts as sending does, without messages."""
-    from messaging.models import Batch
-
     batch = Batch.objects.create(owner=store, kind="campaign", sender="SHOP", size=parts)
     with transaction.atomic():
         credits.reserve_credits_or_raise([credits.NewBatch(store.pk, batch.pk, parts)])
@@ -69,8 +70,6 @@ def spend(store, parts, *, batch_id=None):
 
 
 def hold(store, parts):
-    from messaging.models import Batch
-
     batch = Batch.objects.create(owner=store, kind="campaign", sender="SHOP", size=parts)
     with transaction.atomic():
         credits.reserve_credits_or_raise([credits.NewBatch(store.pk, batch.pk, parts)])
@@ -140,6 +139,14 @@ def lock_waiters():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return cursor.fetchone()[0]
+
+
+def test_a_key_of_a_top_up_is_not_taken_for_another_one(store):
+    credits.top_up(store.pk, 100, reason="paid", key="top-up:1")
+    assert credits.top_up(store.pk, 100, reason="paid", key="top-up:1").balance == 100
+    for owner_id, amount in ((store.pk, 200), (make_store("bob", balance=0).pk, 100)):
+        with pytest.raises(ValueError, match="use another key"):
+            credits.top_up(owner_id, amount, reason="paid", key="top-up:1")
 
 
 @pytest.mark.parametrize(
@@ -219,8 +226,6 @@ def test_a_refund_and_a_reservation_in_the_same_moment_never_use_a_credit_twice(
         done.append(give_back(payment, 4900).credits_taken)
         connection.close()
 
-    from messaging.models import Batch
-
     batch = Batch.objects.create(owner=store, kind="campaign", sender="SHOP", size=1)
     with transaction.atomic():
         credits.reserve_credits_or_raise([credits.NewBatch(store.pk, batch.pk, 999)])
@@ -277,6 +282,24 @@ def test_a_refund_takes_no_credits_of_the_allowance(store, package):
     assert wallet(store) == (500, 0, 500)
 
 
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        (Wallet, {"allowance_balance": 499}),
+        (PaymentAdjustment, {"credits_taken": 203}),
+        (PaymentAdjustment, {"status": "won"}),
+        (PaymentAdjustment, {"amount": 10_000}),
+        (CreditTransaction, {"allowance_after": 0}),
+    ],
+)
+def test_rule_5_of_make_chaos_sees_credits_that_do_not_follow_from_money(store, model, values):
+    fill_money(store)
+    evidence = chaos_rules.Evidence()
+    assert chaos_rules.unbalanced(evidence) == 0
+    model.objects.update(**values)
+    assert chaos_rules.unbalanced(evidence) > 0
+
+
 def test_a_month_that_ends_takes_its_allowance_along_and_the_next_one_is_granted(
     store, monkeypatch
 ):
@@ -318,6 +341,25 @@ def test_a_store_that_left_gets_no_further_month_though_it_has_paid(store, monke
     at_local_time(monkeypatch, timezone.now() + timedelta(days=32))
     assert subscriptions.begin_due_months() == {"began": 0, "ended": 1}
     assert wallet(store) == (0, 0, 0)
+    User.objects.update(left_at=None)
+    paid_until = Subscription.objects.get().paid_until
+    payment = pay_plan(store, amount=29000, key="plan 2")
+    assert payment.covers_from == paid_until and wallet(store) == (500, 0, 500)
+
+
+def test_a_plan_that_is_paid_on_its_last_day_keeps_the_day_of_the_month(monkeypatch):
+    store = make_store(balance=0)
+    give_plan(store)
+    at_local_time(monkeypatch, datetime(2026, 1, 31, 10, tzinfo=UTC))
+    pay_plan(store)
+    at_local_time(monkeypatch, datetime(2026, 2, 28, 0, 5, tzinfo=UTC))
+    assert subscriptions.begin_due_months() == {"began": 0, "ended": 1}
+    payment = pay_plan(store, key="plan 2")
+    assert (payment.covers_from, payment.covers_until) == (date(2026, 2, 28), date(2026, 3, 31))
+    at_local_time(monkeypatch, datetime(2026, 4, 10, tzinfo=UTC))
+    subscriptions.begin_due_months()
+    payment = pay_plan(store, key="plan 3")  # ten days late
+    assert (payment.covers_from, payment.covers_until) == (date(2026, 4, 10), date(2026, 5, 10))
 
 
 def test_months_missed_while_nothing_ran_are_made_up_for_one_by_one(store, monkeypatch):
@@ -380,8 +422,6 @@ def test_a_month_of_the_31st_ends_on_the_last_day_of_shorter_months():
 
 @pytest.mark.parametrize(("zone", "began"), [("Pacific/Auckland", 1), ("Europe/Athens", 0)])
 def test_a_month_begins_at_midnight_of_the_stores_clock(monkeypatch, zone, began):
-    from datetime import UTC, datetime
-
     store = make_store(balance=0, timezone=zone)
     give_plan(store)
     at_local_time(monkeypatch, datetime(2026, 1, 31, 10, tzinfo=UTC))
@@ -453,6 +493,27 @@ def test_invoices_are_numbered_without_a_gap_though_some_are_given_up(store, pac
     assert first.buyer.startswith("Anna's Shoes IKE\nTsimiski 5")
     assert "Ermou 1\n" in first.seller and "EL999999999" in first.seller
     assert invoices.issue_invoice(first.payment, by="test") == first
+
+
+def test_a_number_that_is_given_up_goes_to_the_store_that_waited(store, package, seller):
+    other = make_store("bob", balance=0)
+    mine, theirs = buy(store, package), buy(other, package)
+    set_buyer(store)
+    set_buyer(other)
+    found = []
+
+    def issue():
+        found.append(invoices.issue_invoice(theirs, by="test").number)
+        connection.close()
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        assert invoices.issue_invoice(mine, by="test").number == 1
+        thread = threading.Thread(target=issue)
+        thread.start()
+        wait_until(one_waits_for_a_lock)
+        raise ZeroDivisionError
+    thread.join(20)
+    assert found == [1]
 
 
 def test_a_refund_of_an_invoiced_payment_has_a_credit_note(store, package, seller):
