@@ -56,6 +56,8 @@ class SubscriptionAdmin(LargeTableAdmin):
         "currency",
         "included_sms_per_period",
         "cancel_at_period_end",
+        "provider_customer_id",
+        "provider_subscription_id",
         "current_period_start",
         "current_period_end",
         "paid_until",
@@ -82,6 +84,8 @@ class SubscriptionAdmin(LargeTableAdmin):
             included=obj.included_sms_per_period,
             currency=obj.currency,
             cancel_at_period_end=obj.cancel_at_period_end,
+            provider_customer_id=obj.provider_customer_id,
+            provider_subscription_id=obj.provider_subscription_id,
             by=request.user,
         )
         obj.pk = plan.pk

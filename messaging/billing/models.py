@@ -263,8 +263,12 @@ class Subscription(models.Model):
         default=False,
         help_text="Then the subscription is cancelled; otherwise it is past due.",
     )
-    provider_customer_id = models.CharField(max_length=128, null=True, blank=True, unique=True)
-    provider_subscription_id = models.CharField(max_length=128, null=True, blank=True, unique=True)
+    provider_customer_id = models.CharField(
+        "provider's ID of the store", max_length=128, null=True, blank=True, unique=True
+    )
+    provider_subscription_id = models.CharField(
+        "provider's ID of the plan", max_length=128, null=True, blank=True, unique=True
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

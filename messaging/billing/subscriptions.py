@@ -200,11 +200,24 @@ def give_plan(
     by: User | AnonymousUser | str,
     currency: str = "EUR",
     cancel_at_period_end: bool = False,
+    provider_customer_id: str | None = None,
+    provider_subscription_id: str | None = None,
 ) -> Subscription:
     """Give a store a plan, or change its plan from the next month on; a payment begins it.
 
+    Args:
+        store: the store.
+        plan_type: a value of PlanType.
+        interval: a value of PlanInterval: what one payment pays.
+        included: credits included a month.
+        by: the account or program that gives it.
+        currency: in which it is paid.
+        cancel_at_period_end: it is cancelled, and not past due, when its paid time ends.
+        provider_customer_id: the provider's ID of the store; None: as it is.
+        provider_subscription_id: the provider's ID of the plan; None: as it is.
+
     Raises:
-        ValidationError: if a value is not one of the plan's.
+        ValidationError: if a value is not one of the plan's, or another store has the ID.
     """
     with transaction.atomic():
         locked = User.objects.select_for_update(no_key=True).get(pk=store.pk, is_staff=False)
@@ -212,6 +225,8 @@ def give_plan(
         plan.plan_type, plan.interval, plan.currency = plan_type, interval, currency
         plan.included_sms_per_period = included
         plan.cancel_at_period_end = cancel_at_period_end
+        plan.provider_customer_id = provider_customer_id or plan.provider_customer_id
+        plan.provider_subscription_id = provider_subscription_id or plan.provider_subscription_id
         plan.full_clean()
         plan.save()
         audit.write_entry(

@@ -164,7 +164,10 @@ def test_all_of_it_by_command(store, capsys, settings):
     bought = billing("purchase", email, package="Small", key="R 1", currency="USD", capsys=capsys,
                      provider=["session=cs_1"])  # fmt: skip
     assert (bought["amount"], bought["credits"]) == ("USD 55.50", 1000)
-    billing("plan", email, plan="pro", included=500, capsys=capsys)
+    ids = ["customer=cus_1", "subscription=sub_1"]
+    billing("plan", email, plan="pro", included=500, provider=ids, capsys=capsys)
+    plan = Subscription.objects.get()
+    assert (plan.provider_customer_id, plan.provider_subscription_id) == ("cus_1", "sub_1")
     assert (
         billing("pay-plan", email, amount="29", key="P 1", capsys=capsys)["amount"] == "EUR 29.00"
     )

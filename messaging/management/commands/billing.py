@@ -72,8 +72,8 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NAME=ID",
-            help=f"the provider's ID of the payment: {', '.join(PROVIDER_IDS)}; of a refund or"
-            " dispute: its ID alone",
+            help=f"the provider's ID of the payment: {', '.join(PROVIDER_IDS)}; of a plan: customer,"
+            " subscription; of a refund or dispute: its ID alone",
         )
         parser.add_argument("--payment", type=int, help="refund, dispute, invoice: its id")
         parser.add_argument("--dispute", type=int, help="dispute-won, dispute-lost: its id")
@@ -158,6 +158,9 @@ class Command(BaseCommand):
         return {**_describe_payment(payment), "credits": payment.credits}
 
     def _plan(self, store: User, by: By, options: dict[str, Any]) -> dict[str, Any]:
+        ids = _provider_ids(options["provider"])
+        if unknown := ids.keys() - {"customer", "subscription"}:
+            raise CommandError(f"{', '.join(sorted(unknown))}: use customer or subscription")
         plan = subscriptions.give_plan(
             store,
             plan_type=options["plan"],
@@ -165,6 +168,8 @@ class Command(BaseCommand):
             included=options["included"],
             currency=options["currency"],
             cancel_at_period_end=options["ends"],
+            provider_customer_id=ids.get("customer"),
+            provider_subscription_id=ids.get("subscription"),
             by=by,
         )
         return {"plan": plan.plan_type, "paid until": plan.paid_until and str(plan.paid_until)}
