@@ -72,8 +72,8 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NAME=ID",
-            help=f"the provider's ID of the payment: {', '.join(PROVIDER_IDS)}; of a plan: customer,"
-            " subscription; of a refund or dispute: its ID alone",
+            help=f"the provider's ID of the payment: {', '.join(PROVIDER_IDS)}; of a plan:"
+            " customer, subscription; of a refund or dispute: its ID alone",
         )
         parser.add_argument("--payment", type=int, help="refund, dispute, invoice: its id")
         parser.add_argument("--dispute", type=int, help="dispute-won, dispute-lost: its id")
