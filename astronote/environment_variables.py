@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from astronote.common.countries import EU_COUNTRIES
 from astronote.environment_parsers import (
     build_choice_parser,
     build_integer_parser,
@@ -361,6 +362,31 @@ SECTIONS: dict[str, list[Variable]] = {
             parse_positive_minutes,
             "1440",
             "life of a credit reservation, min",
+        ),
+        Variable(
+            "INVOICE_SELLER",
+            parse_text_unchanged,
+            "",
+            "who sells the credits, name and address as on an invoice, lines separated by |;"
+            " without it no invoice is issued",
+        ),
+        Variable(
+            "INVOICE_SELLER_VAT_NUMBER",
+            parse_text_unchanged,
+            "",
+            "VAT number of the seller with its country, such as EL123456789",
+        ),
+        Variable(
+            "INVOICE_SELLER_COUNTRY",
+            build_choice_parser(*EU_COUNTRIES),
+            "GR",
+            "country of the EU in which the seller is taxed",
+        ),
+        Variable(
+            "INVOICE_VAT_PERCENT",
+            build_integer_parser(0, 99),
+            "24",
+            "rate of VAT of the seller's country, in percent",
         ),
         Variable(
             "CAMPAIGN_LIFE_HOURS",

@@ -1,9 +1,10 @@
 """Prepaid credits: the only code that changes wallets, reservations and the ledger.
 
-One credit pays one SMS part. A batch has one reservation. Its ledger entries are keyed by the
-batch's total charge so far, so that the same messages cannot be charged twice. Reservations are
-locked before wallets. Rules: docs/rules.md#credits. When to charge or release is decided in
-`outcomes.py`.
+One credit pays one SMS part. The allowance of a plan's month is a part of the wallet's balance that
+is charged first; holds need not tell it from bought credits. A batch has one reservation. Its
+ledger entries are keyed by the batch's total charge so far, so that the same messages cannot be
+charged twice. Reservations are locked before wallets. Rules: docs/rules.md#credits. When to charge
+or release is decided in `outcomes.py`.
 """
 
 from __future__ import annotations
@@ -65,26 +66,95 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
     """Add credits to a store's wallet, once for each `key`, and write a ledger entry.
 
     Raises:
-        ValueError: if the amount is not from 1 to MAX_TOP_UP.
+        ValueError: if the amount is not from 1 to MAX_TOP_UP, or the key has added another amount
+            or belongs to another store.
     """
     if not 1 <= amount <= MAX_TOP_UP:
         raise ValueError(f"a top-up is from 1 to {MAX_TOP_UP:,} credits, not {amount:,}")
-    get_or_create_wallet(owner_id)
     with transaction.atomic():
-        wallet = Wallet.objects.select_for_update().get(owner_id=owner_id)
-        if CreditTransaction.objects.filter(idempotency_key=key).exists():
+        wallet = lock_wallet(owner_id)
+        if earlier := CreditTransaction.objects.filter(idempotency_key=key).first():
+            if (earlier.owner_id, earlier.amount) != (owner_id, amount):
+                raise ValueError(
+                    f"this key has added {counted(earlier.amount, 'credit')}"
+                    f" to store {earlier.owner_id} already: use another key"
+                )
             return wallet
         wallet.balance += amount
-        wallet.save()
-        CreditTransaction.objects.create(
-            owner_id=owner_id,
-            type=TransactionType.CREDIT,
-            amount=amount,
-            balance_after=wallet.balance,
-            reason=reason,
-            idempotency_key=key,
-        )
+        _save_and_write_entry(wallet, TransactionType.CREDIT, amount, reason=reason, key=key)
     return wallet
+
+
+def lock_wallet(owner_id: int) -> Wallet:
+    """The store's wallet, locked until the transaction ends; creates an empty one."""
+    get_or_create_wallet(owner_id)
+    return Wallet.objects.select_for_update().get(owner_id=owner_id)
+
+
+def grant_allowance(owner_id: int, amount: int, *, reason: str, key: str) -> None:
+    """Add the credits of a plan's month; they are used first. In the caller's transaction."""
+    wallet = lock_wallet(owner_id)
+    wallet.balance += amount
+    wallet.allowance_balance += amount
+    _save_and_write_entry(wallet, TransactionType.CREDIT, amount, reason=reason, key=key)
+
+
+def expire_allowance(owner_id: int, *, reason: str, key: str) -> int:
+    """Take away what is left of the allowance; in the caller's transaction.
+
+    What is held for messages under way stays theirs. If they are not sent it is part of the
+    allowance again, until the next call.
+
+    Returns:
+        The credits that were taken away.
+    """
+    wallet = lock_wallet(owner_id)
+    expired = max(wallet.allowance_balance - wallet.reserved_balance, 0)
+    if expired:
+        wallet.balance -= expired
+        wallet.allowance_balance -= expired
+        _save_and_write_entry(wallet, TransactionType.EXPIRY, expired, reason=reason, key=key)
+    return expired
+
+
+def take_back_as_far_as_available(owner_id: int, amount: int, *, reason: str, key: str) -> int:
+    """Take bought credits that are neither spent nor held; in the caller's transaction.
+
+    The allowance is not bought with the payment, and stays.
+
+    Returns:
+        The credits that were taken: the amount or less.
+    """
+    wallet = lock_wallet(owner_id)
+    # Holds are of the allowance first, as charges are.
+    taken = min(amount, wallet.available, wallet.balance - wallet.allowance_balance)
+    if taken:
+        wallet.balance -= taken
+        _save_and_write_entry(wallet, TransactionType.REFUND, taken, reason=reason, key=key)
+    return taken
+
+
+def _save_and_write_entry(
+    wallet: Wallet,
+    entry_type: TransactionType,
+    amount: int,
+    *,
+    reason: str,
+    key: str,
+    batch_id: int | None = None,
+) -> None:
+    """Save a locked wallet after a change of its balance, and write the ledger entry."""
+    wallet.save()
+    CreditTransaction.objects.create(
+        owner_id=wallet.owner_id,
+        batch_id=batch_id,
+        type=entry_type,
+        amount=amount,
+        balance_after=wallet.balance,
+        allowance_after=wallet.allowance_balance,
+        reason=reason,
+        idempotency_key=key,
+    )
 
 
 def hold_credits_where_sufficient(credits_by_store: Mapping[StoreId, int]) -> set[StoreId]:
@@ -258,14 +328,16 @@ SETTLE_RESERVATION = """
     ), wallet AS (
         UPDATE messaging_wallet w SET
             balance = balance - %(charge)s,
+            allowance_balance = greatest(allowance_balance - %(charge)s, 0),
             reserved_balance = reserved_balance - %(charge)s - %(release)s,
             updated_at = now()
         FROM settled WHERE w.owner_id = settled.owner_id
-        RETURNING w.owner_id, balance
+        RETURNING w.owner_id, balance, allowance_balance
     ), debit AS (
         INSERT INTO messaging_credittransaction
-            (owner_id, batch_id, type, amount, balance_after, reason, idempotency_key)
-        SELECT owner_id, batch_id, 'debit', %(charge)s, balance, 'messages sent',
+            (owner_id, batch_id, type, amount, balance_after, allowance_after, reason,
+             idempotency_key)
+        SELECT owner_id, batch_id, 'debit', %(charge)s, balance, allowance_balance, 'messages sent',
             'batch:' || batch_id || ':' || charged
         FROM settled JOIN wallet USING (owner_id) WHERE %(charge)s > 0
     )
@@ -290,15 +362,14 @@ def _charge_expired_as_far_as_available(owner_id: int, batch_id: int, charge: in
         )
     if paid:
         wallet.balance -= paid
-        wallet.save()
-        CreditTransaction.objects.create(
-            owner_id=owner_id,
-            batch_id=batch_id,
-            type=TransactionType.DEBIT,
-            amount=paid,
-            balance_after=wallet.balance,
+        wallet.allowance_balance = max(wallet.allowance_balance - paid, 0)
+        _save_and_write_entry(
+            wallet,
+            TransactionType.DEBIT,
+            paid,
             reason="messages sent",
-            idempotency_key=f"batch:{batch_id}:{total_charge}",
+            key=f"batch:{batch_id}:{total_charge}",
+            batch_id=batch_id,
         )
 
 

@@ -1,7 +1,8 @@
 """Tables of sending: batches, messages, templates, short links, credits, events and tallies.
 
 Only fields, constraints and indexes are here. The code that changes rows is in `batch_queue.py`,
-`outcomes.py`, `credits.py`, `inbox.py` and `tallies.py`; statuses are in `statuses.py`.
+`outcomes.py`, `credits.py`, `inbox.py` and `tallies.py`; statuses are in `statuses.py`. Tables of
+money are in `billing/models.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ from astronote.common.counts import counted
 from astronote.common.fields import ComposedTextField
 from astronote.common.languages import Language
 from contacts.models import Contact, MessageType
+from messaging.billing.models import (
+    BillingProfile,
+    InvoiceRecord,
+    Package,
+    Payment,
+    PaymentAdjustment,
+    Subscription,
+)
 from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 from messaging.statuses import (
@@ -33,6 +42,16 @@ from messaging.statuses import (
     WebhookEventType,
 )
 from messaging.text import Template, tag_problem_or_empty
+
+# Django finds an app's models here.
+__all__ = [
+    "BillingProfile",
+    "InvoiceRecord",
+    "Package",
+    "Payment",
+    "PaymentAdjustment",
+    "Subscription",
+]
 
 BatchId = NewType("BatchId", int)
 MessageId = NewType("MessageId", int)  # unique within its message class
@@ -510,11 +529,25 @@ class ShortLink(models.Model):
 
 
 class Wallet(models.Model):
-    """A store's prepaid credits: `balance` is the sum of its ledger, `reserved_balance` is held."""
+    """A store's prepaid credits: `balance` is the sum of its ledger, `reserved_balance` is held.
+
+    `allowance_balance` is what of the balance a plan's month gave and is not spent.
+    """
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
     balance = models.BigIntegerField(default=0)
     reserved_balance = models.BigIntegerField("held", default=0)
+    allowance_balance = models.BigIntegerField(
+        "of the allowance",
+        default=0,
+        db_default=0,
+        help_text="Part of the balance; used first, and gone at the end of the plan's month.",
+    )
+    alert_below = models.IntegerField(
+        null=True,
+        blank=True,
+        help_text="Alerts tell when fewer credits than so many are available; empty: never.",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -523,6 +556,10 @@ class Wallet(models.Model):
             models.CheckConstraint(
                 condition=Q(reserved_balance__gte=0, reserved_balance__lte=F("balance")),
                 name="wallet_reserved_within_balance",
+            ),
+            models.CheckConstraint(
+                condition=Q(allowance_balance__gte=0, allowance_balance__lte=F("balance")),
+                name="wallet_allowance_within_balance",
             ),
         ]
 
@@ -590,6 +627,7 @@ class CreditTransaction(models.Model):
     balance_after = models.BigIntegerField(
         "balance after",
     )
+    allowance_after = models.BigIntegerField("of the allowance after", default=0, db_default=0)
     reason = models.CharField(max_length=200)
     batch = models.ForeignKey(Batch, models.SET_NULL, null=True, blank=True)
     idempotency_key = models.CharField("key", max_length=128, unique=True)

@@ -21,6 +21,7 @@ from astronote.operations.personal_data import (
     FIGURES,
     FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
+    SETTINGS_OF_STORE,
     STATES_OF_WORK,
     FoundBy,
     LegalGround,
@@ -56,6 +57,7 @@ from messaging import (
     sending_stop,
     webhooks,
 )
+from messaging.billing import low_balance, pages
 from messaging.models import Batch, SendingStop, Wallet, WebhookEvent, message_classes
 from messaging.opt_out_line import validate_opt_out_line
 from messaging.statuses import (
@@ -73,6 +75,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     yield RecurringJob(
         "opt_in_requests", "birthday", "messaging.tasks.send_opt_in_requests", interval=60
     )
+    yield RecurringJob("plans", "scheduler", "messaging.tasks.begin_due_months", interval=60)
     yield RecurringJob(
         "delivery_status_poller",
         poller,
@@ -237,6 +240,13 @@ registry.banners.register(
         "messaging.view_webhookevent",
     ),
     Banner(
+        "low balance",
+        low_balance.low_balance_notices,
+        "See the store",
+        "astronote.view_user",
+        is_for_alerts_only=True,
+    ),
+    Banner(
         "sending stops", sending_stop.stop_notices, "Let sending go on", sending_stop.PERMISSION
     ),
 )
@@ -262,6 +272,7 @@ registry.home_panels.register(
 )
 registry.store_panels.register(
     StorePanel("wallet", "messaging/panels/store_wallet.html", panels.store_wallet_context, 10),
+    StorePanel("money", "messaging/billing/store_money.html", pages.store_money_context, 15),
     StorePanel(
         "sending",
         "messaging/panels/store_sending.html",
@@ -400,6 +411,68 @@ registry.personal_data.register(
         on_erasure=OnErasure.MASK,
         kept_after_store="commercial records are kept for years",
     ),
+    PersonalData(
+        "messaging.Payment",
+        ("idempotency_key",),
+        "what a store has paid, each once",
+        AS_LONG_AS_THE_ACCOUNT,
+        categories="number of a receipt, or free text, which may name a person",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+        kept_after_store="commercial records are kept for years",
+    ),
+    PersonalData(
+        "messaging.PaymentAdjustment",
+        ("reason",),
+        "why money of a payment was returned",
+        "until the store's data is erased",
+        categories="free text, which may name a person",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+    ),
+    PersonalData(
+        "messaging.PaymentAdjustment",
+        ("idempotency_key",),
+        "what of a payment was returned, each once",
+        AS_LONG_AS_THE_ACCOUNT,
+        categories="number of a receipt, or free text, which may name a person",
+        legal_ground=LegalGround.LEGITIMATE_INTEREST,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.MASK,
+        kept_after_store="commercial records are kept for years",
+    ),
+    PersonalData(
+        "messaging.BillingProfile",
+        ("legal_name", "vat_number", "billing_email", "billing_address"),
+        "to whom a store's invoices are made out",
+        "until the store's data is erased",
+        categories="name, address, VAT number and e-mail address of a business, which may be a"
+        " person's",
+        legal_ground=LegalGround.ACCOUNT_CONTRACT,
+        source=BY_OPERATOR,
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.DELETE,
+        subjects=Subjects.ACCOUNTS,
+    ),
+    PersonalData(
+        "messaging.InvoiceRecord",
+        ("seller", "buyer", "buyer_vat_number"),
+        "invoices, which the law wants unchanged",
+        "five years after the year of its issue, or longer where the law says so",
+        categories="name, address and VAT number of a business, which may be a person's",
+        legal_ground=LegalGround.BOOKKEEPING_DUTY,
+        source="the store's invoice recipient as it was on the day of issue",
+        found_by=BY_TEXT,
+        on_erasure=OnErasure.KEEP,
+        subjects=Subjects.ACCOUNTS,
+        kept_after_store="invoices are kept by law: Greek law 4308/2014, article 7; directive"
+        " 2006/112/EC, article 247; GDPR, article 17(3)(b)",
+    ),
 )
 # Columns of every message class that hold no personal data once number and text are gone.
 MESSAGE_CODES = (
@@ -462,14 +535,111 @@ registry.no_personal_data.register(
         ),
         "one address for all who get a text; it does not tell who opened it",
     ),
-    NoPersonalData("messaging.Wallet", ("updated_at", "balance", "reserved_balance"), FIGURES),
+    NoPersonalData(
+        "messaging.Wallet",
+        ("updated_at", "balance", "reserved_balance", "allowance_balance", "alert_below"),
+        FIGURES,
+    ),
     NoPersonalData(
         "messaging.CreditReservation",
         ("status", "reserved_at", "expires_at", "closed_at", "amount", "charged", "released"),
         FIGURES,
     ),
     NoPersonalData(
-        "messaging.CreditTransaction", ("type", "created_at", "amount", "balance_after"), FIGURES
+        "messaging.CreditTransaction",
+        ("type", "created_at", "amount", "balance_after", "allowance_after"),
+        FIGURES,
+    ),
+    NoPersonalData(
+        "messaging.Package",
+        (
+            "name",
+            "credits",
+            "price_cents",
+            "price_cents_usd",
+            "is_active",
+            "provider_price_id_eur",
+            "provider_price_id_usd",
+            "created_at",
+        ),
+        "what is sold to every store",
+    ),
+    NoPersonalData(
+        "messaging.Payment",
+        (
+            "kind",
+            "amount",
+            "currency",
+            "credits",
+            "plan_type",
+            "covers_from",
+            "covers_until",
+            "paid_at",
+            "provider_session_id",
+            "provider_payment_intent_id",
+            "provider_charge_id",
+            "provider_invoice_id",
+            "provider_customer_id",
+            "provider_price_id",
+            "created_at",
+        ),
+        "figures of money, and a provider's numbers of a business' payment",
+    ),
+    NoPersonalData(
+        "messaging.PaymentAdjustment",
+        (
+            "type",
+            "status",
+            "amount",
+            "credits_due",
+            "credits_taken",
+            "months_taken",
+            "provider_id",
+            "occurred_at",
+            "created_at",
+        ),
+        "figures of money, and a provider's number of a refund",
+    ),
+    NoPersonalData(
+        "messaging.Subscription",
+        (
+            "plan_type",
+            "interval",
+            "currency",
+            "included_sms_per_period",
+            "current_period_start",
+            "current_period_end",
+            "paid_until",
+            "billing_day",
+            "cancel_at_period_end",
+            "provider_customer_id",
+            "provider_subscription_id",
+            "created_at",
+            "updated_at",
+        ),
+        SETTINGS_OF_STORE,
+    ),
+    NoPersonalData(
+        "messaging.BillingProfile",
+        ("vat_number_checked", "vat_country", "tax_exempt", "created_at", "updated_at"),
+        SETTINGS_OF_STORE,
+    ),
+    NoPersonalData(
+        "messaging.InvoiceRecord",
+        (
+            "year",
+            "number",
+            "issued_on",
+            "buyer_country",
+            "currency",
+            "subtotal",
+            "tax",
+            "total",
+            "tax_rate",
+            "tax_treatment",
+            "created_at",
+        ),
+        FIGURES,
     ),
     NoPersonalData(
         "messaging.WebhookEvent",
@@ -541,6 +711,18 @@ registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "Money", "Reservations", "lock_clock", "messaging.creditreservation", 220
     ),
+    SidebarLink.to_admin_changelist("Money", "Payments", "payments", "messaging.payment", 230),
+    SidebarLink.to_admin_changelist(
+        "Money", "Refunds and disputes", "currency_exchange", "messaging.paymentadjustment", 240
+    ),
+    SidebarLink.to_admin_changelist("Money", "Invoices", "receipt", "messaging.invoicerecord", 250),
+    SidebarLink.to_admin_changelist(
+        "Money", "Invoice recipients", "contact_mail", "messaging.billingprofile", 260
+    ),
+    SidebarLink.to_admin_changelist(
+        "Money", "Plans", "event_repeat", "messaging.subscription", 270
+    ),
+    SidebarLink.to_admin_changelist("Money", "Packages", "inventory_2", "messaging.package", 280),
     SidebarLink.to_admin_changelist("More", "Templates", "draft", "messaging.messagetemplate", 420),
     SidebarLink.to_admin_changelist(
         "More", "Saved answers", "quickreply", "messaging.savedanswer", 425

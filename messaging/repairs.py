@@ -160,15 +160,17 @@ def log_and_audit_inconsistent_wallets(dry_run: bool) -> int:
 
 # The newest ledger entry has the balance after it; open reservations are few.
 WRONG_WALLETS = """
-    SELECT w.owner_id, w.balance, w.reserved_balance, last.balance_after, held.amount
+    SELECT w.owner_id, w.balance, w.reserved_balance, last.balance_after, held.amount,
+        w.allowance_balance, last.allowance_after
     FROM messaging_wallet w
     LEFT JOIN LATERAL (
-        SELECT balance_after FROM messaging_credittransaction t
+        SELECT balance_after, allowance_after FROM messaging_credittransaction t
         WHERE t.owner_id = w.owner_id ORDER BY id DESC LIMIT 1) last ON true
     LEFT JOIN (
         SELECT owner_id, sum(amount - charged - released) AS amount
         FROM messaging_creditreservation WHERE status = 'reserved' GROUP BY 1) held
         ON held.owner_id = w.owner_id
     WHERE w.balance <> COALESCE(last.balance_after, 0)
+        OR w.allowance_balance <> COALESCE(last.allowance_after, 0)
         OR w.reserved_balance <> COALESCE(held.amount, 0)
 """

@@ -76,7 +76,8 @@ class TransactionType(models.TextChoices):
 
     CREDIT = "credit", "credit: added"
     DEBIT = "debit", "debit: messages charged"
-    REFUND = "refund", "refund: given back"
+    REFUND = "refund", "refund: taken back, as the money was returned"
+    EXPIRY = "expiry", "expiry: not used before the plan's month ended"
 
 
 class WebhookEventStatus(models.TextChoices):

@@ -1,4 +1,4 @@
-"""Jobs of the queues sms, birthday, delivery_status_poller and status_refresh.
+"""Jobs of the queues sms, scheduler, birthday, delivery_status_poller and status_refresh.
 
 Each calls one function of another module and logs what came of it.
 """
@@ -9,6 +9,7 @@ import logging
 import time
 
 from messaging import opt_in_requests, polling, receipts, replies, sending
+from messaging.billing import subscriptions
 
 log = logging.getLogger(__name__)
 
@@ -58,3 +59,11 @@ def poll_delivery_status() -> dict[str, int]:
 def refresh_status() -> dict[str, int]:
     """Queue status_refresh: ask Mitto about older messages without a final receipt."""
     return polling.poll_older_messages_unless_running()
+
+
+def begin_due_months() -> dict[str, int]:
+    """Queue scheduler: begin the next month of plans whose month has ended, or end the plans."""
+    counts = subscriptions.begin_due_months()
+    if any(counts.values()):
+        log.info("plans: %s", counts)
+    return counts

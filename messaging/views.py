@@ -40,7 +40,11 @@ def show_confirmation_or_top_up_wallet(request: HttpRequest, pk: int) -> HttpRes
     elif request.method == "POST":
         key = f"top-up:{params.get('key', '')[:60] or uuid.uuid4()}"
         reason = f"top-up: {reference}" if reference else "top-up in the admin"
-        wallet = credits.top_up(pk, int(amount), reason=reason, key=key)
+        try:
+            wallet = credits.top_up(pk, int(amount), reason=reason, key=key)
+        except ValueError as error:
+            messages.error(request, str(error))
+            return redirect("admin:astronote_user_change", pk)
         audit.write_entry("top up", store, by=operator, owner_id=pk, credits=int(amount))
         messages.success(request, f"{store} has {counted(wallet.available, 'credit')} available")
     else:

@@ -46,7 +46,7 @@ class Alerts:
     """
 
     def __init__(self) -> None:
-        self._alerts: dict[str, _Alert] = {}
+        self._alerts: dict[tuple[str, str], _Alert] = {}
         self._recipients: list[str] = []
 
     def check_banners_and_tell_new_and_ended_alerts(self) -> None:
@@ -57,7 +57,7 @@ class Alerts:
             # What else holds cannot be asked, and is not over.
             text = "PostgreSQL cannot be reached: nothing is sent, and the site does not answer."
             found = [Notice(text, "/admin/"), *(one.notice for one in self._alerts.values())]
-        notices = {_alert_key_without_figures(notice.text): notice for notice in found}
+        notices = {_key_of(notice): notice for notice in found}
         for key, notice in notices.items():
             alert = self._alerts.get(key)
             if alert is None:
@@ -94,9 +94,12 @@ class Alerts:
         return any(was_told) or not was_told
 
 
-def _alert_key_without_figures(text: str) -> str:
-    """What tells one notice from another though its counts and times change."""
-    return _FIGURES.sub("", text)
+def _key_of(notice: Notice) -> tuple[str, str]:
+    """What tells one notice from another though its counts and times change.
+
+    The page that it links to tells stores apart that have a figure in their names.
+    """
+    return _FIGURES.sub("", notice.text), notice.url
 
 
 def _post_alert_to_webhook_or_log_failure(body: str) -> bool:

@@ -37,6 +37,7 @@ class LegalGround(StrEnum):
         " customer, art. 6(1)(b)"
     )
     LEGAL_DUTY = "legal duty to prove consent and to respect objections, art. 6(1)(c), 7(1), 21"
+    BOOKKEEPING_DUTY = "legal duty to keep invoices, art. 6(1)(c), 17(3)(b)"
     LEGAL_CLAIMS = "establishing, exercising or defending legal claims, art. 6(1)(f), 17(3)(e)"
     LEGITIMATE_INTEREST = "legitimate interest in this purpose, art. 6(1)(f)"
 

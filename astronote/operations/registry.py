@@ -98,13 +98,15 @@ class Banner:
     """What everybody should know, above every page of the admin while there are notices.
 
     Each links to its page for those who have the permission. `notices` makes one query if there is
-    none: every page asks.
+    none: every page asks. With `is_for_alerts_only` no page asks and shows it, as what concerns one
+    store, and alerts tell it.
     """
 
     name: str
     notices: Callable[[], Sequence[Notice]]
     action: str
     permission: str
+    is_for_alerts_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def banners(context: dict[str, Any], *, role: str = "alert") -> dict[str, Any]:
                 "action": banner.action if request.user.has_perm(banner.permission) else "",
             }
             for banner in registry.banners
+            if not banner.is_for_alerts_only
             for notice in banner.notices()
         ],
     }

@@ -121,7 +121,9 @@ def read_entry(
 
 def _mobile_or_empty(text: str, store: User) -> str:
     try:
-        phone = PhoneReader(phone_region_of_store_or_default(store)).parse_or_raise_unusable(text).phone
+        phone = (
+            PhoneReader(phone_region_of_store_or_default(store)).parse_or_raise_unusable(text).phone
+        )
     except UnusableCell:
         return ""
     return phone if store.sends_to_any_number or can_receive_sms(phone) else ""

@@ -1,5 +1,23 @@
-"""Batches, credits, events, templates and short links in the admin."""
+"""Batches, credits, money, events, templates and short links in the admin."""
 
-from messaging.admin import batches, credits, events, inbox, reviews, sending_stops, templates
+from messaging.admin import (
+    batches,
+    billing,
+    credits,
+    events,
+    inbox,
+    reviews,
+    sending_stops,
+    templates,
+)
 
-__all__ = ["batches", "credits", "events", "inbox", "reviews", "sending_stops", "templates"]
+__all__ = [
+    "batches",
+    "billing",
+    "credits",
+    "events",
+    "inbox",
+    "reviews",
+    "sending_stops",
+    "templates",
+]

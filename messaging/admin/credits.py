@@ -10,7 +10,7 @@ from messaging.models import CreditReservation, CreditTransaction, Wallet
 
 @admin.register(Wallet)
 class WalletAdmin(ReadOnlyAdmin):
-    list_display = ["owner", "balance", "reserved_balance", "available"]
+    list_display = ["owner", "balance", "reserved_balance", "available", "allowance_balance"]
     list_select_related = ["owner"]
 
 

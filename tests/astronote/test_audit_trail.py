@@ -68,6 +68,9 @@ COMMANDS = [
     ("automation", ["show", "STORE", "welcome"], {}, ""),
     ("automation_rules", ["add-presets", "STORE"], {"language": "en"}, "automation rules added"),
     ("automation_rules", ["upcoming", "STORE"], {}, ""),
+    ("billing", ["show", "STORE"], {}, ""),
+    ("billing", ["plan", "STORE"], {"included": 100}, "plan set"),
+    ("billing", ["alert", "STORE"], {"below": 100}, "low-balance alert set"),
     ("campaign", ["start", "DRAFT"], {}, "start"),
     ("campaign", ["cancel", "SENDING"], {}, "cancel"),
     ("campaign_status", ["DRAFT"], {}, ""),
@@ -90,6 +93,7 @@ COMMANDS = [
     ("list_members", ["remove", "STORE", "all"], {"number": [PHONE]}, "members removed"),
     ("message_log", [], {"store": "STORE"}, "messages exported"),
     ("create_store", ["shop@example.com"], {}, "added"),
+    ("credit_package", ["Small"], {"credits": 100, "price": "9"}, "package set"),
     ("decisions", ["list"], {}, ""),
     (
         "customer_events",

@@ -56,6 +56,7 @@ def test_everything_recurs_as_often_as_it_must_by_default(settings):
         "apply_receipts": (poller, "messaging.tasks.apply_receipts", MINUTE),
         "apply_replies": (poller, "messaging.tasks.apply_replies", MINUTE),
         "delivery_status_poller": (poller, "messaging.tasks.poll_delivery_status", 5 * MINUTE),
+        "plans": ("scheduler", "messaging.tasks.begin_due_months", MINUTE),
         "birthday": ("birthday", "campaigns.tasks.run_birthdays", "*/15 * * * *"),
         "welcome": ("birthday", "campaigns.tasks.run_welcomes", MINUTE),
         "weekly_exports": ("exports", "campaigns.tasks.request_weekly_exports", HOUR),

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from astronote.models import User
 from campaigns.models import Campaign
+from messaging.models import InvoiceRecord, Payment
 from tests.support.admin_pages import every_page, fill_installation
 from tests.support.browser import DESKTOP, PHONE
 
@@ -17,6 +18,17 @@ def questions(campaign):
     return [
         reverse("admin:campaigns_campaign_action", args=[campaign.pk, name])
         for name in ("start", "schedule", "test", "cancel")
+    ]
+
+
+def money_pages(store):
+    """Where money is recorded, and an invoice to print."""
+    payment = Payment.objects.filter(kind="topup").latest("pk")
+    return [
+        reverse("record_purchase", args=[store.pk]),
+        reverse("record_plan_payment", args=[store.pk]),
+        reverse("return_payment", args=[payment.pk]),
+        reverse("invoice_print", args=[InvoiceRecord.objects.latest("pk").pk]),
     ]
 
 
@@ -36,6 +48,7 @@ def test_every_page_is_for_everybody(browser, sandbox, client):
         reverse("admin:campaigns_store_report", args=[store.pk]),
         reverse("admin:campaigns_automationrule_store", args=[store.pk]),
         "/admin/run/birthday/",
+        *money_pages(store),
         *questions(Campaign.objects.get(name="Draft")),
     ]
     assert len(pages) > 75

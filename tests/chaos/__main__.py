@@ -97,6 +97,7 @@ class Chaos:
         self.numbers = 0
         self.strangers = 0
         self.files = 0
+        self.receipts = 0
         self.restless = False
         self.refused_until = 0.0  # by time.monotonic(); 0: Mitto does not refuse the account
         self.clocks = Path(os.environ["CHAOS_CLOCKS"])
@@ -119,6 +120,7 @@ class Chaos:
                 message_body="Birthday {{first_name}}",
                 send_hour=0,
             )
+        self.sell_plans_and_packages()
         for owner in self.owners:
             self.create_import_and_enqueue_or_refuse(owner, 120)
             self.import_without_consent(owner)
@@ -230,6 +232,74 @@ class Chaos:
         long_ago = datetime.now(UTC) - timedelta(seconds=5)
         return not of_held.filter(expires_at__gt=long_ago).exists()
 
+    def sell_plans_and_packages(self) -> None:
+        """Each store has a plan whose allowance is used up by a campaign or two."""
+        from messaging.billing import payments, subscriptions
+        from messaging.models import Package
+
+        self.package = Package.objects.create(name="Small", credits=70, price_cents=990)
+        for owner in self.owners:
+            subscriptions.give_plan(
+                owner, plan_type="pro", interval="year", included=150, by="chaos"
+            )
+            payments.record_plan_payment(owner, 29000, key="the plan", by="chaos")
+
+    def purchase(self, owner: Any, key: str) -> None:
+        """A purchase, by two who have the same receipt."""
+        from messaging.billing import payments
+
+        for _ in range(2):
+            payments.record_purchase(owner, self.package, key=key, by="chaos")
+
+    def give_back(self, owner: Any, key: str) -> None:
+        """A refund or dispute of a purchase of the store, and the end of an earlier dispute."""
+        from messaging.billing import adjustments
+        from messaging.billing.models import AdjustmentType
+        from messaging.billing.payments import BillingRefused
+        from messaging.models import Payment, PaymentAdjustment
+
+        if dispute := PaymentAdjustment.objects.filter(owner=owner, status="open").first():
+            adjustments.close_dispute(dispute, is_won=dispute.pk % 2 == 0, by="chaos")
+        payment = Payment.objects.filter(owner=owner, kind="topup").order_by("-pk").first()
+        if payment is None:
+            return
+        kind = self.draw.choice([*AdjustmentType])
+        with contextlib.suppress(BillingRefused):  # all was returned
+            adjustments.record_adjustment(
+                payment, kind, self.draw.randrange(1, 990), key=key, by="chaos"
+            )
+
+    def end_a_month(self, owner: Any) -> None:
+        """The month of a plan ends in the middle of sending, and two jobs notice it."""
+        from django.utils import timezone
+
+        from astronote.queues import jobs
+        from messaging.models import Subscription
+
+        today = timezone.now().date()
+        Subscription.objects.filter(owner=owner).update(
+            current_period_start=today - timedelta(days=31),
+            current_period_end=today,
+            paid_until=today + timedelta(days=400),
+            billing_day=today.day,
+        )
+        jobs.enqueue_copies_on_commit("scheduler", "messaging.tasks.begin_due_months", 2)
+
+    def move_money(self) -> None:
+        """One of the three; its key is drawn once, so that a repetition is one."""
+        owner = self.draw.choice(self.owners)
+        self.receipts += 1
+        key = f"receipt {self.receipts}"
+        work = self.draw.choice(
+            [
+                partial(self.purchase, owner, key),
+                partial(self.give_back, owner, key),
+                partial(self.end_a_month, owner),
+            ]
+        )
+        self.insist(work)
+        self.done[f"money: {work.func.__name__}"] += 1
+
     def next_import(self) -> None:
         owner = self.draw.choice(self.owners)
         if self.draw.random() < 0.3:
@@ -334,6 +404,7 @@ class Chaos:
         from contacts.models import ContactImport
 
         jobs.enqueue_copies_on_commit("sms", "messaging.tasks.send_next_batch", 5)
+        jobs.enqueue_copies_on_commit("scheduler", "messaging.tasks.begin_due_months", 2)
         for name, task, model in (
             ("scheduler", "campaigns.tasks.start_campaign", Campaign),
             ("scheduler", "campaigns.tasks.drop_cancelled_batches", Campaign),
@@ -536,6 +607,7 @@ class Chaos:
             self.insist(
                 something if something == self.opt_out else partial(slowly, something, seconds)
             )
+        self.move_money()
         for fault in self.draw.choices(
             [
                 self.kill,

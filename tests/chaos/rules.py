@@ -144,11 +144,14 @@ def across_stores(evidence: Evidence) -> int:
 def unbalanced(evidence: Evidence) -> int:
     """Stores whose wallet, ledger, reservations and messages do not agree to the credit.
 
-    And campaigns whose price was not the one shown.
+    And ledger entries that do not follow from the one before, payments and refunds whose credits
+    are not in the ledger, and campaigns whose price was not the one shown.
     """
+    wrong: list[tuple] = []
     with connection.cursor() as cursor:
-        cursor.execute(BALANCES)
-        wrong = cursor.fetchall()
+        for statement in (BALANCES, BROKEN_CHAIN, MONEY_WITHOUT_CREDITS):
+            cursor.execute(statement)
+            wrong += cursor.fetchall()
     early = CreditReservation.objects.filter(status="expired", closed_at__lt=F("batch__settled_at"))
     return len(wrong) + early.count() + evidence.mispriced
 
@@ -175,6 +178,48 @@ BALANCES = """
     WHERE w.balance <> ledger.balance OR w.reserved_balance <> reservations.held
         OR ledger.debited <> messages.accepted OR reservations.charged <> messages.accepted
         OR reservations.held > messages.unknown
+"""
+
+
+# Each entry from the one before: the balance by its amount; the allowance by what is charged first,
+# by what a month grants, and by what expires.
+BROKEN_CHAIN = """
+    SELECT e.id FROM (
+        SELECT t.*, w.balance, w.allowance_balance,
+            COALESCE(lag(balance_after) OVER entries, 0) AS balance_before,
+            COALESCE(lag(allowance_after) OVER entries, 0) AS allowance_before,
+            lead(t.id) OVER entries IS NULL AS is_newest
+        FROM messaging_credittransaction t JOIN messaging_wallet w ON w.owner_id = t.owner_id
+        WINDOW entries AS (PARTITION BY t.owner_id ORDER BY t.id)) e
+    WHERE balance_after <> balance_before + CASE type WHEN 'credit' THEN amount ELSE -amount END
+        OR allowance_after <> CASE
+            WHEN type = 'debit' THEN greatest(allowance_before - amount, 0)
+            WHEN type = 'expiry' THEN allowance_before - amount
+            WHEN idempotency_key LIKE 'allowance:%' THEN allowance_before + amount
+            ELSE allowance_before END
+        OR is_newest AND (balance_after <> balance OR allowance_after <> allowance_balance)
+"""
+# A purchase has added its credits once. What was returned of it has taken its share, each rounded
+# to a credit, as far as it was there; a dispute that was won has given it again.
+MONEY_WITHOUT_CREDITS = """
+    SELECT p.id FROM messaging_payment p
+    LEFT JOIN messaging_credittransaction t
+        ON t.idempotency_key = 'payment:' || p.id AND t.owner_id = p.owner_id AND t.type = 'credit'
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(sum(amount), 0) AS cents, COALESCE(sum(credits_due), 0) AS due,
+            count(*) AS count
+        FROM messaging_paymentadjustment WHERE payment_id = p.id AND status <> 'won') returned
+    WHERE p.kind = 'topup' AND t.amount IS DISTINCT FROM p.credits
+        OR returned.cents > p.amount OR returned.due > p.credits * returned.cents / p.amount + count
+    UNION ALL
+    SELECT a.id FROM messaging_paymentadjustment a
+    LEFT JOIN messaging_credittransaction taken
+        ON taken.idempotency_key = 'adjustment:' || a.id AND taken.type = 'refund'
+    LEFT JOIN messaging_credittransaction again
+        ON again.idempotency_key = 'adjustment:' || a.id || ':won' AND again.type = 'credit'
+    WHERE COALESCE(taken.amount, 0) <> a.credits_taken
+        OR COALESCE(again.amount, 0)
+            <> CASE a.status WHEN 'won' THEN a.credits_taken ELSE 0 END
 """
 
 

@@ -71,6 +71,9 @@ from messaging.models import (
     CreditTransaction,
     DirectMessage,
     MessageTemplate,
+    Package,
+    Payment,
+    PaymentAdjustment,
     SavedAnswer,
     SendingStop,
     ShortLink,
@@ -164,6 +167,19 @@ def new_stop() -> SendingStop:
     return SendingStop.objects.create(reason=set(StopReason.values).difference(taken).pop())
 
 
+def new_payment(world: World) -> Payment:
+    return Payment.objects.create(
+        owner=world.store,
+        kind="topup",
+        amount=4900,
+        currency="EUR",
+        package=Package.objects.get_or_create(name="Small", credits=1, price_cents=4900)[0],
+        credits=1,
+        paid_at=timezone.now(),
+        idempotency_key=f"payment {next(world.numbers)}",
+    )
+
+
 def new_rule(world: World) -> AutomationRule:
     return AutomationRule.objects.create(
         owner=world.store, name="Birthdays", message_body="Hello", trigger_type="birthday"
@@ -235,6 +251,15 @@ BUILDERS: dict[str, Builder] = {
         amount=1,
         balance_after=1,
         idempotency_key=f"t{next(world.numbers)}",
+    ),
+    "messaging.Payment": lambda world, contact: new_payment(world),
+    "messaging.PaymentAdjustment": lambda world, contact: PaymentAdjustment.objects.create(
+        owner=world.store,
+        payment=new_payment(world),
+        type="refund",
+        status="done",
+        amount=1,
+        idempotency_key=f"refund {next(world.numbers)}",
     ),
     "campaigns.Campaign": lambda world, contact: Campaign.objects.create(
         owner=world.store, created_by=world.store, name="Summer", message_text="Hello"
@@ -309,6 +334,8 @@ NOT_REACHED = {
     "astronote.User_groups",
     "astronote.User_user_permissions",
     "campaigns.ServiceConfirmation",
+    "messaging.BillingProfile",
+    "messaging.InvoiceRecord",
     "axes.AccessAttempt",
     "axes.AccessFailureLog",
     "axes.AccessLog",

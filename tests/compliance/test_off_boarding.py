@@ -20,7 +20,15 @@ from contacts.importing import lifecycle
 from contacts.importing.import_refused import ImportRefused
 from contacts.models import Contact, ContactImport, List, ListMembership, Suppression
 from messaging import credits, replies, sending
-from messaging.models import Batch, CreditTransaction, SendingStop, ShortLink, Wallet
+from messaging.models import (
+    Batch,
+    CreditTransaction,
+    Payment,
+    PaymentAdjustment,
+    SendingStop,
+    ShortLink,
+    Wallet,
+)
 from messaging.sending import BatchResult
 from messaging.sending_stop import stop_sending_or_update_details
 from messaging.statuses import StopReason
@@ -55,10 +63,10 @@ def test_nothing_of_a_customer_is_left_and_books_and_trail_stay():
     Suppression.objects.all().delete()
     Suppression.objects.create(owner=world.store, phone_hash="x", reason="inbound STOP")
     before = list(CreditTransaction.objects.order_by("pk").values_list("pk", "amount"))
-    for entry in CreditTransaction.objects.all():  # the books name no customer
-        CreditTransaction.objects.filter(pk=entry.pk).update(
-            reason="paid", idempotency_key=f"kept {entry.pk}"
-        )
+    CreditTransaction.objects.update(reason="paid")  # the books name no customer
+    for model in (CreditTransaction, Payment, PaymentAdjustment):
+        for entry in model.objects.all():
+            model.objects.filter(pk=entry.pk).update(idempotency_key=f"kept {entry.pk}")
     messages = CampaignMessage.objects.count()
     assert set(planting.needles_in(planting.database_dump())) == set(planting.NEEDLES)
     leave(world.store)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
@@ -30,7 +30,9 @@ from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
 from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import receipts, replies, sending
-from messaging.models import MessageTemplate, SavedAnswer
+from messaging.billing import adjustments, invoices, payments, profiles, subscriptions
+from messaging.billing.models import AdjustmentType
+from messaging.models import MessageTemplate, Package, Payment, SavedAnswer
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 
@@ -91,8 +93,24 @@ def fill_installation() -> User:
         store.pk, "new.csv", [b"phone,name\n6900000099,Nina\n"]
     )
     planning.plan_import_and_store_plan_or_refuse(uploaded)
+    fill_money(store)
     call_command("run_pii_retention")
     return store
+
+
+def fill_money(store: User) -> Payment:
+    """A package, a plan and payments, one of them returned and with an invoice."""
+    package = Package.objects.create(name="Small", credits=1000, price_cents=4900)
+    subscriptions.give_plan(store, plan_type="pro", interval="month", included=500, by="test")
+    payments.record_plan_payment(store, 2900, key="plan 1", by="test")
+    payment = payments.record_purchase(store, package, key="receipt 1", by="test")
+    recipient = {"legal_name": "Anna's Shoes IKE", "billing_address": "Tsimiski 5\nThessaloniki"}
+    recipient["vat_number"] = "EL123456789"
+    profiles.set_invoice_recipient(store, recipient, by="test")
+    with override_settings(INVOICE_SELLER="Astronote IKE|Ermou 1|105 63 Athens"):
+        invoices.issue_invoice(payment, by="test")
+    adjustments.record_adjustment(payment, AdjustmentType.DISPUTE, 1000, key="dispute 1", by="test")
+    return payment
 
 
 def every_page(client: Client) -> list[str]:

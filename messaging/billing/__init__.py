@@ -1,0 +1,1 @@
+"""Money: packages, payments, refunds and disputes, plans with an allowance, invoices."""
