@@ -1,3 +1,4 @@
+import campaigns.signup.models
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
@@ -106,7 +107,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='campaignmessage_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='campaignmessage_no_contact'), models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['campaign', 'error_code', 'contact'], name='campaignmessage_reason')],
+                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='campaignmessage_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='campaignmessage_no_contact'), models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['batch', 'id'], name='campaignmessage_log'), models.Index(condition=models.Q(('batch', None)), fields=['created_at', 'id'], name='campaignmessage_unsent'), models.Index(condition=models.Q(('batch', None)), fields=['owner', 'created_at', 'id'], name='campaignmessage_unsent_own'), models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['campaign', 'error_code', 'contact'], name='campaignmessage_reason')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='campaignmessage_status_known'), models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='campaignmessage_has_parts'), models.UniqueConstraint(fields=('tracking_id',), name='campaignmessage_tracking_id_once'), models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='campaignmessage_provider_id_once'), models.UniqueConstraint(fields=('campaign', 'contact'), name='campaignmessage_once_per_contact')],
             },
         ),
@@ -133,8 +134,8 @@ class Migration(migrations.Migration):
             name='AutomationRedemption',
             fields=[
                 ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='campaigns.automationmessage')),
-                ('evidence_json', models.JSONField(blank=True, null=True)),
-                ('redeemed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('evidence_json', models.JSONField(blank=True, null=True, verbose_name='proof')),
+                ('redeemed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='at')),
             ],
         ),
         migrations.AddField(
@@ -214,7 +215,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='automationsend_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='automationsend_no_contact')],
+                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='automationsend_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='automationsend_no_contact'), models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['batch', 'id'], name='automationsend_log'), models.Index(condition=models.Q(('batch', None)), fields=['created_at', 'id'], name='automationsend_unsent'), models.Index(condition=models.Q(('batch', None)), fields=['owner', 'created_at', 'id'], name='automationsend_unsent_own')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='automationsend_status_known'), models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='automationsend_has_parts'), models.UniqueConstraint(fields=('tracking_id',), name='automationsend_tracking_id_once'), models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='automationsend_provider_id_once'), models.UniqueConstraint(fields=('rule', 'contact', 'scheduled_for'), name='automationsend_once')],
             },
         ),
@@ -231,30 +232,69 @@ class Migration(migrations.Migration):
             name='Redemption',
             fields=[
                 ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='campaigns.campaignmessage')),
-                ('evidence_json', models.JSONField(blank=True, null=True)),
-                ('redeemed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('evidence_json', models.JSONField(blank=True, null=True, verbose_name='proof')),
+                ('redeemed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='at')),
             ],
+        ),
+        migrations.CreateModel(
+            name='ExportRun',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('content', models.CharField(choices=[('contacts', 'contacts'), ('messages', 'messages'), ('clicks', 'visits of offers'), ('ledger', 'ledger of credits')], max_length=12)),
+                ('kind', models.CharField(choices=[('weekly', 'weekly'), ('on_demand', 'on demand')], default='on_demand', editable=False, max_length=12)),
+                ('status', models.CharField(choices=[('pending', 'pending: waiting for a worker, or being written'), ('completed', 'completed'), ('failed', 'failed')], default='pending', editable=False, max_length=12)),
+                ('range_start', models.DateField(blank=True, null=True, verbose_name='first day')),
+                ('range_end', models.DateField(blank=True, null=True, verbose_name='last day')),
+                ('attempts', models.SmallIntegerField(default=0, editable=False, help_text='How often a worker began to write it.')),
+                ('lines', models.IntegerField(editable=False, null=True, verbose_name='rows')),
+                ('file_size', models.BigIntegerField(editable=False, help_text='bytes', null=True, verbose_name='size')),
+                ('error', models.CharField(blank=True, db_default='', editable=False, max_length=200)),
+                ('started_at', models.DateTimeField(editable=False, null=True)),
+                ('completed_at', models.DateTimeField(editable=False, null=True)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='requested at')),
+                ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+            ],
+            options={
+                'verbose_name': 'export',
+                'indexes': [models.Index(fields=['owner', 'id'], name='exportrun_owner'), models.Index(condition=models.Q(('status', 'pending')), fields=['id'], name='exportrun_pending')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('content__in', ['contacts', 'messages', 'clicks', 'ledger'])), name='exportrun_content_known'), models.CheckConstraint(condition=models.Q(('kind__in', ['weekly', 'on_demand'])), name='exportrun_kind_known'), models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'completed', 'failed'])), name='exportrun_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'completed'), _negated=True), models.Q(('completed_at__isnull', False), ('file_size__isnull', False)), _connector='OR'), name='exportrun_completed_has_file'), models.UniqueConstraint(condition=models.Q(('kind', 'weekly')), fields=('owner', 'content', 'range_start'), name='exportrun_once_a_week')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ExportFileChunk',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.IntegerField()),
+                ('data', models.BinaryField()),
+                ('export_run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='campaigns.exportrun')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('export_run', 'number'), name='exportfilechunk_once')],
+            },
         ),
         migrations.CreateModel(
             name='NfcTag',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=64, unique=True)),
-                ('label', models.CharField(max_length=200)),
-                ('is_active', models.BooleanField(default=True)),
+                ('public_id', models.CharField(default=campaigns.signup.models.new_public_id, editable=False, max_length=64, unique=True, verbose_name='code')),
+                ('type', models.CharField(choices=[('opt_in', "sign-up: customers join the store's list"), ('redemption', 'redemption: customers mark an offer as used')], db_default='opt_in', default='opt_in', max_length=20)),
+                ('label', models.CharField(help_text='Where it is, such as: till, front door.', max_length=200)),
+                ('is_active', models.BooleanField(default=True, help_text='Off: its page says that the link leads nowhere.', verbose_name='is on')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('campaign', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='campaigns.campaign')),
+                ('campaign', models.ForeignKey(blank=True, help_text="Redemption: only this campaign's offers are used here; empty: any of the store.", null=True, on_delete=django.db.models.deletion.SET_NULL, to='campaigns.campaign')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
             options={
-                'verbose_name': 'NFC tag',
-                'verbose_name_plural': 'NFC tags',
+                'verbose_name': 'shop tag',
+                'verbose_name_plural': 'QR codes and NFC tags',
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['opt_in', 'redemption'])), name='nfctag_type_known')],
             },
         ),
         migrations.CreateModel(
             name='NfcScan',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('status', models.CharField(choices=[('opened', 'opened'), ('submitted', 'signed up, or used an offer')], db_default='opened', default='opened', max_length=20)),
                 ('ip_address', models.CharField(blank=True, max_length=45, null=True, verbose_name='IP address')),
                 ('user_agent', models.CharField(blank=True, max_length=500, null=True)),
                 ('device_type', models.CharField(blank=True, max_length=50, null=True)),
@@ -264,22 +304,28 @@ class Migration(migrations.Migration):
                 ('tag', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='campaigns.nfctag')),
             ],
             options={
-                'verbose_name': 'NFC scan',
-                'verbose_name_plural': 'NFC scans',
+                'verbose_name': 'scan',
+                'verbose_name_plural': 'scans',
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['opened', 'submitted'])), name='nfcscan_status_known')],
             },
         ),
         migrations.CreateModel(
             name='ConversionEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('value', models.DecimalField(blank=True, decimal_places=2, help_text='of the purchase', max_digits=11, null=True)),
                 ('metadata', models.JSONField(blank=True, null=True)),
                 ('occurred_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True, verbose_name='at')),
                 ('campaign', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='campaigns.campaign')),
                 ('campaign_message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='campaigns.campaignmessage')),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='contacts.contact')),
+                ('customer_event', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, to='contacts.customerevent', verbose_name='purchase')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
-                ('nfc_tag', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='campaigns.nfctag')),
+                ('nfc_tag', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='campaigns.nfctag')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('customer_event__isnull', False)), fields=('customer_event',), name='conversionevent_once_per_purchase')],
+            },
         ),
         migrations.CreateModel(
             name='OfferViewEvent',
@@ -295,6 +341,40 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['campaign', 'viewed_at'], name='offerviewevent_campaign'), models.Index(fields=['owner', 'viewed_at'], name='offerviewevent_owner')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PublicSignupEvent',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('outcome', models.CharField(choices=[('waiting', 'waiting: not applied yet'), ('subscribed', 'subscribed'), ('asked', 'asked by SMS to confirm'), ('subscribed_before', 'was subscribed before'), ('opted_out', 'opted out before: nothing changed'), ('refused', 'the contact must not be asked or changed: nothing changed'), ('erased', 'erased before it was applied')], default='waiting', max_length=20)),
+                ('idempotency_key', models.CharField(help_text='Of the form: each makes one sign-up at most.', max_length=32, unique=True)),
+                ('ip_address', models.CharField(blank=True, max_length=45, null=True, verbose_name='IP address')),
+                ('user_agent', models.CharField(blank=True, max_length=500, null=True)),
+                ('meta', models.JSONField(blank=True, null=True, verbose_name='further data')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True, editable=False, verbose_name='at')),
+                ('contact', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='contacts.contact')),
+                ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+                ('tag', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='campaigns.nfctag')),
+            ],
+            options={
+                'verbose_name': 'sign-up',
+                'indexes': [models.Index(fields=['owner', 'created_at'], name='publicsignupevent_owner'), models.Index(condition=models.Q(('outcome', 'waiting')), fields=['id'], name='publicsignupevent_waiting')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['waiting', 'subscribed', 'asked', 'subscribed_before', 'opted_out', 'refused', 'erased'])), name='publicsignupevent_outcome')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RetailAsset',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mime_type', models.CharField(max_length=40)),
+                ('byte_size', models.PositiveIntegerField()),
+                ('data', models.BinaryField()),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('owner', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='store')),
+            ],
+            options={
+                'verbose_name': 'logo',
             },
         ),
         migrations.CreateModel(
@@ -324,10 +404,36 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('list', None), ('segment__isnull', False)), models.Q(('list__isnull', False), ('segment', None)), _connector='OR'), name='audiencechoice_list_or_segment'), models.UniqueConstraint(fields=('campaign', 'list', 'segment'), name='audiencechoice_once', nulls_distinct=False)],
             },
         ),
+        migrations.CreateModel(
+            name='SignupPage',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('display_name', models.CharField(blank=True, help_text="Empty: the store's name.", max_length=160, verbose_name='brand name')),
+                ('primary_color', models.CharField(default='#1f5f8b', help_text='Of the button and the bar on top.', max_length=7, validators=[django.core.validators.RegexValidator('^#[0-9a-fA-F]{6}\\Z', 'Use # and six digits such as #1f5f8b.')], verbose_name='color')),
+                ('headline_en', models.CharField(blank=True, max_length=120, verbose_name='headline, English')),
+                ('headline_el', models.CharField(blank=True, max_length=120, verbose_name='headline, Greek')),
+                ('blurb_en', models.CharField(blank=True, help_text='What customers get for joining.', max_length=400, verbose_name='text, English')),
+                ('blurb_el', models.CharField(blank=True, max_length=400, verbose_name='text, Greek')),
+                ('asks_name', models.BooleanField(default=True, verbose_name='asks for the first name')),
+                ('asks_birthday', models.BooleanField(default=True, verbose_name='asks for the birthday')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now())),
+                ('owner', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='store')),
+            ],
+            options={
+                'verbose_name': 'sign-up page',
+                'constraints': [models.CheckConstraint(condition=models.Q(('primary_color__regex', '^#[0-9a-fA-F]{6}$')), name='signuppage_color_is_hex')],
+            },
+        ),
         migrations.AddField(
             model_name='automationredemption',
             name='owner',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store'),
+        ),
+        migrations.AddField(
+            model_name='automationredemption',
+            name='redeemed_by',
+            field=models.ForeignKey(blank=True, db_index=False, help_text='The operator; empty: the customer, at a tag.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddIndex(
             model_name='automationmessage',
@@ -336,6 +442,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='automationmessage',
             index=models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='automationmessage_no_contact'),
+        ),
+        migrations.AddIndex(
+            model_name='automationmessage',
+            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['batch', 'id'], name='automationmessage_log'),
+        ),
+        migrations.AddIndex(
+            model_name='automationmessage',
+            index=models.Index(condition=models.Q(('batch', None)), fields=['created_at', 'id'], name='automationmessage_unsent'),
+        ),
+        migrations.AddIndex(
+            model_name='automationmessage',
+            index=models.Index(condition=models.Q(('batch', None)), fields=['owner', 'created_at', 'id'], name='automationmessage_unsent_own'),
         ),
         migrations.AddConstraint(
             model_name='automationmessage',
@@ -371,6 +489,11 @@ class Migration(migrations.Migration):
             model_name='redemption',
             name='owner',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store'),
+        ),
+        migrations.AddField(
+            model_name='redemption',
+            name='redeemed_by',
+            field=models.ForeignKey(blank=True, db_index=False, help_text='The operator; empty: the customer, at a tag.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddConstraint(
             model_name='serviceconfirmation',

@@ -1,4 +1,6 @@
 import contacts.phones
+import django.contrib.postgres.indexes
+import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.comparison
@@ -41,13 +43,14 @@ class Migration(migrations.Migration):
                 ('legal_hold', models.BooleanField(db_default=False, help_text='Retention never erases the contact, for example during a legal dispute.')),
                 ('restricted_at', models.DateTimeField(blank=True, help_text='Since then the contact is only stored: no messages, no changes, no retention.', null=True, verbose_name='restricted since')),
                 ('restricted_reason', models.CharField(blank=True, db_default='', max_length=200, verbose_name='reason of the restriction')),
+                ('custom_values', models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict, help_text="Values of the store's custom fields by their keys; a missing one is empty.", verbose_name='custom fields')),
                 ('awaits_welcome', models.BooleanField(db_default=False, help_text='New, and not yet checked for the welcome message.')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now())),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
             options={
-                'indexes': [models.Index(django.db.models.functions.datetime.ExtractMonth('birthday'), django.db.models.functions.datetime.ExtractDay('birthday'), models.F('owner'), condition=models.Q(('birthday__isnull', False)), name='contact_birthday'), models.Index(condition=models.Q(('anonymised_at__isnull', True), ('unsubscribed_at__isnull', False)), fields=['unsubscribed_at'], name='contact_retention'), models.Index(condition=models.Q(('awaits_welcome', True)), fields=['owner'], name='contact_welcome')],
+                'indexes': [models.Index(django.db.models.functions.datetime.ExtractMonth('birthday'), django.db.models.functions.datetime.ExtractDay('birthday'), models.F('owner'), condition=models.Q(('birthday__isnull', False)), name='contact_birthday'), models.Index(condition=models.Q(('anonymised_at__isnull', True), ('unsubscribed_at__isnull', False)), fields=['unsubscribed_at'], name='contact_retention'), models.Index(condition=models.Q(('awaits_welcome', True)), fields=['owner'], name='contact_welcome'), django.contrib.postgres.indexes.GinIndex(condition=models.Q(('custom_values', {}), _negated=True), fields=['custom_values'], name='contact_custom')],
                 'constraints': [models.UniqueConstraint(fields=('owner', 'phone'), name='contact_phone_once_per_store'), models.CheckConstraint(condition=models.Q(('phone__regex', '^\\+[1-9][0-9]{6,14}$'), models.Q(('anonymised_at__isnull', False), ('phone__isnull', True)), _connector='OR'), name='contact_phone_is_e164'), models.CheckConstraint(condition=models.Q(('gender__isnull', True), ('gender__in', ['male', 'female', 'other', 'prefer_not_to_say']), _connector='OR'), name='contact_gender_known')],
             },
         ),
@@ -121,6 +124,20 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['owner', 'event_type', 'status', 'start_at'], name='customerevent_start'), models.Index(models.F('owner'), models.F('event_type'), models.F('status'), django.db.models.functions.comparison.Coalesce('end_at', 'start_at'), name='customerevent_end'), models.Index(fields=['owner', 'updated_at'], name='customerevent_changed'), models.Index(models.F('contact'), django.db.models.functions.comparison.Coalesce('end_at', 'start_at'), name='customerevent_contact')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('event_type__in', ['appointment', 'membership', 'stay', 'purchase', 'visit', 'custom'])), name='customerevent_type_known'), models.CheckConstraint(condition=models.Q(('status__in', ['scheduled', 'completed', 'canceled', 'no_show'])), name='customerevent_status_known'), models.CheckConstraint(condition=models.Q(('start_at__isnull', False), ('end_at__isnull', False), _connector='OR'), name='customerevent_has_time'), models.UniqueConstraint(condition=models.Q(('external_ref', ''), _negated=True), fields=('owner', 'external_ref'), name='customerevent_once_per_reference')],
+            },
+        ),
+        migrations.CreateModel(
+            name='CustomField',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(help_text='By which files and segments name it, such as city.', max_length=40, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]*$', 'Letters a to z, digits and _ only.')])),
+                ('label', models.CharField(help_text='By which people know it.', max_length=80)),
+                ('type', models.CharField(choices=[('text', 'Text'), ('number', 'Number'), ('date', 'Date')], default='text', max_length=8)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['text', 'number', 'date'])), name='customfield_type_known'), models.UniqueConstraint(fields=('owner', 'key'), name='customfield_once_per_store')],
             },
         ),
         migrations.CreateModel(

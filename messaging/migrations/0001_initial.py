@@ -1,5 +1,7 @@
+import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
@@ -53,8 +55,27 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'batches',
-                'indexes': [models.Index(fields=['kind', 'source_id'], name='batch_source'), models.Index(fields=['owner', 'submitted_at'], name='batch_submitted'), models.Index(condition=models.Q(('status', 'pending')), fields=['turn', 'id'], name='batch_waiting'), models.Index(condition=models.Q(('status__in', ['claimed', 'submitting'])), fields=['claimed_at'], name='batch_in_flight'), models.Index(condition=models.Q(('awaiting__gt', 0)), fields=['checked_at'], name='batch_awaiting'), models.Index(fields=['settled_at'], name='batch_settled'), models.Index(condition=models.Q(('halved_from__isnull', False)), fields=['halved_from'], name='batch_halved_from')],
+                'indexes': [models.Index(fields=['kind', 'source_id'], name='batch_source'), models.Index(fields=['owner', 'submitted_at'], name='batch_submitted'), models.Index(models.F('kind'), django.db.models.functions.comparison.Coalesce('submitted_at', 'created_at'), models.F('id'), name='batch_log'), models.Index(models.F('owner'), models.F('kind'), django.db.models.functions.comparison.Coalesce('submitted_at', 'created_at'), models.F('id'), name='batch_log_of_store'), models.Index(condition=models.Q(('status', 'pending')), fields=['turn', 'id'], name='batch_waiting'), models.Index(condition=models.Q(('status__in', ['claimed', 'submitting'])), fields=['claimed_at'], name='batch_in_flight'), models.Index(condition=models.Q(('awaiting__gt', 0)), fields=['checked_at'], name='batch_awaiting'), models.Index(fields=['settled_at'], name='batch_settled'), models.Index(condition=models.Q(('halved_from__isnull', False)), fields=['halved_from'], name='batch_halved_from')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'claimed', 'submitting', 'settled', 'cancelled'])), name='batch_status_known'), models.CheckConstraint(condition=models.Q(('message_type__in', ['marketing', 'service'])), name='batch_message_type_known'), models.CheckConstraint(condition=models.Q(('size__gt', 0)), name='batch_has_messages')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BillingProfile',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('legal_name', models.CharField(max_length=200)),
+                ('vat_number', models.CharField(blank=True, help_text='With its country, such as EL123456789; empty: a private person.', max_length=32, validators=[django.core.validators.RegexValidator('^[A-Z]{2}[A-Z0-9]{2,14}\\Z', 'Write it as EL123456789.')], verbose_name='VAT number')),
+                ('vat_number_checked', models.BooleanField(default=False, help_text='Without this an invoice to another country of the EU has VAT.', verbose_name='VAT number is valid by VIES')),
+                ('vat_country', models.CharField(default='GR', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}\\Z', 'Write two capital letters, such as GR.')], verbose_name='country')),
+                ('tax_exempt', models.BooleanField(default=False, verbose_name='exempt from VAT')),
+                ('billing_email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail address for invoices')),
+                ('billing_address', models.TextField(max_length=500, verbose_name='address')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('owner', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+            ],
+            options={
+                'verbose_name': 'invoice recipient',
             },
         ),
         migrations.CreateModel(
@@ -80,9 +101,10 @@ class Migration(migrations.Migration):
             name='CreditTransaction',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(choices=[('credit', 'credit: added'), ('debit', 'debit: messages charged'), ('refund', 'refund: given back')], max_length=8, verbose_name='kind')),
+                ('type', models.CharField(choices=[('credit', 'credit: added'), ('debit', 'debit: messages charged'), ('refund', 'refund: taken back, as the money was returned'), ('expiry', "expiry: not used before the plan's month ended")], max_length=8, verbose_name='kind')),
                 ('amount', models.PositiveBigIntegerField(verbose_name='credits')),
                 ('balance_after', models.BigIntegerField(verbose_name='balance after')),
+                ('allowance_after', models.BigIntegerField(db_default=0, default=0, verbose_name='of the allowance after')),
                 ('reason', models.CharField(max_length=200)),
                 ('idempotency_key', models.CharField(max_length=128, unique=True, verbose_name='key')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='at')),
@@ -90,7 +112,7 @@ class Migration(migrations.Migration):
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['credit', 'debit', 'refund'])), name='credittransaction_type_known')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['credit', 'debit', 'refund', 'expiry'])), name='credittransaction_type_known')],
             },
         ),
         migrations.CreateModel(
@@ -119,7 +141,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='directmessage_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='directmessage_no_contact')],
+                'indexes': [models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['id'], name='directmessage_trouble'), models.Index(condition=models.Q(('contact', None), models.Q(('to', ''), _negated=True)), fields=['to'], name='directmessage_no_contact'), models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['batch', 'id'], name='directmessage_log'), models.Index(condition=models.Q(('batch', None)), fields=['created_at', 'id'], name='directmessage_unsent'), models.Index(condition=models.Q(('batch', None)), fields=['owner', 'created_at', 'id'], name='directmessage_unsent_own')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sent', 'delivered', 'failed', 'skipped', 'unknown'])), name='directmessage_status_known'), models.CheckConstraint(condition=models.Q(('segments__gt', 0)), name='directmessage_has_parts'), models.UniqueConstraint(fields=('tracking_id',), name='directmessage_tracking_id_once'), models.UniqueConstraint(condition=models.Q(('provider_message_id__isnull', False)), fields=('provider_message_id',), name='directmessage_provider_id_once'), models.UniqueConstraint(fields=('owner', 'idempotency_key'), name='directmessage_once')],
             },
         ),
@@ -137,6 +159,114 @@ class Migration(migrations.Migration):
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('category__in', ['generic', 'cafe', 'restaurant', 'gym', 'sports_club', 'hotels'])), name='messagetemplate_category_known'), models.CheckConstraint(condition=models.Q(('language__in', ['en', 'el', 'de', 'fr', 'es', 'it'])), name='messagetemplate_language_known'), models.UniqueConstraint(fields=('owner', 'name'), name='messagetemplate_name_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Package',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=80, unique=True)),
+                ('credits', models.IntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000000)])),
+                ('price_cents', models.IntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000000)], verbose_name='price in cents of EUR')),
+                ('price_cents_usd', models.IntegerField(blank=True, help_text='Empty: it is not sold in USD.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000000)], verbose_name='price in cents of USD')),
+                ('is_active', models.BooleanField(default=True, verbose_name='is sold')),
+                ('provider_price_id_eur', models.CharField(blank=True, db_default='', max_length=128, verbose_name="provider's ID of the price in EUR")),
+                ('provider_price_id_usd', models.CharField(blank=True, db_default='', max_length=128, verbose_name="provider's ID of the price in USD")),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('credits__gte', 1), ('credits__lte', 100000000)), name='package_credits_bounds'), models.CheckConstraint(condition=models.Q(('price_cents__gte', 1), ('price_cents__lte', 100000000), models.Q(('price_cents_usd', None), ('price_cents_usd__gte', 1), _connector='OR')), name='package_price_bounds')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Payment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('monthly', 'a month of the plan'), ('yearly', 'a year of the plan'), ('topup', 'a package of credits')], max_length=8, verbose_name='for')),
+                ('amount', models.BigIntegerField(verbose_name='cents')),
+                ('currency', models.CharField(choices=[('EUR', 'EUR'), ('USD', 'USD')], max_length=3)),
+                ('credits', models.IntegerField(default=0)),
+                ('plan_type', models.CharField(blank=True, choices=[('starter', 'starter'), ('pro', 'pro')], max_length=10, verbose_name='plan')),
+                ('covers_from', models.DateField(blank=True, help_text="first day of the plan's time that it pays", null=True)),
+                ('covers_until', models.DateField(blank=True, help_text='the day after the last one that it pays', null=True)),
+                ('paid_at', models.DateTimeField(verbose_name='paid')),
+                ('idempotency_key', models.CharField(max_length=128, verbose_name='key')),
+                ('provider_session_id', models.CharField(blank=True, max_length=128, null=True, unique=True)),
+                ('provider_payment_intent_id', models.CharField(blank=True, max_length=128, null=True, unique=True)),
+                ('provider_charge_id', models.CharField(blank=True, max_length=128, null=True)),
+                ('provider_invoice_id', models.CharField(blank=True, max_length=128, null=True, unique=True)),
+                ('provider_customer_id', models.CharField(blank=True, max_length=128, null=True)),
+                ('provider_price_id', models.CharField(blank=True, max_length=128, null=True)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='recorded')),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+                ('package', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='messaging.package')),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['monthly', 'yearly', 'topup'])), name='payment_kind_known'), models.CheckConstraint(condition=models.Q(('currency__in', ['EUR', 'USD'])), name='payment_currency_known'), models.CheckConstraint(condition=models.Q(('amount__gte', 1), ('amount__lte', 100000000)), name='payment_amount_bounds'), models.CheckConstraint(condition=models.Q(models.Q(('credits__gte', 1), ('kind', 'topup'), ('package__isnull', False), ('plan_type', '')), models.Q(('covers_from__isnull', False), ('covers_until__gt', models.F('covers_from')), ('credits', 0), ('kind__in', ['monthly', 'yearly']), ('package', None)), _connector='OR'), name='payment_of_package_or_plan'), models.UniqueConstraint(fields=('owner', 'idempotency_key'), name='payment_once_per_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PaymentAdjustment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('type', models.CharField(choices=[('refund', 'refund'), ('dispute', 'dispute')], max_length=8)),
+                ('status', models.CharField(choices=[('done', 'done: the money was returned'), ('open', 'open: the bank has taken the money and has not decided'), ('won', 'won: the money is ours again'), ('lost', 'lost: the money was returned')], max_length=8)),
+                ('amount', models.BigIntegerField(verbose_name='cents')),
+                ('credits_due', models.IntegerField(default=0, verbose_name='credits to go back')),
+                ('credits_taken', models.IntegerField(default=0, verbose_name='credits taken back')),
+                ('months_taken', models.SmallIntegerField(default=0, help_text="of the plan's time that the payment paid", verbose_name='months taken back')),
+                ('reason', models.CharField(blank=True, max_length=255)),
+                ('idempotency_key', models.CharField(max_length=128, verbose_name='key')),
+                ('provider_id', models.CharField(blank=True, max_length=128, null=True, unique=True, verbose_name="provider's ID of the refund or dispute")),
+                ('occurred_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='at')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='recorded')),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='messaging.payment')),
+            ],
+            options={
+                'verbose_name': 'refund or dispute',
+                'verbose_name_plural': 'refunds and disputes',
+                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['refund', 'dispute'])), name='paymentadjustment_type_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'done'), ('type', 'refund')), models.Q(('status__in', ['open', 'won', 'lost']), ('type', 'dispute')), _connector='OR'), name='paymentadjustment_status_of_type'), models.CheckConstraint(condition=models.Q(('amount__gte', 1)), name='paymentadjustment_amount'), models.CheckConstraint(condition=models.Q(('credits_taken__gte', 0), ('credits_taken__lte', models.F('credits_due'))), name='paymentadjustment_taken_within_due'), models.UniqueConstraint(fields=('owner', 'idempotency_key'), name='paymentadjustment_once_per_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='InvoiceRecord',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('year', models.SmallIntegerField()),
+                ('number', models.IntegerField()),
+                ('issued_on', models.DateField(verbose_name='issued')),
+                ('seller', models.TextField()),
+                ('buyer', models.TextField()),
+                ('buyer_vat_number', models.CharField(blank=True, max_length=32, verbose_name="buyer's VAT number")),
+                ('buyer_country', models.CharField(max_length=2, verbose_name="buyer's country")),
+                ('currency', models.CharField(choices=[('EUR', 'EUR'), ('USD', 'USD')], max_length=3)),
+                ('subtotal', models.BigIntegerField(verbose_name='cents without VAT')),
+                ('tax', models.BigIntegerField(verbose_name='cents of VAT')),
+                ('total', models.BigIntegerField(verbose_name='cents in total')),
+                ('tax_rate', models.DecimalField(decimal_places=2, max_digits=4, verbose_name='VAT in percent')),
+                ('tax_treatment', models.CharField(choices=[('domestic', "VAT of the seller's country"), ('reverse_charge', 'reverse charge'), ('outside_eu', 'outside the scope of EU VAT'), ('exempt', 'exempt from VAT')], max_length=16, verbose_name='VAT')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='messaging.payment')),
+                ('adjustment', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='messaging.paymentadjustment', verbose_name='refund or dispute')),
+            ],
+            options={
+                'verbose_name': 'invoice',
+                'constraints': [models.CheckConstraint(condition=models.Q(('tax_treatment__in', ['domestic', 'reverse_charge', 'outside_eu', 'exempt'])), name='invoicerecord_treatment_known'), models.CheckConstraint(condition=models.Q(('total', django.db.models.expressions.CombinedExpression(models.F('subtotal'), '+', models.F('tax')))), name='invoicerecord_adds_up'), models.UniqueConstraint(fields=('year', 'number'), name='invoicerecord_number_once'), models.UniqueConstraint(condition=models.Q(('adjustment', None)), fields=('payment',), name='invoicerecord_once_per_payment')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SavedAnswer',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='What it is chosen by.', max_length=80)),
+                ('text', models.TextField(help_text='As it is sent: it has no tags.', max_length=1000)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('owner', 'name'), name='savedanswer_name_once')],
             },
         ),
         migrations.CreateModel(
@@ -187,6 +317,30 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Subscription',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('plan_type', models.CharField(choices=[('starter', 'starter'), ('pro', 'pro')], max_length=10, verbose_name='plan')),
+                ('interval', models.CharField(choices=[('month', 'month'), ('year', 'year')], default='month', max_length=5, verbose_name='paid by the')),
+                ('currency', models.CharField(choices=[('EUR', 'EUR'), ('USD', 'USD')], default='EUR', max_length=3)),
+                ('included_sms_per_period', models.IntegerField(default=0, help_text="Used before the wallet's other credits; a change counts from the next month.", validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100000000)], verbose_name='credits included a month')),
+                ('current_period_start', models.DateField(blank=True, editable=False, null=True, verbose_name='month began')),
+                ('current_period_end', models.DateField(blank=True, editable=False, null=True, verbose_name='month ends')),
+                ('paid_until', models.DateField(blank=True, editable=False, null=True)),
+                ('billing_day', models.SmallIntegerField(blank=True, editable=False, help_text='the day of the month on which months begin, or the last one of a shorter month', null=True)),
+                ('cancel_at_period_end', models.BooleanField(default=False, help_text='Then the subscription is cancelled; otherwise it is past due.', verbose_name='ends when it is no longer paid')),
+                ('provider_customer_id', models.CharField(blank=True, max_length=128, null=True, unique=True, verbose_name="provider's ID of the store")),
+                ('provider_subscription_id', models.CharField(blank=True, max_length=128, null=True, unique=True, verbose_name="provider's ID of the plan")),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('owner', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='store')),
+            ],
+            options={
+                'verbose_name': 'plan',
+                'constraints': [models.CheckConstraint(condition=models.Q(('plan_type__in', ['starter', 'pro'])), name='subscription_plan_type_known'), models.CheckConstraint(condition=models.Q(('interval__in', ['month', 'year'])), name='subscription_interval_known'), models.CheckConstraint(condition=models.Q(('currency__in', ['EUR', 'USD'])), name='subscription_currency_known'), models.CheckConstraint(condition=models.Q(('included_sms_per_period__gte', 0), ('included_sms_per_period__lte', 100000000)), name='subscription_included_bounds'), models.CheckConstraint(condition=models.Q(models.Q(('current_period_end', None), ('current_period_start', None)), models.Q(('billing_day__gte', 1), ('billing_day__lte', 31), ('current_period_end__gt', models.F('current_period_start')), ('paid_until__isnull', False)), _connector='OR'), name='subscription_period_whole')],
+            },
+        ),
+        migrations.CreateModel(
             name='Tally',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -210,11 +364,13 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('balance', models.BigIntegerField(default=0)),
                 ('reserved_balance', models.BigIntegerField(default=0, verbose_name='held')),
+                ('allowance_balance', models.BigIntegerField(db_default=0, default=0, help_text="Part of the balance; used first, and gone at the end of the plan's month.", verbose_name='of the allowance')),
+                ('alert_below', models.IntegerField(blank=True, help_text='Alerts tell when fewer credits than so many are available; empty: never.', null=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('owner', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('balance__gte', 0)), name='wallet_balance_not_negative'), models.CheckConstraint(condition=models.Q(('reserved_balance__gte', 0), ('reserved_balance__lte', models.F('balance'))), name='wallet_reserved_within_balance')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('balance__gte', 0)), name='wallet_balance_not_negative'), models.CheckConstraint(condition=models.Q(('reserved_balance__gte', 0), ('reserved_balance__lte', models.F('balance'))), name='wallet_reserved_within_balance'), models.CheckConstraint(condition=models.Q(('allowance_balance__gte', 0), ('allowance_balance__lte', models.F('balance'))), name='wallet_allowance_within_balance')],
             },
         ),
         migrations.CreateModel(
