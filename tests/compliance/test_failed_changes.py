@@ -1,0 +1,660 @@
+"""A change of several rows that fails at any of its statements leaves nothing behind."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.test import override_settings
+from django.utils import timezone
+
+from astronote.accounts import operators, second_factor
+from astronote.accounts.models import Operator
+from astronote.accounts.sessions import SessionStore
+from astronote.models import User
+from astronote.operations import registry
+from astronote.queues import jobs
+from campaigns import actions, enqueue, list_members, repairs, schedule, service_campaigns
+from campaigns.automations import due_messages, rule_presets, switching, welcome
+from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
+from campaigns.segment_forms import create_and_audit_segment_or_validation_error
+from compliance import off_boarding, retention, rights
+from compliance.models import RetentionRun
+from contacts import consent_records, phone_hash_rotation, restriction
+from contacts.consent import change_consent
+from contacts.importing import lifecycle, planning
+from contacts.models import Contact, List, MarketingHold, MessageType
+from contacts.phones import phone_hash
+from messaging import (
+    batch_queue,
+    batch_splitting,
+    credits,
+    direct_messages,
+    mitto,
+    opt_in_requests,
+    outcomes,
+    receipts,
+    replies,
+    reply_reviews,
+    sending,
+    sending_stop,
+    starter_templates,
+    unknown_messages,
+)
+from messaging import repairs as sending_repairs
+from messaging.models import Batch, CreditReservation, SendingStop
+from messaging.outcomes import Outcome
+from messaging.statuses import StopReason
+from tests.support.factories import make_campaign, make_contact, make_list, make_store
+from tests.support.failing import assert_nothing_stays_of_a_failed_change
+from tests.support.receipts import store_receipts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PHONE = "+306900000000"
+
+
+@pytest.fixture
+def store():
+    """A store of Greece with three contacts on a list."""
+    owner = make_store(phone_region="GR", sender_name="+302100000001", double_opt_in=True)
+    make_list(owner, 3)
+    return owner
+
+
+def person():
+    return Contact.objects.order_by("pk").first()
+
+
+def started(store):
+    return enqueue.enqueue_campaign(make_campaign(store, store.list_set.get()).pk)
+
+
+def claimed(store):
+    """A batch of three that is being submitted, with its messages."""
+    started(store)
+    batch = sending.claim_next_batch_unless_stopped()
+    return batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+
+
+def unknown(store):
+    campaign = started(store)
+    ids = list(CampaignMessage.objects.values_list("pk", flat=True))
+    outcomes.record_outcomes_and_settle_credits(
+        CampaignMessage, [Outcome(pk, "unknown") for pk in ids]
+    )
+    Batch.objects.update(status="settled")
+    return campaign
+
+
+def operator():
+    account = operators.create_operator_and_audit("me@example.com", "viewer", by="test")
+    return account.pk
+
+
+def logged_in_operator():
+    pk = operator()
+    session = SessionStore()
+    session["_auth_user_id"] = str(pk)
+    session.create()
+    return pk
+
+
+# Accounts
+
+
+def create_operator(store):
+    return lambda: operators.create_operator_and_audit("x@example.com", "viewer", by="test")
+
+
+def change_role(store):
+    pk = operator()
+    return lambda: operators.change_role_or_raise_if_own_or_superuser(
+        Operator.objects.get(pk=pk), "operator", by="test"
+    )
+
+
+def disable_operator(store):
+    pk = logged_in_operator()
+    return lambda: operators.set_active_and_audit_ending_sessions_if_disabled(
+        Operator.objects.get(pk=pk), False, by="test"
+    )
+
+
+def end_sessions(store):
+    pk = logged_in_operator()
+    return lambda: operators.end_one_or_all_sessions_and_audit(
+        Operator.objects.get(pk=pk), by="test"
+    )
+
+
+def change_several_things_of_an_operator(store):
+    logged_in_operator()
+    return lambda: call_command(
+        "operator", "me@example.com", role="operator", disable=True, end_sessions=True
+    )
+
+
+def recovery_codes(store):
+    account = Operator.objects.get(pk=operator())
+    second_factor.replace_recovery_codes_and_audit(account)
+    return lambda: second_factor.replace_recovery_codes_and_audit(account)
+
+
+def remove_second_factor(store):
+    account = Operator.objects.get(pk=operator())
+    second_factor.replace_recovery_codes_and_audit(account)
+    return lambda: second_factor.remove_all_factors_and_audit(account, by="test")
+
+
+# Campaigns
+
+
+def start(store):
+    campaign = make_campaign(store, store.list_set.get())
+    return lambda: enqueue.enqueue_campaign(campaign.pk, by="test")
+
+
+def pause(store):
+    campaign = started(store)
+    return lambda: actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+
+
+def resume(store):
+    campaign = started(store)
+    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    return lambda: actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
+
+
+def cancel(store):
+    campaign = started(store)
+    return lambda: actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+
+
+def draft_to_those_not_reached(store):
+    campaign = started(store)
+    CampaignMessage.objects.update(status="failed")
+    Campaign.objects.update(status="completed")
+    return lambda: actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+
+
+def schedule_campaign(store):
+    campaign, at = make_campaign(store, store.list_set.get()), timezone.now() + timedelta(days=1)
+    return lambda: schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
+
+
+def unschedule(store):
+    campaign = make_campaign(
+        store, store.list_set.get(), status="scheduled", scheduled_at=timezone.now()
+    )
+    return lambda: schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by="test")
+
+
+def save_campaign_with_audience(store):
+    more = List.objects.create(owner=store, name="more")
+
+    def change():
+        campaign = Campaign(owner=store, created_by=store, name="x", message_text="Hello")
+        campaign.choose_audience([campaign.audiencechoices.model(list=more)])
+        campaign.save()
+
+    return change
+
+
+def service_campaign(store):
+    """A campaign that needs a second person, and two accounts that may send it."""
+    User.objects.filter(pk=store.pk).update(service_max_recipients=1)
+    campaign = make_campaign(
+        User.objects.get(pk=store.pk), store.list_set.get(), message_type="service"
+    )
+    accounts = [User.objects.create_superuser(f"{name}@example.com") for name in ("bob", "charlie")]
+    return campaign, *accounts
+
+
+def ask_for_confirmation(store):
+    campaign, asks, _ = service_campaign(store)
+    return lambda: service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(
+        campaign, by=asks
+    )
+
+
+def confirm(store):
+    campaign, asks, confirms = service_campaign(store)
+    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=asks)
+    digest = service_campaigns.settings_digest(campaign)
+    return lambda: service_campaigns.confirm_as_second_person_and_unblock_or_raise(
+        campaign, digest, by=confirms
+    )
+
+
+def welcome_messages(store):
+    Contact.objects.update(awaits_welcome=True)
+    Automation.objects.create(
+        owner=store, type="welcome_message", message_body="Welcome!", is_active=True
+    )
+    return lambda: due_messages.enqueue_due_messages(
+        AutomationMessage,
+        due_messages.find_due_consenting_contacts_not_known_as_minor(
+            due_messages.stop_if_restored_and_get_eligible_automations("welcome_message"),
+            "c.awaits_welcome",
+            "welcome",
+        ),
+        after_write=welcome._clear_awaits_welcome_of_written_contacts,
+    )
+
+
+def keep_block_reasons(store):
+    automation = Automation.objects.create(owner=store, type="welcome_message", message_body="Hi")
+    return lambda: due_messages.save_and_audit_block_reasons_and_get_blocked_ids(
+        Automation, [automation], {automation.pk: "no text"}, {}
+    )
+
+
+def repair_stuck_campaign(store):
+    started(store)
+    CampaignMessage.objects.update(batch=None)
+    Batch.objects.all().delete()
+    Campaign.objects.update(updated_at=timezone.now() - timedelta(days=1))
+    return lambda: repairs.repair_or_count_stuck_sending_campaigns(False)
+
+
+def add_members(store):
+    target = List.objects.create(owner=store, name="regulars")
+    return lambda: list_members.add_unrestricted_contacts_of_store_to_list_and_audit(
+        target, Contact.objects.all(), by="test"
+    )
+
+
+def remove_members(store):
+    return lambda: list_members.remove_contacts_from_list_and_audit(
+        store.list_set.get(), Contact.objects.all(), by="test"
+    )
+
+
+def add_rules(store):
+    return lambda: rule_presets.add_missing_presets_switched_off_to_store(store, "en", by="test")
+
+
+def switch_automation(store):
+    automation = Automation.objects.create(
+        owner=store, type="welcome_message", message_body="Welcome!"
+    )
+    return lambda: switching.switch_automation_and_audit_or_raise(automation, True, by="test")
+
+
+def create_segment(store):
+    return lambda: create_and_audit_segment_or_validation_error(
+        store, "women", {"gender": "female"}, by="test"
+    )
+
+
+# Rights of persons and of stores
+
+
+def erase(store):
+    started(store)
+    change_consent(person().pk, "unsubscribed", source="test")
+    return lambda: rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+
+
+def correct(store):
+    make_contact(make_store("bob"), PHONE)
+    return lambda: rights.correct_contacts_with_phone_and_audit(
+        PHONE, {"first_name": "Zoe"}, by="test"
+    )
+
+
+def object_as_a_stranger(store):
+    return lambda: rights.withdraw_all_consent_suppress_and_audit(
+        "+306999999999", store.pk, by="test"
+    )
+
+
+def restrict(store):
+    pk = person().pk
+    return lambda: restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
+
+
+def lift(store):
+    pk = person().pk
+    restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
+    return lambda: restriction.lift_restriction(pk, by="test")
+
+
+def off_board(store):
+    def change():
+        off_boarding.off_board_or_change_erase_day_and_enqueue(
+            store, erase_on=timezone.now().date() + timedelta(days=3), by="test"
+        )
+
+    return change
+
+
+def take_back(store):
+    off_board(store)()
+    return lambda: off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
+
+
+def erase_data_of_store(store):
+    off_board(store)()
+    User.objects.update(erase_on=timezone.now().date())
+    change_consent(person().pk, "unsubscribed", source="test")
+    return lambda: off_boarding._delete_or_empty_rows_in_chunks(
+        next(one for one in registry.personal_data if one.model == "contacts.Contact"),
+        Contact.objects.order_by("pk"),
+    )
+
+
+def retention_of_contacts(store):
+    change_consent(person().pk, "unsubscribed", source="test")
+    long_ago = timezone.now() - timedelta(days=5000)
+    Contact.objects.update(
+        created_at=long_ago, updated_at=long_ago, unsubscribed_at=long_ago, is_subscribed=False
+    )
+    run = RetentionRun.objects.create(retention_days=1, cutoff=timezone.now())
+    [rule] = [one for one in retention.retention_rules() if one.table == "contacts_contact"][:1]
+    return lambda: retention._apply_rule_to_unlocked_rows_in_chunks(
+        rule, timezone.now(), run, lambda count: None
+    )
+
+
+# Contacts
+
+
+def opt_out(store):
+    pk = person().pk
+    return lambda: change_consent(pk, "unsubscribed", source="test")
+
+
+def opt_in(store):
+    pk = person().pk
+    change_consent(pk, "unsubscribed", source="test")
+    return lambda: change_consent(pk, "subscribed", source="test")
+
+
+def record_consent(store):
+    Contact.objects.update(is_subscribed=False)
+    consent = consent_records.RecordedConsent(
+        consent_records.ConsentChannel.PAPER, timezone.now() - timedelta(1), "here", "Yes", "form 1"
+    )
+    return lambda: consent_records.record_consent(
+        person(), MessageType.MARKETING, consent, by="test"
+    )
+
+
+def record_opt_out(store):
+    return lambda: consent_records.record_opt_out_and_audit(
+        person(), MessageType.MARKETING, by="test"
+    )
+
+
+def another_number(store):
+    def change():
+        contact = person()
+        contact.phone = "+306911111111"
+        contact.save()
+
+    return change
+
+
+def new_hash_key(store):
+    change_consent(person().pk, "unsubscribed", source="test")
+    MarketingHold.objects.create(owner=store, phone_hash=phone_hash(PHONE), reply_id=1)
+
+    def change():
+        with override_settings(PHONE_HASH_KEY="b" * 40, PHONE_HASH_KEY_OLD=settings.PHONE_HASH_KEY):
+            phone_hash_rotation.rehash_holds_and_count_rehashed_suppressions([PHONE])
+
+    return change
+
+
+def uploaded(store):
+    one = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "new.csv", [b"phone,name\n6900000099,Nina\nnothing,Zoe\n"], list_name="new"
+    )
+    planning.plan_import_and_store_plan_or_refuse(one)
+    return one
+
+
+def upload(store):
+    return lambda: lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "new.csv", [b"phone\n6900000099\n"], list_name="new"
+    )
+
+
+def start_import(store):
+    one = uploaded(store)
+    return lambda: lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
+
+
+def cancel_import(store):
+    one = uploaded(store)
+    return lambda: lifecycle.cancel_import_and_audit_or_raise_ended(one, by="test")
+
+
+def create_and_start_import(store):
+    path = Path(__file__).parents[1] / "data" / "imports" / "brevo_contacts.csv"
+    return lambda: lifecycle.create_import_and_enqueue_or_refuse(store.pk, path, list_name="new")
+
+
+# Credits and messages
+
+
+def top_up(store):
+    return lambda: credits.top_up(store.pk, 5, reason="test", key="once")
+
+
+def expire_reservations(store):
+    unknown(store)
+    CreditReservation.objects.update(expires_at=timezone.now() - timedelta(1))
+    ids = list(Batch.objects.values_list("pk", flat=True))
+    return lambda: credits.expire_and_release_overdue_of_ended_batches(ids)
+
+
+def send_to_one_number(store):
+    return lambda: direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
+        store, PHONE, "Hello", key="k"
+    )
+
+
+def ask_for_consent(store):
+    Contact.objects.update(is_subscribed=False)
+    return lambda: opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(person(), by="test")
+
+
+def close_old_requests(store):
+    Contact.objects.update(is_subscribed=False)
+    person().optinrequest_set.create(purpose="double_opt_in", wording="May we?")
+    person().optinrequest_set.update(created_at=timezone.now() - timedelta(days=300))
+    return opt_in_requests._close_and_audit_requests_waiting_too_long
+
+
+def send_waiting_requests(store):
+    Contact.objects.update(is_subscribed=False)
+    for contact in Contact.objects.all():
+        contact.optinrequest_set.create(purpose="double_opt_in", wording="May we?")
+    return lambda: opt_in_requests._send_or_close_next_requests_of_store(store)
+
+
+def answer_request(store):
+    request = ask_for_consent(store)()
+    return lambda: opt_in_requests.subscribe_or_close_request_if_open(
+        request, opt_in_requests.Evidence(), at=timezone.now()
+    )
+
+
+def send_code(store):
+    change_consent(person().pk, "unsubscribed", source="unsubscribe_page")
+    text = "Your code is {{opt_in_code}}"
+    return lambda: opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
+        person(), text, wording="Yes", version="1"
+    )
+
+
+def begin_to_send(store):
+    started(store)
+    CampaignMessage.objects.filter(to=PHONE).update(to="+306911111111")
+    batch = sending.claim_next_batch_unless_stopped()
+
+    def change():
+        jobs.redis_connection().flushdb()  # else it knows of the submission that was undone
+        sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+
+    return change
+
+
+def record_answer(store):
+    batch, messages = claimed(store)
+    items = [mitto.SentItem(f"id{message.id}", "") for message in messages]
+    return lambda: sending.settle_halve_or_requeue_batch(
+        batch, messages, mitto.Accepted(items, "bulk")
+    )
+
+
+def record_answer_about_some(store):
+    batch, messages = claimed(store)
+    return lambda: sending.settle_halve_or_requeue_batch(
+        batch, messages, mitto.Accepted([mitto.SentItem("id1", "")], "bulk")
+    )
+
+
+def record_refusal(store):
+    batch, messages = claimed(store)
+    return lambda: sending._settle_as_failed_if_own_attempt(batch, messages, "refused", "no")
+
+
+def halve(store):
+    batch, messages = claimed(store)
+    ids = [message.id for message in messages]
+
+    def change():
+        fresh = Batch.objects.get(pk=batch.pk)
+        batch_splitting.halve_and_requeue_if_claimed_below_max_parts(fresh, ids, reason="x")
+
+    return change
+
+
+def cancel_batches(store):
+    started(store)
+    ids = list(Batch.objects.values_list("pk", flat=True))
+    return lambda: batch_queue.cancel_unsent_batches_and_release_credits(ids, skip_reason="x")
+
+
+def record_outcomes(store):
+    started(store)
+    ids = list(CampaignMessage.objects.values_list("pk", flat=True))
+    return lambda: outcomes.record_outcomes_and_settle_credits(
+        CampaignMessage, [Outcome(pk, "sent", f"id{pk}") for pk in ids]
+    )
+
+
+def apply_receipts(store):
+    started(store)
+    for pk in CampaignMessage.objects.values_list("pk", flat=True):
+        outcomes.record_outcomes_and_settle_credits(
+            CampaignMessage, [Outcome(pk, "sent", f"id{pk}")]
+        )
+    store_receipts([{"messageId": f"id{pk}", "deliveryStatus": "Delivered"}])
+    counts = {"applied": 0, "waiting": 0, "unmatched": 0}
+    return lambda: receipts._apply_next_receipts(after_id=0, counts=counts)
+
+
+def take_claim_back(store):
+    started(store)
+    sending.claim_next_batch_unless_stopped()
+    Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
+    return lambda: sending_repairs.reset_stale_claims_to_pending_and_audit(False)
+
+
+def give_batch_up(store):
+    claimed(store)
+    Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
+    return lambda: sending_repairs.resend_or_give_up_unanswered_batches_and_audit(False)
+
+
+def decide_reply(store):
+    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "wrong number"}])
+    replies.wait_and_apply_received_replies()
+    reply = reply_reviews.open_reviews().get()
+    return lambda: reply_reviews.decide_review_and_audit_or_raise_refused(
+        reply.pk, is_opt_out=True, by="test"
+    )
+
+
+def apply_reply(store):
+    started(store)
+    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
+
+    def change():
+        replies._apply_reply_and_get_count_name(replies._replies_not_applied().get())
+
+    return change
+
+
+def stop_sending(store):
+    return lambda: sending_stop.stop_sending_or_update_details(
+        StopReason.ACCOUNT_REFUSED, by="test"
+    )
+
+
+def let_sending_go_on(store):
+    started(store)
+    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    return lambda: sending_stop.end_stop_and_enqueue_due_batches(
+        StopReason.ACCOUNT_REFUSED, by="test"
+    )
+
+
+def claim_probe(store):
+    started(store)
+    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(1))
+    return sending_stop.claim_probe_of_random_store_and_schedule_next
+
+
+def copy_templates(store):
+    return lambda: starter_templates.copy_missing_library_templates_and_audit(
+        store, "en", by="test"
+    )
+
+
+def unknown_ids():
+    return list(CampaignMessage.objects.values_list("pk", flat=True))
+
+
+def mark_unknown_delivered(store):
+    unknown(store)
+    return lambda: unknown_messages.mark_unknown_delivered_charge_and_audit(
+        CampaignMessage, unknown_ids(), by="test"
+    )
+
+
+def send_unknown_again(store):
+    unknown(store)
+    return lambda: unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
+        CampaignMessage, unknown_ids(), by="test"
+    )
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        create_operator, change_role, disable_operator, end_sessions,
+        change_several_things_of_an_operator, recovery_codes, remove_second_factor,
+        start, pause, resume, cancel, draft_to_those_not_reached, schedule_campaign, unschedule,
+        save_campaign_with_audience, repair_stuck_campaign, add_members, remove_members, add_rules,
+        switch_automation, create_segment, ask_for_confirmation, confirm, welcome_messages,
+        keep_block_reasons, object_as_a_stranger, erase_data_of_store, retention_of_contacts,
+         new_hash_key, create_and_start_import,
+        pytest.param(erase, marks=pytest.mark.slow), correct, restrict, lift, off_board, take_back,
+        opt_out, opt_in, record_consent, record_opt_out, another_number, upload, start_import,
+        cancel_import,
+        top_up, expire_reservations, send_to_one_number, ask_for_consent, close_old_requests,
+        send_waiting_requests, answer_request, send_code, begin_to_send, record_answer,
+        record_answer_about_some, record_refusal, halve, cancel_batches, record_outcomes,
+        apply_receipts, take_claim_back, give_batch_up, decide_reply, apply_reply, stop_sending,
+        let_sending_go_on, claim_probe, copy_templates, mark_unknown_delivered, send_unknown_again,
+    ],
+)  # fmt: skip
+def test_nothing_stays_of_a_change_that_fails(store, prepare):
+    assert_nothing_stays_of_a_failed_change(prepare(store))
