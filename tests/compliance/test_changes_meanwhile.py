@@ -11,15 +11,17 @@ from django.utils import timezone
 
 from astronote.accounts import second_factor
 from astronote.accounts.models import Operator
+from astronote.common.sql import execute
 from astronote.models import AuditEntry, User
 from campaigns import enqueue, repairs, schedule, service_campaigns
 from campaigns.automations import switching
 from campaigns.models import Automation, Campaign, CampaignMessage
 from compliance import off_boarding, retention, rights
-from contacts import marketing_blocks, restriction
+from compliance.erasure import delete_contacts_mask_messages_and_keep_opt_outs
+from contacts import customer_events, marketing_blocks, restriction
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.models import Contact, ContactImport, OptInRequest
+from contacts.models import Contact, ContactImport, DateOrder, OptInRequest
 from contacts.sending_window import sending_window
 from messaging import (
     batch_queue,
@@ -29,6 +31,7 @@ from messaging import (
     opt_in_requests,
     outcomes,
     polling,
+    receipts,
     replies,
     reply_reviews,
     sending,
@@ -43,6 +46,7 @@ from messaging.statuses import StopReason
 from tests.support.checks import ledger_balances, lock_held_elsewhere, table_fingerprints
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 from tests.support.meanwhile import changed_meanwhile
+from tests.support.receipts import store_receipts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = "+306900000000"
@@ -157,7 +161,7 @@ def test_an_import_that_is_cancelled_meanwhile_writes_nothing_more(store):
     )
     planning.plan_import_and_store_plan_or_refuse(one)
     lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
-    ContactImport.objects.update(status="processing", attempts=0)
+    ContactImport.objects.update(status="processing", date_order=DateOrder.ISO)
     one.refresh_from_db()
     with changed_meanwhile(update(ContactImport, status="cancelled")):
         lifecycle._write_rows_and_tell_if_file_unchanged(one)
@@ -452,3 +456,91 @@ def test_a_message_is_asked_about_by_one_process_at_a_time(sandbox, campaign, wo
     with lock_held_elsewhere(work), unchanged():
         assert poll() == {}
     assert poll()
+
+
+# Lock order (docs/architecture.md#lock-order)
+
+
+def outcomes_of_two_batches(store):
+    ids = list(CampaignMessage.objects.order_by("-pk").values_list("pk", flat=True))
+    return Batch, lambda: outcomes.record_outcomes_and_settle_credits(
+        CampaignMessage, [Outcome(pk, "sent", f"id{pk}") for pk in ids]
+    )
+
+
+def receipts_of_two_batches(store):
+    ids = list(CampaignMessage.objects.values_list("pk", flat=True))
+    outcomes.record_outcomes_and_settle_credits(
+        CampaignMessage, [Outcome(pk, "sent", f"id{pk}") for pk in ids]
+    )
+    store_receipts([{"messageId": f"id{pk}", "deliveryStatus": "Delivered"} for pk in ids])
+    return Batch, receipts.wait_and_apply_received_receipts
+
+
+def credits_of_two_stores(store):
+    other = make_store("bob")
+    return Wallet, lambda: credits.hold_credits_where_sufficient({other.pk: 1, store.pk: 1})
+
+
+def reservations_that_expire(store):
+    CreditReservation.objects.update(expires_at=timezone.now() - timedelta(1))
+    Batch.objects.update(status="settled")
+    ids = list(Batch.objects.order_by("-pk").values_list("pk", flat=True))
+    return CreditReservation, lambda: credits.expire_and_release_overdue_of_ended_batches(ids)
+
+
+def wallets_that_get_credits_back(store):
+    bob = make_store("bob")
+    enqueue.enqueue_campaign(make_campaign(bob, make_list(bob, 1)).pk)
+    _, call = reservations_that_expire(store)
+    return Wallet, call
+
+
+def erased_contacts(store):
+    ids = list(Contact.objects.order_by("-pk").values_list("pk", flat=True))
+    return Contact, lambda: delete_contacts_mask_messages_and_keep_opt_outs(ids)
+
+
+def events_of_two_contacts(store):
+    phones = Contact.objects.order_by("-pk").values_list("phone", flat=True)
+    now = timezone.now()
+    new = [
+        customer_events.NewEvent(phone, "visit", "completed", now, None, "", None, line)
+        for line, phone in enumerate(phones)
+    ]
+    return Contact, lambda: customer_events._lock_contacts_and_upsert_events_or_reject(
+        store, new, print
+    )
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        outcomes_of_two_batches, receipts_of_two_batches, credits_of_two_stores,
+        reservations_that_expire, wallets_that_get_credits_back, erased_contacts, events_of_two_contacts,
+    ],
+)  # fmt: skip
+def test_rows_are_locked_in_the_order_of_their_keys(campaign, settings, prepare):
+    """Who waits for the first row holds none after it, so that no two wait for each other."""
+    settings.SMS_BATCH_SIZE = 2
+    enqueue.enqueue_campaign(campaign.pk)
+    model, call = prepare(campaign.owner)
+    first, second = model.objects.order_by("pk").values_list("pk", flat=True)[:2]
+    # An updated row stands after the others, where a scan of the table finds it last.
+    model.objects.filter(pk=first).update(**{model._meta.pk.name: first})
+    execute("SET enable_indexscan = off; SET enable_bitmapscan = off")
+    try:
+        with (
+            changed_meanwhile(
+                lambda: list(model.objects.select_for_update().filter(pk=first)),
+                lambda: (
+                    model.objects.select_for_update(skip_locked=True).filter(pk=second).exists()
+                ),
+            ) as other,
+            transaction.atomic(),
+        ):
+            call()
+    finally:
+        execute("RESET enable_indexscan; RESET enable_bitmapscan")
+    assert other.was_waited_for
+    assert other.seen, "the second row was locked before the first"
