@@ -517,7 +517,8 @@ def events_of_two_contacts(store):
     "prepare",
     [
         outcomes_of_two_batches, receipts_of_two_batches, credits_of_two_stores,
-        reservations_that_expire, wallets_that_get_credits_back, erased_contacts, events_of_two_contacts,
+        reservations_that_expire, wallets_that_get_credits_back, erased_contacts,
+        events_of_two_contacts,
     ],
 )  # fmt: skip
 def test_rows_are_locked_in_the_order_of_their_keys(campaign, settings, prepare):
