@@ -26,7 +26,11 @@ from campaigns.models import (
     Segment,
 )
 from campaigns.preview import preview_campaign, search_contacts_and_preview_texts_with_why_not
-from campaigns.segments import contacts_with_phone_matching_segment, describe_segment_conditions
+from campaigns.segments import (
+    contacts_with_phone_matching_segment,
+    describe_segment_conditions,
+    segment_problem,
+)
 from compliance import off_boarding, rights
 from contacts import marketing_blocks, restriction, suppressions
 from contacts.consent import change_consent
@@ -237,7 +241,24 @@ def test_another_store_that_is_filled_alike_changes_nothing_that_a_store_sees():
     Contact.objects.filter(owner=bob).exclude(phone=ANN).update(birthday=None, gender=None)
     Contact.objects.create(owner=bob, phone="+306900000077", restricted_at=timezone.now())
     among_others = dict(figures(alice))
-    assert {name for name in alone if among_others[name] != alone[name]} == set()
+    changed = [name for name in alone if among_others[name] != alone[name]]
+    assert not changed, f"another store changes: {', '.join(changed)}"
+
+
+def test_a_segment_that_names_a_list_of_another_store_cannot_be_used():
+    foreign = List.objects.create(owner=make_store("bob"), name="bobs-regulars")
+    segment = Segment.objects.create(
+        owner=make_store("alice"), name="x", conditions={"in_lists": [foreign.pk]}
+    )
+    assert "names a list that was deleted" in segment_problem(segment)
+    assert "bobs-regulars" not in describe_segment_conditions(segment)
+
+
+def test_a_contact_that_was_moved_to_another_store_is_in_no_result_of_a_campaign():
+    alice, bob = fill("alice"), make_store("bob")
+    Contact.objects.filter(owner=alice, phone=ANN).update(owner=bob)
+    campaign = Campaign.objects.get()
+    assert phones_in(list_members.contacts_with_campaign_result(campaign, "clicked")) == []
 
 
 # What changes a store's rows
@@ -424,12 +445,13 @@ def test_what_changes_a_store_changes_no_row_of_another():
     fill("bob"), fill("alice"), fill("charlie")
     alice = User.objects.get(email="alice@example.com")
     before = rows_of_others(alice)
+    changed = []
     for name, change in CHANGES.items():
         with undone():
             change(alice)
             after = rows_of_others(alice)
-            changed = {table for table in before if before[table] != after[table]}
-            assert not changed, f"{name} changed rows of other stores"
+        changed += [f"{name}: {table}" for table in before if before[table] != after[table]]
+    assert not changed, f"rows of other stores were changed by {', '.join(changed)}"
 
 
 @pytest.mark.parametrize(
