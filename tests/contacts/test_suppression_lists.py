@@ -190,3 +190,10 @@ def test_a_viewer_takes_suppressions_out_and_brings_none_in(client):
     assert link not in client.get(PAGE).text
     client.force_login(User.objects.create_superuser("root@example.com"))
     assert link in client.get(PAGE).text
+
+
+def test_a_reason_that_is_too_long_is_said_at_its_field(admin_client):
+    file = SimpleUploadedFile("list.csv", b"+306900000001\n")
+    page = admin_client.post(f"{PAGE}import/", {"file": file, "reason": "x" * 81})
+    assert page.context["form"].errors.keys() == {"reason"}
+    assert not Suppression.objects.exists()
