@@ -8,11 +8,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
+from django_rq import get_scheduler
 
 from astronote.accounts import operators, second_factor
 from astronote.accounts.models import Operator
 from astronote.accounts.sessions import SessionStore
-from astronote.models import User
+from astronote.models import AuditEntry, User
 from astronote.operations import registry
 from astronote.queues import jobs
 from campaigns import actions, enqueue, list_members, repairs, schedule, service_campaigns
@@ -658,3 +659,89 @@ def send_unknown_again(store):
 )  # fmt: skip
 def test_nothing_stays_of_a_change_that_fails(store, prepare):
     assert_nothing_stays_of_a_failed_change(prepare(store))
+
+
+OF_NO_STORE = (
+    "operator created", "role changed", "operator disabled", "sessions ended",
+    "recovery codes made", "second factor removed", "personal data erased",
+    "personal data corrected", "sending stopped", "sending goes on",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prepare", "entry", "job"),
+    [
+        (create_operator, "operator created", None),
+        (change_role, "role changed", None),
+        (disable_operator, "operator disabled", None),
+        (end_sessions, "sessions ended", None),
+        (recovery_codes, "recovery codes made", None),
+        (remove_second_factor, "second factor removed", None),
+        (start, "start", "sms:send_next_batch"),
+        (pause, "pause", None),
+        (resume, "resume", "sms:send_next_batch"),
+        (cancel, "cancel", "scheduler:drop_cancelled_batches"),
+        (draft_to_those_not_reached, "send to those not reached", None),
+        (schedule_campaign, "schedule", "later:start_campaign"),
+        (unschedule, "unschedule", None),
+        (repair_stuck_campaign, "stuck campaign repaired", "sms:send_next_batch"),
+        (add_members, "members added", None),
+        (remove_members, "members removed", None),
+        (add_rules, "automation rules added", None),
+        (switch_automation, "switched on", None),
+        (create_segment, "added", None),
+        (ask_for_confirmation, "ask for confirmation", None),
+        (confirm, "confirm", None),
+        (welcome_messages, None, "sms:send_next_batch"),
+        (keep_block_reasons, "automation not sent", None),
+        (object_as_a_stranger, "objection", None),
+        (erase, "personal data erased", None),
+        (correct, "personal data corrected", None),
+        (restrict, "restricted", None),
+        (lift, "restriction lifted", None),
+        (off_board, "store off-boarded", "pii_retention:continue_off_boarding"),
+        (take_back, "store returned", None),
+        (record_consent, "consent recorded", None),
+        (record_opt_out, "opt-out recorded", None),
+        (create_and_start_import, "import started", "contact_import:import_contacts"),
+        (start_import, "import started", "contact_import:import_contacts"),
+        (cancel_import, "import cancelled", None),
+        (send_to_one_number, None, "sms:send_next_batch"),
+        (ask_for_consent, "asked for consent", "sms:send_next_batch"),
+        (close_old_requests, "opt-in requests not sent", None),
+        (send_waiting_requests, None, "sms:send_next_batch"),
+        (send_code, None, "sms:send_next_batch"),
+        (record_answer_about_some, None, "sms:send_next_batch"),
+        (take_claim_back, "claim taken back", None),
+        (give_batch_up, "batch given up as unknown", None),
+        (decide_reply, "reply decided", None),
+        (stop_sending, "sending stopped", "later:send_next_batch"),
+        (let_sending_go_on, "sending goes on", "sms:send_next_batch"),
+        (claim_probe, None, "later:send_next_batch"),
+        (copy_templates, "starter templates", None),
+        (mark_unknown_delivered, "unknown marked delivered", None),
+        (send_unknown_again, "unknown sent again", "sms:send_next_batch"),
+    ],
+)
+def test_a_change_is_in_the_audit_trail_of_its_store_and_enqueues_its_job(
+    store, prepare, entry, job
+):
+    change = prepare(store)
+    AuditEntry.objects.all().delete()
+    jobs.redis_connection().flushdb()
+    change()
+    owner = None if entry in OF_NO_STORE else store.pk
+    entries = list(AuditEntry.objects.values_list("action", "owner"))
+    assert entries == ([(entry, owner)] if entry else [])
+    assert enqueued() == ([job] if job else [])
+
+
+def enqueued():
+    """The jobs that wait, each with its queue, or `later` if it is delayed."""
+    waiting = {name: jobs.get_queue(name).get_jobs() for name in settings.RQ_QUEUES}
+    waiting["later"] = get_scheduler("scheduler").get_jobs()
+    return [
+        f"{place}:{job.func_name.rpartition('.')[2]}"
+        for place, found in waiting.items()
+        for job in found
+    ]
