@@ -2,14 +2,18 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.core.management import call_command
 from django.db import transaction
 from django.test import RequestFactory
+from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from astronote.common.sql import rows
@@ -262,6 +266,67 @@ def test_a_contact_that_was_moved_to_another_store_is_in_no_result_of_a_campaign
     Contact.objects.filter(owner=alice, phone=ANN).update(owner=bob)
     campaign = Campaign.objects.get(name="Spring")
     assert phones_in(list_members.contacts_with_campaign_result(campaign, "clicked")) == []
+
+
+# The pages of a store and of its rows
+
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+ACTIONS = ("start", "test", "schedule")  # pages that ask before they do it
+
+
+def pages_of(store: User) -> Iterator[str]:
+    """The addresses of the admin that are made for this store or for one of its rows."""
+    paths = dict(model_paths(store))
+    for route in routes(get_resolver().url_patterns, ""):
+        names = PARAMETER.findall(route)
+        folder = "/".join(route.split("/")[:3])
+        if not names or re.search(r"delete|history|<path:object_id>/$", route):
+            continue
+        if names == ["store_id"] or "/stores/" in route:
+            yield "/" + PARAMETER.sub(str(store.pk), route)
+        elif folder in paths and len(names) == 1:
+            yield "/" + PARAMETER.sub(str(paths[folder]), route)
+        elif folder in paths and names[1:] == ["name"]:
+            for action in ACTIONS:
+                yield "/" + PARAMETER.sub(action, PARAMETER.sub(str(paths[folder]), route, count=1))
+
+
+def model_paths(store: User) -> Iterator[tuple[str, int]]:
+    """The beginning of the addresses of each model, with the store's newest row of it."""
+    for model in admin.site._registry:
+        names = {field.name for field in model._meta.get_fields()}
+        if model._meta.managed and "owner" in names:
+            found = model._default_manager.filter(owner=store).order_by("-pk").first()
+            if found:
+                yield f"admin/{model._meta.app_label}/{model._meta.model_name}", found.pk
+    yield "admin/astronote/user", store.pk
+
+
+def routes(patterns: list[Any], before: str) -> Iterator[str]:
+    for pattern in patterns:
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+        else:
+            yield route
+
+
+def test_no_page_of_a_store_names_anything_of_another(admin_client):
+    fill("bob"), fill("alice"), fill("charlie")
+    alice = User.objects.get(email="alice@example.com")
+    lists = [
+        f"/admin/campaigns/{model}/?store={alice.pk}"
+        for model in ("campaignmessage", "automationmessage", "automationsend")
+    ]
+    shown, naming = 0, []
+    for page in [*pages_of(alice), *lists]:
+        answer = admin_client.get(page, follow=True)
+        if answer.status_code == 200 and not answer.streaming:
+            shown += "alice" in answer.text
+            # The addresses of all stores may be choices of a form.
+            naming += [page for _ in re.findall(r"\b(?:bob|charlie)\b(?!@)", answer.text)[:1]]
+    assert naming == []
+    assert shown > 20
 
 
 # What changes a store's rows
