@@ -319,7 +319,7 @@ def test_no_page_of_a_store_names_anything_of_another(admin_client):
         for model in ("campaignmessage", "automationmessage", "automationsend")
     ]
     for page in lists:
-        rows_shown = admin_client.get(page).context["cl"].queryset
+        rows_shown = admin_client.get(page, follow=True).context["cl"].queryset
         assert all(row.owner == alice for row in rows_shown)
     shown, naming = 0, []
     for page in pages_of(alice):
