@@ -47,6 +47,7 @@ from messaging import repairs as sending_repairs
 from messaging.models import Batch, CreditReservation, SendingStop
 from messaging.outcomes import Outcome
 from messaging.statuses import StopReason
+from tests.support.checks import rows_of_other_stores
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 from tests.support.failing import assert_nothing_stays_of_a_failed_change
 from tests.support.receipts import store_receipts
@@ -63,8 +64,8 @@ def store():
     return owner
 
 
-def person():
-    return Contact.objects.order_by("pk").first()
+def person(store):
+    return Contact.objects.filter(owner=store).earliest("pk")
 
 
 def started(store):
@@ -294,7 +295,7 @@ def create_segment(store):
 
 def erase(store):
     started(store)
-    change_consent(person().pk, "unsubscribed", source="test")
+    change_consent(person(store).pk, "unsubscribed", source="test")
     return lambda: rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
 
 
@@ -312,12 +313,12 @@ def object_as_a_stranger(store):
 
 
 def restrict(store):
-    pk = person().pk
+    pk = person(store).pk
     return lambda: restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
 
 
 def lift(store):
-    pk = person().pk
+    pk = person(store).pk
     restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
     return lambda: restriction.lift_restriction(pk, by="test")
 
@@ -339,7 +340,7 @@ def take_back(store):
 def erase_data_of_store(store):
     off_board(store)()
     User.objects.update(erase_on=timezone.now().date())
-    change_consent(person().pk, "unsubscribed", source="test")
+    change_consent(person(store).pk, "unsubscribed", source="test")
     return lambda: off_boarding._delete_or_empty_rows_in_chunks(
         next(one for one in registry.personal_data if one.model == "contacts.Contact"),
         Contact.objects.order_by("pk"),
@@ -347,7 +348,7 @@ def erase_data_of_store(store):
 
 
 def retention_of_contacts(store):
-    change_consent(person().pk, "unsubscribed", source="test")
+    change_consent(person(store).pk, "unsubscribed", source="test")
     long_ago = timezone.now() - timedelta(days=5000)
     Contact.objects.update(
         created_at=long_ago, updated_at=long_ago, unsubscribed_at=long_ago, is_subscribed=False
@@ -363,12 +364,12 @@ def retention_of_contacts(store):
 
 
 def opt_out(store):
-    pk = person().pk
+    pk = person(store).pk
     return lambda: change_consent(pk, "unsubscribed", source="test")
 
 
 def opt_in(store):
-    pk = person().pk
+    pk = person(store).pk
     change_consent(pk, "unsubscribed", source="test")
     return lambda: change_consent(pk, "subscribed", source="test")
 
@@ -379,19 +380,19 @@ def record_consent(store):
         consent_records.ConsentChannel.PAPER, timezone.now() - timedelta(1), "here", "Yes", "form 1"
     )
     return lambda: consent_records.record_consent(
-        person(), MessageType.MARKETING, consent, by="test"
+        person(store), MessageType.MARKETING, consent, by="test"
     )
 
 
 def record_opt_out(store):
     return lambda: consent_records.record_opt_out_and_audit(
-        person(), MessageType.MARKETING, by="test"
+        person(store), MessageType.MARKETING, by="test"
     )
 
 
 def another_number(store):
     def change():
-        contact = person()
+        contact = person(store)
         contact.phone = "+306911111111"
         contact.save()
 
@@ -399,7 +400,7 @@ def another_number(store):
 
 
 def new_hash_key(store):
-    change_consent(person().pk, "unsubscribed", source="test")
+    change_consent(person(store).pk, "unsubscribed", source="test")
     MarketingHold.objects.create(owner=store, phone_hash=phone_hash(PHONE), reply_id=1)
 
     def change():
@@ -460,19 +461,21 @@ def send_to_one_number(store):
 
 def ask_for_consent(store):
     Contact.objects.update(is_subscribed=False)
-    return lambda: opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(person(), by="test")
+    return lambda: opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(
+        person(store), by="test"
+    )
 
 
 def close_old_requests(store):
     Contact.objects.update(is_subscribed=False)
-    person().optinrequest_set.create(purpose="double_opt_in", wording="May we?")
-    person().optinrequest_set.update(created_at=timezone.now() - timedelta(days=300))
+    person(store).optinrequest_set.create(purpose="double_opt_in", wording="May we?")
+    person(store).optinrequest_set.update(created_at=timezone.now() - timedelta(days=300))
     return opt_in_requests._close_and_audit_requests_waiting_too_long
 
 
 def send_waiting_requests(store):
     Contact.objects.update(is_subscribed=False)
-    for contact in Contact.objects.all():
+    for contact in Contact.objects.filter(owner=store):
         contact.optinrequest_set.create(purpose="double_opt_in", wording="May we?")
     return lambda: opt_in_requests._send_or_close_next_requests_of_store(store)
 
@@ -485,10 +488,10 @@ def answer_request(store):
 
 
 def send_code(store):
-    change_consent(person().pk, "unsubscribed", source="unsubscribe_page")
+    change_consent(person(store).pk, "unsubscribed", source="unsubscribe_page")
     text = "Your code is {{opt_in_code}}"
     return lambda: opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
-        person(), text, wording="Yes", version="1"
+        person(store), text, wording="Yes", version="1"
     )
 
 
@@ -619,44 +622,44 @@ def copy_templates(store):
     )
 
 
-def unknown_ids():
-    return list(CampaignMessage.objects.values_list("pk", flat=True))
+def message_ids(store):
+    return list(CampaignMessage.objects.filter(owner=store).values_list("pk", flat=True))
 
 
 def mark_unknown_delivered(store):
     unknown(store)
     return lambda: unknown_messages.mark_unknown_delivered_charge_and_audit(
-        CampaignMessage, unknown_ids(), by="test"
+        CampaignMessage, message_ids(store), by="test"
     )
 
 
 def send_unknown_again(store):
     unknown(store)
     return lambda: unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-        CampaignMessage, unknown_ids(), by="test"
+        CampaignMessage, message_ids(store), by="test"
     )
 
 
-@pytest.mark.parametrize(
-    "prepare",
-    [
-        create_operator, change_role, disable_operator, end_sessions,
-        change_several_things_of_an_operator, recovery_codes, remove_second_factor,
-        start, pause, resume, cancel, draft_to_those_not_reached, schedule_campaign, unschedule,
-        save_campaign_with_audience, repair_stuck_campaign, add_members, remove_members, add_rules,
-        switch_automation, create_segment, ask_for_confirmation, confirm, welcome_messages,
-        keep_block_reasons, object_as_a_stranger, erase_data_of_store, retention_of_contacts,
-         new_hash_key, create_and_start_import,
-        pytest.param(erase, marks=pytest.mark.slow), correct, restrict, lift, off_board, take_back,
-        opt_out, opt_in, record_consent, record_opt_out, another_number, upload, start_import,
-        cancel_import,
-        top_up, expire_reservations, send_to_one_number, ask_for_consent, close_old_requests,
-        send_waiting_requests, answer_request, send_code, begin_to_send, record_answer,
-        record_answer_about_some, record_refusal, halve, cancel_batches, record_outcomes,
-        apply_receipts, take_claim_back, give_batch_up, decide_reply, apply_reply, stop_sending,
-        let_sending_go_on, claim_probe, copy_templates, mark_unknown_delivered, send_unknown_again,
-    ],
+CHANGES = (
+    create_operator, change_role, disable_operator, end_sessions,
+    change_several_things_of_an_operator, recovery_codes, remove_second_factor,
+    start, pause, resume, cancel, draft_to_those_not_reached, schedule_campaign, unschedule,
+    save_campaign_with_audience, repair_stuck_campaign, add_members, remove_members, add_rules,
+    switch_automation, create_segment, ask_for_confirmation, confirm, welcome_messages,
+    keep_block_reasons, object_as_a_stranger, erase_data_of_store, retention_of_contacts,
+     new_hash_key, create_and_start_import,
+    erase, correct, restrict, lift, off_board, take_back,
+    opt_out, opt_in, record_consent, record_opt_out, another_number, upload, start_import,
+    cancel_import,
+    top_up, expire_reservations, send_to_one_number, ask_for_consent, close_old_requests,
+    send_waiting_requests, answer_request, send_code, begin_to_send, record_answer,
+    record_answer_about_some, record_refusal, halve, cancel_batches, record_outcomes,
+    apply_receipts, take_claim_back, give_batch_up, decide_reply, apply_reply, stop_sending,
+    let_sending_go_on, claim_probe, copy_templates, mark_unknown_delivered, send_unknown_again,
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("prepare", CHANGES)
 def test_nothing_stays_of_a_change_that_fails(store, prepare):
     assert_nothing_stays_of_a_failed_change(prepare(store))
 
@@ -734,6 +737,32 @@ def test_a_change_is_in_the_audit_trail_of_its_store_and_enqueues_its_job(
     entries = list(AuditEntry.objects.values_list("action", "owner"))
     assert entries == ([(entry, owner)] if entry else [])
     assert enqueued() == ([job] if job else [])
+
+
+ACCOUNTS = (
+    create_operator, change_role, disable_operator, end_sessions, recovery_codes,
+    remove_second_factor, change_several_things_of_an_operator, ask_for_confirmation, confirm,
+)  # fmt: skip
+OF_ALL_STORES = (
+    repair_stuck_campaign, welcome_messages, keep_block_reasons, erase_data_of_store,
+    retention_of_contacts, new_hash_key, erase, correct, close_old_requests, apply_receipts,
+    take_claim_back, give_batch_up, apply_reply, decide_reply, stop_sending, let_sending_go_on,
+    claim_probe, top_up,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "prepare", [one for one in CHANGES if one not in (*ACCOUNTS, *OF_ALL_STORES)]
+)
+def test_a_change_leaves_the_same_things_of_another_store_alone(store, prepare):
+    change = prepare(store)
+    bob = make_store("bob", phone_region="GR", sender_name="+302100000002", double_opt_in=True)
+    make_list(bob, 3)
+    prepare(bob)
+    before = rows_of_other_stores(store)
+    change()
+    after = rows_of_other_stores(store)
+    assert {table for table in before if after[table] != before[table]} == set()
 
 
 def enqueued():

@@ -17,7 +17,6 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from astronote.common.admin_lists import STORE_PARAMETER
-from astronote.common.sql import rows
 from astronote.models import User
 from campaigns import enqueue, list_members, panels, reports
 from campaigns.automations import rule_presets, rules
@@ -52,6 +51,7 @@ from messaging import (
 from messaging import panels as messaging_panels
 from messaging.models import Batch, MessageTemplate
 from messaging.outcomes import Outcome
+from tests.support.checks import rows_of_other_stores
 from tests.support.factories import make_store
 
 pytestmark = pytest.mark.django_db
@@ -338,30 +338,6 @@ def test_each_list_can_be_asked_for_the_rows_of_one_store(admin_client):
 # What changes a store's rows
 
 
-def rows_of_others(store: User) -> dict[str, list[str]]:
-    """The rows of each table that belong to other stores, as text."""
-    query = "SELECT table_name FROM information_schema.columns WHERE column_name = 'owner_id'"
-    found = {
-        table: [row for (row,) in rows(OTHERS.format(table=table), [store.pk])]
-        for (table,) in rows(query + " AND table_schema = current_schema()")
-    }
-    found["members"] = [row for (row,) in rows(MEMBERS_OF_OTHERS, [store.pk])]
-    found["requests"] = [row for (row,) in rows(REQUESTS_OF_OTHERS, [store.pk])]
-    return found
-
-
-OTHERS = "SELECT t::text FROM {table} t WHERE owner_id <> %s ORDER BY 1"
-MEMBERS_OF_OTHERS = """
-    SELECT m::text FROM contacts_listmembership m
-    JOIN contacts_list l ON l.id = m.list_id JOIN contacts_contact c ON c.id = m.contact_id
-    WHERE l.owner_id <> %s OR c.owner_id <> l.owner_id ORDER BY 1
-"""
-REQUESTS_OF_OTHERS = """
-    SELECT r::text FROM contacts_optinrequest r JOIN contacts_contact c ON c.id = r.contact_id
-    WHERE c.owner_id <> %s ORDER BY 1
-"""
-
-
 def person(store: User, phone: str = ANN) -> Contact:
     return Contact.objects.get(owner=store, phone=phone)
 
@@ -378,7 +354,7 @@ def import_file(store: User) -> None:
 
 def import_and_ask(store: User) -> None:
     Contact.objects.filter(phone=ANN).update(is_subscribed=False)
-    before = rows_of_others(store)
+    before = rows_of_other_stores(store)
     one = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "new.csv", [b"phone,name,sms consent\n6900000000,Zoe,yes\n6900000004,Zoe,no\n"],
         consent_source="form", consent_at=timezone.now(), consent_wording="Yes",
@@ -388,14 +364,14 @@ def import_and_ask(store: User) -> None:
     assert lifecycle.run_open_import_unless_running(one.pk).status == "completed"
     assert person(store).optinrequest_set.count() == 1
     assert person(store, EVE).optinrequest_set.get().closed_at
-    assert rows_of_others(store) == before
+    assert rows_of_other_stores(store) == before
 
 
 def send_requests(store: User) -> None:
     Contact.objects.filter(phone=EVE).update(is_subscribed=False)
-    before = rows_of_others(store)
+    before = rows_of_other_stores(store)
     assert opt_in_requests._send_or_close_next_requests_of_store(store)["sent"] == 1
-    assert rows_of_others(store) == before
+    assert rows_of_other_stores(store) == before
 
 
 def record_visit(store: User) -> None:
@@ -440,22 +416,22 @@ def campaign_pk(store: User) -> int:
 def confirm_opt_out(store: User) -> None:
     Contact.objects.filter(phone=ANN).exclude(owner=store).update(service_allowed=False)
     count = store.directmessage_set.count()
-    before = rows_of_others(store)
+    before = rows_of_other_stores(store)
     opt_out_confirmations.enqueue_opt_out_confirmation_if_wanted_and_possible(
         store.pk, ANN, idempotency_key="x"
     )
     assert store.directmessage_set.count() == count + 1
-    assert rows_of_others(store) == before
+    assert rows_of_other_stores(store) == before
 
 
 def add_templates_and_rules(store: User) -> None:
     for other in User.objects.exclude(pk=store.pk):
         starter_templates.copy_missing_library_templates_and_audit(other, "en", by="test")
         rule_presets.add_missing_presets_switched_off_to_store(other, "en", by="test")
-    before = rows_of_others(store)
+    before = rows_of_other_stores(store)
     assert starter_templates.copy_missing_library_templates_and_audit(store, "en", by="test")
     assert rule_presets.add_missing_presets_switched_off_to_store(store, "en", by="test")
-    assert rows_of_others(store) == before
+    assert rows_of_other_stores(store) == before
 
 
 def message_with_the_key_of_another_stores(store: User) -> None:
@@ -524,12 +500,12 @@ CHANGES = {
 def test_what_changes_a_store_changes_no_row_of_another():
     fill("bob"), fill("alice"), fill("charlie")
     alice = User.objects.get(email="alice@example.com")
-    before = rows_of_others(alice)
+    before = rows_of_other_stores(alice)
     changed = []
     for name, change in CHANGES.items():
         with undone():
             change(alice)
-            after = rows_of_others(alice)
+            after = rows_of_other_stores(alice)
         changed += [f"{name}: {table}" for table in before if before[table] != after[table]]
     assert not changed, f"rows of other stores were changed by {', '.join(changed)}"
 
