@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from astronote.accounts import second_factor
 from astronote.accounts.models import Operator
+from astronote.common.locks import advisory_lock
 from astronote.common.sql import execute
 from astronote.models import AuditEntry, User
 from campaigns import enqueue, repairs, schedule, service_campaigns
@@ -456,6 +457,70 @@ def test_a_message_is_asked_about_by_one_process_at_a_time(sandbox, campaign, wo
     with lock_held_elsewhere(work), unchanged():
         assert poll() == {}
     assert poll()
+
+
+@pytest.mark.parametrize(
+    ("work", "apply"),
+    [
+        ("receipts", receipts.wait_and_apply_received_receipts),
+        (replies.REPLIES_LOCK, replies.wait_and_apply_received_replies),
+    ],
+)
+def test_what_has_come_is_applied_after_what_another_process_is_applying(work, apply):
+    def hold():
+        held = advisory_lock(work)
+        assert held.__enter__()
+        return held
+
+    with changed_meanwhile(hold) as other:
+        apply()
+    assert other.was_waited_for
+
+
+def test_an_import_is_read_by_one_process_at_a_time(store):
+    one = lifecycle.create_unstarted_import_or_refuse(
+        store.pk, "new.csv", [b"phone,name\n6999999999,Nina\n"]
+    )
+    planning.plan_import_and_store_plan_or_refuse(one)
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
+    with lock_held_elsewhere(f"import {one.pk}"):
+        lifecycle.run_open_import_unless_running(one.pk)
+        assert not Contact.objects.filter(first_name="Nina").exists()
+    lifecycle.run_open_import_unless_running(one.pk)
+    assert Contact.objects.filter(first_name="Nina").exists()
+
+
+def test_a_request_whose_contact_is_locked_is_left_to_the_next_run(store):
+    Contact.objects.update(is_subscribed=False)
+    for contact in Contact.objects.all():
+        contact.optinrequest_set.create(purpose="double_opt_in", wording="May we?")
+    locked = Contact.objects.filter(phone=PHONE)
+    with changed_meanwhile(lambda: list(locked.select_for_update())) as other:
+        assert opt_in_requests._send_or_close_next_requests_of_store(store)["sent"] == 2
+    assert not other.was_waited_for
+    assert opt_in_requests._send_or_close_next_requests_of_store(store)["sent"] == 1
+
+
+def test_no_event_is_written_for_a_contact_that_is_erased_meanwhile(store):
+    pk = Contact.objects.get(phone=PHONE).pk
+    now, rejected = timezone.now(), []
+    event = customer_events.NewEvent(PHONE, "visit", "completed", now, None, "", None, 7)
+    with changed_meanwhile(lambda: delete_contacts_mask_messages_and_keep_opt_outs([pk])):
+        customer_events.record_customer_events_and_audit(
+            store, [event], by="test", reject=lambda line, reason: rejected.append(line)
+        )
+    assert rejected == [7]
+
+
+def test_a_store_is_off_boarded_once(store):
+    def off_board():
+        off_boarding.off_board_or_change_erase_day_and_enqueue(
+            store, erase_on=timezone.now().date() + timedelta(days=9), by="test"
+        )
+
+    with changed_meanwhile(off_board):
+        off_board()
+    assert AuditEntry.objects.count() == 1
 
 
 # Lock order (docs/architecture.md#lock-order)
