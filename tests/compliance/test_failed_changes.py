@@ -1,5 +1,6 @@
 """A change of several rows that fails at any of its statements leaves nothing behind."""
 
+from binascii import unhexlify
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,9 +9,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
+from django_otp.oath import totp
+from django_otp.plugins.otp_static.models import StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_rq import get_scheduler
 
-from astronote.accounts import operators, second_factor
+from astronote.accounts import operators, second_factor, sessions
 from astronote.accounts.models import Operator
 from astronote.accounts.sessions import SessionStore
 from astronote.models import AuditEntry, User
@@ -89,13 +93,12 @@ def unknown(store):
     return campaign
 
 
-def operator():
-    account = operators.create_operator_and_audit("me@example.com", "viewer", by="test")
-    return account.pk
+def operator(email="me@example.com"):
+    return operators.create_operator_and_audit(email, "viewer", by="test").pk
 
 
-def logged_in_operator():
-    pk = operator()
+def logged_in_operator(email="me@example.com"):
+    pk = operator(email)
     session = SessionStore()
     session["_auth_user_id"] = str(pk)
     session.create()
@@ -141,6 +144,13 @@ def recovery_codes(store):
     account = Operator.objects.get(pk=operator())
     second_factor.replace_recovery_codes_and_audit(account)
     return lambda: second_factor.replace_recovery_codes_and_audit(account)
+
+
+def replace_app(store):
+    account = Operator.objects.get(pk=operator())
+    key = second_factor.new_hex_key_of_app()
+    code = f"{totp(unhexlify(key)):06}"
+    return lambda: second_factor.replace_app_and_recovery_codes_or_refuse_code(account, key, code)
 
 
 def remove_second_factor(store):
@@ -642,7 +652,7 @@ def send_unknown_again(store):
 
 CHANGES = (
     create_operator, change_role, disable_operator, end_sessions,
-    change_several_things_of_an_operator, recovery_codes, remove_second_factor,
+    change_several_things_of_an_operator, recovery_codes, replace_app, remove_second_factor,
     start, pause, resume, cancel, draft_to_those_not_reached, schedule_campaign, unschedule,
     save_campaign_with_audience, repair_stuck_campaign, add_members, remove_members, add_rules,
     switch_automation, create_segment, ask_for_confirmation, confirm, welcome_messages,
@@ -740,7 +750,7 @@ def test_a_change_is_in_the_audit_trail_of_its_store_and_enqueues_its_job(
 
 
 ACCOUNTS = (
-    create_operator, change_role, disable_operator, end_sessions, recovery_codes,
+    create_operator, change_role, disable_operator, end_sessions, recovery_codes, replace_app,
     remove_second_factor, change_several_things_of_an_operator, ask_for_confirmation, confirm,
 )  # fmt: skip
 OF_ALL_STORES = (
@@ -763,6 +773,34 @@ def test_a_change_leaves_the_same_things_of_another_store_alone(store, prepare):
     change()
     after = rows_of_other_stores(store)
     assert {table for table in before if after[table] != before[table]} == set()
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        change_role, disable_operator, end_sessions, change_several_things_of_an_operator,
+        recovery_codes, replace_app, remove_second_factor,
+    ],
+)  # fmt: skip
+def test_a_change_of_an_operator_leaves_another_alone(store, prepare):
+    bob = Operator.objects.get(pk=logged_in_operator("bob@example.com"))
+    TOTPDevice.objects.create(user=bob, name="app")
+    second_factor.replace_recovery_codes_and_audit(bob)
+
+    def access_of_bob():
+        bob.refresh_from_db()
+        return (
+            bob.is_active,
+            bob.password,
+            list(bob.groups.values_list("name", flat=True)),
+            sessions.list_usable_sessions(bob),
+            list(TOTPDevice.objects.filter(user=bob).values_list("key", flat=True)),
+            sorted(StaticToken.objects.filter(device__user=bob).values_list("token", flat=True)),
+        )
+
+    change, before = prepare(store), access_of_bob()
+    change()
+    assert access_of_bob() == before
 
 
 def enqueued():
