@@ -778,6 +778,33 @@ def test_a_change_leaves_the_same_things_of_another_store_alone(store, prepare):
 @pytest.mark.parametrize(
     "prepare",
     [
+        repair_stuck_campaign, welcome_messages, keep_block_reasons, new_hash_key, erase,
+        close_old_requests, apply_receipts, take_claim_back, give_batch_up, apply_reply,
+        decide_reply, retention_of_contacts, expire_reservations,
+    ],
+)  # fmt: skip
+def test_what_works_for_all_stores_leaves_alone_what_needs_nothing(store, prepare):
+    change = prepare(store)
+    bob = make_store("bob")
+    person_of_bob = make_contact(bob, "+306955555555", first_name="Bob")
+    target = List.objects.create(owner=bob, name="all")
+    target.listmembership_set.create(contact=person_of_bob)
+    Campaign.objects.filter(pk=started(bob).pk).update(updated_at=timezone.now())
+    Batch.objects.filter(owner=bob).update(turn=99)
+    make_contact(bob, "+306966666666", is_subscribed=False).optinrequest_set.create(
+        purpose="double_opt_in", wording="May we?"
+    )
+    change_consent(make_contact(bob, "+306977777777").pk, "unsubscribed", source="test")
+    Automation.objects.create(owner=bob, type="welcome_message", message_body="Hi")
+    before = rows_of_other_stores(store)
+    change()
+    after = rows_of_other_stores(store)
+    assert {table for table in before if after[table] != before[table]} == set()
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
         change_role, disable_operator, end_sessions, change_several_things_of_an_operator,
         recovery_codes, replace_app, remove_second_factor,
     ],
