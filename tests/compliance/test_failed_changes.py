@@ -3,6 +3,7 @@
 from binascii import unhexlify
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -29,7 +30,7 @@ from compliance.models import RetentionRun
 from contacts import consent_records, phone_hash_rotation, restriction
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
-from contacts.models import Contact, List, MarketingHold, MessageType
+from contacts.models import ConsentEvent, Contact, List, MarketingHold, MessageType
 from contacts.phones import phone_hash
 from messaging import (
     batch_queue,
@@ -786,15 +787,19 @@ def test_a_change_leaves_the_same_things_of_another_store_alone(store, prepare):
 def test_what_works_for_all_stores_leaves_alone_what_needs_nothing(store, prepare):
     change = prepare(store)
     bob = make_store("bob")
-    person_of_bob = make_contact(bob, "+306955555555", first_name="Bob")
+    person_of_bob = make_contact(bob, "+306955555555", first_name="Bob", awaits_welcome=True)
     target = List.objects.create(owner=bob, name="all")
     target.listmembership_set.create(contact=person_of_bob)
     Campaign.objects.filter(pk=started(bob).pk).update(updated_at=timezone.now())
-    Batch.objects.filter(owner=bob).update(turn=99)
+    Batch.objects.filter(owner=bob).update(
+        status="claimed", claim_token=uuid4(), claimed_at=timezone.now()
+    )
     make_contact(bob, "+306966666666", is_subscribed=False).optinrequest_set.create(
         purpose="double_opt_in", wording="May we?"
     )
     change_consent(make_contact(bob, "+306977777777").pk, "unsubscribed", source="test")
+    ConsentEvent.objects.filter(owner=bob).update(meta={"proof": "form 1"})
+    MarketingHold.objects.create(owner=bob, phone_hash="of-bob", reply_id=0)
     Automation.objects.create(owner=bob, type="welcome_message", message_body="Hi")
     before = rows_of_other_stores(store)
     change()
