@@ -44,15 +44,15 @@ def release_or_count_held_batches_of_sending_campaigns(dry_run: bool) -> int:
         not_before=batch_queue.HELD,
         kind=CampaignMessage.batch_kind,
     )
-    campaign_ids = list(held.values_list("source_id", flat=True).distinct())
     if dry_run:
         return held.count()
+    campaigns = list(Campaign.objects.filter(pk__in=held.values("source_id")).order_by("pk"))
     released = 0
-    for campaign_id in campaign_ids:
+    for campaign in campaigns:
         released += batch_queue.release_pending_batches_and_enqueue_jobs(
-            kind=CampaignMessage.batch_kind, source_id=campaign_id, not_before=batch_queue.HELD
+            kind=CampaignMessage.batch_kind, source_id=campaign.pk, not_before=batch_queue.HELD
         )
-        audit.write_entry("held batches released", Campaign(pk=campaign_id), by=NAME)
+        audit.write_entry("held batches released", campaign, by=NAME)
     return released
 
 
@@ -68,11 +68,9 @@ def cancel_unsent_batches_of_cancelled_and_count_campaigns(dry_run: bool) -> int
     ids = actions.ids_of_cancelled_campaigns_with_unsent_batches()
     if dry_run:
         return len(ids)
-    for campaign_id in ids:
-        batch_count = actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign_id)
-        audit.write_entry(
-            "cancelling finished", Campaign(pk=campaign_id), by=NAME, batches=batch_count
-        )
+    for campaign in Campaign.objects.filter(pk__in=ids).order_by("pk"):
+        batch_count = actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+        audit.write_entry("cancelling finished", campaign, by=NAME, batches=batch_count)
     return len(ids)
 
 

@@ -97,9 +97,10 @@ def _batch_metrics() -> Iterator[Metric]:
         "astronote_open_batches", "Batches that have not ended, by status", labels=["status"]
     )
     open_batches = Batch.objects.filter(status__in=OPEN_BATCH_STATUSES).values_list("status")
-    counts = dict(open_batches.annotate(Count("pk")).order_by())
-    for status in OPEN_BATCH_STATUSES:
-        batches.add_metric([status.value], counts.get(status, 0))
+    counts: dict[str, int] = dict.fromkeys(OPEN_BATCH_STATUSES, 0)
+    counts |= dict(open_batches.annotate(Count("pk")).order_by())
+    for status, count in counts.items():
+        batches.add_metric([str(status)], count)
     pending = Batch.objects.filter(status=BatchStatus.PENDING)
     batches.add_metric(["delayed"], pending.filter(not_before__gt=now).count())
     yield batches

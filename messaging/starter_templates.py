@@ -48,5 +48,5 @@ def copy_missing_library_templates_and_audit(store: User, language: str, *, by: 
         for template in new:
             template.owner = store
         MessageTemplate.objects.bulk_create(new, ignore_conflicts=True)
-        audit.write_entry("starter templates", store, by=by, templates=len(new))
+        audit.write_entry("starter templates", store, by=by, owner_id=store.pk, templates=len(new))
     return len(new)

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
@@ -90,12 +90,13 @@ class SuppressionAdmin(ReadOnlyAdmin):
         """Download the suppressions of the store in `?store=`, or those of all stores."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        store_id = request.GET.get("store", "")
-        audit.write_entry("suppressions exported", by=request.user, store=store_id[:20])
+        written = request.GET.get("store", "")
+        store_id = (
+            get_object_or_404(User, pk=written, is_staff=False).pk if written.isdecimal() else None
+        )
+        audit.write_entry("suppressions exported", by=request.user, owner_id=store_id)
         return StreamingHttpResponse(
-            suppressions.csv_lines_of_store_or_global_suppressions(
-                int(store_id) if store_id.isdecimal() else None
-            ),
+            suppressions.csv_lines_of_store_or_global_suppressions(store_id),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},
         )

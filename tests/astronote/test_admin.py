@@ -1,6 +1,7 @@
 """Every list in the admin opens, in a number of queries that does not grow with its rows."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -213,6 +214,13 @@ def test_everything_is_searched_from_every_page(admin_client, client):
     assert f"/admin/astronote/user/{store.pk}/change/" in found("anna")
     client.force_login(User.objects.create_user("none@example.com", is_staff=True))
     assert "No results" in client.get("/admin/search/", {"s": "φουρν", "extended": 1}).text
+
+
+def test_a_search_shows_a_few_stores(admin_client):
+    for number in range(7):
+        make_store(f"alice{number}", company=f"Alice's {number}")
+    page = admin_client.get("/admin/search/", {"s": "alice", "extended": 1}).text
+    assert len(set(re.findall(r"/admin/astronote/user/\d+/change/", page))) == 5
 
 
 def test_every_page_says_that_nothing_is_at_work(admin_client):

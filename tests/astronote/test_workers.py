@@ -179,6 +179,11 @@ def test_with_queues_disabled_workers_say_so_and_end(environment_of_processes, c
     assert done.returncode == 1 and "QUEUE_DISABLED is set" in done.stderr
 
 
+def test_a_scheduler_that_never_reached_redis_ends_at_once(worker):
+    process = worker("rqscheduler", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert process.wait(30) == 1
+
+
 @pytest.mark.parametrize("command", ["rqworker", "rqworker-pool"])
 @pytest.mark.parametrize(
     ("queues", "problem"), [((), "name a queue"), (("sms", "smss"), "there is no queue smss")]

@@ -188,6 +188,28 @@ def test_new_contacts_are_welcomed_once_and_without_consent_not_at_all(sandbox):
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome N7"]
 
 
+def test_a_welcome_that_cannot_be_paid_says_so_on_the_stores_page(admin_client):
+    store = make_store(balance=0)
+    automation(store, "welcome_message", message_body="Welcome")
+    contact(store, 5, awaits_welcome=True)
+    found = welcome.enqueue_welcome_messages_and_clear_marks()
+    assert found == {"messages": 0, "stores_without_credit": 1}
+    page = f"/admin/astronote/user/{store.pk}/change/"
+    assert "needed: top up the store" in admin_client.get(page).text
+    credits.top_up(store.pk, 10, reason="test", key="more")
+    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 1
+    assert "needed: top up the store" not in admin_client.get(page).text
+
+
+def test_a_store_without_a_welcome_forgets_who_is_new_whatever_another_store_sends():
+    alice, bob = make_store("alice", balance=0), make_store("bob")
+    automation(alice, "welcome_message", message_body="Welcome")
+    for store in (alice, bob):
+        contact(store, 5, awaits_welcome=True)
+    welcome.enqueue_welcome_messages_and_clear_marks()
+    assert Contact.objects.get(awaits_welcome=True).owner == alice
+
+
 def test_a_contact_that_an_operator_entered_gets_neither_campaign_nor_welcome(admin_client):
     store = make_store()
     automation(store, "welcome_message", message_body="Welcome {{first_name}}")

@@ -49,6 +49,22 @@ def test_an_operator_adds_and_removes_numbers_as_people_write_them(alice, admin_
     ]  # fmt: skip
 
 
+def test_the_form_offers_segments_and_campaigns_of_the_lists_store(alice, admin_client):
+    bob = make_store("bob")
+    for store in (alice, bob):
+        create_and_audit_segment_or_validation_error(
+            store, f"women of {store.email}", {"gender": "female"}, by="test"
+        )
+        make_campaign(store, None, name=f"campaign of {store.email}")
+    target = List.objects.create(owner=alice, name="regulars")
+    url = reverse("admin:contacts_list_members", args=[target.pk])
+    page = admin_client.get(url).text
+    assert "women of alice" in page and "campaign of alice" in page
+    assert "bob@example.com" not in page
+    form = {"change": "add", "segment": bob.segment_set.get().pk}
+    assert "badge red" in admin_client.post(url, form).text
+
+
 def test_a_campaigns_result_chooses_members(alice):
     everybody = make_list(alice, 4)
     campaign = make_campaign(alice, everybody)

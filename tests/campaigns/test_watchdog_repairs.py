@@ -149,6 +149,9 @@ def test_a_real_run_writes_down_each_thing_that_it_mends_in_the_database(all_stu
             "wallet and ledger disagree",
         )
     }
+    without_store = AuditEntry.objects.filter(actor_name="watchdog", owner=None)
+    actions = set(without_store.values_list("action", flat=True))
+    assert actions == {"lost jobs of batches enqueued"}  # of all stores
 
 
 def test_a_watchdog_does_nothing_while_another_is_at_work(all_stuck):

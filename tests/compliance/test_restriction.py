@@ -258,6 +258,16 @@ def test_the_command_restricts_and_lifts_and_both_are_kept(alice, capsys):
     assert all(entry.details == {"person": phone_hash(PHONE)} and entry.subject for entry in kept)
 
 
+def test_an_anonymised_contact_has_nothing_to_restrict(alice, admin_client):
+    contact = Contact.objects.get(phone=OTHER)
+    Contact.objects.filter(pk=contact.pk).update(phone=None, anonymised_at=timezone.now())
+    form = {"_selected_action": [contact.pk], "action": "restrict_person", "reason": "unlawful"}
+    page = admin_client.post("/admin/contacts/contact/", form, follow=True)
+    assert "0 contacts restricted" in page.text
+    contact.refresh_from_db()
+    assert contact.restricted_at is None
+
+
 def test_an_operator_restricts_with_a_reason_and_lifts(alice, admin_client, admin_user):
     contact = Contact.objects.get(phone=OTHER)
     url, chosen = "/admin/contacts/contact/", {"_selected_action": [contact.pk]}

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contacts.importing import lifecycle, planning
-from contacts.models import ContactImport
+from contacts.models import ContactImport, List
 from tests.support.factories import make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ def test_a_refused_file_keeps_what_was_typed_and_leaves_nothing(admin_client):
     assert "Choose a file again" in form.errors["file"][0]
     assert (form["list_name"].value(), form["consent_source"].value()) == ("Spring", "paper")
     assert str(form["owner"].value()) == str(store.pk)
-    assert not ContactImport.objects.exists()
+    assert not ContactImport.objects.exists() and not List.objects.exists()
 
 
 def test_columns_that_are_not_used_are_pointed_out(admin_client):

@@ -179,6 +179,12 @@ def test_the_page_hands_out_the_entries_of_one_store_or_of_all(client):
         lines = text.splitlines()
         assert len(lines) == 2 and lines[1].startswith(phone_hash(f"+30690000000{number}"))
     assert 'filename="suppressions.csv"' in answer["Content-Disposition"]
+    exported_of = AuditEntry.objects.order_by("pk").values_list("action", "owner")
+    assert list(exported_of) == [
+        ("suppressions exported", owner and owner.pk) for owner in (alice, bob, None)
+    ]
+    for number in ("0", "9" * 30):
+        assert client.get(f"{PAGE}export.csv?store={number}").status_code == 404
 
 
 def test_a_viewer_takes_suppressions_out_and_brings_none_in(client):
@@ -190,3 +196,10 @@ def test_a_viewer_takes_suppressions_out_and_brings_none_in(client):
     assert link not in client.get(PAGE).text
     client.force_login(User.objects.create_superuser("root@example.com"))
     assert link in client.get(PAGE).text
+
+
+def test_a_reason_that_is_too_long_is_said_at_its_field(admin_client):
+    file = SimpleUploadedFile("list.csv", b"+306900000001\n")
+    page = admin_client.post(f"{PAGE}import/", {"file": file, "reason": "x" * 81})
+    assert page.context["form"].errors.keys() == {"reason"}
+    assert not Suppression.objects.exists()

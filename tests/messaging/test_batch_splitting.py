@@ -11,6 +11,7 @@ from campaigns.models import CampaignMessage
 from contacts.consent import change_consent
 from contacts.models import Contact
 from messaging import sending
+from messaging.batch_splitting import MAX_PARTS, was_any_part_accepted_by_mitto
 from messaging.models import Batch, SendingStop, Wallet
 from tests.support.checks import ledger_balances
 from tests.support.sending import send_all_due, start_campaign
@@ -64,6 +65,17 @@ def test_calls_for_a_batch_full_of_bad_numbers_are_bounded(sandbox, settings):
     assert (campaign.queued, campaign.unknown) == (0, 0)
     assert campaign.failed >= 250 and campaign.sent == summary["accepted"]
     assert ledger_balances(campaign.owner)
+
+
+def test_batches_of_others_do_not_count_as_parts(sandbox, settings):
+    campaign = start_campaign(settings, messages=4)
+    others = {"owner": campaign.owner, "kind": "campaign", "sender": "SHOP", "size": 1}
+    settled = {"status": "settled", "submitted_at": timezone.now(), "settled_at": timezone.now()}
+    Batch.objects.bulk_create(Batch(**others, **settled) for _ in range(MAX_PARTS))
+    batch = Batch.objects.get(status="pending")
+    assert not was_any_part_accepted_by_mitto(batch)
+    sandbox.behave(bad_numbers=number(0))
+    assert sending.claim_and_process_next_batch_or_probe() == "halved"
 
 
 def test_who_opts_out_between_the_halves_is_not_messaged(sandbox, settings):
