@@ -124,7 +124,7 @@ def parse_postgres_url_or_empty(value: str) -> str:
     return value
 
 
-def parse_email_url_or_empty(value: str) -> str:
+def check_email_url_scheme_or_empty(value: str) -> str:
     """A mail server's address, or nothing."""
     if value and urlsplit(value).scheme not in ("smtp", "smtp+tls", "smtp+ssl"):
         raise ValueError("expected smtp://, smtp+tls:// or smtp+ssl://")

@@ -13,12 +13,12 @@ from astronote.common.countries import EU_COUNTRIES
 from astronote.environment_parsers import (
     build_choice_parser,
     build_integer_parser,
+    check_email_url_scheme_or_empty,
     parse_boolean,
     parse_comma_separated,
     parse_comma_separated_networks,
     parse_cron_expression,
     parse_cron_expression_or_empty,
-    parse_email_url_or_empty,
     parse_http_url_without_final_slash,
     parse_http_url_without_final_slash_or_empty,
     parse_positive_minutes,
@@ -144,7 +144,7 @@ SECTIONS: dict[str, list[Variable]] = {
         ),
         Variable(
             "EMAIL_URL",
-            parse_email_url_or_empty,
+            check_email_url_scheme_or_empty,
             "",
             "mail server for links to set a password and for alerts, such as smtp+tls://USER:PASSWORD@HOST:587;"
             " empty: an administrator passes links on",

@@ -89,7 +89,7 @@ def take_back_action(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def download_store_as_zip_page(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+def export_store_customers_as_zip_action(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download all data of a store's customers.
 
     Raises:

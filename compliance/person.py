@@ -52,22 +52,22 @@ def contacts_with_phone_at_store_or_all(e164_phone: str, owner_id: int | None) -
     return contacts.filter(owner=owner_id) if owner_id else contacts
 
 
-def find_person_at_store_or_all(
-    e164_phone: str, owner_id: int | None, *, without_stores_with_legal_hold: bool = False
+def find_contacts_and_traces_of_person(
+    e164_phone: str, owner_id: int | None, *, without_contacts_on_legal_hold: bool = False
 ) -> Person:
     """The person with a number.
 
     Args:
         e164_phone: the number in E.164.
         owner_id: a store, or None for all stores.
-        without_stores_with_legal_hold: leave out the stores whose contact is under a legal hold.
+        without_contacts_on_legal_hold: leave out the stores whose contact is under a legal hold.
     """
     contacts = list(
         contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("owner", "pk")
     )
     held = (
         frozenset(c.owner_id for c in contacts if c.legal_hold)
-        if without_stores_with_legal_hold
+        if without_contacts_on_legal_hold
         else frozenset()
     )
     traces = Traces(

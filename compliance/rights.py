@@ -18,7 +18,10 @@ from astronote.common import audit
 from astronote.common.sql import execute
 from compliance import access, elsewhere, exported_files, uploads
 from compliance.erasure import erase_or_mask_person_and_count_by_table
-from compliance.person import contacts_with_phone_at_store_or_all, find_person_at_store_or_all
+from compliance.person import (
+    contacts_with_phone_at_store_or_all,
+    find_contacts_and_traces_of_person,
+)
 from compliance.search import Trace, find_traces_left_and_kept_for_a_reason
 from contacts import restriction
 from contacts.consent import OBJECTION, Evidence, change_consent
@@ -43,7 +46,7 @@ def collect_held_data_of_person_and_audit(
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    person = find_person_at_store_or_all(e164_phone, owner_id)
+    person = find_contacts_and_traces_of_person(e164_phone, owner_id)
     held = access.collect_held_data(person)
     audit.write_entry(
         "personal data exported", by=by, owner_id=owner_id, contacts=len(person.contact_ids)
@@ -85,11 +88,13 @@ def erase_or_restrict_person_audit_and_find_traces(
     replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
         uploads.lock_open_imports_at_stores_of_person(
-            find_person_at_store_or_all(e164_phone, owner_id, without_stores_with_legal_hold=True)
+            find_contacts_and_traces_of_person(
+                e164_phone, owner_id, without_contacts_on_legal_hold=True
+            )
         )
         # Imports have written their last rows until now.
-        person = find_person_at_store_or_all(
-            e164_phone, owner_id, without_stores_with_legal_hold=True
+        person = find_contacts_and_traces_of_person(
+            e164_phone, owner_id, without_contacts_on_legal_hold=True
         )
         held = (
             contacts_with_phone_at_store_or_all(e164_phone, owner_id)

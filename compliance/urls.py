@@ -23,7 +23,7 @@ urlpatterns = [
     ),
     path(
         "admin/store/<int:pk>/export/",
-        admin.site.admin_view(off_boarding_pages.download_store_as_zip_page),
+        admin.site.admin_view(off_boarding_pages.export_store_customers_as_zip_action),
         name="export_store",
     ),
 ]

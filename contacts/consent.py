@@ -245,9 +245,10 @@ def _suppress_and_tell_if_new_or_stronger(
         if is_new:
             return True
         earlier = [suppression]
-    strength = _opt_out_strength_0_if_weak(source)
+    strength = _opt_out_strength_0_unless_operator_or_objection(source)
     strength_before = max(
-        _opt_out_strength_0_if_weak(suppression.reason) for suppression in earlier
+        _opt_out_strength_0_unless_operator_or_objection(suppression.reason)
+        for suppression in earlier
     )
     if not strength or strength < strength_before:
         return False
@@ -258,7 +259,7 @@ def _suppress_and_tell_if_new_or_stronger(
     return strength > strength_before
 
 
-def _opt_out_strength_0_if_weak(source: str) -> int:
+def _opt_out_strength_0_unless_operator_or_objection(source: str) -> int:
     return STRONG_OPT_OUTS.index(source) + 1 if source in STRONG_OPT_OUTS else 0
 
 

@@ -179,13 +179,15 @@ def record_customer_events_and_audit(
     remaining = iter(events)
     while chunk := list(islice(remaining, CHUNK)):
         with transaction.atomic():
-            recorded = _lock_contacts_and_upsert_events_or_reject(store, chunk, reject)
+            recorded = _lock_contacts_and_upsert_events_or_reject_unknown_or_restricted(
+                store, chunk, reject
+            )
         counts = EventCounts(*map(sum, zip(counts, recorded, strict=True)))
     audit.write_entry("customer events recorded", by=by, owner_id=store.pk, **counts._asdict())
     return counts
 
 
-def _lock_contacts_and_upsert_events_or_reject(
+def _lock_contacts_and_upsert_events_or_reject_unknown_or_restricted(
     store: User, chunk: Sequence[NewEvent], reject: Reject
 ) -> EventCounts:
     contacts = {

@@ -355,7 +355,7 @@ def _problem_of_response(
     """What an HTTP status other than 2xx means; None for 2xx."""
     if 200 <= http_status < 300:
         return None
-    retry_after = _retry_after_seconds(headers.get("Retry-After"))
+    retry_after = _retry_after_seconds_0_to_1_day_or_none(headers.get("Retry-After"))
     if http_status == 429 or (http_status == 503 and "Retry-After" in headers):
         return RetryLater(f"asks to wait, {http_status}", retry_after)
     if 400 <= http_status < 500 and http_status not in AMBIGUOUS_4XX:
@@ -476,7 +476,7 @@ def _error_text_without_phone_numbers(content: bytes) -> str:
     return mask_runs_of_7_or_more_digits(words)[:MAX_WORDS]
 
 
-def _retry_after_seconds(header_value: str | None) -> float | None:
+def _retry_after_seconds_0_to_1_day_or_none(header_value: str | None) -> float | None:
     """Seconds to wait, from the header Retry-After with seconds or a date."""
     if not header_value:
         return None

@@ -261,7 +261,7 @@ class Language:
         kinds, rest = self._find_phrase_kinds_and_text_left(text)
         words = [word for word in self._filler.sub("", rest).split() if _FOUND not in word]
         if kinds:
-            kinds |= self._kinds_if_all_words_are_commands(words)
+            kinds |= self._command_or_everyday_if_all_words_are_of_it(words)
         else:
             kinds = {self._classify_words_without_phrases(words)}
         if is_question:
@@ -292,7 +292,7 @@ class Language:
                     text = f"{text[:match_start]}{_FOUND * (end - match_start - 1)} {text[end:]}"
         return kinds, text
 
-    def _kinds_if_all_words_are_commands(self, words: Sequence[str]) -> set[Kind]:
+    def _command_or_everyday_if_all_words_are_of_it(self, words: Sequence[str]) -> set[Kind]:
         if words and _all_match_any_pattern(words, self._command):
             return {Kind.COMMAND}
         if words and _all_match_any_pattern(words, self._everyday):

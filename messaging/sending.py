@@ -121,7 +121,7 @@ def claim_and_process_next_batch_or_probe() -> BatchResult:
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
-        result = _send_hold_postpone_drop_or_stop(batch)
+        result = _send_hold_postpone_or_drop_or_stop_all_sending(batch)
     if probe and result == BatchResult.ACCEPTED:
         sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="probe")
     elif probe and result in UNACCEPTED_RESULTS:
@@ -129,7 +129,7 @@ def claim_and_process_next_batch_or_probe() -> BatchResult:
     return result
 
 
-def _send_hold_postpone_drop_or_stop(batch: Batch) -> BatchResult:
+def _send_hold_postpone_or_drop_or_stop_all_sending(batch: Batch) -> BatchResult:
     """Send a claimed batch if its campaign may go on and no limit postpones it."""
     decision = batch.message_class.decide_whether_to_send(batch)
     if decision.drop:

@@ -86,7 +86,8 @@ class AutomationRuleAdmin(LargeTableAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         upcoming = {
-            found.rule.id: found for found in rules.count_and_preview_upcoming_rule_messages(store)
+            found.rule.id: found
+            for found in rules.count_and_preview_messages_rules_would_send_in_7_days(store)
         }
         context = {
             **self.admin_site.each_context(request),

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 CHUNK = 5000
 
 
-class _OfStore(Protocol):
+class _AutomationOrRule(Protocol):
     """An automation or rule of a store."""
 
     @property
@@ -117,7 +117,7 @@ def stop_if_restored_and_get_eligible_automations(
 
 
 def text_problems_by_automation_id(
-    automations: Iterable[_OfStore], other_tags: Collection[str] = ()
+    automations: Iterable[_AutomationOrRule], other_tags: Collection[str] = ()
 ) -> dict[int, str]:
     """Why texts cannot be sent, by the id of their automation; without those that can.
 
@@ -229,7 +229,7 @@ def enqueue_due_messages(
 
 def save_and_audit_block_reasons_and_get_blocked_ids(
     model: type[Automation | AutomationRule],
-    automations: Iterable[_OfStore],
+    automations: Iterable[_AutomationOrRule],
     problems_by_automation_id: Mapping[int, str],
     credits_needed_by_store: Mapping[StoreId, int],
 ) -> set[int]:

@@ -485,7 +485,7 @@ class UpcomingMessages(NamedTuple):
     first: list[UpcomingMessage]
 
 
-def count_and_preview_upcoming_rule_messages(
+def count_and_preview_messages_rules_would_send_in_7_days(
     store: User, *, shown: int = 20
 ) -> list[UpcomingMessages]:
     """What the active rules of a store would send in the next days, as far as it is known now.

@@ -255,7 +255,9 @@ class ContactImportAdmin(ReadOnlyAdmin):
         """Store the plan that the form shows and start the import."""
         contact_import = self._require_post_and_add_permission_and_get_import(request, pk)
         try:
-            plan = _plan_file_and_store_plan_or_refuse(contact_import, request.POST)
+            plan = _plan_with_posted_or_stored_choices_and_store_or_refuse(
+                contact_import, request.POST
+            )
             if plan.refusal:
                 raise plan.refusal
             contact_import.date_order = plan.date_order
@@ -312,7 +314,9 @@ def _store_plan_and_build_context_or_error(
 ) -> dict[str, Any]:
     """The context of the page of an uploaded file; stores the plan with the choices."""
     try:
-        plan = _plan_file_and_store_plan_or_refuse(contact_import, posted_choices)
+        plan = _plan_with_posted_or_stored_choices_and_store_or_refuse(
+            contact_import, posted_choices
+        )
     except ImportRefused as error:
         return {"error": str(error)}
     question = plan.refusal.question if plan.refusal else None
@@ -330,7 +334,7 @@ def _store_plan_and_build_context_or_error(
     }
 
 
-def _plan_file_and_store_plan_or_refuse(
+def _plan_with_posted_or_stored_choices_and_store_or_refuse(
     contact_import: ContactImport, posted_choices: QueryDict | None
 ) -> planning.ImportPlan:
     """Plan the file with the form's columns, heading and date order, and store the plan.

@@ -170,7 +170,7 @@ def parse_birthday_or_raise_unusable(
         if is_year_first and (short := _three_short_numbers_or_none(_TIME.sub("", text))):
             written = WrittenDate(_year_or_raise_unusable(short[0]), int(short[1]), int(short[2]))
         else:
-            written = _parse_unvalidated_date(text, date_order)
+            written = _parse_date_or_raise_yearless_ambiguous_or_unusable(text, date_order)
     if written[:3] in _NO_DATES:
         return None
     if written.year in _YEARS_OF_NO_YEAR:
@@ -203,7 +203,7 @@ def parse_datetime_none_if_ambiguous_or_raise(
     """
     text = _tidy_or_raise_if_too_long(text)
     try:
-        written = _parse_unvalidated_date(text, date_order)
+        written = _parse_date_or_raise_yearless_ambiguous_or_unusable(text, date_order)
     except AmbiguousDate:
         return None
     if written.year in _YEARS_OF_NO_YEAR or written[:3] in (*_NO_DATES, _FIRST_UNIX_DAY):
@@ -238,7 +238,7 @@ def _tidy_or_raise_if_too_long(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.strip("'\"=").split()))
 
 
-def _parse_unvalidated_date(text: str, date_order: str) -> WrittenDate:
+def _parse_date_or_raise_yearless_ambiguous_or_unusable(text: str, date_order: str) -> WrittenDate:
     """The numbers of a date, which need not exist.
 
     Raises:

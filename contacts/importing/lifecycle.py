@@ -352,7 +352,7 @@ def _write_rows_after_checkpoint_unless_cancelled(
         rows_read += chunk.row_count
         if rows_read > contact_import.processed:
             try:
-                if not _write_chunk_unless_cancelled_or_raise_changed(contact_import, chunk):
+                if not _write_chunk_if_processing_or_raise_file_changed(contact_import, chunk):
                     return
             except (*_INTERRUPTIONS, files.FileChanged):
                 raise
@@ -586,7 +586,7 @@ ADD_SEEN_PHONES = f"""
 
 
 @transaction.atomic
-def _write_chunk_unless_cancelled_or_raise_changed(
+def _write_chunk_if_processing_or_raise_file_changed(
     contact_import: ContactImport, chunk: ValidatedChunk
 ) -> bool:
     """Write a chunk with its counters and checkpoint; False if the import is cancelled.

@@ -491,7 +491,7 @@ class _ColumnGuesser:
                 column
                 for column in self._unused_filled_columns(Meaning.PERSON)
                 if column.matching_share(_is_short_text_of_letters) >= MIN_VALUE_SHARE
-                and not _has_answers_not_all_yes(set(column.all_cells))
+                and not _has_any_answer_and_not_only_yes(set(column.all_cells))
             ]
         plain = _columns_with_rank_of_first(plain)
         if plain and bool(first) != bool(last):
@@ -747,7 +747,7 @@ class _ColumnGuesser:
                 # Who has no source of consent, or an invalid one, may have given none.
                 is_asked = not (has_consent or is_other) and (
                     not all(map(_is_filled_and_not_placeholder, column.rows))
-                    or _has_answers_not_all_yes(set(column.all_cells))
+                    or _has_any_answer_and_not_only_yes(set(column.all_cells))
                 )
             if is_asked:
                 self._add_question_whether_column_is_consent(column)
@@ -810,7 +810,7 @@ class _ColumnGuesser:
                     _holds_several_one_letter_codes(column) or is_of_unknown_thing
                 ):
                     in_doubt |= column.row_indexes_matching(bool)
-                if _has_answers_not_all_yes(set(column.all_cells)):
+                if _has_any_answer_and_not_only_yes(set(column.all_cells)):
                     in_doubt |= column.row_indexes_matching(
                         lambda cell: (
                             looks_like_date_with_year(cell)
@@ -1448,7 +1448,7 @@ def _means_same_under_consent_and_opt_out_heading(cell: str) -> bool:
     ) == bool(refused.problem)
 
 
-def _has_answers_not_all_yes(cells: Set[str]) -> bool:
+def _has_any_answer_and_not_only_yes(cells: Set[str]) -> bool:
     """Whether some cell is an answer such as `active`, and not all that are filled say yes."""
     if len(cells) > CONTENT_SAMPLE_ROWS / 2:
         return False

@@ -315,7 +315,7 @@ def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
     is a usual given name, or whose first word alone has the ending of a Greek family name, are more
     than MIN_ORDER_MAJORITY times as many as the others.
     """
-    words = fold_words_within_name_length(
+    words = fold_words_of_text_cut_at_name_length(
         re.sub(r"\W+", " ", unicodedata.normalize("NFC", heading))
     )
     places = [
@@ -377,6 +377,6 @@ def writes_two_surnames(cells: Iterable[str], region: str) -> bool:
     return sum(count > 2 for count in counts) * 2 > len(counts)
 
 
-def fold_words_within_name_length(text: str) -> list[str]:
+def fold_words_of_text_cut_at_name_length(text: str) -> list[str]:
     """The words of a short text without accents, in lower case."""
     return [fold_to_alphanumeric(word) for word in text[:MAX_NAME_LENGTH].split()]

@@ -1008,7 +1008,8 @@ def _mobile_if_others_ruled_out(
     """The only reading that is a mobile, if all others can be left out beside it."""
     mobiles = [phone for phone in candidates if phone_kind(phone) == PhoneKind.MOBILE]
     if len(mobiles) == 1 and all(
-        phone == mobiles[0] or _can_rule_out_beside_mobile(phone, mobiles[0], readings, row_country)
+        phone == mobiles[0]
+        or _can_rule_out_reading_beside_mobile_reading(phone, mobiles[0], readings, row_country)
         for phone in candidates
     ):
         return mobiles[0]
@@ -1049,7 +1050,7 @@ def _pick_home_or_store_zero_reading_or_raise(readings: _Readings, row_country: 
     raise UnusableCell(_no_valid_number_message(row_country))
 
 
-def _can_rule_out_beside_mobile(
+def _can_rule_out_reading_beside_mobile_reading(
     phone: str, mobile: str, readings: _Readings, row_country: _RowCountry
 ) -> bool:
     """Whether a reading that is no mobile can be left out beside one that is.

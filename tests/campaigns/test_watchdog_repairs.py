@@ -17,6 +17,7 @@ from campaigns.models import (
     Automation,
     AutomationMessage,
     CampaignMessage,
+    ExportRun,
     NfcTag,
     PublicSignupEvent,
 )
@@ -121,6 +122,7 @@ def all_stuck(alice, everybody):
     User.objects.filter(pk=gone.pk).update(left_at=timezone.now())
     tag = NfcTag.objects.create(owner=alice, label="Door")
     PublicSignupEvent.objects.create(owner=alice, tag=tag, idempotency_key="form")
+    ExportRun.objects.create(owner=alice, content="ledger")
     lose_jobs()
     abandon_job("scheduler")
 
@@ -571,7 +573,7 @@ def test_a_wallet_whose_reserved_balance_alone_is_wrong_is_reported(alice, every
     assert run_watchdog()["wallets_wrong"] == 1
     entry = entries("wallet and ledger disagree").get()
     assert entry.owner == alice
-    assert entry.details == {"figures": [1000, 3, 1000, 4]}
+    assert entry.details == {"figures": [1000, 3, 1000, 4, 0, 0]}
     assert Wallet.objects.get(owner=alice).reserved_balance == 3, "it is reported and left"
 
 

@@ -573,8 +573,11 @@ def events_of_two_contacts(store):
         customer_events.NewEvent(phone, "visit", "completed", now, None, "", None, line)
         for line, phone in enumerate(phones)
     ]
-    return Contact, lambda: customer_events._lock_contacts_and_upsert_events_or_reject(
-        store, new, print
+    return (
+        Contact,
+        lambda: customer_events._lock_contacts_and_upsert_events_or_reject_unknown_or_restricted(
+            store, new, print
+        ),
     )
 
 

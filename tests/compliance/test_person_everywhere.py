@@ -16,7 +16,7 @@ from astronote.operations import registry
 from astronote.operations.personal_data import PlaceKind
 from astronote.queues import jobs
 from compliance import elsewhere, rights
-from compliance.person import find_person_at_store_or_all
+from compliance.person import find_contacts_and_traces_of_person
 from compliance.search import find_traces_left_and_kept_for_a_reason
 from contacts.importing import lifecycle
 from contacts.models import Contact, ContactImport, ImportFileChunk, RejectedRow, Suppression
@@ -105,7 +105,7 @@ def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
 
 def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world):
     """Each is planted alone, so that none is found for another's sake."""
-    person = find_person_at_store_or_all(PHONE, None)
+    person = find_contacts_and_traces_of_person(PHONE, None)
     world.person.delete()
     for declaration in registry.personal_data:
         if declaration.model in planting.BY_HAND | planting.NOT_REACHED:
@@ -132,7 +132,7 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
 
 
 def test_the_search_finds_what_is_left_in_other_places(world):
-    person = find_person_at_store_or_all(PHONE, None)
+    person = find_contacts_and_traces_of_person(PHONE, None)
     world.person.delete()
     assert [
         trace for trace in find_traces_left_and_kept_for_a_reason(person) if not trace.reason

@@ -13,7 +13,7 @@ from astronote.queues import jobs
 from campaigns import enqueue
 from campaigns.models import CampaignMessage, OfferViewEvent
 from compliance import rights
-from compliance.person import find_person_at_store_or_all
+from compliance.person import find_contacts_and_traces_of_person
 from compliance.search import find_traces_left_and_kept_for_a_reason
 from contacts.importing import lifecycle
 from contacts.models import Contact, RejectedRow, Suppression
@@ -121,7 +121,7 @@ def test_an_export_says_what_for_how_long_and_what_a_person_may_ask(stores, sett
 def test_an_erasure_leaves_the_person_nowhere(stores, capsys):
     Contact.objects.filter(owner=stores[0], phone=PHONE).update(is_subscribed=False)
     before = Suppression.objects.count()
-    person = find_person_at_store_or_all(PHONE, None)
+    person = find_contacts_and_traces_of_person(PHONE, None)
     assert [trace for trace in find_traces_left_and_kept_for_a_reason(person) if not trace.reason]
     assert any(secret.encode() in dump_of_database() for secret in SECRETS)
     call_command("person", "erase", PHONE, "--yes")

@@ -229,7 +229,7 @@ def test_an_import_that_is_being_read_goes_on_without_the_person(store, monkeypa
     monkeypatch.setattr(lifecycle, "CHUNK_ROWS", 100)
     one = pending(store, long_text(500).encode())
     written = []
-    write_chunk = lifecycle._write_chunk_unless_cancelled_or_raise_changed
+    write_chunk = lifecycle._write_chunk_if_processing_or_raise_file_changed
 
     def write_and_erase_after_two(*args):
         result = write_chunk(*args)
@@ -241,7 +241,7 @@ def test_an_import_that_is_being_read_goes_on_without_the_person(store, monkeypa
         return result
 
     monkeypatch.setattr(
-        lifecycle, "_write_chunk_unless_cancelled_or_raise_changed", write_and_erase_after_two
+        lifecycle, "_write_chunk_if_processing_or_raise_file_changed", write_and_erase_after_two
     )
     done = lifecycle.run_open_import_unless_running(one.pk)
     assert (done.status, done.processed, done.created, done.rejected) == ("completed", 501, 500, 1)

@@ -484,7 +484,7 @@ def test_cells_that_postgresql_cannot_store_are_listed_and_do_no_harm():
     for chunk in lifecycle._iter_all_chunks_one_ending_at_checkpoint(
         Reader(), validate, job.pk, checkpoint=0
     ):
-        assert lifecycle._write_chunk_unless_cancelled_or_raise_changed(job, chunk)
+        assert lifecycle._write_chunk_if_processing_or_raise_file_changed(job, chunk)
     assert contact_of(store).first_name == "An na"
     assert RejectedRow.objects.get().row == ["12\ufffd\ufffd", "A\ufffd"]
 

@@ -46,7 +46,7 @@ def test_columns_under_keys_and_labels_are_filled(store, monkeypatch):
         "6900000003,Zoe,Rhodes,1\n",
     )
     assert plan.mapping["custom:city"] == [2] and plan.mapping["custom:visits"] == [3]
-    assert [column.heading for column in plan.unused_columns] == []
+    assert [column.heading for column in plan.unused_filled_columns] == []
     assert (done.status, done.created, done.updated) == ("completed", 1, 1)
     assert values() == {
         "+306900000001": {"city": "Athens", "visits": 1},
