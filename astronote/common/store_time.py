@@ -64,4 +64,6 @@ def format_store_time_or_dash(at: datetime | None, store: User | None) -> str:
     if at is None:
         return "–"
     with timezone.override(store.timezone if store is not None else UTC):
-        return formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
+        local = timezone.localtime(at)
+    # Django's own format leaves the zone out where clocks show a time twice.
+    return f"{formats.date_format(local, 'j M Y, H:i')} {local:%Z}"

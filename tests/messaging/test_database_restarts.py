@@ -118,7 +118,11 @@ def test_a_batch_whose_session_ended_before_the_call_is_sent_later(sandbox, camp
 
 
 def end_waiting_session(cursor):
-    cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+    cursor.execute("SELECT pg_stat_clear_snapshot()")
+    cursor.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
     return cursor.fetchall()
 
 
