@@ -10,6 +10,7 @@ from tests.support.admin_pages import every_page, fill_installation
 from tests.support.browser import DESKTOP, PHONE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+PARTS = 6  # of the pages, so that workers share them
 PASSWORD = "a-long-password-of-mine"
 
 
@@ -32,7 +33,8 @@ def money_pages(store):
     ]
 
 
-def test_every_page_is_for_everybody(browser, sandbox, client):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_page_is_for_everybody(browser, sandbox, client, part):
     """On a desk and on a phone, in light and in dark; `problems` of the browser are the assertion.
 
     axe-core finds nothing, no page scrolls sideways, and the console is empty. Its rules of colours
@@ -54,7 +56,7 @@ def test_every_page_is_for_everybody(browser, sandbox, client):
     assert len(pages) > 75
     browser.login("root@example.com", PASSWORD)
     too_wide = []
-    for page in pages:
+    for page in pages[part::PARTS]:
         browser.in_size(DESKTOP)
         browser.open(page)
         browser.look_for_barriers()
