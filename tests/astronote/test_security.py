@@ -24,12 +24,15 @@ from campaigns.models import (
     AutomationSend,
     Campaign,
     CampaignMessage,
+    ExportRun,
     NfcTag,
+    Redemption,
     SignupPage,
 )
 from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import replies, sending
 from messaging.models import MessageTemplate, SavedAnswer
+from tests.support.admin_pages import fill_money
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -180,6 +183,9 @@ def rows_of_every_kind(store, sandbox):
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
     CustomField.objects.create(owner=store, key="city", label="City")
     SignupPage.objects.create(owner=store)
+    ExportRun.objects.create(owner=store, content="ledger")
+    Redemption.objects.create(owner=store, message=message)
+    fill_money(store)
     Group.objects.get_or_create(name="viewer")
 
 
