@@ -42,7 +42,7 @@ Value = str | int | float
 
 def fields_of_store(store: User) -> list[CustomField]:
     """The custom fields of a store, by their keys."""
-    return list(CustomField.objects.filter(owner=store).order_by("key"))
+    return list(CustomField.objects.filter(owner_id=store.pk).order_by("key"))
 
 
 def read_value(field: CustomField, text: str) -> Value | None:
