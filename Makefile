@@ -17,14 +17,13 @@ demo: .venv ## Run everything with invented data; ONCE=1 ends after the summary
 	$(RUN) manage.py demo $(if $(ONCE),--once)
 
 # Python keeps what it compiles: each process that a test starts would compile the project anew.
-# The fast tests wait for PostgreSQL and the sandbox for a third of their time: three at once on two cores.
 test test-fast: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv ## Run all tests
 	$(RUN) -m pytest
 
 test-fast: .venv ## Run the tests without browsers, processes, waits and very many inputs
-	$(RUN) -m pytest -n 3 --ignore tests/browser --ignore tests/end_to_end --ignore tests/tools \
+	$(RUN) -m pytest --ignore tests/browser --ignore tests/end_to_end --ignore tests/tools \
 		-m "not browser and not end_to_end and not chaos and not slow"
 
 lint: .venv ## Check style, types, imports, documents and known weaknesses of packages
