@@ -52,7 +52,7 @@ from messaging.direct_messages import (
 )
 from messaging.models import DirectMessage
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
-from messaging.text import CUSTOM_PREFIX, MAX_PARTS, Template, count_parts, tag_problem_or_empty
+from messaging.text import CUSTOM_PREFIX, MAX_PARTS, Template, count_parts, text_problem_or_empty
 
 MAX_LINES = 20_000
 MAX_KEY = 100
@@ -213,7 +213,7 @@ def _plan(store: User, path: Path, message_type: str, encoding: str) -> FilePlan
     texts = {
         line.line: line.text
         for line in lines
-        if not tag_problem_or_empty(line.text, custom_keys=keys)
+        if not text_problem_or_empty(line.text, custom_keys=keys)
     }
     renderers = direct_renderers(store, texts, message_type, keys, create_links=False)
     messages = []
@@ -269,7 +269,7 @@ class _Checks:
         Raises:
             Refused: if the line may not be sent.
         """
-        problem = tag_problem_or_empty(line.text, custom_keys=self.custom_keys)
+        problem = text_problem_or_empty(line.text, custom_keys=self.custom_keys)
         if problem := problem or self._problem_of_tags(line):
             raise Refused(problem)
         if not (self.store.sends_to_any_number or can_receive_sms(line.phone)):
@@ -321,7 +321,7 @@ def _parts_or_refuse(text: str) -> int:
     parts = count_parts(text)
     if parts > MAX_PARTS:
         raise Refused(f"the text takes {parts} SMS parts, and at most {MAX_PARTS} are sent")
-    if problem := tag_problem_or_empty(text):  # by a value of the contact
+    if problem := text_problem_or_empty(text):  # by a value of the contact
         raise Refused(problem)
     return parts
 

@@ -25,7 +25,7 @@ from messaging.text import (
     Template,
     clean_value_or_empty_if_placeholder,
     count_parts,
-    tag_problem_or_empty,
+    text_problem_or_empty,
 )
 
 OFFER = "offer_link"
@@ -57,7 +57,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
     """
     text = campaign.message_text
     keys = custom_keys_if_tags_unknown(campaign.owner_id, text)
-    if problem := tag_problem_or_empty(text, custom_keys=keys):
+    if problem := text_problem_or_empty(text, custom_keys=keys):
         raise ValueError(problem)
     if OFFER in Template(text).fields:
         if not campaign.offer_url:

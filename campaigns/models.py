@@ -64,7 +64,7 @@ from messaging.models import (
 )
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.statuses import COUNTED_STATUSES, MessageStatus
-from messaging.text import Template, tag_problem_or_empty
+from messaging.text import Template, text_problem_or_empty
 
 
 class AgeGroup(models.TextChoices):
@@ -130,7 +130,7 @@ def _validate_text_tags(
     field: str, text: str, other_tags: Sequence[str] = (), custom_keys: Sequence[str] = ()
 ) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
-    problem = tag_problem_or_empty(text, other_tags, custom_keys)
+    problem = text_problem_or_empty(text, other_tags, custom_keys)
     if has_opt_out_link_joined_to_text(text):
         problem = (
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
@@ -549,7 +549,7 @@ class Automation(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        return tag_problem_or_empty(self.message_body)
+        return text_problem_or_empty(self.message_body)
 
     def _set_done_until_to_last_begun_day_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
@@ -718,7 +718,7 @@ class AutomationRule(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        return tag_problem_or_empty(self.message_body, self._event_tags_if_event_trigger())
+        return text_problem_or_empty(self.message_body, self._event_tags_if_event_trigger())
 
     def _event_tags_if_event_trigger(self) -> Sequence[str]:
         return EVENT_TAGS if self.trigger_type == RuleTrigger.EVENT else ()

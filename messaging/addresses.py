@@ -24,6 +24,18 @@ _ALLOWED_AFTER_PATH = _ALLOWED_IN_PATH + "?"
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _NEVER_IN_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 _SCHEME = re.compile("https?://", re.IGNORECASE)
+_AFTER_HOST = re.compile("[/?#]")
+_WWW = re.compile(r"www\.", re.IGNORECASE)
+# What begins like an address, but with signs missing, doubled, exchanged or apart.
+_LIKE_BEGINNING = re.compile(
+    r"(?<![\w/.@=&?-])(?:"
+    r"(?:hh?(?:t+p+|p+t+|tpt)|ttp)s?(?:\s?[:;.]?\s?[/\\]{1,3}|:)\s?(?=\w)"
+    r"|(?:w{2}|w{4,5})\.(?=\w)|w{3}(?:\s?[,;:]\s?|\s)(?=[\w-]+\.\w)"
+    r")\S{1,40}",
+    re.IGNORECASE,
+)
+_WELL_BEGUN = re.compile(r"https?://\w(?!ttps?://|ww\.https?)", re.IGNORECASE)
+_OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _PLACE_OF_TAG = "\ue000"  # of private use, so no address has it
 
 
@@ -43,7 +55,7 @@ def find_web_addresses_except_bare_hosts(text: str) -> list[Address]:
     `shop.gr/sale`. A host alone needs nothing of us: phones make it a link, and it is short.
     Quotation marks, emoji and the punctuation after an address are not part of it. A tag is.
     """
-    if "/" not in text and "www." not in text.lower():
+    if not _AFTER_HOST.search(text) and not _WWW.search(text):
         return []
     masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
     masked = "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
@@ -53,11 +65,25 @@ def find_web_addresses_except_bare_hosts(text: str) -> list[Address]:
         while unicodedata.category(masked[end - 1]) == "Pd" and masked[end - 1] != "-":
             end -= 1
         written = text[match.index : end]
-        if not match.schema and "/" not in written and not written.lower().startswith("www."):
+        if not match.schema and not _AFTER_HOST.search(written) and not _WWW.match(written):
+            continue
+        if not _SCHEME.match(written) and _OTHER_SCHEME.match(written):
             continue
         if is_http_url_with_host(add_http_if_no_scheme(written)):
             found.append(Address(match.index, end, written))
     return found
+
+
+def find_broken_address_or_empty(text: str) -> str:
+    """The first address in a text that is mistyped at its beginning, so that no phone opens it.
+
+    Such are `https:/shop.gr`, `https//shop.gr`, `htps://shop.gr`, `https:// shop.gr`,
+    `http://https://shop.gr` and `ww.shop.gr`.
+    """
+    for match in _LIKE_BEGINNING.finditer(text):
+        if not _WELL_BEGUN.match(match[0]):
+            return match[0].rstrip(_NOT_AT_THE_END)
+    return ""
 
 
 def add_http_if_no_scheme(written: str) -> str:

@@ -26,7 +26,7 @@ from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_o
 from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
 from messaging.models import Batch, BatchId, DirectMessage
 from messaging.opt_in_secrets import CODE_TAG
-from messaging.text import Template, count_parts, tag_problem_or_empty
+from messaging.text import Template, count_parts, text_problem_or_empty
 
 
 class NewDirectMessage(NamedTuple):
@@ -166,7 +166,7 @@ def _raise_blocked_if_other_tags_than_link_and_code(text: str) -> None:
     """Refuse a text with a tag that nothing fills, which would be sent as written."""
     for tag in (CODE_TAG, CONFIRM_LINK_TAG):
         text = text.replace(tag, "")
-    if problem := tag_problem_or_empty(text):
+    if problem := text_problem_or_empty(text):
         raise SendingBlocked(problem)
     if fields := Template(text).fields:
         raise SendingBlocked(f"a direct message has nothing to fill {{{{{min(fields)}}}}} with")

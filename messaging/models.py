@@ -41,7 +41,7 @@ from messaging.statuses import (
     WebhookEventStatus,
     WebhookEventType,
 )
-from messaging.text import Template, tag_problem_or_empty
+from messaging.text import Template, text_problem_or_empty
 
 # Django finds an app's models here.
 __all__ = [
@@ -459,7 +459,7 @@ class MessageTemplate(models.Model):
             ValidationError: if it has something else than tags in braces.
         """
         keys = custom_keys_if_tags_unknown(self.owner_id, self.text)
-        if problem := tag_problem_or_empty(self.text, custom_keys=keys):
+        if problem := text_problem_or_empty(self.text, custom_keys=keys):
             raise ValidationError({"text": problem})
 
 

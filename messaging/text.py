@@ -14,7 +14,12 @@ from typing import NamedTuple
 
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import clean_name_or_empty
-from messaging.addresses import TAG, find_web_addresses_except_bare_hosts, percent_encode_value
+from messaging.addresses import (
+    TAG,
+    find_broken_address_or_empty,
+    find_web_addresses_except_bare_hosts,
+    percent_encode_value,
+)
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
@@ -35,6 +40,7 @@ FIELD_BY_TAG = {
     "offerlink": "offer_link",
     "unsubscribelink": "unsubscribe_link",
 }
+LINK_FIELDS = {"offer_link", "unsubscribe_link"}
 CUSTOM_PREFIX = "custom:"
 # Which tag somebody means who writes what a customer list has as a heading, in any language.
 _FIELD_BY_MEANING = {
@@ -55,8 +61,10 @@ _TAG_OF_OTHER_PROGRAM = re.compile(
 # Defaults in another program's form: {{x|default:"you"}}, {{x|default('you')}}, {{x||you}}.
 _NOT_PLAIN_DEFAULT = re.compile(r""".*\||[a-z_]+ ?(?:\(|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z""")
 _WORD_IN_DEFAULT = re.compile(r"""["'“”„‘’«]\s*([^"'“”„‘’«»]+)|\A\|\s*([^"'“”„‘’«»|()]+)""")
-# What follows an offer link becomes part of it: another code, or a path that is lost.
-_JOINED_TO_OFFER_LINK = re.compile(r"[A-Za-z0-9/&=%]|[?#]\w")
+# What follows a link becomes part of it: another code, or a path that is lost.
+_JOINED_AFTER_LINK = re.compile(r"[A-Za-z0-9/&=%]|[?#]\w")
+# After these, phones see no link or another one.
+_JOINED_BEFORE_LINK = re.compile(r"(?:[\w@]|://|www\.)\Z", re.IGNORECASE)
 _SHOWN_LENGTH = 40
 _SEPARATORS = re.compile(r"[\s_]+")
 _SPACES_AT_END = re.compile(r"[^\S\n]+\Z")
@@ -123,7 +131,7 @@ class Template:
         fields: names of the fields that the text uses: values of FIELD_BY_TAG, and of custom fields
             their keys after CUSTOM_PREFIX.
         unknown_tags: what else the text has in braces; it is rendered as it is, and no text with
-            such is sent (`tag_problem_or_empty`).
+            such is sent (`text_problem_or_empty`).
     """
 
     __slots__ = ("_format", "_is_plain", "_literals", "fields", "tags", "unknown_tags")
@@ -178,17 +186,26 @@ class Template:
         defaults = ("" if tag.in_address else tag.default for tag in self.tags)
         return self._format % tuple(defaults)
 
-    def problem_of_text_joined_to_offer_link(self) -> str:
-        """What is wrong if characters follow an offer link so that it no longer leads there."""
+    def problem_of_text_joined_to_link(self) -> str:
+        """What is wrong if a link has characters around it by which it leads elsewhere.
+
+        As the value of a parameter in another address, a link is right.
+        """
         for position, tag in enumerate(self.tags):
-            if tag.field != "offer_link" or tag.in_address:
+            before, after = self._literals[position : position + 2]
+            if tag.field not in LINK_FIELDS or (tag.in_address and before.endswith("=")):
                 continue
-            after = self._literals[position + 1]
-            is_before_tag = not after and position + 1 < len(self.tags)
-            if is_before_tag or _JOINED_TO_OFFER_LINK.match(after):
+            is_after_tag = not before and position > 0
+            if tag.in_address or is_after_tag or _JOINED_BEFORE_LINK.search(before):
                 return (
-                    "Put a space after {{offer_link}}: what is joined to it becomes a part of the"
-                    " link."
+                    f"Put a space before {{{{{tag.field}}}}}, and no https:// or www.: it is a whole"
+                    " address."
+                )
+            is_before_tag = not after and position + 1 < len(self.tags)
+            if is_before_tag or _JOINED_AFTER_LINK.match(after):
+                return (
+                    f"Put a space after {{{{{tag.field}}}}}: what is joined to it becomes a part of"
+                    " the link."
                 )
         return ""
 
@@ -242,10 +259,10 @@ def _fold_tag(name: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def tag_problem_or_empty(
+def text_problem_or_empty(
     text: str, other_tags: Collection[str] = (), custom_keys: Collection[str] = ()
 ) -> str:
-    """What is wrong with the braces in a text, with the tag that is probably meant; empty if right.
+    """What is wrong with the tags and addresses in a text, and what is meant; empty if right.
 
     Args:
         text: a text with tags.
@@ -260,7 +277,8 @@ def tag_problem_or_empty(
         return (
             _problem_of_defaults_in_other_syntax(template.tags)
             or _problem_of_other_programs_tags(text)
-            or template.problem_of_text_joined_to_offer_link()
+            or template.problem_of_text_joined_to_link()
+            or _problem_of_broken_address(text)
         )
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
@@ -293,6 +311,12 @@ def _problem_of_other_programs_tags(text: str) -> str:
         )
         if field and not (in_address and match[1].startswith("[")):  # ?f[name]=1 is usual
             return f"{match[0]} is no tag: write {{{{{field}}}}}."
+    return ""
+
+
+def _problem_of_broken_address(text: str) -> str:
+    if broken := find_broken_address_or_empty(text):
+        return f"{broken} leads nowhere: an address begins with https:// and has no space in it."
     return ""
 
 

@@ -34,7 +34,7 @@ from contacts.models import MessageType
 from messaging import batch_writing, credits, database_age, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
 from messaging.models import OutboundMessage
-from messaging.text import tag_problem_or_empty
+from messaging.text import text_problem_or_empty
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def text_problems_by_automation_id(
         other_tags: tags that texts may have besides those of a contact, with their braces.
     """
     problems = (
-        (automation.id, tag_problem_or_empty(automation.message_body, other_tags))
+        (automation.id, text_problem_or_empty(automation.message_body, other_tags))
         for automation in automations
     )
     return {automation_id: problem for automation_id, problem in problems if problem}

@@ -14,7 +14,7 @@ from messaging.text import (
     Template,
     clean_value_or_empty_if_placeholder,
     count_parts,
-    tag_problem_or_empty,
+    text_problem_or_empty,
 )
 
 
@@ -44,7 +44,7 @@ def test_placeholders_are_filled_and_line_breaks_kept():
             "{{Fïrst_Námé}}", "{{first name|there}}", "{{ first_name | my friend }}"],
 )  # fmt: skip
 def test_a_tag_is_written_with_spaces_case_and_accents_as_people_do(tag):
-    assert not tag_problem_or_empty(f"Hi {tag}!")
+    assert not text_problem_or_empty(f"Hi {tag}!")
     assert Template(f"Hi {tag}!").render({"first_name": "Ann"}) == "Hi Ann!"
 
 
@@ -81,7 +81,7 @@ def test_an_empty_value_leaves_no_gap(text, filled):
      (":-}", "} is no tag"), ("{{first_name}} {% if x %}", "{% if x %} is no tag")],
 )  # fmt: skip
 def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, hint):
-    assert hint in tag_problem_or_empty(text)
+    assert hint in text_problem_or_empty(text)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, h
      ("https://shop.gr/?e=*|EMAIL|*", "write {{email}}")],
 )  # fmt: skip
 def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
-    assert hint in tag_problem_or_empty(text)
+    assert hint in text_problem_or_empty(text)
 
 
 @pytest.mark.parametrize(
@@ -111,16 +111,34 @@ def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
     ],
 )
 def test_a_default_in_the_form_of_another_program_is_a_problem(default):
-    assert "write {{first_name|φίλε}}" in tag_problem_or_empty(
+    assert "write {{first_name|φίλε}}" in text_problem_or_empty(
         f"Hi {{{{ first_name | {default} }}}}"
     )
 
 
+@pytest.mark.parametrize("link", ["{{offer_link}}", "{{ Unsubscribe Link }}"])
 @pytest.mark.parametrize("after", ["now", "2", "/sale", "?utm=1", "&a", "{{first_name}}"])
-def test_an_offer_link_that_what_follows_would_lengthen_is_a_problem(after):
-    assert "Put a space after {{offer_link}}" in tag_problem_or_empty(
-        f"See {{{{offer_link}}}}{after}"
-    )
+def test_a_link_that_what_follows_would_lengthen_is_a_problem(link, after):
+    assert "Put a space after {{" in text_problem_or_empty(f"See {link}{after}")
+
+
+@pytest.mark.parametrize("link", ["{{offer_link}}", "{{unsubscribe_link}}"])
+@pytest.mark.parametrize(
+    "before", ["https://", "HTTP://", "www.", "shop.gr/", "κλικ", "x", "me@", "{{first_name}}"]
+)
+def test_a_link_that_phones_do_not_see_for_what_is_before_it_is_a_problem(link, before):
+    assert f"Put a space before {link}" in text_problem_or_empty(f"See {before}{link}")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http:/shop.gr/a", "https//shop.gr/a", "htps://shop.gr", "https:// shop.gr/a",
+     "http:///shop.gr", "http:\\\\shop.gr", "https;//shop.gr", "https:shop.gr/a", "ttps://shop.gr",
+     "http://https://shop.gr", "hhttps://shop.gr", "ww.shop.gr", "wwww.shop.gr", "www,shop.gr",
+     "www shop.gr", "http://www.https://shop.gr", "HTTPS : //shop.gr"],
+)  # fmt: skip
+def test_a_mistyped_address_is_a_problem(address):
+    assert f"{address} leads nowhere" in text_problem_or_empty(f"Δείτε {address}, τώρα")
 
 
 @pytest.mark.parametrize(
@@ -128,10 +146,13 @@ def test_an_offer_link_that_what_follows_would_lengthen_is_a_problem(after):
     ["{{offer_link}}", "({{offer_link}}).", "{{offer_link}}, τώρα", "{{offer_link}}👉",
      "{{offer_link}}?", "https://a.gr/?u={{offer_link}}&b=1", "https://a.gr/?f[name]=1",
      "50%-70% off [ok] <3 #sale [new] «Sale»", "(1) first (2) __ € <b>X</b>",
-     "https://a.gr/%CE%B1%CE%B2", "Hi {{first_name|friend: you}}", "{{first_name|c'est toi}}"],
+     "https://a.gr/%CE%B1%CE%B2", "Hi {{first_name|friend: you}}", "{{first_name|c'est toi}}",
+     "HP: laptops", "HP/Dell", "Find the www: it helps", "the www, and", "https://a_b.gr/x",
+     "https://web.archive.org/web/https://a.gr", "Click:{{offer_link}}", "WWW.A.GR", "http ή https",
+     "a.gr/?u=http:x", "Stop: {{unsubscribe_link}}Τέλος", "ή/{{offer_link}}", "https://[::1]/a"],
 )  # fmt: skip
 def test_what_only_resembles_a_mistake_is_none(text):
-    assert not tag_problem_or_empty(text)
+    assert not text_problem_or_empty(text)
 
 
 @pytest.mark.parametrize(
