@@ -198,8 +198,8 @@ class Template:
             is_after_tag = not before and position > 0
             if tag.in_address or is_after_tag or _JOINED_BEFORE_LINK.search(before):
                 return (
-                    f"Put a space before {{{{{tag.field}}}}}, and no https:// or www.: it is a whole"
-                    " address."
+                    f"Put a space before {{{{{tag.field}}}}}, and no https:// or www.: it is an"
+                    " address by itself."
                 )
             is_before_tag = not after and position + 1 < len(self.tags)
             if is_before_tag or _JOINED_AFTER_LINK.match(after):
