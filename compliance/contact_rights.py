@@ -11,9 +11,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import ngettext
 
 from astronote.accounts.models import User
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from compliance import access, rights
 from contacts import restriction
 from contacts.models import Contact
@@ -84,7 +85,12 @@ def withdraw_all_consent_action(
         for contact in queryset
         if contact.phone
     )
-    model_admin.message_user(request, f"{counted(changed, 'consent')} withdrawn", messages.SUCCESS)
+    model_admin.message_user(
+        request,
+        ngettext("%(count)s consent withdrawn", "%(count)s consents withdrawn", changed)
+        % {"count": format_count(changed)},
+        messages.SUCCESS,
+    )
 
 
 def ask_reason_and_restrict_action(
@@ -107,7 +113,12 @@ def ask_reason_and_restrict_action(
         )
         for contact in selected
     )
-    model_admin.message_user(request, f"{counted(changed, 'contact')} restricted", messages.SUCCESS)
+    model_admin.message_user(
+        request,
+        ngettext("%(count)s contact restricted", "%(count)s contacts restricted", changed)
+        % {"count": format_count(changed)},
+        messages.SUCCESS,
+    )
     return None
 
 
@@ -118,7 +129,12 @@ def lift_restrictions_action(
     changed = sum(restriction.lift_restriction(contact.pk, by=request.user) for contact in queryset)
     model_admin.message_user(
         request,
-        f"{counted(changed, 'contact is', 'contacts are')} no longer restricted",
+        ngettext(
+            "%(count)s contact is no longer restricted",
+            "%(count)s contacts are no longer restricted",
+            changed,
+        )
+        % {"count": format_count(changed)},
         messages.SUCCESS,
     )
 
@@ -147,5 +163,10 @@ def confirm_then_erase_or_restrict_held_action(
         for trace in erasure.traces_left_without_reason:
             notice = f"contact {contact.pk} is erased, but still named in {trace}"
             model_admin.message_user(request, notice, messages.ERROR)
-    model_admin.message_user(request, f"{counted(erased, 'person')} erased", messages.SUCCESS)
+    model_admin.message_user(
+        request,
+        ngettext("%(count)s person erased", "%(count)s persons erased", erased)
+        % {"count": format_count(erased)},
+        messages.SUCCESS,
+    )
     return None

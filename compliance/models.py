@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import ngettext
 
 from astronote.common.constraints import choice_constraint
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 
 
 class RetentionStatus(models.TextChoices):
@@ -61,4 +62,8 @@ class RetentionAction(models.Model):
         constraints = [choice_constraint("action", ActionType, "retentionaction_action_known")]
 
     def __str__(self) -> str:
-        return f"{self.action} {counted(self.rows, 'row')} of {self.table}"
+        return ngettext(
+            "%(action)s %(count)s row of %(table)s",
+            "%(action)s %(count)s rows of %(table)s",
+            self.rows,
+        ) % {"action": self.action, "count": format_count(self.rows), "table": self.table}

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
+from django.utils.translation import ngettext
 
 from astronote.accounts.models import User
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.operations import registry
 from astronote.operations.personal_data import (
     FOR_AUDIT_DAYS,
@@ -97,17 +98,30 @@ def retention_period_texts_by_setting() -> dict[str, str]:
     """The periods that are settings, as they are set."""
     return {
         "PII_RETENTION_DAYS": (
-            f"{counted(settings.PII_RETENTION_DAYS, 'day')}; a store's own may be shorter"
+            ngettext(
+                "%(count)s day; a store's own may be shorter",
+                "%(count)s days; a store's own may be shorter",
+                settings.PII_RETENTION_DAYS,
+            )
+            % {"count": format_count(settings.PII_RETENTION_DAYS)}
         ),
         "PII_INACTIVE_DAYS": (
-            f"{counted(settings.PII_INACTIVE_DAYS, 'day')} without a message or a change"
+            ngettext(
+                "%(count)s day without a message or a change",
+                "%(count)s days without a message or a change",
+                settings.PII_INACTIVE_DAYS,
+            )
+            % {"count": format_count(settings.PII_INACTIVE_DAYS)}
             if settings.PII_INACTIVE_DAYS
             else "off: contacts are kept until they opt out or are erased"
         ),
         "PII_RETENTION_ACTION": settings.PII_RETENTION_ACTION,
         "IMPORT_FILE_RETENTION_HOURS": f"{settings.IMPORT_FILE_RETENTION_HOURS} h",
         "EXPORT_FILE_RETENTION_HOURS": f"{settings.EXPORT_FILE_RETENTION_HOURS} h",
-        "AUDIT_RETENTION_DAYS": counted(settings.AUDIT_RETENTION_DAYS, "day"),
+        "AUDIT_RETENTION_DAYS": ngettext(
+            "%(count)s day", "%(count)s days", settings.AUDIT_RETENTION_DAYS
+        )
+        % {"count": format_count(settings.AUDIT_RETENTION_DAYS)},
     }
 
 

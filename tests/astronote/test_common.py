@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit, progress
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from astronote.common.logs import (
     NumberMaskingJsonFormatter,
     NumberMaskingTextFormatter,
@@ -252,5 +252,5 @@ def test_a_cell_of_blank_lines_is_escaped_in_a_moment(text):
     ("count", "said"), [(0, "0 replies"), (1, "1 reply"), (2, "2 replies"), (1200, "1,200 replies")]
 )
 def test_a_count_has_its_noun_in_the_right_number(count, said):
-    assert counted(count, "reply", "replies") == said
-    assert counted(count, "row") == f"{count:,} row{'' if count == 1 else 's'}"
+    assert counted_in_english(count, "reply", "replies") == said
+    assert counted_in_english(count, "row") == f"{count:,} row{'' if count == 1 else 's'}"
