@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import ngettext
 
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.models import User
 from campaigns import segments
 from campaigns.models import AgeGroup, AudienceChoice, Campaign
@@ -166,8 +167,13 @@ def explain_why_audience_is_empty(campaign: Campaign) -> str:
     consenting = contacts.filter(consenting_unrestricted_contacts_q(campaign.message_type))
     count = consenting.count()
     if not count:
-        match = counted(contacts.count(), "contact matches", "contacts match")
-        return f"{NOBODY}: {match}, and none has consent to this type"
+        matching = contacts.count()
+        without_consent = ngettext(
+            "%(count)s contact matches, and none has consent to this type",
+            "%(count)s contacts match, and none has consent to this type",
+            matching,
+        ) % {"count": format_count(matching)}
+        return f"{NOBODY}: {without_consent}"
     if campaign_audience_with_consent_and_age(campaign).exists():
         return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
     if not has_filters:

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import ngettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
     own_or_default_sender_or_raise_sending_blocked,
 )
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from campaigns import service_campaigns
 from campaigns.audience import (
     audience_choice_problem_or_empty,
@@ -331,7 +332,11 @@ def _why_campaign_cannot_be_sent(
         return str(blocked)
     missing = (preview.credits or 0) - (preview.available or 0)
     if missing > 0:
-        return f"The wallet lacks {counted(missing, 'credit')}: top it up first."
+        return ngettext(
+            "The wallet lacks %(count)s credit: top it up first.",
+            "The wallet lacks %(count)s credits: top it up first.",
+            missing,
+        ) % {"count": format_count(missing)}
     return ""
 
 

@@ -11,9 +11,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.models import User
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from compliance import access, rights
 from contacts import restriction
 from contacts.models import Contact
@@ -40,7 +41,7 @@ def show_held_data_and_audit_action(
     """Show all data held on the selected contacts."""
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": "Personal data held",
+        "title": gettext("Personal data held"),
         "opts": model_admin.model._meta,
         "persons": [
             rights.collect_held_data_of_person_and_audit(
@@ -84,7 +85,12 @@ def withdraw_all_consent_action(
         for contact in queryset
         if contact.phone
     )
-    model_admin.message_user(request, f"{counted(changed, 'consent')} withdrawn", messages.SUCCESS)
+    model_admin.message_user(
+        request,
+        ngettext("%(count)s consent withdrawn", "%(count)s consents withdrawn", changed)
+        % {"count": format_count(changed)},
+        messages.SUCCESS,
+    )
 
 
 def ask_reason_and_restrict_action(
@@ -96,7 +102,7 @@ def ask_reason_and_restrict_action(
     if not reason:
         context = {
             **model_admin.admin_site.each_context(request),
-            "title": "Restrict?",
+            "title": gettext("Restrict?"),
             "contacts": selected,
             "opts": model_admin.model._meta,
         }
@@ -107,7 +113,12 @@ def ask_reason_and_restrict_action(
         )
         for contact in selected
     )
-    model_admin.message_user(request, f"{counted(changed, 'contact')} restricted", messages.SUCCESS)
+    model_admin.message_user(
+        request,
+        ngettext("%(count)s contact restricted", "%(count)s contacts restricted", changed)
+        % {"count": format_count(changed)},
+        messages.SUCCESS,
+    )
     return None
 
 
@@ -118,7 +129,12 @@ def lift_restrictions_action(
     changed = sum(restriction.lift_restriction(contact.pk, by=request.user) for contact in queryset)
     model_admin.message_user(
         request,
-        f"{counted(changed, 'contact is', 'contacts are')} no longer restricted",
+        ngettext(
+            "%(count)s contact is no longer restricted",
+            "%(count)s contacts are no longer restricted",
+            changed,
+        )
+        % {"count": format_count(changed)},
         messages.SUCCESS,
     )
 
@@ -131,7 +147,7 @@ def confirm_then_erase_or_restrict_held_action(
     if not request.POST.get("confirmed"):
         context = {
             **model_admin.admin_site.each_context(request),
-            "title": "Erase for good?",
+            "title": gettext("Erase for good?"),
             "contacts": selected,
             "opts": model_admin.model._meta,
         }
@@ -140,12 +156,22 @@ def confirm_then_erase_or_restrict_held_action(
     for contact in selected:
         erasure = erase_or_restrict_contact_person_at_store(contact, request.user)
         if erasure is None or erasure.restricted:
-            notice = f"contact {contact.pk} is under a legal hold: it was restricted, not erased"
+            notice = gettext(
+                "contact %(id)s is under a legal hold: it was restricted, not erased"
+            ) % {"id": contact.pk}
             model_admin.message_user(request, notice, messages.WARNING)
             continue
         erased += 1
         for trace in erasure.traces_left_without_reason:
-            notice = f"contact {contact.pk} is erased, but still named in {trace}"
+            notice = gettext("contact %(id)s is erased, but still named in %(trace)s") % {
+                "id": contact.pk,
+                "trace": trace,
+            }
             model_admin.message_user(request, notice, messages.ERROR)
-    model_admin.message_user(request, f"{counted(erased, 'person')} erased", messages.SUCCESS)
+    model_admin.message_user(
+        request,
+        ngettext("%(count)s person erased", "%(count)s persons erased", erased)
+        % {"count": format_count(erased)},
+        messages.SUCCESS,
+    )
     return None

@@ -14,10 +14,11 @@ from typing import Protocol, TypedDict
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import ngettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
 from contacts.importing.files import BYTES_PER_MB
@@ -243,8 +244,11 @@ def describe_first_unreadable_lines_or_empty(counts: SuppressionCounts) -> str:
     lines = counts["unreadable_lines"]
     if not lines:
         return ""
-    hold = counted(len(lines), "line holds", "lines hold")
-    return f"{hold} no number: {', '.join(map(str, lines[:LINES_NAMED]))}"
+    return ngettext(
+        "%(count)s line holds no number: %(lines)s",
+        "%(count)s lines hold no number: %(lines)s",
+        len(lines),
+    ) % {"count": format_count(len(lines)), "lines": ", ".join(map(str, lines[:LINES_NAMED]))}
 
 
 def write_store_or_global_suppressions_as_csv_and_count(

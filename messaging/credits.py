@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.models import StoreId
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.common.sql import database_now, execute, rows
 from messaging.models import BatchId, CreditTransaction, Wallet
 from messaging.statuses import TransactionType
@@ -51,9 +52,18 @@ class InsufficientCredits(Exception):
     def __init__(self, needed: int, available: int) -> None:
         self.needed, self.available = needed, available
         super().__init__(
-            f"{counted(needed, 'credit is', 'credits are')} needed and {available:,}"
-            f" {'is' if available == 1 else 'are'} available: top up at least "
-            f"{needed - available}"
+            gettext("%(needed)s and %(available)s: top up at least %(missing)s")
+            % {
+                "needed": ngettext(
+                    "%(count)s credit is needed", "%(count)s credits are needed", needed
+                )
+                % {"count": format_count(needed)},
+                "available": ngettext(
+                    "%(count)s is available", "%(count)s are available", available
+                )
+                % {"count": format_count(available)},
+                "missing": needed - available,
+            }
         )
 
 
@@ -76,8 +86,14 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
         if earlier := CreditTransaction.objects.filter(idempotency_key=key).first():
             if (earlier.owner_id, earlier.amount) != (owner_id, amount):
                 raise ValueError(
-                    f"this key has added {counted(earlier.amount, 'credit')}"
-                    f" to store {earlier.owner_id} already: use another key"
+                    ngettext(
+                        "this key has added %(count)s credit to store %(store)s already:"
+                        " use another key",
+                        "this key has added %(count)s credits to store %(store)s already:"
+                        " use another key",
+                        earlier.amount,
+                    )
+                    % {"count": format_count(earlier.amount), "store": earlier.owner_id}
                 )
             return wallet
         wallet.balance += amount

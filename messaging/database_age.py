@@ -18,11 +18,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import ngettext
 from redis.exceptions import RedisError
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.common.sql import execute, rows
 from astronote.queues import jobs
 from messaging import outcomes, sending_stop
@@ -195,11 +196,14 @@ class Restored(NamedTuple):
     @property
     def sentence(self) -> str:
         """The same for people."""
-        are_unknown = "is unknown" if self.messages == 1 else "are unknown"
-        return (
-            f"{counted(self.messages, 'message')} in"
-            f" {counted(self.batches, 'batch', 'batches')} {are_unknown}"
-        )
+        batches = ngettext("%(count)s batch", "%(count)s batches", self.batches) % {
+            "count": format_count(self.batches)
+        }
+        return ngettext(
+            "%(count)s message in %(batches)s is unknown",
+            "%(count)s messages in %(batches)s are unknown",
+            self.messages,
+        ) % {"count": format_count(self.messages), "batches": batches}
 
 
 def stop_and_mark_unknown_after_restore(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 from django.conf import settings
 
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from messaging import kept_requests, mitto
 from messaging.models import WebhookEvent
 from messaging.statuses import WebhookEventType
@@ -209,7 +209,7 @@ class GoLiveCheck:
             is_equal = report.parts == parts
             self._add_finding(
                 is_equal,
-                f"{what}: {counted(report.parts, 'part')}, we count {parts}",
+                f"{what}: {counted_in_english(report.parts, 'part')}, we count {parts}",
                 "" if is_equal else "ask Mitto to switch Unicode on for the traffic account",
             )
 

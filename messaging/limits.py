@@ -11,9 +11,10 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.translation import ngettext
 
 from astronote.accounts.models import User
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english, format_count
 from astronote.common.sql import database_now, rows
 from contacts.models import MessageType
 from messaging.models import Batch, message_classes
@@ -91,13 +92,23 @@ def is_any_cap_set() -> bool:
 
 def store_cap_sentences() -> list[str]:
     """Describe the caps that each store has, in sentences for people."""
-    caps = ((settings.OWNER_SMS_PER_MINUTE, "minute"), (settings.OWNER_SMS_PER_DAY, "24 hours"))
-    sentence = "At most {} sent per {}; others wait."
-    return [
-        sentence.format(counted(cap, "message of a store is", "messages of a store are"), period)
-        for cap, period in caps
-        if cap
-    ]
+    per_minute, per_day = settings.OWNER_SMS_PER_MINUTE, settings.OWNER_SMS_PER_DAY
+    sentences = []
+    if per_minute:
+        sentence = ngettext(
+            "At most %(count)s message of a store is sent per minute; others wait.",
+            "At most %(count)s messages of a store are sent per minute; others wait.",
+            per_minute,
+        )
+        sentences.append(sentence % {"count": format_count(per_minute)})
+    if per_day:
+        sentence = ngettext(
+            "At most %(count)s message of a store is sent per 24 hours; others wait.",
+            "At most %(count)s messages of a store are sent per 24 hours; others wait.",
+            per_day,
+        )
+        sentences.append(sentence % {"count": format_count(per_day)})
+    return sentences
 
 
 def wait_and_lock_store_caps(owner_id: int) -> None:
@@ -136,7 +147,9 @@ def raise_postponed_if_over_store_cap(batch: Batch) -> None:
                 break
             used, until = used - size, submitted_at + period
         if until:
-            raise Postponed(f"the store's cap of {counted(cap, 'message')} a {period_name}", until)
+            raise Postponed(
+                f"the store's cap of {counted_in_english(cap, 'message')} a {period_name}", until
+            )
 
 
 def contact_ids_over_marketing_caps(

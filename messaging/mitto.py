@@ -29,7 +29,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util.retry import Retry
 
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from astronote.common.times import parse_time_as_utc_or_none
 
 log = logging.getLogger(__name__)
@@ -376,7 +376,7 @@ def _interpret_send_answer(body: Any, messages: Sequence[OutgoingSms]) -> Accept
         return _build_ambiguous_with_error_words("the answer cannot be read", body)
     if len(items) != len(messages):
         return _build_ambiguous_with_error_words(
-            f"the answer names {counted(len(items), 'message')} of {len(messages)}", body
+            f"the answer names {counted_in_english(len(items), 'message')} of {len(messages)}", body
         )
     items = _sort_items_by_message_or_none(items, messages)
     if items is None:

@@ -15,9 +15,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import ngettext
 
 from astronote.common.constraints import choice_constraint
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.common.fields import ComposedTextField
 from astronote.common.languages import Language
 from contacts.models import Contact, MessageType
@@ -637,7 +638,9 @@ class CreditTransaction(models.Model):
         constraints = [choice_constraint("type", TransactionType, "credittransaction_type_known")]
 
     def __str__(self) -> str:
-        return f"{self.type} of {counted(self.amount, 'credit')}"
+        return ngettext(
+            "%(type)s of %(count)s credit", "%(type)s of %(count)s credits", self.amount
+        ) % {"type": self.type, "count": format_count(self.amount)}
 
 
 class WebhookEvent(models.Model):

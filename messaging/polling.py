@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now
 from astronote.common.times import plausible_claimed_or_arrival_time
@@ -198,7 +198,8 @@ def _store_mismatches_and_stop_if_any_new(mismatches: list[NewEvent]) -> None:
         sending_stop.stop_sending_or_update_details(
             StopReason.MISMATCHED_IDS,
             by="delivery status poller",
-            details=f"Mitto names other texts or numbers for {counted(count, 'message ID')}",
+            details="Mitto names other texts or numbers for"
+            f" {counted_in_english(count, 'message ID')}",
         )
 
 

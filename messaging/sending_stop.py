@@ -20,11 +20,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.audit import audit_name_of_account_or_program
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.common.sql import database_now, rows
 from astronote.common.store_clock import format_time_with_zone_name
 from astronote.operations.registry import Notice
@@ -97,8 +98,16 @@ def describe_stop(stop: SendingStop) -> str:
         f"Sending is stopped since {format_time_with_zone_name(stop.since, zone)}"
         f" by {stop.by}: {stop}.",
         stop.details and f"{stop.details}.",
-        f"{counted(waiting.messages, 'message waits', 'messages wait')}, worth"
-        f" {counted(waiting.credits, 'credit')}.",
+        ngettext(
+            "%(count)s message waits, worth %(credits)s.",
+            "%(count)s messages wait, worth %(credits)s.",
+            waiting.messages,
+        )
+        % {
+            "count": format_count(waiting.messages),
+            "credits": ngettext("%(count)s credit", "%(count)s credits", waiting.credits)
+            % {"count": format_count(waiting.credits)},
+        },
         _describe_how_sending_goes_on(stop, waiting),
     ]
     return " ".join(sentence for sentence in sentences if sentence)

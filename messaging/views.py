@@ -12,10 +12,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import ngettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from messaging import credits
 from messaging.panels import TOP_UP_PERMISSION
 
@@ -46,7 +47,12 @@ def show_confirmation_or_top_up_wallet(request: HttpRequest, pk: int) -> HttpRes
             messages.error(request, str(error))
             return redirect("admin:astronote_user_change", pk)
         audit.write_entry("top up", store, by=operator, owner_id=pk, credits=int(amount))
-        messages.success(request, f"{store} has {counted(wallet.available, 'credit')} available")
+        said = ngettext(
+            "%(store)s has %(count)s credit available",
+            "%(store)s has %(count)s credits available",
+            wallet.available,
+        ) % {"store": store, "count": format_count(wallet.available)}
+        messages.success(request, said)
     else:
         context = {
             **admin.site.each_context(request),

@@ -15,10 +15,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
+from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.models import User
 from campaigns import direct_files
 from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
@@ -137,6 +138,8 @@ def _send_and_show_log(request: HttpRequest) -> HttpResponse:
     except (ImportRefused, NotPermitted, SendingBlocked, direct_files.PriceChanged) as problem:
         messages.error(request, f"Nothing was sent: {problem}")
         return page
-    messages.success(request, f"{counted(len(plan.messages), 'message')} on their way")
+    count = len(plan.messages)
+    said = ngettext("%(count)s message on their way", "%(count)s messages on their way", count)
+    messages.success(request, said % {"count": format_count(count)})
     params = urlencode({"store": store.email, "kind": "direct"})
     return redirect(f"{reverse('admin:messaging_log')}?{params}")

@@ -10,9 +10,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.text import Truncator
+from django.utils.translation import ngettext
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from campaigns.models import AutomationMessage, AutomationSend, CampaignMessage
 from campaigns.not_reached import MAY_NOT_BE_REACHED
 from contacts.lookup import (
@@ -42,7 +43,10 @@ def _build_resolve_unknown_action(
         except (InsufficientCredits, unknown_messages.CannotSendAgain) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, f"{label}: {counted(count, 'message')}", messages.SUCCESS)
+            said = ngettext(
+                "%(action)s: %(count)s message", "%(action)s: %(count)s messages", count
+            ) % {"action": label, "count": format_count(count)}
+            self.message_user(request, said, messages.SUCCESS)
 
     resolve.__name__ = name
     return resolve

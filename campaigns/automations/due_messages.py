@@ -19,7 +19,7 @@ from django.db import connection, transaction
 
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from astronote.common.sql import database_now
 from campaigns.message_text import (
     CONTACT_FIELDS,
@@ -251,7 +251,7 @@ def save_and_audit_block_reasons_and_get_blocked_ids(
     for automation in automations:
         if needed := credits_needed_by_store.get(automation.owner_id):
             reasons[automation.id] = (
-                f"{counted(needed, 'credit is', 'credits are')} needed: top up the store"
+                f"{counted_in_english(needed, 'credit is', 'credits are')} needed: top up the store"
             )
             details[automation.id] = {"credits": needed}
     sent = {automation.id for automation in automations} - reasons.keys()

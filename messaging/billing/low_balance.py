@@ -9,10 +9,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
+from django.utils.translation import ngettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.operations.registry import Notice
 from messaging.credits import get_or_create_wallet
 from messaging.models import Wallet
@@ -38,8 +39,16 @@ def low_balance_notices() -> list[Notice]:
     )
     return [
         Notice(
-            f"{wallet.owner} has {counted(wallet.available, 'credit')} left,"
-            f" fewer than {wallet.alert_below:,}.",
+            ngettext(
+                "%(store)s has %(count)s credit left, fewer than %(limit)s.",
+                "%(store)s has %(count)s credits left, fewer than %(limit)s.",
+                wallet.available,
+            )
+            % {
+                "store": wallet.owner,
+                "count": format_count(wallet.available),
+                "limit": format_count(wallet.alert_below or 0),
+            },
             reverse("admin:astronote_user_change", args=[wallet.owner_id]),
         )
         for wallet in low.select_related("owner").order_by("owner")

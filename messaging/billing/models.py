@@ -11,9 +11,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import ngettext
 
 from astronote.common.constraints import choice_constraint
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from astronote.common.fields import ComposedCharField, ComposedTextField
 
 MAX_CREDITS = 100_000_000  # of one package or allowance; a larger number is likely a slip
@@ -111,7 +112,9 @@ class Package(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}: {counted(self.credits, 'credit')}"
+        return ngettext(
+            "%(package)s: %(count)s credit", "%(package)s: %(count)s credits", self.credits
+        ) % {"package": self.name, "count": format_count(self.credits)}
 
     def price_in(self, currency: str) -> int | None:
         """The price in cents; None if the package is not sold in this currency."""

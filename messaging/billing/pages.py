@@ -18,10 +18,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
 from astronote.accounts.models import User
-from astronote.common.counts import counted
+from astronote.common.counts import format_count
 from messaging.billing import adjustments, invoices, payments
 from messaging.billing.invoice_texts import (
     INVOICE_TEXTS,
@@ -162,8 +163,12 @@ def purchase_page(request: HttpRequest, store_id: int) -> HttpResponse:
             currency=form.cleaned_data["currency"],
             paid_at=_start_of_day(form.cleaned_data["paid_on"], store),
         )
-        available = counted(get_or_create_wallet(store.pk).available, "credit")
-        return f"{payment} recorded; {store} has {available} available"
+        available = get_or_create_wallet(store.pk).available
+        return ngettext(
+            "%(payment)s recorded; %(store)s has %(count)s credit available",
+            "%(payment)s recorded; %(store)s has %(count)s credits available",
+            available,
+        ) % {"payment": payment, "store": store, "count": format_count(available)}
 
     title = f"Record a purchase of {store}"
     return _record_or_show(request, form, record, title=title, back=store, button="Record it")
@@ -217,10 +222,31 @@ def return_page(request: HttpRequest, payment_id: int) -> HttpResponse:
             by=request.user,
             reason=form.cleaned_data["reason"],
         )
-        said = f"{adjustment} recorded; {counted(adjustment.credits_taken, 'credit')} taken back"
-        if adjustment.credits_missing:
-            said += f", {adjustment.credits_missing:,} were spent or held already"
-        return said
+        taken, missing = adjustment.credits_taken, adjustment.credits_missing
+        words = {
+            "adjustment": adjustment,
+            "count": format_count(taken),
+            "missing": format_count(missing),
+        }
+        if missing:
+            return (
+                ngettext(
+                    "%(adjustment)s recorded; %(count)s credit taken back,"
+                    " %(missing)s were spent or held already",
+                    "%(adjustment)s recorded; %(count)s credits taken back,"
+                    " %(missing)s were spent or held already",
+                    taken,
+                )
+                % words
+            )
+        return (
+            ngettext(
+                "%(adjustment)s recorded; %(count)s credit taken back",
+                "%(adjustment)s recorded; %(count)s credits taken back",
+                taken,
+            )
+            % words
+        )
 
     title = f"Refund or dispute of {payment} of {payment.owner}"
     return _record_or_show(request, form, record, title=title, back=payment, button="Record it")
@@ -273,9 +299,10 @@ def alert_action(request: HttpRequest, store_id: int) -> HttpResponse:
     if form.is_valid():
         below = form.cleaned_data["below"]
         set_low_balance_alert(store.pk, below, by=request.user)
-        messages.success(
-            request, f"Alerts tell below {counted(below, 'credit')}" if below else "No alert"
-        )
+        said = ngettext(
+            "Alerts tell below %(count)s credit", "Alerts tell below %(count)s credits", below or 0
+        ) % {"count": format_count(below or 0)}
+        messages.success(request, said if below else gettext("No alert"))
     else:
         messages.error(request, f"Enter a number of credits from 1 to {MAX_CREDITS:,}.")
     return redirect("admin:astronote_user_change", store_id)

@@ -13,7 +13,7 @@ from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
     get_store_by_email_or_id_or_command_error,
 )
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from astronote.common.progress import wait_with_progress_bar
 from astronote.models import User
 from campaigns import enqueue, schedule
@@ -145,7 +145,8 @@ class Command(BaseCommand):
         self.stdout.write(
             json.dumps(answer)
             if options["json"]
-            else f"campaign {campaign.pk}: {campaign.status}, {counted(campaign.total, 'message')}"
+            else f"campaign {campaign.pk}: {campaign.status},"
+            f" {counted_in_english(campaign.total, 'message')}"
         )
         if wait and campaign.status != CampaignStatus.COMPLETED:
             raise CommandError(f"the campaign ended as {campaign.status}")

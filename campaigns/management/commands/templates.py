@@ -8,7 +8,7 @@ from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
     get_store_by_email_or_id_or_command_error,
 )
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from astronote.common.languages import language_of_store_or_country
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
@@ -58,6 +58,7 @@ class Command(BaseCommand):
             return
         for one in answer:
             self.stdout.write(
-                f"{one['name']} ({one['language']}): {counted(one['campaigns'], 'campaign')},"
+                f"{one['name']} ({one['language']}):"
+                f" {counted_in_english(one['campaigns'], 'campaign')},"
                 f" {one['accepted']:,} accepted, {one['people_who_clicked']:,} clicked"
             )

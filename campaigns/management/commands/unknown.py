@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from campaigns.models import Campaign, CampaignMessage
 from messaging import unknown_messages
 from messaging.credits import InsufficientCredits
@@ -52,7 +52,8 @@ class Command(BaseCommand):
         count = model.objects.filter(status=MessageStatus.UNKNOWN, **filters).count()
         if action == "resend" and count and not yes:
             answer = input(
-                f"Send {counted(count, 'message')} again? Some may arrive twice. Type yes: "
+                f"Send {counted_in_english(count, 'message')} again?"
+                " Some may arrive twice. Type yes: "
             )
             if answer != "yes":
                 raise CommandError("nothing was sent")
@@ -65,5 +66,7 @@ class Command(BaseCommand):
         except unknown_messages.CannotSendAgain as error:
             raise CommandError(f"{error}") from None
         self.stdout.write(
-            json.dumps({"messages": count}) if options["json"] else counted(count, "message")
+            json.dumps({"messages": count})
+            if options["json"]
+            else counted_in_english(count, "message")
         )

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from compliance import rights
 from contacts.consent_records import (
     ConsentChannel,
@@ -68,7 +68,7 @@ class Command(BaseCommand):
             count = rights.withdraw_all_consent_suppress_and_audit(
                 contact.phone or "", contact.owner_id, by=BY
             )
-            self.stdout.write(f"{counted(count, 'consent')} withdrawn")
+            self.stdout.write(f"{counted_in_english(count, 'consent')} withdrawn")
         else:
             changed = record_opt_out_and_audit(contact, MessageType(options["messages"]), by=BY)
             self.stdout.write("recorded" if changed else "the contact had opted out before")

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
@@ -66,20 +66,22 @@ class Command(BaseCommand):
                 )
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from None
-            self.stdout.write(f"corrected at {counted(count, 'store')}")
+            self.stdout.write(f"corrected at {counted_in_english(count, 'store')}")
         elif action == "object":
             count = rights.withdraw_all_consent_suppress_and_audit(phone, owner_id, by=BY)
-            self.stdout.write(f"{counted(count, 'consent')} withdrawn; the number is suppressed")
+            self.stdout.write(
+                f"{counted_in_english(count, 'consent')} withdrawn; the number is suppressed"
+            )
         elif action == "restrict":
             if not options["reason"]:
                 raise CommandError("say why with --reason, such as --reason 'disputes the data'")
             count = rights.wait_and_restrict_contacts_with_phone_and_audit(
                 phone, owner_id, reason=options["reason"], by=BY
             )
-            self.stdout.write(f"restricted at {counted(count, 'store')}")
+            self.stdout.write(f"restricted at {counted_in_english(count, 'store')}")
         elif action == "lift":
             count = rights.lift_restrictions_of_contacts_with_phone(phone, owner_id, by=BY)
-            self.stdout.write(f"no longer restricted at {counted(count, 'store')}")
+            self.stdout.write(f"no longer restricted at {counted_in_english(count, 'store')}")
         else:
             self._confirm_erase_and_verify(
                 phone, owner_id, f"at {store}" if store else "at all stores", yes=yes

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from compliance.known_numbers import iter_numbers_of_contacts_messages_and_replies
 from contacts import phone_hash_rotation
 
@@ -27,8 +27,8 @@ class Command(BaseCommand):
         )
         audit.write_entry("suppressions hashed anew", by="command line", count=changed)
         self.stdout.write(
-            f"{counted(changed, 'suppression has', 'suppressions have')} the hash of the present"
-            " key now"
+            f"{counted_in_english(changed, 'suppression has', 'suppressions have')}"
+            " the hash of the present key now"
         )
         if remaining := phone_hash_rotation.count_suppressions_and_holds_of_other_keys():
             self.stdout.write(

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from astronote.common.progress import wait_with_progress_bar
 from contacts.importing import lifecycle, planning
 from contacts.importing.custom_cells import is_custom
@@ -197,7 +197,8 @@ class Command(BaseCommand):
     def _print_totals(self, totals: planning.ImportTotals) -> None:
         first = "" if totals.is_complete else "the first "
         self.stdout.write(
-            f"of {first}{counted(totals.rows, 'row')}: {totals.rejected.total():,} rejected, "
+            f"of {first}{counted_in_english(totals.rows, 'row')}: "
+            f"{totals.rejected.total():,} rejected, "
             f"{totals.opted_out:,} opted out, {totals.agreeing:,} with a yes of their own, "
             f"{totals.cannot_receive:,} with a number that may not receive SMS"
         )

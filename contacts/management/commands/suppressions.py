@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from contacts import suppressions
 from contacts.importing.import_refused import ImportRefused
 
@@ -56,4 +56,4 @@ class Command(BaseCommand):
             count = suppressions.write_store_or_global_suppressions_as_csv_and_count(
                 target, owner_id
             )
-        self.stdout.write(f"{counted(count, 'entry', 'entries')}")
+        self.stdout.write(f"{counted_in_english(count, 'entry', 'entries')}")

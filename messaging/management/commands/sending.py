@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_active_operator_by_email_or_command_error
-from astronote.common.counts import counted
+from astronote.common.counts import counted_in_english
 from messaging import sending_stop
 from messaging.models import SendingStop
 from messaging.statuses import StopReason
@@ -49,7 +49,9 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(status, default=str))
         else:
-            wait = counted(waiting.messages, "message waits for its", "messages wait for their")
+            wait = counted_in_english(
+                waiting.messages, "message waits for its", "messages wait for their"
+            )
             stopped = "\n".join(sending_stop.describe_stops())
             self.stdout.write(stopped or f"Sending is not stopped; {wait} turn.")
 
