@@ -5,13 +5,14 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
 
 
 class AstronoteConfig(AppConfig):
     """Registers what the ground floor and the apps bring to its pages, checks and jobs."""
 
     name = "astronote"
-    verbose_name = "Accounts"
+    verbose_name = _("Accounts")
 
     def ready(self) -> None:
         """Import each app's `operations.py`, after registering the ground floor's own.

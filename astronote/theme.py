@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 UNFOLD = {
     "SITE_TITLE": "Astronote",
@@ -34,7 +35,7 @@ UNFOLD = {
             "950": "oklch(20% .035 192.524)",
         }
     },
-    "ACCOUNT": {"navigation": [{"title": "Your account", "link": lambda _: reverse("account")}]},
+    "ACCOUNT": {"navigation": [{"title": _("Your account"), "link": lambda _: reverse("account")}]},
     "SIDEBAR": {
         "navigation": "astronote.operations.sidebar.build_all_sidebar_sections",
         "show_search": True,

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
@@ -12,7 +13,7 @@ from astronote.accounts import views as account_views
 from astronote.accounts.login import ThrottledLogin
 from astronote.operations import home
 
-admin.site.index_title = "Home"
+admin.site.index_title = _("Home")
 admin.site.login_form = ThrottledLogin
 
 own = admin.site.admin_view

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext
 from redis.exceptions import RedisError
 
 from astronote.operations import registry
@@ -36,8 +37,8 @@ def collect_held_data(person: Person) -> dict[str, Any]:
         "recipients": record.recipient_texts(),
         "transfers": record.transfer_texts(),
         "periods": record.retention_period_texts_by_setting(),
-        "rights": list(record.RIGHTS),
-        "automated_decisions": "none",
+        "rights": [str(right) for right in record.RIGHTS],
+        "automated_decisions": gettext("none"),
         "data": [one for one in data if one["rows"] or one["mentions"]],
         "elsewhere": _places_outside_tables_naming_person(person),
     }
@@ -77,12 +78,12 @@ def _describe_rows_of_declaration(declaration: PersonalData, person: Person) -> 
         rows = list(exported_files.exported_files_with_lines_of_person(person))
     return {
         "what": declaration.model,
-        "purpose": declaration.purpose,
-        "legal_ground": declaration.legal_ground.value,
-        "period": declaration.period,
-        "categories": declaration.categories,
-        "source": declaration.source,
-        "if_erased": declaration.on_erasure.value,
+        "purpose": str(declaration.purpose),
+        "legal_ground": str(declaration.legal_ground.label),
+        "period": str(declaration.period),
+        "categories": str(declaration.categories),
+        "source": str(declaration.source),
+        "if_erased": str(declaration.on_erasure.label),
         "rows": rows,
         "mentions": mentions,
     }
@@ -139,15 +140,17 @@ def _places_outside_tables_naming_person(person: Person) -> list[str]:
     """Places outside the tables that name the person; what they hold are a program's notes."""
     traces = person.traces
     found = [
-        f"a session of an operator ({key[:4]}…)"
+        gettext("a session of an operator (%(key)s…)") % {"key": key[:4]}
         for key in elsewhere.session_keys_naming_person(traces)
     ]
     found += [
-        f"a temporary file ({path.name})"
+        gettext("a temporary file (%(file)s)") % {"file": path.name}
         for path in elsewhere.declared_temporary_files_naming_person(traces)
     ]
     try:
         found += [f"Redis: {key}" for key in elsewhere.declared_redis_keys_naming_person(traces)]
     except RedisError as error:
-        found.append(f"Redis cannot be searched now ({type(error).__name__})")
+        found.append(
+            gettext("Redis cannot be searched now (%(error)s)") % {"error": type(error).__name__}
+        )
     return found

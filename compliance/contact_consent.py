@@ -12,8 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.eligibility import SendingBlocked
+from astronote.common.counts import format_count
 from contacts.consent_records import (
     ConsentChannel,
     ConsentRefused,
@@ -29,29 +32,37 @@ class RecordConsentForm(forms.Form):
     """A consent that a person gave on paper or by phone, with its proof."""
 
     message_type = forms.ChoiceField(
-        choices=[(MessageType.MARKETING, "offers"), (MessageType.SERVICE, "service messages")],
-        label="Agrees to",
+        choices=[
+            (MessageType.MARKETING, _("offers")),
+            (MessageType.SERVICE, _("service messages")),
+        ],
+        label=_("Agrees to"),
     )
-    channel = forms.ChoiceField(choices=ConsentChannel.choices, label="Given")
+    channel = forms.ChoiceField(choices=ConsentChannel.choices, label=_("Given"))
     given_at = forms.DateTimeField(
-        label="When",
+        label=_("When"),
         widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         input_formats=["%Y-%m-%dT%H:%M"],
     )
     place = forms.CharField(
-        max_length=200, label="Where", help_text="The branch, or the number that was called."
+        max_length=200, label=_("Where"), help_text=_("The branch, or the number that was called.")
     )
     wording = forms.CharField(
         max_length=2000,
         widget=forms.Textarea({"rows": 3}),
-        help_text="What the person agreed to, word for word.",
+        help_text=_("What the person agreed to, word for word."),
+        label=_("Wording"),
     )
     version = forms.CharField(
-        max_length=80, required=False, label="Version", help_text="The wording's, if it has one."
+        max_length=80,
+        required=False,
+        label=_("Version"),
+        help_text=_("The wording's, if it has one."),
     )
     document = forms.CharField(
         max_length=200,
-        help_text="Where the proof is: the number of the form or of the recording.",
+        help_text=_("Where the proof is: the number of the form or of the recording."),
+        label=_("Document"),
     )
 
 
@@ -61,7 +72,7 @@ def ask_proof_and_record_consent_of_one_contact_action(
     """Ask for the proof of one contact's consent, and record it."""
     contacts = list(queryset.select_related("owner")[:2])
     if len(contacts) != 1:
-        message = "Choose one contact: each consent has a proof of its own."
+        message = gettext("Choose one contact: each consent has a proof of its own.")
         model_admin.message_user(request, message, messages.ERROR)
         return None
     contact = contacts[0]
@@ -72,11 +83,11 @@ def ask_proof_and_record_consent_of_one_contact_action(
         except ConsentRefused as refused:
             form.add_error(None, str(refused))
         else:
-            model_admin.message_user(request, "The consent is recorded.", messages.SUCCESS)
+            model_admin.message_user(request, gettext("The consent is recorded."), messages.SUCCESS)
             return redirect(reverse("admin:contacts_contact_change", args=[contact.pk]))
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"Record a consent of {contact}",
+        "title": gettext("Record a consent of %(contact)s") % {"contact": contact},
         "contact": contact,
         "contacts": contacts,
         "form": form,
@@ -112,7 +123,12 @@ def send_opt_in_requests_action(
     if asked:
         model_admin.message_user(
             request,
-            f"{asked:,} asked. Each can answer for {opt_in_requests.LIFETIME_HOURS} hours.",
+            ngettext(
+                "%(count)s asked. Each can answer for %(hours)s hours.",
+                "%(count)s asked. Each can answer for %(hours)s hours.",
+                asked,
+            )
+            % {"count": format_count(asked), "hours": opt_in_requests.LIFETIME_HOURS},
             messages.SUCCESS,
         )
 
@@ -140,5 +156,16 @@ def _opt_out_selected_and_show_count(
     changed = sum(
         record_opt_out_and_audit(contact, message_type, by=request.user) for contact in queryset
     )
-    message = f"{changed:,} opted out of {message_type.value} messages"
-    model_admin.message_user(request, message, messages.SUCCESS)
+    if message_type == MessageType.MARKETING:
+        message = ngettext(
+            "%(count)s opted out of marketing messages",
+            "%(count)s opted out of marketing messages",
+            changed,
+        )
+    else:
+        message = ngettext(
+            "%(count)s opted out of service messages",
+            "%(count)s opted out of service messages",
+            changed,
+        )
+    model_admin.message_user(request, message % {"count": format_count(changed)}, messages.SUCCESS)

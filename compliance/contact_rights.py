@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.models import User
 from astronote.common.counts import format_count
@@ -41,7 +41,7 @@ def show_held_data_and_audit_action(
     """Show all data held on the selected contacts."""
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": "Personal data held",
+        "title": gettext("Personal data held"),
         "opts": model_admin.model._meta,
         "persons": [
             rights.collect_held_data_of_person_and_audit(
@@ -102,7 +102,7 @@ def ask_reason_and_restrict_action(
     if not reason:
         context = {
             **model_admin.admin_site.each_context(request),
-            "title": "Restrict?",
+            "title": gettext("Restrict?"),
             "contacts": selected,
             "opts": model_admin.model._meta,
         }
@@ -147,7 +147,7 @@ def confirm_then_erase_or_restrict_held_action(
     if not request.POST.get("confirmed"):
         context = {
             **model_admin.admin_site.each_context(request),
-            "title": "Erase for good?",
+            "title": gettext("Erase for good?"),
             "contacts": selected,
             "opts": model_admin.model._meta,
         }
@@ -156,12 +156,17 @@ def confirm_then_erase_or_restrict_held_action(
     for contact in selected:
         erasure = erase_or_restrict_contact_person_at_store(contact, request.user)
         if erasure is None or erasure.restricted:
-            notice = f"contact {contact.pk} is under a legal hold: it was restricted, not erased"
+            notice = gettext(
+                "contact %(id)s is under a legal hold: it was restricted, not erased"
+            ) % {"id": contact.pk}
             model_admin.message_user(request, notice, messages.WARNING)
             continue
         erased += 1
         for trace in erasure.traces_left_without_reason:
-            notice = f"contact {contact.pk} is erased, but still named in {trace}"
+            notice = gettext("contact %(id)s is erased, but still named in %(trace)s") % {
+                "id": contact.pk,
+                "trace": trace,
+            }
             model_admin.message_user(request, notice, messages.ERROR)
     model_admin.message_user(
         request,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Func, QuerySet, TextField
+from django.utils.translation import gettext
 
 from campaigns import exports
 from campaigns.models import ExportFileChunk, ExportRun
@@ -62,7 +63,7 @@ def describe_exported_files_naming_person(person: Person) -> Iterator[str]:
     """The files in which the person still is."""
     named = _chunks_naming_person(person).order_by("export_run").values_list("export_run")
     for (run_id,) in named.distinct():
-        yield f"the file of export {run_id}"
+        yield gettext("the file of export %(id)s") % {"id": run_id}
 
 
 def _chunks_naming_person(person: Person) -> QuerySet[ExportFileChunk]:

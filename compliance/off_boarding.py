@@ -19,6 +19,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from astronote.accounts import sessions
 from astronote.accounts.models import User
@@ -132,9 +133,11 @@ def take_back_store_or_raise_cannot_return(store: User, *, by: User | AnonymousU
     """
     locked = User.objects.select_for_update().get(pk=store.pk)
     if locked.left_at is None or locked.erase_on is None:
-        raise CannotReturn("the store has not left")
+        raise CannotReturn(gettext("the store has not left"))
     if locked.erase_on <= database_now().date():
-        raise CannotReturn(f"its data is erased since {locked.erase_on}")
+        raise CannotReturn(
+            gettext("its data is erased since %(erase_on)s") % {"erase_on": locked.erase_on}
+        )
     locked.left_at, locked.erase_on, locked.is_active = None, None, True
     locked.save(update_fields=["left_at", "erase_on", "is_active"])
     audit.write_entry(RETURNED, locked, by=by, owner_id=locked.pk)

@@ -10,25 +10,43 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from astronote.accounts.models import User
 from compliance import off_boarding
 
 PERMISSION = "astronote.off_board_user"
+# What off-boarding counts, as people read it.
+CONSEQUENCES = {
+    "campaigns cancelled": _("campaigns cancelled"),
+    "messages not sent": _("messages not sent"),
+    "automations switched off": _("automations switched off"),
+    "imports ended": _("imports ended"),
+    "contacts erased": _("contacts erased"),
+    "contacts kept under a legal hold or restriction": _(
+        "contacts kept under a legal hold or restriction"
+    ),
+    "messages emptied of number and text": _("messages emptied of number and text"),
+    "credits left in the wallet, which stays": _("credits left in the wallet, which stays"),
+    "ledger entries kept": _("ledger entries kept"),
+    "opt-outs kept as hashes": _("opt-outs kept as hashes"),
+    "audit entries kept": _("audit entries kept"),
+}
 
 
 class ConfirmationForm(forms.Form):
     """When the data is erased, and the store's address typed again."""
 
     days = forms.IntegerField(
-        label="Erase its data after so many days",
+        label=_("Erase its data after so many days"),
         min_value=0,
         max_value=off_boarding.MAX_DAYS_UNTIL_ERASURE,
         initial=off_boarding.DEFAULT_DAYS_UNTIL_ERASURE,
-        help_text="0: at once, for good. Until then the store can return.",
+        help_text=_("0: at once, for good. Until then the store can return."),
     )
-    address = forms.CharField(label="Type the store's e-mail address", max_length=254)
+    address = forms.CharField(label=_("Type the store's e-mail address"), max_length=254)
 
     def __init__(self, store: User, data: Any = None) -> None:
         super().__init__(data)
@@ -38,7 +56,9 @@ class ConfirmationForm(forms.Form):
         """Raises ValidationError if it is another address than the store's."""
         address: str = self.cleaned_data["address"].strip().lower()
         if address != self.store.email:
-            raise forms.ValidationError(f"It is not {self.store.email}.")
+            raise forms.ValidationError(
+                gettext("It is not %(email)s.") % {"email": self.store.email}
+            )
         return address
 
 
@@ -60,14 +80,23 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
         off_boarding.off_board_or_change_erase_day_and_enqueue(
             store, erase_on=erase_on, by=request.user
         )
-        messages.success(request, f"{store} has left; its data is erased from {erase_on} on")
+        messages.success(
+            request,
+            gettext("%(store)s has left; its data is erased from %(erase_on)s on")
+            % {"store": store, "erase_on": erase_on},
+        )
         return redirect("admin:astronote_user_change", pk)
     context = {
         **admin.site.each_context(request),
-        "title": f"Off-board {store}?",
+        "title": gettext("Off-board %(store)s?") % {"store": store},
         "store": store,
         "form": form,
-        "consequences": off_boarding.count_consequences_of_off_boarding_by_label(store),
+        "consequences": {
+            CONSEQUENCES[label]: count
+            for label, count in off_boarding.count_consequences_of_off_boarding_by_label(
+                store
+            ).items()
+        },
     }
     return TemplateResponse(request, "compliance/off_board.html", context)
 
@@ -82,9 +111,16 @@ def take_back_action(request: HttpRequest, pk: int) -> HttpResponse:
     store = _get_store_or_raise_forbidden_or_404(request, pk)
     try:
         off_boarding.take_back_store_or_raise_cannot_return(store, by=request.user)
-        messages.success(request, f"{store} has returned; what was cancelled stays cancelled")
+        messages.success(
+            request,
+            gettext("%(store)s has returned; what was cancelled stays cancelled")
+            % {"store": store},
+        )
     except off_boarding.CannotReturn as error:
-        messages.error(request, f"{store} cannot return: {error}")
+        messages.error(
+            request,
+            gettext("%(store)s cannot return: %(error)s") % {"store": store, "error": error},
+        )
     return redirect("admin:astronote_user_change", pk)
 
 

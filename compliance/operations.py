@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from astronote.operations import registry
 from astronote.operations.personal_data import STATES_OF_WORK, NoPersonalData
@@ -34,7 +35,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         on_start=settings.RUN_PII_RETENTION_ON_START,
         run_now=RunNow(
             "compliance.delete_retentionrun",
-            "remove personal data that is past its period, for good",
+            _("remove personal data that is past its period, for good"),
             lambda: retention.run_retention_or_raise_if_running(dry_run=True).counts,
         ),
     )
@@ -55,73 +56,73 @@ registry.store_panels.register(
 contact_actions.register(
     ContactAction(
         "record_consent",
-        "Record a consent",
-        "Record a consent of one of them",
+        _("Record a consent"),
+        _("Record a consent of one of them"),
         "change",
         contact_consent.ask_proof_and_record_consent_of_one_contact_action,
     ),
     ContactAction(
         "ask_for_consent",
-        "Ask for consent by SMS",
-        "Ask them for consent by SMS",
+        _("Ask for consent by SMS"),
+        _("Ask them for consent by SMS"),
         "change",
         contact_consent.send_opt_in_requests_action,
     ),
     ContactAction(
         "opt_out_of_marketing",
-        "Opt out of marketing",
-        "Opt them out of marketing",
+        _("Opt out of marketing"),
+        _("Opt them out of marketing"),
         "change",
         contact_consent.marketing_opt_out_action,
     ),
     ContactAction(
         "opt_out_of_service",
-        "Opt out of service messages",
-        "Opt them out of service messages",
+        _("Opt out of service messages"),
+        _("Opt them out of service messages"),
         "change",
         contact_consent.service_opt_out_action,
     ),
     ContactAction(
         "show_person",
-        "Show personal data",
-        "Show their personal data",
+        _("Show personal data"),
+        _("Show their personal data"),
         "change",
         contact_rights.show_held_data_and_audit_action,
     ),
     ContactAction(
         "export_person",
-        "Export personal data",
-        "Export their personal data",
+        _("Export personal data"),
+        _("Export their personal data"),
         "change",
         contact_rights.export_persons_as_zip_and_audit_action,
     ),
     ContactAction(
         "object_for_person",
-        "Opt out of all messages",
-        "Opt them out of all messages",
+        _("Opt out of all messages"),
+        _("Opt them out of all messages"),
         "change",
         contact_rights.withdraw_all_consent_action,
     ),
     ContactAction(
         "restrict_person",
-        "Restrict",
-        "Restrict their data (GDPR, article 18)",
+        _("Restrict"),
+        _("Restrict their data (GDPR, article 18)"),
         "change",
         contact_rights.ask_reason_and_restrict_action,
         applies=lambda contact: contact.restricted_at is None,
     ),
     ContactAction(
         "lift_restriction",
-        "Lift the restriction",
-        "Lift their restriction",
+        _("Lift the restriction"),
+        _("Lift their restriction"),
         "change",
         contact_rights.lift_restrictions_action,
         applies=lambda contact: contact.restricted_at is not None,
     ),
     ContactAction(
         "erase_or_restrict_person",
-        "Erase",
-        "Erase them",
+        _("Erase"),
+        _("Erase them"),
         "delete",
         contact_rights.confirm_then_erase_or_restrict_held_action,
         style="danger",
@@ -153,19 +154,19 @@ registry.no_personal_data.register(
 )
 registry.sidebar_links.register(
     SidebarLink(
-        "Privacy and proof",
-        "Record of processing",
+        _("Privacy and proof"),
+        _("Record of processing"),
         "inventory_2",
         "admin:personal_data",
         "compliance.view_retentionrun",
         320,
     ),
     SidebarLink.to_admin_changelist(
-        "Privacy and proof", "Retention runs", "auto_delete", "compliance.retentionrun", 330
+        _("Privacy and proof"), _("Retention runs"), "auto_delete", "compliance.retentionrun", 330
     ),
     SidebarLink.to_admin_changelist(
-        "Privacy and proof",
-        "Retention actions",
+        _("Privacy and proof"),
+        _("Retention actions"),
         "delete_history",
         "compliance.retentionaction",
         340,

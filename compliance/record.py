@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common.counts import format_count
@@ -24,28 +25,29 @@ from astronote.operations.personal_data import (
     Subjects,
 )
 
-NOT_SET = "not stated: set {}"
 SECURITY_MEASURES = (
-    "opt-outs as keyed hashes (HMAC-SHA256), with a key that can be changed",
-    "log lines without numbers and texts; jobs in Redis with ids only",
-    "roles with permissions, throttled logins, a second factor for administrators",
-    "secure cookies, HTTPS, a content security policy",
-    "an audit trail of who did what",
-    "uploads in files without a name; embedded servers that only their own user reaches",
-    "retention each night, with a record of what it removed",
-    "every column is declared, or a test fails",
-    "no marketing to contacts whose birthday says that they are under 18",
+    _("opt-outs as keyed hashes (HMAC-SHA256), with a key that can be changed"),
+    _("log lines without numbers and texts; jobs in Redis with ids only"),
+    _("roles with permissions, throttled logins, a second factor for administrators"),
+    _("secure cookies, HTTPS, a content security policy"),
+    _("an audit trail of who did what"),
+    _("uploads in files without a name; embedded servers that only their own user reaches"),
+    _("retention each night, with a record of what it removed"),
+    _("every column is declared, or a test fails"),
+    _("no marketing to contacts whose birthday says that they are under 18"),
 )
 RIGHTS = (
-    "access to all that is held, and a copy of it (article 15)",
-    "correction of what is wrong (article 16)",
-    "erasure (article 17)",
-    "restriction: the data is stored and not used (article 18)",
-    "a copy that a program can read, for taking the data elsewhere (article 20)",
-    "objection to messages of any kind, at any time (article 21)",
-    "withdrawal of consent at any time, for the future (article 7(3)): by the link in a message, or"
-    " by answering STOP",
-    "a complaint to a supervisory authority (article 77)",
+    _("access to all that is held, and a copy of it (article 15)"),
+    _("correction of what is wrong (article 16)"),
+    _("erasure (article 17)"),
+    _("restriction: the data is stored and not used (article 18)"),
+    _("a copy that a program can read, for taking the data elsewhere (article 20)"),
+    _("objection to messages of any kind, at any time (article 21)"),
+    _(
+        "withdrawal of consent at any time, for the future (article 7(3)): by the link in a"
+        " message, or by answering STOP"
+    ),
+    _("a complaint to a supervisory authority (article 77)"),
 )
 
 
@@ -63,35 +65,51 @@ def controller_from_settings() -> dict[str, str]:
 def recipient_texts() -> list[str]:
     """Who gets personal data, and how long those keep it that are not asked by us."""
     found = [
-        "Mitto AG, Zug, Switzerland: number, text and sender of each message, and replies; as"
-        " processor (article 28), and as controller for what the law on telecommunications makes"
-        f" it keep. It keeps them: {_setting_or_not_set('MITTO_RETENTION')}",
-        "the telephone carrier of the number, by way of Mitto: number, text and sender, as"
-        " controller by the law of its country",
-        "the store whose customer the person is, as controller: all that is held for it",
-        f"the host of the servers, as processor: all; {controller_from_settings()['hosting']}",
+        gettext(
+            "Mitto AG, Zug, Switzerland: number, text and sender of each message, and replies; as"
+            " processor (article 28), and as controller for what the law on telecommunications"
+            " makes it keep. It keeps them: %(period)s"
+        )
+        % {"period": _setting_or_not_set("MITTO_RETENTION")},
+        gettext(
+            "the telephone carrier of the number, by way of Mitto: number, text and sender, as"
+            " controller by the law of its country"
+        ),
+        gettext("the store whose customer the person is, as controller: all that is held for it"),
+        gettext("the host of the servers, as processor: all; %(host)s")
+        % {"host": controller_from_settings()["hosting"]},
     ]
     if host := urlsplit(settings.EMAIL_URL).hostname:
-        found.append(f"the mail server {host}: addresses of operators, links for their passwords")
+        found.append(
+            gettext("the mail server %(host)s: addresses of operators, links for their passwords")
+            % {"host": host}
+        )
     if host := urlsplit(settings.ALERT_WEBHOOK_URL).hostname:
-        found.append(f"the webhook at {host}: alerts, which name stores and no customers")
+        found.append(
+            gettext("the webhook at %(host)s: alerts, which name stores and no customers")
+            % {"host": host}
+        )
     return found
 
 
 def transfer_texts() -> list[str]:
     """Where personal data goes outside the European Economic Area, and on which ground."""
     return [
-        "Switzerland (Mitto): adequacy decision 2000/518/EC",
-        "the country of a telephone number, where its carrier delivers the message: of a number"
-        " outside the EEA without an adequacy decision, a transfer that the store must have a"
-        " ground for. Article 49(1)(b) is one for service messages that a contract needs, and"
-        " article 49(1)(a) for marketing if the consent names the country; both only now and then",
-        f"stated by who runs this installation: {_setting_or_not_set('THIRD_COUNTRY_TRANSFERS')}",
+        gettext("Switzerland (Mitto): adequacy decision 2000/518/EC"),
+        gettext(
+            "the country of a telephone number, where its carrier delivers the message: of a number"
+            " outside the EEA without an adequacy decision, a transfer that the store must have a"
+            " ground for. Article 49(1)(b) is one for service messages that a contract needs, and"
+            " article 49(1)(a) for marketing if the consent names the country; both only now and"
+            " then"
+        ),
+        gettext("stated by who runs this installation: %(transfers)s")
+        % {"transfers": _setting_or_not_set("THIRD_COUNTRY_TRANSFERS")},
     ]
 
 
 def _setting_or_not_set(name: str) -> str:
-    return getattr(settings, name) or NOT_SET.format(name)
+    return getattr(settings, name) or gettext("not stated: set %(setting)s") % {"setting": name}
 
 
 def retention_period_texts_by_setting() -> dict[str, str]:
@@ -113,11 +131,13 @@ def retention_period_texts_by_setting() -> dict[str, str]:
             )
             % {"count": format_count(settings.PII_INACTIVE_DAYS)}
             if settings.PII_INACTIVE_DAYS
-            else "off: contacts are kept until they opt out or are erased"
+            else gettext("off: contacts are kept until they opt out or are erased")
         ),
         "PII_RETENTION_ACTION": settings.PII_RETENTION_ACTION,
-        "IMPORT_FILE_RETENTION_HOURS": f"{settings.IMPORT_FILE_RETENTION_HOURS} h",
-        "EXPORT_FILE_RETENTION_HOURS": f"{settings.EXPORT_FILE_RETENTION_HOURS} h",
+        "IMPORT_FILE_RETENTION_HOURS": gettext("%(hours)s h")
+        % {"hours": settings.IMPORT_FILE_RETENTION_HOURS},
+        "EXPORT_FILE_RETENTION_HOURS": gettext("%(hours)s h")
+        % {"hours": settings.EXPORT_FILE_RETENTION_HOURS},
         "AUDIT_RETENTION_DAYS": ngettext(
             "%(count)s day", "%(count)s days", settings.AUDIT_RETENTION_DAYS
         )
@@ -131,14 +151,14 @@ def describe_declared_tables() -> list[dict[str, Any]]:
         {
             "table": apps.get_model(declaration.model)._meta.db_table,
             "columns": list(declaration.fields),
-            "purpose": declaration.purpose,
-            "period": declaration.period,
-            "legal_ground": declaration.legal_ground.value,
-            "categories": declaration.categories,
-            "subjects": declaration.subjects.value,
-            "source": declaration.source,
-            "found": declaration.found_by.how,
-            "erasure": declaration.on_erasure.value,
+            "purpose": str(declaration.purpose),
+            "period": str(declaration.period),
+            "legal_ground": str(declaration.legal_ground.label),
+            "categories": str(declaration.categories),
+            "subjects": str(declaration.subjects.label),
+            "source": str(declaration.source),
+            "found": str(declaration.found_by.how),
+            "erasure": str(declaration.on_erasure.label),
         }
         for declaration in registry.personal_data
     ]
@@ -148,38 +168,48 @@ def describe_places_outside_tables() -> list[dict[str, str]]:
     """Every place outside the tables, with what is declared of it."""
     return [
         {
-            "place": f"{place.kind}: {place.name}",
+            "place": f"{place.kind.label}: {place.name}",
             "pattern": _shown_pattern(place.kind, place.pattern),
-            "purpose": place.purpose,
-            "period": place.period,
-            "legal_ground": place.legal_ground.value,
-            "categories": place.categories,
-            "subjects": place.subjects.value,
-            "erasure": place.on_erasure,
+            "purpose": str(place.purpose),
+            "period": str(place.period),
+            "legal_ground": str(place.legal_ground.label),
+            "categories": str(place.categories),
+            "subjects": str(place.subjects.label),
+            "erasure": str(place.on_erasure),
         }
         for place in registry.personal_places
     ]
 
 
 def _shown_pattern(kind: PlaceKind, pattern: str) -> str:
-    return f"temporary folder/{pattern}" if kind == PlaceKind.FILE else pattern
+    return (
+        gettext("temporary folder/%(pattern)s") % {"pattern": pattern}
+        if kind == PlaceKind.FILE
+        else pattern
+    )
 
 
 def describe_kept_after_erasure() -> list[str]:
     """What is left of a customer after an erasure, why, and for how long."""
     kept = [
         f"{apps.get_model(one.model)._meta.db_table} ({', '.join(one.fields)}): {one.purpose};"
-        f" {one.legal_ground}; {one.period}"
+        f" {one.legal_ground.label}; {one.period}"
         for one in registry.personal_data
         if one.on_erasure == OnErasure.KEEP and one.subjects == Subjects.CUSTOMERS
     ]
     return [
         *kept,
-        "all rows of a contact under a legal hold, which is then restricted:"
-        f" {LegalGround.LEGAL_CLAIMS}; until an operator lifts the hold",
-        "the messages of a campaign without number and text, as figures behind the ledger",
-        "the audit entry of the erasure with the keyed hash of the number, by which the erasure is"
-        f" made again after a restore: {LegalGround.LEGAL_DUTY}; {FOR_AUDIT_DAYS}",
+        gettext(
+            "all rows of a contact under a legal hold, which is then restricted: %(legal_ground)s;"
+            " until an operator lifts the hold"
+        )
+        % {"legal_ground": LegalGround.LEGAL_CLAIMS.label},
+        gettext("the messages of a campaign without number and text, as figures behind the ledger"),
+        gettext(
+            "the audit entry of the erasure with the keyed hash of the number, by which the erasure"
+            " is made again after a restore: %(legal_ground)s; %(period)s"
+        )
+        % {"legal_ground": LegalGround.LEGAL_DUTY.label, "period": FOR_AUDIT_DAYS},
     ]
 
 
@@ -189,7 +219,7 @@ def describe_columns_without_personal_data() -> list[dict[str, Any]]:
         {
             "table": apps.get_model(one.model)._meta.db_table,
             "columns": list(one.fields),
-            "why": one.why,
+            "why": str(one.why),
         }
         for one in registry.no_personal_data
     ]
@@ -199,7 +229,10 @@ def describe_stores_as_controllers() -> list[str]:
     """The stores for which the data of customers is processed (article 30(2)(a))."""
     stores = User.objects.filter(is_staff=False).order_by("pk")
     return [
-        f"{store} ({store.email}){f', left on {store.left_at:%Y-%m-%d}' if store.left_at else ''}"
+        gettext("%(store)s (%(email)s), left on %(date)s")
+        % {"store": store, "email": store.email, "date": f"{store.left_at:%Y-%m-%d}"}
+        if store.left_at
+        else f"{store} ({store.email})"
         for store in stores.iterator()
     ]
 
@@ -209,12 +242,14 @@ def record_of_processing() -> dict[str, Any]:
     return {
         "controller": controller_from_settings(),
         "controllers_processed_for": describe_stores_as_controllers(),
-        "role": "controller for the accounts of store owners and operators; processor (article 28) "
-        "for the stores, each of which is the controller for its own customers",
+        "role": gettext(
+            "controller for the accounts of store owners and operators; processor (article 28) for"
+            " the stores, each of which is the controller for its own customers"
+        ),
         "recipients": recipient_texts(),
         "transfers": transfer_texts(),
-        "security_measures": list(SECURITY_MEASURES),
-        "rights": list(RIGHTS),
+        "security_measures": [str(measure) for measure in SECURITY_MEASURES],
+        "rights": [str(right) for right in RIGHTS],
         "periods": retention_period_texts_by_setting(),
         "tables": describe_declared_tables(),
         "places": describe_places_outside_tables(),

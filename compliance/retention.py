@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.common import audit
 from astronote.common.locks import advisory_lock
@@ -279,7 +280,8 @@ def run_retention_or_raise_if_running(
         if not acquired:
             raise RuntimeError("another retention run is under way: wait for it to end")
         RetentionRun.objects.filter(status=RetentionStatus.RUNNING).update(
-            status=RetentionStatus.FAILED, error="it was stopped; a later run does the rest"
+            status=RetentionStatus.FAILED,
+            error=gettext("it was stopped; a later run does the rest"),
         )
         now = database_now()
         cutoff = now - timedelta(days=settings.PII_RETENTION_DAYS)

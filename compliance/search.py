@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from django.apps import apps
 from django.db import connection
 from django.db.models import CharField, JSONField, Model, Q, TextField
+from django.utils.translation import gettext
 from redis.exceptions import RedisError
 
+from astronote.common.counts import format_count
 from astronote.common.sql import rows
 from astronote.operations import registry
 from astronote.operations.personal_data import (
@@ -38,7 +40,8 @@ class Trace:
     reason: str = ""
 
     def __str__(self) -> str:
-        rows_there = f"{self.where} ({self.count:,})" if self.count > 1 else self.where
+        count = format_count(self.count)
+        rows_there = f"{self.where} ({count})" if self.count > 1 else self.where
         return f"{rows_there}: {self.reason}" if self.reason else rows_there
 
 
@@ -62,14 +65,15 @@ def _iter_all_traces(person: Person) -> Iterator[Trace]:
     for where in exported_files.describe_exported_files_naming_person(person):
         yield Trace(where, 1)
     if sessions := elsewhere.session_keys_naming_person(person.traces):
-        yield Trace("sessions", len(sessions))
+        yield Trace(gettext("sessions"), len(sessions))
     for path in elsewhere.declared_temporary_files_naming_person(person.traces):
-        yield Trace(f"the file {path}", 1)
+        yield Trace(gettext("the file %(path)s") % {"path": path}, 1)
     try:
         for key in elsewhere.declared_redis_keys_naming_person(person.traces):
             yield Trace(f"Redis: {key}", 1)
     except RedisError as error:
-        yield Trace(f"Redis, which cannot be searched now ({type(error).__name__})", 1)
+        where = gettext("Redis, which cannot be searched now (%(error)s)")
+        yield Trace(where % {"error": type(error).__name__}, 1)
 
 
 def _trace_of_model_with_row_count(model: type[Model], person: Person) -> Iterator[Trace]:
@@ -82,9 +86,11 @@ def _trace_of_model_with_row_count(model: type[Model], person: Person) -> Iterat
     if count:
         is_account = searched.subjects == Subjects.ACCOUNTS and declared
         reason = (
-            "an account or its logins: no erasure of a customer reaches it" if is_account else ""
+            gettext("an account or its logins: no erasure of a customer reaches it")
+            if is_account
+            else ""
         )
-        yield Trace(f"table {model._meta.db_table}", count, reason)
+        yield Trace(gettext("table %(table)s") % {"table": model._meta.db_table}, count, reason)
 
 
 def _declaration_of_all_text_columns(
@@ -125,7 +131,7 @@ def _traces_with_counts_in_columns_without_model(person: Person) -> Iterator[Tra
         found = rows(query, [person.traces.sql_pattern])
         count = sum(person.traces.are_in(text) for (text,) in found)
         if count:
-            yield Trace(f"column {table}.{column}", count)
+            yield Trace(gettext("column %(column)s") % {"column": f"{table}.{column}"}, count)
 
 
 LIST_TEXT_COLUMNS = """
@@ -139,14 +145,16 @@ LIST_TEXT_COLUMNS = """
 def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
     """What is left for a reason."""
     for owner_id in sorted(person.kept_owner_ids):
-        yield Trace(f"all rows of store {owner_id}", 1, "its contact is under a legal hold")
+        where = gettext("all rows of store %(id)s") % {"id": owner_id}
+        yield Trace(where, 1, gettext("its contact is under a legal hold"))
     hashes = Suppression.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
     if count := hashes.filter(person.stores_asked_and_not_held_q("owner")).count():
-        yield Trace("suppressions", count, "the opt-out, as a keyed hash that gives no number away")
+        reason = gettext("the opt-out, as a keyed hash that gives no number away")
+        yield Trace(gettext("suppressions"), count, reason)
     held = MarketingHold.objects.filter(phone_hash__in=phone_hashes_with_each_key(person.phone))
     if count := held.filter(person.stores_asked_and_not_held_q("owner")).count():
-        reason = "replies to decide, as a keyed hash: until then no marketing is sent"
-        yield Trace("marketing holds", count, reason)
+        reason = gettext("replies to decide, as a keyed hash: until then no marketing is sent")
+        yield Trace(gettext("marketing holds"), count, reason)
     namesakes = Q(pk__in=[])
     for email in person.traces.emails:
         namesakes |= Q(email__iexact=email)
@@ -154,4 +162,5 @@ def _traces_kept_for_a_reason(person: Person) -> Iterator[Trace]:
         namesakes |= Q(first_name__iexact=first, last_name__iexact=last)
     others = Contact.objects.filter(namesakes, person.stores_asked_and_not_held_q("owner"))
     if count := others.exclude(phone=person.phone).count():
-        yield Trace("contacts", count, "other numbers with the same e-mail address or name")
+        reason = gettext("other numbers with the same e-mail address or name")
+        yield Trace(gettext("contacts"), count, reason)

@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.sql import database_now
 from compliance.held_rows import RecordReader
@@ -24,7 +26,7 @@ from contacts.models import ContactImport, ImportFileChunk, ImportStatus
 from contacts.phones import phone_region_of_store_or_default
 
 ERASED_ROW = "erased on request"
-UNREADABLE = (
+UNREADABLE = _(
     "the file could not be read when a person had to be erased from it, so it was deleted: upload "
     "it again without that person"
 )
@@ -105,7 +107,7 @@ def uploads_with_rows_of_person_or_unreadable(person: Person) -> Iterator[dict[s
                         headed = dict(zip(layout.headings, cells, strict=False))
                         found["rows"].append({"line": line, **headed})
         except ImportRefused as error:
-            found["problem"] = f"the file cannot be read: {error}"
+            found["problem"] = gettext("the file cannot be read: %(error)s") % {"error": error}
         if found["rows"] or "problem" in found:
             yield found
 
@@ -178,6 +180,8 @@ def describe_uploads_naming_person_or_unreadable(person: Person) -> Iterator[str
             if rewriting.is_person_named_in_file_or_refuse(
                 contact_import, editor, _matcher_of_persons_number(person)
             ):
-                yield f"the file of import {contact_import.pk}"
+                yield gettext("the file of import %(id)s") % {"id": contact_import.pk}
         except ImportRefused:
-            yield f"the file of import {contact_import.pk}, which cannot be read"
+            yield gettext("the file of import %(id)s, which cannot be read") % {
+                "id": contact_import.pk
+            }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from astronote.common.sql import database_now
 from astronote.common.store_clock import format_time_with_zone_name
@@ -168,23 +169,27 @@ def why_marketing_consent_does_not_count(
         is_recorded: whether an operator recorded the consent, with its proof.
     """
     if contact.phone is None:
-        return "The contact was anonymised."
+        return gettext("The contact was anonymised.")
     suppressions = list(
         _suppressions_of_phone_at_any_store_or_global(contact).filter(
             Q(owner=contact.owner_id) | Q(owner=None)
         )
     )
     if any(suppression.owner_id is None for suppression in suppressions):
-        return "The number is suppressed for all stores."
+        return gettext("The number is suppressed for all stores.")
     objected = any(suppression.reason == OBJECTION for suppression in suppressions)
     if objected and not is_recorded:
-        return "The person objected. Only a consent that an operator records with its proof counts."
+        return gettext(
+            "The person objected. Only a consent that an operator records with its proof counts."
+        )
     opted_out_at = [suppression.created_at for suppression in suppressions]
     if contact.unsubscribed_at:
         opted_out_at.append(contact.unsubscribed_at)
     if opted_out_at and agreed_at <= max(opted_out_at):
         zone = contact.owner.timezone
-        return f"The person opted out later: {format_time_with_zone_name(max(opted_out_at), zone)}."
+        return gettext("The person opted out later: %(time)s.") % {
+            "time": format_time_with_zone_name(max(opted_out_at), zone)
+        }
     return ""
 
 

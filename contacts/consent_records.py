@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -33,8 +35,8 @@ WITHDRAWN = {
 class ConsentChannel(models.TextChoices):
     """How a person told the store that it agrees; the source of the consent."""
 
-    PAPER = "paper", "on paper"
-    PHONE = "phone", "by phone"
+    PAPER = "paper", _("on paper")
+    PHONE = "phone", _("by phone")
 
 
 class ConsentRefused(ValueError):
@@ -79,11 +81,18 @@ def record_consent(
     Raises:
         ConsentRefused: if the proof is not complete, or the consent does not count.
     """
-    for name in ("place", "wording", "document"):
+    missing_texts = {
+        "place": gettext("The place is missing. Without it the consent is not proved."),
+        "wording": gettext("The wording is missing. Without it the consent is not proved."),
+        "document": gettext("The document is missing. Without it the consent is not proved."),
+    }
+    for name, missing_text in missing_texts.items():
         if not getattr(consent, name).strip():
-            raise ConsentRefused(f"The {name} is missing. Without it the consent is not proved.")
+            raise ConsentRefused(missing_text)
     if not EARLIEST_BELIEVED_TIME <= consent.given_at <= database_now():
-        raise ConsentRefused("The time cannot be true: give one between the year 2000 and now.")
+        raise ConsentRefused(
+            gettext("The time cannot be true: give one between the year 2000 and now.")
+        )
     evidence = Evidence(
         wording=consent.wording.strip(),
         version=consent.version.strip(),
@@ -110,7 +119,7 @@ def _reload_contact_and_explain_refused_consent(
     contact.refresh_from_db()
     if message_type == MessageType.MARKETING:
         return why_marketing_consent_does_not_count(contact, at, is_recorded=True)
-    return "Service messages are allowed already."
+    return gettext("Service messages are allowed already.")
 
 
 def record_opt_out_and_audit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from astronote.accounts.models import User
 from astronote.operations.registry import Registry
 from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class ContactAction:
     """
 
     name: str
-    label: str
-    list_label: str
+    label: str | StrPromise
+    list_label: str | StrPromise
     permission: str
     function: Callable[[Any, HttpRequest, QuerySet[Contact]], HttpResponse | None]
     style: str = ""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -60,19 +61,23 @@ def read_value(field: CustomField, text: str) -> Value | None:
         case CustomFieldType.DATE:
             return _read_date(text)
     if len(text) > MAX_TEXT:
-        raise UnusableCell(f"it has more than {MAX_TEXT} characters")
+        raise UnusableCell(
+            gettext("it has more than %(max_text)s characters") % {"max_text": MAX_TEXT}
+        )
     return text
 
 
 def _read_number(text: str) -> int | float:
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise UnusableCell(f"{text[:40]} is no number such as 12.5")
+        raise UnusableCell(gettext("%(text)s is no number such as 12.5") % {"text": text[:40]})
     decimals = match["decimals"]
     if decimals is None:
         return int(text)
     if len(decimals) == _AMBIGUOUS_DECIMALS:
-        raise UnusableCell(f"{text} may be a number with thousands or with decimals")
+        raise UnusableCell(
+            gettext("%(text)s may be a number with thousands or with decimals") % {"text": text}
+        )
     return float(text.replace(",", "."))
 
 
@@ -82,7 +87,9 @@ def _read_date(text: str) -> str:
             text[:10] if text[10:] in ("", "T00:00:00", " 00:00:00") else text
         ).isoformat()
     except ValueError:
-        raise UnusableCell(f"{text[:40]} is no date such as 2026-05-17") from None
+        raise UnusableCell(
+            gettext("%(text)s is no date such as 2026-05-17") % {"text": text[:40]}
+        ) from None
 
 
 class FillCounts(NamedTuple):
@@ -140,9 +147,9 @@ def _fill_chunk(store: User, chunk: Sequence[_NewValues], reject: Reject) -> Fil
     values_by_phone: dict[str, dict[str, Value]] = {}
     for new in chunk:
         if new.phone not in known:
-            reject(new.line, "no contact has the number")
+            reject(new.line, gettext("no contact has the number"))
         elif known[new.phone]:
-            reject(new.line, "the data of this number's contact may only be stored")
+            reject(new.line, gettext("the data of this number's contact may only be stored"))
         else:
             values_by_phone.setdefault(new.phone, {}).update(new.values)
     texts = [orjson.dumps(values).decode() for values in values_by_phone.values()]
@@ -184,10 +191,13 @@ class _ValuesFile:
             if name in headings
         ]
         if self.phone_at < 0 or not self.fields:
-            keys = ", ".join(field.key for field in fields_of_store(store)) or "none yet"
+            keys = ", ".join(field.key for field in fields_of_store(store)) or gettext("none yet")
             raise ImportRefused(
-                "the file needs a column number and columns under the keys of custom fields, of"
-                f" which the store has {keys}"
+                gettext(
+                    "the file needs a column number and columns under the keys of custom fields, of"
+                    " which the store has %(keys)s"
+                )
+                % {"keys": keys}
             )
         self.reader = FileReader(path, layout)
         sample = [
@@ -208,7 +218,10 @@ class _ValuesFile:
                 try:
                     value = read_value(field, unescape_formula(self._cell(cells, at)))
                 except UnusableCell as problem:
-                    reject(line, f"{field.key}: {problem}")
+                    reject(
+                        line,
+                        f"{field.key}: {problem}",
+                    )
                     continue
                 if value is not None:
                     values[field.key] = value

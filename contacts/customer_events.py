@@ -18,6 +18,7 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -110,35 +111,44 @@ def read_written_event_or_raise_unusable(
         UnusableCell: if it is no event, or can be read in two ways; says why.
     """
     phone = phones.parse_or_raise_unusable(written.number).phone
-    event_type = _read_choice_or_raise_unusable(written.type, CustomerEventType, "type of event")
+    event_type = _read_choice_or_raise_unusable(
+        written.type, CustomerEventType, gettext("%(text)s is no type of event: %(choices)s")
+    )
     default = CustomerEventStatus.SCHEDULED
     if event_type in ACTIVITY_TYPES:
         default = CustomerEventStatus.COMPLETED
     status = _read_choice_or_raise_unusable(
-        written.status or default, CustomerEventStatus, "status"
+        written.status or default,
+        CustomerEventStatus,
+        gettext("%(text)s is no status: %(choices)s"),
     )
     start, end = (
         _read_time_in_zone_or_raise_unusable(text.strip(), store.timezone) if text.strip() else None
         for text in (written.start, written.end)
     )
     if start is None and end is None:
-        raise UnusableCell("it has neither a start nor an end")
+        raise UnusableCell(gettext("it has neither a start nor an end"))
     if start and end and end < start:
-        raise UnusableCell("it ends before it starts")
+        raise UnusableCell(gettext("it ends before it starts"))
     reference, value = written.external_ref.strip(), written.value.strip()
     if len(reference) > MAX_REFERENCE:
-        raise UnusableCell(f"the reference is longer than {MAX_REFERENCE} characters")
+        raise UnusableCell(
+            gettext("the reference is longer than %(max_reference)s characters")
+            % {"max_reference": MAX_REFERENCE}
+        )
     if value and not _VALUE.fullmatch(value):
-        raise UnusableCell("the value is no amount such as 12.50")
+        raise UnusableCell(gettext("the value is no amount such as 12.50"))
     meta = {"value": value} if value else None
     return NewEvent(phone, event_type, status, start, end, reference, meta, line)
 
 
-def _read_choice_or_raise_unusable(text: str, choices: Any, kind: str) -> str:
+def _read_choice_or_raise_unusable(text: str, choices: Any, problem: str) -> str:
     folded = re.sub(r"[\s_-]+", "_", text.strip().lower())
     folded = OTHER_SPELLINGS.get(folded, folded)
     if folded not in choices.values:
-        raise UnusableCell(f"{text.strip()[:40]!r} is no {kind}: {', '.join(choices.values)}")
+        raise UnusableCell(
+            problem % {"text": repr(text.strip()[:40]), "choices": ", ".join(choices.values)}
+        )
     return folded
 
 
@@ -150,14 +160,19 @@ def _read_time_in_zone_or_raise_unusable(text: str, zone_name: str) -> datetime:
         else:
             time = datetime.fromisoformat(text)
     except ValueError:
-        raise UnusableCell(f"{text[:40]!r} is no time such as 2026-05-17 10:00") from None
+        raise UnusableCell(
+            gettext("%(text)s is no time such as 2026-05-17 10:00") % {"text": repr(text[:40])}
+        ) from None
     if time.tzinfo is None:
         try:
             time = local_to_aware_or_raise_if_skipped_or_twice(time, zone_name)
         except ValueError as problem:
             raise UnusableCell(str(problem)) from None
     if not EARLIEST_BELIEVED_TIME <= time <= timezone.now() + MAX_AHEAD:
-        raise UnusableCell(f"{text[:40]!r} is before 2000 or more than ten years ahead")
+        raise UnusableCell(
+            gettext("%(text)s is before 2000 or more than ten years ahead")
+            % {"text": repr(text[:40])}
+        )
     return time
 
 
@@ -200,7 +215,11 @@ def _lock_contacts_and_upsert_events_or_reject_unknown_or_restricted(
     for place, event in enumerate(chunk):
         contact_id, is_restricted = contacts.get(event.phone, (None, False))
         if contact_id is None or is_restricted:
-            reason = "its data may only be stored" if is_restricted else "no contact has the number"
+            reason = (
+                gettext("its data may only be stored")
+                if is_restricted
+                else gettext("no contact has the number")
+            )
             reject(event.line, reason)
             continue
         meta = orjson.dumps(event.meta).decode() if event.meta is not None else None
@@ -269,8 +288,11 @@ class EventFile:
         for needed in (("phone",), ("type",), ("start", "end")):
             if self.positions.keys().isdisjoint(needed):
                 raise ImportRefused(
-                    f"the file has no column {' or '.join(needed)}: its headings may be"
-                    f" {', '.join(COLUMNS)}"
+                    gettext("the file has no column %(columns)s: its headings may be %(headings)s")
+                    % {
+                        "columns": f" {gettext('or')} ".join(needed),
+                        "headings": ", ".join(COLUMNS),
+                    }
                 )
         self.reader = FileReader(path, layout)
         sample = [

@@ -12,6 +12,8 @@ from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, ExtractDay, ExtractMonth, Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedCharField
@@ -21,17 +23,17 @@ from contacts.phones import present_key_id
 class MessageType(models.TextChoices):
     """What a message is for; each kind has its own consent."""
 
-    MARKETING = "marketing"
-    SERVICE = "service"
+    MARKETING = "marketing", _("Marketing")
+    SERVICE = "service", _("Service")
 
 
 class Gender(models.TextChoices):
     """A contact's gender; unknown is NULL."""
 
-    MALE = "male"
-    FEMALE = "female"
-    OTHER = "other"
-    PREFER_NOT_TO_SAY = "prefer_not_to_say"
+    MALE = "male", _("Male")
+    FEMALE = "female", _("Female")
+    OTHER = "other", _("Other")
+    PREFER_NOT_TO_SAY = "prefer_not_to_say", _("Prefer Not To Say")
 
 
 class ConsentEventType(models.TextChoices):
@@ -41,12 +43,12 @@ class ConsentEventType(models.TextChoices):
     opt-out: the contact got another number or store.
     """
 
-    SUBSCRIBED = "subscribed"
-    UNSUBSCRIBED = "unsubscribed"
-    RESUBSCRIBED = "resubscribed"
-    SERVICE_ALLOWED = "service_allowed"
-    SERVICE_REVOKED = "service_revoked"
-    CONSENT_RESET = "consent_reset"
+    SUBSCRIBED = "subscribed", _("Subscribed")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+    RESUBSCRIBED = "resubscribed", _("Resubscribed")
+    SERVICE_ALLOWED = "service_allowed", _("Service Allowed")
+    SERVICE_REVOKED = "service_revoked", _("Service Revoked")
+    CONSENT_RESET = "consent_reset", _("Consent Reset")
 
 
 OPT_INS = (ConsentEventType.SUBSCRIBED, ConsentEventType.RESUBSCRIBED)
@@ -57,19 +59,19 @@ WITHDRAWALS = (ConsentEventType.UNSUBSCRIBED, ConsentEventType.SERVICE_REVOKED)
 class SmsConsentStatus(models.TextChoices):
     """The last change of consent to marketing; empty if there was none."""
 
-    OPTED_IN = "opted_in"
-    OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in", _("Opted In")
+    OPTED_OUT = "opted_out", _("Opted Out")
 
 
 class ImportStatus(models.TextChoices):
     """Where an import is. If a worker dies, `processing` stays and a restart continues it."""
 
-    UPLOADED = "uploaded", "uploaded: waiting for confirmation of the mapping"
-    PENDING = "pending", "pending: waiting for a worker"
-    PROCESSING = "processing", "processing: being read, or waiting to continue"
-    COMPLETED = "completed"
-    FAILED = "failed", "failed: the file cannot be used"
-    CANCELLED = "cancelled", "cancelled: contacts written before stay"
+    UPLOADED = "uploaded", _("uploaded: waiting for confirmation of the mapping")
+    PENDING = "pending", _("pending: waiting for a worker")
+    PROCESSING = "processing", _("processing: being read, or waiting to continue")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("failed: the file cannot be used")
+    CANCELLED = "cancelled", _("cancelled: contacts written before stay")
 
 
 OPEN_IMPORT_STATUSES = (ImportStatus.PENDING, ImportStatus.PROCESSING)
@@ -97,21 +99,21 @@ class DateOrder(models.TextChoices):
 class CustomerEventType(models.TextChoices):
     """What a customer event is."""
 
-    APPOINTMENT = "appointment"
-    MEMBERSHIP = "membership"
-    STAY = "stay"
-    PURCHASE = "purchase"
-    VISIT = "visit"
-    CUSTOM = "custom"
+    APPOINTMENT = "appointment", _("Appointment")
+    MEMBERSHIP = "membership", _("Membership")
+    STAY = "stay", _("Stay")
+    PURCHASE = "purchase", _("Purchase")
+    VISIT = "visit", _("Visit")
+    CUSTOM = "custom", _("Custom")
 
 
 class CustomerEventStatus(models.TextChoices):
     """What became of a customer event; spelled as in the Prisma schema."""
 
-    SCHEDULED = "scheduled"
-    COMPLETED = "completed"
-    CANCELED = "canceled", "cancelled"
-    NO_SHOW = "no_show", "no-show"
+    SCHEDULED = "scheduled", _("Scheduled")
+    COMPLETED = "completed", _("Completed")
+    CANCELED = "canceled", _("cancelled")
+    NO_SHOW = "no_show", _("no-show")
 
 
 # By these a contact is active: its last one tells since when it has not come.
@@ -135,77 +137,87 @@ class Contact(models.Model):
     """A customer of one store. `phone` is E.164, and NULL only after the contact was anonymised."""
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    phone = models.CharField("number", max_length=16, null=True)
-    email = models.EmailField(max_length=320, blank=True)
-    first_name = ComposedCharField(max_length=120, blank=True)
-    last_name = ComposedCharField(max_length=120, blank=True)
-    gender = models.CharField(max_length=20, choices=Gender.choices, null=True, blank=True)
-    birthday = models.DateField(null=True, blank=True)
+    phone = models.CharField(_("number"), max_length=16, null=True)
+    email = models.EmailField(_("email"), max_length=320, blank=True)
+    first_name = ComposedCharField(_("first name"), max_length=120, blank=True)
+    last_name = ComposedCharField(_("last name"), max_length=120, blank=True)
+    gender = models.CharField(
+        _("gender"), max_length=20, choices=Gender.choices, null=True, blank=True
+    )
+    birthday = models.DateField(_("birthday"), null=True, blank=True)
     is_subscribed = models.BooleanField(
-        "agrees to marketing",
+        _("agrees to marketing"),
         db_default=False,
-        help_text="Consent to marketing; false until the customer gives it.",
+        help_text=_("Consent to marketing; false until the customer gives it."),
     )
     service_allowed = models.BooleanField(
-        "allows service messages",
+        _("allows service messages"),
         db_default=True,
-        help_text="Service messages rest on the contract with the customer; they are allowed until "
-        "the customer objects.",
+        help_text=_(
+            "Service messages rest on the contract with the customer; they are allowed until "
+            "the customer objects."
+        ),
     )
-    unsubscribed_at = models.DateTimeField("opted out at", null=True, blank=True)
+    unsubscribed_at = models.DateTimeField(_("opted out at"), null=True, blank=True)
     # `gdpr_consent_*` and `consent_evidence` are the consent to marketing that was given last;
     # `sms_consent_*` is its last change, given or withdrawn.
-    gdpr_consent_at = models.DateTimeField("consent given at", null=True, blank=True)
+    gdpr_consent_at = models.DateTimeField(_("consent given at"), null=True, blank=True)
     gdpr_consent_source = models.CharField(
-        "consent given by", max_length=80, blank=True, db_default=""
+        _("consent given by"), max_length=80, blank=True, db_default=""
     )
     gdpr_consent_version = models.CharField(
-        "version of the wording", max_length=80, blank=True, db_default=""
+        _("version of the wording"), max_length=80, blank=True, db_default=""
     )
     sms_consent_status = models.CharField(
-        "last change of consent", max_length=40, blank=True, db_default=""
+        _("last change of consent"), max_length=40, blank=True, db_default=""
     )
-    sms_consent_at = models.DateTimeField("time of the last change", null=True, blank=True)
+    sms_consent_at = models.DateTimeField(_("time of the last change"), null=True, blank=True)
     sms_consent_source = models.CharField(
-        "source of the last change", max_length=80, blank=True, db_default=""
+        _("source of the last change"), max_length=80, blank=True, db_default=""
     )
-    consent_evidence = models.JSONField("proof of consent", null=True, blank=True)
-    anonymised_at = models.DateTimeField("anonymised at", null=True, blank=True)
+    consent_evidence = models.JSONField(_("proof of consent"), null=True, blank=True)
+    anonymised_at = models.DateTimeField(_("anonymised at"), null=True, blank=True)
     erase_on = models.DateField(
-        "to be erased on",
+        _("to be erased on"),
         null=True,
         blank=True,
-        help_text="Retention erases the contact on this day.",
+        help_text=_("Retention erases the contact on this day."),
     )
     legal_hold = models.BooleanField(
+        _("legal hold"),
         db_default=False,
-        help_text="Retention never erases the contact, for example during a legal dispute.",
+        help_text=_("Retention never erases the contact, for example during a legal dispute."),
     )
     restricted_at = models.DateTimeField(
-        "restricted since",
+        _("restricted since"),
         null=True,
         blank=True,
-        help_text="Since then the contact is only stored: no messages, no changes, no retention.",
+        help_text=_(
+            "Since then the contact is only stored: no messages, no changes, no retention."
+        ),
     )
     restricted_reason = models.CharField(
-        "reason of the restriction", max_length=200, blank=True, db_default=""
+        _("reason of the restriction"), max_length=200, blank=True, db_default=""
     )
     custom_values = models.JSONField(
-        "custom fields",
+        _("custom fields"),
         default=dict,
         db_default=Value({}, models.JSONField()),
         blank=True,
-        help_text="Values of the store's custom fields by their keys; a missing one is empty.",
+        help_text=_("Values of the store's custom fields by their keys; a missing one is empty."),
     )
     awaits_welcome = models.BooleanField(
-        db_default=False, help_text="New, and not yet checked for the welcome message."
+        _("awaits welcome"),
+        db_default=False,
+        help_text=_("New, and not yet checked for the welcome message."),
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("contact"), _("contacts")
         constraints = [
             models.UniqueConstraint(fields=["owner", "phone"], name="contact_phone_once_per_store"),
             models.CheckConstraint(
@@ -240,7 +252,7 @@ class Contact(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"contact {self.pk}"
+        return gettext("contact %(id)s") % {"id": self.pk}
 
     def save(self, *args: Any, actor: str = "", **options: Any) -> None:
         """Save the contact; with another number or store it starts without consent.
@@ -304,9 +316,9 @@ class Contact(models.Model):
 class CustomFieldType(models.TextChoices):
     """What the values of a custom field are; a date is kept as 2026-05-17."""
 
-    TEXT = "text"
-    NUMBER = "number"
-    DATE = "date"
+    TEXT = "text", _("Text")
+    NUMBER = "number", _("Number")
+    DATE = "date", _("Date")
 
 
 class CustomField(models.Model):
@@ -316,20 +328,22 @@ class CustomField(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
     key = models.CharField(
+        _("key"),
         max_length=40,
-        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", "Letters a to z, digits and _ only.")],
-        help_text="By which files and segments name it, such as city.",
+        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", _("Letters a to z, digits and _ only."))],
+        help_text=_("By which files and segments name it, such as city."),
     )
-    label = models.CharField(max_length=80, help_text="By which people know it.")
+    label = models.CharField(_("label"), max_length=80, help_text=_("By which people know it."))
     type = models.CharField(
-        max_length=8, choices=CustomFieldType.choices, default=CustomFieldType.TEXT
+        _("type"), max_length=8, choices=CustomFieldType.choices, default=CustomFieldType.TEXT
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("custom field"), _("custom fields")
         constraints = [
             choice_constraint("type", CustomFieldType, "customfield_type_known"),
             models.UniqueConstraint(fields=["owner", "key"], name="customfield_once_per_store"),
@@ -345,41 +359,57 @@ class ConsentEvent(models.Model):
     An event of an import names the import in `meta`, which holds the wording of the whole file.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    contact = models.ForeignKey(Contact, models.CASCADE)
-    type = models.CharField("change", max_length=20, choices=ConsentEventType.choices)
-    source = models.CharField(max_length=80)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
+    contact = models.ForeignKey(Contact, models.CASCADE, verbose_name=_("contact"))
+    type = models.CharField(_("change"), max_length=20, choices=ConsentEventType.choices)
+    source = models.CharField(_("source"), max_length=80)
     decided_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the person decided; the row is as old as our record."
+        _("decided at"),
+        null=True,
+        blank=True,
+        help_text=_("When the person decided; the row is as old as our record."),
     )
     actor = models.CharField(
-        "recorded by",
+        _("recorded by"),
         max_length=80,
         blank=True,
         db_default="",
-        help_text="Who recorded it: an account's id, or a program; empty if the person acted.",
+        help_text=_("Who recorded it: an account's id, or a program; empty if the person acted."),
     )
     wording = models.TextField(
-        blank=True, db_default="", help_text="What the person agreed to, word for word."
+        _("wording"),
+        blank=True,
+        db_default="",
+        help_text=_("What the person agreed to, word for word."),
     )
     version = models.CharField(
-        max_length=80, blank=True, db_default="", help_text="The wording's version."
+        _("version"),
+        max_length=80,
+        blank=True,
+        db_default="",
+        help_text=_("The wording's version."),
     )
-    meta = models.JSONField("further proof", null=True, blank=True, help_text="Further proof.")
-    created_at = models.DateTimeField("recorded at", db_default=Now(), editable=False)
+    meta = models.JSONField(
+        _("further proof"), null=True, blank=True, help_text=_("Further proof.")
+    )
+    created_at = models.DateTimeField(_("recorded at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("consent event"), _("consent events")
         constraints = [choice_constraint("type", ConsentEventType, "consentevent_type_known")]
 
     def __str__(self) -> str:
-        return f"{self.type} of contact {self.contact_id}"
+        return gettext("%(change)s of contact %(id)s") % {
+            "change": self.type,
+            "id": self.contact_id,
+        }
 
 
 class OptInPurpose(models.TextChoices):
     """What a person confirms by an opt-in request."""
 
-    DOUBLE_OPT_IN = "double_opt_in", "double opt-in: agrees, by a link or a reply"
-    OPT_IN_AGAIN = "opt_in_again", "opt-in again: enters a code on the opt-out page"
+    DOUBLE_OPT_IN = "double_opt_in", _("double opt-in: agrees, by a link or a reply")
+    OPT_IN_AGAIN = "opt_in_again", _("opt-in again: enters a code on the opt-out page")
 
 
 class OptInRequestQuerySet(models.QuerySet["OptInRequest"]):
@@ -409,34 +439,39 @@ class OptInRequest(models.Model):
     stored nowhere (`messaging/opt_in_secrets.py`).
     """
 
-    contact = models.ForeignKey(Contact, models.CASCADE)
-    purpose = models.CharField(max_length=20, choices=OptInPurpose.choices)
-    wording = models.TextField(help_text="What the person is asked, word for word.")
-    version = models.CharField(max_length=80, blank=True, db_default="")
+    contact = models.ForeignKey(Contact, models.CASCADE, verbose_name=_("contact"))
+    purpose = models.CharField(_("purpose"), max_length=20, choices=OptInPurpose.choices)
+    wording = models.TextField(
+        _("wording"), help_text=_("What the person is asked, word for word.")
+    )
+    version = models.CharField(_("version"), max_length=80, blank=True, db_default="")
     tracking_id = models.CharField(
-        "tracking ID",
+        _("tracking ID"),
         max_length=16,
         null=True,
         blank=True,
-        help_text="of its message; empty until it is written",
+        help_text=_("of its message; empty until it is written"),
     )
-    expires_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     attempts = models.SmallIntegerField(
-        "wrong codes", default=0, db_default=0, help_text="wrong codes"
+        _("wrong codes"), default=0, db_default=0, help_text=_("wrong codes")
     )
-    answered_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
     closed_at = models.DateTimeField(
-        null=True, blank=True, help_text="when it was given up, replaced or withdrawn"
+        _("closed at"),
+        null=True,
+        blank=True,
+        help_text=_("when it was given up, replaced or withdrawn"),
     )
     meta = models.JSONField(
-        "what led to it", null=True, blank=True, help_text="what led to it, such as an import"
+        _("what led to it"), null=True, blank=True, help_text=_("what led to it, such as an import")
     )
-    created_at = models.DateTimeField("asked at", db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("asked at"), db_default=Now(), editable=False)
 
     objects = OptInRequestQuerySet.as_manager()
 
     class Meta:
-        verbose_name, verbose_name_plural = "opt-in request", "opt-in requests"
+        verbose_name, verbose_name_plural = _("opt-in request"), _("opt-in requests")
         constraints = [
             choice_constraint("purpose", OptInPurpose, "optinrequest_purpose_known"),
             models.UniqueConstraint(
@@ -455,7 +490,7 @@ class OptInRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"opt-in request {self.pk}"
+        return gettext("opt-in request %(id)s") % {"id": self.pk}
 
 
 class Suppression(models.Model):
@@ -465,21 +500,22 @@ class Suppression(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, verbose_name=_("store")
     )
-    phone_hash = models.CharField("hash of the number", max_length=64)
+    phone_hash = models.CharField(_("hash of the number"), max_length=64)
     key_id = models.CharField(
-        "key of the hash",
+        _("key of the hash"),
         max_length=8,
         default=present_key_id,
         db_index=True,
         editable=False,
-        help_text="Which PHONE_HASH_KEY made the hash.",
+        help_text=_("Which PHONE_HASH_KEY made the hash."),
     )
-    reason = models.CharField(max_length=80)
-    created_at = models.DateTimeField("since", db_default=Now(), editable=False)
+    reason = models.CharField(_("reason"), max_length=80)
+    created_at = models.DateTimeField(_("since"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("suppression"), _("suppressions")
         constraints = [
             models.UniqueConstraint(
                 fields=["phone_hash", "owner"],
@@ -489,7 +525,7 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"suppression {self.pk}"
+        return gettext("suppression %(id)s") % {"id": self.pk}
 
 
 class MarketingHold(models.Model):
@@ -498,19 +534,23 @@ class MarketingHold(models.Model):
     Without an owner it holds for every store. `reply_id` is the reply's event.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
-    phone_hash = models.CharField(max_length=64)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, verbose_name=_("owner")
+    )
+    phone_hash = models.CharField(_("phone hash"), max_length=64)
     key_id = models.CharField(
+        _("key id"),
         max_length=8,
         default=present_key_id,
         db_index=True,
         editable=False,
-        help_text="Which PHONE_HASH_KEY made the hash.",
+        help_text=_("Which PHONE_HASH_KEY made the hash."),
     )
-    reply_id = models.BigIntegerField(db_index=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    reply_id = models.BigIntegerField(_("reply id"), db_index=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("marketing hold"), _("marketing holds")
         constraints = [
             models.UniqueConstraint(
                 fields=["phone_hash", "owner", "reply_id"],
@@ -520,21 +560,22 @@ class MarketingHold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"hold for reply {self.reply_id}"
+        return gettext("hold for reply %(id)s") % {"id": self.reply_id}
 
 
 class List(models.Model):
     """A named set of chosen contacts of a store; a filter of contacts is a segment."""
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    name = models.CharField(max_length=160)
-    description = models.CharField(max_length=400, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    name = models.CharField(_("name"), max_length=160)
+    description = models.CharField(_("description"), max_length=400, blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("list"), _("lists")
         constraints = [
             models.UniqueConstraint(fields=["owner", "name"], name="list_name_once_per_store")
         ]
@@ -546,17 +587,21 @@ class List(models.Model):
 class ListMembership(models.Model):
     """A contact on a list."""
 
-    list = models.ForeignKey(List, models.CASCADE, db_index=False)
-    contact = models.ForeignKey(Contact, models.CASCADE)
-    created_at = models.DateTimeField("since", db_default=Now(), editable=False)
+    list = models.ForeignKey(List, models.CASCADE, db_index=False, verbose_name=_("list"))
+    contact = models.ForeignKey(Contact, models.CASCADE, verbose_name=_("contact"))
+    created_at = models.DateTimeField(_("since"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("list membership"), _("list memberships")
         constraints = [
             models.UniqueConstraint(fields=["list", "contact"], name="listmembership_once")
         ]
 
     def __str__(self) -> str:
-        return f"contact {self.contact_id} on list {self.list_id}"
+        return gettext("contact %(contact)s on list %(list)s") % {
+            "contact": self.contact_id,
+            "list": self.list_id,
+        }
 
 
 class CustomerEvent(models.Model):
@@ -566,27 +611,33 @@ class CustomerEvent(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    contact = models.ForeignKey(Contact, models.CASCADE, db_index=False)
+    contact = models.ForeignKey(Contact, models.CASCADE, db_index=False, verbose_name=_("contact"))
     external_ref = models.CharField(
-        "reference",
+        _("reference"),
         max_length=120,
         blank=True,
         db_default="",
-        help_text="Its number in the store's own system; an event with the same one replaces it.",
+        help_text=_(
+            "Its number in the store's own system; an event with the same one replaces it."
+        ),
     )
-    event_type = models.CharField("type", max_length=20, choices=CustomerEventType.choices)
+    event_type = models.CharField(_("type"), max_length=20, choices=CustomerEventType.choices)
     status = models.CharField(
-        max_length=20, choices=CustomerEventStatus.choices, default=CustomerEventStatus.SCHEDULED
+        _("status"),
+        max_length=20,
+        choices=CustomerEventStatus.choices,
+        default=CustomerEventStatus.SCHEDULED,
     )
-    start_at = models.DateTimeField("start", null=True, blank=True)
-    end_at = models.DateTimeField("end", null=True, blank=True)
-    meta = models.JSONField("further data", null=True, blank=True)
-    created_at = models.DateTimeField("recorded at", db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    start_at = models.DateTimeField(_("start"), null=True, blank=True)
+    end_at = models.DateTimeField(_("end"), null=True, blank=True)
+    meta = models.JSONField(_("further data"), null=True, blank=True)
+    created_at = models.DateTimeField(_("recorded at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("customer event"), _("customer events")
         constraints = [
             choice_constraint("event_type", CustomerEventType, "customerevent_type_known"),
             choice_constraint("status", CustomerEventStatus, "customerevent_status_known"),
@@ -630,63 +681,84 @@ class ContactImport(models.Model):
     checkpoint: it is committed together with the rows that it counts.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    list = models.ForeignKey(List, models.SET_NULL, null=True, blank=True)
-    file_name = models.CharField("file", max_length=255)
-    file_size = models.BigIntegerField("size", help_text="bytes")
-    file_sha256 = models.CharField("SHA-256", max_length=64)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
+    list = models.ForeignKey(List, models.SET_NULL, null=True, blank=True, verbose_name=_("list"))
+    file_name = models.CharField(_("file"), max_length=255)
+    file_size = models.BigIntegerField(_("size"), help_text=_("bytes"))
+    file_sha256 = models.CharField(_("SHA-256"), max_length=64)
     status = models.CharField(
-        max_length=20, choices=ImportStatus.choices, default=ImportStatus.PENDING
+        _("status"), max_length=20, choices=ImportStatus.choices, default=ImportStatus.PENDING
     )
-    processed = models.IntegerField("rows read", default=0)
-    created = models.IntegerField(default=0)
-    updated = models.IntegerField(default=0)
-    unchanged = models.IntegerField(default=0)
-    duplicate = models.IntegerField(default=0)
-    rejected = models.IntegerField(default=0)
+    processed = models.IntegerField(_("rows read"), default=0)
+    created = models.IntegerField(_("created"), default=0)
+    updated = models.IntegerField(_("updated"), default=0)
+    unchanged = models.IntegerField(_("unchanged"), default=0)
+    duplicate = models.IntegerField(_("duplicate"), default=0)
+    rejected = models.IntegerField(_("rejected"), default=0)
     kept_incomplete = models.IntegerField(
-        default=0, help_text="Rows of which an unusable cell was left out; listed as rejected rows."
+        _("kept incomplete"),
+        default=0,
+        help_text=_("Rows of which an unusable cell was left out; listed as rejected rows."),
     )
     attempts = models.IntegerField(
-        default=0, help_text="How often a worker began to read since rows were last written."
+        _("attempts"),
+        default=0,
+        help_text=_("How often a worker began to read since rows were last written."),
     )
-    layout = models.JSONField(null=True, blank=True, help_text="how the file is read")
+    layout = models.JSONField(
+        _("layout"), null=True, blank=True, help_text=_("how the file is read")
+    )
     mapping = models.JSONField(
-        null=True, blank=True, help_text="positions of columns by contact field, preferred first"
+        _("mapping"),
+        null=True,
+        blank=True,
+        help_text=_("positions of columns by contact field, preferred first"),
     )
-    date_order = models.CharField(max_length=3, choices=DateOrder.choices, blank=True, default="")
+    date_order = models.CharField(
+        _("date order"), max_length=3, choices=DateOrder.choices, blank=True, default=""
+    )
     update_existing = models.BooleanField(
+        _("update existing"),
         default=True,
-        help_text="Update contacts that the store already has; otherwise leave them unchanged.",
+        help_text=_("Update contacts that the store already has; otherwise leave them unchanged."),
     )
     consent_source = models.CharField(
+        _("consent source"),
         max_length=80,
         blank=True,
         default="",
-        help_text="Where customers agreed to marketing. If empty, they are stored unsubscribed.",
+        help_text=_("Where customers agreed to marketing. If empty, they are stored unsubscribed."),
     )
-    consent_at = models.DateTimeField(null=True, blank=True, help_text="when they agreed")
+    consent_at = models.DateTimeField(
+        _("consent at"), null=True, blank=True, help_text=_("when they agreed")
+    )
     consent_wording = models.TextField(
+        _("consent wording"),
         max_length=2000,
         blank=True,
         default="",
-        help_text="What they agreed to, word for word.",
+        help_text=_("What they agreed to, word for word."),
     )
     consent_version = models.CharField(
-        max_length=80, blank=True, default="", help_text="The wording's version."
+        _("consent version"),
+        max_length=80,
+        blank=True,
+        default="",
+        help_text=_("The wording's version."),
     )
     welcome = models.BooleanField(
-        default=False, help_text="New contacts may receive the welcome message."
+        _("welcome"), default=False, help_text=_("New contacts may receive the welcome message.")
     )
     share_read = models.FloatField(
-        "share read", default=0, help_text="share of the file that was read, 0 to 1"
+        _("share read"), default=0, help_text=_("share of the file that was read, 0 to 1")
     )
-    error = models.CharField(max_length=500, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField("uploaded at", db_default=Now(), editable=False)
+    error = models.CharField(_("error"), max_length=500, blank=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("uploaded at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("contact import"), _("contact imports")
         constraints = [
             choice_constraint("status", ImportStatus, "contactimport_status_known"),
             models.CheckConstraint(
@@ -702,17 +774,20 @@ class ContactImport(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"import {self.pk} of {self.file_name}"
+        return gettext("import %(id)s of %(file)s") % {"id": self.pk, "file": self.file_name}
 
 
 class ImportFileChunk(models.Model):
     """A part of an uploaded file. Workers on other machines share only the database."""
 
-    contact_import = models.ForeignKey(ContactImport, models.CASCADE, db_index=False)
-    number = models.IntegerField()
-    data = models.BinaryField()
+    contact_import = models.ForeignKey(
+        ContactImport, models.CASCADE, db_index=False, verbose_name=_("contact import")
+    )
+    number = models.IntegerField(_("number"))
+    data = models.BinaryField(_("data"))
 
     class Meta:
+        verbose_name, verbose_name_plural = _("import file chunk"), _("import file chunks")
         constraints = [
             models.UniqueConstraint(
                 fields=["contact_import", "number"], name="importfilechunk_once"
@@ -720,7 +795,10 @@ class ImportFileChunk(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"chunk {self.number} of import {self.contact_import_id}"
+        return gettext("chunk %(number)s of import %(id)s") % {
+            "number": self.number,
+            "id": self.contact_import_id,
+        }
 
 
 class RejectedRow(models.Model):
@@ -730,18 +808,22 @@ class RejectedRow(models.Model):
     """
 
     contact_import = models.ForeignKey(
-        ContactImport, models.CASCADE, db_index=False, verbose_name="import"
+        ContactImport, models.CASCADE, db_index=False, verbose_name=_("import")
     )
-    line = models.IntegerField(help_text="line in the file, counted from 1")
-    column = models.CharField(max_length=200, blank=True)
-    value = models.CharField(max_length=200, blank=True)
-    reason = models.CharField(max_length=200)
-    row = models.JSONField()
+    line = models.IntegerField(_("line"), help_text=_("line in the file, counted from 1"))
+    column = models.CharField(_("column"), max_length=200, blank=True)
+    value = models.CharField(_("value"), max_length=200, blank=True)
+    reason = models.CharField(_("reason"), max_length=200)
+    row = models.JSONField(_("row"))
 
     class Meta:
+        verbose_name, verbose_name_plural = _("rejected row"), _("rejected rows")
         constraints = [
             models.UniqueConstraint(fields=["contact_import", "line"], name="rejectedrow_once")
         ]
 
     def __str__(self) -> str:
-        return f"line {self.line} of import {self.contact_import_id}"
+        return gettext("line %(line)s of import %(id)s") % {
+            "line": self.line,
+            "id": self.contact_import_id,
+        }

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.operations import registry
 from astronote.operations.personal_data import (
     AS_LONG_AS_ITS_ROW,
     BY_TEXT,
     FIGURES,
-    FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
     STATES_OF_WORK,
     UNTIL_CONTACT_RETENTION,
@@ -68,17 +69,19 @@ registry.upload_paths.register(
 )
 registry.first_steps.register(
     FirstStep(
-        "Import the store's customers",
-        "A CSV file or a workbook, as it is: nothing is written before you have seen a preview.",
+        _("Import the store's customers"),
+        _("A CSV file or a workbook, as it is: nothing is written before you have seen a preview."),
         Contact.objects.exists,
         lambda: reverse("admin:contacts_contactimport_add"),
         "contacts.add_contactimport",
         50,
     ),
     FirstStep(
-        "Have somebody who agreed to marketing",
-        "Only customers with a recorded consent get marketing: import them with a column that says"
-        " so, or say in the import's form where their consent comes from.",
+        _("Have somebody who agreed to marketing"),
+        _(
+            "Only customers with a recorded consent get marketing: import them with a column that"
+            " says so, or say in the import's form where their consent comes from."
+        ),
         Contact.objects.filter(is_subscribed=True).exists,
         lambda: reverse("admin:contacts_contactimport_add"),
         "contacts.add_contactimport",
@@ -95,9 +98,12 @@ registry.operator_models.register(
     )
 )
 
-BY_STORE = "the store: its imports and its forms; the person's own replies and clicks"
-BY_OPERATOR = "the store or an operator, who typed it"
-HASH_KEY = "which key the hash was made with"
+BY_STORE = _("the store: its imports and its forms; the person's own replies and clicks")
+BY_OPERATOR = _("the store or an operator, who typed it")
+HASH_KEY = _("which key the hash was made with")
+UNTIL_RETENTION_AND_ADDRESSES = _(
+    "until the contact's retention; addresses and browsers PII_RETENTION_DAYS"
+)
 registry.personal_data.register(
     PersonalData(
         "contacts.Contact",
@@ -115,9 +121,11 @@ registry.personal_data.register(
             "erase_on",
             "awaits_welcome",
         ),
-        "sending the messages that a customer agreed to, by name and on birthdays",
+        _("sending the messages that a customer agreed to, by name and on birthdays"),
         UNTIL_CONTACT_RETENTION,
-        categories="number, e-mail address, name, gender, birthday, and what a store keeps besides",
+        categories=_(
+            "number, e-mail address, name, gender, birthday, and what a store keeps besides"
+        ),
         legal_ground=LegalGround.CONSENT_OR_CUSTOMER_CONTRACT,
         source=BY_STORE,
         found_by=found_by_contact_id("pk"),
@@ -139,9 +147,9 @@ registry.personal_data.register(
             "restricted_at",
             "restricted_reason",
         ),
-        "heeding and proving consent, opt-outs and a restriction",
-        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
-        categories="state, time, source and evidence of consent; reason of a restriction",
+        _("heeding and proving consent, opt-outs and a restriction"),
+        UNTIL_RETENTION_AND_ADDRESSES,
+        categories=_("state, time, source and evidence of consent; reason of a restriction"),
         legal_ground=LegalGround.LEGAL_DUTY,
         source=BY_STORE,
         found_by=found_by_contact_id("pk"),
@@ -150,12 +158,14 @@ registry.personal_data.register(
     PersonalData(
         "contacts.Contact",
         ("legal_hold",),
-        "keeping all that a store holds of a contact although it is due or asked to be erased; an"
-        " erasure then restricts the contact",
-        "until an operator lifts the hold; who set it, and when, is in the admin's history",
-        categories="whether there is a legal hold",
+        _(
+            "keeping all that a store holds of a contact although it is due or asked to be erased;"
+            " an erasure then restricts the contact"
+        ),
+        _("until an operator lifts the hold; who set it, and when, is in the admin's history"),
+        categories=_("whether there is a legal hold"),
         legal_ground=LegalGround.LEGAL_CLAIMS,
-        source="an operator, on behalf of the store",
+        source=_("an operator, on behalf of the store"),
         found_by=found_by_contact_id("pk"),
         on_erasure=OnErasure.DELETE,
     ),
@@ -172,9 +182,9 @@ registry.personal_data.register(
             "meta",
             "created_at",
         ),
-        "proof of each change of consent",
-        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
-        categories="kind, time, source, wording and evidence of a change of consent",
+        _("proof of each change of consent"),
+        UNTIL_RETENTION_AND_ADDRESSES,
+        categories=_("kind, time, source, wording and evidence of a change of consent"),
         legal_ground=LegalGround.LEGAL_DUTY,
         source=BY_STORE,
         found_by=found_by_contact_id("contact"),
@@ -193,9 +203,9 @@ registry.personal_data.register(
             "meta",
             "created_at",
         ),
-        "asking for consent, and proof of what was asked and answered",
-        f"{UNTIL_CONTACT_RETENTION}; addresses and browsers {FOR_RETENTION_DAYS}",
-        categories="wording, times and reason of a question, and whether it was answered",
+        _("asking for consent, and proof of what was asked and answered"),
+        UNTIL_RETENTION_AND_ADDRESSES,
+        categories=_("wording, times and reason of a question, and whether it was answered"),
         legal_ground=LegalGround.LEGAL_DUTY,
         source=BY_STORE,
         found_by=found_by_contact_id("contact"),
@@ -205,11 +215,11 @@ registry.personal_data.register(
     PersonalData(
         "contacts.ListMembership",
         ("contact", "created_at"),
-        "choosing whom a campaign goes to",
+        _("choosing whom a campaign goes to"),
         UNTIL_CONTACT_RETENTION,
-        categories="which lists a customer is on",
+        categories=_("which lists a customer is on"),
         legal_ground=LegalGround.CONSENT_OR_CUSTOMER_CONTRACT,
-        source="the store",
+        source=_("the store"),
         found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
         store="list__owner",
@@ -228,43 +238,43 @@ registry.personal_data.register(
             "created_at",
             "updated_at",
         ),
-        "reminding customers of appointments and stays, and writing to them after purchases",
+        _("reminding customers of appointments and stays, and writing to them after purchases"),
         UNTIL_CONTACT_RETENTION,
-        categories="kind, time, state and reference of an appointment, stay, purchase or visit",
+        categories=_("kind, time, state and reference of an appointment, stay, purchase or visit"),
         legal_ground=LegalGround.CUSTOMER_CONTRACT,
-        source="the store's own system",
+        source=_("the store's own system"),
         found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
     ),
     PersonalData(
         "contacts.Suppression",
         ("phone_hash", "created_at"),
-        "respecting opt-outs and objections of contacts that were erased",
-        "without limit",
-        categories="keyed hash of the number, and time of the opt-out",
+        _("respecting opt-outs and objections of contacts that were erased"),
+        _("without limit"),
+        categories=_("keyed hash of the number, and time of the opt-out"),
         legal_ground=LegalGround.LEGAL_DUTY,
-        source="the person's opt-out or objection; lists that the store brought",
-        found_by=FoundBy("by the keyed hash of the number", _phone_hash_of_person_q),
+        source=_("the person's opt-out or objection; lists that the store brought"),
+        found_by=FoundBy(_("by the keyed hash of the number"), _phone_hash_of_person_q),
         on_erasure=OnErasure.KEEP,
     ),
     PersonalData(
         "contacts.Suppression",
         ("reason",),
-        "proof of opt-outs and objections of contacts that were erased",
-        "without limit",
-        categories="source of the opt-out; the name of a list, which may name a person",
+        _("proof of opt-outs and objections of contacts that were erased"),
+        _("without limit"),
+        categories=_("source of the opt-out; the name of a list, which may name a person"),
         legal_ground=LegalGround.LEGAL_DUTY,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
-        kept_after_store="proof of opt-outs, with the keyed hash",
+        kept_after_store=_("proof of opt-outs, with the keyed hash"),
     ),
     PersonalData(
         "contacts.List",
         ("name", "description"),
-        "naming lists of contacts",
+        _("naming lists of contacts"),
         AS_LONG_AS_ITS_ROW,
-        categories="free text, which may name a person",
+        categories=_("free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
@@ -273,9 +283,9 @@ registry.personal_data.register(
     PersonalData(
         "contacts.CustomField",
         ("label",),
-        "naming custom fields of contacts",
+        _("naming custom fields of contacts"),
         AS_LONG_AS_ITS_ROW,
-        categories="free text, which may name a person",
+        categories=_("free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
@@ -292,46 +302,46 @@ registry.personal_data.register(
             "consent_version",
             "error",
         ),
-        "reading an uploaded customer list, and reading the next one alike",
-        f"{FOR_AUDIT_DAYS}; source and wording of consent: as proof of it, without limit",
-        categories="file name, headings, notes; they may name a person",
+        _("reading an uploaded customer list, and reading the next one alike"),
+        _("AUDIT_RETENTION_DAYS; source and wording of consent: as proof of it, without limit"),
+        categories=_("file name, headings, notes; they may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the uploaded file",
+        source=_("the uploaded file"),
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
     ),
     PersonalData(
         "contacts.MarketingHold",
         ("phone_hash", "reply_id", "created_at"),
-        "holding marketing back while a person decides whether a reply is an opt-out",
-        "until the decision",
-        categories="keyed hash of the number, and time of the reply",
+        _("holding marketing back while a person decides whether a reply is an opt-out"),
+        _("until the decision"),
+        categories=_("keyed hash of the number, and time of the reply"),
         legal_ground=LegalGround.LEGAL_DUTY,
-        source="the person's reply",
-        found_by=FoundBy("by the keyed hash of the number", _phone_hash_of_person_q),
+        source=_("the person's reply"),
+        found_by=FoundBy(_("by the keyed hash of the number"), _phone_hash_of_person_q),
         on_erasure=OnErasure.KEEP,
     ),
     PersonalData(
         "contacts.ImportFileChunk",
         ("data",),
-        "reading an uploaded customer list",
+        _("reading an uploaded customer list"),
         "IMPORT_FILE_RETENTION_HOURS",
-        categories="all that the store's list says of its customers",
+        categories=_("all that the store's list says of its customers"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the uploaded file",
-        found_by=FoundBy("by reading the file as the import does"),
+        source=_("the uploaded file"),
+        found_by=FoundBy(_("by reading the file as the import does")),
         on_erasure=OnErasure.MASK,
         store="contact_import__owner",
     ),
     PersonalData(
         "contacts.RejectedRow",
         ("line", "column", "value", "reason", "row"),
-        "rejected rows, for the store to correct",
+        _("rejected rows, for the store to correct"),
         FOR_RETENTION_DAYS,
-        categories="all that a row of the store's list says of a customer",
+        categories=_("all that a row of the store's list says of a customer"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the uploaded file",
-        found_by=FoundBy("by number, e-mail address or full name in its cells", is_record=True),
+        source=_("the uploaded file"),
+        found_by=FoundBy(_("by number, e-mail address or full name in its cells"), is_record=True),
         on_erasure=OnErasure.DELETE,
         store="contact_import__owner",
     ),
@@ -342,13 +352,13 @@ registry.no_personal_data.register(
     NoPersonalData(
         "contacts.OptInRequest",
         ("purpose", "tracking_id"),
-        "which kind of request it is, and a random code; deleted with the contact",
+        _("which kind of request it is, and a random code; deleted with the contact"),
     ),
     NoPersonalData(
-        "contacts.CustomField", ("key", "type", "created_at"), "what a store calls its fields"
+        "contacts.CustomField", ("key", "type", "created_at"), _("what a store calls its fields")
     ),
     NoPersonalData("contacts.List", ("created_at", "updated_at"), STATES_OF_WORK),
-    NoPersonalData("contacts.ImportFileChunk", ("number",), "the place of a piece in its file"),
+    NoPersonalData("contacts.ImportFileChunk", ("number",), _("the place of a piece in its file")),
     NoPersonalData(
         "contacts.ContactImport",
         (
@@ -363,7 +373,7 @@ registry.no_personal_data.register(
             "update_existing",
             "welcome",
         ),
-        "settings, states and times of an import",
+        _("settings, states and times of an import"),
     ),
     NoPersonalData(
         "contacts.ContactImport",
@@ -390,7 +400,7 @@ def _find_newest_contacts_for_search(text: str) -> list[Found]:
     return [
         Found(
             f"{contact.first_name} {contact.last_name} {contact.phone or ''}".strip(),
-            f"customer of {contact.owner}",
+            gettext("customer of %(store)s") % {"store": contact.owner},
             reverse("admin:contacts_contact_change", args=[contact.pk]),
         )
         for contact in found[:CONTACTS_FOUND]
@@ -401,20 +411,26 @@ registry.search_sources.register(
     SearchSource("contacts", "person", "contacts.view_contact", _find_newest_contacts_for_search)
 )
 registry.sidebar_links.register(
-    SidebarLink.to_admin_changelist("", "Contacts", "person", "contacts.contact", 20),
-    SidebarLink.to_admin_changelist("", "Imports", "upload_file", "contacts.contactimport", 30),
+    SidebarLink.to_admin_changelist("", _("Contacts"), "person", "contacts.contact", 20),
+    SidebarLink.to_admin_changelist("", _("Imports"), "upload_file", "contacts.contactimport", 30),
     SidebarLink.to_admin_changelist(
-        "Privacy and proof", "Consent events", "how_to_reg", "contacts.consentevent", 300
+        _("Privacy and proof"), _("Consent events"), "how_to_reg", "contacts.consentevent", 300
     ),
     SidebarLink.to_admin_changelist(
-        "Privacy and proof", "Opt-in requests", "mark_email_read", "contacts.optinrequest", 305
+        _("Privacy and proof"),
+        _("Opt-in requests"),
+        "mark_email_read",
+        "contacts.optinrequest",
+        305,
     ),
     SidebarLink.to_admin_changelist(
-        "Privacy and proof", "Suppressions", "block", "contacts.suppression", 310
+        _("Privacy and proof"), _("Suppressions"), "block", "contacts.suppression", 310
     ),
     SidebarLink.to_admin_changelist(
-        "More", "Customer events", "event", "contacts.customerevent", 405
+        _("More"), _("Customer events"), "event", "contacts.customerevent", 405
     ),
-    SidebarLink.to_admin_changelist("More", "Custom fields", "label", "contacts.customfield", 408),
-    SidebarLink.to_admin_changelist("More", "Lists", "list", "contacts.list", 410),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Custom fields"), "label", "contacts.customfield", 408
+    ),
+    SidebarLink.to_admin_changelist(_("More"), _("Lists"), "list", "contacts.list", 410),
 )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from astronote.accounts.models import SubscriptionStatus, User
 
@@ -22,13 +23,22 @@ def own_or_default_sender_or_raise_sending_blocked(store: User) -> str:
         SendingBlocked: if the store may not send, or has no sender ID.
     """
     if store.left_at:
-        raise SendingBlocked(f"the store left on {store.left_at:%Y-%m-%d}")
+        raise SendingBlocked(
+            gettext("the store left on %(left_at)s") % {"left_at": f"{store.left_at:%Y-%m-%d}"}
+        )
     if store.billing_hold:
-        reason = store.billing_hold_reason or "no reason given"
-        raise SendingBlocked(f"the store is on billing hold: {reason}")
+        reason = store.billing_hold_reason or gettext("no reason given")
+        raise SendingBlocked(
+            gettext("the store is on billing hold: %(reason)s") % {"reason": reason}
+        )
     if store.subscription_status != SubscriptionStatus.ACTIVE:
-        raise SendingBlocked(f"the store's subscription is {store.subscription_status}")
+        raise SendingBlocked(
+            gettext("the store's subscription is %(subscription_status)s")
+            % {"subscription_status": store.subscription_status}
+        )
     sender = store.sender_name or settings.MITTO_SENDER
     if not sender:
-        raise SendingBlocked("the store has no sender ID: set its sender name, or MITTO_SENDER")
+        raise SendingBlocked(
+            gettext("the store has no sender ID: set its sender name, or MITTO_SENDER")
+        )
     return sender

@@ -15,6 +15,8 @@ from django import forms
 from django.contrib.auth import user_login_failed
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -54,8 +56,9 @@ class ThrottledLogin(AuthenticationForm):
     code = forms.CharField(
         required=False,
         max_length=40,
-        help_text="Of your authenticator app, or a recovery code, if you set one up.",
+        help_text=_("Of your authenticator app, or a recovery code, if you set one up."),
         widget=UnfoldAdminTextInputWidget({"autocomplete": "one-time-code"}),
+        label=_("Code"),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -70,7 +73,7 @@ class ThrottledLogin(AuthenticationForm):
         address = address_or_ipv6_network_of_visitor(self.request) if self.request else ""
         with advisory_lock(f"login {name} {address}") as acquired:
             if not acquired:
-                raise ValidationError("Another login is under way. Try again.", "parallel")
+                raise ValidationError(gettext("Another login is under way. Try again."), "parallel")
             try:
                 cleaned: dict[str, Any] = super().clean()
                 self._verify_code_if_second_factor_is_set_up_or_raise_invalid()
@@ -78,7 +81,7 @@ class ThrottledLogin(AuthenticationForm):
             except ValidationError:
                 if getattr(self.request, "axes_locked_out", False):
                     raise ValidationError(
-                        "Too many failed logins. Try again in 15 minutes.", "throttled"
+                        gettext("Too many failed logins. Try again in 15 minutes."), "throttled"
                     ) from None
                 raise
 
@@ -98,9 +101,11 @@ class ThrottledLogin(AuthenticationForm):
             self.takes_security_key = security_keys.list_keys(account).exists()
             if self.takes_security_key:
                 security_keys.remember_shown_password_in_session(self.request, account)
-            instead = ", or use your security key" if self.takes_security_key else ""
             raise ValidationError(
-                f"Enter also the code of your authenticator app{instead}.", "code"
+                gettext("Enter also the code of your authenticator app, or use your security key.")
+                if self.takes_security_key
+                else gettext("Enter also the code of your authenticator app."),
+                "code",
             )
         try:
             device = second_factor.verify_code_or_refuse(account, code)

@@ -13,6 +13,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.db.models.functions import Coalesce, Lower, Now, NullIf
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from phonenumbers import SUPPORTED_REGIONS
 
 from astronote.accounts.sessions import Session
@@ -27,24 +29,24 @@ StoreId = NewType("StoreId", int)
 class BusinessProfile(models.TextChoices):
     """What kind of business a store is."""
 
-    RETAIL = "retail"
-    GYM = "gym"
-    APPOINTMENTS = "appointments"
-    HOTEL = "hotel"
-    OTHER = "other"
+    RETAIL = "retail", _("Retail")
+    GYM = "gym", _("Gym")
+    APPOINTMENTS = "appointments", _("Appointments")
+    HOTEL = "hotel", _("Hotel")
+    OTHER = "other", _("Other")
 
 
 class SubscriptionStatus(models.TextChoices):
     """Only an `active` store may send."""
 
-    ACTIVE = "active"
-    TRIALING = "trialing"
-    PAST_DUE = "past_due"
-    UNPAID = "unpaid"
-    INCOMPLETE = "incomplete"
-    PAUSED = "paused"
-    INACTIVE = "inactive"
-    CANCELLED = "cancelled"
+    ACTIVE = "active", _("Active")
+    TRIALING = "trialing", _("Trialing")
+    PAST_DUE = "past_due", _("Past Due")
+    UNPAID = "unpaid", _("Unpaid")
+    INCOMPLETE = "incomplete", _("Incomplete")
+    PAUSED = "paused", _("Paused")
+    INACTIVE = "inactive", _("Inactive")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 @cache
@@ -56,13 +58,19 @@ def _timezone_names() -> frozenset[str]:
 def validate_timezone(value: str) -> None:
     """Accept IANA time zones."""
     if value not in _timezone_names():
-        raise ValidationError(f"{value!r} is not an IANA time zone such as Europe/Athens")
+        raise ValidationError(
+            gettext("%(value)s is not an IANA time zone such as Europe/Athens")
+            % {"value": repr(value)}
+        )
 
 
 def validate_region(value: str) -> None:
     """Accept two-letter countries that have phone numbers."""
     if value not in SUPPORTED_REGIONS:
-        raise ValidationError(f"{value!r} is not a two-letter country code such as GR")
+        raise ValidationError(
+            gettext("%(value)s is not a two-letter country code such as GR")
+            % {"value": repr(value)}
+        )
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -114,124 +122,152 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 # rules.md#sender
 SENDER_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9 ]{1,9}[A-Za-z0-9]|\+[0-9]{7,15})\Z"
-SENDER_DESCRIPTION = "3 to 11 letters, digits and inner spaces, or a number with + and country code"
 
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A store owner, or an operator (`is_staff`), who signs in with an e-mail address."""
 
-    email = models.EmailField("e-mail address", unique=True)
+    email = models.EmailField(_("e-mail address"), unique=True)
     sender_name = models.CharField(
-        "sender ID",
+        _("sender ID"),
         max_length=16,
         blank=True,
-        validators=[RegexValidator(SENDER_PATTERN, f"Use {SENDER_DESCRIPTION}.")],
-        help_text=f"Sender ID on the customers' phones: {SENDER_DESCRIPTION}; only a number can be "
-        "answered.",
+        validators=[
+            RegexValidator(
+                SENDER_PATTERN,
+                _(
+                    "Use 3 to 11 letters, digits and inner spaces, or a number with + and country"
+                    " code."
+                ),
+            )
+        ],
+        help_text=_(
+            "Sender ID on the customers' phones: 3 to 11 letters, digits and inner spaces, or a"
+            " number with + and country code; only a number can be answered."
+        ),
     )
-    company = ComposedCharField("name", max_length=160, blank=True)
+    company = ComposedCharField(_("name"), max_length=160, blank=True)
     timezone = models.CharField(
-        "time zone", max_length=50, default="UTC", validators=[validate_timezone]
+        _("time zone"), max_length=50, default="UTC", validators=[validate_timezone]
     )
     retention_days = models.PositiveSmallIntegerField(
-        "days until personal data is removed",
+        _("days until personal data is removed"),
         null=True,
         blank=True,
-        help_text="After an opt-out, if shorter than PII_RETENTION_DAYS.",
+        help_text=_("After an opt-out, if shorter than PII_RETENTION_DAYS."),
     )
     phone_region = models.CharField(
-        "country",
+        _("country"),
         max_length=2,
         blank=True,
         validators=[validate_region],
-        help_text="Country of phone numbers written without a country code; empty: the default.",
+        help_text=_("Country of phone numbers written without a country code; empty: the default."),
     )
     language = models.CharField(
+        _("language"),
         max_length=2,
         blank=True,
         choices=Language.choices,
-        help_text="Of the opt-out line and customers' pages; empty: that of the country.",
+        help_text=_("Of the opt-out line and customers' pages; empty: that of the country."),
     )
     opt_out_line = ComposedCharField(
-        "opt-out line",
+        _("opt-out line"),
         max_length=160,
         blank=True,
-        help_text="Ends marketing texts instead of the line in the store's language; holds"
-        " {{unsubscribe_link}}, or a word such as STOP if the sender ID is a number.",
+        help_text=_(
+            "Ends marketing texts instead of the line in the store's language; holds"
+            " {{unsubscribe_link}}, or a word such as STOP if the sender ID is a number."
+        ),
     )
     privacy_notice_url = models.URLField(
-        "privacy notice",
+        _("privacy notice"),
         max_length=500,
         blank=True,
         validators=[URLValidator(["http", "https"])],
-        help_text="Address of the store's own, linked on the page behind the opt-out link.",
+        help_text=_("Address of the store's own, linked on the page behind the opt-out link."),
     )
     double_opt_in = models.BooleanField(
-        "double opt-in",
+        _("double opt-in"),
         default=False,
-        help_text="Imported consent counts only after the customer has confirmed it by SMS.",
+        help_text=_("Imported consent counts only after the customer has confirmed it by SMS."),
     )
     opt_in_wording = ComposedCharField(
-        "opt-in wording",
+        _("opt-in wording"),
         max_length=300,
         blank=True,
-        help_text="What the SMS asks, in the customers' language; empty: a standard question. "
-        "{{confirm_link}} is where the customer agrees; without it, it is added at the end.",
+        help_text=_(
+            "What the SMS asks, in the customers' language; empty: a standard question. "
+            "{{confirm_link}} is where the customer agrees; without it, it is added at the end."
+        ),
     )
     opt_in_version = models.CharField(
-        "version of the opt-in wording",
+        _("version of the opt-in wording"),
         max_length=80,
         blank=True,
-        help_text="A name for this version of the wording.",
+        help_text=_("A name for this version of the wording."),
     )
     confirms_opt_outs = models.BooleanField(
-        "confirms opt-outs",
+        _("confirms opt-outs"),
         default=False,
-        help_text="Answer an opt-out by SMS with one message; it costs credits.",
+        help_text=_("Answer an opt-out by SMS with one message; it costs credits."),
     )
     sends_to_any_number = models.BooleanField(
+        _("sends to any number"),
         default=False,
-        help_text="Also message numbers that are no mobiles, such as landlines; they cost credits"
-        " though few can receive SMS.",
+        help_text=_(
+            "Also message numbers that are no mobiles, such as landlines; they cost credits"
+            " though few can receive SMS."
+        ),
     )
     writes_greek_in_capitals = models.BooleanField(
-        "writes Greek in capitals",
+        _("writes Greek in capitals"),
         default=False,
-        help_text="Offer Greek texts in the capitals of the GSM alphabet and write names in them: a"
-        " part then holds 160 characters instead of 70.",
+        help_text=_(
+            "Offer Greek texts in the capitals of the GSM alphabet and write names in them: a"
+            " part then holds 160 characters instead of 70."
+        ),
     )
     weekly_exports = models.BooleanField(
+        _("weekly exports"),
         default=False,
         db_default=False,
-        help_text="Each Monday, files of its contacts, messages, visits and ledger are made.",
+        help_text=_("Each Monday, files of its contacts, messages, visits and ledger are made."),
     )
     business_profile = models.CharField(
-        max_length=20, choices=BusinessProfile.choices, default=BusinessProfile.RETAIL
+        _("business profile"),
+        max_length=20,
+        choices=BusinessProfile.choices,
+        default=BusinessProfile.RETAIL,
     )
     subscription_status = models.CharField(
-        max_length=20, choices=SubscriptionStatus.choices, default=SubscriptionStatus.ACTIVE
+        _("subscription status"),
+        max_length=20,
+        choices=SubscriptionStatus.choices,
+        default=SubscriptionStatus.ACTIVE,
     )
     service_max_recipients = models.PositiveIntegerField(
-        "recipients of a service campaign",
+        _("recipients of a service campaign"),
         default=500,
-        help_text="One to more than so many needs a second person's confirmation.",
+        help_text=_("One to more than so many needs a second person's confirmation."),
     )
-    billing_hold = models.BooleanField(default=False, help_text="Blocks all sending.")
-    billing_hold_reason = models.CharField(max_length=255, blank=True)
-    billing_hold_at = models.DateTimeField(null=True, blank=True)
-    is_staff = models.BooleanField(default=False, help_text="May use the admin.")
-    is_active = models.BooleanField(default=True)
+    billing_hold = models.BooleanField(
+        _("billing hold"), default=False, help_text=_("Blocks all sending.")
+    )
+    billing_hold_reason = models.CharField(_("billing hold reason"), max_length=255, blank=True)
+    billing_hold_at = models.DateTimeField(_("billing hold at"), null=True, blank=True)
+    is_staff = models.BooleanField(_("is staff"), default=False, help_text=_("May use the admin."))
+    is_active = models.BooleanField(_("is active"), default=True)
     gets_alerts = models.BooleanField(
-        "gets alerts by e-mail",
+        _("gets alerts by e-mail"),
         default=False,
         editable=False,
-        help_text="An operator switches it on the page of the own account.",
+        help_text=_("An operator switches it on the page of the own account."),
     )
     # rules.md#off-boarding
-    left_at = models.DateTimeField("left", null=True, blank=True, editable=False)
-    erase_on = models.DateField("data erased from", null=True, blank=True, editable=False)
-    erased_at = models.DateTimeField("data erased", null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    left_at = models.DateTimeField(_("left"), null=True, blank=True, editable=False)
+    erase_on = models.DateField(_("data erased from"), null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(_("data erased"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     # Set by django-otp on the account of a request: what confirmed the login, or None.
     otp_device: Any
@@ -240,7 +276,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
 
     class Meta:
-        verbose_name = "store"
+        verbose_name, verbose_name_plural = _("store"), _("stores")
         permissions = [
             ("change_service_limit", "Can change how many a service campaign reaches unconfirmed"),
             ("off_board_user", "Can off-board a store and export all of its data"),
@@ -298,3 +334,4 @@ class Operator(User):
 
     class Meta:
         proxy = True
+        verbose_name, verbose_name_plural = _("operator"), _("operators")

@@ -7,6 +7,7 @@ from typing import cast
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.accounts import roles, sessions
 from astronote.accounts.models import Operator, User
@@ -47,7 +48,7 @@ def change_role_or_raise_if_own_or_superuser(
     """
     _require_not_own_account(account, by)
     if account.is_superuser:
-        raise ValidationError("A superuser has every permission, whatever its role.")
+        raise ValidationError(gettext("A superuser has every permission, whatever its role."))
     before = highest_role_or_superuser_or_empty(account)
     if before != role:
         account.groups.set([roles.create_or_update_role_group(role)])
@@ -102,4 +103,4 @@ def may_change_operator_of_no_higher_rank(manager: User | AnonymousUser, account
 
 def _require_not_own_account(account: User, by: User | AnonymousUser | str) -> None:
     if isinstance(by, User) and by.pk == account.pk:
-        raise ValidationError("Nobody changes the access of their own account.")
+        raise ValidationError(gettext("Nobody changes the access of their own account."))

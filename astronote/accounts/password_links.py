@@ -17,6 +17,8 @@ from django.core.mail import EmailMessage
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from astronote.accounts.models import Operator, User
@@ -47,10 +49,13 @@ def audit_and_mail_password_link_in_background(
     """Send the account a link by e-mail."""
     audit.write_entry("password link mailed", account, by=by)
     message = EmailMessage(
-        "Your password for Astronote",
-        "With this link you set the password of your account. It holds for 24 hours, and once."
-        f"\n\n{_build_password_link_with_token(account)}"
-        "\n\nIf you did not ask for it, do nothing.\n",
+        gettext("Your password for Astronote"),
+        gettext(
+            "With this link you set the password of your account. It holds for 24 hours, and once."
+            "\n\n%(link)s"
+            "\n\nIf you did not ask for it, do nothing.\n"
+        )
+        % {"link": _build_password_link_with_token(account)},
         to=[account.email],
     )
     _mails.submit(_send_mail_or_log_warning, message)
@@ -75,7 +80,7 @@ class ForgottenPasswordForm(forms.Form):
     """Sends a link to the active operator with the address, if there is one; does not say so."""
 
     email = forms.EmailField(
-        label="E-mail address",
+        label=_("E-mail address"),
         max_length=254,
         widget=UnfoldAdminTextInputWidget({"type": "email", "autocomplete": "email"}),
     )

@@ -5,12 +5,20 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from astronote.operations import registry
 
 VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
 SERVICE_OPERATOR = "service_operator"
 ROLES = (VIEWER, OPERATOR, SERVICE_OPERATOR, ADMINISTRATOR)
+ROLE_LABELS = {
+    VIEWER: _("viewer"),
+    OPERATOR: _("operator"),
+    SERVICE_OPERATOR: _("service operator"),
+    ADMINISTRATOR: _("administrator"),
+    "superuser": _("superuser"),
+}
 
 
 def permissions_of_role_or_viewer(role: str) -> QuerySet[Permission]:
@@ -36,6 +44,6 @@ def permissions_of_role_or_viewer(role: str) -> QuerySet[Permission]:
 
 def create_or_update_role_group(role: str) -> Group:
     """The group of a role, created or updated to have exactly the role's permissions."""
-    group, _ = Group.objects.get_or_create(name=role)
+    group, _created = Group.objects.get_or_create(name=role)
     group.permissions.set(permissions_of_role_or_viewer(role))
     return group

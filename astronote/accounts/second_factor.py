@@ -22,6 +22,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
@@ -63,8 +64,10 @@ def verify_code_or_refuse(account: User, code: str) -> TOTPDevice | StaticDevice
         if device is not None and allowed and device.verify_token(token):
             return device
     if device is not None and not allowed:
-        raise SecondFactorRefused("Too many wrong codes. Wait some seconds and try again.")
-    raise SecondFactorRefused("The code is wrong, or was used before. Enter the present one.")
+        raise SecondFactorRefused(gettext("Too many wrong codes. Wait some seconds and try again."))
+    raise SecondFactorRefused(
+        gettext("The code is wrong, or was used before. Enter the present one.")
+    )
 
 
 def new_hex_key_of_app() -> str:
@@ -94,7 +97,9 @@ def replace_app_and_recovery_codes_or_refuse_code(account: User, key: str, code:
         TOTPDevice.objects.filter(user=account).delete()
         device = TOTPDevice.objects.create(user=account, key=key, name="authenticator app")
         if not device.verify_token(code):
-            raise SecondFactorRefused("The code is not this key's. Check the clock of your phone.")
+            raise SecondFactorRefused(
+                gettext("The code is not this key's. Check the clock of your phone.")
+            )
         audit.write_entry("second factor set up", account, by=account)
         return replace_recovery_codes_and_audit(account)
 

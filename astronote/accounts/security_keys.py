@@ -14,6 +14,7 @@ from django.contrib.auth import login, user_login_failed
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext
 from django_otp_webauthn import views as webauthn
 from django_otp_webauthn.exceptions import MalformedRequest, NotVerified, OTPWebAuthnApiError
 from django_otp_webauthn.models import WebAuthnCredential
@@ -123,7 +124,7 @@ class _RefusesAccountWithoutAuthenticatorApp(_AnswersUnreadableBodyAsMalformed):
     def check_can_register(self) -> None:
         """Refuse an account without an app."""
         if not second_factor.has_confirmed_authenticator_app(cast("User", self.request.user)):
-            raise NotVerified("Set up an authenticator app first.")
+            raise NotVerified(gettext("Set up an authenticator app first."))
 
 
 class BeginAdding(_RefusesAccountWithoutAuthenticatorApp, webauthn.BeginCredentialRegistrationView):

@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from django.views.generic import FormView
 from django_otp import login as mark_session_as_verified
@@ -19,7 +21,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from astronote.accounts import operators, second_factor, security_keys, sessions
+from astronote.accounts import operators, roles, second_factor, security_keys, sessions
 from astronote.accounts.models import User
 from astronote.accounts.password_links import ForgottenPasswordForm, can_mail
 from astronote.accounts.second_factor import SecondFactorRefused
@@ -32,7 +34,9 @@ class CodeForm(forms.Form):
     """A code of an authenticator app."""
 
     code = forms.CharField(
-        max_length=40, widget=UnfoldAdminTextInputWidget({"autocomplete": "one-time-code"})
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "one-time-code"}),
+        label=_("Code"),
     )
 
 
@@ -54,9 +58,9 @@ def account_page(request: HttpRequest) -> HttpResponse:
     return _render_account_page(
         request,
         "account.html",
-        title="Your account",
+        title=gettext("Your account"),
         account=account,
-        role=operators.highest_role_or_superuser_or_empty(account),
+        role=roles.ROLE_LABELS.get(operators.highest_role_or_superuser_or_empty(account), ""),
         sessions=sessions.list_usable_sessions(account, request.session.session_key),
         has_second_factor=second_factor.has_confirmed_authenticator_app(account),
         needs_second_factor=second_factor.is_required_as_account_manages_operators(account),
@@ -74,7 +78,12 @@ def toggle_own_alert_mails_and_audit(request: HttpRequest) -> HttpResponse:
     account.save(update_fields=["gets_alerts"])
     state = "on" if account.gets_alerts else "off"
     audit.write_entry(f"alerts switched {state}", account, by=account)
-    messages.success(request, f"Alerts by e-mail are {state}.")
+    messages.success(
+        request,
+        gettext("Alerts by e-mail are on.")
+        if account.gets_alerts
+        else gettext("Alerts by e-mail are off."),
+    )
     return redirect("account")
 
 
@@ -82,7 +91,7 @@ def toggle_own_alert_mails_and_audit(request: HttpRequest) -> HttpResponse:
 def remove_own_security_key_and_audit(request: HttpRequest, key_id: int) -> HttpResponse:
     """Remove one of one's own security keys."""
     if security_keys.remove_key_and_audit_if_found(_logged_in_account(request), key_id):
-        messages.success(request, "The security key was removed.")
+        messages.success(request, gettext("The security key was removed."))
     return redirect("account")
 
 
@@ -97,7 +106,9 @@ def end_one_or_all_other_own_sessions(request: HttpRequest) -> HttpResponse:
     else:
         count = sessions.end_sessions(account, except_key=request.session.session_key)
         audit.write_entry("sessions ended", account, by=account, count=count)
-    messages.success(request, f"{count} ended")
+    messages.success(
+        request, ngettext("%(count)s ended", "%(count)s ended", count) % {"count": count}
+    )
     return redirect("account")
 
 
@@ -120,12 +131,12 @@ def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpRes
             sessions.end_sessions(account, except_key=request.session.session_key)
             mark_session_as_verified(request, TOTPDevice.objects.get(user=account))
             return _render_account_page(
-                request, "codes.html", title="Your recovery codes", codes=codes
+                request, "codes.html", title=gettext("Your recovery codes"), codes=codes
             )
     return _render_account_page(
         request,
         "second_factor.html",
-        title="Set up a second factor",
+        title=gettext("Set up a second factor"),
         form=form,
         key=second_factor.base32_of_hex_key(key),
         qr_code=second_factor.qr_code_data_uri_of_key(account, key),
@@ -147,16 +158,16 @@ def remove_second_factor_or_renew_recovery_codes(request: HttpRequest) -> HttpRe
         else:
             if "remove" in request.POST:
                 second_factor.remove_all_factors_and_audit(account, by=account)
-                messages.success(request, "Logging in asks for the password alone now.")
+                messages.success(request, gettext("Logging in asks for the password alone now."))
                 return redirect("account")
             codes = second_factor.replace_recovery_codes_and_audit(account)
             return _render_account_page(
-                request, "codes.html", title="Your recovery codes", codes=codes
+                request, "codes.html", title=gettext("Your recovery codes"), codes=codes
             )
     return _render_account_page(
         request,
         "change_second_factor.html",
-        title="Change the second factor",
+        title=gettext("Change the second factor"),
         form=form,
         is_required=second_factor.is_required_as_account_manages_operators(account),
     )
@@ -195,7 +206,7 @@ class SetPasswordOfActiveOperatorByLinkView(PasswordResetConfirmView):
     form_class = NewPasswordForm
     template_name = "astronote/account/set_password.html"
     success_url = reverse_lazy("admin:login")
-    title = "Set your password"
+    title = _("Set your password")
 
     def get_user(self, uidb64: str) -> User | None:
         """The operator that the link names; a link of one who was disabled holds no more."""
@@ -206,7 +217,7 @@ class SetPasswordOfActiveOperatorByLinkView(PasswordResetConfirmView):
         """Set it, write the audit entry and end the account's sessions."""
         response = super().form_valid(form)
         audit.write_entry("password set by link", form.user, by=form.user)
-        messages.success(self.request, "Your password is set. Log in with it.")
+        messages.success(self.request, gettext("Your password is set. Log in with it."))
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -226,11 +237,13 @@ class ForgottenPasswordView(FormView):  # type: ignore[type-arg]  # no generic a
         form.mail_link_to_active_operator_once_per_ten_minutes()
         messages.success(
             self.request,
-            "If an operator has this address, a link is on its way. It holds for 24 hours.",
+            gettext(
+                "If an operator has this address, a link is on its way. It holds for 24 hours."
+            ),
         )
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """With what the theme's pages need."""
         context = admin.site.each_context(self.request) | super().get_context_data(**kwargs)
-        return context | {"title": "Forgotten password"}
+        return context | {"title": gettext("Forgotten password")}

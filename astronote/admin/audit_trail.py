@@ -15,6 +15,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
 from astronote.accounts.models import Operator
@@ -26,12 +28,12 @@ from astronote.common.audit import AuditEntry
 class WhoFilter(admin.SimpleListFilter):
     """What one operator did, or what programs did."""
 
-    title = "who"
+    title = _("who")
     parameter_name = "who"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         operators = Operator.objects.order_by("email").values_list("pk", "email")
-        return [("programs", "programs"), *((str(pk), email) for pk, email in operators)]
+        return [("programs", gettext("programs")), *((str(pk), email) for pk, email in operators)]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry]
@@ -60,7 +62,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_filter = [WhoFilter, "action"]
     list_select_related = ["owner", "actor"]
     search_fields = ["subject"]
-    search_help_text = "What it was done to, by its kind and number, such as: campaign 12."
+    search_help_text = _("What it was done to, by its kind and number, such as: campaign 12.")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AuditChangeList
@@ -72,11 +74,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         subject = search_term.strip()
         return queryset.filter(subject=subject) if subject else queryset, False
 
-    @admin.display(description="who")
+    @admin.display(description=_("who"))
     def who(self, entry: AuditEntry) -> str:
         return entry.actor.email if entry.actor else entry.actor_name
 
-    @admin.display(description="what")
+    @admin.display(description=_("what"))
     def what(self, entry: AuditEntry) -> str | SafeString:
         label, row = entry.subject_in_words, entry.subject_row
         if row is None:
@@ -89,7 +91,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return label
         return format_html('<a class="underline" href="{}">{}</a>', address, label)
 
-    @admin.display(description="details")
+    @admin.display(description=_("details"))
     def in_words(self, entry: AuditEntry) -> str:
         return _write_details(entry.details)
 
@@ -104,5 +106,5 @@ def _write_details(details: Any) -> str:
     if isinstance(details, list):
         return ", ".join(_write_details(value) for value in details)
     if isinstance(details, bool) or details is None:
-        return {True: "yes", False: "no", None: "none"}[details]
+        return {True: gettext("yes"), False: gettext("no"), None: gettext("none")}[details]
     return intcomma(details) if isinstance(details, int) else str(details)

@@ -8,6 +8,7 @@ from axes.models import AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.second_factor import MANAGES_OPERATORS
 from astronote.common.admin_lists import ReadOnlyAdmin
@@ -41,6 +42,6 @@ class FailedLoginAdmin(LoginAdminForOperatorManagers):
         "refused_while_locked_out",
     ]
 
-    @admin.display(description="refused unread", boolean=True)
+    @admin.display(description=_("refused unread"), boolean=True)
     def refused_while_locked_out(self, failure: Any) -> bool:
         return bool(failure.locked_out)

@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.admin import StaticDevice
 from django_otp.plugins.otp_totp.admin import TOTPDevice
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
@@ -29,8 +31,9 @@ class OperatorForm(ModelForm):  # type: ignore[type-arg]  # no generic at run ti
     """An operator's address and role; the password is set by a link."""
 
     role = forms.ChoiceField(
-        choices=[(role, role.replace("_", " ")) for role in roles.ROLES],
+        choices=[(role, roles.ROLE_LABELS[role]) for role in roles.ROLES],
         widget=UnfoldAdminSelectWidget,
+        label=_("Role"),
     )
 
     class Meta:
@@ -62,9 +65,10 @@ class OperatorAdmin(LargeTableAdmin):
         accounts: QuerySet[Operator] = super().get_queryset(request)
         return accounts.prefetch_related("groups")
 
-    @admin.display(description="role")
+    @admin.display(description=_("role"))
     def role(self, operator: Operator) -> str:
-        return operators.highest_role_or_superuser_or_empty(operator).replace("_", " ") or "none"
+        role = operators.highest_role_or_superuser_or_empty(operator)
+        return str(roles.ROLE_LABELS[role]) if role else gettext("none")
 
     def get_fields(self, request: HttpRequest, obj: Operator | None = None) -> list[str]:
         """Nobody changes their own role, and no role limits a superuser."""
@@ -172,7 +176,7 @@ class OperatorAdmin(LargeTableAdmin):
         except ValidationError as error:
             messages.error(request, "; ".join(error.messages))
         else:
-            messages.success(request, f"{operator.email}: done")
+            messages.success(request, gettext("%(email)s: done") % {"email": operator.email})
         return redirect("admin:astronote_operator_change", pk)
 
     def _mail_link_or_show_if_no_mail_set_up(
@@ -180,11 +184,13 @@ class OperatorAdmin(LargeTableAdmin):
     ) -> HttpResponse:
         if password_links.can_mail():
             password_links.audit_and_mail_password_link_in_background(operator, by=request.user)
-            messages.success(request, f"A link is on its way to {operator.email}.")
+            messages.success(
+                request, gettext("A link is on its way to %(email)s.") % {"email": operator.email}
+            )
             return redirect("admin:astronote_operator_change", operator.pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": "A link to set the password",
+            "title": gettext("A link to set the password"),
             "account": operator,
             "link": password_links.make_password_link_and_audit(operator, by=request.user),
         }

@@ -13,6 +13,8 @@ from django.forms import ChoiceField, ModelForm
 from django.forms import Field as FormField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -35,7 +37,7 @@ def _time_zone_or_region_choices_of_field(field_name: str) -> list[tuple[str, st
             (region, f"{region}, +{country_code_for_region(region)}")
             for region in sorted(SUPPORTED_REGIONS)
         ]
-        return [("", "the default"), *codes]
+        return [("", gettext("the default")), *codes]
     return []
 
 
@@ -48,7 +50,7 @@ class NewStoreForm(ModelForm):  # type: ignore[type-arg]  # no generic at run ti
         assert isinstance(zone, ChoiceField)
         zone.required = False
         zone.choices = [
-            ("", "that of the country"),
+            ("", gettext("that of the country")),
             *_time_zone_or_region_choices_of_field("timezone"),
         ]
         self.initial["timezone"] = ""
@@ -64,13 +66,17 @@ class NewStoreForm(ModelForm):  # type: ignore[type-arg]  # no generic at run ti
             country = data.get("phone_region") or settings.DEFAULT_PHONE_REGION
             data["timezone"] = only_zone_of_country(country)
             if not data["timezone"]:
-                self.add_error("timezone", f"{country} has several time zones: choose one.")
+                self.add_error(
+                    "timezone",
+                    gettext("%(country)s has several time zones: choose one.")
+                    % {"country": country},
+                )
         return data
 
 
 @admin.register(User)
 class StoreAdmin(LargeTableAdmin):
-    empty_hint = "A store holds customers and credits, and sends under its own sender ID."
+    empty_hint = _("A store holds customers and credits, and sends under its own sender ID.")
     list_display = ["email", "company", "sender_name", "subscription_status", "billing_hold"]
     list_filter = ["subscription_status", "billing_hold"]
     search_fields = ["email", "company"]
@@ -78,7 +84,7 @@ class StoreAdmin(LargeTableAdmin):
     fieldsets = [
         (None, {"fields": ["email"]}),
         (
-            "Store",
+            _("Store"),
             {
                 "fields": [
                     "company",
@@ -92,7 +98,7 @@ class StoreAdmin(LargeTableAdmin):
             },
         ),
         (
-            "Customers' texts",
+            _("Customers' texts"),
             {
                 "fields": [
                     "language",
@@ -103,16 +109,16 @@ class StoreAdmin(LargeTableAdmin):
                 ]
             },
         ),
-        ("Service messages", {"fields": ["service_max_recipients"]}),
+        (_("Service messages"), {"fields": ["service_max_recipients"]}),
         (
-            "Consent",
+            _("Consent"),
             {"fields": ["double_opt_in", "opt_in_wording", "opt_in_version", "confirms_opt_outs"]},
         ),
-        ("Billing", {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
+        (_("Billing"), {"fields": ["subscription_status", "billing_hold", "billing_hold_reason"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["email"]}),
-        ("Store", {"fields": ["company", "sender_name", "timezone", "phone_region"]}),
+        (_("Store"), {"fields": ["company", "sender_name", "timezone", "phone_region"]}),
     ]
     change_form_outer_before_template = "astronote/store.html"
 
@@ -195,7 +201,7 @@ class StoreAdmin(LargeTableAdmin):
         if "_addanother" in request.POST:
             page: HttpResponse = super().response_add(request, obj, post_url_continue)
             return page
-        messages.success(request, f"{obj}: added")
+        messages.success(request, gettext("%(store)s: added") % {"store": obj})
         return redirect("admin:astronote_user_change", obj.pk)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -18,6 +18,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
@@ -25,6 +27,9 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import rows
 from astronote.common.store_time import format_store_time_or_dash
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 MAX_COUNTED = 10_000
 STORE_PARAMETER = "owner__id__exact"
@@ -128,8 +133,14 @@ class KeysetChangeList(ChangeList):
             return f"{intcomma(self.result_count)} {names}"
         is_whole_table = not (self.query or self.get_filters_params())
         if is_whole_table and (estimate := _estimated_row_count(self.model)) > MAX_COUNTED:
-            return f"about {intcomma(_round_to_two_digits(estimate))} {names}"
-        return f"more than {intcomma(MAX_COUNTED - 1)} {names}"
+            return gettext("about %(count)s %(names)s") % {
+                "count": intcomma(_round_to_two_digits(estimate)),
+                "names": names,
+            }
+        return gettext("more than %(count)s %(names)s") % {
+            "count": intcomma(MAX_COUNTED - 1),
+            "names": names,
+        }
 
 
 def _estimated_row_count(model: type[models.Model]) -> int:
@@ -159,7 +170,7 @@ class LargeTableAdmin(ModelAdmin):
     list_keys: tuple[str, ...] = ("-pk", "pk")
     list_before_template = "astronote/store_of_list.html"
     column_labels: dict[str, str] = {}
-    empty_hint = "They come by themselves as the system works."
+    empty_hint: str | StrPromise = _("They come by themselves as the system works.")
 
     @cached_property
     def has_store_as_owner(self) -> bool:
@@ -238,8 +249,12 @@ class LargeTableAdmin(ModelAdmin):
                 if len(named) == 1:
                     params[STORE_PARAMETER] = str(named[0].pk)
                 else:
-                    found = "Several stores begin" if named else "No store begins"
-                    self.message_user(request, f"{found} with “{name}”.", "warning")
+                    found = (
+                        gettext("Several stores begin with “%(name)s”.")
+                        if named
+                        else gettext("No store begins with “%(name)s”.")
+                    )
+                    self.message_user(request, found % {"name": name}, "warning")
             return redirect(f"{request.path}?{params.urlencode()}")
         if not params and (remembered := request.session.get(SESSION_STORE)):
             return redirect(f"{request.path}?{STORE_PARAMETER}={remembered}")

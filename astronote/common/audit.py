@@ -10,6 +10,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -20,13 +22,22 @@ if TYPE_CHECKING:
 class AuditEntry(models.Model):
     """Something an operator or the watchdog did; append-only, without personal data."""
 
-    at = models.DateTimeField(db_default=Now(), editable=False)
+    at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("actor"),
     )
-    actor_name = models.CharField("who", max_length=80, help_text="an account's id, or a program")
-    action = models.CharField("did", max_length=60)
-    subject = models.CharField("what", max_length=60, blank=True, help_text="such as: campaign 12")
+    actor_name = models.CharField(
+        _("who"), max_length=80, help_text=_("an account's id, or a program")
+    )
+    action = models.CharField(_("did"), max_length=60)
+    subject = models.CharField(
+        _("what"), max_length=60, blank=True, help_text=_("such as: campaign 12")
+    )
     # Deleting a store leaves its audit trail, with its id.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -35,12 +46,12 @@ class AuditEntry(models.Model):
         related_name="+",
         db_index=False,
         db_constraint=False,
-        verbose_name="store",
+        verbose_name=_("store"),
     )
-    details = models.JSONField(default=dict)
+    details = models.JSONField(_("details"), default=dict)
 
     class Meta:
-        verbose_name_plural = "audit entries"
+        verbose_name, verbose_name_plural = _("audit entry"), _("audit entries")
         indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
 
     # The row that it was done to, once `find_subject_rows` has looked for it.
@@ -53,7 +64,9 @@ class AuditEntry(models.Model):
     def subject_in_words(self) -> str:
         """The row by its present name, such as `campaign Spring sale`; its id if it is deleted."""
         if self.subject_row is None:
-            return f"{self.subject} (deleted)" if self.subject else ""
+            return (
+                gettext("%(subject)s (deleted)") % {"subject": self.subject} if self.subject else ""
+            )
         kind, name = self.subject.rpartition(" ")[0], str(self.subject_row)
         # Such as `batch 7`, which is all the name that a batch has.
         return self.subject if name == self.subject else f"{kind} {name}"
@@ -61,7 +74,7 @@ class AuditEntry(models.Model):
 
 def subject_kind_of_model(model: type[models.Model]) -> str:
     """What the audit trail calls the rows of a model, such as `campaign`."""
-    return str(model._meta.verbose_name)
+    return model._meta.verbose_name_raw  # stored, so it is English in every language
 
 
 def subject_in_trail(row: models.Model) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 class Language(models.TextChoices):
     """A language of opt-out lines and of customers' pages; each is written from left to right."""
 
-    ENGLISH = "en", "English"
-    GREEK = "el", "Greek"
-    GERMAN = "de", "German"
-    FRENCH = "fr", "French"
-    SPANISH = "es", "Spanish"
-    ITALIAN = "it", "Italian"
+    ENGLISH = "en", _("English")
+    GREEK = "el", _("Greek")
+    GERMAN = "de", _("German")
+    FRENCH = "fr", _("French")
+    SPANISH = "es", _("Spanish")
+    ITALIAN = "it", _("Italian")
 
 
 # The countries where most people speak the language (CLDR, likely subtags); elsewhere English.

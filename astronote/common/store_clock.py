@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.utils import formats
+from django.utils.translation import gettext
+
 MINUTE = timedelta(minutes=1)
 
 
@@ -14,11 +17,21 @@ class ComesTwice(ValueError):
     def __init__(
         self, local: datetime, readings: tuple[datetime, datetime], zone_name: str
     ) -> None:
-        named = " or ".join(clock_time_with_zone_and_offset(reading) for reading in readings)
-        written = " or ".join(reading.isoformat(timespec="minutes") for reading in readings)
+        first, second = readings
         super().__init__(
-            f"{local:%Y-%m-%d %H:%M} comes twice in {zone_name}, where clocks go back: as {named}."
-            f" Give another time, or this one with its offset, {written}"
+            gettext(
+                "%(time)s comes twice in %(zone)s, where clocks go back: as %(first)s or"
+                " %(second)s. Give another time, or this one with its offset, %(first_written)s or"
+                " %(second_written)s"
+            )
+            % {
+                "time": f"{local:%Y-%m-%d %H:%M}",
+                "zone": zone_name,
+                "first": clock_time_with_zone_and_offset(first),
+                "second": clock_time_with_zone_and_offset(second),
+                "first_written": first.isoformat(timespec="minutes"),
+                "second_written": second.isoformat(timespec="minutes"),
+            }
         )
         self.readings = readings
 
@@ -46,9 +59,16 @@ def local_to_aware_or_raise_if_skipped_or_twice(local: datetime, zone_name: str)
     while (last + MINUTE).astimezone(zone).utcoffset() == before:
         last += MINUTE
     raise ValueError(
-        f"{local:%Y-%m-%d %H:%M} does not exist in {zone.key}, where clocks go forward: give"
-        f" {last.astimezone(zone):%Y-%m-%d %H:%M} or before, or"
-        f" {(last + MINUTE).astimezone(zone):%Y-%m-%d %H:%M} or after"
+        gettext(
+            "%(time)s does not exist in %(zone)s, where clocks go forward: give %(last)s or before,"
+            " or %(next)s or after"
+        )
+        % {
+            "time": f"{local:%Y-%m-%d %H:%M}",
+            "zone": zone.key,
+            "last": f"{last.astimezone(zone):%Y-%m-%d %H:%M}",
+            "next": f"{(last + MINUTE).astimezone(zone):%Y-%m-%d %H:%M}",
+        }
     )
 
 
@@ -73,7 +93,8 @@ def utc_time_of_first_or_nearest_hour_on_day(day: date, hour: int, zone_name: st
 def format_time_with_zone_name(moment: datetime, zone_name: str) -> str:
     """A time such as `28 Nov 2026, 06:46 Europe/Athens`, as the store's clocks show it."""
     local = moment.astimezone(ZoneInfo(zone_name))
-    return f"{local:%-d %b %Y, %H:%M} {zone_name}{offset_suffix_if_shown_twice(moment, zone_name)}"
+    shown = formats.date_format(local, "j M Y, H:i")
+    return f"{shown} {zone_name}{offset_suffix_if_shown_twice(moment, zone_name)}"
 
 
 def offset_suffix_if_shown_twice(moment: datetime, zone_name: str) -> str:

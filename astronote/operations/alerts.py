@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import OperationalError, close_old_connections
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from astronote.accounts.models import Operator
 from astronote.common.store_clock import format_time_with_zone_name
@@ -27,7 +28,7 @@ from astronote.operations.registry import Notice
 log = logging.getLogger(__name__)
 
 WEBHOOK_SECONDS = 10
-_FIGURES = re.compile(r"[\d.,:]+")
+_FIGURES = re.compile(r"[\d.,:\xa0\u202f]+")  # with the separators of any language
 
 
 @dataclass
@@ -55,7 +56,9 @@ class Alerts:
             found = self._load_recipients_and_notices()
         except OperationalError:
             # What else holds cannot be asked, and is not over.
-            text = "PostgreSQL cannot be reached: nothing is sent, and the site does not answer."
+            text = gettext(
+                "PostgreSQL cannot be reached: nothing is sent, and the site does not answer."
+            )
             found = [Notice(text, "/admin/"), *(one.notice for one in self._alerts.values())]
         notices = {_key_of(notice): notice for notice in found}
         for key, notice in notices.items():
@@ -68,7 +71,7 @@ class Alerts:
                 )
         for key in self._alerts.keys() - notices.keys():
             alert = self._alerts[key]
-            text = f"Over: {alert.notice.text}"
+            text = gettext("Over: %(text)s") % {"text": alert.notice.text}
             if not alert.is_told or self._post_and_mail_to_all_recipients(
                 text, alert.notice.url, alert.since
             ):
@@ -83,7 +86,8 @@ class Alerts:
     def _post_and_mail_to_all_recipients(self, text: str, url: str, since: datetime) -> bool:
         """Tell everybody; whether it reached anybody who wants to know."""
         link = f"{settings.PUBLIC_WEB_BASE_URL}{url}"
-        body = f"{text}\nSince {format_time_with_zone_name(since, 'UTC')}. {link}"
+        begun = gettext("Since %(time)s.") % {"time": format_time_with_zone_name(since, "UTC")}
+        body = f"{text}\n{begun} {link}"
         was_told = (
             [_post_alert_to_webhook_or_log_failure(body)] if settings.ALERT_WEBHOOK_URL else []
         )

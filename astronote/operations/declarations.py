@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from django.utils.translation import gettext_lazy as _
+
 from astronote.operations import registry
 from astronote.operations.personal_data import (
     AS_LONG_AS_THE_ACCOUNT,
@@ -31,7 +33,7 @@ SECOND_FACTOR = (
     "throttling_failure_timestamp",
     "throttling_failure_count",
 )
-OF_THE_PROGRAM = "names of the program's own parts"
+OF_THE_PROGRAM = _("names of the program's own parts")
 
 
 def register_personal_data_declarations() -> None:
@@ -48,7 +50,7 @@ def _declare_personal_data_of_accounts() -> None:
         "astronote.User",
         period=AS_LONG_AS_THE_ACCOUNT,
         legal_ground=LegalGround.ACCOUNT_CONTRACT,
-        source="whoever created the account",
+        source=_("whoever created the account"),
         found_by=BY_TEXT,
         on_erasure=OnErasure.KEEP,
         subjects=Subjects.ACCOUNTS,
@@ -66,8 +68,8 @@ def _declare_personal_data_of_accounts() -> None:
                 "is_active",
                 "gets_alerts",
             ),
-            purpose="login of a store's owner or an operator, and what the account may do",
-            categories="e-mail address, hash of the password, times of login, rights",
+            purpose=_("login of a store's owner or an operator, and what the account may do"),
+            categories=_("e-mail address, hash of the password, times of login, rights"),
         ),
         of_account(
             fields=(
@@ -77,8 +79,8 @@ def _declare_personal_data_of_accounts() -> None:
                 "billing_hold_reason",
                 "billing_hold_at",
             ),
-            purpose="the store's name, and why it may not send",
-            categories="name of a business, which may be a person's",
+            purpose=_("the store's name, and why it may not send"),
+            categories=_("name of a business, which may be a person's"),
         ),
         PersonalData(
             "astronote.Session",
@@ -91,12 +93,12 @@ def _declare_personal_data_of_accounts() -> None:
                 "address",
                 "browser",
             ),
-            "keeping operators logged in, and showing them where they are",
-            "12 hours after the login",
-            categories="which account is logged in, from where and when; notices of the admin",
+            _("keeping operators logged in, and showing them where they are"),
+            _("12 hours after the login"),
+            categories=_("which account is logged in, from where and when; notices of the admin"),
             legal_ground=LegalGround.ACCOUNT_CONTRACT,
-            source="the login",
-            found_by=FoundBy("by the decoded text"),
+            source=_("the login"),
+            found_by=FoundBy(_("by the decoded text")),
             on_erasure=OnErasure.DELETE,
             subjects=Subjects.ACCOUNTS,
             store="",
@@ -130,14 +132,14 @@ def _declare_personal_data_of_accounts() -> None:
             ),
             SETTINGS_OF_STORE,
         ),
-        NoPersonalData("astronote.Session", ("session_key",), "a random key"),
+        NoPersonalData("astronote.Session", ("session_key",), _("a random key")),
         NoPersonalData("auth.Group", ("name",), OF_THE_PROGRAM),
         NoPersonalData("auth.Permission", ("name", "codename"), OF_THE_PROGRAM),
         NoPersonalData("contenttypes.ContentType", ("app_label", "model"), OF_THE_PROGRAM),
         NoPersonalData(
             "otp_totp.TOTPDevice",
             ("step", "t0", "digits", "tolerance", "drift", "last_t"),
-            "how codes of an authenticator app are counted",
+            _("how codes of an authenticator app are counted"),
         ),
     )
 
@@ -147,11 +149,11 @@ def _personal_data_of_roles() -> Iterator[PersonalData]:
         yield PersonalData(
             model,
             ("user",),
-            "what an operator may do",
+            _("what an operator may do"),
             AS_LONG_AS_THE_ACCOUNT,
-            categories="roles and permissions",
+            categories=_("roles and permissions"),
             legal_ground=LegalGround.ACCOUNT_CONTRACT,
-            source="whoever created the account",
+            source=_("whoever created the account"),
             found_by=BY_TEXT,
             on_erasure=OnErasure.KEEP,
             subjects=Subjects.ACCOUNTS,
@@ -189,12 +191,14 @@ def _personal_data_of_second_factors() -> Iterator[PersonalData]:
         yield PersonalData(
             model,
             fields,
-            "second factor of an operator's login",
+            _("second factor of an operator's login"),
             AS_LONG_AS_THE_ACCOUNT,
-            categories="key of an authenticator app, public keys of security keys, digests of"
-            " recovery codes, times of use",
+            categories=_(
+                "key of an authenticator app, public keys of security keys, digests of"
+                " recovery codes, times of use"
+            ),
             legal_ground=LegalGround.ACCOUNT_CONTRACT,
-            source="the operator",
+            source=_("the operator"),
             found_by=BY_TEXT,
             on_erasure=OnErasure.KEEP,
             subjects=Subjects.ACCOUNTS,
@@ -206,9 +210,11 @@ def _declare_audit_trail_and_admin_history() -> None:
     history = partial(
         PersonalData,
         period=FOR_AUDIT_DAYS,
-        categories="who did what to which row, and when; a text that was typed may name a person",
+        categories=_(
+            "who did what to which row, and when; a text that was typed may name a person"
+        ),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the work of operators and programs",
+        source=_("the work of operators and programs"),
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
         subjects=Subjects.BOTH,
@@ -217,13 +223,13 @@ def _declare_audit_trail_and_admin_history() -> None:
         history(
             "astronote.AuditEntry",
             ("actor", "actor_name", "action", "subject", "details", "at"),
-            "accountability: who did what to which row (art. 5(2))",
-            kept_after_store="accountability; without personal data",
+            _("accountability: who did what to which row (art. 5(2))"),
+            kept_after_store=_("accountability; without personal data"),
         ),
         history(
             "admin.LogEntry",
             ("user", "object_id", "object_repr", "change_message", "action_flag", "action_time"),
-            "history of changes in the admin",
+            _("history of changes in the admin"),
             store="",
         ),
     )
@@ -234,9 +240,9 @@ def _declare_login_attempts() -> None:
     of_login = partial(
         PersonalData,
         period=FOR_AUDIT_DAYS,
-        categories="e-mail address that was typed, IP address, browser, time",
+        categories=_("e-mail address that was typed, IP address, browser, time"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the login",
+        source=_("the login"),
         found_by=BY_TEXT,
         on_erasure=OnErasure.KEEP,
         subjects=Subjects.ACCOUNTS,
@@ -246,17 +252,17 @@ def _declare_login_attempts() -> None:
         of_login(
             "axes.AccessAttempt",
             (*visitor, "get_data", "post_data", "failures_since_start"),
-            "stopping the guessing of passwords",
+            _("stopping the guessing of passwords"),
         ),
         of_login(
             "axes.AccessFailureLog",
             (*visitor, "locked_out"),
-            "stopping the guessing of passwords",
+            _("stopping the guessing of passwords"),
         ),
         of_login(
             "axes.AccessLog",
             (*visitor, "logout_time", "session_hash"),
-            "showing who was logged in when, and from where",
+            _("showing who was logged in when, and from where"),
         ),
     )
     registry.no_personal_data.register(
@@ -265,79 +271,79 @@ def _declare_login_attempts() -> None:
 
 
 def _declare_places_outside_tables() -> None:
-    by_error = "none on purpose; an error's text may name a person"
+    by_error = _("none on purpose; an error's text may name a person")
     registry.personal_places.register(
         PersonalPlace(
             PlaceKind.REDIS,
-            "jobs with their results and errors",
+            _("jobs with their results and errors"),
             "rq:*",
-            "running jobs and looking into failed ones",
-            "by queue: 168 h at most",
+            _("running jobs and looking into failed ones"),
+            _("by queue: 168 h at most"),
             by_error,
             LegalGround.LEGITIMATE_INTEREST,
-            "what names the person is deleted; a job is only a hint",
+            _("what names the person is deleted; a job is only a hint"),
         ),
         PersonalPlace(
             PlaceKind.REDIS,
-            "rate limits, debounce keys, counters of calls, masked requests of a go-live check",
+            _("rate limits, debounce keys, counters of calls, masked requests of a go-live check"),
             "astronote:*",
-            "sending at a steady rate, doing work once",
-            "seconds to a day; counters of calls and the last numbers of batches stay",
+            _("sending at a steady rate, doing work once"),
+            _("seconds to a day; counters of calls and the last numbers of batches stay"),
             by_error,
             LegalGround.LEGITIMATE_INTEREST,
-            "what names the person is deleted",
+            _("what names the person is deleted"),
         ),
         PersonalPlace(
             PlaceKind.COOKIE,
-            "the login, on the operator's own device",
+            _("the login, on the operator's own device"),
             "",
-            "keeping operators logged in, and their forms from being forged",
-            "12 hours after the login",
-            "a random key; none on the pages of customers",
+            _("keeping operators logged in, and their forms from being forged"),
+            _("12 hours after the login"),
+            _("a random key; none on the pages of customers"),
             LegalGround.ACCOUNT_CONTRACT,
-            "not reached: it names nobody",
+            _("not reached: it names nobody"),
             Subjects.ACCOUNTS,
         ),
         PersonalPlace(
             PlaceKind.FILE,
-            "uploads on their way",
+            _("uploads on their way"),
             "*.upload*",
-            "receiving a file",
-            "until the request ends; they have no name, so a killed process leaves nothing",
-            "the uploaded file",
+            _("receiving a file"),
+            _("until the request ends; they have no name, so a killed process leaves nothing"),
+            _("the uploaded file"),
             LegalGround.LEGITIMATE_INTEREST,
-            "files with a name, which other programs have left on this machine, are deleted",
+            _("files with a name, which other programs have left on this machine, are deleted"),
         ),
         PersonalPlace(
             PlaceKind.LOG,
-            "log lines on standard error",
+            _("log lines on standard error"),
             "",
-            "looking into faults",
-            "that of whoever collects them; 30 days are enough",
-            "ids of stores, operators and rows; what looks like a number is masked",
+            _("looking into faults"),
+            _("that of whoever collects them; 30 days are enough"),
+            _("ids of stores, operators and rows; what looks like a number is masked"),
             LegalGround.LEGITIMATE_INTEREST,
-            "not reached: they name nobody",
+            _("not reached: they name nobody"),
             Subjects.BOTH,
         ),
         PersonalPlace(
             PlaceKind.LOG,
-            "PostgreSQL's own log",
+            _("PostgreSQL's own log"),
             "",
-            "looking into faults",
-            "that of its server; the embedded one writes no statements and no values",
-            "a server with other settings writes values of failed statements",
+            _("looking into faults"),
+            _("that of its server; the embedded one writes no statements and no values"),
+            _("a server with other settings writes values of failed statements"),
             LegalGround.LEGITIMATE_INTEREST,
-            "not reached: set log_error_verbosity=terse and log_min_error_statement=panic",
+            _("not reached: set log_error_verbosity=terse and log_min_error_statement=panic"),
         ),
         PersonalPlace(
             PlaceKind.COPY,
-            "backups of PostgreSQL, and rows that it has not vacuumed yet",
+            _("backups of PostgreSQL, and rows that it has not vacuumed yet"),
             "",
-            "restoring after a loss",
-            "backups no longer than PII_RETENTION_DAYS",
-            "all of the tables",
+            _("restoring after a loss"),
+            _("backups no longer than PII_RETENTION_DAYS"),
+            _("all of the tables"),
             LegalGround.LEGITIMATE_INTEREST,
-            "not reached: erase again after a restore; VACUUM overwrites rows",
+            _("not reached: erase again after a restore; VACUUM overwrites rows"),
             Subjects.BOTH,
         ),
     )

@@ -10,6 +10,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from astronote.accounts.models import User
@@ -78,7 +80,7 @@ def _find_stores_beginning_with(text: str) -> list[Found]:
     begins = Q(company__istartswith=text) | Q(email__istartswith=text)
     stores = User.objects.filter(begins, is_staff=False).order_by("company")
     return [
-        Found(str(store), "store", reverse("admin:astronote_user_change", args=[store.pk]))
+        Found(str(store), gettext("store"), reverse("admin:astronote_user_change", args=[store.pk]))
         for store in stores[:STORES_FOUND]
     ]
 
@@ -108,23 +110,25 @@ def register_own_operations() -> None:
         ),
         HealthCheck("jobs", queue_state.late_jobs_problem_or_empty, needs_queues=True),
     )
-    registry.banners.register(Banner("queues", _queue_notices, "See the queues", PERMISSION))
+    registry.banners.register(Banner("queues", _queue_notices, _("See the queues"), PERMISSION))
     registry.search_sources.register(
         SearchSource("stores", "storefront", PERMISSION, _find_stores_beginning_with),
     )
     registry.first_steps.register(
         FirstStep(
-            "Add a store",
-            "A store is whose customers are written to: its name, country and time zone.",
+            _("Add a store"),
+            _("A store is whose customers are written to: its name, country and time zone."),
             lambda: User.objects.filter(is_staff=False).exists(),
             lambda: reverse("admin:astronote_user_add"),
             "astronote.add_user",
             10,
         ),
         FirstStep(
-            "Give the store a sender",
-            "The sender ID is what the customers' phones show: up to 11 letters, or a number that"
-            " can be answered.",
+            _("Give the store a sender"),
+            _(
+                "The sender ID is what the customers' phones show: up to 11 letters, or a number"
+                " that can be answered."
+            ),
             lambda: (
                 User.objects.filter(is_staff=False)
                 .eligible_to_send_annotated_with_sender()
@@ -177,28 +181,39 @@ def register_own_operations() -> None:
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
     declarations.register_personal_data_declarations()
     registry.sidebar_links.register(
-        SidebarLink.to_admin_changelist("", "Stores", "storefront", "astronote.user", 40),
+        SidebarLink.to_admin_changelist("", _("Stores"), "storefront", "astronote.user", 40),
         SidebarLink.to_admin_changelist(
-            "Privacy and proof", "Audit trail", "history", "astronote.auditentry", 360
+            _("Privacy and proof"),
+            _("Audit trail"),
+            "history",
+            "astronote.auditentry",
+            360,
         ),
-        SidebarLink.to_admin_changelist("More", "Operators", "badge", "astronote.operator", 500),
+        SidebarLink.to_admin_changelist(
+            _("More"), _("Operators"), "badge", "astronote.operator", 500
+        ),
         SidebarLink(
-            "More",
-            "Logins",
+            _("More"),
+            _("Logins"),
             "login",
             "admin:axes_accesslog_changelist",
             "astronote.change_operator",
             502,
         ),
         SidebarLink(
-            "More",
-            "Failed logins",
+            _("More"),
+            _("Failed logins"),
             "lock",
             "admin:axes_accessfailurelog_changelist",
             "astronote.change_operator",
             504,
         ),
         SidebarLink(
-            "More", "Queues", "queue", "/admin/django_rq/dashboard/", "django_rq.admin", 510
+            _("More"),
+            _("Queues"),
+            "queue",
+            "/admin/django_rq/dashboard/",
+            "django_rq.admin",
+            510,
         ),
     )

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from astronote.common import audit
 from astronote.operations import registry
@@ -39,7 +40,13 @@ def _links_to_add_forms(request: HttpRequest) -> list[tuple[str, str]]:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         order = first_lists.get(f"{name}_changelist")
         if order is not None and model_admin.has_add_permission(request):
-            found.append((order, f"Add {model._meta.verbose_name}", reverse(f"{name}_add")))
+            found.append(
+                (
+                    order,
+                    gettext("Add %(model)s") % {"model": model._meta.verbose_name},
+                    reverse(f"{name}_add"),
+                )
+            )
     return [(label, url) for _, label, url in sorted(found)]
 
 
@@ -68,12 +75,12 @@ def confirm_or_enqueue_recurring_job_view(request: HttpRequest, name: str) -> Ht
     if request.method == "POST":
         jobs.enqueue_on_commit(job.queue, job.task)
         audit.write_entry("run now", by=request.user, job=name)
-        messages.success(request, f"{name.replace('_', ' ')}: enqueued")
+        messages.success(request, gettext("%(job)s: enqueued") % {"job": name.replace("_", " ")})
         return redirect("admin:index")
     counts = {key.replace("_", " "): count for key, count in job.run_now.preview().items()}
     context = {
         **admin.site.each_context(request),
-        "title": f"Run {name.replace('_', ' ')} now?",
+        "title": gettext("Run %(job)s now?") % {"job": name.replace("_", " ")},
         "effect": job.run_now.effect,
         "counts": counts,
     }

@@ -8,55 +8,77 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 # Periods of personal data, as the record of processing prints them.
-UNTIL_CONTACT_RETENTION = "until the contact's retention"
+UNTIL_CONTACT_RETENTION = _("until the contact's retention")
 FOR_RETENTION_DAYS = "PII_RETENTION_DAYS"
 FOR_AUDIT_DAYS = "AUDIT_RETENTION_DAYS"
-AS_LONG_AS_ITS_ROW = "as long as the row that it is part of"
-AS_LONG_AS_THE_ACCOUNT = "as long as the account"
+AS_LONG_AS_ITS_ROW = _("as long as the row that it is part of")
+AS_LONG_AS_THE_ACCOUNT = _("as long as the account")
 
 # Why columns hold no personal data.
-SETTINGS_OF_STORE = "settings and states of a store"
-STATES_OF_WORK = "states, times and numbers of the program's own work"
-FIGURES = "figures of many people together, or of money"
+SETTINGS_OF_STORE = _("settings and states of a store")
+STATES_OF_WORK = _("states, times and numbers of the program's own work")
+FIGURES = _("figures of many people together, or of money")
 
 
-class LegalGround(StrEnum):
+class LegalGround(models.TextChoices):
     """Why data may be processed (GDPR, article 6)."""
 
-    CONSENT = "consent, art. 6(1)(a)"
-    ACCOUNT_CONTRACT = "contract with the store or the operator, art. 6(1)(b)"
-    CUSTOMER_CONTRACT = "contract of the store with its customer, art. 6(1)(b)"
-    CONSENT_OR_CUSTOMER_CONTRACT = (
-        "marketing: consent, art. 6(1)(a); service messages: contract of the store with its"
-        " customer, art. 6(1)(b)"
+    CONSENT = "consent", _("consent, art. 6(1)(a)")
+    ACCOUNT_CONTRACT = (
+        "account_contract",
+        _("contract with the store or the operator, art. 6(1)(b)"),
     )
-    LEGAL_DUTY = "legal duty to prove consent and to respect objections, art. 6(1)(c), 7(1), 21"
-    BOOKKEEPING_DUTY = "legal duty to keep invoices, art. 6(1)(c), 17(3)(b)"
-    LEGAL_CLAIMS = "establishing, exercising or defending legal claims, art. 6(1)(f), 17(3)(e)"
-    LEGITIMATE_INTEREST = "legitimate interest in this purpose, art. 6(1)(f)"
+    CUSTOMER_CONTRACT = (
+        "customer_contract",
+        _("contract of the store with its customer, art. 6(1)(b)"),
+    )
+    CONSENT_OR_CUSTOMER_CONTRACT = (
+        "consent_or_customer_contract",
+        _(
+            "marketing: consent, art. 6(1)(a); service messages: contract of the store with its"
+            " customer, art. 6(1)(b)"
+        ),
+    )
+    LEGAL_DUTY = (
+        "legal_duty",
+        _("legal duty to prove consent and to respect objections, art. 6(1)(c), 7(1), 21"),
+    )
+    BOOKKEEPING_DUTY = "bookkeeping_duty", _("legal duty to keep invoices, art. 6(1)(c), 17(3)(b)")
+    LEGAL_CLAIMS = (
+        "legal_claims",
+        _("establishing, exercising or defending legal claims, art. 6(1)(f), 17(3)(e)"),
+    )
+    LEGITIMATE_INTEREST = (
+        "legitimate_interest",
+        _("legitimate interest in this purpose, art. 6(1)(f)"),
+    )
 
 
-class Subjects(StrEnum):
+class Subjects(models.TextChoices):
     """Whose data it is."""
 
-    CUSTOMERS = "customers of the stores"
-    ACCOUNTS = "store owners and operators"
-    BOTH = "store owners and operators, and customers whom a text names"
+    CUSTOMERS = "customers", _("customers of the stores")
+    ACCOUNTS = "accounts", _("store owners and operators")
+    BOTH = "both", _("store owners and operators, and customers whom a text names")
 
 
-class OnErasure(StrEnum):
+class OnErasure(models.TextChoices):
     """What an erasure does with a row that is a person's, or that names a person."""
 
-    DELETE = "the row is deleted"
-    EMPTY = "the columns are emptied, the row stays as a figure"
-    MASK = "what names the person is replaced"
-    KEEP = "kept"
+    DELETE = "delete", _("the row is deleted")
+    EMPTY = "empty", _("the columns are emptied, the row stays as a figure")
+    MASK = "mask", _("what names the person is replaced")
+    KEEP = "keep", _("kept")
 
 
 class PersonKey(Protocol):
@@ -88,7 +110,7 @@ class FoundBy:
             not one that is mentioned.
     """
 
-    how: str
+    how: str | StrPromise
     condition: Callable[[PersonKey], Q] | None = None
     contact: str = ""
     is_record: bool = False
@@ -97,11 +119,11 @@ class FoundBy:
 def found_by_contact_id(lookup: str) -> FoundBy:
     """Rows that belong to a contact, by this lookup."""
     return FoundBy(
-        "by the contact", lambda person: Q(**{f"{lookup}__in": person.contact_ids}), lookup
+        _("by the contact"), lambda person: Q(**{f"{lookup}__in": person.contact_ids}), lookup
     )
 
 
-BY_TEXT = FoundBy("by number, e-mail address or full name in the text, at any depth")
+BY_TEXT = FoundBy(_("by number, e-mail address or full name in the text, at any depth"))
 
 
 @dataclass(frozen=True)
@@ -116,18 +138,18 @@ class PersonalData:
 
     model: str
     fields: tuple[str, ...]
-    purpose: str
-    period: str
+    purpose: str | StrPromise
+    period: str | StrPromise
     _: KW_ONLY
-    categories: str
+    categories: str | StrPromise
     legal_ground: LegalGround
-    source: str
+    source: str | StrPromise
     found_by: FoundBy
     on_erasure: OnErasure
     subjects: Subjects = Subjects.CUSTOMERS
     store: str = "owner"
     shown_with: tuple[str, ...] = ()
-    kept_after_store: str = ""
+    kept_after_store: str | StrPromise = ""
 
     @property
     def name(self) -> str:
@@ -135,14 +157,14 @@ class PersonalData:
         return f"{self.model}: {' '.join(self.fields)}"
 
 
-class PlaceKind(StrEnum):
+class PlaceKind(models.TextChoices):
     """What kind of place outside PostgreSQL personal data may be in."""
 
-    REDIS = "Redis"
-    FILE = "files"
-    LOG = "logs"
-    COPY = "copies"
-    COOKIE = "cookies"
+    REDIS = "redis", _("Redis")
+    FILE = "file", _("files")
+    LOG = "log", _("logs")
+    COPY = "copy", _("copies")
+    COOKIE = "cookie", _("cookies")
 
 
 @dataclass(frozen=True)
@@ -154,13 +176,13 @@ class PersonalPlace:
     """
 
     kind: PlaceKind
-    name: str
+    name: str | StrPromise
     pattern: str
-    purpose: str
-    period: str
-    categories: str
+    purpose: str | StrPromise
+    period: str | StrPromise
+    categories: str | StrPromise
     legal_ground: LegalGround
-    on_erasure: str
+    on_erasure: str | StrPromise
     subjects: Subjects = Subjects.CUSTOMERS
 
 
@@ -174,7 +196,7 @@ class NoPersonalData:
 
     model: str
     fields: tuple[str, ...]
-    why: str
+    why: str | StrPromise
 
     @property
     def name(self) -> str:

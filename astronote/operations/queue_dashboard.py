@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django_rq import stats_views
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
@@ -61,11 +62,15 @@ class QueueDashboardGuard:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer 503 with an explanation if Redis cannot be reached, and 404 for unknown names."""
         if request.path.startswith((PREFIX, SHORTCUTS)) and isinstance(error, UNKNOWN_NAMES):
-            return HttpResponse("There is no such thing.", status=404, content_type="text/plain")
+            return HttpResponse(
+                gettext("There is no such thing."), status=404, content_type="text/plain"
+            )
         if request.path.startswith(PREFIX) and isinstance(error, RedisError):
             return HttpResponse(
-                "Redis cannot be reached, so the queues cannot be shown. Nothing is lost: waiting "
-                "work is in PostgreSQL and is enqueued again once Redis is back.",
+                gettext(
+                    "Redis cannot be reached, so the queues cannot be shown. Nothing is lost:"
+                    " waiting work is in PostgreSQL and is enqueued again once Redis is back."
+                ),
                 status=503,
                 content_type="text/plain",
             )

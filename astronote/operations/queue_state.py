@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext
 from prometheus_client.core import GaugeMetricFamily, Metric
 from redis.exceptions import RedisError, ResponseError
 from rq import Worker
@@ -29,44 +30,58 @@ def queue_and_scheduler_problems() -> list[str]:
     """What is wrong with Redis, the scheduler or the workers, each with what to do."""
     if settings.QUEUE_DISABLED:
         return [
-            "Queues are off: QUEUE_DISABLED is set, so nothing is sent, imported or updated."
-            " Unset it and start the workers."
+            gettext(
+                "Queues are off: QUEUE_DISABLED is set, so nothing is sent, imported or updated."
+                " Unset it and start the workers."
+            )
         ]
     try:
         has_scheduler = jobs.redis_connection().exists(HEARTBEAT_KEY)
         idle = [queue.name for queue in QUEUES if not _living_workers(queue.name)]
     except RedisError as error:
         return [
-            f"Redis cannot be reached ({type(error).__name__}). Nothing is lost: waiting work is"
-            " in PostgreSQL and continues once Redis is back."
+            gettext(
+                "Redis cannot be reached (%(error)s). Nothing is lost: waiting work is in"
+                " PostgreSQL and continues once Redis is back."
+            )
+            % {"error": type(error).__name__}
         ]
     found = []
     if not has_scheduler:
         found.append(
-            "No scheduler is running: recurring jobs and delayed work do not start."
-            " Run manage.py rqscheduler."
+            gettext(
+                "No scheduler is running: recurring jobs and delayed work do not start."
+                " Run manage.py rqscheduler."
+            )
         )
     if len(idle) == len(QUEUES):
         found.append(
-            "No workers are running: nothing is sent or imported, and nothing is lost."
-            " Run manage.py serve, or manage.py rqworker for each queue."
+            gettext(
+                "No workers are running: nothing is sent or imported, and nothing is lost."
+                " Run manage.py serve, or manage.py rqworker for each queue."
+            )
         )
     elif idle:
         found.append(
-            f"No worker is running for {_join_names_with_and(idle)}: that work waits, and nothing"
-            f" is lost. Run manage.py rqworker {idle[0]}."
+            gettext(
+                "No worker is running for %(queues)s: that work waits, and"
+                " nothing is lost. Run manage.py rqworker %(queue)s."
+            )
+            % {"queues": _join_names_with_and(idle), "queue": idle[0]}
         )
     return found
 
 
 def _join_names_with_and(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    if len(names) == 1:
+        return names[0]
+    return gettext("%(names)s and %(last)s") % {"names": ", ".join(names[:-1]), "last": names[-1]}
 
 
 def queues_context_or_empty_without_redis() -> dict[str, Any]:
     """Each queue with its waiting jobs and workers; empty if Redis cannot be reached."""
     try:
-        return {"queues": [_queue_row(name.name, name.purpose) for name in QUEUES]}
+        return {"queues": [_queue_row(name.name, str(name.purpose)) for name in QUEUES]}
     except RedisError:
         return {"queues": []}
 

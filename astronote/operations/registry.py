@@ -18,6 +18,8 @@ from astronote.common.requests import Answer, ReadBody, RequestHead
 from astronote.operations.personal_data import NoPersonalData, PersonalData, PersonalPlace
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
     from astronote.accounts.models import User
 
 
@@ -25,7 +27,7 @@ class Named(Protocol):
     """Anything that a registry tells apart by name."""
 
     @property
-    def name(self) -> str:
+    def name(self) -> str | StrPromise:
         """The name, unique within its registry."""
 
 
@@ -47,7 +49,7 @@ class Registry(Generic[Item]):
         for item in items:
             if item.name in self._items:
                 raise ValueError(f"{item.name!r} is registered twice")
-            self._items[item.name] = item
+            self._items[str(item.name)] = item
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items.values())
@@ -78,8 +80,8 @@ class FirstStep:
     step is done by those who have the permission; "" for what is done outside of the admin.
     """
 
-    name: str
-    hint: str
+    name: str | StrPromise
+    hint: str | StrPromise
     is_done: Callable[[], bool]
     url: Callable[[], str]
     permission: str
@@ -104,7 +106,7 @@ class Banner:
 
     name: str
     notices: Callable[[], Sequence[Notice]]
-    action: str
+    action: str | StrPromise
     permission: str
     is_for_alerts_only: bool = False
 
@@ -160,7 +162,7 @@ class RunNow:
     """
 
     permission: str
-    effect: str
+    effect: str | StrPromise
     preview: Callable[[], Mapping[str, int]]
 
 
@@ -213,8 +215,8 @@ class SidebarLink:
     is how much waits there, by an index: every page asks.
     """
 
-    section: str
-    title: str
+    section: str | StrPromise
+    title: str | StrPromise
     icon: str
     url: str
     permission: str
@@ -230,8 +232,8 @@ class SidebarLink:
     @classmethod
     def to_admin_changelist(
         cls,
-        section: str,
-        title: str,
+        section: str | StrPromise,
+        title: str | StrPromise,
         icon: str,
         model_label: str,
         order: int,

@@ -7,24 +7,23 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from astronote.operations import registry
 from astronote.operations.registry import SidebarLink
 
-COLLAPSED_SECTIONS = {"More"}
-
 
 def build_all_sidebar_sections(request: HttpRequest) -> list[dict[str, Any]]:
     """The sections in the order of their first link, as the theme's settings want them."""
-    home = {"title": "Home", "icon": "home", "link": reverse("admin:index")}
+    home = {"title": gettext("Home"), "icon": "home", "link": reverse("admin:index")}
     sections: dict[str, list[dict[str, Any]]] = {"": [home]}
     for link in sorted(registry.sidebar_links, key=lambda link: link.order):
-        sections.setdefault(link.section, []).append(_sidebar_link_dict(link, request))
+        sections.setdefault(str(link.section), []).append(_sidebar_link_dict(link, request))
     return [
         {
             "title": title or None,
             "separator": bool(title),
-            "collapsible": title in COLLAPSED_SECTIONS,
+            "collapsible": title == gettext("More"),
             "items": items,
         }
         for title, items in sections.items()

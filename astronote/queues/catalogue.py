@@ -6,6 +6,12 @@ Settings, workers and `manage.py serve` read it; nothing is enqueued here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -20,7 +26,7 @@ class QueueOptions:
     """
 
     name: str
-    purpose: str
+    purpose: str | StrPromise
     concurrency_variable: str | None = None
     attempts: int = 1
     backoff_ms: int = 0
@@ -33,21 +39,21 @@ class QueueOptions:
 QUEUES = [
     QueueOptions(
         "sms",
-        "sends batches of messages through Mitto",
+        _("sends batches of messages through Mitto"),
         "WORKER_CONCURRENCY",
         keep_finished=HOUR,
         keep_count=1000,
     ),
     QueueOptions(
         "scheduler",
-        "starts scheduled campaigns",
+        _("starts scheduled campaigns"),
         "SCHEDULER_CONCURRENCY",
         keep_finished=0,
         timeout=HOUR,
     ),
     QueueOptions(
         "contact_import",
-        "reads customer lists",
+        _("reads customer lists"),
         "CONTACT_IMPORT_CONCURRENCY",
         attempts=5,
         backoff_ms=3000,
@@ -57,7 +63,7 @@ QUEUES = [
     ),
     QueueOptions(
         "birthday",
-        "sends messages of automations and opt-in requests, applies sign-ups",
+        _("sends messages of automations and opt-in requests, applies sign-ups"),
         attempts=5,
         backoff_ms=3000,
         keep_count=100,
@@ -65,7 +71,7 @@ QUEUES = [
     ),
     QueueOptions(
         "status_refresh",
-        "asks Mitto about messages long without a final status",
+        _("asks Mitto about messages long without a final status"),
         "STATUS_REFRESH_CONCURRENCY",
         attempts=5,
         backoff_ms=3000,
@@ -73,7 +79,7 @@ QUEUES = [
     ),
     QueueOptions(
         "delivery_status_poller",
-        "applies delivery receipts and asks Mitto about young messages",
+        _("applies delivery receipts and asks Mitto about young messages"),
         "DELIVERY_STATUS_POLLER_CONCURRENCY",
         attempts=3,
         backoff_ms=5000,
@@ -81,7 +87,7 @@ QUEUES = [
     ),
     QueueOptions(
         "watchdog",
-        "finds and mends stuck campaigns and batches",
+        _("finds and mends stuck campaigns and batches"),
         "WATCHDOG_CONCURRENCY",
         attempts=3,
         backoff_ms=5000,
@@ -89,7 +95,7 @@ QUEUES = [
     ),
     QueueOptions(
         "pii_retention",
-        "removes personal data that is past its time",
+        _("removes personal data that is past its time"),
         attempts=5,
         backoff_ms=3000,
         keep_count=100,
@@ -97,7 +103,7 @@ QUEUES = [
     ),
     QueueOptions(
         "exports",
-        "writes exports",
+        _("writes exports"),
         attempts=5,
         backoff_ms=3000,
         keep_count=100,

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext
 
 from astronote.common.admin_lists import ReadOnlyAdmin
 from compliance import models, record
@@ -26,7 +27,7 @@ class RetentionRunAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
-            "title": "Record of processing",
+            "title": gettext("Record of processing"),
             "opts": self.model._meta,
             "record": record.record_of_processing(),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,6 +11,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -25,12 +27,14 @@ from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
 from contacts.phones import phone_region_of_store_or_default
 from contacts.search import search_contacts_by_beginnings
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 CUSTOM_PREFIX = "custom_"
-CUSTOM_HELP: dict[str, str] = {
-    models.CustomFieldType.NUMBER: "A number, such as 12.5.",
-    models.CustomFieldType.DATE: "A date, such as 2026-05-17.",
+CUSTOM_HELP: dict[str, StrPromise] = {
+    models.CustomFieldType.NUMBER: _("A number, such as 12.5."),
+    models.CustomFieldType.DATE: _("A date, such as 2026-05-17."),
 }
-IDENTITY_NAMES = {"owner": "store", "phone": "number"}
 
 
 class ContactForm(forms.ModelForm):
@@ -94,11 +98,11 @@ class ConsentHistory(TabularInline):
 class OptedOutFilter(admin.SimpleListFilter):
     """Contacts that opted out and are not anonymised yet, found by retention's small index."""
 
-    title = "consent"
+    title = _("consent")
     parameter_name = "opted_out"
 
     def lookups(self, request, model_admin):
-        return [("1", "opted out")]
+        return [("1", gettext("opted out"))]
 
     def queryset(self, request, queryset):
         opted_out = queryset.filter(unsubscribed_at__isnull=False, anonymised_at=None)
@@ -107,7 +111,7 @@ class OptedOutFilter(admin.SimpleListFilter):
 
 @admin.register(models.Contact)
 class ContactAdmin(LargeTableAdmin):
-    empty_hint = "Customers of a store come from an import of its list, or one by one."
+    empty_hint = _("Customers of a store come from an import of its list, or one by one.")
     form = ContactForm
     list_display = [
         "id",
@@ -121,7 +125,7 @@ class ContactAdmin(LargeTableAdmin):
     list_filter = [OptedOutFilter]
     list_select_related = ["owner"]
     search_fields = ["phone"]
-    search_help_text = "The beginning of a name, number or e-mail address."
+    search_help_text = _("The beginning of a name, number or e-mail address.")
     autocomplete_fields = ["owner"]
     change_form_outer_before_template = "contacts/contact_panels.html"
 
@@ -151,10 +155,10 @@ class ContactAdmin(LargeTableAdmin):
             names = ["custom_values_as_text"]
         return [
             person,
-            *([("Custom fields", {"fields": names})] if names else []),
-            ("Retention", {"fields": ["erase_on", "legal_hold", "anonymised_at"]}),
-            ("Restriction", {"fields": ["restricted_at", "restricted_reason"]}),
-            ("Consent", {"fields": self.CONSENT_FIELDS}),
+            *([(gettext("Custom fields"), {"fields": names})] if names else []),
+            (gettext("Retention"), {"fields": ["erase_on", "legal_hold", "anonymised_at"]}),
+            (gettext("Restriction"), {"fields": ["restricted_at", "restricted_reason"]}),
+            (gettext("Consent"), {"fields": self.CONSENT_FIELDS}),
         ]
 
     def get_readonly_fields(self, request, obj=None):
@@ -185,7 +189,7 @@ class ContactAdmin(LargeTableAdmin):
             )
         return super().get_form(request, obj, **kwargs)
 
-    @admin.display(description="custom fields", empty_value="–")
+    @admin.display(description=_("custom fields"), empty_value="–")
     def custom_values_as_text(self, contact: models.Contact) -> str:
         labels = {field.key: field.label for field in fields_of_store(contact.owner)}
         return "; ".join(
@@ -217,9 +221,19 @@ class ContactAdmin(LargeTableAdmin):
                 update_fields=fields, actor=audit.audit_name_of_account_or_program(request.user)
             )
             if changed:
-                names = " and ".join(IDENTITY_NAMES[name] for name in changed)
                 audit.write_entry("consent reset", obj, by=request.user, changed=changed)
-                message = f"The contact has another {names}, so it starts without consent."
+                if len(changed) > 1:
+                    message = gettext(
+                        "The contact has another store and number, so it starts without consent."
+                    )
+                elif "owner" in changed:
+                    message = gettext(
+                        "The contact has another store, so it starts without consent."
+                    )
+                else:
+                    message = gettext(
+                        "The contact has another number, so it starts without consent."
+                    )
                 self.message_user(request, message, messages.WARNING)
 
     def _get_base_actions(self) -> list[tuple[Callable[..., Any], str, str]]:
@@ -313,7 +327,7 @@ class OptInRequestAdmin(ReadOnlyAdmin):
     list_filter = ["purpose"]
     list_select_related = ["contact"]
     search_fields = ["=contact__id"]
-    search_help_text = "The id of a contact."
+    search_help_text = _("The id of a contact.")
 
 
 @admin.register(models.RejectedRow)

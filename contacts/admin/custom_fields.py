@@ -13,10 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.counts import format_count
 from contacts.custom_fields import fill_from_file, remove_values_of_fields
 from contacts.importing.files import unnamed_temporary_file
 from contacts.importing.import_refused import ImportRefused
@@ -28,19 +31,25 @@ REJECTED_SHOWN = 20
 class FillForm(forms.Form):
     """A file with values of custom fields."""
 
-    store = forms.ModelChoiceField(User.objects.filter(is_staff=False, left_at=None))
+    store = forms.ModelChoiceField(
+        User.objects.filter(is_staff=False, left_at=None), label=_("Store")
+    )
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget,
-        help_text="CSV or .xlsx: a column number, others under keys of fields",
+        help_text=_("CSV or .xlsx: a column number, others under keys of fields"),
+        label=_("File"),
     )
     encoding = forms.CharField(
-        required=False, max_length=40, help_text="Such as cp1253; else it is detected."
+        required=False,
+        max_length=40,
+        help_text=_("Such as cp1253; else it is detected."),
+        label=_("Encoding"),
     )
 
 
 @admin.register(CustomField)
 class CustomFieldAdmin(LargeTableAdmin):
-    empty_hint = "A custom field is what a store knows of its customers besides the usual."
+    empty_hint = _("A custom field is what a store knows of its customers besides the usual.")
     list_display = ["label", "key", "owner", "type"]
     list_select_related = ["owner"]
     search_fields = ["key", "label"]
@@ -70,7 +79,9 @@ class CustomFieldAdmin(LargeTableAdmin):
             rejected: list[str] = []
 
             def reject(line: int, reason: str) -> None:
-                rejected.append(f"line {line}: {reason}")
+                rejected.append(
+                    gettext("line %(line)s: %(reason)s") % {"line": line, "reason": reason}
+                )
 
             try:
                 with unnamed_temporary_file(form.cleaned_data["file"].chunks()) as copy:
@@ -85,17 +96,24 @@ class CustomFieldAdmin(LargeTableAdmin):
                 form.add_error("file", str(problem))
             else:
                 messages.success(
-                    request, f"{counts.updated:,} changed, {counts.unchanged:,} as they were"
+                    request,
+                    gettext("%(updated)s changed, %(unchanged)s as they were")
+                    % {
+                        "updated": format_count(counts.updated),
+                        "unchanged": format_count(counts.unchanged),
+                    },
                 )
                 if rejected:
-                    more = f" … and {len(rejected) - REJECTED_SHOWN:,} more" * (
-                        len(rejected) > REJECTED_SHOWN
-                    )
-                    messages.warning(request, "; ".join(rejected[:REJECTED_SHOWN]) + more)
+                    shown = "; ".join(rejected[:REJECTED_SHOWN])
+                    if (more := len(rejected) - REJECTED_SHOWN) > 0:
+                        shown = ngettext(
+                            "%(shown)s … and %(count)s more", "%(shown)s … and %(count)s more", more
+                        ) % {"shown": shown, "count": format_count(more)}
+                    messages.warning(request, shown)
                 return redirect("admin:contacts_customfield_changelist")
         context = {
             **self.admin_site.each_context(request),
-            "title": "Fill custom fields from a file",
+            "title": gettext("Fill custom fields from a file"),
             "opts": self.model._meta,
             "form": form,
         }

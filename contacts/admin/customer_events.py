@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from astronote.common.admin_lists import LargeTableAdmin
@@ -20,22 +22,28 @@ from contacts.importing.phone_cells import PhoneReader
 from contacts.models import Contact, CustomerEvent
 from contacts.phones import phone_region_of_store_or_default
 
-TIME_HELP = "Such as 2026-05-17 10:00, on the store's clock."
+TIME_HELP = _("Such as 2026-05-17 10:00, on the store's clock.")
 
 
 class CustomerEventForm(forms.ModelForm):
     """An event as a person writes it, read as those of a file are."""
 
     number = forms.CharField(
-        help_text="The customer's number; it must be a contact of the store.",
+        help_text=_("The customer's number; it must be a contact of the store."),
         widget=UnfoldAdminTextInputWidget,
+        label=_("Number"),
     )
-    start = forms.CharField(required=False, help_text=TIME_HELP, widget=UnfoldAdminTextInputWidget)
-    end = forms.CharField(required=False, help_text=TIME_HELP, widget=UnfoldAdminTextInputWidget)
+    start = forms.CharField(
+        required=False, help_text=TIME_HELP, widget=UnfoldAdminTextInputWidget, label=_("Start")
+    )
+    end = forms.CharField(
+        required=False, help_text=TIME_HELP, widget=UnfoldAdminTextInputWidget, label=_("End")
+    )
     value = forms.CharField(
         required=False,
-        help_text="Of a purchase, such as 12.50.",
+        help_text=_("Of a purchase, such as 12.50."),
         widget=UnfoldAdminTextInputWidget,
+        label=_("Value"),
     )
 
     class Meta:
@@ -75,9 +83,9 @@ class CustomerEventForm(forms.ModelForm):
         contact = Contact.objects.filter(owner=store, phone=event.phone).first()
         if contact is None or contact.restricted_at:
             raise forms.ValidationError(
-                "The data of the contact with this number may only be stored."
+                gettext("The data of the contact with this number may only be stored.")
                 if contact
-                else "No contact of the store has this number."
+                else gettext("No contact of the store has this number.")
             )
         self.instance.contact = contact
         self.instance.start_at, self.instance.end_at = event.start_at, event.end_at
@@ -88,13 +96,13 @@ class CustomerEventForm(forms.ModelForm):
 
 @admin.register(CustomerEvent)
 class CustomerEventAdmin(LargeTableAdmin):
-    empty_hint = "Appointments, stays, purchases and visits come from files or one by one."
+    empty_hint = _("Appointments, stays, purchases and visits come from files or one by one.")
     form = CustomerEventForm
     list_display = ["event_type", "owner", "contact", "status", "start_at", "end_at"]
     list_filter = ["event_type", "status"]
     list_select_related = ["owner", "contact"]
     search_fields = ["=external_ref"]
-    search_help_text = "The store's reference of an event."
+    search_help_text = _("The store's reference of an event.")
     autocomplete_fields = ["owner"]
     fields = ["owner", "number", "event_type", "status", "start", "end", "external_ref", "value"]
 

@@ -21,6 +21,8 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
@@ -40,11 +42,11 @@ from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
 REJECTED_ROWS_SHOWN = 100
 REASONS_SHOWN = 20
 FIELD_LABELS = {
-    "sms_consent": "consent to SMS",
-    "sms_opt_out": "opt-out",
-    "other_consent": "consent to other messages",
-    "notes": "notes, of which some may refuse messages",
-    "ignored": "set aside",
+    "sms_consent": _("consent to SMS"),
+    "sms_opt_out": _("opt-out"),
+    "other_consent": _("consent to other messages"),
+    "notes": _("notes, of which some may refuse messages"),
+    "ignored": _("set aside"),
 }
 
 
@@ -52,35 +54,42 @@ class UploadForm(forms.ModelForm):
     """A file and the options of its import."""
 
     file = forms.FileField(
-        help_text="CSV with any delimiter and encoding, or .xlsx; also gzipped.",
+        help_text=_("CSV with any delimiter and encoding, or .xlsx; also gzipped."),
         widget=UnfoldAdminFileFieldWidget,
+        label=_("File"),
     )
     list_name = forms.CharField(
         max_length=160,
         required=False,
-        label="List",
+        label=_("List"),
         widget=UnfoldAdminTextInputWidget,
-        help_text="Also add the contacts to this list; it is created if it does not exist.",
+        help_text=_("Also add the contacts to this list; it is created if it does not exist."),
     )
 
     encoding = forms.CharField(
         max_length=40,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of a text file, such as cp1253; detected if it is blank.",
+        help_text=_("Of a text file, such as cp1253; detected if it is blank."),
+        label=_("Encoding"),
     )
     sheet = forms.CharField(
         max_length=80,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of a workbook with several lists.",
+        help_text=_("Of a workbook with several lists."),
+        label=_("Sheet"),
     )
     has_header = forms.TypedChoiceField(
-        choices=[("", "detect"), ("1", "a row holds them"), ("0", "the first row is a customer")],
+        choices=[
+            ("", _("detect")),
+            ("1", _("a row holds them")),
+            ("0", _("the first row is a customer")),
+        ],
         coerce=lambda value: value == "1",
         empty_value=None,
         required=False,
-        label="Headings",
+        label=_("Headings"),
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -101,11 +110,11 @@ class UploadForm(forms.ModelForm):
             "has_header",
         ]
         labels = {
-            "owner": "Store",
-            "consent_source": "Consent",
-            "consent_at": "Consent given at",
-            "consent_wording": "Wording",
-            "consent_version": "Version of the wording",
+            "owner": _("Store"),
+            "consent_source": _("Consent"),
+            "consent_at": _("Consent given at"),
+            "consent_wording": _("Wording"),
+            "consent_version": _("Version of the wording"),
         }
 
     def clean(self) -> dict[str, Any]:
@@ -119,7 +128,7 @@ class UploadForm(forms.ModelForm):
                 with transaction.atomic():
                     self._create_import_and_store_plan_or_refuse(data)
             except ImportRefused as error:
-                self.add_error("file", f"{error} Choose a file again.")
+                self.add_error("file", gettext("%(error)s Choose a file again.") % {"error": error})
         return data
 
     def _create_import_and_store_plan_or_refuse(self, data: dict[str, Any]) -> None:
@@ -157,7 +166,7 @@ class UploadForm(forms.ModelForm):
 
 @admin.register(ContactImport)
 class ContactImportAdmin(ReadOnlyAdmin):
-    empty_hint = "An import reads a store's customers from a CSV file or a workbook."
+    empty_hint = _("An import reads a store's customers from a CSV file or a workbook.")
     form = UploadForm
     autocomplete_fields = ["owner"]
     list_display = [

@@ -12,10 +12,13 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.counts import format_count
 from contacts import suppressions
 from contacts.importing import files
 from contacts.importing.import_refused import ImportRefused
@@ -23,11 +26,16 @@ from contacts.models import Suppression
 
 
 class SuppressionListForm(forms.Form):
-    file = forms.FileField(help_text="CSV or .xlsx with numbers or their hashes, as for an import.")
-    store = forms.ModelChoiceField(
-        User.objects.filter(is_staff=False), required=False, empty_label="all stores"
+    file = forms.FileField(
+        help_text=_("CSV or .xlsx with numbers or their hashes, as for an import."), label=_("File")
     )
-    reason = forms.CharField(max_length=80, initial="imported list")
+    store = forms.ModelChoiceField(
+        User.objects.filter(is_staff=False),
+        required=False,
+        empty_label=_("all stores"),
+        label=_("Store"),
+    )
+    reason = forms.CharField(max_length=80, initial="imported list", label=_("Reason"))
 
 
 @admin.register(Suppression)
@@ -67,7 +75,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
                 return redirect(reverse("admin:contacts_suppression_changelist"))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Import numbers that must not be marketed to",
+            "title": gettext("Import numbers that must not be marketed to"),
             "opts": self.model._meta,
             "form": form,
         }
@@ -80,7 +88,11 @@ class SuppressionAdmin(ReadOnlyAdmin):
             counts = suppressions.import_suppressions_and_audit_or_refuse(
                 copy, store, reason=reason, by=request.user
             )
-        messages.success(request, f"{counts['added']:,} added, {counts['known']:,} known before")
+        messages.success(
+            request,
+            gettext("%(added)s added, %(known)s known before")
+            % {"added": format_count(counts["added"]), "known": format_count(counts["known"])},
+        )
         if counts["unreadable_lines"]:
             messages.warning(request, suppressions.describe_first_unreadable_lines_or_empty(counts))
 

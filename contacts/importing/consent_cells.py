@@ -14,6 +14,8 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
 from contacts.importing.consent_words import ENDED, GRANTED, MISSING, REFUSED, WITHDRAWN
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous_or_raise
@@ -287,11 +289,11 @@ class ConsentColumn:
                 return ConsentCell(Consent.AGREES, at)
         if (dated := self._read_answer_with_date(text)) is not None:
             return dated
-        problem = "neither yes nor no"
         if self.is_state_of_opt_out and not _is_placeholder_or_could_deny_opt_out(text):
             # Somebody wrote something else under `SMS opt-out`: `see letter`. That may be a no.
-            return ConsentCell(Consent.OPTED_OUT, None, f"{problem}, so taken as an opt-out")
-        return ConsentCell(Consent.WITHHELD, None, problem)
+            problem = gettext("neither yes nor no, so taken as an opt-out")
+            return ConsentCell(Consent.OPTED_OUT, None, problem)
+        return ConsentCell(Consent.WITHHELD, None, gettext("neither yes nor no"))
 
     def _read_answer_with_date(self, text: str) -> ConsentCell | None:
         """What an answer with its date says, `erteilt am 01.02.2021`; None if it is none."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from astronote.accounts.models import User
 from contacts.custom_fields import Value, fields_of_store, read_value
 from contacts.importing.cells import UnusableCell
@@ -82,7 +84,8 @@ class CustomCells(NamedTuple):
                     DroppedCell(
                         self.headings[at][:MAX_SHOWN],
                         text.strip()[:MAX_SHOWN],
-                        f"kept without {field.key}: {problem}",
+                        gettext("kept without %(part)s: %(problem)s")
+                        % {"part": field.key, "problem": problem},
                     )
                 )
                 continue

@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from contacts.importing.cells import UnusableCell, fold_to_alphanumeric
 from contacts.importing.import_refused import ImportRefused, Question
 from contacts.models import DateOrder
@@ -118,6 +121,18 @@ MIN_SWAPPED = 2
 MIN_OUTVOTED = 10
 
 
+# Why a cell is no birthday. Made once: cells are also read to find out what a column holds.
+_NO_DATE_FORM = _("not a date such as 1990-12-31")
+_NO_YEAR = _("the date has no year")
+_UNIX_DAY = _("1970-01-01 is also what programs write for no date")
+_STANDS_FOR_NONE = _("stands for no date")
+_YEAR_ONLY = _("the date has no day and no month")
+_SHORT_YEAR = _("give the year with four digits")
+_TWO_READINGS = _("day or month first? The file's other dates are written as 1990-12-31")
+_NO_DAY = _("the day is missing")
+_NO_SUCH_DAY = _("no such day")
+
+
 class YearlessDate(UnusableCell):
     """A date without a certain year, or a year alone; the customer is kept without a birthday."""
 
@@ -176,12 +191,14 @@ def parse_birthday_or_raise_unusable(
     if written.year in _YEARS_OF_NO_YEAR:
         if not written.month or not written.day:
             return None
-        raise YearlessDate("the date has no year")
+        raise YearlessDate(_NO_YEAR)
     if written[:3] == _FIRST_UNIX_DAY:
-        raise YearlessDate("1970-01-01 is also what programs write for no date")
+        raise YearlessDate(_UNIX_DAY)
     birthday = _to_date_or_raise_unusable(written)
     if birthday > latest_day or birthday.year < latest_day.year - MAX_AGE_YEARS:
-        raise UnusableCell(f"not within the last {MAX_AGE_YEARS} years")
+        raise UnusableCell(
+            gettext("not within the last %(count)s years") % {"count": MAX_AGE_YEARS}
+        )
     return birthday
 
 
@@ -207,7 +224,7 @@ def parse_datetime_none_if_ambiguous_or_raise(
     except AmbiguousDate:
         return None
     if written.year in _YEARS_OF_NO_YEAR or written[:3] in (*_NO_DATES, _FIRST_UNIX_DAY):
-        raise NoDate("stands for no date")
+        raise NoDate(_STANDS_FOR_NONE)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -234,7 +251,7 @@ def _tidy_or_raise_if_too_long(text: str) -> str:
     """
     text = text.strip()
     if len(text) > MAX_DATE_LENGTH:
-        raise UnusableCell("not a date such as 1990-12-31")
+        raise UnusableCell(_NO_DATE_FORM)
     return unicodedata.normalize("NFC", " ".join(text.strip("'\"=").split()))
 
 
@@ -262,12 +279,12 @@ def _parse_date_or_raise_yearless_ambiguous_or_unusable(text: str, date_order: s
         day, month = _day_month_or_raise_ambiguous(century, first, date_order)
         return WrittenDate(second * 100 + third, month, day, clock)
     if _DAY_AND_MONTH.fullmatch(text):
-        raise YearlessDate("the date has no year")
+        raise YearlessDate(_NO_YEAR)
     if _YEAR_ALONE.fullmatch(text):
-        raise YearlessDate("the date has no day and no month")
+        raise YearlessDate(_YEAR_ONLY)
     if _TEXTUAL.fullmatch(text):
         return _parse_date_with_month_name(text, clock)
-    raise UnusableCell("not a date such as 1990-12-31")
+    raise UnusableCell(_NO_DATE_FORM)
 
 
 def _year_or_raise_unusable(digits: str) -> int:
@@ -279,7 +296,7 @@ def _year_or_raise_unusable(digits: str) -> int:
     if len(digits) == 4:
         return int(digits)
     if len(digits) != 2:
-        raise UnusableCell("give the year with four digits")
+        raise UnusableCell(_SHORT_YEAR)
     year = date.today().year
     return year - (year - int(digits)) % 100
 
@@ -292,7 +309,7 @@ def _day_month_or_raise_ambiguous(first: int, second: int, date_order: str) -> t
         return first, second
     if second > 12:
         return second, first
-    raise AmbiguousDate("day or month first? The file's other dates are written as 1990-12-31")
+    raise AmbiguousDate(_TWO_READINGS)
 
 
 def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
@@ -305,9 +322,9 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
         elif folded in _MONTHS:
             months.append(_MONTHS[folded])
         elif folded not in _FILLERS and folded not in _WEEKDAYS:
-            raise UnusableCell("not a date such as 1990-12-31")
+            raise UnusableCell(_NO_DATE_FORM)
     if len(months) != 1 or not months[0] or not 1 <= len(numbers) <= 2:
-        raise UnusableCell("not a date such as 1990-12-31")
+        raise UnusableCell(_NO_DATE_FORM)
     years = [number for number in numbers if len(number) == 4]
     days = [number for number in numbers if len(number) <= 2]
     if len(years) == 1 and len(days) == 1:
@@ -317,17 +334,17 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
         year = _year_or_raise_unusable(numbers[1])
         return WrittenDate(year, months[0], int(numbers[0]), clock)
     if len(days) == 2:
-        raise UnusableCell("give the year with four digits")
+        raise UnusableCell(_SHORT_YEAR)
     if len(days) == 1:
-        raise YearlessDate("the date has no year")
-    raise UnusableCell("the day is missing")
+        raise YearlessDate(_NO_YEAR)
+    raise UnusableCell(_NO_DAY)
 
 
 def _to_date_or_raise_unusable(written: WrittenDate) -> date:
     try:
         return date(written.year, written.month, written.day)
     except ValueError:
-        raise UnusableCell("no such day") from None
+        raise UnusableCell(_NO_SUCH_DAY) from None
 
 
 def has_spreadsheet_serial_dates(cells: Iterable[str], today: date) -> bool:
@@ -376,7 +393,7 @@ def _three_short_numbers_or_none(text: str) -> tuple[str, str, str] | None:
 def _build_date_order_refusal(why: str) -> ImportRefused:
     return ImportRefused(
         Question(
-            f"{why}: choose how dates are written",
+            gettext("%(why)s: choose how dates are written") % {"why": why},
             "--dates dmy for 31/12/1990 or --dates mdy for 12/31/1990",
         )
     )
@@ -412,17 +429,21 @@ def detect_date_order_or_iso_or_refuse(values: Iterable[str]) -> DateOrder:
         month_first += 31 >= second > 12 >= first
         ambiguous += first <= 12 and second <= 12 and first != second and not has_dots
     if 0 < min(day_first, month_first) * DATE_ORDER_MAJORITY > max(day_first, month_first):
-        raise _build_date_order_refusal("the file writes birthdays in both orders")
+        raise _build_date_order_refusal(gettext("the file writes birthdays in both orders"))
     if min(iso_early, day_first) >= MIN_SWAPPED and not (iso_late or ambiguous or month_first):
         # A spreadsheet turned all that it could read by month into dates, and left the others.
         raise ImportRefused(
-            "the birthdays are half dates and half text, split at day 12: a spreadsheet has "
-            "swapped day and month of the dates; export the list again, with the column as text"
+            gettext(
+                "the birthdays are half dates and half text, split at day 12: a spreadsheet has "
+                "swapped day and month of the dates; export the list again, with the column as text"
+            )
         )
     if ambiguous >= MIN_OUTVOTED and max(day_first, month_first) == 1:
-        raise _build_date_order_refusal("one birthday alone shows the order of day and month")
+        raise _build_date_order_refusal(
+            gettext("one birthday alone shows the order of day and month")
+        )
     if ambiguous and not day_first and not month_first:
-        raise _build_date_order_refusal("birthdays such as 3/4/1990 may be March or April")
+        raise _build_date_order_refusal(gettext("birthdays such as 3/4/1990 may be March or April"))
     if day_first or month_first:
         return DateOrder.DMY if day_first > month_first else DateOrder.MDY
     return DateOrder.ISO

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext
 
 from astronote.common.sql import database_now
 from contacts.importing.import_refused import ImportRefused
@@ -42,13 +43,16 @@ def store_file_and_hash_or_refuse(contact_import: ContactImport, chunks: Iterabl
         size += len(data)
         if size > settings.IMPORT_MAX_MB * BYTES_PER_MB:
             raise ImportRefused(
-                f"{contact_import.file_name} has more than {settings.IMPORT_MAX_MB} MB "
-                "(IMPORT_MAX_MB): split it into several files"
+                gettext(
+                    "%(file)s has more than %(count)s MB (IMPORT_MAX_MB): split it into several"
+                    " files"
+                )
+                % {"file": contact_import.file_name, "count": settings.IMPORT_MAX_MB}
             )
         digest.update(data)
         ImportFileChunk.objects.create(contact_import=contact_import, number=number, data=data)
     if not size:
-        raise ImportRefused(f"{contact_import.file_name} is empty")
+        raise ImportRefused(gettext("%(file)s is empty") % {"file": contact_import.file_name})
     contact_import.file_size, contact_import.file_sha256 = size, digest.hexdigest()
     contact_import.save(update_fields=["file_size", "file_sha256"])
 
@@ -66,7 +70,7 @@ def temporary_local_copy_or_refuse(import_id: int) -> Iterator[Path]:
     ) as path:
         if not path.stat().st_size:
             raise ImportRefused(
-                "the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again"
+                gettext("the file was deleted after IMPORT_FILE_RETENTION_HOURS: upload it again")
             )
         yield path
 

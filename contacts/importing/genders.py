@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.utils.translation import gettext
+
 from contacts.importing.cells import UnusableCell, fold_to_alphanumeric
 from contacts.models import Gender
 
@@ -91,5 +93,5 @@ class GenderColumn:
             return None
         gender = self.genders.get(word)
         if gender is None:
-            raise UnusableCell("not a known gender: male, female, other")
+            raise UnusableCell(gettext("not a known gender: male, female, other"))
         return gender

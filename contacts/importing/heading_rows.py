@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from contacts.importing.cells import (
     fold_to_alphanumeric,
     looks_like_date_with_year,
@@ -82,8 +84,11 @@ def find_headings_or_refuse(
         score = _count_cell_kinds(cells)
         if score.values and score.filled * 2 > common_width:
             raise ImportRefused(
-                f"line {line} looks like a customer and stands above the headings: remove it, or "
-                "move the headings to the first line"
+                gettext(
+                    "line %(line)s looks like a customer and stands above the headings: remove it,"
+                    " or move the headings to the first line"
+                )
+                % {"line": line}
             )
     end, cells, above = best + 1, list(rows[best]), best
     if (
@@ -101,8 +106,12 @@ def find_headings_or_refuse(
     notes: tuple[str, ...] = ()
     if above:
         first, last = numbered_rows[0][0], numbered_rows[above - 1][0]
-        lines = f"line {first}" if first == last else f"lines {first} to {last}"
-        notes = (f"{lines} above the headings: not read",)
+        notes = (
+            gettext("line %(first)s above the headings: not read") % {"first": first}
+            if first == last
+            else gettext("lines %(first)s to %(last)s above the headings: not read")
+            % {"first": first, "last": last},
+        )
     titles = tuple(
         (line, cell.strip()[:MAX_LENGTH])
         for line, row in numbered_rows[:above]
@@ -213,7 +222,7 @@ def _first_row_is_headings_or_refuse(
     if has_values:
         raise ImportRefused(
             Question(
-                "the first row may be headings or a customer: say which",
+                gettext("the first row may be headings or a customer: say which"),
                 "--header or --no-header",
             )
         )

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -26,10 +26,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from rq.timeouts import BaseTimeoutException
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.counts import format_count
 from astronote.common.locks import advisory_lock
 from astronote.common.prefetch import prefetch_in_one_thread
 from astronote.queues import jobs
@@ -59,6 +62,9 @@ from contacts.models import (
 )
 from contacts.phones import phone_region_of_store_or_default
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 log = logging.getLogger(__name__)
 
 IMPORT_CONTACTS = "contacts.tasks.import_contacts"
@@ -86,6 +92,10 @@ class DatabaseUnavailable(Exception):
 class RowError(Exception):
     """An error of the program at a row; only the kind of the error is kept, never its words."""
 
+    def __init__(self, kind: str, first_line: int, last_line: int) -> None:
+        super().__init__(kind)
+        self.kind, self.first_line, self.last_line = kind, first_line, last_line
+
 
 def create_unstarted_import_or_refuse(
     owner_id: int,
@@ -108,7 +118,7 @@ def create_unstarted_import_or_refuse(
         ImportRefused: if the file is empty or too large, or the store has left.
     """
     if User.objects.filter(pk=owner_id, left_at__isnull=False).exists():
-        raise ImportRefused("the store has left")
+        raise ImportRefused(gettext("the store has left"))
     with transaction.atomic():
         target_list = None
         if list_name:
@@ -151,7 +161,10 @@ def start_import_audit_and_enqueue_or_raise(
     """
     with transaction.atomic():
         _change_status_or_raise(
-            contact_import, [ImportStatus.UPLOADED], ImportStatus.PENDING, "was started already"
+            contact_import,
+            [ImportStatus.UPLOADED],
+            ImportStatus.PENDING,
+            _("import %(id)s was started already: it is %(status)s"),
         )
         audit.write_entry(
             "import started", contact_import, by=by, consent=bool(contact_import.consent_source)
@@ -172,7 +185,7 @@ def cancel_import_and_audit_or_raise_ended(
             contact_import,
             [ImportStatus.UPLOADED, *OPEN_IMPORT_STATUSES],
             ImportStatus.CANCELLED,
-            "has ended",
+            _("import %(id)s has ended: it is %(status)s"),
             finished_at=Now(),
         )
         audit.write_entry("import cancelled", contact_import, by=by, rows=contact_import.processed)
@@ -182,19 +195,20 @@ def _change_status_or_raise(
     contact_import: ContactImport,
     allowed_before: Sequence[ImportStatus],
     status: ImportStatus,
-    problem: str,
+    problem: StrPromise,
     **changes: Any,
 ) -> None:
     """Set the status and other fields in the database and on the object.
 
     Raises:
-        ValueError: with the problem, if the status before is not allowed.
+        ValueError: with the problem, filled with id and status, if the status before is not
+            allowed.
     """
     allowed = ContactImport.objects.filter(pk=contact_import.pk, status__in=allowed_before)
     changed = allowed.update(status=status, **changes)
     contact_import.refresh_from_db()
     if not changed:
-        raise ValueError(f"import {contact_import.pk} {problem}: it is {contact_import.status}")
+        raise ValueError(problem % {"id": contact_import.pk, "status": contact_import.status})
 
 
 def run_open_import_unless_running(import_id: int) -> ContactImport:
@@ -227,8 +241,11 @@ def _run_to_end_status_unless_locked(import_id: int) -> ContactImport:
             return _set_end_status_if_processing(
                 contact_import,
                 ImportStatus.FAILED,
-                f"the import was interrupted too often: {MAX_ATTEMPTS} times it could not read on "
-                f"after row {contact_import.processed:,}; split the file, or tell the operator",
+                gettext(
+                    "the import was interrupted too often: %(count)s times it could not read on"
+                    " after row %(row)s; split the file, or tell the operator"
+                )
+                % {"count": MAX_ATTEMPTS, "row": format_count(contact_import.processed)},
             )
         ContactImport.objects.filter(pk=import_id).update(attempts=F("attempts") + 1)
         try:
@@ -265,8 +282,9 @@ def _write_rows_and_tell_if_file_unchanged(contact_import: ContactImport) -> boo
 
 def _log_error_place_and_build_reason(import_id: int, error: Exception) -> str:
     """A reason without the words of the error, which may hold cells of the file; logs its place."""
-    kind, where = (type(error).__name__, "") if not isinstance(error, RowError) else error.args
-    cause = error.__cause__ if isinstance(error, RowError) and error.__cause__ else error
+    row_error = error if isinstance(error, RowError) else None
+    kind = row_error.kind if row_error else type(error).__name__
+    cause = row_error.__cause__ if row_error and row_error.__cause__ else error
     frames = traceback.extract_tb(cause.__traceback__)
     own = [
         frame
@@ -274,8 +292,28 @@ def _log_error_place_and_build_reason(import_id: int, error: Exception) -> str:
         if frame.filename.startswith(str(settings.BASE_DIR)) and "/lib/" not in frame.filename
     ] or frames
     place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "unknown"
-    log.error("import %s failed%s: %s in %s", import_id, where, kind, place)
-    return f"an unexpected error{where} ({kind} in {place}): tell the operator"
+    if row_error is None:
+        log.error("import %s failed: %s in %s", import_id, kind, place)
+        return gettext("an unexpected error (%(error)s in %(place)s): tell the operator") % {
+            "error": kind,
+            "place": place,
+        }
+    first, last = row_error.first_line, row_error.last_line
+    log.error("import %s failed in lines %s to %s: %s in %s", import_id, first, last, kind, place)
+    reason = (
+        gettext("an unexpected error in line %(first)s (%(error)s in %(place)s): tell the operator")
+        if first == last
+        else gettext(
+            "an unexpected error in lines %(first)s to %(last)s (%(error)s in %(place)s): tell the"
+            " operator"
+        )
+    )
+    return reason % {
+        "first": format_count(first),
+        "last": format_count(last),
+        "error": kind,
+        "place": place,
+    }
 
 
 def _load_or_make_and_store_plan_or_refuse(
@@ -357,8 +395,7 @@ def _write_rows_after_checkpoint_unless_cancelled(
             except (*_INTERRUPTIONS, files.FileChanged):
                 raise
             except Exception as error:
-                where = f" in lines {last_line + 1:,} to {chunk.last_line:,}"
-                raise RowError(type(error).__name__, where) from error
+                raise RowError(type(error).__name__, last_line + 1, chunk.last_line) from error
         last_line = chunk.last_line
 
 
@@ -409,7 +446,7 @@ def _iter_all_chunks_one_ending_at_checkpoint(
                 except BaseTimeoutException:
                     raise
                 except Exception as error:
-                    raise RowError(type(error).__name__, f" in line {line:,}") from error
+                    raise RowError(type(error).__name__, line, line) from error
                 if isinstance(result, Rejection):
                     rejected_count += 1
                     listed_lines.append(
@@ -472,7 +509,7 @@ def _iter_refusals_of_file(
         except BaseTimeoutException:
             raise
         except Exception as error:
-            raise RowError(type(error).__name__, f" in line {line:,}") from error
+            raise RowError(type(error).__name__, line, line) from error
 
 
 def _stage_rows_where_earlier_rows_left_blanks(

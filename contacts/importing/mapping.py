@@ -14,6 +14,9 @@ from datetime import UTC, date
 from itertools import combinations, pairwise, takewhile
 from typing import NamedTuple
 
+from django.utils.translation import gettext, ngettext
+
+from astronote.common.counts import format_count
 from contacts.importing.cells import (
     UnusableCell,
     fold_to_alphanumeric,
@@ -213,8 +216,14 @@ def _notes_on_ignored_refusals(
         )
         if count:
             notes.append(
-                f"{headings[position]}: set aside, though {count:,} of its cells say no to "
-                "messages or speak of them"
+                ngettext(
+                    "%(column)s: set aside, though %(count)s of its cells say no to messages or"
+                    " speak of them",
+                    "%(column)s: set aside, though %(count)s of its cells say no to messages or"
+                    " speak of them",
+                    count,
+                )
+                % {"column": headings[position], "count": format_count(count)}
             )
     return notes
 
@@ -297,12 +306,17 @@ class _ColumnGuesser:
         if any(column.heading.is_sure for column in phones):
             for column in phones:
                 if not column.heading.is_sure:
-                    self.notes.append(f"{column.text}: not used as a phone number")
+                    self.notes.append(
+                        gettext("%(column)s: not used as a phone number") % {"column": column.text}
+                    )
             phones = [column for column in phones if column.heading.is_sure]
         if any(column.heading.whose == Whose.CUSTOMER and column.cells for column in phones):
             for column in phones:
                 if column.heading.whose == Whose.RECEIVER and column.cells:
-                    self.notes.append(f"{column.text}: not used, it may be of another person")
+                    self.notes.append(
+                        gettext("%(column)s: not used, it may be of another person")
+                        % {"column": column.text}
+                    )
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
         phones = self._phones_of_first_person_adding_notes(phones)
         if phones:
@@ -320,7 +334,9 @@ class _ColumnGuesser:
         is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE and {*column.cells} != {"x"}
         if is_answered and len(set(column.rows)) > 1:
             if self.sms_answers and _heading_or_cell_names_way_of_contact(column.text):
-                self.notes.append(f"{column.text}: not used as consent to SMS")  # `Viber`
+                self.notes.append(
+                    gettext("%(column)s: not used as consent to SMS") % {"column": column.text}
+                )  # `Viber`
                 self.used.add(column.position)
             else:
                 self._add_question_whether_column_is_consent(column)
@@ -339,7 +355,10 @@ class _ColumnGuesser:
         others = persons - {_person_words_in_heading(filled[0])}
         for column in filled:
             if _person_words_in_heading(column) in others:
-                self.notes.append(f"{column.text}: not used, it may be of another person")
+                self.notes.append(
+                    gettext("%(column)s: not used, it may be of another person")
+                    % {"column": column.text}
+                )
         return [column for column in phones if _person_words_in_heading(column) not in others]
 
     def _columns_of_person_with_phone(self, columns: list[_Column]) -> list[_Column]:
@@ -382,8 +401,10 @@ class _ColumnGuesser:
         ):
             self.questions.append(
                 Question(
-                    "the headings of names and phones come twice: put the second list below the "
-                    "first, or say which column holds the phone numbers to import",
+                    gettext(
+                        "the headings of names and phones come twice: put the second list below the"
+                        " first, or say which column holds the phone numbers to import"
+                    ),
                     "--map phone=COLUMN",
                 )
             )
@@ -402,7 +423,10 @@ class _ColumnGuesser:
             names = ", ".join(column.text[:30] for column in candidates)
             self.questions.append(
                 Question(
-                    f"several columns could hold the phone number: {names}; say which does",
+                    gettext(
+                        "several columns could hold the phone number: %(columns)s; say which does"
+                    )
+                    % {"columns": names},
                     "--map phone=COLUMN",
                 )
             )
@@ -410,28 +434,39 @@ class _ColumnGuesser:
             self._assign_columns_to_field_and_mark_used("phone", [guardian])
             self.phone_headings = [guardian.text]
             self.is_of_guardians = True
-            self.notes.append(f"{guardian.text}: the customer is the one whose number this is")
+            self.notes.append(
+                gettext("%(column)s: the customer is the one whose number this is")
+                % {"column": guardian.text}
+            )
         elif not candidates:
             names = ", ".join(column.text[:30] for column in self.columns[:10])
             self.questions.append(
                 Question(
-                    "no column holds the phone number by its heading or cells: say which does; "
-                    f"the file has: {names}",
+                    gettext(
+                        "no column holds the phone number by its heading or cells: say which does;"
+                        " the file has: %(columns)s"
+                    )
+                    % {"columns": names},
                     "--map phone=COLUMN",
                 )
             )
         elif self.has_headings and _counts_up_in_small_steps(candidates[0]):
             self.questions.append(
                 Question(
-                    f"{candidates[0].text} may hold phone numbers or numbers that count up: say so "
-                    "if they are phone numbers",
+                    gettext(
+                        "%(column)s may hold phone numbers or numbers that count up: say so if they"
+                        " are phone numbers"
+                    )
+                    % {"column": candidates[0].text},
                     f"--map phone={candidates[0].position + 1}",
                     candidates[0].position,
                 )
             )
         else:
             self._assign_columns_to_field_and_mark_used("phone", candidates)
-            self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
+            self.notes.append(
+                gettext("%(column)s: phone numbers, by its cells") % {"column": candidates[0].text}
+            )
 
     def _only_phone_of_guardians(self) -> _Column | None:
         """The only phone column, of a child's parents, in a file that names no customer beside."""
@@ -573,7 +608,7 @@ class _ColumnGuesser:
         ]
         if len(found) != 1:
             return []
-        self.notes.append(f"{found[0].text}: names, by its cells")
+        self.notes.append(gettext("%(column)s: names, by its cells") % {"column": found[0].text})
         return found
 
     def _with_particles_of_names(self, last: list[_Column]) -> list[_Column]:
@@ -622,7 +657,9 @@ class _ColumnGuesser:
             ]
             birthdays = birthdays if len(birthdays) == 1 else []
             for column in birthdays:
-                self.notes.append(f"{column.text}: birthdays, by its cells")
+                self.notes.append(
+                    gettext("%(column)s: birthdays, by its cells") % {"column": column.text}
+                )
         usable = []
         dependants = [column for column in self.columns if column.heading.whose == Whose.DEPENDANT]
         # Beside `Pet name` and without a `Pet birthday`.
@@ -635,7 +672,10 @@ class _ColumnGuesser:
         )
         for column in birthdays:
             if column.cells and column.matching_share(_is_day_and_month_or_bare_day) == 1:
-                self.notes.append(f"{column.text}: the dates have no year, so they are not used")
+                self.notes.append(
+                    gettext("%(column)s: the dates have no year, so they are not used")
+                    % {"column": column.text}
+                )
                 continue
             if column.cells and (may_be_of_dependant or _are_mostly_birthdays_of_children(column)):
                 self._add_question_whose_birthdays(column)
@@ -646,8 +686,11 @@ class _ColumnGuesser:
         at = column.position + 1
         self.questions.append(
             Question(
-                f"{column.text} may hold the birthdays of customers or of their children or pets: "
-                "say so if they are those of customers, else set the column aside",
+                gettext(
+                    "%(column)s may hold the birthdays of customers or of their children or pets:"
+                    " say so if they are those of customers, else set the column aside"
+                )
+                % {"column": column.text},
                 f"--map birthday={at} or --ignore {at}",
                 column.position,
             )
@@ -686,19 +729,26 @@ class _ColumnGuesser:
             field = _consent_field_or_word_ask_or_empty(column, has_sms_consent_column=has_sms)
             if field == "other_consent" and column.heading.channel == Channel.PRIVACY:
                 self.notes.append(
-                    f"{column.text}: a no or a blank gives no consent, a yes alone is none to SMS"
+                    gettext(
+                        "%(column)s: a no or a blank gives no consent, a yes alone is none to SMS"
+                    )
+                    % {"column": column.text}
                 )
             if field == "ask":
                 self._add_question_whether_column_is_consent(column)
             elif field:
                 found.setdefault(field, []).append(column)
             elif column.cells and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT):
-                self.notes.append(f"{column.text}: not used as consent to SMS")
+                self.notes.append(
+                    gettext("%(column)s: not used as consent to SMS") % {"column": column.text}
+                )
         for column in self.unclear_sms:
             self._add_question_whether_column_is_consent(column)
         for column in self.email_answers:
             if has_sms:
-                self.notes.append(f"{column.text}: not used as consent to SMS")
+                self.notes.append(
+                    gettext("%(column)s: not used as consent to SMS") % {"column": column.text}
+                )
             else:
                 found.setdefault("other_consent", []).append(column)
         if not found["sms_consent"]:
@@ -822,13 +872,19 @@ class _ColumnGuesser:
 
     def _add_question_whether_column_is_consent(self, column: _Column) -> None:
         at = column.position + 1
-        hint = ""
+        text = gettext(
+            "%(column)s may say who agreed to SMS or who did not: say whether it holds consent to"
+            " SMS or opt-outs, or set it aside"
+        )
         if _holds_few_short_codes(column) and column.consent_answer_share() < 1:
-            hint = "; if its codes are not read, write into its heading what they mean: (1 = yes)"
+            text = gettext(
+                "%(column)s may say who agreed to SMS or who did not: say whether it holds consent"
+                " to SMS or opt-outs, or set it aside; if its codes are not read, write into its"
+                " heading what they mean: (1 = yes)"
+            )
         self.questions.append(
             Question(
-                f"{column.text} may say who agreed to SMS or who did not: say whether it holds "
-                f"consent to SMS or opt-outs, or set it aside{hint}",
+                text % {"column": column.text},
                 f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
                 column.position,
             )
@@ -840,10 +896,13 @@ class _ColumnGuesser:
         count = len(column.row_indexes_matching(_refuses_forbids_or_mentions_messages))
         self.questions.append(
             Question(
-                f"{column.text} may say who agreed to SMS or who did not (cells that refuse or "
-                f"mention messages: {count:,}): say whether it holds notes, of which each that "
-                "refuses is an opt-out and each that is not clear gives no consent, or consent to "
-                "SMS, or opt-outs, or set it aside",
+                gettext(
+                    "%(column)s may say who agreed to SMS or who did not (cells that refuse or"
+                    " mention messages: %(count)s): say whether it holds notes, of which each that"
+                    " refuses is an opt-out and each that is not clear gives no consent, or consent"
+                    " to SMS, or opt-outs, or set it aside"
+                )
+                % {"column": column.text, "count": format_count(count)},
                 f"--map notes={at}, --map sms_consent={at}, --map sms_opt_out={at} or "
                 f"--ignore {at}",
                 column.position,
@@ -930,7 +989,9 @@ class _ColumnGuesser:
             ):
                 continue
             if self._has_consent_to_sms() and _is_surely_of_other_channel(column):
-                self.notes.append(f"{column.text}: not used as consent to SMS")
+                self.notes.append(
+                    gettext("%(column)s: not used as consent to SMS") % {"column": column.text}
+                )
                 continue
             rows_of_no = column.row_indexes_matching(
                 lambda cell: len(cell) <= MAX_NOTE_LENGTH and cell_refuses_messages(cell)
@@ -941,7 +1002,9 @@ class _ColumnGuesser:
             if rows_of_no and rows_of_no - self._row_indexes_with_opt_out():
                 if _states_mean_same_under_any_heading(column):
                     self.fields.setdefault("sms_opt_out", []).append(column.position)
-                    self.notes.append(f"{column.text}: opt-outs, by its cells")
+                    self.notes.append(
+                        gettext("%(column)s: opt-outs, by its cells") % {"column": column.text}
+                    )
                 elif column.consent_answer_share() < MIN_VALUE_SHARE or heading_names_notes(
                     column.text
                 ):

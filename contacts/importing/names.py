@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from django.utils.translation import gettext
+
 from astronote.common.spreadsheet_csv import unescape_formula
 from contacts.importing.cells import fold_to_alphanumeric, looks_like_email
 from contacts.importing.given_names import is_usual_given_name
@@ -148,9 +150,9 @@ def _truncate_between_graphemes(text: str) -> str:
 def reason_if_number_or_email(text: str) -> str:
     """Why a text is no name but a number or an e-mail address; empty if it may be one."""
     if looks_like_email(text):
-        return "this is an e-mail address, not a name"
+        return gettext("this is an e-mail address, not a name")
     is_number = not any(map(str.isalpha, text)) and sum(map(str.isdigit, text)) >= MIN_DIGITS
-    return "this is a number, not a name" if is_number else ""
+    return gettext("this is a number, not a name") if is_number else ""
 
 
 def split_into_first_and_last_name(

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import phonenumbers
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
     SUPPORTED_REGIONS,
@@ -113,9 +115,11 @@ _ENDS_OF_ONE = _ENDS.replace("(", "").replace("[", "")  # a bracket may hold a l
 _PLAIN_PUNCTUATION = str.maketrans("", "", " -.()\u00a0")
 
 _BOUNDARY = "\0"  # where a label stood
-_A_DATE = "this is a date, not a phone number"
-_MISSING = "the phone number is missing"
-_CUT_SHORT = "a spreadsheet has cut the number short: format the column as text and export again"
+_A_DATE = _("this is a date, not a phone number")
+_MISSING = _("the phone number is missing")
+_CUT_SHORT = _("a spreadsheet has cut the number short: format the column as text and export again")
+_OTHER_WORDS = _("not a valid phone number, but other words: leave only the number")
+_A_FAX_NUMBER = _("this is a fax number")
 
 
 class PhoneConvention(StrEnum):
@@ -196,7 +200,10 @@ class PhoneReader:
             raise UnusableCell(_MISSING)
         mobiles = [phone for phone in numbers if phone_kind(phone) == PhoneKind.MOBILE]
         if len(numbers) > 1 and len(mobiles) != 1:
-            raise UnusableCell(f"the cell holds several numbers: {', '.join(numbers)}: keep one")
+            raise UnusableCell(
+                gettext("the cell holds several numbers: %(numbers)s: keep one")
+                % {"numbers": ", ".join(numbers)}
+            )
         phone = mobiles[0] if mobiles else next(iter(numbers))
         return ParsedPhone(phone, phone_kind(phone))
 
@@ -314,9 +321,27 @@ class _Ambiguous(UnusableCell):
     """A number that has several readings."""
 
     def __init__(self, readings: Iterable[str]) -> None:
+        super().__init__()
         self.readings = tuple(readings)
-        named = " or ".join(self.readings[:READINGS_NAMED])
-        super().__init__(f"it could be {named}: write it with its + sign")
+
+    def __str__(self) -> str:
+        """The reason, only made where it is shown: cells are also read to guess their column."""
+        named = f" {gettext('or')} ".join(self.readings[:READINGS_NAMED])
+        return gettext("it could be %(numbers)s: write it with its + sign") % {"numbers": named}
+
+
+class _NoValidNumber(UnusableCell):
+    """Digits that are no valid number, read as one of a country."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.region = region
+
+    def __str__(self) -> str:
+        """The reason, only made where it is shown: cells are also read to guess their column."""
+        return gettext(
+            "not a valid phone number (read as one of %(country)s without a country code)"
+        ) % {"country": self.region}
 
 
 class _RowCountry(NamedTuple):
@@ -590,7 +615,7 @@ def _iter_numbers_or_raise_unusable(
         UnusableCell: if the cell is not numbers with known labels, or lost digits.
     """
     if len(text) > MAX_CELL_LENGTH and len(text.strip()) > MAX_CELL_LENGTH:
-        raise UnusableCell(_no_valid_number_message(row_country))
+        raise _NoValidNumber(row_country.region)
     text = _strip_spreadsheet_quoting(_normalize_digits_blanks_dashes(text))
     if not text:
         raise UnusableCell(_MISSING)
@@ -605,7 +630,7 @@ def _iter_numbers_or_raise_unusable(
     text = _strip_labels_extensions_and_fax_or_raise(text, allow_unknown_words=allow_unknown_words)
     parts = [part for part in _STRONG_SEPARATORS.split(text) if any(map(str.isdecimal, part))]
     if not parts:
-        raise UnusableCell(_no_valid_number_message(row_country))
+        raise _NoValidNumber(row_country.region)
     for part in parts:
         part = _HASH_EXTENSION.sub("", part.strip())
         for labelled in part.split(_BOUNDARY):
@@ -680,7 +705,7 @@ def _strip_labels_extensions_and_fax_or_raise(text: str, *, allow_unknown_words:
             # A letter within digits leaves no number on either side.
             kept.append("?" if touches or after.isdecimal() else _BOUNDARY)
         else:
-            raise UnusableCell("not a valid phone number, but other words: leave only the number")
+            raise UnusableCell(_OTHER_WORDS)
     kept.append(text[end:])
     if fax_end >= 0 and not allow_unknown_words:
         before = "".join(kept[:fax_end])
@@ -688,7 +713,7 @@ def _strip_labels_extensions_and_fax_or_raise(text: str, *, allow_unknown_words:
         if any(map(str.isdecimal, before)) and any(map(str.isdecimal, after_fax)):
             following = re.split(r"[;,|\n\0]", after_fax.lstrip(" .:\0"), maxsplit=1)
             return before + ";" + (following[1] if len(following) > 1 else "")
-        raise UnusableCell("this is a fax number")
+        raise UnusableCell(_A_FAX_NUMBER)
     return "".join(kept)
 
 
@@ -794,10 +819,10 @@ def _parse_single_number_or_raise_unusable(
     """
     number = number.strip(_ENDS_OF_ONE)
     if not _NUMBER_CHARACTERS.issuperset(number):
-        raise UnusableCell(_no_valid_number_message(row_country))
+        raise _NoValidNumber(row_country.region)
     digits = _digits_of(number)
     if len(digits) < MIN_DIGITS or _PLUS_WITHIN.search(number):
-        raise UnusableCell(_no_valid_number_message(row_country))
+        raise _NoValidNumber(row_country.region)
     signed = "+" in number
     if digits.startswith("00"):
         signed, digits = True, digits[2:]
@@ -852,7 +877,7 @@ def _only_reading_or_raise(readings: _Readings, row_country: _RowCountry) -> str
     if len(found) > 1:
         raise _Ambiguous(found)
     if not found:
-        raise UnusableCell(_no_valid_number_message(row_country))
+        raise _NoValidNumber(row_country.region)
     return next(iter(found))
 
 
@@ -917,15 +942,18 @@ def _parse_unsigned_number_or_raise_unusable(
         if readings.international and not (readings.national or readings.repaired):
             return readings.international
         raise UnusableCell(
-            f"the row's country {row_country.unknown} is not known: write a code such as DE, "
-            "or the number with its + sign"
+            gettext(
+                "the row's country %(country)s is not known: write a code such as DE, or the"
+                " number with its + sign"
+            )
+            % {"country": row_country.unknown}
         )
     if digits[0] == "0":
         return _pick_home_or_store_zero_reading_or_raise(readings, row_country)
     readings = _drop_readings_unlikely_in_row_country(readings, row_country)
     found = list(dict.fromkeys(phone for phone in readings if phone))
     if not found:
-        raise UnusableCell(_no_valid_number_message(row_country))
+        raise _NoValidNumber(row_country.region)
     if _DATE_LIKE.fullmatch(digits) and not any(
         phone and phone_kind(phone) == PhoneKind.MOBILE
         for phone in (readings.national, readings.repaired)
@@ -933,9 +961,7 @@ def _parse_unsigned_number_or_raise_unusable(
         raise UnusableCell(_A_DATE)
     if len(found) == 1:
         if found[0] != readings.international and _is_longer_than_any_mobile(found[0]):
-            raise UnusableCell(
-                _no_valid_number_message(row_country)
-            )  # hardly an extension without its leading zero
+            raise _NoValidNumber(row_country.region)  # hardly an extension without its leading zero
         if found[0] == readings.international and not found[0].startswith(row_country.plus_code):
             _raise_if_may_be_mistyped_home_number(digits, found[0], row_country, convention)
         return found[0]
@@ -961,15 +987,18 @@ def _raise_if_may_be_mistyped_home_number(
             of the country, or if the foreign number is not the digits as they stand.
     """
     if phone != f"+{digits}":
-        raise UnusableCell(_no_valid_number_message(row_country))
+        raise _NoValidNumber(row_country.region)
     if convention == PhoneConvention.INTERNATIONAL:
         return
     if convention == PhoneConvention.NATIONAL or _is_one_digit_off_a_mobile(
         digits, row_country.region
     ):
         raise UnusableCell(
-            f"it could be {phone}, or a number of {row_country.region} with a digit too many or "
-            "too few: write it with its + sign, or correct it"
+            gettext(
+                "it could be %(number)s, or a number of %(country)s with a digit too many or too"
+                " few: write it with its + sign, or correct it"
+            )
+            % {"number": phone, "country": row_country.region}
         )
 
 
@@ -1047,7 +1076,7 @@ def _pick_home_or_store_zero_reading_or_raise(readings: _Readings, row_country: 
         return national
     if elsewhere and elsewhere_mobile:
         return elsewhere
-    raise UnusableCell(_no_valid_number_message(row_country))
+    raise _NoValidNumber(row_country.region)
 
 
 def _can_rule_out_reading_beside_mobile_reading(
@@ -1100,7 +1129,3 @@ def _usual_digit_groups(phone: str, *, with_code: bool) -> list[list[str]]:
         return [_GROUP.findall(text)]
     groups = _GROUP.findall(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
     return [groups, [groups[0].lstrip("0"), *groups[1:]]]
-
-
-def _no_valid_number_message(row_country: _RowCountry) -> str:
-    return f"not a valid phone number (read as one of {row_country.region} without a country code)"

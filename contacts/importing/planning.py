@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
@@ -46,19 +48,19 @@ MAX_UNPACKED_FACTOR = 10
 
 CONSENT_TEXTS = {
     Consent.SILENT: "",
-    Consent.AGREES: "yes",
-    Consent.WITHHELD: "not given",
-    Consent.OPTED_OUT: "opted out",
+    Consent.AGREES: _("yes"),
+    Consent.WITHHELD: _("not given"),
+    Consent.OPTED_OUT: _("opted out"),
 }
 
 
-class RowResult(StrEnum):
+class RowResult(models.TextChoices):
     """What an import would do with a row."""
 
-    NEW = "new"
-    KNOWN = "known"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
+    NEW = "new", _("new")
+    KNOWN = "known", _("known")
+    DUPLICATE = "duplicate", _("duplicate")
+    REJECTED = "rejected", _("rejected")
 
 
 class RowPreview(NamedTuple):
@@ -170,7 +172,7 @@ def plan_import_or_refuse(
     notes = list(layout.notes)
     if chosen is None and (last_used := _last_completed_mapping_of_same_headings(owner.pk, layout)):
         chosen = last_used
-        notes.append("mapped as in the last import of these columns")
+        notes.append(gettext("mapped as in the last import of these columns"))
     fixed = None if chosen is None else without_custom_fields(chosen)
     guess = mapping.guess_columns_and_first_question(layout.headings, sample_cells, region, fixed)
     notes += guess.notes
@@ -262,7 +264,9 @@ def plan_import_and_store_plan_or_refuse(
     try:
         store_plan_or_raise_file_changed(contact_import, plan, choices.get("date_order", ""))
     except files.FileChanged:
-        raise ImportRefused("the file was changed meanwhile: load this page again") from None
+        raise ImportRefused(
+            gettext("the file was changed meanwhile: load this page again")
+        ) from None
     return plan
 
 
@@ -326,20 +330,28 @@ def _refusal_if_titles_name_opt_outs(
     A column of consent says it for each person, so names and titles are not looked at beside one.
     """
     said = [
-        (f"line {line}", cells[0])
+        (gettext("line %(line)s") % {"line": line}, cells[0])
         for line, row in sample
         if len(cells := [cell for cell in row if cell.strip()]) == 1
     ]
     if not (fields.get("sms_consent") or fields.get("sms_opt_out")):
         if layout.headings[-1] != REJECTION_HEADING:  # our own are called `import-7-rejected.csv`
-            said += [("the name of the file", file_name)]
-        said += [(f"the name of sheet {name}", name) for name in layout.sheets]
-        said += [(f"line {line}", title) for line, title in layout.titles]
+            said += [(gettext("the name of the file"), file_name)]
+        said += [
+            (gettext("the name of sheet %(sheet)s") % {"sheet": name}, name)
+            for name in layout.sheets
+        ]
+        said += [
+            (gettext("line %(line)s") % {"line": line}, title) for line, title in layout.titles
+        ]
     for where, text in said:
         if any(map(str.isalpha, text)) and title_names_opt_outs_or_former_people(text):
             return ImportRefused(
-                f"{where} says that these people want no messages: {text[:60]!r}; add their "
-                "numbers to the suppressed ones, or change it if it does not mean them"
+                gettext(
+                    "%(place)s says that these people want no messages: %(text)s; add their"
+                    " numbers to the suppressed ones, or change it if it does not mean them"
+                )
+                % {"place": where, "text": repr(text[:60])}
             )
     return None
 
@@ -356,8 +368,11 @@ def _refusal_if_row_repeats_moved_headings(
             for cell, heading in zip(cells, layout.headings, strict=False)
         ):
             return ImportRefused(
-                f"line {line} holds the headings in another order: import the rows below it as a "
-                "file of their own"
+                gettext(
+                    "line %(line)s holds the headings in another order: import the rows below it as"
+                    " a file of their own"
+                )
+                % {"line": line}
             )
     return None
 
@@ -415,13 +430,13 @@ def _build_planned_columns(
 def _values_to_store_by_label(row: ContactRow) -> dict[str, str]:
     """What would be stored of a row, as text by field, without blanks."""
     values = {
-        "phone": row.phone,
-        "first name": row.first_name,
-        "last name": row.last_name,
-        "e-mail": row.email,
-        "birthday": row.birthday.isoformat() if row.birthday else "",
-        "gender": row.gender or "",
-        "consent": CONSENT_TEXTS[row.consent],
+        gettext("phone"): row.phone,
+        gettext("first name"): row.first_name,
+        gettext("last name"): row.last_name,
+        gettext("e-mail"): row.email,
+        gettext("birthday"): row.birthday.isoformat() if row.birthday else "",
+        gettext("gender"): row.gender or "",
+        gettext("consent"): str(CONSENT_TEXTS[row.consent]),
     }
     return {name: value for name, value in values.items() if value}
 

@@ -20,6 +20,10 @@ from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from astronote.common.counts import format_count
 from contacts.importing import cells, encodings, heading_rows, workbook
 from contacts.importing.dates import is_month_name_or_abbreviation
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
@@ -43,41 +47,92 @@ CONTROL_SAMPLE_CHARACTERS = 10_000
 
 _GZIP_SIGNATURE = b"\x1f\x8b"
 _ZIP_SIGNATURES = (b"PK\3\4", b"PK\5\6")
-_SAVE_AS_CSV = "save the list as CSV or .xlsx in the program it comes from"
-_NO_TEXT = f"this is not a text file, but a file of another kind: {_SAVE_AS_CSV}"
-# Formats that people upload by mistake: signature, name, advice.
+_NO_TEXT = _(
+    "this is not a text file, but a file of another kind: save the list as CSV or .xlsx in the"
+    " program it comes from"
+)
+_IMAGE = _(
+    "this is an image, not a table: save the list as CSV or .xlsx in the program it comes from"
+)
+_BUSINESS_CARDS = _(
+    "this is a file of business cards (.vcf), not a table: save the list as CSV or .xlsx in the"
+    " program it comes from"
+)
+_CALENDAR = _(
+    "this is a calendar (.ics), not a table: save the list as CSV or .xlsx in the program it comes"
+    " from"
+)
+# Formats that people upload by mistake: signature, and what they are told.
 _OTHER_FORMATS = (
     (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "an Excel 97 workbook (.xls) or one with a password",
-        "open it in Excel and save it as CSV or .xlsx, without a password",
+        _(
+            "this is an Excel 97 workbook (.xls) or one with a password, not a table: open it in"
+            " Excel and save it as CSV or .xlsx, without a password"
+        ),
     ),
-    (b"%PDF", "a PDF document", _SAVE_AS_CSV),
-    (b"\x89PNG", "an image", _SAVE_AS_CSV),
-    (b"\xff\xd8\xff", "an image", _SAVE_AS_CSV),
-    (b"GIF8", "an image", _SAVE_AS_CSV),
-    (b"{\\rtf", "a text document (.rtf)", _SAVE_AS_CSV),
-    (b"<", "a web page or an XML document", "open it in Excel and save it as CSV or .xlsx"),
-    (b"BEGIN:VCARD", "a file of business cards (.vcf)", _SAVE_AS_CSV),
-    (b"BEGIN:VCALENDAR", "a calendar (.ics)", _SAVE_AS_CSV),
+    (
+        b"%PDF",
+        _(
+            "this is a PDF document, not a table: save the list as CSV or .xlsx in the program it"
+            " comes from"
+        ),
+    ),
+    (b"\x89PNG", _IMAGE),
+    (b"\xff\xd8\xff", _IMAGE),
+    (b"GIF8", _IMAGE),
+    (
+        b"{\\rtf",
+        _(
+            "this is a text document (.rtf), not a table: save the list as CSV or .xlsx in the"
+            " program it comes from"
+        ),
+    ),
+    (
+        b"<",
+        _(
+            "this is a web page or an XML document, not a table: open it in Excel and save it as"
+            " CSV or .xlsx"
+        ),
+    ),
+    (b"BEGIN:VCARD", _BUSINESS_CARDS),
+    (b"BEGIN:VCALENDAR", _CALENDAR),
 )
 # The same for formats that their text shows, in any encoding.
 _OTHER_TEXTS = (
-    (re.compile(r"\s{0,99}(?:\{|\[\s{0,99}[\[{\"\d\]])"), "a JSON file"),
-    (re.compile(r"\s{0,99}BEGIN:V(?:CARD)", re.IGNORECASE), "a file of business cards (.vcf)"),
-    (re.compile(r"\s{0,99}BEGIN:VCALENDAR", re.IGNORECASE), "a calendar (.ics)"),
-    (re.compile(r"\s{0,99}<(?:!|\?|\w)"), "a web page or an XML document"),
+    (
+        re.compile(r"\s{0,99}(?:\{|\[\s{0,99}[\[{\"\d\]])"),
+        _(
+            "this is a JSON file, not a table: save the list as CSV or .xlsx in the program it"
+            " comes from"
+        ),
+    ),
+    (re.compile(r"\s{0,99}BEGIN:V(?:CARD)", re.IGNORECASE), _BUSINESS_CARDS),
+    (re.compile(r"\s{0,99}BEGIN:VCALENDAR", re.IGNORECASE), _CALENDAR),
+    (
+        re.compile(r"\s{0,99}<(?:!|\?|\w)"),
+        _(
+            "this is a web page or an XML document, not a table: save the list as CSV or .xlsx in"
+            " the program it comes from"
+        ),
+    ),
     (
         re.compile(
             r"^(?:INSERT\s{1,9}INTO|CREATE\s{1,9}(?:TABLE|DATABASE)|DROP\s{1,9}TABLE|COPY\s\S{1,99}\s"
             r"[^\n]{0,999}FROM stdin)\b",
             re.IGNORECASE | re.MULTILINE,
         ),
-        "a dump of a database (.sql)",
+        _(
+            "this is a dump of a database (.sql), not a table: save the list as CSV or .xlsx in the"
+            " program it comes from"
+        ),
     ),
     (
         re.compile(r"\s{0,99}(?:version: 1\s{1,9})?dn: ", re.IGNORECASE),
-        "a directory export (.ldif)",
+        _(
+            "this is a directory export (.ldif), not a table: save the list as CSV or .xlsx in the"
+            " program it comes from"
+        ),
     ),
 )
 _SEPARATOR_LINE = re.compile(f'"?sep=([{re.escape(DELIMITERS)}])"?', re.IGNORECASE)
@@ -90,12 +145,6 @@ _FORMULA_WITHOUT_RESULT = re.compile(
     rb"<c\b(?P<attributes>[^>]{0,200})>\s{0,9}<f\b(?:[^>]{0,999}/>|[^>]{0,999}>[^<]{0,3000}</f>)\s{0,9}"
     rb"(?P<value><v\s{0,9}/>|<v>\s{0,9}</v>)?\s{0,9}</c>"
 )
-_DAMAGED_WORKBOOK = "the workbook is damaged: open it in Excel and save it again, or as CSV"
-_TOO_MUCH_MEMORY = "the workbook needs too much memory: save it as CSV"
-_WORKBOOK_ERRORS = {
-    workbook.TOO_MANY_ROWS: f"the sheet has more than {workbook.MAX_ROWS:,} rows: save it as CSV",
-    1: _DAMAGED_WORKBOOK,
-}
 
 
 @dataclass(frozen=True)
@@ -165,7 +214,7 @@ def detect_layout_or_refuse(
     with path.open("rb") as file:
         start = file.read(512)
     if not start:
-        raise ImportRefused("the file is empty: export the list again")
+        raise ImportRefused(gettext("the file is empty: export the list again"))
     if start.startswith(_ZIP_SIGNATURES):
         _refuse_unusable_workbook(path, largest_bytes)
         return _detect_workbook_layout_or_refuse(path, sheet, has_header, largest_bytes)
@@ -232,7 +281,9 @@ class FileReader:
             except csv.Error:
                 if reader.line_num > line:
                     raise _build_unclosed_quote_refusal(lines_skipped + line) from None
-                raise _build_long_cell_refusal("line", lines_skipped + line) from None
+                raise _build_long_cell_refusal(
+                    gettext("line %(line)s") % {"line": lines_skipped + line}
+                ) from None
 
     def _mark_end_and_yield_empty_string(self) -> Iterator[str]:
         """An empty line after the last one; it ends up in a quoted cell that was never closed."""
@@ -262,25 +313,45 @@ class FileReader:
                 if number - start > self.layout.skip and any(map(str.strip, record)):
                     yield number, record
             if status := process.wait():
-                raise ImportRefused(_WORKBOOK_ERRORS.get(status, _TOO_MUCH_MEMORY))
+                raise _build_workbook_refusal(status)
         except csv.Error:
-            raise _build_long_cell_refusal("row", self._rows_read + 1) from None
+            raise _build_long_cell_refusal(
+                gettext("row %(row)s") % {"row": self._rows_read + 1}
+            ) from None
         finally:
             process.kill()
             process.wait()
             output.close()
 
 
+def _build_workbook_refusal(status: int) -> ImportRefused:
+    """Why the process that reads a workbook ended with this status."""
+    if status == workbook.TOO_MANY_ROWS:
+        return ImportRefused(
+            gettext("the sheet has more than %(count)s rows: save it as CSV")
+            % {"count": format_count(workbook.MAX_ROWS)}
+        )
+    if status == 1:
+        return ImportRefused(
+            gettext("the workbook is damaged: open it in Excel and save it again, or as CSV")
+        )
+    return ImportRefused(gettext("the workbook needs too much memory: save it as CSV"))
+
+
 def _build_unclosed_quote_refusal(line: int) -> ImportRefused:
     return ImportRefused(
-        f"line {line}: a quotation mark is opened and never closed; remove it or close it"
+        gettext("line %(line)s: a quotation mark is opened and never closed; remove it or close it")
+        % {"line": line}
     )
 
 
 def _build_stray_quote_refusal(line: int) -> ImportRefused:
     return ImportRefused(
-        f"line {line}: a quotation mark joins several rows to one; remove it, or write two for one "
-        "that belongs to the text"
+        gettext(
+            "line %(line)s: a quotation mark joins several rows to one; remove it, or write two for"
+            " one that belongs to the text"
+        )
+        % {"line": line}
     )
 
 
@@ -300,10 +371,12 @@ def _has_rows_within_quoted_cell(record: list[str], layout: Layout) -> bool:
     return False
 
 
-def _build_long_cell_refusal(kind: str, number: int) -> ImportRefused:
+def _build_long_cell_refusal(place: str) -> ImportRefused:
     return ImportRefused(
-        f"{kind} {number}: a cell has more than {csv.field_size_limit():,} characters; "
-        "is this a list of customers?"
+        gettext(
+            "%(place)s: a cell has more than %(count)s characters; is this a list of customers?"
+        )
+        % {"place": place, "count": format_count(csv.field_size_limit())}
     )
 
 
@@ -327,7 +400,7 @@ class _UnpackingReader(io.RawIOBase):
             count = self.unpacked.readinto(buffer)
         except (gzip.BadGzipFile, EOFError, zlib.error):
             raise ImportRefused(
-                "the compressed file is damaged or incomplete: create and upload it again"
+                gettext("the compressed file is damaged or incomplete: create and upload it again")
             ) from None
         self.count += count
         self.position = self.file.tell()
@@ -343,13 +416,19 @@ class _UnpackingReader(io.RawIOBase):
 def _refuse_if_unpacked_too_large(packed: int, unpacked: int, largest_bytes: int) -> None:
     if unpacked > largest_bytes:
         raise ImportRefused(
-            f"the file has more than {largest_bytes / 1e6:,.0f} MB (unpacked, if it is "
-            "compressed): split it into several files"
+            gettext(
+                "the file has more than %(count)s MB (unpacked, if it is compressed): split it into"
+                " several files"
+            )
+            % {"count": format_count(round(largest_bytes / 1e6))}
         )
     if unpacked > BOMB_MIN_BYTES and unpacked > BOMB_UNPACK_RATIO * packed:
         raise ImportRefused(
-            f"the file unpacks to more than {BOMB_UNPACK_RATIO} times its size; is this a list of "
-            "customers? If so, upload it as CSV, not compressed"
+            gettext(
+                "the file unpacks to more than %(count)s times its size; is this a list of"
+                " customers? If so, upload it as CSV, not compressed"
+            )
+            % {"count": BOMB_UNPACK_RATIO}
         )
 
 
@@ -359,28 +438,38 @@ def _refuse_unusable_workbook(path: Path, largest_bytes: int) -> None:
             parts = file.infolist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error):
         raise ImportRefused(
-            "the workbook is damaged or incomplete: upload it again, or save it as CSV"
+            gettext("the workbook is damaged or incomplete: upload it again, or save it as CSV")
         ) from None
     names = {part.filename for part in parts}
     if "xl/workbook.xml" not in names:
         if "xl/workbook.bin" in names:
             raise ImportRefused(
-                "this is a binary workbook (.xlsb): open it in Excel and save it as CSV or .xlsx"
+                gettext(
+                    "this is a binary workbook (.xlsb): open it in Excel and save it as CSV or"
+                    " .xlsx"
+                )
             )
         if "content.xml" in names:
             raise ImportRefused(
-                "this is an OpenDocument file: open it in LibreOffice and save it as CSV or .xlsx"
+                gettext(
+                    "this is an OpenDocument file: open it in LibreOffice and save it as CSV or"
+                    " .xlsx"
+                )
             )
         raise ImportRefused(
-            "this is an archive (.zip), not a list: unpack it and upload the CSV or .xlsx in it"
+            gettext(
+                "this is an archive (.zip), not a list: unpack it and upload the CSV or .xlsx in it"
+            )
         )
     _refuse_if_unpacked_too_large(
         path.stat().st_size, sum(part.file_size for part in parts), largest_bytes
     )
     if any(map(partial(_has_formula_without_result, path), filter(_is_worksheet_part, names))):
         raise ImportRefused(
-            "the workbook has formulas whose results are not stored in it: open it in Excel, save "
-            "it again and upload that file"
+            gettext(
+                "the workbook has formulas whose results are not stored in it: open it in Excel,"
+                " save it again and upload that file"
+            )
         )
 
 
@@ -429,8 +518,12 @@ def _scan_file_or_refuse(path: Path, compressed: bool, largest_bytes: int) -> _F
             scan.has_nul = scan.has_nul or b"\0" in block
             if len(block) == READ_BYTES and b"\n" not in block and b"\r" not in block:
                 raise ImportRefused(
-                    f"the file has a line of more than {READ_BYTES:,} characters; is this a list "
-                    f"of customers? If so, {_SAVE_AS_CSV}"
+                    gettext(
+                        "the file has a line of more than %(count)s characters; is this a list of"
+                        " customers? If so, save the list as CSV or .xlsx in the program it comes"
+                        " from"
+                    )
+                    % {"count": format_count(READ_BYTES)}
                 )
             if scan.is_utf8:
                 try:
@@ -459,21 +552,23 @@ def _detect_csv_layout_or_refuse(
         else _detect_encoding_or_refuse(scan, region)
     )
     text = scan.head.decode(encoding, "replace").replace("\0", "")
-    for pattern, kind in _OTHER_TEXTS:
+    for pattern, refusal in _OTHER_TEXTS:
         if pattern.match(text) or (pattern.flags & re.MULTILINE and pattern.search(text[:4000])):
-            raise ImportRefused(f"this is {kind}, not a table: {_SAVE_AS_CSV}")
+            raise ImportRefused(str(refusal))
     # Lines cannot be cut from UTF-16 and UTF-32 by their bytes; the head may end within a letter.
     is_wide = encoding.startswith(("utf-16", "utf-32"))
     letters = text[:-1] if is_wide else scan.non_ascii_lines.decode(encoding, "replace")
     if encodings.is_mojibake(letters):
         raise ImportRefused(
-            "the letters of this file were damaged before (such as \u00c3\u00a9 for \u00e9): "
-            "export the list again as UTF-8"
+            gettext(
+                "the letters of this file were damaged before (such as \u00c3\u00a9 for \u00e9): "
+                "export the list again as UTF-8"
+            )
         )
     sample = text[:CONTROL_SAMPLE_CHARACTERS]
     control_count = sum(character < " " and character not in "\t\r\n" for character in sample)
     if control_count > MAX_CONTROL_SHARE * len(sample):
-        raise ImportRefused(_NO_TEXT)
+        raise ImportRefused(str(_NO_TEXT))
     lines = list(io.StringIO(text, newline=""))
     if not scan.is_complete:
         lines.pop()
@@ -507,20 +602,23 @@ def _canonical_encoding_or_refuse(name: str) -> str:
         return codecs.lookup(name).name
     except (LookupError, UnicodeError):
         raise ImportRefused(
-            f"there is no encoding {name}: name one such as utf-8, cp1252 or cp1253"
+            gettext("there is no encoding %(name)s: name one such as utf-8, cp1252 or cp1253")
+            % {"name": name}
         ) from None
 
 
 def _refuse_other_formats(head: bytes) -> None:
     """Refuse files that are not tables, by their first bytes."""
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    for signature, kind, advice in _OTHER_FORMATS:
+    for signature, refusal in _OTHER_FORMATS:
         if head.startswith(signature) or text.startswith(signature):
-            raise ImportRefused(f"this is {kind}, not a table: {advice}")
+            raise ImportRefused(str(refusal))
     if head.startswith((*_ZIP_SIGNATURES, _GZIP_SIGNATURE)) or head[257:262] == b"ustar":
         raise ImportRefused(
-            "there is an archive or a workbook inside the compressed file: unpack it and upload "
-            "the CSV or .xlsx in it"
+            gettext(
+                "there is an archive or a workbook inside the compressed file: unpack it and"
+                " upload the CSV or .xlsx in it"
+            )
         )
 
 
@@ -548,13 +646,15 @@ def _detect_encoding_or_refuse(scan: _FileScan, region: str) -> str:
         byte < 0x20 and byte not in b"\t\r\n" for byte in head[:CONTROL_SAMPLE_CHARACTERS]
     )
     if controls > MAX_CONTROL_SHARE * min(len(head), CONTROL_SAMPLE_CHARACTERS):
-        raise ImportRefused(_NO_TEXT)
+        raise ImportRefused(str(_NO_TEXT))
     encoding = encodings.detect_legacy_encoding_or_empty(sample, region)
     if not encoding:
         raise ImportRefused(
             Question(
-                "the letters of this file can be read in several ways: save it as UTF-8, or name "
-                "its encoding, such as cp1252",
+                gettext(
+                    "the letters of this file can be read in several ways: save it as UTF-8, or"
+                    " name its encoding, such as cp1252"
+                ),
                 "--encoding ENCODING",
             )
         )
@@ -599,11 +699,13 @@ def _looks_like_phone_email_or_date(cell: str) -> bool:
 def _add_headings_or_refuse(path: Path, layout: Layout, has_header: bool | None) -> Layout:
     sample = list(islice(FileReader(path, layout), SAMPLE_ROWS + heading_rows.MAX_ROWS_ABOVE))
     if not sample:
-        raise ImportRefused("the file has no rows: export the list again")
+        raise ImportRefused(gettext("the file has no rows: export the list again"))
     found = heading_rows.find_headings_or_refuse(sample, has_header=has_header)
     records = sample[found.end :]
     if not records:
-        raise ImportRefused("the file has headings and no rows below them: export the list again")
+        raise ImportRefused(
+            gettext("the file has headings and no rows below them: export the list again")
+        )
     widths = [_width_without_trailing_blanks(record) for _, record in records]
     width = len(found.cells)
     if layout.kind == "csv" and found.cells:
@@ -612,8 +714,11 @@ def _add_headings_or_refuse(path: Path, layout: Layout, has_header: bool | None)
         ]
         if len(too_wide) * 2 > len(records):
             raise ImportRefused(
-                f"line {too_wide[0]}: the rows have more cells than the headings; put quotation "
-                "marks around cells that hold the separator, or give each column a heading"
+                gettext(
+                    "line %(line)s: the rows have more cells than the headings; put quotation marks"
+                    " around cells that hold the separator, or give each column a heading"
+                )
+                % {"line": too_wide[0]}
             )
     elif layout.kind == "csv":
         common = Counter(widths)
@@ -626,7 +731,7 @@ def _add_headings_or_refuse(path: Path, layout: Layout, has_header: bool | None)
         width = max(width, *widths)
     if layout.kind == "csv" and width == 1 and _are_rows_quoted_as_one_cell(records):
         raise ImportRefused(
-            "each line is one cell, in quotation marks: export the list again without them"
+            gettext("each line is one cell, in quotation marks: export the list again without them")
         )
     return replace(
         layout,
@@ -649,7 +754,7 @@ def _width_without_trailing_blanks(record: list[str]) -> int:
 def _are_rows_quoted_as_one_cell(records: list[tuple[int, list[str]]]) -> bool:
     """Whether the only cell of most rows holds a separator and a value."""
     count = 0
-    for _, record in records:
+    for _number, record in records:
         for delimiter in DELIMITERS:
             parts = record[0].split(delimiter)
             if len(parts) > 1 and any(map(_looks_like_phone_email_or_date, parts)):
@@ -665,10 +770,13 @@ def _detect_workbook_layout_or_refuse(
     names = _read_names_of_visible_filled_sheets_or_refuse(path)
     if sheet:
         if sheet not in names:
-            raise ImportRefused(f"there is no sheet {sheet}; there are: {', '.join(names)}")
+            raise ImportRefused(
+                gettext("there is no sheet %(sheet)s; there are: %(sheets)s")
+                % {"sheet": sheet, "sheets": ", ".join(names)}
+            )
         names = [sheet]
     if not names:
-        raise ImportRefused("the file has no rows: export the list again")
+        raise ImportRefused(gettext("the file has no rows: export the list again"))
     layouts: dict[str, Layout] = {}
     refusals: dict[str, ImportRefused] = {}
     for name in names[:MAX_SHEETS]:
@@ -686,7 +794,8 @@ def _detect_workbook_layout_or_refuse(
     if len({(layout.headings, layout.skip) for layout in lists.values()}) > 1:
         raise ImportRefused(
             Question(
-                f"the workbook has several lists; choose the sheet of one: {', '.join(lists)}",
+                gettext("the workbook has several lists; choose the sheet of one: %(sheets)s")
+                % {"sheets": ", ".join(lists)},
                 "--sheet NAME",
             )
         )
@@ -694,13 +803,19 @@ def _detect_workbook_layout_or_refuse(
     if other and len(lists) > 1:
         raise ImportRefused(
             Question(
-                "the workbook has several lists with the same headings, and sheet "
-                f"{other[0]} may hold other people than customers; choose the sheet of one: "
-                f"{', '.join(lists)}",
+                gettext(
+                    "the workbook has several lists with the same headings, and sheet %(sheet)s may"
+                    " hold other people than customers; choose the sheet of one: %(sheets)s"
+                )
+                % {"sheet": other[0], "sheets": ", ".join(lists)},
                 "--sheet NAME",
             )
         )
-    notes = [f"sheet {name}: not read" for name in names if name not in lists]
+    notes = [
+        gettext("sheet %(sheet)s: not read") % {"sheet": name}
+        for name in names
+        if name not in lists
+    ]
     titles = chain.from_iterable(layout.titles for layout in lists.values())
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
 
@@ -747,7 +862,7 @@ def _read_names_of_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
         check=False,
     )
     if result.returncode:
-        raise ImportRefused(_WORKBOOK_ERRORS.get(result.returncode, _TOO_MUCH_MEMORY))
+        raise _build_workbook_refusal(result.returncode)
     reader = csv.reader(io.StringIO(result.stdout.decode(), newline=""))
     return [row[0] for row in reader if row]
 

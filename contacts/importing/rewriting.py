@@ -19,6 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from django.utils.translation import gettext
+
 from contacts.importing import files, planning
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
@@ -106,7 +108,7 @@ def _is_named_in_copy_of_file_or_refuse(
             edit_row(cells) is not cells for _, cells in FileReader(path, layout)
         )
     except DAMAGED as error:
-        raise ImportRefused("the file is damaged") from error
+        raise ImportRefused(gettext("the file is damaged")) from error
 
 
 def rewrite_file_if_person_named_or_refuse(

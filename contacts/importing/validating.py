@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext
 
 from astronote.common.fields import compose_to_nfc
 from contacts.importing.cells import (
@@ -352,7 +353,9 @@ class _RowValidator:
             except UnusableCell as problem:
                 if not isinstance(problem, YearlessDate) and at not in self.unread_birthdays_at:
                     return self._build_rejection(at, cells, problem)
-                unread_birthdays.append(self._build_dropped_cell("birthday", at, cells, problem))
+                unread_birthdays.append(
+                    self._build_dropped_cell(gettext("birthday"), at, cells, problem)
+                )
         if birthday is None:
             dropped += unread_birthdays
         first, last = (
@@ -369,7 +372,7 @@ class _RowValidator:
                 DroppedCell(
                     self.headings[at],
                     number.phone,
-                    "kept without consent: a landline cannot receive SMS",
+                    gettext("kept without consent: a landline cannot receive SMS"),
                 )
             )
         return ContactRow(
@@ -414,14 +417,17 @@ class _RowValidator:
             return Rejection(
                 "",
                 "",
-                f"the row has {len(cells)} cells, the heading {self.width}: "
-                "put quotation marks around a cell that holds the separator",
+                gettext(
+                    "the row has %(count)s cells, the heading %(width)s: put quotation marks around"
+                    " a cell that holds the separator"
+                )
+                % {"count": len(cells), "width": self.width},
             )
         for at, fits in self.uniform_columns:
             text = cells[at]
             # `Papa, Anna` without quotes gives a cell that begins with a blank.
             if text[:1] == " " and not fits(text) and not is_placeholder_for_no_value(text):
-                problem = (
+                problem = gettext(
                     "unlike the other cells of the column: put quotation marks around the cell "
                     "before it if the two are one"
                 )
@@ -461,10 +467,17 @@ class _RowValidator:
             if problems:
                 return self._build_rejection(problems[0][0], cells, problems[0][1])
             at = self.phone_readers[0][0]
-            return self._build_rejection(at, cells, UnusableCell("the phone number is missing"))
+            return self._build_rejection(
+                at, cells, UnusableCell(gettext("the phone number is missing"))
+            )
         for at, why in problems:
             dropped.append(
-                self._build_dropped_cell(f"the number of {self.headings[at]}", at, cells, why)
+                self._build_dropped_cell(
+                    gettext("the number of %(column)s") % {"column": self.headings[at]},
+                    at,
+                    cells,
+                    why,
+                )
             )
         return found
 
@@ -523,7 +536,9 @@ class _RowValidator:
         """The name in a cell; empty if it holds none, or something else instead."""
         name = clean_name_or_empty(cells[at])
         if name and not name.isalpha() and (problem := reason_if_number_or_email(name)):
-            dropped.append(self._build_dropped_cell("name", at, cells, UnusableCell(problem)))
+            dropped.append(
+                self._build_dropped_cell(gettext("name"), at, cells, UnusableCell(problem))
+            )
             return ""
         return name
 
@@ -540,7 +555,9 @@ class _RowValidator:
             try:
                 return _parse_unusual_email_or_raise_unusable(text)
             except UnusableCell as problem:
-                problems.append(self._build_dropped_cell("e-mail address", at, cells, problem))
+                problems.append(
+                    self._build_dropped_cell(gettext("e-mail address"), at, cells, problem)
+                )
         dropped += problems
         return ""
 
@@ -556,7 +573,7 @@ class _RowValidator:
                 if gender := column.parse_or_raise_unusable(text):
                     return gender
             except UnusableCell as problem:
-                problems.append(self._build_dropped_cell("gender", at, cells, problem))
+                problems.append(self._build_dropped_cell(gettext("gender"), at, cells, problem))
         dropped += problems
         return None
 
@@ -575,7 +592,9 @@ class _RowValidator:
                 cell = ConsentCell(Consent.OPTED_OUT)
             if cell.problem:
                 dropped.append(
-                    self._build_dropped_cell("consent", at, cells, UnusableCell(cell.problem))
+                    self._build_dropped_cell(
+                        gettext("consent"), at, cells, UnusableCell(cell.problem)
+                    )
                 )
             if cell.consent > said.consent or (cell.consent == said.consent and said.at is None):
                 said = cell
@@ -584,8 +603,8 @@ class _RowValidator:
         if said.consent < Consent.OPTED_OUT:
             for at, refuses in self.unused_texts:
                 if cells[at] and refuses[cells[at]]:
-                    problem = UnusableCell("it says no to messages")
-                    dropped.append(self._build_dropped_cell("consent", at, cells, problem))
+                    problem = UnusableCell(gettext("it says no to messages"))
+                    dropped.append(self._build_dropped_cell(gettext("consent"), at, cells, problem))
                     return ConsentCell(Consent.OPTED_OUT)
         return said
 
@@ -604,7 +623,9 @@ class _RowValidator:
             note = notes[cells[at]]
             if note.problem:
                 dropped.append(
-                    self._build_dropped_cell("consent", at, cells, UnusableCell(note.problem))
+                    self._build_dropped_cell(
+                        gettext("consent"), at, cells, UnusableCell(note.problem)
+                    )
                 )
             yield note
 
@@ -621,7 +642,8 @@ class _RowValidator:
         return DroppedCell(
             self.headings[position][:200],
             cells[position].strip()[:200],
-            f"kept without {missing_part}: {problem}",
+            gettext("kept without %(part)s: %(problem)s")
+            % {"part": missing_part, "problem": problem},
         )
 
 
@@ -700,7 +722,9 @@ def _read_note_as_opt_out_doubt_or_nothing(
     says_yes = not said.problem and said.consent == Consent.AGREES
     if is_unclear or (not says_yes and note_may_refuse_messages(text)):
         return ConsentCell(
-            Consent.WITHHELD, None, "the note may refuse messages, and does not say so clearly"
+            Consent.WITHHELD,
+            None,
+            gettext("the note may refuse messages, and does not say so clearly"),
         )
     return _NOTHING_SAID
 
@@ -712,16 +736,16 @@ def _parse_unusual_email_or_raise_unusable(text: str) -> str:
         UnusableCell: if it holds none, or several.
     """
     if len(text) > MAX_EMAIL_LENGTH:
-        raise UnusableCell("not a valid e-mail address")
+        raise UnusableCell(gettext("not a valid e-mail address"))
     text = text.removeprefix("mailto:")
     if match := _NAMED_EMAIL.fullmatch(text):
         text = match[1]
     if text.count("@") > 1:
-        raise UnusableCell("several e-mail addresses: keep one")
+        raise UnusableCell(gettext("several e-mail addresses: keep one"))
+    if not text.isprintable():
+        raise UnusableCell(gettext("not a valid e-mail address"))
     try:
-        if not text.isprintable():
-            raise ValidationError("control characters")
         validate_email(text)
     except ValidationError:
-        raise UnusableCell("not a valid e-mail address") from None
+        raise UnusableCell(gettext("not a valid e-mail address")) from None
     return text

@@ -13,12 +13,13 @@ from datetime import datetime
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit, progress
-from astronote.common.counts import counted_in_english
+from astronote.common.counts import counted_in_english, format_count
 from astronote.common.logs import (
     NumberMaskingJsonFormatter,
     NumberMaskingTextFormatter,
@@ -254,3 +255,11 @@ def test_a_cell_of_blank_lines_is_escaped_in_a_moment(text):
 def test_a_count_has_its_noun_in_the_right_number(count, said):
     assert counted_in_english(count, "reply", "replies") == said
     assert counted_in_english(count, "row") == f"{count:,} row{'' if count == 1 else 's'}"
+
+
+@pytest.mark.parametrize(
+    ("language", "written"), [("en", "1,234,567"), ("el", "1.234.567"), ("de", "1.234.567")]
+)
+def test_a_count_has_the_separators_of_the_language(language, written):
+    with translation.override(language):
+        assert format_count(1_234_567) == written

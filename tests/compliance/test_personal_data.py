@@ -164,7 +164,7 @@ def test_what_is_kept_for_a_period_has_a_rule():
     of_contact = "the contact's rows go with it"
     for held in registry.personal_data:
         table = apps.get_model(held.model)._meta.db_table
-        goes_with = of_contact if held.period.startswith(UNTIL_CONTACT_RETENTION) else ""
+        goes_with = of_contact if held.period.startswith(str(UNTIL_CONTACT_RETENTION)) else ""
         if FOR_RETENTION_DAYS in held.period or held.period == FOR_AUDIT_DAYS:
             assert table in ruled, table
         elif goes_with:

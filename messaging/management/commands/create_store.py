@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.models import SENDER_DESCRIPTION, User
+from astronote.accounts.models import User
 from astronote.common import audit
 from messaging.credits import get_or_create_wallet
 
@@ -20,7 +20,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
         parser.add_argument("--company", default="")
-        parser.add_argument("--sender", default="", help=f"sender ID: {SENDER_DESCRIPTION}")
+        parser.add_argument(
+            "--sender",
+            default="",
+            help="sender ID: 3 to 11 letters, digits and inner spaces, or a number with + and"
+            " country code",
+        )
         parser.add_argument("--timezone", default="UTC", help="such as Europe/Athens")
         parser.add_argument(
             "--region", default="", help="country of numbers without country code, such as GR"
